@@ -1,0 +1,101 @@
+//! What can happen to a session: the outcomes of what it asked for, frames, closes, time, and its owner's wishes.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// One happening, fed to [`Session::handle`](super::Session::handle).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// The owner wants the connection. Also revives a session that failed or was stopped.
+    Start,
+    /// The platform granted a token ([`Output::LogIn`](super::Output::LogIn) succeeded).
+    LoggedIn,
+    /// [`Output::LogIn`](super::Output::LogIn) failed.
+    LoginRefused(LoginRefusal),
+    /// The websocket upgrade succeeded.
+    SocketOpened,
+    /// The websocket upgrade failed.
+    SocketRefused(SocketRefusal),
+    /// The platform answered the first request of the socket: the session is accepted.
+    Verified,
+    /// The platform refused the first request of the socket.
+    VerifyRefused {
+        /// The platform's status, such as 401.
+        code: u16,
+    },
+    /// The resume plan is done; gaps that could not be filled are the plan's own report.
+    Resumed,
+    /// The resume plan cannot be finished on this socket.
+    ResumeFailed,
+    /// Any frame arrived: a message, a ping or a pong.
+    FrameReceived,
+    /// The socket is gone.
+    SocketClosed(Closure),
+    /// [`Output::RefreshToken`](super::Output::RefreshToken) succeeded.
+    TokenRefreshed,
+    /// [`Output::RefreshToken`](super::Output::RefreshToken) failed.
+    TokenRefreshRefused(RefreshRefusal),
+    /// The time of [`Session::next_wake`](super::Session::next_wake) has come. Too early or too late does no harm.
+    Tick,
+    /// The owner wants the connection to end.
+    Stop,
+}
+
+/// Why no token was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// The credentials are wrong (status 400, 401, 451): repeating cannot help.
+    Credentials,
+    /// Too many logins (status 429).
+    Throttled {
+        /// The wait the platform asked for.
+        retry_after: Option<Duration>,
+    },
+    /// A server error, a network error or no answer in time.
+    Unavailable,
+}
+
+/// Why the websocket upgrade failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketRefusal {
+    /// The token was not accepted (status 401 or 403).
+    Unauthorized,
+    /// Too many connects (status 429).
+    Throttled {
+        /// The wait the platform asked for.
+        retry_after: Option<Duration>,
+    },
+    /// Another status, a network error or no answer in time.
+    Unavailable,
+}
+
+/// Why the token was not refreshed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    /// The login session behind the token is gone (status 401).
+    Unauthorized,
+    /// Another status, a network error or no answer in time.
+    Unavailable,
+}
+
+/// How a socket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Closure {
+    /// Who ended it.
+    pub by: ClosedBy,
+    /// The close code, if there was a close frame with one.
+    pub code: Option<u16>,
+}
+
+/// Who ended a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedBy {
+    /// The platform sent a close frame.
+    Platform,
+    /// We closed it.
+    Us,
+    /// The link broke without a close frame.
+    Transport,
+}

@@ -1,0 +1,25 @@
+//! The life of one connection as a pure state machine: what happened goes in with the time, what to do comes out.
+//!
+//! The connection's actor owns the socket, the clock and the randomness. It feeds every happening to
+//! [`Session::handle`], carries out the returned [`Output`]s in order, and keeps one timer set to
+//! [`Session::next_wake`] that feeds [`Input::Tick`]. "Why did it reconnect?" is answered here and nowhere else.
+
+mod backoff;
+mod close_codes;
+mod input;
+mod liveness;
+mod machine;
+mod millis;
+mod output;
+mod phase;
+mod policy;
+mod token;
+
+pub use backoff::Backoff;
+pub use close_codes::{ABANDONED, NORMAL, Verdict, judge};
+pub use input::{ClosedBy, Closure, Input, LoginRefusal, RefreshRefusal, SocketRefusal};
+pub use machine::{Epoch, Session};
+pub use millis::Millis;
+pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};
+pub use phase::Phase;
+pub use policy::{PolicyError, SessionPolicy};

@@ -1,0 +1,113 @@
+//! What a session asks its actor to do, and what it reports to whoever watches.
+
+use serde::Serialize;
+use smallvec::SmallVec;
+use thiserror::Error;
+
+use super::input::Closure;
+use super::millis::Millis;
+
+/// The answers to one input, to be carried out in order.
+pub type Outputs = SmallVec<[Output; 3]>;
+
+/// One thing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Obtain a token for the same identity from its origin; answer [`LoggedIn`](super::Input::LoggedIn) or
+    /// [`LoginRefused`](super::Input::LoginRefused). May come while a healthy socket is open: the token is then for
+    /// the next connect and the socket stays. Never create another identity instead (CA-3).
+    LogIn,
+    /// Extend the life of the token in use.
+    RefreshToken,
+    /// Open a websocket with the token in use.
+    OpenSocket,
+    /// Send the first request of the socket (brand: own profile; consumer: `InitConnection`).
+    Verify,
+    /// Carry out the resume plan.
+    Resume {
+        /// Attempts since the connection was last stable, this one included.
+        attempt: u32,
+        /// This session was never ready before: nothing can be missing.
+        first: bool,
+    },
+    /// Send a `GetClock` request.
+    SendKeepAlive,
+    /// Close the socket, or abandon it while it still opens. Its later outcome is not needed.
+    CloseSocket {
+        /// The code to close with.
+        code: u16,
+    },
+    /// Tell whoever watches.
+    Report(Report),
+}
+
+/// One step of the connection's life, for events, logs and the fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// A token or a socket is being obtained.
+    Connecting,
+    /// The platform accepted the socket.
+    Connected,
+    /// A socket that had opened is gone, and why.
+    Disconnected(Closure, DisconnectReason),
+    /// Nothing happens until then.
+    Waiting {
+        /// When the next attempt begins.
+        until: Millis,
+        /// Failed attempts since the connection was last stable.
+        attempt: u32,
+    },
+    /// The resume plan has begun.
+    Resuming,
+    /// The connection is ready for commands.
+    Resumed,
+    /// The session has given up and waits for its owner.
+    Failed(FailureReason),
+    /// The session ended as its owner wished.
+    Stopped,
+}
+
+/// Why a socket that had opened is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisconnectReason {
+    /// The platform closed with 4410: it could not read what we sent.
+    BadContent,
+    /// The platform closed with a code that asks for nothing but a new attempt.
+    ClosedByPlatform,
+    /// Our own side closed the socket.
+    ClosedByUs,
+    /// The link broke, or the close had no code.
+    ConnectionLost,
+    /// No frame arrived in time although keep-alives were sent.
+    DeadPeer,
+    /// The platform closed with 4407: the identity must be extended at its origin.
+    IdentityExpired,
+    /// The platform closed with 1008, which it uses for authentication.
+    PolicyViolation,
+    /// The resume plan could not be finished.
+    ResumeFailed,
+    /// The resume plan took too long.
+    ResumeTimedOut,
+    /// The platform closed with 1011.
+    ServerError,
+    /// The platform closed with 4401: the token is missing, expired or revoked.
+    TokenRejected,
+    /// The platform refused the first request.
+    VerifyRefused,
+    /// The platform did not answer the first request in time.
+    VerifyTimedOut,
+}
+
+/// Why a session gave up. Permanent: only its owner can begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// The platform refused the credentials.
+    #[error("the platform refused the credentials")]
+    CredentialsRefused,
+    /// New tokens were granted, and the socket refused each of them.
+    #[error("the platform granted tokens but refused every socket opened with them")]
+    TokensRefused,
+}
