@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The UMS wire protocol and the conversation model of Tertulia, pure: no I/O, no clock, no threads, no actors.
+//!
+//! - [`ums`]: the wire. Envelope, requests, responses, notifications and enumerations of both dialects (brand v2.1,
+//!   consumer v3) as one typed model, read leniently and written strictly.
+//! - [`conversation`]: what a conversation is and what a notification changes in it.
+//! - [`command`]: what a caller may ask of a conversation, validated, and the requests it becomes.
+//! - [`session`]: the life of one connection as a state machine, with time as an argument.
+
+pub mod command;
+pub mod conversation;
+pub mod id;
+pub mod session;
+pub mod time;
+pub mod ums;

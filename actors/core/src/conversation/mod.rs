@@ -1,0 +1,1 @@
+//! A conversation: its state, and what a notification changes in it.

@@ -1,0 +1,292 @@
+//! The enumerations of protocol §7. Each keeps values it does not know.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+macro_rules! wire_enums {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $wire:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+            /// A value this version does not know, as it was sent.
+            Unlisted(Box<str>),
+        }
+
+        impl $name {
+            /// Every value this version knows.
+            pub const KNOWN: &[Self] = &[$(Self::$variant),+];
+
+            /// The value as the wire writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $wire,)+
+                    Self::Unlisted(value) => value,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                match value {
+                    $($wire => Self::$variant,)+
+                    unlisted => Self::Unlisted(unlisted.into()),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("a value of ", stringify!($name)))
+                    }
+
+                    fn visit_str<E: de::Error>(self, value: &str) -> Result<$name, E> {
+                        Ok(value.into())
+                    }
+                }
+
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+    )+};
+}
+
+wire_enums! {
+    /// What a participant is in a dialog (§7.1).
+    ParticipantRole {
+        /// The person who wrote in.
+        Consumer = "CONSUMER",
+        /// The agent or bot the conversation is assigned to.
+        AssignedAgent = "ASSIGNED_AGENT",
+        /// An agent who takes part, for example a survey bot.
+        Agent = "AGENT",
+        /// An agent manager who joined.
+        Manager = "MANAGER",
+        /// A silent observer.
+        Reader = "READER",
+        /// A system that steers the conversation.
+        Controller = "CONTROLLER",
+        /// The brand's own bot.
+        BrandBot = "BRAND_BOT",
+    }
+    /// Whether a participant takes part already (§7.2).
+    ParticipantStatus {
+        /// Takes part.
+        Active = "ACTIVE",
+        /// Was proposed and has not accepted yet.
+        Suggested = "SUGGESTED",
+        /// Took part once. Never on the wire.
+        Removed = "REMOVED",
+    }
+    /// What a dialog is for (§7.3).
+    DialogType {
+        /// The conversation's own dialog.
+        Main = "MAIN",
+        /// The survey after the conversation.
+        PostSurvey = "POST_SURVEY",
+        /// Among agents.
+        Agents = "AGENTS",
+        /// Anything else, co-browse sessions among it.
+        Other = "OTHER",
+        /// Asking for consent before the conversation.
+        PreConversationOptIn = "PRE_CONVERSATION_OPT_IN",
+    }
+    /// The medium of a dialog (§7.4).
+    ChannelType {
+        /// Messages.
+        Messaging = "MESSAGING",
+        /// A shared browser or a call; carries no messages.
+        Cobrowse = "COBROWSE",
+        /// Live chat.
+        LiveChat = "LIVE_CHAT",
+    }
+    /// How far a conversation has come (§7.5).
+    Stage {
+        /// Going on.
+        Open = "OPEN",
+        /// Ended; notes may still change.
+        Close = "CLOSE",
+        /// Ended for good; nothing may change.
+        Locked = "LOCKED",
+    }
+    /// Whether a dialog goes on.
+    DialogStatus {
+        /// Going on.
+        Open = "OPEN",
+        /// Ended.
+        Close = "CLOSE",
+    }
+    /// Who ended a conversation or dialog (§7.6).
+    CloseReason {
+        /// The consumer.
+        Consumer = "CONSUMER",
+        /// An agent.
+        Agent = "AGENT",
+        /// Nobody wrote for too long.
+        Timeout = "TIMEOUT",
+        /// The platform.
+        System = "SYSTEM",
+    }
+    /// How urgent an answer is (§7.7).
+    TtrType {
+        /// The account's usual time.
+        Normal = "NORMAL",
+        /// The account's short time.
+        Urgent = "URGENT",
+        /// The account's time for prioritised conversations.
+        Prioritized = "PRIORITIZED",
+        /// A time given with the request.
+        Custom = "CUSTOM",
+    }
+    /// How far a satisfaction survey was answered (§7.8).
+    CsatStatus {
+        /// Wholly.
+        Filled = "FILLED",
+        /// In part.
+        PartiallyFilled = "PARTIALLY_FILLED",
+        /// Declined.
+        Skipped = "SKIPPED",
+        /// Not yet.
+        Empty = "EMPTY",
+    }
+    /// What became of a message at its reader (§7.9).
+    DeliveryStatus {
+        /// Arrived on the device.
+        Accept = "ACCEPT",
+        /// Shown.
+        Read = "READ",
+        /// Its file was opened.
+        Access = "ACCESS",
+        /// Did not arrive.
+        Nack = "NACK",
+        /// An element of it was clicked.
+        Action = "ACTION",
+        /// Marked by a survey bot as an answer it could not use.
+        Enrich = "ENRICH",
+        /// A secure form was looked at.
+        Viewed = "VIEWED",
+        /// A secure form was abandoned.
+        Aborted = "ABORTED",
+        /// A secure form failed.
+        Error = "ERROR",
+    }
+    /// What a participant is doing (§7.10).
+    ChatState {
+        /// Present.
+        Active = "ACTIVE",
+        /// Present but idle.
+        Inactive = "INACTIVE",
+        /// Away.
+        Gone = "GONE",
+        /// Typing.
+        Composing = "COMPOSING",
+        /// Stopped typing.
+        Pause = "PAUSE",
+        /// The consumer's app is in the background.
+        Background = "BACKGROUND",
+    }
+    /// What became of an offer to an agent (§7.11).
+    RingState {
+        /// Waits for an answer.
+        Waiting = "WAITING",
+        /// Taken.
+        Accepted = "ACCEPTED",
+        /// Declined.
+        Rejected = "REJECTED",
+        /// Nobody answered in time.
+        Expired = "EXPIRED",
+        /// Withdrawn: the conversation ended or somebody else took it.
+        Cancelled = "CANCELLED",
+        /// Taken by the platform on the agent's behalf.
+        AutoAccept = "AUTO_ACCEPT",
+    }
+    /// Which offers an agent gets (§7, agent availability).
+    AgentState {
+        /// All.
+        Online = "ONLINE",
+        /// Transfers only.
+        Occupied = "OCCUPIED",
+        /// None; back later.
+        Away = "AWAY",
+        /// None; back at once.
+        BackSoon = "BACK_SOON",
+        /// None.
+        Offline = "OFFLINE",
+    }
+    /// Why the response time does not run yet (§7).
+    DelayType {
+        /// Out of hours.
+        Night = "NIGHT",
+        /// Weekend.
+        Weekend = "WEEKEND",
+        /// Holiday.
+        Holiday = "HOLIDAY",
+    }
+    /// What a change means for a subscription (§6.1).
+    ChangeKind {
+        /// The conversation matches, and this is its whole present state.
+        Upsert = "UPSERT",
+        /// The conversation no longer matches. It is not erased.
+        Delete = "DELETE",
+    }
+    /// Who may read a message (§7).
+    MessageAudience {
+        /// Everybody in the dialog.
+        All = "ALL",
+        /// Agents and agent managers only.
+        AgentsAndManagers = "AGENTS_AND_MANAGERS",
+        /// Not told by the platform. Never on the wire (MS-5).
+        Unknown = "UNKNOWN",
+    }
+    /// What the body of a content event is (§5.6).
+    ContentType {
+        /// Text.
+        PlainText = "text/plain",
+        /// Text with markup, seen in histories.
+        Html = "text/html",
+        /// A file on the platform's storage.
+        HostedFile = "hosted/file",
+        /// An invitation to fill a secure form.
+        SecureFormInvitation = "forms/secure-invitation",
+        /// A filled secure form.
+        SecureFormSubmission = "forms/secure-submission",
+    }
+    /// How a participant is changed (§5.7).
+    ParticipantChangeKind {
+        /// Joins.
+        Add = "ADD",
+        /// Leaves.
+        Remove = "REMOVE",
+        /// Is proposed.
+        Suggest = "SUGGEST",
+        /// Changes the role.
+        Update = "UPDATE",
+    }
+    /// How a dialog is changed (§5.7).
+    DialogChangeKind {
+        /// A new dialog.
+        Create = "CREATE",
+        /// A known dialog.
+        Update = "UPDATE",
+    }
+}

@@ -1,0 +1,116 @@
+//! The field changes of an `UpdateConversationField` request (§5.7, exact members in wire-from-sdk §1.5).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ChannelType, CloseReason, CsatStatus, DialogChangeKind, DialogStatus, DialogType, ParticipantChangeKind,
+    ParticipantRole, Stage, TtrType,
+};
+use crate::{
+    id::{DialogId, SkillId},
+    time::Timestamp,
+};
+
+/// One element of `conversationField`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "field")]
+pub enum FieldChange {
+    /// Somebody joins, leaves, is proposed or changes the role.
+    #[serde(rename_all = "camelCase")]
+    ParticipantsChange {
+        /// How.
+        #[serde(rename = "type")]
+        kind: ParticipantChangeKind,
+        /// As what.
+        role: ParticipantRole,
+        /// Who: an agent id, or a consumer's user id. Without it the platform takes the sender.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_id: Option<String>,
+        /// In which dialog, where it is not MAIN.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dialog_id: Option<DialogId>,
+    },
+    /// The conversation ends.
+    #[serde(rename_all = "camelCase")]
+    ConversationStateField {
+        /// Always [`Stage::Close`].
+        conversation_state: Stage,
+    },
+    /// The conversation and all its dialogs end, without a survey.
+    #[serde(rename_all = "camelCase")]
+    Stage {
+        /// Always [`Stage::Close`].
+        conversation_state: Stage,
+    },
+    /// A dialog begins, ends or takes metadata.
+    DialogChange {
+        /// How.
+        #[serde(rename = "type")]
+        kind: DialogChangeKind,
+        /// The dialog.
+        dialog: DialogChange,
+    },
+    /// The conversation moves to another skill.
+    Skill {
+        /// Always [`ParticipantChangeKind::Update`].
+        #[serde(rename = "type")]
+        kind: ParticipantChangeKind,
+        /// The new skill.
+        skill: SkillId,
+    },
+    /// The response time changes.
+    #[serde(rename = "TTRField", rename_all = "camelCase")]
+    Ttr {
+        /// How it is set.
+        ttr_type: TtrType,
+        /// In seconds; only counts for [`TtrType::Custom`], always present.
+        value: u64,
+    },
+    /// The agent sets the deadline.
+    ManualETTR {
+        /// The deadline.
+        time: Timestamp,
+    },
+    /// The agents' note changes.
+    Note {
+        /// The whole new text.
+        note: String,
+    },
+    /// The consumer's satisfaction.
+    #[serde(rename_all = "camelCase")]
+    CSATRate {
+        /// From "0" to "5". The platform takes it as a string.
+        csat_rate: String,
+        /// Whether the matter was resolved.
+        csat_resolution_confirmation: Option<bool>,
+        /// How far the survey was answered.
+        status: CsatStatus,
+    },
+}
+
+/// The dialog of a [`FieldChange::DialogChange`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DialogChange {
+    /// Which one; a new dialog has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialog_id: Option<DialogId>,
+    /// Its new state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<DialogStatus>,
+    /// Who ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<CloseReason>,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_cause: Option<String>,
+    /// What a new dialog is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialog_type: Option<DialogType>,
+    /// The medium of a new dialog.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<ChannelType>,
+    /// What the kind of a new dialog adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta_data: Option<serde_json::Value>,
+}

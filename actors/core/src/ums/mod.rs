@@ -1,0 +1,49 @@
+//! The UMS wire protocol: one typed model, two dialects.
+//!
+//! Reading is lenient, as the platform requires (protocol §4.4, §13): strings or numbers, one or many, maps or arrays,
+//! missing optional members, unknown members and unknown enumeration values. Writing is strict.
+
+mod conversation_change;
+mod dialect;
+mod enumeration;
+mod envelope;
+mod field_change;
+mod json;
+mod lenient;
+mod message;
+mod notification;
+mod participant;
+mod profile;
+mod request;
+mod request_body;
+mod response;
+mod routing;
+mod text;
+
+pub use conversation_change::{
+    CampaignInfo, ConversationDetails, ConversationState, Csat, Delay, DialogState, HandlerDetails, Ttr, UnreadMessages,
+};
+pub use dialect::Dialect;
+pub use enumeration::{
+    AgentState, ChangeKind, ChannelType, ChatState, CloseReason, ContentType, CsatStatus, DelayType, DeliveryStatus,
+    DialogChangeKind, DialogStatus, DialogType, MessageAudience, ParticipantChangeKind, ParticipantRole,
+    ParticipantStatus, RingState, Stage, TtrType,
+};
+pub use envelope::{Code, Frame, FrameError, Response};
+pub use field_change::{DialogChange, FieldChange};
+pub use json::Json;
+pub use lenient::Presence;
+pub use message::{MessageContent, MessageRecord, Originator};
+pub use notification::{AgentStateChange, Change, ConversationChanges, Messages, Notification, RingChange, Rings};
+pub use participant::{Listed, ParticipantDetails, Person, RoleMap, Roster};
+pub use profile::UserProfile;
+pub use request::{Request, RequestError, RequestFrame};
+pub use request_body::{
+    AgentConversationRequest, AgentStateRequest, AgentsStateSubscription, ClientProperties, ConversationQuery,
+    ConversationRequest, ConversationUpdate, DownloadUrlRequest, FileSize, InitConnection, MessageQuery,
+    MessageSubscription, Nothing, ProfileQuery, PublishRequest, RingAnswer, RoutingSubscription, TokenRequest,
+    Unsubscription, UploadUrlRequest,
+};
+pub use response::{AnswerError, SignedQuery, SignedUrl};
+pub use routing::{Ring, RoutingTask};
+pub use text::Text;

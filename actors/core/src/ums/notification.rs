@@ -1,0 +1,197 @@
+//! Notifications (§6): which there are, and how far each is read before somebody wants more.
+
+use serde::{Deserialize, Serialize, de::DeserializeSeed};
+use serde_json::value::RawValue;
+
+use super::{AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text, lenient};
+use crate::id::AgentId;
+
+/// Something that happened, by its type. Both dialects' names are known, by their endings (§6.1).
+#[derive(Debug)]
+pub enum Notification<'a> {
+    /// Conversations changed (§6.1).
+    Conversations(ConversationChanges<'a>),
+    /// Records of dialogs (§6.2).
+    Messages(Messages<'a>),
+    /// Offers changed (§6.3).
+    Rings(Rings<'a>),
+    /// An agent's state changed (§6.4).
+    AgentStates(Vec<AgentStateChange>),
+    /// Any other type; passed on raw.
+    Unlisted {
+        /// The type as sent.
+        kind: Text<'a>,
+        /// The body as sent.
+        body: Option<Json<'a>>,
+    },
+}
+
+/// The body of a conversation notification. States stay raw, so that a repeated one costs no parsing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationChanges<'a> {
+    /// For which subscription; webhooks have none.
+    #[serde(borrow, default)]
+    pub subscription_id: Option<Text<'a>>,
+    /// The changes; the first notification of a subscription has all that matches.
+    #[serde(default, deserialize_with = "lenient::one_or_many")]
+    pub changes: Vec<Change<'a>>,
+}
+
+/// One change of one conversation.
+#[derive(Debug, Deserialize)]
+pub struct Change<'a> {
+    /// Whether the conversation matches still.
+    #[serde(rename = "type")]
+    pub kind: ChangeKind,
+    /// The state as sent, a [`super::ConversationState`].
+    #[serde(borrow, default)]
+    pub result: Option<&'a RawValue>,
+}
+
+impl<'a> Change<'a> {
+    /// The conversation's id, found without reading the rest of the state.
+    #[must_use]
+    pub fn conversation_id(&self) -> Option<Text<'a>> {
+        let mut found = None;
+        let mut reader = serde_json::Deserializer::from_str(self.result?.get());
+        // The seed stops the reader with an error as soon as it has the id; what it found is the result.
+        let _ = FirstMember { name: "convId", found: &mut found }.deserialize(&mut reader);
+        found
+    }
+}
+
+/// Reads an object up to one member.
+struct FirstMember<'f, 'a> {
+    name: &'static str,
+    found: &'f mut Option<Text<'a>>,
+}
+
+impl<'de: 'a, 'a> DeserializeSeed<'de> for FirstMember<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de: 'a, 'a> serde::de::Visitor<'de> for FirstMember<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "an object with {}", self.name)
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Text<'de>>()? {
+            if name.as_str() == self.name {
+                *self.found = Some(members.next_value()?);
+                return Err(serde::de::Error::custom("found"));
+            }
+            members.next_value::<serde::de::IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// The body of a message notification: a batch (consumer dialect) or one record (brand dialect).
+#[derive(Debug)]
+pub struct Messages<'a> {
+    /// The dialog of all records, where the batch names it.
+    pub dialog_id: Option<Text<'a>>,
+    /// The conversation of all records, where the batch names it.
+    pub conversation_id: Option<Text<'a>>,
+    /// The records, in the order sent.
+    pub records: Vec<MessageRecord<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Batch<'a> {
+    #[serde(borrow, default)]
+    dialog_id: Option<Text<'a>>,
+    #[serde(default)]
+    conversation_id: Option<Text<'a>>,
+    #[serde(default)]
+    changes: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
+
+impl<'a> Messages<'a> {
+    /// Either shape is taken on either socket (wire-from-sdk §2.2): a batch has `changes`, a record is itself.
+    fn read(body: &'a str) -> Result<Self, serde_json::Error> {
+        let Batch { dialog_id, conversation_id, changes } = serde_json::from_str(body)?;
+        let records = match changes {
+            Some(changes) => serde_json::from_str::<Records<'a>>(changes.get())?.0,
+            None => vec![serde_json::from_str(body)?],
+        };
+        Ok(Self { dialog_id, conversation_id, records })
+    }
+}
+
+/// The body of a ring notification.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rings<'a> {
+    /// For which subscription.
+    #[serde(borrow, default)]
+    pub subscription_id: Option<Text<'a>>,
+    /// The changes of tasks; a task that is gone is of kind [`ChangeKind::Delete`].
+    #[serde(default, deserialize_with = "lenient::one_or_many")]
+    pub changes: Vec<RingChange<'a>>,
+}
+
+/// One change of one routing task.
+#[derive(Debug, Deserialize)]
+pub struct RingChange<'a> {
+    /// Whether the task still concerns this agent.
+    #[serde(rename = "type")]
+    pub kind: ChangeKind,
+    /// The task with its rings.
+    #[serde(borrow, default)]
+    pub result: Option<RoutingTask<'a>>,
+}
+
+/// An agent's new state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStateChange {
+    /// The state.
+    pub availability: AgentState,
+    /// The agent, if named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_user_id: Option<AgentId>,
+}
+
+#[derive(Deserialize)]
+struct AgentStates {
+    #[serde(default, deserialize_with = "lenient::one_or_many")]
+    changes: Vec<AgentStateUpsert>,
+}
+
+#[derive(Deserialize)]
+struct AgentStateUpsert {
+    result: AgentStateChange,
+}
+
+impl<'a> Notification<'a> {
+    pub(super) fn read(kind: Text<'a>, body: Option<Json<'a>>) -> Result<Self, FrameError> {
+        let Some(text) = body.as_ref().and_then(Json::borrowed) else {
+            return Ok(Self::Unlisted { kind, body });
+        };
+        let name = kind.rsplit('.').next().unwrap_or_default();
+        let read = match name {
+            "ExConversationChangeNotification" => serde_json::from_str(text).map(Self::Conversations),
+            "OnlineEventDistribution" | "MessagingEventNotification" => Messages::read(text).map(Self::Messages),
+            "RoutingTaskNotification" | "routingTaskNotification" => serde_json::from_str(text).map(Self::Rings),
+            "AgentStateNotification" => serde_json::from_str(text).map(|AgentStates { changes }| {
+                Self::AgentStates(changes.into_iter().map(|upsert| upsert.result).collect())
+            }),
+            _ => return Ok(Self::Unlisted { kind, body }),
+        };
+        read.map_err(|source| FrameError::MalformedBody { kind: kind.to_string(), source })
+    }
+}

@@ -1,0 +1,210 @@
+//! Requests: one typed model, named and encoded as the socket's dialect has it (§5.0).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{
+    AgentConversationRequest, AgentStateRequest, AgentsStateSubscription, ConversationQuery, ConversationRequest,
+    ConversationUpdate, Dialect, DownloadUrlRequest, InitConnection, Json, MessageQuery, MessageSubscription, Nothing,
+    ProfileQuery, PublishRequest, RingAnswer, RoutingSubscription, Text, TokenRequest, Unsubscription,
+    UploadUrlRequest,
+};
+use crate::id::RequestId;
+
+/// A request that could not be read or written.
+#[derive(Debug, Error)]
+pub enum RequestError {
+    /// The frame is not a request.
+    #[error("not a request frame: {0}")]
+    Envelope(#[source] serde_json::Error),
+    /// The body does not fit the request's type.
+    #[error("the body of {kind} does not fit: {source}")]
+    Body {
+        /// The request's type as sent.
+        kind: String,
+        /// What the reader says.
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! requests {
+    ($($(#[$doc:meta])* $name:ident($body:ty) = $brand:literal, $consumer:literal;)+) => {
+        /// What can be asked of the platform.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $($(#[$doc])* $name($body),)+
+            /// Any other request, by the type and body given (CN-F4).
+            Raw {
+                /// The wire type, sent as it is.
+                kind: String,
+                /// The body, sent as it is.
+                body: Value,
+            },
+        }
+
+        impl Request {
+            /// The request's type as `dialect` names it.
+            #[must_use]
+            pub fn kind(&self, dialect: Dialect) -> &str {
+                match self {
+                    $(Self::$name(_) => match dialect {
+                        Dialect::Brand => $brand,
+                        Dialect::Consumer => $consumer,
+                    },)+
+                    Self::Raw { kind, .. } => kind,
+                }
+            }
+
+            fn read(kind: &str, body: Option<&Json<'_>>) -> Result<Self, serde_json::Error> {
+                let body = body.map_or("{}", Json::get);
+                match kind {
+                    $($brand | $consumer => serde_json::from_str(body).map(Self::$name),)+
+                    _ => serde_json::from_str(body).map(|body| Self::Raw { kind: kind.to_owned(), body }),
+                }
+            }
+        }
+
+        impl Serialize for Request {
+            /// Writes the body; the type goes into the envelope.
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$name(body) => body.serialize(serializer),)+
+                    Self::Raw { body, .. } => body.serialize(serializer),
+                }
+            }
+        }
+    };
+}
+
+requests! {
+    /// The platform's clock; keeps the socket alive (§5.1).
+    GetClock(Nothing) = ".GetClock", "GetClock";
+    /// Keeps the socket alive (§5.0).
+    KeepAlive(Nothing) = ".KeepAlive", "KeepAlive";
+    /// Authenticates a consumer's socket (§3.2).
+    InitConnection(InitConnection) = ".InitConnection", "InitConnection";
+    /// Reads a profile (§5.9).
+    GetUserProfile(ProfileQuery) = ".ams.userprofile.GetUserProfile", "userprofile.GetUserProfile";
+    /// Sets the consumer's own profile (§5.9).
+    SetUserProfile(Value) = ".ams.userprofile.SetUserProfile", "userprofile.SetUserProfile";
+    /// Reads the brand's profile.
+    GetBrandProfile(Value) = ".ams.brandprofile.GetBrandProfile", "brandprofile.GetBrandProfile";
+    /// Subscribes to conversations (§5.2).
+    SubscribeConversations(ConversationQuery) =
+        ".ams.aam.SubscribeExConversations", "cqm.SubscribeExConversations";
+    /// Ends such a subscription (§5.2).
+    UnsubscribeConversations(Unsubscription) =
+        ".ams.aam.UnsubscribeExConversations", "cqm.UnsubscribeExConversations";
+    /// A consumer opens a conversation (§5.3).
+    RequestConversation(ConversationRequest) =
+        ".ams.cm.ConsumerRequestConversation", "cm.ConsumerRequestConversation";
+    /// An agent opens a conversation (§5.3).
+    AgentRequestConversation(AgentConversationRequest) =
+        ".ams.cm.AgentRequestConversation", "cm.AgentRequestConversation";
+    /// Changes a conversation (§5.7).
+    UpdateConversation(ConversationUpdate) = ".ams.cm.UpdateConversationField", "cm.UpdateConversationField";
+    /// Publishes an event (§5.6).
+    Publish(PublishRequest) = ".ams.ms.PublishEvent", "ms.PublishEvent";
+    /// Subscribes to a dialog's messages, consumer only (§5.4).
+    SubscribeMessages(MessageSubscription) = ".ams.ms.SubscribeMessagingEvents", "ms.SubscribeMessagingEvents";
+    /// Reads a dialog's history, brand only (§5.5).
+    QueryMessages(MessageQuery) = ".ams.ms.QueryMessages", "ms.QueryMessages";
+    /// Asks where to upload a file (§5.10).
+    UploadUrl(UploadUrlRequest) = ".ams.ms.GenerateURLForUploadFile", "ms.GenerateURLForUploadFile";
+    /// Asks where to download a file (§5.10).
+    DownloadUrl(DownloadUrlRequest) = ".ams.ms.GenerateURLForDownloadFile", "ms.GenerateURLForDownloadFile";
+    /// Asks for a secure form's key to write (§5.11).
+    UploadToken(TokenRequest) = ".ams.ms.token.GenerateUploadToken", "ms.GenerateUploadToken";
+    /// Asks for a secure form's key to read (§5.11).
+    DownloadToken(TokenRequest) = ".ams.ms.token.GenerateDownloadToken", "ms.GenerateDownloadToken";
+    /// Sets the agent's state (§5.8).
+    SetAgentState(AgentStateRequest) = ".ams.routing.SetAgentState", "rs.SetAgentState";
+    /// Subscribes to the agent's state (§5.8).
+    SubscribeAgentsState(AgentsStateSubscription) = ".ams.routing.SubscribeAgentsState", "rs.SubscribeAgentsState";
+    /// Subscribes to rings (§5.8).
+    SubscribeRoutingTasks(RoutingSubscription) = ".ams.routing.SubscribeRoutingTasks", "rs.SubscribeRoutingTasks";
+    /// Answers a ring (§5.8).
+    AnswerRing(RingAnswer) = ".ams.routing.UpdateRingState", "rs.UpdateRingState";
+}
+
+/// A request with its envelope (§4.1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestFrame {
+    /// Unique on its socket, 1 to 64 characters.
+    pub id: RequestId,
+    /// What is asked.
+    pub request: Request,
+    /// Typed headers, only with `InitConnection`.
+    pub headers: Vec<Value>,
+    /// Typed metadata, stored with what the request does and shown to the other side (§7.12).
+    pub metadata: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    kind: &'static str,
+    id: &'a RequestId,
+    #[serde(rename = "type")]
+    request_kind: &'a str,
+    body: &'a Request,
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    headers: &'a [Value],
+    #[serde(skip_serializing_if = "slice_is_empty")]
+    metadata: &'a [Value],
+}
+
+fn slice_is_empty(list: &&[Value]) -> bool {
+    list.is_empty()
+}
+
+#[derive(Deserialize)]
+struct ReadEnvelope<'a> {
+    #[serde(default)]
+    id: Option<RequestId>,
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(default)]
+    body: Option<Json<'a>>,
+    #[serde(default, deserialize_with = "super::lenient::one_or_many")]
+    headers: Vec<Value>,
+    #[serde(default, deserialize_with = "super::lenient::one_or_many")]
+    metadata: Vec<Value>,
+}
+
+impl RequestFrame {
+    /// A request with neither headers nor metadata.
+    #[must_use]
+    pub fn new(id: RequestId, request: Request) -> Self {
+        Self { id, request, headers: Vec::new(), metadata: Vec::new() }
+    }
+
+    /// The frame's text in `dialect`.
+    ///
+    /// # Errors
+    /// [`RequestError::Body`] where the body cannot be JSON, which only a raw one can cause.
+    pub fn encode(&self, dialect: Dialect) -> Result<String, RequestError> {
+        let kind = self.request.kind(dialect);
+        let envelope = Envelope {
+            kind: "req",
+            id: &self.id,
+            request_kind: kind,
+            body: &self.request,
+            headers: &self.headers,
+            metadata: &self.metadata,
+        };
+        serde_json::to_string(&envelope).map_err(|source| RequestError::Body { kind: kind.to_owned(), source })
+    }
+
+    /// Reads a frame of either dialect.
+    ///
+    /// # Errors
+    /// [`RequestError`] where the frame is no request or its body does not fit.
+    pub fn decode(text: &str) -> Result<Self, RequestError> {
+        let envelope: ReadEnvelope<'_> = serde_json::from_str(text).map_err(RequestError::Envelope)?;
+        let request = Request::read(&envelope.kind, envelope.body.as_ref())
+            .map_err(|source| RequestError::Body { kind: envelope.kind.to_string(), source })?;
+        let id = envelope.id.unwrap_or_else(|| RequestId::from(""));
+        Ok(Self { id, request, headers: envelope.headers, metadata: envelope.metadata })
+    }
+}

@@ -1,0 +1,286 @@
+//! The bodies of requests (§5, exact members in wire-from-sdk §1).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::{
+    AgentState, Dialect, DialogType, FieldChange, MessageAudience, MessageContent, RingState, Stage, TtrType, lenient,
+};
+use crate::{
+    id::{AccountId, AgentId, ConversationId, DialogId, RingId, SkillId, SubscriptionId},
+    time::Timestamp,
+};
+
+/// A request without parameters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
+
+/// The first request of a consumer's socket (§3.2). Its token travels in a header of the frame.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InitConnection {}
+
+/// A device's description (§3.3), as a header of `InitConnection` and in a conversation's context.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientProperties {
+    /// The application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_version: Option<String>,
+    /// DESKTOP, TABLET, MOBILE or OTHER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_family: Option<String>,
+    /// WINDOWS, LINUX, OSX, ANDROID, IOS or OTHER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// WEB_SDK, MOBILE_SDK or BRAND_SDK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// What the device can show, such as RICH_CONTENT or QUICK_REPLIES.
+    #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Members beyond these, such as `browser` or `timeZone`.
+    #[serde(flatten)]
+    pub others: serde_json::Map<String, Value>,
+}
+
+/// Whose profile; nobody named is the sender's own (§5.9).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfileQuery {
+    /// An agent id or a consumer's user id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+/// Which conversations a subscription wants (§5.2, wire-from-sdk §1.4). What is absent does not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationQuery {
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand_id: Option<AccountId>,
+    /// Participants, as agent ids.
+    #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub agent_ids: Vec<AgentId>,
+    /// The consumer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer_id: Option<String>,
+    /// One conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// States of the MAIN dialog.
+    #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub conv_state: Vec<Stage>,
+    /// Stages of the whole conversation.
+    #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub stage: Vec<Stage>,
+    /// Kinds of dialogs it must have.
+    #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub dialog_types: Vec<DialogType>,
+    /// Updated then or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_last_updated_time: Option<Timestamp>,
+    /// Updated then or earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_last_updated_time: Option<Timestamp>,
+    /// To be answered before.
+    #[serde(rename = "maxETTR", default, skip_serializing_if = "Option::is_none")]
+    pub max_ettr: Option<Timestamp>,
+}
+
+/// Ends a subscription, or names the one to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unsubscription {
+    /// Which one.
+    pub subscription_id: SubscriptionId,
+}
+
+/// A consumer opens a conversation (§5.3).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationRequest {
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand_id: Option<AccountId>,
+    /// Always MESSAGING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<super::ChannelType>,
+    /// How urgent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttr_def_name: Option<TtrType>,
+    /// For which skill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skill_id: Option<SkillId>,
+    /// Where the consumer comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_context: Option<Value>,
+    /// By which campaign and engagement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign_info: Option<Value>,
+}
+
+/// An agent opens a conversation with a known consumer (§5.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentConversationRequest {
+    /// Always MESSAGING.
+    pub channel_type: super::ChannelType,
+    /// The consumer.
+    pub consumer_id: String,
+    /// Which conversation it continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_context: Option<Value>,
+}
+
+/// Changes fields of a conversation, all together (§5.7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationUpdate {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The changes, in order.
+    #[serde(default, deserialize_with = "lenient::one_or_many")]
+    pub conversation_field: Vec<FieldChange>,
+}
+
+/// Publishes an event in a dialog (§5.6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishRequest {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The dialog.
+    pub dialog_id: DialogId,
+    /// Who may read it.
+    pub message_audience: MessageAudience,
+    /// What is published.
+    #[serde(deserialize_with = "owned_event")]
+    pub event: MessageContent<'static>,
+}
+
+fn owned_event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageContent<'static>, D::Error> {
+    MessageContent::deserialize(deserializer).map(MessageContent::into_owned)
+}
+
+/// Asks for a dialog's messages, past and coming, on a consumer socket (§5.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageSubscription {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The dialog.
+    pub dialog_id: DialogId,
+    /// The first sequence wanted, inclusive.
+    pub from_seq: u64,
+}
+
+/// Asks for a dialog's history on a brand socket (§5.5). Both bounds are exclusive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageQuery {
+    /// The dialog.
+    pub dialog_id: DialogId,
+    /// Only sequences above; -1 for all.
+    #[serde(default, deserialize_with = "lenient::integer", skip_serializing_if = "Option::is_none")]
+    pub newer_than_sequence: Option<i64>,
+    /// Only sequences below.
+    #[serde(default, deserialize_with = "lenient::integer", skip_serializing_if = "Option::is_none")]
+    pub older_than_sequence: Option<i64>,
+    /// At most so many.
+    #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
+    pub max_quantity: Option<u64>,
+}
+
+/// Asks where to upload a file (§5.10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadUrlRequest {
+    /// The size in bytes.
+    pub file_size: FileSize,
+    /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX.
+    pub file_type: String,
+}
+
+/// A file's size in bytes: a number in the brand dialect, a string in the consumer's (§5.10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FileSize {
+    /// As the brand dialect has it.
+    Number(u64),
+    /// As the consumer dialect has it.
+    Digits(String),
+}
+
+impl FileSize {
+    /// The size as `dialect` writes it.
+    #[must_use]
+    pub fn new(bytes: u64, dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Brand => Self::Number(bytes),
+            Dialect::Consumer => Self::Digits(bytes.to_string()),
+        }
+    }
+}
+
+/// Asks where to download a file (§5.10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadUrlRequest {
+    /// The file's path on the storage.
+    pub relative_path: String,
+}
+
+/// Asks for a secure form's one-time key (§5.11); the members are the form's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenRequest(pub serde_json::Map<String, Value>);
+
+/// Tells the platform which offers an agent takes (§5.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStateRequest {
+    /// The state.
+    pub availability: AgentState,
+    /// Always MESSAGING.
+    #[serde(default, deserialize_with = "lenient::one_or_many")]
+    pub channels: Vec<super::ChannelType>,
+    /// The agent.
+    pub agent_user_id: AgentId,
+}
+
+/// Asks for an agent's state changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentsStateSubscription {
+    /// The account.
+    pub brand_id: AccountId,
+    /// The agent.
+    pub agent_id: AgentId,
+}
+
+/// Asks for an agent's rings (§5.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoutingSubscription {
+    /// Always MESSAGING.
+    pub channel_type: super::ChannelType,
+    /// The account.
+    pub brand_id: AccountId,
+    /// The agent.
+    pub agent_id: AgentId,
+}
+
+/// Answers a ring (§5.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RingAnswer {
+    /// Which ring.
+    pub ring_id: RingId,
+    /// [`RingState::Accepted`] or [`RingState::Rejected`].
+    pub ring_state: RingState,
+}

@@ -1,0 +1,165 @@
+//! What responses say, by the request they answer.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use super::{Code, Json, Response, Text};
+use crate::{
+    id::{ConversationId, SubscriptionId},
+    time::Timestamp,
+};
+
+/// A response that is no success.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AnswerError {
+    /// The platform refused.
+    #[error("the platform refused with {code}: {text}")]
+    Refused {
+        /// Its code.
+        code: u16,
+        /// Its words, at most 256 characters of them.
+        text: String,
+    },
+    /// The platform answered something else than the request's answer.
+    #[error("the platform's answer does not fit: {0}")]
+    Unexpected(String),
+}
+
+impl AnswerError {
+    /// Whether the same request may succeed later: throttled or the platform's own trouble (§9.3).
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == 429 || *code >= 500)
+    }
+}
+
+/// Where a file is read or written: path and signature (§5.10).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedUrl {
+    /// The path on the storage host.
+    pub relative_path: String,
+    /// The signature.
+    pub query_params: SignedQuery,
+}
+
+/// The query of a [`SignedUrl`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SignedQuery {
+    /// Hex digits.
+    pub temp_url_sig: String,
+    /// Epoch seconds, sent as a string.
+    pub temp_url_expires: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscribed {
+    subscription_id: SubscriptionId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    conversation_id: ConversationId,
+}
+
+#[derive(Deserialize)]
+struct Published {
+    #[serde(default, deserialize_with = "super::lenient::count")]
+    sequence: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StructuredError<'a> {
+    #[serde(borrow, default)]
+    title: Option<Text<'a>>,
+    #[serde(default)]
+    details: Option<Text<'a>>,
+    #[serde(default)]
+    error_code: Option<Text<'a>>,
+}
+
+impl Response<'_> {
+    /// The body of a success, `null` where there is none.
+    ///
+    /// # Errors
+    /// [`AnswerError::Refused`] for codes above 399, in the string form or the structured one (§4.5).
+    pub fn outcome(&self) -> Result<Option<&Json<'_>>, AnswerError> {
+        if !self.code.is_refusal() {
+            return Ok(self.body.as_ref());
+        }
+        let Code(code) = self.code;
+        Err(AnswerError::Refused { code, text: refusal_text(self.body.as_ref()) })
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, AnswerError> {
+        let body = self.outcome()?.ok_or_else(|| AnswerError::Unexpected("no body".to_owned()))?;
+        body.read_owned().map_err(|error| AnswerError::Unexpected(error.to_string()))
+    }
+
+    /// The new subscription's id.
+    ///
+    /// # Errors
+    /// [`AnswerError`] when refused or without an id.
+    pub fn subscribed(&self) -> Result<SubscriptionId, AnswerError> {
+        self.read().map(|Subscribed { subscription_id }| subscription_id)
+    }
+
+    /// The new conversation's id.
+    ///
+    /// # Errors
+    /// [`AnswerError`] when refused or without an id (a string body is a refusal in disguise, wire-from-sdk §1.8).
+    pub fn conversation_created(&self) -> Result<ConversationId, AnswerError> {
+        self.read().map(|Created { conversation_id }| conversation_id)
+    }
+
+    /// The published event's place in its dialog, where the platform tells it; never use it for chat states (§9.4).
+    ///
+    /// # Errors
+    /// [`AnswerError`] when refused.
+    pub fn published(&self) -> Result<Option<u64>, AnswerError> {
+        let body = self.outcome()?;
+        Ok(body.and_then(|body| body.read_owned::<Published>().ok()).and_then(|published| published.sequence))
+    }
+
+    /// A change of a conversation: refused also where a success code carries the words of a failure (ER-3).
+    ///
+    /// # Errors
+    /// [`AnswerError::Refused`] with the platform's words.
+    pub fn changed(&self) -> Result<(), AnswerError> {
+        let body = self.outcome()?;
+        let Some(text) = body.and_then(|body| body.read::<Text<'_>>().ok()) else { return Ok(()) };
+        if text.is_empty() || text.contains("success") {
+            return Ok(());
+        }
+        Err(AnswerError::Refused { code: self.code.0, text: cut(&text) })
+    }
+
+    /// Where to read or write a file.
+    ///
+    /// # Errors
+    /// [`AnswerError`] when refused or of another shape.
+    pub fn signed_url(&self) -> Result<SignedUrl, AnswerError> {
+        self.read()
+    }
+}
+
+fn refusal_text(body: Option<&Json<'_>>) -> String {
+    let Some(body) = body else { return String::new() };
+    if let Ok(text) = body.read::<Text<'_>>() {
+        return cut(&text);
+    }
+    match body.read::<StructuredError<'_>>() {
+        Ok(StructuredError { title, details, error_code }) => {
+            let parts: Vec<&str> = [&error_code, &title, &details].into_iter().flatten().map(Text::as_str).collect();
+            cut(&parts.join(" "))
+        }
+        Err(_) => cut(body.get()),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(256).collect()
+}
