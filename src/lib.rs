@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Tertulia, the service: its command line, configuration and telemetry around the actors of `tertulia-actors`.
+
+pub mod config;
+pub mod telemetry;

@@ -1,0 +1,110 @@
+//! The configuration of the service: what the file may say, read so that every mistake is reported at once.
+//!
+//! A file is TOML, parsed into a tree that remembers lines; variables such as `TERTULIA_GATEWAY__LISTEN` are laid over
+//! the tree; then each section takes its own keys out of it, and what nobody took is an unknown key. Each section's file
+//! holds its types, its defaults and its rules. Relative paths are relative to the working directory.
+
+mod connection;
+mod document;
+mod engine;
+mod environment;
+mod field;
+mod gateway;
+mod login;
+mod platform;
+mod problem;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::{fs, io, path::Path, path::PathBuf};
+
+pub use connection::{AgentState, Agents, Connection, Rings, Role, Stage, Subscription};
+pub use engine::Engine;
+pub use environment::Environment;
+pub use gateway::{Gateway, Scope, Token};
+pub use login::Login;
+pub use platform::Platform;
+pub use problem::{Place, Problem};
+
+use field::Field;
+use problem::Reading;
+
+/// The file that is read when the command line names none.
+pub const DEFAULT_FILE: &str = "tertulia.toml";
+
+/// A valid configuration. Secrets in it are redacted in its `Debug` form.
+#[derive(Debug)]
+pub struct Configuration {
+    /// Where the messaging platform is.
+    pub platform: Platform,
+    /// The logins that this process holds, in the order of the file; ids are unique.
+    pub connections: Vec<Connection>,
+    /// Where events, snapshots and leases are kept.
+    pub engine: Engine,
+    /// Where and to whom the HTTP interface is open.
+    pub gateway: Gateway,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The file could not be read at all.
+    #[error("cannot read configuration {}", file.display())]
+    Unreadable {
+        /// The file as it was named.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file was read and is mistaken; never empty, in the order of the lines.
+    #[error("{}", listing(file, problems))]
+    Mistaken {
+        /// The file as it was named.
+        file: PathBuf,
+        /// Every mistake.
+        problems: Vec<Problem>,
+    },
+}
+
+impl Configuration {
+    /// Reads and validates `file`, with the overrides and secrets of `environment`.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`]: the file is unreadable, or it is mistaken, with every mistake in it.
+    pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigurationError> {
+        let text = fs::read_to_string(file)
+            .map_err(|source| ConfigurationError::Unreadable { file: file.to_owned(), source })?;
+        Self::parse(&text, environment)
+            .map_err(|problems| ConfigurationError::Mistaken { file: file.to_owned(), problems })
+    }
+
+    /// Validates `text` as [`Configuration::load`] does for a file.
+    ///
+    /// # Errors
+    /// Every mistake, in the order of the lines, those of the environment last; never empty.
+    pub fn parse(text: &str, environment: &Environment) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::new(environment);
+        let mut root = document::parse(text, &mut reading);
+        document::apply_overrides(&mut root, &reading);
+
+        let mut sections = Field::root(root, &reading);
+        let platform = Platform::read(sections.field("platform"));
+        let connections = connection::read_all(sections.field("connections"));
+        let engine = Engine::read(sections.field("engine"));
+        let gateway = Gateway::read(sections.field("gateway"));
+        sections.finish();
+
+        match (reading.into_problems(), platform, engine, gateway) {
+            (problems, Some(platform), Some(engine), Some(gateway)) if problems.is_empty() => {
+                Ok(Self { platform, connections, engine, gateway })
+            }
+            (problems, ..) => Err(problems),
+        }
+    }
+}
+
+fn listing(file: &Path, problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| problem.in_file(file).to_string()).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,234 @@
+//! `[[connections]]`: the logins that the service holds, and what each of them does.
+
+use std::collections::BTreeMap;
+
+use super::{field::Field, login::Login};
+
+/// The longest connection id, in bytes: it is part of URLs, metric labels and event sources.
+const MAX_ID_BYTES: usize = 64;
+
+/// One login and what it does.
+#[derive(Debug)]
+pub struct Connection {
+    /// Unique and safe in URLs: 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.
+    pub id: String,
+    /// The account at the platform, ASCII letters and digits.
+    pub account: String,
+    /// Which side of conversations it is on.
+    pub role: Role,
+    /// Its credentials; only a consumer may have none, and is anonymous then.
+    pub login: Option<Login>,
+    /// What it hears of; none where there is no socket (connector and intake).
+    pub subscribe: Option<Subscription>,
+    /// What it does with rings; off by default.
+    pub rings: Rings,
+    /// The agent state to set after each connect; unchanged where there is none.
+    pub agent_state: Option<AgentState>,
+}
+
+/// Which side of conversations a connection is on, and by which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An agent or bot.
+    Brand,
+    /// One consumer.
+    Consumer,
+    /// Many consumers, by the Send API and webhooks.
+    Connector,
+    /// Webhooks only, without a socket.
+    Intake,
+}
+
+/// Which conversations a connection hears of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Conversations in these stages; `OPEN` by default, for consumers `OPEN` and `CLOSE`.
+    pub stage: Vec<Stage>,
+    /// Conversations of these agents; the connection's own by default. Without meaning for consumers.
+    pub agents: Agents,
+}
+
+/// Stage of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// `OPEN`.
+    Open,
+    /// `CLOSE`.
+    Close,
+    /// `LOCKED`.
+    Locked,
+}
+
+/// Whose conversations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agents {
+    /// The connection's own (`self`).
+    Own,
+    /// Everybody's on the account (`all`).
+    All,
+    /// Those of these agent ids; not empty.
+    Listed(Vec<String>),
+}
+
+/// What to do with a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rings {
+    /// Accept it at once.
+    Accept,
+    /// Show it and let a caller decide.
+    Manual,
+    /// Do not ask for rings.
+    Off,
+}
+
+/// Availability of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentState {
+    /// `ONLINE`: every ring.
+    Online,
+    /// `OCCUPIED`: transfers only.
+    Occupied,
+    /// `BACK_SOON`: no new conversations.
+    BackSoon,
+    /// `AWAY`: no new conversations.
+    Away,
+    /// `OFFLINE`: no conversations.
+    Offline,
+}
+
+const ROLES: &[(&str, Role)] =
+    &[("brand", Role::Brand), ("consumer", Role::Consumer), ("connector", Role::Connector), ("intake", Role::Intake)];
+const STAGES: &[(&str, Stage)] = &[("OPEN", Stage::Open), ("CLOSE", Stage::Close), ("LOCKED", Stage::Locked)];
+const RINGS: &[(&str, Rings)] = &[("accept", Rings::Accept), ("manual", Rings::Manual), ("off", Rings::Off)];
+const AGENT_STATES: &[(&str, AgentState)] = &[
+    ("ONLINE", AgentState::Online),
+    ("OCCUPIED", AgentState::Occupied),
+    ("BACK_SOON", AgentState::BackSoon),
+    ("AWAY", AgentState::Away),
+    ("OFFLINE", AgentState::Offline),
+];
+
+/// All connections; those without a mistake.
+pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
+    let mut ids = BTreeMap::new();
+    field.list().into_iter().filter_map(|field| Connection::read(field, &mut ids)).collect()
+}
+
+impl Connection {
+    /// `ids` are those of the connections before it, with their paths.
+    fn read(field: Field<'_>, ids: &mut BTreeMap<String, String>) -> Option<Self> {
+        let own_path = field.path.clone();
+        let mut section = field.section();
+        let id = section.field("id").required().parse(|id| unique_id(id, own_path, ids));
+        let account = section.field("account").required().parse(account);
+        let role = section.field("role").required().word(ROLES);
+        let login = section.field("login");
+        let subscribe = section.field("subscribe");
+        let rings = section.field("rings");
+        let agent_state = section.field("agent_state");
+        section.finish();
+
+        let login = read_login(login, role);
+        let subscribe = Subscription::read(subscribe, role);
+        let (rings, agent_state) = if role.is_some_and(|role| role != Role::Brand) {
+            rings.refused("only a connection of role \"brand\" gets rings");
+            agent_state.refused("only a connection of role \"brand\" has an agent state");
+            (None, None)
+        } else {
+            (rings.word(RINGS), agent_state.word(AGENT_STATES))
+        };
+        Some(Self {
+            id: id?,
+            account: account?,
+            role: role?,
+            login,
+            subscribe,
+            rings: rings.unwrap_or(Rings::Off),
+            agent_state,
+        })
+    }
+}
+
+/// The login, where it is one that `role` can use. Of a mistaken role nothing is known but that it has its own mistake.
+fn read_login(field: Field<'_>, role: Option<Role>) -> Option<Login> {
+    let field = if matches!(role, None | Some(Role::Consumer)) { field } else { field.required() };
+    let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
+    let login = Login::read(field)?;
+    let mistake = match (role?, &login) {
+        (Role::Brand, Login::Application { .. }) => {
+            "an agent does not log in with an application's { app_key, secret }"
+        }
+        (Role::Consumer, Login::Password { .. } | Login::KeySet { .. } | Login::Application { .. }) => {
+            "a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one"
+        }
+        (Role::Connector | Role::Intake, Login::Password { .. } | Login::Bearer { .. } | Login::Assertion { .. }) => {
+            "the login of a connector or intake is its application's { app_key, secret }"
+        }
+        _ => return Some(login),
+    };
+    reading.report(&place, &path, mistake);
+    None
+}
+
+impl Subscription {
+    fn read(field: Field<'_>, role: Option<Role>) -> Option<Self> {
+        if matches!(role, Some(Role::Connector | Role::Intake)) {
+            field.refused("a connection without a socket has no subscription");
+            return None;
+        }
+        let mut section = field.section();
+        let stage = section.field("stage");
+        let agents = section.field("agents");
+        section.finish();
+
+        let is_consumer = role == Some(Role::Consumer);
+        let default_stage = if is_consumer { vec![Stage::Open, Stage::Close] } else { vec![Stage::Open] };
+        let stage = entries(stage, |field| field.word(STAGES)).unwrap_or(default_stage);
+        let agents = if is_consumer {
+            agents.refused("a consumer's subscription has no agents");
+            None
+        } else if agents.is_list() {
+            entries(agents, Field::text).map(Agents::Listed)
+        } else {
+            agents.word(&[("self", false), ("all", true)]).map(|all| if all { Agents::All } else { Agents::Own })
+        };
+        Some(Self { stage, agents: agents.unwrap_or(Agents::Own) })
+    }
+}
+
+/// The entries of a list that must not be empty; `None` where there is no list.
+fn entries<'a, T>(field: Field<'a>, read: impl Fn(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
+    let (reading, place, path, is_list) = (field.reading, field.place.clone(), field.path.clone(), field.is_list());
+    let fields = field.list();
+    if fields.is_empty() {
+        if is_list {
+            reading.report(&place, &path, "must not be empty");
+        }
+        return None;
+    }
+    Some(fields.into_iter().filter_map(read).collect())
+}
+
+fn unique_id(id: &str, path: String, ids: &mut BTreeMap<String, String>) -> Result<String, String> {
+    let is_url_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    // A path segment of dots alone means another path.
+    let is_dots = id.bytes().all(|byte| byte == b'.');
+    if id.len() > MAX_ID_BYTES || is_dots || !id.bytes().all(is_url_safe) {
+        return Err(format!("{id:?} is not 1 to {MAX_ID_BYTES} of the characters A-Z a-z 0-9 . _ ~ -"));
+    }
+    match ids.get(id) {
+        Some(other) => Err(format!("{id:?} is already the id of {other}")),
+        None => {
+            ids.insert(id.to_owned(), path);
+            Ok(id.to_owned())
+        }
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not an account: letters and digits only"))
+    }
+}

@@ -1,0 +1,115 @@
+//! The configuration as a tree of values that remember where they were written: TOML, then the environment over it.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Reading};
+
+/// A value and where it was written.
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) content: Content,
+}
+
+/// What a value is. The configuration holds only text, so other scalars are known by their kind alone.
+pub(super) enum Content {
+    Text(String),
+    List(Vec<Node>),
+    Table(BTreeMap<String, Node>),
+    Other(&'static str),
+}
+
+impl Content {
+    /// The kind of the value, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+/// Reads TOML; lines that are none are reported, the others are kept.
+pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
+    let place_of = |offset: usize| Place::Line(line_at(text, offset));
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let offset = error.span().map_or(0, |span| span.start);
+        reading.report_syntax(line_at(text, offset), error.message());
+    }
+    Node { place: Place::Line(1), content: content(&DeValue::Table(table.into_inner()), &place_of) }
+}
+
+/// Lays the overrides of the environment over the tree.
+pub(super) fn apply_overrides(root: &mut Node, reading: &Reading<'_>) {
+    for (name, keys, value) in reading.environment.overrides() {
+        let place = Place::Variable(name.to_owned());
+        let Some(value) = override_value(value, &place) else {
+            reading.report(&place, "", "starts like a TOML list or table and is none");
+            continue;
+        };
+        match descend(root, &keys, &place) {
+            Some(node) => *node = value,
+            None => reading.report(&place, "", "names an entry of a list that the file does not have"),
+        }
+    }
+}
+
+/// An override is text as it stands, or TOML where it starts like a list or an inline table.
+fn override_value(value: &str, place: &Place) -> Option<Node> {
+    let content = if value.starts_with(['[', '{']) {
+        content(DeValue::parse(value).ok()?.get_ref(), &|_| place.clone())
+    } else {
+        Content::Text(value.to_owned())
+    };
+    Some(Node { place: place.clone(), content })
+}
+
+/// The node under `keys`. Tables are made where there are none; entries of lists are named by number and must be there.
+fn descend<'a>(root: &'a mut Node, keys: &[String], place: &Place) -> Option<&'a mut Node> {
+    let empty_table = || Node { place: place.clone(), content: Content::Table(BTreeMap::new()) };
+    let mut node = root;
+    for key in keys {
+        if !matches!(node.content, Content::List(_) | Content::Table(_)) {
+            *node = empty_table();
+        }
+        node = match &mut node.content {
+            Content::List(entries) => entries.get_mut(key.parse::<usize>().ok()?)?,
+            Content::Table(entries) => entries.entry(key.clone()).or_insert_with(empty_table),
+            Content::Text(_) | Content::Other(_) => return None,
+        };
+    }
+    Some(node)
+}
+
+fn content(value: &DeValue<'_>, place_of: &dyn Fn(usize) -> Place) -> Content {
+    match value {
+        DeValue::String(text) => Content::Text(text.to_string()),
+        DeValue::Array(entries) => Content::List(
+            entries
+                .iter()
+                .map(|entry| Node { place: place_of(entry.span().start), content: content(entry.get_ref(), place_of) })
+                .collect(),
+        ),
+        // A table's entry is where its key is: a multi-line value ends elsewhere, a header's table starts anywhere.
+        DeValue::Table(entries) => Content::Table(
+            entries
+                .iter()
+                .map(|(key, entry)| {
+                    let node = Node { place: place_of(key.span().start), content: content(entry.get_ref(), place_of) };
+                    (key.get_ref().to_string(), node)
+                })
+                .collect(),
+        ),
+        DeValue::Integer(_) | DeValue::Float(_) => Content::Other("a number"),
+        DeValue::Boolean(_) => Content::Other("true or false"),
+        DeValue::Datetime(_) => Content::Other("a date"),
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}

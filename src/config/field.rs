@@ -1,0 +1,163 @@
+//! How sections take their values out of the tree: a field by its key, then what the field must be.
+
+use std::collections::BTreeMap;
+
+use super::{
+    document::{Content, Node},
+    problem::{Place, Reading},
+};
+
+/// A value that may be there, with its path. Every way to read it answers `None` where it is absent or mistaken, and a
+/// mistake has then been reported, so that a reader goes on with a default and meets the next mistake.
+pub(super) struct Field<'a> {
+    pub(super) reading: &'a Reading<'a>,
+    /// Where the value is, or where the table is that should have it.
+    pub(super) place: Place,
+    pub(super) path: String,
+    content: Option<Content>,
+}
+
+/// A table whose keys are being taken. The keys asked for are the valid ones; [`Section::finish`] reports the others.
+pub(super) struct Section<'a> {
+    reading: &'a Reading<'a>,
+    place: Place,
+    path: String,
+    entries: BTreeMap<String, Node>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Field<'a> {
+    /// The whole document as a section.
+    pub(super) fn root(node: Node, reading: &'a Reading<'a>) -> Section<'a> {
+        Self::new(node, String::new(), reading).section()
+    }
+
+    fn new(node: Node, path: String, reading: &'a Reading<'a>) -> Self {
+        Self { reading, place: node.place, path, content: Some(node.content) }
+    }
+
+    pub(super) fn is_present(&self) -> bool {
+        self.content.is_some()
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.content, Some(Content::Table(_)))
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.content, Some(Content::List(_)))
+    }
+
+    /// Reports `message` at this field.
+    pub(super) fn report(&self, message: impl Into<String>) {
+        self.reading.report(&self.place, &self.path, message);
+    }
+
+    /// Reports the field where it is absent.
+    pub(super) fn required(self) -> Self {
+        if self.content.is_none() {
+            self.reading.report_missing(&self.place, &self.path);
+        }
+        self
+    }
+
+    /// Reports the field where it is present: `why` says why it has no meaning here.
+    pub(super) fn refused(self, why: &str) {
+        if self.content.is_some() {
+            self.report(why);
+        }
+    }
+
+    /// Text that is not empty.
+    pub(super) fn text(self) -> Option<String> {
+        self.parse(|text| Ok(text.to_owned()))
+    }
+
+    /// Text that `parse` understands, or the reason why it does not.
+    pub(super) fn parse<T>(mut self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let result = match self.content.take()? {
+            Content::Text(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
+            Content::Text(text) => parse(&text),
+            other => Err(format!("expected text in quotes, found {}", other.kind())),
+        };
+        result.map_err(|message| self.report(message)).ok()
+    }
+
+    /// Text that is one of `words`.
+    pub(super) fn word<T: Copy>(self, words: &[(&'static str, T)]) -> Option<T> {
+        self.parse(|text| {
+            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+                let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                format!("{text:?} is none of {}; the nearest is {}", names.join(", "), nearest(text, &names))
+            })
+        })
+    }
+
+    /// The entries of a list, none where it is absent.
+    pub(super) fn list(mut self) -> Vec<Field<'a>> {
+        match self.content.take() {
+            None => Vec::new(),
+            Some(Content::List(nodes)) => nodes
+                .into_iter()
+                .enumerate()
+                .map(|(index, node)| Field::new(node, format!("{}[{index}]", self.path), self.reading))
+                .collect(),
+            Some(other) => {
+                self.report(format!("expected a list, found {}", other.kind()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The keys of a table, none where it is absent.
+    pub(super) fn section(mut self) -> Section<'a> {
+        let entries = match self.content.take() {
+            None => BTreeMap::new(),
+            Some(Content::Table(entries)) => entries,
+            Some(other) => {
+                self.report(format!("expected a table, found {}", other.kind()));
+                BTreeMap::new()
+            }
+        };
+        Section { reading: self.reading, place: self.place, path: self.path, entries, known: Vec::new() }
+    }
+}
+
+impl<'a> Section<'a> {
+    /// The field `key`, which is thereby a valid key.
+    pub(super) fn field(&mut self, key: &'static str) -> Field<'a> {
+        self.known.push(key);
+        let node = self.entries.remove(key);
+        let path = self.path_of(key);
+        match node {
+            Some(node) => Field::new(node, path, self.reading),
+            None => Field { reading: self.reading, place: self.place.clone(), path, content: None },
+        }
+    }
+
+    /// The keys that are there and were not taken, in alphabetical order.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Reports the keys that nobody asked for, each with the nearest valid one. Answers whether there were none.
+    pub(super) fn finish(self) -> bool {
+        for (key, node) in &self.entries {
+            let nearest = nearest(key, &self.known);
+            self.reading.report(
+                &node.place,
+                &self.path_of(key),
+                format!("unknown key {key:?}; the nearest valid one is {nearest:?}"),
+            );
+        }
+        self.entries.is_empty()
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+fn nearest<'n>(name: &str, names: &[&'n str]) -> &'n str {
+    names.iter().min_by_key(|valid| strsim::damerau_levenshtein(name, valid)).copied().unwrap_or_default()
+}

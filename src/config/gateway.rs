@@ -1,0 +1,80 @@
+//! `[gateway]`: where and to whom the HTTP interface is open.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use secrecy::SecretString;
+
+use super::field::Field;
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Where and to whom the HTTP interface is open.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The address to listen on; a loopback address where there are no tokens.
+    pub listen: SocketAddr,
+    /// Who may call. Without any, whoever reaches the loopback address may.
+    pub tokens: Vec<Token>,
+}
+
+/// A bearer token that callers show.
+#[derive(Debug)]
+pub struct Token {
+    /// Unique name, for logs and limits.
+    pub name: String,
+    /// What the caller shows.
+    pub token: SecretString,
+    /// What the caller may do.
+    pub scope: Scope,
+}
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Look, change nothing.
+    Read,
+    /// Look and act.
+    Write,
+}
+
+impl Gateway {
+    pub(super) fn read(field: Field<'_>) -> Option<Self> {
+        let mut section = field.section();
+        let listen = section.field("listen");
+        let tokens = section.field("tokens");
+        section.finish();
+
+        let mut names = BTreeSet::new();
+        let tokens: Vec<Option<Token>> =
+            tokens.list().into_iter().map(|token| Token::read(token, &mut names)).collect();
+        // A mistaken token counts as one here: its own mistake is enough to say.
+        let is_open = tokens.is_empty();
+        let listen = if listen.is_present() { listen.parse(|text| address(text, is_open))? } else { DEFAULT_LISTEN };
+        Some(Self { listen, tokens: tokens.into_iter().flatten().collect() })
+    }
+}
+
+impl Token {
+    fn read(field: Field<'_>, names: &mut BTreeSet<String>) -> Option<Self> {
+        let mut section = field.section();
+        let name = section.field("name").required().parse(|name| {
+            if names.insert(name.to_owned()) { Ok(name.to_owned()) } else { Err(format!("{name:?} is already used")) }
+        });
+        let token = section.field("token").required().secret();
+        let scope = section.field("scope").required().word(&[("read", Scope::Read), ("write", Scope::Write)]);
+        section.finish();
+        Some(Self { name: name?, token: token?, scope: scope? })
+    }
+}
+
+fn address(text: &str, is_open: bool) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| format!("{text:?} is not an IP address with a port, such as {DEFAULT_LISTEN}"))?;
+    if is_open && !address.ip().is_loopback() {
+        return Err("without tokens the gateway listens only on a loopback address".to_owned());
+    }
+    Ok(address)
+}

@@ -1,0 +1,84 @@
+//! Mistakes of a configuration, where they are, and the reading that collects them.
+
+use std::{cell::RefCell, collections::BTreeSet, fmt, path::Path};
+
+use super::Environment;
+
+/// Where a value of the configuration was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Line of the file, from 1.
+    Line(usize),
+    /// Environment variable of this name.
+    Variable(String),
+}
+
+/// One mistake. Never contains the value of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where the mistake is.
+    pub place: Place,
+    /// The value's path, such as `connections[0].login.password`; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    /// The mistake as one line, `file:line: path: message`, which editors and people can follow.
+    pub fn in_file(&self, file: &Path) -> impl fmt::Display {
+        let place = match &self.place {
+            Place::Line(line) => format!("{}:{line}", file.display()),
+            Place::Variable(name) => name.clone(),
+        };
+        let separator = if self.path.is_empty() { "" } else { ": " };
+        format!("{place}{separator}{}: {}", self.path, self.message)
+    }
+}
+
+/// One reading of a configuration: what it may look at and what it found wrong.
+pub(super) struct Reading<'a> {
+    pub(super) environment: &'a Environment,
+    problems: RefCell<Vec<Problem>>,
+    /// Lines that are not TOML. What follows from them is not reported: it would be noise.
+    broken_lines: BTreeSet<usize>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(environment: &'a Environment) -> Self {
+        Self { environment, problems: RefCell::default(), broken_lines: BTreeSet::new() }
+    }
+
+    /// Notes that `line` is not TOML.
+    pub(super) fn report_syntax(&mut self, line: usize, message: &str) {
+        let message = format!("not valid TOML: {message}");
+        self.report(&Place::Line(line), "", message);
+        self.broken_lines.insert(line);
+    }
+
+    /// Notes a value that is mistaken.
+    pub(super) fn report(&self, place: &Place, path: &str, message: impl Into<String>) {
+        if matches!(place, Place::Line(line) if self.broken_lines.contains(line)) {
+            return;
+        }
+        self.problems.borrow_mut().push(Problem {
+            place: place.clone(),
+            path: path.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// Notes a value that must be there and is not; a broken line may have held it, so then nothing is said.
+    pub(super) fn report_missing(&self, place: &Place, path: &str) {
+        if self.broken_lines.is_empty() {
+            self.report(place, path, "missing");
+        }
+    }
+
+    /// Every mistake, in the order of the lines.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by(|one, other| one.place.cmp(&other.place));
+        problems
+    }
+}

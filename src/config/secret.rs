@@ -1,0 +1,66 @@
+//! Secrets: named in the configuration, kept in the environment or in a file, never shown.
+
+use std::{fs::File, io::Read as _};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::field::Field;
+
+/// The largest file taken for a secret, in bytes: no password or token comes near, a wrong path may.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+impl Field<'_> {
+    /// A secret, given as `{ env = "NAME" }` or `{ file = "path" }`. One line end after it in a file is not part of it.
+    pub(super) fn secret(self) -> Option<SecretString> {
+        if !self.is_present() {
+            return None;
+        }
+        if !self.is_table() {
+            self.report("a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }");
+            return None;
+        }
+        let (reading, place, path) = (self.reading, self.place.clone(), self.path.clone());
+        let mut section = self.section();
+        let (variable, file) = (section.field("env"), section.field("file"));
+        if !section.finish() {
+            return None;
+        }
+        match (variable.is_present(), file.is_present()) {
+            (true, false) => variable.parse(|name| from_variable(name, reading.environment.get(name))),
+            (false, true) => file.parse(from_file),
+            _ => {
+                reading.report(&place, &path, "a secret has either { env = \"NAME\" } or { file = \"path\" }");
+                None
+            }
+        }
+    }
+
+    /// Text, or text that is kept where secrets are kept although it is none, such as a key's name.
+    pub(super) fn text_or_secret(self) -> Option<String> {
+        if self.is_table() { self.secret().map(|secret| secret.expose_secret().to_owned()) } else { self.text() }
+    }
+}
+
+fn from_variable(name: &str, value: Option<&str>) -> Result<SecretString, String> {
+    // Somebody may have written the secret where its name belongs: only what looks like a name is repeated.
+    let looks_like_a_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let shown = if looks_like_a_name { name } else { "named here" };
+    match value {
+        None => Err(format!("the environment variable {shown} is not set")),
+        Some("") => Err(format!("the environment variable {shown} is empty")),
+        Some(value) => Ok(SecretString::from(value)),
+    }
+}
+
+fn from_file(path: &str) -> Result<SecretString, String> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(|error| format!("cannot read the secret's file: {error}"))?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("the secret's file is larger than {MAX_FILE_BYTES} bytes"));
+    }
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() { Err("the secret's file is empty".to_owned()) } else { Ok(SecretString::from(secret)) }
+}

@@ -1,0 +1,147 @@
+//! What a configuration may say. Its mistakes, its secrets and its arbitrary text have files of their own.
+
+mod arbitrary;
+mod mistakes;
+mod overrides;
+mod secrets;
+
+use std::fs;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+const CANARY: &str = "sEcReT-cAnArY";
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn with_secrets() -> Environment {
+    environment(&[("BOT1_PASSWORD", CANARY), ("TERTULIA_TOKEN", CANARY)])
+}
+
+/// Every mistake as `line path: message`, or the variable in place of the line.
+fn mistakes_in(text: &str, environment: &Environment) -> Vec<String> {
+    let problems = Configuration::parse(text, environment).map(|_| ()).unwrap_err();
+    problems
+        .iter()
+        .map(|problem| match &problem.place {
+            Place::Line(line) => format!("{line} {}: {}", problem.path, problem.message),
+            Place::Variable(name) => format!("{name} {}: {}", problem.path, problem.message),
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_mistakes(text: &str, expected: &[&str]) {
+    assert_eq!(mistakes_in(text, &with_secrets()), expected);
+}
+
+/// A brand connection, five lines long, with `more` after it.
+fn connection(more: &str) -> String {
+    format!(
+        "[[connections]]\nid = \"bots-1\"\naccount = \"12345678\"\nrole = \"brand\"\n\
+         login = {{ username = \"bot1\", password = {{ env = \"BOT1_PASSWORD\" }} }}\n{more}"
+    )
+}
+
+#[test]
+fn the_documented_example_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca_file = directory.path().join("emulator-ca.pem");
+    fs::write(&ca_file, "").unwrap();
+    let text = format!(
+        r#"
+        [platform]
+        discovery = "https://adminlogin.liveperson.net"
+        ca_file = "{}"
+
+        [[connections]]
+        id = "bots-1"
+        account = "12345678"
+        role = "brand"
+        login = {{ username = "bot1", password = {{ env = "BOT1_PASSWORD" }} }}
+        subscribe = {{ stage = ["OPEN"], agents = "self" }}
+        rings = "accept"
+        agent_state = "ONLINE"
+
+        [engine]
+        kind = "embedded"
+        path = "./tertulia-data"
+
+        [gateway]
+        listen = "127.0.0.1:8080"
+        tokens = [{{ name = "ops", token = {{ env = "TERTULIA_TOKEN" }}, scope = "write" }}]
+        "#,
+        ca_file.display()
+    );
+
+    let configuration = Configuration::parse(&text, &with_secrets()).unwrap();
+
+    assert_eq!(configuration.platform.discovery, "https://adminlogin.liveperson.net");
+    assert_eq!(configuration.platform.ca_file, Some(ca_file));
+    let [connection] = configuration.connections.as_slice() else { panic!("one connection") };
+    assert_eq!((connection.id.as_str(), connection.account.as_str()), ("bots-1", "12345678"));
+    assert_eq!(connection.role, Role::Brand);
+    let Some(Login::Password { username, password }) = &connection.login else { panic!("a password") };
+    assert_eq!((username.as_str(), password.expose_secret()), ("bot1", CANARY));
+    assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
+    assert_eq!((connection.rings, connection.agent_state), (Rings::Accept, Some(AgentState::Online)));
+    assert_eq!(configuration.engine, Engine::Embedded { path: "./tertulia-data".into() });
+    assert_eq!(configuration.gateway.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(configuration.gateway.tokens[0].scope, Scope::Write);
+    assert_eq!(configuration.gateway.tokens[0].token.expose_secret(), CANARY);
+}
+
+#[test]
+fn an_empty_file_has_the_defaults() {
+    let configuration = Configuration::parse("", &Environment::default()).unwrap();
+    assert_eq!(configuration.platform.discovery, "https://adminlogin.liveperson.net");
+    assert!(configuration.connections.is_empty());
+    assert_eq!(configuration.engine, Engine::Embedded { path: "./tertulia-data".into() });
+    assert_eq!(configuration.gateway.listen.to_string(), "127.0.0.1:8080");
+}
+
+#[test]
+fn a_connection_hears_of_its_own_open_conversations_and_takes_no_rings_unless_told() {
+    let configuration = Configuration::parse(&connection(""), &with_secrets()).unwrap();
+    let connection = &configuration.connections[0];
+    assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
+    assert_eq!((connection.rings, connection.agent_state), (Rings::Off, None));
+}
+
+#[test]
+fn agents_of_a_subscription_are_self_all_or_a_list() {
+    for (written, read) in [
+        ("\"self\"", Agents::Own),
+        ("\"all\"", Agents::All),
+        ("[\"a\", \"b\"]", Agents::Listed(vec!["a".to_owned(), "b".to_owned()])),
+    ] {
+        let text = connection(&format!("subscribe.agents = {written}\n"));
+        let configuration = Configuration::parse(&text, &with_secrets()).unwrap();
+        assert_eq!(configuration.connections[0].subscribe.as_ref().unwrap().agents, read);
+    }
+}
+
+#[test]
+fn each_form_of_login_is_read() {
+    let secrets = environment(&[("S", CANARY)]);
+    let read = |role: &str, login: &str| {
+        let text = format!("[[connections]]\nid = \"c\"\naccount = \"1\"\nrole = \"{role}\"\n{login}");
+        Configuration::parse(&text, &secrets).unwrap().connections.remove(0).login
+    };
+    let key_set = "login = { username = \"bot\", app_key = \"k\", secret = { env = \"S\" }, \
+                   access_token = { env = \"S\" }, access_token_secret = { env = \"S\" } }";
+    assert!(matches!(read("brand", key_set), Some(Login::KeySet { .. })));
+    assert!(matches!(
+        read("brand", "login = { bearer = { env = \"S\" }, user_id = \"9\" }"),
+        Some(Login::Bearer { user_id, .. }) if user_id == "9"
+    ));
+    assert!(matches!(read("brand", "login = { assertion = { env = \"S\" } }"), Some(Login::Assertion { .. })));
+    assert!(matches!(
+        read("connector", "login = { app_key = { env = \"S\" }, secret = { env = \"S\" } }"),
+        Some(Login::Application { app_key, .. }) if app_key == CANARY
+    ));
+    assert!(read("consumer", "").is_none());
+}

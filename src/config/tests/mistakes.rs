@@ -1,0 +1,191 @@
+//! What is said about every mistake, and where.
+
+use std::path::Path;
+
+use super::*;
+
+#[test]
+fn every_mistake_is_reported_with_its_line() {
+    assert_mistakes(
+        r#"
+[platform]
+discovery = "adminlogin.liveperson.net"
+ca_file = "/nowhere/ca.pem"
+
+[[connections]]
+id = "bots/1"
+account = ""
+role = "bot"
+rings = true
+
+[[connections]]
+id = "b"
+account = 12345678
+role = "brand"
+login = { username = "bot1", password = { env = "NOT_SET" } }
+subscribe = { stage = ["OPEN",
+  "OPENED"], agents = [] }
+rings = "acept"
+agent_state = "online"
+
+[engine]
+kind = "kafka"
+
+[gateway]
+lisen = "x"
+listen = "localhost:8080"
+"#,
+        &[
+            "3 platform.discovery: expected a URL that starts with https:// or http://",
+            "4 platform.ca_file: cannot open \"/nowhere/ca.pem\": No such file or directory (os error 2)",
+            "7 connections[0].id: \"bots/1\" is not 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -",
+            "8 connections[0].account: must not be empty",
+            "9 connections[0].role: \"bot\" is none of brand, consumer, connector, intake; the nearest is brand",
+            "10 connections[0].rings: expected text in quotes, found true or false",
+            "14 connections[1].account: expected text in quotes, found a number",
+            "16 connections[1].login.password.env: the environment variable NOT_SET is not set",
+            "18 connections[1].subscribe.stage[1]: \"OPENED\" is none of OPEN, CLOSE, LOCKED; the nearest is OPEN",
+            "18 connections[1].subscribe.agents: must not be empty",
+            "19 connections[1].rings: \"acept\" is none of accept, manual, off; the nearest is accept",
+            "20 connections[1].agent_state: \"online\" is none of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE; the nearest is ONLINE",
+            "23 engine.kind: \"kafka\" is none of embedded, nats; the nearest is nats",
+            "26 gateway.lisen: unknown key \"lisen\"; the nearest valid one is \"listen\"",
+            "27 gateway.listen: \"localhost:8080\" is not an IP address with a port, such as 127.0.0.1:8080",
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_valid_one_at_every_depth() {
+    let text = connection("[gatway]\nlisten = \"127.0.0.1:1\"\n[platform]\ndiscovry = \"x\"\n");
+    let text = text.replace("password", "pasword").replace("env", "enviroment");
+    assert_mistakes(
+        &text,
+        &[
+            "5 connections[0].login.pasword: unknown key \"pasword\"; the nearest valid one is \"password\"",
+            "6 gatway: unknown key \"gatway\"; the nearest valid one is \"gateway\"",
+            "9 platform.discovry: unknown key \"discovry\"; the nearest valid one is \"discovery\"",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_key_is_reported_at_the_table_that_should_have_it() {
+    assert_mistakes(
+        "[gateway]\n\n[[connections]]\nrole = \"brand\"\n",
+        &["3 connections[0].id: missing", "3 connections[0].account: missing", "3 connections[0].login: missing"],
+    );
+    assert_mistakes("[engine]\nkind = \"nats\"\n", &["1 engine.url: missing"]);
+    assert_mistakes(
+        "[gateway]\ntokens = [{ }]\n",
+        &[
+            "2 gateway.tokens[0].name: missing",
+            "2 gateway.tokens[0].token: missing",
+            "2 gateway.tokens[0].scope: missing",
+        ],
+    );
+}
+
+#[test]
+fn lines_that_are_not_toml_are_all_reported_beside_the_other_mistakes() {
+    let mistakes = mistakes_in(
+        "[platform]\ndiscovery = \"https://a\nca_file = \"/nowhere\"\n[engine]\nkind = nats\nkind = \"nats\"\n[[connections]]\nrole = \"bot\"\n",
+        &Environment::default(),
+    );
+    let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["2 ", "3 platform.ca_file", "5 ", "6 ", "8 connections[0].role"], "{mistakes:#?}");
+}
+
+#[test]
+fn values_of_another_kind_are_reported() {
+    assert_mistakes(
+        "platform = 1\nconnections = { id = \"x\" }\nengine = [1979-05-27]\n[gateway]\nlisten = [true]\ntokens = \"x\"\n",
+        &[
+            "1 platform: expected a table, found a number",
+            "2 connections: expected a list, found a table",
+            "3 engine: expected a table, found a list",
+            "5 gateway.listen: expected text in quotes, found a list",
+            "6 gateway.tokens: expected a list, found text",
+        ],
+    );
+}
+
+#[test]
+fn ids_and_token_names_are_unique() {
+    let text = connection(&connection(
+        "[gateway]\ntokens = [\n { name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\" },\n \
+         { name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"admin\" }\n]\n",
+    ));
+    assert_mistakes(
+        &text,
+        &[
+            "7 connections[1].id: \"bots-1\" is already the id of connections[0]",
+            "14 gateway.tokens[1].name: \"a\" is already used",
+            "14 gateway.tokens[1].scope: \"admin\" is none of read, write; the nearest is read",
+        ],
+    );
+}
+
+#[test]
+fn without_tokens_the_gateway_listens_only_on_loopback() {
+    assert_mistakes(
+        "[gateway]\nlisten = \"0.0.0.0:8080\"\n",
+        &["2 gateway.listen: without tokens the gateway listens only on a loopback address"],
+    );
+    let with_token = "[gateway]\nlisten = \"0.0.0.0:8080\"\n\
+                      tokens = [{ name = \"ops\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\" }]\n";
+    assert!(Configuration::parse(with_token, &with_secrets()).is_ok());
+    assert!(Configuration::parse("[gateway]\nlisten = \"[::1]:0\"\n", &with_secrets()).is_ok());
+}
+
+#[test]
+fn an_engine_has_only_what_its_kind_has() {
+    assert_mistakes(
+        "[engine]\nkind = \"nats\"\nurl = \"http://127.0.0.1\"\npath = \"x\"\n",
+        &[
+            "3 engine.url: expected a URL that starts with nats:// or tls://",
+            "4 engine.path: only an engine of kind \"embedded\" has a path",
+        ],
+    );
+    assert_mistakes(
+        "engine.url = \"nats://127.0.0.1:4222\"\n",
+        &["1 engine.url: only an engine of kind \"nats\" has a url"],
+    );
+}
+
+#[test]
+fn a_role_has_only_what_it_can_use() {
+    let brand = connection("subscribe.agents = \"all\"\nrings = \"off\"\nagent_state = \"AWAY\"\n");
+    assert_mistakes(
+        &brand.replace("\"brand\"", "\"consumer\""),
+        &[
+            "5 connections[0].login: a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one",
+            "6 connections[0].subscribe.agents: a consumer's subscription has no agents",
+            "7 connections[0].rings: only a connection of role \"brand\" gets rings",
+            "8 connections[0].agent_state: only a connection of role \"brand\" has an agent state",
+        ],
+    );
+    assert_mistakes(
+        &connection("subscribe.stage = [\"OPEN\"]\n").replace("\"brand\"", "\"intake\""),
+        &[
+            "5 connections[0].login: the login of a connector or intake is its application's { app_key, secret }",
+            "6 connections[0].subscribe: a connection without a socket has no subscription",
+        ],
+    );
+}
+
+#[test]
+fn a_login_of_no_form_is_told_the_forms() {
+    let text = connection("").replace("username = \"bot1\",", "user_id = \"bot1\",");
+    let mistakes = mistakes_in(&text, &with_secrets());
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].starts_with("5 connections[0].login: a login is one of { username, password } | "));
+}
+
+#[test]
+fn a_mistake_is_printed_as_file_line_path_and_message() {
+    let problems = Configuration::parse("[gateway]\nlisten = \"\"\n}", &Environment::default()).unwrap_err();
+    let lines: Vec<String> = problems.iter().map(|problem| problem.in_file(Path::new("a.toml")).to_string()).collect();
+    assert_eq!(lines[0], "a.toml:2: gateway.listen: must not be empty");
+    assert!(lines[1].starts_with("a.toml:3: not valid TOML: "), "{}", lines[1]);
+}

@@ -1,0 +1,51 @@
+//! What the environment says instead of the file.
+
+use super::*;
+
+#[test]
+fn the_environment_overrides_each_value() {
+    let variables = environment(&[
+        ("BOT2_PASSWORD", CANARY),
+        ("TERTULIA_TOKEN", CANARY),
+        ("TERTULIA_GATEWAY__LISTEN", "127.0.0.1:9"),
+        ("TERTULIA_GATEWAY__TOKENS", "[{ name = \"ops\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\" }]"),
+        ("TERTULIA_CONNECTIONS__0__ACCOUNT", "87654321"),
+        ("TERTULIA_CONNECTIONS__0__AGENT_STATE", "AWAY"),
+        ("TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD__ENV", "BOT2_PASSWORD"),
+        ("TERTULIA_CONNECTIONS__0__SUBSCRIBE__STAGE", "[\"CLOSE\"]"),
+        ("TERTULIA_ENGINE__PATH", "/var/lib/tertulia"),
+    ]);
+    let configuration = Configuration::parse(&connection("[gateway]\nlisten = \"broken\"\n"), &variables).unwrap();
+
+    assert_eq!(configuration.gateway.listen.to_string(), "127.0.0.1:9");
+    assert_eq!(configuration.gateway.tokens.len(), 1);
+    let connection = &configuration.connections[0];
+    assert_eq!(connection.account, "87654321");
+    assert_eq!(connection.agent_state, Some(AgentState::Away));
+    assert_eq!(connection.subscribe.as_ref().unwrap().stage, [Stage::Close]);
+    assert!(matches!(&connection.login, Some(Login::Password { password, .. }) if password.expose_secret() == CANARY));
+    assert_eq!(configuration.engine, Engine::Embedded { path: "/var/lib/tertulia".into() });
+}
+
+#[test]
+fn a_mistake_of_the_environment_names_the_variable() {
+    let variables = environment(&[
+        ("BOT1_PASSWORD", CANARY),
+        ("TERTULIA_CONNECTIONS__7__ID", "x"),
+        ("TERTULIA_GATEWAY__LISTEN", "9"),
+        ("TERTULIA_GATWAY__LISTEN", "9"),
+        ("TERTULIA_ENGINE__KIND", "[nats"),
+        ("TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD", CANARY),
+    ]);
+    assert_eq!(
+        mistakes_in(&connection(""), &variables),
+        [
+            "TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD connections[0].login.password: \
+             a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }",
+            "TERTULIA_CONNECTIONS__7__ID : names an entry of a list that the file does not have",
+            "TERTULIA_ENGINE__KIND : starts like a TOML list or table and is none",
+            "TERTULIA_GATEWAY__LISTEN gateway.listen: \"9\" is not an IP address with a port, such as 127.0.0.1:8080",
+            "TERTULIA_GATWAY__LISTEN gatway: unknown key \"gatway\"; the nearest valid one is \"gateway\"",
+        ]
+    );
+}
