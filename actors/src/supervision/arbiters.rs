@@ -1,0 +1,158 @@
+//! The arbiters of a process: one thread each, connections spread over them, stopped together.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use actix::{Arbiter, ArbiterHandle, System};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::watchdog::{Watchdog, WatchdogOptions};
+
+/// How many arbiters, and how closely they are watched.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolOptions {
+    /// How many arbiters. Default: one per core.
+    pub arbiters: NonZeroUsize,
+    /// How closely they are watched.
+    pub watchdog: WatchdogOptions,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            arbiters: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            watchdog: WatchdogOptions::default(),
+        }
+    }
+}
+
+/// Why a pool could not be started.
+#[derive(Debug, Error)]
+pub enum PoolError {
+    /// Arbiters live in an actix system, and none runs on this thread.
+    #[error("arbiters cannot be started: no actix system runs on this thread")]
+    NoSystem,
+    /// The operating system gave no thread.
+    #[error("arbiters cannot be started")]
+    Thread(#[from] io::Error),
+}
+
+/// A fixed number of arbiters and the watchdog over them.
+#[derive(Debug)]
+pub struct ArbiterPool {
+    /// Never empty.
+    seats: Vec<Seat>,
+    watchdog: Watchdog,
+}
+
+#[derive(Debug)]
+struct Seat {
+    arbiter: Arbiter,
+    load: Arc<AtomicUsize>,
+}
+
+/// How a pool stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Arbiters that ended in time.
+    pub joined: usize,
+    /// Arbiters left behind with a stuck handler. Their threads end with the process.
+    pub abandoned: usize,
+}
+
+impl ArbiterPool {
+    /// Starts the arbiters and their watchdog.
+    ///
+    /// # Errors
+    /// No actix system runs on this thread, or a thread could not be started.
+    pub fn start(options: PoolOptions) -> Result<Self, PoolError> {
+        System::try_current().ok_or(PoolError::NoSystem)?;
+        let watchdog = Watchdog::start(options.watchdog)?;
+        let mut seats = Vec::with_capacity(options.arbiters.get());
+        for number in 0..options.arbiters.get() {
+            let arbiter = Arbiter::try_new()?;
+            watchdog.watch(format!("arbiter-{number}"), &arbiter.handle());
+            seats.push(Seat { arbiter, load: Arc::default() });
+        }
+        Ok(Self { seats, watchdog })
+    }
+
+    /// A place on the arbiter with the fewest placements, the first one among equals.
+    #[must_use]
+    pub fn place(&self) -> Placement {
+        let load = |number: &usize| self.seats[*number].load.load(Ordering::Relaxed);
+        let seat = &self.seats[(0..self.seats.len()).min_by_key(load).unwrap_or_default()];
+        seat.load.fetch_add(1, Ordering::Relaxed);
+        Placement { arbiter: seat.arbiter.handle(), load: Arc::clone(&seat.load) }
+    }
+
+    /// The placements of each arbiter.
+    #[must_use]
+    pub fn loads(&self) -> Vec<usize> {
+        self.seats.iter().map(|seat| seat.load.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The watchdog's counters.
+    #[must_use]
+    pub fn watchdog(&self) -> &Watchdog {
+        &self.watchdog
+    }
+
+    /// Stops all arbiters, which runs their actors' `stopping` and `stopped`, and waits at most `within` for all of
+    /// them together.
+    pub async fn stop(self, within: Duration) -> Stopped {
+        let arbiters = self.seats.len();
+        let (joined, mut joins) = mpsc::channel(arbiters.max(1));
+        for Seat { arbiter, .. } in self.seats {
+            arbiter.stop();
+            let joined = joined.clone();
+            // Not `spawn_blocking`: the runtime would wait for a stuck join when it ends.
+            thread::spawn(move || {
+                if arbiter.join().is_err() {
+                    tracing::error!("an arbiter ended with a panic");
+                }
+                joined.try_send(()).ok();
+            });
+        }
+        drop(joined);
+        let mut count = 0;
+        let all = async {
+            while joins.recv().await.is_some() {
+                count += 1;
+            }
+        };
+        let in_time = timeout(within, all).await.is_ok();
+        let stopped = Stopped { joined: count, abandoned: arbiters - count };
+        if !in_time {
+            tracing::error!(abandoned = stopped.abandoned, "arbiters did not stop in time");
+        }
+        stopped
+    }
+}
+
+/// A place on an arbiter, counted until dropped. Kept by whoever owns the actor placed there.
+#[derive(Debug)]
+pub struct Placement {
+    arbiter: ArbiterHandle,
+    load: Arc<AtomicUsize>,
+}
+
+impl Placement {
+    /// The arbiter to start on.
+    #[must_use]
+    pub fn arbiter(&self) -> &ArbiterHandle {
+        &self.arbiter
+    }
+}
+
+impl Drop for Placement {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}

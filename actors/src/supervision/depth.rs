@@ -1,0 +1,94 @@
+//! A hard bound beside an address: actix's own mailbox limit is advisory, each clone of an address may exceed it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts the messages on their way to one actor and refuses beyond a limit. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Depth(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    current: AtomicUsize,
+    limit: usize,
+}
+
+impl Depth {
+    /// A bound of `limit` messages; nothing passes a limit of zero.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Count { current: AtomicUsize::new(0), limit }))
+    }
+
+    /// Takes one place, or `None` at the limit. The permit travels inside the message, so that the place becomes free
+    /// when the message is handled, dropped with its queue, or lost with a panic.
+    #[must_use]
+    pub fn try_enter(&self) -> Option<DepthPermit> {
+        self.0
+            .current
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |current| (current < self.0.limit).then_some(current + 1))
+            .ok()
+            .map(|_| DepthPermit(Arc::clone(&self.0)))
+    }
+
+    /// How many places are taken.
+    #[must_use]
+    pub fn current(&self) -> usize {
+        self.0.current.load(Ordering::Relaxed)
+    }
+
+    /// How many places there are.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+}
+
+/// One place taken in a [`Depth`], given back on drop.
+#[derive(Debug)]
+pub struct DepthPermit(Arc<Count>);
+
+impl Drop for DepthPermit {
+    fn drop(&mut self) {
+        self.0.current.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_cannot_exceed_the_limit() {
+        let depth = Depth::new(2);
+        let permits: Vec<_> = (0..5).filter_map(|_| depth.clone().try_enter()).collect();
+        assert_eq!((permits.len(), depth.current(), depth.limit()), (2, 2, 2));
+    }
+
+    #[test]
+    fn a_dropped_permit_frees_its_place() {
+        let depth = Depth::new(1);
+        let permit = depth.try_enter();
+        assert!(depth.try_enter().is_none());
+        drop(permit);
+        assert_eq!(depth.current(), 0);
+        assert!(depth.try_enter().is_some());
+    }
+
+    #[test]
+    fn a_limit_of_zero_lets_nothing_pass() {
+        assert!(Depth::new(0).try_enter().is_none());
+    }
+
+    #[test]
+    fn threads_together_stay_within_the_limit() {
+        let depth = Depth::new(10);
+        let taken: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..100).filter_map(|_| depth.try_enter()).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(taken.len(), 10);
+    }
+}

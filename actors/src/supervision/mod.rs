@@ -1,0 +1,18 @@
+//! What actix leaves out: restarts after a panic with intensity and back-off, death notices, hard queue bounds, fair
+//! turns, placement over arbiters, and an eye on arbiters that stand still.
+//!
+//! Stop signals travel outside the mailbox as a [`tokio_util::sync::CancellationToken`].
+
+mod arbiters;
+mod depth;
+mod fairness;
+mod guard;
+mod restart;
+mod watchdog;
+
+pub use arbiters::{ArbiterPool, Placement, PoolError, PoolOptions, Stopped};
+pub use depth::{Depth, DepthPermit};
+pub use fairness::Fairness;
+pub use guard::{ChildExit, ExitReason, GuardOptions, OnExit, start_guarded, start_guarded_in};
+pub use restart::{Intensity, RestartPolicy};
+pub use watchdog::{Watchdog, WatchdogOptions};

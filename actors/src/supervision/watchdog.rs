@@ -1,0 +1,196 @@
+//! Notices arbiters that stand still. A stuck handler cannot be stopped, but it can be seen: from outside.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{fmt, io, thread};
+
+use actix::ArbiterHandle;
+
+/// How closely arbiters are watched.
+#[derive(Debug, Clone, Copy)]
+pub struct WatchdogOptions {
+    /// How often an arbiter leaves its progress mark, and how often the marks are read. Default 250 ms.
+    pub every: Duration,
+    /// An arbiter whose mark stood still for this long is reported frozen. Default 5 s.
+    pub frozen_after: Duration,
+}
+
+impl Default for WatchdogOptions {
+    fn default() -> Self {
+        Self { every: Duration::from_millis(250), frozen_after: Duration::from_secs(5) }
+    }
+}
+
+/// A thread of its own that reads the progress marks of arbiters. Ends when dropped.
+pub struct Watchdog {
+    options: WatchdogOptions,
+    shared: Arc<Shared>,
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    watched: Mutex<Vec<Watched>>,
+    frozen_now: AtomicUsize,
+    frozen_total: AtomicU64,
+}
+
+impl Watchdog {
+    /// Starts the watching thread.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn start(options: WatchdogOptions) -> io::Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::Builder::new().name("watchdog".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                while stopped.recv_timeout(options.every) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    shared.look(Instant::now(), options.frozen_after);
+                }
+            }
+        })?;
+        Ok(Self { options, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Watches an arbiter under a name until it stops or this watchdog is dropped.
+    pub fn watch(&self, name: impl Into<Arc<str>>, arbiter: &ArbiterHandle) {
+        let mark = Arc::<Mark>::default();
+        let every = self.options.every;
+        let ticking = Ticking(Arc::clone(&mark));
+        let started = arbiter.spawn(async move {
+            let mut interval = tokio::time::interval(every);
+            while ticking.0.is_watched.load(Ordering::Relaxed) {
+                interval.tick().await;
+                ticking.0.ticks.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        if started {
+            self.shared.lock().push(Watched::new(name.into(), mark, Instant::now()));
+        }
+    }
+
+    /// How many arbiters stand still now.
+    #[must_use]
+    pub fn frozen_now(&self) -> usize {
+        self.shared.frozen_now.load(Ordering::Relaxed)
+    }
+
+    /// How often an arbiter was found standing still.
+    #[must_use]
+    pub fn frozen_total(&self) -> u64 {
+        self.shared.frozen_total.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the watchdog itself panicked");
+        }
+        for watched in self.shared.lock().drain(..) {
+            watched.mark.is_watched.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watchdog")
+            .field("options", &self.options)
+            .field("frozen_now", &self.frozen_now())
+            .field("frozen_total", &self.frozen_total())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, now: Instant, frozen_after: Duration) {
+        let mut watched = self.lock();
+        watched.retain(|arbiter| !arbiter.mark.has_ended.load(Ordering::Relaxed));
+        for arbiter in watched.iter_mut() {
+            match arbiter.look(now, frozen_after) {
+                Some(Change::Froze) => {
+                    self.frozen_total.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(arbiter = %arbiter.name, ?frozen_after, "arbiter stands still");
+                }
+                Some(Change::Recovered { after }) => {
+                    tracing::warn!(arbiter = %arbiter.name, ?after, "arbiter moves again");
+                }
+                None => {}
+            }
+        }
+        let frozen = watched.iter().filter(|arbiter| arbiter.is_frozen).count();
+        self.frozen_now.store(frozen, Ordering::Relaxed);
+    }
+}
+
+/// What an arbiter and its watcher know in common.
+#[derive(Debug)]
+struct Mark {
+    ticks: AtomicU64,
+    has_ended: AtomicBool,
+    is_watched: AtomicBool,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { ticks: AtomicU64::new(0), has_ended: AtomicBool::new(false), is_watched: AtomicBool::new(true) }
+    }
+}
+
+/// The arbiter's side of a mark; dropped with the arbiter.
+struct Ticking(Arc<Mark>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The watcher's side of a mark.
+#[derive(Debug)]
+struct Watched {
+    name: Arc<str>,
+    mark: Arc<Mark>,
+    ticks: u64,
+    moved_at: Instant,
+    is_frozen: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    Froze,
+    Recovered { after: Duration },
+}
+
+impl Watched {
+    fn new(name: Arc<str>, mark: Arc<Mark>, now: Instant) -> Self {
+        Self { name, mark, ticks: 0, moved_at: now, is_frozen: false }
+    }
+
+    fn look(&mut self, now: Instant, frozen_after: Duration) -> Option<Change> {
+        let ticks = self.mark.ticks.load(Ordering::Relaxed);
+        let still_for = now.duration_since(self.moved_at);
+        if ticks != self.ticks {
+            self.ticks = ticks;
+            self.moved_at = now;
+            let recovered = std::mem::take(&mut self.is_frozen);
+            return recovered.then_some(Change::Recovered { after: still_for });
+        }
+        if still_for >= frozen_after && !self.is_frozen {
+            self.is_frozen = true;
+            return Some(Change::Froze);
+        }
+        None
+    }
+}
