@@ -1,4 +1,5 @@
 //! Tertulia, the service: its command line, configuration and telemetry around the actors of `tertulia-actors`.
 
+pub mod cli;
 pub mod config;
 pub mod telemetry;

@@ -1,2 +1,10 @@
-//! Placeholder.
-fn main() {}
+//! The program `tertulia`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tertulia::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().execute()
+}

@@ -6,6 +6,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Reading};
 
+/// The deepest path of an override, in keys and numbers: no value lies deeper, and every level is a level of recursion.
+const MAX_DEPTH: usize = 8;
+
 /// A value and where it was written.
 pub(super) struct Node {
     pub(super) place: Place,
@@ -34,12 +37,13 @@ impl Content {
 
 /// Reads TOML; lines that are none are reported, the others are kept.
 pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
-    let place_of = |offset: usize| Place::Line(line_at(text, offset));
+    let line_ends: Vec<usize> = text.match_indices('\n').map(|(offset, _)| offset).collect();
+    let line_at = |offset: usize| 1 + line_ends.partition_point(|end| *end < offset);
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
-        let offset = error.span().map_or(0, |span| span.start);
-        reading.report_syntax(line_at(text, offset), error.message());
+        reading.report_syntax(line_at(error.span().map_or(0, |span| span.start)), error.message());
     }
+    let place_of = |offset| Place::Line(line_at(offset));
     Node { place: Place::Line(1), content: content(&DeValue::Table(table.into_inner()), &place_of) }
 }
 
@@ -47,6 +51,10 @@ pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
 pub(super) fn apply_overrides(root: &mut Node, reading: &Reading<'_>) {
     for (name, keys, value) in reading.environment.overrides() {
         let place = Place::Variable(name.to_owned());
+        if keys.len() > MAX_DEPTH {
+            reading.report(&place, "", "names a value deeper than any that there is");
+            continue;
+        }
         let Some(value) = override_value(value, &place) else {
             reading.report(&place, "", "starts like a TOML list or table and is none");
             continue;
@@ -108,8 +116,4 @@ fn content(value: &DeValue<'_>, place_of: &dyn Fn(usize) -> Place) -> Content {
         DeValue::Boolean(_) => Content::Other("true or false"),
         DeValue::Datetime(_) => Content::Other("a date"),
     }
-}
-
-fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

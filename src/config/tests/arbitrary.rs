@@ -44,6 +44,18 @@ fn nearly_a_line() -> impl Strategy<Value = String> {
     (key, value).prop_map(|(key, value)| format!("{key}{value}"))
 }
 
+#[test]
+fn text_that_nests_without_end_is_read_without_a_panic() {
+    for opening in ["[", "a.", "a=[", "a={a="] {
+        assert!(Configuration::parse(&opening.repeat(100_000), &Environment::default()).is_err());
+    }
+    let variables = environment(&[
+        ("TERTULIA_GATEWAY__LISTEN", &"[".repeat(100_000)),
+        (&format!("TERTULIA_GATEWAY{}", "__A".repeat(100_000)), "1"),
+    ]);
+    assert!(Configuration::parse("", &variables).is_err());
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_is_read_without_a_panic(text in any::<String>(), name in "[A-Z_0-9]{0,30}", value in any::<String>()) {

@@ -1,0 +1,63 @@
+//! The command line: what can be asked, and who answers.
+//!
+//! A command's answer goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong
+//! usage.
+
+pub mod check;
+pub mod demo;
+mod faults;
+mod loopback;
+pub mod run;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+pub use faults::Faults;
+use loopback::loopback_address;
+
+use crate::telemetry::{self, LogFormat};
+use check::CheckOptions;
+
+/// A connector backend for LivePerson messaging: thousands of supervised conversations in one process
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Example:\n  tertulia check --config tertulia.toml")]
+pub struct Cli {
+    /// How log lines look, on standard error; RUST_LOG says how many there are (info by default)
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Validate a configuration without connecting, and print every mistake with its line
+    Check(CheckOptions),
+}
+
+impl Cli {
+    /// Does what was asked. A failure is told on standard error.
+    pub fn execute(self) -> ExitCode {
+        match self.dispatch() {
+            Ok(code) => code,
+            Err(error) => {
+                // Nobody is left to tell when standard error is closed too.
+                let _ = writeln!(io::stderr(), "error: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn dispatch(self) -> anyhow::Result<ExitCode> {
+        telemetry::start_logs(self.log_format)?;
+        match self.command {
+            Command::Check(options) => check::execute(&options),
+        }
+    }
+}
