@@ -1,0 +1,64 @@
+//! Who asks: the identity behind a connection, which decides what it may ask.
+
+use crate::{
+    id::{AccountId, AgentId, UserId},
+    ums::{CloseReason, Dialect},
+};
+
+/// The identity of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// An agent or bot.
+    Brand {
+        /// The account.
+        account: AccountId,
+        /// The agent as the brand dialect names it, `account.user`.
+        agent_id: AgentId,
+        /// The agent's public id.
+        user_id: UserId,
+        /// The name shown to others.
+        name: Option<String>,
+    },
+    /// A consumer.
+    Consumer {
+        /// The account.
+        account: AccountId,
+        /// The consumer.
+        user_id: UserId,
+    },
+}
+
+impl Identity {
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Brand { account, .. } | Self::Consumer { account, .. } => account,
+        }
+    }
+
+    /// The user id, which for an agent is the public one.
+    #[must_use]
+    pub fn user_id(&self) -> &UserId {
+        match self {
+            Self::Brand { user_id, .. } | Self::Consumer { user_id, .. } => user_id,
+        }
+    }
+
+    /// The dialect this side speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Brand { .. } => Dialect::Brand,
+            Self::Consumer { .. } => Dialect::Consumer,
+        }
+    }
+
+    /// As whom this side closes.
+    pub(super) fn closes_as(&self) -> CloseReason {
+        match self {
+            Self::Brand { .. } => CloseReason::Agent,
+            Self::Consumer { .. } => CloseReason::Consumer,
+        }
+    }
+}

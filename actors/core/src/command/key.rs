@@ -1,0 +1,54 @@
+//! The key of a command, which travels with what it publishes so that it can be found again.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Refusal;
+use crate::{
+    id::CommandKey,
+    ums::{Json, Text},
+};
+
+/// The longest key the platform takes, in characters (protocol §7.12).
+pub const KEY_CHARS: usize = 64;
+
+const EXTERNAL_ID: &str = "ExternalId";
+
+/// The key in a record's metadata: the id of its first `ExternalId` entry.
+#[must_use]
+pub fn key_of(metadata: &Json<'_>) -> Option<CommandKey> {
+    #[derive(Deserialize)]
+    struct Entry<'a> {
+        #[serde(rename = "type", borrow, default)]
+        kind: Option<Text<'a>>,
+        #[serde(default)]
+        id: Option<Text<'a>>,
+    }
+
+    let key = |entry: Entry<'_>| {
+        entry.kind.filter(|kind| kind.as_str() == EXTERNAL_ID)?;
+        entry.id?.non_empty().map(CommandKey::from)
+    };
+    match metadata.read::<Vec<Json<'_>>>() {
+        Ok(entries) => entries.iter().filter_map(|entry| entry.read().ok()).find_map(key),
+        Err(_) => metadata.read().ok().and_then(key),
+    }
+}
+
+/// The metadata with the key in it, and the key: the caller's own `ExternalId` where there is one, else `key`.
+pub(super) fn with_key(metadata: &[Value], key: &CommandKey) -> Result<(Vec<Value>, CommandKey), Refusal> {
+    let own = metadata.iter().find(|entry| entry["type"] == EXTERNAL_ID);
+    let key = match own {
+        Some(entry) => CommandKey::from(entry["id"].as_str().unwrap_or_default()),
+        None => key.clone(),
+    };
+    let length = key.as_str().chars().count();
+    if !(1..=KEY_CHARS).contains(&length) {
+        return Err(Refusal::BadKey { length });
+    }
+    let mut metadata = metadata.to_vec();
+    if own.is_none() {
+        metadata.push(json!({ "type": EXTERNAL_ID, "id": key }));
+    }
+    Ok((metadata, key))
+}

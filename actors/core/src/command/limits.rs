@@ -1,0 +1,26 @@
+//! How much one command may carry.
+
+/// Upper bounds of what one command may carry.
+///
+/// Characters are Unicode scalar values: what a person would count for almost all text, the same on every client, and
+/// never more than the UTF-16 units a browser counts. The platform publishes none of these figures (protocol §8), hence
+/// they are configurable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Characters of a text.
+    pub text_chars: usize,
+    /// Characters of structured content, written as JSON without white space.
+    pub rich_chars: usize,
+    /// Characters of the whole note.
+    pub note_chars: usize,
+    /// Entries of metadata, the one with the command's key among them.
+    pub metadata_items: usize,
+    /// Bytes of a file's preview.
+    pub preview_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { text_chars: 8_000, rich_chars: 15_000, note_chars: 5_000, metadata_items: 32, preview_bytes: 30 * 1024 }
+    }
+}
