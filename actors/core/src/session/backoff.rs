@@ -31,9 +31,7 @@ impl Backoff {
     pub fn delay(&self, doublings: u32, entropy: u64) -> Duration {
         let width = whole_millis(self.width(doublings));
         // The bias of the remainder is below 2^-40 for every width in use.
-        let share = width
-            .checked_add(1)
-            .map_or(entropy, |outcomes| entropy % outcomes);
+        let share = width.checked_add(1).map_or(entropy, |outcomes| entropy % outcomes);
         self.floor.saturating_add(Duration::from_millis(share))
     }
 }

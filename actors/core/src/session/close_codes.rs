@@ -42,8 +42,5 @@ pub fn judge(closure: Closure) -> Verdict {
         (ClosedBy::Platform, Some(_)) => (DisconnectReason::ClosedByPlatform, false),
         (ClosedBy::Us, _) => (DisconnectReason::ClosedByUs, false),
     };
-    Verdict {
-        reason,
-        needs_new_token,
-    }
+    Verdict { reason, needs_new_token }
 }

@@ -20,11 +20,7 @@ pub(super) enum Beat {
 
 impl Liveness {
     pub(super) fn opened(now: Millis, policy: &SessionPolicy) -> Self {
-        Self {
-            last_frame: now,
-            next_keep_alive: now.after(policy.keep_alive_every),
-            unanswered_since: None,
-        }
+        Self { last_frame: now, next_keep_alive: now.after(policy.keep_alive_every), unanswered_since: None }
     }
 
     pub(super) fn frame_received(&mut self, now: Millis) {
@@ -33,8 +29,7 @@ impl Liveness {
     }
 
     pub(super) fn wake(&self, policy: &SessionPolicy) -> Millis {
-        self.dead_at(policy)
-            .map_or(self.next_keep_alive, |at| at.min(self.next_keep_alive))
+        self.dead_at(policy).map_or(self.next_keep_alive, |at| at.min(self.next_keep_alive))
     }
 
     pub(super) fn beat(&mut self, now: Millis, policy: &SessionPolicy) -> Option<Beat> {
@@ -53,10 +48,6 @@ impl Liveness {
     /// had the time of one keep-alive to answer one.
     fn dead_at(&self, policy: &SessionPolicy) -> Option<Millis> {
         let asked = self.unanswered_since?;
-        Some(
-            self.last_frame
-                .after(policy.dead_after)
-                .max(asked.after(policy.keep_alive_every)),
-        )
+        Some(self.last_frame.after(policy.dead_after).max(asked.after(policy.keep_alive_every)))
     }
 }

@@ -54,8 +54,7 @@ impl Step<'_> {
     }
 
     fn at(&mut self, backoff: Backoff, failures: u32) -> Millis {
-        self.now
-            .after(backoff.delay(failures.saturating_sub(1), (self.entropy)()))
+        self.now.after(backoff.delay(failures.saturating_sub(1), (self.entropy)()))
     }
 }
 
@@ -122,33 +121,14 @@ impl Session {
 
     /// Like [`handle`](Self::handle), but drops the outcome of an earlier attempt: a socket given up may still open or
     /// close, a login given up may still be answered.
-    pub fn handle_of(
-        &mut self,
-        epoch: Epoch,
-        input: Input,
-        now: Millis,
-        entropy: &mut dyn FnMut() -> u64,
-    ) -> Outputs {
-        if epoch == self.epoch {
-            self.handle(input, now, entropy)
-        } else {
-            Outputs::new()
-        }
+    pub fn handle_of(&mut self, epoch: Epoch, input: Input, now: Millis, entropy: &mut dyn FnMut() -> u64) -> Outputs {
+        if epoch == self.epoch { self.handle(input, now, entropy) } else { Outputs::new() }
     }
 
     /// Takes in one happening at `now` and answers what to do. An input that does not fit the phase changes nothing.
     /// `entropy` gives 64 uniformly random bits a call and is called only for a wait.
-    pub fn handle(
-        &mut self,
-        input: Input,
-        now: Millis,
-        entropy: &mut dyn FnMut() -> u64,
-    ) -> Outputs {
-        let mut step = Step {
-            now,
-            entropy,
-            outputs: Outputs::new(),
-        };
+    pub fn handle(&mut self, input: Input, now: Millis, entropy: &mut dyn FnMut() -> u64) -> Outputs {
+        let mut step = Step { now, entropy, outputs: Outputs::new() };
         match input {
             Input::FrameReceived => self.frame_received(now),
             Input::Tick => self.tick(&mut step),
@@ -194,10 +174,7 @@ impl Session {
             Phase::Stopping | Phase::Stopped => {}
             Phase::Verifying | Phase::Resuming | Phase::Ready => {
                 step.put(Output::CloseSocket { code: NORMAL });
-                self.enter(
-                    Phase::Stopping,
-                    Some(step.now.after(self.policy.close_timeout)),
-                );
+                self.enter(Phase::Stopping, Some(step.now.after(self.policy.close_timeout)));
             }
             Phase::Connecting => {
                 step.put(Output::CloseSocket { code: NORMAL });
@@ -243,10 +220,7 @@ impl Session {
         self.next_epoch();
         self.token_outlives_socket = false;
         step.put(Output::OpenSocket);
-        self.enter(
-            Phase::Connecting,
-            Some(step.now.after(self.policy.connect_timeout)),
-        );
+        self.enter(Phase::Connecting, Some(step.now.after(self.policy.connect_timeout)));
     }
 
     fn next_epoch(&mut self) {
@@ -281,17 +255,12 @@ impl Session {
             }
             let until = self.next_login(refusal, step);
             self.enter(Phase::WaitingToLogIn, Some(until));
-            step.report(Report::Waiting {
-                until,
-                attempt: self.login_failures,
-            });
+            step.report(Report::Waiting { until, attempt: self.login_failures });
         } else if matches!(self.token, Token::Renewing { .. }) {
             // Refused credentials wait for the next connect: there is a healthy socket to lose.
             self.token = match refusal {
                 LoginRefusal::Credentials => Token::Missing,
-                _ => Token::RenewalDue {
-                    at: self.next_login(refusal, step),
-                },
+                _ => Token::RenewalDue { at: self.next_login(refusal, step) },
             };
         }
     }
@@ -299,10 +268,7 @@ impl Session {
     fn next_login(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) -> Millis {
         self.login_failures = self.login_failures.saturating_add(1);
         let mut backoff = self.policy.login_backoff();
-        if let LoginRefusal::Throttled {
-            retry_after: Some(asked),
-        } = refusal
-        {
+        if let LoginRefusal::Throttled { retry_after: Some(asked) } = refusal {
             backoff.floor = asked.clamp(backoff.floor, self.policy.login_backoff_max);
         }
         step.at(backoff, self.login_failures)
@@ -312,10 +278,7 @@ impl Session {
         if self.phase == Phase::Connecting {
             self.liveness = Liveness::opened(step.now, &self.policy);
             step.put(Output::Verify);
-            self.enter(
-                Phase::Verifying,
-                Some(step.now.after(self.policy.verify_timeout)),
-            );
+            self.enter(Phase::Verifying, Some(step.now.after(self.policy.verify_timeout)));
         }
     }
 
@@ -336,16 +299,10 @@ impl Session {
         }
         self.unauthorized_opens = 0;
         self.liveness.frame_received(step.now);
-        self.enter(
-            Phase::Resuming,
-            Some(step.now.after(self.policy.resume_timeout)),
-        );
+        self.enter(Phase::Resuming, Some(step.now.after(self.policy.resume_timeout)));
         step.report(Report::Connected);
         step.report(Report::Resuming);
-        step.put(Output::Resume {
-            attempt: self.failures.saturating_add(1),
-            first: !self.was_ready,
-        });
+        step.put(Output::Resume { attempt: self.failures.saturating_add(1), first: !self.was_ready });
     }
 
     fn verify_refused(&mut self, code: u16, step: &mut Step<'_>) {
@@ -415,10 +372,7 @@ impl Session {
 
     fn close_abandoned(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
         step.put(Output::CloseSocket { code: ABANDONED });
-        let closure = Closure {
-            by: ClosedBy::Us,
-            code: Some(ABANDONED),
-        };
+        let closure = Closure { by: ClosedBy::Us, code: Some(ABANDONED) };
         step.report(Report::Disconnected(closure, reason));
     }
 
@@ -434,33 +388,22 @@ impl Session {
     }
 
     fn retry_throttled(&mut self, retry_after: Option<Duration>, step: &mut Step<'_>) {
-        let asked = retry_after
-            .unwrap_or_default()
-            .min(self.policy.login_backoff_max);
+        let asked = retry_after.unwrap_or_default().min(self.policy.login_backoff_max);
         self.retry(asked.max(self.policy.throttled_for), step);
     }
 
     fn retry(&mut self, floor: Duration, step: &mut Step<'_>) {
         self.failures = self.failures.saturating_add(1);
-        let backoff = Backoff {
-            floor,
-            ..self.policy.connect_backoff(self.failures)
-        };
+        let backoff = Backoff { floor, ..self.policy.connect_backoff(self.failures) };
         let until = step.at(backoff, self.failures);
         self.ready_since = None;
         self.enter(Phase::WaitingToReconnect, Some(until));
-        step.report(Report::Waiting {
-            until,
-            attempt: self.failures,
-        });
+        step.report(Report::Waiting { until, attempt: self.failures });
     }
 
     /// A platform that accepts and drops at once must not be met with an ever fresh back-off.
     fn settle(&mut self, now: Millis) {
-        if self
-            .ready_since
-            .is_some_and(|since| now.since(since) >= self.policy.stable_after)
-        {
+        if self.ready_since.is_some_and(|since| now.since(since) >= self.policy.stable_after) {
             self.failures = 0;
         }
     }

@@ -15,6 +15,9 @@ mod phase;
 mod policy;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use backoff::Backoff;
 pub use close_codes::{ABANDONED, NORMAL, Verdict, judge};
 pub use input::{ClosedBy, Closure, Input, LoginRefusal, RefreshRefusal, SocketRefusal};

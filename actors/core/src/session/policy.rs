@@ -87,10 +87,7 @@ impl SessionPolicy {
             ("resume_timeout", self.resume_timeout),
             ("verify_timeout", self.verify_timeout),
         ];
-        if let Some((limit, _)) = durations
-            .into_iter()
-            .find(|(_, value)| value.as_millis() == 0)
-        {
+        if let Some((limit, _)) = durations.into_iter().find(|(_, value)| value.as_millis() == 0) {
             return Err(PolicyError::TooSmall { limit });
         }
         let counts = [
@@ -101,18 +98,8 @@ impl SessionPolicy {
             return Err(PolicyError::TooSmall { limit });
         }
         let ordered = [
-            (
-                "backoff_base",
-                self.backoff_base,
-                "backoff_max",
-                self.backoff_max,
-            ),
-            (
-                "login_backoff_base",
-                self.login_backoff_base,
-                "login_backoff_max",
-                self.login_backoff_max,
-            ),
+            ("backoff_base", self.backoff_base, "backoff_max", self.backoff_max),
+            ("login_backoff_base", self.login_backoff_base, "login_backoff_max", self.login_backoff_max),
         ];
         for (lower, low, upper, high) in ordered {
             if low > high {
@@ -120,10 +107,7 @@ impl SessionPolicy {
             }
         }
         if self.keep_alive_every >= self.dead_after {
-            return Err(PolicyError::Contradiction {
-                lower: "keep_alive_every",
-                upper: "dead_after",
-            });
+            return Err(PolicyError::Contradiction { lower: "keep_alive_every", upper: "dead_after" });
         }
         Ok(self)
     }
@@ -133,26 +117,14 @@ impl SessionPolicy {
         let first = failures <= 1;
         Backoff {
             floor: Duration::ZERO,
-            base: if first {
-                self.first_retry_within
-            } else {
-                self.backoff_base
-            },
-            max: if first {
-                self.first_retry_within
-            } else {
-                self.backoff_max
-            },
+            base: if first { self.first_retry_within } else { self.backoff_base },
+            max: if first { self.first_retry_within } else { self.backoff_max },
         }
     }
 
     /// The wait before the next login.
     pub(super) fn login_backoff(&self) -> Backoff {
-        Backoff {
-            floor: self.login_backoff_base,
-            base: self.login_backoff_base,
-            max: self.login_backoff_max,
-        }
+        Backoff { floor: self.login_backoff_base, base: self.login_backoff_base, max: self.login_backoff_max }
     }
 }
 

@@ -1,0 +1,55 @@
+//! The owner's wish to end.
+
+use super::*;
+
+#[test]
+fn a_stop_ends_every_phase_in_stopped() {
+    for phase in ALL_PHASES {
+        let mut driver = Driver::in_phase(phase);
+        let mut outputs = driver.feed(Input::Stop);
+        let had_socket = phase.is_open() || phase == Phase::Connecting;
+        assert_eq!(outputs.contains(&Output::CloseSocket { code: NORMAL }), had_socket, "{phase:?}");
+        if driver.phase() == Phase::Stopping {
+            outputs.extend(driver.feed(Input::SocketClosed(Closure { by: ClosedBy::Us, code: None })));
+        }
+        assert_eq!(driver.phase(), Phase::Stopped);
+        assert_eq!(outputs.contains(&Output::Report(Report::Stopped)), phase != Phase::Stopped);
+        assert_eq!(driver.feed(Input::Stop), []);
+        assert_eq!(driver.session.next_wake(), None);
+    }
+}
+
+#[test]
+fn a_socket_that_does_not_close_does_not_hold_up_the_stop() {
+    let mut driver = Driver::ready();
+    driver.feed(Input::Stop);
+    assert_eq!(driver.feed(Input::Stop), []);
+    assert_eq!(driver.wake(), (seconds(5), vec![Output::Report(Report::Stopped)]));
+}
+
+#[test]
+fn nothing_but_a_start_wakes_a_session_at_rest() {
+    let late = [
+        Input::LoggedIn,
+        Input::LoginRefused(LoginRefusal::Unavailable),
+        Input::SocketOpened,
+        Input::SocketRefused(SocketRefusal::Unavailable),
+        Input::Verified,
+        Input::VerifyRefused { code: 401 },
+        Input::Resumed,
+        Input::ResumeFailed,
+        Input::FrameReceived,
+        lost_link(),
+        Input::TokenRefreshed,
+        Input::TokenRefreshRefused(RefreshRefusal::Unauthorized),
+        Input::Tick,
+    ];
+    for phase in ALL_PHASES.into_iter().filter(Phase::is_at_rest) {
+        let mut driver = Driver::in_phase(phase);
+        for input in late {
+            assert_eq!(driver.feed(input), [], "{input:?}");
+            assert_eq!(driver.phase(), phase);
+        }
+        assert!(driver.feed(Input::Start).contains(&Output::LogIn));
+    }
+}
