@@ -156,3 +156,58 @@ impl Drop for Placement {
         self.load.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn pool(arbiters: usize) -> ArbiterPool {
+        let arbiters = NonZeroUsize::new(arbiters).unwrap();
+        ArbiterPool::start(PoolOptions { arbiters, ..PoolOptions::default() }).unwrap()
+    }
+
+    #[actix::test]
+    async fn placements_spread_and_free_places_are_filled_first() {
+        let pool = pool(3);
+        let mut placements: Vec<_> = (0..6).map(|_| pool.place()).collect();
+        assert_eq!(pool.loads(), [2, 2, 2]);
+        placements.remove(1);
+        assert_eq!(pool.loads(), [2, 1, 2]);
+        placements.push(pool.place());
+        assert_eq!(pool.loads(), [2, 2, 2]);
+        assert_eq!(pool.stop(PATIENCE).await, Stopped { joined: 3, abandoned: 0 });
+    }
+
+    #[actix::test]
+    async fn a_placement_runs_on_a_thread_of_the_pool() {
+        let pool = pool(1);
+        let (told, thread) = oneshot::channel();
+        pool.place().arbiter().spawn_fn(move || told.send(thread::current().id()).unwrap());
+        assert_ne!(thread.await.unwrap(), thread::current().id());
+        pool.stop(PATIENCE).await;
+    }
+
+    #[actix::test]
+    async fn a_stuck_arbiter_does_not_hold_up_the_stop() {
+        let pool = pool(2);
+        let (release, stuck) = std::sync::mpsc::channel::<()>();
+        let (told, is_stuck) = oneshot::channel();
+        pool.place().arbiter().spawn_fn(move || {
+            told.send(()).ok();
+            stuck.recv().ok();
+        });
+        is_stuck.await.unwrap();
+        let stopped = pool.stop(Duration::from_millis(200)).await;
+        assert_eq!(stopped.abandoned, 1);
+        drop(release);
+    }
+
+    #[test]
+    fn without_an_actix_system_a_pool_is_refused_and_nothing_panics() {
+        assert!(matches!(ArbiterPool::start(PoolOptions::default()), Err(PoolError::NoSystem)));
+    }
+}

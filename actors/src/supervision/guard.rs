@@ -1,55 +1,18 @@
 //! The future that owns an actor: catches its panics, keeps its address and queue, restarts it, and tells its owner.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use actix::dev::{ContextFut, channel};
-use actix::{Actor, ActorContext, ActorState, Addr, ArbiterHandle, Context, Supervised};
+use actix::fut::ActorFuture;
+use actix::{Actor, ActorContext, ActorState, Addr, ArbiterHandle, AsyncContext, Context, Supervised};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::exit::{ChildExit, ExitReason, OnExit, Owner, panic_text, quietly};
 use super::restart::{Intensity, RestartPolicy};
-
-/// What happens to a guarded child. Told to its owner on every transition; nothing follows `Ended`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChildExit {
-    /// The child panicked. It will be restarted with the same address and queue.
-    Restarting {
-        /// The panic's text. It may quote a message, so it is never logged.
-        panic: String,
-        /// Restarts since the child was started, this one included.
-        restarts: u32,
-        /// How long until then.
-        after: Duration,
-    },
-    /// The child is gone, and its address is closed.
-    Ended {
-        /// Why.
-        reason: ExitReason,
-        /// Restarts since the child was started.
-        restarts: u32,
-    },
-}
-
-/// Why a guarded child is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExitReason {
-    /// It stopped itself, or nobody held its address any more.
-    Normal,
-    /// It panicked while it was created or was ending, or when nobody held its address any more.
-    Panicked(String),
-    /// It panicked, with this text, more often than its policy allows.
-    GaveUp(String),
-    /// Its arbiter was stopped under it.
-    ArbiterStopped,
-}
-
-/// Told of every [`ChildExit`], on the child's arbiter. Should do little more than `do_send`; its own panics are caught.
-pub type OnExit = Box<dyn FnMut(ChildExit) + Send>;
 
 /// How a child is guarded.
 pub struct GuardOptions {
@@ -146,7 +109,7 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
             let Some(child) = &mut self.child else { return Poll::Ready(()) };
             let restart = self.pause.take().is_some();
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                if restart && !child.restart() {
+                if restart && !revive(child) {
                     return Poll::Ready(());
                 }
                 Pin::new(child).poll(cx)
@@ -190,6 +153,32 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
     }
 }
 
+/// Restarts the actor; false if nobody holds its address any more.
+///
+/// actix numbers the actor's futures from one again, but still carries out the cancellations that the panicking call
+/// asked for: a timer armed in `started` could bear the number of a cancelled one and silently never run. Futures that
+/// do nothing take the used numbers first, or 1024 of them, which keeps a restart cheap and the case all but closed.
+fn revive<A: Actor<Context = Context<A>> + Supervised>(child: &mut ContextFut<A, Context<A>>) -> bool {
+    let taken = child.ctx().spawn(Nothing).into_usize();
+    let revived = child.restart();
+    if revived {
+        for _ in 0..taken.min(1024) {
+            child.ctx().spawn(Nothing);
+        }
+    }
+    revived
+}
+
+struct Nothing;
+
+impl<A: Actor> ActorFuture<A> for Nothing {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut A, _: &mut A::Context, _: &mut std::task::Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 impl<A: Actor<Context = Context<A>> + Supervised> Future for Guard<A> {
     type Output = ();
 
@@ -211,71 +200,6 @@ impl<A: Actor<Context = Context<A>> + Supervised> Drop for Guard<A> {
     }
 }
 
-/// Who is told, and what was told so far.
-struct Owner {
-    name: Arc<str>,
-    on_exit: OnExit,
-    restarts: u32,
-    told_end: bool,
-}
-
-impl Owner {
-    fn of(name: Arc<str>, on_exit: OnExit) -> Self {
-        Self { name, on_exit, restarts: 0, told_end: false }
-    }
-
-    fn restarting(&mut self, panic: String, after: Duration) {
-        self.restarts = self.restarts.saturating_add(1);
-        let restarts = self.restarts;
-        tracing::error!(actor = %self.name, restarts, ?after, "actor panicked, restarting");
-        self.tell(ChildExit::Restarting { panic, restarts, after });
-    }
-
-    fn ended(&mut self, reason: ExitReason) {
-        self.told_end = true;
-        let restarts = self.restarts;
-        match &reason {
-            ExitReason::Normal | ExitReason::ArbiterStopped => {
-                tracing::debug!(actor = %self.name, restarts, "actor ended");
-            }
-            ExitReason::Panicked(_) => tracing::error!(actor = %self.name, restarts, "actor panicked at its end"),
-            ExitReason::GaveUp(_) => tracing::error!(actor = %self.name, restarts, "actor panicked, given up"),
-        }
-        self.tell(ChildExit::Ended { reason, restarts });
-    }
-
-    fn tell(&mut self, exit: ChildExit) {
-        quietly(|| (self.on_exit)(exit));
-    }
-}
-
-impl Drop for Owner {
-    /// Whoever held the child away without an end was its arbiter.
-    fn drop(&mut self) {
-        if !self.told_end {
-            self.ended(ExitReason::ArbiterStopped);
-        }
-    }
-}
-
-fn quietly(act: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
-        tracing::error!("a panic while an actor was ended was caught");
-        panic_text(payload);
-    }
-}
-
-/// The text of a panic. A payload of another type is leaked: its drop could panic again.
-fn panic_text(payload: Box<dyn Any + Send>) -> String {
-    let payload = match payload.downcast::<&'static str>() {
-        Ok(text) => return (*text).to_owned(),
-        Err(payload) => payload,
-    };
-    match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => {
-            std::mem::forget(payload);
-            "a panic without text".to_owned()
-        }
-    }
-}
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

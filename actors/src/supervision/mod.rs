@@ -5,14 +5,18 @@
 
 mod arbiters;
 mod depth;
+mod exit;
 mod fairness;
 mod guard;
+#[cfg(test)]
+mod probe;
 mod restart;
 mod watchdog;
 
 pub use arbiters::{ArbiterPool, Placement, PoolError, PoolOptions, Stopped};
 pub use depth::{Depth, DepthPermit};
+pub use exit::{ChildExit, ExitReason, OnExit};
 pub use fairness::Fairness;
-pub use guard::{ChildExit, ExitReason, GuardOptions, OnExit, start_guarded, start_guarded_in};
+pub use guard::{GuardOptions, start_guarded, start_guarded_in};
 pub use restart::{Intensity, RestartPolicy};
 pub use watchdog::{Watchdog, WatchdogOptions};

@@ -52,3 +52,42 @@ impl Intensity {
         Some(restarts + 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restarts_are_permitted_up_to_the_limit_of_the_window() {
+        let (mut intensity, policy, now) = (Intensity::default(), RestartPolicy::default(), Instant::now());
+        let permits: Vec<_> = (0..7).map(|_| intensity.permit(&policy, now)).collect();
+        assert_eq!(permits, [Some(1), Some(2), Some(3), Some(4), Some(5), None, None]);
+    }
+
+    #[test]
+    fn the_window_slides_with_each_restart() {
+        let policy = RestartPolicy { max_restarts: 2, within: Duration::from_secs(10), ..RestartPolicy::default() };
+        let (mut intensity, start) = (Intensity::default(), Instant::now());
+        let mut permit = |second| intensity.permit(&policy, start + Duration::from_secs(second));
+        assert_eq!(permit(0), Some(1));
+        assert_eq!(permit(6), Some(2));
+        assert_eq!(permit(10), None, "both lie within ten seconds");
+        assert_eq!(permit(11), Some(2), "the first one is older now");
+        assert_eq!(permit(12), None);
+        assert_eq!(permit(60), Some(1));
+    }
+
+    #[test]
+    fn the_window_counts_restarts_and_not_the_gaps_between_them() {
+        let policy = RestartPolicy::default();
+        let (mut intensity, start) = (Intensity::default(), Instant::now());
+        let all_permitted = (0..100).all(|n| intensity.permit(&policy, start + Duration::from_secs(7 * n)).is_some());
+        assert!(all_permitted, "five in thirty seconds are allowed, however long it goes on");
+    }
+
+    #[test]
+    fn a_limit_of_zero_permits_no_restart() {
+        let policy = RestartPolicy { max_restarts: 0, ..RestartPolicy::default() };
+        assert_eq!(Intensity::default().permit(&policy, Instant::now()), None);
+    }
+}

@@ -194,3 +194,53 @@ impl Watched {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROZEN_AFTER: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_mark_that_stands_still_is_reported_once_and_its_recovery_too() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mark = Arc::<Mark>::default();
+        let mut watched = Watched::new("arbiter".into(), Arc::clone(&mark), start);
+
+        assert_eq!(watched.look(at(4), FROZEN_AFTER), None);
+        mark.ticks.store(1, Ordering::Relaxed);
+        assert_eq!(watched.look(at(5), FROZEN_AFTER), None, "it moved");
+        assert_eq!(watched.look(at(9), FROZEN_AFTER), None);
+        assert_eq!(watched.look(at(10), FROZEN_AFTER), Some(Change::Froze));
+        assert_eq!(watched.look(at(20), FROZEN_AFTER), None, "it is known");
+        mark.ticks.store(2, Ordering::Relaxed);
+        assert_eq!(watched.look(at(21), FROZEN_AFTER), Some(Change::Recovered { after: Duration::from_secs(16) }));
+        assert_eq!(watched.look(at(22), FROZEN_AFTER), None);
+    }
+
+    #[actix::test]
+    async fn a_blocked_arbiter_is_seen_until_it_moves_again_and_forgotten_when_it_stops() {
+        let options = WatchdogOptions { every: Duration::from_millis(2), frozen_after: Duration::from_millis(40) };
+        let watchdog = Watchdog::start(options).unwrap();
+        let arbiter = actix::Arbiter::new();
+        watchdog.watch("blocked", &arbiter.handle());
+        let (release, blocked) = mpsc::channel::<()>();
+        arbiter.spawn_fn(move || assert!(blocked.recv().is_err()));
+
+        until(|| watchdog.frozen_now() == 1).await;
+        assert!(watchdog.frozen_total() >= 1);
+        drop(release);
+        until(|| watchdog.frozen_now() == 0).await;
+
+        arbiter.stop();
+        arbiter.join().unwrap();
+        until(|| watchdog.shared.lock().is_empty()).await;
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! An actor that panics wherever a test tells it to.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseActFuture, ResponseFuture, Running,
+    SpawnHandle, Supervised, WrapFuture,
+};
+
+/// Where the probe panics when told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Handler,
+    SpawnedFuture,
+    WaitedFuture,
+    LaterClosure,
+    NotifiedHandler,
+    ActorFuture,
+    ResponseFuture,
+    DetachedTask,
+    HandlerAfterStop,
+}
+
+/// What the hooks of one probe do.
+#[derive(Debug, Default)]
+pub(super) struct Hooks {
+    pub(super) panics_in_started: AtomicUsize,
+    pub(super) panics_in_restarting: AtomicUsize,
+    pub(super) panics_in_stopping: AtomicUsize,
+    pub(super) panics_in_stopped: AtomicUsize,
+    pub(super) panics_in_drop: AtomicUsize,
+    pub(super) started: AtomicUsize,
+    pub(super) stopped: AtomicUsize,
+    pub(super) ticks: AtomicUsize,
+    pub(super) handled: Mutex<Vec<u32>>,
+}
+
+fn panic_if_told(times: &AtomicUsize, hook: &str) {
+    let told = times.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+    assert!(!told, "told to panic in {hook}");
+}
+
+pub(super) struct Probe {
+    pub(super) hooks: Arc<Hooks>,
+    pub(super) timer: SpawnHandle,
+}
+
+impl Actor for Probe {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.hooks.started.fetch_add(1, Ordering::SeqCst);
+        self.timer = ctx.run_interval(Duration::from_millis(10), |probe, _| {
+            probe.hooks.ticks.fetch_add(1, Ordering::SeqCst);
+        });
+        panic_if_told(&self.hooks.panics_in_started, "started");
+    }
+
+    fn stopping(&mut self, _: &mut Context<Self>) -> Running {
+        panic_if_told(&self.hooks.panics_in_stopping, "stopping");
+        Running::Stop
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.hooks.stopped.fetch_add(1, Ordering::SeqCst);
+        panic_if_told(&self.hooks.panics_in_stopped, "stopped");
+    }
+}
+
+impl Supervised for Probe {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        panic_if_told(&self.hooks.panics_in_restarting, "restarting");
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        panic_if_told(&self.hooks.panics_in_drop, "drop");
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "u32")]
+pub(super) struct Work(pub(super) u32);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Panic(pub(super) Place);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PanicLater(pub(super) Place);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct PanicInReply(pub(super) Place);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct CancelTimerAndPanic;
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+impl Handler<Work> for Probe {
+    type Result = u32;
+
+    fn handle(&mut self, Work(number): Work, _: &mut Context<Self>) -> u32 {
+        self.hooks.handled.lock().unwrap().push(number);
+        number
+    }
+}
+
+impl Handler<Panic> for Probe {
+    type Result = ();
+
+    fn handle(&mut self, Panic(place): Panic, ctx: &mut Context<Self>) {
+        let wreck = async move { panic!("told to panic in {place:?}") };
+        match place {
+            Place::Handler => panic!("told to panic in {place:?}"),
+            Place::HandlerAfterStop => {
+                ctx.stop();
+                panic!("told to panic in {place:?}")
+            }
+            Place::SpawnedFuture => drop(ctx.spawn(wreck.into_actor(self))),
+            Place::WaitedFuture => ctx.wait(wreck.into_actor(self)),
+            Place::LaterClosure => {
+                ctx.run_later(Duration::from_millis(1), move |_, _| panic!("told to panic in {place:?}"));
+            }
+            Place::NotifiedHandler => ctx.notify(Panic(Place::Handler)),
+            Place::DetachedTask => drop(actix_rt::spawn(wreck)),
+            Place::ActorFuture | Place::ResponseFuture => unreachable!("these reply"),
+        }
+    }
+}
+
+impl Handler<PanicLater> for Probe {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, PanicLater(place): PanicLater, _: &mut Context<Self>) -> Self::Result {
+        Box::pin(
+            async move {
+                tokio::task::yield_now().await;
+                panic!("told to panic in {place:?}")
+            }
+            .into_actor(self),
+        )
+    }
+}
+
+impl Handler<PanicInReply> for Probe {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, PanicInReply(place): PanicInReply, _: &mut Context<Self>) -> Self::Result {
+        Box::pin(async move { panic!("told to panic in {place:?}") })
+    }
+}
+
+impl Handler<CancelTimerAndPanic> for Probe {
+    type Result = ();
+
+    fn handle(&mut self, _: CancelTimerAndPanic, ctx: &mut Context<Self>) {
+        ctx.cancel_future(self.timer);
+        panic!("told to panic after a cancellation")
+    }
+}
+
+impl Handler<Stop> for Probe {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
