@@ -9,6 +9,12 @@ use serde::Serialize;
 pub enum Input {
     /// The owner wants the connection. Also revives a session that failed or was stopped.
     Start,
+    /// The owner's pace holds the login or connect just asked for back for `wait` (at most
+    /// [`login_backoff_max`](super::SessionPolicy::login_backoff_max)): its deadline begins only then.
+    Paced {
+        /// How long the login or connect is held back.
+        wait: Duration,
+    },
     /// The platform granted a token ([`Output::LogIn`](super::Output::LogIn) succeeded).
     LoggedIn,
     /// [`Output::LogIn`](super::Output::LogIn) failed.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::close_codes::{ABANDONED, NORMAL, judge};
-use super::input::{ClosedBy, Closure, Input, LoginRefusal, RefreshRefusal, SocketRefusal};
+use super::close_codes::{ABANDONED, NORMAL};
+use super::input::{Input, LoginRefusal};
 use super::liveness::{Beat, Liveness};
 use super::millis::Millis;
 use super::output::{DisconnectReason, FailureReason, Output, Outputs, Report};
@@ -12,48 +12,49 @@ use super::phase::Phase;
 use super::policy::SessionPolicy;
 use super::token::Token;
 
-/// Which attempt an outcome belongs to. It changes whenever a socket or the login before it is begun.
+/// Which attempt the outcome of a login or a socket belongs to. It changes whenever a socket or the login before it is
+/// begun; a login beside a healthy socket belongs to the attempt of that socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Epoch(u64);
+pub struct Epoch(pub(super) u64);
 
 /// The life of one connection. See the [module](super) for how an actor drives it.
 #[derive(Debug)]
 pub struct Session {
-    policy: SessionPolicy,
-    phase: Phase,
-    epoch: Epoch,
+    pub(super) policy: SessionPolicy,
+    pub(super) phase: Phase,
+    pub(super) epoch: Epoch,
     /// When the phase has lasted too long. `None` at rest and in `Ready`.
-    deadline: Option<Millis>,
-    token: Token,
+    pub(super) deadline: Option<Millis>,
+    pub(super) token: Token,
     /// The token was granted after the socket was opened, so the socket's end says nothing about it.
-    token_outlives_socket: bool,
-    liveness: Liveness,
-    ready_since: Option<Millis>,
-    was_ready: bool,
-    failures: u32,
-    login_failures: u32,
-    credential_refusals: u32,
-    unauthorized_opens: u32,
-    reconnects: u64,
+    pub(super) token_outlives_socket: bool,
+    pub(super) liveness: Liveness,
+    pub(super) ready_since: Option<Millis>,
+    pub(super) was_ready: bool,
+    pub(super) failures: u32,
+    pub(super) login_failures: u32,
+    pub(super) credential_refusals: u32,
+    pub(super) unauthorized_opens: u32,
+    pub(super) reconnects: u64,
 }
 
 /// The surroundings of one input.
-struct Step<'a> {
-    now: Millis,
-    entropy: &'a mut dyn FnMut() -> u64,
-    outputs: Outputs,
+pub(super) struct Step<'a> {
+    pub(super) now: Millis,
+    pub(super) entropy: &'a mut dyn FnMut() -> u64,
+    pub(super) outputs: Outputs,
 }
 
 impl Step<'_> {
-    fn put(&mut self, output: Output) {
+    pub(super) fn put(&mut self, output: Output) {
         self.outputs.push(output);
     }
 
-    fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
         self.put(Output::Report(report));
     }
 
-    fn at(&mut self, backoff: Backoff, failures: u32) -> Millis {
+    pub(super) fn at(&mut self, backoff: Backoff, failures: u32) -> Millis {
         self.now.after(backoff.delay(failures.saturating_sub(1), (self.entropy)()))
     }
 }
@@ -134,6 +135,7 @@ impl Session {
             Input::Tick => self.tick(&mut step),
             Input::Start => self.start(&mut step),
             Input::Stop => self.stop(&mut step),
+            Input::Paced { wait } => self.paced(wait, now),
             Input::LoggedIn => self.logged_in(&mut step),
             Input::LoginRefused(refusal) => self.login_refused(refusal, &mut step),
             Input::SocketOpened => self.socket_opened(&mut step),
@@ -149,11 +151,11 @@ impl Session {
         step.outputs
     }
 
-    fn is_live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Resuming | Phase::Ready)
     }
 
-    fn enter(&mut self, phase: Phase, deadline: Option<Millis>) {
+    pub(super) fn enter(&mut self, phase: Phase, deadline: Option<Millis>) {
         self.phase = phase;
         self.deadline = deadline;
     }
@@ -184,247 +186,17 @@ impl Session {
         }
     }
 
-    fn stopped(&mut self, step: &mut Step<'_>) {
+    pub(super) fn stopped(&mut self, step: &mut Step<'_>) {
         self.token = Token::Missing;
         self.ready_since = None;
         self.enter(Phase::Stopped, None);
         step.report(Report::Stopped);
     }
 
-    fn fail(&mut self, reason: FailureReason, step: &mut Step<'_>) {
+    pub(super) fn fail(&mut self, reason: FailureReason, step: &mut Step<'_>) {
         self.token = Token::Missing;
         self.enter(Phase::Failed(reason), None);
         step.report(Report::Failed(reason));
-    }
-
-    fn begin_attempt(&mut self, step: &mut Step<'_>) {
-        step.report(Report::Connecting);
-        if self.token.is_usable() {
-            return self.open_socket(step);
-        }
-        let pending = match self.token {
-            Token::Renewing { give_up_at } if give_up_at > step.now => Some(give_up_at),
-            _ => None,
-        };
-        self.token = Token::Missing;
-        if pending.is_none() {
-            // A second login beside one under way would end the first one's session: the platform allows one a user.
-            self.next_epoch();
-            step.put(Output::LogIn);
-        }
-        let deadline = pending.unwrap_or_else(|| step.now.after(self.policy.login_timeout));
-        self.enter(Phase::LoggingIn, Some(deadline));
-    }
-
-    fn open_socket(&mut self, step: &mut Step<'_>) {
-        self.next_epoch();
-        self.token_outlives_socket = false;
-        step.put(Output::OpenSocket);
-        self.enter(Phase::Connecting, Some(step.now.after(self.policy.connect_timeout)));
-    }
-
-    fn next_epoch(&mut self) {
-        self.epoch = Epoch(self.epoch.0.wrapping_add(1));
-    }
-
-    fn logged_in(&mut self, step: &mut Step<'_>) {
-        if self.phase.is_at_rest() || self.phase == Phase::Stopping {
-            return;
-        }
-        self.login_failures = 0;
-        self.credential_refusals = 0;
-        self.hold_token(step.now);
-        self.token_outlives_socket = true;
-        if self.phase == Phase::LoggingIn {
-            self.open_socket(step);
-        }
-    }
-
-    fn hold_token(&mut self, now: Millis) {
-        let refresh_at = self.policy.refresh_every.map(|every| now.after(every));
-        self.token = Token::Held { refresh_at };
-    }
-
-    fn login_refused(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) {
-        if self.phase == Phase::LoggingIn {
-            if refusal == LoginRefusal::Credentials {
-                self.credential_refusals += 1;
-                if self.credential_refusals >= self.policy.max_credential_refusals {
-                    return self.fail(FailureReason::CredentialsRefused, step);
-                }
-            }
-            let until = self.next_login(refusal, step);
-            self.enter(Phase::WaitingToLogIn, Some(until));
-            step.report(Report::Waiting { until, attempt: self.login_failures });
-        } else if matches!(self.token, Token::Renewing { .. }) {
-            // Refused credentials wait for the next connect: there is a healthy socket to lose.
-            self.token = match refusal {
-                LoginRefusal::Credentials => Token::Missing,
-                _ => Token::RenewalDue { at: self.next_login(refusal, step) },
-            };
-        }
-    }
-
-    fn next_login(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) -> Millis {
-        self.login_failures = self.login_failures.saturating_add(1);
-        let mut backoff = self.policy.login_backoff();
-        if let LoginRefusal::Throttled { retry_after: Some(asked) } = refusal {
-            backoff.floor = asked.clamp(backoff.floor, self.policy.login_backoff_max);
-        }
-        step.at(backoff, self.login_failures)
-    }
-
-    fn socket_opened(&mut self, step: &mut Step<'_>) {
-        if self.phase == Phase::Connecting {
-            self.liveness = Liveness::opened(step.now, &self.policy);
-            step.put(Output::Verify);
-            self.enter(Phase::Verifying, Some(step.now.after(self.policy.verify_timeout)));
-        }
-    }
-
-    fn socket_refused(&mut self, refusal: SocketRefusal, step: &mut Step<'_>) {
-        if self.phase != Phase::Connecting {
-            return;
-        }
-        match refusal {
-            SocketRefusal::Unauthorized => self.token_refused(step),
-            SocketRefusal::Throttled { retry_after } => self.retry_throttled(retry_after, step),
-            SocketRefusal::Unavailable => self.retry(Duration::ZERO, step),
-        }
-    }
-
-    fn verified(&mut self, step: &mut Step<'_>) {
-        if self.phase != Phase::Verifying {
-            return;
-        }
-        self.unauthorized_opens = 0;
-        self.liveness.frame_received(step.now);
-        self.enter(Phase::Resuming, Some(step.now.after(self.policy.resume_timeout)));
-        step.report(Report::Connected);
-        step.report(Report::Resuming);
-        step.put(Output::Resume { attempt: self.failures.saturating_add(1), first: !self.was_ready });
-    }
-
-    fn verify_refused(&mut self, code: u16, step: &mut Step<'_>) {
-        if self.phase != Phase::Verifying {
-            return;
-        }
-        self.close_abandoned(DisconnectReason::VerifyRefused, step);
-        match code {
-            401 | 403 => self.token_refused(step),
-            429 => self.retry_throttled(None, step),
-            _ => self.retry(Duration::ZERO, step),
-        }
-    }
-
-    fn resumed(&mut self, step: &mut Step<'_>) {
-        if self.phase != Phase::Resuming {
-            return;
-        }
-        if self.was_ready {
-            self.reconnects += 1;
-        }
-        self.was_ready = true;
-        self.ready_since = Some(step.now);
-        self.enter(Phase::Ready, None);
-        step.report(Report::Resumed);
-    }
-
-    fn resume_failed(&mut self, step: &mut Step<'_>) {
-        if self.phase == Phase::Resuming {
-            self.abandon(DisconnectReason::ResumeFailed, step);
-        }
-    }
-
-    fn frame_received(&mut self, now: Millis) {
-        if self.phase.is_open() {
-            self.liveness.frame_received(now);
-        }
-    }
-
-    fn socket_closed(&mut self, closure: Closure, step: &mut Step<'_>) {
-        match self.phase {
-            Phase::Stopping => self.stopped(step),
-            Phase::Connecting => self.retry(Duration::ZERO, step),
-            Phase::Verifying | Phase::Resuming | Phase::Ready => self.lose_socket(closure, step),
-            _ => {}
-        }
-    }
-
-    fn lose_socket(&mut self, closure: Closure, step: &mut Step<'_>) {
-        let verdict = judge(closure);
-        step.report(Report::Disconnected(closure, verdict.reason));
-        self.settle(step.now);
-        if self.phase == Phase::Verifying && verdict.blames_token() {
-            return self.token_refused(step);
-        }
-        if verdict.needs_new_token && !self.token_outlives_socket && self.token.is_usable() {
-            self.token = Token::Missing;
-        }
-        self.retry(Duration::ZERO, step);
-    }
-
-    fn abandon(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
-        self.close_abandoned(reason, step);
-        self.settle(step.now);
-        self.retry(Duration::ZERO, step);
-    }
-
-    fn close_abandoned(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
-        step.put(Output::CloseSocket { code: ABANDONED });
-        let closure = Closure { by: ClosedBy::Us, code: Some(ABANDONED) };
-        step.report(Report::Disconnected(closure, reason));
-    }
-
-    fn token_refused(&mut self, step: &mut Step<'_>) {
-        if !self.token_outlives_socket {
-            self.token = Token::Missing;
-        }
-        self.unauthorized_opens += 1;
-        if self.unauthorized_opens >= self.policy.max_unauthorized_opens {
-            return self.fail(FailureReason::TokensRefused, step);
-        }
-        self.retry(Duration::ZERO, step);
-    }
-
-    fn retry_throttled(&mut self, retry_after: Option<Duration>, step: &mut Step<'_>) {
-        let asked = retry_after.unwrap_or_default().min(self.policy.login_backoff_max);
-        self.retry(asked.max(self.policy.throttled_for), step);
-    }
-
-    fn retry(&mut self, floor: Duration, step: &mut Step<'_>) {
-        self.failures = self.failures.saturating_add(1);
-        let backoff = Backoff { floor, ..self.policy.connect_backoff(self.failures) };
-        let until = step.at(backoff, self.failures);
-        self.ready_since = None;
-        self.enter(Phase::WaitingToReconnect, Some(until));
-        step.report(Report::Waiting { until, attempt: self.failures });
-    }
-
-    /// A platform that accepts and drops at once must not be met with an ever fresh back-off.
-    fn settle(&mut self, now: Millis) {
-        if self.ready_since.is_some_and(|since| now.since(since) >= self.policy.stable_after) {
-            self.failures = 0;
-        }
-    }
-
-    fn token_refreshed(&mut self, now: Millis) {
-        if matches!(self.token, Token::Refreshing { .. }) {
-            self.hold_token(now);
-        }
-    }
-
-    fn refresh_refused(&mut self, refusal: RefreshRefusal, step: &mut Step<'_>) {
-        if !matches!(self.token, Token::Refreshing { .. }) {
-            return;
-        }
-        match refusal {
-            RefreshRefusal::Unavailable => self.hold_token(step.now),
-            RefreshRefusal::Unauthorized => {
-                self.token = Token::RenewalDue { at: step.now };
-                self.tend_token(step);
-            }
-        }
     }
 
     fn tick(&mut self, step: &mut Step<'_>) {
@@ -455,26 +227,6 @@ impl Session {
             Phase::Resuming => self.abandon(DisconnectReason::ResumeTimedOut, step),
             Phase::Stopping => self.stopped(step),
             Phase::Idle | Phase::Ready | Phase::Stopped | Phase::Failed(_) => {}
-        }
-    }
-
-    fn tend_token(&mut self, step: &mut Step<'_>) {
-        if !self.is_live() || self.token.wake().is_none_or(|at| step.now < at) {
-            return;
-        }
-        let give_up_at = step.now.after(self.policy.login_timeout);
-        match self.token {
-            Token::Missing => {}
-            Token::Held { .. } => {
-                self.token = Token::Refreshing { give_up_at };
-                step.put(Output::RefreshToken);
-            }
-            Token::Refreshing { .. } => self.hold_token(step.now),
-            Token::RenewalDue { .. } => {
-                self.token = Token::Renewing { give_up_at };
-                step.put(Output::LogIn);
-            }
-            Token::Renewing { .. } => self.login_refused(LoginRefusal::Unavailable, step),
         }
     }
 }

@@ -3,16 +3,21 @@
 //! The connection's actor owns the socket, the clock and the randomness. It feeds every happening to
 //! [`Session::handle`], carries out the returned [`Output`]s in order, and keeps one timer set to
 //! [`Session::next_wake`] that feeds [`Input::Tick`]. "Why did it reconnect?" is answered here and nowhere else.
+//!
+//! Logins and sockets outlive the attempt they were begun for: note [`Session::epoch`] when one begins and feed its
+//! outcome to [`Session::handle_of`]. Everything else goes to [`Session::handle`].
 
 mod backoff;
 mod close_codes;
 mod input;
 mod liveness;
+mod login;
 mod machine;
 mod millis;
 mod output;
 mod phase;
 mod policy;
+mod socket;
 mod token;
 
 #[cfg(test)]

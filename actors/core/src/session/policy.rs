@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 /// [`SessionPolicy::validated`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionPolicy {
-    /// The first wait after a loss doubles from here. Default 500 ms.
+    /// The waits after the first one double from here. Default 500 ms.
     pub backoff_base: Duration,
     /// The longest wait between connects. Default 30 s.
     pub backoff_max: Duration,
@@ -26,7 +26,7 @@ pub struct SessionPolicy {
     pub keep_alive_every: Duration,
     /// A refused or throttled login is not repeated sooner than this. Default 5 s.
     pub login_backoff_base: Duration,
-    /// The longest wait between logins, also if the platform asks for more. Default 5 min.
+    /// The longest wait between logins, and the longest that the platform or the owner may ask for. Default 5 min.
     pub login_backoff_max: Duration,
     /// How long a login or a token refresh may take. Default 10 s.
     pub login_timeout: Duration,

@@ -18,6 +18,7 @@ const PROGRESS: &[Input] = &[
 const TROUBLE: &[Input] = &[
     Input::Start,
     Input::Stop,
+    Input::Paced { wait: Duration::MAX },
     Input::LoginRefused(LoginRefusal::Credentials),
     Input::LoginRefused(LoginRefusal::Throttled { retry_after: None }),
     Input::LoginRefused(LoginRefusal::Throttled { retry_after: Some(Duration::MAX) }),

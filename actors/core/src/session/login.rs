@@ -1,0 +1,108 @@
+//! How a session comes by its token, and keeps it.
+
+use std::time::Duration;
+
+use super::input::{LoginRefusal, RefreshRefusal};
+use super::machine::{Session, Step};
+use super::millis::Millis;
+use super::output::{FailureReason, Output, Report};
+use super::phase::Phase;
+use super::token::Token;
+
+impl Session {
+    pub(super) fn logged_in(&mut self, step: &mut Step<'_>) {
+        if self.phase.is_at_rest() || self.phase == Phase::Stopping {
+            return;
+        }
+        self.login_failures = 0;
+        self.credential_refusals = 0;
+        self.hold_token(step.now);
+        self.token_outlives_socket = true;
+        if self.phase == Phase::LoggingIn {
+            self.open_socket(step);
+        }
+    }
+
+    pub(super) fn hold_token(&mut self, now: Millis) {
+        let refresh_at = self.policy.refresh_every.map(|every| now.after(every));
+        self.token = Token::Held { refresh_at };
+    }
+
+    pub(super) fn login_refused(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) {
+        if self.phase == Phase::LoggingIn {
+            if refusal == LoginRefusal::Credentials {
+                self.credential_refusals += 1;
+                if self.credential_refusals >= self.policy.max_credential_refusals {
+                    return self.fail(FailureReason::CredentialsRefused, step);
+                }
+            }
+            let until = self.next_login(refusal, step);
+            self.enter(Phase::WaitingToLogIn, Some(until));
+            step.report(Report::Waiting { until, attempt: self.login_failures });
+        } else if matches!(self.token, Token::Renewing { .. }) {
+            // Refused credentials wait for the next connect: there is a healthy socket to lose.
+            self.token = match refusal {
+                LoginRefusal::Credentials => Token::Missing,
+                _ => Token::RenewalDue { at: self.next_login(refusal, step) },
+            };
+        }
+    }
+
+    pub(super) fn paced(&mut self, wait: Duration, now: Millis) {
+        let begin = now.after(wait.min(self.policy.login_backoff_max));
+        match (self.phase, &mut self.token) {
+            (Phase::LoggingIn, _) => self.deadline = Some(begin.after(self.policy.login_timeout)),
+            (Phase::Connecting, _) => self.deadline = Some(begin.after(self.policy.connect_timeout)),
+            (_, Token::Renewing { give_up_at }) => *give_up_at = begin.after(self.policy.login_timeout),
+            _ => {}
+        }
+    }
+
+    pub(super) fn next_login(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) -> Millis {
+        self.login_failures = self.login_failures.saturating_add(1);
+        let mut backoff = self.policy.login_backoff();
+        if let LoginRefusal::Throttled { retry_after: Some(asked) } = refusal {
+            backoff.floor = asked.min(self.policy.login_backoff_max).max(backoff.floor);
+        }
+        step.at(backoff, self.login_failures)
+    }
+
+    pub(super) fn token_refreshed(&mut self, now: Millis) {
+        if matches!(self.token, Token::Refreshing { .. }) {
+            self.hold_token(now);
+        }
+    }
+
+    pub(super) fn refresh_refused(&mut self, refusal: RefreshRefusal, step: &mut Step<'_>) {
+        if !matches!(self.token, Token::Refreshing { .. }) {
+            return;
+        }
+        match refusal {
+            RefreshRefusal::Unavailable => self.hold_token(step.now),
+            RefreshRefusal::Unauthorized => {
+                self.token = Token::RenewalDue { at: step.now };
+                self.tend_token(step);
+            }
+        }
+    }
+
+    pub(super) fn tend_token(&mut self, step: &mut Step<'_>) {
+        if !self.is_live() || self.token.wake().is_none_or(|at| step.now < at) {
+            return;
+        }
+        let give_up_at = step.now.after(self.policy.login_timeout);
+        match self.token {
+            Token::Missing => {}
+            Token::Held { .. } => {
+                self.token = Token::Refreshing { give_up_at };
+                step.put(Output::RefreshToken);
+            }
+            Token::Refreshing { .. } => self.hold_token(step.now),
+            Token::RenewalDue { .. } => {
+                self.token = Token::Renewing { give_up_at };
+                step.put(Output::LogIn);
+            }
+            Token::Renewing { .. } => self.login_refused(LoginRefusal::Unavailable, step),
+        }
+    }
+}

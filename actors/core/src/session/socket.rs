@@ -1,0 +1,179 @@
+//! How a session opens its socket, loses it, and waits for the next.
+
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::close_codes::{ABANDONED, judge};
+use super::input::{ClosedBy, Closure, SocketRefusal};
+use super::liveness::Liveness;
+use super::machine::{Epoch, Session, Step};
+use super::millis::Millis;
+use super::output::{DisconnectReason, FailureReason, Output, Report};
+use super::phase::Phase;
+use super::token::Token;
+
+impl Session {
+    pub(super) fn begin_attempt(&mut self, step: &mut Step<'_>) {
+        step.report(Report::Connecting);
+        if self.token.is_usable() {
+            return self.open_socket(step);
+        }
+        let pending = match self.token {
+            Token::Renewing { give_up_at } if give_up_at > step.now => Some(give_up_at),
+            _ => None,
+        };
+        self.token = Token::Missing;
+        if pending.is_none() {
+            // A second login beside one under way would end the first one's session: the platform allows one a user.
+            self.next_epoch();
+            step.put(Output::LogIn);
+        }
+        let deadline = pending.unwrap_or_else(|| step.now.after(self.policy.login_timeout));
+        self.enter(Phase::LoggingIn, Some(deadline));
+    }
+
+    pub(super) fn open_socket(&mut self, step: &mut Step<'_>) {
+        self.next_epoch();
+        self.token_outlives_socket = false;
+        step.put(Output::OpenSocket);
+        self.enter(Phase::Connecting, Some(step.now.after(self.policy.connect_timeout)));
+    }
+
+    pub(super) fn next_epoch(&mut self) {
+        self.epoch = Epoch(self.epoch.0.wrapping_add(1));
+    }
+
+    pub(super) fn socket_opened(&mut self, step: &mut Step<'_>) {
+        if self.phase == Phase::Connecting {
+            self.liveness = Liveness::opened(step.now, &self.policy);
+            step.put(Output::Verify);
+            self.enter(Phase::Verifying, Some(step.now.after(self.policy.verify_timeout)));
+        }
+    }
+
+    pub(super) fn socket_refused(&mut self, refusal: SocketRefusal, step: &mut Step<'_>) {
+        if self.phase != Phase::Connecting {
+            return;
+        }
+        match refusal {
+            SocketRefusal::Unauthorized => self.token_refused(step),
+            SocketRefusal::Throttled { retry_after } => self.retry_throttled(retry_after, step),
+            SocketRefusal::Unavailable => self.retry(Duration::ZERO, step),
+        }
+    }
+
+    pub(super) fn verified(&mut self, step: &mut Step<'_>) {
+        if self.phase != Phase::Verifying {
+            return;
+        }
+        self.unauthorized_opens = 0;
+        self.liveness.frame_received(step.now);
+        self.enter(Phase::Resuming, Some(step.now.after(self.policy.resume_timeout)));
+        step.report(Report::Connected);
+        step.report(Report::Resuming);
+        step.put(Output::Resume { attempt: self.failures.saturating_add(1), first: !self.was_ready });
+    }
+
+    pub(super) fn verify_refused(&mut self, code: u16, step: &mut Step<'_>) {
+        if self.phase != Phase::Verifying {
+            return;
+        }
+        self.close_abandoned(DisconnectReason::VerifyRefused, step);
+        match code {
+            401 | 403 => self.token_refused(step),
+            429 => self.retry_throttled(None, step),
+            _ => self.retry(Duration::ZERO, step),
+        }
+    }
+
+    pub(super) fn resumed(&mut self, step: &mut Step<'_>) {
+        if self.phase != Phase::Resuming {
+            return;
+        }
+        if self.was_ready {
+            self.reconnects += 1;
+        }
+        self.was_ready = true;
+        self.ready_since = Some(step.now);
+        self.enter(Phase::Ready, None);
+        step.report(Report::Resumed);
+    }
+
+    pub(super) fn resume_failed(&mut self, step: &mut Step<'_>) {
+        if self.phase == Phase::Resuming {
+            self.abandon(DisconnectReason::ResumeFailed, step);
+        }
+    }
+
+    pub(super) fn frame_received(&mut self, now: Millis) {
+        if self.phase.is_open() {
+            self.liveness.frame_received(now);
+        }
+    }
+
+    pub(super) fn socket_closed(&mut self, closure: Closure, step: &mut Step<'_>) {
+        match self.phase {
+            Phase::Stopping => self.stopped(step),
+            Phase::Connecting => self.retry(Duration::ZERO, step),
+            Phase::Verifying | Phase::Resuming | Phase::Ready => self.lose_socket(closure, step),
+            _ => {}
+        }
+    }
+
+    pub(super) fn lose_socket(&mut self, closure: Closure, step: &mut Step<'_>) {
+        let verdict = judge(closure);
+        step.report(Report::Disconnected(closure, verdict.reason));
+        self.settle(step.now);
+        if self.phase == Phase::Verifying && verdict.blames_token() {
+            return self.token_refused(step);
+        }
+        if verdict.needs_new_token && !self.token_outlives_socket && self.token.is_usable() {
+            self.token = Token::Missing;
+        }
+        self.retry(Duration::ZERO, step);
+    }
+
+    pub(super) fn abandon(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
+        self.close_abandoned(reason, step);
+        self.settle(step.now);
+        self.retry(Duration::ZERO, step);
+    }
+
+    pub(super) fn close_abandoned(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
+        step.put(Output::CloseSocket { code: ABANDONED });
+        let closure = Closure { by: ClosedBy::Us, code: Some(ABANDONED) };
+        step.report(Report::Disconnected(closure, reason));
+    }
+
+    pub(super) fn token_refused(&mut self, step: &mut Step<'_>) {
+        if !self.token_outlives_socket {
+            self.token = Token::Missing;
+        }
+        self.unauthorized_opens += 1;
+        if self.unauthorized_opens >= self.policy.max_unauthorized_opens {
+            return self.fail(FailureReason::TokensRefused, step);
+        }
+        self.retry(Duration::ZERO, step);
+    }
+
+    pub(super) fn retry_throttled(&mut self, retry_after: Option<Duration>, step: &mut Step<'_>) {
+        let asked = retry_after.unwrap_or_default().min(self.policy.login_backoff_max);
+        self.retry(asked.max(self.policy.throttled_for), step);
+    }
+
+    pub(super) fn retry(&mut self, floor: Duration, step: &mut Step<'_>) {
+        self.failures = self.failures.saturating_add(1);
+        let backoff = Backoff { floor, ..self.policy.connect_backoff(self.failures) };
+        let until = step.at(backoff, self.failures);
+        self.ready_since = None;
+        self.enter(Phase::WaitingToReconnect, Some(until));
+        step.report(Report::Waiting { until, attempt: self.failures });
+    }
+
+    /// A platform that accepts and drops at once must not be met with an ever fresh back-off.
+    pub(super) fn settle(&mut self, now: Millis) {
+        if self.ready_since.is_some_and(|since| now.since(since) >= self.policy.stable_after) {
+            self.failures = 0;
+        }
+    }
+}
