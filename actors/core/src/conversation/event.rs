@@ -173,8 +173,13 @@ pub enum ConversationEvent {
     },
     /// A notification repeated the state that is held (CV-N2).
     NotificationIgnored {},
-    /// A notification was older than the state that is held (CV-N4).
-    NotificationOutOfOrder {},
+    /// A notification was older than the state that is held (CV-N4), or what it says of one dialog was (DG-N2).
+    #[serde(rename_all = "camelCase")]
+    NotificationOutOfOrder {
+        /// The dialog, if the rest of the state was taken.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dialog_id: Option<DialogId>,
+    },
     /// Sequences that the platform could not give; delivery goes on behind them (promise 2).
     #[serde(rename_all = "camelCase")]
     Gap {
@@ -275,7 +280,7 @@ impl ConversationEvent {
             Self::TtrChange { .. } => "ttr-change",
             Self::ChatState { .. } => "chat-state",
             Self::NotificationIgnored {} => "notification-ignored",
-            Self::NotificationOutOfOrder {} => "notification-out-of-order",
+            Self::NotificationOutOfOrder { .. } => "notification-out-of-order",
             Self::Gap { .. } => "gap",
         }
     }

@@ -1,1 +1,26 @@
 //! A conversation: its state, and what a notification changes in it.
+//!
+//! [`Conversation`] takes the raw states and records of the platform and answers each with a [`Reception`]: what became
+//! of it, the events in the order promised, and the history that is missing. Nothing here waits, asks or panics.
+
+mod class_page;
+#[expect(clippy::module_inception, reason = "the noun of this room")]
+mod conversation;
+mod dialog;
+mod event;
+mod members;
+mod message_order;
+mod messages;
+mod participants;
+mod reception;
+mod state_hash;
+mod state_notification;
+#[cfg(test)]
+mod tests;
+
+pub use conversation::Conversation;
+pub use dialog::Dialog;
+pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};
+pub use message_order::{HistoryStart, PARKED_LIMIT};
+pub use participants::Participant;
+pub use reception::{BackFill, Outcome, Reception, StateError};

@@ -1,0 +1,243 @@
+//! A conversation's members as the class page names them: read one by one, or all as JSON.
+
+use serde_json::{Map, Value, json, value::RawValue};
+
+use super::{Conversation, Dialog, Participant};
+use crate::{
+    id::{AccountId, ConversationId, SkillId, UserId},
+    time::Timestamp,
+    ums::{CloseReason, Csat, Delay, Stage, TtrType},
+};
+
+impl Conversation {
+    /// The conversation's id; also the id of its MAIN dialog.
+    #[must_use]
+    pub fn id(&self) -> &ConversationId {
+        &self.id
+    }
+
+    /// The brand's account.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&AccountId> {
+        self.members.account_id.as_ref()
+    }
+
+    /// The installation of the connector that created the conversation (CV-M1).
+    #[must_use]
+    pub fn app_inst_id(&self) -> Option<&str> {
+        self.members.app_inst_id.as_deref()
+    }
+
+    /// The agent it is assigned to, in the open dialog; nobody when the conversation is closed (CV-M2).
+    #[must_use]
+    pub fn assigned_agent(&self) -> Option<&Participant> {
+        self.open_dialog().filter(|_| self.is_open()).and_then(Dialog::assigned_agent)
+    }
+
+    /// The consumer, in the open dialog; nobody when the conversation is closed (CV-M4).
+    #[must_use]
+    pub fn consumer(&self) -> Option<&Participant> {
+        self.open_dialog().filter(|_| self.is_open()).and_then(Dialog::consumer)
+    }
+
+    /// The campaign that led here (CV-M3).
+    #[must_use]
+    pub fn campaign_id(&self) -> Option<&str> {
+        self.members.campaign_id.as_deref()
+    }
+
+    /// The engagement within the campaign.
+    #[must_use]
+    pub fn engagement_id(&self) -> Option<&str> {
+        self.members.engagement_id.as_deref()
+    }
+
+    /// The account that handles the conversation now (CV-M5).
+    #[must_use]
+    pub fn handler_account_id(&self) -> Option<&AccountId> {
+        self.members.handler_account_id.as_ref()
+    }
+
+    /// The handling account's skill.
+    #[must_use]
+    pub fn handler_skill_id(&self) -> Option<&SkillId> {
+        self.members.handler_skill_id.as_ref()
+    }
+
+    /// The agents' note as the platform stores it (CV-M6).
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.members.note.as_deref()
+    }
+
+    /// States processed, the first included (CV-M7).
+    #[must_use]
+    pub fn notification_count(&self) -> u64 {
+        self.counters.processed
+    }
+
+    /// States ignored because they repeat the one that is held (CV-M8).
+    #[must_use]
+    pub fn notification_ignored_count(&self) -> u64 {
+        self.counters.ignored
+    }
+
+    /// States dropped because they are older than the one that is held (CV-M9).
+    #[must_use]
+    pub fn notification_out_of_order_count(&self) -> u64 {
+        self.counters.out_of_order
+    }
+
+    /// Unread messages by participant (CV-M10); nothing where the dialect does not tell.
+    #[must_use]
+    pub fn number_of_unread_messages(&self) -> Option<&[(UserId, u64)]> {
+        self.members.number_of_unread_messages.as_deref()
+    }
+
+    /// Until when the agent must answer (CV-M11).
+    #[must_use]
+    pub fn ttr_effective(&self) -> Option<Timestamp> {
+        self.members.ttr_effective
+    }
+
+    /// The deadline set by an agent.
+    #[must_use]
+    pub fn ttr_effective_manual(&self) -> Option<Timestamp> {
+        self.members.ttr_effective_manual
+    }
+
+    /// How the response time is set.
+    #[must_use]
+    pub fn ttr_type(&self) -> Option<&TtrType> {
+        self.members.ttr_type.as_ref()
+    }
+
+    /// The response time in seconds.
+    #[must_use]
+    pub fn ttr_value(&self) -> Option<i64> {
+        self.members.ttr_value
+    }
+
+    /// How far the whole conversation has come; unknown before the first state.
+    #[must_use]
+    pub fn stage(&self) -> Option<&Stage> {
+        self.members.stage.as_ref()
+    }
+
+    /// The skill; `-1` is none.
+    #[must_use]
+    pub fn skill_id(&self) -> Option<&SkillId> {
+        self.members.skill_id.as_ref()
+    }
+
+    /// The agent group.
+    #[must_use]
+    pub fn group_id(&self) -> Option<&str> {
+        self.members.group_id.as_deref()
+    }
+
+    /// The consumer's satisfaction.
+    #[must_use]
+    pub fn csat(&self) -> Option<&Csat> {
+        self.members.csat.as_ref()
+    }
+
+    /// From when the response time counts.
+    #[must_use]
+    pub fn delay(&self) -> Option<&Delay> {
+        self.members.delay.as_ref()
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn start_time(&self) -> Option<Timestamp> {
+        self.members.start_time
+    }
+
+    /// The version of the state that is held.
+    #[must_use]
+    pub fn update_time(&self) -> Option<Timestamp> {
+        self.members.update_time
+    }
+
+    /// When it ended.
+    #[must_use]
+    pub fn close_time(&self) -> Option<Timestamp> {
+        self.members.close_time
+    }
+
+    /// Who ended it.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<&CloseReason> {
+        self.members.close_reason.as_ref()
+    }
+
+    /// Whether it is this consumer's first.
+    #[must_use]
+    pub fn first_conversation(&self) -> Option<bool> {
+        self.members.first_conversation
+    }
+
+    /// Where the consumer came from, with the device's properties; from the first state that tells.
+    #[must_use]
+    pub fn context(&self) -> Option<&RawValue> {
+        self.members.context.as_deref()
+    }
+
+    /// All members under their names on the class page, with the dialogs and the participants of the open dialog (of
+    /// MAIN where none is open).
+    #[must_use]
+    pub fn members(&self) -> Value {
+        let mut page = match serde_json::to_value(&self.members) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        for name in ["campaignId", "engagementId"] {
+            // Numbers on the class page (CV-M3), though the wire has them as either.
+            if let Some(number) = page.get(name).and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) {
+                page.insert(name.to_owned(), number.into());
+            }
+        }
+        let unread = self.members.number_of_unread_messages.as_ref().map(|unread| {
+            let counts = unread.iter().map(|(user_id, count)| (user_id.to_string(), Value::from(*count)));
+            counts.collect::<Map<_, _>>()
+        });
+        let dialog = self.open_dialog().or_else(|| self.main_dialog());
+        page.extend(
+            [
+                ("conversationId", json!(self.id)),
+                ("assignedAgent", json!(self.assigned_agent())),
+                ("consumer", json!(self.consumer())),
+                ("notificationCount", json!(self.counters.processed)),
+                ("notificationIgnoredCount", json!(self.counters.ignored)),
+                ("notificationOutOfOrderCount", json!(self.counters.out_of_order)),
+                ("numberOfunreadMessages", json!(unread)),
+                ("dialogs", self.dialogs.iter().map(Dialog::members).collect()),
+                ("participants", json!(dialog.map(Dialog::participants).unwrap_or_default())),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Value::Object(page)
+    }
+}
+
+impl Dialog {
+    fn members(&self) -> Value {
+        json!({
+            "dialogId": self.dialog_id,
+            "dialogType": self.dialog_type,
+            "channelType": self.channel_type,
+            "state": self.state,
+            "startTime": self.start_time,
+            "updateTime": self.update_time,
+            "endTime": self.end_time,
+            "closedBy": self.closed_by,
+            "closedCause": self.closed_cause,
+            "metaData": self.meta_data,
+            "assignedAgent": self.assigned_agent(),
+            "consumer": self.consumer(),
+            "participants": self.participants(),
+            "nextSequence": self.next_sequence(),
+        })
+    }
+}

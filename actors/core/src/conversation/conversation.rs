@@ -1,0 +1,136 @@
+//! A conversation: what is held of it, and which of its dialogs is meant.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dialog, HistoryStart, dialog::order_of, members::Members, message_order::MessageOrder};
+use crate::{
+    id::{ConversationId, DialogId},
+    ums::{Dialect, DialogType},
+};
+
+/// How many dialogs are kept of one conversation. Beyond it, dialogs that the newest state does not tell of are
+/// forgotten, and records of unknown dialogs are dropped.
+pub(super) const DIALOG_LIMIT: usize = 64;
+
+/// A conversation as the platform's notifications tell it.
+///
+/// It serialises as its snapshot: everything but the records that wait for a hole to be filled, which
+/// [`Conversation::holes`] asks for anew. Counters and hashes are kept, so that repetitions are recognised after a
+/// reload (CV-N10).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    pub(super) id: ConversationId,
+    pub(super) dialect: Dialect,
+    pub(super) history: HistoryStart,
+    /// Whether a state was accepted; until then everything is assumed.
+    pub(super) is_told: bool,
+    pub(super) counters: Counters,
+    pub(super) hashes: Hashes,
+    pub(super) members: Members,
+    pub(super) dialogs: Vec<Dialog>,
+}
+
+/// What became of the states received. Their sum is the number of well-formed states (CV-N8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counters {
+    pub(super) processed: u64,
+    pub(super) ignored: u64,
+    pub(super) out_of_order: u64,
+}
+
+/// By what a repeated state is recognised (CV-N2). Zero until there is one.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Hashes {
+    /// Of what the state that is held says.
+    pub(super) meaning: u64,
+    /// Of its text.
+    pub(super) text: u64,
+    /// Of the text of its last repetition in another spelling.
+    pub(super) repeated_text: u64,
+}
+
+impl Conversation {
+    /// A conversation of which no state is known: an open MAIN dialog is assumed, so that one may send before the first
+    /// notification (CV-I1).
+    #[must_use]
+    pub fn new(id: ConversationId, dialect: Dialect, history: HistoryStart) -> Self {
+        let main = Dialog::main_of(&id, MessageOrder::starting(history));
+        Self {
+            id,
+            dialect,
+            history,
+            is_told: false,
+            counters: Counters::default(),
+            hashes: Hashes::default(),
+            members: Members::default(),
+            dialogs: vec![main],
+        }
+    }
+
+    /// The same conversation without any state: its identity, its counters and the next sequence of each dialog. For
+    /// one whose state is suspect; the state is to be asked for anew and will be received as a first one.
+    #[must_use]
+    pub fn rebuilt(&self) -> Self {
+        Self {
+            counters: self.counters,
+            dialogs: self.dialogs.iter().map(Dialog::rebuilt).collect(),
+            ..Self::new(self.id.clone(), self.dialect, self.history)
+        }
+    }
+
+    /// All dialogs known, in no order to rely on.
+    #[must_use]
+    pub fn dialogs(&self) -> &[Dialog] {
+        &self.dialogs
+    }
+
+    /// The dialog `id`.
+    #[must_use]
+    pub fn dialog(&self, id: &DialogId) -> Option<&Dialog> {
+        self.dialogs.iter().find(|dialog| dialog.dialog_id == *id)
+    }
+
+    /// The dialog of the type `kind` that was updated last (CV-F2).
+    #[must_use]
+    pub fn get_dialog(&self, kind: &DialogType) -> Option<&Dialog> {
+        let of_kind = self.dialogs.iter().filter(|dialog| dialog.dialog_type.as_ref() == Some(kind));
+        of_kind.max_by_key(|dialog| dialog.update_time)
+    }
+
+    /// The MAIN dialog, whose id is the conversation's.
+    #[must_use]
+    pub fn main_dialog(&self) -> Option<&Dialog> {
+        self.dialogs.iter().find(|dialog| dialog.dialog_id.is_main_of(&self.id))
+    }
+
+    /// The dialog in which one may write: MAIN if it is open, otherwise the newest open one that has messages (CV-P2).
+    /// A dialog stays open until a state closes it, also in a closed conversation (CV-N9).
+    #[must_use]
+    pub fn open_dialog(&self) -> Option<&Dialog> {
+        let open = || self.dialogs.iter().filter(|dialog| dialog.is_open() && dialog.has_messages());
+        let main = open().find(|dialog| dialog.dialog_id.is_main_of(&self.id));
+        main.or_else(|| open().max_by_key(|dialog| dialog.start_time))
+    }
+
+    /// Whether the conversation goes on, surveys included.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.members.is_open()
+    }
+
+    /// The place of the dialog `id` in `dialogs`, which is assumed to exist if need be; nothing beyond
+    /// [`DIALOG_LIMIT`].
+    pub(super) fn dialog_at(&mut self, id: &str, limit: usize) -> Option<usize> {
+        let known = self.dialogs.iter().position(|dialog| dialog.dialog_id == *id);
+        known.or_else(|| {
+            let is_room = self.dialogs.len() < limit;
+            is_room.then(|| {
+                self.dialogs.push(Dialog::assumed(DialogId::from(id), order_of(self.history, self.is_told)));
+                self.dialogs.len() - 1
+            })
+        })
+    }
+}

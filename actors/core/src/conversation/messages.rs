@@ -1,0 +1,128 @@
+//! How a record of a dialog is taken, live or from its history, and what is done about the ones missing (MS-1 to MS-10).
+
+use std::sync::Arc;
+
+use super::{
+    BackFill, Conversation, ConversationEvent, Dialog, Message, MessageDelivery, Outcome, Reception,
+    conversation::DIALOG_LIMIT,
+};
+use crate::{
+    id::{DialogId, UserId},
+    ums::{ChatState, Json, MessageAudience, MessageContent, MessageRecord, ParticipantRole},
+};
+
+impl Conversation {
+    /// Takes a record, live or from the history; both go the same way. `batch_dialog` is the dialog that the batch names
+    /// for records that name none; without either it is MAIN.
+    ///
+    /// Content and receipts are told in the order of their sequences, each once: a record below the next sequence or
+    /// waiting already is dropped ([`Outcome::Ignored`]), one above it waits, at most [`super::PARKED_LIMIT`] of them.
+    /// A record of an unknown kind takes its place silently (MS-2). Chat states have no sequence and are told at once.
+    pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
+        let named = record.dialog_id.as_deref().or(batch_dialog).filter(|id| !id.is_empty());
+        let dialog_id = named.map_or_else(|| DialogId::main_of(&self.id), DialogId::from);
+        if let MessageContent::ChatState { chat_state } = &record.event {
+            return self.receive_chat_state(dialog_id, record.originator_user_id(), chat_state);
+        }
+        let at = self.dialog_at(dialog_id.as_str(), DIALOG_LIMIT);
+        let (Some(sequence), Some(dialog)) = (record.sequence, at.and_then(|at| self.dialogs.get_mut(at))) else {
+            return Reception::new(Outcome::Ignored);
+        };
+        if !dialog.order.is_new(sequence) {
+            return Reception::new(Outcome::Ignored);
+        }
+        let mut reception = Reception::new(Outcome::Processed);
+        let event = dialog.event_of(record, sequence);
+        dialog.order.take(sequence, event, &mut reception.events);
+        let missing = dialog.order.ask();
+        reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
+        reception
+    }
+
+    fn receive_chat_state(&mut self, dialog_id: DialogId, user: Option<&str>, chat_state: &ChatState) -> Reception {
+        let dialog = self.dialogs.iter_mut().find(|dialog| dialog.dialog_id == dialog_id);
+        let participant = dialog.zip(user).and_then(|(dialog, user)| dialog.participant_mut(user));
+        let user_id = match participant {
+            Some(participant) => {
+                participant.chat_state = chat_state.clone();
+                Some(participant.user_id.clone())
+            }
+            None => user.map(UserId::from),
+        };
+        let event = ConversationEvent::ChatState { dialog_id, user_id, chat_state: chat_state.clone() };
+        Reception { events: vec![event], ..Reception::new(Outcome::Processed) }
+    }
+
+    /// Takes the platform's word that it has nothing more of a dialog's history up to and including `through`: each hole
+    /// before a record that waits becomes one [`ConversationEvent::Gap`], and the record is told (promise 2).
+    ///
+    /// To be called once per answered [`BackFill`], after its records: with `older_than - 1`, or where that is `None`
+    /// with the highest sequence of the answer. Of an empty answer without end, pass `newer_than`, or 0: nothing is
+    /// given up unless a later record waits.
+    pub fn history_exhausted(&mut self, dialog: &DialogId, through: u64) -> Reception {
+        let mut reception = Reception::new(Outcome::Processed);
+        let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) else {
+            return reception;
+        };
+        let dialog_id = dialog.dialog_id.clone();
+        let gap = |(from, to)| ConversationEvent::Gap { dialog_id: dialog_id.clone(), from, to };
+        let missing = dialog.order.exhausted(through, &mut reception.events, gap);
+        reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
+        reception
+    }
+
+    /// All that may be missing, asked for already or not: for each dialog that goes on or is known to have a hole,
+    /// everything from its next sequence on. To be asked for after a reconnect or a reload.
+    #[must_use]
+    pub fn holes(&self) -> Vec<BackFill> {
+        let incomplete =
+            self.dialogs.iter().filter(|dialog| dialog.has_messages() && (dialog.is_open() || dialog.order.has_hole()));
+        incomplete.filter_map(|dialog| Some(dialog.back_fill(dialog.order.to_the_end()?))).collect()
+    }
+}
+
+impl Dialog {
+    /// What a record with a sequence tells; nothing for a kind that is unknown.
+    fn event_of(&self, record: &MessageRecord<'_>, sequence: u64) -> Option<ConversationEvent> {
+        let (originator_id, role) = self.originator(record);
+        let (content_type, body, quick_replies) = match &record.event {
+            MessageContent::Content { content_type, message, quick_replies } => {
+                (Some(content_type.clone()), message, quick_replies)
+            }
+            MessageContent::Rich { content, quick_replies } => (None, content, quick_replies),
+            MessageContent::AcceptStatus { status, sequences } => {
+                return Some(ConversationEvent::MessageDelivery(MessageDelivery {
+                    dialog_id: self.dialog_id.clone(),
+                    sequence,
+                    originator_id,
+                    role,
+                    status: status.clone(),
+                    sequences: sequences.clone(),
+                    time: record.server_timestamp,
+                }));
+            }
+            MessageContent::ChatState { .. } | MessageContent::Unlisted { .. } => return None,
+        };
+        Some(ConversationEvent::Message(Arc::new(Message {
+            dialog_id: self.dialog_id.clone(),
+            sequence,
+            originator_id,
+            role,
+            message_audience: record.message_audience.clone().unwrap_or(MessageAudience::Unknown),
+            content_type,
+            body: body.to_raw(),
+            metadata: record.metadata.as_ref().filter(|metadata| !metadata.is_null()).map(Json::to_raw),
+            quick_replies: quick_replies.as_ref().map(Json::to_raw),
+            time: record.server_timestamp,
+        })))
+    }
+
+    /// Who published a record, and in which role: by the record itself, else by the participant (MS-6).
+    fn originator(&self, record: &MessageRecord<'_>) -> (Option<UserId>, Option<ParticipantRole>) {
+        let id = record.originator_user_id();
+        let participant = id.and_then(|id| self.participant(id));
+        let user_id = participant.map(|participant| participant.user_id.clone()).or_else(|| id.map(UserId::from));
+        let role = record.originator_role().or(participant.map(|participant| &participant.role));
+        (user_id, role.cloned())
+    }
+}

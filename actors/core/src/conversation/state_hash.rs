@@ -1,0 +1,96 @@
+//! Recognises a state that was received before (CV-N2).
+
+use std::fmt;
+
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The hash of a state's text: equal texts only.
+pub(super) fn of_text(raw: &str) -> u64 {
+    xxh3_64(raw.as_bytes())
+}
+
+/// The hash of what a state says: equal whatever the order of members and the white space, and every member counts.
+///
+/// The text is read once and no tree is built. A text that nests deeper than the reader allows is hashed as it stands.
+pub(super) fn of_meaning(raw: &str) -> u64 {
+    let mut reader = serde_json::Deserializer::from_str(raw);
+    Meaning.deserialize(&mut reader).unwrap_or_else(|_| of_text(raw))
+}
+
+const NULL: u64 = 0x9ae1_6a3b_2f90_404f;
+const FALSE: u64 = 0xc2b2_ae3d_27d4_eb4f;
+const TRUE: u64 = 0x1656_67b1_9e37_79f9;
+const NUMBER: u64 = 0x85eb_ca77_c2b2_ae63;
+const FRACTION: u64 = 0x27d4_eb2f_1656_67c5;
+const ARRAY: u64 = 0xd6e8_feb8_6659_fd93;
+const OBJECT: u64 = 0xa076_1d64_78bd_642f;
+
+/// One value that depends on both and on their order.
+fn mix(first: u64, second: u64) -> u64 {
+    let product = u128::from(first ^ NULL).wrapping_mul(u128::from(second ^ TRUE));
+    let [low, high] = [product, product >> 64].map(|half| half & u128::from(u64::MAX));
+    u64::try_from(low ^ high).unwrap_or_default().rotate_left(23) ^ first
+}
+
+struct Meaning;
+
+impl<'de> DeserializeSeed<'de> for Meaning {
+    type Value = u64;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Meaning {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<u64, E> {
+        Ok(NULL)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<u64, E> {
+        Ok(if flag { TRUE } else { FALSE })
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<u64, E> {
+        Ok(mix(NUMBER, number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<u64, E> {
+        Ok(mix(NUMBER, number.cast_unsigned()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<u64, E> {
+        Ok(mix(FRACTION, number.to_bits()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<u64, E> {
+        Ok(of_text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<u64, A::Error> {
+        let mut hash = ARRAY;
+        while let Some(element) = elements.next_element_seed(Meaning)? {
+            hash = mix(hash, element);
+        }
+        Ok(hash)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<u64, A::Error> {
+        let mut hash = OBJECT;
+        while let Some(name) = members.next_key_seed(Meaning)? {
+            // A sum, because members come in any order.
+            hash = hash.wrapping_add(mix(name, members.next_value_seed(Meaning)?));
+        }
+        Ok(hash)
+    }
+}
