@@ -49,7 +49,8 @@ pub struct Response<'a> {
     pub body: Option<Json<'a>>,
 }
 
-/// The code of a response: HTTP semantics, or the Send API's `"OK"` (§10.3).
+/// The code of a response: HTTP semantics. The Send API writes words, of which only `"OK"` is known (§10.3): the words of
+/// a success are read as 200, any other word as 400, so that its request is answered at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Code(pub u16);
 
@@ -65,8 +66,11 @@ impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Text::deserialize(deserializer)?;
         match text.as_str() {
-            "OK" | "ACCEPTED" => Ok(Self(200)),
-            code => code.parse().map(Self).map_err(|_| de::Error::custom("a code that is neither a number nor OK")),
+            "OK" | "CREATED" | "ACCEPTED" => Ok(Self(200)),
+            word if word.starts_with(|first: char| first.is_ascii_alphabetic()) => Ok(Self(400)),
+            number => {
+                number.parse().map(Self).map_err(|_| de::Error::custom("a code that is no number from 0 to 65535"))
+            }
         }
     }
 }
@@ -94,7 +98,9 @@ impl<'a> Frame<'a> {
         let Envelope { kind, body_kind, request_id, code, body } = serde_json::from_str(text)?;
         let body_kind = body_kind.unwrap_or_default();
         match kind.as_str() {
-            "resp" => {
+            // The Send API leaves the kind out (§10.3).
+            "" if request_id.is_none() || code.is_none() => Err(FrameError::UnknownKind { kind: String::new() }),
+            "resp" | "" => {
                 Ok(Self::Response(Response { request_id, code: code.unwrap_or(Code(200)), kind: body_kind, body }))
             }
             "notification" => Notification::read(body_kind, body).map(Self::Notification),

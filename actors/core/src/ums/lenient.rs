@@ -57,17 +57,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Presence<T> {
     }
 }
 
-/// An integer from a number, a fraction or a string of digits; `null` and nonsense are `None`.
+/// An integer from a number, a fraction or a string of digits; `null` and other texts are `None`.
 pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    struct Integer(i64);
+    struct Visitor;
 
-    impl<'de> Deserialize<'de> for Integer {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(IntegerVisitor).map(Self)
+    impl de::Visitor<'_> for Visitor {
+        type Value = Option<i64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an integer or nothing")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+            IntegerVisitor.visit_i64(value).map(Some)
+        }
+
+        fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+            IntegerVisitor.visit_u64(value).map(Some)
+        }
+
+        fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+            IntegerVisitor.visit_f64(value).map(Some)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(IntegerVisitor.visit_str::<E>(text).ok())
         }
     }
 
-    Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(value)| value))
+    deserializer.deserialize_any(Visitor)
 }
 
 /// A count: an [`integer`] that is not negative.

@@ -18,6 +18,8 @@ mod request;
 mod request_body;
 mod response;
 mod routing;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use conversation_change::{

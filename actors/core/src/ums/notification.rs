@@ -174,7 +174,8 @@ struct AgentStates {
 
 #[derive(Deserialize)]
 struct AgentStateUpsert {
-    result: AgentStateChange,
+    #[serde(default)]
+    result: Option<AgentStateChange>,
 }
 
 impl<'a> Notification<'a> {
@@ -187,9 +188,11 @@ impl<'a> Notification<'a> {
             "ExConversationChangeNotification" => serde_json::from_str(text).map(Self::Conversations),
             "OnlineEventDistribution" | "MessagingEventNotification" => Messages::read(text).map(Self::Messages),
             "RoutingTaskNotification" | "routingTaskNotification" => serde_json::from_str(text).map(Self::Rings),
-            "AgentStateNotification" => serde_json::from_str(text).map(|AgentStates { changes }| {
-                Self::AgentStates(changes.into_iter().map(|upsert| upsert.result).collect())
-            }),
+            "AgentStateNotification" | "agentStateNotification" => {
+                serde_json::from_str(text).map(|AgentStates { changes }| {
+                    Self::AgentStates(changes.into_iter().filter_map(|upsert| upsert.result).collect())
+                })
+            }
             _ => return Ok(Self::Unlisted { kind, body }),
         };
         read.map_err(|source| FrameError::MalformedBody { kind: kind.to_string(), source })

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 
-use super::{Dialect, ParticipantRole, ParticipantStatus, Text};
+use super::{Dialect, ParticipantRole, ParticipantStatus, Text, lenient};
 
 /// One participant of a conversation, however the dialect spelled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +140,10 @@ impl Serialize for Roster<'_> {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Ids<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<Text<'a>>);
+
 struct RosterVisitor;
 
 impl<'de> de::Visitor<'de> for RosterVisitor {
@@ -152,8 +156,8 @@ impl<'de> de::Visitor<'de> for RosterVisitor {
     fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut map = RoleMap::default();
         while let Some(role) = members.next_key::<ParticipantRole>()? {
-            let ids = members.next_value::<Option<Vec<Text<'de>>>>()?;
-            map.0.push((role, ids.unwrap_or_default()));
+            let Ids(ids) = members.next_value()?;
+            map.0.push((role, ids));
         }
         Ok(Roster::ByRole(map))
     }

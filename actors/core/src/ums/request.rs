@@ -1,14 +1,14 @@
 //! Requests: one typed model, named and encoded as the socket's dialect has it (§5.0).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::{
-    AgentConversationRequest, AgentStateRequest, AgentsStateSubscription, ConversationQuery, ConversationRequest,
-    ConversationUpdate, Dialect, DownloadUrlRequest, InitConnection, Json, MessageQuery, MessageSubscription, Nothing,
-    ProfileQuery, PublishRequest, RingAnswer, RoutingSubscription, Text, TokenRequest, Unsubscription,
-    UploadUrlRequest,
+    AgentConversationRequest, AgentStateRequest, AgentsStateSubscription, ClientProperties, ConversationQuery,
+    ConversationRequest, ConversationUpdate, Dialect, DownloadUrlRequest, InitConnection, Json, MessageQuery,
+    MessageSubscription, Nothing, ProfileQuery, PublishRequest, RingAnswer, RoutingSubscription, Text, TokenRequest,
+    Unsubscription, UploadUrlRequest,
 };
 use crate::id::RequestId;
 
@@ -57,10 +57,10 @@ macro_rules! requests {
             }
 
             fn read(kind: &str, body: Option<&Json<'_>>) -> Result<Self, serde_json::Error> {
-                let body = body.map_or("{}", Json::get);
                 match kind {
-                    $($brand | $consumer => serde_json::from_str(body).map(Self::$name),)+
-                    _ => serde_json::from_str(body).map(|body| Self::Raw { kind: kind.to_owned(), body }),
+                    $($brand | $consumer => serde_json::from_str(body.map_or("{}", Json::get)).map(Self::$name),)+
+                    _ => serde_json::from_str(body.map_or("null", Json::get))
+                        .map(|body| Self::Raw { kind: kind.to_owned(), body }),
                 }
             }
         }
@@ -177,6 +177,16 @@ impl RequestFrame {
     #[must_use]
     pub fn new(id: RequestId, request: Request) -> Self {
         Self { id, request, headers: Vec::new(), metadata: Vec::new() }
+    }
+
+    /// The first frame of a consumer's socket, with the token (at most 2048 characters) and the device (§3.2).
+    #[must_use]
+    pub fn init_connection(id: RequestId, jwt: &str, properties: &ClientProperties) -> Self {
+        let authentication = json!({ "type": ".ams.headers.ConsumerAuthentication", "jwt": jwt });
+        Self {
+            headers: vec![authentication, properties.header()],
+            ..Self::new(id, Request::InitConnection(InitConnection {}))
+        }
     }
 
     /// The frame's text in `dialect`.

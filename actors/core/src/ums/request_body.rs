@@ -47,6 +47,16 @@ pub struct ClientProperties {
     pub others: serde_json::Map<String, Value>,
 }
 
+impl ClientProperties {
+    /// The properties as a header of `InitConnection`.
+    #[must_use]
+    pub fn header(&self) -> Value {
+        let mut header = serde_json::to_value(self).unwrap_or_default();
+        header["type"] = ".ams.headers.ClientProperties".into();
+        header
+    }
+}
+
 /// Whose profile; nobody named is the sender's own (§5.9).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -130,8 +130,9 @@ impl Response<'_> {
     /// [`AnswerError::Refused`] with the platform's words.
     pub fn changed(&self) -> Result<(), AnswerError> {
         let body = self.outcome()?;
-        let Some(text) = body.and_then(|body| body.read::<Text<'_>>().ok()) else { return Ok(()) };
-        if text.is_empty() || text.contains("success") {
+        let Some(text) = body.and_then(spoken) else { return Ok(()) };
+        let succeeded = text.split_whitespace().any(|word| word.to_ascii_lowercase().starts_with("success"));
+        if text.is_empty() || succeeded {
             return Ok(());
         }
         Err(AnswerError::Refused { code: self.code.0, text: cut(&text) })
@@ -146,17 +147,28 @@ impl Response<'_> {
     }
 }
 
+/// The words of an answer: a string on the sockets, the `msg` of an object at the Send API (§10.3).
+fn spoken<'b>(body: &'b Json<'_>) -> Option<Text<'b>> {
+    #[derive(Deserialize)]
+    struct Spoken<'a> {
+        #[serde(borrow)]
+        msg: Text<'a>,
+    }
+
+    body.read().or_else(|_| body.read().map(|Spoken { msg }| msg)).ok()
+}
+
 fn refusal_text(body: Option<&Json<'_>>) -> String {
     let Some(body) = body else { return String::new() };
     if let Ok(text) = body.read::<Text<'_>>() {
         return cut(&text);
     }
     match body.read::<StructuredError<'_>>() {
+        Ok(StructuredError { title: None, details: None, error_code: None }) | Err(_) => cut(body.get()),
         Ok(StructuredError { title, details, error_code }) => {
             let parts: Vec<&str> = [&error_code, &title, &details].into_iter().flatten().map(Text::as_str).collect();
             cut(&parts.join(" "))
         }
-        Err(_) => cut(body.get()),
     }
 }
 
