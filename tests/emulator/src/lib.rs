@@ -1,1 +1,39 @@
-//! Placeholder.
+//! A stand-in for the UMS messaging platform on loopback: discovery, login, identity, the brand's and the
+//! consumer's websockets, routing, surveys, files, faults on purpose, and a ledger of what really happened.
+//!
+//! Any UMS client can be developed against it, in any language; nothing in it shares code with Tertulia's own
+//! client, so that a mistake in one idea of the protocol is not repeated on both ends of the wire.
+//!
+//! ```no_run
+//! use tertulia_emulator::{Emulator, EmulatorConfig};
+//!
+//! let emulator = Emulator::start(EmulatorConfig::default())?;
+//! emulator.write_ca("emulator-ca.pem")?;
+//! let conversation = emulator.create_conversation(None, None);
+//! emulator.say(&conversation, "hello")?;
+//! assert_eq!(emulator.summary().consumer_messages, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod account;
+mod config;
+mod control;
+mod dialect;
+mod emulator;
+mod faults;
+mod files;
+mod http;
+mod hub;
+mod identity;
+mod ledger;
+mod platform;
+mod socket;
+mod tls;
+mod traffic;
+
+pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults};
+pub use emulator::{Emulator, Refused, StartError};
+pub use faults::{Fault, FaultKind, FaultMode, Side};
+pub use hub::UserSessions;
+pub use ledger::{Ledger, LedgerEntry, LedgerSummary, SessionCount};
+pub use traffic::{TrafficProgress, TrafficSpec};

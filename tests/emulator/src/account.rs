@@ -1,0 +1,133 @@
+//! What every worker and every door of one emulator shares.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::config::EmulatorConfig;
+use crate::faults::FaultPlan;
+use crate::files::Files;
+use crate::hub::Hub;
+use crate::identity::{AgentSessions, Tokens};
+use crate::ledger::{Ledger, LedgerSummary};
+use crate::platform::{ConsumerId, Millis, NewConversation, Platform, Refusal, Settings};
+use crate::traffic::Traffic;
+
+/// One emulated account.
+pub(crate) struct Account {
+    pub(crate) config: EmulatorConfig,
+    pub(crate) tokens: Mutex<Tokens>,
+    pub(crate) files: Mutex<Files>,
+    pub(crate) traffic: Mutex<Traffic>,
+    hub: Mutex<Hub>,
+    base: OnceLock<String>,
+}
+
+/// A poisoned lock still holds the account: whoever panicked under it has been reported, the others go on.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+}
+
+impl Account {
+    pub(crate) fn new(config: EmulatorConfig) -> Self {
+        let settings = Settings {
+            account: config.account.clone(),
+            survey: config.survey,
+            survey_app_install_id: config.survey_app_install_id.clone(),
+            ttr: config.ttr,
+            agent_capacity: config.agent_capacity,
+            ring_expiry: config.ring_expiry.as_millis() as Millis,
+            page_limit: config.page_limit,
+            limits: config.limits,
+            switches: config.switches.clone(),
+        };
+        let sessions = AgentSessions::new(&config.account, config.agents, config.token_life);
+        let mut platform = Platform::new(settings, config.seed);
+        for agent in sessions.agents() {
+            let named = config.agent_skills.iter().find(|(login, _)| *login == agent.login);
+            let skills = named.map_or(&[][..], |(_, skills)| skills);
+            platform.add_agent(agent.user_id.clone(), agent.pid.clone(), agent.login.clone(), skills);
+        }
+        let hub = Hub::new(platform, FaultPlan::new(config.faults, config.seed), sessions);
+        Self {
+            tokens: Mutex::new(Tokens::new(&config.account)),
+            files: Mutex::new(Files::new(config.limits.file, config.file_url_life)),
+            traffic: Mutex::new(Traffic::default()),
+            hub: Mutex::new(hub),
+            base: OnceLock::new(),
+            config,
+        }
+    }
+
+    pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {
+        lock(&self.hub)
+    }
+
+    /// The address all services are reached under, known once the listener is bound.
+    pub(crate) fn set_base(&self, listen: SocketAddr) {
+        let host = match &self.config.host {
+            Some(host) => host.clone(),
+            None if listen.ip().is_unspecified() => "127.0.0.1".to_owned(),
+            None if listen.is_ipv6() => format!("[{}]", listen.ip()),
+            None => listen.ip().to_string(),
+        };
+        let _ = self.base.set(format!("{host}:{}", listen.port()));
+    }
+
+    /// `host:port` of every base URI.
+    pub(crate) fn base(&self) -> &str {
+        self.base.get().map_or("", String::as_str)
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let hub = self.hub();
+        let public_ids = hub.agents.agents().iter().map(|agent| agent.pid.clone()).collect();
+        Ledger::new(hub.platform.ledger(), public_ids)
+    }
+
+    pub(crate) fn summary(&self) -> LedgerSummary {
+        let hub = self.hub();
+        let totals = hub.platform.totals();
+        LedgerSummary {
+            conversations: totals.conversations,
+            consumer_messages: totals.consumer_messages,
+            agent_messages: totals.agent_messages,
+            delivered_to_agents: totals.delivered_to_agents,
+            delivered_to_consumers: totals.delivered_to_consumers,
+            sessions: hub.platform.session_counts().clone(),
+            faults: hub.faults.injected(),
+        }
+    }
+}
+
+/// What one simulated consumer does, step by step.
+impl Account {
+    /// Opens a conversation for a consumer, or for a new one.
+    pub(crate) fn open_conversation(&self, consumer: Option<String>, skill: Option<String>) -> String {
+        let consumer = ConsumerId::new(consumer.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()));
+        let mut hub = self.hub();
+        let new = NewConversation { skill, ..NewConversation::default() };
+        let id = hub.platform.open_conversation(&consumer, new, now());
+        hub.flush();
+        id.to_string()
+    }
+
+    pub(crate) fn say(&self, conversation: &str, text: &str) -> Result<u64, Refusal> {
+        let mut hub = self.hub();
+        let sequence = hub.platform.say(conversation, text, now());
+        hub.flush();
+        sequence
+    }
+
+    pub(crate) fn close_conversation(&self, conversation: &str) -> Result<(), Refusal> {
+        let mut hub = self.hub();
+        let closed = hub.platform.close_by_consumer(conversation, now());
+        hub.flush();
+        closed
+    }
+}

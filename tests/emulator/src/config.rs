@@ -1,0 +1,170 @@
+//! What an emulator is started with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::faults::FaultMode;
+
+/// Time to respond of each kind, in seconds (protocol §7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TtrDefaults {
+    /// `NORMAL`.
+    pub normal: u64,
+    /// `PRIORITIZED`; also what a conversation gets that asks for none.
+    pub prioritized: u64,
+    /// `URGENT`.
+    pub urgent: u64,
+}
+
+impl Default for TtrDefaults {
+    fn default() -> Self {
+        Self { normal: 3600, prioritized: 600, urgent: 300 }
+    }
+}
+
+/// Whether `ConversationStateField CLOSE` opens a survey, on an account that has one (protocol §14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StateCloseSurvey {
+    /// A consumer's close does, an agent's does not.
+    #[default]
+    ByConsumer,
+    /// Every close does.
+    Always,
+    /// None does; only `DialogChange` opens a survey.
+    Never,
+}
+
+/// Points on which the sources leave the platform's behaviour open; each has the documented or safest default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switches {
+    /// A suggested agent is listed in both participant maps, not only in `participantsDetails`.
+    pub suggested_in_maps: bool,
+    /// An OPEN-only subscription sees the closing state as UPSERT before its DELETE.
+    pub close_upsert_before_delete: bool,
+    /// `SubscribeMessagingEvents` on a conversation whose stage is CLOSE is refused.
+    pub refuse_closed_message_subscription: bool,
+    /// `QueryMessages` reads `newerThanSequence` as an inclusive bound.
+    pub inclusive_history_bound: bool,
+    /// What `ConversationStateField CLOSE` does on an account with a survey.
+    pub state_close_survey: StateCloseSurvey,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            suggested_in_maps: true,
+            close_upsert_before_delete: false,
+            refuse_closed_message_subscription: false,
+            inclusive_history_bound: false,
+            state_close_survey: StateCloseSurvey::default(),
+        }
+    }
+}
+
+/// Lengths the platform refuses to exceed, in characters (protocol §8, §14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Text of a message.
+    pub text: usize,
+    /// Structured content, as JSON text.
+    pub rich_content: usize,
+    /// The note of a conversation.
+    pub note: usize,
+    /// One uploaded file, in bytes.
+    pub file: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { text: 8_000, rich_content: 15_000, note: 5_000, file: 3 * 1024 * 1024 }
+    }
+}
+
+/// How an [`Emulator`](crate::Emulator) is set up.
+#[derive(Debug, Clone)]
+pub struct EmulatorConfig {
+    /// Where everything over TLS listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Host name in base URIs; the listening address when absent. The certificate covers `localhost`,
+    /// `127.0.0.1`, `::1` and this name.
+    pub host: Option<String>,
+    /// Where plain-HTTP discovery listens, if at all; it answers origin-form and absolute-form request lines.
+    pub discovery_listen: Option<SocketAddr>,
+    /// Where the plain-HTTP control interface listens, if at all.
+    pub control: Option<SocketAddr>,
+    /// The account id.
+    pub account: String,
+    /// Number of agents: logins `bot1`…, password `secret`, app key `botN-key`, secret `botN-secret`,
+    /// access token `botN-token`, access token secret `botN-token-secret`.
+    pub agents: usize,
+    /// Skills the account has, besides `-1`.
+    pub skills: Vec<String>,
+    /// Skills by login; an agent who is not named here serves every skill.
+    pub agent_skills: Vec<(String, Vec<String>)>,
+    /// Whether closing a MAIN dialog opens a post-conversation survey.
+    pub survey: bool,
+    /// `metaData.appInstallId` of survey dialogs: the survey bot that is to serve them.
+    pub survey_app_install_id: String,
+    /// Fault mode at the start.
+    pub faults: FaultMode,
+    /// Seed of ids and of fault plans.
+    pub seed: u64,
+    /// Conversations assigned or ringing at one agent at a time, at most.
+    pub agent_capacity: usize,
+    /// Times to respond.
+    pub ttr: TtrDefaults,
+    /// A socket that sends nothing for this long is closed with 1001.
+    pub idle_close: Duration,
+    /// A consumer socket that has not sent `InitConnection` by then is closed with 4401.
+    pub init_grace: Duration,
+    /// How long a ring waits for its agent.
+    pub ring_expiry: Duration,
+    /// Conversations in one snapshot, at most; the newest are kept, listed oldest first.
+    pub page_limit: usize,
+    /// Pause between the answer to a subscription and its first notification.
+    pub snapshot_pause: Duration,
+    /// How long a bearer and a classic consumer token live.
+    pub token_life: Duration,
+    /// How long a signed file URL lives.
+    pub file_url_life: Duration,
+    /// Outgoing items one socket may be behind; a socket that does not read is dropped when they are exceeded.
+    pub socket_queue: usize,
+    /// Worker threads of the TLS listener.
+    pub threads: usize,
+    /// Lengths that are refused.
+    pub limits: Limits,
+    /// Open points of the protocol.
+    pub switches: Switches,
+}
+
+impl Default for EmulatorConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            host: None,
+            discovery_listen: None,
+            control: None,
+            account: "12345678".to_owned(),
+            agents: 4,
+            skills: vec!["501".to_owned(), "502".to_owned()],
+            agent_skills: Vec::new(),
+            survey: false,
+            survey_app_install_id: "survey-bot".to_owned(),
+            faults: FaultMode::None,
+            seed: 1,
+            agent_capacity: 1_000,
+            ttr: TtrDefaults::default(),
+            idle_close: Duration::from_secs(75),
+            init_grace: Duration::from_secs(5),
+            ring_expiry: Duration::from_secs(72),
+            page_limit: 1_001,
+            snapshot_pause: Duration::from_millis(6),
+            token_life: Duration::from_secs(8 * 3_600),
+            file_url_life: Duration::from_secs(60),
+            socket_queue: 4_096,
+            threads: 1,
+            limits: Limits::default(),
+            switches: Switches::default(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The account's HTTP doors, all on the TLS listener; discovery is on the plain one too.
+
+mod discovery;
+mod idp;
+mod login;
+mod rest;
+mod storage;
+
+use actix_web::web::{self, ServiceConfig};
+
+use crate::socket;
+
+/// Everything the TLS listener serves.
+pub(crate) fn platform(config: &mut ServiceConfig) {
+    discovery::routes(config);
+    login::routes(config);
+    idp::routes(config);
+    rest::routes(config);
+    storage::routes(config);
+    config
+        .route("/ws_api/account/{account}/messaging/brand/{bearer}", web::get().to(socket::brand))
+        .route("/ws_api/account/{account}/messaging/consumer", web::get().to(socket::consumer));
+}
+
+/// What the plain listener serves.
+pub(crate) fn discovery_only(config: &mut ServiceConfig) {
+    discovery::routes(config);
+}
+
+/// An error body some clients insist on: `error` is a plain text (wire-from-sdk §3).
+fn error_body(text: &str) -> serde_json::Value {
+    serde_json::json!({"error": text})
+}

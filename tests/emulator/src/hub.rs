@@ -1,0 +1,284 @@
+//! Where the platform and the sockets meet: one lock, under which a request is handled and its frames are queued,
+//! so that every socket sees the platform's order. Faults strike here, after the platform has accepted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use crate::dialect::{Dialect, Operation, Request};
+use crate::faults::{Fault, FaultKind, FaultPlan, FrameFate, RequestFate, Side, Strike, Target};
+use crate::identity::AgentSessions;
+use crate::platform::{Caller, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId};
+use crate::socket::Outgoing;
+
+/// The shell's side of one open socket.
+#[derive(Debug, Clone)]
+pub(crate) struct SocketHandle {
+    pub(crate) queue: Sender<Outgoing>,
+    /// Told when the shell wants the socket to end.
+    pub(crate) ending: CancellationToken,
+    /// Nothing is read any more.
+    pub(crate) stalled: Arc<AtomicBool>,
+    pub(crate) overflown: Arc<AtomicBool>,
+    /// The consumer's token, so that it can be taken back.
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug)]
+struct Open {
+    handle: SocketHandle,
+    side: Side,
+    party: Party,
+    dialect: Dialect,
+}
+
+/// One user with open sockets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserSessions {
+    /// `brand` or `consumer`.
+    pub side: Side,
+    /// An agent's login or a consumer's id.
+    pub user: String,
+    /// Open sockets now.
+    pub now: u64,
+    /// Open sockets at once, at most, so far.
+    pub max: u64,
+}
+
+/// The platform, its sockets and its faults.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) platform: Platform,
+    pub(crate) faults: FaultPlan,
+    pub(crate) agents: AgentSessions,
+    pub(crate) revoked_tokens: Vec<String>,
+    sockets: HashMap<SocketId, Open>,
+    next_socket: u64,
+}
+
+impl Hub {
+    pub(crate) fn new(platform: Platform, faults: FaultPlan, agents: AgentSessions) -> Self {
+        Self { platform, faults, agents, revoked_tokens: Vec::new(), sockets: HashMap::new(), next_socket: 0 }
+    }
+
+    /// Takes in an authenticated socket.
+    pub(crate) fn open(&mut self, mut caller: Caller, handle: SocketHandle) -> SocketId {
+        self.next_socket += 1;
+        let id = SocketId(self.next_socket);
+        caller.socket = id;
+        let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
+        self.sockets.insert(id, Open { handle, side, party: caller.party.clone(), dialect: caller.dialect });
+        self.platform.open_socket(caller);
+        id
+    }
+
+    /// Lets go of a socket.
+    pub(crate) fn close(&mut self, socket: SocketId) {
+        if self.sockets.remove(&socket).is_some() {
+            self.platform.close_socket(socket);
+            self.faults.disarm(socket);
+        }
+    }
+
+    /// One request of one socket: handled, and everything that follows from it queued.
+    pub(crate) fn request(&mut self, socket: SocketId, request: &Request, now: Millis) {
+        let Some(open) = self.sockets.get(&socket) else { return };
+        let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
+        let target = Target { socket, side: open.side };
+        let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
+        match fate {
+            RequestFate::Refuse(code) => {
+                let refusal = Refusal::new(code, if code == 429 { "Too many requests" } else { "Server error" });
+                let text = refusal.frame(&request.id, open.dialect).into();
+                self.queue(socket, Outgoing::Frame(text));
+            }
+            RequestFate::Proceed => {
+                let omit = !self.faults.idle() && self.faults.omits_last_content();
+                self.platform.omit_last_content(omit);
+                self.platform.handle(socket, request, now);
+                self.platform.omit_last_content(false);
+                self.flush();
+            }
+            RequestFate::DropAfter => {
+                self.platform.handle(socket, request, now);
+                let frames = self.platform.take_frames();
+                self.cut(socket);
+                frames.into_iter().for_each(|frame| self.send(frame));
+            }
+        }
+    }
+
+    /// Answers a request by hand, in the socket's own dialect.
+    pub(crate) fn answer(&mut self, socket: SocketId, text: String) {
+        self.queue(socket, Outgoing::Frame(text.into()));
+    }
+
+    /// Queues every frame the platform has decided.
+    pub(crate) fn flush(&mut self) {
+        for frame in self.platform.take_frames() {
+            self.send(frame);
+        }
+    }
+
+    fn send(&mut self, frame: Emission) {
+        let Some(open) = self.sockets.get(&frame.socket) else { return };
+        let target = Target { socket: frame.socket, side: open.side };
+        let fate = if self.faults.idle() { FrameFate::Send } else { self.faults.frame(target, frame.kind) };
+        let Emission { socket, kind, text } = frame;
+        match fate {
+            FrameFate::Send if kind == FrameKind::Snapshot => self.queue(socket, Outgoing::Snapshot(text)),
+            FrameFate::Send => self.queue(socket, Outgoing::Frame(text)),
+            FrameFate::Late(after) => self.queue(socket, Outgoing::Late(after, text)),
+            FrameFate::Twice(after) => {
+                self.queue(socket, Outgoing::Frame(text.clone()));
+                self.queue(socket, Outgoing::Late(after, text));
+            }
+        }
+    }
+
+    /// A socket that does not read is cut off when its queue is full.
+    fn queue(&mut self, socket: SocketId, item: Outgoing) {
+        let Some(open) = self.sockets.get(&socket) else { return };
+        if open.handle.queue.try_send(item).is_err() {
+            tracing::warn!(socket = socket.0, "socket does not read, dropped");
+            self.cut(socket);
+        }
+    }
+
+    /// Ends the connection without a close frame.
+    fn cut(&mut self, socket: SocketId) {
+        let Some(open) = self.sockets.get(&socket) else { return };
+        if open.handle.queue.try_send(Outgoing::Cut).is_err() {
+            open.handle.overflown.store(true, Ordering::Relaxed);
+        }
+        open.handle.ending.cancel();
+        self.close(socket);
+    }
+
+    /// Starts the close handshake.
+    fn close_with(&mut self, socket: SocketId, code: u16) {
+        self.queue(socket, Outgoing::Close(Some(code)));
+        if let Some(open) = self.sockets.get(&socket) {
+            open.handle.ending.cancel();
+            self.close(socket);
+        }
+    }
+
+    /// Time passes.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        self.platform.tick(now);
+        if !self.faults.idle() {
+            let of_side = |side| {
+                let mut ids: Vec<SocketId> =
+                    self.sockets.iter().filter(|(_, open)| open.side == side).map(|(id, _)| *id).collect();
+                ids.sort_unstable();
+                ids
+            };
+            let (brand, consumer) = (of_side(Side::Brand), of_side(Side::Consumer));
+            if let Some((socket, strike)) = self.faults.strike(now, &brand, &consumer) {
+                tracing::debug!(socket = socket.0, ?strike, "fault");
+                self.carry_out(socket, strike, false);
+            }
+        }
+        self.flush();
+    }
+
+    /// One fault now; the number of sockets it hit or armed.
+    pub(crate) fn inject(&mut self, fault: &Fault) -> usize {
+        if matches!(fault.kind, FaultKind::RefuseLogin | FaultKind::SlowLogin) {
+            self.faults.arm_logins(fault);
+            return 0;
+        }
+        let mut ids: Vec<SocketId> = self
+            .sockets
+            .iter()
+            .filter(|(_, open)| fault.side.is_none_or(|side| side == open.side))
+            .filter(|(_, open)| fault.user.as_ref().is_none_or(|user| *user == self.platform.user_name(&open.party)))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.sort_unstable();
+        let strike = match fault.kind {
+            FaultKind::Drop => Some(Strike::Cut),
+            FaultKind::Close => Some(Strike::Close(fault.code.unwrap_or(1011))),
+            FaultKind::HalfOpen => Some(Strike::HalfOpen),
+            FaultKind::ExpireToken => Some(Strike::ExpireToken(fault.code)),
+            FaultKind::Malformed => Some(Strike::Malformed),
+            FaultKind::Oversize => Some(Strike::Oversize),
+            _ => None,
+        };
+        let Some(strike) = strike else {
+            ids.iter().for_each(|id| self.faults.arm(*id, fault));
+            return ids.len();
+        };
+        ids.truncate(fault.count);
+        ids.iter().for_each(|id| self.carry_out(*id, strike, true));
+        self.faults.count(ids.len());
+        ids.len()
+    }
+
+    fn carry_out(&mut self, socket: SocketId, strike: Strike, revoke_consumers: bool) {
+        match strike {
+            Strike::Cut => self.cut(socket),
+            Strike::Close(code) => self.close_with(socket, code),
+            Strike::HalfOpen => {
+                self.queue(socket, Outgoing::Stall);
+                if let Some(open) = self.sockets.get(&socket) {
+                    open.handle.stalled.store(true, Ordering::Relaxed);
+                }
+            }
+            Strike::ExpireToken(code) => self.expire_token(socket, code, revoke_consumers),
+            Strike::Malformed => self.queue(socket, Outgoing::Frame(Bytes::from_static(MALFORMED))),
+            Strike::Oversize => self.queue(socket, Outgoing::Frame(oversize())),
+        }
+    }
+
+    /// Takes a token back and closes the socket. A plan leaves consumers their token: without it an anonymous
+    /// consumer would lose its identity, and with it its conversations.
+    fn expire_token(&mut self, socket: SocketId, code: Option<u16>, revoke_consumers: bool) {
+        let Some(open) = self.sockets.get(&socket) else { return };
+        let usual = match open.party {
+            Party::Agent(agent) => {
+                self.agents.log_out(agent);
+                4401
+            }
+            Party::Consumer(_) => {
+                self.revoked_tokens.extend(open.handle.token.clone().filter(|_| revoke_consumers));
+                4407
+            }
+        };
+        self.close_with(socket, code.unwrap_or(usual));
+    }
+
+    /// Open sockets by side and user.
+    pub(crate) fn sessions(&self) -> Vec<UserSessions> {
+        let mut sides: BTreeMap<String, Side> = BTreeMap::new();
+        for agent in self.agents.agents() {
+            sides.insert(agent.login.clone(), Side::Brand);
+        }
+        let counts = self.platform.session_counts().iter();
+        counts
+            .map(|(user, count)| UserSessions {
+                side: sides.get(user).copied().unwrap_or(Side::Consumer),
+                user: user.clone(),
+                now: count.now,
+                max: count.max,
+            })
+            .collect()
+    }
+}
+
+const MALFORMED: &[u8] = br#"{"kind":"notification","type":"cqm.ExConversationChangeNotification","body":{"changes":["#;
+
+fn oversize() -> Bytes {
+    static FRAME: std::sync::OnceLock<Bytes> = std::sync::OnceLock::new();
+    let make = || {
+        let filling = "x".repeat(20 * 1024 * 1024);
+        Bytes::from(format!(r#"{{"kind":"notification","type":"emulator.Oversize","body":{{"filling":"{filling}"}}}}"#))
+    };
+    FRAME.get_or_init(make).clone()
+}

@@ -1,0 +1,139 @@
+//! Agents' logins and sessions: a new login ends the earlier bearer for new sockets, open ones survive (§2.2).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::{derived_id, random_secret};
+use crate::platform::AgentIndex;
+
+/// The ways to log in (protocol §2.1).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Credentials {
+    pub(crate) username: Option<String>,
+    password: Option<String>,
+    app_key: Option<String>,
+    secret: Option<String>,
+    access_token: Option<String>,
+    access_token_secret: Option<String>,
+    assertion: Option<String>,
+}
+
+/// What an agent holds after a login.
+#[derive(Debug, Clone)]
+pub(crate) struct AgentSession {
+    pub(crate) bearer: String,
+    pub(crate) csrf: String,
+    pub(crate) session_id: String,
+    expires: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct KnownAgent {
+    pub(crate) login: String,
+    pub(crate) user_id: String,
+    pub(crate) pid: String,
+    session: Option<AgentSession>,
+}
+
+/// All logins of the account.
+#[derive(Debug)]
+pub(crate) struct AgentSessions {
+    agents: Vec<KnownAgent>,
+    by_login: HashMap<String, AgentIndex>,
+    by_bearer: HashMap<String, AgentIndex>,
+    life: Duration,
+}
+
+impl AgentSessions {
+    /// Logins `bot1`…; ids depend on account and login only.
+    pub(crate) fn new(account: &str, count: usize, life: Duration) -> Self {
+        let agents: Vec<KnownAgent> = (1..=count)
+            .map(|number| {
+                let login = format!("bot{number}");
+                let digest = derived_id(&[account, &login]);
+                let bits = u128::from_str_radix(&digest[..32], 16).unwrap_or_default();
+                let pid = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string();
+                KnownAgent { login, user_id: (3_901_122_000 + number as u64).to_string(), pid, session: None }
+            })
+            .collect();
+        let by_login =
+            agents.iter().enumerate().map(|(place, agent)| (agent.login.clone(), AgentIndex(place as u32))).collect();
+        Self { agents, by_login, by_bearer: HashMap::new(), life }
+    }
+
+    pub(crate) fn agents(&self) -> &[KnownAgent] {
+        &self.agents
+    }
+
+    pub(crate) fn agent(&self, index: AgentIndex) -> Option<&KnownAgent> {
+        self.agents.get(index.0 as usize)
+    }
+
+    /// Whom credentials belong to: password `secret`, app key `{login}-key` with its three companions,
+    /// OAuth2 form with `dummy` tokens, or an assertion that is the login's name in base64.
+    pub(crate) fn verify(&self, credentials: &Credentials) -> Option<AgentIndex> {
+        if let Some(assertion) = &credentials.assertion {
+            use base64::Engine;
+            let text = base64::engine::general_purpose::STANDARD.decode(assertion).ok()?;
+            return self.by_login.get(std::str::from_utf8(&text).ok()?).copied();
+        }
+        let login = credentials.username.as_deref()?;
+        let index = self.by_login.get(login).copied()?;
+        let key_login = || {
+            let is = |given: &Option<String>, suffix: &str| given.as_deref() == Some(&format!("{login}-{suffix}"));
+            let dummy = |given: &Option<String>| given.as_deref() == Some("dummy");
+            is(&credentials.app_key, "key")
+                && is(&credentials.secret, "secret")
+                && (is(&credentials.access_token, "token") || dummy(&credentials.access_token))
+                && (is(&credentials.access_token_secret, "token-secret") || dummy(&credentials.access_token_secret))
+        };
+        (credentials.password.as_deref() == Some("secret") || key_login()).then_some(index)
+    }
+
+    /// Starts a session; the agent's earlier one opens no socket any more.
+    pub(crate) fn log_in(&mut self, index: AgentIndex) -> Option<AgentSession> {
+        self.log_out(index);
+        let session = AgentSession {
+            bearer: random_secret(),
+            csrf: random_secret(),
+            session_id: random_secret(),
+            expires: Instant::now() + self.life,
+        };
+        self.agents.get_mut(index.0 as usize)?.session = Some(session.clone());
+        self.by_bearer.insert(session.bearer.clone(), index);
+        Some(session)
+    }
+
+    /// Ends the agent's session.
+    pub(crate) fn log_out(&mut self, index: AgentIndex) {
+        let old = self.agents.get_mut(index.0 as usize).and_then(|agent| agent.session.take());
+        if let Some(old) = old {
+            self.by_bearer.remove(&old.bearer);
+        }
+    }
+
+    /// Whom a valid bearer belongs to.
+    pub(crate) fn of_bearer(&self, bearer: &str) -> Option<AgentIndex> {
+        let index = *self.by_bearer.get(bearer)?;
+        self.agent(index)?.session.as_ref().filter(|session| session.expires > Instant::now()).map(|_| index)
+    }
+
+    /// The agent whose session a cookie and a csrf token name together.
+    pub(crate) fn of_cookie(&self, session_id: &str, csrf: &str) -> Option<AgentIndex> {
+        let place = self.agents.iter().position(|agent| {
+            let session = agent.session.as_ref().filter(|session| session.expires > Instant::now());
+            session.is_some_and(|session| session.session_id == session_id && session.csrf == csrf)
+        })?;
+        Some(AgentIndex(place as u32))
+    }
+
+    /// Prolongs the agent's session.
+    pub(crate) fn refresh(&mut self, index: AgentIndex) -> Option<AgentSession> {
+        let session = self.agents.get_mut(index.0 as usize)?.session.as_mut()?;
+        session.expires = Instant::now() + self.life;
+        Some(session.clone())
+    }
+}

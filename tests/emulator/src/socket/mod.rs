@@ -1,0 +1,8 @@
+//! One websocket of the shell: the upgrade, the reading task, and the body that writes.
+
+mod body;
+mod serve;
+mod upgrade;
+
+pub(crate) use body::Outgoing;
+pub(crate) use upgrade::{brand, consumer};

@@ -1,0 +1,191 @@
+//! The reading half of one websocket: from the first frame to the last, idle and grace times included.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, Data};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::timeout;
+
+use super::body::Outgoing;
+use super::upgrade::consumer_of;
+use crate::account::{Account, lock, now};
+use crate::dialect::{Dialect, Operation, Request, number_of, response_frame, text_of};
+use crate::hub::SocketHandle;
+use crate::platform::{Caller, Party, Refusal, SocketId};
+
+/// How long the other end may take to answer a close frame.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// Who a socket belongs to.
+pub(crate) struct Identity {
+    pub(crate) party: Party,
+    pub(crate) dialect: Dialect,
+    pub(crate) client_properties: Option<Arc<RawValue>>,
+    pub(crate) token: Option<String>,
+}
+
+/// What was read.
+enum Read {
+    Frame(Bytes),
+    /// The socket lives, nothing to do.
+    Beat,
+    Closed(Option<u16>),
+    /// Gone without a word, or it broke the protocol.
+    Gone,
+    /// Silent for too long.
+    Silent,
+    /// The shell ends it.
+    Ending,
+}
+
+/// Serves a socket until it ends.
+pub(crate) async fn serve(
+    account: Data<Account>,
+    mut stream: AggregatedMessageStream,
+    mut handle: SocketHandle,
+    identity: Option<Identity>,
+) {
+    let identity = match identity {
+        Some(identity) => Some(identity),
+        None => {
+            let grace = account.config.init_grace;
+            timeout(grace, introduce(&account, &mut stream, &handle)).await.unwrap_or(None)
+        }
+    };
+    let Some(Identity { party, dialect, client_properties, token }) = identity else {
+        end(&handle, &mut stream, Some(4401)).await;
+        return;
+    };
+    handle.token = token;
+    let caller = Caller { socket: SocketId(0), party, dialect, client_properties };
+    let socket = account.hub().open(caller, handle.clone());
+    loop {
+        match read(&mut stream, &handle, account.config.idle_close).await {
+            Read::Beat => {}
+            Read::Frame(_) if handle.stalled.load(Ordering::Relaxed) => {}
+            Read::Frame(frame) => request(&account, socket, dialect, &frame),
+            Read::Closed(code) => {
+                account.hub().close(socket);
+                let _ = handle.queue.try_send(Outgoing::Close(code));
+                return;
+            }
+            Read::Gone => {
+                account.hub().close(socket);
+                return;
+            }
+            Read::Silent => {
+                account.hub().close(socket);
+                return end(&handle, &mut stream, Some(1001)).await;
+            }
+            Read::Ending => return end(&handle, &mut stream, None).await,
+        }
+    }
+}
+
+/// Sends a close frame, if one is still to be sent, and waits a moment for the other end's.
+async fn end(handle: &SocketHandle, stream: &mut AggregatedMessageStream, code: Option<u16>) {
+    if let Some(code) = code {
+        let _ = handle.queue.try_send(Outgoing::Close(Some(code)));
+    }
+    let closed = async {
+        while let Some(Ok(message)) = stream.recv().await {
+            if matches!(message, AggregatedMessage::Close(_)) {
+                break;
+            }
+        }
+    };
+    let _ = timeout(CLOSE_GRACE, closed).await;
+}
+
+async fn read(stream: &mut AggregatedMessageStream, handle: &SocketHandle, patience: Duration) -> Read {
+    let received = tokio::select! {
+        received = timeout(patience, stream.recv()) => received,
+        () = handle.ending.cancelled() => return Read::Ending,
+    };
+    match received {
+        Err(_) => Read::Silent,
+        Ok(None | Some(Err(_))) => Read::Gone,
+        Ok(Some(Ok(message))) => match message {
+            AggregatedMessage::Text(text) => Read::Frame(text.into_bytes()),
+            AggregatedMessage::Binary(bytes) => Read::Frame(bytes),
+            AggregatedMessage::Ping(payload) => {
+                let _ = handle.queue.try_send(Outgoing::Pong(payload));
+                Read::Beat
+            }
+            AggregatedMessage::Pong(_) => Read::Beat,
+            AggregatedMessage::Close(reason) => Read::Closed(reason.map(|reason| reason.code.into())),
+        },
+    }
+}
+
+/// Waits for `InitConnection`; requests before it are refused with 401.
+async fn introduce(account: &Account, stream: &mut AggregatedMessageStream, handle: &SocketHandle) -> Option<Identity> {
+    loop {
+        let frame = match read(stream, handle, account.config.init_grace).await {
+            Read::Frame(frame) => frame,
+            Read::Beat => continue,
+            _ => return None,
+        };
+        let Ok(request) = Request::read(&frame) else { continue };
+        let answer = |text: String| handle.queue.try_send(Outgoing::Frame(text.into()));
+        if Operation::of(&request.type_name) != Some(Operation::InitConnection) {
+            let _ = answer(Refusal::new(401, "InitConnection is missing").frame(&request.id, Dialect::V3));
+            continue;
+        }
+        let header = |name: &str| {
+            request.headers.iter().find(|header| header["type"].as_str().is_some_and(|kind| kind.ends_with(name)))
+        };
+        let token = header("ConsumerAuthentication").and_then(|header| text_of(&header["jwt"]));
+        let Some((id, token)) = token.and_then(|token| Some((consumer_of(account, &token)?, token))) else {
+            let _ = answer(Refusal::new(401, "Invalid token").frame(&request.id, Dialect::V3));
+            return None;
+        };
+        let properties = header("ClientProperties").map(|header| {
+            let mut echoed = header.clone();
+            echoed["type"] = ".ClientProperties".into();
+            echoed["ipAddress"] = "127.0.0.1".into();
+            echoed
+        });
+        let text = response_frame(&request.id, 200, Dialect::V3.string_response(), r#""OK Connection initialized""#);
+        let _ = answer(text);
+        return Some(Identity {
+            party: Party::Consumer(id),
+            dialect: Dialect::V3,
+            client_properties: properties.and_then(|value| to_raw_value(&value).ok()).map(Arc::from),
+            token: Some(token),
+        });
+    }
+}
+
+fn request(account: &Account, socket: SocketId, dialect: Dialect, frame: &[u8]) {
+    let request = match Request::read(frame) {
+        Ok(request) => request,
+        Err(text) => return account.hub().answer(socket, Refusal::bad(text).frame("", dialect)),
+    };
+    let operation = Operation::of(&request.type_name);
+    match operation {
+        Some(operation @ (Operation::GenerateUrlForUpload | Operation::GenerateUrlForDownload)) => {
+            let text = file_url(account, &request, operation, dialect);
+            account.hub().answer(socket, text);
+        }
+        _ => account.hub().request(socket, &request, now()),
+    }
+}
+
+fn file_url(account: &Account, request: &Request, operation: Operation, dialect: Dialect) -> String {
+    let body = request.tree();
+    let files = lock(&account.files);
+    let url = if operation == Operation::GenerateUrlForUpload {
+        let size = number_of(&body["fileSize"]).unwrap_or(0);
+        files.upload_url(&account.config.account, size, body["fileType"].as_str().unwrap_or_default(), now())
+    } else {
+        files.download_url(body["relativePath"].as_str().unwrap_or_default(), now())
+    };
+    match url {
+        Ok(url) => response_frame(&request.id, 200, operation.response_type(dialect), &url.to_string()),
+        Err(error) => Refusal::bad(error.to_string()).frame(&request.id, dialect),
+    }
+}

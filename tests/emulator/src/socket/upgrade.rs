@@ -1,0 +1,105 @@
+//! The two websocket doors: the brand's, opened by the bearer in the path, and the consumer's, opened by a token
+//! in a header or by `InitConnection` (protocol §3.1, §3.2).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use actix_web::web::{Data, Path, Payload, Query};
+use actix_web::{Error, HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::body::SocketBody;
+use super::serve::{Identity, serve};
+use crate::account::{Account, lock};
+use crate::dialect::Dialect;
+use crate::hub::SocketHandle;
+use crate::platform::{ConsumerId, Party};
+
+/// Bytes of one incoming frame or joined message, at most.
+const FRAME_LIMIT: usize = 1024 * 1024;
+
+#[derive(Deserialize)]
+pub(crate) struct Version {
+    v: Option<String>,
+}
+
+/// `/ws_api/account/{account}/messaging/brand/{bearer}`
+pub(crate) async fn brand(
+    account: Data<Account>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    version: Query<Version>,
+    payload: Payload,
+) -> Result<HttpResponse, Error> {
+    let (asked, bearer) = path.into_inner();
+    let agent = account.hub().agents.of_bearer(&bearer);
+    let Some(agent) = agent.filter(|_| asked == account.config.account) else {
+        return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "Invalid bearer"})));
+    };
+    let dialect = if version.v.as_deref() == Some("2") { Dialect::V2 } else { Dialect::V21 };
+    let identity = Identity { party: Party::Agent(agent), dialect, client_properties: None, token: None };
+    upgrade(account, &request, payload, Some(identity))
+}
+
+/// `/ws_api/account/{account}/messaging/consumer`
+pub(crate) async fn consumer(
+    account: Data<Account>,
+    request: HttpRequest,
+    path: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, Error> {
+    if path.into_inner() != account.config.account {
+        return Ok(HttpResponse::Unauthorized().finish());
+    }
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let given = header("Authorization").and_then(|value| value.split_once(' ')).map(|(_, token)| token.to_owned());
+    let properties = header("Client-Properties").and_then(|text| serde_json::from_str::<Box<RawValue>>(text).ok());
+    let identity = match given {
+        None => None,
+        Some(token) => match consumer_of(&account, &token) {
+            Some(id) => Some(Identity {
+                party: Party::Consumer(id),
+                dialect: Dialect::V3,
+                client_properties: properties.map(Arc::from),
+                token: Some(token),
+            }),
+            None => return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "Invalid token"}))),
+        },
+    };
+    upgrade(account, &request, payload, identity)
+}
+
+/// Whose token this is, when it is valid and has not been taken back.
+pub(super) fn consumer_of(account: &Account, token: &str) -> Option<ConsumerId> {
+    let revoked = std::mem::take(&mut account.hub().revoked_tokens);
+    let mut tokens = lock(&account.tokens);
+    revoked.iter().for_each(|token| tokens.revoke(token));
+    tokens.subject(token).ok().map(ConsumerId::new)
+}
+
+fn upgrade(
+    account: Data<Account>,
+    request: &HttpRequest,
+    payload: Payload,
+    identity: Option<Identity>,
+) -> Result<HttpResponse, Error> {
+    let (response, _session, stream) = actix_ws::handle(request, payload)?;
+    let stream = stream.max_frame_size(FRAME_LIMIT).aggregate_continuations().max_continuation_size(FRAME_LIMIT);
+    let (queue, outgoing) = mpsc::channel(account.config.socket_queue.max(8));
+    let overflown = Arc::new(AtomicBool::new(false));
+    let pause = account.config.snapshot_pause;
+    let noticed = Arc::clone(&overflown);
+    let handle = SocketHandle {
+        queue,
+        ending: CancellationToken::new(),
+        stalled: Arc::new(AtomicBool::new(false)),
+        overflown,
+        token: None,
+    };
+    actix_web::rt::spawn(serve(account, stream, handle, identity));
+    let response = response.map_body(|_, reading| SocketBody::new(outgoing, reading, noticed, pause));
+    Ok(response.map_into_boxed_body())
+}
