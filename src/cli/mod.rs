@@ -5,8 +5,11 @@
 
 pub mod check;
 pub mod demo;
+pub mod emulate;
 mod faults;
+mod interrupt;
 mod loopback;
+mod open_files;
 pub mod run;
 
 use std::{
@@ -21,6 +24,7 @@ use loopback::loopback_address;
 
 use crate::telemetry::{self, LogFormat};
 use check::CheckOptions;
+use emulate::EmulateOptions;
 
 /// A connector backend for LivePerson messaging: thousands of supervised conversations in one process
 #[derive(Debug, Parser)]
@@ -37,6 +41,8 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the platform stand-in alone, to build or test any UMS client
+    Emulate(EmulateOptions),
     /// Validate a configuration without connecting, and print every mistake with its line
     Check(CheckOptions),
 }
@@ -57,6 +63,7 @@ impl Cli {
     fn dispatch(self) -> anyhow::Result<ExitCode> {
         telemetry::start_logs(self.log_format)?;
         match self.command {
+            Command::Emulate(options) => emulate::execute(&options),
             Command::Check(options) => check::execute(&options),
         }
     }

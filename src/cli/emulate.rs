@@ -1,0 +1,98 @@
+//! `tertulia emulate`: the platform stand-in alone.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
+
+use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
+
+/// What to stand in for, and where.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tertulia emulate --agents 4 --ca-out emulator-ca.pem --control 127.0.0.1:0")]
+pub struct EmulateOptions {
+    /// Where the platform listens, with TLS; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Where discovery listens without TLS too, also as a proxy for clients that use http_proxy [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub discovery_listen: Option<SocketAddr>,
+    /// The account that there is
+    #[arg(long, value_name = "ID", default_value = "12345678", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub account: String,
+    /// Write the CA certificate to trust to this file
+    #[arg(long, value_name = "FILE")]
+    pub ca_out: Option<PathBuf>,
+    /// Agents of the account: logins bot1, bot2 and so on, password `secret`
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub agents: usize,
+    /// Open a survey when a conversation's main dialog closes
+    #[arg(long)]
+    pub survey: bool,
+    /// How badly the platform behaves
+    #[arg(long, value_name = "MODE", default_value = "none")]
+    pub faults: Faults,
+    /// Where the HTTP control interface for tests listens, on loopback [default: nowhere]
+    #[arg(long, value_name = "ADDR", value_parser = loopback_address)]
+    pub control: Option<SocketAddr>,
+}
+
+/// What scripts read to know that the emulator is ready, and where.
+#[derive(Serialize)]
+struct ReadyLine<'a> {
+    listen: SocketAddr,
+    discovery: Option<SocketAddr>,
+    control: Option<SocketAddr>,
+    account: &'a str,
+    ca: Option<&'a PathBuf>,
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub(super) fn execute(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before the ready line: whoever reads it may signal at once.
+    let mut interrupt = runtime.block_on(async { Interrupt::listen() }).context("cannot listen for signals")?;
+
+    open_files::raise_limit();
+    let emulator = Emulator::start(options.into()).context("cannot start the emulator")?;
+    if let Some(file) = &options.ca_out {
+        emulator.write_ca(file).with_context(|| format!("cannot write the CA certificate to {}", file.display()))?;
+    }
+    let ready = ReadyLine {
+        listen: emulator.listen(),
+        discovery: emulator.discovery(),
+        control: emulator.control(),
+        account: emulator.account(),
+        ca: options.ca_out.as_ref(),
+    };
+    writeln!(io::stdout(), "{}", serde_json::to_string(&ready)?)?;
+
+    runtime.block_on(interrupt.received());
+    emulator.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<&EmulateOptions> for EmulatorConfig {
+    fn from(options: &EmulateOptions) -> Self {
+        Self {
+            listen: options.listen,
+            discovery_listen: options.discovery_listen,
+            control: options.control,
+            account: options.account.clone(),
+            agents: options.agents,
+            survey: options.survey,
+            faults: match options.faults {
+                Faults::None => FaultMode::None,
+                Faults::Flaky => FaultMode::Flaky,
+                Faults::Hostile => FaultMode::Hostile,
+            },
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The limit of open files: every socket is one, and the usual soft limit of 1,024 ends a fleet early.
+
+/// Raises the soft limit to the hard one, for commands that hold many sockets.
+pub(super) fn raise_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "limit of open files raised"),
+        Err(error) => tracing::warn!(%error, "limit of open files not raised"),
+    }
+}

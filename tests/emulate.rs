@@ -1,0 +1,129 @@
+//! `tertulia emulate` as scripts meet it: the ready line, discovery, the end.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// The longest that a socket is waited for.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// An emulator in a process of its own; it does not outlive the test.
+struct Running {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+    ready: Value,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_tertulia"))
+            .args(["emulate", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        Self { process, stdout, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// Ends the emulator by `signal`; answers what else it had printed, and how it ended.
+    fn end_by(mut self, signal: &str) -> (String, ExitStatus) {
+        let killed = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (rest, self.process.wait().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An emulator that has ended already is what was wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The answer to a plain HTTP request for `target`, head and body.
+fn get(address: &Value, target: &str) -> String {
+    let mut socket = TcpStream::connect(address.as_str().unwrap()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(socket, "GET {target} HTTP/1.1\r\nHost: adminlogin.liveperson.net\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_ready_line_names_what_there_is_and_null_for_what_there_is_not() {
+    let emulator = Running::start(&[]);
+    let ready = emulator.ready.as_object().unwrap();
+    let keys: Vec<&str> = ready.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["account", "ca", "control", "discovery", "listen"]);
+    let listen = ready["listen"].as_str().unwrap();
+    assert!(listen.starts_with("127.0.0.1:") && !listen.ends_with(":0"), "{listen}");
+    assert_eq!(ready["account"], "12345678");
+    assert!(ready["discovery"].is_null() && ready["control"].is_null() && ready["ca"].is_null());
+}
+
+#[test]
+fn discovery_is_served_over_plain_http_also_as_to_a_proxy() {
+    let emulator = Running::start(&["--discovery-listen", "127.0.0.1:0", "--account", "87654321"]);
+    let path = "/api/account/87654321/service/agentVep/baseURI.json?version=1.0";
+    for target in [path.to_owned(), format!("http://adminlogin.liveperson.net{path}")] {
+        let answer = get(&emulator.ready["discovery"], &target);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains(emulator.ready["listen"].as_str().unwrap()), "{answer}");
+    }
+}
+
+#[test]
+fn the_control_interface_is_there_when_asked_for() {
+    let emulator = Running::start(&["--control", "127.0.0.1:0"]);
+    let answer = get(&emulator.ready["control"], "/ledger/summary");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"conversations\":0"), "{answer}");
+}
+
+#[test]
+fn the_ca_certificate_is_written_before_the_ready_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    let emulator = Running::start(&["--ca-out", file.to_str().unwrap()]);
+    assert_eq!(emulator.ready["ca"], file.to_str().unwrap());
+    let certificate = std::fs::read_to_string(&file).unwrap();
+    assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----") && !certificate.contains("PRIVATE"));
+}
+
+#[test]
+fn sigint_and_sigterm_end_it_with_0_and_nothing_more_on_standard_output() {
+    for signal in ["-INT", "-TERM"] {
+        let (rest, status) = Running::start(&[]).end_by(signal);
+        assert_eq!((rest.as_str(), status.code()), ("", Some(0)), "{signal}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_a_failure_that_names_it() {
+    let emulator = Running::start(&[]);
+    let taken = emulator.ready["listen"].as_str().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tertulia")).args(["emulate", "--listen", taken]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains(taken) && output.stdout.is_empty(), "{message}");
+}
+
+#[test]
+fn a_control_interface_beyond_loopback_is_wrong_usage() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tertulia")).args(["emulate", "--control", "0.0.0.0:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
