@@ -1,15 +1,23 @@
 //! What a caller may ask of a conversation, validated, and the request it becomes.
 //!
-//! A [`Command`] is planned against the conversation as it is known (`Command::requests`): it is refused with a
+//! A [`Command`] is planned against the conversation as it is known ([`Command::requests`]): it is refused with a
 //! [`CommandError`], needs nothing, or becomes one [`PlannedRequest`], which also says how its answer is read and what
 //! to do when the answer never came. Whatever is asked of the connection rather than of a conversation (rings, agent
 //! state, subscriptions) is a plain [`crate::ums::Request`].
 
+mod closing;
+mod effect;
 mod error;
+mod fields;
+mod history;
 mod identity;
 mod key;
 mod limits;
+mod participation;
 mod plan;
+mod planning;
+mod publish;
+mod transfer;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

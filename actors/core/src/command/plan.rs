@@ -57,7 +57,7 @@ pub enum Repeat {
     },
     /// Ask again: twice is the same as once.
     Safe,
-    /// Wait for a fresh state; ask again only if it does not show the effect (`PlannedRequest::is_done`).
+    /// Wait for a fresh state; ask again only if it does not show the effect ([`PlannedRequest::is_done`]).
     ReadStateThenAct,
     /// Do not ask again: what it does is unknown here. The caller is told that the outcome is unknown.
     Never,

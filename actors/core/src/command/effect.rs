@@ -1,0 +1,47 @@
+//! Whether a state shows that a request was carried out, so that it is not repeated.
+
+use super::PlannedRequest;
+use crate::{
+    conversation::Conversation,
+    id::DialogId,
+    ums::{ConversationUpdate, FieldChange, ParticipantChangeKind, Request, TtrType},
+};
+
+impl PlannedRequest {
+    /// Whether `conversation`, whose state is newer than the request, shows its effect ([`super::Repeat`]).
+    ///
+    /// The changes of a request are applied together, so that the last one speaks for all: of a transfer that is the
+    /// removal of the former assignee, which holds also when the target has come and gone meanwhile.
+    #[must_use]
+    pub fn is_done(&self, conversation: &Conversation) -> bool {
+        let Request::UpdateConversation(ConversationUpdate { conversation_field, .. }) = &self.request else {
+            return false;
+        };
+        conversation_field.last().is_none_or(|change| shows(conversation, change))
+    }
+}
+
+fn shows(conversation: &Conversation, change: &FieldChange) -> bool {
+    match change {
+        FieldChange::ParticipantsChange { kind, role, user_id, dialog_id } => {
+            let main = DialogId::main_of(conversation.id());
+            let dialog = conversation.dialog(dialog_id.as_ref().unwrap_or(&main));
+            let participant = dialog.zip(user_id.as_deref()).and_then(|(dialog, user)| dialog.participant(user));
+            let takes_part = participant.is_some_and(|participant| participant.role == *role);
+            takes_part == (*kind != ParticipantChangeKind::Remove)
+        }
+        FieldChange::ConversationStateField { .. } | FieldChange::Stage { .. } => !conversation.is_open(),
+        FieldChange::DialogChange { dialog, .. } => {
+            let known = dialog.dialog_id.as_ref().and_then(|id| conversation.dialog(id));
+            known.is_some_and(|known| Some(&known.state) == dialog.state.as_ref())
+        }
+        FieldChange::Skill { skill, .. } => conversation.skill_id() == Some(skill),
+        FieldChange::Ttr { ttr_type, value } => {
+            let is_value = conversation.ttr_value().is_some_and(|held| u64::try_from(held) == Ok(*value));
+            conversation.ttr_type() == Some(ttr_type) && (is_value || *ttr_type != TtrType::Custom)
+        }
+        FieldChange::ManualETTR { time } => conversation.ttr_effective_manual() == Some(*time),
+        FieldChange::Note { note } => conversation.note().unwrap_or_default() == note,
+        FieldChange::CSATRate { .. } => false,
+    }
+}

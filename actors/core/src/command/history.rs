@@ -1,0 +1,38 @@
+//! Reading a dialog's history (CV-F5).
+
+use super::{AnswerKind, MessageRange, Plan, PlannedRequest, Refusal, Repeat, planning::Planner};
+use crate::{
+    id::DialogId,
+    ums::{MessageQuery, Request},
+};
+
+impl Planner<'_> {
+    pub(super) fn query_messages(&self, dialog: Option<&DialogId>, range: MessageRange) -> Result<Plan, Refusal> {
+        self.agent("only an agent can query the history; a consumer subscribes to it")?;
+        let MessageRange { from, to, max } = range;
+        if max == Some(0) || from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(Refusal::BadRange);
+        }
+        let dialog = match dialog {
+            Some(id) => self.readable_dialog(id)?,
+            None => self.open_dialog()?,
+        };
+        let query = MessageQuery {
+            dialog_id: dialog.dialog_id.clone(),
+            newer_than_sequence: Some(wire_sequence(from.unwrap_or(0)) - 1),
+            older_than_sequence: to.map(|to| wire_sequence(to.saturating_add(1))),
+            max_quantity: max,
+        };
+        Ok(Plan::Request(Box::new(PlannedRequest {
+            request: Request::QueryMessages(query),
+            metadata: Vec::new(),
+            answer: AnswerKind::History,
+            repeat: Repeat::Safe,
+        })))
+    }
+}
+
+/// The wire's sequences are signed, because its bounds are exclusive and -1 lies before the first one.
+fn wire_sequence(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}

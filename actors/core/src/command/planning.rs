@@ -1,0 +1,136 @@
+//! How a command is planned: what every rule looks at, and the checks that several rules share.
+
+use serde_json::Value;
+
+use super::{AnswerKind, Command, CommandError, Identity, Limits, Plan, PlannedRequest, Refusal, Repeat};
+use crate::{
+    conversation::{Conversation, Dialog},
+    id::{AgentId, CommandKey, DialogId},
+    ums::{ConversationUpdate, FieldChange, Request},
+};
+
+impl Command {
+    /// What the command needs of the platform, as `me` asks it of `conversation`. What it publishes carries `key`,
+    /// unless the caller's metadata brings a key of its own.
+    ///
+    /// # Errors
+    /// [`CommandError`] where the command cannot be or is not allowed; nothing is to be sent then.
+    pub fn requests(
+        &self,
+        conversation: &Conversation,
+        me: &Identity,
+        key: &CommandKey,
+        limits: &Limits,
+    ) -> Result<Plan, CommandError> {
+        let planner = Planner { conversation, me, key, limits };
+        planner.plan(self).map_err(|refusal| CommandError { conversation: conversation.id().clone(), refusal })
+    }
+}
+
+/// What the rules look at.
+pub(super) struct Planner<'a> {
+    pub(super) conversation: &'a Conversation,
+    pub(super) me: &'a Identity,
+    pub(super) key: &'a CommandKey,
+    pub(super) limits: &'a Limits,
+}
+
+impl Planner<'_> {
+    fn plan(&self, command: &Command) -> Result<Plan, Refusal> {
+        match command {
+            Command::SendText(text) => self.send_text(text),
+            Command::SendRichText(rich) => self.send_rich_text(rich),
+            Command::SendFileNotice(notice) => self.send_file_notice(notice),
+            Command::QueryMessages { dialog, range } => self.query_messages(dialog.as_ref(), *range),
+            Command::Join { role, dialog } => self.join(role, dialog.as_ref()),
+            Command::Leave { dialog } => self.leave(dialog.as_ref()),
+            Command::Transfer { agent, skill } => self.transfer(agent.as_ref(), skill.as_ref()),
+            Command::Close => self.close(),
+            Command::CloseDialog { dialog, by, cause } => self.close_dialog(dialog, by.as_ref(), cause.as_ref()),
+            Command::CloseAtOnce => self.close_at_once(),
+            Command::AcceptStatus { dialog, status, sequences, metadata } => {
+                self.accept_status(dialog.as_ref(), status, sequences, metadata)
+            }
+            Command::ChatState { dialog, chat_state } => self.chat_state(dialog.as_ref(), chat_state),
+            Command::SetTtr { ttr_type, value } => Ok(self.set_ttr(ttr_type, *value)),
+            Command::SetManualEttr { time } => self.set_manual_ettr(*time),
+            Command::SetCsat { rate, resolved, status } => self.set_csat(*rate, *resolved, status),
+            Command::SetNote { note } => self.set_note(note),
+            Command::ConsumerTakeover { new_consumer } => self.consumer_takeover(new_consumer),
+            Command::Raw { kind, body, metadata } => Ok(Plan::Request(Box::new(PlannedRequest {
+                request: Request::Raw { kind: kind.clone(), body: body.clone() },
+                metadata: metadata.clone(),
+                answer: AnswerKind::Anything,
+                repeat: Repeat::Never,
+            }))),
+        }
+    }
+
+    /// The agent, where only an agent may ask.
+    pub(super) fn agent(&self, what: &'static str) -> Result<&AgentId, Refusal> {
+        match self.me {
+            Identity::Brand { agent_id, .. } => Ok(agent_id),
+            Identity::Consumer { .. } => Err(Refusal::NotSupported(what)),
+        }
+    }
+
+    /// The dialog in which one may write where the caller names none (CV-P1, CV-P2).
+    pub(super) fn open_dialog(&self) -> Result<&Dialog, Refusal> {
+        let open = self.conversation.open_dialog().filter(|_| self.conversation.is_open());
+        open.ok_or(Refusal::NoOpenDialog)
+    }
+
+    /// The dialog the caller names, open or not.
+    pub(super) fn known_dialog(&self, id: &DialogId) -> Result<&Dialog, Refusal> {
+        self.conversation.dialog(id).ok_or_else(|| Refusal::UnknownDialog(id.clone()))
+    }
+
+    /// The dialog the caller names, if it has messages; open or not.
+    pub(super) fn readable_dialog(&self, id: &DialogId) -> Result<&Dialog, Refusal> {
+        let dialog = self.known_dialog(id)?;
+        if dialog.has_messages() {
+            Ok(dialog)
+        } else {
+            Err(Refusal::NotSupported("a co-browse dialog has no messages"))
+        }
+    }
+
+    /// The dialog the caller names, or else the open one, if one may write in it.
+    pub(super) fn writable_dialog(&self, id: Option<&DialogId>) -> Result<&Dialog, Refusal> {
+        let Some(id) = id else { return self.open_dialog() };
+        let dialog = self.readable_dialog(id)?;
+        let is_open = dialog.is_open() && self.conversation.is_open();
+        if is_open { Ok(dialog) } else { Err(Refusal::DialogClosed(id.clone())) }
+    }
+
+    /// The dialog's id as a change of participants needs it: MAIN goes without saying (protocol §5.7).
+    pub(super) fn unless_main(&self, dialog: &Dialog) -> Option<DialogId> {
+        (!dialog.dialog_id.is_main_of(self.conversation.id())).then(|| dialog.dialog_id.clone())
+    }
+
+    /// Entries of metadata are typed objects, and not too many (protocol §7.12).
+    pub(super) fn check_metadata(&self, metadata: &[Value]) -> Result<(), Refusal> {
+        if let Some(index) = metadata.iter().position(|entry| !is_typed(entry)) {
+            return Err(Refusal::MetadataInvalid { index });
+        }
+        let (count, limit) = (metadata.len(), self.limits.metadata_items);
+        if count > limit { Err(Refusal::MetadataTooMany { count, limit }) } else { Ok(()) }
+    }
+
+    /// A change of the conversation's fields, all or none of them (protocol §5.7).
+    pub(super) fn update(&self, changes: Vec<FieldChange>, repeat: Repeat) -> Plan {
+        let update =
+            ConversationUpdate { conversation_id: self.conversation.id().clone(), conversation_field: changes };
+        Plan::Request(Box::new(PlannedRequest {
+            request: Request::UpdateConversation(update),
+            metadata: Vec::new(),
+            answer: AnswerKind::Changed,
+            repeat,
+        }))
+    }
+}
+
+/// Whether this is an object that says what it is, as the platform's schemas require of everything structured.
+pub(super) fn is_typed(value: &Value) -> bool {
+    value["type"].as_str().is_some_and(|kind| !kind.is_empty())
+}

@@ -1,0 +1,50 @@
+//! Moving a conversation to an agent, a skill or both (CV-F14, TR-1 to TR-6).
+
+use super::{Plan, Refusal, Repeat, participation::change, planning::Planner};
+use crate::{
+    conversation::Participant,
+    id::{AgentId, SkillId},
+    ums::{
+        FieldChange,
+        ParticipantChangeKind::{Remove, Suggest, Update},
+        ParticipantRole,
+    },
+};
+
+impl Planner<'_> {
+    /// One request whose changes are applied together: the skill; the target, out of any role it has and suggested;
+    /// the present assignee out, if anything goes before (TR-1). Neither agent nor skill is nothing to do (TR-3).
+    pub(super) fn transfer(&self, agent: Option<&AgentId>, skill: Option<&SkillId>) -> Result<Plan, Refusal> {
+        self.agent("only an agent can transfer")?;
+        let main = self.conversation.main_dialog().filter(|main| main.is_open() && self.conversation.is_open());
+        let main = main.ok_or(Refusal::NoOpenDialog)?;
+        let assignee = main.assigned_agent();
+        let mut changes = Vec::with_capacity(4);
+        changes.extend(skill.map(|skill| FieldChange::Skill { kind: Update, skill: skill.clone() }));
+        if let Some(agent) = agent {
+            let target = self.qualified(agent);
+            let present = main.participant(target.as_str());
+            if present.is_some_and(|present| assignee == Some(present)) {
+                return Err(Refusal::SameAgent(target));
+            }
+            changes.extend(present.map(|present| change(Remove, &present.role, wire_id(present), None)));
+            changes.push(change(Suggest, &ParticipantRole::AssignedAgent, target.as_str(), None));
+        }
+        if changes.is_empty() {
+            return Ok(Plan::Nothing);
+        }
+        changes.extend(assignee.map(|assignee| change(Remove, &assignee.role, wire_id(assignee), None)));
+        Ok(self.update(changes, Repeat::ReadStateThenAct))
+    }
+
+    /// The agent as `account.user` (TR-5). A public id, which has dashes, is left as it is.
+    fn qualified(&self, agent: &AgentId) -> AgentId {
+        let is_bare = !agent.as_str().contains(['.', '-']);
+        if is_bare { AgentId::of(self.me.account(), agent.as_str()) } else { agent.clone() }
+    }
+}
+
+/// The id by which the platform takes changes of this participant.
+fn wire_id(participant: &Participant) -> &str {
+    participant.agent_id.as_ref().map_or(participant.user_id.as_str(), AgentId::as_str)
+}
