@@ -35,20 +35,20 @@ pub fn key_of(metadata: &Json<'_>) -> Option<CommandKey> {
     }
 }
 
-/// The metadata with the key in it, and the key: the caller's own `ExternalId` where there is one, else `key`.
+/// The key the caller brings: the id of the first `ExternalId` entry.
+pub(super) fn own_key(metadata: &[Value]) -> Option<CommandKey> {
+    let own = metadata.iter().find(|entry| entry["type"] == EXTERNAL_ID)?;
+    Some(CommandKey::from(own["id"].as_str().unwrap_or_default()))
+}
+
+/// The metadata with the key in it, and the key: the caller's own where there is one, else `key`.
 pub(super) fn with_key(metadata: &[Value], key: &CommandKey) -> Result<(Vec<Value>, CommandKey), Refusal> {
-    let own = metadata.iter().find(|entry| entry["type"] == EXTERNAL_ID);
-    let key = match own {
-        Some(entry) => CommandKey::from(entry["id"].as_str().unwrap_or_default()),
-        None => key.clone(),
-    };
-    let length = key.as_str().chars().count();
-    if !(1..=KEY_CHARS).contains(&length) {
-        return Err(Refusal::BadKey { length });
-    }
+    let own = own_key(metadata);
     let mut metadata = metadata.to_vec();
     if own.is_none() {
         metadata.push(json!({ "type": EXTERNAL_ID, "id": key }));
     }
-    Ok((metadata, key))
+    let key = own.unwrap_or_else(|| key.clone());
+    let length = key.as_str().chars().count();
+    if (1..=KEY_CHARS).contains(&length) { Ok((metadata, key)) } else { Err(Refusal::BadKey { length }) }
 }

@@ -29,7 +29,7 @@ pub use limits::Limits;
 pub use plan::{AnswerKind, Plan, PlannedRequest, Repeat};
 
 use crate::{
-    id::{AgentId, DialogId, SkillId, UserId},
+    id::{AgentId, CommandKey, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{ChatState, CloseReason, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
 };
@@ -38,7 +38,7 @@ use crate::{
 ///
 /// A `dialog` of `None` is the conversation's open dialog: MAIN while it is open, then the survey (CV-P2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(tag = "command", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Command {
     /// Publishes text (CV-F6, CV-F7).
     SendText(SendText),
@@ -157,6 +157,72 @@ pub enum Command {
         #[serde(default)]
         metadata: Vec<Value>,
     },
+}
+
+impl Command {
+    /// What is asked, in a word, for events and logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SendText(_) => "send-text",
+            Self::SendRichText(_) => "send-rich-text",
+            Self::SendFileNotice(_) => "send-file-notice",
+            Self::QueryMessages { .. } => "query-messages",
+            Self::Join { .. } => "join",
+            Self::Leave { .. } => "leave",
+            Self::Transfer { .. } => "transfer",
+            Self::Close => "close",
+            Self::CloseDialog { .. } => "close-dialog",
+            Self::CloseAtOnce => "close-at-once",
+            Self::AcceptStatus { .. } => "accept-status",
+            Self::ChatState { .. } => "chat-state",
+            Self::SetTtr { .. } => "set-ttr",
+            Self::SetManualEttr { .. } => "set-manual-ettr",
+            Self::SetCsat { .. } => "set-csat",
+            Self::SetNote { .. } => "set-note",
+            Self::ConsumerTakeover { .. } => "consumer-takeover",
+            Self::Raw { .. } => "raw",
+        }
+    }
+}
+
+impl Command {
+    /// The command's name, as events tell it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SendText(_) => "send-text",
+            Self::SendRichText(_) => "send-rich-text",
+            Self::SendFileNotice(_) => "send-file-notice",
+            Self::QueryMessages { .. } => "query-messages",
+            Self::Join { .. } => "join",
+            Self::Leave { .. } => "leave",
+            Self::Transfer { .. } => "transfer",
+            Self::Close => "close",
+            Self::CloseDialog { .. } => "close-dialog",
+            Self::CloseAtOnce => "close-at-once",
+            Self::AcceptStatus { .. } => "accept-status",
+            Self::ChatState { .. } => "chat-state",
+            Self::SetTtr { .. } => "set-ttr",
+            Self::SetManualEttr { .. } => "set-manual-ettr",
+            Self::SetCsat { .. } => "set-csat",
+            Self::SetNote { .. } => "set-note",
+            Self::ConsumerTakeover { .. } => "consumer-takeover",
+            Self::Raw { .. } => "raw",
+        }
+    }
+
+    /// The key the caller's own metadata brings: what is published is found again by it, whatever key the command was
+    /// given beside it.
+    #[must_use]
+    pub fn own_key(&self) -> Option<CommandKey> {
+        match self {
+            Self::SendText(SendText { metadata, .. })
+            | Self::SendRichText(SendRichText { metadata, .. })
+            | Self::SendFileNotice(SendFileNotice { metadata, .. }) => key::own_key(metadata),
+            _ => None,
+        }
+    }
 }
 
 fn filled() -> CsatStatus {
