@@ -103,6 +103,8 @@ identifiers! {
     SubscriptionId;
     /// A request on one socket, echoed by its response.
     RequestId;
+    /// A connection's name: unique in its process, used in URLs, metrics and logs.
+    ConnectionId;
     /// The caller's key of a command: the same key acts once.
     CommandKey;
 }

@@ -1,0 +1,322 @@
+//! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle, Supervised};
+use tertulia_core::{
+    command::Identity,
+    id::{ConversationId, DialogId, SubscriptionId},
+    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session},
+    ums::AgentState,
+};
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    ConnectionSettings, ConnectionStatus, Directory, Stop,
+    children::Child,
+    creation::Creation,
+    login::Credentials,
+    requests::RequestTable,
+    rings::RingTable,
+    socket::SocketWriter,
+    subscriptions::{SubscriptionKey, Subscriptions},
+};
+use crate::{
+    metrics::Metrics,
+    platform::{Platform, PlatformClient},
+    subscriber::{EventData, Origin, RoutingTable},
+};
+
+/// How often request deadlines and leaving conversations are looked at.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+/// Histories that are read at the same time while a connection brings itself up to date.
+const PARALLEL_HISTORIES: usize = 32;
+
+/// What all connections of a process share.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The platform.
+    pub platform: Arc<Platform>,
+    /// Where events go.
+    pub routing: Arc<RoutingTable>,
+    /// Who can be reached.
+    pub directory: Arc<Directory>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The connection itself waits for these answers, because it must act before the next frame is looked at.
+pub(super) enum OwnRequest {
+    KeepAlive,
+    Verify,
+    Subscribe(SubscriptionKey),
+    SubscribeRings,
+}
+
+/// One login's connection. See [`super`] for what it does.
+pub struct Connection {
+    pub(super) settings: Arc<ConnectionSettings>,
+    pub(super) around: Surroundings,
+    pub(super) origin: Arc<Origin>,
+    pub(super) client: Option<PlatformClient>,
+    pub(super) session: Session,
+    pub(super) started: Instant,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) socket: Option<SocketWriter>,
+    pub(super) window: Arc<Semaphore>,
+    pub(super) requests: RequestTable<OwnRequest>,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) ring_subscription: Option<SubscriptionId>,
+    pub(super) rings: RingTable,
+    pub(super) agent_state: Option<AgentState>,
+    pub(super) children: HashMap<ConversationId, Child>,
+    pub(super) dialogs: HashMap<DialogId, ConversationId>,
+    pub(super) creations: VecDeque<Creation>,
+    pub(super) histories: Arc<Semaphore>,
+    pub(super) status: watch::Sender<ConnectionStatus>,
+    timer: Option<SpawnHandle>,
+    pub(super) resume: Option<SpawnHandle>,
+    ready: bool,
+}
+
+impl Connection {
+    /// A connection that begins when its actor starts.
+    #[must_use]
+    pub fn new(settings: ConnectionSettings, around: Surroundings, status: watch::Sender<ConnectionStatus>) -> Self {
+        let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
+        Self {
+            session: Session::new(settings.policy.clone()),
+            started: Instant::now(),
+            window: Arc::new(Semaphore::new(settings.max_unhandled_frames)),
+            requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
+            agent_state: settings.agent_state.clone(),
+            settings: Arc::new(settings),
+            around,
+            origin: Arc::new(origin),
+            client: None,
+            credentials: None,
+            identity: None,
+            socket: None,
+            subscriptions: Subscriptions::default(),
+            ring_subscription: None,
+            rings: RingTable::default(),
+            children: HashMap::new(),
+            dialogs: HashMap::new(),
+            creations: VecDeque::new(),
+            histories: Arc::new(Semaphore::new(PARALLEL_HISTORIES)),
+            status,
+            timer: None,
+            resume: None,
+            ready: false,
+        }
+    }
+
+    /// A status no connection has fed yet.
+    #[must_use]
+    pub fn idle_status() -> ConnectionStatus {
+        ConnectionStatus::idle()
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.around.metrics
+    }
+
+    pub(super) fn publish(&self, data: EventData) {
+        self.around.routing.publish(&self.origin, None, data);
+    }
+
+    fn now(&self) -> Millis {
+        Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Feeds the session and carries out what it answers.
+    pub(super) fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let outputs = self.session.handle(input, now, &mut rand::random::<u64>);
+        for output in outputs {
+            self.carry_out(output, ctx);
+        }
+        self.after_step(ctx);
+    }
+
+    /// Feeds the outcome of an attempt; one of an earlier attempt changes nothing.
+    pub(super) fn feed_of(&mut self, epoch: Epoch, input: Input, ctx: &mut Context<Self>) {
+        if epoch == self.session.epoch() {
+            self.feed(input, ctx);
+        }
+    }
+
+    /// Notes a sign of life. The timer stays as it is: a tick that comes too early does no harm.
+    pub(super) fn frame_received(&mut self) {
+        let now = self.now();
+        self.session.handle(Input::FrameReceived, now, &mut rand::random::<u64>);
+    }
+
+    fn after_step(&mut self, ctx: &mut Context<Self>) {
+        let ready = self.session.may_send();
+        if ready != self.ready {
+            self.ready = ready;
+            if ready {
+                self.around.metrics.connections_ready.inc();
+                self.tell_children_ready();
+                self.create_next(ctx);
+            } else {
+                self.around.metrics.connections_ready.dec();
+            }
+        }
+        self.update_status();
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if let Some(Millis(wake)) = self.session.next_wake() {
+            let Millis(now) = self.now();
+            let wait = Duration::from_millis(wake.saturating_sub(now));
+            self.timer = Some(ctx.run_later(wait, |connection, ctx| {
+                connection.timer = None;
+                connection.feed(Input::Tick, ctx);
+            }));
+        }
+    }
+
+    fn update_status(&self) {
+        let state = *self.session.phase();
+        let (attempts, reconnects) = (self.session.attempts(), self.session.reconnects());
+        let conversations = self.children.len();
+        self.status.send_if_modified(|status| {
+            let changed = status.state != state;
+            if changed {
+                status.since = jiff::Timestamp::now();
+            }
+            let differs = changed
+                || (status.attempts, status.reconnects, status.conversations) != (attempts, reconnects, conversations);
+            (status.state, status.attempts, status.reconnects, status.conversations) =
+                (state, attempts, reconnects, conversations);
+            differs
+        });
+    }
+
+    pub(super) fn note_error(&self, error: &dyn std::fmt::Display) {
+        tracing::warn!(connection = %self.settings.id, %error, "connection trouble");
+        self.status.send_modify(|status| status.last_error = Some(error.to_string()));
+    }
+
+    fn carry_out(&mut self, output: Output, ctx: &mut Context<Self>) {
+        match output {
+            Output::LogIn => self.log_in(ctx),
+            Output::RefreshToken => self.refresh(ctx),
+            Output::OpenSocket => self.open_socket(ctx),
+            Output::Verify => self.verify(),
+            Output::Resume { attempt, first } => self.begin_resume(attempt, first, ctx),
+            Output::SendKeepAlive => self.keep_alive(),
+            Output::CloseSocket { code } => self.close_socket(code, ctx),
+            Output::Report(report) => self.report(report, ctx),
+        }
+    }
+
+    fn report(&mut self, report: Report, ctx: &mut Context<Self>) {
+        tracing::debug!(connection = %self.settings.id, ?report, "session");
+        match report {
+            Report::Connecting | Report::Waiting { .. } => {}
+            Report::Connected => self.publish(EventData::Connected {}),
+            Report::Disconnected(closure, reason) => {
+                self.publish(EventData::Disconnected { code: closure.code, by: closure.by, reason });
+            }
+            Report::Resuming => self.publish(EventData::Resuming { attempt: self.session.attempts() }),
+            Report::Resumed => {
+                if self.session.reconnects() > 0 {
+                    self.metrics().reconnects.inc();
+                }
+            }
+            Report::Failed(reason) => self.fail(reason),
+            Report::Stopped => ctx.stop(),
+        }
+    }
+
+    fn fail(&mut self, reason: FailureReason) {
+        let last_error = self.status.borrow().last_error.clone();
+        let reason = match last_error {
+            Some(error) => format!("{reason}: {error}"),
+            None => reason.to_string(),
+        };
+        tracing::error!(connection = %self.settings.id, reason, "connection failed");
+        self.lose_socket();
+        self.fail_creations();
+        self.tell_children_failed();
+        self.publish(EventData::Failed { reason });
+    }
+
+    /// Everything that ends with a socket: requests in flight, subscriptions, the resume plan.
+    pub(super) fn lose_socket(&mut self) {
+        self.socket = None;
+        self.subscriptions.forget_socket();
+        self.ring_subscription = None;
+        self.fail_requests();
+        self.tell_children_lost();
+    }
+
+    fn close_socket(&mut self, code: u16, ctx: &mut Context<Self>) {
+        if let Some(socket) = &self.socket {
+            socket.close(code);
+        }
+        self.abandon_resume(ctx);
+        self.fail_requests();
+    }
+}
+
+impl Actor for Connection {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.client = Some(PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone()));
+        ctx.run_interval(SWEEP_EVERY, |connection, _| connection.sweep());
+        self.feed(Input::Start, ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if self.ready {
+            self.around.metrics.connections_ready.dec();
+        }
+        self.forget_children();
+    }
+}
+
+impl Supervised for Connection {
+    /// After a panic nothing of the socket can be trusted: it is dropped, and the session begins anew. The
+    /// conversations stay; they are brought up to date by the resume plan.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.lose_socket();
+        self.timer = None;
+        self.resume = None;
+        if std::mem::take(&mut self.ready) {
+            self.around.metrics.connections_ready.dec();
+        }
+        self.around.metrics.actor_restarts.inc();
+        self.session = Session::new(self.settings.policy.clone());
+    }
+}
+
+impl Connection {
+    fn sweep(&mut self) {
+        self.expire_requests();
+        self.sweep_children();
+        self.rings.forget_expired();
+        self.update_status();
+    }
+}
+
+impl Handler<Stop> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        if matches!(self.session.phase(), Phase::Stopped) {
+            ctx.stop();
+        } else {
+            self.feed(Input::Stop, ctx);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Opening conversations, one at a time, so that a lost answer never opens a second one.
+
+use std::collections::HashSet;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use tertulia_core::{
+    id::ConversationId,
+    ums::{ConversationRequest, Request},
+};
+
+use super::{Connection, CreateConversation};
+use crate::request::{Lane, Reply, RequestFailure};
+
+/// Creations that may wait for the connection; beyond it a caller is refused.
+const WAITING: usize = 64;
+
+/// A conversation somebody wants opened.
+pub(super) struct Creation {
+    request: ConversationRequest,
+    reply: Reply<ConversationId>,
+    state: State,
+}
+
+enum State {
+    Waiting,
+    /// Asked, when these conversations were known.
+    Asked(HashSet<ConversationId>),
+    /// The answer was lost. A conversation that was not known when it was asked is the one.
+    Unknown(HashSet<ConversationId>),
+}
+
+impl Connection {
+    /// Goes on with the first creation that waits.
+    pub(super) fn create_next(&mut self, ctx: &mut Context<Self>) {
+        if !self.session.may_send() {
+            return;
+        }
+        let Some(creation) = self.creations.front_mut() else { return };
+        match &creation.state {
+            State::Asked(_) => return,
+            State::Waiting => {}
+            State::Unknown(known) => {
+                let opened = self.children.keys().find(|id| !known.contains(*id)).cloned();
+                if let Some(id) = opened {
+                    self.created(Ok(id), ctx);
+                    return;
+                }
+            }
+        }
+        creation.state = State::Asked(self.children.keys().cloned().collect());
+        let request = Request::RequestConversation(creation.request.clone());
+        let answer = self.ask_here(request, Lane::Command);
+        ctx.spawn(answer.into_actor(self).map(|answer, connection, ctx| {
+            let created = answer.and_then(|answer| answer.read(|response| response.conversation_created()));
+            match created {
+                Err(failure) if failure.is_outcome_unknown() => connection.creation_unknown(ctx),
+                Err(RequestFailure::NotConnected) => connection.creation_waits(),
+                outcome => connection.created(outcome, ctx),
+            }
+        }));
+    }
+
+    fn creation_unknown(&mut self, ctx: &mut Context<Self>) {
+        if let Some(creation) = self.creations.front_mut()
+            && let State::Asked(known) = &mut creation.state
+        {
+            creation.state = State::Unknown(std::mem::take(known));
+        }
+        self.create_next(ctx);
+    }
+
+    fn creation_waits(&mut self) {
+        if let Some(creation) = self.creations.front_mut() {
+            creation.state = State::Waiting;
+        }
+    }
+
+    fn created(&mut self, outcome: Result<ConversationId, RequestFailure>, ctx: &mut Context<Self>) {
+        if let Ok(id) = &outcome {
+            // The conversation can be written to before its first state arrives (CV-I1).
+            self.child(id, ctx);
+        }
+        if let Some(creation) = self.creations.pop_front() {
+            let _ = creation.reply.send(outcome);
+        }
+        self.create_next(ctx);
+    }
+
+    pub(super) fn fail_creations(&mut self) {
+        for creation in self.creations.drain(..) {
+            let _ = creation.reply.send(Err(RequestFailure::NotConnected));
+        }
+    }
+}
+
+impl Handler<CreateConversation> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, CreateConversation { request, reply }: CreateConversation, ctx: &mut Self::Context) {
+        if self.creations.len() >= WAITING {
+            let _ = reply.send(Err(RequestFailure::Overloaded));
+            return;
+        }
+        self.creations.push_back(Creation { request, reply, state: State::Waiting });
+        self.create_next(ctx);
+    }
+}

@@ -1,0 +1,209 @@
+//! Frames in: what each means for the connection, and which conversation it is passed on to.
+
+use std::time::Instant;
+
+use actix::{Context, Handler};
+use bytes::Bytes;
+use serde_json::Value;
+use tertulia_core::{
+    id::{ConversationId, RequestId},
+    ums::{ChangeKind, ConversationChanges, Frame, Messages, Nothing, Notification, Request, RequestFrame, Response},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Connection, actor::OwnRequest, requests::Waiter};
+use crate::{
+    conversation::{Place, RecordsArrived, StateArrived},
+    request::{Answer, Ask, Lane, RequestFailure},
+};
+
+impl Connection {
+    pub(super) fn take_frame(&mut self, frame: &Bytes, place: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+        self.metrics().frames.inc();
+        let decoded = match std::str::from_utf8(frame) {
+            Ok(text) => Frame::decode(text).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match decoded {
+            Ok(Frame::Response(response)) => self.take_response(frame, &response, ctx),
+            Ok(Frame::Notification(notification)) => match notification {
+                Notification::Conversations(changes) => self.take_changes(frame, &changes, place, ctx),
+                Notification::Messages(messages) => self.take_messages(frame, &messages, place, ctx),
+                Notification::Rings(rings) => self.take_rings(&rings, ctx),
+                Notification::AgentStates(_) => {}
+                Notification::Unlisted { kind, .. } => {
+                    self.metrics().notifications_unlisted.inc();
+                    tracing::debug!(connection = %self.settings.id, %kind, "notification of an unlisted type");
+                }
+            },
+            Err(error) => {
+                self.metrics().frames_malformed.inc();
+                self.note_error(&error);
+            }
+        }
+    }
+
+    fn take_response(&mut self, frame: &Bytes, response: &Response<'_>, ctx: &mut Context<Self>) {
+        if response.code.is_refusal() {
+            self.metrics().requests_refused.inc();
+        }
+        let waiter = response.request_id.as_ref().and_then(|id| self.requests.take(id));
+        match waiter {
+            None => {
+                self.metrics().responses_late.inc();
+            }
+            Some(Waiter::Caller(reply)) => {
+                let _ = reply.send(Ok(Answer::new(frame.clone())));
+            }
+            Some(Waiter::Own(OwnRequest::KeepAlive)) => {}
+            Some(Waiter::Own(OwnRequest::Verify)) => self.verified(response, ctx),
+            Some(Waiter::Own(OwnRequest::Subscribe(key))) => self.subscribed(key, response),
+            Some(Waiter::Own(OwnRequest::SubscribeRings)) => self.ring_subscribed(response),
+        }
+    }
+
+    fn take_changes(
+        &mut self,
+        frame: &Bytes,
+        changes: &ConversationChanges<'_>,
+        place: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) {
+        let place = Place::new(place);
+        let mut named = Vec::with_capacity(changes.changes.len());
+        for change in &changes.changes {
+            let (Some(id), Some(result)) = (change.conversation_id(), change.result) else {
+                self.metrics().state_notifications_malformed.inc();
+                continue;
+            };
+            let id = ConversationId::from(&id);
+            let leaves = change.kind == ChangeKind::Delete;
+            // A conversation that was never seen and is gone already is nothing to anybody.
+            if leaves && !self.children.contains_key(&id) {
+                continue;
+            }
+            let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
+            self.child(&id, ctx).take_state(state, leaves);
+            named.push(id);
+        }
+        self.note_page(changes, named);
+    }
+
+    /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
+    fn take_messages(
+        &mut self,
+        frame: &Bytes,
+        messages: &Messages<'_>,
+        place: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) {
+        let first = messages.records.first();
+        let conversation = first.and_then(|record| record.conversation_id.as_ref());
+        let dialog = first.and_then(|record| record.dialog_id.as_ref());
+        let (conversation, dialog) =
+            (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
+        let id = match (conversation, dialog) {
+            (Some(id), _) => ConversationId::from(id),
+            (None, Some(dialog)) => match self.dialogs.get(dialog.as_str()) {
+                Some(id) => id.clone(),
+                None => ConversationId::from(dialog),
+            },
+            // An empty batch that names nothing only tells that a subscription has begun.
+            (None, None) => return,
+        };
+        let records = RecordsArrived { frame: frame.clone(), place: Place::new(place) };
+        self.child(&id, ctx).take_records(records);
+    }
+
+    /// Sends one of the connection's own requests.
+    pub(super) fn ask_own(&mut self, own: OwnRequest, request: Request, headers: Vec<Value>) {
+        let id = self.requests.add(Waiter::Own(own), Instant::now(), self.settings.request_timeout);
+        if let Err(failure) = self.write(&id, request, headers, Vec::new()) {
+            // Its answer will be missed at the session's own deadline.
+            self.requests.take(id.as_str());
+            self.note_error(&failure);
+        }
+    }
+
+    pub(super) fn keep_alive(&mut self) {
+        self.ask_own(OwnRequest::KeepAlive, Request::GetClock(Nothing {}), Vec::new());
+    }
+
+    pub(super) fn ask(&mut self, Ask { request, metadata, lane, reply }: Ask) {
+        let open = match lane {
+            Lane::Recovery => self.session.phase().is_open(),
+            Lane::Command => self.session.may_send(),
+        };
+        let refused = if !open {
+            Some(RequestFailure::NotConnected)
+        } else if self.requests.is_full() {
+            Some(RequestFailure::Overloaded)
+        } else {
+            None
+        };
+        if let Some(failure) = refused {
+            let _ = reply.send(Err(failure));
+            return;
+        }
+        let now = Instant::now();
+        let id = self.requests.add(Waiter::Caller(reply), now, self.settings.request_timeout);
+        if let Err(failure) = self.write(&id, request, Vec::new(), metadata)
+            && let Some(Waiter::Caller(reply)) = self.requests.take(id.as_str())
+        {
+            let _ = reply.send(Err(failure));
+        }
+    }
+
+    fn write(
+        &self,
+        id: &RequestId,
+        request: Request,
+        headers: Vec<Value>,
+        metadata: Vec<Value>,
+    ) -> Result<(), RequestFailure> {
+        let frame = RequestFrame { id: id.clone(), request, headers, metadata };
+        let text =
+            frame.encode(self.settings.dialect()).map_err(|error| RequestFailure::Unwritable(error.to_string()))?;
+        let socket = self.socket.as_ref().ok_or(RequestFailure::NotConnected)?;
+        if !socket.send(text) {
+            return Err(RequestFailure::NotConnected);
+        }
+        self.metrics().requests.inc();
+        Ok(())
+    }
+
+    pub(super) fn expire_requests(&mut self) {
+        for waiter in self.requests.expired(Instant::now()) {
+            self.metrics().requests_timed_out.inc();
+            self.give_up(waiter, RequestFailure::TimedOut);
+        }
+    }
+
+    pub(super) fn fail_requests(&mut self) {
+        for waiter in self.requests.drain() {
+            if let Waiter::Caller(reply) = waiter {
+                let _ = reply.send(Err(RequestFailure::ConnectionLost));
+            }
+        }
+    }
+
+    fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestFailure) {
+        match waiter {
+            Waiter::Caller(reply) => {
+                let _ = reply.send(Err(failure));
+            }
+            // The session notices missing keep-alives and verifications by itself.
+            Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}
+            Waiter::Own(OwnRequest::Subscribe(key)) => self.subscriptions.fail(key, failure),
+            Waiter::Own(OwnRequest::SubscribeRings) => self.note_error(&failure),
+        }
+    }
+}
+
+impl Handler<Ask> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
+        self.ask(ask);
+    }
+}

@@ -1,0 +1,208 @@
+//! How the connection gets its token and its socket.
+
+use std::sync::Arc;
+
+use actix::{ActorFutureExt, AsyncContext, Context, StreamHandler, WrapFuture};
+use futures_util::{StreamExt, future::Either};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tertulia_core::{
+    command::Identity,
+    id::UserId,
+    session::{Closure, Epoch, Input},
+    ums::{InitConnection, ProfileQuery, Request, Response, UserProfile},
+};
+
+use super::{
+    Connection, Login,
+    actor::OwnRequest,
+    socket::{Incoming, SocketError, split},
+};
+use crate::platform::{AgentSession, ConsumerIdentity};
+
+/// What a login gave.
+pub(super) enum Credentials {
+    Agent(AgentSession),
+    Consumer(ConsumerIdentity),
+}
+
+impl Connection {
+    pub(super) fn log_in(&mut self, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone() else { return };
+        let epoch = self.session.epoch();
+        let settings = Arc::clone(&self.settings);
+        let known = match &self.credentials {
+            Some(Credentials::Consumer(identity)) => Some(identity.clone()),
+            Some(Credentials::Agent(_)) | None => None,
+        };
+        let login = async move {
+            match &settings.login {
+                Login::Agent(login) => client.log_in(login).await.map(Credentials::Agent),
+                Login::Consumer(login) => client.consumer_token(login, known.as_ref()).await.map(Credentials::Consumer),
+            }
+        };
+        ctx.spawn(login.into_actor(self).map(move |outcome, connection, ctx| match outcome {
+            Ok(credentials) => {
+                connection.metrics().logins.inc();
+                if epoch == connection.session.epoch() {
+                    connection.take_credentials(credentials);
+                }
+                connection.feed_of(epoch, Input::LoggedIn, ctx);
+            }
+            Err(error) => {
+                connection.metrics().logins_refused.inc();
+                connection.note_error(&error);
+                connection.feed_of(epoch, Input::LoginRefused(error.login_refusal()), ctx);
+            }
+        }));
+    }
+
+    fn take_credentials(&mut self, credentials: Credentials) {
+        if let Credentials::Agent(session) = &credentials {
+            let AgentSession { agent_id, user_id, name, .. } = session;
+            // A token from elsewhere tells no public id; the agent id stands in until a state tells more.
+            let user_id = user_id.clone().unwrap_or_else(|| UserId::from(agent_id.as_str()));
+            self.identity = Some(Arc::new(Identity::Brand {
+                account: self.settings.account.clone(),
+                agent_id: agent_id.clone(),
+                user_id,
+                name: name.clone(),
+            }));
+        }
+        self.credentials = Some(credentials);
+    }
+
+    pub(super) fn refresh(&mut self, ctx: &mut Context<Self>) {
+        let (Some(client), Some(Credentials::Agent(session))) = (self.client.clone(), &self.credentials) else {
+            return self.feed(Input::TokenRefreshed, ctx);
+        };
+        let session = session.clone();
+        let refresh = async move { client.refresh(&session).await };
+        ctx.spawn(refresh.into_actor(self).map(|outcome, connection, ctx| match outcome {
+            Ok(()) => connection.feed(Input::TokenRefreshed, ctx),
+            Err(error) => {
+                connection.note_error(&error);
+                connection.feed(Input::TokenRefreshRefused(error.refresh_refusal()), ctx);
+            }
+        }));
+    }
+
+    pub(super) fn open_socket(&mut self, ctx: &mut Context<Self>) {
+        let (Some(client), Some(credentials)) = (self.client.clone(), &self.credentials) else { return };
+        let epoch = self.session.epoch();
+        let bearer = match credentials {
+            Credentials::Agent(session) => Some(session.bearer.clone()),
+            Credentials::Consumer(_) => None,
+        };
+        let open = async move {
+            match bearer {
+                Some(bearer) => client.open_brand_socket(&bearer).await.map(Either::Left),
+                None => client.open_consumer_socket().await.map(Either::Right),
+            }
+        };
+        ctx.spawn(open.into_actor(self).map(move |outcome, connection, ctx| match outcome {
+            // The session gave this attempt up meanwhile: dropping the socket closes it.
+            Ok(_) if epoch != connection.session.epoch() => {}
+            Ok(socket) => {
+                connection.metrics().sockets_opened.inc();
+                let limits = connection.around.platform.settings();
+                let window = Arc::clone(&connection.window);
+                let (max_frame, max_message) = (limits.max_frame_bytes, limits.max_message_bytes);
+                let (writer, incoming) = match socket {
+                    Either::Left(socket) => {
+                        let (writer, incoming) = split(socket, window, max_frame, max_message);
+                        (writer, incoming.boxed_local())
+                    }
+                    Either::Right(socket) => {
+                        let (writer, incoming) = split(socket, window, max_frame, max_message);
+                        (writer, incoming.boxed_local())
+                    }
+                };
+                connection.socket = Some(writer);
+                ctx.add_stream(incoming.map(move |incoming| OfSocket { epoch, incoming }));
+                connection.feed(Input::SocketOpened, ctx);
+            }
+            Err(error) => {
+                connection.metrics().sockets_refused.inc();
+                connection.note_error(&error);
+                connection.feed_of(epoch, Input::SocketRefused(error.socket_refusal()), ctx);
+            }
+        }));
+    }
+
+    /// The first request of a socket (wire-from-sdk §1.2).
+    pub(super) fn verify(&mut self) {
+        let (request, headers) = match &self.credentials {
+            Some(Credentials::Consumer(identity)) => {
+                let jwt = identity.token.expose_secret();
+                let mut properties = json!(self.settings.client_properties);
+                properties["type"] = json!(".ams.headers.ClientProperties");
+                let authentication = json!({ "type": ".ams.headers.ConsumerAuthentication", "jwt": jwt });
+                (Request::InitConnection(InitConnection {}), vec![authentication, properties])
+            }
+            Some(Credentials::Agent(session)) => {
+                let user_id = Some(session.agent_id.to_string());
+                (Request::GetUserProfile(ProfileQuery { user_id }), Vec::new())
+            }
+            None => return,
+        };
+        self.ask_own(OwnRequest::Verify, request, headers);
+    }
+
+    pub(super) fn verified(&mut self, response: &Response<'_>, ctx: &mut Context<Self>) {
+        match response.outcome() {
+            Ok(_) => self.feed(Input::Verified, ctx),
+            Err(error) => {
+                self.note_error(&error);
+                self.feed(Input::VerifyRefused { code: response.code.0 }, ctx);
+            }
+        }
+    }
+
+    /// Learns a consumer's own id from its profile (CA-5).
+    pub(super) fn take_profile(&mut self, profile: &UserProfile<'_>) {
+        if let Some(user_id) = &profile.user_id
+            && self.identity.is_none()
+        {
+            let account = self.settings.account.clone();
+            self.identity = Some(Arc::new(Identity::Consumer { account, user_id: user_id.into() }));
+        }
+    }
+
+    fn socket_closed(&mut self, closure: Closure, error: Option<SocketError>, ctx: &mut Context<Self>) {
+        if let Some(error) = error {
+            if matches!(error, SocketError::Oversize { .. }) {
+                self.metrics().frames_oversize.inc();
+            }
+            self.note_error(&error);
+        }
+        self.abandon_resume(ctx);
+        self.lose_socket();
+        self.feed(Input::SocketClosed(closure), ctx);
+    }
+}
+
+/// Something from the socket of one attempt.
+pub(super) struct OfSocket {
+    epoch: Epoch,
+    incoming: Incoming,
+}
+
+impl StreamHandler<OfSocket> for Connection {
+    fn handle(&mut self, OfSocket { epoch, incoming }: OfSocket, ctx: &mut Self::Context) {
+        if epoch != self.session.epoch() {
+            return;
+        }
+        match incoming {
+            Incoming::Text(bytes, place) => {
+                self.frame_received();
+                self.take_frame(&bytes, place, ctx);
+            }
+            Incoming::Alive => self.frame_received(),
+            Incoming::Closed(closure, error) => self.socket_closed(closure, error, ctx),
+        }
+    }
+
+    /// The stream's end follows its `Closed`; the actor goes on.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}

@@ -1,0 +1,46 @@
+//! What a connection can be asked.
+
+use actix::Message;
+use tertulia_core::{
+    id::{ConversationId, RingId},
+    ums::{AgentState, ConversationRequest},
+};
+
+use crate::request::Reply;
+
+/// Opens a conversation; consumers only (CN-F6). Waits for the connection to be ready.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct CreateConversation {
+    /// What is asked.
+    pub request: ConversationRequest,
+    /// Where the new conversation's id goes.
+    pub reply: Reply<ConversationId>,
+}
+
+/// Answers an offer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AnswerRing {
+    /// Which offer.
+    pub ring_id: RingId,
+    /// Whether to take it.
+    pub accept: bool,
+    /// Where the outcome goes.
+    pub reply: Reply<()>,
+}
+
+/// Sets the agent's state, now and after each reconnect (CN-F9).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetAgentState {
+    /// The state.
+    pub agent_state: AgentState,
+    /// Where the outcome goes.
+    pub reply: Reply<()>,
+}
+
+/// Ends the connection: closes the socket, tells its conversations, stops the actor.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Stop;

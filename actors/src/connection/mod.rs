@@ -1,0 +1,27 @@
+//! A connection: one login of one user, kept alive, and the conversations it sees.
+//!
+//! The actor drives a [`tertulia_core::session::Session`], which decides about logins, sockets, keep-alives and
+//! reconnects. Frames go to the conversations they name; requests of conversations and callers go through one request
+//! table with deadlines. Each new socket begins with the resume plan.
+
+mod actor;
+mod children;
+mod creation;
+mod frames;
+mod login;
+mod messages;
+mod paging;
+mod requests;
+mod resume;
+mod rings;
+mod settings;
+mod socket;
+mod status;
+mod subscriptions;
+
+pub use actor::{Connection, Surroundings};
+pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
+pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
+pub use status::ConnectionStatus;
+
+use crate::conversation::Directory;

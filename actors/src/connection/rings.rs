@@ -1,0 +1,157 @@
+//! Rings: offers of conversations, taken or passed on (RG-*).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use tertulia_core::{
+    command::Identity,
+    id::{ConversationId, RingId},
+    ums::{
+        ChannelType, Request, Response, RingAnswer, RingState, Rings as RingNotification, RoutingSubscription, Text,
+    },
+};
+use tokio::sync::oneshot;
+
+use super::{AnswerRing, Connection, Rings, actor::OwnRequest};
+use crate::{
+    request::{Answer, Ask, Lane, RequestFailure},
+    subscriber::EventData,
+};
+
+/// Offers remembered at most; beyond it the one that expires first is forgotten, which can only repeat an event.
+const REMEMBERED: usize = 4096;
+/// For how long an offer is remembered that does not tell.
+const DEFAULT_LIFE: Duration = Duration::from_secs(120);
+
+/// Offers that stand.
+#[derive(Default)]
+pub(super) struct RingTable {
+    rings: HashMap<RingId, (RingState, Instant)>,
+}
+
+impl RingTable {
+    /// Notes an offer's state; `false` where it is known already.
+    fn note(&mut self, ring: &RingId, state: &RingState, life: Duration) -> bool {
+        let until = Instant::now() + life;
+        if self.rings.get(ring).is_some_and(|(known, _)| known == state) {
+            return false;
+        }
+        if self.rings.len() >= REMEMBERED
+            && let Some(first) = self.rings.iter().min_by_key(|(_, (_, until))| *until).map(|(ring, _)| ring.clone())
+        {
+            self.rings.remove(&first);
+        }
+        self.rings.insert(ring.clone(), (state.clone(), until));
+        true
+    }
+
+    pub(super) fn forget_expired(&mut self) {
+        let now = Instant::now();
+        self.rings.retain(|_, (_, until)| *until > now);
+    }
+}
+
+impl Connection {
+    /// Asks for rings again on each new socket (RG-5).
+    pub(super) fn subscribe_rings(&mut self) {
+        let Some(Identity::Brand { account, agent_id, .. }) = self.identity.as_deref() else { return };
+        if self.settings.rings == Rings::Off {
+            return;
+        }
+        let request = Request::SubscribeRoutingTasks(RoutingSubscription {
+            channel_type: ChannelType::Messaging,
+            brand_id: account.clone(),
+            agent_id: agent_id.clone(),
+        });
+        self.ask_own(OwnRequest::SubscribeRings, request, Vec::new());
+    }
+
+    pub(super) fn ring_subscribed(&mut self, response: &Response<'_>) {
+        match response.subscribed() {
+            Ok(id) => self.ring_subscription = Some(id),
+            Err(error) => self.note_error(&error),
+        }
+    }
+
+    pub(super) fn take_rings(&mut self, notification: &RingNotification<'_>, ctx: &mut Context<Self>) {
+        let rings = notification.changes.iter().filter_map(|change| change.result.as_ref());
+        for task in rings {
+            for ring in &task.rings_details {
+                let ring_id = RingId::from(&ring.ring_id);
+                let life = ring.ring_expiration.map_or(DEFAULT_LIFE, Duration::from_millis);
+                if !self.rings.note(&ring_id, &ring.ring_state, life) {
+                    continue;
+                }
+                let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref());
+                self.publish_ring(
+                    conversation.map(ConversationId::from),
+                    EventData::Ring {
+                        ring_id: ring_id.clone(),
+                        ring_state: ring.ring_state.clone(),
+                        skill_id: ring.skill_id.as_ref().or(task.skill_id.as_ref()).map(Into::into),
+                        consumer_id: ring
+                            .consumer_id
+                            .as_ref()
+                            .or(task.consumer_id.as_ref())
+                            .map(|id: &Text<'_>| id.into()),
+                        ring_expiration_ts: ring.ring_expiration_ts,
+                    },
+                );
+                if ring.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
+                    self.accept(ring_id, ctx);
+                }
+            }
+        }
+    }
+
+    /// The ring's conversation goes into the event's data only by its id: it is not this connection's yet.
+    fn publish_ring(&self, conversation: Option<ConversationId>, data: EventData) {
+        tracing::debug!(connection = %self.settings.id, ?conversation, "ring");
+        self.publish(data);
+    }
+
+    fn accept(&mut self, ring_id: RingId, ctx: &mut Context<Self>) {
+        let answered = self.answer_ring(ring_id, true);
+        ctx.spawn(answered.into_actor(self).map(|outcome, connection, _| match outcome {
+            Ok(()) => {
+                connection.metrics().rings_accepted.inc();
+            }
+            // It rings again, here after a reconnect or at another agent.
+            Err(failure) => connection.note_error(&failure),
+        }));
+    }
+
+    fn answer_ring(
+        &mut self,
+        ring_id: RingId,
+        accept: bool,
+    ) -> impl Future<Output = Result<(), RequestFailure>> + use<> {
+        let ring_state = if accept { RingState::Accepted } else { RingState::Rejected };
+        let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
+        let answer = self.ask_here(request, Lane::Recovery);
+        async move { answer.await?.read(|response| response.outcome().map(drop)) }
+    }
+
+    /// Sends a request of a future of this connection.
+    pub(super) fn ask_here(
+        &mut self,
+        request: Request,
+        lane: Lane,
+    ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask { request, metadata: Vec::new(), lane, reply });
+        async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
+    }
+}
+
+impl Handler<AnswerRing> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AnswerRing { ring_id, accept, reply }: AnswerRing, ctx: &mut Self::Context) {
+        let answered = self.answer_ring(ring_id, accept);
+        ctx.spawn(answered.into_actor(self).map(|outcome, _, _| {
+            let _ = reply.send(outcome);
+        }));
+    }
+}

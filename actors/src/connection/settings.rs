@@ -1,0 +1,146 @@
+//! What a connection is told when it begins: who it is, what it wants to see, and its limits.
+
+use std::time::Duration;
+
+use tertulia_core::{
+    command::Limits,
+    conversation::HistoryStart,
+    id::{AccountId, AgentId, ConnectionId},
+    session::SessionPolicy,
+    ums::{AgentState, ClientProperties, ConversationQuery, Dialect, Stage},
+};
+
+use crate::platform::{AgentLogin, ConsumerLogin};
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionSettings {
+    /// Its name.
+    pub id: ConnectionId,
+    /// The account.
+    pub account: AccountId,
+    /// Who speaks.
+    pub login: Login,
+    /// Which conversations it wants to see.
+    pub subscribe: Subscribe,
+    /// What to do with offers; agents only.
+    pub rings: Rings,
+    /// The agent's state, set after each connect; agents only.
+    pub agent_state: Option<AgentState>,
+    /// The device, told when a consumer connects.
+    pub client_properties: ClientProperties,
+    /// Where message delivery begins in a conversation that was not known before.
+    pub history: HistoryStart,
+    /// How much one command may carry.
+    pub limits: Limits,
+    /// The deadlines and pauses of the session.
+    pub policy: SessionPolicy,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// Requests that may be in flight together, at most 1024.
+    pub max_requests: usize,
+    /// Frames read and not handled yet; at this limit the socket is not read any more.
+    pub max_unhandled_frames: usize,
+    /// Commands of one conversation that may wait; at this limit a caller is refused.
+    pub max_waiting_commands: usize,
+    /// How long a conversation that left the subscription stays in memory for late messages.
+    pub linger: Duration,
+}
+
+/// Who speaks on a connection.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// An agent or bot.
+    Agent(AgentLogin),
+    /// A consumer.
+    Consumer(ConsumerLogin),
+}
+
+/// Which conversations a connection wants to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribe {
+    /// In which stages.
+    pub stage: Vec<Stage>,
+    /// With whom; consumers see their own in any case.
+    pub agents: Agents,
+}
+
+/// With which agents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agents {
+    /// The connection's own.
+    Mine,
+    /// Any: the whole account, with a manager's permission.
+    All,
+    /// These.
+    Listed(Vec<AgentId>),
+}
+
+/// What to do with offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rings {
+    /// Take each.
+    Accept,
+    /// Emit an event and leave the answer to others.
+    Manual,
+    /// Ask for none.
+    Off,
+}
+
+impl ConnectionSettings {
+    /// A bot that takes every offer and sees its own open conversations.
+    #[must_use]
+    pub fn bot(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: AgentLogin) -> Self {
+        Self {
+            id: id.into(),
+            account: account.into(),
+            login: Login::Agent(login),
+            subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::Mine },
+            rings: Rings::Accept,
+            agent_state: Some(AgentState::Online),
+            client_properties: ClientProperties::default(),
+            history: HistoryStart::Beginning,
+            limits: Limits::default(),
+            policy: SessionPolicy::default(),
+            request_timeout: Duration::from_secs(30),
+            max_requests: 1024,
+            max_unhandled_frames: 256,
+            max_waiting_commands: 64,
+            linger: Duration::from_secs(10),
+        }
+    }
+
+    /// A consumer who sees all conversations of their own.
+    #[must_use]
+    pub fn consumer(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: ConsumerLogin) -> Self {
+        let bot = Self::bot(id, account, AgentLogin::Assertion(String::new().into()));
+        Self {
+            login: Login::Consumer(login),
+            subscribe: Subscribe { stage: vec![Stage::Open, Stage::Close], agents: Agents::All },
+            rings: Rings::Off,
+            agent_state: None,
+            // A consumer's token has no session behind it that could be prolonged.
+            policy: SessionPolicy { refresh_every: None, ..SessionPolicy::default() },
+            ..bot
+        }
+    }
+
+    /// The dialect of the connection's socket.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.login {
+            Login::Agent(_) => Dialect::Brand,
+            Login::Consumer(_) => Dialect::Consumer,
+        }
+    }
+
+    pub(super) fn query(&self, own: Option<&AgentId>) -> ConversationQuery {
+        let agent_ids = match (&self.login, &self.subscribe.agents) {
+            (Login::Consumer(_), _) | (_, Agents::All) => Vec::new(),
+            (Login::Agent(_), Agents::Mine) => own.cloned().into_iter().collect(),
+            (Login::Agent(_), Agents::Listed(agents)) => agents.clone(),
+        };
+        let brand_id = (self.dialect() == Dialect::Brand).then(|| self.account.clone());
+        ConversationQuery { brand_id, agent_ids, stage: self.subscribe.stage.clone(), ..ConversationQuery::default() }
+    }
+}

@@ -1,0 +1,177 @@
+//! One websocket: frames in, joined and bounded; messages out, queued and bounded.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_http::ws::Item;
+use awc::{
+    error::WsProtocolError,
+    ws::{CloseCode, CloseReason, Frame, Message},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt, Stream, StreamExt, stream};
+use tertulia_core::session::{ClosedBy, Closure};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::platform::Socket;
+
+/// Messages that wait to be written. The request table never has more requests out than this.
+pub(super) const WRITE_QUEUE: usize = 1024;
+/// How long one write may take before the socket counts as dead.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most fragments a message may come in.
+const MAX_FRAGMENTS: usize = 1024;
+
+/// What a socket gives.
+pub(super) enum Incoming {
+    /// A whole message. Its place in the connection's window is freed when the notification was handled.
+    Text(Bytes, OwnedSemaphorePermit),
+    /// A sign of life without content.
+    Alive,
+    /// The end. Nothing follows.
+    Closed(Closure, Option<SocketError>),
+}
+
+/// Why a socket ended other than by a close.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SocketError {
+    #[error("a frame or message above the limit of {limit} bytes")]
+    Oversize { limit: usize },
+    #[error("more than {MAX_FRAGMENTS} fragments of one message")]
+    TooManyFragments,
+    #[error("{0}")]
+    Protocol(WsProtocolError),
+}
+
+/// The write half. Dropping it ends the socket.
+pub(super) struct SocketWriter {
+    queue: mpsc::Sender<Message>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl SocketWriter {
+    /// Queues a text; `false` where the socket is gone or does not take any more.
+    pub(super) fn send(&self, text: String) -> bool {
+        self.queue.try_send(Message::Text(text.into())).is_ok()
+    }
+
+    /// Answers a ping.
+    fn pong(queue: &mpsc::Sender<Message>, payload: Bytes) {
+        // A full queue means that data is on its way out, which shows life as well.
+        let _ = queue.try_send(Message::Pong(payload));
+    }
+
+    /// Queues a close frame behind what is queued already.
+    pub(super) fn close(&self, code: u16) {
+        let reason = CloseReason { code: CloseCode::from(code), description: None };
+        // A full queue closes by dropping the writer.
+        let _ = self.queue.try_send(Message::Close(Some(reason)));
+    }
+}
+
+/// Splits a socket. `window` bounds the messages that were read and not handled yet: when it is used up nothing more is
+/// read, and TCP tells the platform to wait.
+pub(super) fn split(
+    socket: impl Socket,
+    window: Arc<Semaphore>,
+    max_frame: usize,
+    max_message: usize,
+) -> (SocketWriter, impl Stream<Item = Incoming>) {
+    let (mut sink, source) = socket.split();
+    let (queue, mut messages) = mpsc::channel::<Message>(WRITE_QUEUE);
+    let task = actix_rt::spawn(async move {
+        while let Some(message) = messages.recv().await {
+            let last = matches!(message, Message::Close(_));
+            if !matches!(timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) || last {
+                break;
+            }
+        }
+    });
+    let writer = SocketWriter { queue: queue.clone(), _task: AbortOnDropHandle::new(task) };
+    let reader = Reader { source, pongs: queue, window, joined: None, max_frame, max_message, ended: false };
+    (writer, stream::unfold(reader, |mut reader| async { reader.next().await.map(|incoming| (incoming, reader)) }))
+}
+
+struct Reader<S> {
+    source: S,
+    pongs: mpsc::Sender<Message>,
+    window: Arc<Semaphore>,
+    joined: Option<Joined>,
+    max_frame: usize,
+    max_message: usize,
+    ended: bool,
+}
+
+#[derive(Default)]
+struct Joined {
+    bytes: BytesMut,
+    fragments: usize,
+}
+
+impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
+    async fn next(&mut self) -> Option<Incoming> {
+        while !self.ended {
+            let whole = match self.source.next().await {
+                Some(Ok(Frame::Text(bytes) | Frame::Binary(bytes))) => bytes,
+                Some(Ok(Frame::Continuation(item))) => match self.join(item) {
+                    Ok(Some(bytes)) => bytes,
+                    Ok(None) => continue,
+                    Err(error) => return Some(self.end(ClosedBy::Us, None, Some(error))),
+                },
+                Some(Ok(Frame::Ping(payload))) => {
+                    SocketWriter::pong(&self.pongs, payload);
+                    return Some(Incoming::Alive);
+                }
+                Some(Ok(Frame::Pong(_))) => return Some(Incoming::Alive),
+                Some(Ok(Frame::Close(reason))) => {
+                    let code = reason.as_ref().map(|reason| u16::from(reason.code));
+                    let _ = self.pongs.try_send(Message::Close(reason));
+                    return Some(self.end(ClosedBy::Platform, code, None));
+                }
+                Some(Err(WsProtocolError::Overflow)) => {
+                    let error = SocketError::Oversize { limit: self.max_frame };
+                    return Some(self.end(ClosedBy::Us, None, Some(error)));
+                }
+                Some(Err(WsProtocolError::Io(_))) | None => {
+                    return Some(self.end(ClosedBy::Transport, None, None));
+                }
+                Some(Err(error)) => {
+                    return Some(self.end(ClosedBy::Transport, None, Some(SocketError::Protocol(error))));
+                }
+            };
+            // The window is closed only together with the connection, which then has no reader any more.
+            let permit = Arc::clone(&self.window).acquire_owned().await.ok()?;
+            return Some(Incoming::Text(whole, permit));
+        }
+        None
+    }
+
+    fn join(&mut self, item: Item) -> Result<Option<Bytes>, SocketError> {
+        let (bytes, last) = match item {
+            Item::FirstText(bytes) | Item::FirstBinary(bytes) => {
+                self.joined = None;
+                (bytes, false)
+            }
+            Item::Continue(bytes) => (bytes, false),
+            Item::Last(bytes) => (bytes, true),
+        };
+        let joined = self.joined.get_or_insert_default();
+        joined.fragments += 1;
+        if joined.fragments > MAX_FRAGMENTS {
+            return Err(SocketError::TooManyFragments);
+        }
+        if joined.bytes.len() + bytes.len() > self.max_message {
+            return Err(SocketError::Oversize { limit: self.max_message });
+        }
+        joined.bytes.extend_from_slice(&bytes);
+        Ok(if last { self.joined.take().map(|joined| joined.bytes.freeze()) } else { None })
+    }
+
+    fn end(&mut self, by: ClosedBy, code: Option<u16>, error: Option<SocketError>) -> Incoming {
+        self.ended = true;
+        Incoming::Closed(Closure { by, code }, error)
+    }
+}

@@ -1,0 +1,53 @@
+//! How a connection is doing, for whoever waits or watches.
+
+use serde::Serialize;
+use tertulia_core::session::Phase;
+
+/// How a connection is doing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// Where in its life it is.
+    pub state: Phase,
+    /// Since when.
+    pub since: jiff::Timestamp,
+    /// Failed attempts since it was last stable.
+    pub attempts: u32,
+    /// How often it became ready again after a loss.
+    pub reconnects: u64,
+    /// What last went wrong, in words.
+    pub last_error: Option<String>,
+    /// Conversations it holds.
+    pub conversations: usize,
+}
+
+impl ConnectionStatus {
+    pub(super) fn idle() -> Self {
+        Self {
+            state: Phase::Idle,
+            since: jiff::Timestamp::now(),
+            attempts: 0,
+            reconnects: 0,
+            last_error: None,
+            conversations: 0,
+        }
+    }
+
+    /// Whether it has given up or was stopped: nothing will happen until it is started again.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, Phase::Failed(_) | Phase::Stopped)
+    }
+
+    /// Whether it was stopped, or has given up and so has nothing left to stop.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.has_ended()
+    }
+
+    /// Whether commands are sent.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.state == Phase::Ready
+    }
+}

@@ -1,0 +1,215 @@
+//! The conversation's actor: takes states and records, and numbers what comes of them.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, Context, Handler, MessageResult, Supervised};
+use serde_json::Value;
+use tertulia_core::{
+    command::Identity,
+    conversation::{Conversation as Model, ConversationEvent, Outcome, Reception},
+    id::{ConversationId, DialogId},
+    ums::{Frame, Notification},
+};
+
+use super::{
+    CommandFailure, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, StateArrived,
+    Upstream, commands::CommandQueue, history::Histories,
+};
+use crate::{subscriber::EventData, supervision::Fairness};
+
+/// One conversation of one connection.
+pub struct Conversation {
+    pub(super) model: Model,
+    pub(super) upstream: Upstream,
+    /// Who commands, while commands may go out.
+    pub(super) ready: Option<Arc<Identity>>,
+    pub(super) commands: CommandQueue,
+    pub(super) histories: Histories,
+    /// Events emitted so far.
+    sequence: u64,
+    restarts: u32,
+    fairness: Fairness,
+}
+
+impl Conversation {
+    pub(crate) fn new(id: ConversationId, upstream: Upstream, ready: Option<Arc<Identity>>) -> Self {
+        Self {
+            model: Model::new(id, upstream.settings.dialect, upstream.settings.history),
+            upstream,
+            ready,
+            commands: CommandQueue::default(),
+            histories: Histories::default(),
+            sequence: 0,
+            restarts: 0,
+            fairness: Fairness::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &ConversationId {
+        self.model.id()
+    }
+
+    /// Emits an event of this conversation.
+    pub(super) fn emit(&mut self, data: EventData) {
+        self.sequence += 1;
+        self.upstream.routing.publish(&self.upstream.origin, Some((self.model.id(), self.sequence)), data);
+    }
+
+    /// Emits what a reception brought, and fetches what it showed to be missing.
+    pub(super) fn take_reception(&mut self, reception: Reception, ctx: &mut Context<Self>) {
+        let Reception { events, back_fill, .. } = reception;
+        for event in events {
+            self.notice(&event);
+            self.emit(EventData::Conversation(event));
+        }
+        self.fetch(back_fill, ctx);
+    }
+
+    /// What the actor itself makes of an event.
+    fn notice(&mut self, event: &ConversationEvent) {
+        match event {
+            ConversationEvent::Message(message) => self.commands.notice(message),
+            ConversationEvent::Gap { .. } => {
+                self.upstream.metrics.message_gaps.inc();
+            }
+            ConversationEvent::Dialog { dialog_id, .. } => {
+                let conversation = self.model.id().clone();
+                self.upstream.dialogs.do_send(DialogKnown { dialog_id: dialog_id.clone(), conversation });
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the records of a frame that belong here, and tells of which dialogs there were any.
+    fn take_records(&mut self, frame: &[u8], ctx: &mut Context<Self>) {
+        let Ok(text) = std::str::from_utf8(frame) else { return };
+        let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(text) else { return };
+        let batch_dialog = messages.dialog_id.as_ref();
+        let mut highest: Option<(DialogId, u64)> = None;
+        for record in &messages.records {
+            let elsewhere = record.conversation_id.as_ref().is_some_and(|id| id.as_str() != self.id().as_str());
+            if elsewhere {
+                continue;
+            }
+            if let (Some(dialog), Some(sequence)) = (record.dialog_id.as_ref().or(batch_dialog), record.sequence) {
+                let above = highest.as_ref().is_none_or(|(_, highest)| sequence > *highest);
+                if above {
+                    highest = Some((DialogId::from(dialog), sequence));
+                }
+            }
+            let reception = self.model.receive_record(record, batch_dialog.map(|dialog| dialog.as_str()));
+            self.take_reception(reception, ctx);
+        }
+        let dialog = highest.as_ref().map(|(dialog, _)| dialog.clone()).or_else(|| batch_dialog.map(DialogId::from));
+        if let Some(dialog) = dialog {
+            self.replayed(&dialog, highest.map(|(_, sequence)| sequence), ctx);
+        }
+        self.next_command(ctx);
+    }
+}
+
+impl Actor for Conversation {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.restarts > 0 {
+            self.emit(EventData::ConversationRestarted { restarts: self.restarts });
+            self.catch_up(None, ctx);
+        }
+    }
+}
+
+impl Supervised for Conversation {
+    /// The state after a panic is suspect: only the identity and the sequences that were confirmed are kept. The queue
+    /// of commands stays; the one in flight has an unknown outcome.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.restarts += 1;
+        self.model = self.model.rebuilt();
+        self.histories = Histories::default();
+        self.commands.lose_answer();
+    }
+}
+
+impl Handler<StateArrived> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, StateArrived { raw, place }: StateArrived, ctx: &mut Self::Context) {
+        let received = std::str::from_utf8(&raw).map(|text| self.model.receive_state(text));
+        let metrics = &self.upstream.metrics;
+        match received {
+            Ok(Ok(reception)) => {
+                match reception.outcome {
+                    Outcome::Processed => metrics.state_notifications_processed.inc(),
+                    Outcome::Ignored => metrics.state_notifications_ignored.inc(),
+                    Outcome::OutOfOrder => metrics.state_notifications_out_of_order.inc(),
+                };
+                self.take_reception(reception, ctx);
+                self.next_command(ctx);
+            }
+            Ok(Err(error)) => {
+                metrics.state_notifications_malformed.inc();
+                tracing::warn!(connection = %self.upstream.origin.connection, %error, "state cannot be read");
+            }
+            Err(_) => {
+                metrics.state_notifications_malformed.inc();
+            }
+        }
+        drop(place);
+        self.fairness.take_turns(ctx);
+    }
+}
+
+impl Handler<RecordsArrived> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, RecordsArrived { frame, place }: RecordsArrived, ctx: &mut Self::Context) {
+        self.take_records(&frame, ctx);
+        drop(place);
+        self.fairness.take_turns(ctx);
+    }
+}
+
+impl Handler<LinkReady> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, LinkReady { identity }: LinkReady, ctx: &mut Self::Context) {
+        self.ready = Some(identity);
+        self.next_command(ctx);
+    }
+}
+
+impl Handler<LinkLost> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, _: LinkLost, _: &mut Self::Context) {
+        self.ready = None;
+        self.histories.link_lost();
+    }
+}
+
+impl Handler<LinkFailed> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, _: LinkFailed, _: &mut Self::Context) {
+        self.ready = None;
+        self.fail_commands(&CommandFailure::NotConnected);
+    }
+}
+
+impl Handler<Leave> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        self.fail_commands(&CommandFailure::UnknownConversation);
+        ctx.stop();
+    }
+}
+
+impl Handler<Inspect> for Conversation {
+    type Result = MessageResult<Inspect>;
+
+    fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
+        let members: Value = self.model.members();
+        MessageResult(members)
+    }
+}

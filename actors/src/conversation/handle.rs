@@ -1,0 +1,238 @@
+//! A caller's hold on a conversation.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::Addr;
+use serde_json::Value;
+use tertulia_core::{
+    command::{Command, MessageRange, SendRichText, SendText},
+    id::{AgentId, CommandKey, ConnectionId, ConversationId, DialogId, SkillId, UserId},
+    time::Timestamp,
+    ums::{ChatState, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
+};
+use tokio::{sync::oneshot, time::timeout};
+use uuid::Uuid;
+
+use super::{CommandFailure, Conversation, Done, Inspect, Perform};
+use crate::supervision::Depth;
+
+/// How long a command may take that names no other deadline, waiting for a reconnect included.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
+/// How much longer the caller waits than the conversation, which answers first.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// A caller's hold on a conversation. Cheap to clone, usable from any thread.
+///
+/// Commands are carried out in the order in which they are given, one at a time. Each answers once the platform
+/// confirmed it, or fails with a typed reason; none is carried out twice.
+#[derive(Clone)]
+pub struct ConversationHandle(Arc<Inner>);
+
+struct Inner {
+    connection: ConnectionId,
+    id: ConversationId,
+    address: Addr<Conversation>,
+    queue: Depth,
+}
+
+impl ConversationHandle {
+    pub(crate) fn new(connection: ConnectionId, id: ConversationId, address: Addr<Conversation>, queue: Depth) -> Self {
+        Self(Arc::new(Inner { connection, id, address, queue }))
+    }
+
+    /// Which conversation.
+    #[must_use]
+    pub fn id(&self) -> &ConversationId {
+        &self.0.id
+    }
+
+    /// Through which connection.
+    #[must_use]
+    pub fn connection(&self) -> &ConnectionId {
+        &self.0.connection
+    }
+
+    /// Carries out a command under the caller's own key, within `patience`.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn perform_as(
+        &self,
+        key: CommandKey,
+        command: Command,
+        patience: Duration,
+    ) -> Result<Done, CommandFailure> {
+        let place = self.0.queue.try_enter().ok_or(CommandFailure::Overloaded)?;
+        let (reply, done) = oneshot::channel();
+        let deadline = Instant::now() + patience;
+        self.0.address.do_send(Perform { command, key: key.clone(), deadline, reply, place });
+        match timeout(patience + MARGIN, done).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Err(_) => Err(CommandFailure::OutcomeUnknown { key }),
+        }
+    }
+
+    /// Carries out a command under a new key.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn perform(&self, command: Command) -> Result<Done, CommandFailure> {
+        self.perform_as(CommandKey::from(Uuid::now_v7().to_string()), command, DEFAULT_PATIENCE).await
+    }
+
+    /// Publishes text in the open dialog (CV-F6).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn send_text(&self, text: impl Into<String>) -> Result<Done, CommandFailure> {
+        self.perform(Command::SendText(SendText { text: text.into(), ..SendText::default() })).await
+    }
+
+    /// Publishes text for agents and agent managers only (CV-F7).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn send_private_text(&self, text: impl Into<String>) -> Result<Done, CommandFailure> {
+        self.perform(Command::SendText(SendText { text: text.into(), private: true, ..SendText::default() })).await
+    }
+
+    /// Publishes structured content in the open dialog (CV-F8).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn send_rich_text(&self, content: Value) -> Result<Done, CommandFailure> {
+        self.perform(Command::SendRichText(SendRichText { content, ..SendRichText::default() })).await
+    }
+
+    /// Reads the open dialog's history (CV-F5); [`Done::messages`] has it.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn query_messages(&self, range: MessageRange) -> Result<Done, CommandFailure> {
+        self.perform(Command::QueryMessages { dialog: None, range }).await
+    }
+
+    /// Takes part in the open dialog (CV-F3).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn join(&self, role: ParticipantRole) -> Result<Done, CommandFailure> {
+        self.perform(Command::Join { role, dialog: None }).await
+    }
+
+    /// Takes part no more.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn leave(&self) -> Result<Done, CommandFailure> {
+        self.perform(Command::Leave { dialog: None }).await
+    }
+
+    /// Moves the conversation to an agent, a skill or both (CV-F14).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn transfer(&self, agent: Option<AgentId>, skill: Option<SkillId>) -> Result<Done, CommandFailure> {
+        self.perform(Command::Transfer { agent, skill }).await
+    }
+
+    /// Ends the conversation and lets the survey begin where the account has one.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn close(&self) -> Result<Done, CommandFailure> {
+        self.perform(Command::Close).await
+    }
+
+    /// Ends the conversation with all its dialogs, without a survey.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn close_at_once(&self) -> Result<Done, CommandFailure> {
+        self.perform(Command::CloseAtOnce).await
+    }
+
+    /// Ends one dialog.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn close_dialog(&self, dialog: DialogId) -> Result<Done, CommandFailure> {
+        self.perform(Command::CloseDialog { dialog, by: None, cause: None }).await
+    }
+
+    /// Tells that messages arrived on the device.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn accept(&self, sequences: Vec<u64>) -> Result<Done, CommandFailure> {
+        self.receipt(DeliveryStatus::Accept, sequences).await
+    }
+
+    /// Tells that messages were shown.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn read(&self, sequences: Vec<u64>) -> Result<Done, CommandFailure> {
+        self.receipt(DeliveryStatus::Read, sequences).await
+    }
+
+    async fn receipt(&self, status: DeliveryStatus, sequences: Vec<u64>) -> Result<Done, CommandFailure> {
+        self.perform(Command::AcceptStatus { dialog: None, status, sequences, metadata: Vec::new() }).await
+    }
+
+    /// Tells what this side is doing.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn set_chat_state(&self, chat_state: ChatState) -> Result<Done, CommandFailure> {
+        self.perform(Command::ChatState { dialog: None, chat_state }).await
+    }
+
+    /// Sets how soon an answer is wanted (CV-F13); `value` counts for [`TtrType::Custom`], in seconds.
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn set_ttr(&self, ttr_type: TtrType, value: u64) -> Result<Done, CommandFailure> {
+        self.perform(Command::SetTtr { ttr_type, value }).await
+    }
+
+    /// Sets the deadline of the answer (CV-F11).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn set_manual_ettr(&self, time: Timestamp) -> Result<Done, CommandFailure> {
+        self.perform(Command::SetManualEttr { time }).await
+    }
+
+    /// Gives the consumer's satisfaction, from 0 to 5 (CV-F10).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn set_csat(&self, rate: u8, resolved: Option<bool>) -> Result<Done, CommandFailure> {
+        self.perform(Command::SetCsat { rate, resolved, status: CsatStatus::Filled }).await
+    }
+
+    /// Gives the conversation to another identity of its consumer (CV-F1).
+    ///
+    /// # Errors
+    /// [`CommandFailure`].
+    pub async fn consumer_takeover(&self, new_consumer: UserId) -> Result<Done, CommandFailure> {
+        self.perform(Command::ConsumerTakeover { new_consumer }).await
+    }
+
+    /// All members under the class page's names.
+    ///
+    /// # Errors
+    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    pub async fn members(&self) -> Result<Value, CommandFailure> {
+        match timeout(MARGIN, self.0.address.send(Inspect)).await {
+            Ok(Ok(members)) => Ok(members),
+            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Err(_) => Err(CommandFailure::TimedOut),
+        }
+    }
+}

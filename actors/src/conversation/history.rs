@@ -1,0 +1,220 @@
+//! Missing history: which stretches are to be fetched, one after the other, and what comes of each.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
+use tertulia_core::{
+    conversation::BackFill,
+    id::DialogId,
+    ums::{Dialect, MessageQuery, MessageRecord, MessageSubscription, Request},
+};
+use tokio::sync::oneshot;
+
+use super::{CatchUp, Conversation};
+use crate::request::{Answer, Ask, Lane, RequestFailure};
+
+/// Records asked for at a time.
+const PAGE: u64 = 500;
+/// How long the replay of a consumer's subscription may take to begin.
+const REPLAY_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait before a stretch is asked for again that the platform could not give just now.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The stretches of history that are missing. One is fetched at a time; each is wanted once.
+#[derive(Default)]
+pub(super) struct Histories {
+    wanted: VecDeque<BackFill>,
+    fetching: Option<Fetching>,
+    /// The history is known up to the present of the last catch-up.
+    current: bool,
+    waiters: Vec<oneshot::Sender<bool>>,
+}
+
+struct Fetching {
+    stretch: BackFill,
+    /// Ends the wait for a consumer's replay.
+    deadline: Option<SpawnHandle>,
+}
+
+impl Histories {
+    /// Whether nothing is missing that was there when the link was last found up to date.
+    pub(super) fn is_current(&self) -> bool {
+        self.current && self.fetching.is_none() && self.wanted.is_empty()
+    }
+
+    /// The socket is gone: what it would have brought is asked for again by the next catch-up.
+    pub(super) fn link_lost(&mut self) {
+        self.current = false;
+        self.wanted.clear();
+        self.fetching = None;
+        self.tell(false);
+    }
+
+    fn tell(&mut self, outcome: bool) {
+        for waiter in self.waiters.drain(..) {
+            let _ = waiter.send(outcome);
+        }
+    }
+}
+
+impl Conversation {
+    /// Fetches stretches that a state or record showed to be missing.
+    pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
+        self.histories.wanted.extend(stretches);
+        self.fetch_next(ctx);
+    }
+
+    /// Fetches everything that may have been missed: the known holes, and what came after the newest known record.
+    pub(super) fn catch_up(&mut self, done: Option<oneshot::Sender<bool>>, ctx: &mut Context<Self>) {
+        self.histories.waiters.extend(done);
+        self.histories.current = false;
+        // What was wanted before is a part of this.
+        self.histories.wanted = self.model.holes().into();
+        self.fetch_next(ctx);
+    }
+
+    fn fetch_next(&mut self, ctx: &mut Context<Self>) {
+        if self.histories.fetching.is_some() {
+            return;
+        }
+        let Some(stretch) = self.histories.wanted.pop_front() else {
+            self.histories.current = true;
+            self.histories.tell(true);
+            self.next_command(ctx);
+            return;
+        };
+        let request = self.history_request(&stretch);
+        self.histories.fetching = Some(Fetching { stretch, deadline: None });
+        let (requests, permits) = (self.upstream.requests.clone(), Arc::clone(&self.upstream.histories));
+        let answer = async move {
+            let _permit = permits.acquire_owned().await;
+            let (reply, answer) = oneshot::channel();
+            requests.do_send(Ask { request, metadata: Vec::new(), lane: Lane::Recovery, reply });
+            answer.await.unwrap_or(Err(RequestFailure::ConnectionLost))
+        };
+        ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| conversation.fetched(answer, ctx)));
+    }
+
+    fn history_request(&self, stretch: &BackFill) -> Request {
+        let signed = |sequence: u64| i64::try_from(sequence).unwrap_or(i64::MAX);
+        match self.upstream.settings.dialect {
+            Dialect::Brand => Request::QueryMessages(MessageQuery {
+                dialog_id: stretch.dialog_id.clone(),
+                newer_than_sequence: Some(stretch.newer_than.map_or(-1, signed)),
+                older_than_sequence: stretch.older_than.map(signed),
+                max_quantity: Some(PAGE),
+            }),
+            Dialect::Consumer => Request::SubscribeMessages(MessageSubscription {
+                conversation_id: self.model.id().clone(),
+                dialog_id: stretch.dialog_id.clone(),
+                from_seq: stretch.newer_than.map_or(0, |newest| newest + 1),
+            }),
+        }
+    }
+
+    fn fetched(&mut self, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
+        // The link was lost meanwhile: the next catch-up asks again.
+        let Some(Fetching { stretch, .. }) = &self.histories.fetching else { return };
+        let stretch = stretch.clone();
+        let taken = match (answer, self.upstream.settings.dialect) {
+            (Ok(answer), Dialect::Brand) => self.take_history(&answer, &stretch, ctx),
+            (Ok(answer), Dialect::Consumer) => {
+                answer.read(|response| response.outcome().map(drop)).map(|()| self.await_replay(ctx))
+            }
+            (Err(failure), _) => Err(failure),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(RequestFailure::Answer(error)) if !error.is_transient() => {
+                tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %error, "history refused");
+                self.stretch_done(&stretch, None, ctx);
+            }
+            Err(RequestFailure::ConnectionLost | RequestFailure::NotConnected) => self.histories.link_lost(),
+            Err(failure) => {
+                tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %failure, "history delayed");
+                ctx.run_later(AGAIN_AFTER, move |conversation, ctx| {
+                    if conversation.histories.fetching.take().is_some() {
+                        conversation.histories.wanted.push_front(stretch);
+                        conversation.fetch_next(ctx);
+                    }
+                });
+            }
+        }
+    }
+
+    fn take_history(
+        &mut self,
+        answer: &Answer,
+        stretch: &BackFill,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), RequestFailure> {
+        let dialog = stretch.dialog_id.clone();
+        let (highest, count) = answer.read(|response| {
+            let body = response.outcome()?;
+            let records: Vec<MessageRecord<'_>> = body.and_then(|body| body.read().ok()).unwrap_or_default();
+            let mut highest = None;
+            for record in &records {
+                highest = highest.max(record.sequence);
+                let reception = self.model.receive_record(record, Some(dialog.as_str()));
+                self.count_filled(&reception);
+                self.take_reception(reception, ctx);
+            }
+            Ok((highest, records.len()))
+        })?;
+        if let Some(highest) = highest
+            && count as u64 >= PAGE
+        {
+            let rest = BackFill { newer_than: Some(highest), ..stretch.clone() };
+            self.histories.wanted.push_front(rest);
+        }
+        self.stretch_done(stretch, highest, ctx);
+        Ok(())
+    }
+
+    fn count_filled(&self, reception: &tertulia_core::conversation::Reception) {
+        let messages = reception.events.iter().filter(|event| event.name() == "message").count();
+        self.upstream.metrics.messages_back_filled.inc_by(messages as u64);
+    }
+
+    /// A consumer's subscription replays by a notification of its own (§5.4).
+    fn await_replay(&mut self, ctx: &mut Context<Self>) {
+        let deadline = ctx.run_later(REPLAY_WITHIN, |conversation, ctx| {
+            if let Some(Fetching { stretch, .. }) = &conversation.histories.fetching {
+                let stretch = stretch.clone();
+                conversation.stretch_done(&stretch, None, ctx);
+            }
+        });
+        if let Some(fetching) = &mut self.histories.fetching {
+            fetching.deadline = Some(deadline);
+        }
+    }
+
+    /// Notes a batch of records of a dialog: the replay, if one is awaited.
+    pub(super) fn replayed(&mut self, dialog: &DialogId, highest: Option<u64>, ctx: &mut Context<Self>) {
+        let Some(Fetching { stretch, deadline: Some(_) }) = &self.histories.fetching else { return };
+        if stretch.dialog_id == *dialog {
+            let stretch = stretch.clone();
+            self.stretch_done(&stretch, highest, ctx);
+        }
+    }
+
+    /// The platform has given what it has of a stretch; what is still missing there will not come.
+    fn stretch_done(&mut self, stretch: &BackFill, highest: Option<u64>, ctx: &mut Context<Self>) {
+        if let Some(Fetching { deadline: Some(deadline), .. }) = self.histories.fetching.take() {
+            ctx.cancel_future(deadline);
+        }
+        let below = stretch.older_than.and_then(|older| older.checked_sub(1));
+        let through = highest.max(below).or(stretch.newer_than).unwrap_or_default();
+        let reception = self.model.history_exhausted(&stretch.dialog_id, through);
+        self.take_reception(reception, ctx);
+        self.fetch_next(ctx);
+    }
+}
+
+impl Handler<CatchUp> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, CatchUp { done }: CatchUp, ctx: &mut Self::Context) {
+        self.catch_up(Some(done), ctx);
+    }
+}

@@ -1,0 +1,96 @@
+//! What a conversation is told.
+
+use std::{sync::Arc, time::Instant};
+
+use actix::Message;
+use bytes::Bytes;
+use serde_json::Value;
+use tertulia_core::{
+    command::{Command, Identity},
+    id::{CommandKey, ConversationId, DialogId},
+};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{CommandFailure, Done};
+use crate::supervision::DepthPermit;
+
+/// The place of a frame among those read and not handled yet. It is freed when everything that came in the frame was
+/// handled, which is what lets the socket be read further.
+#[derive(Clone)]
+pub(crate) struct Place(#[expect(dead_code, reason = "held until it is dropped")] Arc<OwnedSemaphorePermit>);
+
+impl Place {
+    pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(permit))
+    }
+}
+
+/// A state of this conversation, as sent.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct StateArrived {
+    pub(crate) raw: Bytes,
+    pub(crate) place: Place,
+}
+
+/// A frame with records of this conversation.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct RecordsArrived {
+    pub(crate) frame: Bytes,
+    pub(crate) place: Place,
+}
+
+/// The connection has a new socket: fetch what was missed, and answer whether that went well.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CatchUp {
+    pub(crate) done: oneshot::Sender<bool>,
+}
+
+/// The connection is ready: commands may go out.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LinkReady {
+    pub(crate) identity: Arc<Identity>,
+}
+
+/// The socket is gone: commands wait.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LinkLost;
+
+/// The connection has given up: commands fail.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LinkFailed;
+
+/// The conversation leaves memory.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Leave;
+
+/// Carries out a command when its turn has come.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Perform {
+    pub(crate) command: Command,
+    pub(crate) key: CommandKey,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
+    pub(crate) place: DepthPermit,
+}
+
+/// Answers all members under the class page's names.
+#[derive(Message)]
+#[rtype(result = "Value")]
+pub(crate) struct Inspect;
+
+/// Tells the connection that a dialog other than MAIN belongs to a conversation: its records may come without the
+/// conversation's id (MS-9).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct DialogKnown {
+    pub(crate) dialog_id: DialogId,
+    pub(crate) conversation: ConversationId,
+}

@@ -1,0 +1,23 @@
+//! A conversation's actor: the model around which notifications, commands and missing history meet.
+//!
+//! It knows its connection only as a recipient of requests. Commands go out one at a time in the order they came;
+//! a send whose answer was lost is looked up in the history before it is repeated.
+
+mod actor;
+mod commands;
+mod directory;
+mod failure;
+mod handle;
+mod history;
+mod messages;
+mod upstream;
+
+pub use actor::Conversation;
+pub use commands::Done;
+pub use directory::Directory;
+pub use failure::CommandFailure;
+pub use handle::ConversationHandle;
+pub(crate) use messages::{
+    CatchUp, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, StateArrived,
+};
+pub(crate) use upstream::{ConversationSettings, Upstream};

@@ -1,0 +1,34 @@
+//! What a conversation knows of its connection.
+
+use std::sync::Arc;
+
+use actix::Recipient;
+use tertulia_core::{command::Limits, conversation::HistoryStart, ums::Dialect};
+use tokio::sync::Semaphore;
+
+use super::DialogKnown;
+use crate::{
+    metrics::Metrics,
+    request::Ask,
+    subscriber::{Origin, RoutingTable},
+};
+
+/// What a conversation knows of its connection.
+pub(crate) struct Upstream {
+    pub(crate) requests: Recipient<Ask>,
+    pub(crate) dialogs: Recipient<DialogKnown>,
+    pub(crate) routing: Arc<RoutingTable>,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Bounds the histories read at the same time over all conversations of the connection.
+    pub(crate) histories: Arc<Semaphore>,
+    pub(crate) settings: ConversationSettings,
+}
+
+/// A conversation's part of its connection's settings.
+#[derive(Clone, Copy)]
+pub(crate) struct ConversationSettings {
+    pub(crate) dialect: Dialect,
+    pub(crate) history: HistoryStart,
+    pub(crate) limits: Limits,
+}

@@ -1,0 +1,165 @@
+//! An agent's login, its refresh and its end (protocol §2.1, §2.2; wire-from-sdk §3).
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tertulia_core::id::{AgentId, UserId};
+
+use super::{
+    HttpError, PlatformClient, Service,
+    http::{Call, read},
+};
+
+/// How an agent proves who it is.
+#[derive(Clone, Debug)]
+pub enum AgentLogin {
+    /// User name and password.
+    Password {
+        /// The login name.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// User name and the four values of a bot's API key.
+    ApiKey {
+        /// The login name.
+        username: String,
+        /// The application's key, or OAuth2 client id.
+        app_key: SecretString,
+        /// The application's secret, or OAuth2 client secret.
+        secret: SecretString,
+        /// The access token.
+        access_token: SecretString,
+        /// The access token's secret.
+        access_token_secret: SecretString,
+    },
+    /// A SAML assertion, base64.
+    Assertion(SecretString),
+    /// A token obtained elsewhere. It cannot be refreshed.
+    Bearer {
+        /// The token.
+        bearer: SecretString,
+        /// The user it belongs to, digits.
+        user_id: String,
+    },
+}
+
+/// What a login gave.
+#[derive(Clone, Debug)]
+pub struct AgentSession {
+    /// The token that opens the socket.
+    pub bearer: SecretString,
+    /// The agent's id in the brand dialect.
+    pub agent_id: AgentId,
+    /// The agent's public id, where the login told it.
+    pub user_id: Option<UserId>,
+    /// The agent's name, where the login told it.
+    pub name: Option<String>,
+    refresh: Option<Refresh>,
+}
+
+#[derive(Clone, Debug)]
+struct Refresh {
+    csrf: SecretString,
+    session_id: SecretString,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginAnswer {
+    bearer: SecretString,
+    #[serde(default)]
+    csrf: Option<SecretString>,
+    #[serde(default)]
+    session_id: Option<SecretString>,
+    config: LoginConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LoginConfig {
+    user_id: Value,
+    #[serde(default)]
+    user_pid: Option<UserId>,
+    #[serde(default)]
+    login_name: Option<String>,
+}
+
+impl AgentLogin {
+    fn body(&self) -> Option<Value> {
+        match self {
+            Self::Password { username, password } => {
+                Some(json!({ "username": username, "password": password.expose_secret() }))
+            }
+            Self::ApiKey { username, app_key, secret, access_token, access_token_secret } => Some(json!({
+                "username": username,
+                "appKey": app_key.expose_secret(),
+                "secret": secret.expose_secret(),
+                "accessToken": access_token.expose_secret(),
+                "accessTokenSecret": access_token_secret.expose_secret(),
+            })),
+            Self::Assertion(assertion) => Some(json!({ "jwt": "dummy", "assertion": assertion.expose_secret() })),
+            Self::Bearer { .. } => None,
+        }
+    }
+}
+
+impl PlatformClient {
+    /// Logs an agent in when it is this login's turn.
+    ///
+    /// # Errors
+    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    pub async fn log_in(&self, login: &AgentLogin) -> Result<AgentSession, HttpError> {
+        if let AgentLogin::Bearer { bearer, user_id } = login {
+            let agent_id = AgentId::of(&self.account, user_id);
+            return Ok(AgentSession { bearer: bearer.clone(), agent_id, user_id: None, name: None, refresh: None });
+        }
+        self.platform.turns.log_in(&self.account).await;
+        let service = Service::AgentLogin;
+        let host = self.host(service).await?;
+        let path = format!("/api/account/{}/login?v=1.3", self.account);
+        let body = login.body();
+        let call = Call { service, host: host.clone(), path, headers: Vec::new(), body: body.as_ref() };
+        let answer: LoginAnswer = read(&self.post(call).await?, service, &host)?;
+        let LoginAnswer { bearer, csrf, session_id, config } = answer;
+        let user = config.user_id.as_str().map_or_else(|| config.user_id.to_string(), str::to_owned);
+        Ok(AgentSession {
+            bearer,
+            agent_id: AgentId::of(&self.account, &user),
+            user_id: config.user_pid,
+            name: config.login_name,
+            refresh: csrf.zip(session_id).map(|(csrf, session_id)| Refresh { csrf, session_id }),
+        })
+    }
+
+    /// Prolongs an agent's session; does nothing for one that cannot be prolonged.
+    ///
+    /// # Errors
+    /// [`HttpError`]; a 401 means that the session is gone.
+    pub async fn refresh(&self, session: &AgentSession) -> Result<(), HttpError> {
+        self.with_session(session, "refresh").await
+    }
+
+    /// Ends an agent's session.
+    ///
+    /// # Errors
+    /// [`HttpError`] where the platform did not hear of it; the session then ends by itself.
+    pub async fn log_out(&self, session: &AgentSession) -> Result<(), HttpError> {
+        self.with_session(session, "logout").await
+    }
+
+    async fn with_session(&self, session: &AgentSession, operation: &str) -> Result<(), HttpError> {
+        let Some(Refresh { csrf, session_id }) = &session.refresh else { return Ok(()) };
+        let service = Service::AgentLogin;
+        let host = self.host(service).await?;
+        let body = json!({ "csrf": csrf.expose_secret() });
+        let call = Call {
+            service,
+            host,
+            path: format!("/api/account/{}/{operation}?v=1.3", self.account),
+            headers: vec![("cookie", format!("session_id={};", session_id.expose_secret()))],
+            body: Some(&body),
+        };
+        self.post(call).await.map(drop)
+    }
+}

@@ -1,0 +1,220 @@
+//! One connection's HTTP client, and what can go wrong with a request.
+
+use std::{sync::Arc, time::Duration};
+
+use awc::{
+    Client, Connector,
+    error::{SendRequestError, WsClientError},
+    http::{StatusCode, header},
+};
+use serde::de::DeserializeOwned;
+use tertulia_core::{
+    id::AccountId,
+    session::{LoginRefusal, RefreshRefusal, SocketRefusal},
+};
+
+use super::{Platform, Service};
+
+/// The largest answer taken from an HTTP service, in bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// A request to one of the platform's services that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The service cannot be reached: no such host, refused, or its certificate is not trusted or expired.
+    #[error("{service} at {host} cannot be reached: {detail}")]
+    Unreachable {
+        /// The service.
+        service: Service,
+        /// The host, or the address of the discovery service.
+        host: String,
+        /// What the transport says.
+        detail: String,
+    },
+    /// The service answered with an error.
+    #[error("{service} at {host} answered {status}: {text}")]
+    Status {
+        /// The service.
+        service: Service,
+        /// The host.
+        host: String,
+        /// The status.
+        status: u16,
+        /// The beginning of its words.
+        text: String,
+        /// The wait it asked for.
+        retry_after: Option<Duration>,
+    },
+    /// The service answered something else than expected.
+    #[error("{service} at {host} answered something unexpected: {detail}")]
+    Unexpected {
+        /// The service.
+        service: Service,
+        /// The host.
+        host: String,
+        /// What does not fit.
+        detail: String,
+    },
+}
+
+impl HttpError {
+    /// The status, if there was an answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+        }
+    }
+
+    /// What a failed login means for the session (protocol §2.1).
+    #[must_use]
+    pub fn login_refusal(&self) -> LoginRefusal {
+        match self.status() {
+            Some(400 | 401 | 403 | 451) => LoginRefusal::Credentials,
+            Some(429) => LoginRefusal::Throttled { retry_after: self.retry_after() },
+            _ => LoginRefusal::Unavailable,
+        }
+    }
+
+    /// What a failed refresh means for the session.
+    #[must_use]
+    pub fn refresh_refusal(&self) -> RefreshRefusal {
+        match self.status() {
+            Some(401) => RefreshRefusal::Unauthorized,
+            _ => RefreshRefusal::Unavailable,
+        }
+    }
+
+    /// What a failed upgrade means for the session.
+    #[must_use]
+    pub fn socket_refusal(&self) -> SocketRefusal {
+        match self.status() {
+            Some(401 | 403) => SocketRefusal::Unauthorized,
+            Some(429) => SocketRefusal::Throttled { retry_after: self.retry_after() },
+            _ => SocketRefusal::Unavailable,
+        }
+    }
+}
+
+/// The HTTP side of one connection. Lives on the connection's arbiter.
+#[derive(Clone)]
+pub struct PlatformClient {
+    pub(super) platform: Arc<Platform>,
+    pub(super) account: AccountId,
+    pub(super) http: Client,
+}
+
+/// One request, before it is sent.
+pub(super) struct Call<'a> {
+    pub service: Service,
+    pub host: String,
+    pub path: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Option<&'a serde_json::Value>,
+}
+
+impl PlatformClient {
+    /// A client for `account`.
+    #[must_use]
+    pub fn new(platform: Arc<Platform>, account: AccountId) -> Self {
+        let timeout = platform.settings.request_timeout;
+        let connector = Connector::new()
+            .rustls_0_23(Arc::clone(&platform.tls))
+            // Each open websocket holds a place of the pool for ever: with the default limit of 100 the next one hangs.
+            .limit(0)
+            .timeout(timeout)
+            .handshake_timeout(timeout);
+        let http = Client::builder().connector(connector).timeout(timeout).disable_redirects().finish();
+        Self { platform, account, http }
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, HttpError> {
+        let Call { service, host, path, headers, .. } = call;
+        let mut request = self.http.get(address(&host, &path));
+        for (name, value) in headers {
+            request = request.insert_header((name, value));
+        }
+        let response = request.send().await.map_err(|error| unreachable(service, &host, &error))?;
+        answer(response, service, &host).await.and_then(|bytes| read(&bytes, service, &host))
+    }
+
+    /// Posts JSON and hands back the answer's bytes.
+    pub(super) async fn post(&self, call: Call<'_>) -> Result<Vec<u8>, HttpError> {
+        let Call { service, host, path, headers, body } = call;
+        let mut request = self.http.post(address(&host, &path)).insert_header((header::ACCEPT, "application/json"));
+        for (name, value) in headers {
+            request = request.insert_header((name, value));
+        }
+        let sent = match body {
+            Some(body) => request.send_json(body),
+            None => request.insert_header((header::CONTENT_LENGTH, "0")).send(),
+        };
+        let response = sent.await.map_err(|error| unreachable(service, &host, &error))?;
+        answer(response, service, &host).await
+    }
+}
+
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], service: Service, host: &str) -> Result<T, HttpError> {
+    serde_json::from_slice(bytes).map_err(|error| HttpError::Unexpected {
+        service,
+        host: host.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+fn address(host: &str, path: &str) -> String {
+    // Base URIs are bare hosts (protocol §1.2); only the discovery service is configured with its scheme.
+    if host.contains("://") { format!("{host}{path}") } else { format!("https://{host}{path}") }
+}
+
+async fn answer<S>(mut response: awc::ClientResponse<S>, service: Service, host: &str) -> Result<Vec<u8>, HttpError>
+where
+    S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,
+{
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    let body = response.body().limit(MAX_ANSWER).await;
+    if !status.is_success() {
+        let text = body.map(|bytes| beginning(&bytes)).unwrap_or_default();
+        return Err(HttpError::Status { service, host: host.to_owned(), status: status.as_u16(), text, retry_after });
+    }
+    body.map(|bytes| bytes.to_vec()).map_err(|error| HttpError::Unexpected {
+        service,
+        host: host.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().take(200).collect()
+}
+
+fn unreachable(service: Service, host: &str, error: &SendRequestError) -> HttpError {
+    HttpError::Unreachable { service, host: host.to_owned(), detail: error.to_string() }
+}
+
+pub(super) fn upgrade_failed(service: Service, host: &str, error: &WsClientError) -> HttpError {
+    match error {
+        WsClientError::InvalidResponseStatus(status) => HttpError::Status {
+            service,
+            host: host.to_owned(),
+            status: StatusCode::as_u16(status),
+            text: "websocket upgrade refused".to_owned(),
+            retry_after: None,
+        },
+        WsClientError::SendRequest(error) => unreachable(service, host, error),
+        other => HttpError::Unexpected { service, host: host.to_owned(), detail: other.to_string() },
+    }
+}

@@ -1,0 +1,81 @@
+//! The platform's HTTP side: where its services are, who may speak, and how a socket is opened.
+
+mod agent;
+mod consumer;
+mod discovery;
+mod http;
+mod pacing;
+mod socket;
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use dashmap::DashMap;
+use tertulia_core::id::AccountId;
+
+pub use agent::{AgentLogin, AgentSession};
+pub use consumer::{ConsumerIdentity, ConsumerLogin};
+pub use discovery::Service;
+pub use http::{HttpError, PlatformClient};
+pub use pacing::Pace;
+pub use socket::Socket;
+pub use tls::TlsError;
+
+use discovery::Host;
+use pacing::Turns;
+
+/// Where the messaging platform is and how it is spoken to.
+#[derive(Clone, Debug)]
+pub struct PlatformSettings {
+    /// The discovery service, such as `https://adminlogin.liveperson.net`.
+    pub discovery: String,
+    /// More certificate authorities to trust, as PEM texts.
+    pub authorities: Vec<String>,
+    /// How long one HTTP request may take.
+    pub request_timeout: Duration,
+    /// The largest websocket frame taken, in bytes.
+    pub max_frame_bytes: usize,
+    /// The largest message taken when it comes in several frames, in bytes.
+    pub max_message_bytes: usize,
+    /// How fast this process logs in and connects.
+    pub pace: Pace,
+}
+
+impl Default for PlatformSettings {
+    fn default() -> Self {
+        Self {
+            discovery: "https://adminlogin.liveperson.net".to_owned(),
+            authorities: Vec::new(),
+            request_timeout: Duration::from_secs(10),
+            max_frame_bytes: 1024 * 1024,
+            max_message_bytes: 16 * 1024 * 1024,
+            pace: Pace::default(),
+        }
+    }
+}
+
+/// The platform as one process sees it: settings, trust and the cache of service hosts, shared by all connections.
+pub struct Platform {
+    settings: PlatformSettings,
+    tls: Arc<rustls::ClientConfig>,
+    hosts: DashMap<(AccountId, Service), Host>,
+    turns: Turns,
+}
+
+impl Platform {
+    /// The platform at the settings' discovery service.
+    ///
+    /// # Errors
+    /// [`TlsError`] where an authority is no certificate.
+    pub fn new(settings: PlatformSettings) -> Result<Arc<Self>, TlsError> {
+        let tls = tls::client_config(&settings.authorities)?;
+        let turns = Turns::new(settings.pace);
+        Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns }))
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &PlatformSettings {
+        &self.settings
+    }
+}

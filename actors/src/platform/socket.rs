@@ -1,0 +1,48 @@
+//! Opening a websocket (protocol §3.1).
+
+use awc::{
+    error::WsProtocolError,
+    ws::{Frame, Message},
+};
+use futures_util::{Sink, Stream};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{HttpError, PlatformClient, Service, http::upgrade_failed};
+
+/// An open websocket.
+pub trait Socket: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + 'static {}
+
+impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + 'static> Socket for S {}
+
+impl PlatformClient {
+    /// Opens a brand's socket when it is its turn. The token travels in the address.
+    ///
+    /// # Errors
+    /// [`HttpError`]; its `socket_refusal` tells what it means for the session.
+    pub async fn open_brand_socket(&self, bearer: &SecretString) -> Result<impl Socket + use<>, HttpError> {
+        let path = format!("messaging/brand/{}?v=2.1", bearer.expose_secret());
+        self.open(Service::BrandSocket, &path).await
+    }
+
+    /// Opens a consumer's socket when it is its turn. The token follows in the first request.
+    ///
+    /// # Errors
+    /// [`HttpError`]; its `socket_refusal` tells what it means for the session.
+    pub async fn open_consumer_socket(&self) -> Result<impl Socket + use<>, HttpError> {
+        self.open(Service::Messaging, "messaging/consumer?v=3").await
+    }
+
+    async fn open(&self, service: Service, path: &str) -> Result<impl Socket + use<>, HttpError> {
+        self.platform.turns.connect().await;
+        let host = self.host(service).await?;
+        let address = format!("wss://{host}/ws_api/account/{}/{path}", self.account);
+        let request = self.http.ws(address).max_frame_size(self.platform.settings.max_frame_bytes);
+        match request.connect().await {
+            Ok((_, socket)) => Ok(socket),
+            Err(error) => {
+                self.forget_host(service);
+                Err(upgrade_failed(service, &host, &error))
+            }
+        }
+    }
+}

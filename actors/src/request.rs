@@ -1,0 +1,88 @@
+//! What is asked of the platform over a connection's socket, and what can become of it.
+
+use actix::Message;
+use bytes::Bytes;
+use serde_json::Value;
+use tertulia_core::ums::{AnswerError, Frame, Request, Response};
+use tokio::sync::oneshot;
+
+/// Where a reply goes. A receiver that went away is no error: nobody waits any more.
+pub type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
+
+/// Sends a request if its lane is open, or fails at once where it is not.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ask {
+    /// What is asked.
+    pub request: Request,
+    /// Metadata that goes with it.
+    pub metadata: Vec<Value>,
+    /// When it may be sent.
+    pub lane: Lane,
+    /// Where the answer goes.
+    pub reply: Reply<Answer>,
+}
+
+/// When a request may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// While the connection brings itself up to date, and after.
+    Recovery,
+    /// Once it is ready.
+    Command,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestFailure {
+    /// Nothing was sent: there is no session now.
+    #[error("the connection is not ready")]
+    NotConnected,
+    /// Nothing was sent: too many requests are out.
+    #[error("too many requests are in flight on the connection")]
+    Overloaded,
+    /// Nothing was sent: the request cannot be written.
+    #[error("the request cannot be written: {0}")]
+    Unwritable(String),
+    /// It was sent, and the connection was lost before the answer came. It may or may not have had its effect.
+    #[error("the connection was lost before the answer came")]
+    ConnectionLost,
+    /// It was sent, and no answer came in time. It may or may not have had its effect.
+    #[error("no answer came in time")]
+    TimedOut,
+    /// The platform's answer is a refusal, or not the answer to this request.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+}
+
+impl RequestFailure {
+    /// Whether the request may have had its effect without our knowing.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::ConnectionLost | Self::TimedOut)
+    }
+}
+
+/// The platform's answer to a request, success or refusal.
+#[derive(Debug)]
+pub struct Answer(Bytes);
+
+impl Answer {
+    pub(crate) fn new(frame: Bytes) -> Self {
+        Self(frame)
+    }
+
+    /// Reads the answer.
+    ///
+    /// # Errors
+    /// What `read` says, usually that the platform refused.
+    pub fn read<T>(&self, read: impl FnOnce(&Response<'_>) -> Result<T, AnswerError>) -> Result<T, RequestFailure> {
+        let text = std::str::from_utf8(&self.0).unwrap_or_default();
+        match Frame::decode(text) {
+            Ok(Frame::Response(response)) => Ok(read(&response)?),
+            Ok(Frame::Notification(_)) | Err(_) => {
+                Err(AnswerError::Unexpected("the answer cannot be read".to_owned()).into())
+            }
+        }
+    }
+}

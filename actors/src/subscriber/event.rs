@@ -1,0 +1,176 @@
+//! Events: what happened in a conversation or to a connection, as every subscriber gets it (interfaces §4).
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use tertulia_core::{
+    conversation::ConversationEvent,
+    id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
+    session::{ClosedBy, DisconnectReason},
+    time::Timestamp,
+    ums::RingState,
+};
+
+/// The resume cursor of an event: the process's epoch and the event's place in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EventId {
+    /// Tells one history from another: a reader that comes with another epoch has lost some.
+    pub epoch: Arc<str>,
+    /// Grows by one an event, over all connections.
+    pub offset: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.offset)
+    }
+}
+
+/// Where events come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The account.
+    pub account: AccountId,
+    /// The connection.
+    pub connection: ConnectionId,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The resume cursor.
+    pub id: EventId,
+    /// Where it comes from.
+    pub origin: Arc<Origin>,
+    /// In which conversation; `None` for the connection's own.
+    pub conversation: Option<ConversationId>,
+    /// Its place among the conversation's events, from 1, without holes.
+    pub sequence: Option<u64>,
+    /// When it was emitted.
+    pub time: jiff::Timestamp,
+    /// What happened.
+    pub data: EventData,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum EventData {
+    /// In a conversation.
+    Conversation(ConversationEvent),
+    /// A conversation is offered, or the offer changed.
+    #[serde(rename_all = "camelCase")]
+    Ring {
+        /// Which offer.
+        ring_id: RingId,
+        /// What became of it.
+        ring_state: RingState,
+        /// The conversation's skill.
+        skill_id: Option<SkillId>,
+        /// The consumer who waits.
+        consumer_id: Option<UserId>,
+        /// Until when it stands.
+        ring_expiration_ts: Option<Timestamp>,
+    },
+    /// A command was carried out by the platform.
+    CommandSent {
+        /// The command's key.
+        key: CommandKey,
+        /// What was asked.
+        command: &'static str,
+        /// The message's place in its dialog.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sequence: Option<u64>,
+    },
+    /// A command failed, or its outcome stays unknown.
+    CommandFailed {
+        /// The command's key.
+        key: CommandKey,
+        /// What was asked.
+        command: &'static str,
+        /// The stable word for the error (interfaces §3).
+        code: &'static str,
+        /// What went wrong.
+        detail: String,
+    },
+    /// A conversation's actor was rebuilt after a panic.
+    ConversationRestarted {
+        /// Restarts since it began.
+        restarts: u32,
+    },
+    /// A conversation's actor failed too often and takes no more notifications.
+    ConversationQuarantined {
+        /// Restarts since it began.
+        restarts: u32,
+    },
+    /// The socket is open and the platform knows who speaks.
+    Connected {},
+    /// The socket is gone.
+    Disconnected {
+        /// The close code, if there was one.
+        code: Option<u16>,
+        /// Who ended it.
+        by: ClosedBy,
+        /// Why.
+        reason: DisconnectReason,
+    },
+    /// What was missed is being fetched.
+    Resuming {
+        /// Attempts since the connection was last stable.
+        attempt: u32,
+    },
+    /// What was missed was fetched.
+    Resumed {
+        /// Conversations in the snapshot.
+        conversations: usize,
+        /// Conversations whose history could not be brought up to date.
+        incomplete: usize,
+    },
+    /// The connection has given up.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl EventData {
+    /// The name after `tertulia.` (interfaces §4).
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Conversation(event) => event.name(),
+            Self::Ring { .. } => "ring",
+            Self::CommandSent { .. } => "command-sent",
+            Self::CommandFailed { .. } => "command-failed",
+            Self::ConversationRestarted { .. } => "conversation-restarted",
+            Self::ConversationQuarantined { .. } => "conversation-quarantined",
+            Self::Connected {} => "connection.connected",
+            Self::Disconnected { .. } => "connection.disconnected",
+            Self::Resuming { .. } => "connection.resuming",
+            Self::Resumed { .. } => "connection.resumed",
+            Self::Failed { .. } => "connection.failed",
+        }
+    }
+}
+
+impl Serialize for Event {
+    /// Writes a CloudEvents 1.0 object (interfaces §4).
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Origin { account, connection } = &*self.origin;
+        let mut event = serializer.serialize_map(None)?;
+        event.serialize_entry("specversion", "1.0")?;
+        event.serialize_entry("id", &self.id.to_string())?;
+        event.serialize_entry("source", &format!("/accounts/{account}/connections/{connection}"))?;
+        if let Some(conversation) = &self.conversation {
+            event.serialize_entry("subject", conversation)?;
+        }
+        event.serialize_entry("type", &format!("tertulia.{}", self.data.name()))?;
+        event.serialize_entry("time", &self.time)?;
+        if let Some(sequence) = self.sequence {
+            event.serialize_entry("sequence", &sequence.to_string())?;
+        }
+        event.serialize_entry("datacontenttype", "application/json")?;
+        event.serialize_entry("data", &self.data)?;
+        event.end()
+    }
+}

@@ -1,0 +1,13 @@
+//! Subscribers: what they want, how events find them, and what happens when they are slow.
+
+mod actor;
+mod event;
+mod filter;
+mod routing;
+mod stream;
+
+pub use actor::{Sink, SinkError, Subscriber};
+pub use event::{Event, EventData, EventId, Origin};
+pub use filter::Filter;
+pub use routing::{Delivery, RoutingTable, Subscription};
+pub use stream::{EventStream, Lagged};

@@ -1,0 +1,331 @@
+//! The library's front: a running system of connections, and how one is built.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use actix::Addr;
+use dashmap::DashMap;
+use tertulia_core::{
+    id::{ConnectionId, ConversationId, RingId},
+    ums::{AgentState, ConversationRequest},
+};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
+
+use crate::{
+    connection::{
+        AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, SetAgentState, Stop,
+        Surroundings,
+    },
+    conversation::{ConversationHandle, Directory},
+    metrics::Metrics,
+    platform::{Platform, PlatformSettings, TlsError},
+    request::{Reply, RequestFailure},
+    subscriber::{EventStream, Filter, RoutingTable, Sink, Subscriber, Subscription},
+    supervision::{ArbiterPool, GuardOptions, Placement, PoolError, PoolOptions, start_guarded_in},
+};
+
+/// Events a stream holds for a slow reader, unless it asks for another number.
+const STREAM_CAPACITY: usize = 65_536;
+/// How long a request to a connection may take, waiting for a reconnect included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a system could not be started or extended.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An authority cannot be trusted.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The arbiters could not be started.
+    #[error(transparent)]
+    Arbiters(#[from] PoolError),
+    /// Two connections have one name.
+    #[error("there is a connection {0} already")]
+    DuplicateConnection(ConnectionId),
+}
+
+/// Why a connection is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// There is no such connection.
+    #[error("there is no connection {0}")]
+    UnknownConnection(ConnectionId),
+    /// It has given up.
+    #[error("connection {connection} failed: {reason}")]
+    Failed {
+        /// Which one.
+        connection: ConnectionId,
+        /// Why.
+        reason: String,
+    },
+    /// It was not ready in time.
+    #[error("connection {connection} was not ready in time; last trouble: {trouble}")]
+    TimedOut {
+        /// Which one.
+        connection: ConnectionId,
+        /// What last went wrong.
+        trouble: String,
+    },
+}
+
+/// A system before it runs.
+#[derive(Default)]
+pub struct Builder {
+    platform: PlatformSettings,
+    pool: PoolOptions,
+    connections: Vec<ConnectionSettings>,
+}
+
+impl Builder {
+    /// The platform's discovery service.
+    #[must_use]
+    pub fn discovery(mut self, address: impl Into<String>) -> Self {
+        self.platform.discovery = address.into();
+        self
+    }
+
+    /// Trusts one more certificate authority, a PEM text.
+    #[must_use]
+    pub fn trust(mut self, authority: impl Into<String>) -> Self {
+        self.platform.authorities.push(authority.into());
+        self
+    }
+
+    /// All settings of the platform at once.
+    #[must_use]
+    pub fn platform(mut self, settings: PlatformSettings) -> Self {
+        self.platform = settings;
+        self
+    }
+
+    /// Threads for connections; one per core otherwise.
+    #[must_use]
+    pub fn arbiters(mut self, arbiters: NonZeroUsize) -> Self {
+        self.pool.arbiters = arbiters;
+        self
+    }
+
+    /// Adds a connection that starts with the system.
+    #[must_use]
+    pub fn connection(mut self, settings: ConnectionSettings) -> Self {
+        self.connections.push(settings);
+        self
+    }
+
+    /// Starts the system on the running actix system. It does not wait for connections to be ready:
+    /// see [`Tertulia::ready`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(self) -> Result<Tertulia, StartError> {
+        let metrics = Arc::new(Metrics::default());
+        let epoch = format!("{:x}", jiff::Timestamp::now().as_microsecond());
+        let around = Surroundings {
+            platform: Platform::new(self.platform)?,
+            routing: RoutingTable::new(&epoch, Arc::clone(&metrics)),
+            directory: Arc::new(Directory::default()),
+            metrics,
+        };
+        let tertulia = Tertulia { pool: ArbiterPool::start(self.pool)?, connections: DashMap::new(), around };
+        for settings in self.connections {
+            tertulia.connect(settings)?;
+        }
+        Ok(tertulia)
+    }
+}
+
+/// A running system: the fleet of a process.
+pub struct Tertulia {
+    pool: ArbiterPool,
+    connections: DashMap<ConnectionId, Entry>,
+    around: Surroundings,
+}
+
+struct Entry {
+    address: Addr<Connection>,
+    status: watch::Receiver<ConnectionStatus>,
+    /// Counts the connection against its arbiter.
+    _placement: Placement,
+}
+
+impl Tertulia {
+    /// Begins a system.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Adds a connection to the fleet, on the arbiter with the fewest.
+    ///
+    /// # Errors
+    /// [`StartError::DuplicateConnection`].
+    pub fn connect(&self, settings: ConnectionSettings) -> Result<(), StartError> {
+        let id = settings.id.clone();
+        if self.connections.contains_key(&id) {
+            return Err(StartError::DuplicateConnection(id));
+        }
+        let (sender, status) = watch::channel(Connection::idle_status());
+        let placement = self.pool.place();
+        let name = id.clone();
+        let options = GuardOptions::new(id.as_str(), move |exit| {
+            tracing::warn!(connection = %name, ?exit, "connection actor");
+        });
+        let around = self.around.clone();
+        let address =
+            start_guarded_in(placement.arbiter(), options, move |_| Connection::new(settings, around, sender));
+        self.connections.insert(id, Entry { address, status, _placement: placement });
+        Ok(())
+    }
+
+    /// Ends one connection and waits until it has ended.
+    pub async fn disconnect(&self, connection: &ConnectionId) {
+        if let Some((_, entry)) = self.connections.remove(connection) {
+            entry.end(PATIENCE).await;
+        }
+    }
+
+    /// The connections' names.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionId> {
+        self.connections.iter().map(|entry| entry.key().clone()).collect()
+    }
+
+    /// How a connection is doing.
+    #[must_use]
+    pub fn status(&self, connection: &ConnectionId) -> Option<ConnectionStatus> {
+        self.connections.get(connection).map(|entry| entry.status.borrow().clone())
+    }
+
+    /// Waits until a connection is ready.
+    ///
+    /// # Errors
+    /// [`NotReady`] as soon as it has given up, or after `patience`.
+    pub async fn ready(&self, connection: &ConnectionId, patience: Duration) -> Result<(), NotReady> {
+        let unknown = || NotReady::UnknownConnection(connection.clone());
+        let mut status = self.connections.get(connection).ok_or_else(unknown)?.status.clone();
+        let settled = |status: &ConnectionStatus| status.is_ready() || status.has_ended();
+        let trouble = |status: &ConnectionStatus| status.last_error.clone().unwrap_or_else(|| "none".to_owned());
+        let outcome = timeout(patience, status.wait_for(settled)).await.map(|settled| settled.map(|now| now.clone()));
+        match outcome {
+            Ok(Ok(now)) if now.is_ready() => Ok(()),
+            Ok(Ok(now)) => Err(NotReady::Failed { connection: connection.clone(), reason: trouble(&now) }),
+            Ok(Err(_)) => Err(unknown()),
+            Err(_) => {
+                let trouble = trouble(&status.borrow());
+                Err(NotReady::TimedOut { connection: connection.clone(), trouble })
+            }
+        }
+    }
+
+    /// A conversation as a connection sees it, if it is in memory.
+    #[must_use]
+    pub fn conversation(&self, connection: &ConnectionId, conversation: &ConversationId) -> Option<ConversationHandle> {
+        self.around.directory.get(connection, conversation)
+    }
+
+    /// Every conversation of a connection that is in memory.
+    #[must_use]
+    pub fn conversations(&self, connection: &ConnectionId) -> Vec<ConversationHandle> {
+        self.around.directory.of(connection)
+    }
+
+    /// Events as they happen, with room for 65,536 of them.
+    pub fn events(&self, filter: Filter) -> EventStream {
+        self.events_within(filter, STREAM_CAPACITY)
+    }
+
+    /// Events as they happen, with room for `capacity` of them.
+    pub fn events_within(&self, filter: Filter, capacity: usize) -> EventStream {
+        self.around.routing.stream(filter, capacity)
+    }
+
+    /// Hands events to a sink by an actor of its own, with room for `capacity` of them. Dropping the result ends it.
+    pub fn subscribe(&self, name: &str, filter: Filter, capacity: usize, sink: Box<dyn Sink>) -> Subscription {
+        let options = GuardOptions::new(name, |_| {});
+        let metrics = Arc::clone(&self.around.metrics);
+        let address = start_guarded_in(self.pool.place().arbiter(), options, move |_| Subscriber::new(sink, metrics));
+        self.around.routing.attach(filter, address.recipient(), capacity)
+    }
+
+    /// Opens a conversation as a consumer (CN-F6).
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn create_conversation(
+        &self,
+        connection: &ConnectionId,
+        request: ConversationRequest,
+    ) -> Result<ConversationHandle, RequestFailure> {
+        let id =
+            self.request(connection, |address, reply| address.do_send(CreateConversation { request, reply })).await?;
+        self.conversation(connection, &id).ok_or(RequestFailure::ConnectionLost)
+    }
+
+    /// Takes or declines an offer.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn answer_ring(
+        &self,
+        connection: &ConnectionId,
+        ring_id: RingId,
+        accept: bool,
+    ) -> Result<(), RequestFailure> {
+        self.request(connection, |address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
+    }
+
+    /// Sets an agent's state, now and after each reconnect (CN-F9).
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn set_agent_state(
+        &self,
+        connection: &ConnectionId,
+        agent_state: AgentState,
+    ) -> Result<(), RequestFailure> {
+        self.request(connection, |address, reply| address.do_send(SetAgentState { agent_state, reply })).await
+    }
+
+    async fn request<T>(
+        &self,
+        connection: &ConnectionId,
+        send: impl FnOnce(&Addr<Connection>, Reply<T>),
+    ) -> Result<T, RequestFailure> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.connections.get(connection).ok_or(RequestFailure::NotConnected)?.address, reply);
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(RequestFailure::ConnectionLost),
+            Err(_) => Err(RequestFailure::TimedOut),
+        }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.around.metrics
+    }
+
+    /// The platform, for what needs no connection.
+    #[must_use]
+    pub fn platform(&self) -> &Arc<Platform> {
+        &self.around.platform
+    }
+
+    /// Ends every connection with a close frame, then the arbiters; at most `within` for each of the two.
+    pub async fn stop(self, within: Duration) {
+        let entries: Vec<Entry> = self.connections.into_iter().map(|(_, entry)| entry).collect();
+        futures_util::future::join_all(entries.into_iter().map(|entry| entry.end(within))).await;
+        self.pool.stop(within).await;
+    }
+}
+
+impl Entry {
+    async fn end(self, within: Duration) {
+        let Self { address, mut status, .. } = self;
+        address.do_send(Stop);
+        // A connection that does not end in time is ended with its arbiter.
+        let _ = timeout(within, status.wait_for(ConnectionStatus::has_stopped)).await;
+    }
+}
