@@ -184,33 +184,6 @@ impl Command {
             Self::Raw { .. } => "raw",
         }
     }
-}
-
-impl Command {
-    /// The command's name, as events tell it.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::SendText(_) => "send-text",
-            Self::SendRichText(_) => "send-rich-text",
-            Self::SendFileNotice(_) => "send-file-notice",
-            Self::QueryMessages { .. } => "query-messages",
-            Self::Join { .. } => "join",
-            Self::Leave { .. } => "leave",
-            Self::Transfer { .. } => "transfer",
-            Self::Close => "close",
-            Self::CloseDialog { .. } => "close-dialog",
-            Self::CloseAtOnce => "close-at-once",
-            Self::AcceptStatus { .. } => "accept-status",
-            Self::ChatState { .. } => "chat-state",
-            Self::SetTtr { .. } => "set-ttr",
-            Self::SetManualEttr { .. } => "set-manual-ettr",
-            Self::SetCsat { .. } => "set-csat",
-            Self::SetNote { .. } => "set-note",
-            Self::ConsumerTakeover { .. } => "consumer-takeover",
-            Self::Raw { .. } => "raw",
-        }
-    }
 
     /// The key the caller's own metadata brings: what is published is found again by it, whatever key the command was
     /// given beside it.
