@@ -11,9 +11,7 @@ use super::{
 use crate::{
     id::{ConversationId, DialogId, SkillId},
     time::Timestamp,
-    ums::{
-        ChannelType, CloseReason, Dialect, DialogState, DialogStatus, DialogType, Json, ParticipantRole, Person, Text,
-    },
+    ums::{ChannelType, CloseReason, Dialect, DialogState, DialogStatus, DialogType, Json, ParticipantRole, Person},
 };
 
 /// A dialog of a conversation.
@@ -217,7 +215,9 @@ impl Dialog {
         }
         keep(&mut self.end_time, told.end_ts.and_then(Timestamp::when_set).as_ref());
         keep(&mut self.closed_by, told.closed_by.as_ref());
-        keep(&mut self.closed_cause, told.closed_cause.as_ref().and_then(Text::non_empty).map(Box::from).as_ref());
+        if let Some(cause) = &told.closed_cause {
+            self.closed_cause = cause.non_empty().map(Box::from);
+        }
     }
 
     fn meta_data(&self) -> Option<&str> {

@@ -100,10 +100,11 @@ impl MessageOrder {
         self.revealed = self.revealed.max(sequence.saturating_add(1));
     }
 
-    /// Everything from the next record to the end of the dialog, unless it is asked for already.
+    /// Asks for everything from the next record to the end of the dialog, unless that is asked for already.
     pub(super) fn ask_to_the_end(&mut self) -> Option<Missing> {
-        let missing = self.to_the_end()?;
-        (!self.asked.contains(&missing)).then(|| self.asked.push(missing.clone())).map(|()| missing)
+        let missing = self.to_the_end().filter(|missing| !self.asked.contains(missing))?;
+        self.asked.push(missing.clone());
+        Some(missing)
     }
 
     /// Everything from the next record to the end of the dialog.

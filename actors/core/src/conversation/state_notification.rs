@@ -4,11 +4,11 @@ use super::{
     BackFill, Conversation, ConversationEvent, Dialog, Outcome, Reception, StateError,
     conversation::{DIALOG_LIMIT, Hashes},
     dialog::Circumstances,
-    message_order::Missing,
+    message_order::{Missing, OPEN_END},
     state_hash,
 };
 use crate::{
-    id::ConversationId,
+    id::{ConversationId, UserId},
     ums::{ConversationDetails, ConversationState, Dialect, MessageRecord, Person, UnreadMessages},
 };
 
@@ -104,12 +104,11 @@ impl Conversation {
             Circumstances { dialect: self.dialect, people: &people, is_newer, skill_change: skill_id.as_ref() };
         for told in &details.dialogs {
             let Some(at) = self.dialog_at(&told.dialog_id, usize::MAX) else { continue };
-            let dialect = self.dialect;
             let Some(dialog) = self.dialogs.get_mut(at) else { continue };
             let is_first_sight = !dialog.is_told();
             dialog.receive(told, &circumstances, &mut reception.events);
             if is_first_sight
-                && dialog.wants_history(dialect)
+                && dialog.wants_history(self.dialect)
                 && let Some(missing) = dialog.order.ask_to_the_end()
             {
                 reception.back_fill.push(dialog.back_fill(missing));
@@ -124,7 +123,7 @@ impl Conversation {
 
     /// The unread counts by user id, although the platform counts agents by agent id (CV-M10). Who takes part no more
     /// stays under the id that was sent.
-    fn unread(&self, told: &UnreadMessages<'_>) -> Vec<(crate::id::UserId, u64)> {
+    fn unread(&self, told: &UnreadMessages<'_>) -> Vec<(UserId, u64)> {
         let user_id = |id: &str| {
             let participant = self.dialogs.iter().find_map(|dialog| dialog.participant(id));
             participant.map_or_else(|| id.into(), |participant| participant.user_id.clone())
@@ -154,7 +153,7 @@ impl Dialog {
         BackFill {
             dialog_id: self.dialog_id.clone(),
             newer_than: start.checked_sub(1),
-            older_than: (end != super::message_order::OPEN_END).then_some(end),
+            older_than: (end != OPEN_END).then_some(end),
         }
     }
 }

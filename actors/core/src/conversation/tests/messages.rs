@@ -1,0 +1,228 @@
+//! What records tell (MS-1 to MS-10).
+
+use serde_json::json;
+
+use super::{
+    super::{BackFill, ConversationEvent, HistoryStart, Message, Outcome, Reception},
+    Conversation, ConversationId, Dialect, ID, content, labels, main_id, receive, seen, state, unseen,
+};
+use crate::ums::{ChatState, ContentType, MessageAudience, MessageRecord, ParticipantRole};
+
+fn message(reception: &Reception) -> &Message {
+    match &reception.events[..] {
+        [ConversationEvent::Message(message)] => message,
+        other => panic!("expected a message, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_message_tells_all_that_its_record_does() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+    let record = json!({
+        "sequence": 0, "originatorId": "12345678.anna", "originatorPId": "anna",
+        "originatorMetadata": {"id": "anna", "role": "ASSIGNED_AGENT"}, "serverTimestamp": 1234, "dialogId": ID,
+        "messageAudience": "AGENTS_AND_MANAGERS", "metadata": [{"type": "ExternalId", "id": "g1"}],
+        "event": {"type": "ContentEvent", "message": "hello", "contentType": "text/plain",
+            "quickReplies": {"type": "quickReplies"}},
+    });
+    let reception = receive(&mut conversation, &record);
+    let message = message(&reception);
+    assert_eq!(message.text().as_deref(), Some("hello"));
+    assert_eq!(message.originator_id.as_ref().map(|id| id.as_str()), Some("anna"));
+    assert_eq!(message.role, Some(ParticipantRole::AssignedAgent));
+    assert_eq!(message.message_audience, MessageAudience::AgentsAndManagers);
+    assert_eq!(message.content_type, Some(ContentType::PlainText));
+    assert_eq!(message.time.map(|time| time.0), Some(1234));
+    assert_eq!(json!(message)["metadata"], json!([{"type": "ExternalId", "id": "g1"}]));
+    assert_eq!(json!(message)["quickReplies"], json!({"type": "quickReplies"}));
+}
+
+#[test]
+fn rich_content_has_a_body_and_no_content_type() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol"));
+    let card = json!({"type": "vertical", "elements": []});
+    let record = json!({"sequence": 0, "dialogId": ID, "event": {"type": "RichContentEvent", "content": card}});
+    let reception = receive(&mut conversation, &record);
+    let message = message(&reception);
+    assert_eq!((message.content_type.clone(), json!(message)["body"].clone()), (None, card));
+    // MS-5: not told is unknown.
+    assert_eq!(message.message_audience, MessageAudience::Unknown);
+}
+
+/// MS-1: content and receipts share one sequence per dialog.
+#[test]
+fn content_and_receipts_are_told_in_one_order() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+    let receipt = json!({"sequence": 1, "originatorId": "12345678.anna", "originatorPId": "anna", "dialogId": ID,
+        "originatorMetadata": {"id": "anna", "role": "ASSIGNED_AGENT"},
+        "event": {"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [0]}});
+    assert_eq!(labels(&receive(&mut conversation, &receipt)), [""; 0]);
+    assert_eq!(labels(&receive(&mut conversation, &content(2))), [""; 0]);
+    assert_eq!(
+        labels(&receive(&mut conversation, &content(0))),
+        ["message(0)", "message-delivery(READ [0])", "message(2)"]
+    );
+}
+
+/// MS-2.
+#[test]
+fn a_record_received_before_is_dropped_silently() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    receive(&mut conversation, &content(0));
+    receive(&mut conversation, &content(2));
+    for sequence in [0, 2] {
+        let reception = receive(&mut conversation, &content(sequence));
+        assert_eq!((reception.outcome, labels(&reception).len(), reception.back_fill.len()), (Outcome::Ignored, 0, 0));
+    }
+}
+
+/// MS-2: also an unknown kind takes its place.
+#[test]
+fn a_record_of_an_unknown_kind_takes_its_place_silently() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    let odd = |sequence| json!({"sequence": sequence, "dialogId": ID, "event": {"type": "HologramEvent"}});
+    assert_eq!(labels(&receive(&mut conversation, &odd(0))), [""; 0]);
+    assert_eq!(labels(&receive(&mut conversation, &content(1))), ["message(1)"]);
+    receive(&mut conversation, &odd(3));
+    receive(&mut conversation, &content(4));
+    assert_eq!(labels(&receive(&mut conversation, &content(2))), ["message(2)", "message(4)"]);
+}
+
+/// MS-3, MS-4, ours: delivered in order, the hole asked for once.
+#[test]
+fn a_hole_is_asked_for_once_and_delivery_waits_for_it() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), 0);
+    assert_eq!(labels(&receive(&mut conversation, &content(0))), ["message(0)"]);
+    let first = receive(&mut conversation, &content(3));
+    assert_eq!(first.back_fill.to_vec(), [BackFill { dialog_id: main_id(), newer_than: Some(0), older_than: Some(3) }]);
+    assert!(receive(&mut conversation, &content(4)).back_fill.is_empty());
+    assert_eq!(labels(&receive(&mut conversation, &content(1))), ["message(1)"]);
+    assert_eq!(labels(&receive(&mut conversation, &content(2))), ["message(2)", "message(3)", "message(4)"]);
+    assert!(conversation.history_exhausted(&main_id(), 2).events.is_empty());
+}
+
+/// Promise 2.
+#[test]
+fn what_the_platform_cannot_give_is_one_gap() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), 0);
+    receive(&mut conversation, &content(0));
+    receive(&mut conversation, &content(5));
+    receive(&mut conversation, &content(3));
+    let reception = conversation.history_exhausted(&main_id(), 4);
+    assert_eq!(labels(&reception), ["gap(1..=2)", "message(3)", "gap(4..=4)", "message(5)"]);
+    assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(6));
+}
+
+/// CV-N6.16 and MS-5: the newest content shows that something is missing; the full record is delivered.
+#[test]
+fn the_newest_content_of_a_state_reveals_a_hole() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), 0);
+    let state = |time| state(Dialect::Brand, time, "C:carol").with_top("lastContentEventNotification", content(2));
+    let reception = conversation.receive_state(&state(20).text()).expect("a state");
+    assert_eq!(labels(&reception), [""; 0]);
+    let wanted = [BackFill { dialog_id: main_id(), newer_than: None, older_than: None }];
+    assert_eq!(reception.back_fill.to_vec(), wanted);
+    for sequence in 0..3 {
+        assert_eq!(labels(&receive(&mut conversation, &content(sequence))), [format!("message({sequence})")]);
+    }
+    let reception = conversation.receive_state(&state(30).text()).expect("a state");
+    assert!(reception.back_fill.is_empty() && reception.events.is_empty());
+}
+
+/// CV-N6.16: what the first state tells of is where delivery begins.
+#[test]
+fn the_newest_content_of_the_first_state_is_the_first_message_seen() {
+    let mut conversation = Conversation::new(ConversationId::from(ID), Dialect::Brand, HistoryStart::FirstSeen);
+    let first = state(Dialect::Brand, 10, "C:carol").with_top("lastContentEventNotification", content(7));
+    let reception = conversation.receive_state(&first.text()).expect("a state");
+    assert_eq!(
+        reception.back_fill.to_vec(),
+        [BackFill { dialog_id: main_id(), newer_than: Some(6), older_than: None }]
+    );
+    assert_eq!(labels(&receive(&mut conversation, &content(7))), ["message(7)"]);
+}
+
+/// MS-6.
+#[test]
+fn a_stranger_s_message_has_the_role_that_its_record_tells() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "A:anna"));
+    let reception = receive(&mut conversation, &content(0));
+    assert_eq!(message(&reception).role, Some(ParticipantRole::Consumer));
+    // Without metadata the participant tells, found by agent id.
+    let record = json!({"sequence": 1, "originatorId": "12345678.anna", "dialogId": ID,
+        "event": {"type": "ContentEvent", "message": "x"}});
+    let reception = receive(&mut conversation, &record);
+    let message = message(&reception);
+    assert_eq!(message.role, Some(ParticipantRole::AssignedAgent));
+    assert_eq!(message.originator_id.as_ref().map(|id| id.as_str()), Some("anna"));
+}
+
+/// MS-7: a receipt is told once, for what it says.
+#[test]
+fn a_receipt_tells_what_it_says() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
+    let receipt = json!({"sequence": 0, "originatorId": "carol", "dialogId": ID,
+        "event": {"type": "AcceptStatusEvent", "status": "ACCEPT", "sequenceList": [4, 5]}});
+    let reception = receive(&mut conversation, &receipt);
+    let event = json!(reception.events[0]);
+    assert_eq!(
+        (&event["status"], &event["sequences"], &event["role"]),
+        (&json!("ACCEPT"), &json!([4, 5]), &json!("CONSUMER"))
+    );
+}
+
+/// MS-8, ours: a message of an unknown dialog is delivered, and the dialog is told when a state has it.
+#[test]
+fn a_message_of_an_unknown_dialog_is_not_lost() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    let record =
+        json!({"sequence": 0, "dialogId": super::SURVEY, "event": {"type": "ContentEvent", "message": "rate us"}});
+    assert_eq!(labels(&receive(&mut conversation, &record)), ["message(0)"]);
+    let told = super::told(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with_survey("OPEN"));
+    assert_eq!(told, ["dialog(survey-1)"]);
+}
+
+/// MS-9: records may name neither dialog nor conversation.
+#[test]
+fn a_record_without_a_dialog_is_of_its_batch_or_of_main() {
+    let mut conversation = unseen(Dialect::Consumer);
+    let text = json!({"sequence": 0, "event": {"type": "ContentEvent", "message": "x"}}).to_string();
+    let record: MessageRecord<'_> = serde_json::from_str(&text).expect("a record");
+    let dialog_of = |reception: &Reception| message(reception).dialog_id.to_string();
+    assert_eq!(dialog_of(&conversation.receive_record(&record, Some(super::SURVEY))), super::SURVEY);
+    assert_eq!(dialog_of(&conversation.receive_record(&record, None)), ID);
+}
+
+/// MS-10: a chat state has no sequence, and a stranger's is no error.
+#[test]
+fn a_chat_state_is_told_at_once_and_kept_with_the_participant() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+    let typing = |user: &str| {
+        json!({"originatorId": user, "dialogId": ID,
+        "event": {"type": "ChatStateEvent", "chatState": "COMPOSING"}})
+    };
+    assert_eq!(labels(&receive(&mut conversation, &typing("12345678.anna"))), ["chat-state"]);
+    assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
+    assert_eq!(labels(&receive(&mut conversation, &typing("stranger"))), ["chat-state"]);
+    // It survives a state that says nothing new of the participant.
+    super::told(&mut conversation, &state(Dialect::Brand, 20, "C:carol A:anna M:max"));
+    assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
+}
+
+#[test]
+fn content_without_a_sequence_has_no_place_and_is_dropped() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    let record = json!({"dialogId": ID, "event": {"type": "ContentEvent", "message": "x"}});
+    assert_eq!(receive(&mut conversation, &record).outcome, Outcome::Ignored);
+}
+
+#[test]
+fn after_a_reconnect_every_open_dialog_is_asked_for_from_its_next_message_on() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_survey("CLOSE"));
+    receive(&mut conversation, &content(0));
+    receive(&mut conversation, &content(5));
+    assert_eq!(conversation.holes(), [BackFill { dialog_id: main_id(), newer_than: Some(0), older_than: None }]);
+}

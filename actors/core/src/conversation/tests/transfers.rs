@@ -1,0 +1,240 @@
+//! The truth table of queue and transfer events (§1.10.2 of the reference), in both dialects.
+
+use super::{Dialect, label, seen, state, told};
+
+struct Row {
+    /// The number in the reference; a letter where ours has another case of it.
+    number: &'static str,
+    before: &'static str,
+    after: &'static str,
+    is_skill_changed: bool,
+    events: &'static [&'static str],
+}
+
+const SKILL_CHANGE: &str = "skill-change(s1 -> s2)";
+
+const TABLE: &[Row] = &[
+    Row {
+        number: "1",
+        before: "C:carol A:anna",
+        after: "C:carol",
+        is_skill_changed: false,
+        events: &["participant-removed(anna)", "back-to-queue"],
+    },
+    Row {
+        number: "2",
+        before: "C:carol A:anna",
+        after: "C:carol",
+        is_skill_changed: true,
+        events: &[SKILL_CHANGE, "participant-removed(anna)", "transfer-skill(s2)"],
+    },
+    Row {
+        number: "3",
+        before: "C:carol A:anna",
+        after: "C:carol S:bert",
+        is_skill_changed: false,
+        events: &["participant-suggested(bert)", "transfer-agent(bert)", "participant-removed(anna)"],
+    },
+    Row {
+        number: "4",
+        before: "C:carol A:anna",
+        after: "C:carol S:bert",
+        is_skill_changed: true,
+        events: &[SKILL_CHANGE, "participant-suggested(bert)", "transfer-agent(bert)", "participant-removed(anna)"],
+    },
+    Row {
+        number: "5",
+        before: "C:carol A:anna",
+        after: "C:carol A:bert",
+        is_skill_changed: false,
+        events: &["participant-added(bert, false)", "participant-removed(anna)"],
+    },
+    Row {
+        number: "5 with a skill change",
+        before: "C:carol A:anna",
+        after: "C:carol A:bert",
+        is_skill_changed: true,
+        events: &[SKILL_CHANGE, "participant-added(bert, false)", "participant-removed(anna)"],
+    },
+    Row {
+        number: "6",
+        before: "C:carol",
+        after: "C:carol A:bert",
+        is_skill_changed: false,
+        events: &["participant-added(bert, false)"],
+    },
+    Row {
+        number: "7",
+        before: "C:carol S:bert",
+        after: "C:carol A:bert",
+        is_skill_changed: false,
+        events: &["participant-added(bert, true)"],
+    },
+    Row {
+        number: "8",
+        before: "C:carol S:bert",
+        after: "C:carol",
+        is_skill_changed: false,
+        events: &["participant-suggested-removed(bert)", "back-to-queue"],
+    },
+    Row {
+        number: "9",
+        before: "C:carol S:bert",
+        after: "C:carol",
+        is_skill_changed: true,
+        events: &[SKILL_CHANGE, "participant-suggested-removed(bert)", "transfer-skill(s2)"],
+    },
+    Row {
+        number: "10",
+        before: "C:carol A:anna",
+        after: "C:carol A:anna",
+        is_skill_changed: true,
+        events: &[SKILL_CHANGE],
+    },
+    Row {
+        number: "11",
+        before: "C:carol",
+        after: "C:carol",
+        is_skill_changed: true,
+        events: &[SKILL_CHANGE, "transfer-skill(s2)"],
+    },
+    Row {
+        number: "12, ours: back to queue once",
+        before: "C:carol A:anna S:bert",
+        after: "C:carol",
+        is_skill_changed: false,
+        events: &["participant-removed(anna)", "participant-suggested-removed(bert)", "back-to-queue"],
+    },
+    Row {
+        number: "13, ours: nobody is assigned any more",
+        before: "C:carol A:anna",
+        after: "C:carol R:anna",
+        is_skill_changed: false,
+        events: &["back-to-queue"],
+    },
+    Row {
+        number: "13 with a successor",
+        before: "C:carol A:anna",
+        after: "C:carol R:anna A:bert",
+        is_skill_changed: false,
+        events: &["participant-added(bert, false)"],
+    },
+    Row {
+        number: "14, ours: only an assignee is transferred to",
+        before: "C:carol A:anna",
+        after: "C:carol A:anna r:rita",
+        is_skill_changed: false,
+        events: &["participant-suggested(rita)"],
+    },
+    Row {
+        number: "15",
+        before: "C:carol A:anna R:rita M:max",
+        after: "C:carol A:anna",
+        is_skill_changed: false,
+        events: &["participant-removed(rita)", "participant-removed(max)"],
+    },
+    Row {
+        number: "16",
+        before: "C:carol A:anna",
+        after: "C:cora A:anna",
+        is_skill_changed: false,
+        events: &["participant-added(cora, false)", "participant-removed(carol)", "consumer-step-up(carol -> cora)"],
+    },
+];
+
+#[test]
+fn every_row_of_the_truth_table_holds_in_both_dialects() {
+    for dialect in Dialect::ALL {
+        for row in TABLE {
+            let mut conversation = seen(&state(dialect, 10, row.before));
+            let after = state(dialect, 20, row.after).with("skillId", if row.is_skill_changed { "s2" } else { "s1" });
+            assert_eq!(told(&mut conversation, &after), row.events, "row {} in {dialect:?}", row.number);
+        }
+    }
+}
+
+/// Row 17, CV-I2.
+#[test]
+fn participants_of_the_first_state_are_no_transfer() {
+    for dialect in Dialect::ALL {
+        let mut conversation = super::unseen(dialect);
+        assert_eq!(told(&mut conversation, &state(dialect, 10, "C:carol S:bert")), ["conversation"]);
+    }
+}
+
+/// Row 18, ours: once, for MAIN.
+#[test]
+fn a_skill_transfer_is_told_once_although_several_dialogs_have_no_assignee() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna").with_survey("CLOSE"));
+    let after = state(Dialect::Brand, 20, "C:carol").with("skillId", "s2").with_survey("CLOSE");
+    assert_eq!(told(&mut conversation, &after), [SKILL_CHANGE, "participant-removed(anna)", "transfer-skill(s2)"]);
+}
+
+#[test]
+fn an_agent_who_leaves_a_closed_dialog_sends_nothing_back_to_the_queue() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+    let after = state(Dialect::Brand, 20, "C:carol").with_main("state", "CLOSE");
+    assert_eq!(told(&mut conversation, &after), ["dialog.close(main)", "participant-removed(anna)"]);
+}
+
+/// CV-E3.
+#[test]
+fn a_step_up_in_two_states_is_told_with_the_second() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
+    assert_eq!(told(&mut conversation, &state(Dialect::Consumer, 20, "A:anna")), ["participant-removed(carol)"]);
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Consumer, 30, "A:anna C:cora")),
+        ["participant-added(cora, false)", "consumer-step-up(carol -> cora)"]
+    );
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Consumer, 40, "A:anna C:cora M:max")),
+        ["participant-added(max, false)"]
+    );
+}
+
+/// CV-E3.
+#[test]
+fn a_consumer_who_comes_before_the_other_leaves_steps_up_when_it_does() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Brand, 20, "C:carol C:cora")),
+        ["participant-added(cora, false)"]
+    );
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Brand, 30, "C:cora")),
+        ["participant-removed(carol)", "consumer-step-up(carol -> cora)"]
+    );
+}
+
+/// CV-E3.
+#[test]
+fn a_consumer_who_returns_has_not_stepped_up() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+    told(&mut conversation, &state(Dialect::Brand, 20, "A:anna"));
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Brand, 30, "C:carol A:anna")),
+        ["participant-added(carol, false)"]
+    );
+}
+
+/// DG-N9: at event time the leaver is removed already.
+#[test]
+fn whoever_leaves_is_told_as_removed() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna S:sven"));
+    let reception = conversation.receive_state(&state(Dialect::Brand, 20, "C:carol").text()).expect("a state");
+    for event in &reception.events[..2] {
+        let json = serde_json::to_value(event).expect("an event");
+        assert_eq!(json["participant"]["state"], "REMOVED", "{}", label(event));
+    }
+}
+
+/// Q10: the values of a skill change are the right way round, and group changes likewise (CV-E4).
+#[test]
+fn changes_of_skill_and_group_name_old_and_new() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna").with("groupId", "g1"));
+    let after = state(Dialect::Brand, 20, "C:carol A:anna").with("groupId", "g2").with("skillId", "s2");
+    let reception = conversation.receive_state(&after.text()).expect("a state");
+    let json: Vec<_> = reception.events.iter().map(|event| serde_json::to_value(event).expect("an event")).collect();
+    assert_eq!(json[0], serde_json::json!({"prevGroupId": "g1", "newGroupId": "g2"}));
+    assert_eq!(json[1], serde_json::json!({"prevSkillId": "s1", "newSkillId": "s2"}));
+}
