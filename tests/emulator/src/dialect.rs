@@ -193,12 +193,6 @@ impl Request {
         })
     }
 
-    #[cfg(test)]
-    pub(crate) fn new(type_name: &str, body: &Value) -> Self {
-        let frame = serde_json::json!({"kind": "req", "id": "1", "type": type_name, "body": body});
-        Self::read(frame.to_string().as_bytes()).unwrap()
-    }
-
     /// The body in a typed form; a missing body reads as an empty object.
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.raw_body())

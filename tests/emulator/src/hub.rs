@@ -229,6 +229,7 @@ impl Hub {
                 self.queue(socket, Outgoing::Stall);
                 if let Some(open) = self.sockets.get(&socket) {
                     open.handle.stalled.store(true, Ordering::Relaxed);
+                    self.close(socket);
                 }
             }
             Strike::ExpireToken(code) => self.expire_token(socket, code, revoke_consumers),

@@ -120,6 +120,8 @@ pub(crate) struct Conversation {
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) last_content: Option<Arc<Record>>,
     pub(crate) routing: Option<RoutingTask>,
+    /// Start of the last ring.
+    pub(crate) rung: Millis,
     /// Subscriptions that hold this conversation now; a dead one is dropped when it is met.
     pub(crate) followers: Vec<SubscriptionId>,
     /// Simulated traffic this conversation belongs to.

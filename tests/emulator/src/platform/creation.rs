@@ -142,6 +142,7 @@ impl Platform {
             dialogs: vec![main],
             last_content: None,
             routing: None,
+            rung: 0,
             followers: Vec::new(),
             traffic: new.traffic,
         };

@@ -31,14 +31,18 @@ impl Platform {
     /// Rings one agent for a conversation.
     pub(super) fn ring(&mut self, id: &ConversationId, agent: AgentIndex, now: Millis) {
         let account = self.settings.account.clone();
-        let expires = now + self.settings.ring_expiry;
+        let Some(conversation) = self.conversations.get_mut(id) else { return };
+        // Ring ids are told apart by their start alone.
+        let started = now.max(conversation.rung + 1);
+        let expires = started + self.settings.ring_expiry;
+        conversation.rung = started;
+        if let Some(task) = &mut conversation.routing {
+            let ring_id = format!("{id}_{account}_{started}");
+            task.ring = Some(Ring { id: ring_id, agent, state: RingState::Waiting, started, expires });
+        }
         if let Some(known) = self.directory.agent_mut(agent) {
             known.rings.insert(id.clone());
             known.last_ring = now;
-        }
-        if let Some(task) = self.conversations.get_mut(id).and_then(|conversation| conversation.routing.as_mut()) {
-            let ring_id = format!("{id}_{account}_{now}");
-            task.ring = Some(Ring { id: ring_id, agent, state: RingState::Waiting, started: now, expires });
         }
         self.timers.insert((expires, id.clone()));
         self.announce_ring(id);
