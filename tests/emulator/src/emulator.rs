@@ -225,6 +225,8 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
         .backlog(8_192)
         .max_connection_rate(1_024)
         .tcp_nodelay(true)
+        // A socket that drops is gone at once, it does not linger.
+        .client_disconnect_timeout(Duration::ZERO)
         .tls_handshake_timeout(Duration::from_secs(20))
         .disable_signals()
         .shutdown_timeout(1);

@@ -161,7 +161,7 @@ pub(crate) fn tree(conversation: &Conversation, directory: &Directory, style: Tr
         last_content_event_notification: conversation
             .last_content
             .as_ref()
-            .filter(|record| !style.omit_last_content && !(v3 && !record.visible_to_consumers()))
+            .filter(|record| !style.omit_last_content && (!v3 || record.visible_to_consumers()))
             .map(|record| record.body(directory, style.dialect)),
     })
 }

@@ -27,6 +27,12 @@ pub(crate) struct Identity {
     pub(crate) token: Option<String>,
 }
 
+/// A socket that the platform knows.
+pub(crate) struct Admitted {
+    socket: SocketId,
+    dialect: Dialect,
+}
+
 /// What was read.
 enum Read {
     Frame(Bytes),
@@ -41,27 +47,33 @@ enum Read {
     Ending,
 }
 
+/// Takes in a socket whose owner is known.
+pub(crate) fn admit(account: &Account, handle: &mut SocketHandle, identity: Identity) -> Admitted {
+    let Identity { party, dialect, client_properties, token } = identity;
+    handle.token = token;
+    let caller = Caller { socket: SocketId(0), party, dialect, client_properties };
+    Admitted { socket: account.hub().open(caller, handle.clone()), dialect }
+}
+
 /// Serves a socket until it ends.
 pub(crate) async fn serve(
     account: Data<Account>,
     mut stream: AggregatedMessageStream,
     mut handle: SocketHandle,
-    identity: Option<Identity>,
+    admitted: Option<Admitted>,
 ) {
-    let identity = match identity {
-        Some(identity) => Some(identity),
+    let admitted = match admitted {
+        Some(admitted) => Some(admitted),
         None => {
-            let grace = account.config.init_grace;
-            timeout(grace, introduce(&account, &mut stream, &handle)).await.unwrap_or(None)
+            let introduction = introduce(&account, &mut stream, &handle);
+            let identity = timeout(account.config.init_grace, introduction).await.unwrap_or(None);
+            identity.map(|identity| admit(&account, &mut handle, identity))
         }
     };
-    let Some(Identity { party, dialect, client_properties, token }) = identity else {
+    let Some(Admitted { socket, dialect }) = admitted else {
         end(&handle, &mut stream, Some(4401)).await;
         return;
     };
-    handle.token = token;
-    let caller = Caller { socket: SocketId(0), party, dialect, client_properties };
-    let socket = account.hub().open(caller, handle.clone());
     loop {
         match read(&mut stream, &handle, account.config.idle_close).await {
             Read::Beat => {}

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::body::SocketBody;
-use super::serve::{Identity, serve};
+use super::serve::{Identity, admit, serve};
 use crate::account::{Account, lock};
 use crate::dialect::Dialect;
 use crate::hub::SocketHandle;
@@ -92,14 +92,16 @@ fn upgrade(
     let overflown = Arc::new(AtomicBool::new(false));
     let pause = account.config.snapshot_pause;
     let noticed = Arc::clone(&overflown);
-    let handle = SocketHandle {
+    let mut handle = SocketHandle {
         queue,
         ending: CancellationToken::new(),
         stalled: Arc::new(AtomicBool::new(false)),
         overflown,
         token: None,
     };
-    actix_web::rt::spawn(serve(account, stream, handle, identity));
+    // Before the handshake is answered, so that whoever sees it answered is known here.
+    let admitted = identity.map(|identity| admit(&account, &mut handle, identity));
+    actix_web::rt::spawn(serve(account, stream, handle, admitted));
     let response = response.map_body(|_, reading| SocketBody::new(outgoing, reading, noticed, pause));
     Ok(response.map_into_boxed_body())
 }

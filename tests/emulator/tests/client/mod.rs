@@ -105,6 +105,15 @@ impl Socket {
         self.inner.send(Message::Text(text.into())).await.unwrap();
     }
 
+    /// Sends a frame; whether the socket was still there.
+    pub(crate) async fn try_raw(&mut self, text: String) -> bool {
+        self.inner.send(Message::Text(text.into())).await.is_ok()
+    }
+
+    pub(crate) async fn binary(&mut self, text: String) {
+        self.inner.send(Message::Binary(text.into())).await.unwrap();
+    }
+
     /// Sends a whole request frame and waits for its answer.
     pub(crate) async fn send(&mut self, request: &Value) -> Value {
         self.raw(request.to_string()).await;
