@@ -23,7 +23,9 @@ use crate::{
     platform::{Platform, PlatformSettings, TlsError},
     request::{Reply, RequestFailure},
     subscriber::{EventStream, Filter, RoutingTable, Sink, Subscriber, Subscription},
-    supervision::{ArbiterPool, GuardOptions, Placement, PoolError, PoolOptions, start_guarded_in},
+    supervision::{
+        ArbiterPool, ChildExit, ExitReason, GuardOptions, Placement, PoolError, PoolOptions, start_guarded_in,
+    },
 };
 
 /// Events a stream holds for a slow reader, unless it asks for another number.
@@ -113,6 +115,13 @@ impl Builder {
         self
     }
 
+    /// Adds connections that start with the system.
+    #[must_use]
+    pub fn connections(mut self, settings: impl IntoIterator<Item = ConnectionSettings>) -> Self {
+        self.connections.extend(settings);
+        self
+    }
+
     /// Starts the system on the running actix system. It does not wait for connections to be ready:
     /// see [`Tertulia::ready`].
     ///
@@ -168,8 +177,16 @@ impl Tertulia {
         let (sender, status) = watch::channel(Connection::idle_status());
         let placement = self.pool.place();
         let name = id.clone();
-        let options = GuardOptions::new(id.as_str(), move |exit| {
-            tracing::warn!(connection = %name, ?exit, "connection actor");
+        let options = GuardOptions::new(id.as_str(), move |exit| match exit {
+            ChildExit::Restarting { restarts, .. } => {
+                tracing::error!(connection = %name, restarts, "a connection panicked and is restarted");
+            }
+            ChildExit::Ended { reason: ExitReason::Normal | ExitReason::ArbiterStopped, .. } => {
+                tracing::debug!(connection = %name, "a connection ended");
+            }
+            ChildExit::Ended { restarts, .. } => {
+                tracing::error!(connection = %name, restarts, "a connection panicked too often and is given up");
+            }
         });
         let around = self.around.clone();
         let address =

@@ -1,8 +1,17 @@
 //! `tertulia demo`: the main job, on an embedded platform stand-in.
 
-use std::net::SocketAddr;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
-use super::{Faults, loopback_address};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tertulia_emulator::FaultMode;
+
+use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
+use crate::demo::{Demo, Length, Progress, Scale, Summary};
 
 /// Conversations that one bot holds unless told otherwise.
 const CONVERSATIONS_PER_BOT: u32 = 250;
@@ -41,6 +50,108 @@ impl DemoOptions {
     /// Number of bot connections, at least 1.
     pub fn bots(&self) -> u32 {
         self.bots.unwrap_or_else(|| (self.conversations / CONVERSATIONS_PER_BOT).max(1))
+    }
+
+    fn scale(&self) -> Scale {
+        Scale {
+            conversations: self.conversations,
+            bots: self.bots(),
+            length: match self.duration {
+                Some(seconds) => Length::Duration(Duration::from_secs(seconds)),
+                None => Length::Messages(self.messages),
+            },
+            faults: match self.faults {
+                Faults::None => FaultMode::None,
+                Faults::Flaky => FaultMode::Flaky,
+                Faults::Hostile => FaultMode::Hostile,
+            },
+            seed: SEED,
+        }
+    }
+}
+
+/// The seed of a demo's faults: the same faults at every run.
+const SEED: u64 = 7;
+/// How often progress is told where there is no terminal.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Carries the demo out. The exit code is success only if nothing was lost, duplicated or reordered.
+pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
+    open_files::raise_limit();
+    actix_rt::System::new().block_on(run(options))
+}
+
+async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
+    let mut interrupt = Interrupt::listen()?;
+    let demo = Demo::start(options.scale())?;
+    let mut teller = Teller::new(options.json);
+    let outcome = tokio::select! {
+        summary = demo.run(|progress| teller.tell(progress)) => Some(summary?),
+        () = interrupt.received() => None,
+    };
+    teller.finish();
+    if let Some(summary) = &outcome {
+        print(summary, options.json)?;
+        if options.keep {
+            interrupt.received().await;
+        }
+    }
+    demo.stop().await;
+    let clean = outcome.is_some_and(|summary| summary.is_clean());
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(summary)?)?;
+    } else {
+        writeln!(out, "{summary}")?;
+    }
+    Ok(())
+}
+
+/// Tells how far the demo has come: a bar on a terminal, lines otherwise, both on standard error.
+struct Teller {
+    bar: Option<ProgressBar>,
+    told: Instant,
+}
+
+impl Teller {
+    fn new(json: bool) -> Self {
+        let bar = (io::stderr().is_terminal() && !json).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+            let style = ProgressStyle::with_template("{msg:>9} {wide_bar} {pos}/{len} {elapsed}");
+            style.map_or(bar.clone(), |style| bar.with_style(style))
+        });
+        Self { bar, told: Instant::now() }
+    }
+
+    fn tell(&mut self, progress: Progress) {
+        let (what, done, of) = match progress {
+            Progress::Opening { open, of } => ("opening", open, Some(of)),
+            Progress::Speaking { answered, of } => ("answered", answered, of),
+        };
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(what);
+                bar.set_length(of.unwrap_or(done));
+                bar.set_position(done);
+            }
+            None if self.told.elapsed() >= TELL_EVERY => {
+                self.told = Instant::now();
+                let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+                // Progress is a courtesy: a closed standard error does not end the demo.
+                let _ = writeln!(io::stderr(), "{what} {done}{of}");
+            }
+            None => {}
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use loopback::loopback_address;
 
 use crate::telemetry::{self, LogFormat};
 use check::CheckOptions;
+use demo::DemoOptions;
 use emulate::EmulateOptions;
 
 /// A connector backend for LivePerson messaging: thousands of supervised conversations in one process
@@ -41,6 +42,8 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show the main job on an embedded platform: bots answer consumers, and a ledger proves that nothing was lost
+    Demo(DemoOptions),
     /// Run the platform stand-in alone, to build or test any UMS client
     Emulate(EmulateOptions),
     /// Validate a configuration without connecting, and print every mistake with its line
@@ -63,6 +66,7 @@ impl Cli {
     fn dispatch(self) -> anyhow::Result<ExitCode> {
         telemetry::start_logs(self.log_format)?;
         match self.command {
+            Command::Demo(options) => demo::execute(&options),
             Command::Emulate(options) => emulate::execute(&options),
             Command::Check(options) => check::execute(&options),
         }

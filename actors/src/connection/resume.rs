@@ -75,7 +75,7 @@ async fn resume(connection: Addr<Connection>) -> Result<Outcome, ResumeError> {
 
 impl Connection {
     pub(super) fn begin_resume(&mut self, attempt: u32, first: bool, ctx: &mut Context<Self>) {
-        tracing::info!(connection = %self.settings.id, attempt, first, "resuming");
+        tracing::debug!(connection = %self.settings.id, attempt, first, "resuming");
         self.abandon_resume(ctx);
         let epoch = self.session.epoch();
         let plan = resume(ctx.address()).into_actor(self).map(move |outcome, connection, ctx| {

@@ -105,12 +105,6 @@ impl Connection {
         }
     }
 
-    /// The ring's conversation goes into the event's data only by its id: it is not this connection's yet.
-    fn publish_ring(&self, conversation: Option<ConversationId>, data: EventData) {
-        tracing::debug!(connection = %self.settings.id, ?conversation, "ring");
-        self.publish(data);
-    }
-
     fn accept(&mut self, ring_id: RingId, ctx: &mut Context<Self>) {
         let answered = self.answer_ring(ring_id, true);
         ctx.spawn(answered.into_actor(self).map(|outcome, connection, _| match outcome {

@@ -65,6 +65,8 @@ pub enum EventData {
         ring_id: RingId,
         /// What became of it.
         ring_state: RingState,
+        /// The conversation offered. It is not this connection's yet, so the event is the connection's own.
+        conversation_id: Option<ConversationId>,
         /// The conversation's skill.
         skill_id: Option<SkillId>,
         /// The consumer who waits.

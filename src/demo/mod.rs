@@ -1,0 +1,159 @@
+//! The main job on an embedded platform: a fleet of bots answers consumers over real sockets, and the platform's own
+//! ledger proves that nothing was lost, repeated or reordered.
+
+mod fleet;
+mod proof;
+mod summary;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tertulia_actors::{
+    NotReady, StartError, Tertulia,
+    request::RequestFailure,
+    subscriber::{Filter, Lagged},
+};
+use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
+
+pub use proof::Proof;
+pub use summary::{Latency, StateNotifications, Summary};
+
+use fleet::Fleet;
+
+/// Events that wait for the demo at most. It fails rather than miss one.
+const EVENTS: usize = 1 << 20;
+/// How long the demo waits for the next event before it gives up.
+const STALLED_AFTER: Duration = Duration::from_secs(120);
+/// How long connections may take to close at the end.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// How large a demo is, and how badly its platform behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Conversations, each with its own consumer.
+    pub conversations: u32,
+    /// Bots that answer.
+    pub bots: u32,
+    /// How long consumers go on.
+    pub length: Length,
+    /// How badly the platform behaves.
+    pub faults: FaultMode,
+    /// The seed of the faults.
+    pub seed: u64,
+}
+
+/// How long consumers go on.
+#[derive(Clone, Copy, Debug)]
+pub enum Length {
+    /// So many messages each.
+    Messages(u32),
+    /// So long, then each waits for its last answer.
+    Duration(Duration),
+}
+
+/// Why a demo could not be carried out. Lost messages are no error but part of the summary.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The platform did not start.
+    #[error("the platform stand-in cannot be started: {0}")]
+    Platform(#[from] tertulia_emulator::StartError),
+    /// The system did not start.
+    #[error("the system cannot be started: {0}")]
+    System(#[from] StartError),
+    /// A connection did not become ready.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// A conversation could not be opened.
+    #[error("a conversation cannot be opened: {0}")]
+    NotOpened(#[from] RequestFailure),
+    /// The demo itself was too slow to take all events.
+    #[error(transparent)]
+    Lagged(#[from] Lagged),
+    /// The system stopped under the demo.
+    #[error("the system stopped")]
+    Stopped,
+}
+
+/// A demo that runs.
+pub struct Demo {
+    emulator: Emulator,
+    tertulia: Arc<Tertulia>,
+    scale: Scale,
+    begun: Instant,
+}
+
+impl Demo {
+    /// Starts the platform and the system. Needs a running actix system.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub fn start(scale: Scale) -> Result<Self, DemoError> {
+        let begun = Instant::now();
+        let bots = usize::try_from(scale.bots).unwrap_or(usize::MAX);
+        let emulator = Emulator::start(EmulatorConfig { agents: bots, seed: scale.seed, ..EmulatorConfig::default() })?;
+        let tertulia = Tertulia::builder()
+            .platform(fleet::platform(&emulator))
+            .connections(fleet::bots(emulator.account(), scale.bots))
+            .start()?;
+        Ok(Self { emulator, tertulia: Arc::new(tertulia), scale, begun })
+    }
+
+    /// The running system, for the gateway.
+    #[must_use]
+    pub fn tertulia(&self) -> &Arc<Tertulia> {
+        &self.tertulia
+    }
+
+    /// Opens the conversations, lets all speak, and compares. `progress` hears the answers so far and those expected.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub async fn run(&self, mut progress: impl FnMut(Progress)) -> Result<Summary, DemoError> {
+        let mut events = self.tertulia.events_within(Filter::everything().kind("message"), EVENTS);
+        let mut fleet = Fleet::new(Arc::clone(&self.tertulia), self.scale);
+        fleet.open(self.emulator.account(), &mut progress).await?;
+        self.emulator.set_faults(self.scale.faults, self.scale.seed);
+        fleet.begin();
+        while !fleet.is_done() {
+            match tokio::time::timeout(STALLED_AFTER, events.next()).await {
+                Ok(Some(event)) => fleet.take(&*event?),
+                Ok(None) => return Err(DemoError::Stopped),
+                Err(_) => break,
+            }
+            progress(fleet.progress());
+        }
+        self.emulator.set_faults(FaultMode::None, self.scale.seed);
+        let proof = fleet.prove(&self.emulator.ledger());
+        Ok(Summary::new(self.scale, self.begun, &self.emulator.summary(), self.tertulia.metrics(), &fleet, proof))
+    }
+
+    /// Ends everything.
+    pub async fn stop(self) {
+        let Self { emulator, tertulia, .. } = self;
+        if let Ok(tertulia) = Arc::try_unwrap(tertulia) {
+            tertulia.stop(STOP_WITHIN).await;
+        }
+        emulator.stop();
+    }
+}
+
+/// How far a demo has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Conversations are being opened.
+    Opening {
+        /// So many are open.
+        open: u64,
+        /// Of so many.
+        of: u64,
+    },
+    /// Consumers speak.
+    Speaking {
+        /// So many answers arrived.
+        answered: u64,
+        /// Of so many, where the number is known beforehand.
+        of: Option<u64>,
+    },
+}

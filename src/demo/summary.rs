@@ -1,0 +1,138 @@
+//! The summary of a demo (interfaces §1).
+
+use std::{fmt, time::Instant};
+
+use serde::Serialize;
+use tertulia_actors::metrics::Metrics;
+use tertulia_emulator::LedgerSummary;
+
+use super::{Proof, Scale, fleet::Fleet};
+
+/// What a demo did and proved.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Conversations held at once.
+    pub conversations: u32,
+    /// Bots that answered.
+    pub bots: u32,
+    /// Messages of consumers in the platform's ledger.
+    pub consumer_messages: u64,
+    /// Messages of bots in the platform's ledger.
+    pub bot_replies: u64,
+    /// What was not heard by the other side, or never reached the ledger.
+    pub lost: u64,
+    /// What was sent or heard more than once.
+    pub duplicated: u64,
+    /// What was heard after a later message.
+    pub out_of_order: u64,
+    /// Events emitted.
+    pub events: u64,
+    /// What became of the state notifications.
+    pub state_notifications: StateNotifications,
+    /// Connections that became ready again after a loss.
+    pub reconnects: u64,
+    /// Actors restarted after a panic.
+    pub restarts: u64,
+    /// Faults the platform injected.
+    pub faults_injected: u64,
+    /// From a consumer's message to the bot's answer at the consumer.
+    pub latency_ms: Latency,
+    /// How long everything took.
+    pub elapsed_s: f64,
+    /// The most memory the process held, platform stand-in included; 0 where the system does not tell.
+    pub peak_rss_bytes: u64,
+}
+
+/// What became of the state notifications.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StateNotifications {
+    /// Applied.
+    pub processed: u64,
+    /// Repeated what was held.
+    pub ignored: u64,
+    /// Older than what was held.
+    pub out_of_order: u64,
+}
+
+/// Latencies in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl Summary {
+    pub(super) fn new(
+        scale: Scale,
+        begun: Instant,
+        ledger: &LedgerSummary,
+        metrics: &Metrics,
+        fleet: &Fleet,
+        proof: Proof,
+    ) -> Self {
+        let latency = fleet.latency();
+        let milliseconds = |micros: u64| micros as f64 / 1000.0;
+        Self {
+            conversations: scale.conversations,
+            bots: scale.bots,
+            consumer_messages: ledger.consumer_messages,
+            bot_replies: ledger.agent_messages,
+            lost: proof.lost,
+            duplicated: proof.duplicated,
+            out_of_order: proof.out_of_order,
+            events: metrics.events.get(),
+            state_notifications: StateNotifications {
+                processed: metrics.state_notifications_processed.get(),
+                ignored: metrics.state_notifications_ignored.get(),
+                out_of_order: metrics.state_notifications_out_of_order.get(),
+            },
+            reconnects: metrics.reconnects.get(),
+            restarts: metrics.actor_restarts.get(),
+            faults_injected: ledger.faults,
+            latency_ms: Latency {
+                p50: milliseconds(latency.value_at_quantile(0.5)),
+                p99: milliseconds(latency.value_at_quantile(0.99)),
+                max: milliseconds(latency.max()),
+            },
+            elapsed_s: begun.elapsed().as_secs_f64(),
+            peak_rss_bytes: peak_rss_bytes().unwrap_or_default(),
+        }
+    }
+
+    /// Whether nothing was lost, duplicated or reordered.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        (self.lost, self.duplicated, self.out_of_order) == (0, 0, 0)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Latency { p50, p99, max } = self.latency_ms;
+        let StateNotifications { processed, ignored, out_of_order } = self.state_notifications;
+        writeln!(f, "conversations        {} held by {} bots", self.conversations, self.bots)?;
+        writeln!(f, "consumers said       {}", self.consumer_messages)?;
+        writeln!(f, "bots answered        {}", self.bot_replies)?;
+        writeln!(f, "lost                 {}", self.lost)?;
+        writeln!(f, "duplicated           {}", self.duplicated)?;
+        writeln!(f, "out of order         {}", self.out_of_order)?;
+        writeln!(f, "events               {}", self.events)?;
+        writeln!(f, "state notifications  {processed} processed, {ignored} ignored, {out_of_order} out of order")?;
+        writeln!(f, "faults injected      {}", self.faults_injected)?;
+        writeln!(f, "reconnects           {}, restarts {}", self.reconnects, self.restarts)?;
+        writeln!(f, "question to answer   p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms")?;
+        writeln!(f, "elapsed              {:.1} s", self.elapsed_s)?;
+        write!(f, "peak memory          {} MiB", self.peak_rss_bytes / (1024 * 1024))
+    }
+}
+
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
