@@ -139,13 +139,13 @@ impl Conversation {
     /// The consumer's satisfaction.
     #[must_use]
     pub fn csat(&self) -> Option<&Csat> {
-        self.members.csat.as_ref()
+        self.members.csat.as_deref()
     }
 
     /// From when the response time counts.
     #[must_use]
     pub fn delay(&self) -> Option<&Delay> {
-        self.members.delay.as_ref()
+        self.members.delay.as_deref()
     }
 
     /// When it began.

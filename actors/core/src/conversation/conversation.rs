@@ -14,7 +14,7 @@ pub(super) const DIALOG_LIMIT: usize = 64;
 
 /// A conversation as the platform's notifications tell it.
 ///
-/// It serialises as its snapshot: everything but the records that wait for a hole to be filled, which
+/// It serialises, as JSON only, as its snapshot: everything but the records that wait for a hole to be filled, which
 /// [`Conversation::holes`] asks for anew. Counters and hashes are kept, so that repetitions are recognised after a
 /// reload (CV-N10).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,6 +128,7 @@ impl Conversation {
         known.or_else(|| {
             let is_room = self.dialogs.len() < limit;
             is_room.then(|| {
+                self.dialogs.reserve_exact(1);
                 self.dialogs.push(Dialog::assumed(DialogId::from(id), order_of(self.history, self.is_told)));
                 self.dialogs.len() - 1
             })

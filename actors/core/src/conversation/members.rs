@@ -35,8 +35,9 @@ pub(super) struct Members {
     pub(super) stage: Option<Stage>,
     pub(super) skill_id: Option<SkillId>,
     pub(super) group_id: Option<Arc<str>>,
-    pub(super) csat: Option<Csat>,
-    pub(super) delay: Option<Delay>,
+    // Boxed, because few conversations have them.
+    pub(super) csat: Option<Box<Csat>>,
+    pub(super) delay: Option<Box<Delay>>,
     pub(super) start_time: Option<Timestamp>,
     pub(super) update_time: Option<Timestamp>,
     pub(super) close_time: Option<Timestamp>,
@@ -122,22 +123,19 @@ impl Members {
 
     /// The brand dialect tells the rate alone, and 0 is none (§6.1).
     fn receive_csat(&mut self, details: &ConversationDetails<'_>) {
-        let rate = details.csat_rate.map(|rate| Csat {
-            csat_rate: Some(rate),
-            csat_resolution_confirmation: None,
-            status: None,
-        });
-        self.csat = match (&details.csat, rate) {
+        let rated = |rate| Csat { csat_rate: Some(rate), csat_resolution_confirmation: None, status: None };
+        let csat = match (&details.csat, details.csat_rate) {
             (Presence::Value(csat), _) => Some(csat.clone()),
-            (_, Some(rate)) => Some(rate).filter(|csat| csat.csat_rate != Some(0)),
+            (_, Some(rate)) => Some(rate).filter(|rate| *rate != 0).map(rated),
             (Presence::Null, None) => None,
             (Presence::Absent, None) => return,
         };
+        self.csat = csat.map(Box::new);
     }
 
     fn receive_ttr(&mut self, details: &ConversationDetails<'_>, events: &mut Vec<ConversationEvent>) {
         if let Some(delay) = details.delay.said() {
-            self.delay = delay.cloned();
+            self.delay = delay.cloned().map(Box::new);
         }
         let Some(ttr) = details.ttr.said() else { return };
         let (ttr_type, ttr_value) = match ttr {
@@ -175,6 +173,13 @@ impl Members {
             let HandlerDetails { account_id, skill_id } = handler.unwrap_or(&nothing);
             replace(&mut self.handler_account_id, Some(account_id.as_ref().and_then(Text::non_empty)));
             replace(&mut self.handler_skill_id, Some(skill_id.as_ref().and_then(Text::non_empty)));
+            // The usual case is the brand itself: one id, held once.
+            if self.handler_account_id == self.account_id {
+                self.handler_account_id.clone_from(&self.account_id);
+            }
+            if self.handler_skill_id == self.skill_id {
+                self.handler_skill_id.clone_from(&self.skill_id);
+            }
         }
     }
 

@@ -113,7 +113,7 @@ impl MessageOrder {
     }
 
     /// What is missing and was not asked for yet: the holes before parked records and, if something beyond them has
-    /// been heard of, the rest of the dialog. Nothing while the park is full, because the answer would find no room.
+    /// been heard of, the rest of the dialog. The rest waits while the park is full: its answer would find no room.
     pub(super) fn ask(&mut self) -> Vec<Missing> {
         let mut missing = self.ask_before_parked();
         let known_to = self.parked.last_key_value().map_or(self.next, |(&last, _)| Some(last.saturating_add(1)));
@@ -138,7 +138,7 @@ impl MessageOrder {
     }
 
     /// Takes the platform's word that it has nothing more up to and including `through`: holes before parked records
-    /// are given up, the records behind them delivered. Returns the holes in front of the rest, not asked for yet.
+    /// are given up, the records behind them delivered. Returns what is to be asked for now.
     ///
     /// Nothing is given up beyond the last parked record: what only was heard of may come still.
     pub(super) fn exhausted(
@@ -147,10 +147,12 @@ impl MessageOrder {
         events: &mut Vec<ConversationEvent>,
         gap: impl Fn(Gap) -> ConversationEvent,
     ) -> Vec<Missing> {
+        let before = self.next;
         let answered_to = through.saturating_add(1);
         // An answer that ends where no bounded request did is that of the request to the dialog's end.
         let is_bounded = self.asked.iter().any(|asked| asked.end == answered_to);
         self.asked.retain(|asked| asked.end > answered_to && (is_bounded || asked.end != OPEN_END));
+        self.asked.shrink_to_fit();
         while let (Some(next), Some((&parked, _))) = (self.next, self.parked.first_key_value())
             && next <= through
         {
@@ -159,6 +161,10 @@ impl MessageOrder {
             self.next = Some(last.saturating_add(1));
             self.deliver_parked(events);
         }
+        if self.next != before {
+            return self.ask();
+        }
+        // Without progress the rest of the dialog is not asked for again: the answer might be the same for ever.
         let missing = self.ask_before_parked();
         self.asked.extend_from_slice(&missing);
         missing
@@ -170,6 +176,10 @@ impl MessageOrder {
         {
             events.extend(first.remove());
             self.next = Some(next.saturating_add(1));
+        }
+        if self.parked.is_empty() {
+            // An emptied map keeps its root node, as large as eleven events.
+            self.parked = BTreeMap::new();
         }
     }
 }

@@ -19,12 +19,13 @@ impl Conversation {
     /// waiting already is dropped ([`Outcome::Ignored`]), one above it waits, at most [`super::PARKED_LIMIT`] of them.
     /// A record of an unknown kind takes its place silently (MS-2). Chat states have no sequence and are told at once.
     pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
+        let main = DialogId::main_of(&self.id);
         let named = record.dialog_id.as_deref().or(batch_dialog).filter(|id| !id.is_empty());
-        let dialog_id = named.map_or_else(|| DialogId::main_of(&self.id), DialogId::from);
+        let dialog_id = named.unwrap_or(main.as_str());
         if let MessageContent::ChatState { chat_state } = &record.event {
             return self.receive_chat_state(dialog_id, record.originator_user_id(), chat_state);
         }
-        let at = self.dialog_at(dialog_id.as_str(), DIALOG_LIMIT);
+        let at = self.dialog_at(dialog_id, DIALOG_LIMIT);
         let (Some(sequence), Some(dialog)) = (record.sequence, at.and_then(|at| self.dialogs.get_mut(at))) else {
             return Reception::new(Outcome::Ignored);
         };
@@ -39,22 +40,8 @@ impl Conversation {
         reception
     }
 
-    /// The message that a record of a history tells; nothing for receipts and kinds that are unknown. The conversation
-    /// stays as it is.
-    #[must_use]
-    pub fn message_of(&self, record: &MessageRecord<'_>) -> Option<Arc<Message>> {
-        let dialog = match record.dialog_id.as_deref() {
-            Some(id) => self.dialog(&DialogId::from(id))?,
-            None => self.main_dialog()?,
-        };
-        match dialog.event_of(record, record.sequence?) {
-            Some(ConversationEvent::Message(message)) => Some(message),
-            _ => None,
-        }
-    }
-
-    fn receive_chat_state(&mut self, dialog_id: DialogId, user: Option<&str>, chat_state: &ChatState) -> Reception {
-        let dialog = self.dialogs.iter_mut().find(|dialog| dialog.dialog_id == dialog_id);
+    fn receive_chat_state(&mut self, dialog_id: &str, user: Option<&str>, chat_state: &ChatState) -> Reception {
+        let dialog = self.dialogs.iter_mut().find(|dialog| dialog.dialog_id == *dialog_id);
         let participant = dialog.zip(user).and_then(|(dialog, user)| dialog.participant_mut(user));
         let user_id = match participant {
             Some(participant) => {
@@ -63,6 +50,7 @@ impl Conversation {
             }
             None => user.map(UserId::from),
         };
+        let dialog_id = DialogId::from(dialog_id);
         let event = ConversationEvent::ChatState { dialog_id, user_id, chat_state: chat_state.clone() };
         Reception { events: vec![event], ..Reception::new(Outcome::Processed) }
     }

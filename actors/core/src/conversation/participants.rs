@@ -83,15 +83,13 @@ impl Told<'_> {
     }
 }
 
-/// Who takes part in a dialog by its `details`, with the ids that `people` pair with theirs (DG-N10). Of an id listed
-/// twice the first counts.
+/// Who takes part in a dialog by its `details`, with the ids that `people` pair with theirs (DG-N10).
 pub(super) fn told<'s>(
     details: &'s [ParticipantDetails<'_>],
     people: &'s [Person<'_>],
     dialect: Dialect,
 ) -> SmallVec<[Told<'s>; 4]> {
-    let mut list: SmallVec<[Told<'s>; 4]> = SmallVec::new();
-    for ParticipantDetails { id, role, state } in details {
+    distinct(details.iter().map(|ParticipantDetails { id, role, state }| {
         let person = (people.iter())
             .find(|person| person.agent_id.as_ref() == Some(id))
             .or_else(|| people.iter().find(|person| person.user_id == *id));
@@ -102,23 +100,29 @@ pub(super) fn told<'s>(
                 (id.as_str(), is_agent_id.then_some(id.as_str()))
             }
         };
-        let state = state.clone().unwrap_or(ParticipantStatus::Active);
-        if state != ParticipantStatus::Removed && list.iter().all(|known| known.user_id != user_id) {
-            list.push(Told { user_id, agent_id, role, state });
-        }
-    }
-    list
+        Told { user_id, agent_id, role, state: state.clone().unwrap_or(ParticipantStatus::Active) }
+    }))
 }
 
 /// Who takes part by the conversation's `people` alone: old conversations tell no more.
 pub(super) fn told_by_roster<'s>(people: &'s [Person<'_>]) -> SmallVec<[Told<'s>; 4]> {
-    let active = |person: &'s Person<'_>| Told {
-        user_id: person.user_id.as_str(),
-        agent_id: person.agent_id.as_deref(),
-        role: &person.role,
+    distinct(people.iter().map(|Person { role, user_id, agent_id }| Told {
+        user_id: user_id.as_str(),
+        agent_id: agent_id.as_deref(),
+        role,
         state: ParticipantStatus::Active,
-    };
-    people.iter().map(active).collect()
+    }))
+}
+
+/// Everybody who takes part, each once: of somebody listed twice the first counts.
+fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> SmallVec<[Told<'s>; 4]> {
+    let mut list: SmallVec<[Told<'s>; 4]> = SmallVec::new();
+    for told in everybody.filter(|told| told.state != ParticipantStatus::Removed) {
+        if list.iter().all(|known| known.user_id != told.user_id) {
+            list.push(told);
+        }
+    }
+    list
 }
 
 /// The participants after `told`, or nothing if they are those held.

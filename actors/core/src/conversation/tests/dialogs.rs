@@ -174,6 +174,17 @@ fn an_old_conversation_without_details_has_the_people_of_its_roster() {
     assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("anna"));
 }
 
+/// DG-N10: of an agent listed under two roles the first counts.
+#[test]
+fn somebody_listed_twice_takes_part_once() {
+    for listed in [json!(null), super::details("C:carol A:anna M:anna", Dialect::Brand)] {
+        let twice = state(Dialect::Brand, 10, "C:carol A:anna M:anna").with_main("participantsDetails", listed);
+        let conversation = seen(&twice);
+        assert_eq!(conversation.main_dialog().map(|main| main.participants().len()), Some(2));
+        assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("anna"));
+    }
+}
+
 #[test]
 fn a_dialog_that_a_newer_state_does_not_tell_of_stays_known() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_survey("CLOSE"));

@@ -107,3 +107,17 @@ fn records_beyond_the_park_are_dropped_and_asked_for_later() {
     assert_eq!(reception.events.len(), PARKED_LIMIT + 1);
     assert_eq!(reception.back_fill[0].newer_than, Some(limit));
 }
+
+/// Promise 6: the same when the hole is given up instead of filled.
+#[test]
+fn what_the_park_dropped_is_asked_for_when_a_gap_makes_room() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), 0);
+    let limit = u64::try_from(PARKED_LIMIT).expect("small");
+    for sequence in 1..=limit + 10 {
+        receive(&mut conversation, &content(sequence));
+    }
+    let reception = conversation.history_exhausted(&main_id(), 0);
+    assert_eq!(reception.events.len(), PARKED_LIMIT + 1);
+    assert_eq!(reception.back_fill[0].newer_than, Some(limit));
+}

@@ -132,6 +132,33 @@ fn the_newest_content_of_a_state_reveals_a_hole() {
     assert!(reception.back_fill.is_empty() && reception.events.is_empty());
 }
 
+/// CV-N6.16: an answer without it is not asked for again until there is news.
+#[test]
+fn newest_content_that_the_platform_does_not_give_yet_is_neither_a_gap_nor_asked_for_in_a_loop() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), 0);
+    let told = state(Dialect::Brand, 20, "C:carol").with_top("lastContentEventNotification", content(0));
+    assert_eq!(conversation.receive_state(&told.text()).expect("a state").back_fill.len(), 1);
+    let reception = conversation.history_exhausted(&main_id(), 0);
+    assert!(reception.events.is_empty() && reception.back_fill.is_empty());
+    assert_eq!(labels(&receive(&mut conversation, &content(0))), ["message(0)"]);
+}
+
+#[test]
+fn the_newest_content_of_a_first_state_is_part_of_the_history_asked_for() {
+    let first = state(Dialect::Brand, 10, "C:carol").with_top("lastContentEventNotification", content(3));
+    assert_eq!(unseen(Dialect::Brand).receive_state(&first.text()).expect("a state").back_fill.len(), 1);
+}
+
+/// CV-N6.16: a consumer socket gets the record by itself.
+#[test]
+fn a_consumer_is_not_asked_to_fetch_the_newest_content() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), 0);
+    let told = state(Dialect::Consumer, 20, "C:carol").with_top("lastContentEventNotification", content(5));
+    assert!(conversation.receive_state(&told.text()).expect("a state").back_fill.is_empty());
+}
+
 /// CV-N6.16: what the first state tells of is where delivery begins.
 #[test]
 fn the_newest_content_of_the_first_state_is_the_first_message_seen() {
