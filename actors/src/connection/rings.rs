@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::{
     command::Identity,
-    id::{ConversationId, RingId},
+    id::{ConversationId, RingId, SkillId, UserId},
     ums::{
         ChannelType, Request, Response, RingAnswer, RingState, Rings as RingNotification, RoutingSubscription, Text,
     },
@@ -84,20 +84,16 @@ impl Connection {
                     continue;
                 }
                 let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref());
-                self.publish_ring(
-                    conversation.map(ConversationId::from),
-                    EventData::Ring {
-                        ring_id: ring_id.clone(),
-                        ring_state: ring.ring_state.clone(),
-                        skill_id: ring.skill_id.as_ref().or(task.skill_id.as_ref()).map(Into::into),
-                        consumer_id: ring
-                            .consumer_id
-                            .as_ref()
-                            .or(task.consumer_id.as_ref())
-                            .map(|id: &Text<'_>| id.into()),
-                        ring_expiration_ts: ring.ring_expiration_ts,
-                    },
-                );
+                let consumer = ring.consumer_id.as_ref().or(task.consumer_id.as_ref());
+                let skill = ring.skill_id.as_ref().or(task.skill_id.as_ref());
+                self.publish(EventData::Ring {
+                    ring_id: ring_id.clone(),
+                    ring_state: ring.ring_state.clone(),
+                    conversation_id: conversation.map(ConversationId::from),
+                    skill_id: skill.map(SkillId::from),
+                    consumer_id: consumer.map(UserId::from),
+                    ring_expiration_ts: ring.ring_expiration_ts,
+                });
                 if ring.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
                     self.accept(ring_id, ctx);
                 }

@@ -40,6 +40,20 @@ impl Conversation {
         reception
     }
 
+    /// The message that a record of a history tells; nothing for receipts and kinds that are unknown. The conversation
+    /// stays as it is.
+    #[must_use]
+    pub fn message_of(&self, record: &MessageRecord<'_>) -> Option<Arc<Message>> {
+        let dialog = match record.dialog_id.as_deref() {
+            Some(id) => self.dialog(&DialogId::from(id))?,
+            None => self.main_dialog()?,
+        };
+        match dialog.event_of(record, record.sequence?) {
+            Some(ConversationEvent::Message(message)) => Some(message),
+            _ => None,
+        }
+    }
+
     fn receive_chat_state(&mut self, dialog_id: &str, user: Option<&str>, chat_state: &ChatState) -> Reception {
         let dialog = self.dialogs.iter_mut().find(|dialog| dialog.dialog_id == *dialog_id);
         let participant = dialog.zip(user).and_then(|(dialog, user)| dialog.participant_mut(user));
