@@ -239,6 +239,20 @@ fn a_chat_state_is_told_at_once_and_kept_with_the_participant() {
     assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
 }
 
+/// CV-F5: the answer to a query has the messages, also those delivered before, and not the receipts.
+#[test]
+fn a_queried_record_is_the_message_that_it_was_when_delivered() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    let delivered = receive(&mut conversation, &content(0));
+    let text = content(0).to_string();
+    let queried = conversation.message_of(&serde_json::from_str(&text).expect("a record")).expect("a message");
+    assert_eq!(json!(*queried), json!(message(&delivered)));
+    let receipt = json!({"sequence": 1, "dialogId": ID,
+        "event": {"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [0]}})
+    .to_string();
+    assert!(conversation.message_of(&serde_json::from_str(&receipt).expect("a record")).is_none());
+}
+
 #[test]
 fn content_without_a_sequence_has_no_place_and_is_dropped() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
