@@ -17,6 +17,8 @@ mod participation;
 mod plan;
 mod planning;
 mod publish;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use serde::{Deserialize, Serialize};
