@@ -20,7 +20,8 @@ impl Conversation {
     /// A record of an unknown kind takes its place silently (MS-2). Chat states have no sequence and are told at once.
     pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
         let main = DialogId::main_of(&self.id);
-        let dialog_id = dialog_of(record, batch_dialog).unwrap_or(main.as_str());
+        let named = record.dialog_id.as_deref().or(batch_dialog).filter(|id| !id.is_empty());
+        let dialog_id = named.unwrap_or(main.as_str());
         if let MessageContent::ChatState { chat_state } = &record.event {
             return self.receive_chat_state(dialog_id, record.originator_user_id(), chat_state);
         }
@@ -87,17 +88,6 @@ impl Conversation {
         reception
     }
 
-    /// The message that a record of a known dialog is, whether it was delivered before or not; nothing for receipts and
-    /// other kinds. Changes nothing: for the answer to a query (CV-F5).
-    #[must_use]
-    pub fn message_of(&self, record: &MessageRecord<'_>) -> Option<Arc<Message>> {
-        let dialog = match dialog_of(record, None) {
-            Some(id) => self.dialogs.iter().find(|dialog| dialog.dialog_id == *id),
-            None => self.main_dialog(),
-        };
-        dialog?.message_of(record, record.sequence?).map(Arc::new)
-    }
-
     /// All that may be missing, asked for already or not: for each dialog that goes on or is known to have a hole,
     /// everything from its next sequence on. To be asked for after a reconnect or a reload.
     #[must_use]
@@ -108,39 +98,29 @@ impl Conversation {
     }
 }
 
-/// The dialog that a record names, or its batch does (MS-9).
-fn dialog_of<'r>(record: &'r MessageRecord<'_>, batch_dialog: Option<&'r str>) -> Option<&'r str> {
-    record.dialog_id.as_deref().or(batch_dialog).filter(|id| !id.is_empty())
-}
-
 impl Dialog {
     /// What a record with a sequence tells; nothing for a kind that is unknown.
     fn event_of(&self, record: &MessageRecord<'_>, sequence: u64) -> Option<ConversationEvent> {
-        let MessageContent::AcceptStatus { status, sequences } = &record.event else {
-            return self.message_of(record, sequence).map(Arc::new).map(ConversationEvent::Message);
-        };
         let (originator_id, role) = self.originator(record);
-        Some(ConversationEvent::MessageDelivery(MessageDelivery {
-            dialog_id: self.dialog_id.clone(),
-            sequence,
-            originator_id,
-            role,
-            status: status.clone(),
-            sequences: sequences.clone(),
-            time: record.server_timestamp,
-        }))
-    }
-
-    fn message_of(&self, record: &MessageRecord<'_>, sequence: u64) -> Option<Message> {
         let (content_type, body, quick_replies) = match &record.event {
             MessageContent::Content { content_type, message, quick_replies } => {
                 (Some(content_type.clone()), message, quick_replies)
             }
             MessageContent::Rich { content, quick_replies } => (None, content, quick_replies),
-            _ => return None,
+            MessageContent::AcceptStatus { status, sequences } => {
+                return Some(ConversationEvent::MessageDelivery(MessageDelivery {
+                    dialog_id: self.dialog_id.clone(),
+                    sequence,
+                    originator_id,
+                    role,
+                    status: status.clone(),
+                    sequences: sequences.clone(),
+                    time: record.server_timestamp,
+                }));
+            }
+            MessageContent::ChatState { .. } | MessageContent::Unlisted { .. } => return None,
         };
-        let (originator_id, role) = self.originator(record);
-        Some(Message {
+        Some(ConversationEvent::Message(Arc::new(Message {
             dialog_id: self.dialog_id.clone(),
             sequence,
             originator_id,
@@ -151,7 +131,7 @@ impl Dialog {
             metadata: record.metadata.as_ref().filter(|metadata| !metadata.is_null()).map(Json::to_raw),
             quick_replies: quick_replies.as_ref().map(Json::to_raw),
             time: record.server_timestamp,
-        })
+        })))
     }
 
     /// Who published a record, and in which role: by the record itself, else by the participant (MS-6).
