@@ -7,9 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, RingId, SkillId, UserId},
-    ums::{
-        ChannelType, Request, Response, RingAnswer, RingState, Rings as RingNotification, RoutingSubscription, Text,
-    },
+    ums::{ChannelType, Request, Response, RingAnswer, RingState, Rings as RingNotification, RoutingSubscription},
 };
 use tokio::sync::oneshot;
 
