@@ -133,12 +133,12 @@ impl Planner<'_> {
             message_audience,
             event,
         };
-        Plan::Request(Box::new(PlannedRequest {
-            request: Request::Publish(request),
-            metadata,
-            answer: AnswerKind::Published,
-            repeat,
-        }))
+        // The sequence in the answer to a chat state is no place in the dialog (protocol §9.4).
+        let answer = match request.event {
+            MessageContent::ChatState { .. } => AnswerKind::Anything,
+            _ => AnswerKind::Published,
+        };
+        Plan::Request(Box::new(PlannedRequest { request: Request::Publish(request), metadata, answer, repeat }))
     }
 }
 

@@ -189,3 +189,9 @@ fn a_send_is_looked_up_before_it_is_repeated_and_typing_may_be_repeated() {
     }
     assert_eq!(Scene::open().planned(&typing(), &agent()).repeat, Repeat::Safe);
 }
+
+/// Protocol §9.4: the answer says 0, which is the place of another record.
+#[test]
+fn the_answer_to_a_chat_state_tells_no_sequence() {
+    assert_eq!(Scene::open().planned(&typing(), &agent()).answer, AnswerKind::Anything);
+}
