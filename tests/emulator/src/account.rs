@@ -4,13 +4,18 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
+use tokio::sync::mpsc::Sender;
+
 use crate::config::EmulatorConfig;
+use crate::dialect::{Operation, number_of};
 use crate::faults::FaultPlan;
 use crate::files::Files;
 use crate::hub::Hub;
 use crate::identity::{AgentSessions, Tokens};
 use crate::ledger::{Ledger, LedgerSummary};
 use crate::platform::{ConsumerId, Millis, NewConversation, Platform, Refusal, Settings};
+use crate::socket::Outgoing;
 use crate::traffic::Traffic;
 
 /// One emulated account.
@@ -21,6 +26,8 @@ pub(crate) struct Account {
     pub(crate) traffic: Mutex<Traffic>,
     hub: Mutex<Hub>,
     base: OnceLock<String>,
+    /// Where frames for connectors' consumers go.
+    pub(crate) webhooks: OnceLock<Sender<Outgoing>>,
 }
 
 /// A poisoned lock still holds the account: whoever panicked under it has been reported, the others go on.
@@ -60,6 +67,7 @@ impl Account {
             traffic: Mutex::new(Traffic::default()),
             hub: Mutex::new(hub),
             base: OnceLock::new(),
+            webhooks: OnceLock::new(),
             config,
         }
     }
@@ -82,6 +90,18 @@ impl Account {
     /// `host:port` of every base URI.
     pub(crate) fn base(&self) -> &str {
         self.base.get().map_or("", String::as_str)
+    }
+
+    /// A signed URL for a file, as `GenerateURLForUploadFile` or `…DownloadFile` asks for it.
+    pub(crate) fn file_url(&self, operation: Operation, body: &Value) -> Result<Value, Refusal> {
+        let files = lock(&self.files);
+        let url = if operation == Operation::GenerateUrlForUpload {
+            let size = number_of(&body["fileSize"]).unwrap_or(0);
+            files.upload_url(&self.config.account, size, body["fileType"].as_str().unwrap_or_default(), now())
+        } else {
+            files.download_url(body["relativePath"].as_str().unwrap_or_default(), now())
+        };
+        url.map_err(|error| Refusal::bad(error.to_string()))
     }
 
     pub(crate) fn ledger(&self) -> Ledger {

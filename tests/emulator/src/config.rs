@@ -80,6 +80,19 @@ impl Default for Limits {
     }
 }
 
+/// A connector's app install: where its notifications go and how they are signed (protocol §10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// A plain-HTTP address; the emulator does not speak TLS to endpoints.
+    pub endpoint: String,
+    /// `x-liveperson-client-id`.
+    pub client_id: String,
+    /// Key of the signature.
+    pub client_secret: String,
+    /// How long an event that the endpoint refuses is tried again.
+    pub retention: Duration,
+}
+
 /// How an [`Emulator`](crate::Emulator) is set up.
 #[derive(Debug, Clone)]
 pub struct EmulatorConfig {
@@ -133,6 +146,8 @@ pub struct EmulatorConfig {
     pub threads: usize,
     /// Lengths that are refused.
     pub limits: Limits,
+    /// The connector whose consumers are notified by webhook, if there is one.
+    pub webhook: Option<Webhook>,
     /// Open points of the protocol.
     pub switches: Switches,
 }
@@ -164,6 +179,7 @@ impl Default for EmulatorConfig {
             socket_queue: 4_096,
             threads: 1,
             limits: Limits::default(),
+            webhook: None,
             switches: Switches::default(),
         }
     }

@@ -19,7 +19,7 @@ use crate::hub::UserSessions;
 use crate::ledger::{Ledger, LedgerSummary};
 use crate::tls::{self, Tls};
 use crate::traffic::{self, TrafficProgress, TrafficSpec};
-use crate::{control, http};
+use crate::{control, http, webhooks};
 
 /// How often rings, strikes and traffic are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -269,9 +269,16 @@ async fn run(account: &Data<Account>, stopped: oneshot::Receiver<()>, servers: V
             traffic::tick(account, now());
         }
     };
+    let notifying = async {
+        match account.config.webhook.clone() {
+            Some(webhook) => webhooks::run(account, webhook).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = stopped => {}
         () = ticking => {}
+        () = notifying => {}
     }
     for handle in handles {
         handle.stop(false).await;

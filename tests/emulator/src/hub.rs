@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dialect::{Dialect, Operation, Request};
 use crate::faults::{Fault, FaultKind, FaultPlan, FrameFate, RequestFate, Side, Strike, Target};
 use crate::identity::AgentSessions;
-use crate::platform::{Caller, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId};
+use crate::platform::{Caller, ConsumerId, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId};
 use crate::socket::Outgoing;
 
 /// The shell's side of one open socket.
@@ -35,6 +35,8 @@ struct Open {
     side: Side,
     party: Party,
     dialect: Dialect,
+    /// Not a socket: faults of sockets pass it by.
+    webhook: bool,
 }
 
 /// One user with open sockets.
@@ -59,11 +61,21 @@ pub(crate) struct Hub {
     pub(crate) revoked_tokens: Vec<String>,
     sockets: HashMap<SocketId, Open>,
     next_socket: u64,
+    /// Consumers for whom a connector speaks.
+    webhooks: HashMap<ConsumerId, SocketId>,
 }
 
 impl Hub {
     pub(crate) fn new(platform: Platform, faults: FaultPlan, agents: AgentSessions) -> Self {
-        Self { platform, faults, agents, revoked_tokens: Vec::new(), sockets: HashMap::new(), next_socket: 0 }
+        Self {
+            platform,
+            faults,
+            agents,
+            revoked_tokens: Vec::new(),
+            sockets: HashMap::new(),
+            next_socket: 0,
+            webhooks: HashMap::new(),
+        }
     }
 
     /// Takes in an authenticated socket.
@@ -72,9 +84,47 @@ impl Hub {
         let id = SocketId(self.next_socket);
         caller.socket = id;
         let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
-        self.sockets.insert(id, Open { handle, side, party: caller.party.clone(), dialect: caller.dialect });
+        self.sockets
+            .insert(id, Open { handle, side, party: caller.party.clone(), dialect: caller.dialect, webhook: false });
         self.platform.open_socket(caller);
         id
+    }
+
+    /// The caller of a connector's consumer; with somewhere to send webhooks it hears its conversations from now on.
+    pub(crate) fn connector_caller(
+        &mut self,
+        consumer: &ConsumerId,
+        queue: Option<Sender<Outgoing>>,
+        now: Millis,
+    ) -> Caller {
+        let party = Party::Consumer(consumer.clone());
+        let known = self.webhooks.get(consumer).copied().filter(|socket| self.sockets.contains_key(socket));
+        let mut caller = Caller { socket: SocketId(0), party, dialect: Dialect::V3, client_properties: None };
+        if let Some(socket) = known {
+            return Caller { socket, ..caller };
+        }
+        let Some(queue) = queue else { return caller };
+        self.next_socket += 1;
+        caller.socket = SocketId(self.next_socket);
+        let handle = SocketHandle {
+            queue,
+            ending: CancellationToken::new(),
+            stalled: Arc::new(AtomicBool::new(false)),
+            overflown: Arc::new(AtomicBool::new(false)),
+            token: None,
+        };
+        let party = caller.party.clone();
+        let open = Open { handle, side: Side::Consumer, party, dialect: Dialect::V3, webhook: true };
+        self.sockets.insert(caller.socket, open);
+        self.webhooks.insert(consumer.clone(), caller.socket);
+        self.platform.open_webhook(caller.clone());
+        let body = r#"{"type":"cqm.SubscribeExConversations","body":{"stage":["OPEN","CLOSE"]}}"#;
+        if let Ok(subscribe) = Request::read(body.as_bytes())
+            && let Err(refusal) = self.platform.perform(&caller, &subscribe, now)
+        {
+            tracing::warn!(%consumer, text = refusal.text, "webhooks without conversations");
+        }
+        caller
     }
 
     /// Lets go of a socket.
@@ -174,8 +224,12 @@ impl Hub {
         self.platform.tick(now);
         if !self.faults.idle() {
             let of_side = |side| {
-                let mut ids: Vec<SocketId> =
-                    self.sockets.iter().filter(|(_, open)| open.side == side).map(|(id, _)| *id).collect();
+                let mut ids: Vec<SocketId> = self
+                    .sockets
+                    .iter()
+                    .filter(|(_, open)| open.side == side && !open.webhook)
+                    .map(|(id, _)| *id)
+                    .collect();
                 ids.sort_unstable();
                 ids
             };
@@ -197,6 +251,7 @@ impl Hub {
         let mut ids: Vec<SocketId> = self
             .sockets
             .iter()
+            .filter(|(_, open)| !open.webhook)
             .filter(|(_, open)| fault.side.is_none_or(|side| side == open.side))
             .filter(|(_, open)| fault.user.as_ref().is_none_or(|user| *user == self.platform.user_name(&open.party)))
             .map(|(id, _)| *id)

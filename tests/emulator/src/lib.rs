@@ -30,8 +30,9 @@ mod platform;
 mod socket;
 mod tls;
 mod traffic;
+mod webhooks;
 
-pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults};
+pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults, Webhook};
 pub use emulator::{Emulator, Refused, StartError};
 pub use faults::{Fault, FaultKind, FaultMode, Side};
 pub use hub::UserSessions;

@@ -4,6 +4,7 @@ mod discovery;
 mod idp;
 mod login;
 mod rest;
+mod send_api;
 mod storage;
 
 use actix_web::web::{self, ServiceConfig};
@@ -16,6 +17,7 @@ pub(crate) fn platform(config: &mut ServiceConfig) {
     login::routes(config);
     idp::routes(config);
     rest::routes(config);
+    send_api::routes(config);
     storage::routes(config);
     config
         .route("/ws_api/account/{account}/messaging/brand/{bearer}", web::get().to(socket::brand))

@@ -58,6 +58,11 @@ impl Answer {
         Self { code: 200, body, is_string: false }
     }
 
+    /// The body as JSON text, a plain text as the Send API wraps it (protocol §10.3).
+    pub(crate) fn send_api_body(&self) -> String {
+        if self.is_string { format!(r#"{{"msg":{}}}"#, self.body) } else { self.body.clone() }
+    }
+
     pub(crate) fn frame(&self, request_id: &str, operation: Operation, dialect: Dialect) -> String {
         let type_name = if self.is_string { dialect.string_response() } else { operation.response_type(dialect) };
         response_frame(request_id, self.code, type_name, &self.body)

@@ -30,6 +30,7 @@ impl Platform {
             conversation.ttr.answered();
             if ending.survey {
                 conversation.dialogs.push(survey_dialog(survey_id.clone(), conversation, &app_install, at));
+                self.sockets.listen_along(&id.main_dialog(), &survey_id);
                 self.side_dialogs.insert(survey_id, id.clone());
             }
         }

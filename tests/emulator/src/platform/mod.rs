@@ -123,6 +123,13 @@ impl Platform {
         self.outbox.insert(mark, Emission { socket, kind: FrameKind::Answer, text: frame.into() });
     }
 
+    /// Handles one request that came over the Send API; the answer's body as JSON text.
+    pub(crate) fn perform(&mut self, caller: &Caller, request: &Request, now: Millis) -> Result<String, Refusal> {
+        let operation = Operation::of(&request.type_name);
+        let operation = operation.ok_or_else(|| Refusal::bad(format!("Unknown request type {}", request.type_name)))?;
+        self.dispatch(operation, caller, request, now).map(|answer| answer.send_api_body())
+    }
+
     fn dispatch(
         &mut self,
         operation: Operation,

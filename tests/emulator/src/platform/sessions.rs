@@ -23,6 +23,8 @@ pub(crate) struct Caller {
 #[derive(Debug)]
 struct Socket {
     caller: Caller,
+    /// A connector's consumer: it has webhooks instead of a socket, and hears every dialog unasked.
+    webhook: bool,
     conversations: Vec<SubscriptionId>,
     dialogs: Vec<DialogId>,
     rings: Option<String>,
@@ -61,6 +63,15 @@ impl Sockets {
         if !known.dialogs.contains(dialog) {
             known.dialogs.push(dialog.clone());
             self.listeners.entry(dialog.clone()).or_default().push(socket);
+        }
+    }
+
+    /// Webhooks that hear one dialog hear another of the same conversation too.
+    pub(crate) fn listen_along(&mut self, dialog: &DialogId, other: &DialogId) {
+        for socket in self.listeners(dialog).to_vec() {
+            if self.open.get(&socket).is_some_and(|known| known.webhook) {
+                self.listen(socket, other);
+            }
         }
     }
 
@@ -110,13 +121,23 @@ impl Platform {
         let count = self.sockets.counts.entry(user).or_default();
         count.now += 1;
         count.max = count.max.max(count.now);
+        self.open(caller, false);
+    }
+
+    /// A connector speaks for a consumer; what would go to the consumer's socket goes to its webhooks.
+    pub(crate) fn open_webhook(&mut self, caller: Caller) {
+        self.open(caller, true);
+    }
+
+    fn open(&mut self, caller: Caller, webhook: bool) {
         if let Party::Agent(agent) = caller.party {
             self.sockets.by_agent.entry(agent).or_default().push(caller.socket);
         }
         if let (Party::Consumer(consumer), Some(properties)) = (&caller.party, &caller.client_properties) {
             self.directory.consumer_mut(consumer).client_properties = Some(Arc::clone(properties));
         }
-        let socket = Socket { conversations: Vec::new(), dialogs: Vec::new(), rings: None, agent_states: None, caller };
+        let socket =
+            Socket { conversations: Vec::new(), dialogs: Vec::new(), rings: None, agent_states: None, webhook, caller };
         self.sockets.open.insert(socket.caller.socket, socket);
     }
 
@@ -140,6 +161,9 @@ impl Platform {
             sockets.retain(|one| *one != socket);
         }
         let user = self.user_name(&gone.caller.party);
+        if gone.webhook {
+            return;
+        }
         if let Some(count) = self.sockets.counts.get_mut(&user) {
             count.now = count.now.saturating_sub(1);
         }

@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use super::body::Outgoing;
 use super::upgrade::consumer_of;
-use crate::account::{Account, lock, now};
-use crate::dialect::{Dialect, Operation, Request, number_of, response_frame, text_of};
+use crate::account::{Account, now};
+use crate::dialect::{Dialect, Operation, Request, response_frame, text_of};
 use crate::hub::SocketHandle;
 use crate::platform::{Caller, Party, Refusal, SocketId};
 
@@ -180,24 +180,12 @@ fn request(account: &Account, socket: SocketId, dialect: Dialect, frame: &[u8]) 
     let operation = Operation::of(&request.type_name);
     match operation {
         Some(operation @ (Operation::GenerateUrlForUpload | Operation::GenerateUrlForDownload)) => {
-            let text = file_url(account, &request, operation, dialect);
+            let text = match account.file_url(operation, &request.tree()) {
+                Ok(url) => response_frame(&request.id, 200, operation.response_type(dialect), &url.to_string()),
+                Err(refusal) => refusal.frame(&request.id, dialect),
+            };
             account.hub().answer(socket, text);
         }
         _ => account.hub().request(socket, &request, now()),
-    }
-}
-
-fn file_url(account: &Account, request: &Request, operation: Operation, dialect: Dialect) -> String {
-    let body = request.tree();
-    let files = lock(&account.files);
-    let url = if operation == Operation::GenerateUrlForUpload {
-        let size = number_of(&body["fileSize"]).unwrap_or(0);
-        files.upload_url(&account.config.account, size, body["fileType"].as_str().unwrap_or_default(), now())
-    } else {
-        files.download_url(body["relativePath"].as_str().unwrap_or_default(), now())
-    };
-    match url {
-        Ok(url) => response_frame(&request.id, 200, operation.response_type(dialect), &url.to_string()),
-        Err(error) => Refusal::bad(error.to_string()).frame(&request.id, dialect),
     }
 }

@@ -1,0 +1,124 @@
+//! The Connector API's Send API: a consumer's requests over HTTPS on behalf of an app (protocol §10.3).
+
+use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::account::{Account, lock, now};
+use crate::dialect::{Operation, Request};
+use crate::platform::{Caller, ConsumerId, Refusal};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/api/account/{account}/messaging/consumer/conversation", web::post().to(conversation))
+        .route("/api/account/{account}/messaging/consumer/conversation/send", web::post().to(send));
+}
+
+fn error(status: u16, code: u32, title: &str) -> HttpResponse {
+    use actix_web::http::StatusCode;
+    let body = json!({"title": title, "details": title, "errorCode": code});
+    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST))
+        .json(json!({"kind": "resp", "code": status, "body": body, "type": ".ReqBody$ErrorResp"}))
+}
+
+/// Why tokens are not taken: the error code and its title.
+type TokenFault = (u32, &'static str);
+
+/// The consumer a connector speaks for, by its two tokens.
+fn consumer(account: &Account, request: &HttpRequest) -> Result<ConsumerId, TokenFault> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let app = header("Authorization").ok_or((40105, "AppJWT is missing"))?;
+    let tokens = lock(&account.tokens);
+    let app = tokens.read(app.trim_start_matches("Bearer "));
+    if !app.is_ok_and(|claims| claims["scope"] == "msg.consumer") {
+        return Err((40102, "Invalid AppJWT"));
+    }
+    let consumer = header("X-LP-ON-BEHALF").ok_or((40104, "ConsumerJWS is missing"))?;
+    let claims = tokens.read(consumer).unwrap_or_default();
+    let id = claims["lp_consumer_id"].as_str().ok_or((40103, "Invalid ConsumerJWS"))?;
+    Ok(ConsumerId::new(id))
+}
+
+/// Carries out one request; the Send API's answer, or the refusal.
+fn perform(account: &Account, caller: &Caller, request: &Request) -> Result<Value, Refusal> {
+    let mut hub = account.hub();
+    let body = hub.platform.perform(caller, request, now());
+    hub.flush();
+    let body: Value = serde_json::from_str(&body?)?;
+    Ok(json!({"reqId": request.id, "code": "OK", "body": body}))
+}
+
+fn caller(account: &Account, consumer: &ConsumerId) -> Caller {
+    let queue = account.webhooks.get().cloned();
+    account.hub().connector_caller(consumer, queue, now())
+}
+
+/// `[SetUserProfile, ConsumerRequestConversation]`, in this order.
+async fn conversation(account: Data<Account>, path: Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let consumer = match consumer(&account, &request) {
+        Ok(consumer) if path.into_inner() == account.config.account => consumer,
+        Ok(_) => return error(400, 40001, "Unknown account"),
+        Err((code, title)) => return error(401, code, title),
+    };
+    let requests: Vec<Box<RawValue>> = serde_json::from_slice(&body).unwrap_or_default();
+    let requests: Option<Vec<Request>> = requests.iter().map(|raw| Request::read(raw.get().as_bytes()).ok()).collect();
+    let Some(requests) = requests.filter(|requests| in_order(requests)) else {
+        return error(400, 40000, "SetUserProfile and ConsumerRequestConversation are expected");
+    };
+    let wanted = requests.get(1).map(Request::tree).unwrap_or_default();
+    if wanted["brandId"].is_null() || wanted["channelType"].is_null() {
+        return error(400, 40001, "Missing parameter");
+    }
+    let caller = caller(&account, &consumer);
+    let mut answers = Vec::new();
+    for request in &requests {
+        match perform(&account, &caller, request) {
+            Ok(answer) => answers.push(answer),
+            Err(refusal) => return error(refusal.code, 40000, &refusal.text),
+        }
+    }
+    let id = answers.last().map(|created| created["body"]["conversationId"].clone());
+    listen(&account, &caller, &id.unwrap_or_default());
+    HttpResponse::Ok().json(answers)
+}
+
+/// The connector hears the messages of what it has opened.
+fn listen(account: &Account, caller: &Caller, id: &Value) {
+    let body = json!({"type": "ms.SubscribeMessagingEvents", "body": {"dialogId": id, "fromSeq": 0}});
+    let heard = Request::read(body.to_string().as_bytes()).map(|request| perform(account, caller, &request));
+    if !matches!(heard, Ok(Ok(_))) {
+        tracing::warn!(conversation = %id, "webhooks without messages");
+    }
+}
+
+fn in_order(requests: &[Request]) -> bool {
+    let operations: Vec<_> = requests.iter().map(|request| Operation::of(&request.type_name)).collect();
+    operations == [Some(Operation::SetUserProfile), Some(Operation::ConsumerRequestConversation)]
+}
+
+/// One request of an open conversation.
+async fn send(account: Data<Account>, path: Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let consumer = match consumer(&account, &request) {
+        Ok(consumer) if path.into_inner() == account.config.account => consumer,
+        Ok(_) => return error(400, 40001, "Unknown account"),
+        Err((code, title)) => return error(401, code, title),
+    };
+    let Ok(request) = Request::read(&body) else {
+        return error(400, 40000, "Malformed request");
+    };
+    let files = match Operation::of(&request.type_name) {
+        Some(operation @ (Operation::GenerateUrlForUpload | Operation::GenerateUrlForDownload)) => Some(operation),
+        _ => None,
+    };
+    let answer = match files {
+        Some(operation) => account
+            .file_url(operation, &request.tree())
+            .map(|url| json!({"reqId": request.id, "code": "OK", "body": url})),
+        None => perform(&account, &caller(&account, &consumer), &request),
+    };
+    match answer {
+        Ok(answer) => HttpResponse::Ok().json(answer),
+        Err(refusal) => error(refusal.code, 40000, &refusal.text),
+    }
+}
