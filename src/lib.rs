@@ -3,4 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod gateway;
+pub mod panics;
+pub mod service;
 pub mod telemetry;

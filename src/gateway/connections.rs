@@ -1,0 +1,93 @@
+//! `/v1/connections`: the fleet, and how each of its connections is doing.
+
+use actix_web::{
+    http::StatusCode,
+    web::{self, Data, Json, Path, Query, ServiceConfig},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tertulia_actors::{
+    connection::ConnectionStatus,
+    core::{
+        id::ConnectionId,
+        session::{FailureReason, Phase},
+    },
+};
+
+use super::{
+    page::{self, Page},
+    problem::Problem,
+    state::State,
+};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/connections").get(list))
+        .service(web::resource("/connections/{connection}").get(one));
+}
+
+/// Where in its life a connection is, and why it has given up.
+#[derive(Debug, Serialize)]
+pub(super) struct Life {
+    state: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureReason>,
+}
+
+impl From<&Phase> for Life {
+    fn from(phase: &Phase) -> Self {
+        match phase {
+            Phase::Failed(reason) => Self { state: "failed".into(), failure: Some(*reason) },
+            phase => Self { state: json!(phase), failure: None },
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct View {
+    id: ConnectionId,
+    #[serde(flatten)]
+    life: Life,
+    since: String,
+    /// Failed attempts since it was last stable.
+    attempts: u32,
+    reconnects: u64,
+    last_error: Option<String>,
+    conversations: usize,
+}
+
+impl View {
+    fn new(id: ConnectionId, status: ConnectionStatus) -> Self {
+        let ConnectionStatus { state, since, attempts, reconnects, last_error, conversations } = status;
+        let life = Life::from(&state);
+        Self { id, life, since: since.to_string(), attempts, reconnects, last_error, conversations }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>>, Problem> {
+    let limit = page::limit(asked.limit)?;
+    let behind = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
+    let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(behind).collect();
+    let (ids, next_cursor) = page::cut(ids, limit, ConnectionId::clone, ConnectionId::to_string);
+    let view = |id: ConnectionId| state.tertulia.status(&id).map(|status| View::new(id, status));
+    Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
+}
+
+async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+    let id = ConnectionId::from(id.into_inner());
+    let status = state.tertulia.status(&id).ok_or_else(|| unknown(&id))?;
+    Ok(Json(View::new(id, status)))
+}
+
+/// There is no such connection.
+pub(super) fn unknown(id: &ConnectionId) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-connection", format!("there is no connection {id}"))
+}

@@ -1,0 +1,50 @@
+//! `/healthz`: the process lives. `/readyz`: it does what it is for. Both are open to probes without a token.
+
+use actix_web::{
+    HttpResponse, Responder,
+    http::StatusCode,
+    web::{self, Data, ServiceConfig},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tertulia_actors::core::id::ConnectionId;
+
+use super::{connections::Life, problem::Problem, state::State};
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource("/healthz").get(alive)).service(web::resource("/readyz").get(ready));
+}
+
+/// Never depends on the platform: restarting the process would not mend it.
+async fn alive() -> impl Responder {
+    HttpResponse::Ok().json(json!({ "alive": true }))
+}
+
+/// A connection that keeps the process from being ready. What went wrong in words is not for everybody to read.
+#[derive(Serialize)]
+struct Reason {
+    connection: ConnectionId,
+    #[serde(flatten)]
+    life: Life,
+}
+
+async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
+    if state.closing.is_cancelled() {
+        return Err(Problem::stopping());
+    }
+    let mut reasons: Vec<Reason> = state
+        .tertulia
+        .connections()
+        .into_iter()
+        .filter_map(|connection| Some((state.tertulia.status(&connection)?, connection)))
+        .filter(|(status, _)| !status.is_ready())
+        .map(|(status, connection)| Reason { connection, life: Life::from(&status.state) })
+        .collect();
+    if reasons.is_empty() {
+        return Ok(HttpResponse::Ok().json(json!({ "ready": true })));
+    }
+    reasons.sort_unstable_by(|one, other| one.connection.cmp(&other.connection));
+    let detail = format!("connections that are not ready: {}", reasons.len());
+    let reasons: Vec<Value> = reasons.into_iter().map(|reason| json!(reason)).collect();
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).with("reasons", reasons))
+}

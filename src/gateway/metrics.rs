@@ -1,0 +1,62 @@
+//! `/metrics`: what is counted, as OpenMetrics text for Prometheus.
+
+use std::fs;
+
+use actix_web::{
+    HttpResponse,
+    http::header,
+    middleware::from_fn,
+    web::{self, Data, ServiceConfig},
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _, text::encode},
+    metrics::{MetricType, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+use tertulia_actors::metrics::Metrics;
+
+use super::{access, problem::Problem, state::State};
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource("/metrics").wrap(from_fn(access::require)).get(scrape));
+}
+
+/// Everything that is counted, under `tertulia_`, and the process's memory under the name that all programs use.
+pub(super) fn registry(metrics: &Metrics) -> Registry {
+    let mut registry = Registry::default();
+    metrics.register(registry.sub_registry_with_prefix("tertulia"));
+    registry.register_collector(Box::new(ProcessMemory));
+    registry
+}
+
+async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {
+    let mut text = String::new();
+    // Writing into a string does not fail.
+    let _ = encode(&mut text, &state.registry);
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text))
+}
+
+/// The memory of this process, read when it is asked for.
+#[derive(Debug)]
+struct ProcessMemory;
+
+impl Collector for ProcessMemory {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Some(resident) = resident_bytes() else { return Ok(()) };
+        let help = "Memory of the process that is in RAM";
+        let gauge =
+            encoder.encode_descriptor("process_resident_memory", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        ConstGauge::new(resident).encode(gauge)
+    }
+}
+
+/// Only Linux tells it in a file.
+fn resident_bytes() -> Option<i64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1_024)
+}

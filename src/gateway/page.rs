@@ -1,0 +1,45 @@
+//! Lists in pages: at most `limit` items behind a `cursor`.
+
+use serde::Serialize;
+
+use super::problem::Problem;
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+
+/// One page of a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// What to ask for the next page with; null on the last one.
+    pub(super) next_cursor: Option<String>,
+}
+
+/// The number of items asked for, 100 unless told otherwise.
+///
+/// # Errors
+/// It is not from 1 to 1,000.
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        _ => Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// The first `limit` of what lies behind the cursor, in the order of `key`, and the cursor behind them.
+pub(super) fn cut<T, K: Ord>(
+    mut items: Vec<T>,
+    limit: usize,
+    key: impl Fn(&T) -> K,
+    cursor: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
+    let is_more = items.len() > limit;
+    if is_more {
+        items.select_nth_unstable_by_key(limit - 1, &key);
+        items.truncate(limit);
+    }
+    items.sort_unstable_by_key(&key);
+    let next = items.last().filter(|_| is_more).map(cursor);
+    (items, next)
+}

@@ -1,0 +1,114 @@
+//! Errors as callers get them: RFC 9457 problem details with a stable `code` (interfaces §3).
+
+use std::{borrow::Cow, fmt};
+
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header},
+    middleware::Next,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// One error. `type` is `about:blank`: the `code` says what it is, the `detail` what about this one.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: Cow<'static, str>,
+    code: &'static str,
+    /// Members beyond the common ones.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+    #[serde(skip)]
+    headers: Vec<(header::HeaderName, &'static str)>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            more: Map::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// A request that cannot be understood.
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    }
+
+    /// The gateway is about to end.
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is about to end")
+    }
+
+    #[must_use]
+    pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(member.to_owned(), value.into());
+        self
+    }
+
+    #[must_use]
+    pub(super) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status_code());
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), *value));
+        }
+        response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).json(self)
+    }
+}
+
+/// Makes a problem of each error that is none yet, such as a path that is not there.
+pub(super) async fn tell(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?.map_into_boxed_body();
+    let status = response.status();
+    let is_problem =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| content_type == CONTENT_TYPE);
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return Ok(response);
+    }
+    let detail = response.response().error().map(ToString::to_string);
+    let problem = match status {
+        StatusCode::NOT_FOUND => Problem::new(status, "not-found", detail.unwrap_or("there is nothing here".into())),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(status, "method-not-allowed", "the path does not take this method")
+        }
+        _ if status.is_client_error() => {
+            Problem::new(status, "bad-request", detail.unwrap_or("the request cannot be understood".into()))
+        }
+        // What went wrong inside is not the caller's to read.
+        _ => Problem::new(status, "internal", "the request could not be answered"),
+    };
+    Ok(response.into_response(problem.error_response()))
+}

@@ -1,0 +1,41 @@
+//! What the resources share.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tertulia_actors::Tertulia;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{access::Access, idempotency::Answers, metrics};
+use crate::config::Token;
+
+/// Event streams that may be open at a time, over all callers.
+const MAX_STREAMS: usize = 1_024;
+
+/// What the resources share: the running system, who may call, and what was answered.
+pub struct State {
+    pub(super) tertulia: Arc<Tertulia>,
+    pub(super) access: Access,
+    pub(super) answers: Answers,
+    pub(super) registry: Registry,
+    /// Free places for event streams.
+    pub(super) streams: Arc<Semaphore>,
+    /// Set when the gateway ends, for whatever would last longer.
+    pub(super) closing: CancellationToken,
+}
+
+impl State {
+    /// A gateway to `tertulia` for whoever shows one of `tokens`; without any, for whoever reaches its address.
+    #[must_use]
+    pub fn new(tertulia: Arc<Tertulia>, tokens: &[Token]) -> Self {
+        Self {
+            registry: metrics::registry(tertulia.metrics()),
+            tertulia,
+            access: Access::new(tokens),
+            answers: Answers::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            closing: CancellationToken::new(),
+        }
+    }
+}

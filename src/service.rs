@@ -1,0 +1,122 @@
+//! The running system that a configuration describes: its connections and the gateway to them.
+
+mod connection;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tertulia_actors::{StartError, Tertulia, platform::PlatformSettings};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    config::{Configuration, Engine},
+    gateway::{Gateway, GatewayError, State},
+};
+
+pub(crate) use connection::login;
+
+/// Why a service could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// This version has no connections of the role.
+    #[error("connection {connection}: connections of role {role} need webhooks, which this version does not serve yet")]
+    UnsupportedRole {
+        /// The connection's id.
+        connection: String,
+        /// Its role, as the configuration writes it.
+        role: &'static str,
+    },
+    /// The configuration lets no such connection pass.
+    #[error("connection {connection}: its role cannot use the form of its login")]
+    UnsupportedLogin {
+        /// The connection's id.
+        connection: String,
+    },
+    /// This version has no engine of the kind.
+    #[error("engine of kind nats: this version keeps its data in this process only; use kind embedded")]
+    UnsupportedEngine,
+    /// The file of `platform.ca_file` could not be read.
+    #[error("cannot read the certificate authority in {}", file.display())]
+    Authority {
+        /// The file as it was named.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The actors could not be started.
+    #[error("cannot start the connections")]
+    Start(#[from] StartError),
+    /// The gateway could not be started.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
+/// A running service.
+pub struct Service {
+    tertulia: Arc<Tertulia>,
+    gateway: Gateway,
+}
+
+impl Service {
+    /// Starts what `configuration` describes. It does not wait for connections to be ready. Must be called inside an
+    /// actix system.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: this version cannot do what is described, or the system did not allow it.
+    pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
+        if let Engine::Nats { .. } = configuration.engine {
+            return Err(ServiceError::UnsupportedEngine);
+        }
+        let connections = configuration.connections.iter().map(connection::settings).collect::<Result<Vec<_>, _>>()?;
+        let builder = Tertulia::builder().platform(platform(configuration)?).connections(connections);
+        let tertulia = Arc::new(builder.start()?);
+        let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens);
+        let gateway = Gateway::start(state, configuration.gateway.listen)?;
+        Ok(Self { tertulia, gateway })
+    }
+
+    /// The connections and conversations.
+    #[must_use]
+    pub fn tertulia(&self) -> &Arc<Tertulia> {
+        &self.tertulia
+    }
+
+    /// The gateway to them.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Takes no more requests and finishes those that are being answered, then closes the sockets, then stops the
+    /// actors; all of it within `within`, after which the rest is dropped.
+    pub async fn stop(self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let Self { tertulia, gateway } = self;
+        // The last part of the time is for closing the sockets.
+        gateway.stop(within * 5 / 6).await;
+        let connections = tertulia.connections();
+        let ends = join_all(connections.iter().map(|connection| tertulia.disconnect(connection)));
+        if timeout_at(deadline, ends).await.is_err() {
+            tracing::warn!("connections did not end in time and are dropped");
+        }
+        match Arc::try_unwrap(tertulia) {
+            Ok(tertulia) => tertulia.stop(deadline.saturating_duration_since(Instant::now())).await,
+            // Somebody else holds it: the actors' threads end with the actix system.
+            Err(_) => tracing::debug!("the actors are left to end with the process"),
+        }
+    }
+}
+
+/// The platform as the actors are told of it.
+pub(crate) fn platform(configuration: &Configuration) -> Result<PlatformSettings, ServiceError> {
+    let platform = &configuration.platform;
+    let authorities = match &platform.ca_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|source| ServiceError::Authority { file: file.clone(), source })?;
+            vec![text]
+        }
+        None => Vec::new(),
+    };
+    Ok(PlatformSettings { discovery: platform.discovery.to_string(), authorities, ..PlatformSettings::default() })
+}
