@@ -1,11 +1,17 @@
-//! `tertulia check`: validates a configuration without connecting.
+//! `tertulia check`: validates a configuration, and with `--connect` tries it.
+
+mod connect;
 
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
     path::PathBuf,
+    pin::pin,
     process::ExitCode,
 };
+
+use connect::Trial;
+use futures_util::StreamExt as _;
 
 use crate::config::{Configuration, ConfigurationError, DEFAULT_FILE, Engine, Environment};
 
@@ -16,15 +22,23 @@ pub struct CheckOptions {
     /// The configuration to validate
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub config: PathBuf,
+    /// Also try discovery and login of each connection, and print what came of it
+    #[arg(long)]
+    pub connect: bool,
 }
 
-/// Prints one line for each mistake, `file:line: path: message`, or one line that there is none.
+/// Prints one line for each mistake, `file:line: path: message`, or one line that there is none; then, where it is asked
+/// for, one line for each connection.
 pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
-    let mut answer = io::stdout().lock();
+    let mut answer = io::stdout();
     match Configuration::load(&options.config, &Environment::of_process()) {
         Ok(configuration) => {
             writeln!(answer, "{}: ok: {}", options.config.display(), summary(&configuration))?;
-            Ok(ExitCode::SUCCESS)
+            if options.connect {
+                actix_rt::System::new().block_on(connect(&configuration))
+            } else {
+                Ok(ExitCode::SUCCESS)
+            }
         }
         Err(mistakes @ ConfigurationError::Mistaken { .. }) => {
             writeln!(answer, "{mistakes}")?;
@@ -32,6 +46,23 @@ pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
         }
         Err(unreadable @ ConfigurationError::Unreadable { .. }) => Err(unreadable.into()),
     }
+}
+
+/// Prints `connection: ok: …` or `connection: failed: …` for each.
+async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    let mut trials = pin!(connect::try_all(configuration)?);
+    while let Some(Trial { connection, outcome }) = trials.next().await {
+        match outcome {
+            Ok(done) => writeln!(io::stdout(), "{}: ok: {done}", connection.id)?,
+            Err(failure) => {
+                let advice = failure.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+                writeln!(io::stdout(), "{}: failed: {failure}{advice}", connection.id)?;
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
 }
 
 fn summary(configuration: &Configuration) -> String {

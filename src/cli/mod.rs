@@ -22,10 +22,14 @@ use clap::{Parser, Subcommand};
 pub use faults::Faults;
 use loopback::loopback_address;
 
-use crate::telemetry::{self, LogFormat};
+use crate::{
+    panics,
+    telemetry::{self, LogFormat},
+};
 use check::CheckOptions;
 use demo::DemoOptions;
 use emulate::EmulateOptions;
+use run::RunOptions;
 
 /// A connector backend for LivePerson messaging: thousands of supervised conversations in one process
 #[derive(Debug, Parser)]
@@ -46,7 +50,9 @@ pub enum Command {
     Demo(DemoOptions),
     /// Run the platform stand-in alone, to build or test any UMS client
     Emulate(EmulateOptions),
-    /// Validate a configuration without connecting, and print every mistake with its line
+    /// Run the service until it is told to end: hold the configured connections and serve the gateway
+    Run(RunOptions),
+    /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
 }
 
@@ -65,9 +71,11 @@ impl Cli {
 
     fn dispatch(self) -> anyhow::Result<ExitCode> {
         telemetry::start_logs(self.log_format)?;
+        panics::keep_silent();
         match self.command {
             Command::Demo(options) => demo::execute(&options),
             Command::Emulate(options) => emulate::execute(&options),
+            Command::Run(options) => run::execute(&options),
             Command::Check(options) => check::execute(&options),
         }
     }

@@ -1,8 +1,22 @@
 //! `tertulia run`: the service.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
-use crate::config::DEFAULT_FILE;
+use anyhow::Context as _;
+
+use super::{interrupt::Interrupt, open_files};
+use crate::{
+    config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
+    service::Service,
+};
+
+/// How long ending may take: what orchestrators usually allow before they kill.
+const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -11,4 +25,38 @@ pub struct RunOptions {
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub config: PathBuf,
+}
+
+/// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once.
+pub(super) fn execute(options: &RunOptions) -> anyhow::Result<ExitCode> {
+    let configuration = match Configuration::load(&options.config, &Environment::of_process()) {
+        Ok(configuration) => configuration,
+        Err(mistakes @ ConfigurationError::Mistaken { .. }) => {
+            writeln!(io::stderr(), "{mistakes}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(unreadable.into()),
+    };
+    open_files::raise_limit();
+    actix_rt::System::new().block_on(serve(&configuration))
+}
+
+async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
+    let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
+    let service = Service::start(configuration)?;
+    let gateway = service.gateway().address();
+    tracing::info!(%gateway, connections = configuration.connections.len(), "running");
+
+    interrupt.received().await;
+    tracing::info!(within = ?DRAIN_WITHIN, "draining; another signal ends it at once");
+    tokio::select! {
+        () = service.stop(DRAIN_WITHIN) => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = interrupt.received() => {
+            tracing::warn!("ended before it was drained");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }

@@ -1,0 +1,101 @@
+//! `tertulia check --connect`: whether the platform is there, and lets each connection log in.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{Stream, StreamExt as _, stream};
+use tertulia_actors::{
+    connection::Login,
+    core::id::AccountId,
+    platform::{AgentLogin, ConsumerLogin, HttpError, Platform, PlatformClient, PlatformSettings, Service},
+};
+use tokio::time::timeout;
+
+use crate::{
+    config::{Configuration, Connection},
+    service::{ServiceError, login, platform},
+};
+
+/// Connections that are tried at a time.
+const PARALLEL: usize = 8;
+/// How long one request may take: somebody waits.
+const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// How long one connection may take.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// Why a connection would not come to be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// This version has no such connections.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The platform is not there, or refuses.
+    #[error(transparent)]
+    Platform(#[from] HttpError),
+    /// Nobody answered.
+    #[error("no answer within {WITHIN:?}")]
+    TimedOut,
+}
+
+impl Failure {
+    /// What the configuration can do about it.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        match self {
+            // The transport has only words for it.
+            Self::Platform(HttpError::Unreachable { detail, .. }) if detail.contains("UnknownIssuer") => {
+                Some("the authority that signed its certificate is not trusted: name its file as platform.ca_file")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What was found out of one connection.
+pub(super) struct Trial<'a> {
+    pub(super) connection: &'a Connection,
+    /// What went well, in words.
+    pub(super) outcome: Result<String, Failure>,
+}
+
+/// Tries every connection; the outcomes come in the order of the file. Must be called inside an actix system.
+///
+/// # Errors
+/// The certificate authority of the configuration cannot be used.
+pub(super) fn try_all(configuration: &Configuration) -> anyhow::Result<impl Stream<Item = Trial<'_>>> {
+    let settings = PlatformSettings { request_timeout: REQUEST_WITHIN, ..platform(configuration)? };
+    let platform = Platform::new(settings)?;
+    let trials = configuration.connections.iter().map(move |connection| {
+        let platform = Arc::clone(&platform);
+        async move {
+            let outcome = timeout(WITHIN, try_one(connection, platform)).await.unwrap_or(Err(Failure::TimedOut));
+            Trial { connection, outcome }
+        }
+    });
+    Ok(stream::iter(trials).buffered(PARALLEL))
+}
+
+async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<String, Failure> {
+    let login = login(connection)?;
+    let client = PlatformClient::new(platform, AccountId::from(connection.account.as_str()));
+    match &login {
+        Login::Agent(AgentLogin::Bearer { .. }) => presented(&client, Service::AgentLogin).await,
+        Login::Agent(login) => {
+            let session = client.log_in(login).await?;
+            let done = format!("logged in as {} at {}", session.agent_id, client.host(Service::AgentLogin).await?);
+            Ok(match client.log_out(&session).await {
+                Ok(()) => format!("{done}, and out again"),
+                Err(error) => format!("{done}; the logout failed: {error}"),
+            })
+        }
+        Login::Consumer(ConsumerLogin::Token(_)) => presented(&client, Service::Identity).await,
+        Login::Consumer(login) => {
+            client.consumer_token(login, None).await?;
+            Ok(format!("got a consumer's token at {}", client.host(Service::Identity).await?))
+        }
+    }
+}
+
+/// A token from elsewhere needs no login: only a socket shows whether it is good, and could end the one in use.
+async fn presented(client: &PlatformClient, service: Service) -> Result<String, Failure> {
+    let host = client.host(service).await?;
+    Ok(format!("found the platform at {host}; the bearer token is not tried without a socket"))
+}
