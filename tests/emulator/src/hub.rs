@@ -222,7 +222,7 @@ impl Hub {
     /// Time passes.
     pub(crate) fn tick(&mut self, now: Millis) {
         self.platform.tick(now);
-        if !self.faults.idle() {
+        if self.faults.strike_is_due(now) {
             let of_side = |side| {
                 let mut ids: Vec<SocketId> = self
                     .sockets

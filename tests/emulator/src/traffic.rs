@@ -80,7 +80,7 @@ impl Traffic {
 
 impl Run {
     fn remaining(&self) -> u64 {
-        self.spec.conversations * self.spec.messages - self.sent
+        self.spec.conversations.saturating_mul(self.spec.messages).saturating_sub(self.sent)
     }
 
     /// Messages that should have been sent by now and have not.

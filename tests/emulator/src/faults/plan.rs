@@ -292,10 +292,15 @@ impl FaultPlan {
         self.odds().is_some_and(|odds| self.strikes(odds.refuse_refresh))
     }
 
+    /// Whether it is time for the plan to strike.
+    pub(crate) fn strike_is_due(&self, now: u64) -> bool {
+        self.mode != FaultMode::None && now >= self.next_strike
+    }
+
     /// Whether it is time to strike some socket, and how. Sides take turns as long as both have sockets, so that
     /// a few agents among many consumers get their share.
     pub(crate) fn strike(&mut self, now: u64, brand: &[SocketId], consumer: &[SocketId]) -> Option<(SocketId, Strike)> {
-        if self.mode == FaultMode::None || now < self.next_strike {
+        if !self.strike_is_due(now) {
             return None;
         }
         let first = self.next_strike == 0;
