@@ -68,7 +68,7 @@ impl Conversation {
     /// What the actor itself makes of an event.
     fn notice(&mut self, event: &ConversationEvent) {
         match event {
-            ConversationEvent::Message(message) => self.commands.notice(message),
+            ConversationEvent::Message(message) => self.commands.notice(message, self.upstream.settings.dialect),
             ConversationEvent::Gap { .. } => {
                 self.upstream.metrics.message_gaps.inc();
             }

@@ -11,7 +11,7 @@ use tertulia_core::{
     command::{AnswerKind, Command, Plan, PlannedRequest, Repeat, key_of},
     conversation::Message,
     id::CommandKey,
-    ums::{AnswerError, Json, MessageRecord},
+    ums::{AnswerError, Dialect, Json, MessageRecord, ParticipantRole},
 };
 use tokio::sync::oneshot;
 
@@ -70,8 +70,13 @@ struct Sent {
 }
 
 impl CommandQueue {
-    /// Looks whether a message is the one that the first command sent.
-    pub(super) fn notice(&mut self, message: &Message) {
+    /// Looks whether a message is the one that the first command sent. The other side's may carry the same key: the
+    /// `ExternalId` of a quick reply that was clicked.
+    pub(super) fn notice(&mut self, message: &Message, dialect: Dialect) {
+        let by_consumer = message.role == Some(ParticipantRole::Consumer);
+        if by_consumer != (dialect == Dialect::Consumer) {
+            return;
+        }
         let Some(Waiting { state: State::InFlight(sent) | State::Unknown(sent), .. }) = self.waiting.front_mut() else {
             return;
         };
@@ -292,6 +297,8 @@ impl Handler<Perform> for Conversation {
 
     fn handle(&mut self, perform: Perform, ctx: &mut Self::Context) {
         let Perform { command, key, deadline, reply, place } = perform;
+        // A key the caller put into the metadata is the one that travels.
+        let key = command.own_key().unwrap_or(key);
         let state = State::Queued { not_before: None };
         self.commands.waiting.push_back(Waiting { command, key, deadline, reply, state, _place: place });
         self.next_command(ctx);

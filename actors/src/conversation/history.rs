@@ -149,7 +149,7 @@ impl Conversation {
         ctx: &mut Context<Self>,
     ) -> Result<(), RequestFailure> {
         let dialog = stretch.dialog_id.clone();
-        let (highest, count) = answer.read(|response| {
+        let (highest, count): (Option<u64>, usize) = answer.read(|response| {
             let body = response.outcome()?;
             let records: Vec<MessageRecord<'_>> = body.and_then(|body| body.read().ok()).unwrap_or_default();
             let mut highest = None;
@@ -164,10 +164,12 @@ impl Conversation {
         if let Some(highest) = highest
             && count as u64 >= PAGE
         {
-            let rest = BackFill { newer_than: Some(highest), ..stretch.clone() };
-            self.histories.wanted.push_front(rest);
+            // One page of several: only what it covers is known to be complete.
+            self.histories.wanted.push_front(BackFill { newer_than: Some(highest), ..stretch.clone() });
+            self.stretch_done(&BackFill { older_than: None, ..stretch.clone() }, Some(highest), ctx);
+        } else {
+            self.stretch_done(stretch, highest, ctx);
         }
-        self.stretch_done(stretch, highest, ctx);
         Ok(())
     }
 
@@ -204,8 +206,7 @@ impl Conversation {
             ctx.cancel_future(deadline);
         }
         let below = stretch.older_than.and_then(|older| older.checked_sub(1));
-        let through = highest.max(below).or(stretch.newer_than).unwrap_or_default();
-        let reception = self.model.history_exhausted(&stretch.dialog_id, through);
+        let reception = self.model.history_exhausted(&stretch.dialog_id, highest.max(below));
         self.take_reception(reception, ctx);
         self.fetch_next(ctx);
     }

@@ -138,22 +138,23 @@ impl MessageOrder {
     }
 
     /// Takes the platform's word that it has nothing more up to and including `through`: holes before parked records
-    /// are given up, the records behind them delivered. Returns what is to be asked for now.
+    /// are given up, the records behind them delivered. Returns what is to be asked for now. `None` is the word of an
+    /// answer without an end and without a record: nothing is given up.
     ///
     /// Nothing is given up beyond the last parked record: what only was heard of may come still.
     pub(super) fn exhausted(
         &mut self,
-        through: u64,
+        through: Option<u64>,
         events: &mut Vec<ConversationEvent>,
         gap: impl Fn(Gap) -> ConversationEvent,
     ) -> Vec<Missing> {
         let before = self.next;
-        let answered_to = through.saturating_add(1);
+        let answered_to = through.map_or(0, |through| through.saturating_add(1));
         // An answer that ends where no bounded request did is that of the request to the dialog's end.
         let is_bounded = self.asked.iter().any(|asked| asked.end == answered_to);
         self.asked.retain(|asked| asked.end > answered_to && (is_bounded || asked.end != OPEN_END));
         self.asked.shrink_to_fit();
-        while let (Some(next), Some((&parked, _))) = (self.next, self.parked.first_key_value())
+        while let (Some(through), Some(next), Some((&parked, _))) = (through, self.next, self.parked.first_key_value())
             && next <= through
         {
             let last = through.min(parked.saturating_sub(1));

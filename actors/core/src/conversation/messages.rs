@@ -75,8 +75,8 @@ impl Conversation {
     /// To be called once per answered [`BackFill`], after its records: with `older_than - 1`, or where that is `None`
     /// with the highest sequence of the answer. Of an answer that is one page of several, pass the highest sequence of
     /// the page, never `older_than - 1`: what the next page brings would be given up. Of an empty answer without end,
-    /// pass `newer_than`, or 0.
-    pub fn history_exhausted(&mut self, dialog: &DialogId, through: u64) -> Reception {
+    /// pass `None`.
+    pub fn history_exhausted(&mut self, dialog: &DialogId, through: Option<u64>) -> Reception {
         let mut reception = Reception::new(Outcome::Processed);
         let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) else {
             return reception;

@@ -65,8 +65,7 @@ impl Platform {
         for &sequence in &given {
             delivered.take(receive(conversation, &record(sequence)), &mut self.questions);
         }
-        let highest = given.last().copied().or(newer_than).unwrap_or(0);
-        let through = older_than.map_or(highest, |older_than| older_than - 1);
+        let through = older_than.map(|older_than| older_than - 1).or(given.last().copied());
         delivered.take(conversation.history_exhausted(&main_id(), through), &mut self.questions);
     }
 }
