@@ -14,3 +14,42 @@ pub fn keep_silent() {
         }
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_leaves_its_place_in_the_log_and_not_its_text() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let usual = panic::take_hook();
+            keep_silent();
+            let caught = panic::catch_unwind(|| panic!("sEcReT-cAnArY"));
+            panic::set_hook(usual);
+            assert!(caught.is_err());
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("panics.rs") && !text.contains("sEcReT-cAnArY"), "{text}");
+    }
+}

@@ -22,7 +22,7 @@ pub struct CheckOptions {
     /// The configuration to validate
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub config: PathBuf,
-    /// Also try discovery and login of each connection, and print what came of it
+    /// Also try discovery and login of each connection; a service that has the same login must then log in again
     #[arg(long)]
     pub connect: bool,
 }

@@ -9,18 +9,23 @@ use actix_web::{
     http::{StatusCode, header},
     middleware::Next,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 const CONTENT_TYPE: &str = "application/problem+json";
 
-/// One error. `type` is `about:blank`: the `code` says what it is, the `detail` what about this one.
+/// One error.
+#[derive(Debug)]
+pub(super) struct Problem(Box<Details>);
+
+/// What a caller reads. `type` is `about:blank`: the `code` says what it is, the `detail` what about this one.
 #[derive(Debug, Serialize)]
-pub(super) struct Problem {
+struct Details {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
-    status: u16,
+    #[serde(serialize_with = "number")]
+    status: StatusCode,
     detail: Cow<'static, str>,
     code: &'static str,
     /// Members beyond the common ones.
@@ -32,15 +37,15 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
+            status,
             detail: detail.into(),
             code,
             more: Map::new(),
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// A request that cannot be understood.
@@ -55,35 +60,39 @@ impl Problem {
 
     #[must_use]
     pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(member.to_owned(), value.into());
+        self.0.more.insert(member.to_owned(), value.into());
         self
     }
 
     #[must_use]
     pub(super) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.0.code, self.0.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.0.status
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status_code());
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             response.insert_header((name.clone(), *value));
         }
-        response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).json(self)
+        response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).json(&self.0)
     }
+}
+
+fn number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
 }
 
 /// Makes a problem of each error that is none yet, such as a path that is not there.

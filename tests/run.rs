@@ -1,0 +1,237 @@
+//! `tertulia run` as operators meet it: what it logs, how it ends, what it survives.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod running;
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+};
+
+use running::{BOT, CANARY, PATIENCE, configuration, emulator};
+use serde_json::Value;
+use tertulia_emulator::Emulator;
+
+/// A message.
+const BODY: &[u8] = b"{\"text\":\"hi\"}";
+
+fn command(file: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
+    command
+        .env_clear()
+        .args(["run", "--log-format", "json", "--config", file])
+        .envs([("PASSWORD", "secret"), ("WRONG", CANARY)]);
+    command
+}
+
+/// A service in a process of its own; it does not outlive the test.
+struct Process {
+    child: Child,
+    log: Receiver<Value>,
+    gateway: String,
+}
+
+impl Process {
+    /// Starts it and waits until it says where it listens.
+    fn start(file: &str) -> Self {
+        let mut child = command(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (lines, log) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines() {
+                let line = line.unwrap();
+                assert!(!line.contains(CANARY), "{line}");
+                let _ = lines.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        let mut process = Self { child, log, gateway: String::new() };
+        process.gateway = process.logged("running")["gateway"].as_str().unwrap().to_owned();
+        process
+    }
+
+    /// Waits for a line of the log.
+    fn logged(&self, message: &str) -> Value {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// How it ended; nothing was printed on standard output.
+    fn ended(mut self) -> ExitStatus {
+        let mut stdout = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        assert_eq!(stdout, "");
+        self.child.wait().unwrap()
+    }
+
+    /// Sends a request without a body; the socket its answer comes from.
+    fn request(&self, path: &str) -> TcpStream {
+        let mut socket = self.connect();
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.gateway).unwrap();
+        socket
+    }
+
+    /// Sends all of a request but its [`BODY`], and waits until the gateway wants it.
+    fn begin_post(&self, path: &str) -> TcpStream {
+        let mut socket = self.connect();
+        write!(
+            socket,
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nExpect: 100-continue\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.gateway,
+            BODY.len()
+        )
+        .unwrap();
+        let mut go_on = [0; 12];
+        socket.read_exact(&mut go_on).unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100");
+        socket
+    }
+
+    fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(&self.gateway).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    }
+
+    fn get(&self, path: &str) -> String {
+        rest(self.request(path))
+    }
+
+    /// Asks until the answer has `wanted` in it.
+    fn get_until(&self, path: &str, wanted: &str) -> String {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(path);
+            if answer.contains(wanted) {
+                return answer;
+            }
+            assert!(std::time::Instant::now() < deadline, "{answer}");
+            thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A service that has ended already is what was wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn rest(mut socket: TcpStream) -> String {
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The sockets that bot1 holds.
+fn sockets(emulator: &Emulator) -> usize {
+    emulator.sessions().iter().filter(|session| session.user == "bot1").map(|session| session.now as usize).sum()
+}
+
+#[test]
+fn it_runs_until_a_signal_and_then_closes_its_sockets_and_streams() {
+    for signal in ["-TERM", "-INT"] {
+        let emulator = emulator();
+        let (_directory, file) = configuration(&emulator, BOT);
+        let process = Process::start(&file);
+        process.get_until("/readyz", "\"ready\":true");
+        assert_eq!(sockets(&emulator), 1);
+        let mut stream = BufReader::new(process.request("/v1/events"));
+        let mut line = String::new();
+        while !line.contains(": heartbeat") {
+            line.clear();
+            assert_ne!(stream.read_line(&mut line).unwrap(), 0);
+        }
+        process.signal(signal);
+        process.logged("draining; another signal ends it at once");
+        // The end of the stream does not wait for its reader.
+        stream.read_to_string(&mut line).unwrap();
+        process.logged("stopped");
+        assert_eq!((process.ended().code(), sockets(&emulator)), (Some(0), 0), "{signal}");
+    }
+}
+
+#[test]
+fn a_command_that_is_being_answered_gets_its_answer_before_the_end() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, BOT);
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let id = emulator.create_conversation(None, None);
+    process.get_until(&format!("/v1/conversations/{id}"), "HTTP/1.1 200");
+    let mut begun = process.begin_post(&format!("/v1/conversations/{id}/messages"));
+    process.signal("-TERM");
+    process.logged("draining; another signal ends it at once");
+    begun.write_all(BODY).unwrap();
+    let answer = rest(begun);
+    assert!(answer.contains("HTTP/1.1 200") && answer.ends_with("{\"sequence\":0}"), "{answer}");
+    assert_eq!(process.ended().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, BOT);
+    let process = Process::start(&file);
+    // The drain waits for the rest of the request.
+    let _begun = process.begin_post("/v1/conversations/any/messages");
+    process.signal("-TERM");
+    process.logged("draining; another signal ends it at once");
+    process.signal("-TERM");
+    process.logged("ended before it was drained");
+    assert_eq!(process.ended().code(), Some(1));
+}
+
+#[test]
+fn a_wrong_password_ends_that_connection_alone() {
+    let emulator = emulator();
+    let wrong = BOT.replace("bots-1", "wrong").replace("bot1", "bot2").replace("PASSWORD", "WRONG");
+    let (_directory, file) = configuration(&emulator, &format!("{wrong}{BOT}"));
+    let process = Process::start(&file);
+    let failed = process.logged("connection failed");
+    assert_eq!(failed["connection"], "wrong");
+    assert!(failed["reason"].as_str().unwrap().contains("401"));
+    process.get_until("/v1/connections/wrong", "\"state\":\"failed\"");
+    process.get_until("/v1/connections/bots-1", "\"state\":\"ready\"");
+    process.signal("-TERM");
+    assert_eq!(process.ended().code(), Some(0));
+}
+
+#[test]
+fn what_cannot_be_run_ends_with_1_and_says_why() {
+    let emulator = emulator();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let listen = format!("[gateway]\nlisten = \"{taken}\"\n");
+    let connector = "[[connections]]\nid = \"shop\"\naccount = \"12345678\"\nrole = \"connector\"\n\
+                     login = { app_key = \"app\", secret = { env = \"WRONG\" } }\n";
+    let nats = "[engine]\nkind = \"nats\"\nurl = \"nats://127.0.0.1:4222\"\n";
+    for (sections, expected) in [
+        (BOT.replace("brand", "brnad"), ": connections[0].role: \"brnad\" is none of"),
+        (format!("{BOT}{listen}"), taken.as_str()),
+        (connector.to_owned(), "connection shop: connections of role connector"),
+        (nats.to_owned(), "engine of kind nats"),
+    ] {
+        let (_directory, file) = configuration(&emulator, &sections);
+        let output = command(&file).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(expected) && !stderr.contains(CANARY), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! A service in this process, against a platform stand-in of its own, and a caller of its gateway.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{fs, net::SocketAddr, time::Duration};
+
+use actix_web::web::Bytes;
+use awc::{Client, error::PayloadError, http::Method};
+use futures_util::{StreamExt as _, stream::LocalBoxStream};
+use serde_json::Value;
+use tempfile::TempDir;
+use tertulia::{
+    config::{Configuration, Environment},
+    service::Service,
+};
+use tertulia_actors::{
+    core::id::{ConnectionId, ConversationId},
+    subscriber::{EventStream, Filter},
+};
+use tertulia_emulator::{Emulator, EmulatorConfig};
+use tokio::time::timeout;
+
+/// The longest that anything is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// What no output may hold.
+pub(crate) const CANARY: &str = "sEcReT-cAnArY";
+/// A bot that takes every ring.
+pub(crate) const BOT: &str = r#"
+[[connections]]
+id = "bots-1"
+account = "12345678"
+role = "brand"
+login = { username = "bot1", password = { env = "PASSWORD" } }
+rings = "accept"
+agent_state = "ONLINE"
+"#;
+
+pub(crate) fn emulator() -> Emulator {
+    Emulator::start(EmulatorConfig::default()).unwrap()
+}
+
+/// A configuration of `sections` for `emulator`, in a file; the gateway listens on a free port.
+pub(crate) fn configuration(emulator: &Emulator, sections: &str) -> (TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = directory.path().join("ca.pem");
+    emulator.write_ca(&authority).unwrap();
+    let mut text = format!(
+        "[platform]\ndiscovery = \"https://{}\"\nca_file = {:?}\n{sections}\n",
+        emulator.listen(),
+        authority.display()
+    );
+    if !sections.contains("[gateway]") {
+        text.push_str("[gateway]\nlisten = \"127.0.0.1:0\"\n");
+    }
+    let file = directory.path().join("tertulia.toml");
+    fs::write(&file, text).unwrap();
+    (directory, file.to_str().unwrap().to_owned())
+}
+
+/// A service that runs.
+pub(crate) struct Running {
+    pub(crate) emulator: Emulator,
+    pub(crate) service: Service,
+    pub(crate) events: EventStream,
+    pub(crate) token: Option<&'static str>,
+    _files: TempDir,
+}
+
+impl Running {
+    /// Starts what `sections` describe; connections need not be ready yet.
+    pub(crate) fn start(sections: &str) -> Self {
+        let emulator = emulator();
+        let (files, file) = configuration(&emulator, sections);
+        let secrets = [("PASSWORD", "secret"), ("WRONG", CANARY), ("READ_TOKEN", "reader"), ("WRITE_TOKEN", "writer")];
+        let environment: Environment =
+            secrets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let configuration = Configuration::load(file.as_ref(), &environment).unwrap();
+        let service = Service::start(&configuration).unwrap();
+        let events = service.tertulia().events(Filter::everything());
+        Self { emulator, service, events, token: None, _files: files }
+    }
+
+    /// Starts a bot and waits until it is ready.
+    pub(crate) async fn bot() -> Self {
+        let running = Self::start(BOT);
+        running.ready("bots-1").await;
+        running
+    }
+
+    pub(crate) async fn ready(&self, connection: &str) {
+        self.service.tertulia().ready(&ConnectionId::from(connection), PATIENCE).await.unwrap();
+    }
+
+    /// A consumer opens a conversation and says something in it that was heard.
+    pub(crate) async fn conversation(&mut self) -> String {
+        let id = self.emulator.create_conversation(None, None);
+        self.emulator.say(&id, "hello").unwrap();
+        self.heard("message", &id).await;
+        id
+    }
+
+    /// Waits for an event of a conversation.
+    pub(crate) async fn heard(&mut self, name: &str, conversation: &str) {
+        let wanted = Some(ConversationId::from(conversation));
+        loop {
+            let event = timeout(PATIENCE, self.events.next()).await.unwrap().unwrap().unwrap();
+            if event.data.name() == name && event.conversation == wanted {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.service.gateway().address()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request(Method::POST, path, &[], Some(body.to_string())).await
+    }
+
+    /// One request with JSON in its body, if it has one.
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let mut request = client().request(method, format!("http://{}{path}", self.address()));
+        if let Some(token) = self.token {
+            request = request.bearer_auth(token);
+        }
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        let mut response = match body {
+            Some(body) => request.content_type("application/json").send_body(body).await.unwrap(),
+            None => request.send().await.unwrap(),
+        };
+        let header = |name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
+        let (content_type, authenticate) = (header("content-type"), header("www-authenticate"));
+        let body = response.body().limit(4 * 1024 * 1024).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: response.status().as_u16(), content_type, authenticate, text, json }
+    }
+
+    /// Follows the event stream at `path`.
+    pub(crate) async fn follow(&self, path: &str, headers: &[(&str, &str)]) -> Followed {
+        let mut request = client().get(format!("http://{}{path}", self.address()));
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        let content_type = response.headers().get("content-type").unwrap().to_str().unwrap().to_owned();
+        assert_eq!(content_type, "text/event-stream");
+        Followed { chunks: response.boxed_local(), unread: String::new() }
+    }
+}
+
+fn client() -> Client {
+    Client::builder().timeout(PATIENCE).finish()
+}
+
+/// What the gateway answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) authenticate: String,
+    pub(crate) text: String,
+    /// Null where the body is no JSON.
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    /// The status and code of a problem, and that it has the form of one.
+    pub(crate) fn problem(&self) -> (u16, &str) {
+        assert_eq!(self.content_type, "application/problem+json", "{}", self.text);
+        for member in ["type", "title", "detail"] {
+            assert!(self.json[member].is_string(), "{}", self.text);
+        }
+        assert_eq!(self.json["status"], self.status);
+        (self.status, self.json["code"].as_str().unwrap())
+    }
+}
+
+/// An open event stream.
+pub(crate) struct Followed {
+    chunks: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    unread: String,
+}
+
+impl Followed {
+    /// The next block of lines up to an empty one; `None` when the stream has ended.
+    pub(crate) async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.unread.split_once("\n\n") {
+                let block = block.to_owned();
+                self.unread = rest.to_owned();
+                return Some(block);
+            }
+            let chunk = timeout(PATIENCE, self.chunks.next()).await.unwrap()?.unwrap();
+            self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// The next event.
+    pub(crate) async fn event(&mut self) -> Value {
+        loop {
+            let block = self.block().await.unwrap();
+            if let Some(data) = block.lines().find_map(|line| line.strip_prefix("data: ")) {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+}
