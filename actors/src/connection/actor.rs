@@ -255,6 +255,8 @@ impl Connection {
         self.socket = None;
         self.subscriptions.forget_socket();
         self.ring_subscription = None;
+        // An offer whose acceptance was lost stands still, and is to be accepted again.
+        self.rings = RingTable::default();
         self.fail_requests();
         self.tell_children_lost();
     }

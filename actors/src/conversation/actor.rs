@@ -126,7 +126,7 @@ impl Supervised for Conversation {
         self.restarts += 1;
         self.model = self.model.rebuilt();
         self.histories = Histories::default();
-        self.commands.lose_answer();
+        self.commands.restart();
     }
 }
 

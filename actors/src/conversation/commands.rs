@@ -90,9 +90,14 @@ impl CommandQueue {
         }
     }
 
+    /// The actor begins a new life: its timers are gone, and the answer of the command in flight will not come.
+    pub(super) fn restart(&mut self) {
+        self.alarm = None;
+        self.lose_answer();
+    }
+
     /// The answer of the command in flight will not come.
     pub(super) fn lose_answer(&mut self) {
-        self.alarm = None;
         if let Some(waiting) = self.waiting.front_mut() {
             waiting.state = match std::mem::replace(&mut waiting.state, State::Queued { not_before: None }) {
                 State::InFlight(sent) => State::Unknown(sent),
@@ -168,31 +173,42 @@ impl Conversation {
     }
 
     fn answered(&mut self, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
-        let Some(first) = self.commands.waiting.front_mut() else { return };
-        let State::InFlight(sent) = std::mem::replace(&mut first.state, State::Queued { not_before: None }) else {
-            return;
+        let Some(Waiting { state: State::InFlight(sent), .. }) = self.commands.waiting.front() else { return };
+        let kind = sent.planned.answer;
+        // What the answer brings may move the queue: the command stays in flight until its outcome is decided.
+        let outcome = answer.and_then(|answer| self.read_answer(kind, &answer, ctx));
+        let failure = match outcome {
+            Ok(done) => return self.finish_and_go_on(Ok(done), ctx),
+            Err(failure) => failure,
         };
-        let again = || State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) };
-        match answer.and_then(|answer| self.read_answer(&sent.planned, &answer, ctx)) {
-            Ok(done) => self.finish_first(Ok(done)),
-            Err(failure) => {
-                let state = match failure {
-                    RequestFailure::NotConnected => State::Queued { not_before: None },
-                    // Nothing had an effect: the same can be sent again.
-                    RequestFailure::Overloaded => again(),
-                    RequestFailure::Answer(AnswerError::Refused { code: 429, .. }) => again(),
-                    // The platform's own trouble may have come after the effect.
-                    RequestFailure::Answer(ref error) if error.is_transient() => State::Unknown(sent),
-                    RequestFailure::ConnectionLost | RequestFailure::TimedOut => State::Unknown(sent),
-                    RequestFailure::Answer(error) => return self.finish_and_go_on(Err(error.into()), ctx),
-                    RequestFailure::Unwritable(detail) => {
-                        return self.finish_and_go_on(Err(AnswerError::Unexpected(detail).into()), ctx);
-                    }
-                };
-                self.put_back(state, ctx);
+        let again = State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) };
+        match failure {
+            RequestFailure::NotConnected => self.put_back(State::Queued { not_before: None }),
+            // Nothing had an effect: the same can be sent again.
+            RequestFailure::Overloaded | RequestFailure::Answer(AnswerError::Refused { code: 429, .. }) => {
+                self.put_back(again);
             }
+            // The platform's own trouble may have come after the effect.
+            RequestFailure::Answer(ref error) if error.is_transient() => self.look_up(ctx),
+            RequestFailure::ConnectionLost | RequestFailure::TimedOut => self.look_up(ctx),
+            RequestFailure::Answer(error) => self.finish_first(Err(error.into())),
+            RequestFailure::Unwritable(detail) => self.finish_first(Err(AnswerError::Unexpected(detail).into())),
         }
         self.next_command(ctx);
+    }
+
+    fn put_back(&mut self, state: State) {
+        if let Some(first) = self.commands.waiting.front_mut() {
+            first.state = state;
+        }
+    }
+
+    /// The outcome is unknown. On a live link it is looked up at once; on a lost one the resume plan does it.
+    fn look_up(&mut self, ctx: &mut Context<Self>) {
+        self.commands.lose_answer();
+        if self.ready.is_some() {
+            self.catch_up(None, ctx);
+        }
     }
 
     fn finish_and_go_on(&mut self, outcome: Result<Done, CommandFailure>, ctx: &mut Context<Self>) {
@@ -200,26 +216,15 @@ impl Conversation {
         self.next_command(ctx);
     }
 
-    /// An unknown outcome on a live link is looked up at once; on a lost one the resume plan does it.
-    fn put_back(&mut self, state: State, ctx: &mut Context<Self>) {
-        let look_up = matches!(&state, State::Unknown(sent) if matches!(sent.planned.repeat, Repeat::Lookup { .. }));
-        if let Some(first) = self.commands.waiting.front_mut() {
-            first.state = state;
-        }
-        if look_up && self.ready.is_some() {
-            self.catch_up(None, ctx);
-        }
-    }
-
     fn read_answer(
         &mut self,
-        planned: &PlannedRequest,
+        kind: AnswerKind,
         answer: &Answer,
         ctx: &mut Context<Self>,
     ) -> Result<Done, RequestFailure> {
         let key = self.commands.waiting.front().map_or_else(|| CommandKey::from(""), |first| first.key.clone());
         let mut done = Done { key, sequence: None, messages: Vec::new() };
-        match planned.answer {
+        match kind {
             AnswerKind::Published => done.sequence = answer.read(|response| response.published())?,
             AnswerKind::Changed => answer.read(|response| response.changed())?,
             AnswerKind::Anything => answer.read(|response| response.outcome().map(drop))?,

@@ -25,7 +25,9 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Histories {
     wanted: VecDeque<BackFill>,
     fetching: Option<Fetching>,
-    /// The history is known up to the present of the last catch-up.
+    /// A catch-up is under way: everything that is wanted belongs to it.
+    catching_up: bool,
+    /// The last catch-up was finished, and the link was not lost since.
     current: bool,
     waiters: Vec<oneshot::Sender<bool>>,
 }
@@ -37,13 +39,14 @@ struct Fetching {
 }
 
 impl Histories {
-    /// Whether nothing is missing that was there when the link was last found up to date.
+    /// Whether everything that was published before the last catch-up is known.
     pub(super) fn is_current(&self) -> bool {
         self.current && self.fetching.is_none() && self.wanted.is_empty()
     }
 
     /// The socket is gone: what it would have brought is asked for again by the next catch-up.
     pub(super) fn link_lost(&mut self) {
+        self.catching_up = false;
         self.current = false;
         self.wanted.clear();
         self.fetching = None;
@@ -60,13 +63,17 @@ impl Histories {
 impl Conversation {
     /// Fetches stretches that a state or record showed to be missing.
     pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
+        let before = self.histories.wanted.len();
         self.histories.wanted.extend(stretches);
-        self.fetch_next(ctx);
+        if self.histories.wanted.len() > before {
+            self.fetch_next(ctx);
+        }
     }
 
     /// Fetches everything that may have been missed: the known holes, and what came after the newest known record.
     pub(super) fn catch_up(&mut self, done: Option<oneshot::Sender<bool>>, ctx: &mut Context<Self>) {
         self.histories.waiters.extend(done);
+        self.histories.catching_up = true;
         self.histories.current = false;
         // What was wanted before is a part of this.
         self.histories.wanted = self.model.holes().into();
@@ -78,8 +85,10 @@ impl Conversation {
             return;
         }
         let Some(stretch) = self.histories.wanted.pop_front() else {
-            self.histories.current = true;
-            self.histories.tell(true);
+            if std::mem::take(&mut self.histories.catching_up) {
+                self.histories.current = true;
+                self.histories.tell(true);
+            }
             self.next_command(ctx);
             return;
         };

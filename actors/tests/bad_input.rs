@@ -1,0 +1,77 @@
+//! Promise 7: whatever comes over the network ends in an error and a counter, and everything else goes on.
+
+mod stage;
+
+use std::time::Duration;
+
+use stage::{PATIENCE, Stage, bot, platform};
+use tertulia_actors::{
+    NotReady, Tertulia,
+    connection::ConnectionSettings,
+    core::id::ConnectionId,
+    platform::{AgentLogin, PlatformSettings},
+};
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
+
+#[actix_rt::test]
+async fn a_malformed_frame_is_counted_and_the_connection_goes_on() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Malformed).user("bot1"));
+    stage.emulator.say(conversation.id().as_str(), "hello").unwrap();
+    assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
+    assert!(stage.tertulia.metrics().frames_malformed.get() >= 1);
+    assert!(stage.tertulia.status(&bot).unwrap().last_error.is_some());
+}
+
+#[actix_rt::test]
+async fn an_oversize_frame_is_counted_and_the_connection_recovers() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Oversize).user("bot1"));
+    stage.emulator.say(conversation.id().as_str(), "hello").unwrap();
+    assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
+    assert_eq!(stage.tertulia.metrics().frames_oversize.get(), 1);
+}
+
+/// Q7, U1: wrong credentials end the connection at once, with the reason, and nothing else.
+#[actix_rt::test]
+async fn wrong_credentials_end_the_connection_and_no_other() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let good = stage.bot().await;
+    let wrong = AgentLogin::Password { username: "bot2".to_owned(), password: "not this".into() };
+    let id = ConnectionId::from("wrong");
+    stage.tertulia.connect(ConnectionSettings::bot("wrong", "12345678", wrong)).unwrap();
+    let failure = stage.tertulia.ready(&id, PATIENCE).await.unwrap_err();
+    let NotReady::Failed { reason, .. } = failure else { panic!("{failure}") };
+    assert!(reason.contains("agentVep") && reason.contains("401"), "{reason}");
+    assert!(!reason.contains("not this"));
+    assert_eq!(stage.event("connection.failed").await.origin.connection, id);
+    stage.conversation(&good).await;
+}
+
+#[actix_rt::test]
+async fn an_unreachable_platform_is_named() {
+    let settings = PlatformSettings { discovery: "https://127.0.0.1:1".to_owned(), ..PlatformSettings::default() };
+    let tertulia = Tertulia::builder().platform(settings).connection(bot(1)).start().unwrap();
+    let failure = tertulia.ready(&"bot-1".into(), Duration::from_secs(1)).await.unwrap_err();
+    let text = failure.to_string();
+    assert!(text.contains("discovery at https://127.0.0.1:1 cannot be reached"), "{text}");
+}
+
+#[actix_rt::test]
+async fn a_certificate_nobody_vouches_for_is_named() {
+    let stage = Stage::set(EmulatorConfig::default());
+    let settings = PlatformSettings { authorities: Vec::new(), ..platform(&stage.emulator) };
+    let tertulia = Tertulia::builder().platform(settings).connection(bot(1)).start().unwrap();
+    let failure = tertulia.ready(&"bot-1".into(), Duration::from_secs(1)).await.unwrap_err();
+    assert!(failure.to_string().contains("certificate"), "{failure}");
+}
+
+#[actix_rt::test]
+async fn an_authority_that_is_no_certificate_is_refused_at_the_start() {
+    let settings = PlatformSettings { authorities: vec!["not a certificate".to_owned()], ..Default::default() };
+    assert!(Tertulia::builder().platform(settings).start().is_err());
+}

@@ -1,0 +1,201 @@
+//! Promises 1, 2 and 4 over a lost connection: nothing lost, nothing twice, everything in order.
+
+mod stage;
+
+use std::time::Duration;
+
+use stage::{PATIENCE, Stage, bot, consumer, hasty};
+use tertulia_actors::{
+    connection::ConnectionSettings,
+    core::{
+        command::{Command, SendText},
+        id::{CommandKey, ConversationId},
+        session::SessionPolicy,
+    },
+};
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultMode, Side};
+
+/// Q9: what a bot missed while it was away is fetched, and told in its place.
+#[actix_rt::test]
+async fn messages_missed_while_away_arrive_once_and_in_order() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    let id = conversation.id().as_str();
+    stage.emulator.say(id, "0").unwrap();
+    assert_eq!(stage.texts(&bot, 1).await, ["0"]);
+
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    for text in ["1", "2", "3"] {
+        stage.emulator.say(id, text).unwrap();
+    }
+    assert_eq!(stage.texts(&bot, 3).await, ["1", "2", "3"]);
+    stage.emulator.say(id, "4").unwrap();
+    assert_eq!(stage.texts(&bot, 1).await, ["4"]);
+    assert_eq!(stage.tertulia.metrics().messages_back_filled.get(), 3);
+    assert_eq!(stage.tertulia.metrics().message_gaps.get(), 0);
+}
+
+/// Promise 1: `sequence` grows by one for every event of a conversation, over a reconnect too.
+#[actix_rt::test]
+async fn the_sequence_of_events_has_no_holes() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = ConversationId::from(stage.emulator.create_conversation(None, None));
+    for round in 0..3 {
+        stage.emulator.say(conversation.as_str(), &format!("{round}")).unwrap();
+        stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    }
+    let mut sequences = Vec::new();
+    let mut messages = 0;
+    while messages < 3 {
+        let event = stage
+            .until(|event| event.origin.connection == bot && event.conversation.as_ref() == Some(&conversation))
+            .await;
+        messages += usize::from(event.data.name() == "message");
+        sequences.extend(event.sequence);
+    }
+    let expected: Vec<u64> = (1..).take(sequences.len()).collect();
+    assert_eq!(sequences, expected);
+}
+
+/// Promise 4: commands given while the connection is away wait, keep their order, and each acts once.
+#[actix_rt::test]
+async fn commands_given_while_away_are_sent_in_order_after_the_reconnect() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    stage.event("connection.disconnected").await;
+    let sends: Vec<_> = (0..5).map(|number| conversation.send_text(format!("{number}"))).collect();
+    for (number, send) in futures_util::future::join_all(sends).await.into_iter().enumerate() {
+        assert_eq!(send.unwrap().sequence, Some(number as u64));
+    }
+    assert_eq!(stage.said(), ["0", "1", "2", "3", "4"]);
+}
+
+/// Promise 4: sends whose answers are lost are found in the history, not repeated.
+#[actix_rt::test]
+async fn sends_are_neither_lost_nor_repeated_however_often_the_connection_drops() {
+    const MESSAGES: usize = 300;
+    let mut stage = Stage::set(EmulatorConfig { faults: FaultMode::Flaky, seed: 11, ..EmulatorConfig::default() });
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    for number in 0..MESSAGES {
+        conversation.send_text(format!("{number}")).await.unwrap();
+        if number % 30 == 0 {
+            stage.emulator.inject(Fault::new(FaultKind::Drop).side(Side::Brand));
+        }
+    }
+    let expected: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    assert_eq!(stage.said(), expected);
+}
+
+/// The same key asked again while its first command still waits acts once in the ledger, because it is found there.
+#[actix_rt::test]
+async fn a_key_travels_with_its_message() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    let command = Command::SendText(SendText { text: "hello".to_owned(), ..SendText::default() });
+    let done = conversation.perform_as(CommandKey::from("order-66"), command, PATIENCE).await.unwrap();
+    assert_eq!(done.key, CommandKey::from("order-66"));
+    let entry = stage.emulator.ledger().get(0).unwrap();
+    assert_eq!(entry.metadata[0]["id"], "order-66");
+}
+
+/// RG-5, Q9: rings and the agent's state are asked for again on the new socket.
+#[actix_rt::test]
+async fn a_bot_takes_rings_after_a_reconnect() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    stage.event("connection.resumed").await;
+    let conversation = stage.conversation(&bot).await;
+    assert!(conversation.send_text("here").await.is_ok());
+}
+
+/// Architecture §3: a conversation that ended while the connection was away gets its `close`.
+#[actix_rt::test]
+async fn a_conversation_that_ended_while_away_is_told_closed() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    stage.emulator.close_conversation(conversation.id().as_str()).unwrap();
+    let close = stage.event("close").await;
+    assert_eq!(close.conversation.as_ref(), Some(conversation.id()));
+}
+
+/// Q15: a socket that is open and says nothing any more is given up by the keep-alive.
+#[actix_rt::test]
+async fn a_half_open_socket_is_noticed_and_replaced() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let policy = SessionPolicy {
+        keep_alive_every: Duration::from_millis(200),
+        dead_after: Duration::from_millis(600),
+        ..hasty()
+    };
+    let bot = stage.connect(ConnectionSettings { policy, ..bot(1) }).await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::HalfOpen).user("bot1"));
+    stage.emulator.say(conversation.id().as_str(), "are you there").unwrap();
+    assert_eq!(stage.texts(&bot, 1).await, ["are you there"]);
+}
+
+/// Protocol §3.5: a 4401 takes the token away, the agent logs in again.
+#[actix_rt::test]
+async fn a_rejected_token_is_replaced_by_a_new_login() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    stage.bot().await;
+    let logins = stage.tertulia.metrics().logins.get();
+    stage.emulator.inject(Fault::new(FaultKind::ExpireToken).user("bot1"));
+    stage.event("connection.resumed").await;
+    assert_eq!(stage.tertulia.metrics().logins.get(), logins + 1);
+}
+
+/// TK-5: a harmless close keeps the token: no login storm.
+#[actix_rt::test]
+async fn a_harmless_close_keeps_the_token() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    stage.bot().await;
+    let logins = stage.tertulia.metrics().logins.get();
+    stage.emulator.inject(Fault::new(FaultKind::Close).user("bot1").code(1001));
+    stage.event("connection.disconnected").await;
+    stage.event("connection.resumed").await;
+    assert_eq!(stage.tertulia.metrics().logins.get(), logins);
+}
+
+/// MS-1 on the consumer's side: the replay after a reconnect is told once, in order, and the consumer stays the same.
+#[actix_rt::test]
+async fn a_consumer_hears_what_was_said_while_away() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot_id = stage.bot().await;
+    let mine = stage.consumer("ann").await;
+    mine.send_text("hello").await.unwrap();
+    assert_eq!(stage.texts(&bot_id, 1).await, ["hello"]);
+    let theirs = stage.tertulia.conversation(&bot_id, mine.id()).unwrap();
+
+    stage.emulator.inject(Fault::new(FaultKind::Drop).side(Side::Consumer));
+    for text in ["1", "2"] {
+        theirs.send_text(text).await.unwrap();
+    }
+    let mut heard = Vec::new();
+    while heard.last().map(String::as_str) != Some("2") {
+        heard.extend(stage.texts(mine.connection(), 1).await);
+    }
+    heard.retain(|text| text != "hello");
+    assert_eq!(heard, ["1", "2"]);
+    mine.send_text("still me").await.unwrap();
+}
+
+/// A conversation whose opening lost its answer is adopted, not opened twice.
+#[actix_rt::test]
+async fn a_lost_answer_opens_no_second_conversation() {
+    let mut stage = Stage::set(EmulatorConfig { faults: FaultMode::Flaky, seed: 3, ..EmulatorConfig::default() });
+    for number in 0..20 {
+        let id = stage.connect(consumer(&format!("c{number}"))).await;
+        stage.tertulia.create_conversation(&id, Default::default()).await.unwrap();
+    }
+    assert_eq!(stage.emulator.summary().conversations, 20);
+}

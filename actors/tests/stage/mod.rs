@@ -1,0 +1,137 @@
+//! A platform, a system on it, and what was heard: the stage that every test of the actors plays on.
+
+#![allow(dead_code, reason = "each test binary uses its part of the stage")]
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tertulia_actors::{
+    Tertulia,
+    connection::ConnectionSettings,
+    conversation::ConversationHandle,
+    core::{
+        conversation::{ConversationEvent, Message},
+        id::{ConnectionId, ConversationId},
+        session::SessionPolicy,
+    },
+    platform::{AgentLogin, ConsumerLogin, PlatformSettings},
+    subscriber::{Event, EventData, EventStream, Filter},
+};
+use tertulia_emulator::{Emulator, EmulatorConfig};
+use tokio::time::timeout;
+
+/// How long anything may take before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Stage {
+    pub emulator: Emulator,
+    pub tertulia: Tertulia,
+    pub events: EventStream,
+}
+
+impl Stage {
+    /// A platform and a system without connections that hears every event.
+    pub fn set(config: EmulatorConfig) -> Self {
+        let emulator = Emulator::start(config).unwrap();
+        let tertulia = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN).start().unwrap();
+        let events = tertulia.events(Filter::everything());
+        Self { emulator, tertulia, events }
+    }
+
+    /// Connects, and waits until the connection is ready.
+    pub async fn connect(&mut self, settings: ConnectionSettings) -> ConnectionId {
+        let id = settings.id.clone();
+        self.tertulia.connect(settings).unwrap();
+        self.until(|event| event.data.name() == "connection.resumed" && event.origin.connection == id).await;
+        self.tertulia.ready(&id, PATIENCE).await.unwrap();
+        id
+    }
+
+    /// A bot that takes every ring, ready.
+    pub async fn bot(&mut self) -> ConnectionId {
+        self.connect(bot(1)).await
+    }
+
+    /// A consumer with a conversation of its own.
+    pub async fn consumer(&mut self, name: &str) -> ConversationHandle {
+        let id = self.connect(consumer(name)).await;
+        self.tertulia.create_conversation(&id, Default::default()).await.unwrap()
+    }
+
+    /// A conversation of a simulated consumer that the bot has taken.
+    pub async fn conversation(&mut self, bot: &ConnectionId) -> ConversationHandle {
+        let id = ConversationId::from(self.emulator.create_conversation(None, None));
+        self.until(|event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id)).await;
+        self.tertulia.conversation(bot, &id).unwrap()
+    }
+
+    /// The next event that fits.
+    pub async fn until(&mut self, fits: impl Fn(&Event) -> bool) -> Arc<Event> {
+        let events = &mut self.events;
+        let next = async {
+            loop {
+                let event = events.next().await.unwrap().unwrap();
+                if fits(&event) {
+                    return event;
+                }
+            }
+        };
+        timeout(PATIENCE, next).await.expect("the event did not come in time")
+    }
+
+    /// The next event of this name.
+    pub async fn event(&mut self, name: &str) -> Arc<Event> {
+        self.until(|event| event.data.name() == name).await
+    }
+
+    /// The texts of the next `count` messages heard by a connection.
+    pub async fn texts(&mut self, connection: &ConnectionId, count: usize) -> Vec<String> {
+        let mut texts = Vec::new();
+        while texts.len() < count {
+            let event = self.until(|event| event.origin.connection == *connection && message(event).is_some()).await;
+            texts.extend(message(&event).and_then(Message::text));
+        }
+        texts
+    }
+
+    /// Every text in the ledger.
+    pub fn said(&self) -> Vec<String> {
+        self.emulator.ledger().iter().filter_map(|entry| entry.text).collect()
+    }
+}
+
+pub fn platform(emulator: &Emulator) -> PlatformSettings {
+    PlatformSettings {
+        discovery: format!("https://{}", emulator.listen()),
+        authorities: vec![emulator.ca_pem().to_owned()],
+        ..PlatformSettings::default()
+    }
+}
+
+/// Waits no longer than a test needs to.
+pub fn hasty() -> SessionPolicy {
+    SessionPolicy {
+        first_retry_within: Duration::from_millis(50),
+        backoff_base: Duration::from_millis(50),
+        backoff_max: Duration::from_millis(200),
+        login_backoff_base: Duration::from_millis(50),
+        login_backoff_max: Duration::from_millis(200),
+        ..SessionPolicy::default()
+    }
+}
+
+pub fn bot(number: usize) -> ConnectionSettings {
+    let login = AgentLogin::Password { username: format!("bot{number}"), password: "secret".into() };
+    ConnectionSettings { policy: hasty(), ..ConnectionSettings::bot(format!("bot-{number}"), "12345678", login) }
+}
+
+pub fn consumer(name: &str) -> ConnectionSettings {
+    let consumer = ConnectionSettings::consumer(name, "12345678", ConsumerLogin::SignUp);
+    ConnectionSettings { policy: SessionPolicy { refresh_every: None, ..hasty() }, ..consumer }
+}
+
+pub fn message(event: &Event) -> Option<&Message> {
+    match &event.data {
+        EventData::Conversation(ConversationEvent::Message(message)) => Some(message),
+        _ => None,
+    }
+}
