@@ -107,6 +107,8 @@ identifiers! {
     ConnectionId;
     /// The caller's key of a command: the same key acts once.
     CommandKey;
+    /// A consumer as a connector names them, such as `whatsapp:15550100` (protocol §10.2).
+    ExternalConsumerId;
 }
 
 impl DialogId {

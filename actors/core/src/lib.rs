@@ -4,11 +4,15 @@
 //!   consumer v3) as one typed model, read leniently and written strictly.
 //! - [`conversation`]: what a conversation is and what a notification changes in it.
 //! - [`command`]: what a caller may ask of a conversation, validated, and the requests it becomes.
+//! - [`note`]: the note field as the list of agents' notes that it holds, and how one is written among the others.
 //! - [`session`]: the life of one connection as a state machine, with time as an argument.
+//! - [`webhook`]: what a notification that comes by webhook needs beside: its signature, and the order of chat states.
 
 pub mod command;
 pub mod conversation;
 pub mod id;
+pub mod note;
 pub mod session;
 pub mod time;
 pub mod ums;
+pub mod webhook;

@@ -4,6 +4,7 @@ use super::PlannedRequest;
 use crate::{
     conversation::Conversation,
     id::DialogId,
+    note,
     ums::{ConversationUpdate, FieldChange, ParticipantChangeKind, Request, TtrType},
 };
 
@@ -17,6 +18,9 @@ impl PlannedRequest {
         let Request::UpdateConversation(ConversationUpdate { conversation_field, .. }) = &self.request else {
             return false;
         };
+        if let Some(written) = &self.note {
+            return note::shows(conversation.note(), written);
+        }
         conversation_field.last().is_none_or(|change| shows(conversation, change))
     }
 }

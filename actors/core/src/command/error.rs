@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use crate::id::{AgentId, ConversationId, DialogId};
+use crate::{
+    id::{AgentId, ConversationId, DialogId},
+    note::NoteError,
+};
 
 /// A command that was refused; nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -96,7 +99,10 @@ pub enum Refusal {
         /// Its characters.
         length: usize,
     },
-    /// A note of too many characters.
+    /// An agent's note that cannot be written among the others (CV-F9).
+    #[error(transparent)]
+    AgentNote(#[from] NoteError),
+    /// A whole note of too many characters.
     #[error("the note has {length} characters, {limit} are allowed")]
     NoteTooLong {
         /// Its characters.
@@ -142,7 +148,9 @@ impl Refusal {
             Self::MetadataInvalid { .. } => "metadata-invalid",
             Self::MetadataTooMany { .. } => "metadata-too-many",
             Self::BadKey { .. } => "bad-key",
-            Self::NoteTooLong { .. } => "note-too-long",
+            Self::AgentNote(NoteError::NoRoomLeft) => "note-full",
+            Self::AgentNote(NoteError::OfAnother { .. }) => "note-of-another",
+            Self::AgentNote(NoteError::TooLong { .. }) | Self::NoteTooLong { .. } => "note-too-long",
             Self::BadRange => "bad-range",
             Self::BadCsat(_) => "bad-csat",
             Self::SameAgent(_) => "same-agent",

@@ -1,9 +1,9 @@
-//! Single values of a conversation: response time, deadline, satisfaction, note (CV-F10 to CV-F13).
+//! Single values of a conversation: response time, deadline, satisfaction (CV-F10, CV-F11, CV-F13).
 
 use super::{Identity, Plan, Refusal, Repeat, planning::Planner};
 use crate::{
     time::Timestamp,
-    ums::{CsatStatus, FieldChange, Stage, TtrType},
+    ums::{CsatStatus, FieldChange, TtrType},
 };
 
 /// The best satisfaction (CV-F10).
@@ -34,17 +34,5 @@ impl Planner<'_> {
             status: status.clone(),
         };
         Ok(self.update(vec![change], Repeat::Safe))
-    }
-
-    pub(super) fn set_note(&self, note: &str) -> Result<Plan, Refusal> {
-        self.agent("only an agent can write the note")?;
-        let (length, limit) = (note.chars().count(), self.limits.note_chars);
-        if length > limit {
-            return Err(Refusal::NoteTooLong { length, limit });
-        }
-        if self.conversation.stage() == Some(&Stage::Locked) {
-            return Err(Refusal::Locked);
-        }
-        Ok(self.update(vec![FieldChange::Note { note: note.to_owned() }], Repeat::ReadStateThenAct))
     }
 }

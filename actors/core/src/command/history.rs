@@ -28,6 +28,7 @@ impl Planner<'_> {
             metadata: Vec::new(),
             answer: AnswerKind::History,
             repeat: Repeat::Safe,
+            note: None,
         })))
     }
 }

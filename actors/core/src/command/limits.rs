@@ -1,5 +1,7 @@
 //! How much one command may carry.
 
+use crate::note::NoteBudget;
+
 /// Upper bounds of what one command may carry.
 ///
 /// Characters are Unicode scalar values: what a person would count for almost all text, the same on every client, and
@@ -11,8 +13,10 @@ pub struct Limits {
     pub text_chars: usize,
     /// Characters of structured content, written as JSON without white space.
     pub rich_chars: usize,
-    /// Characters of the whole note.
+    /// Characters of the note.
     pub note_chars: usize,
+    /// What the note's characters are counted on, where an agent's note is written among others.
+    pub note_budget: NoteBudget,
     /// Entries of metadata, the one with the command's key among them.
     pub metadata_items: usize,
     /// Bytes of a file's preview.
@@ -21,6 +25,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text_chars: 8_000, rich_chars: 15_000, note_chars: 5_000, metadata_items: 32, preview_bytes: 30 * 1024 }
+        Self {
+            text_chars: 8_000,
+            rich_chars: 15_000,
+            note_chars: 5_000,
+            note_budget: NoteBudget::WholeField,
+            metadata_items: 32,
+            preview_bytes: 30 * 1024,
+        }
     }
 }

@@ -13,6 +13,7 @@ mod history;
 mod identity;
 mod key;
 mod limits;
+mod note;
 mod participation;
 mod plan;
 mod planning;
@@ -28,6 +29,7 @@ pub use error::{CommandError, Refusal};
 pub use identity::Identity;
 pub use key::{KEY_CHARS, key_of};
 pub use limits::Limits;
+pub use note::SetAgentNote;
 pub use plan::{AnswerKind, Plan, PlannedRequest, Repeat};
 
 use crate::{
@@ -139,7 +141,10 @@ pub enum Command {
         #[serde(default = "filled")]
         status: CsatStatus,
     },
-    /// Replaces the whole note (CV-F12). Brand only; allowed after the end until the conversation is locked (NT-1).
+    /// Writes one agent's note among the others (CV-F9). Brand only; allowed after the end until the conversation is
+    /// locked (NT-1).
+    SetAgentNote(SetAgentNote),
+    /// Replaces the whole note, everybody's (CV-F12). Brand only; allowed after the end until the conversation is locked (NT-1).
     SetNote {
         /// The whole new text.
         note: String,
@@ -181,6 +186,7 @@ impl Command {
             Self::SetTtr { .. } => "set-ttr",
             Self::SetManualEttr { .. } => "set-manual-ettr",
             Self::SetCsat { .. } => "set-csat",
+            Self::SetAgentNote(_) => "set-agent-note",
             Self::SetNote { .. } => "set-note",
             Self::ConsumerTakeover { .. } => "consumer-takeover",
             Self::Raw { .. } => "raw",

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     id::{CommandKey, DialogId},
+    note::WrittenNote,
     ums::Request,
 };
 
@@ -27,6 +28,8 @@ pub struct PlannedRequest {
     pub answer: AnswerKind,
     /// What to do when the connection was lost before the answer came.
     pub repeat: Repeat,
+    /// The agent's note that is written, of which the answer tells nothing (CV-F9).
+    pub note: Option<WrittenNote>,
 }
 
 /// How an answer is read.

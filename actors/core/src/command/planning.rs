@@ -6,6 +6,7 @@ use super::{AnswerKind, Command, CommandError, Identity, Limits, Plan, PlannedRe
 use crate::{
     conversation::{Conversation, Dialog},
     id::{AgentId, CommandKey, DialogId},
+    note::WrittenNote,
     ums::{ConversationUpdate, FieldChange, Request},
 };
 
@@ -55,6 +56,7 @@ impl Planner<'_> {
             Command::SetTtr { ttr_type, value } => Ok(self.set_ttr(ttr_type, *value)),
             Command::SetManualEttr { time } => self.set_manual_ettr(*time),
             Command::SetCsat { rate, resolved, status } => self.set_csat(*rate, *resolved, status),
+            Command::SetAgentNote(note) => self.set_agent_note(note),
             Command::SetNote { note } => self.set_note(note),
             Command::ConsumerTakeover { new_consumer } => self.consumer_takeover(new_consumer),
             Command::Raw { kind, body, metadata } => Ok(Plan::Request(Box::new(PlannedRequest {
@@ -62,6 +64,7 @@ impl Planner<'_> {
                 metadata: metadata.clone(),
                 answer: AnswerKind::Anything,
                 repeat: Repeat::Never,
+                note: None,
             }))),
         }
     }
@@ -119,6 +122,10 @@ impl Planner<'_> {
 
     /// A change of the conversation's fields, all or none of them (protocol §5.7).
     pub(super) fn update(&self, changes: Vec<FieldChange>, repeat: Repeat) -> Plan {
+        self.update_with(changes, repeat, None)
+    }
+
+    pub(super) fn update_with(&self, changes: Vec<FieldChange>, repeat: Repeat, note: Option<WrittenNote>) -> Plan {
         let update =
             ConversationUpdate { conversation_id: self.conversation.id().clone(), conversation_field: changes };
         Plan::Request(Box::new(PlannedRequest {
@@ -126,6 +133,7 @@ impl Planner<'_> {
             metadata: Vec::new(),
             answer: AnswerKind::Changed,
             repeat,
+            note,
         }))
     }
 }

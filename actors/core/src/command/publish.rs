@@ -138,7 +138,8 @@ impl Planner<'_> {
             MessageContent::ChatState { .. } => AnswerKind::Anything,
             _ => AnswerKind::Published,
         };
-        Plan::Request(Box::new(PlannedRequest { request: Request::Publish(request), metadata, answer, repeat }))
+        let request = Request::Publish(request);
+        Plan::Request(Box::new(PlannedRequest { request, metadata, answer, repeat, note: None }))
     }
 }
 

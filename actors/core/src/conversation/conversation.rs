@@ -14,9 +14,9 @@ pub(super) const DIALOG_LIMIT: usize = 64;
 
 /// A conversation as the platform's notifications tell it.
 ///
-/// It serialises, as JSON only, as its snapshot: everything but the records that wait for a hole to be filled, which
-/// [`Conversation::holes`] asks for anew. Counters and hashes are kept, so that repetitions are recognised after a
-/// reload (CV-N10).
+/// It serialises, as JSON only, as its snapshot: everything, records that wait for a hole to be filled included; the
+/// holes themselves are to be asked for anew ([`Conversation::holes`]). Counters and hashes are kept, so that
+/// repetitions are recognised after a reload (CV-N10).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {

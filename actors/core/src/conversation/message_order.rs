@@ -38,8 +38,9 @@ pub(super) struct MessageOrder {
     next: Option<u64>,
     /// One above the highest sequence ever heard of.
     revealed: u64,
-    /// Records above `next`. A record of a kind that tells nothing holds its place with `None`.
-    #[serde(skip)]
+    /// Records above `next`. A record of a kind that tells nothing holds its place with `None`. A snapshot keeps them,
+    /// because by webhook nothing comes twice (SR-1).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "super::parked")]
     parked: BTreeMap<u64, Option<ConversationEvent>>,
     /// What was asked for and is not answered yet.
     #[serde(skip)]

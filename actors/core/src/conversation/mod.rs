@@ -11,6 +11,7 @@ mod event;
 mod members;
 mod message_order;
 mod messages;
+mod parked;
 mod participants;
 mod reception;
 mod state_hash;

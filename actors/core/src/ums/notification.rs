@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeSeed};
 use serde_json::value::RawValue;
 
 use super::{AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text, lenient};
-use crate::id::AgentId;
+use crate::{id::AgentId, time::Timestamp};
 
 /// Something that happened, by its type. Both dialects' names are known, by their endings (§6.1).
 #[derive(Debug)]
@@ -101,6 +101,8 @@ pub struct Messages<'a> {
     pub dialog_id: Option<Text<'a>>,
     /// The conversation of all records, where the batch names it.
     pub conversation_id: Option<Text<'a>>,
+    /// When the platform sent the batch, where it tells.
+    pub sent_ts: Option<Timestamp>,
     /// The records, in the order sent.
     pub records: Vec<MessageRecord<'a>>,
 }
@@ -113,6 +115,8 @@ struct Batch<'a> {
     #[serde(default)]
     conversation_id: Option<Text<'a>>,
     #[serde(default)]
+    sent_ts: Option<Timestamp>,
+    #[serde(default)]
     changes: Option<&'a RawValue>,
 }
 
@@ -123,12 +127,12 @@ struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] V
 impl<'a> Messages<'a> {
     /// Either shape is taken on either socket (wire-from-sdk §2.2): a batch has `changes`, a record is itself.
     fn read(body: &'a str) -> Result<Self, serde_json::Error> {
-        let Batch { dialog_id, conversation_id, changes } = serde_json::from_str(body)?;
+        let Batch { dialog_id, conversation_id, sent_ts, changes } = serde_json::from_str(body)?;
         let records = match changes {
             Some(changes) => serde_json::from_str::<Records<'a>>(changes.get())?.0,
             None => vec![serde_json::from_str(body)?],
         };
-        Ok(Self { dialog_id, conversation_id, records })
+        Ok(Self { dialog_id, conversation_id, sent_ts, records })
     }
 }
 

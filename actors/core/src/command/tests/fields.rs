@@ -1,4 +1,4 @@
-//! Response time, deadline, satisfaction and note (CV-F10 to CV-F13).
+//! Response time, deadline and satisfaction (CV-F10, CV-F11, CV-F13).
 
 use serde_json::{Value, json};
 
@@ -11,10 +11,6 @@ use crate::{
 
 fn csat(rate: u8) -> Command {
     Command::SetCsat { rate, resolved: Some(true), status: CsatStatus::Filled }
-}
-
-fn note(note: &str) -> Command {
-    Command::SetNote { note: note.to_owned() }
 }
 
 #[test]
@@ -50,18 +46,6 @@ fn cv_f11_the_deadline_is_set_by_agents_only() {
         json!([{ "field": "ManualETTR", "time": 1_735_689_600_000_i64 }])
     );
     assert_eq!(Scene::open().refusal(&command, &consumer()), "not-supported");
-}
-
-#[test]
-fn cv_f12_the_whole_note_is_replaced_by_agents_only() {
-    assert_eq!(Scene::open().changes(&note("new"), &agent()), json!([{ "field": "Note", "note": "new" }]));
-    assert_eq!(Scene::open().refusal(&note("new"), &consumer()), "not-supported");
-}
-
-#[test]
-fn nt_1_a_note_is_written_after_the_end_but_not_once_locked() {
-    assert!(Scene::closed().asked(&note("new"), &agent()).is_ok());
-    assert_eq!(Scene::closed().stage("LOCKED").refusal(&note("new"), &agent()), "conversation-locked");
 }
 
 #[test]

@@ -10,10 +10,19 @@ use super::{
 use crate::{
     command::*,
     id::CommandKey,
+    note::NoteBudget,
+    time::Timestamp,
     ums::{DeliveryStatus, MessageContent, Request},
 };
 
-const LIMITS: Limits = Limits { text_chars: 20, rich_chars: 60, note_chars: 10, metadata_items: 4, preview_bytes: 16 };
+const LIMITS: Limits = Limits {
+    text_chars: 20,
+    rich_chars: 60,
+    note_chars: 10,
+    note_budget: NoteBudget::WholeField,
+    metadata_items: 4,
+    preview_bytes: 16,
+};
 
 fn asked(command: &Command) -> Result<Plan, &'static str> {
     let asked = command.requests(&Scene::open().conversation(), &agent(), &CommandKey::from("k"), &LIMITS);
@@ -93,6 +102,7 @@ proptest! {
             Command::Transfer { agent: Some(written.as_str().into()), skill: Some(written.as_str().into()) },
             Command::AcceptStatus { dialog: None, status: DeliveryStatus::Read, sequences, metadata: vec![number.into()] },
             Command::SetTtr { ttr_type: written.as_str().into(), value: number },
+            Command::SetAgentNote(SetAgentNote::new(written.clone(), Timestamp(1))),
             Command::SetCsat { rate, resolved: None, status: written.as_str().into() },
             Command::ConsumerTakeover { new_consumer: written.as_str().into() },
         ];

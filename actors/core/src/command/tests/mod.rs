@@ -7,6 +7,7 @@ mod history;
 mod keys;
 mod limits;
 mod names;
+mod note;
 mod participation;
 mod receipts;
 mod scene;

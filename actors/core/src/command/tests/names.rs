@@ -31,6 +31,7 @@ fn one_of_each() -> Vec<Command> {
         Command::SetTtr { ttr_type: TtrType::Custom, value: 90 },
         Command::SetManualEttr { time: Timestamp(1) },
         Command::SetCsat { rate: 3, resolved: Some(false), status: CsatStatus::PartiallyFilled },
+        Command::SetAgentNote(SetAgentNote::new("n".to_owned(), Timestamp(1))),
         Command::SetNote { note: "n".to_owned() },
         Command::ConsumerTakeover { new_consumer: "c".into() },
         Command::Raw { kind: "x".to_owned(), body: Value::Null, metadata: vec![json!(1)] },

@@ -20,7 +20,7 @@ fn a_new_conversation_has_an_open_main_dialog_to_send_in() {
     assert_eq!(conversation.notification_count(), 0);
 }
 
-/// CV-I2.
+/// CV-I2, CV-I3: the same for a conversation that was empty and for one that a feed brought.
 #[test]
 fn the_first_state_fills_every_member_without_a_difference() {
     for dialect in Dialect::ALL {

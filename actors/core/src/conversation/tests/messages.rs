@@ -277,3 +277,21 @@ fn an_empty_history_gives_up_nothing_that_is_still_on_its_way() {
     assert!(reception.events.is_empty());
     assert_eq!(receive(&mut conversation, &content(0)).events.len(), 2);
 }
+
+/// SR-1: by webhook nothing comes twice, so what waits for a hole goes with the snapshot.
+#[test]
+fn records_that_wait_survive_a_reload() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
+    let receipt = json!({"sequence": 2, "originatorId": "anna", "dialogId": ID,
+        "event": {"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [1]}});
+    let unlisted = json!({"sequence": 3, "dialogId": ID, "event": {"type": "Unheard"}});
+    for record in [receipt, unlisted, content(4), content(1)] {
+        assert_eq!(labels(&receive(&mut conversation, &record)), [""; 0]);
+    }
+    let snapshot = serde_json::to_string(&conversation).expect("a snapshot");
+    let mut reloaded: Conversation = serde_json::from_str(&snapshot).expect("a conversation");
+    assert_eq!(receive(&mut reloaded, &content(4)).outcome, Outcome::Ignored);
+    let expected = labels(&receive(&mut conversation, &content(0)));
+    assert_eq!(expected, ["message(0)", "message(1)", "message-delivery(READ [1])", "message(4)"]);
+    assert_eq!(labels(&receive(&mut reloaded, &content(0))), expected);
+}

@@ -31,7 +31,7 @@ pub(super) fn respelled(value: &Value) -> String {
     }
 }
 
-/// CV-N2, the quirk of the first hash removed: the newest content counts from the first state on.
+/// CV-N2, CV-M8 (what is ignored is counted), the quirk of the first hash removed: the newest content counts from the first state on.
 #[test]
 fn an_exact_repetition_is_ignored_from_the_first_state_on() {
     for dialect in Dialect::ALL {
@@ -89,7 +89,7 @@ fn a_malformed_state_changes_nothing() {
     assert_eq!(counters(&conversation), (1, 0, 0));
 }
 
-/// CV-N4.
+/// CV-N4, CV-N5, CV-M7 and CV-M9: each state moves one counter.
 #[test]
 fn an_older_state_is_out_of_order_and_an_equally_old_one_is_processed() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol").with("skillId", "s2"));

@@ -1,4 +1,6 @@
-//! The truth table of queue and transfer events (§1.10.2 of the reference), in both dialects.
+//! The truth table of queue and transfer events (§1.10.2 of the reference), in both dialects: CV-E2 `back-to-queue`,
+//! CV-E3 `consumer-step-up`, CV-E6 `participant-added`, CV-E7 `participant-removed`, CV-E8 `participant-suggested`,
+//! CV-E9 `participant-suggested-removed`, CV-E10 `transfer-agent`, CV-E11 `transfer-skill`.
 
 use super::{Dialect, label, seen, state, told};
 

@@ -1,0 +1,106 @@
+//! The note: one agent's among the others (CV-F9), or the whole of it at once (CV-F12).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Identity, Plan, PlannedRequest, Refusal, Repeat, planning::Planner};
+use crate::{
+    conversation::Conversation,
+    id::AgentId,
+    note::{self, AgentNote, NotePlan, NoteRoom},
+    time::Timestamp,
+    ums::{ConversationUpdate, FieldChange, Request, Stage},
+};
+
+/// A note of one agent to write among the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetAgentNote {
+    /// The text.
+    pub note_content: String,
+    /// When it was asked for. Told by the caller, so that the same command writes the same note when it is repeated.
+    pub time: Timestamp,
+    /// Whose note it is; this connection's agent's where it is not told (NT-5).
+    #[serde(default)]
+    pub agent_id: Option<AgentId>,
+    /// The agent's name as shown to others; this connection's agent's where it is not told (NT-5).
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Which note to replace, if there is one; a new one of this agent and time where it is not told (NT-3, NT-4).
+    #[serde(default)]
+    pub note_id: Option<String>,
+    /// Whether a machine wrote it.
+    #[serde(default)]
+    pub is_auto_summary: bool,
+    /// Whether it may be cut to fit (NT-6).
+    #[serde(default = "yes")]
+    pub truncate_enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl SetAgentNote {
+    /// A new note of this connection's agent, cut if it must be.
+    #[must_use]
+    pub fn new(note_content: String, time: Timestamp) -> Self {
+        let (agent_id, name, note_id) = (None, None, None);
+        Self { note_content, time, agent_id, name, note_id, is_auto_summary: false, truncate_enabled: true }
+    }
+}
+
+impl Planner<'_> {
+    pub(super) fn set_note(&self, note: &str) -> Result<Plan, Refusal> {
+        self.note_writer()?;
+        let (length, limit) = (note.chars().count(), self.limits.note_chars);
+        if length > limit {
+            return Err(Refusal::NoteTooLong { length, limit });
+        }
+        Ok(self.update(vec![FieldChange::Note { note: note.to_owned() }], Repeat::ReadStateThenAct))
+    }
+
+    /// The note is written into the field as it is now, and planned anew on a later one where a state shows that it
+    /// was lost.
+    pub(super) fn set_agent_note(&self, asked: &SetAgentNote) -> Result<Plan, Refusal> {
+        let SetAgentNote { note_content, time, agent_id, name, note_id, is_auto_summary, truncate_enabled } = asked;
+        let own_id = self.note_writer()?;
+        let own_name = match self.me {
+            Identity::Brand { name, .. } => name.as_ref(),
+            Identity::Consumer { .. } => None,
+        };
+        let agent_id = agent_id.as_ref().unwrap_or(own_id);
+        let note = AgentNote {
+            agent_id: agent_id.clone(),
+            name: name.as_ref().or(own_name).cloned().unwrap_or_default(),
+            note_content: note_content.clone(),
+            time: *time,
+            note_id: note_id.clone().unwrap_or_else(|| AgentNote::id_of(agent_id, *time)),
+            is_auto_summary: *is_auto_summary,
+        };
+        let room = NoteRoom { limit: self.limits.note_chars, budget: self.limits.note_budget };
+        let NotePlan { field, written } = note::write(self.conversation.note(), note, *truncate_enabled, room)?;
+        Ok(self.update_with(vec![FieldChange::Note { note: field }], Repeat::ReadStateThenAct, Some(written)))
+    }
+
+    /// The agent, if the note can be written at all: after the end too, until the conversation is locked (NT-1).
+    fn note_writer(&self) -> Result<&AgentId, Refusal> {
+        let agent = self.agent("only an agent can write the note")?;
+        if self.conversation.stage() == Some(&Stage::Locked) { Err(Refusal::Locked) } else { Ok(agent) }
+    }
+}
+
+impl PlannedRequest {
+    /// Whether `conversation` shows notes of others that came after this note was planned: applied after them, the
+    /// request destroys them. Such a command is to be planned again on that state, and sent again whatever the answer
+    /// to the first request is; the note's id keeps it from being there twice.
+    #[must_use]
+    pub fn overwrites_notes(&self, conversation: &Conversation) -> bool {
+        let Request::UpdateConversation(ConversationUpdate { conversation_field, .. }) = &self.request else {
+            return false;
+        };
+        match (&self.note, conversation_field.as_slice()) {
+            (Some(written), [FieldChange::Note { note }]) => note::entries_lost(conversation.note(), note, written),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The note: one agent's among the others, or the whole (CV-F9, CV-F12, NT-1, NT-4 to NT-7).
+
+use serde_json::{Value, json};
+
+use super::scene::{Scene, agent, consumer, planned_of};
+use crate::{
+    command::*,
+    id::AgentId,
+    note::{NoteBudget, WrittenNote},
+    time::Timestamp,
+};
+
+fn whole(note: &str) -> Command {
+    Command::SetNote { note: note.to_owned() }
+}
+
+fn own(content: &str) -> SetAgentNote {
+    SetAgentNote::new(content.to_owned(), Timestamp(1_700_000_000_000))
+}
+
+fn with_note(note: &Value) -> Scene {
+    Scene::open().member("note", json!(note.to_string()))
+}
+
+fn anna() -> Value {
+    json!({ "agentId": "12345678.2", "name": "Anna", "noteContent": "vip", "noteId": "12345678.2::1", "pinned": true })
+}
+
+fn asked_with(scene: &Scene, note: SetAgentNote, limits: &Limits) -> Result<WrittenNote, CommandError> {
+    let plan = Command::SetAgentNote(note).requests(&scene.conversation(), &agent(), &"k".into(), limits)?;
+    let Plan::Request(planned) = plan else { panic!("nothing is sent") };
+    Ok(planned.note.unwrap())
+}
+
+#[test]
+fn cv_f9_an_agents_note_goes_beside_those_of_others() {
+    let sent = with_note(&json!([anna()])).changes(&Command::SetAgentNote(own("call back")), &agent());
+    assert_eq!(sent[0]["field"], "Note");
+    let field: Value = serde_json::from_str(sent[0]["note"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        field,
+        json!([anna(), { "agentId": "12345678.1", "name": "Bot", "noteContent": "call back",
+            "time": 1_700_000_000_000_i64, "noteId": "12345678.1::1700000000000", "isAutoSummary": false }])
+    );
+}
+
+#[test]
+fn nt_4_nt_5_agent_name_and_id_may_be_told() {
+    let note = SetAgentNote {
+        agent_id: Some(AgentId::from("12345678.9")),
+        name: Some("Zoe".to_owned()),
+        note_id: Some("summary".to_owned()),
+        is_auto_summary: true,
+        ..own("text")
+    };
+    let sent = Scene::open().changes(&Command::SetAgentNote(note), &agent());
+    let field: Value = serde_json::from_str(sent[0]["note"].as_str().unwrap()).unwrap();
+    let (agent, name, id) = (&field[0]["agentId"], &field[0]["name"], &field[0]["noteId"]);
+    assert_eq!((agent, name, id), (&json!("12345678.9"), &json!("Zoe"), &json!("summary")));
+    assert_eq!(field[0]["isAutoSummary"], true);
+    let of_another = SetAgentNote { agent_id: Some(AgentId::from("12345678.9")), ..own("text") };
+    let written = asked_with(&Scene::open(), of_another, &Limits::default()).unwrap();
+    assert_eq!(written.note_id, "12345678.9::1700000000000");
+}
+
+#[test]
+fn nt_6_a_note_is_cut_unless_that_is_forbidden() {
+    let per_note = Limits { note_chars: 4, note_budget: NoteBudget::PerNote, ..Limits::default() };
+    let written = asked_with(&Scene::open(), own("abcdef"), &per_note).unwrap();
+    assert_eq!((written.truncated, written.truncated_text()), (true, Some("abcd")));
+    let whole = SetAgentNote { truncate_enabled: false, ..own("abcdef") };
+    assert_eq!(asked_with(&Scene::open(), whole, &per_note).unwrap_err().code(), "note-too-long");
+    let told: SetAgentNote = serde_json::from_value(json!({ "noteContent": "abc", "time": 1 })).unwrap();
+    assert!(told.truncate_enabled, "it is the default");
+}
+
+#[test]
+fn nt_7_a_note_without_room_is_refused_in_the_sdks_words() {
+    let full = Scene::open().member("note", json!("x".repeat(5_000)));
+    let error = asked_with(&full, own("a"), &Limits::default()).unwrap_err();
+    assert_eq!(error.code(), "note-full");
+    assert_eq!(error.refusal.to_string(), "No room left to add agent note");
+}
+
+#[test]
+fn nt_3_the_note_of_another_is_not_replaced() {
+    let note = SetAgentNote { note_id: Some("12345678.2::1".to_owned()), ..own("mine") };
+    let refused = with_note(&json!([anna()])).refusal(&Command::SetAgentNote(note), &agent());
+    assert_eq!(refused, "note-of-another");
+}
+
+#[test]
+fn nt_1_a_note_is_written_by_agents_after_the_end_but_not_once_locked() {
+    for note in [Command::SetAgentNote(own("new")), whole("new")] {
+        assert!(Scene::closed().asked(&note, &agent()).is_ok());
+        assert_eq!(Scene::closed().stage("LOCKED").refusal(&note, &agent()), "conversation-locked");
+        assert_eq!(Scene::open().refusal(&note, &consumer()), "not-supported");
+    }
+}
+
+#[test]
+fn cv_f12_the_whole_note_is_replaced() {
+    let sent = with_note(&json!([anna()])).changes(&whole("new"), &agent());
+    assert_eq!(sent, json!([{ "field": "Note", "note": "new" }]));
+}
+
+#[test]
+fn a_note_that_another_overwrote_is_not_done_and_planned_again_keeps_both() {
+    let mut conversation = Scene::open().conversation();
+    let command = Command::SetAgentNote(own("mine"));
+    let planned = planned_of(&conversation, &command, &agent());
+    assert_eq!(planned.repeat, Repeat::ReadStateThenAct);
+    assert!(!planned.is_done(&conversation) && !planned.overwrites_notes(&conversation));
+
+    with_note(&json!([anna()])).later().tell(&mut conversation);
+    assert!(!planned.is_done(&conversation) && planned.overwrites_notes(&conversation));
+
+    let again = planned_of(&conversation, &command, &agent());
+    let body = serde_json::to_value(&again.request).unwrap();
+    let field: Value = serde_json::from_str(body["conversationField"][0]["note"].as_str().unwrap()).unwrap();
+    with_note(&field).later().later().tell(&mut conversation);
+    assert!(again.is_done(&conversation) && !again.overwrites_notes(&conversation));
+    assert_eq!((field[0].clone(), &field[1]["noteContent"]), (anna(), &json!("mine")));
+}

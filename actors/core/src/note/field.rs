@@ -1,0 +1,95 @@
+//! The field's text, read as the entries it holds and written back from them.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use super::WrittenNote;
+use crate::{
+    id::AgentId,
+    ums::{Json, Text},
+};
+
+/// The entries of a field. What is not understood in them is kept, because they are others'.
+pub(super) struct Field<'a>(Vec<Cow<'a, RawValue>>);
+
+/// What tells an entry from the others.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Known<'a> {
+    #[serde(borrow)]
+    agent_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    note_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    note_content: Option<Text<'a>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(entry: &'a RawValue) -> Self {
+        serde_json::from_str(entry.get()).unwrap_or_default()
+    }
+
+    fn has_id(&self, note_id: &str) -> bool {
+        self.note_id.as_ref().is_some_and(|id| id == note_id)
+    }
+}
+
+impl<'a> Field<'a> {
+    /// Reads a field. What is no array of objects is the plain text of former times, and becomes the one entry of an
+    /// unknown agent.
+    pub(super) fn read(text: Option<&'a str>) -> Self {
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Self(Vec::new()) };
+        match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(entries) if entries.iter().all(|entry| entry.get().starts_with('{')) => {
+                Self(entries.into_iter().map(Cow::Borrowed).collect())
+            }
+            _ => Self(vec![Cow::Owned(legacy(text))]),
+        }
+    }
+
+    /// The place of the note `note_id`, and whose it is, if that is told.
+    pub(super) fn find(&self, note_id: &str) -> Option<(usize, Option<AgentId>)> {
+        let of = |(place, entry): (usize, &Cow<'_, RawValue>)| {
+            let known = Known::of(entry);
+            known.has_id(note_id).then(|| (place, known.agent_id.filter(|id| !id.is_empty()).map(|id| (&id).into())))
+        };
+        self.0.iter().enumerate().find_map(of)
+    }
+
+    /// The field's text with `entry` in the `place` of an old one, or else behind all others.
+    pub(super) fn text_with(&self, place: Option<usize>, entry: &str) -> String {
+        let mut texts: Vec<&str> = self.0.iter().map(|entry| entry.get()).collect();
+        match place.and_then(|place| texts.get_mut(place)) {
+            Some(old) => *old = entry,
+            None => texts.push(entry),
+        }
+        format!("[{}]", texts.join(","))
+    }
+}
+
+/// Every member has a value, because the clients that show notes expect them all; empty ones say that nothing is known.
+fn legacy(text: &str) -> Box<RawValue> {
+    let entry =
+        json!({ "agentId": "", "name": "", "noteContent": text, "time": 0, "noteId": "", "isAutoSummary": false });
+    Json::from(&entry).to_raw()
+}
+
+/// Whether `field` holds the note as it was written.
+pub(crate) fn shows(field: Option<&str>, written: &WrittenNote) -> bool {
+    let Field(entries) = Field::read(field);
+    entries.iter().any(|entry| {
+        let Known { agent_id, note_id, note_content } = Known::of(entry);
+        agent_id.as_deref() == Some(written.agent_id.as_str())
+            && note_id.as_deref() == Some(written.note_id.as_str())
+            && note_content.as_deref() == Some(written.content.as_str())
+    })
+}
+
+/// Whether `field`, which holds `written`, lacks an entry that `seen` has: written over it, it would destroy that.
+pub(crate) fn entries_lost(seen: Option<&str>, field: &str, written: &WrittenNote) -> bool {
+    let (Field(seen), Field(kept)) = (Field::read(seen), Field::read(Some(field)));
+    let is_kept = |entry: &RawValue| kept.iter().any(|kept| Json::from(&**kept) == Json::from(entry));
+    seen.iter().any(|entry| !Known::of(entry).has_id(&written.note_id) && !is_kept(entry))
+}
