@@ -1,6 +1,6 @@
 //! `tertulia check --connect` as people meet it: who can log in, and what keeps the others from it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod running;
 

@@ -1,6 +1,6 @@
 //! The HTTP interface (interfaces §3): where it listens, how it ends, and which resource answers which path.
 //!
-//! One file per resource. Each answers JSON, and every error is a [`problem::Problem`].
+//! One file per resource. Each answers JSON, and every error is a problem by RFC 9457.
 
 mod access;
 mod body;
