@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tertulia_emulator::FaultMode;
 
 use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
-use crate::demo::{Demo, Length, Progress, Scale, Summary};
+use crate::{
+    demo::{Demo, Length, Progress, Scale, Summary},
+    gateway::{Gateway, State},
+};
 
 /// Conversations that one bot holds unless told otherwise.
 const CONVERSATIONS_PER_BOT: u32 = 250;
@@ -72,6 +76,8 @@ impl DemoOptions {
 
 /// The seed of a demo's faults: the same faults at every run.
 const SEED: u64 = 7;
+/// How long requests to the gateway may take at the end.
+const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often progress is told where there is no terminal.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -84,6 +90,9 @@ pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
 async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen()?;
     let demo = Demo::start(options.scale())?;
+    let gateway = Gateway::start(State::new(Arc::clone(demo.tertulia()), &[]), options.listen)?;
+    // A closed standard error does not end the demo.
+    let _ = writeln!(io::stderr(), "gateway: http://{}", gateway.address());
     let mut teller = Teller::new(options.json);
     let outcome = tokio::select! {
         summary = demo.run(|progress| teller.tell(progress)) => Some(summary?),
@@ -96,6 +105,7 @@ async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             interrupt.received().await;
         }
     }
+    gateway.stop(GATEWAY_ENDS_WITHIN).await;
     demo.stop().await;
     let clean = outcome.is_some_and(|summary| summary.is_clean());
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -141,7 +151,6 @@ impl Teller {
             None if self.told.elapsed() >= TELL_EVERY => {
                 self.told = Instant::now();
                 let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
-                // Progress is a courtesy: a closed standard error does not end the demo.
                 let _ = writeln!(io::stderr(), "{what} {done}{of}");
             }
             None => {}
