@@ -1,4 +1,4 @@
-//! What is asked of the platform over a connection's socket, and what can become of it.
+//! What is asked of the platform by a connection, and what can become of it.
 
 use actix::Message;
 use bytes::Bytes;
@@ -44,6 +44,9 @@ pub enum RequestFailure {
     /// Nothing was sent: the request cannot be written.
     #[error("the request cannot be written: {0}")]
     Unwritable(String),
+    /// Nothing was sent: this kind of connection cannot ask it.
+    #[error("{0}")]
+    NotSupported(&'static str),
     /// It was sent, and the connection was lost before the answer came. It may or may not have had its effect.
     #[error("the connection was lost before the answer came")]
     ConnectionLost,

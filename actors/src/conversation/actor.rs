@@ -7,7 +7,7 @@ use serde_json::Value;
 use tertulia_core::{
     command::Identity,
     conversation::{Conversation as Model, ConversationEvent, Outcome, Reception},
-    id::{ConversationId, DialogId},
+    id::{ConversationId, DialogId, ExternalConsumerId},
     ums::{Frame, Notification},
 };
 
@@ -26,7 +26,9 @@ pub struct Conversation {
     pub(super) commands: CommandQueue,
     pub(super) histories: Histories,
     /// Events emitted so far.
-    sequence: u64,
+    pub(super) sequence: u64,
+    /// For whom a connector speaks here.
+    pub(super) consumer: Option<ExternalConsumerId>,
     restarts: u32,
     fairness: Fairness,
 }
@@ -40,6 +42,7 @@ impl Conversation {
             commands: CommandQueue::default(),
             histories: Histories::default(),
             sequence: 0,
+            consumer: None,
             restarts: 0,
             fairness: Fairness::default(),
         }

@@ -8,7 +8,7 @@ use std::{
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use tertulia_core::{
-    command::{AnswerKind, Command, Plan, PlannedRequest, Repeat, key_of},
+    command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal, Repeat, key_of},
     conversation::Message,
     id::CommandKey,
     ums::{AnswerError, Dialect, Json, MessageRecord, ParticipantRole},
@@ -143,7 +143,7 @@ impl Conversation {
             State::Unknown(_) if over => Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() })),
             State::Unknown(_) if self.ready.is_none() => Next::Wait,
             State::Unknown(sent) => match sent.planned.repeat {
-                Repeat::Lookup { .. } if !self.histories.is_current() => Next::Wait,
+                Repeat::Lookup { ref dialog_id, .. } if !self.histories.is_current(dialog_id) => Next::Wait,
                 Repeat::Lookup { .. } | Repeat::Safe => Next::Send,
                 Repeat::ReadStateThenAct if sent.planned.is_done(&self.model) => Next::Finish(done(None)),
                 Repeat::ReadStateThenAct => Next::Send,
@@ -192,6 +192,11 @@ impl Conversation {
             RequestFailure::Answer(ref error) if error.is_transient() => self.look_up(ctx),
             RequestFailure::ConnectionLost | RequestFailure::TimedOut => self.look_up(ctx),
             RequestFailure::Answer(error) => self.finish_first(Err(error.into())),
+            RequestFailure::NotSupported(what) => {
+                let conversation = self.model.id().clone();
+                let refusal = Refusal::NotSupported(what);
+                self.finish_first(Err(CommandError { conversation, refusal }.into()));
+            }
             RequestFailure::Unwritable(detail) => self.finish_first(Err(AnswerError::Unexpected(detail).into())),
         }
         self.next_command(ctx);

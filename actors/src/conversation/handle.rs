@@ -16,7 +16,7 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, Done, Inspect, Perform};
+use super::{CommandFailure, Conversation, Done, Inspect, Perform, TakeSnapshot};
 use crate::supervision::Depth;
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -222,6 +222,19 @@ impl ConversationHandle {
     /// [`CommandFailure`].
     pub async fn consumer_takeover(&self, new_consumer: UserId) -> Result<Done, CommandFailure> {
         self.perform(Command::ConsumerTakeover { new_consumer }).await
+    }
+
+    /// The conversation as text, by which it can be loaded again anywhere (SR-1, CN-F13): its state, the records that
+    /// wait for a hole before them, and the number of its last event. Commands that wait are not part of it.
+    ///
+    /// # Errors
+    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    pub async fn snapshot(&self) -> Result<String, CommandFailure> {
+        match timeout(MARGIN, self.0.address.send(TakeSnapshot)).await {
+            Ok(Ok(snapshot)) => snapshot,
+            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Err(_) => Err(CommandFailure::TimedOut),
+        }
     }
 
     /// All members under the class page's names.

@@ -29,6 +29,8 @@ pub(super) struct Histories {
     catching_up: bool,
     /// The last catch-up was finished, and the link was not lost since.
     current: bool,
+    /// Dialogs whose history the platform refused in the last catch-up: what was published there stays unknown.
+    refused: Vec<DialogId>,
     waiters: Vec<oneshot::Sender<bool>>,
 }
 
@@ -39,9 +41,9 @@ struct Fetching {
 }
 
 impl Histories {
-    /// Whether everything that was published before the last catch-up is known.
-    pub(super) fn is_current(&self) -> bool {
-        self.current && self.fetching.is_none() && self.wanted.is_empty()
+    /// Whether everything that was published in `dialog` before the last catch-up is known.
+    pub(super) fn is_current(&self, dialog: &DialogId) -> bool {
+        self.current && self.fetching.is_none() && self.wanted.is_empty() && !self.refused.contains(dialog)
     }
 
     /// The socket is gone: what it would have brought is asked for again by the next catch-up.
@@ -74,6 +76,7 @@ impl Conversation {
     pub(super) fn catch_up(&mut self, done: Option<oneshot::Sender<bool>>, ctx: &mut Context<Self>) {
         self.histories.waiters.extend(done);
         self.histories.catching_up = true;
+        self.histories.refused.clear();
         self.histories.current = false;
         // What was wanted before is a part of this.
         self.histories.wanted = self.model.holes().into();
@@ -136,6 +139,9 @@ impl Conversation {
             Ok(()) => {}
             Err(RequestFailure::Answer(error)) if !error.is_transient() => {
                 tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %error, "history refused");
+                if !self.histories.refused.contains(&stretch.dialog_id) {
+                    self.histories.refused.push(stretch.dialog_id.clone());
+                }
                 self.stretch_done(&stretch, None, ctx);
             }
             Err(RequestFailure::ConnectionLost | RequestFailure::NotConnected) => self.histories.link_lost(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     command::{Command, Identity},
-    id::{CommandKey, ConversationId, DialogId},
+    id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -85,6 +85,18 @@ pub(crate) struct Perform {
 #[derive(Message)]
 #[rtype(result = "Value")]
 pub(crate) struct Inspect;
+
+/// Tells for whom the connector speaks.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SpeakFor {
+    pub(crate) consumer: ExternalConsumerId,
+}
+
+/// Answers the conversation as text, to be loaded again (SR-1).
+#[derive(Message)]
+#[rtype(result = "Result<String, CommandFailure>")]
+pub(crate) struct TakeSnapshot;
 
 /// Tells the connection that a dialog other than MAIN belongs to a conversation: its records may come without the
 /// conversation's id (MS-9).

@@ -10,6 +10,7 @@ mod failure;
 mod handle;
 mod history;
 mod messages;
+mod snapshot;
 mod upstream;
 
 pub use actor::Conversation;
@@ -18,6 +19,8 @@ pub use directory::Directory;
 pub use failure::CommandFailure;
 pub use handle::ConversationHandle;
 pub(crate) use messages::{
-    CatchUp, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, StateArrived,
+    CatchUp, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, SpeakFor,
+    StateArrived, TakeSnapshot,
 };
+pub(crate) use snapshot::Snapshot;
 pub(crate) use upstream::{ConversationSettings, Upstream};

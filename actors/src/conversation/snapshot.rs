@@ -1,0 +1,88 @@
+//! A conversation as text: what a stateless worker keeps between two notifications (SR-1 to SR-3).
+
+use std::sync::Arc;
+
+use actix::Handler;
+use serde::{Deserialize, Serialize};
+use tertulia_core::{
+    command::Identity,
+    conversation::Conversation as Model,
+    id::{ConversationId, ExternalConsumerId},
+    ums::AnswerError,
+};
+
+use super::{CommandFailure, Conversation, SpeakFor, TakeSnapshot, Upstream};
+
+/// The shape of a snapshot. One of another version is not loaded.
+const VERSION: u32 = 1;
+
+/// A conversation to be loaded.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Snapshot {
+    version: u32,
+    sequence: u64,
+    #[serde(default)]
+    consumer: Option<ExternalConsumerId>,
+    conversation: Model,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    version: u32,
+    sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumer: Option<&'a ExternalConsumerId>,
+    conversation: &'a Model,
+}
+
+impl Snapshot {
+    /// Reads a snapshot; why it is none, in words, otherwise.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let snapshot: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match snapshot.version {
+            VERSION => Ok(snapshot),
+            version => Err(format!("it is of version {version}, not {VERSION}")),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &ConversationId {
+        self.conversation.id()
+    }
+
+    pub(crate) fn consumer(&self) -> Option<&ExternalConsumerId> {
+        self.consumer.as_ref()
+    }
+}
+
+impl Conversation {
+    /// The conversation of a snapshot; its events go on where they ended.
+    pub(crate) fn loaded(snapshot: Snapshot, upstream: Upstream, ready: Option<Arc<Identity>>) -> Self {
+        let Snapshot { sequence, consumer, conversation, .. } = snapshot;
+        let empty = Self::new(conversation.id().clone(), upstream, ready);
+        Self { model: conversation, sequence, consumer, ..empty }
+    }
+}
+
+impl Handler<SpeakFor> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, SpeakFor { consumer }: SpeakFor, _: &mut Self::Context) {
+        self.consumer = Some(consumer);
+    }
+}
+
+impl Handler<TakeSnapshot> for Conversation {
+    type Result = Result<String, CommandFailure>;
+
+    fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
+        let written = Written {
+            version: VERSION,
+            sequence: self.sequence,
+            consumer: self.consumer.as_ref(),
+            conversation: &self.model,
+        };
+        serde_json::to_string(&written).map_err(|error| AnswerError::Unexpected(error.to_string()).into())
+    }
+}
