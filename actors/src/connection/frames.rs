@@ -7,15 +7,19 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     id::{ConversationId, RequestId},
+    session::{ClosedBy, Closure},
     ums::{ChangeKind, ConversationChanges, Frame, Messages, Nothing, Notification, Request, RequestFrame, Response},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Connection, actor::OwnRequest, requests::Waiter};
+use super::{Connection, actor::OwnRequest, requests::Waiter, socket::SocketError};
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     request::{Answer, Ask, Lane, RequestFailure},
 };
+
+/// The close code for a message that is too big (RFC 6455 §7.4.1).
+const TOO_BIG: u16 = 1009;
 
 impl Connection {
     pub(super) fn take_frame(&mut self, frame: &Bytes, place: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
@@ -24,8 +28,13 @@ impl Connection {
             Ok(text) => Frame::decode(text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
+        let limit = self.around.platform.settings().max_frame_bytes;
         match decoded {
             Ok(Frame::Response(response)) => self.take_response(frame, &response, ctx),
+            Ok(Frame::Notification(Notification::Conversations(changes))) if self.subscriptions.await_snapshot() => {
+                self.take_changes(frame, &changes, place, ctx);
+            }
+            _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
             Ok(Frame::Notification(notification)) => match notification {
                 Notification::Conversations(changes) => self.take_changes(frame, &changes, place, ctx),
                 Notification::Messages(messages) => self.take_messages(frame, &messages, place, ctx),
@@ -41,6 +50,14 @@ impl Connection {
                 self.note_error(&error);
             }
         }
+    }
+
+    fn refuse_oversize(&mut self, limit: usize, ctx: &mut Context<Self>) {
+        if let Some(socket) = &self.socket {
+            socket.close(TOO_BIG);
+        }
+        let closure = Closure { by: ClosedBy::Us, code: Some(TOO_BIG) };
+        self.socket_closed(closure, Some(SocketError::Oversize { limit }), ctx);
     }
 
     fn take_response(&mut self, frame: &Bytes, response: &Response<'_>, ctx: &mut Context<Self>) {

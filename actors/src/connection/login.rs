@@ -105,16 +105,15 @@ impl Connection {
             Ok(_) if epoch != connection.session.epoch() => {}
             Ok(socket) => {
                 connection.metrics().sockets_opened.inc();
-                let limits = connection.around.platform.settings();
                 let window = Arc::clone(&connection.window);
-                let (max_frame, max_message) = (limits.max_frame_bytes, limits.max_message_bytes);
+                let max_bytes = connection.around.platform.settings().max_answer_bytes;
                 let (writer, incoming) = match socket {
                     Either::Left(socket) => {
-                        let (writer, incoming) = split(socket, window, max_frame, max_message);
+                        let (writer, incoming) = split(socket, window, max_bytes);
                         (writer, incoming.boxed_local())
                     }
                     Either::Right(socket) => {
-                        let (writer, incoming) = split(socket, window, max_frame, max_message);
+                        let (writer, incoming) = split(socket, window, max_bytes);
                         (writer, incoming.boxed_local())
                     }
                 };
@@ -169,7 +168,7 @@ impl Connection {
         }
     }
 
-    fn socket_closed(&mut self, closure: Closure, error: Option<SocketError>, ctx: &mut Context<Self>) {
+    pub(super) fn socket_closed(&mut self, closure: Closure, error: Option<SocketError>, ctx: &mut Context<Self>) {
         if let Some(error) = error {
             if matches!(error, SocketError::Oversize { .. }) {
                 self.metrics().frames_oversize.inc();

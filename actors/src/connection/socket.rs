@@ -38,7 +38,7 @@ pub(super) enum Incoming {
 /// Why a socket ended other than by a close.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SocketError {
-    #[error("a frame or message above the limit of {limit} bytes")]
+    #[error("a message above the limit of {limit} bytes")]
     Oversize { limit: usize },
     #[error("more than {MAX_FRAGMENTS} fragments of one message")]
     TooManyFragments,
@@ -72,13 +72,12 @@ impl SocketWriter {
     }
 }
 
-/// Splits a socket. `window` bounds the messages that were read and not handled yet: when it is used up nothing more is
+/// Splits a socket. `max_bytes` bounds a message, in one frame or several; `window` bounds the messages that were read and not handled yet: when it is used up nothing more is
 /// read, and TCP tells the platform to wait.
 pub(super) fn split(
     socket: impl Socket,
     window: Arc<Semaphore>,
-    max_frame: usize,
-    max_message: usize,
+    max_bytes: usize,
 ) -> (SocketWriter, impl Stream<Item = Incoming>) {
     let (mut sink, source) = socket.split();
     let (queue, mut messages) = mpsc::channel::<Message>(WRITE_QUEUE);
@@ -91,7 +90,7 @@ pub(super) fn split(
         }
     });
     let writer = SocketWriter { queue: queue.clone(), _task: AbortOnDropHandle::new(task) };
-    let reader = Reader { source, pongs: queue, window, joined: None, max_frame, max_message, ended: false };
+    let reader = Reader { source, pongs: queue, window, joined: None, max_bytes, ended: false };
     (writer, stream::unfold(reader, |mut reader| async { reader.next().await.map(|incoming| (incoming, reader)) }))
 }
 
@@ -100,8 +99,7 @@ struct Reader<S> {
     pongs: mpsc::Sender<Message>,
     window: Arc<Semaphore>,
     joined: Option<Joined>,
-    max_frame: usize,
-    max_message: usize,
+    max_bytes: usize,
     ended: bool,
 }
 
@@ -132,7 +130,7 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
                     return Some(self.end(ClosedBy::Platform, code, None));
                 }
                 Some(Err(WsProtocolError::Overflow)) => {
-                    let error = SocketError::Oversize { limit: self.max_frame };
+                    let error = SocketError::Oversize { limit: self.max_bytes };
                     return Some(self.end(ClosedBy::Us, None, Some(error)));
                 }
                 Some(Err(WsProtocolError::Io(_))) | None => {
@@ -163,8 +161,8 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
         if joined.fragments > MAX_FRAGMENTS {
             return Err(SocketError::TooManyFragments);
         }
-        if joined.bytes.len() + bytes.len() > self.max_message {
-            return Err(SocketError::Oversize { limit: self.max_message });
+        if joined.bytes.len() + bytes.len() > self.max_bytes {
+            return Err(SocketError::Oversize { limit: self.max_bytes });
         }
         joined.bytes.extend_from_slice(&bytes);
         Ok(if last { self.joined.take().map(|joined| joined.bytes.freeze()) } else { None })

@@ -39,6 +39,11 @@ impl Subscriptions {
         }
     }
 
+    /// Whether a snapshot is on its way, which may be large.
+    pub(super) fn await_snapshot(&self) -> bool {
+        self.entries.values().any(|entry| entry.snapshot.is_some())
+    }
+
     pub(super) fn fail(&mut self, key: SubscriptionKey, failure: RequestFailure) {
         if let Some(entry) = self.entries.remove(&key) {
             entry.fail(failure);

@@ -29,8 +29,8 @@ pub struct Conversation {
     pub(super) sequence: u64,
     /// For whom a connector speaks here.
     pub(super) consumer: Option<ExternalConsumerId>,
-    restarts: u32,
-    fairness: Fairness,
+    pub(super) restarts: u32,
+    pub(super) fairness: Fairness,
 }
 
 impl Conversation {

@@ -25,6 +25,8 @@ pub enum Service {
     Messaging,
     /// Consumers get their tokens here.
     Identity,
+    /// Applications get their tokens here.
+    Sentinel,
     /// File storage.
     Storage,
 }
@@ -39,6 +41,7 @@ impl Service {
             Self::BrandSocket => "facadeMsg",
             Self::Messaging => "asyncMessagingEnt",
             Self::Identity => "idp",
+            Self::Sentinel => "sentinel",
             Self::Storage => "swift",
         }
     }

@@ -16,7 +16,7 @@ use tertulia_core::{
 use super::{Platform, Service};
 
 /// The largest answer taken from an HTTP service, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
+pub(super) const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A request to one of the platform's services that failed.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +146,18 @@ impl PlatformClient {
         answer(response, service, &host).await.and_then(|bytes| read(&bytes, service, &host))
     }
 
+    /// Posts a form and reads the answer; the call's own body is not looked at.
+    pub(super) async fn post_form<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        form: &impl serde::Serialize,
+    ) -> Result<T, HttpError> {
+        let Call { service, host, path, .. } = call;
+        let sent = self.http.post(address(&host, &path)).send_form(form).await;
+        let response = sent.map_err(|error| unreachable(service, &host, &error))?;
+        answer(response, service, &host).await.and_then(|bytes| read(&bytes, service, &host))
+    }
+
     /// Posts JSON and hands back the answer's bytes.
     pub(super) async fn post(&self, call: Call<'_>) -> Result<Vec<u8>, HttpError> {
         let Call { service, host, path, headers, body } = call;
@@ -170,7 +182,7 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], service: Service, host: &s
     })
 }
 
-fn address(host: &str, path: &str) -> String {
+pub(super) fn address(host: &str, path: &str) -> String {
     // Base URIs are bare hosts (protocol §1.2); only the discovery service is configured with its scheme.
     if host.contains("://") { format!("{host}{path}") } else { format!("https://{host}{path}") }
 }
@@ -201,7 +213,7 @@ fn beginning(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(200).collect()
 }
 
-fn unreachable(service: Service, host: &str, error: &SendRequestError) -> HttpError {
+pub(super) fn unreachable(service: Service, host: &str, error: &SendRequestError) -> HttpError {
     HttpError::Unreachable { service, host: host.to_owned(), detail: error.to_string() }
 }
 

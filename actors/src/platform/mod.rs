@@ -5,6 +5,8 @@ mod consumer;
 mod discovery;
 mod http;
 mod pacing;
+mod send;
+mod sentinel;
 mod socket;
 mod tls;
 
@@ -18,8 +20,12 @@ pub use consumer::{ConsumerIdentity, ConsumerLogin};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};
 pub use pacing::Pace;
+pub use sentinel::AppCredentials;
 pub use socket::Socket;
 pub use tls::TlsError;
+
+pub(crate) use send::{SendAnswer, SendFailure, SendPath};
+pub(crate) use sentinel::{AppToken, ConsumerToken};
 
 use discovery::Host;
 use pacing::Turns;
@@ -33,10 +39,11 @@ pub struct PlatformSettings {
     pub authorities: Vec<String>,
     /// How long one HTTP request may take.
     pub request_timeout: Duration,
-    /// The largest websocket frame taken, in bytes.
+    /// The largest frame taken that nobody asked for, in bytes. What is larger ends the socket.
     pub max_frame_bytes: usize,
-    /// The largest message taken when it comes in several frames, in bytes.
-    pub max_message_bytes: usize,
+    /// The largest snapshot or answer taken, in bytes, in one frame or several. A snapshot has up to 1001
+    /// conversations of a few kilobytes each (SB-8).
+    pub max_answer_bytes: usize,
     /// How fast this process logs in and connects.
     pub pace: Pace,
 }
@@ -48,7 +55,7 @@ impl Default for PlatformSettings {
             authorities: Vec::new(),
             request_timeout: Duration::from_secs(10),
             max_frame_bytes: 1024 * 1024,
-            max_message_bytes: 16 * 1024 * 1024,
+            max_answer_bytes: 16 * 1024 * 1024,
             pace: Pace::default(),
         }
     }

@@ -36,7 +36,7 @@ impl PlatformClient {
         self.platform.turns.connect().await;
         let host = self.host(service).await?;
         let address = format!("wss://{host}/ws_api/account/{}/{path}", self.account);
-        let request = self.http.ws(address).max_frame_size(self.platform.settings.max_frame_bytes);
+        let request = self.http.ws(address).max_frame_size(self.platform.settings.max_answer_bytes);
         match request.connect().await {
             Ok((_, socket)) => Ok(socket),
             Err(error) => {

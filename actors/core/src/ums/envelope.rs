@@ -1,14 +1,17 @@
 //! The frame around everything that arrives (§4), decoded once; bodies stay raw until somebody wants them.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
-use super::{Json, Notification, Text};
+use super::{ConversationChanges, Json, Notification, Text};
 
 /// A frame that could not be understood.
 #[derive(Debug, Error)]
 pub enum FrameError {
-    /// Not a JSON object of the envelope's shape, at the line and column the reader tells.
+    /// Not a JSON object of the envelope's shape, or changes of conversations of another shape than theirs, at the line
+    /// and column the reader tells.
     #[error("malformed frame: {0}")]
     Malformed(#[from] serde_json::Error),
     /// `kind` is neither `resp` nor `notification`.
@@ -75,18 +78,75 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
-#[derive(Deserialize)]
+/// The members of a frame.
+#[derive(Default)]
 struct Envelope<'a> {
-    #[serde(borrow, default)]
     kind: Text<'a>,
-    #[serde(rename = "type", default)]
     body_kind: Option<Text<'a>>,
-    #[serde(rename = "reqId", default)]
     request_id: Option<Text<'a>>,
-    #[serde(default)]
     code: Option<Code>,
-    #[serde(default)]
-    body: Option<Json<'a>>,
+    body: Option<Body<'a>>,
+}
+
+/// The body of a frame. The most frequent one is read on the way, where its type is known in time; otherwise it would be
+/// gone through twice.
+enum Body<'a> {
+    Changes(ConversationChanges<'a>),
+    Raw(Json<'a>),
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Member {
+    Kind,
+    Type,
+    ReqId,
+    Code,
+    Body,
+    #[serde(other)]
+    Unlisted,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Envelope<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a frame")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let mut frame = Envelope::default();
+                while let Some(member) = members.next_key()? {
+                    match member {
+                        Member::Kind => frame.kind = members.next_value()?,
+                        Member::Type => frame.body_kind = members.next_value()?,
+                        Member::ReqId => frame.request_id = members.next_value()?,
+                        Member::Code => frame.code = members.next_value()?,
+                        Member::Body if frame.announces_changes() => {
+                            frame.body = members.next_value::<Option<_>>()?.map(Body::Changes);
+                        }
+                        Member::Body => frame.body = members.next_value::<Option<_>>()?.map(Body::Raw),
+                        Member::Unlisted => {
+                            members.next_value::<de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(frame)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+impl Envelope<'_> {
+    fn announces_changes(&self) -> bool {
+        self.kind.as_str() == "notification" && self.body_kind.as_deref().is_some_and(ConversationChanges::are_named)
+    }
 }
 
 impl<'a> Frame<'a> {
@@ -97,6 +157,11 @@ impl<'a> Frame<'a> {
     pub fn decode(text: &'a str) -> Result<Self, FrameError> {
         let Envelope { kind, body_kind, request_id, code, body } = serde_json::from_str(text)?;
         let body_kind = body_kind.unwrap_or_default();
+        let body = match body {
+            Some(Body::Changes(changes)) => return Ok(Self::Notification(Notification::Conversations(changes))),
+            Some(Body::Raw(body)) => Some(body),
+            None => None,
+        };
         match kind.as_str() {
             // The Send API leaves the kind out (§10.3).
             "" if request_id.is_none() || code.is_none() => Err(FrameError::UnknownKind { kind: String::new() }),

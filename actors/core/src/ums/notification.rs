@@ -38,6 +38,13 @@ pub struct ConversationChanges<'a> {
     pub changes: Vec<Change<'a>>,
 }
 
+impl ConversationChanges<'_> {
+    /// Whether a notification's type means changes of conversations (§6.1).
+    pub(super) fn are_named(kind: &str) -> bool {
+        kind.rsplit('.').next() == Some("ExConversationChangeNotification")
+    }
+}
+
 /// One change of one conversation.
 #[derive(Debug, Deserialize)]
 pub struct Change<'a> {

@@ -36,6 +36,18 @@ fn details(members: &str) -> ConversationDetails<'_> {
 }
 
 #[test]
+fn the_members_of_a_frame_come_in_any_order() {
+    let kind = r#""kind":"notification""#;
+    let named = r#""type":"cqm.ExConversationChangeNotification""#;
+    let body = r#""body":{"subscriptionId":"s","changes":[{"type":"DELETE","result":{"convId":"c"}}]}"#;
+    for members in [[kind, named, body], [named, kind, body], [body, named, kind], [kind, body, named]] {
+        let text = format!("{{{}}}", members.join(","));
+        let change = &changes(&text).changes[0];
+        assert_eq!((&change.kind, change.conversation_id().unwrap().as_str()), (&ChangeKind::Delete, "c"), "{text}");
+    }
+}
+
+#[test]
 fn ids_are_strings_or_numbers() {
     assert_eq!(response(r#"{"kind":"resp","reqId":23,"code":200}"#).request_id.unwrap().as_str(), "23");
     let details =

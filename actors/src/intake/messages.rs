@@ -1,0 +1,57 @@
+//! What a connection without a socket can be asked, beside what every connection can.
+
+use actix::Message;
+use bytes::Bytes;
+use serde::Serialize;
+use tertulia_core::{
+    id::{ConversationId, ExternalConsumerId},
+    ums::ConversationRequest,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{LoadError, UnloadError, WebhookError};
+use crate::request::Reply;
+
+/// What a connector tells of a consumer when it opens a conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerProfile {
+    /// The first name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// The last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+}
+
+/// A notification whose sender is known to be the platform. Answered once its conversations have it in their queues.
+#[derive(Message)]
+#[rtype(result = "Result<(), WebhookError>")]
+pub(crate) struct WebhookArrived {
+    pub(crate) body: Bytes,
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// Opens a conversation for a consumer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct OpenConversation {
+    pub(crate) consumer: ExternalConsumerId,
+    pub(crate) profile: ConsumerProfile,
+    pub(crate) request: ConversationRequest,
+    pub(crate) reply: Reply<ConversationId>,
+}
+
+/// Takes a conversation into memory (SR-4).
+#[derive(Message)]
+#[rtype(result = "Result<ConversationId, LoadError>")]
+pub(crate) struct Load {
+    pub(crate) snapshot: String,
+}
+
+/// Takes a conversation out of memory (CV-F15).
+#[derive(Message)]
+#[rtype(result = "Result<(), UnloadError>")]
+pub(crate) struct Unload {
+    pub(crate) conversation: ConversationId,
+}

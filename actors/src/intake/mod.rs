@@ -1,0 +1,23 @@
+//! A connection without a socket: notifications come in by webhook or from a queue, requests go out by the Send API.
+//!
+//! [`Intake`] serves both roles. A *connector* speaks for many consumers and keeps its conversations in memory as a
+//! connection does. An *intake* works for stateless workers: load a conversation, feed it a notification, act, take its
+//! snapshot, unload it (WH-2). The conversations are the same actors as behind a socket; only what answers their
+//! requests differs. History cannot be fetched here: whoever asks for it is refused after [`IntakeSettings::hold`],
+//! in which a late notification may still fill the hole, and what is missing then becomes a gap.
+
+mod actor;
+mod children;
+mod error;
+mod messages;
+mod outgoing;
+mod send;
+mod settings;
+mod tokens;
+mod webhooks;
+
+pub use actor::Intake;
+pub use error::{LoadError, UnloadError, WebhookError};
+pub(crate) use messages::{Load, OpenConversation, Unload, WebhookArrived};
+pub use messages::ConsumerProfile;
+pub use settings::{IntakeRole, IntakeSettings};

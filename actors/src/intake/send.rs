@@ -1,0 +1,180 @@
+//! One request by the Send API: tokens, the repetition that a refused token needs, and what the answer means.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use tertulia_core::{id::ExternalConsumerId, ums::AnswerError};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::tokens::Tokens;
+use crate::{
+    platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendPath},
+    request::RequestFailure,
+};
+
+/// The error codes by which the platform tells what is wrong with a token (protocol §10.3).
+const APP_TOKEN_REFUSED: u32 = 40102;
+const CONSUMER_TOKEN_REFUSED: u32 = 40103;
+
+/// The way to the Send API, shared by all requests of one connection: one HTTP client, one set of tokens.
+#[derive(Clone)]
+pub(super) struct Sender {
+    pub(super) client: PlatformClient,
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) turns: Arc<Semaphore>,
+    pub(super) within: Duration,
+}
+
+/// Which token an answer refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    App,
+    Consumer,
+}
+
+impl Sender {
+    /// Sends `body` for `consumer`; the platform's answer, success or refusal, as a frame.
+    pub(super) async fn send(
+        self,
+        path: SendPath,
+        consumer: ExternalConsumerId,
+        body: String,
+    ) -> Result<Bytes, RequestFailure> {
+        let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
+            return Err(RequestFailure::Overloaded);
+        };
+        match timeout(self.within, self.send_with_tokens(path, &consumer, body)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(RequestFailure::TimedOut),
+        }
+    }
+
+    async fn send_with_tokens(
+        &self,
+        path: SendPath,
+        consumer: &ExternalConsumerId,
+        body: String,
+    ) -> Result<Bytes, RequestFailure> {
+        let app = self.tokens.app(&self.client, None).await.map_err(no_token)?;
+        let (app, token) = match self.tokens.consumer(&self.client, &app, consumer, None).await {
+            Err(error) if error.status() == Some(401) => {
+                let app = self.tokens.app(&self.client, Some(&app)).await.map_err(no_token)?;
+                let token = self.tokens.consumer(&self.client, &app, consumer, None).await.map_err(no_token)?;
+                (app, token.token)
+            }
+            token => (app, token.map_err(no_token)?.token),
+        };
+        let answer = self.post(path, &app, &token, body.clone()).await?;
+        let (app, token) = match refused_token(&answer) {
+            None => return Ok(frame(answer)),
+            Some(Refused::App) => (self.tokens.app(&self.client, Some(&app)).await.map_err(no_token)?, token),
+            Some(Refused::Consumer) => {
+                let renewed = self.tokens.consumer(&self.client, &app, consumer, Some(&token)).await;
+                (app, renewed.map_err(no_token)?.token)
+            }
+        };
+        self.post(path, &app, &token, body).await.map(frame)
+    }
+
+    async fn post(
+        &self,
+        path: SendPath,
+        app: &SecretString,
+        consumer: &SecretString,
+        body: String,
+    ) -> Result<SendAnswer, RequestFailure> {
+        self.client.send_for_consumer(path, app, consumer, body).await.map_err(|failure| match failure {
+            SendFailure::NotSent(error) => {
+                tracing::debug!(%error, "not sent");
+                RequestFailure::Overloaded
+            }
+            SendFailure::Unanswered(error) => {
+                tracing::debug!(%error, "sent without an answer");
+                RequestFailure::ConnectionLost
+            }
+        })
+    }
+}
+
+/// Without a token nothing was sent: the request may be sent again unless the platform refuses the application.
+fn no_token(error: HttpError) -> RequestFailure {
+    match error.status() {
+        Some(code @ (400..=403 | 404)) => AnswerError::Refused { code, text: error.to_string() }.into(),
+        _ => {
+            tracing::debug!(%error, "no token");
+            RequestFailure::Overloaded
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    body: RefusalBody,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusalBody {
+    error_code: u32,
+}
+
+/// Which token is to be renewed; an expired application's token where the platform does not tell.
+fn refused_token(answer: &SendAnswer) -> Option<Refused> {
+    if answer.status != 401 {
+        return None;
+    }
+    match serde_json::from_slice::<Refusal>(&answer.body).map(|refusal| refusal.body.error_code) {
+        Ok(CONSUMER_TOKEN_REFUSED) => Some(Refused::Consumer),
+        Ok(APP_TOKEN_REFUSED) | Err(_) => Some(Refused::App),
+        Ok(_) => None,
+    }
+}
+
+/// The answer as a frame. A refusal in another form, such as a proxy's page, is put into one.
+fn frame(SendAnswer { status, body }: SendAnswer) -> Bytes {
+    #[derive(Deserialize)]
+    struct Coded {
+        #[serde(rename = "code")]
+        _code: serde::de::IgnoredAny,
+    }
+
+    if status < 400 || serde_json::from_slice::<Coded>(&body).is_ok() {
+        return body;
+    }
+    let text: String = String::from_utf8_lossy(&body).chars().take(128).collect();
+    json!({ "kind": "resp", "code": status, "body": text }).to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &'static str) -> SendAnswer {
+        SendAnswer { status, body: Bytes::from_static(body.as_bytes()) }
+    }
+
+    #[test]
+    fn the_error_code_tells_which_token_is_renewed() {
+        for (status, body, renewed) in [
+            (401, r#"{"kind":"resp","code":401,"body":{"errorCode":40102}}"#, Some(Refused::App)),
+            (401, r#"{"kind":"resp","code":401,"body":{"errorCode":40103}}"#, Some(Refused::Consumer)),
+            (401, r#"{"kind":"resp","code":401,"body":{"errorCode":40105}}"#, None),
+            (401, "expired", Some(Refused::App)),
+            (400, r#"{"kind":"resp","code":400,"body":{"errorCode":40102}}"#, None),
+            (200, r#"{"reqId":"1","code":"OK","body":{}}"#, None),
+        ] {
+            assert_eq!(refused_token(&answer(status, body)), renewed, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_is_no_frame_becomes_one() {
+        let page = frame(answer(502, "<html>bad gateway</html>"));
+        assert_eq!(&page[..], br#"{"body":"<html>bad gateway</html>","code":502,"kind":"resp"}"#);
+        let refusal = r#"{"kind":"resp","code":429,"body":"slow down"}"#;
+        assert_eq!(&frame(answer(429, refusal))[..], refusal.as_bytes());
+    }
+}

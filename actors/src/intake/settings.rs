@@ -1,0 +1,84 @@
+//! What a connection without a socket is told when it begins.
+
+use std::time::Duration;
+
+use tertulia_core::{
+    command::Limits,
+    conversation::HistoryStart,
+    id::{AccountId, ConnectionId},
+};
+
+use crate::platform::AppCredentials;
+
+/// One connection without a socket.
+#[derive(Clone, Debug)]
+pub struct IntakeSettings {
+    /// Its name.
+    pub id: ConnectionId,
+    /// The account.
+    pub account: AccountId,
+    /// What it is for.
+    pub role: IntakeRole,
+    /// The application that sends and whose secret signs the webhooks.
+    pub app: AppCredentials,
+    /// Where message delivery begins in a conversation that was not known before.
+    pub history: HistoryStart,
+    /// How long a hole in a dialog is held open for late notifications before it becomes a gap. The platform itself
+    /// holds an event of a recovering endpoint for four seconds (protocol §10.4).
+    pub hold: Duration,
+    /// How much one command may carry.
+    pub limits: Limits,
+    /// How long one request may take, its tokens and its wait for a turn included.
+    pub request_timeout: Duration,
+    /// Requests that may be in flight together; more wait for their turn, one for each conversation at most.
+    pub max_requests: usize,
+    /// Notifications taken and not handled yet; at this limit the platform is told to come again.
+    pub max_unhandled: usize,
+    /// Conversations in memory; at this limit a notification of another one is refused, and so is loading one.
+    pub max_conversations: usize,
+    /// Consumers' tokens kept; beyond it the oldest is forgotten and asked for anew when it is needed.
+    pub max_consumer_tokens: usize,
+    /// Commands of one conversation that may wait; at this limit a caller is refused.
+    pub max_waiting_commands: usize,
+    /// How long a conversation that was not loaded stays in memory after its end, for late notifications.
+    pub linger: Duration,
+}
+
+/// What a connection without a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntakeRole {
+    /// It speaks for consumers; its credentials are tried when it begins.
+    Connector,
+    /// It feeds stateless workers: every conversation may be unloaded, and the credentials are tried with the first
+    /// request.
+    Intake,
+}
+
+impl IntakeSettings {
+    /// A connector: many consumers, by the Send API and webhooks.
+    #[must_use]
+    pub fn connector(id: impl Into<ConnectionId>, account: impl Into<AccountId>, app: AppCredentials) -> Self {
+        Self {
+            id: id.into(),
+            account: account.into(),
+            role: IntakeRole::Connector,
+            app,
+            history: HistoryStart::Beginning,
+            hold: Duration::from_secs(4),
+            limits: Limits::default(),
+            request_timeout: Duration::from_secs(30),
+            max_requests: 256,
+            max_unhandled: 4096,
+            max_conversations: 100_000,
+            max_consumer_tokens: 10_000,
+            max_waiting_commands: 64,
+            linger: Duration::from_secs(600),
+        }
+    }
+
+    /// An intake: notifications only, for workers that keep conversations elsewhere.
+    #[must_use]
+    pub fn intake(id: impl Into<ConnectionId>, account: impl Into<AccountId>, app: AppCredentials) -> Self {
+        Self { role: IntakeRole::Intake, ..Self::connector(id, account, app) }
+    }
+}

@@ -1,0 +1,108 @@
+//! The tokens of an application and of the consumers it speaks for, each fetched once and kept while it lasts.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use tertulia_core::id::ExternalConsumerId;
+
+use crate::platform::{AppCredentials, AppToken, ConsumerToken, HttpError, PlatformClient};
+
+/// How long before its end a token is renewed.
+const RENEWED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+
+/// The tokens of one application.
+pub(super) struct Tokens {
+    app: AppCredentials,
+    /// Whoever finds no usable token fetches one while the others wait for it.
+    current: tokio::sync::Mutex<Option<AppToken>>,
+    consumers: Mutex<Consumers>,
+}
+
+/// Consumers' tokens by consumer; beyond the limit the one fetched first is forgotten.
+struct Consumers {
+    limit: usize,
+    known: HashMap<ExternalConsumerId, ConsumerToken>,
+    order: VecDeque<ExternalConsumerId>,
+}
+
+impl Tokens {
+    pub(super) fn new(app: AppCredentials, max_consumers: usize) -> Self {
+        let consumers = Consumers { limit: max_consumers.max(1), known: HashMap::new(), order: VecDeque::new() };
+        Self { app, current: tokio::sync::Mutex::new(None), consumers: Mutex::new(consumers) }
+    }
+
+    /// The application's token, another than `refused` if that one was not taken.
+    pub(super) async fn app(
+        &self,
+        client: &PlatformClient,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString, HttpError> {
+        let mut current = self.current.lock().await;
+        let lasts = jiff::Timestamp::now() + RENEWED_BEFORE;
+        let is_refused = |token: &AppToken| refused.is_some_and(|refused| is_same(refused, &token.token));
+        if let Some(token) = current.as_ref().filter(|token| token.expires > lasts && !is_refused(token)) {
+            return Ok(token.token.clone());
+        }
+        let token = client.app_token(&self.app).await?;
+        Ok(current.insert(token).token.clone())
+    }
+
+    /// The token of `consumer`, another than `refused` if that one was not taken.
+    pub(super) async fn consumer(
+        &self,
+        client: &PlatformClient,
+        app: &SecretString,
+        consumer: &ExternalConsumerId,
+        refused: Option<&SecretString>,
+    ) -> Result<ConsumerToken, HttpError> {
+        let known = self.consumers().known.get(consumer).cloned();
+        if let Some(token) = known.filter(|known| refused.is_none_or(|refused| !is_same(refused, &known.token))) {
+            return Ok(token);
+        }
+        let token = client.consumer_jws(app, consumer).await?;
+        self.consumers().keep(consumer, token.clone());
+        Ok(token)
+    }
+
+    fn consumers(&self) -> std::sync::MutexGuard<'_, Consumers> {
+        self.consumers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consumers {
+    fn keep(&mut self, consumer: &ExternalConsumerId, token: ConsumerToken) {
+        if self.known.insert(consumer.clone(), token).is_some() {
+            return;
+        }
+        self.order.push_back(consumer.clone());
+        if self.order.len() > self.limit
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+fn is_same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_consumer_is_forgotten_beyond_the_limit_and_a_renewed_one_is_kept_once() {
+        let mut consumers = Consumers { limit: 2, known: HashMap::new(), order: VecDeque::new() };
+        for name in ["a", "b", "b", "c"] {
+            let token = ConsumerToken { token: name.into(), user_id: None };
+            consumers.keep(&ExternalConsumerId::from(name), token);
+        }
+        let mut known: Vec<&str> = consumers.known.keys().map(ExternalConsumerId::as_str).collect();
+        known.sort_unstable();
+        assert_eq!((known, consumers.order.len()), (vec!["b", "c"], 2));
+    }
+}

@@ -1,0 +1,76 @@
+//! The Send API: a consumer's requests over HTTPS, on behalf of an application (protocol §10.3).
+
+use awc::error::SendRequestError;
+use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    HttpError, PlatformClient, Service,
+    http::{MAX_ANSWER, address, unreachable},
+};
+
+/// What the Send API answered, success or refusal.
+#[derive(Debug)]
+pub(crate) struct SendAnswer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+}
+
+/// A request that the Send API did not answer.
+#[derive(Debug)]
+pub(crate) enum SendFailure {
+    /// It did not leave.
+    NotSent(HttpError),
+    /// It left, and may have had its effect.
+    Unanswered(HttpError),
+}
+
+/// Which of the two ways in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SendPath {
+    /// Sets the profile and opens a conversation.
+    Conversation,
+    /// Anything else.
+    Send,
+}
+
+impl PlatformClient {
+    /// Posts `body` for the consumer whose token is `consumer`. Any status is an answer.
+    pub(crate) async fn send_for_consumer(
+        &self,
+        path: SendPath,
+        app: &SecretString,
+        consumer: &SecretString,
+        body: String,
+    ) -> Result<SendAnswer, SendFailure> {
+        let service = Service::Messaging;
+        let host = self.host(service).await.map_err(SendFailure::NotSent)?;
+        let end = match path {
+            SendPath::Conversation => "conversation",
+            SendPath::Send => "conversation/send",
+        };
+        let path = format!("/api/account/{}/messaging/consumer/{end}?v=3", self.account);
+        let request = self
+            .http
+            .post(address(&host, &path))
+            .insert_header(("content-type", "application/json"))
+            .insert_header(("authorization", app.expose_secret()))
+            .insert_header(("x-lp-on-behalf", consumer.expose_secret()));
+        let mut response = request.send_body(body).await.map_err(|error| {
+            let failure = unreachable(service, &host, &error);
+            match error {
+                SendRequestError::Connect(_) | SendRequestError::Url(_) => {
+                    self.forget_host(service);
+                    SendFailure::NotSent(failure)
+                }
+                _ => SendFailure::Unanswered(failure),
+            }
+        })?;
+        let status = response.status().as_u16();
+        let body = response.body().limit(MAX_ANSWER).await.map_err(|error| {
+            let detail = error.to_string();
+            SendFailure::Unanswered(HttpError::Unexpected { service, host: host.clone(), detail })
+        })?;
+        Ok(SendAnswer { status, body })
+    }
+}
