@@ -1,0 +1,102 @@
+//! The road of a notification from its text to the events it means, beside mere decoding of the same bytes.
+
+use std::{collections::HashMap, hint::black_box};
+
+use criterion::{
+    BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
+use serde_json::Value;
+use tertulia_bench::notification::{Size, State};
+use tertulia_core::{
+    conversation::{Conversation, HistoryStart},
+    id::ConversationId,
+    ums::{Change, ConversationState, Dialect, Frame, Notification},
+};
+
+/// Conversations that take turns, so that none is always in the processor's nearest cache.
+const CONVERSATIONS: u32 = 256;
+
+type Conversations = HashMap<ConversationId, Conversation>;
+
+fn conversations(frames: &[State]) -> Conversations {
+    let born = |state: &State| {
+        let id = ConversationId::from(state.conversation_id());
+        (id.clone(), Conversation::new(id, state.dialect, HistoryStart::Beginning))
+    };
+    frames.iter().map(born).collect()
+}
+
+fn changes(frame: &str, each: impl FnMut(&Change<'_>)) {
+    if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(frame) {
+        changes.changes.iter().for_each(each);
+    }
+}
+
+/// The whole road, as the connection and the conversation share it.
+fn receive(conversations: &mut Conversations, frame: &str) {
+    changes(frame, |change| {
+        let (Some(id), Some(result)) = (change.conversation_id(), change.result) else { return };
+        if let Some(conversation) = conversations.get_mut(id.as_str()) {
+            let _ = black_box(conversation.receive_state(result.get()));
+        }
+    });
+}
+
+fn decode(frame: &str) {
+    changes(frame, |change| {
+        let _ = black_box(change.result.map(|result| serde_json::from_str::<ConversationState<'_>>(result.get())));
+    });
+}
+
+fn notifications(criterion: &mut Criterion) {
+    for dialect in [Dialect::Brand, Dialect::Consumer] {
+        for size in Size::ALL {
+            let name = format!("{dialect:?} {}", size.name()).to_lowercase();
+            let mut group = criterion.benchmark_group(name);
+            group.throughput(Throughput::Elements(u64::from(CONVERSATIONS)));
+            one_kind(&mut group, size, dialect);
+            group.finish();
+        }
+    }
+}
+
+fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Dialect) {
+    let version = |version| {
+        let states = (0..CONVERSATIONS).map(|conversation| State { size, dialect, conversation, version });
+        let states: Vec<State> = states.collect();
+        let frames: Vec<String> = states.iter().map(State::frame).collect();
+        (states, frames)
+    };
+    let (states, first) = version(0);
+    let mut told = conversations(&states);
+    first.iter().for_each(|frame| receive(&mut told, frame));
+
+    group.bench_function("duplicate", |bencher| {
+        let mut told = told.clone();
+        bencher.iter(|| first.iter().for_each(|frame| receive(&mut told, frame)));
+    });
+    group.bench_function("small change", |bencher| {
+        let (_, next) = version(1);
+        bencher.iter_batched_ref(
+            || told.clone(),
+            |told| next.iter().for_each(|frame| receive(told, frame)),
+            BatchSize::LargeInput,
+        );
+    });
+    group.bench_function("first state", |bencher| {
+        bencher.iter_batched_ref(
+            || conversations(&states),
+            |untold| first.iter().for_each(|frame| receive(untold, frame)),
+            BatchSize::LargeInput,
+        );
+    });
+    group.bench_function("typed decoding alone", |bencher| {
+        bencher.iter(|| first.iter().for_each(|frame| decode(frame)));
+    });
+    group.bench_function("decoding to a tree alone", |bencher| {
+        bencher.iter(|| first.iter().for_each(|frame| drop(black_box(serde_json::from_str::<Value>(frame)))));
+    });
+}
+
+criterion_group!(benches, notifications);
+criterion_main!(benches);

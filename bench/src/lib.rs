@@ -1,0 +1,3 @@
+//! What the micro-benchmarks and the load run share.
+
+pub mod notification;
