@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::{
     id::{AgentId, ConversationId, DialogId},
     note::NoteError,
+    rich_content::Invalid,
 };
 
 /// A command that was refused; nothing was sent.
@@ -54,9 +55,9 @@ pub enum Refusal {
         /// The most allowed.
         limit: usize,
     },
-    /// Structured content that is no object with a `type` (CV-F8).
-    #[error("structured content must be an object with a type")]
-    RichTextInvalid,
+    /// Structured content that breaks a rule of its elements (CV-F8).
+    #[error("the structured content is invalid: {0}")]
+    RichTextInvalid(Invalid),
     /// Structured content of too many characters.
     #[error("the structured content has {length} characters, {limit} are allowed")]
     RichTextTooLong {
@@ -65,9 +66,9 @@ pub enum Refusal {
         /// The most allowed.
         limit: usize,
     },
-    /// Quick replies that are no object with a `type`.
-    #[error("quick replies must be an object with a type")]
-    QuickRepliesInvalid,
+    /// Quick replies that break a rule of theirs.
+    #[error("the quick replies are invalid: {0}")]
+    QuickRepliesInvalid(Invalid),
     /// A file without a path or a type.
     #[error("the file needs its path and its type")]
     FileIncomplete,
@@ -79,11 +80,13 @@ pub enum Refusal {
         /// The most allowed.
         limit: usize,
     },
-    /// Metadata with an entry that is no object with a `type`.
-    #[error("metadata entry {index} must be an object with a type")]
+    /// Metadata with an entry that breaks a rule of its type.
+    #[error("the metadata's entry {index} is invalid: {invalid}")]
     MetadataInvalid {
         /// Which entry, from 0.
         index: usize,
+        /// What is wrong in it.
+        invalid: Invalid,
     },
     /// Too many entries of metadata, the command's key among them.
     #[error("the metadata has {count} entries, {limit} are allowed")]
@@ -140,9 +143,9 @@ impl Refusal {
             Self::NotSupported(_) => "not-supported",
             Self::TextEmpty => "text-empty",
             Self::TextTooLong { .. } => "text-too-long",
-            Self::RichTextInvalid => "rich-text-invalid",
+            Self::RichTextInvalid(_) => "rich-text-invalid",
             Self::RichTextTooLong { .. } => "rich-text-too-long",
-            Self::QuickRepliesInvalid => "quick-replies-invalid",
+            Self::QuickRepliesInvalid(_) => "quick-replies-invalid",
             Self::FileIncomplete => "file-incomplete",
             Self::PreviewTooLarge { .. } => "preview-too-large",
             Self::MetadataInvalid { .. } => "metadata-invalid",

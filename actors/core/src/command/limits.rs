@@ -1,8 +1,11 @@
-//! How much one command may carry.
+//! What one command may carry, and how much.
 
-use crate::note::NoteBudget;
+use crate::{
+    note::NoteBudget,
+    rich_content::{Channel, Strictness},
+};
 
-/// Upper bounds of what one command may carry.
+/// What one command may carry, and how much.
 ///
 /// Characters are Unicode scalar values: what a person would count for almost all text, the same on every client, and
 /// never more than the UTF-16 units a browser counts. The platform publishes none of these figures (protocol §8), hence
@@ -21,6 +24,10 @@ pub struct Limits {
     pub metadata_items: usize,
     /// Bytes of a file's preview.
     pub preview_bytes: usize,
+    /// Where consumers read quick replies.
+    pub quick_replies: Channel,
+    /// How much that no rule knows may be in structured content, quick replies and metadata.
+    pub strictness: Strictness,
 }
 
 impl Default for Limits {
@@ -32,6 +39,8 @@ impl Default for Limits {
             note_budget: NoteBudget::WholeField,
             metadata_items: 32,
             preview_bytes: 30 * 1024,
+            quick_replies: Channel::Web,
+            strictness: Strictness::Schema,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     conversation::{Conversation, Dialog},
     id::{AgentId, CommandKey, DialogId},
     note::WrittenNote,
+    rich_content::check_metadata,
     ums::{ConversationUpdate, FieldChange, Request},
 };
 
@@ -111,10 +112,11 @@ impl Planner<'_> {
         (!dialog.dialog_id.is_main_of(self.conversation.id())).then(|| dialog.dialog_id.clone())
     }
 
-    /// Entries of metadata are typed objects, and not too many (protocol §7.12).
+    /// Entries of metadata are what their types say, and not too many (protocol §7.12).
     pub(super) fn check_metadata(&self, metadata: &[Value]) -> Result<(), Refusal> {
-        if let Some(index) = metadata.iter().position(|entry| !is_typed(entry)) {
-            return Err(Refusal::MetadataInvalid { index });
+        for (index, entry) in metadata.iter().enumerate() {
+            check_metadata(entry, self.limits.strictness)
+                .map_err(|invalid| Refusal::MetadataInvalid { index, invalid })?;
         }
         let (count, limit) = (metadata.len(), self.limits.metadata_items);
         if count > limit { Err(Refusal::MetadataTooMany { count, limit }) } else { Ok(()) }
@@ -136,9 +138,4 @@ impl Planner<'_> {
             note,
         }))
     }
-}
-
-/// Whether this is an object that says what it is, as the platform's schemas require of everything structured.
-pub(super) fn is_typed(value: &Value) -> bool {
-    value["type"].as_str().is_some_and(|kind| !kind.is_empty())
 }

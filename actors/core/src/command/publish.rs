@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    AnswerKind, Plan, PlannedRequest, Refusal, Repeat, SendFileNotice, SendRichText, SendText,
-    key::with_key,
-    planning::{Planner, is_typed},
+    AnswerKind, Limits, Plan, PlannedRequest, Refusal, Repeat, SendFileNotice, SendRichText, SendText, key::with_key,
+    planning::Planner,
 };
 use crate::{
     conversation::Dialog,
     id::DialogId,
+    rich_content::{check_content, check_quick_replies},
     ums::{
         ChatState, ContentType, DeliveryStatus, DialogType, Json, MessageAudience, MessageContent, PublishRequest,
         Request,
@@ -29,22 +29,20 @@ impl Planner<'_> {
         let event = MessageContent::Content {
             content_type: ContentType::PlainText,
             message: Json::from(&Value::from(text.as_str())),
-            quick_replies: quick_replies_of(quick_replies.as_ref(), *private)?,
+            quick_replies: self.quick_replies(quick_replies.as_ref(), *private)?,
         };
         self.send(dialog.as_ref(), event, *private, metadata)
     }
 
     pub(super) fn send_rich_text(&self, asked: &SendRichText) -> Result<Plan, Refusal> {
         let SendRichText { content, private, metadata, quick_replies, dialog } = asked;
-        if !is_typed(content) {
-            return Err(Refusal::RichTextInvalid);
-        }
+        check_content(content, self.limits.strictness).map_err(Refusal::RichTextInvalid)?;
         let content = Json::from(content);
         let (length, limit) = (content.get().chars().count(), self.limits.rich_chars);
         if length > limit {
             return Err(Refusal::RichTextTooLong { length, limit });
         }
-        let quick_replies = quick_replies_of(quick_replies.as_ref(), *private)?;
+        let quick_replies = self.quick_replies(quick_replies.as_ref(), *private)?;
         self.send(dialog.as_ref(), MessageContent::Rich { content, quick_replies }, *private, metadata)
     }
 
@@ -88,6 +86,17 @@ impl Planner<'_> {
             from: dialog.next_sequence().unwrap_or_default(),
         };
         Ok(self.publish(dialog, audience, event, metadata, repeat))
+    }
+
+    fn quick_replies(&self, asked: Option<&Value>, private: bool) -> Result<Option<Json<'static>>, Refusal> {
+        let Some(quick_replies) = asked else { return Ok(None) };
+        if private {
+            let why = "quick replies are for consumers, who do not see what is for agents alone";
+            return Err(Refusal::NotSupported(why));
+        }
+        let Limits { quick_replies: channel, strictness, .. } = *self.limits;
+        check_quick_replies(quick_replies, channel, strictness).map_err(Refusal::QuickRepliesInvalid)?;
+        Ok(Some(Json::from(quick_replies)))
     }
 
     pub(super) fn accept_status(
@@ -141,12 +150,4 @@ impl Planner<'_> {
         let request = Request::Publish(request);
         Plan::Request(Box::new(PlannedRequest { request, metadata, answer, repeat, note: None }))
     }
-}
-
-fn quick_replies_of(quick_replies: Option<&Value>, private: bool) -> Result<Option<Json<'static>>, Refusal> {
-    let Some(quick_replies) = quick_replies else { return Ok(None) };
-    if private {
-        return Err(Refusal::NotSupported("quick replies are for consumers, who do not see what is for agents alone"));
-    }
-    if is_typed(quick_replies) { Ok(Some(Json::from(quick_replies))) } else { Err(Refusal::QuickRepliesInvalid) }
 }

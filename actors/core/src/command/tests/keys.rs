@@ -94,6 +94,6 @@ fn metadata_is_typed_objects() {
     for entry in [json!("ExternalId"), json!({ "id": "k" }), json!({ "type": 7 }), json!(null)] {
         let command = with(json!([{ "type": "ActionReason" }, entry]));
         let error = Scene::open().asked(&command, &agent()).unwrap_err();
-        assert_eq!(error.refusal, Refusal::MetadataInvalid { index: 1 });
+        assert!(matches!(error.refusal, Refusal::MetadataInvalid { index: 1, .. }), "{error}");
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     command::*,
     id::CommandKey,
     note::NoteBudget,
+    rich_content::{Channel, Strictness},
     time::Timestamp,
     ums::{DeliveryStatus, MessageContent, Request},
 };
@@ -22,6 +23,8 @@ const LIMITS: Limits = Limits {
     note_budget: NoteBudget::WholeField,
     metadata_items: 4,
     preview_bytes: 16,
+    quick_replies: Channel::Web,
+    strictness: Strictness::Schema,
 };
 
 fn asked(command: &Command) -> Result<Plan, &'static str> {

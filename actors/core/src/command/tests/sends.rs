@@ -18,6 +18,10 @@ fn rich() -> SendRichText {
     SendRichText { content: json!({ "type": "vertical", "elements": [] }), ..SendRichText::default() }
 }
 
+fn replies() -> Value {
+    json!({ "type": "quickReplies", "itemsPerRow": 1, "replies": [{ "type": "button", "title": "Yes" }] })
+}
+
 fn file() -> SendFileNotice {
     let file =
         HostedFile { relative_path: "/v1/a.PNG".to_owned(), file_type: "PNG".to_owned(), ..HostedFile::default() };
@@ -38,7 +42,7 @@ fn in_dialog(dialog: &str) -> Command {
 
 #[test]
 fn cv_f6_text_is_published_to_all() {
-    let replies = json!({ "type": "quickReplies", "itemsPerRow": 1, "replies": [] });
+    let replies = replies();
     let command = Command::SendText(SendText { quick_replies: Some(replies.clone()), ..text("hello") });
     for side in [agent(), consumer()] {
         let planned = Scene::open().planned(&command, &side);
@@ -79,18 +83,18 @@ fn cv_f7_only_agents_send_in_private() {
 
 #[test]
 fn cv_f7_private_text_has_no_quick_replies() {
-    let command = SendText { private: true, quick_replies: Some(json!({ "type": "quickReplies" })), ..text("psst") };
+    let command = SendText { private: true, quick_replies: Some(replies()), ..text("psst") };
     assert_eq!(Scene::open().refusal(&Command::SendText(command), &agent()), "not-supported");
 }
 
 #[test]
 fn cv_f8_structured_content_is_published_to_all() {
-    let command = SendRichText { quick_replies: Some(json!({ "type": "quickReplies" })), ..rich() };
+    let command = SendRichText { quick_replies: Some(replies()), ..rich() };
     let body = Scene::open().body(&Command::SendRichText(command), &agent());
     assert_eq!(
         body["event"],
         json!({ "type": "RichContentEvent", "content": { "type": "vertical", "elements": [] },
-            "quickReplies": { "type": "quickReplies" } })
+            "quickReplies": replies() })
     );
     assert_eq!(body["messageAudience"], "ALL");
 }
@@ -108,8 +112,30 @@ fn cv_f8_content_that_closes_the_socket_is_refused() {
         let command = Command::SendRichText(SendRichText { content, ..SendRichText::default() });
         assert_eq!(Scene::open().refusal(&command, &agent()), "rich-text-invalid");
     }
-    let command = Command::SendText(SendText { quick_replies: Some(json!(["yes", "no"])), ..text("?") });
-    assert_eq!(Scene::open().refusal(&command, &agent()), "quick-replies-invalid");
+}
+
+#[test]
+fn cv_f6_cv_f8_a_refusal_names_the_value_that_breaks_a_rule() {
+    let link = json!({ "type": "link", "uri": "no uri" });
+    let content = json!({ "type": "vertical", "elements": [
+        { "type": "text", "text": "Product" },
+        { "type": "button", "title": "Buy", "click": { "actions": [link] } },
+    ] });
+    let card = SendRichText { content, ..SendRichText::default() };
+    let mut many = replies();
+    many["replies"] = vec![json!({ "title": "Yes" }); 25].into();
+    let quick = SendText { quick_replies: Some(many), ..text("?") };
+    let reason = json!({ "type": "ActionReason", "reason": 7 });
+    let with_metadata = SendText { metadata: vec![json!({ "type": "Survey" }), reason], ..text("hi") };
+    for (command, code, detail) in [
+        (Command::SendRichText(card), "rich-text-invalid", "elements[1].click.actions[0].uri: must be a URI"),
+        (Command::SendText(quick), "quick-replies-invalid", "replies: has 25 entries, from 1 to 24 are allowed"),
+        (Command::SendText(with_metadata), "metadata-invalid", "entry 1 is invalid: reason: must be a text"),
+    ] {
+        let error = Scene::open().asked(&command, &agent()).unwrap_err();
+        assert_eq!(error.code(), code);
+        assert!(error.to_string().ends_with(detail), "{error}");
+    }
 }
 
 #[test]
