@@ -1,7 +1,10 @@
 //! The actors of Tertulia: connections, conversations and subscribers, their supervision, and the platform's HTTP side.
 
+mod builder;
 pub mod connection;
 pub mod conversation;
+mod fleet;
+pub mod intake;
 pub mod metrics;
 pub mod platform;
 pub mod request;
@@ -9,5 +12,6 @@ pub mod subscriber;
 pub mod supervision;
 mod tertulia;
 
-pub use tertulia::{Builder, NotReady, StartError, Tertulia};
+pub use builder::Builder;
+pub use tertulia::{NotReady, StartError, Tertulia};
 pub use tertulia_core as core;

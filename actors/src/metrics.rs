@@ -16,7 +16,12 @@ macro_rules! metrics {
         impl Metrics {
             /// Lists everything in `registry`.
             pub fn register(&self, registry: &mut Registry) {
-                $(registry.register(stringify!($name), concat!($($help),+), self.$name.clone());)+
+                // The registry puts the full stop.
+                $(registry.register(
+                    stringify!($name),
+                    concat!($($help),+).trim().trim_end_matches('.'),
+                    self.$name.clone(),
+                );)+
             }
         }
     };
@@ -81,6 +86,10 @@ metrics! {
     actor_restarts: Counter,
     /// Conversations quarantined after too many panics.
     conversations_quarantined: Counter,
+    /// Webhooks refused because their signature was missing or wrong.
+    webhooks_refused: Counter,
+    /// Chat states dropped because a newer one had come, or the same before.
+    webhooks_overtaken: Counter,
     /// Offers accepted.
     rings_accepted: Counter,
 }

@@ -1,9 +1,8 @@
-//! The library's front: a running system of connections, and how one is built.
+//! The library's front: a running system of connections.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix::Addr;
-use dashmap::DashMap;
 use tertulia_core::{
     id::{ConnectionId, ConversationId, RingId},
     ums::{AgentState, ConversationRequest},
@@ -14,24 +13,25 @@ use tokio::{
 };
 
 use crate::{
+    Builder,
     connection::{
-        AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, SetAgentState, Stop,
-        Surroundings,
+        AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, SetAgentState, Surroundings,
     },
-    conversation::{ConversationHandle, Directory},
+    conversation::ConversationHandle,
+    fleet::{ConnectionExited, Drain, Fleet, Member, Registry},
     metrics::Metrics,
-    platform::{Platform, PlatformSettings, TlsError},
+    platform::{Platform, TlsError},
     request::{Reply, RequestFailure},
-    subscriber::{EventStream, Filter, RoutingTable, Sink, Subscriber, Subscription},
-    supervision::{
-        ArbiterPool, ChildExit, ExitReason, GuardOptions, Placement, PoolError, PoolOptions, start_guarded_in,
-    },
+    subscriber::{EventStream, Filter, Origin, Sink, Subscriber, Subscription},
+    supervision::{ArbiterPool, GuardOptions, PoolError, start_guarded_in},
 };
 
 /// Events a stream holds for a slow reader, unless it asks for another number.
 const STREAM_CAPACITY: usize = 65_536;
 /// How long a request to a connection may take, waiting for a reconnect included.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How much longer than its connections the fleet may take to end.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// Why a system could not be started or extended.
 #[derive(Debug, thiserror::Error)]
@@ -71,91 +71,12 @@ pub enum NotReady {
     },
 }
 
-/// A system before it runs.
-#[derive(Default)]
-pub struct Builder {
-    platform: PlatformSettings,
-    pool: PoolOptions,
-    connections: Vec<ConnectionSettings>,
-}
-
-impl Builder {
-    /// The platform's discovery service.
-    #[must_use]
-    pub fn discovery(mut self, address: impl Into<String>) -> Self {
-        self.platform.discovery = address.into();
-        self
-    }
-
-    /// Trusts one more certificate authority, a PEM text.
-    #[must_use]
-    pub fn trust(mut self, authority: impl Into<String>) -> Self {
-        self.platform.authorities.push(authority.into());
-        self
-    }
-
-    /// All settings of the platform at once.
-    #[must_use]
-    pub fn platform(mut self, settings: PlatformSettings) -> Self {
-        self.platform = settings;
-        self
-    }
-
-    /// Threads for connections; one per core otherwise.
-    #[must_use]
-    pub fn arbiters(mut self, arbiters: NonZeroUsize) -> Self {
-        self.pool.arbiters = arbiters;
-        self
-    }
-
-    /// Adds a connection that starts with the system.
-    #[must_use]
-    pub fn connection(mut self, settings: ConnectionSettings) -> Self {
-        self.connections.push(settings);
-        self
-    }
-
-    /// Adds connections that start with the system.
-    #[must_use]
-    pub fn connections(mut self, settings: impl IntoIterator<Item = ConnectionSettings>) -> Self {
-        self.connections.extend(settings);
-        self
-    }
-
-    /// Starts the system on the running actix system. It does not wait for connections to be ready:
-    /// see [`Tertulia::ready`].
-    ///
-    /// # Errors
-    /// [`StartError`].
-    pub fn start(self) -> Result<Tertulia, StartError> {
-        let metrics = Arc::new(Metrics::default());
-        let epoch = format!("{:x}", jiff::Timestamp::now().as_microsecond());
-        let around = Surroundings {
-            platform: Platform::new(self.platform)?,
-            routing: RoutingTable::new(&epoch, Arc::clone(&metrics)),
-            directory: Arc::new(Directory::default()),
-            metrics,
-        };
-        let tertulia = Tertulia { pool: ArbiterPool::start(self.pool)?, connections: DashMap::new(), around };
-        for settings in self.connections {
-            tertulia.connect(settings)?;
-        }
-        Ok(tertulia)
-    }
-}
-
 /// A running system: the fleet of a process.
 pub struct Tertulia {
-    pool: ArbiterPool,
-    connections: DashMap<ConnectionId, Entry>,
-    around: Surroundings,
-}
-
-struct Entry {
-    address: Addr<Connection>,
-    status: watch::Receiver<ConnectionStatus>,
-    /// Counts the connection against its arbiter.
-    _placement: Placement,
+    pub(crate) pool: ArbiterPool,
+    pub(crate) fleet: Addr<Fleet>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) around: Surroundings,
 }
 
 impl Tertulia {
@@ -171,47 +92,38 @@ impl Tertulia {
     /// [`StartError::DuplicateConnection`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<(), StartError> {
         let id = settings.id.clone();
-        if self.connections.contains_key(&id) {
-            return Err(StartError::DuplicateConnection(id));
-        }
-        let (sender, status) = watch::channel(Connection::idle_status());
-        let placement = self.pool.place();
-        let name = id.clone();
-        let options = GuardOptions::new(id.as_str(), move |exit| match exit {
-            ChildExit::Restarting { restarts, .. } => {
-                tracing::error!(connection = %name, restarts, "a connection panicked and is restarted");
-            }
-            ChildExit::Ended { reason: ExitReason::Normal | ExitReason::ArbiterStopped, .. } => {
-                tracing::debug!(connection = %name, "a connection ended");
-            }
-            ChildExit::Ended { restarts, .. } => {
-                tracing::error!(connection = %name, restarts, "a connection panicked too often and is given up");
-            }
+        let added = self.registry.add(id.clone(), || {
+            let status = Arc::new(watch::Sender::new(Connection::idle_status()));
+            let placement = self.pool.place();
+            let (fleet, around, told) = (self.fleet.clone(), self.around.clone(), Arc::clone(&status));
+            let origin = Origin { account: settings.account.clone(), connection: id.clone() };
+            let options = GuardOptions::new(id.as_str(), move |exit| {
+                fleet.do_send(ConnectionExited { origin: origin.clone(), exit });
+            });
+            let address =
+                start_guarded_in(placement.arbiter(), options, move |_| Connection::new(settings, around, told));
+            Member { address, status, _placement: Arc::new(placement) }
         });
-        let around = self.around.clone();
-        let address =
-            start_guarded_in(placement.arbiter(), options, move |_| Connection::new(settings, around, sender));
-        self.connections.insert(id, Entry { address, status, _placement: placement });
-        Ok(())
+        added.then_some(()).ok_or(StartError::DuplicateConnection(id))
     }
 
     /// Ends one connection and waits until it has ended.
     pub async fn disconnect(&self, connection: &ConnectionId) {
-        if let Some((_, entry)) = self.connections.remove(connection) {
-            entry.end(PATIENCE).await;
+        if let Some(member) = self.registry.remove(connection) {
+            member.end(PATIENCE).await;
         }
     }
 
     /// The connections' names.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionId> {
-        self.connections.iter().map(|entry| entry.key().clone()).collect()
+        self.registry.ids()
     }
 
     /// How a connection is doing.
     #[must_use]
     pub fn status(&self, connection: &ConnectionId) -> Option<ConnectionStatus> {
-        self.connections.get(connection).map(|entry| entry.status.borrow().clone())
+        self.registry.get(connection).map(|member| member.status.borrow().clone())
     }
 
     /// Waits until a connection is ready.
@@ -220,7 +132,7 @@ impl Tertulia {
     /// [`NotReady`] as soon as it has given up, or after `patience`.
     pub async fn ready(&self, connection: &ConnectionId, patience: Duration) -> Result<(), NotReady> {
         let unknown = || NotReady::UnknownConnection(connection.clone());
-        let mut status = self.connections.get(connection).ok_or_else(unknown)?.status.clone();
+        let mut status = self.registry.get(connection).ok_or_else(unknown)?.status.subscribe();
         let settled = |status: &ConnectionStatus| status.is_ready() || status.has_ended();
         let trouble = |status: &ConnectionStatus| status.last_error.clone().unwrap_or_else(|| "none".to_owned());
         let outcome = timeout(patience, status.wait_for(settled)).await.map(|settled| settled.map(|now| now.clone()));
@@ -310,7 +222,7 @@ impl Tertulia {
         send: impl FnOnce(&Addr<Connection>, Reply<T>),
     ) -> Result<T, RequestFailure> {
         let (reply, answer) = oneshot::channel();
-        send(&self.connections.get(connection).ok_or(RequestFailure::NotConnected)?.address, reply);
+        send(&self.registry.get(connection).ok_or(RequestFailure::NotConnected)?.address, reply);
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(RequestFailure::ConnectionLost),
@@ -332,17 +244,8 @@ impl Tertulia {
 
     /// Ends every connection with a close frame, then the arbiters; at most `within` for each of the two.
     pub async fn stop(self, within: Duration) {
-        let entries: Vec<Entry> = self.connections.into_iter().map(|(_, entry)| entry).collect();
-        futures_util::future::join_all(entries.into_iter().map(|entry| entry.end(within))).await;
+        // An error means that the fleet's arbiter is stuck: its connections end with their arbiters.
+        let _ = timeout(within + MARGIN, self.fleet.send(Drain(within))).await;
         self.pool.stop(within).await;
-    }
-}
-
-impl Entry {
-    async fn end(self, within: Duration) {
-        let Self { address, mut status, .. } = self;
-        address.do_send(Stop);
-        // A connection that does not end in time is ended with its arbiter.
-        let _ = timeout(within, status.wait_for(ConnectionStatus::has_stopped)).await;
     }
 }

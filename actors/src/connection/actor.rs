@@ -28,7 +28,7 @@ use super::{
 use crate::{
     metrics::Metrics,
     platform::{Platform, PlatformClient},
-    subscriber::{EventData, Origin, RoutingTable},
+    subscriber::{EventData, Origin, RoutingTable, Subject},
 };
 
 /// How often request deadlines and leaving conversations are looked at.
@@ -78,7 +78,7 @@ pub struct Connection {
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
     pub(super) creations: VecDeque<Creation>,
     pub(super) histories: Arc<Semaphore>,
-    pub(super) status: watch::Sender<ConnectionStatus>,
+    pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     timer: Option<SpawnHandle>,
     pub(super) resume: Option<SpawnHandle>,
     ready: bool,
@@ -87,7 +87,11 @@ pub struct Connection {
 impl Connection {
     /// A connection that begins when its actor starts.
     #[must_use]
-    pub fn new(settings: ConnectionSettings, around: Surroundings, status: watch::Sender<ConnectionStatus>) -> Self {
+    pub fn new(
+        settings: ConnectionSettings,
+        around: Surroundings,
+        status: Arc<watch::Sender<ConnectionStatus>>,
+    ) -> Self {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         Self {
             session: Session::new(settings.policy.clone()),
@@ -127,7 +131,7 @@ impl Connection {
     }
 
     pub(super) fn publish(&self, data: EventData) {
-        self.around.routing.publish(&self.origin, None, data);
+        self.around.routing.publish(&self.origin, Subject::Connection, data);
     }
 
     fn now(&self) -> Millis {

@@ -12,7 +12,7 @@ use crate::{
         CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Leave, LinkFailed, LinkLost,
         LinkReady, RecordsArrived, StateArrived, Upstream,
     },
-    subscriber::EventData,
+    subscriber::{EventData, Subject},
     supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
 };
 
@@ -163,7 +163,7 @@ impl Handler<ChildExited> for Connection {
                 tracing::error!(connection = %self.settings.id, %conversation, restarts, "conversation quarantined");
                 self.around.directory.remove(&self.settings.id, &conversation);
                 let data = EventData::ConversationQuarantined { restarts };
-                self.around.routing.publish(&self.origin, Some((&conversation, 0)), data);
+                self.around.routing.publish(&self.origin, Subject::About(&conversation), data);
             }
         }
     }

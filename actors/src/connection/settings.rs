@@ -12,6 +12,10 @@ use tertulia_core::{
 
 use crate::platform::{AgentLogin, ConsumerLogin};
 
+/// How long a login or an upgrade may take, the wait for its turn included. The HTTP requests in it have a deadline of
+/// their own.
+const TURN_WITHIN: Duration = Duration::from_secs(300);
+
 /// One connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionSettings {
@@ -101,7 +105,11 @@ impl ConnectionSettings {
             client_properties: ClientProperties::default(),
             history: HistoryStart::Beginning,
             limits: Limits::default(),
-            policy: SessionPolicy::default(),
+            policy: SessionPolicy {
+                login_timeout: TURN_WITHIN,
+                connect_timeout: TURN_WITHIN,
+                ..SessionPolicy::default()
+            },
             request_timeout: Duration::from_secs(30),
             max_requests: 1024,
             max_unhandled_frames: 256,
@@ -120,7 +128,7 @@ impl ConnectionSettings {
             rings: Rings::Off,
             agent_state: None,
             // A consumer's token has no session behind it that could be prolonged.
-            policy: SessionPolicy { refresh_every: None, ..SessionPolicy::default() },
+            policy: SessionPolicy { refresh_every: None, ..bot.policy.clone() },
             ..bot
         }
     }

@@ -39,12 +39,6 @@ impl ConnectionStatus {
         matches!(self.state, Phase::Failed(_) | Phase::Stopped)
     }
 
-    /// Whether it was stopped, or has given up and so has nothing left to stop.
-    #[must_use]
-    pub fn has_stopped(&self) -> bool {
-        self.has_ended()
-    }
-
     /// Whether commands are sent.
     #[must_use]
     pub fn is_ready(&self) -> bool {

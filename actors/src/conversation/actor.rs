@@ -15,7 +15,10 @@ use super::{
     CommandFailure, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, StateArrived,
     Upstream, commands::CommandQueue, history::Histories,
 };
-use crate::{subscriber::EventData, supervision::Fairness};
+use crate::{
+    subscriber::{EventData, Subject},
+    supervision::Fairness,
+};
 
 /// One conversation of one connection.
 pub struct Conversation {
@@ -55,7 +58,11 @@ impl Conversation {
     /// Emits an event of this conversation.
     pub(super) fn emit(&mut self, data: EventData) {
         self.sequence += 1;
-        self.upstream.routing.publish(&self.upstream.origin, Some((self.model.id(), self.sequence)), data);
+        self.upstream.routing.publish(
+            &self.upstream.origin,
+            Subject::Conversation(self.model.id(), self.sequence),
+            data,
+        );
     }
 
     /// Emits what a reception brought, and fetches what it showed to be missing.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_core::{
     command::Identity,
     conversation::Conversation as Model,
-    id::{ConversationId, ExternalConsumerId},
+    id::{ConversationId, DialogId, ExternalConsumerId},
     ums::AnswerError,
 };
 
@@ -49,6 +49,12 @@ impl Snapshot {
 
     pub(crate) fn id(&self) -> &ConversationId {
         self.conversation.id()
+    }
+
+    /// The dialogs beside MAIN, whose records may come without the conversation's id (MS-9).
+    pub(crate) fn dialogs(&self) -> Vec<DialogId> {
+        let ids = self.conversation.dialogs().iter().map(|dialog| dialog.dialog_id.clone());
+        ids.filter(|id| !id.is_main_of(self.id())).collect()
     }
 
     pub(crate) fn consumer(&self) -> Option<&ExternalConsumerId> {

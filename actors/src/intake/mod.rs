@@ -18,6 +18,6 @@ mod webhooks;
 
 pub use actor::Intake;
 pub use error::{LoadError, UnloadError, WebhookError};
-pub(crate) use messages::{Load, OpenConversation, Unload, WebhookArrived};
 pub use messages::ConsumerProfile;
+pub(crate) use messages::{Load, OpenConversation, Unload, WebhookArrived};
 pub use settings::{IntakeRole, IntakeSettings};

@@ -44,7 +44,8 @@ pub struct Event {
     pub origin: Arc<Origin>,
     /// In which conversation; `None` for the connection's own.
     pub conversation: Option<ConversationId>,
-    /// Its place among the conversation's events, from 1, without holes.
+    /// Its place among the conversation's events, from 1, without holes; `None` where another than the conversation
+    /// tells it.
     pub sequence: Option<u64>,
     /// When it was emitted.
     pub time: jiff::Timestamp,

@@ -5,9 +5,11 @@ mod event;
 mod filter;
 mod routing;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use actor::{Sink, SinkError, Subscriber};
 pub use event::{Event, EventData, EventId, Origin};
 pub use filter::Filter;
-pub use routing::{Delivery, RoutingTable, Subscription};
+pub use routing::{Delivery, RoutingTable, Subject, Subscription};
 pub use stream::{EventStream, Lagged};

@@ -30,6 +30,33 @@ pub struct Delivery {
     pub(super) _place: DepthPermit,
 }
 
+/// What an event is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// The connection itself.
+    Connection,
+    /// A conversation, told by its connection and so outside the conversation's own numbering.
+    About(&'a ConversationId),
+    /// A conversation, as the next of its own events.
+    Conversation(&'a ConversationId, u64),
+}
+
+impl<'a> Subject<'a> {
+    fn conversation(self) -> Option<&'a ConversationId> {
+        match self {
+            Self::Connection => None,
+            Self::About(id) | Self::Conversation(id, _) => Some(id),
+        }
+    }
+
+    fn sequence(self) -> Option<u64> {
+        match self {
+            Self::Connection | Self::About(_) => None,
+            Self::Conversation(_, sequence) => Some(sequence),
+        }
+    }
+}
+
 /// Where matching events go. Nothing here ever waits: a full queue drops the event for that subscriber alone, counts
 /// it, and says so with the next one that fits.
 enum Target {
@@ -93,13 +120,13 @@ impl RoutingTable {
     }
 
     /// Emits one event: gives it its place in the history and offers it to every subscriber that wants it.
-    pub fn publish(&self, origin: &Arc<Origin>, conversation: Option<(&ConversationId, u64)>, data: EventData) {
+    pub fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
         let offset = self.next_offset.fetch_add(1, Ordering::Relaxed);
         self.metrics.events.inc();
         let routes = self.routes.load();
         let mut wanted = routes
             .iter()
-            .filter(|route| route.filter.wants(&origin.connection, conversation.map(|(id, _)| id), &data))
+            .filter(|route| route.filter.wants(&origin.connection, subject.conversation(), &data))
             .peekable();
         if wanted.peek().is_none() {
             return;
@@ -108,8 +135,8 @@ impl RoutingTable {
         let event = Arc::new(Event {
             id: EventId { epoch: Arc::clone(&self.epoch), offset },
             origin: Arc::clone(origin),
-            conversation: conversation.map(|(id, _)| id.clone()),
-            sequence: conversation.map(|(_, sequence)| sequence),
+            conversation: subject.conversation().cloned(),
+            sequence: subject.sequence(),
             time: jiff::Timestamp::now(),
             data,
         });

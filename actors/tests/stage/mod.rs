@@ -1,6 +1,6 @@
 //! A platform, a system on it, and what was heard: the stage that every test of the actors plays on.
 
-#![allow(dead_code, reason = "each test binary uses its part of the stage")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of the stage")]
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 

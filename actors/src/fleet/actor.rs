@@ -1,0 +1,90 @@
+//! The fleet's actor: hears what happens to the connections, and ends them all.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
+use futures_util::future::join_all;
+use tertulia_core::{id::ConnectionId, session::Phase};
+
+use super::Registry;
+use crate::{
+    connection::Surroundings,
+    subscriber::{EventData, Origin, Subject},
+    supervision::{ChildExit, ExitReason},
+};
+
+/// The supervisor of a process's connections. A connection restarts by itself within its limits; one that panics beyond
+/// them is told failed, and the rest of the fleet goes on.
+pub(crate) struct Fleet {
+    registry: Arc<Registry>,
+    around: Surroundings,
+}
+
+impl Fleet {
+    pub(crate) fn new(registry: Arc<Registry>, around: Surroundings) -> Self {
+        Self { registry, around }
+    }
+
+    fn give_up(&self, origin: Origin, restarts: u32) {
+        let connection = &origin.connection;
+        tracing::error!(%connection, restarts, "a connection panicked too often and is given up");
+        let reason = format!("it panicked, after {restarts} restarts");
+        if let Some(member) = self.registry.get(connection) {
+            member.status.send_modify(|status| {
+                status.state = Phase::Stopped;
+                status.last_error = Some(reason.clone());
+            });
+        }
+        self.around.routing.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
+    }
+}
+
+impl Actor for Fleet {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Fleet {}
+
+/// A connection's actor was restarted or ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ConnectionExited {
+    pub(crate) origin: Origin,
+    pub(crate) exit: ChildExit,
+}
+
+/// Ends every connection with a close frame, all at the same time, and waits for at most so long.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Drain(pub(crate) Duration);
+
+impl Handler<ConnectionExited> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, ConnectionExited { origin, exit }: ConnectionExited, _: &mut Self::Context) {
+        let connection: &ConnectionId = &origin.connection;
+        match exit {
+            ChildExit::Restarting { restarts, .. } => {
+                tracing::error!(%connection, restarts, "a connection panicked and is restarted");
+            }
+            ChildExit::Ended { reason: ExitReason::Normal | ExitReason::ArbiterStopped, .. } => {
+                tracing::debug!(%connection, "a connection ended");
+            }
+            ChildExit::Ended { reason: ExitReason::Panicked(_) | ExitReason::GaveUp(_), restarts } => {
+                self.give_up(origin, restarts);
+            }
+        }
+    }
+}
+
+impl Handler<Drain> for Fleet {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Drain(within): Drain, _: &mut Self::Context) -> Self::Result {
+        let ends = self.registry.drain().into_iter().map(|member| member.end(within));
+        let all = join_all(ends);
+        Box::pin(async move {
+            all.await;
+        })
+    }
+}

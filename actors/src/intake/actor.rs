@@ -1,0 +1,217 @@
+//! The actor of a connection without a socket: its life from the first token to its end.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Supervised, WrapFuture};
+use tertulia_core::{
+    command::Identity,
+    id::{ConversationId, DialogId, UserId},
+    session::{Backoff, FailureReason, LoginRefusal, Phase},
+    webhook::ChatStateWindow,
+};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{IntakeRole, IntakeSettings, children::Child, send::Sender, tokens::Tokens};
+use crate::{
+    connection::{ConnectionStatus, Stop, Surroundings},
+    metrics::Metrics,
+    platform::{HttpError, PlatformClient},
+    subscriber::{EventData, Origin, Subject},
+    supervision::Fairness,
+};
+
+/// How often ended conversations are looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Participants whose newest chat state is remembered.
+const CHAT_STATES: usize = 10_000;
+/// The pauses between two tries to get the first token.
+const LOGIN_BACKOFF: Backoff =
+    Backoff { floor: Duration::from_secs(1), base: Duration::from_secs(1), max: Duration::from_secs(60) };
+
+/// A connection without a socket. See [`super`] for what it does.
+pub struct Intake {
+    pub(super) settings: Arc<IntakeSettings>,
+    pub(super) around: Surroundings,
+    pub(super) origin: Arc<Origin>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) sender: Option<Sender>,
+    tokens: Arc<Tokens>,
+    pub(super) children: HashMap<ConversationId, Child>,
+    pub(super) dialogs: HashMap<DialogId, ConversationId>,
+    pub(super) chat_states: ChatStateWindow,
+    /// Requests sent so far; the number of the next one is its id.
+    pub(super) requests: u64,
+    /// Conversations being opened.
+    pub(super) opening: usize,
+    /// Ends what was begun for others: held histories and requests on their way.
+    pub(super) ending: CancellationToken,
+    _ended: DropGuard,
+    status: watch::Sender<ConnectionStatus>,
+    phase: Phase,
+    attempts: u32,
+    pub(super) fairness: Fairness,
+}
+
+impl Intake {
+    /// A connection that begins when its actor starts.
+    #[must_use]
+    pub fn new(settings: IntakeSettings, around: Surroundings, status: watch::Sender<ConnectionStatus>) -> Self {
+        let account = settings.account.clone();
+        let ending = CancellationToken::new();
+        Self {
+            origin: Arc::new(Origin { account: account.clone(), connection: settings.id.clone() }),
+            // It speaks for many consumers; each request tells for whom by its token.
+            identity: Arc::new(Identity::Consumer { account, user_id: UserId::from("") }),
+            tokens: Arc::new(Tokens::new(settings.app.clone(), settings.max_consumer_tokens)),
+            settings: Arc::new(settings),
+            around,
+            sender: None,
+            children: HashMap::new(),
+            dialogs: HashMap::new(),
+            chat_states: ChatStateWindow::new(CHAT_STATES),
+            requests: 0,
+            opening: 0,
+            _ended: ending.clone().drop_guard(),
+            ending,
+            status,
+            phase: Phase::Idle,
+            attempts: 0,
+            fairness: Fairness::default(),
+        }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.around.metrics
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    fn publish(&self, data: EventData) {
+        self.around.routing.publish(&self.origin, Subject::Connection, data);
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        let was_ready = self.is_ready();
+        self.phase = phase;
+        match (was_ready, self.is_ready()) {
+            (false, true) => {
+                self.metrics().connections_ready.inc();
+            }
+            (true, false) => {
+                self.metrics().connections_ready.dec();
+            }
+            _ => {}
+        }
+        self.update_status();
+    }
+
+    pub(super) fn update_status(&self) {
+        let (state, attempts, conversations) = (self.phase, self.attempts, self.children.len());
+        self.status.send_if_modified(|status| {
+            let is_other = status.state != state;
+            if is_other {
+                status.since = jiff::Timestamp::now();
+            }
+            let differs = is_other || (status.attempts, status.conversations) != (attempts, conversations);
+            (status.state, status.attempts, status.conversations) = (state, attempts, conversations);
+            differs
+        });
+    }
+
+    fn note_error(&self, error: &dyn std::fmt::Display) {
+        tracing::warn!(connection = %self.settings.id, %error, "connection trouble");
+        self.status.send_modify(|status| status.last_error = Some(error.to_string()));
+    }
+
+    /// Tries the application's credentials.
+    fn log_in(&mut self, ctx: &mut Context<Self>) {
+        let Some(Sender { client, tokens, .. }) = self.sender.clone() else { return };
+        self.enter(Phase::LoggingIn);
+        let token = async move { tokens.app(&client, None).await.map(drop) };
+        ctx.spawn(token.into_actor(self).map(|granted, intake, ctx| intake.logged_in(granted, ctx)));
+    }
+
+    fn logged_in(&mut self, granted: Result<(), HttpError>, ctx: &mut Context<Self>) {
+        let Err(error) = granted else {
+            self.metrics().logins.inc();
+            return self.begin();
+        };
+        self.metrics().logins_refused.inc();
+        self.note_error(&error);
+        self.attempts += 1;
+        let wait = match error.login_refusal() {
+            LoginRefusal::Credentials => return self.fail(&error),
+            LoginRefusal::Throttled { retry_after } => retry_after.unwrap_or_default(),
+            LoginRefusal::Unavailable => Duration::ZERO,
+        };
+        let wait = wait.max(LOGIN_BACKOFF.delay(self.attempts - 1, rand::random()));
+        self.enter(Phase::WaitingToLogIn);
+        ctx.run_later(wait, Self::log_in);
+    }
+
+    fn begin(&mut self) {
+        self.attempts = 0;
+        self.enter(Phase::Ready);
+        self.publish(EventData::Connected {});
+        self.publish(EventData::Resumed { conversations: self.children.len(), incomplete: 0 });
+        self.tell_children_ready();
+    }
+
+    fn fail(&mut self, error: &HttpError) {
+        let reason = format!("{}: {error}", FailureReason::CredentialsRefused);
+        tracing::error!(connection = %self.settings.id, reason, "connection failed");
+        self.enter(Phase::Failed(FailureReason::CredentialsRefused));
+        self.tell_children_failed();
+        self.publish(EventData::Failed { reason });
+    }
+}
+
+impl Actor for Intake {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let client = PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone());
+        self.sender = Some(Sender {
+            client,
+            tokens: Arc::clone(&self.tokens),
+            turns: Arc::new(Semaphore::new(self.settings.max_requests.max(1))),
+            within: self.settings.request_timeout,
+        });
+        ctx.run_interval(SWEEP_EVERY, |intake, _| intake.sweep_children(Instant::now()));
+        match self.settings.role {
+            _ if self.is_ready() => {}
+            IntakeRole::Connector => self.log_in(ctx),
+            IntakeRole::Intake => self.begin(),
+        }
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.enter(Phase::Stopped);
+        self.forget_children();
+    }
+}
+
+impl Supervised for Intake {
+    /// Nothing here is suspect after a panic but the notification that was being routed: the conversations stay.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.around.metrics.actor_restarts.inc();
+        self.chat_states = ChatStateWindow::new(CHAT_STATES);
+    }
+}
+
+impl Handler<Stop> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.ending.cancel();
+        self.enter(Phase::Stopped);
+        ctx.stop();
+    }
+}

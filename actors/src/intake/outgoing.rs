@@ -1,0 +1,191 @@
+//! Requests out: what the Send API takes, whose history nobody can give, and how a conversation is opened.
+
+use actix::{Addr, AsyncContext, Context, Handler, Message};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tertulia_core::{
+    id::{ConversationId, ExternalConsumerId, RequestId},
+    ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame},
+};
+use tokio::time::sleep;
+
+use super::{ConsumerProfile, Intake, OpenConversation};
+use crate::{
+    platform::SendPath,
+    request::{Answer, Ask, Reply, RequestFailure},
+};
+
+/// Conversations being opened at the same time; beyond it a caller is refused.
+const OPENING: usize = 1024;
+
+/// The Send API has answered the wish for a conversation.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Opened {
+    consumer: ExternalConsumerId,
+    outcome: Result<ConversationId, RequestFailure>,
+    reply: Reply<ConversationId>,
+}
+
+impl Intake {
+    fn next_request(&mut self, request: Request, metadata: Vec<Value>) -> Result<String, RequestFailure> {
+        self.requests += 1;
+        let id = RequestId::from(self.requests.to_string());
+        let frame = RequestFrame { id, request, headers: Vec::new(), metadata };
+        frame.encode(Dialect::Consumer).map_err(|error| RequestFailure::Unwritable(error.to_string()))
+    }
+
+    /// Sends a conversation's request in its consumer's name.
+    fn send(&mut self, request: Request, metadata: Vec<Value>, reply: Reply<Answer>) {
+        match self.prepare(request, metadata) {
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+            }
+            Ok((consumer, body)) => {
+                let Some(sender) = self.sender.clone() else { return };
+                let metrics = std::sync::Arc::clone(&self.around.metrics);
+                metrics.requests.inc();
+                let ending = self.ending.clone();
+                let sending = async move {
+                    let answer = sender.send(SendPath::Send, consumer, body).await.map(Answer::new);
+                    match &answer {
+                        Ok(answer) if answer.read(|response| response.outcome().map(drop)).is_err() => {
+                            metrics.requests_refused.inc();
+                        }
+                        Err(RequestFailure::TimedOut) => {
+                            metrics.requests_timed_out.inc();
+                        }
+                        _ => {}
+                    }
+                    let _ = reply.send(answer);
+                };
+                actix_rt::spawn(async move { ending.run_until_cancelled(sending).await });
+            }
+        }
+    }
+
+    fn prepare(
+        &mut self,
+        request: Request,
+        metadata: Vec<Value>,
+    ) -> Result<(ExternalConsumerId, String), RequestFailure> {
+        let child = conversation_of(&request).and_then(|id| self.children.get(id));
+        let consumer = child.and_then(|child| child.consumer().cloned()).ok_or(RequestFailure::NotSupported(
+            "the consumer of the conversation is not known here: open it here, or load a snapshot that names them",
+        ))?;
+        if !self.is_ready() {
+            return Err(RequestFailure::NotConnected);
+        }
+        Ok((consumer, self.next_request(request, metadata)?))
+    }
+
+    /// Holds a history that is asked for: what is late may still come by itself, and nobody else can give it.
+    fn hold(&self, reply: Reply<Answer>) {
+        let (hold, ending) = (self.settings.hold, self.ending.clone());
+        let holding = async move {
+            sleep(hold).await;
+            let refusal = json!({ "kind": "resp", "code": 404, "body": "webhooks have no history" }).to_string();
+            let _ = reply.send(Ok(Answer::new(refusal.into())));
+        };
+        actix_rt::spawn(async move { ending.run_until_cancelled(holding).await });
+    }
+
+    fn open(&mut self, open: OpenConversation, me: Addr<Self>) {
+        let OpenConversation { consumer, profile, request, reply } = open;
+        let body = match self.opening_body(&profile, request) {
+            _ if !self.is_ready() => Err(RequestFailure::NotConnected),
+            _ if self.opening >= OPENING => Err(RequestFailure::Overloaded),
+            body => body,
+        };
+        let (Ok(body), Some(sender)) = (&body, self.sender.clone()) else {
+            let _ = reply.send(Err(body.err().unwrap_or(RequestFailure::NotConnected)));
+            return;
+        };
+        let (body, ending) = (body.clone(), self.ending.clone());
+        self.opening += 1;
+        self.metrics().requests.inc();
+        let opening = async move {
+            let answer = sender.send(SendPath::Conversation, consumer.clone(), body).await;
+            let outcome = answer.and_then(|answer| opened(&answer));
+            me.do_send(Opened { consumer, outcome, reply });
+        };
+        actix_rt::spawn(async move { ending.run_until_cancelled(opening).await });
+    }
+
+    /// The two requests of an opening, in the order the platform wants them.
+    fn opening_body(
+        &mut self,
+        profile: &ConsumerProfile,
+        request: ConversationRequest,
+    ) -> Result<String, RequestFailure> {
+        let unwritable = |error: serde_json::Error| RequestFailure::Unwritable(error.to_string());
+        let profile = serde_json::to_value(profile).map_err(unwritable)?;
+        let profile = self.next_request(Request::SetUserProfile(profile), Vec::new())?;
+        // Both are mandatory here, unlike on a socket (protocol §5.3).
+        let request = ConversationRequest {
+            brand_id: Some(self.settings.account.clone()),
+            channel_type: Some(ChannelType::Messaging),
+            ..request
+        };
+        let request = self.next_request(Request::RequestConversation(request), Vec::new())?;
+        Ok(format!("[{profile},{request}]"))
+    }
+}
+
+/// The conversation a request is about.
+fn conversation_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Publish(publish) => Some(publish.conversation_id.as_str()),
+        Request::UpdateConversation(update) => Some(update.conversation_id.as_str()),
+        Request::Raw { body, .. } => body.get("conversationId").or_else(|| body.get("dialogId"))?.as_str(),
+        _ => None,
+    }
+}
+
+/// The id in the answers to an opening. A refusal comes alone, not in a list.
+fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
+    let Ok(answers) = serde_json::from_slice::<Vec<Box<RawValue>>>(answer) else {
+        let refused = Answer::new(answer.clone()).read(|response| response.outcome().map(drop));
+        return Err(refused.err().unwrap_or_else(|| AnswerError::Unexpected("no list of answers".to_owned()).into()));
+    };
+    let mut answers = answers.iter().map(|raw| Answer::new(Bytes::copy_from_slice(raw.get().as_bytes())));
+    let (Some(profile), Some(conversation)) = (answers.next(), answers.next()) else {
+        return Err(AnswerError::Unexpected("fewer than two answers".to_owned()).into());
+    };
+    profile.read(|response| response.outcome().map(drop))?;
+    conversation.read(|response| response.conversation_created())
+}
+
+impl Handler<Ask> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, Ask { request, metadata, reply, .. }: Ask, _: &mut Self::Context) {
+        match request {
+            Request::SubscribeMessages(_) | Request::QueryMessages(_) => self.hold(reply),
+            request => self.send(request, metadata, reply),
+        }
+    }
+}
+
+impl Handler<OpenConversation> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, open: OpenConversation, ctx: &mut Self::Context) {
+        self.open(open, ctx.address());
+    }
+}
+
+impl Handler<Opened> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, Opened { consumer, outcome, reply }: Opened, ctx: &mut Context<Self>) {
+        self.opening = self.opening.saturating_sub(1);
+        if let Ok(id) = &outcome {
+            // The conversation can be written to before its first state arrives (CV-I1).
+            self.child(id, ctx).speak_for(consumer);
+            self.update_status();
+        }
+        let _ = reply.send(outcome);
+    }
+}

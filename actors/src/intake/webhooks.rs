@@ -1,0 +1,135 @@
+//! Notifications in: which conversations one concerns, and what is overtaken already.
+
+use actix::{Context, Handler};
+use bytes::Bytes;
+use serde::Deserialize;
+use tertulia_core::{
+    id::ConversationId,
+    time::Timestamp,
+    ums::{ChangeKind, ConversationChanges, Frame, Messages, Notification, Stage},
+};
+
+use super::{Intake, WebhookArrived, WebhookError};
+use crate::conversation::{Place, RecordsArrived, StateArrived};
+
+impl Intake {
+    fn route(&mut self, body: &Bytes, place: &Place, ctx: &mut Context<Self>) -> Result<(), WebhookError> {
+        let malformed = |error: &dyn std::fmt::Display| WebhookError::Malformed(error.to_string());
+        let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+        match Frame::decode(text).map_err(|error| malformed(&error))? {
+            Frame::Notification(Notification::Conversations(changes)) => self.route_changes(body, &changes, place, ctx),
+            Frame::Notification(Notification::Messages(messages)) => self.route_messages(body, &messages, place, ctx),
+            Frame::Notification(Notification::Unlisted { kind, .. }) => {
+                self.metrics().notifications_unlisted.inc();
+                tracing::debug!(connection = %self.settings.id, %kind, "notification of an unlisted type");
+                Ok(())
+            }
+            Frame::Notification(Notification::Rings(_) | Notification::AgentStates(_)) | Frame::Response(_) => {
+                Err(malformed(&"neither a change of conversations nor messages"))
+            }
+        }
+    }
+
+    fn route_changes(
+        &mut self,
+        body: &Bytes,
+        changes: &ConversationChanges<'_>,
+        place: &Place,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), WebhookError> {
+        for change in &changes.changes {
+            let (Some(id), Some(result)) = (change.conversation_id(), change.result) else {
+                self.metrics().state_notifications_malformed.inc();
+                continue;
+            };
+            let id = ConversationId::from(&id);
+            let Gist { version, has_ended } = gist(result.get());
+            let is_gone = change.kind == ChangeKind::Delete;
+            // A conversation that was never seen and is gone already is nothing to anybody.
+            if is_gone && !self.children.contains_key(&id) {
+                continue;
+            }
+            self.make_sure_of_room(&id)?;
+            let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
+            self.child(&id, ctx).take_state(state, version, has_ended || is_gone);
+        }
+        Ok(())
+    }
+
+    /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
+    fn route_messages(
+        &mut self,
+        body: &Bytes,
+        messages: &Messages<'_>,
+        place: &Place,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), WebhookError> {
+        let first = messages.records.first();
+        let conversation = first.and_then(|record| record.conversation_id.as_ref());
+        let dialog = first.and_then(|record| record.dialog_id.as_ref());
+        let (conversation, dialog) =
+            (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
+        let id = match (conversation, dialog) {
+            (Some(id), _) => ConversationId::from(id),
+            (None, Some(dialog)) => match self.dialogs.get(dialog.as_str()) {
+                Some(id) => id.clone(),
+                None => ConversationId::from(dialog),
+            },
+            (None, None) => return Ok(()),
+        };
+        if !self.chat_states.is_news(messages) {
+            self.metrics().webhooks_overtaken.inc();
+            return Ok(());
+        }
+        self.make_sure_of_room(&id)?;
+        let records = RecordsArrived { frame: body.clone(), place: place.clone() };
+        self.child(&id, ctx).take_records(records);
+        Ok(())
+    }
+
+    fn make_sure_of_room(&self, id: &ConversationId) -> Result<(), WebhookError> {
+        if self.has_room_for(id) { Ok(()) } else { Err(WebhookError::Overloaded(self.settings.id.clone())) }
+    }
+}
+
+impl Handler<WebhookArrived> for Intake {
+    type Result = Result<(), WebhookError>;
+
+    fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
+        self.metrics().frames.inc();
+        let routed = self.route(&body, &Place::new(place), ctx);
+        if let Err(WebhookError::Malformed(detail)) = &routed {
+            self.metrics().frames_malformed.inc();
+            tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");
+        }
+        self.fairness.take_turns(ctx);
+        routed
+    }
+}
+
+/// What the connection itself wants to know of a state.
+struct Gist {
+    version: Option<Timestamp>,
+    has_ended: bool,
+}
+
+/// Reads as much; a state of another shape is the conversation's to judge.
+fn gist(state: &str) -> Gist {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct State {
+        conversation_details: Details,
+    }
+
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Details {
+        state: Option<Stage>,
+        stage: Option<Stage>,
+        meta_data_last_update_ts: Option<Timestamp>,
+    }
+
+    let State { conversation_details: details } = serde_json::from_str(state).unwrap_or_default();
+    let has_ended = matches!(details.stage.or(details.state), Some(Stage::Close | Stage::Locked));
+    Gist { version: details.meta_data_last_update_ts, has_ended }
+}

@@ -1,0 +1,157 @@
+//! What subscribers get, in which order, and what happens to slow ones.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix::Actor;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{Event, EventData, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subject, Subscriber};
+use crate::metrics::Metrics;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Table {
+    routing: Arc<RoutingTable>,
+    metrics: Arc<Metrics>,
+    origin: Arc<Origin>,
+    conversation: ConversationId,
+}
+
+impl Table {
+    fn new() -> Self {
+        let metrics = Arc::new(Metrics::default());
+        Self {
+            routing: RoutingTable::new("e1", Arc::clone(&metrics)),
+            metrics,
+            origin: Arc::new(Origin { account: "12345678".into(), connection: "bots-1".into() }),
+            conversation: "c1".into(),
+        }
+    }
+
+    fn publish(&self, sequence: u64) {
+        let subject = Subject::Conversation(&self.conversation, sequence);
+        let skill = ConversationEvent::TransferSkill { dialog_id: "c1".into(), skill_id: Some("501".into()) };
+        self.routing.publish(&self.origin, subject, EventData::Conversation(skill));
+    }
+}
+
+/// Interfaces §4: a CloudEvents 1.0 object with the platform's names in its data.
+#[actix_rt::test]
+async fn an_event_is_written_as_a_cloud_event() {
+    let table = Table::new();
+    let mut events = table.routing.stream(Filter::everything(), 10);
+    table.publish(42);
+    let mut event = json!(*events.next().await.unwrap().unwrap());
+    assert!(event["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+    event["time"] = Value::Null;
+    assert_eq!(
+        event,
+        json!({
+            "specversion": "1.0", "id": "e1-1", "source": "/accounts/12345678/connections/bots-1", "subject": "c1",
+            "type": "tertulia.transfer-skill", "time": null, "sequence": "42", "datacontenttype": "application/json",
+            "data": { "dialogId": "c1", "skillId": "501" },
+        })
+    );
+}
+
+#[actix_rt::test]
+async fn a_filter_lets_pass_what_it_names_and_nothing_else() {
+    let table = Table::new();
+    let mut wanted = [
+        Filter::everything(),
+        Filter::everything().kind("tertulia.transfer-skill").connection("bots-1").conversation("c1"),
+    ]
+    .map(|filter| table.routing.stream(filter, 10));
+    let mut others = [
+        Filter::everything().kind("message"),
+        Filter::everything().connection("bots-2"),
+        Filter::everything().conversation("c2"),
+    ]
+    .map(|filter| table.routing.stream(filter, 10));
+    table.publish(1);
+    for stream in &mut wanted {
+        assert_eq!(stream.next().await.unwrap().unwrap().sequence, Some(1));
+    }
+    for stream in &mut others {
+        assert!(timeout(Duration::ZERO, stream.next()).await.is_err());
+    }
+}
+
+/// Promise 6: a slow reader is told what it missed, where it missed it; a quick one beside it misses nothing.
+#[actix_rt::test]
+async fn a_slow_reader_is_told_what_it_missed_and_holds_nobody_up() {
+    let table = Table::new();
+    let mut slow = table.routing.stream(Filter::everything(), 2);
+    let mut quick = table.routing.stream(Filter::everything(), 10);
+    for sequence in 1..=5 {
+        table.publish(sequence);
+    }
+    for sequence in 1..=5 {
+        assert_eq!(quick.next().await.unwrap().unwrap().sequence, Some(sequence));
+    }
+    for sequence in 1..=2 {
+        assert_eq!(slow.next().await.unwrap().unwrap().sequence, Some(sequence));
+    }
+    table.publish(6);
+    assert_eq!(slow.next().await.unwrap().unwrap_err(), Lagged { missed: 3 });
+    assert_eq!(slow.next().await.unwrap().unwrap().sequence, Some(6));
+    assert_eq!(table.metrics.events_missed.get(), 3);
+}
+
+#[actix_rt::test]
+async fn a_dropped_stream_costs_nothing_any_more() {
+    let table = Table::new();
+    drop(table.routing.stream(Filter::everything(), 1));
+    for sequence in 1..=5 {
+        table.publish(sequence);
+    }
+    assert_eq!(table.metrics.events_missed.get(), 0);
+}
+
+/// Takes one event at a time, refusing those whose sequence is odd.
+struct Picky {
+    taken: mpsc::UnboundedSender<u64>,
+    busy: Arc<Mutex<bool>>,
+}
+
+impl Sink for Picky {
+    fn deliver(&mut self, event: Arc<Event>) -> LocalBoxFuture<'static, Result<(), SinkError>> {
+        let (taken, busy) = (self.taken.clone(), Arc::clone(&self.busy));
+        Box::pin(async move {
+            assert!(!std::mem::replace(&mut *busy.lock().unwrap(), true), "two deliveries at the same time");
+            tokio::task::yield_now().await;
+            *busy.lock().unwrap() = false;
+            let sequence = event.sequence.unwrap();
+            taken.send(sequence).unwrap();
+            if sequence % 2 == 1 { Err(SinkError::Refused("odd".to_owned())) } else { Ok(()) }
+        })
+    }
+}
+
+#[actix_rt::test]
+async fn a_subscriber_delivers_one_at_a_time_in_order_and_skips_what_is_refused() {
+    let table = Table::new();
+    let (taken, mut deliveries) = mpsc::unbounded_channel();
+    let sink = Picky { taken, busy: Arc::default() };
+    let subscriber = Subscriber::new(Box::new(sink), Arc::clone(&table.metrics)).start();
+    let _subscription = table.routing.attach(Filter::everything(), subscriber.recipient(), 100);
+    for sequence in 1..=20 {
+        table.publish(sequence);
+    }
+    for sequence in 1..=20 {
+        assert_eq!(timeout(PATIENCE, deliveries.recv()).await.unwrap(), Some(sequence));
+    }
+    timeout(PATIENCE, async {
+        while table.metrics.deliveries_failed.get() < 10 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}

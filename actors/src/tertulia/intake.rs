@@ -1,0 +1,144 @@
+//! What the front does with connections that have no socket: webhooks, consumers, loading and unloading.
+
+use std::sync::Arc;
+
+use actix::{Addr, ArbiterHandle};
+use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
+use tertulia_core::{
+    id::{ConnectionId, ConversationId, ExternalConsumerId},
+    ums::ConversationRequest,
+    webhook,
+};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::{Address, Tertulia, answered};
+use crate::{
+    connection::{ConnectionStatus, Stop, Surroundings},
+    conversation::ConversationHandle,
+    intake::{
+        ConsumerProfile, Intake, IntakeSettings, Load, LoadError, OpenConversation, Unload, UnloadError,
+        WebhookArrived, WebhookError,
+    },
+    request::RequestFailure,
+    supervision::{GuardOptions, start_guarded_in},
+};
+
+/// The front's side of a connection without a socket.
+#[derive(Clone)]
+pub(super) struct Desk {
+    id: ConnectionId,
+    address: Addr<Intake>,
+    secret: SecretString,
+    /// Bounds the notifications taken and not handled yet.
+    window: Arc<Semaphore>,
+}
+
+impl Desk {
+    pub(super) fn start(
+        arbiter: &ArbiterHandle,
+        options: GuardOptions,
+        settings: IntakeSettings,
+        around: Surroundings,
+        status: watch::Sender<ConnectionStatus>,
+    ) -> Self {
+        let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
+        let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
+        let address = start_guarded_in(arbiter, options, move |_| Intake::new(settings, around, status));
+        Self { id, address, secret, window }
+    }
+
+    pub(super) fn stop(&self) {
+        self.address.do_send(Stop);
+    }
+
+    async fn take(self, body: Bytes) -> Result<(), WebhookError> {
+        let overloaded = || WebhookError::Overloaded(self.id.clone());
+        let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
+        // The mailbox ends with its actor, which is restarted or was stopped.
+        self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))
+    }
+}
+
+impl Tertulia {
+    /// Takes a webhook of the platform: `signature` is its `x-liveperson-signature`, `body` its raw bytes (protocol
+    /// §10.4). It is done when the conversations concerned have it in their queues, so that whatever is asked of them
+    /// afterwards comes behind it. A repetition is taken and changes nothing.
+    ///
+    /// # Errors
+    /// [`WebhookError`]; each says with which status to answer. A wrong signature is counted.
+    pub async fn receive_webhook(
+        &self,
+        connection: &ConnectionId,
+        signature: Option<&str>,
+        body: Bytes,
+    ) -> Result<(), WebhookError> {
+        let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
+        if let Err(error) = webhook::verify(desk.secret.expose_secret().as_bytes(), &body, signature) {
+            self.metrics().webhooks_refused.inc();
+            return Err(error.into());
+        }
+        desk.take(body).await
+    }
+
+    /// Takes a notification whose way here vouches for it, such as a queue of one's own (CN-F14). Everything else is as
+    /// with [`Self::receive_webhook`].
+    ///
+    /// # Errors
+    /// [`WebhookError`], but never for a signature.
+    pub async fn receive_notification(&self, connection: &ConnectionId, body: Bytes) -> Result<(), WebhookError> {
+        let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
+        desk.take(body).await
+    }
+
+    /// Opens a conversation for a consumer of a connector, who is named by the connector's own name for them. What is
+    /// not told of the request has the platform's defaults. If the answer is lost, a conversation may have been opened;
+    /// its notifications tell.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn create_conversation_for(
+        &self,
+        connection: &ConnectionId,
+        consumer: ExternalConsumerId,
+        profile: ConsumerProfile,
+        request: ConversationRequest,
+    ) -> Result<ConversationHandle, RequestFailure> {
+        let desk = self.desk(connection).ok_or(RequestFailure::NotConnected)?;
+        let (reply, answer) = oneshot::channel();
+        desk.address.do_send(OpenConversation { consumer, profile, request, reply });
+        let id = answered(answer).await?;
+        self.conversation(connection, &id).ok_or(RequestFailure::ConnectionLost)
+    }
+
+    /// Takes a conversation into memory by its snapshot (CN-F13), until it is unloaded as often as it was loaded. One
+    /// that is in memory already stays as it is.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load(&self, connection: &ConnectionId, snapshot: &str) -> Result<ConversationHandle, LoadError> {
+        let unknown = || LoadError::UnknownConnection(connection.clone());
+        let desk = self.desk(connection).ok_or_else(unknown)?;
+        let id = desk.address.send(Load { snapshot: snapshot.to_owned() }).await.unwrap_or_else(|_| Err(unknown()))?;
+        self.conversation(connection, &id).ok_or_else(unknown)
+    }
+
+    /// Takes a conversation out of memory that was loaded, or that a notification to an intake brought (CV-F15). Its
+    /// snapshot is to be taken before; commands that wait fail.
+    ///
+    /// # Errors
+    /// [`UnloadError`].
+    pub async fn unload(&self, connection: &ConnectionId, conversation: &ConversationId) -> Result<(), UnloadError> {
+        let unknown = || UnloadError::UnknownConnection(connection.clone());
+        let desk = self.desk(connection).ok_or_else(unknown)?;
+        let unload = Unload { conversation: conversation.clone() };
+        desk.address.send(unload).await.unwrap_or_else(|_| Err(unknown()))
+    }
+
+    fn desk(&self, connection: &ConnectionId) -> Option<Desk> {
+        match &self.connections.get(connection)?.address {
+            Address::Intake(desk) => Some(desk.clone()),
+            Address::Socket(_) => None,
+        }
+    }
+}
