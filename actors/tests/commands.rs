@@ -87,7 +87,7 @@ async fn an_agent_joins_and_leaves() {
     stage.event("participant-removed").await;
 }
 
-/// CV-F14, CV-E11: a transfer to a skill.
+/// CV-F14, CV-E11, TR-4: a transfer to a skill, done when the platform says so in its own words.
 #[actix_rt::test]
 async fn a_conversation_moves_to_another_skill() {
     let mut stage = Stage::set(EmulatorConfig { skills: vec!["501".to_owned()], ..EmulatorConfig::default() });
