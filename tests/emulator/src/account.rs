@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tokio::sync::mpsc::Sender;
 
 use crate::config::EmulatorConfig;
+use crate::connector::Apps;
 use crate::dialect::{Operation, number_of};
 use crate::faults::FaultPlan;
 use crate::files::Files;
@@ -15,7 +15,6 @@ use crate::hub::Hub;
 use crate::identity::{AgentSessions, Tokens};
 use crate::ledger::{Ledger, LedgerSummary};
 use crate::platform::{ConsumerId, Millis, NewConversation, Platform, Refusal, Settings};
-use crate::socket::Outgoing;
 use crate::traffic::Traffic;
 
 /// One emulated account.
@@ -26,8 +25,7 @@ pub(crate) struct Account {
     pub(crate) traffic: Mutex<Traffic>,
     hub: Mutex<Hub>,
     base: OnceLock<String>,
-    /// Where frames for connectors' consumers go.
-    pub(crate) webhooks: OnceLock<Sender<Outgoing>>,
+    pub(crate) apps: Mutex<Apps>,
 }
 
 /// A poisoned lock still holds the account: whoever panicked under it has been reported, the others go on.
@@ -67,7 +65,7 @@ impl Account {
             traffic: Mutex::new(Traffic::default()),
             hub: Mutex::new(hub),
             base: OnceLock::new(),
-            webhooks: OnceLock::new(),
+            apps: Mutex::new(Apps::default()),
             config,
         }
     }

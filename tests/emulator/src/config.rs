@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::connector::AppInstall;
 use crate::faults::FaultMode;
 
 /// Time to respond of each kind, in seconds (protocol §7).
@@ -80,19 +81,6 @@ impl Default for Limits {
     }
 }
 
-/// A connector's app install: where its notifications go and how they are signed (protocol §10).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
-    /// A plain-HTTP address; the emulator does not speak TLS to endpoints.
-    pub endpoint: String,
-    /// `x-liveperson-client-id`.
-    pub client_id: String,
-    /// Key of the signature.
-    pub client_secret: String,
-    /// How long an event that the endpoint refuses is tried again.
-    pub retention: Duration,
-}
-
 /// How an [`Emulator`](crate::Emulator) is set up.
 #[derive(Debug, Clone)]
 pub struct EmulatorConfig {
@@ -146,8 +134,8 @@ pub struct EmulatorConfig {
     pub threads: usize,
     /// Lengths that are refused.
     pub limits: Limits,
-    /// The connector whose consumers are notified by webhook, if there is one.
-    pub webhook: Option<Webhook>,
+    /// The application that is installed, if there is one; without any, every application's credentials are taken.
+    pub app: Option<AppInstall>,
     /// Open points of the protocol.
     pub switches: Switches,
 }
@@ -179,7 +167,7 @@ impl Default for EmulatorConfig {
             socket_queue: 4_096,
             threads: 1,
             limits: Limits::default(),
-            webhook: None,
+            app: None,
             switches: Switches::default(),
         }
     }

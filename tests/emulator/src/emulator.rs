@@ -19,7 +19,7 @@ use crate::hub::UserSessions;
 use crate::ledger::{Ledger, LedgerSummary};
 use crate::tls::{self, Tls};
 use crate::traffic::{self, TrafficProgress, TrafficSpec};
-use crate::{control, http, webhooks};
+use crate::{connector, control, http};
 
 /// How often rings, strikes and traffic are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -256,6 +256,9 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
 
 /// Runs until the emulator is stopped or dropped.
 async fn run(account: &Data<Account>, stopped: oneshot::Receiver<()>, servers: Vec<actix_web::dev::Server>) {
+    if let Some(app) = account.config.app.clone() {
+        connector::install(account, app);
+    }
     let handles: Vec<ServerHandle> = servers.iter().map(actix_web::dev::Server::handle).collect();
     for server in servers {
         actix_web::rt::spawn(server);
@@ -269,16 +272,9 @@ async fn run(account: &Data<Account>, stopped: oneshot::Receiver<()>, servers: V
             traffic::tick(account, now());
         }
     };
-    let notifying = async {
-        match account.config.webhook.clone() {
-            Some(webhook) => webhooks::run(account, webhook).await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         _ = stopped => {}
         () = ticking => {}
-        () = notifying => {}
     }
     for handle in handles {
         handle.stop(false).await;

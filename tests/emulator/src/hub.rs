@@ -94,6 +94,7 @@ impl Hub {
     pub(crate) fn connector_caller(
         &mut self,
         consumer: &ConsumerId,
+        token: String,
         queue: Option<Sender<Outgoing>>,
         now: Millis,
     ) -> Caller {
@@ -101,6 +102,9 @@ impl Hub {
         let known = self.webhooks.get(consumer).copied().filter(|socket| self.sockets.contains_key(socket));
         let mut caller = Caller { socket: SocketId(0), party, dialect: Dialect::V3, client_properties: None };
         if let Some(socket) = known {
+            if let Some(open) = self.sockets.get_mut(&socket) {
+                open.handle.token = Some(token);
+            }
             return Caller { socket, ..caller };
         }
         let Some(queue) = queue else { return caller };
@@ -111,7 +115,7 @@ impl Hub {
             ending: CancellationToken::new(),
             stalled: Arc::new(AtomicBool::new(false)),
             overflown: Arc::new(AtomicBool::new(false)),
-            token: None,
+            token: Some(token),
         };
         let party = caller.party.clone();
         let open = Open { handle, side: Side::Consumer, party, dialect: Dialect::V3, webhook: true };
@@ -125,6 +129,23 @@ impl Hub {
             tracing::warn!(%consumer, text = refusal.text, "webhooks without conversations");
         }
         caller
+    }
+
+    /// One request of a connector: handled, and everything that follows from it queued. A connection that drops is a
+    /// gateway's error here.
+    pub(crate) fn perform(&mut self, caller: &Caller, request: &Request, now: Millis) -> Result<String, Refusal> {
+        let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
+        let target = Target { socket: caller.socket, side: Side::Consumer };
+        let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
+        if let RequestFate::Refuse(code) = fate {
+            return Err(Refusal::new(code, if code == 429 { "Too many requests" } else { "Server error" }));
+        }
+        let body = self.platform.perform(caller, request, now);
+        self.flush();
+        match fate {
+            RequestFate::DropAfter => Err(Refusal::new(502, "Bad gateway")),
+            _ => body,
+        }
     }
 
     /// Lets go of a socket.
@@ -251,7 +272,7 @@ impl Hub {
         let mut ids: Vec<SocketId> = self
             .sockets
             .iter()
-            .filter(|(_, open)| !open.webhook)
+            .filter(|(_, open)| !open.webhook || fault.kind.strikes_webhooks())
             .filter(|(_, open)| fault.side.is_none_or(|side| side == open.side))
             .filter(|(_, open)| fault.user.as_ref().is_none_or(|user| *user == self.platform.user_name(&open.party)))
             .map(|(id, _)| *id)
@@ -297,6 +318,10 @@ impl Hub {
     /// consumer would lose its identity, and with it its conversations.
     fn expire_token(&mut self, socket: SocketId, code: Option<u16>, revoke_consumers: bool) {
         let Some(open) = self.sockets.get(&socket) else { return };
+        if open.webhook {
+            self.revoked_tokens.extend(open.handle.token.clone());
+            return;
+        }
         let usual = match open.party {
             Party::Agent(agent) => {
                 self.agents.log_out(agent);

@@ -17,6 +17,7 @@
 
 mod account;
 mod config;
+mod connector;
 mod control;
 mod dialect;
 mod emulator;
@@ -30,9 +31,9 @@ mod platform;
 mod socket;
 mod tls;
 mod traffic;
-mod webhooks;
 
-pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults, Webhook};
+pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults};
+pub use connector::{AppEndpoint, AppInstall, EVENT_TYPES, SignatureKind};
 pub use emulator::{Emulator, Refused, StartError};
 pub use faults::{Fault, FaultKind, FaultMode, Side};
 pub use hub::UserSessions;

@@ -5,13 +5,12 @@
 mod client;
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use client::{PATIENCE, Socket, http, post};
 use serde_json::{Value, json};
-use tertulia_emulator::{Emulator, EmulatorConfig, Webhook};
+use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
@@ -64,13 +63,8 @@ fn opening() -> Value {
 #[actix_web::test]
 async fn a_connector_opens_speaks_and_hears_the_agent_by_signed_webhooks_in_order() {
     let (address, mut heard) = listen();
-    let webhook = Webhook {
-        endpoint: address,
-        client_id: "c".to_owned(),
-        client_secret: "s".to_owned(),
-        retention: Duration::from_secs(60),
-    };
-    let emulator = Emulator::start(EmulatorConfig { webhook: Some(webhook), ..EmulatorConfig::default() }).unwrap();
+    let app = AppInstall::new("c", "s").webhooks(&address);
+    let emulator = Emulator::start(EmulatorConfig { app: Some(app), ..EmulatorConfig::default() }).unwrap();
     let tokens = tokens(&emulator).await;
     let (status, answers) = send(&emulator, &tokens, "conversation", &opening()).await;
     assert_eq!((status, &answers[0]["code"]), (200, &json!("OK")));

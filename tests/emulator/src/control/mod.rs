@@ -1,5 +1,6 @@
 //! The control interface for tests in any language: traffic, faults, the ground truth (interfaces §5).
 
+mod apps;
 mod faults;
 mod ledger;
 mod traffic;
@@ -13,6 +14,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         let body = serde_json::json!({"error": error.to_string()});
         InternalError::from_response(error, HttpResponse::BadRequest().json(body)).into()
     }));
+    apps::routes(config);
     traffic::routes(config);
     faults::routes(config);
     ledger::routes(config);

@@ -57,6 +57,14 @@ pub enum FaultKind {
     DeleteThenLate,
 }
 
+impl FaultKind {
+    /// Whether it can happen to a connector's consumer, who has webhooks instead of a socket. `ExpireToken` takes back
+    /// the application's token then.
+    pub(crate) fn strikes_webhooks(self) -> bool {
+        matches!(self, Self::ExpireToken | Self::Delay | Self::Duplicate | Self::Reorder | Self::Throttle | Self::Error)
+    }
+}
+
 /// Which kind of socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -136,16 +136,19 @@ struct AppCredentials {
     client_secret: Option<String>,
 }
 
-/// AppJWT of a connector: credentials in the query or in a form; any pair is taken (protocol §10.2).
+/// AppJWT of a connector: credentials in the query or in a form (protocol §10.2).
 async fn app_token(account: Data<Account>, query: Query<AppCredentials>, body: Bytes) -> HttpResponse {
     let form = Query::<AppCredentials>::from_query(std::str::from_utf8(&body).unwrap_or_default());
     let form = form.map(Query::into_inner).unwrap_or_default();
     let query = query.into_inner();
     let id = query.client_id.or(form.client_id);
     let secret = query.client_secret.or(form.client_secret);
-    let (Some(id), Some(_)) = (id, secret) else { return unauthorized("Client credentials are missing") };
+    let (Some(id), Some(secret)) = (id, secret) else { return unauthorized("Client credentials are missing") };
+    let Some(seconds) = lock(&account.apps).token_seconds(&id, &secret) else {
+        return unauthorized("Invalid client credentials");
+    };
     let claims = json!({"azp": id, "scope": "msg.consumer", "iss": "Sentinel"});
-    match lock(&account.tokens).issue(&id, 3_600, claims) {
+    match lock(&account.tokens).issue(&id, seconds, claims) {
         Ok(token) => HttpResponse::Ok().json(json!({"access_token": token, "token_type": "Bearer"})),
         Err(error) => HttpResponse::InternalServerError().json(error_body(&error.to_string())),
     }

@@ -25,39 +25,46 @@ fn error(status: u16, code: u32, title: &str) -> HttpResponse {
 /// Why tokens are not taken: the error code and its title.
 type TokenFault = (u32, &'static str);
 
+/// Who speaks, and for whom.
+struct Speaker {
+    /// The application's client id.
+    app: String,
+    /// Its token.
+    token: String,
+    consumer: ConsumerId,
+}
+
 /// The consumer a connector speaks for, by its two tokens.
-fn consumer(account: &Account, request: &HttpRequest) -> Result<ConsumerId, TokenFault> {
+fn speaker(account: &Account, request: &HttpRequest) -> Result<Speaker, TokenFault> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let app = header("Authorization").ok_or((40105, "AppJWT is missing"))?;
-    let tokens = lock(&account.tokens);
-    let app = tokens.read(app.trim_start_matches("Bearer "));
-    if !app.is_ok_and(|claims| claims["scope"] == "msg.consumer") {
-        return Err((40102, "Invalid AppJWT"));
-    }
+    let token = header("Authorization").ok_or((40105, "AppJWT is missing"))?.trim_start_matches("Bearer ");
+    let revoked = std::mem::take(&mut account.hub().revoked_tokens);
+    let mut tokens = lock(&account.tokens);
+    revoked.iter().for_each(|token| tokens.revoke(token));
+    let claims = tokens.read(token).ok().filter(|claims| claims["scope"] == "msg.consumer");
+    let app = claims.ok_or((40102, "Invalid AppJWT"))?["azp"].as_str().unwrap_or_default().to_owned();
     let consumer = header("X-LP-ON-BEHALF").ok_or((40104, "ConsumerJWS is missing"))?;
     let claims = tokens.read(consumer).unwrap_or_default();
     let id = claims["lp_consumer_id"].as_str().ok_or((40103, "Invalid ConsumerJWS"))?;
-    Ok(ConsumerId::new(id))
+    Ok(Speaker { app, token: token.to_owned(), consumer: ConsumerId::new(id) })
 }
 
 /// Carries out one request; the Send API's answer, or the refusal.
 fn perform(account: &Account, caller: &Caller, request: &Request) -> Result<Value, Refusal> {
-    let mut hub = account.hub();
-    let body = hub.platform.perform(caller, request, now());
-    hub.flush();
-    let body: Value = serde_json::from_str(&body?)?;
+    let body = account.hub().perform(caller, request, now())?;
+    let body: Value = serde_json::from_str(&body)?;
     Ok(json!({"reqId": request.id, "code": "OK", "body": body}))
 }
 
-fn caller(account: &Account, consumer: &ConsumerId) -> Caller {
-    let queue = account.webhooks.get().cloned();
-    account.hub().connector_caller(consumer, queue, now())
+fn caller(account: &Account, speaker: Speaker) -> Caller {
+    let queue = lock(&account.apps).queue(&speaker.app);
+    account.hub().connector_caller(&speaker.consumer, speaker.token, queue, now())
 }
 
 /// `[SetUserProfile, ConsumerRequestConversation]`, in this order.
 async fn conversation(account: Data<Account>, path: Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let consumer = match consumer(&account, &request) {
-        Ok(consumer) if path.into_inner() == account.config.account => consumer,
+    let speaker = match speaker(&account, &request) {
+        Ok(speaker) if path.into_inner() == account.config.account => speaker,
         Ok(_) => return error(400, 40001, "Unknown account"),
         Err((code, title)) => return error(401, code, title),
     };
@@ -70,7 +77,7 @@ async fn conversation(account: Data<Account>, path: Path<String>, request: HttpR
     if wanted["brandId"].is_null() || wanted["channelType"].is_null() {
         return error(400, 40001, "Missing parameter");
     }
-    let caller = caller(&account, &consumer);
+    let caller = caller(&account, speaker);
     let mut answers = Vec::new();
     for request in &requests {
         match perform(&account, &caller, request) {
@@ -86,7 +93,10 @@ async fn conversation(account: Data<Account>, path: Path<String>, request: HttpR
 /// The connector hears the messages of what it has opened.
 fn listen(account: &Account, caller: &Caller, id: &Value) {
     let body = json!({"type": "ms.SubscribeMessagingEvents", "body": {"dialogId": id, "fromSeq": 0}});
-    let heard = Request::read(body.to_string().as_bytes()).map(|request| perform(account, caller, &request));
+    // Not a request of the connector's, so no fault strikes it.
+    let mut hub = account.hub();
+    let heard = Request::read(body.to_string().as_bytes()).map(|request| hub.platform.perform(caller, &request, now()));
+    hub.flush();
     if !matches!(heard, Ok(Ok(_))) {
         tracing::warn!(conversation = %id, "webhooks without messages");
     }
@@ -99,8 +109,8 @@ fn in_order(requests: &[Request]) -> bool {
 
 /// One request of an open conversation.
 async fn send(account: Data<Account>, path: Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    let consumer = match consumer(&account, &request) {
-        Ok(consumer) if path.into_inner() == account.config.account => consumer,
+    let speaker = match speaker(&account, &request) {
+        Ok(speaker) if path.into_inner() == account.config.account => speaker,
         Ok(_) => return error(400, 40001, "Unknown account"),
         Err((code, title)) => return error(401, code, title),
     };
@@ -115,7 +125,7 @@ async fn send(account: Data<Account>, path: Path<String>, request: HttpRequest, 
         Some(operation) => account
             .file_url(operation, &request.tree())
             .map(|url| json!({"reqId": request.id, "code": "OK", "body": url})),
-        None => perform(&account, &caller(&account, &consumer), &request),
+        None => perform(&account, &caller(&account, speaker), &request),
     };
     match answer {
         Ok(answer) => HttpResponse::Ok().json(answer),
