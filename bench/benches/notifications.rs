@@ -10,36 +10,59 @@ use tertulia_bench::notification::{Size, State};
 use tertulia_core::{
     conversation::{Conversation, HistoryStart},
     id::ConversationId,
-    ums::{Change, ConversationState, Dialect, Frame, Notification},
+    ums::{Change, ConversationState, Dialect, Frame, FrameFingerprint, Notification, RepeatedFrames},
 };
 
 /// Conversations that take turns, so that none is always in the processor's nearest cache.
 const CONVERSATIONS: u32 = 256;
 
-type Conversations = HashMap<ConversationId, Conversation>;
+/// What a connection has at hand, without its actors.
+#[derive(Clone)]
+struct Socket {
+    repeated: RepeatedFrames,
+    conversations: HashMap<ConversationId, Conversation>,
+}
 
-fn conversations(frames: &[State]) -> Conversations {
-    let born = |state: &State| {
-        let id = ConversationId::from(state.conversation_id());
-        (id.clone(), Conversation::new(id, state.dialect, HistoryStart::Beginning))
-    };
-    frames.iter().map(born).collect()
+impl Socket {
+    fn new(states: &[State]) -> Self {
+        let untold = |state: &State| {
+            let id = ConversationId::from(state.conversation_id());
+            (id.clone(), Conversation::new(id, state.dialect, HistoryStart::Beginning))
+        };
+        Self { repeated: RepeatedFrames::default(), conversations: states.iter().map(untold).collect() }
+    }
+
+    /// The whole road, as the connection and the conversation share it.
+    fn receive(&mut self, frame: &[u8]) {
+        let fingerprint = FrameFingerprint::of(frame);
+        let Self { repeated, conversations } = self;
+        let mut give = |id: &ConversationId, state: &[u8]| {
+            if let (Some(conversation), Ok(state)) = (conversations.get_mut(id), str::from_utf8(state)) {
+                let _ = black_box(conversation.receive_state(state));
+            }
+        };
+        if let Some((id, state)) = repeated.state(fingerprint, frame) {
+            give(id, state);
+            return;
+        }
+        let Ok(text) = str::from_utf8(frame) else { return };
+        changes(text, |change| {
+            let (Some(id), Some(result)) = (change.conversation_id(), change.result) else { return };
+            let (id, state) = (ConversationId::from(&id), result.get().as_bytes());
+            give(&id, state);
+            repeated.note(fingerprint, frame, &id, state);
+        });
+    }
+
+    fn receive_all(&mut self, frames: &[String]) {
+        frames.iter().for_each(|frame| self.receive(frame.as_bytes()));
+    }
 }
 
 fn changes(frame: &str, each: impl FnMut(&Change<'_>)) {
     if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(frame) {
         changes.changes.iter().for_each(each);
     }
-}
-
-/// The whole road, as the connection and the conversation share it.
-fn receive(conversations: &mut Conversations, frame: &str) {
-    changes(frame, |change| {
-        let (Some(id), Some(result)) = (change.conversation_id(), change.result) else { return };
-        if let Some(conversation) = conversations.get_mut(id.as_str()) {
-            let _ = black_box(conversation.receive_state(result.get()));
-        }
-    });
 }
 
 fn decode(frame: &str) {
@@ -68,27 +91,19 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
         (states, frames)
     };
     let (states, first) = version(0);
-    let mut told = conversations(&states);
-    first.iter().for_each(|frame| receive(&mut told, frame));
+    let mut told = Socket::new(&states);
+    told.receive_all(&first);
 
     group.bench_function("duplicate", |bencher| {
         let mut told = told.clone();
-        bencher.iter(|| first.iter().for_each(|frame| receive(&mut told, frame)));
+        bencher.iter(|| told.receive_all(&first));
     });
     group.bench_function("small change", |bencher| {
         let (_, next) = version(1);
-        bencher.iter_batched_ref(
-            || told.clone(),
-            |told| next.iter().for_each(|frame| receive(told, frame)),
-            BatchSize::LargeInput,
-        );
+        bencher.iter_batched_ref(|| told.clone(), |told| told.receive_all(&next), BatchSize::LargeInput);
     });
     group.bench_function("first state", |bencher| {
-        bencher.iter_batched_ref(
-            || conversations(&states),
-            |untold| first.iter().for_each(|frame| receive(untold, frame)),
-            BatchSize::LargeInput,
-        );
+        bencher.iter_batched_ref(|| Socket::new(&states), |untold| untold.receive_all(&first), BatchSize::LargeInput);
     });
     group.bench_function("typed decoding alone", |bencher| {
         bencher.iter(|| first.iter().for_each(|frame| decode(frame)));

@@ -14,6 +14,7 @@ mod message;
 mod notification;
 mod participant;
 mod profile;
+mod repeated_frame;
 mod request;
 mod request_body;
 mod response;
@@ -39,6 +40,7 @@ pub use message::{MessageContent, MessageRecord, Originator};
 pub use notification::{AgentStateChange, Change, ConversationChanges, Messages, Notification, RingChange, Rings};
 pub use participant::{Listed, ParticipantDetails, Person, RoleMap, Roster};
 pub use profile::UserProfile;
+pub use repeated_frame::{FrameFingerprint, RepeatedFrames};
 pub use request::{Request, RequestError, RequestFrame};
 pub use request_body::{
     AgentConversationRequest, AgentStateRequest, AgentsStateSubscription, ClientProperties, ConversationQuery,

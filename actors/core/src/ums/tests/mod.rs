@@ -6,4 +6,5 @@ mod generate_requests;
 mod leniency;
 
 mod refusals;
+mod repeated_frames;
 mod round_trips;
