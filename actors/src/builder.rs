@@ -7,6 +7,7 @@ use crate::{
     connection::{ConnectionSettings, Surroundings},
     conversation::Directory,
     fleet::{Fleet, Registry},
+    intake::IntakeSettings,
     metrics::Metrics,
     platform::{Platform, PlatformSettings},
     subscriber::RoutingTable,
@@ -19,6 +20,7 @@ pub struct Builder {
     platform: PlatformSettings,
     pool: PoolOptions,
     connections: Vec<ConnectionSettings>,
+    intakes: Vec<IntakeSettings>,
 }
 
 impl Builder {
@@ -64,6 +66,13 @@ impl Builder {
         self
     }
 
+    /// Adds connections without sockets that start with the system.
+    #[must_use]
+    pub fn intakes(mut self, settings: impl IntoIterator<Item = IntakeSettings>) -> Self {
+        self.intakes.extend(settings);
+        self
+    }
+
     /// Starts the system on the running actix system. It does not wait for connections to be ready:
     /// see [`Tertulia::ready`].
     ///
@@ -86,6 +95,9 @@ impl Builder {
         let tertulia = Tertulia { pool, fleet, registry, around };
         for settings in self.connections {
             tertulia.connect(settings)?;
+        }
+        for settings in self.intakes {
+            tertulia.connect_intake(settings)?;
         }
         Ok(tertulia)
     }

@@ -1,8 +1,10 @@
 //! The library's front: a running system of connections.
 
+mod intake;
+
 use std::{sync::Arc, time::Duration};
 
-use actix::Addr;
+use actix::{Addr, ArbiterHandle};
 use tertulia_core::{
     id::{ConnectionId, ConversationId, RingId},
     ums::{AgentState, ConversationRequest},
@@ -18,7 +20,8 @@ use crate::{
         AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, SetAgentState, Surroundings,
     },
     conversation::ConversationHandle,
-    fleet::{ConnectionExited, Drain, Fleet, Member, Registry},
+    fleet::{Address, ConnectionExited, Drain, Fleet, Member, Registry},
+    intake::{Desk, IntakeSettings},
     metrics::Metrics,
     platform::{Platform, TlsError},
     request::{Reply, RequestFailure},
@@ -91,17 +94,40 @@ impl Tertulia {
     /// # Errors
     /// [`StartError::DuplicateConnection`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<(), StartError> {
-        let id = settings.id.clone();
+        let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
+        let around = self.around.clone();
+        self.add(origin, |arbiter, options, status| {
+            let connection = start_guarded_in(arbiter, options, move |_| Connection::new(settings, around, status));
+            Address::Socket(connection)
+        })
+    }
+
+    /// Adds a connection without a socket to the fleet, on the arbiter with the fewest.
+    ///
+    /// # Errors
+    /// [`StartError::DuplicateConnection`].
+    pub fn connect_intake(&self, settings: IntakeSettings) -> Result<(), StartError> {
+        let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
+        let around = self.around.clone();
+        self.add(origin, |arbiter, options, status| {
+            Address::Intake(Desk::start(arbiter, options, settings, around, status))
+        })
+    }
+
+    fn add(
+        &self,
+        origin: Origin,
+        start: impl FnOnce(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address,
+    ) -> Result<(), StartError> {
+        let id = origin.connection.clone();
         let added = self.registry.add(id.clone(), || {
             let status = Arc::new(watch::Sender::new(Connection::idle_status()));
             let placement = self.pool.place();
-            let (fleet, around, told) = (self.fleet.clone(), self.around.clone(), Arc::clone(&status));
-            let origin = Origin { account: settings.account.clone(), connection: id.clone() };
+            let fleet = self.fleet.clone();
             let options = GuardOptions::new(id.as_str(), move |exit| {
                 fleet.do_send(ConnectionExited { origin: origin.clone(), exit });
             });
-            let address =
-                start_guarded_in(placement.arbiter(), options, move |_| Connection::new(settings, around, told));
+            let address = start(placement.arbiter(), options, Arc::clone(&status));
             Member { address, status, _placement: Arc::new(placement) }
         });
         added.then_some(()).ok_or(StartError::DuplicateConnection(id))
@@ -222,12 +248,11 @@ impl Tertulia {
         send: impl FnOnce(&Addr<Connection>, Reply<T>),
     ) -> Result<T, RequestFailure> {
         let (reply, answer) = oneshot::channel();
-        send(&self.registry.get(connection).ok_or(RequestFailure::NotConnected)?.address, reply);
-        match timeout(PATIENCE, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(RequestFailure::ConnectionLost),
-            Err(_) => Err(RequestFailure::TimedOut),
+        match self.registry.get(connection).ok_or(RequestFailure::NotConnected)?.address {
+            Address::Socket(connection) => send(&connection, reply),
+            Address::Intake(_) => return Err(RequestFailure::NotSupported("the connection has no socket")),
         }
+        answered(answer).await
     }
 
     /// What is counted.
@@ -247,5 +272,14 @@ impl Tertulia {
         // An error means that the fleet's arbiter is stuck: its connections end with their arbiters.
         let _ = timeout(within + MARGIN, self.fleet.send(Drain(within))).await;
         self.pool.stop(within).await;
+    }
+}
+
+/// Waits for an answer, no longer than anybody should.
+async fn answered<T>(answer: oneshot::Receiver<Result<T, RequestFailure>>) -> Result<T, RequestFailure> {
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(RequestFailure::ConnectionLost),
+        Err(_) => Err(RequestFailure::TimedOut),
     }
 }

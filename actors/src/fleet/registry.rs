@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     connection::{Connection, ConnectionStatus, Stop},
+    intake::Desk,
     supervision::Placement,
 };
 
@@ -18,10 +19,19 @@ pub(crate) struct Registry {
     members: DashMap<ConnectionId, Member>,
 }
 
+/// Who serves a connection.
+#[derive(Clone)]
+pub(crate) enum Address {
+    /// One with a socket.
+    Socket(Addr<Connection>),
+    /// One without.
+    Intake(Desk),
+}
+
 /// One connection of the fleet.
 #[derive(Clone)]
 pub(crate) struct Member {
-    pub(crate) address: Addr<Connection>,
+    pub(crate) address: Address,
     pub(crate) status: Arc<watch::Sender<ConnectionStatus>>,
     /// Counts the connection against its arbiter.
     pub(crate) _placement: Arc<Placement>,
@@ -60,7 +70,10 @@ impl Registry {
 impl Member {
     /// Ends the connection; one that does not end in time ends with its arbiter.
     pub(crate) async fn end(self, within: Duration) {
-        self.address.do_send(Stop);
+        match &self.address {
+            Address::Socket(connection) => connection.do_send(Stop),
+            Address::Intake(desk) => desk.stop(),
+        }
         let mut status = self.status.subscribe();
         // An error means that nobody holds the status any more, so the connection is gone.
         let _ = timeout(within, status.wait_for(ConnectionStatus::has_ended)).await;

@@ -51,7 +51,7 @@ pub struct Intake {
     /// Ends what was begun for others: held histories and requests on their way.
     pub(super) ending: CancellationToken,
     _ended: DropGuard,
-    status: watch::Sender<ConnectionStatus>,
+    status: Arc<watch::Sender<ConnectionStatus>>,
     phase: Phase,
     attempts: u32,
     pub(super) fairness: Fairness,
@@ -60,7 +60,7 @@ pub struct Intake {
 impl Intake {
     /// A connection that begins when its actor starts.
     #[must_use]
-    pub fn new(settings: IntakeSettings, around: Surroundings, status: watch::Sender<ConnectionStatus>) -> Self {
+    pub fn new(settings: IntakeSettings, around: Surroundings, status: Arc<watch::Sender<ConnectionStatus>>) -> Self {
         let account = settings.account.clone();
         let ending = CancellationToken::new();
         Self {

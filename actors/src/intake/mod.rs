@@ -8,6 +8,7 @@
 
 mod actor;
 mod children;
+mod desk;
 mod error;
 mod messages;
 mod outgoing;
@@ -17,6 +18,7 @@ mod tokens;
 mod webhooks;
 
 pub use actor::Intake;
+pub(crate) use desk::Desk;
 pub use error::{LoadError, UnloadError, WebhookError};
 pub use messages::ConsumerProfile;
 pub(crate) use messages::{Load, OpenConversation, Unload, WebhookArrived};

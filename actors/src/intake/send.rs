@@ -63,9 +63,9 @@ impl Sender {
             Err(error) if error.status() == Some(401) => {
                 let app = self.tokens.app(&self.client, Some(&app)).await.map_err(no_token)?;
                 let token = self.tokens.consumer(&self.client, &app, consumer, None).await.map_err(no_token)?;
-                (app, token.token)
+                (app, token)
             }
-            token => (app, token.map_err(no_token)?.token),
+            token => (app, token.map_err(no_token)?),
         };
         let answer = self.post(path, &app, &token, body.clone()).await?;
         let (app, token) = match refused_token(&answer) {
@@ -73,7 +73,7 @@ impl Sender {
             Some(Refused::App) => (self.tokens.app(&self.client, Some(&app)).await.map_err(no_token)?, token),
             Some(Refused::Consumer) => {
                 let renewed = self.tokens.consumer(&self.client, &app, consumer, Some(&token)).await;
-                (app, renewed.map_err(no_token)?.token)
+                (app, renewed.map_err(no_token)?)
             }
         };
         self.post(path, &app, &token, body).await.map(frame)

@@ -8,7 +8,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::id::ExternalConsumerId;
 
-use crate::platform::{AppCredentials, AppToken, ConsumerToken, HttpError, PlatformClient};
+use crate::platform::{AppCredentials, AppToken, HttpError, PlatformClient};
 
 /// How long before its end a token is renewed.
 const RENEWED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
@@ -24,7 +24,7 @@ pub(super) struct Tokens {
 /// Consumers' tokens by consumer; beyond the limit the one fetched first is forgotten.
 struct Consumers {
     limit: usize,
-    known: HashMap<ExternalConsumerId, ConsumerToken>,
+    known: HashMap<ExternalConsumerId, SecretString>,
     order: VecDeque<ExternalConsumerId>,
 }
 
@@ -57,9 +57,9 @@ impl Tokens {
         app: &SecretString,
         consumer: &ExternalConsumerId,
         refused: Option<&SecretString>,
-    ) -> Result<ConsumerToken, HttpError> {
+    ) -> Result<SecretString, HttpError> {
         let known = self.consumers().known.get(consumer).cloned();
-        if let Some(token) = known.filter(|known| refused.is_none_or(|refused| !is_same(refused, &known.token))) {
+        if let Some(token) = known.filter(|known| refused.is_none_or(|refused| !is_same(refused, known))) {
             return Ok(token);
         }
         let token = client.consumer_jws(app, consumer).await?;
@@ -73,7 +73,7 @@ impl Tokens {
 }
 
 impl Consumers {
-    fn keep(&mut self, consumer: &ExternalConsumerId, token: ConsumerToken) {
+    fn keep(&mut self, consumer: &ExternalConsumerId, token: SecretString) {
         if self.known.insert(consumer.clone(), token).is_some() {
             return;
         }
@@ -98,8 +98,7 @@ mod tests {
     fn the_oldest_consumer_is_forgotten_beyond_the_limit_and_a_renewed_one_is_kept_once() {
         let mut consumers = Consumers { limit: 2, known: HashMap::new(), order: VecDeque::new() };
         for name in ["a", "b", "b", "c"] {
-            let token = ConsumerToken { token: name.into(), user_id: None };
-            consumers.keep(&ExternalConsumerId::from(name), token);
+            consumers.keep(&ExternalConsumerId::from(name), name.into());
         }
         let mut known: Vec<&str> = consumers.known.keys().map(ExternalConsumerId::as_str).collect();
         known.sort_unstable();

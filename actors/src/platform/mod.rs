@@ -25,7 +25,7 @@ pub use socket::Socket;
 pub use tls::TlsError;
 
 pub(crate) use send::{SendAnswer, SendFailure, SendPath};
-pub(crate) use sentinel::{AppToken, ConsumerToken};
+pub(crate) use sentinel::AppToken;
 
 use discovery::Host;
 use pacing::Turns;

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use tertulia_core::id::{ExternalConsumerId, UserId};
+use tertulia_core::id::ExternalConsumerId;
 
 use super::{
     HttpError, PlatformClient, Service,
@@ -31,13 +31,6 @@ pub(crate) struct AppToken {
     pub(crate) expires: jiff::Timestamp,
 }
 
-/// A consumer's token, and who the consumer is to the platform.
-#[derive(Clone, Debug)]
-pub(crate) struct ConsumerToken {
-    pub(crate) token: SecretString,
-    pub(crate) user_id: Option<UserId>,
-}
-
 #[derive(Deserialize)]
 struct Granted {
     access_token: SecretString,
@@ -48,11 +41,10 @@ struct Signed {
     token: SecretString,
 }
 
-/// The claims that matter here, of either token.
+/// The claim that matters here, in seconds.
 #[derive(Default, Deserialize)]
 struct Claims {
     exp: Option<i64>,
-    lp_consumer_id: Option<String>,
 }
 
 impl PlatformClient {
@@ -81,7 +73,7 @@ impl PlatformClient {
         &self,
         app: &SecretString,
         consumer: &ExternalConsumerId,
-    ) -> Result<ConsumerToken, HttpError> {
+    ) -> Result<SecretString, HttpError> {
         let service = Service::Identity;
         let host = self.host(service).await?;
         let path = format!("/api/account/{}/consumer?v=1.0", self.account);
@@ -89,8 +81,7 @@ impl PlatformClient {
         let body = json!({ "ext_consumer_id": consumer });
         let call = Call { service, host: host.clone(), path, headers, body: Some(&body) };
         let Signed { token } = read(&self.post(call).await?, service, &host)?;
-        let user_id = claims(&token).lp_consumer_id.map(UserId::from);
-        Ok(ConsumerToken { token, user_id })
+        Ok(token)
     }
 }
 

@@ -1,64 +1,19 @@
 //! What the front does with connections that have no socket: webhooks, consumers, loading and unloading.
 
-use std::sync::Arc;
-
-use actix::{Addr, ArbiterHandle};
 use bytes::Bytes;
-use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::{
     id::{ConnectionId, ConversationId, ExternalConsumerId},
     ums::ConversationRequest,
-    webhook,
 };
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::{Address, Tertulia, answered};
+use super::{Tertulia, answered};
 use crate::{
-    connection::{ConnectionStatus, Stop, Surroundings},
     conversation::ConversationHandle,
-    intake::{
-        ConsumerProfile, Intake, IntakeSettings, Load, LoadError, OpenConversation, Unload, UnloadError,
-        WebhookArrived, WebhookError,
-    },
+    fleet::Address,
+    intake::{ConsumerProfile, Desk, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError},
     request::RequestFailure,
-    supervision::{GuardOptions, start_guarded_in},
 };
-
-/// The front's side of a connection without a socket.
-#[derive(Clone)]
-pub(super) struct Desk {
-    id: ConnectionId,
-    address: Addr<Intake>,
-    secret: SecretString,
-    /// Bounds the notifications taken and not handled yet.
-    window: Arc<Semaphore>,
-}
-
-impl Desk {
-    pub(super) fn start(
-        arbiter: &ArbiterHandle,
-        options: GuardOptions,
-        settings: IntakeSettings,
-        around: Surroundings,
-        status: watch::Sender<ConnectionStatus>,
-    ) -> Self {
-        let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
-        let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
-        let address = start_guarded_in(arbiter, options, move |_| Intake::new(settings, around, status));
-        Self { id, address, secret, window }
-    }
-
-    pub(super) fn stop(&self) {
-        self.address.do_send(Stop);
-    }
-
-    async fn take(self, body: Bytes) -> Result<(), WebhookError> {
-        let overloaded = || WebhookError::Overloaded(self.id.clone());
-        let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
-        // The mailbox ends with its actor, which is restarted or was stopped.
-        self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))
-    }
-}
 
 impl Tertulia {
     /// Takes a webhook of the platform: `signature` is its `x-liveperson-signature`, `body` its raw bytes (protocol
@@ -74,10 +29,7 @@ impl Tertulia {
         body: Bytes,
     ) -> Result<(), WebhookError> {
         let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
-        if let Err(error) = webhook::verify(desk.secret.expose_secret().as_bytes(), &body, signature) {
-            self.metrics().webhooks_refused.inc();
-            return Err(error.into());
-        }
+        desk.verify(signature, &body)?;
         desk.take(body).await
     }
 
@@ -136,8 +88,8 @@ impl Tertulia {
     }
 
     fn desk(&self, connection: &ConnectionId) -> Option<Desk> {
-        match &self.connections.get(connection)?.address {
-            Address::Intake(desk) => Some(desk.clone()),
+        match self.registry.get(connection)?.address {
+            Address::Intake(desk) => Some(desk),
             Address::Socket(_) => None,
         }
     }

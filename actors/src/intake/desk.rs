@@ -1,0 +1,62 @@
+//! Where notifications for a connection without a socket are handed in.
+
+use std::sync::Arc;
+
+use actix::{Addr, ArbiterHandle};
+use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
+use tertulia_core::{id::ConnectionId, webhook};
+use tokio::sync::{Semaphore, watch};
+
+use super::{Intake, IntakeSettings, WebhookArrived, WebhookError};
+use crate::{
+    connection::{ConnectionStatus, Stop, Surroundings},
+    metrics::Metrics,
+    supervision::{GuardOptions, start_guarded_in},
+};
+
+/// The outside of a connection without a socket: checks and bounds what is handed in.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    id: ConnectionId,
+    pub(crate) address: Addr<Intake>,
+    secret: SecretString,
+    metrics: Arc<Metrics>,
+    /// Bounds the notifications taken and not handled yet.
+    window: Arc<Semaphore>,
+}
+
+impl Desk {
+    pub(crate) fn start(
+        arbiter: &ArbiterHandle,
+        options: GuardOptions,
+        settings: IntakeSettings,
+        around: Surroundings,
+        status: Arc<watch::Sender<ConnectionStatus>>,
+    ) -> Self {
+        let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
+        let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
+        let metrics = Arc::clone(&around.metrics);
+        let address = start_guarded_in(arbiter, options, move |_| Intake::new(settings, around, status));
+        Self { id, address, secret, metrics, window }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.address.do_send(Stop);
+    }
+
+    /// Checks a webhook's signature; a wrong one is counted.
+    pub(crate) fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<(), WebhookError> {
+        webhook::verify(self.secret.expose_secret().as_bytes(), body, signature).map_err(|error| {
+            self.metrics.webhooks_refused.inc();
+            error.into()
+        })
+    }
+
+    pub(crate) async fn take(&self, body: Bytes) -> Result<(), WebhookError> {
+        let overloaded = || WebhookError::Overloaded(self.id.clone());
+        let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
+        // The mailbox ends with its actor, which is restarted or was stopped.
+        self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))
+    }
+}
