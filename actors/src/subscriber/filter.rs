@@ -9,8 +9,8 @@ use super::EventData;
 /// Which events a subscriber wants. What is empty does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    connections: HashSet<ConnectionId>,
-    conversations: HashSet<ConversationId>,
+    pub(super) connections: HashSet<ConnectionId>,
+    pub(super) conversations: HashSet<ConversationId>,
     names: HashSet<Box<str>>,
 }
 

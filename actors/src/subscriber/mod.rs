@@ -3,6 +3,7 @@
 mod actor;
 mod event;
 mod filter;
+mod route;
 mod routing;
 mod stream;
 #[cfg(test)]
@@ -11,5 +12,6 @@ mod tests;
 pub use actor::{Sink, SinkError, Subscriber};
 pub use event::{Event, EventData, EventId, Origin};
 pub use filter::Filter;
-pub use routing::{Delivery, RoutingTable, Subject, Subscription};
+pub use route::Delivery;
+pub use routing::{RoutingTable, Subject, Subscription};
 pub use stream::{EventStream, Lagged};

@@ -11,24 +11,10 @@ use tertulia_core::id::ConversationId;
 use tokio::sync::mpsc;
 
 use super::{
-    Event, EventData, EventId, Filter, Origin,
-    stream::{EventStream, Item},
+    Delivery, Event, EventData, EventId, EventStream, Filter, Origin,
+    route::{Route, Routes, Target},
 };
-use crate::{
-    metrics::Metrics,
-    supervision::{Depth, DepthPermit},
-};
-
-/// An event on its way to a subscriber's actor. It counts against the subscriber's queue until it is dropped.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub struct Delivery {
-    /// The event.
-    pub event: Arc<Event>,
-    /// Events that were dropped just before this one, because the queue was full.
-    pub missed: u64,
-    pub(super) _place: DepthPermit,
-}
+use crate::{metrics::Metrics, supervision::Depth};
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug)]
@@ -57,26 +43,12 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Where matching events go. Nothing here ever waits: a full queue drops the event for that subscriber alone, counts
-/// it, and says so with the next one that fits.
-enum Target {
-    Stream(mpsc::Sender<Item>),
-    Actor { recipient: Recipient<Delivery>, queue: Depth },
-}
-
-struct Route {
-    number: u64,
-    filter: Filter,
-    target: Target,
-    missed: AtomicU64,
-}
-
 /// All subscribers of a process, and the numbering of its events.
 pub struct RoutingTable {
     epoch: Arc<str>,
     next_offset: AtomicU64,
     next_route: AtomicU64,
-    routes: ArcSwap<Vec<Arc<Route>>>,
+    routes: ArcSwap<Routes>,
     /// Serialises changes of `routes`; readers never take it.
     changing: Mutex<()>,
     metrics: Arc<Metrics>,
@@ -90,7 +62,7 @@ pub struct Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.table.change(|routes| routes.retain(|route| route.number != self.number));
+        self.table.change(|routes| routes.remove(self.number));
     }
 }
 
@@ -124,14 +96,10 @@ impl RoutingTable {
         let offset = self.next_offset.fetch_add(1, Ordering::Relaxed);
         self.metrics.events.inc();
         let routes = self.routes.load();
-        let mut wanted = routes
-            .iter()
-            .filter(|route| route.filter.wants(&origin.connection, subject.conversation(), &data))
-            .peekable();
-        if wanted.peek().is_none() {
+        let wanted = routes.wanting(&origin.connection, subject.conversation(), &data);
+        if wanted.is_empty() {
             return;
         }
-        let wanted: Vec<&Arc<Route>> = wanted.collect();
         let event = Arc::new(Event {
             id: EventId { epoch: Arc::clone(&self.epoch), offset },
             origin: Arc::clone(origin),
@@ -149,41 +117,15 @@ impl RoutingTable {
 
     fn add(self: &Arc<Self>, filter: Filter, target: Target) -> Subscription {
         let number = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let route = Arc::new(Route { number, filter, target, missed: AtomicU64::new(0) });
-        self.change(|routes| routes.push(route));
+        let route = Arc::new(Route::new(number, filter, target));
+        self.change(|routes| routes.add(&route));
         Subscription { table: Arc::clone(self), number }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Route>>)) {
+    fn change(&self, change: impl FnOnce(&mut Routes)) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut routes = Vec::clone(&self.routes.load());
+        let mut routes = Routes::clone(&self.routes.load());
         change(&mut routes);
         self.routes.store(Arc::new(routes));
-    }
-}
-
-impl Route {
-    fn offer(&self, event: &Arc<Event>) -> bool {
-        let missed = self.missed.swap(0, Ordering::Relaxed);
-        let taken = match &self.target {
-            Target::Stream(sender) => (missed == 0 || sender.try_send(Item::Missed(missed)).is_ok())
-                .then(|| sender.try_send(Item::Event(Arc::clone(event))).is_ok()),
-            Target::Actor { recipient, queue } => queue.try_enter().map(|place| {
-                recipient.do_send(Delivery { event: Arc::clone(event), missed, _place: place });
-                true
-            }),
-        };
-        match taken {
-            Some(true) => true,
-            // The notice of what was missed went out, so only this event is still to be told of.
-            Some(false) => {
-                self.missed.fetch_add(1, Ordering::Relaxed);
-                false
-            }
-            None => {
-                self.missed.fetch_add(missed + 1, Ordering::Relaxed);
-                false
-            }
-        }
     }
 }
