@@ -173,3 +173,100 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
         Incoming::Closed(Closure { by, code }, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use actix_http::ws::ProtocolError;
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    type Frames = Vec<Result<Frame, ProtocolError>>;
+
+    fn reader(
+        frames: Frames,
+        window: usize,
+    ) -> (Reader<impl Stream<Item = Result<Frame, ProtocolError>> + Unpin>, mpsc::Receiver<Message>) {
+        let (pongs, written) = mpsc::channel(8);
+        let source = stream::iter(frames);
+        let window = Arc::new(Semaphore::new(window));
+        (Reader { source, pongs, window, joined: None, max_bytes: 10, ended: false }, written)
+    }
+
+    fn part(item: Item) -> Result<Frame, ProtocolError> {
+        Ok(Frame::Continuation(item))
+    }
+
+    async fn read(frames: Frames) -> Vec<String> {
+        let (mut reader, _written) = reader(frames, 100);
+        let mut told = Vec::new();
+        while let Some(incoming) = reader.next().await {
+            told.push(match incoming {
+                Incoming::Text(bytes, _) => String::from_utf8_lossy(&bytes).into_owned(),
+                Incoming::Alive => "alive".to_owned(),
+                Incoming::Closed(closure, error) => {
+                    let why = error.map(|error| format!(": {error}")).unwrap_or_default();
+                    format!("{:?} {:?}{why}", closure.by, closure.code)
+                }
+            });
+        }
+        told
+    }
+
+    #[actix_rt::test]
+    async fn fragments_are_joined() {
+        let frames = vec![
+            part(Item::FirstText("one".into())),
+            part(Item::Continue(" two".into())),
+            part(Item::Last(" 3".into())),
+            Ok(Frame::Text("next".into())),
+        ];
+        assert_eq!(read(frames).await, ["one two 3", "next", "Transport None"]);
+    }
+
+    #[actix_rt::test]
+    async fn fragments_beyond_the_byte_limit_end_the_socket() {
+        let frames = vec![part(Item::FirstText("123456".into())), part(Item::Last("78901".into()))];
+        assert_eq!(read(frames).await, ["Us None: a message above the limit of 10 bytes"]);
+    }
+
+    /// Empty fragments cost no bytes, so their number is bounded too.
+    #[actix_rt::test]
+    async fn fragments_beyond_the_count_limit_end_the_socket() {
+        let mut frames = vec![part(Item::FirstText(Bytes::new()))];
+        frames.extend((0..MAX_FRAGMENTS).map(|_| part(Item::Continue(Bytes::new()))));
+        assert_eq!(read(frames).await, ["Us None: more than 1024 fragments of one message"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_ping_is_answered_and_shows_life() {
+        let (mut reader, mut written) = reader(vec![Ok(Frame::Ping("a".into()))], 1);
+        assert!(matches!(reader.next().await, Some(Incoming::Alive)));
+        assert_eq!(written.recv().await, Some(Message::Pong("a".into())));
+    }
+
+    #[actix_rt::test]
+    async fn a_close_tells_its_code_and_is_answered() {
+        let reason = CloseReason { code: CloseCode::from(4401), description: None };
+        let (mut reader, mut written) = reader(vec![Ok(Frame::Close(Some(reason)))], 1);
+        let Some(Incoming::Closed(closure, None)) = reader.next().await else { panic!() };
+        assert_eq!(closure, Closure { by: ClosedBy::Platform, code: Some(4401) });
+        assert!(matches!(written.recv().await, Some(Message::Close(_))));
+        assert!(reader.next().await.is_none());
+    }
+
+    /// Promise 6: what was read and is not handled yet is bounded; then nothing more is read.
+    #[actix_rt::test]
+    async fn nothing_is_read_while_the_window_is_used_up() {
+        let (mut reader, _written) = reader(vec![Ok(Frame::Text("1".into())), Ok(Frame::Text("2".into()))], 1);
+        let first = reader.next().await;
+        {
+            let mut second = pin!(reader.next());
+            assert!(second.as_mut().now_or_never().is_none());
+            drop(first);
+            assert!(matches!(second.await, Some(Incoming::Text(..))));
+        }
+    }
+}
