@@ -199,3 +199,30 @@ async fn a_lost_answer_opens_no_second_conversation() {
     }
     assert_eq!(stage.emulator.summary().conversations, 20);
 }
+
+/// Promise 6: what ended while the connection was away leaves memory after its `close`.
+#[actix_rt::test]
+async fn what_ended_while_away_leaves_memory() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.connect(ConnectionSettings { linger: Duration::from_millis(10), ..bot(1) }).await;
+    let mut ended = Vec::new();
+    for _ in 0..40 {
+        ended.push(stage.conversation(&bot).await);
+    }
+    let lasting = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    for conversation in &ended {
+        stage.emulator.close_conversation(conversation.id().as_str()).unwrap();
+    }
+    for _ in &ended {
+        stage.event("close").await;
+    }
+    let gone = async {
+        while stage.tertulia.conversations(&bot).len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    assert!(lasting.send_text("still here").await.is_ok());
+    assert_eq!(ended[0].send_text("gone").await.unwrap_err().code(), "unknown-conversation");
+}

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use actix::{
-    ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message, ResponseActFuture, ResponseFuture,
-    WrapFuture,
+    ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message, MessageResult, ResponseActFuture,
+    ResponseFuture, WrapFuture,
 };
 use futures_util::future::join_all;
 use tertulia_core::{
@@ -23,6 +23,9 @@ use crate::{
     request::{Lane, RequestFailure},
     subscriber::EventData,
 };
+
+/// Conversations whose fate is asked for at the same time.
+const SETTLED_TOGETHER: usize = 32;
 
 /// Why the plan cannot be finished on this socket.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +46,15 @@ struct LearnIdentity;
 #[rtype(result = "Result<Vec<ConversationId>, RequestFailure>")]
 struct TakeSnapshot;
 
-/// Asks what became of conversations that are known here and missing in the snapshot.
+/// Answers the conversations that are known here and missing in the snapshot.
+#[derive(Message)]
+#[rtype(result = "Vec<ConversationId>")]
+struct FindMissing(HashSet<ConversationId>);
+
+/// Asks what became of conversations; they leave memory after it.
 #[derive(Message)]
 #[rtype(result = "Result<(), RequestFailure>")]
-struct SettleMissing(HashSet<ConversationId>);
+struct Settle(Vec<ConversationId>);
 
 /// Asks for rings and sets the agent's state, as they were before.
 #[derive(Message)]
@@ -67,7 +75,9 @@ async fn resume(connection: Addr<Connection>) -> Result<Outcome, ResumeError> {
     connection.send(LearnIdentity).await??;
     let snapshot: HashSet<ConversationId> = connection.send(TakeSnapshot).await??.into_iter().collect();
     let conversations = snapshot.len();
-    connection.send(SettleMissing(snapshot)).await??;
+    for some in connection.send(FindMissing(snapshot)).await?.chunks(SETTLED_TOGETHER) {
+        connection.send(Settle(some.to_vec())).await??;
+    }
     connection.send(RestoreAgent).await??;
     let incomplete = connection.send(FillGaps).await??;
     Ok(Outcome { conversations, incomplete })
@@ -141,34 +151,38 @@ impl Handler<TakeSnapshot> for Connection {
     }
 }
 
-impl Handler<SettleMissing> for Connection {
-    type Result = ResponseFuture<Result<(), RequestFailure>>;
+impl Handler<FindMissing> for Connection {
+    type Result = MessageResult<FindMissing>;
 
-    fn handle(&mut self, SettleMissing(snapshot): SettleMissing, _: &mut Self::Context) -> Self::Result {
-        let missing: Vec<ConversationId> = self.children.keys().filter(|id| !snapshot.contains(*id)).cloned().collect();
-        let answers: Vec<_> = missing
-            .into_iter()
-            .map(|id| {
-                let (reply, answer) = oneshot::channel();
-                let stage = vec![Stage::Open, Stage::Close, Stage::Locked];
-                let query = ConversationQuery { conversation_id: Some(id.clone()), stage, ..Default::default() };
-                self.subscribe(query, true, reply);
-                if let Some(child) = self.children.get_mut(&id) {
+    fn handle(&mut self, FindMissing(snapshot): FindMissing, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.children.keys().filter(|id| !snapshot.contains(*id)).cloned().collect())
+    }
+}
+
+impl Handler<Settle> for Connection {
+    type Result = ResponseActFuture<Self, Result<(), RequestFailure>>;
+
+    fn handle(&mut self, Settle(missing): Settle, _: &mut Self::Context) -> Self::Result {
+        let states = missing.clone().into_iter().map(|id| {
+            let (reply, answer) = oneshot::channel();
+            let stage = vec![Stage::Open, Stage::Close, Stage::Locked];
+            let query = ConversationQuery { conversation_id: Some(id), stage, ..ConversationQuery::default() };
+            self.subscribe(query, true, reply);
+            answer
+        });
+        let answers = join_all(states.collect::<Vec<_>>());
+        Box::pin(answers.into_actor(self).map(move |answers, connection, _| {
+            for id in &missing {
+                if let Some(child) = connection.children.get_mut(id) {
                     child.leaves();
                 }
-                answer
-            })
-            .collect();
-        Box::pin(async move {
-            for answer in answers {
-                // A conversation this login may not see any more has no state to be had; it leaves without one.
-                match answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) {
-                    Ok(_) | Err(RequestFailure::Answer(_)) => {}
-                    Err(failure) => return Err(failure),
-                }
             }
-            Ok(())
-        })
+            answers.into_iter().try_for_each(|answer| match answer.unwrap_or(Err(RequestFailure::ConnectionLost)) {
+                // What this login may not see any more has no state to be had; it leaves without one.
+                Ok(_) | Err(RequestFailure::Answer(_)) => Ok(()),
+                Err(failure) => Err(failure),
+            })
+        }))
     }
 }
 
