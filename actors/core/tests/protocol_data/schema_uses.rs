@@ -217,11 +217,10 @@ pub(crate) const UNCONCERNED: &[(&str, &str)] = &[
     ("schemas-2017/userprofile/customerInfo.json", "passed on raw, within authenticatedData"),
     ("schemas-2017/userprofile/personalInfo.json", "passed on raw, within authenticatedData"),
     ("schemas-2017/userprofile/authinfo.json", "passed on raw, within authenticatedData"),
-    ("rich-content-validator/abcBotResponse.json", "metadata of one channel, passed on raw"),
-    ("rich-content-validator/abcMetadataRoot.json", "metadata of one channel, passed on raw"),
-    ("rich-content-validator/fbQuickReplyRoot.json", "quick replies of one channel, passed on raw"),
-    ("rich-content-validator/rbmQuickReplyRoot.json", "quick replies of one channel, passed on raw"),
-    ("rich-content-validator/whatsappQuickReplyRoot.json", "quick replies of one channel, passed on raw"),
+    (
+        "rich-content-validator/abcMetadataRoot.json",
+        "its limit is the one of all metadata, and its parts are published nowhere",
+    ),
 ];
 
 #[test]
