@@ -123,7 +123,7 @@ impl Account {
     }
 }
 
-/// What one simulated consumer does, step by step.
+/// What one simulated consumer or administrator does, step by step.
 impl Account {
     /// Opens a conversation for a consumer, or for a new one.
     pub(crate) fn open_conversation(&self, consumer: Option<String>, skill: Option<String>) -> String {
@@ -140,6 +140,13 @@ impl Account {
         let sequence = hub.platform.say(conversation, text, now());
         hub.flush();
         sequence
+    }
+
+    pub(crate) fn change_group(&self, conversation: &str, group: &str) -> Result<(), Refusal> {
+        let mut hub = self.hub();
+        let changed = hub.platform.change_group(conversation, group, now());
+        hub.flush();
+        changed
     }
 
     pub(crate) fn close_conversation(&self, conversation: &str) -> Result<(), Refusal> {

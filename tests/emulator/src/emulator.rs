@@ -187,6 +187,15 @@ impl Emulator {
         closed.map_err(|refusal| Refused { code: refusal.code, text: refusal.text })
     }
 
+    /// An administrator moves a conversation to another agent group; no request of the protocol can.
+    ///
+    /// # Errors
+    /// When there is no such conversation.
+    pub fn change_group(&self, conversation: &str, group: &str) -> Result<(), Refused> {
+        let changed = self.account.change_group(conversation, group);
+        changed.map_err(|refusal| Refused { code: refusal.code, text: refusal.text })
+    }
+
     /// Starts simulated traffic; the id of the run.
     pub fn traffic(&self, spec: TrafficSpec) -> String {
         lock(&self.account.traffic).start(spec, now())

@@ -94,13 +94,15 @@ impl Hub {
     pub(crate) fn connector_caller(
         &mut self,
         consumer: &ConsumerId,
+        app: &str,
         token: String,
         queue: Option<Sender<Outgoing>>,
         now: Millis,
     ) -> Caller {
         let party = Party::Consumer(consumer.clone());
         let known = self.webhooks.get(consumer).copied().filter(|socket| self.sockets.contains_key(socket));
-        let mut caller = Caller { socket: SocketId(0), party, dialect: Dialect::V3, client_properties: None };
+        let app = Some(Arc::from(app));
+        let mut caller = Caller { socket: SocketId(0), party, dialect: Dialect::V3, client_properties: None, app };
         if let Some(socket) = known {
             if let Some(open) = self.sockets.get_mut(&socket) {
                 open.handle.token = Some(token);

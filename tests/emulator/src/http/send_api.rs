@@ -58,7 +58,7 @@ fn perform(account: &Account, caller: &Caller, request: &Request) -> Result<Valu
 
 fn caller(account: &Account, speaker: Speaker) -> Caller {
     let queue = lock(&account.apps).queue(&speaker.app);
-    account.hub().connector_caller(&speaker.consumer, speaker.token, queue, now())
+    account.hub().connector_caller(&speaker.consumer, &speaker.app, speaker.token, queue, now())
 }
 
 /// `[SetUserProfile, ConsumerRequestConversation]`, in this order.

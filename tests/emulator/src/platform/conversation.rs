@@ -116,6 +116,10 @@ pub(crate) struct Conversation {
     pub(crate) first: bool,
     pub(crate) context: Box<RawValue>,
     pub(crate) campaign: Option<Box<RawValue>>,
+    /// The application through which it was opened, `appInstId`.
+    pub(crate) app: Option<Arc<str>>,
+    /// The agent group.
+    pub(crate) group: Option<String>,
     pub(crate) handler: Option<(String, String)>,
     pub(crate) dialogs: Vec<Dialog>,
     pub(crate) last_content: Option<Arc<Record>>,

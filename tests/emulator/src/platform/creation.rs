@@ -1,5 +1,7 @@
 //! New conversations, opened by a consumer, by an agent, or by a simulated consumer (protocol §5.3).
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -19,6 +21,8 @@ pub(crate) struct NewConversation {
     pub(crate) ttr: Option<String>,
     pub(crate) context: Option<Value>,
     pub(crate) campaign: Option<Box<RawValue>>,
+    /// The application through which the consumer asked.
+    pub(crate) app: Option<Arc<str>>,
     pub(crate) traffic: Option<u32>,
 }
 
@@ -85,6 +89,7 @@ impl Platform {
             ttr: body.ttr_def_name,
             context,
             campaign: body.campaign_info.filter(|raw| raw.get() != "null"),
+            app: caller.app.clone(),
             traffic: None,
         };
         let id = self.open_conversation(consumer, new, now);
@@ -138,6 +143,8 @@ impl Platform {
             first,
             context: to_raw_value(&context).unwrap_or_else(|_| RawValue::NULL.to_owned()),
             campaign: new.campaign,
+            app: new.app,
+            group: None,
             handler: None,
             dialogs: vec![main],
             last_content: None,

@@ -199,6 +199,16 @@ impl Platform {
         self.directory.step_up(from, to);
     }
 
+    /// An administrator moves a conversation to another agent group.
+    pub(crate) fn change_group(&mut self, conversation: &str, group: &str, now: Millis) -> Result<(), Refusal> {
+        let conversation = self.conversation_mut(conversation)?;
+        conversation.group = Some(group.to_owned());
+        conversation.touch(now);
+        let id = conversation.id.clone();
+        self.changed(&id, now);
+        Ok(())
+    }
+
     /// Every accepted event, in order.
     pub(crate) fn ledger(&self) -> &[Arc<Record>] {
         &self.ledger

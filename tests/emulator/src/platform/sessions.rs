@@ -18,6 +18,8 @@ pub(crate) struct Caller {
     pub(crate) party: Party,
     pub(crate) dialect: Dialect,
     pub(crate) client_properties: Option<Arc<RawValue>>,
+    /// The application that speaks for a consumer, by its id.
+    pub(crate) app: Option<Arc<str>>,
 }
 
 #[derive(Debug)]

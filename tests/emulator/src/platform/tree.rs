@@ -83,6 +83,10 @@ struct Details<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     campaign_info: Option<&'a RawValue>,
     conversation_handler_details: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_inst_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -151,6 +155,9 @@ pub(crate) fn tree(conversation: &Conversation, directory: &Directory, style: Tr
             Some((account, skill)) => json!({"accountId": account, "skillId": skill}),
             None => json!({"accountId": style.account, "skillId": conversation.skill}),
         },
+        app_inst_id: conversation.app.as_deref(),
+        // Not delivered to consumers (wire-from-sdk §2.1).
+        group_id: conversation.group.as_deref().filter(|_| !v3),
     };
     text(&Tree {
         conv_id: &conversation.id,

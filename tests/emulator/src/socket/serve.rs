@@ -51,7 +51,7 @@ enum Read {
 pub(crate) fn admit(account: &Account, handle: &mut SocketHandle, identity: Identity) -> Admitted {
     let Identity { party, dialect, client_properties, token } = identity;
     handle.token = token;
-    let caller = Caller { socket: SocketId(0), party, dialect, client_properties };
+    let caller = Caller { socket: SocketId(0), party, dialect, client_properties, app: None };
     Admitted { socket: account.hub().open(caller, handle.clone()), dialect }
 }
 

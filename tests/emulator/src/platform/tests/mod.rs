@@ -56,7 +56,7 @@ impl Desk {
     fn socket(&mut self, party: Party, dialect: Dialect) -> SocketId {
         self.sockets += 1;
         let socket = SocketId(self.sockets);
-        self.platform.open_socket(Caller { socket, party, dialect, client_properties: None });
+        self.platform.open_socket(Caller { socket, party, dialect, client_properties: None, app: None });
         socket
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{desk, desk_with};
 use crate::dialect::Dialect;
-use crate::platform::{AgentIndex, Party};
+use crate::platform::{AgentIndex, ConsumerId, NewConversation, Party};
 
 #[test]
 fn the_brand_gets_both_participant_maps_with_the_same_keys_and_the_consumer_a_list() {
@@ -74,4 +74,16 @@ fn the_last_content_event_is_in_the_tree_unless_the_platform_loses_it() {
     assert_eq!(last["originatorMetadata"], json!({"id": "ann", "role": "CONSUMER"}));
     desk.platform.omit_last_content(true);
     assert!(desk.state(&id).get("lastContentEventNotification").is_none());
+}
+
+#[test]
+fn a_conversation_names_the_application_that_opened_it_and_the_group_that_has_it() {
+    let mut desk = desk();
+    let by_app = NewConversation { app: Some("app-1".into()), ..NewConversation::default() };
+    let id = desk.platform.open_conversation(&ConsumerId::new("ann"), by_app, desk.now).to_string();
+    assert_eq!(desk.state(&id)["conversationDetails"]["appInstId"], "app-1");
+    assert!(desk.state(&id)["conversationDetails"].get("groupId").is_none());
+    desk.platform.change_group(&id, "7", desk.now).unwrap();
+    assert_eq!(desk.state(&id)["conversationDetails"]["groupId"], "7");
+    assert!(desk.platform.change_group("none", "7", desk.now).is_err());
 }
