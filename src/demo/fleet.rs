@@ -47,12 +47,14 @@ pub(super) fn platform(emulator: &Emulator) -> PlatformSettings {
     }
 }
 
-/// Its faults come every few hundred milliseconds, so that a connection is hardly ever stable: the usual back-off would
-/// only measure itself.
+/// Its faults come every few hundred milliseconds, so that a connection is hardly ever stable: with the usual pauses a
+/// demo would only measure those.
 fn impatient(settings: ConnectionSettings) -> ConnectionSettings {
     let policy = SessionPolicy {
         first_retry_within: Duration::from_millis(500),
         backoff_max: Duration::from_secs(1),
+        keep_alive_every: Duration::from_secs(2),
+        dead_after: Duration::from_secs(5),
         ..settings.policy
     };
     ConnectionSettings { policy, ..settings }
