@@ -1,0 +1,126 @@
+//! One subscriber's route, and the routes found by what an event is about.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use actix::Recipient;
+use tertulia_core::id::{ConnectionId, ConversationId};
+use tokio::sync::mpsc;
+
+use super::{Event, EventData, Filter, stream::Item};
+use crate::supervision::{Depth, DepthPermit};
+
+/// An event on its way to a subscriber's actor. It counts against the subscriber's queue until it is dropped.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Delivery {
+    /// The event.
+    pub event: Arc<Event>,
+    /// Events that were dropped just before this one, because the queue was full.
+    pub missed: u64,
+    pub(super) _place: DepthPermit,
+}
+
+/// Where matching events go. Nothing here ever waits: a full queue drops the event for that subscriber alone, counts
+/// it, and says so with the next one that fits.
+pub(super) enum Target {
+    Stream(mpsc::Sender<Item>),
+    Actor { recipient: Recipient<Delivery>, queue: Depth },
+}
+
+/// One subscriber's way through the table.
+pub(super) struct Route {
+    number: u64,
+    filter: Filter,
+    target: Target,
+    missed: AtomicU64,
+}
+
+/// All routes. Each stands under the narrowest thing its filter names, so that an event meets those of its own
+/// conversation and connection, and no others.
+#[derive(Clone, Default)]
+pub(super) struct Routes {
+    everywhere: Vec<Arc<Route>>,
+    of_connection: HashMap<ConnectionId, Vec<Arc<Route>>>,
+    of_conversation: HashMap<ConversationId, Vec<Arc<Route>>>,
+}
+
+impl Routes {
+    pub(super) fn add(&mut self, route: &Arc<Route>) {
+        let Filter { connections, conversations, .. } = &route.filter;
+        if !conversations.is_empty() {
+            for id in conversations {
+                self.of_conversation.entry(id.clone()).or_default().push(Arc::clone(route));
+            }
+        } else if !connections.is_empty() {
+            for id in connections {
+                self.of_connection.entry(id.clone()).or_default().push(Arc::clone(route));
+            }
+        } else {
+            self.everywhere.push(Arc::clone(route));
+        }
+    }
+
+    pub(super) fn remove(&mut self, number: u64) {
+        self.everywhere.retain(|route| route.number != number);
+        remove_under(&mut self.of_connection, number);
+        remove_under(&mut self.of_conversation, number);
+    }
+
+    /// The routes that want an event.
+    pub(super) fn wanting<'r>(
+        &'r self,
+        connection: &ConnectionId,
+        conversation: Option<&ConversationId>,
+        data: &EventData,
+    ) -> Vec<&'r Arc<Route>> {
+        let of_conversation = conversation.and_then(|id| self.of_conversation.get(id)).into_iter().flatten();
+        let of_connection = self.of_connection.get(connection).into_iter().flatten();
+        let candidates = self.everywhere.iter().chain(of_connection).chain(of_conversation);
+        candidates.filter(|route| route.filter.wants(connection, conversation, data)).collect()
+    }
+}
+
+fn remove_under<K: Eq + Hash>(routes: &mut HashMap<K, Vec<Arc<Route>>>, number: u64) {
+    routes.retain(|_, routes| {
+        routes.retain(|route| route.number != number);
+        !routes.is_empty()
+    });
+}
+
+impl Route {
+    pub(super) fn new(number: u64, filter: Filter, target: Target) -> Self {
+        Self { number, filter, target, missed: AtomicU64::new(0) }
+    }
+
+    /// Hands the event over; `false` where it had to be dropped.
+    pub(super) fn offer(&self, event: &Arc<Event>) -> bool {
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        let taken = match &self.target {
+            Target::Stream(sender) => (missed == 0 || sender.try_send(Item::Missed(missed)).is_ok())
+                .then(|| sender.try_send(Item::Event(Arc::clone(event))).is_ok()),
+            Target::Actor { recipient, queue } => queue.try_enter().map(|place| {
+                recipient.do_send(Delivery { event: Arc::clone(event), missed, _place: place });
+                true
+            }),
+        };
+        match taken {
+            Some(true) => true,
+            // The notice of what was missed went out, so only this event is still to be told of.
+            Some(false) => {
+                self.missed.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+            None => {
+                self.missed.fetch_add(missed + 1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+}
