@@ -63,3 +63,21 @@ async fn a_snapshot_right_behind_its_answer_is_taken() {
     let manager = stage.connect(manager()).await;
     assert_eq!(stage.known(&manager), HashSet::from([id]));
 }
+
+/// CV-N2, CV-M8: repeated notifications are counted at their conversation, however they are recognised.
+#[actix_rt::test]
+async fn repetitions_are_counted_and_change_nothing() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Duplicate).user("bot1").count(3));
+    for text in ["1", "2", "3"] {
+        conversation.send_text(text).await.unwrap();
+    }
+    let members = conversation.members().await.unwrap();
+    let count = |name: &str| members[name].as_u64().unwrap();
+    let metrics = stage.tertulia.metrics();
+    assert_eq!(count("notificationCount"), metrics.state_notifications_processed.get());
+    assert_eq!(count("notificationIgnoredCount"), metrics.state_notifications_ignored.get());
+    assert_eq!(stage.texts(&bot, 3).await, ["1", "2", "3"]);
+}

@@ -11,7 +11,7 @@ use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, SubscriptionId},
     session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session},
-    ums::AgentState,
+    ums::{AgentState, RepeatedFrames},
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -71,6 +71,7 @@ pub struct Connection {
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
     pub(super) subscriptions: Subscriptions,
+    pub(super) repeated: RepeatedFrames,
     pub(super) ring_subscription: Option<SubscriptionId>,
     pub(super) rings: RingTable,
     pub(super) agent_state: Option<AgentState>,
@@ -107,6 +108,7 @@ impl Connection {
             identity: None,
             socket: None,
             subscriptions: Subscriptions::default(),
+            repeated: RepeatedFrames::default(),
             ring_subscription: None,
             rings: RingTable::default(),
             children: HashMap::new(),
@@ -258,6 +260,7 @@ impl Connection {
     pub(super) fn lose_socket(&mut self) {
         self.socket = None;
         self.subscriptions.forget_socket();
+        self.repeated.clear();
         self.ring_subscription = None;
         // An offer whose acceptance was lost stands still, and is to be accepted again.
         self.rings = RingTable::default();

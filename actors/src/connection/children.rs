@@ -133,6 +133,7 @@ impl Connection {
 
     fn forget_child(&mut self, id: &ConversationId) {
         if let Some(child) = self.children.remove(id) {
+            self.repeated.forget(id);
             child.address.do_send(Leave);
             self.around.directory.remove(&self.settings.id, id);
             self.around.metrics.conversations.dec();

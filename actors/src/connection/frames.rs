@@ -8,7 +8,10 @@ use serde_json::Value;
 use tertulia_core::{
     id::{ConversationId, RequestId},
     session::{ClosedBy, Closure},
-    ums::{ChangeKind, ConversationChanges, Frame, Messages, Nothing, Notification, Request, RequestFrame, Response},
+    ums::{
+        ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Nothing, Notification, Request,
+        RequestFrame, Response,
+    },
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -24,6 +27,12 @@ const TOO_BIG: u16 = 1009;
 impl Connection {
     pub(super) fn take_frame(&mut self, frame: &Bytes, place: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         self.metrics().frames.inc();
+        let fingerprint = FrameFingerprint::of(frame);
+        if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
+            let (id, raw) = (id.clone(), frame.slice_ref(state));
+            self.child(&id, ctx).take_state(StateArrived { raw, place: Place::new(place) }, false);
+            return;
+        }
         let decoded = match std::str::from_utf8(frame) {
             Ok(text) => Frame::decode(text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -36,7 +45,10 @@ impl Connection {
             }
             _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
             Ok(Frame::Notification(notification)) => match notification {
-                Notification::Conversations(changes) => self.take_changes(frame, &changes, place, ctx),
+                Notification::Conversations(changes) => {
+                    self.note_repeatable(fingerprint, frame, &changes);
+                    self.take_changes(frame, &changes, place, ctx);
+                }
                 Notification::Messages(messages) => self.take_messages(frame, &messages, place, ctx),
                 Notification::Rings(rings) => self.take_rings(&rings, ctx),
                 Notification::AgentStates(_) => {}
@@ -104,6 +116,14 @@ impl Connection {
             named.push(id);
         }
         self.note_page(changes, named);
+    }
+
+    /// Notes a change of one conversation: its repetition, the commonest of all notifications, needs no decoding.
+    fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
+        let [change] = &changes.changes[..] else { return };
+        if let (ChangeKind::Upsert, Some(id), Some(state)) = (&change.kind, change.conversation_id(), change.result) {
+            self.repeated.note(fingerprint, frame, &ConversationId::from(&id), state.get().as_bytes());
+        }
     }
 
     /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
