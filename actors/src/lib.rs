@@ -3,6 +3,7 @@
 mod builder;
 pub mod connection;
 pub mod conversation;
+pub mod files;
 mod fleet;
 pub mod intake;
 pub mod metrics;

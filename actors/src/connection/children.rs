@@ -73,6 +73,7 @@ impl Connection {
         let me = ctx.address();
         let upstream = Upstream {
             requests: me.clone().recipient(),
+            client: self.client.clone(),
             dialogs: me.clone().recipient(),
             routing: Arc::clone(&self.around.routing),
             origin: Arc::clone(&self.origin),

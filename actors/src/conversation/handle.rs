@@ -17,12 +17,12 @@ use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
 use super::{CommandFailure, Conversation, Done, Inspect, Perform, TakeSnapshot};
-use crate::supervision::Depth;
+use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 /// How much longer the caller waits than the conversation, which answers first.
-const MARGIN: Duration = Duration::from_secs(5);
+pub(super) const MARGIN: Duration = Duration::from_secs(5);
 
 /// A caller's hold on a conversation. Cheap to clone, usable from any thread.
 ///
@@ -55,6 +55,15 @@ impl ConversationHandle {
         &self.0.connection
     }
 
+    pub(super) fn address(&self) -> &Addr<Conversation> {
+        &self.0.address
+    }
+
+    /// Takes a place among what waits in the conversation.
+    pub(super) fn enter(&self) -> Option<DepthPermit> {
+        self.0.queue.try_enter()
+    }
+
     /// Carries out a command under the caller's own key, within `patience`.
     ///
     /// # Errors
@@ -65,7 +74,7 @@ impl ConversationHandle {
         command: Command,
         patience: Duration,
     ) -> Result<Done, CommandFailure> {
-        let place = self.0.queue.try_enter().ok_or(CommandFailure::Overloaded)?;
+        let place = self.enter().ok_or(CommandFailure::Overloaded)?;
         let (reply, done) = oneshot::channel();
         let deadline = Instant::now() + patience;
         self.0.address.do_send(Perform { command, key: key.clone(), deadline, reply, place });

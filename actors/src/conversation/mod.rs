@@ -7,6 +7,7 @@ mod actor;
 mod commands;
 mod directory;
 mod failure;
+mod files;
 mod handle;
 mod history;
 mod messages;
@@ -17,6 +18,7 @@ pub use actor::Conversation;
 pub use commands::Done;
 pub use directory::Directory;
 pub use failure::CommandFailure;
+pub use files::Uploaded;
 pub use handle::ConversationHandle;
 pub(crate) use messages::{
     CatchUp, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, SpeakFor,

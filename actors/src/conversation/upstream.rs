@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::DialogKnown;
 use crate::{
     metrics::Metrics,
+    platform::PlatformClient,
     request::Ask,
     subscriber::{Origin, RoutingTable},
 };
@@ -16,6 +17,8 @@ use crate::{
 /// What a conversation knows of its connection.
 pub(crate) struct Upstream {
     pub(crate) requests: Recipient<Ask>,
+    /// For files.
+    pub(crate) client: Option<PlatformClient>,
     pub(crate) dialogs: Recipient<DialogKnown>,
     pub(crate) routing: Arc<RoutingTable>,
     pub(crate) origin: Arc<Origin>,

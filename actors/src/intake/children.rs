@@ -88,6 +88,7 @@ impl Intake {
         let me = ctx.address();
         let upstream = Upstream {
             requests: me.clone().recipient(),
+            client: self.sender.as_ref().map(|sender| sender.client.clone()),
             dialogs: me.clone().recipient(),
             routing: Arc::clone(&self.around.routing),
             origin: Arc::clone(&self.origin),

@@ -191,16 +191,9 @@ async fn answer<S>(mut response: awc::ClientResponse<S>, service: Service, host:
 where
     S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,
 {
-    let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
     let body = response.body().limit(MAX_ANSWER).await;
-    if !status.is_success() {
-        let text = body.map(|bytes| beginning(&bytes)).unwrap_or_default();
-        return Err(HttpError::Status { service, host: host.to_owned(), status: status.as_u16(), text, retry_after });
+    if !response.status().is_success() {
+        return Err(refused(service, host, &response, &body.unwrap_or_default()));
     }
     body.map(|bytes| bytes.to_vec()).map_err(|error| HttpError::Unexpected {
         service,
@@ -209,8 +202,16 @@ where
     })
 }
 
-fn beginning(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().take(200).collect()
+/// The error an answer is whose status is no success.
+pub(super) fn refused<S>(service: Service, host: &str, response: &awc::ClientResponse<S>, body: &[u8]) -> HttpError {
+    let retry_after = response.headers().get(header::RETRY_AFTER);
+    HttpError::Status {
+        service,
+        host: host.to_owned(),
+        status: response.status().as_u16(),
+        text: String::from_utf8_lossy(body).chars().take(200).collect(),
+        retry_after: retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs),
+    }
 }
 
 pub(super) fn unreachable(service: Service, host: &str, error: &SendRequestError) -> HttpError {

@@ -8,6 +8,7 @@ mod pacing;
 mod send;
 mod sentinel;
 mod socket;
+mod storage;
 mod tls;
 
 use std::{sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ pub use tls::TlsError;
 
 pub(crate) use send::{SendAnswer, SendFailure, SendPath};
 pub(crate) use sentinel::AppToken;
+pub(crate) use storage::{StoreFailure, StoredFile};
 
 use discovery::Host;
 use pacing::Turns;
@@ -39,6 +41,8 @@ pub struct PlatformSettings {
     pub authorities: Vec<String>,
     /// How long one HTTP request may take.
     pub request_timeout: Duration,
+    /// How long one try to send or read a file may take.
+    pub transfer_timeout: Duration,
     /// The largest frame taken that nobody asked for, in bytes. What is larger ends the socket.
     pub max_frame_bytes: usize,
     /// The largest snapshot or answer taken, in bytes, in one frame or several. A snapshot has up to 1001
@@ -54,6 +58,7 @@ impl Default for PlatformSettings {
             discovery: "https://adminlogin.liveperson.net".to_owned(),
             authorities: Vec::new(),
             request_timeout: Duration::from_secs(10),
+            transfer_timeout: Duration::from_secs(60),
             max_frame_bytes: 1024 * 1024,
             max_answer_bytes: 16 * 1024 * 1024,
             pace: Pace::default(),

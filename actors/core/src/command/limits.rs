@@ -22,6 +22,8 @@ pub struct Limits {
     pub note_budget: NoteBudget,
     /// Entries of metadata, the one with the command's key among them.
     pub metadata_items: usize,
+    /// Bytes of a file that is uploaded.
+    pub file_bytes: u64,
     /// Bytes of a file's preview.
     pub preview_bytes: usize,
     /// Where consumers read quick replies.
@@ -38,6 +40,7 @@ impl Default for Limits {
             note_chars: 5_000,
             note_budget: NoteBudget::WholeField,
             metadata_items: 32,
+            file_bytes: 3 * 1024 * 1024,
             preview_bytes: 30 * 1024,
             quick_replies: Channel::Web,
             strictness: Strictness::Schema,

@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     note_chars: 10,
     note_budget: NoteBudget::WholeField,
     metadata_items: 4,
+    file_bytes: 32,
     preview_bytes: 16,
     quick_replies: Channel::Web,
     strictness: Strictness::Schema,

@@ -1,0 +1,17 @@
+//! Files: what may be sent, how it gets to the platform's storage and back, and what can go wrong (CV-F16, FL-1 to
+//! FL-4).
+
+mod download;
+mod error;
+mod file_type;
+mod source;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+pub use download::FileDownload;
+pub use error::FileError;
+pub use file_type::FileType;
+pub use source::{ByteStream, UploadSource};
+
+pub(crate) use transfer::Storage;

@@ -1,0 +1,172 @@
+//! A transfer: an address from the platform, the bytes to or from the storage, and what is tried again.
+
+use std::time::Duration;
+
+use actix::Recipient;
+use futures_util::StreamExt;
+use tertulia_core::ums::{AnswerError, Dialect, DownloadUrlRequest, FileSize, Request, SignedUrl, UploadUrlRequest};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
+
+use super::{
+    FileDownload, FileError, UploadSource,
+    download::{WAITING, file_name},
+    source::{SourceError, measured},
+};
+use crate::{
+    platform::{HttpError, PlatformClient, StoreFailure},
+    request::{Ask, Lane, RequestFailure},
+};
+
+/// Tries of one transfer where the storage is in trouble, the first included.
+const TRIES: u32 = 3;
+/// The pause before the next try, and before the platform is asked for an address again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The way to the platform's storage, by the requests of one connection.
+pub(crate) struct Storage {
+    pub(crate) client: PlatformClient,
+    pub(crate) requests: Recipient<Ask>,
+    pub(crate) dialect: Dialect,
+}
+
+/// What may be tried again.
+#[derive(Default)]
+struct Tries {
+    made: u32,
+    renewed: bool,
+}
+
+/// How to go on after a failure.
+enum Next {
+    /// With a new address: this one is used up (§5.10).
+    Renew,
+    /// With the same one.
+    Repeat,
+    GiveUp,
+}
+
+impl Tries {
+    fn after(&mut self, failure: &HttpError) -> Next {
+        self.made += 1;
+        match failure.status() {
+            Some(401 | 403) if !self.renewed => {
+                self.renewed = true;
+                Next::Renew
+            }
+            None | Some(408 | 429 | 500..) if self.made < TRIES => Next::Repeat,
+            _ => Next::GiveUp,
+        }
+    }
+}
+
+impl Storage {
+    /// Stores a file, and answers its path there. Waits for a connection that is away; the caller sets the deadline.
+    pub(crate) async fn upload(&self, mut source: UploadSource) -> Result<String, FileError> {
+        let UploadSource { file_type, size, .. } = source;
+        let wanted = Request::UploadUrl(UploadUrlRequest {
+            file_size: FileSize::new(size, self.dialect),
+            file_type: file_type.as_str().to_owned(),
+        });
+        let mut tries = Tries::default();
+        let mut url = self.address(&wanted).await?;
+        loop {
+            let Some(content) = source.content.begin() else {
+                return Err(FileError::Unreadable("it can be read only once".to_owned()));
+            };
+            let failure = match self.client.store(&url, size, measured(content, size)).await {
+                Ok(()) => return Ok(url.relative_path),
+                Err(StoreFailure::Source(error)) => return Err(at_fault(&error, size)),
+                Err(StoreFailure::Storage(failure)) => failure,
+            };
+            match tries.after(&failure) {
+                _ if !source.content.can_begin() => return Err(failure.into()),
+                Next::Renew => url = self.address(&wanted).await?,
+                Next::Repeat => sleep(AGAIN_AFTER).await,
+                Next::GiveUp => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Begins to read a file, tells `reply`, and passes its pieces on until the last one or until nobody reads.
+    pub(crate) async fn download(
+        &self,
+        relative_path: String,
+        reply: oneshot::Sender<Result<FileDownload, FileError>>,
+    ) {
+        let stored = match self.stored(&relative_path).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                let _ = reply.send(Err(error));
+                return;
+            }
+        };
+        let (sender, pieces) = mpsc::channel(WAITING);
+        let download = FileDownload { size: stored.size, file_name: file_name(&relative_path), pieces };
+        if reply.send(Ok(download)).is_err() {
+            return;
+        }
+        let patience = self.client.transfer_timeout();
+        let mut content = stored.content;
+        while let Some(piece) = content.next().await {
+            let failed = piece.is_err();
+            let taken = timeout(patience, sender.send(piece.map_err(FileError::from))).await;
+            if failed || !matches!(taken, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    async fn stored(&self, relative_path: &str) -> Result<crate::platform::StoredFile, FileError> {
+        let wanted = Request::DownloadUrl(DownloadUrlRequest { relative_path: relative_path.to_owned() });
+        let mut tries = Tries::default();
+        let mut url = self.address(&wanted).await?;
+        loop {
+            let failure = match self.client.stored(&url).await {
+                Ok(stored) => return Ok(stored),
+                Err(failure) => failure,
+            };
+            match tries.after(&failure) {
+                Next::Renew => url = self.address(&wanted).await?,
+                Next::Repeat => sleep(AGAIN_AFTER).await,
+                Next::GiveUp => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Asks where the bytes are to go or to come from. To ask does nothing, so it is asked until there is an answer.
+    async fn address(&self, wanted: &Request) -> Result<SignedUrl, RequestFailure> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let ask = Ask { request: wanted.clone(), metadata: Vec::new(), lane: Lane::Command, reply };
+            self.requests.do_send(ask);
+            let answer = answer.await.unwrap_or(Err(RequestFailure::ConnectionLost));
+            match answer.and_then(|answer| answer.read(|response| response.signed_url())) {
+                Err(failure) if may_pass(&failure) => sleep(AGAIN_AFTER).await,
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+fn may_pass(failure: &RequestFailure) -> bool {
+    match failure {
+        RequestFailure::NotConnected
+        | RequestFailure::Overloaded
+        | RequestFailure::ConnectionLost
+        | RequestFailure::TimedOut => true,
+        RequestFailure::Answer(error @ AnswerError::Refused { .. }) => error.is_transient(),
+        RequestFailure::Answer(AnswerError::Unexpected(_))
+        | RequestFailure::NotSupported(_)
+        | RequestFailure::Unwritable(_) => false,
+    }
+}
+
+fn at_fault(error: &SourceError, expected: u64) -> FileError {
+    match error {
+        SourceError::OtherSize(found) => FileError::OtherSize { expected, found: *found },
+        SourceError::Unreadable(error) => FileError::Unreadable(error.to_string()),
+    }
+}
