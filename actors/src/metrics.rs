@@ -89,7 +89,7 @@ metrics! {
     /// Webhooks refused because their signature was missing or wrong.
     webhooks_refused: Counter,
     /// Chat states dropped because a newer one had come, or the same before.
-    webhooks_overtaken: Counter,
+    chat_states_overtaken: Counter,
     /// Offers accepted.
     rings_accepted: Counter,
 }

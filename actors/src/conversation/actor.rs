@@ -9,6 +9,7 @@ use tertulia_core::{
     conversation::{Conversation as Model, ConversationEvent, Outcome, Reception},
     id::{ConversationId, DialogId, ExternalConsumerId},
     ums::{Frame, Notification},
+    webhook::ChatStateWindow,
 };
 
 use super::{
@@ -30,6 +31,7 @@ pub struct Conversation {
     pub(super) histories: Histories,
     /// Events emitted so far.
     pub(super) sequence: u64,
+    pub(super) chat_states: ChatStateWindow,
     /// For whom a connector speaks here.
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
@@ -45,6 +47,7 @@ impl Conversation {
             commands: CommandQueue::default(),
             histories: Histories::default(),
             sequence: 0,
+            chat_states: ChatStateWindow::default(),
             consumer: None,
             restarts: 0,
             fairness: Fairness::default(),
@@ -101,13 +104,18 @@ impl Conversation {
             if elsewhere {
                 continue;
             }
+            let named = batch_dialog.map(|dialog| dialog.as_str());
+            if !self.chat_states.is_news(record, named, messages.sent_ts) {
+                self.upstream.metrics.chat_states_overtaken.inc();
+                continue;
+            }
             if let (Some(dialog), Some(sequence)) = (record.dialog_id.as_ref().or(batch_dialog), record.sequence) {
                 let above = highest.as_ref().is_none_or(|(_, highest)| sequence > *highest);
                 if above {
                     highest = Some((DialogId::from(dialog), sequence));
                 }
             }
-            let reception = self.model.receive_record(record, batch_dialog.map(|dialog| dialog.as_str()));
+            let reception = self.model.receive_record(record, named);
             self.take_reception(reception, ctx);
         }
         let dialog = highest.as_ref().map(|(dialog, _)| dialog.clone()).or_else(|| batch_dialog.map(DialogId::from));

@@ -9,6 +9,7 @@ use tertulia_core::{
     conversation::Conversation as Model,
     id::{ConversationId, DialogId, ExternalConsumerId},
     ums::AnswerError,
+    webhook::ChatStateWindow,
 };
 
 use super::{CommandFailure, Conversation, SpeakFor, TakeSnapshot, Upstream};
@@ -24,6 +25,8 @@ pub(crate) struct Snapshot {
     sequence: u64,
     #[serde(default)]
     consumer: Option<ExternalConsumerId>,
+    #[serde(default)]
+    chat_states: ChatStateWindow,
     conversation: Model,
 }
 
@@ -34,6 +37,8 @@ struct Written<'a> {
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumer: Option<&'a ExternalConsumerId>,
+    #[serde(skip_serializing_if = "ChatStateWindow::is_empty")]
+    chat_states: &'a ChatStateWindow,
     conversation: &'a Model,
 }
 
@@ -65,9 +70,9 @@ impl Snapshot {
 impl Conversation {
     /// The conversation of a snapshot; its events go on where they ended.
     pub(crate) fn loaded(snapshot: Snapshot, upstream: Upstream, ready: Option<Arc<Identity>>) -> Self {
-        let Snapshot { sequence, consumer, conversation, .. } = snapshot;
+        let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
         let empty = Self::new(conversation.id().clone(), upstream, ready);
-        Self { model: conversation, sequence, consumer, ..empty }
+        Self { model: conversation, sequence, consumer, chat_states, ..empty }
     }
 }
 
@@ -87,6 +92,7 @@ impl Handler<TakeSnapshot> for Conversation {
             version: VERSION,
             sequence: self.sequence,
             consumer: self.consumer.as_ref(),
+            chat_states: &self.chat_states,
             conversation: &self.model,
         };
         serde_json::to_string(&written).map_err(|error| AnswerError::Unexpected(error.to_string()).into())

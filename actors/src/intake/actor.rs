@@ -11,7 +11,6 @@ use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, UserId},
     session::{Backoff, FailureReason, LoginRefusal, Phase},
-    webhook::ChatStateWindow,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -27,8 +26,6 @@ use crate::{
 
 /// How often ended conversations are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Participants whose newest chat state is remembered.
-const CHAT_STATES: usize = 10_000;
 /// The pauses between two tries to get the first token.
 const LOGIN_BACKOFF: Backoff =
     Backoff { floor: Duration::from_secs(1), base: Duration::from_secs(1), max: Duration::from_secs(60) };
@@ -43,7 +40,6 @@ pub struct Intake {
     tokens: Arc<Tokens>,
     pub(super) children: HashMap<ConversationId, Child>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
-    pub(super) chat_states: ChatStateWindow,
     /// Requests sent so far; the number of the next one is its id.
     pub(super) requests: u64,
     /// Conversations being opened.
@@ -73,7 +69,6 @@ impl Intake {
             sender: None,
             children: HashMap::new(),
             dialogs: HashMap::new(),
-            chat_states: ChatStateWindow::new(CHAT_STATES),
             requests: 0,
             opening: 0,
             _ended: ending.clone().drop_guard(),
@@ -202,7 +197,6 @@ impl Supervised for Intake {
     /// Nothing here is suspect after a panic but the notification that was being routed: the conversations stay.
     fn restarting(&mut self, _: &mut Self::Context) {
         self.around.metrics.actor_restarts.inc();
-        self.chat_states = ChatStateWindow::new(CHAT_STATES);
     }
 }
 

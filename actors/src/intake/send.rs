@@ -102,7 +102,7 @@ impl Sender {
 /// Without a token nothing was sent: the request may be sent again unless the platform refuses the application.
 fn no_token(error: HttpError) -> RequestFailure {
     match error.status() {
-        Some(code @ (400..=403 | 404)) => AnswerError::Refused { code, text: error.to_string() }.into(),
+        Some(code @ 400..=404) => AnswerError::Refused { code, text: error.to_string() }.into(),
         _ => {
             tracing::debug!(%error, "no token");
             RequestFailure::Overloaded

@@ -9,10 +9,16 @@ use super::{
     participants::{self, ParticipantChange, QueueCircumstances},
 };
 use crate::{
-    id::{ConversationId, DialogId, SkillId},
+    id::{ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
-    ums::{ChannelType, CloseReason, Dialect, DialogState, DialogStatus, DialogType, Json, ParticipantRole, Person},
+    ums::{
+        ChannelType, ChatState, CloseReason, Dialect, DialogState, DialogStatus, DialogType, Json, ParticipantRole,
+        Person,
+    },
 };
+
+/// How many users' chat states are kept that no state has told of yet.
+const EARLY_CHAT_STATES: usize = 16;
 
 /// A dialog of a conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +46,9 @@ pub struct Dialog {
     pub meta_data: Option<Box<RawValue>>,
     participants: Vec<Participant>,
     departed_consumer: Option<Box<Participant>>,
+    /// Chat states of users that no state has told of yet: notifications may overtake each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    early_chat_states: Vec<(UserId, ChatState)>,
     /// Whether a state has told of it; otherwise it is assumed, by its conversation or by a record.
     is_told: bool,
     pub(super) order: MessageOrder,
@@ -76,6 +85,7 @@ impl Dialog {
             meta_data: None,
             participants: Vec::new(),
             departed_consumer: None,
+            early_chat_states: Vec::new(),
             is_told: false,
             order,
         }
@@ -101,8 +111,27 @@ impl Dialog {
         self.participants.iter().find(|participant| participant.is(id))
     }
 
-    pub(super) fn participant_mut(&mut self, id: &str) -> Option<&mut Participant> {
-        self.participants.iter_mut().find(|participant| participant.is(id))
+    /// Notes what somebody is doing; of whom nothing is known yet, until a state tells of them. Answers who it is.
+    pub(super) fn take_chat_state(&mut self, user: &str, chat_state: &ChatState) -> UserId {
+        if let Some(participant) = self.participants.iter_mut().find(|participant| participant.is(user)) {
+            participant.chat_state = chat_state.clone();
+            return participant.user_id.clone();
+        }
+        let user = UserId::from(user);
+        self.early_chat_states.retain(|(early, _)| *early != user);
+        if self.early_chat_states.len() >= EARLY_CHAT_STATES {
+            self.early_chat_states.remove(0);
+        }
+        self.early_chat_states.push((user.clone(), chat_state.clone()));
+        user
+    }
+
+    fn take_early_chat_states(&mut self) {
+        let participants = &mut self.participants;
+        self.early_chat_states.retain(|(user, chat_state)| {
+            let known = participants.iter_mut().find(|participant| participant.is(user.as_str()));
+            known.map(|participant| participant.chat_state = chat_state.clone()).is_none()
+        });
     }
 
     /// The agent it is assigned to; one who is merely suggested counts (CV-M2).
@@ -172,6 +201,7 @@ impl Dialog {
         if !self.is_told {
             self.is_told = true;
             self.participants = settled.unwrap_or_default();
+            self.take_early_chat_states();
             if !self.is_main() {
                 events.push(self.appeared());
             }
@@ -184,6 +214,7 @@ impl Dialog {
             _ => {}
         }
         self.tell_participants(settled, circumstances, events);
+        self.take_early_chat_states();
     }
 
     /// Whether what is told is older than what is held (DG-N2). Where the conversation's own update time shows that the

@@ -56,12 +56,8 @@ impl Conversation {
 
     fn receive_chat_state(&mut self, dialog_id: &str, user: Option<&str>, chat_state: &ChatState) -> Reception {
         let dialog = self.dialogs.iter_mut().find(|dialog| dialog.dialog_id == *dialog_id);
-        let participant = dialog.zip(user).and_then(|(dialog, user)| dialog.participant_mut(user));
-        let user_id = match participant {
-            Some(participant) => {
-                participant.chat_state = chat_state.clone();
-                Some(participant.user_id.clone())
-            }
+        let user_id = match dialog.zip(user) {
+            Some((dialog, user)) => Some(dialog.take_chat_state(user, chat_state)),
             None => user.map(UserId::from),
         };
         let dialog_id = DialogId::from(dialog_id);

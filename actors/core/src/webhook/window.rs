@@ -1,63 +1,55 @@
 //! The order of chat states, which have neither sequence nor version: the newest of each participant is remembered.
 
-use std::collections::{HashMap, VecDeque};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     time::Timestamp,
-    ums::{ChatState, MessageContent, Messages},
+    ums::{ChatState, MessageContent, MessageRecord},
 };
 
-/// A participant in a dialog.
-type Place = (Box<str>, Box<str>);
+/// Participants that are remembered of one conversation; beyond it the one heard of first is forgotten.
+const PARTICIPANTS: usize = 16;
 
-/// Tells news from repetitions and stragglers among chat states, by the time at which the platform sent them. One that
-/// tells no time passes. Bounded: beyond `limit` participants the one heard of first is forgotten.
-#[derive(Debug)]
-pub struct ChatStateWindow {
-    limit: usize,
-    newest: HashMap<Place, (Timestamp, ChatState)>,
-    order: VecDeque<Place>,
+/// Tells news from repetitions and stragglers among the chat states of one conversation, by the time at which the
+/// platform sent them. One that tells no time passes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChatStateWindow(Vec<Newest>);
+
+/// The newest chat state of one participant in one dialog.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Newest {
+    dialog: Box<str>,
+    user: Box<str>,
+    sent: Timestamp,
+    chat_state: ChatState,
 }
 
 impl ChatStateWindow {
-    /// A window that remembers at most `limit` participants.
+    /// Whether nothing is remembered.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
-        Self { limit, newest: HashMap::new(), order: VecDeque::new() }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Whether a batch tells anything that is not overtaken: everything but chat states does.
-    pub fn is_news(&mut self, messages: &Messages<'_>) -> bool {
-        let Some(sent) = messages.sent_ts else { return true };
-        let mut is_news = messages.records.is_empty();
-        for record in &messages.records {
-            let dialog =
-                record.dialog_id.as_ref().or(messages.dialog_id.as_ref()).or(messages.conversation_id.as_ref());
-            is_news |= match (&record.event, dialog, record.originator_user_id()) {
-                (MessageContent::ChatState { chat_state }, Some(dialog), Some(user)) => {
-                    self.takes((dialog.as_str().into(), user.into()), sent, chat_state)
-                }
-                _ => true,
-            };
-        }
-        is_news
-    }
-
-    fn takes(&mut self, place: Place, sent: Timestamp, chat_state: &ChatState) -> bool {
-        if let Some((newest, held)) = self.newest.get_mut(&place) {
-            let is_news = sent > *newest || (sent == *newest && held != chat_state);
+    /// Whether a record of a batch that was sent at `sent` is not overtaken; whatever is no chat state is not.
+    pub fn is_news(&mut self, record: &MessageRecord<'_>, dialog: Option<&str>, sent: Option<Timestamp>) -> bool {
+        let MessageContent::ChatState { chat_state } = &record.event else { return true };
+        let dialog = record.dialog_id.as_deref().or(dialog).unwrap_or_default();
+        let (Some(user), Some(sent)) = (record.originator_user_id(), sent) else { return true };
+        let known = self.0.iter_mut().find(|newest| &*newest.user == user && &*newest.dialog == dialog);
+        if let Some(newest) = known {
+            let is_news = sent > newest.sent || (sent == newest.sent && newest.chat_state != *chat_state);
             if is_news {
-                (*newest, *held) = (sent, chat_state.clone());
+                (newest.sent, newest.chat_state) = (sent, chat_state.clone());
             }
             return is_news;
         }
-        if self.order.len() >= self.limit
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.newest.remove(&oldest);
+        if self.0.len() >= PARTICIPANTS {
+            self.0.remove(0);
         }
-        self.order.push_back(place.clone());
-        self.newest.insert(place, (sent, chat_state.clone()));
+        self.0.push(Newest { dialog: dialog.into(), user: user.into(), sent, chat_state: chat_state.clone() });
         true
     }
 }
@@ -78,7 +70,8 @@ mod tests {
         let body = format!(r#"{{"dialogId":"d"{sent},"changes":[{record}]}}"#);
         let frame = format!(r#"{{"kind":"notification","type":"ms.MessagingEventNotification","body":{body}}}"#);
         let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(&frame) else { panic!() };
-        window.is_news(&messages)
+        let dialog = messages.dialog_id.as_deref();
+        messages.records.iter().all(|record| window.is_news(record, dialog, messages.sent_ts))
     }
 
     fn at(time: u64) -> String {
@@ -87,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_chat_state_that_is_repeated_or_overtaken_is_no_news() {
-        let mut window = ChatStateWindow::new(10);
+        let mut window = ChatStateWindow::default();
         assert!(hear(&mut window, "a", "COMPOSING", &at(5)));
         assert!(!hear(&mut window, "a", "COMPOSING", &at(5)));
         assert!(hear(&mut window, "a", "ACTIVE", &at(7)));
@@ -98,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_no_chat_state_or_tells_no_time_passes() {
-        let mut window = ChatStateWindow::new(10);
+        let mut window = ChatStateWindow::default();
         let content = r#"{"sequence":1,"event":{"type":"ContentEvent","message":"x","contentType":"text/plain"}}"#;
         assert!((0..2).all(|_| is_news(&mut window, content, &at(5))));
         assert!((0..2).all(|_| hear(&mut window, "a", "COMPOSING", "")));
@@ -106,9 +99,10 @@ mod tests {
 
     #[test]
     fn the_window_stays_within_its_limit() {
-        let mut window = ChatStateWindow::new(2);
-        assert!(["a", "b", "c"].into_iter().all(|user| hear(&mut window, user, "ACTIVE", &at(5))));
-        assert_eq!((window.newest.len(), window.order.len()), (2, 2));
-        assert!(hear(&mut window, "a", "ACTIVE", &at(5)), "forgotten");
+        let mut window = ChatStateWindow::default();
+        let users: Vec<String> = (0..=PARTICIPANTS).map(|number| number.to_string()).collect();
+        assert!(users.iter().all(|user| hear(&mut window, user, "ACTIVE", &at(5))));
+        assert_eq!(window.0.len(), PARTICIPANTS);
+        assert!(hear(&mut window, "0", "ACTIVE", &at(5)), "forgotten");
     }
 }

@@ -295,3 +295,16 @@ fn records_that_wait_survive_a_reload() {
     assert_eq!(expected, ["message(0)", "message(1)", "message-delivery(READ [1])", "message(4)"]);
     assert_eq!(labels(&receive(&mut reloaded, &content(0))), expected);
 }
+
+/// By webhook anything may come before the state that tells of its participant.
+#[test]
+fn a_chat_state_that_comes_before_its_participant_is_not_lost() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol"));
+    let typing = json!({"originatorId": "anna", "dialogId": ID,
+        "event": {"type": "ChatStateEvent", "chatState": "COMPOSING"}});
+    assert_eq!(labels(&receive(&mut conversation, &typing)), ["chat-state"]);
+    let joined = state(Dialect::Consumer, 20, "C:carol A:anna").text();
+    conversation.receive_state(&joined).expect("a state");
+    let anna = conversation.main_dialog().and_then(|main| main.participant("anna")).expect("anna");
+    assert_eq!(anna.chat_state, ChatState::Composing);
+}

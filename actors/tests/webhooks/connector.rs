@@ -1,0 +1,206 @@
+//! A connector speaks for its consumers by the Send API and hears them by signed webhooks.
+
+use std::time::Duration;
+
+use tertulia_actors::{
+    NotReady,
+    conversation::CommandFailure,
+    core::{
+        conversation::ConversationEvent,
+        ums::{AnswerError, ParticipantRole, Stage as ConversationStage},
+        webhook::SignatureError,
+    },
+    intake::{IntakeSettings, WebhookError},
+    platform::AppCredentials,
+    request::RequestFailure,
+    subscriber::EventData,
+};
+use tertulia_emulator::{AppInstall, Fault, FaultKind, SignatureKind};
+use tokio::time::timeout;
+
+use super::{Post, connect, connector, open, stage, stage::PATIENCE};
+
+/// Hands webhooks in as they come.
+macro_rules! relay {
+    ($stage:expr, $hook:expr, $posts:expr) => {
+        async {
+            while let Some(Post { signature, body }) = $posts.recv().await {
+                $stage.tertulia.receive_webhook(&$hook, Some(&signature), body).await.unwrap();
+            }
+        }
+    };
+}
+
+#[actix_rt::test]
+async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
+    let (mut stage, mut posts) = stage(|app| AppInstall { signature: SignatureKind::Sha256, ..app });
+    let hook = connect(&stage, connector()).await;
+    let bot = stage.bot().await;
+    let conversation = open(&stage, &hook).await;
+    assert_eq!(conversation.send_text("hi").await.unwrap().sequence, Some(0));
+    let by_bot = stage.until(|event| event.data.name() == "message" && event.origin.connection == bot).await;
+    let replying = stage.tertulia.conversation(&bot, by_bot.conversation.as_ref().unwrap()).unwrap();
+    replying.send_text("hello").await.unwrap();
+
+    let events = &mut stage.events;
+    let mut heard = Vec::new();
+    let hearing = async {
+        while heard.len() < 2 {
+            let event = events.next().await.unwrap().unwrap();
+            let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+            if event.origin.connection == hook {
+                heard.push((message.role.clone().unwrap(), message.text().unwrap()));
+            }
+        }
+    };
+    tokio::select! {
+        heard = timeout(PATIENCE, hearing) => heard.unwrap(),
+        () = relay!(stage, hook, posts) => {}
+    }
+    let expected = [(ParticipantRole::Consumer, "hi"), (ParticipantRole::AssignedAgent, "hello")];
+    assert_eq!(heard, expected.map(|(role, text)| (role, text.to_owned())));
+
+    conversation.close_at_once().await.unwrap();
+    let events = &mut stage.events;
+    let closing = async {
+        loop {
+            let event = events.next().await.unwrap().unwrap();
+            if event.origin.connection == hook && event.data.name() == "close" {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        closed = timeout(PATIENCE, closing) => closed.unwrap(),
+        () = relay!(stage, hook, posts) => {}
+    }
+    let stage_told = conversation.members().await.unwrap()["stage"].clone();
+    assert_eq!(stage_told, serde_json::json!(ConversationStage::Close));
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// WH-3 turned round: what is not the platform's is refused, and counted.
+#[actix_rt::test]
+async fn a_wrong_signature_is_refused_and_counted_and_changes_nothing() {
+    let (stage, mut posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    open(&stage, &hook).await;
+    let Post { signature, body } = timeout(PATIENCE, posts.recv()).await.unwrap().unwrap();
+    let forged = [
+        (None, SignatureError::Missing),
+        (Some("md5=abc"), SignatureError::Malformed),
+        (Some("sha1=QXrgMO1TEp21Q1FWZOAsJ+uuMWw="), SignatureError::Wrong),
+    ];
+    for (signature, error) in forged {
+        let refused = stage.tertulia.receive_webhook(&hook, signature, body.clone()).await;
+        assert_eq!(refused, Err(WebhookError::BadSignature(error)));
+    }
+    assert_eq!(stage.tertulia.metrics().webhooks_refused.get(), 3);
+    assert_eq!(stage.tertulia.metrics().state_notifications_processed.get(), 0);
+    stage.tertulia.receive_webhook(&hook, Some(&signature), body).await.unwrap();
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn what_is_signed_but_no_notification_is_refused_as_malformed() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    for body in ["", "[]", r#"{"kind":"resp","reqId":"1","code":200}"#, "\u{fffd}"] {
+        let refused = stage.tertulia.receive_notification(&hook, body.as_bytes().into()).await;
+        assert!(matches!(refused, Err(WebhookError::Malformed(_))), "{body}");
+    }
+    assert_eq!(stage.tertulia.metrics().frames_malformed.get(), 4);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn wrong_credentials_fail_at_once() {
+    let (stage, _posts) = stage(|app| app);
+    let app = AppCredentials { client_id: "c".to_owned(), secret: "wrong".into() };
+    let settings = IntakeSettings { app, ..connector() };
+    let hook = settings.id.clone();
+    stage.tertulia.connect_intake(settings).unwrap();
+    let failed = stage.tertulia.ready(&hook, PATIENCE).await;
+    assert!(matches!(failed, Err(NotReady::Failed { .. })), "{failed:?}");
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn a_token_that_the_platform_takes_back_is_renewed_once_and_the_message_goes_out_once() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::ExpireToken)), 1);
+    assert_eq!(conversation.send_text("after").await.unwrap().sequence, Some(0));
+    assert_eq!(stage.said(), ["after"]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn a_token_is_renewed_before_its_last_minute() {
+    let (stage, _posts) = stage(|app| AppInstall { token_life: Duration::from_secs(30), ..app });
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    for text in ["one", "two"] {
+        conversation.send_text(text).await.unwrap();
+    }
+    assert_eq!(stage.said(), ["one", "two"]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn a_throttled_message_waits_and_goes_out_once() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Throttle)), 1);
+    assert_eq!(conversation.send_text("slowly").await.unwrap().sequence, Some(0));
+    assert_eq!(stage.said(), ["slowly"]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// Promise 4: nobody can look the message up, so it is not sent again; its own webhook tells.
+#[actix_rt::test]
+async fn a_message_whose_answer_is_lost_is_found_by_its_webhook_and_not_repeated() {
+    let (stage, mut posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Error).code(500)), 1);
+    let lost = conversation.perform_as(
+        "k1".into(),
+        tertulia_actors::core::command::Command::SendText(tertulia_actors::core::command::SendText {
+            text: "never".to_owned(),
+            ..Default::default()
+        }),
+        Duration::from_millis(500),
+    );
+    tokio::select! {
+        lost = lost => assert_eq!(lost.unwrap_err().code(), "outcome-unknown"),
+        () = relay!(stage, hook, posts) => {}
+    }
+    assert!(stage.said().is_empty(), "the platform refused it, and it was not sent again");
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn what_the_platform_refuses_is_told_with_its_words() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    let joined = conversation.join(ParticipantRole::AssignedAgent).await;
+    assert_eq!(joined.unwrap_err().code(), "not-supported");
+    stage.emulator.close_conversation(conversation.id().as_str()).unwrap();
+    let refused = conversation.send_text("too late").await;
+    let Err(CommandFailure::Refused(AnswerError::Refused { code: 400, text })) = refused else { panic!("{refused:?}") };
+    assert!(text.contains("closed"), "{text}");
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn a_request_that_needs_a_socket_is_not_supported() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let created = stage.tertulia.create_conversation(&hook, Default::default()).await;
+    assert!(matches!(created, Err(RequestFailure::NotSupported(_))));
+    stage.tertulia.stop(PATIENCE).await;
+}

@@ -1,0 +1,59 @@
+//! Connections without a socket, against the stand-in over real HTTP: connectors and intakes (sdk-features §1.16).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod connector;
+mod endpoint;
+mod same_as_socket;
+#[path = "../stage/mod.rs"]
+mod stage;
+mod stateless;
+
+use std::time::Duration;
+
+use endpoint::Post;
+use stage::Stage;
+use tertulia_actors::{
+    conversation::ConversationHandle,
+    core::id::{ConnectionId, ExternalConsumerId},
+    intake::{ConsumerProfile, IntakeSettings},
+    platform::AppCredentials,
+};
+use tertulia_emulator::{AppInstall, EmulatorConfig};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+const CONSUMER: &str = "whatsapp:15550100";
+
+fn credentials() -> AppCredentials {
+    AppCredentials { client_id: "c".to_owned(), secret: "s".into() }
+}
+
+fn connector() -> IntakeSettings {
+    IntakeSettings::connector("hook", "12345678", credentials())
+}
+
+fn intake() -> IntakeSettings {
+    IntakeSettings { hold: Duration::from_secs(60), ..IntakeSettings::intake("hook", "12345678", credentials()) }
+}
+
+/// A platform with an application whose webhooks come out at the receiver.
+fn stage(app: impl FnOnce(AppInstall) -> AppInstall) -> (Stage, UnboundedReceiver<Post>) {
+    let (address, posts) = endpoint::listen();
+    let app = app(AppInstall::new("c", "s").webhooks(&address));
+    (Stage::set(EmulatorConfig { app: Some(app), ..EmulatorConfig::default() }), posts)
+}
+
+/// Adds the connection, and waits until it is ready.
+async fn connect(stage: &Stage, settings: IntakeSettings) -> ConnectionId {
+    let id = settings.id.clone();
+    stage.tertulia.connect_intake(settings).unwrap();
+    stage.tertulia.ready(&id, stage::PATIENCE).await.unwrap();
+    id
+}
+
+/// A conversation of the consumer.
+async fn open(stage: &Stage, connection: &ConnectionId) -> ConversationHandle {
+    let consumer = ExternalConsumerId::from(CONSUMER);
+    let profile = ConsumerProfile { first_name: Some("Ann".to_owned()), last_name: None };
+    stage.tertulia.create_conversation_for(connection, consumer, profile, Default::default()).await.unwrap()
+}
