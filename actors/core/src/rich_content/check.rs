@@ -54,7 +54,6 @@ impl Check {
             Rule::Object(shape) => self.object(object(value)?, shape),
             Rule::OneOf(shapes) => self.one_of(object(value)?, shapes, self.strictness == Strictness::Lenient),
             Rule::OneOfOrOther(shapes) => self.one_of(object(value)?, shapes, true),
-            Rule::Either(one, other) => self.value(value, one).or_else(|_| self.value(value, other)),
         }
     }
 
@@ -75,12 +74,14 @@ impl Check {
     fn one_of(&self, members: &Map<String, Value>, shapes: &[&Shape], or_other: bool) -> Result<(), Invalid> {
         let depth = self.depth + 1;
         must(depth <= DEPTH, format_args!("lies deeper than {DEPTH} elements"))?;
-        let kind = members.get("type").and_then(Value::as_str).unwrap_or_default();
-        if let Some(shape) = shapes.iter().find(|shape| shape.name == kind) {
-            return Self { depth, ..*self }.object(members, shape);
+        let kind = members.get("type").ok_or_else(|| Invalid::new(format_args!("is missing")).within("type"))?;
+        let of_kind = shapes.iter().filter(|shape| kind == shape.name);
+        let mut verdicts = of_kind.map(|shape| Self { depth, ..*self }.object(members, shape));
+        if let Some(first) = verdicts.next() {
+            return first.or_else(|invalid| verdicts.find(Result::is_ok).unwrap_or(Err(invalid)));
         }
         let names: Vec<&str> = shapes.iter().map(|shape| shape.name).collect();
-        let is_allowed = or_other && !kind.is_empty();
+        let is_allowed = or_other && kind.as_str().is_some_and(|kind| !kind.is_empty());
         let result = match or_other {
             true => must(is_allowed, format_args!("must be a text")),
             false => must(is_allowed, format_args!("must be one of {names:?}")),

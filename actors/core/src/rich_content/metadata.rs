@@ -1,14 +1,15 @@
 //! Metadata, of a message or of what is clicked (protocol §7.12).
 
 use super::rule::{
-    Rule::{self, Boolean, Either, Integer, List, Number, NumberWithin, Object, OneOfOrOther, Text, Word},
+    Rule::{self, Boolean, Integer, List, Number, NumberWithin, Object, OneOfOrOther, Text, Word},
     Shape,
     Tag::{None, Open, Required},
     optional, required,
 };
 
 /// One object of metadata. Four types are published; the others are the business of who reads them.
-pub(super) static METADATA: Rule = OneOfOrOther(&[&EXTERNAL_ID, &ACTION_REASON, &BOT_RESPONSE, &IBM_WATSON_INFO]);
+pub(super) static METADATA: Rule =
+    OneOfOrOther(&[&EXTERNAL_ID, &ACTION_REASON, &BOT_RESPONSE, &BOT_RESPONSE_2018, &IBM_WATSON_INFO]);
 
 /// The metadata of an element, which its click sends.
 pub(super) const ALL_METADATA: Rule = List(0, usize::MAX, &METADATA);
@@ -21,7 +22,6 @@ static ACTION_REASON: Shape = Shape {
     members: &[&[optional("reasonId", Text(64)), optional("reason", Text(64))]],
 };
 
-/// There are two publications of it; what either allows is allowed, because nobody says which one the platform holds to.
 static BOT_RESPONSE: Shape = Shape {
     name: "BotResponse",
     tag: Required,
@@ -32,9 +32,9 @@ static BOT_RESPONSE: Shape = Shape {
         optional("kBSourceId", Text(64)),
         optional("botInteractionId", Text(64)),
         optional("externalConversationId", Text(64)),
-        optional("businessCases", Either(&List(0, 16, &Text(256)), &List(0, usize::MAX, &Text(64)))),
+        optional("businessCases", List(0, 16, &Text(256))),
         optional("intentMatched", Boolean),
-        optional("intents", List(0, usize::MAX, &Object(&INTENT))),
+        optional("intents", List(0, 16, &Object(&INTENT))),
     ]],
 };
 
@@ -53,15 +53,32 @@ static BOT: Shape = Shape {
 
 static INTENT: Shape = Shape {
     name: "intents",
-    tag: Open,
+    tag: None,
     members: &[&[
         required("id", Text(256)),
+        required("confidenceScore", NumberWithin(0, 1)),
         optional("name", Text(256)),
-        optional("confidence", Either(&NumberWithin(0, 1), &Text(64))),
-        optional("confidenceScore", NumberWithin(0, 1)),
+        optional("confidence", Text(64)),
         optional("intentMatchType", Text(20)),
         optional("intentMatchEventType", Text(20)),
     ]],
+};
+
+/// The older publication, which nobody withdrew.
+static BOT_RESPONSE_2018: Shape = Shape {
+    name: "BotResponse",
+    tag: Required,
+    members: &[&[
+        optional("externalConversationId", Text(64)),
+        optional("businessCases", List(0, usize::MAX, &Text(64))),
+        optional("intents", List(0, usize::MAX, &Object(&INTENT_2018))),
+    ]],
+};
+
+static INTENT_2018: Shape = Shape {
+    name: "intents",
+    tag: Open,
+    members: &[&[required("id", Text(64)), required("confidence", NumberWithin(0, 1)), optional("name", Text(64))]],
 };
 
 static IBM_WATSON_INFO: Shape = Shape {

@@ -24,12 +24,10 @@ pub(super) enum Rule {
     Places(&'static [&'static [Rule]]),
     /// An object of this shape.
     Object(&'static Shape),
-    /// An object of one of these shapes, as its `type` says.
+    /// An object of one of these shapes, as its `type` says; where several have the same, any of them.
     OneOf(&'static [&'static Shape]),
     /// An object of one of these shapes, or of any other `type`.
     OneOfOrOther(&'static [&'static Shape]),
-    /// What either of two rules allows.
-    Either(&'static Rule, &'static Rule),
 }
 
 /// The members of an object.

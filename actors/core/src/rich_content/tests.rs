@@ -19,7 +19,8 @@ fn a_mistake_is_named_by_its_place_and_the_rule_it_breaks() {
     let nested = json!({ "type": "carousel", "elements": [in_second_place(json!({ "type": "text" })), {}] });
     for (content, expected) in [
         (json!("card"), "must be an object"),
-        (json!({}), "type: must be one of"),
+        (json!({}), "type: is missing"),
+        (json!({ "type": "hologram" }), "type: must be one of"),
         (json!({ "type": "vertical" }), "elements: is missing"),
         (json!({ "type": "vertical", "elements": {} }), "elements: must be a list"),
         (json!({ "type": "carousel", "elements": [] }), "elements: has 0 entries, from 2 to 10 are allowed"),
