@@ -1,5 +1,7 @@
 //! Every rule of the reference has a test that cites its id, in its name (`cv_n2_…`) or its words (`CV-N2`).
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,6 +1,7 @@
 //! A platform, a system on it, and what was heard: the stage that every test of the actors plays on.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of the stage")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
