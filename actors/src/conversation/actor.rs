@@ -162,6 +162,7 @@ impl Handler<StateArrived> for Conversation {
                     Outcome::OutOfOrder => metrics.state_notifications_out_of_order.inc(),
                 };
                 self.take_reception(reception, ctx);
+                self.amend_note();
                 self.next_command(ctx);
             }
             Ok(Err(error)) => {

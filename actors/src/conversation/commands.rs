@@ -11,6 +11,7 @@ use tertulia_core::{
     command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal, Repeat, key_of},
     conversation::Message,
     id::CommandKey,
+    note::WrittenNote,
     ums::{AnswerError, Dialect, Json, MessageRecord, ParticipantRole},
 };
 use tokio::sync::oneshot;
@@ -34,6 +35,14 @@ pub struct Done {
     pub sequence: Option<u64>,
     /// The history that was asked for, in order.
     pub messages: Vec<Arc<Message>>,
+    /// The note that was written, and how much of it (CV-F9).
+    pub note: Option<WrittenNote>,
+}
+
+impl Done {
+    fn of(key: &CommandKey) -> Self {
+        Self { key: key.clone(), sequence: None, messages: Vec::new(), note: None }
+    }
 }
 
 /// Commands of one conversation that wait for their turn, and the one whose turn it is. Bounded by the handle's
@@ -67,6 +76,8 @@ struct Sent {
     planned: PlannedRequest,
     /// Where it was seen in the dialog, before or instead of the answer.
     found: Option<u64>,
+    /// What is to be sent when the answer has come, because another's note would be wiped out otherwise.
+    amended: Option<PlannedRequest>,
 }
 
 impl CommandQueue {
@@ -131,7 +142,7 @@ impl Conversation {
         let first = self.commands.waiting.front()?;
         let now = Instant::now();
         let over = first.deadline <= now;
-        let done = |sequence| Ok(Done { key: first.key.clone(), sequence, messages: Vec::new() });
+        let done = || Done::of(&first.key);
         Some(match &first.state {
             State::InFlight(_) => Next::Wait,
             State::Queued { .. } if over => Next::Finish(Err(CommandFailure::TimedOut)),
@@ -139,13 +150,17 @@ impl Conversation {
                 let due = not_before.is_none_or(|time| time <= now);
                 if due && self.ready.is_some() { Next::Send } else { Next::Wait }
             }
-            State::Unknown(Sent { found: Some(sequence), .. }) => Next::Finish(done(Some(*sequence))),
+            State::Unknown(Sent { found: Some(sequence), .. }) => {
+                Next::Finish(Ok(Done { sequence: Some(*sequence), ..done() }))
+            }
             State::Unknown(_) if over => Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() })),
             State::Unknown(_) if self.ready.is_none() => Next::Wait,
             State::Unknown(sent) => match sent.planned.repeat {
                 Repeat::Lookup { ref dialog_id, .. } if !self.histories.is_current(dialog_id) => Next::Wait,
                 Repeat::Lookup { .. } | Repeat::Safe => Next::Send,
-                Repeat::ReadStateThenAct if sent.planned.is_done(&self.model) => Next::Finish(done(None)),
+                Repeat::ReadStateThenAct if sent.planned.is_done(&self.model) => {
+                    Next::Finish(Ok(Done { note: sent.planned.note.clone(), ..done() }))
+                }
                 Repeat::ReadStateThenAct => Next::Send,
                 Repeat::Never => Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() })),
             },
@@ -159,26 +174,34 @@ impl Conversation {
         let planned = match first.command.requests(&self.model, &identity, &first.key, limits) {
             Ok(Plan::Request(planned)) => *planned,
             Ok(Plan::Nothing) => {
-                let done = Done { key: first.key.clone(), sequence: None, messages: Vec::new() };
+                let done = Done::of(&first.key);
                 return self.finish_first(Ok(done));
             }
             Err(error) => return self.finish_first(Err(error.into())),
         };
+        self.send(planned, ctx);
+    }
+
+    fn send(&mut self, planned: PlannedRequest, ctx: &mut Context<Self>) {
         let (reply, answer) = oneshot::channel();
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
-        first.state = State::InFlight(Sent { planned, found: None });
+        self.put_back(State::InFlight(Sent { planned, found: None, amended: None }));
         self.upstream.requests.do_send(Ask { request, metadata, lane: Lane::Command, reply });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| conversation.answered(answer, ctx)));
     }
 
     fn answered(&mut self, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
-        let Some(Waiting { state: State::InFlight(sent), .. }) = self.commands.waiting.front() else { return };
+        let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
         let kind = sent.planned.answer;
+        let done = Done { note: sent.planned.note.clone(), ..Done::of(key) };
         // What the answer brings may move the queue: the command stays in flight until its outcome is decided.
-        let outcome = answer.and_then(|answer| self.read_answer(kind, &answer, ctx));
+        let outcome = answer.and_then(|answer| self.read_answer(kind, &answer, done, ctx));
         let failure = match outcome {
-            Ok(done) => return self.finish_and_go_on(Ok(done), ctx),
+            Ok(done) => match self.amended() {
+                Some(amended) => return self.send(amended, ctx),
+                None => return self.finish_and_go_on(Ok(done), ctx),
+            },
             Err(failure) => failure,
         };
         let again = State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) };
@@ -216,6 +239,28 @@ impl Conversation {
         }
     }
 
+    /// Looks, after a state, whether the note on its way would wipe out what another wrote meanwhile (NT-3). It is then
+    /// written again among the others; its id makes it one note all the same.
+    pub(super) fn amend_note(&mut self) {
+        let Some(identity) = self.ready.clone() else { return };
+        let Some(Waiting { command, key, state: State::InFlight(sent), .. }) = self.commands.waiting.front_mut() else {
+            return;
+        };
+        if sent.planned.overwrites_notes(&self.model)
+            && let Ok(Plan::Request(amended)) =
+                command.requests(&self.model, &identity, key, &self.upstream.settings.limits)
+        {
+            sent.amended = Some(*amended);
+        }
+    }
+
+    fn amended(&mut self) -> Option<PlannedRequest> {
+        match &mut self.commands.waiting.front_mut()?.state {
+            State::InFlight(sent) => sent.amended.take(),
+            State::Queued { .. } | State::Unknown(_) => None,
+        }
+    }
+
     fn finish_and_go_on(&mut self, outcome: Result<Done, CommandFailure>, ctx: &mut Context<Self>) {
         self.finish_first(outcome);
         self.next_command(ctx);
@@ -225,10 +270,9 @@ impl Conversation {
         &mut self,
         kind: AnswerKind,
         answer: &Answer,
+        mut done: Done,
         ctx: &mut Context<Self>,
     ) -> Result<Done, RequestFailure> {
-        let key = self.commands.waiting.front().map_or_else(|| CommandKey::from(""), |first| first.key.clone());
-        let mut done = Done { key, sequence: None, messages: Vec::new() };
         match kind {
             AnswerKind::Published => done.sequence = answer.read(|response| response.published())?,
             AnswerKind::Changed => answer.read(|response| response.changed())?,

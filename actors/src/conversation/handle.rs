@@ -8,7 +8,7 @@ use std::{
 use actix::Addr;
 use serde_json::Value;
 use tertulia_core::{
-    command::{Command, MessageRange, SendRichText, SendText},
+    command::{Command, MessageRange, SendRichText, SendText, SetAgentNote},
     id::{AgentId, CommandKey, ConnectionId, ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{ChatState, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
@@ -244,6 +244,15 @@ impl ConversationHandle {
             Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
             Err(_) => Err(CommandFailure::TimedOut),
         }
+    }
+
+    /// Writes an agent's note among the others, which stay as they are (CV-F9). [`Done::note`] tells how much of it was
+    /// written.
+    ///
+    /// # Errors
+    /// [`CommandFailure`]; its code is `note-full` where no room is left.
+    pub async fn set_agent_note(&self, note: SetAgentNote) -> Result<Done, CommandFailure> {
+        self.perform(Command::SetAgentNote(note)).await
     }
 
     /// All members under the class page's names.

@@ -1,0 +1,62 @@
+//! Agents' notes share one field, and none is lost (CV-F9, NT-*).
+
+mod stage;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use stage::{Stage, bot};
+use tertulia_actors::{
+    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    conversation::ConversationHandle,
+    core::{command::SetAgentNote, time::Timestamp, ums},
+};
+use tertulia_emulator::EmulatorConfig;
+
+fn note(text: &str, time: i64) -> SetAgentNote {
+    SetAgentNote::new(text.to_owned(), Timestamp(time))
+}
+
+async fn notes(conversation: &ConversationHandle) -> Vec<String> {
+    let members = conversation.members().await.unwrap();
+    let field: Vec<Value> = serde_json::from_str(members["note"].as_str().unwrap_or("[]")).unwrap();
+    field.iter().filter_map(|note| note["noteContent"].as_str().map(str::to_owned)).collect()
+}
+
+/// NT-3, NT-6: notes stand beside each other; a long one is cut and says so.
+#[actix_rt::test]
+async fn notes_stand_beside_each_other_and_a_long_one_is_cut() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    conversation.set_agent_note(note("first", 1)).await.unwrap();
+    let done = conversation.set_agent_note(note(&"x".repeat(6_000), 2)).await.unwrap();
+    let written = done.note.unwrap();
+    assert!(written.truncated);
+    assert_eq!(notes(&conversation).await, ["first".to_owned(), written.content]);
+    let full = conversation.set_agent_note(note("no room", 3)).await.unwrap_err();
+    assert_eq!(full.code(), "note-full");
+}
+
+/// NT-3: writers on two connections at the same time wipe out nothing of each other.
+#[actix_rt::test]
+async fn two_writers_at_the_same_time_lose_no_note() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let first = stage.bot().await;
+    let mine = stage.conversation(&first).await;
+    let subscribe = Subscribe { stage: vec![ums::Stage::Open], agents: Agents::All };
+    let second = stage.connect(ConnectionSettings { rings: Rings::Off, subscribe, ..bot(2) }).await;
+    let theirs = stage.tertulia.conversation(&second, mine.id()).unwrap();
+    theirs.join(ums::ParticipantRole::Manager).await.unwrap();
+
+    let write = |conversation: ConversationHandle, name: &'static str| async move {
+        for number in 0..5 {
+            conversation.set_agent_note(note(&format!("{name}{number}"), number)).await.unwrap();
+        }
+    };
+    join_all([write(mine.clone(), "a"), write(theirs, "b")]).await;
+    let last = mine.set_agent_note(note("last", 100)).await.unwrap();
+    assert_eq!(last.note.unwrap().content, "last");
+    let mut written = notes(&mine).await;
+    written.sort();
+    assert_eq!(written, ["a0", "a1", "a2", "a3", "a4", "b0", "b1", "b2", "b3", "b4", "last"]);
+}
