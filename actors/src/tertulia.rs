@@ -1,5 +1,6 @@
 //! The library's front: a running system of connections.
 
+mod consumer;
 mod intake;
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +25,7 @@ use crate::{
     intake::{Desk, IntakeSettings},
     metrics::Metrics,
     platform::{Platform, TlsError},
-    request::{Reply, RequestFailure},
+    request::RequestFailure,
     subscriber::{EventStream, Filter, Origin, Sink, Subscriber, Subscription},
     supervision::{ArbiterPool, GuardOptions, PoolError, start_guarded_in},
 };
@@ -212,8 +213,7 @@ impl Tertulia {
         connection: &ConnectionId,
         request: ConversationRequest,
     ) -> Result<ConversationHandle, RequestFailure> {
-        let id =
-            self.request(connection, |address, reply| address.do_send(CreateConversation { request, reply })).await?;
+        let id = self.ask(connection, |address, reply| address.do_send(CreateConversation { request, reply })).await?;
         self.conversation(connection, &id).ok_or(RequestFailure::ConnectionLost)
     }
 
@@ -227,7 +227,7 @@ impl Tertulia {
         ring_id: RingId,
         accept: bool,
     ) -> Result<(), RequestFailure> {
-        self.request(connection, |address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
+        self.ask(connection, |address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
     }
 
     /// Sets an agent's state, now and after each reconnect (CN-F9).
@@ -239,20 +239,24 @@ impl Tertulia {
         connection: &ConnectionId,
         agent_state: AgentState,
     ) -> Result<(), RequestFailure> {
-        self.request(connection, |address, reply| address.do_send(SetAgentState { agent_state, reply })).await
+        self.ask(connection, |address, reply| address.do_send(SetAgentState { agent_state, reply })).await
     }
 
-    async fn request<T>(
+    async fn ask<T, E: From<RequestFailure>>(
         &self,
         connection: &ConnectionId,
-        send: impl FnOnce(&Addr<Connection>, Reply<T>),
-    ) -> Result<T, RequestFailure> {
+        send: impl FnOnce(&Addr<Connection>, oneshot::Sender<Result<T, E>>),
+    ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
-        match self.registry.get(connection).ok_or(RequestFailure::NotConnected)?.address {
-            Address::Socket(connection) => send(&connection, reply),
-            Address::Intake(_) => return Err(RequestFailure::NotSupported("the connection has no socket")),
-        }
+        send(&self.socket(connection)?, reply);
         answered(answer).await
+    }
+
+    fn socket(&self, connection: &ConnectionId) -> Result<Addr<Connection>, RequestFailure> {
+        match self.registry.get(connection).ok_or(RequestFailure::NotConnected)?.address {
+            Address::Socket(connection) => Ok(connection),
+            Address::Intake(_) => Err(RequestFailure::NotSupported("the connection has no socket")),
+        }
     }
 
     /// What is counted.
@@ -276,10 +280,10 @@ impl Tertulia {
 }
 
 /// Waits for an answer, no longer than anybody should.
-async fn answered<T>(answer: oneshot::Receiver<Result<T, RequestFailure>>) -> Result<T, RequestFailure> {
+async fn answered<T, E: From<RequestFailure>>(answer: oneshot::Receiver<Result<T, E>>) -> Result<T, E> {
     match timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(RequestFailure::ConnectionLost),
-        Err(_) => Err(RequestFailure::TimedOut),
+        Ok(Err(_)) => Err(RequestFailure::ConnectionLost.into()),
+        Err(_) => Err(RequestFailure::TimedOut.into()),
     }
 }

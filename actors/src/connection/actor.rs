@@ -23,6 +23,7 @@ use super::{
     requests::RequestTable,
     rings::RingTable,
     socket::SocketWriter,
+    step_up::SteppingUp,
     subscriptions::{SubscriptionKey, Subscriptions},
 };
 use crate::{
@@ -67,6 +68,9 @@ pub struct Connection {
     pub(super) started: Instant,
     pub(super) credentials: Option<Credentials>,
     pub(super) identity: Option<Arc<Identity>>,
+    /// How often a consumer became another one: a login for an earlier one is of no use.
+    pub(super) identities: u64,
+    pub(super) stepping_up: Option<SteppingUp>,
     pub(super) socket: Option<SocketWriter>,
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
@@ -106,6 +110,8 @@ impl Connection {
             client: None,
             credentials: None,
             identity: None,
+            identities: 0,
+            stepping_up: None,
             socket: None,
             subscriptions: Subscriptions::default(),
             repeated: RepeatedFrames::default(),
@@ -171,6 +177,7 @@ impl Connection {
                 self.around.metrics.connections_ready.inc();
                 self.tell_children_ready();
                 self.create_next(ctx);
+                self.step_on(ctx);
             } else {
                 self.around.metrics.connections_ready.dec();
             }
@@ -252,6 +259,7 @@ impl Connection {
         tracing::error!(connection = %self.settings.id, reason, "connection failed");
         self.lose_socket();
         self.fail_creations();
+        self.fail_step_up();
         self.tell_children_failed();
         self.publish(EventData::Failed { reason });
     }
@@ -305,6 +313,7 @@ impl Supervised for Connection {
             self.around.metrics.connections_ready.dec();
         }
         self.around.metrics.actor_restarts.inc();
+        self.restart_step_up();
         self.session = Session::new(self.settings.policy.clone());
     }
 }

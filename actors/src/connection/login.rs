@@ -21,6 +21,7 @@ use super::{
 use crate::platform::{AgentSession, ConsumerIdentity};
 
 /// What a login gave.
+#[derive(Clone)]
 pub(super) enum Credentials {
     Agent(AgentSession),
     Consumer(ConsumerIdentity),
@@ -30,6 +31,7 @@ impl Connection {
     pub(super) fn log_in(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
         let epoch = self.session.epoch();
+        let identities = self.identities;
         let settings = Arc::clone(&self.settings);
         let known = match &self.credentials {
             Some(Credentials::Consumer(identity)) => Some(identity.clone()),
@@ -44,7 +46,7 @@ impl Connection {
         ctx.spawn(login.into_actor(self).map(move |outcome, connection, ctx| match outcome {
             Ok(credentials) => {
                 connection.metrics().logins.inc();
-                if epoch == connection.session.epoch() {
+                if epoch == connection.session.epoch() && identities == connection.identities {
                     connection.take_credentials(credentials);
                 }
                 connection.feed_of(epoch, Input::LoggedIn, ctx);

@@ -17,11 +17,14 @@ mod rings;
 mod settings;
 mod socket;
 mod status;
+mod step_up;
 mod subscriptions;
 
 pub use actor::{Connection, Surroundings};
 pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
 pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
 pub use status::ConnectionStatus;
+pub(crate) use step_up::BeginStepUp;
+pub use step_up::{StepUpError, SteppedUp, TakenOver, Takeover};
 
 use crate::conversation::Directory;

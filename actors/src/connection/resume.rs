@@ -155,7 +155,9 @@ impl Handler<FindMissing> for Connection {
     type Result = MessageResult<FindMissing>;
 
     fn handle(&mut self, FindMissing(snapshot): FindMissing, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.children.keys().filter(|id| !snapshot.contains(*id)).cloned().collect())
+        let mut missing = self.children.keys().filter(|id| !snapshot.contains(*id)).cloned().collect();
+        self.keep_for_step_up(&mut missing);
+        MessageResult(missing)
     }
 }
 

@@ -35,7 +35,27 @@ pub enum ConsumerLogin {
 pub struct ConsumerIdentity {
     /// The token that opens the socket.
     pub token: SecretString,
-    external: Option<SecretString>,
+    renewal: Renewal,
+}
+
+/// How the next token for the same identity is got.
+#[derive(Clone, Debug)]
+enum Renewal {
+    /// As the first one was.
+    Again,
+    /// For the anonymous identity of this external token.
+    Anonymous(SecretString),
+    /// Not at all: the token is kept as long as the platform takes it.
+    Never,
+}
+
+/// How an anonymous consumer becomes one the brand vouches for (CA-4).
+#[derive(Clone, Debug)]
+pub struct StepUp {
+    /// The connector of authenticated consumers.
+    pub connector: String,
+    /// What the brand says who the consumer is: an authorisation code or its signed JWT.
+    pub code: SecretString,
 }
 
 #[derive(Deserialize)]
@@ -55,32 +75,52 @@ impl PlatformClient {
         login: &ConsumerLogin,
         known: Option<&ConsumerIdentity>,
     ) -> Result<ConsumerIdentity, HttpError> {
-        match (login, known) {
-            (ConsumerLogin::Token(token), _) => Ok(ConsumerIdentity { token: token.clone(), external: None }),
-            (ConsumerLogin::SignUp, Some(known)) => Ok(known.clone()),
-            (ConsumerLogin::SignUp, None) => {
-                let token = self.identity("signup", None).await?;
-                Ok(ConsumerIdentity { token, external: None })
-            }
-            (ConsumerLogin::Anonymous { connector }, known) => {
-                let earlier = known.and_then(|identity| identity.external.as_ref());
-                let body = earlier.map_or_else(|| json!({}), |token| json!({ "id_token": token.expose_secret() }));
+        if let Some(known @ ConsumerIdentity { renewal: Renewal::Never, .. }) = known {
+            return Ok(known.clone());
+        }
+        let identity = |token, renewal| ConsumerIdentity { token, renewal };
+        match login {
+            ConsumerLogin::Token(token) => Ok(identity(token.clone(), Renewal::Never)),
+            ConsumerLogin::SignUp => Ok(identity(self.identity("signup", None).await?, Renewal::Never)),
+            ConsumerLogin::Anonymous { connector } => {
+                let body = match known {
+                    Some(ConsumerIdentity { renewal: Renewal::Anonymous(earlier), .. }) => {
+                        json!({ "id_token": earlier.expose_secret() })
+                    }
+                    _ => json!({}),
+                };
                 let external = self.identity("anonymous/authorize", Some(body)).await?;
                 let body = json!({ "id_token": external.expose_secret() });
-                let token = self.identity(&format!("app/{connector}/authenticate?v=3.0"), Some(body)).await?;
-                Ok(ConsumerIdentity { token, external: Some(external) })
+                Ok(identity(self.authenticate(connector, body).await?, Renewal::Anonymous(external)))
             }
-            (ConsumerLogin::Authenticated { connector: Some(connector), token }, _) => {
+            ConsumerLogin::Authenticated { connector: Some(connector), token } => {
                 let body = json!({ "id_token": token.expose_secret() });
-                let token = self.identity(&format!("app/{connector}/authenticate?v=3.0"), Some(body)).await?;
-                Ok(ConsumerIdentity { token, external: None })
+                Ok(identity(self.authenticate(connector, body).await?, Renewal::Again))
             }
-            (ConsumerLogin::Authenticated { connector: None, token }, _) => {
+            ConsumerLogin::Authenticated { connector: None, token } => {
                 let body = json!({ "authCode": token.expose_secret() });
-                let token = self.identity("authenticate", Some(body)).await?;
-                Ok(ConsumerIdentity { token, external: None })
+                Ok(identity(self.identity("authenticate", Some(body)).await?, Renewal::Again))
             }
         }
+    }
+
+    /// Gets the token of who the consumer `present` really is (CA-4). That identity cannot be renewed: what the brand
+    /// says is often good for one time.
+    ///
+    /// # Errors
+    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    pub async fn stepped_up(
+        &self,
+        present: &ConsumerIdentity,
+        step_up: &StepUp,
+    ) -> Result<ConsumerIdentity, HttpError> {
+        let body = json!({ "lp_jwt": present.token.expose_secret(), "code": step_up.code.expose_secret() });
+        let token = self.authenticate(&step_up.connector, body).await?;
+        Ok(ConsumerIdentity { token, renewal: Renewal::Never })
+    }
+
+    async fn authenticate(&self, connector: &str, body: Value) -> Result<SecretString, HttpError> {
+        self.identity(&format!("app/{connector}/authenticate?v=3.0"), Some(body)).await
     }
 
     async fn identity(&self, operation: &str, body: Option<Value>) -> Result<SecretString, HttpError> {

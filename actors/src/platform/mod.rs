@@ -17,7 +17,7 @@ use dashmap::DashMap;
 use tertulia_core::id::AccountId;
 
 pub use agent::{AgentLogin, AgentSession};
-pub use consumer::{ConsumerIdentity, ConsumerLogin};
+pub use consumer::{ConsumerIdentity, ConsumerLogin, StepUp};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};
 pub use pacing::Pace;
