@@ -6,6 +6,7 @@ use tertulia_actors::{
     NotReady,
     conversation::CommandFailure,
     core::{
+        command::{Command, SendText},
         conversation::ConversationEvent,
         ums::{AnswerError, ParticipantRole, Stage as ConversationStage},
         webhook::SignatureError,
@@ -159,26 +160,71 @@ async fn a_throttled_message_waits_and_goes_out_once() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// Promise 4: nobody can look the message up, so it is not sent again; its own webhook tells.
+/// Promise 4: nobody can look a message up here, but its own webhook tells.
 #[actix_rt::test]
 async fn a_message_whose_answer_is_lost_is_found_by_its_webhook_and_not_repeated() {
     let (stage, mut posts) = stage(|app| app);
     let hook = connect(&stage, connector()).await;
     let conversation = open(&stage, &hook).await;
-    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Error).code(500)), 1);
-    let lost = conversation.perform_as(
-        "k1".into(),
-        tertulia_actors::core::command::Command::SendText(tertulia_actors::core::command::SendText {
-            text: "never".to_owned(),
-            ..Default::default()
-        }),
-        Duration::from_millis(500),
-    );
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop)), 1);
     tokio::select! {
-        lost = lost => assert_eq!(lost.unwrap_err().code(), "outcome-unknown"),
+        done = conversation.send_text("once") => assert_eq!(done.unwrap().sequence, Some(0)),
         () = relay!(stage, hook, posts) => {}
     }
-    assert!(stage.said().is_empty(), "the platform refused it, and it was not sent again");
+    assert_eq!(stage.said(), ["once"]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// Promise 4: without its webhook nobody knows, so it is not sent again.
+#[actix_rt::test]
+async fn a_message_whose_answer_and_webhook_are_lost_is_told_as_unknown_and_not_repeated() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, IntakeSettings { hold: Duration::from_millis(10), ..connector() }).await;
+    let conversation = open(&stage, &hook).await;
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop)), 1);
+    let command = Command::SendText(SendText { text: "once".to_owned(), ..SendText::default() });
+    let lost = conversation.perform_as("k1".into(), command, Duration::from_millis(300)).await;
+    assert_eq!(lost.unwrap_err(), CommandFailure::OutcomeUnknown { key: "k1".into() });
+    assert_eq!(stage.said(), ["once"]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+#[actix_rt::test]
+async fn what_there_is_no_room_for_is_refused_and_the_platform_may_come_again() {
+    let (stage, mut posts) = stage(|app| app);
+    let opener = connect(&stage, IntakeSettings { id: "opener".into(), ..connector() }).await;
+    let hook = connect(&stage, IntakeSettings { max_conversations: 1, ..connector() }).await;
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        open(&stage, &opener).await;
+        let Post { signature, body } = timeout(PATIENCE, posts.recv()).await.unwrap().unwrap();
+        answers.push(stage.tertulia.receive_webhook(&hook, Some(&signature), body).await);
+    }
+    assert_eq!(answers, [Ok(()), Err(WebhookError::Overloaded(hook.clone()))]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// The end of a conversation is known by its newest state, in whatever order the states come.
+#[actix_rt::test]
+async fn a_conversation_that_ended_leaves_memory_after_its_linger_also_when_an_older_state_comes_last() {
+    let (stage, mut posts) = stage(|app| app);
+    let opener = connect(&stage, IntakeSettings { id: "opener".into(), ..connector() }).await;
+    let hook = connect(&stage, IntakeSettings { linger: Duration::ZERO, ..connector() }).await;
+    let id = open(&stage, &opener).await.id().clone();
+    stage.emulator.close_conversation(id.as_str()).unwrap();
+    let mut states = Vec::new();
+    while states.len() < 2 {
+        states.push(timeout(PATIENCE, posts.recv()).await.unwrap().unwrap());
+    }
+    for Post { signature, body } in states.into_iter().rev() {
+        stage.tertulia.receive_webhook(&hook, Some(&signature), body).await.unwrap();
+    }
+    let gone = async {
+        while stage.tertulia.conversation(&hook, &id).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap();
     stage.tertulia.stop(PATIENCE).await;
 }
 

@@ -146,6 +146,7 @@ impl Hub {
         self.flush();
         match fate {
             RequestFate::DropAfter => Err(Refusal::new(502, "Bad gateway")),
+            _ if self.faults.loses_answer(caller.socket) => Err(Refusal::new(502, "Bad gateway")),
             _ => body,
         }
     }
@@ -300,7 +301,9 @@ impl Hub {
     }
 
     fn carry_out(&mut self, socket: SocketId, strike: Strike, revoke_consumers: bool) {
+        let is_webhook = self.sockets.get(&socket).is_some_and(|open| open.webhook);
         match strike {
+            Strike::Cut if is_webhook => self.faults.arm(socket, &Fault::new(FaultKind::Drop)),
             Strike::Cut => self.cut(socket),
             Strike::Close(code) => self.close_with(socket, code),
             Strike::HalfOpen => {

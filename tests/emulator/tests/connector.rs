@@ -4,19 +4,34 @@
 
 mod client;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use client::{PATIENCE, Socket, http, post};
 use serde_json::{Value, json};
-use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig};
+use tertulia_emulator::{AppInstall, EVENT_TYPES, Emulator, EmulatorConfig, Fault, FaultKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 type Heard = (String, Value);
 
-async fn endpoint(heard: Data<UnboundedSender<Heard>>, request: HttpRequest, body: Bytes) -> HttpResponse {
+/// How many webhooks an endpoint refuses before it takes any.
+type Refusing = Arc<AtomicUsize>;
+
+async fn endpoint(
+    heard: Data<UnboundedSender<Heard>>,
+    refusing: Data<Refusing>,
+    request: HttpRequest,
+    body: Bytes,
+) -> HttpResponse {
+    let less = |left: usize| left.checked_sub(1);
+    if refusing.try_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+        return HttpResponse::ServiceUnavailable().finish();
+    }
     let signature = request.headers().get("x-liveperson-signature").unwrap().to_str().unwrap().to_owned();
     heard.send((signature, serde_json::from_slice(&body).unwrap())).unwrap();
     HttpResponse::Ok().finish()
@@ -24,10 +39,19 @@ async fn endpoint(heard: Data<UnboundedSender<Heard>>, request: HttpRequest, bod
 
 /// An endpoint and what it hears.
 fn listen() -> (String, UnboundedReceiver<Heard>) {
+    listen_after(0)
+}
+
+/// An endpoint that refuses its first webhooks, and what it hears.
+fn listen_after(refused: usize) -> (String, UnboundedReceiver<Heard>) {
+    let refusing = Refusing::new(AtomicUsize::new(refused));
     let (sender, heard) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let app = move || App::new().app_data(Data::new(sender.clone())).default_service(web::to(endpoint));
+    let app = move || {
+        let refusing = Data::new(Refusing::clone(&refusing));
+        App::new().app_data(Data::new(sender.clone())).app_data(refusing).default_service(web::to(endpoint))
+    };
     let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
     actix_web::rt::spawn(server);
     (format!("http://{address}/lp"), heard)
@@ -117,4 +141,70 @@ async fn tokens_that_are_missing_or_wrong_are_told_apart_by_their_error_codes() 
         json!([opening()[0], {"kind": "req", "id": "2", "type": "cm.ConsumerRequestConversation", "body": {}}]);
     let (status, answer) = send(&emulator, &(app, consumer), "conversation", &incomplete).await;
     assert_eq!((status, &answer["body"]["errorCode"]), (400, &json!(40001)));
+}
+
+/// Opens a conversation; its id.
+async fn open(emulator: &Emulator, tokens: &(String, String)) -> String {
+    let (_, answers) = send(emulator, tokens, "conversation", &opening()).await;
+    answers[1]["body"]["conversationId"].as_str().unwrap().to_owned()
+}
+
+/// The sequences of the next webhooks that have one.
+async fn sequences(heard: &mut UnboundedReceiver<Heard>, count: usize) -> Vec<u64> {
+    let mut sequences = Vec::new();
+    while sequences.len() < count {
+        let (_, body) = timeout(PATIENCE, heard.recv()).await.unwrap().unwrap();
+        sequences.extend(body["body"]["changes"][0]["sequence"].as_u64());
+    }
+    sequences
+}
+
+#[actix_web::test]
+async fn webhooks_that_are_not_taken_are_tried_again_in_the_order_of_their_conversation() {
+    let (address, mut heard) = listen_after(3);
+    let app = AppInstall { first_pause: Duration::from_millis(10), ..AppInstall::new("c", "s").webhooks(&address) };
+    let emulator = Emulator::start(EmulatorConfig { app: Some(app), ..EmulatorConfig::default() }).unwrap();
+    let id = open(&emulator, &tokens(&emulator).await).await;
+    for number in 0..20 {
+        emulator.say(&id, &number.to_string()).unwrap();
+    }
+    assert_eq!(sequences(&mut heard, 20).await, (0..20).collect::<Vec<_>>());
+}
+
+#[actix_web::test]
+async fn webhooks_come_twice_or_overtaken_when_that_is_asked_for() {
+    let (address, mut heard) = listen();
+    let app = AppInstall::new("c", "s").webhooks(&address);
+    let emulator = Emulator::start(EmulatorConfig { app: Some(app), ..EmulatorConfig::default() }).unwrap();
+    let id = open(&emulator, &tokens(&emulator).await).await;
+    assert_eq!(emulator.inject(Fault::new(FaultKind::Duplicate)), 1);
+    emulator.say(&id, "twice").unwrap();
+    assert_eq!(sequences(&mut heard, 2).await, [0, 0]);
+    assert_eq!(emulator.inject(Fault::new(FaultKind::Reorder)), 1);
+    emulator.say(&id, "late").unwrap();
+    emulator.say(&id, "last").unwrap();
+    assert_eq!(sequences(&mut heard, 2).await, [2, 1]);
+}
+
+#[actix_web::test]
+async fn an_application_is_installed_by_its_document_and_hears_what_it_has_endpoints_for() {
+    let (address, mut heard) = listen();
+    let control = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let emulator = Emulator::start(EmulatorConfig { control, ..EmulatorConfig::default() }).unwrap();
+    let url = format!("http://{}/apps", emulator.control().unwrap());
+    let install = |webhooks: Value| {
+        let document = json!({"client_name": "mine", "client_id": "c", "client_secret": "s", "enabled": true,
+            "scope": "msg.consumer", "capabilities": {"webhooks": webhooks}});
+        let request = awc::Client::default().post(&url);
+        async move { request.send_json(&document).await.unwrap().status().as_u16() }
+    };
+    assert_eq!(install(json!({"ms.Unheard": {"endpoint": address}})).await, 400);
+    assert_eq!(install(json!({(EVENT_TYPES[0]): {"endpoint": address, "headers": []}})).await, 201);
+
+    let path = "/sentinel/api/account/12345678/app/token?v=1.0&client_id=c&client_secret=wrong";
+    assert_eq!(post(&emulator, path, &json!({})).await.0, 401, "an installed application has its secret");
+    let id = open(&emulator, &tokens(&emulator).await).await;
+    emulator.say(&id, "hi").unwrap();
+    let (_, first) = timeout(PATIENCE, heard.recv()).await.unwrap().unwrap();
+    assert_eq!(first["body"]["changes"][0]["event"]["message"], "hi", "states have no endpoint");
 }

@@ -1,6 +1,6 @@
 //! From frames to webhooks: one lane for each conversation, so that its order is kept while others go on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ struct Dispatch {
     courier: Courier,
     turns: Semaphore,
     lanes: RefCell<HashMap<String, VecDeque<Notification>>>,
+    waiting: Cell<usize>,
 }
 
 /// Sends what an application's consumers would have received, until nobody can speak for them any more.
@@ -33,6 +34,7 @@ pub(super) async fn run(app: Arc<AppInstall>, account: String, mut outgoing: Rec
         courier: Courier::new(app, account),
         turns: Semaphore::new(AT_ONCE),
         lanes: RefCell::default(),
+        waiting: Cell::new(0),
     });
     while let Some(item) = outgoing.recv().await {
         match item {
@@ -52,11 +54,12 @@ pub(super) async fn run(app: Arc<AppInstall>, account: String, mut outgoing: Rec
 impl Dispatch {
     fn enqueue(self: &Rc<Self>, frame: &[u8]) {
         let Some(notification) = Notification::of(frame) else { return };
-        let mut lanes = self.lanes.borrow_mut();
-        if lanes.values().map(VecDeque::len).sum::<usize>() >= WAITING {
+        if self.waiting.get() >= WAITING {
             tracing::warn!(conversation = notification.conversation, "webhook lost, too many wait");
             return;
         }
+        self.waiting.update(|waiting| waiting + 1);
+        let mut lanes = self.lanes.borrow_mut();
         if let Some(lane) = lanes.get_mut(&notification.conversation) {
             lane.push_back(notification);
             return;
@@ -71,6 +74,7 @@ impl Dispatch {
         loop {
             let next = self.lanes.borrow_mut().get_mut(&conversation).and_then(VecDeque::pop_front);
             let Some(notification) = next else { break };
+            self.waiting.update(|waiting| waiting - 1);
             let Ok(_turn) = self.turns.acquire().await else { break };
             self.courier.deliver(&notification).await;
         }

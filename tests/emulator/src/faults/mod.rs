@@ -58,10 +58,19 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Whether it can happen to a connector's consumer, who has webhooks instead of a socket. `ExpireToken` takes back
-    /// the application's token then.
+    /// Whether it can happen to a connector's consumer, who has webhooks instead of a socket. `Drop` loses the answer
+    /// to the next request then, which is carried out, and `ExpireToken` takes back the application's token.
     pub(crate) fn strikes_webhooks(self) -> bool {
-        matches!(self, Self::ExpireToken | Self::Delay | Self::Duplicate | Self::Reorder | Self::Throttle | Self::Error)
+        matches!(
+            self,
+            Self::Drop
+                | Self::ExpireToken
+                | Self::Delay
+                | Self::Duplicate
+                | Self::Reorder
+                | Self::Throttle
+                | Self::Error
+        )
     }
 }
 

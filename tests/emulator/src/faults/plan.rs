@@ -208,6 +208,11 @@ impl FaultPlan {
         RequestFate::Proceed
     }
 
+    /// Whether the answer to a connector's request is lost.
+    pub(crate) fn loses_answer(&mut self, socket: SocketId) -> bool {
+        self.fire(socket, FaultKind::Drop).is_some()
+    }
+
     /// Decides about a frame that is about to leave.
     pub(crate) fn frame(&mut self, target: Target, kind: FrameKind) -> FrameFate {
         self.armed_frame(target.socket, kind).or_else(|| self.drawn_frame(kind)).unwrap_or(FrameFate::Send)
