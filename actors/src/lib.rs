@@ -1,6 +1,7 @@
 //! The actors of Tertulia: connections, conversations and subscribers, their supervision, and the platform's HTTP side.
 
 mod builder;
+pub mod class_page;
 pub mod connection;
 pub mod conversation;
 pub mod files;

@@ -12,3 +12,4 @@ mod side;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod step_up;
+mod table;

@@ -1,0 +1,12 @@
+//! # The class page
+#![doc = include_str!("class_page.md")]
+
+#[cfg(doc)]
+use crate::{
+    Tertulia,
+    conversation::ConversationHandle,
+    core::{
+        command::{Command, SendRichText, SendText, SetAgentNote},
+        conversation::{Conversation, ConversationEvent},
+    },
+};
