@@ -99,6 +99,7 @@ impl Conversation {
         let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(text) else { return };
         let batch_dialog = messages.dialog_id.as_ref();
         let mut highest: Option<(DialogId, u64)> = None;
+        let lowest = messages.records.iter().filter_map(|record| record.sequence).min();
         for record in &messages.records {
             let elsewhere = record.conversation_id.as_ref().is_some_and(|id| id.as_str() != self.id().as_str());
             if elsewhere {
@@ -119,8 +120,11 @@ impl Conversation {
             self.take_reception(reception, ctx);
         }
         let dialog = highest.as_ref().map(|(dialog, _)| dialog.clone()).or_else(|| batch_dialog.map(DialogId::from));
-        if let Some(dialog) = dialog {
-            self.replayed(&dialog, highest.map(|(_, sequence)| sequence), ctx);
+        // Chat states alone, which have no sequence, are no replay.
+        if let Some(dialog) = dialog
+            && (lowest.is_some() || messages.records.is_empty())
+        {
+            self.replayed(&dialog, lowest, highest.map(|(_, sequence)| sequence), ctx);
         }
         self.next_command(ctx);
     }

@@ -38,6 +38,8 @@ struct Fetching {
     stretch: BackFill,
     /// Ends the wait for a consumer's replay.
     deadline: Option<SpawnHandle>,
+    /// A consumer's replay, by its highest sequence, that came before the answer to its request was looked at.
+    early: Option<Option<u64>>,
 }
 
 impl Histories {
@@ -96,12 +98,13 @@ impl Conversation {
             return;
         };
         let request = self.history_request(&stretch);
-        self.histories.fetching = Some(Fetching { stretch, deadline: None });
+        self.histories.fetching = Some(Fetching { stretch, deadline: None, early: None });
+        let conversation = Some(self.model.id().clone());
         let (requests, permits) = (self.upstream.requests.clone(), Arc::clone(&self.upstream.histories));
         let answer = async move {
             let _permit = permits.acquire_owned().await;
             let (reply, answer) = oneshot::channel();
-            requests.do_send(Ask { request, metadata: Vec::new(), lane: Lane::Recovery, reply });
+            requests.do_send(Ask { conversation, request, metadata: Vec::new(), lane: Lane::Recovery, reply });
             answer.await.unwrap_or(Err(RequestFailure::ConnectionLost))
         };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| conversation.fetched(answer, ctx)));
@@ -195,6 +198,10 @@ impl Conversation {
 
     /// A consumer's subscription replays by a notification of its own (§5.4).
     fn await_replay(&mut self, ctx: &mut Context<Self>) {
+        if let Some(Fetching { stretch, early: Some(highest), .. }) = &self.histories.fetching {
+            let (stretch, highest) = (stretch.clone(), *highest);
+            return self.stretch_done(&stretch, highest, ctx);
+        }
         let deadline = ctx.run_later(REPLAY_WITHIN, |conversation, ctx| {
             if let Some(Fetching { stretch, .. }) = &conversation.histories.fetching {
                 let stretch = stretch.clone();
@@ -206,12 +213,25 @@ impl Conversation {
         }
     }
 
-    /// Notes a batch of records of a dialog: the replay, if one is awaited.
-    pub(super) fn replayed(&mut self, dialog: &DialogId, highest: Option<u64>, ctx: &mut Context<Self>) {
-        let Some(Fetching { stretch, deadline: Some(_) }) = &self.histories.fetching else { return };
-        if stretch.dialog_id == *dialog {
+    /// Notes a batch of records of a dialog: the replay, if one is awaited. Before the answer only one that begins where
+    /// it was asked to counts, because a live record may be on its way too.
+    pub(super) fn replayed(
+        &mut self,
+        dialog: &DialogId,
+        lowest: Option<u64>,
+        highest: Option<u64>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(Fetching { stretch, deadline, early }) = &mut self.histories.fetching else { return };
+        if stretch.dialog_id != *dialog {
+            return;
+        }
+        let begins = stretch.newer_than.map_or(0, |newest| newest + 1);
+        if deadline.is_some() {
             let stretch = stretch.clone();
             self.stretch_done(&stretch, highest, ctx);
+        } else if lowest.is_none_or(|lowest| lowest <= begins) {
+            *early = Some(highest);
         }
     }
 
