@@ -6,7 +6,7 @@ use crate::{
     Tertulia,
     conversation::ConversationHandle,
     core::{
-        command::{Command, SendRichText, SendText, SetAgentNote},
+        command::{Command, SendRichText, SendText},
         conversation::{Conversation, ConversationEvent},
     },
 };

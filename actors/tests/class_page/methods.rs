@@ -195,17 +195,17 @@ async fn cv_f8_send_rich_text_publishes_structured_content() {
     assert_eq!(stage.emulator.ledger().len(), 1);
 }
 
-/// CV-F9: among the notes that are there, cut to what room they leave; nothing where they leave none.
+/// CV-F9: among the notes that are there; cut to what room they leave, and nothing where they leave none.
 #[actix_rt::test]
 async fn cv_f9_set_agent_note_adds_a_note_and_keeps_the_others() {
     let (_stage, [mut agent, _ann], [conversation, hers]) = talking().await;
     let note = |text: &str, time| SetAgentNote::new(text.to_owned(), Timestamp(time));
-    let write = async |note| conversation.perform(Command::SetAgentNote(note)).await;
     let (agent_id, name) = (Some("12345678.9".into()), Some("Summary".to_owned()));
     let summary = SetAgentNote { agent_id, name, is_auto_summary: true, ..note("refund asked for", 2) };
-    write(note("wants a refund", 1)).await.unwrap();
+    let written = conversation.set_agent_note(note("wants a refund", 1)).await.unwrap();
     agent.settled(&conversation).await;
-    write(summary).await.unwrap();
+    conversation.set_agent_note(summary).await.unwrap();
+    assert_eq!(written.note.unwrap().truncated_text(), None);
     let members = agent.settled(&conversation).await;
     let own_id = members["assignedAgent"]["agentId"].as_str().unwrap();
     let expected = json!([
@@ -216,14 +216,16 @@ async fn cv_f9_set_agent_note_adds_a_note_and_keeps_the_others() {
     ]);
     assert_eq!(serde_json::from_str::<Value>(members["note"].as_str().unwrap()).unwrap(), expected);
     let long = note(&"é".repeat(6_000), 3);
-    assert_eq!(refused(write(SetAgentNote { truncate_enabled: false, ..long.clone() }).await), "note-too-long");
-    assert_eq!(refused(hers.perform(Command::SetAgentNote(long.clone())).await), "not-supported");
-    write(long).await.unwrap();
+    let whole = SetAgentNote { truncate_enabled: false, ..long.clone() };
+    assert_eq!(refused(conversation.set_agent_note(whole).await), "note-too-long");
+    assert_eq!(refused(hers.set_agent_note(long.clone()).await), "not-supported");
+    let cut = conversation.set_agent_note(long).await.unwrap().note.unwrap();
     let field = agent.settled(&conversation).await["note"].as_str().unwrap().to_owned();
     assert_eq!(field.chars().count(), 5_000);
     let kept = serde_json::from_str::<Value>(&field).unwrap();
     assert_eq!((&kept[0], &kept[1]), (&expected[0], &expected[1]));
-    assert_eq!(refused(write(note("one more", 4)).await), "note-full");
+    assert_eq!(kept[2]["noteContent"].as_str(), cut.truncated_text());
+    assert_eq!(refused(conversation.set_agent_note(note("one more", 4)).await), "note-full");
 }
 
 /// CV-F10: from 0 to 5, by the consumer, also after the end.
