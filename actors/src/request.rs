@@ -3,7 +3,10 @@
 use actix::Message;
 use bytes::Bytes;
 use serde_json::Value;
-use tertulia_core::ums::{AnswerError, Frame, Request, Response};
+use tertulia_core::{
+    id::ConversationId,
+    ums::{AnswerError, Frame, Request, Response},
+};
 use tokio::sync::oneshot;
 
 /// Where a reply goes. A receiver that went away is no error: nobody waits any more.
@@ -13,6 +16,8 @@ pub type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Ask {
+    /// In which conversation; `None` where the connection asks for itself.
+    pub conversation: Option<ConversationId>,
     /// What is asked.
     pub request: Request,
     /// Metadata that goes with it.

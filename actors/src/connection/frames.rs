@@ -166,7 +166,7 @@ impl Connection {
         self.ask_own(OwnRequest::KeepAlive, Request::GetClock(Nothing {}), Vec::new());
     }
 
-    pub(super) fn ask(&mut self, Ask { request, metadata, lane, reply }: Ask) {
+    pub(super) fn ask(&mut self, Ask { request, metadata, lane, reply, .. }: Ask) {
         let open = match lane {
             Lane::Recovery => self.session.phase().is_open(),
             Lane::Command => self.session.may_send(),

@@ -186,7 +186,8 @@ impl Conversation {
         let (reply, answer) = oneshot::channel();
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
         self.put_back(State::InFlight(Sent { planned, found: None, amended: None }));
-        self.upstream.requests.do_send(Ask { request, metadata, lane: Lane::Command, reply });
+        let conversation = Some(self.model.id().clone());
+        self.upstream.requests.do_send(Ask { conversation, request, metadata, lane: Lane::Command, reply });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| conversation.answered(answer, ctx)));
     }

@@ -112,7 +112,8 @@ impl Conversation {
     fn storage(&self) -> Result<Storage, FileError> {
         let client = self.upstream.client.clone().ok_or(RequestFailure::NotConnected)?;
         let requests = self.upstream.requests.clone();
-        Ok(Storage { client, requests, dialect: self.upstream.settings.dialect })
+        let conversation = self.id().clone();
+        Ok(Storage { client, requests, conversation, dialect: self.upstream.settings.dialect })
     }
 
     /// Looks at everything that can be wrong with an upload before a byte of it goes out.

@@ -113,7 +113,8 @@ impl Scene {
         let addresses = Addresses::default();
         let given = Arc::clone(&addresses.0);
         let client = PlatformClient::new(Platform::new(settings).unwrap(), AccountId::from("1"));
-        let storage = Storage { client, requests: addresses.start().recipient(), dialect: Dialect::Brand };
+        let requests = addresses.start().recipient();
+        let storage = Storage { client, requests, conversation: "c".into(), dialect: Dialect::Brand };
         Self { scripted, storage, addresses: given }
     }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use actix::Recipient;
 use futures_util::StreamExt;
-use tertulia_core::ums::{AnswerError, Dialect, DownloadUrlRequest, FileSize, Request, SignedUrl, UploadUrlRequest};
+use tertulia_core::{
+    id::ConversationId,
+    ums::{AnswerError, Dialect, DownloadUrlRequest, FileSize, Request, SignedUrl, UploadUrlRequest},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
@@ -29,6 +32,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Storage {
     pub(crate) client: PlatformClient,
     pub(crate) requests: Recipient<Ask>,
+    pub(crate) conversation: ConversationId,
     pub(crate) dialect: Dialect,
 }
 
@@ -140,7 +144,8 @@ impl Storage {
     async fn address(&self, wanted: &Request) -> Result<SignedUrl, RequestFailure> {
         loop {
             let (reply, answer) = oneshot::channel();
-            let ask = Ask { request: wanted.clone(), metadata: Vec::new(), lane: Lane::Command, reply };
+            let conversation = Some(self.conversation.clone());
+            let ask = Ask { conversation, request: wanted.clone(), metadata: Vec::new(), lane: Lane::Command, reply };
             self.requests.do_send(ask);
             let answer = answer.await.unwrap_or(Err(RequestFailure::ConnectionLost));
             match answer.and_then(|answer| answer.read(|response| response.signed_url())) {

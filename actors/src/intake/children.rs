@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use tertulia_core::{
+    command::Identity,
     id::{ConversationId, ExternalConsumerId},
     time::Timestamp,
     ums::Dialect,
@@ -83,7 +84,7 @@ impl Intake {
         &mut self,
         id: ConversationId,
         ctx: &mut Context<Self>,
-        create: impl FnOnce(Upstream, Option<Arc<tertulia_core::command::Identity>>) -> Conversation,
+        create: impl FnOnce(Upstream, Option<Arc<Identity>>) -> Conversation,
     ) {
         let me = ctx.address();
         let upstream = Upstream {

@@ -1,5 +1,7 @@
 //! Requests out: what the Send API takes, whose history nobody can give, and how a conversation is opened.
 
+use std::sync::Arc;
+
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -37,14 +39,14 @@ impl Intake {
     }
 
     /// Sends a conversation's request in its consumer's name.
-    fn send(&mut self, request: Request, metadata: Vec<Value>, reply: Reply<Answer>) {
-        match self.prepare(request, metadata) {
+    fn send(&mut self, Ask { conversation, request, metadata, reply, .. }: Ask) {
+        match self.prepare(conversation.as_ref(), request, metadata) {
             Err(failure) => {
                 let _ = reply.send(Err(failure));
             }
             Ok((consumer, body)) => {
                 let Some(sender) = self.sender.clone() else { return };
-                let metrics = std::sync::Arc::clone(&self.around.metrics);
+                let metrics = Arc::clone(&self.around.metrics);
                 metrics.requests.inc();
                 let ending = self.ending.clone();
                 let sending = async move {
@@ -67,10 +69,11 @@ impl Intake {
 
     fn prepare(
         &mut self,
+        conversation: Option<&ConversationId>,
         request: Request,
         metadata: Vec<Value>,
     ) -> Result<(ExternalConsumerId, String), RequestFailure> {
-        let child = conversation_of(&request).and_then(|id| self.children.get(id));
+        let child = conversation.and_then(|id| self.children.get(id));
         let consumer = child.and_then(|child| child.consumer().cloned()).ok_or(RequestFailure::NotSupported(
             "the consumer of the conversation is not known here: open it here, or load a snapshot that names them",
         ))?;
@@ -133,16 +136,6 @@ impl Intake {
     }
 }
 
-/// The conversation a request is about.
-fn conversation_of(request: &Request) -> Option<&str> {
-    match request {
-        Request::Publish(publish) => Some(publish.conversation_id.as_str()),
-        Request::UpdateConversation(update) => Some(update.conversation_id.as_str()),
-        Request::Raw { body, .. } => body.get("conversationId").or_else(|| body.get("dialogId"))?.as_str(),
-        _ => None,
-    }
-}
-
 /// The id in the answers to an opening. A refusal comes alone, not in a list.
 fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
     let Ok(answers) = serde_json::from_slice::<Vec<Box<RawValue>>>(answer) else {
@@ -160,10 +153,10 @@ fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
 impl Handler<Ask> for Intake {
     type Result = ();
 
-    fn handle(&mut self, Ask { request, metadata, reply, .. }: Ask, _: &mut Self::Context) {
-        match request {
-            Request::SubscribeMessages(_) | Request::QueryMessages(_) => self.hold(reply),
-            request => self.send(request, metadata, reply),
+    fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
+        match ask.request {
+            Request::SubscribeMessages(_) | Request::QueryMessages(_) => self.hold(ask.reply),
+            _ => self.send(ask),
         }
     }
 }

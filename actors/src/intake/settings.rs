@@ -24,7 +24,8 @@ pub struct IntakeSettings {
     /// Where message delivery begins in a conversation that was not known before.
     pub history: HistoryStart,
     /// How long a hole in a dialog is held open for late notifications before it becomes a gap. The platform itself
-    /// holds an event of a recovering endpoint for four seconds (protocol §10.4).
+    /// holds an event of a recovering endpoint for four seconds (protocol §10.4). A hole goes with the snapshot and is
+    /// held open anew by whoever loads it: a worker that wants to hear of the gap keeps the conversation loaded so long.
     pub hold: Duration,
     /// How much one command may carry.
     pub limits: Limits,

@@ -11,6 +11,7 @@ use tertulia_actors::{
         ums::{AnswerError, ParticipantRole, Stage as ConversationStage},
         webhook::SignatureError,
     },
+    files::{FileType, UploadSource},
     intake::{IntakeSettings, WebhookError},
     platform::AppCredentials,
     request::RequestFailure,
@@ -134,6 +135,18 @@ async fn a_token_that_the_platform_takes_back_is_renewed_once_and_the_message_go
     assert_eq!(stage.emulator.inject(Fault::new(FaultKind::ExpireToken)), 1);
     assert_eq!(conversation.send_text("after").await.unwrap().sequence, Some(0));
     assert_eq!(stage.said(), ["after"]);
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// CV-F16, by the Send API.
+#[actix_rt::test]
+async fn a_connector_uploads_a_file_and_tells_of_it() {
+    let (stage, _posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    let picture = UploadSource::bytes(FileType::Png, b"\x89PNG\r\n\x1a\n".as_slice().into()).caption("a picture");
+    let uploaded = conversation.upload_file(picture).await.unwrap();
+    assert_eq!(uploaded.done.sequence, Some(0));
     stage.tertulia.stop(PATIENCE).await;
 }
 

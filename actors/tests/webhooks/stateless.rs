@@ -61,17 +61,16 @@ async fn a_conversation_goes_from_worker_to_worker_with_what_waits_and_numbers_i
     let (mut stage, _posts) = stage(|app| app);
     let hook = connect(&stage, intake()).await;
     let id = ConversationId::from(ID);
-    let mut snapshot = None;
+    let mut snapshot: Option<String> = None;
     // 1 and 3 wait for what is before them, across workers.
     for sequence in [1, 0, 3, 2] {
         if let Some(snapshot) = snapshot.take() {
-            let loaded = stage.tertulia.load(&hook, snapshot).await.unwrap();
+            let loaded = stage.tertulia.load(&hook, &snapshot).await.unwrap();
             assert_eq!(loaded.id(), &id);
         }
         feed(&stage, &hook, message(sequence)).await;
         feed(&stage, &hook, message(sequence)).await;
-        let written = stage.tertulia.conversation(&hook, &id).unwrap().snapshot().await.unwrap();
-        snapshot = Some(&*Box::leak(written.into_boxed_str()));
+        snapshot = Some(stage.tertulia.conversation(&hook, &id).unwrap().snapshot().await.unwrap());
         stage.tertulia.unload(&hook, &id).await.unwrap();
         assert!(stage.tertulia.conversation(&hook, &id).is_none());
     }
