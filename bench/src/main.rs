@@ -1,2 +1,103 @@
-//! Placeholder.
-fn main() {}
+//! `tertulia-bench`: the load run, and the platform stand-in it runs against in a process of its own.
+
+mod load;
+mod machine;
+mod platform;
+mod process;
+mod report;
+
+use std::process::{self as system, ExitCode, Stdio};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use load::Scale;
+use machine::Machine;
+use report::{Report, Run};
+
+/// Load generator of Tertulia.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Hold conversations against the stand-in; report memory, notifications, commands and latencies
+    Load {
+        /// Conversations to hold at once, one run for each number
+        #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000], value_parser = clap::value_parser!(u32).range(1..))]
+        conversations: Vec<u32>,
+        #[command(flatten)]
+        pressure: Pressure,
+        /// Print one JSON object instead of tables
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what the results depend on: machine, compiler and commit
+    Machine,
+    /// One run, printed as JSON
+    #[command(hide = true)]
+    Run {
+        #[arg(long)]
+        conversations: u32,
+        #[command(flatten)]
+        pressure: Pressure,
+    },
+    /// The stand-in alone, told by lines on standard input what to do
+    #[command(hide = true)]
+    Platform {
+        #[arg(long)]
+        agents: u32,
+    },
+}
+
+/// How hard to press, besides the number of conversations.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Pressure {
+    /// Seconds of paced messages, and of commands
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    duration: u32,
+    /// Consumers' messages a second while latency is measured
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Commands in flight together
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    in_flight: u32,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Load { conversations, pressure, json } => {
+            let mut report = Report { machine: Machine::here(), runs: Vec::new() };
+            for conversations in conversations {
+                report.runs.push(run_apart(conversations, pressure)?);
+            }
+            report.print(json)?;
+        }
+        Command::Machine => println!("{}", Machine::here()),
+        Command::Run { conversations, pressure } => {
+            let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;
+            println!("{}", serde_json::to_string(&run)?);
+        }
+        Command::Platform { agents } => platform::serve(agents)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each run has a process of its own, so that its memory is not that of the run before.
+fn run_apart(conversations: u32, Pressure { duration, rate, in_flight }: Pressure) -> anyhow::Result<Run> {
+    eprintln!("{conversations} conversations ...");
+    let options =
+        [("--conversations", conversations), ("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)];
+    let mut command = system::Command::new(std::env::current_exe()?);
+    command.arg("run").stderr(Stdio::inherit());
+    for (name, value) in options {
+        command.arg(name).arg(value.to_string());
+    }
+    let output = command.output().context("cannot start a run")?;
+    anyhow::ensure!(output.status.success(), "the run with {conversations} conversations ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).context("a run without a result")
+}

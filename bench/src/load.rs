@@ -1,0 +1,196 @@
+//! One run: hold conversations, hear messages at a pace and at full speed, send commands, and measure each.
+
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use tertulia_actors::{
+    Tertulia,
+    connection::ConnectionSettings,
+    conversation::ConversationHandle,
+    core::{conversation::ConversationEvent, id::ConnectionId, ums::ParticipantRole},
+    platform::{AgentLogin, Pace, PlatformSettings},
+    subscriber::{EventData, EventStream, Filter},
+};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    Pressure,
+    platform::{Order, Platform, Ready, said_at},
+    process::{processor_time, resident_bytes},
+    report::{Latency, Run},
+};
+
+/// Conversations that one bot may hold, as the platform has it.
+const CONVERSATIONS_PER_BOT: u32 = 1_000;
+/// Conversations opened a second.
+const OPENINGS: u32 = 2_000;
+/// Messages at full speed: so many that the steps of the processor's clock do not count, and that everybody has a turn,
+/// so that no conversation is always at hand in the processor's caches.
+const FLOOD: u32 = 200_000;
+/// Messages at full speed that are said before they are heard. The platform drops a socket that has 4096 frames to take.
+const WAVE: u32 = 1_000;
+/// How long any one step may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long nothing happens before memory is read.
+const REST: Duration = Duration::from_secs(2);
+/// Events the subscriber may lag behind.
+const STREAM: usize = 1 << 20;
+
+/// How much to hold, and how hard to press.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    pub(crate) conversations: u32,
+    pub(crate) pressure: Pressure,
+}
+
+/// Carries one run out. The time of every step is bounded.
+pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
+    let Scale { conversations, pressure: Pressure { duration, rate, in_flight } } = scale;
+    let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
+    let mut platform = Platform::start(bots).await?;
+    let tertulia = start(&platform.ready, bots)?;
+    for bot in bots_of(bots) {
+        tertulia.ready(&bot, PATIENCE).await?;
+    }
+    let mut stream = tertulia.events_within(Filter::everything().kind("message"), STREAM);
+
+    sleep(REST).await;
+    let before = resident_bytes()?;
+    let opened = Instant::now();
+    hear(&mut stream, conversations, platform.carry_out(Order::Open { conversations, rate: OPENINGS })).await?;
+    let opening = opened.elapsed();
+    sleep(REST).await;
+    let grown = resident_bytes()?.saturating_sub(before);
+
+    let messages = rate.saturating_mul(duration);
+    let paced = hear(&mut stream, messages, platform.carry_out(Order::Say { messages, rate })).await?;
+
+    let used = processor_time()?;
+    let frames = tertulia.metrics().frames.get();
+    let begun = Instant::now();
+    for _ in 0..FLOOD / WAVE {
+        hear(&mut stream, WAVE, platform.carry_out(Order::Say { messages: WAVE, rate: 0 })).await?;
+    }
+    let flooded = begun.elapsed();
+    let frames = tertulia.metrics().frames.get() - frames;
+    let used = processor_time()?.saturating_sub(used);
+    drop(stream);
+
+    let commands = command(&tertulia, bots, in_flight, Duration::from_secs(u64::from(duration))).await?;
+    let run = Run {
+        conversations,
+        bots,
+        opening_seconds: opening.as_secs_f64(),
+        bytes_per_conversation: grown / u64::from(conversations),
+        paced_rate: rate,
+        platform_to_subscriber: Latency::of(&paced),
+        notifications_per_second: frames as f64 / flooded.as_secs_f64(),
+        processor_micros_per_notification: used.as_secs_f64() * 1e6 / frames.max(1) as f64,
+        commands_in_flight: in_flight,
+        commands_per_second: commands.done as f64 / commands.took.as_secs_f64(),
+        commands_failed: commands.failed,
+        processor_micros_per_command: commands.used.as_secs_f64() * 1e6 / commands.done.max(1) as f64,
+        command_to_answer: Latency::of(&commands.latency),
+        reconnects: tertulia.metrics().reconnects.get(),
+    };
+    tertulia.stop(Duration::from_secs(10)).await;
+    Ok(run)
+}
+
+fn bots_of(count: u32) -> impl Iterator<Item = ConnectionId> {
+    (1..=count).map(|number| ConnectionId::from(format!("bot{number}")))
+}
+
+fn start(ready: &Ready, bots: u32) -> anyhow::Result<Tertulia> {
+    let pace = NonZeroU32::new(200).unwrap_or(NonZeroU32::MIN);
+    let settings = PlatformSettings {
+        discovery: ready.discovery.clone(),
+        authorities: vec![ready.authority.clone()],
+        pace: Pace { logins_per_account: pace, logins: pace, connects: pace },
+        ..PlatformSettings::default()
+    };
+    let tertulia = Tertulia::builder().platform(settings).start()?;
+    for bot in bots_of(bots) {
+        let login = AgentLogin::Password { username: bot.to_string(), password: "secret".into() };
+        tertulia.connect(ConnectionSettings::bot(bot, ready.account.as_str(), login))?;
+    }
+    Ok(tertulia)
+}
+
+/// Waits until so many consumers' messages were heard while `saying` goes on; the time of each from being said to being
+/// heard, in microseconds.
+async fn hear(
+    stream: &mut EventStream,
+    messages: u32,
+    saying: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut latency = Histogram::new(3)?;
+    let hearing = async {
+        while latency.len() < u64::from(messages) {
+            let event = timeout(PATIENCE, stream.next()).await.context("no message came")?;
+            let event = event.context("the system stopped")??;
+            let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+            if message.role != Some(ParticipantRole::Consumer) {
+                continue;
+            }
+            let said = message.text().as_deref().and_then(said_at).context("a message of somebody else")?;
+            let took = SystemTime::now().duration_since(said).unwrap_or_default();
+            latency.record(u64::try_from(took.as_micros())?)?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(hearing, saying)?;
+    Ok(latency)
+}
+
+struct Commands {
+    done: u64,
+    failed: u64,
+    took: Duration,
+    used: Duration,
+    latency: Histogram<u64>,
+}
+
+/// Sends texts in all conversations, `in_flight` at a time, each waiting for its answer.
+async fn command(tertulia: &Tertulia, bots: u32, in_flight: u32, duration: Duration) -> anyhow::Result<Commands> {
+    let handles: Vec<ConversationHandle> = bots_of(bots).flat_map(|bot| tertulia.conversations(&bot)).collect();
+    let handles: Arc<[ConversationHandle]> = handles.into();
+    anyhow::ensure!(!handles.is_empty(), "no conversation is in memory");
+    let stride = usize::try_from(in_flight)?.min(handles.len());
+    let (begun, used) = (Instant::now(), processor_time()?);
+    let workers: Vec<_> = (0..stride)
+        .map(|first| {
+            let handles = Arc::clone(&handles);
+            actix_rt::spawn(async move {
+                let mut answers = Histogram::<u64>::new(3)?;
+                let mut failed = 0;
+                for handle in handles.iter().skip(first).step_by(stride).cycle() {
+                    if begun.elapsed() >= duration {
+                        break;
+                    }
+                    let asked = Instant::now();
+                    match handle.send_text("Thank you, I am looking into it and shall be back in a moment.").await {
+                        Ok(_) => answers.record(u64::try_from(asked.elapsed().as_micros())?)?,
+                        Err(_) => failed += 1,
+                    }
+                }
+                anyhow::Ok((answers, failed))
+            })
+        })
+        .collect();
+    let mut latency = Histogram::new(3)?;
+    let mut failed = 0;
+    for worker in workers {
+        let (answers, failures) = worker.await??;
+        latency.add(answers)?;
+        failed += failures;
+    }
+    let (took, used) = (begun.elapsed(), processor_time()?.saturating_sub(used));
+    Ok(Commands { done: latency.len(), failed, took, used, latency })
+}

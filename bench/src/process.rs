@@ -1,0 +1,22 @@
+//! What this process uses: memory and processor time, as Linux tells.
+
+use std::{fs, time::Duration};
+
+use anyhow::Context as _;
+
+/// Memory of this process that is in RAM, in bytes.
+pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes * 1024)
+}
+
+/// Processor time this process has used on all cores, in steps of 10 ms.
+pub(crate) fn processor_time() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name in parentheses may contain spaces; user and system time are the 14th and 15th member of all.
+    let members = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = members.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}

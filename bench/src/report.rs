@@ -1,0 +1,95 @@
+//! What a run found out, as a table and as JSON.
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+
+/// All runs, and what they depend on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) runs: Vec<Run>,
+}
+
+/// What one run found out.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Run {
+    pub(crate) conversations: u32,
+    pub(crate) bots: u32,
+    /// From the first conversation to the last message heard, paced.
+    pub(crate) opening_seconds: f64,
+    /// What the process has grown by, all told.
+    pub(crate) bytes_per_conversation: u64,
+    /// Consumers' messages a second while latency was measured.
+    pub(crate) paced_rate: u32,
+    /// From a consumer's message in the stand-in to the subscriber, both processes and TLS included.
+    pub(crate) platform_to_subscriber: Latency,
+    /// Frames a second when the stand-in sends as fast as it can on the same cores.
+    pub(crate) notifications_per_second: f64,
+    /// Processor time of Tertulia alone for each such frame, TLS and subscriber included.
+    pub(crate) processor_micros_per_notification: f64,
+    pub(crate) commands_in_flight: u32,
+    pub(crate) commands_per_second: f64,
+    pub(crate) commands_failed: u64,
+    /// Processor time of Tertulia alone for each command, its answer and the notifications it causes.
+    pub(crate) processor_micros_per_command: f64,
+    /// From the call to the platform's confirmation.
+    pub(crate) command_to_answer: Latency,
+    /// Sockets lost on the way; the numbers are worth something only without any.
+    pub(crate) reconnects: u64,
+}
+
+/// How a member of a run is written.
+type Cell = fn(&Run) -> String;
+
+/// A distribution of latencies, in microseconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    p50: u64,
+    p99: u64,
+    max: u64,
+}
+
+impl Latency {
+    pub(crate) fn of(micros: &Histogram<u64>) -> Self {
+        Self { p50: micros.value_at_quantile(0.5), p99: micros.value_at_quantile(0.99), max: micros.max() }
+    }
+}
+
+impl Report {
+    /// Prints it on standard output, as a Markdown table or as one JSON object.
+    pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+            return Ok(());
+        }
+        println!("{}\n", self.machine);
+        let rows: [(&str, Cell); 8] = [
+            ("bytes per conversation", |run| run.bytes_per_conversation.to_string()),
+            ("notifications/s, full speed", |run| format!("{:.0}", run.notifications_per_second)),
+            ("own processor time per notification", |run| format!("{:.1} µs", run.processor_micros_per_notification)),
+            ("platform to subscriber p50 / p99 / max", |run| milliseconds(&run.platform_to_subscriber)),
+            ("commands/s", |run| format!("{:.0}", run.commands_per_second)),
+            ("own processor time per command", |run| format!("{:.1} µs", run.processor_micros_per_command)),
+            ("command to answer p50 / p99 / max", |run| milliseconds(&run.command_to_answer)),
+            ("commands failed / reconnects", |run| format!("{} / {}", run.commands_failed, run.reconnects)),
+        ];
+        let line = |name: &str, cell: &dyn Fn(&Run) -> String| {
+            let cells: Vec<String> = self.runs.iter().map(|run| format!(" {} |", cell(run))).collect();
+            println!("| {name} |{}", cells.concat());
+        };
+        line("conversations", &|run| run.conversations.to_string());
+        line("---", &|_| "---:".to_owned());
+        for (name, cell) in rows {
+            line(name, &cell);
+        }
+        Ok(())
+    }
+}
+
+fn milliseconds(Latency { p50, p99, max }: &Latency) -> String {
+    let [p50, p99, max] = [p50, p99, max].map(|micros| *micros as f64 / 1_000.0);
+    format!("{p50:.1} / {p99:.1} / {max:.1} ms")
+}
