@@ -13,19 +13,12 @@ use crate::{
     gateway::{Gateway, GatewayError, State},
 };
 
-pub(crate) use connection::login;
+use connection::Described;
+pub(crate) use connection::{Identity, identity};
 
 /// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// This version has no connections of the role.
-    #[error("connection {connection}: connections of role {role} need webhooks, which this version does not serve yet")]
-    UnsupportedRole {
-        /// The connection's id.
-        connection: String,
-        /// Its role, as the configuration writes it.
-        role: &'static str,
-    },
     /// The configuration lets no such connection pass.
     #[error("connection {connection}: its role cannot use the form of its login")]
     UnsupportedLogin {
@@ -67,8 +60,13 @@ impl Service {
         if let Engine::Nats { .. } = configuration.engine {
             return Err(ServiceError::UnsupportedEngine);
         }
-        let connections = configuration.connections.iter().map(connection::settings).collect::<Result<Vec<_>, _>>()?;
-        let builder = Tertulia::builder().platform(platform(configuration)?).connections(connections);
+        let mut builder = Tertulia::builder().platform(platform(configuration)?);
+        for described in configuration.connections.iter().map(connection::describe) {
+            builder = match described? {
+                Described::Socket(settings) => builder.connection(*settings),
+                Described::Webhooks(settings) => builder.intakes([*settings]),
+            };
+        }
         let tertulia = Arc::new(builder.start()?);
         let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens);
         let gateway = Gateway::start(state, configuration.gateway.listen)?;

@@ -218,13 +218,10 @@ fn what_cannot_be_run_ends_with_1_and_says_why() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let listen = format!("[gateway]\nlisten = \"{taken}\"\n");
-    let connector = "[[connections]]\nid = \"shop\"\naccount = \"12345678\"\nrole = \"connector\"\n\
-                     login = { app_key = \"app\", secret = { env = \"WRONG\" } }\n";
     let nats = "[engine]\nkind = \"nats\"\nurl = \"nats://127.0.0.1:4222\"\n";
     for (sections, expected) in [
         (BOT.replace("brand", "brnad"), ": connections[0].role: \"brnad\" is none of"),
         (format!("{BOT}{listen}"), taken.as_str()),
-        (connector.to_owned(), "connection shop: connections of role connector"),
         (nats.to_owned(), "engine of kind nats"),
     ] {
         let (_directory, file) = configuration(&emulator, &sections);

@@ -28,28 +28,33 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = request.content_type().eq_ignore_ascii_case("application/json");
-        let payload = web::Payload::from_request(request, payload);
+        let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
             // Also keeps pages of other origins from posting without being asked for permission first.
             if !is_json {
                 let detail = "the body must be application/json";
                 return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
             }
-            let payload = payload.into_inner().map_err(|error| Problem::bad_request(error.to_string()))?;
-            let bytes = match timeout(WITHIN, payload.to_bytes_limited(MAX_BYTES)).await {
-                Ok(Ok(Ok(bytes))) => bytes,
-                Ok(Ok(Err(error))) => return Err(Problem::bad_request(error.to_string())),
-                Ok(Err(_)) => {
-                    let detail = format!("the body has more than {MAX_BYTES} bytes");
-                    return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail));
-                }
-                Err(_) => {
-                    let detail = "the body did not come in time";
-                    return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail));
-                }
-            };
+            let payload = payload.map_err(|error| Problem::bad_request(error.to_string()))?;
+            let bytes = read(payload, MAX_BYTES).await?;
             let value = serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(error.to_string()))?;
             Ok(Self { value, digest: Sha256::digest(&bytes).into() })
         })
+    }
+}
+
+/// Reads a whole body of at most `max` bytes.
+pub(super) async fn read(payload: web::Payload, max: usize) -> Result<web::Bytes, Problem> {
+    match timeout(WITHIN, payload.to_bytes_limited(max)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(error))) => Err(Problem::bad_request(error.to_string())),
+        Ok(Err(_)) => {
+            let detail = format!("the body has more than {max} bytes");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
+        }
+        Err(_) => {
+            let detail = "the body did not come in time";
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
+        }
     }
 }

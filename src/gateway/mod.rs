@@ -10,6 +10,7 @@ mod events;
 mod failure;
 mod health;
 mod idempotency;
+mod intake;
 mod messages;
 mod metrics;
 mod page;
@@ -105,7 +106,7 @@ impl Gateway {
 }
 
 fn routes(config: &mut ServiceConfig) {
-    config.configure(health::routes).configure(metrics::routes).service(
+    config.configure(health::routes).configure(metrics::routes).configure(intake::routes).service(
         web::scope("/v1")
             .wrap(from_fn(access::require))
             .configure(connections::routes)

@@ -6,21 +6,45 @@ use tertulia_actors::{
         id::AgentId,
         ums::{AgentState, Stage},
     },
-    platform::{AgentLogin, ConsumerLogin},
+    intake::IntakeSettings,
+    platform::{AgentLogin, AppCredentials, ConsumerLogin},
 };
 
 use super::ServiceError;
 use crate::config::{self, Agents, Connection, Login, Rings, Role};
 
+/// A connection as the actors are told of it.
+pub(super) enum Described {
+    /// It has a socket.
+    Socket(Box<ConnectionSettings>),
+    /// It takes webhooks.
+    Webhooks(Box<IntakeSettings>),
+}
+
+/// How a connection proves who it is.
+pub(crate) enum Identity {
+    /// An agent or a consumer, on a socket.
+    User(actors::Login),
+    /// An application, by webhooks and the Send API.
+    App(AppCredentials),
+}
+
 /// What the actors are told of `connection`.
-pub(super) fn settings(connection: &Connection) -> Result<ConnectionSettings, ServiceError> {
+pub(super) fn describe(connection: &Connection) -> Result<Described, ServiceError> {
     let (id, account) = (connection.id.as_str(), connection.account.as_str());
-    let settings = match login(connection)? {
-        actors::Login::Agent(login) => ConnectionSettings::bot(id, account, login),
-        actors::Login::Consumer(login) => ConnectionSettings::consumer(id, account, login),
+    let settings = match identity(connection)? {
+        Identity::User(actors::Login::Agent(login)) => ConnectionSettings::bot(id, account, login),
+        Identity::User(actors::Login::Consumer(login)) => ConnectionSettings::consumer(id, account, login),
+        Identity::App(app) => {
+            let settings = match connection.role {
+                Role::Intake => IntakeSettings::intake(id, account, app),
+                Role::Brand | Role::Consumer | Role::Connector => IntakeSettings::connector(id, account, app),
+            };
+            return Ok(Described::Webhooks(Box::new(settings)));
+        }
     };
     let subscribe = connection.subscribe.as_ref().map(|subscription| subscribe(subscription, connection.role));
-    Ok(ConnectionSettings {
+    Ok(Described::Socket(Box::new(ConnectionSettings {
         subscribe: subscribe.unwrap_or_else(|| settings.subscribe.clone()),
         rings: match connection.rings {
             Rings::Accept => actors::Rings::Accept,
@@ -29,18 +53,26 @@ pub(super) fn settings(connection: &Connection) -> Result<ConnectionSettings, Se
         },
         agent_state: connection.agent_state.map(agent_state),
         ..settings
-    })
+    })))
 }
 
 /// How `connection` proves who it is.
-pub(crate) fn login(connection: &Connection) -> Result<actors::Login, ServiceError> {
-    let unsupported = |role| ServiceError::UnsupportedRole { connection: connection.id.clone(), role };
-    let mismatched = || ServiceError::UnsupportedLogin { connection: connection.id.clone() };
-    match connection.role {
-        Role::Brand => connection.login.as_ref().and_then(agent).map(actors::Login::Agent).ok_or_else(mismatched),
-        Role::Consumer => consumer(connection.login.as_ref()).map(actors::Login::Consumer).ok_or_else(mismatched),
-        Role::Connector => Err(unsupported("connector")),
-        Role::Intake => Err(unsupported("intake")),
+pub(crate) fn identity(connection: &Connection) -> Result<Identity, ServiceError> {
+    let login = connection.login.as_ref();
+    let identity = match connection.role {
+        Role::Brand => login.and_then(agent).map(actors::Login::Agent).map(Identity::User),
+        Role::Consumer => consumer(login).map(actors::Login::Consumer).map(Identity::User),
+        Role::Connector | Role::Intake => login.and_then(app).map(Identity::App),
+    };
+    identity.ok_or_else(|| ServiceError::UnsupportedLogin { connection: connection.id.clone() })
+}
+
+fn app(login: &Login) -> Option<AppCredentials> {
+    match login {
+        Login::Application { app_key, secret } | Login::KeySet { app_key, secret, .. } => {
+            Some(AppCredentials { client_id: app_key.clone(), secret: secret.clone() })
+        }
+        Login::Password { .. } | Login::Bearer { .. } | Login::Assertion { .. } => None,
     }
 }
 

@@ -71,7 +71,13 @@ impl Running {
     pub(crate) fn start(sections: &str) -> Self {
         let emulator = emulator();
         let (files, file) = configuration(&emulator, sections);
-        let secrets = [("PASSWORD", "secret"), ("WRONG", CANARY), ("READ_TOKEN", "reader"), ("WRITE_TOKEN", "writer")];
+        let secrets = [
+            ("PASSWORD", "secret"),
+            ("WRONG", CANARY),
+            ("READ_TOKEN", "reader"),
+            ("WRITE_TOKEN", "writer"),
+            ("APP_SECRET", "emulator-secret"),
+        ];
         let environment: Environment =
             secrets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let configuration = Configuration::load(file.as_ref(), &environment).unwrap();

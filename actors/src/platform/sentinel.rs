@@ -52,6 +52,14 @@ impl PlatformClient {
     ///
     /// # Errors
     /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    /// Finds out whether an application's credentials are good, by a token that is not used.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn try_app(&self, app: &AppCredentials) -> Result<(), HttpError> {
+        self.app_token(app).await.map(drop)
+    }
+
     pub(crate) async fn app_token(&self, app: &AppCredentials) -> Result<AppToken, HttpError> {
         self.platform.turns.log_in(&self.account).await;
         let service = Service::Sentinel;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::{
     config::{Configuration, Connection},
-    service::{ServiceError, login, platform},
+    service::{Identity, ServiceError, identity, platform},
 };
 
 /// Connections that are tried at a time.
@@ -74,9 +74,16 @@ pub(super) fn try_all(configuration: &Configuration) -> anyhow::Result<impl Stre
 }
 
 async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<String, Failure> {
-    let login = login(connection)?;
+    let identity = identity(connection)?;
     let client = PlatformClient::new(platform, AccountId::from(connection.account.as_str()));
-    match &login {
+    let login = match &identity {
+        Identity::App(app) => {
+            client.try_app(app).await?;
+            return Ok(format!("got the application's token at {}", client.host(Service::Sentinel).await?));
+        }
+        Identity::User(login) => login,
+    };
+    match login {
         Login::Agent(AgentLogin::Bearer { .. }) => presented(&client, Service::AgentLogin).await,
         Login::Agent(login) => {
             let session = client.log_in(login).await?;

@@ -1,0 +1,43 @@
+//! `POST /v1/intake/{connection}`: webhooks of the platform (WH-1). The platform shows no token of ours: its signature
+//! over the body vouches for it.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{self, Data, Path, Payload, ServiceConfig},
+};
+use tertulia_actors::{core::id::ConnectionId, intake::WebhookError};
+
+use super::{State, body, problem::Problem};
+
+/// The largest webhook taken, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+/// Where the platform puts its signature (protocol §10.4).
+const SIGNATURE: &str = "x-liveperson-signature";
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource("/v1/intake/{connection}").route(web::post().to(receive)));
+}
+
+async fn receive(
+    state: Data<State>,
+    connection: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let connection = ConnectionId::from(connection.as_str());
+    let body = body::read(payload, MAX_BYTES).await?;
+    let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
+    match state.tertulia.receive_webhook(&connection, signature, body).await {
+        Ok(()) => Ok(HttpResponse::Ok().finish()),
+        Err(error) => {
+            let (status, code) = match &error {
+                WebhookError::UnknownConnection(_) => (StatusCode::NOT_FOUND, "unknown-connection"),
+                WebhookError::BadSignature(_) => (StatusCode::UNAUTHORIZED, "bad-signature"),
+                WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+                WebhookError::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            };
+            Err(Problem::new(status, code, error.to_string()))
+        }
+    }
+}
