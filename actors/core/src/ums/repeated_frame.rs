@@ -44,8 +44,9 @@ impl RepeatedFrames {
         if frame.get(place.clone()) != Some(state) {
             return;
         }
-        self.forget(conversation);
-        self.latest.insert(conversation.clone(), fingerprint);
+        if let Some(previous) = self.latest.insert(conversation.clone(), fingerprint) {
+            self.states.remove(&previous);
+        }
         self.states.insert(fingerprint, (conversation.clone(), place));
     }
 
