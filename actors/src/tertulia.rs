@@ -1,7 +1,9 @@
 //! The library's front: a running system of connections.
 
+mod brand;
 mod consumer;
 mod intake;
+mod requests;
 
 use std::{sync::Arc, time::Duration};
 

@@ -71,6 +71,8 @@ pub struct Connection {
     /// How often a consumer became another one: a login for an earlier one is of no use.
     pub(super) identities: u64,
     pub(super) stepping_up: Option<SteppingUp>,
+    /// Questions on their way by HTTP.
+    pub(super) lookups: usize,
     pub(super) socket: Option<SocketWriter>,
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
@@ -112,6 +114,7 @@ impl Connection {
             identity: None,
             identities: 0,
             stepping_up: None,
+            lookups: 0,
             socket: None,
             subscriptions: Subscriptions::default(),
             repeated: RepeatedFrames::default(),
@@ -314,6 +317,7 @@ impl Supervised for Connection {
         }
         self.around.metrics.actor_restarts.inc();
         self.restart_step_up();
+        self.lookups = 0;
         self.session = Session::new(self.settings.policy.clone());
     }
 }

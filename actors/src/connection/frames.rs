@@ -15,7 +15,7 @@ use tertulia_core::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Connection, actor::OwnRequest, requests::Waiter, socket::SocketError};
+use super::{AskWith, Connection, actor::OwnRequest, requests::Waiter, socket::SocketError};
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     request::{Answer, Ask, Lane, RequestFailure},
@@ -166,7 +166,11 @@ impl Connection {
         self.ask_own(OwnRequest::KeepAlive, Request::GetClock(Nothing {}), Vec::new());
     }
 
-    pub(super) fn ask(&mut self, Ask { request, metadata, lane, reply, .. }: Ask) {
+    pub(super) fn ask(&mut self, ask: Ask) {
+        self.ask_with(ask, Vec::new());
+    }
+
+    fn ask_with(&mut self, Ask { request, metadata, lane, reply, .. }: Ask, headers: Vec<Value>) {
         let open = match lane {
             Lane::Recovery => self.session.phase().is_open(),
             Lane::Command => self.session.may_send(),
@@ -184,7 +188,7 @@ impl Connection {
         }
         let now = Instant::now();
         let id = self.requests.add(Waiter::Caller(reply), now, self.settings.request_timeout);
-        if let Err(failure) = self.write(&id, request, Vec::new(), metadata)
+        if let Err(failure) = self.write(&id, request, headers, metadata)
             && let Some(Waiter::Caller(reply)) = self.requests.take(id.as_str())
         {
             let _ = reply.send(Err(failure));
@@ -234,6 +238,14 @@ impl Connection {
             Waiter::Own(OwnRequest::Subscribe(key)) => self.subscriptions.fail(key, failure),
             Waiter::Own(OwnRequest::SubscribeRings) => self.note_error(&failure),
         }
+    }
+}
+
+impl Handler<AskWith> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AskWith { ask, headers }: AskWith, _: &mut Self::Context) {
+        self.ask_with(ask, headers);
     }
 }
 

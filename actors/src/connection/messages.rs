@@ -1,12 +1,13 @@
 //! What a connection can be asked.
 
 use actix::Message;
+use serde_json::Value;
 use tertulia_core::{
     id::{ConversationId, RingId},
     ums::{AgentState, ConversationRequest},
 };
 
-use crate::request::Reply;
+use crate::request::{Ask, Reply};
 
 /// Opens a conversation; consumers only (CN-F6). Waits for the connection to be ready.
 #[derive(Message)]
@@ -28,6 +29,14 @@ pub struct AnswerRing {
     pub accept: bool,
     /// Where the outcome goes.
     pub reply: Reply<()>,
+}
+
+/// Sends a request with headers of its own (CN-F4).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AskWith {
+    pub(crate) ask: Ask,
+    pub(crate) headers: Vec<Value>,
 }
 
 /// Sets the agent's state, now and after each reconnect (CN-F9).

@@ -9,6 +9,7 @@ mod children;
 mod creation;
 mod frames;
 mod login;
+mod lookup;
 mod messages;
 mod paging;
 mod requests;
@@ -21,6 +22,9 @@ mod step_up;
 mod subscriptions;
 
 pub use actor::{Connection, Surroundings};
+pub(crate) use lookup::Lookup;
+pub use lookup::LookupError;
+pub(crate) use messages::AskWith;
 pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
 pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
 pub use status::ConnectionStatus;

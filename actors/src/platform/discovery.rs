@@ -29,6 +29,10 @@ pub enum Service {
     Sentinel,
     /// File storage.
     Storage,
+    /// The account's configuration.
+    Configuration,
+    /// What everybody may know of an account.
+    Public,
 }
 
 impl Service {
@@ -43,6 +47,8 @@ impl Service {
             Self::Identity => "idp",
             Self::Sentinel => "sentinel",
             Self::Storage => "swift",
+            Self::Configuration => "accountConfigReadOnly",
+            Self::Public => "acCdnDomain",
         }
     }
 }

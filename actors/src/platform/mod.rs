@@ -1,6 +1,7 @@
 //! The platform's HTTP side: where its services are, who may speak, and how a socket is opened.
 
 mod agent;
+mod brand;
 mod consumer;
 mod discovery;
 mod http;
@@ -17,6 +18,7 @@ use dashmap::DashMap;
 use tertulia_core::id::AccountId;
 
 pub use agent::{AgentLogin, AgentSession};
+pub use brand::{AgentProfile, ShiftStatus, Skill, StatisticsOf};
 pub use consumer::{ConsumerIdentity, ConsumerLogin, StepUp};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};

@@ -1,6 +1,9 @@
 //! The front of what consumers do beside talking: their profile, and who they are.
 
-use tertulia_core::id::ConnectionId;
+use tertulia_core::{
+    id::{ConnectionId, UserId},
+    ums::{ProfileQuery, Request, UserProfile},
+};
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{PATIENCE, Tertulia};
@@ -11,6 +14,34 @@ use crate::{
 };
 
 impl Tertulia {
+    /// Sets the consumer's own profile (CN-F10); what is not told is not set.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn set_user_profile(
+        &self,
+        connection: &ConnectionId,
+        profile: &UserProfile<'_>,
+    ) -> Result<(), RequestFailure> {
+        let profile = serde_json::to_value(profile).map_err(|error| RequestFailure::Unwritable(error.to_string()))?;
+        let answer = self.send(connection, Request::SetUserProfile(profile)).await?;
+        answer.read(|response| response.profile_set())
+    }
+
+    /// Reads a profile: of the one named, such as a conversation's consumer, or one's own (CN-F19).
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn user_profile(
+        &self,
+        connection: &ConnectionId,
+        user: Option<UserId>,
+    ) -> Result<UserProfile<'static>, RequestFailure> {
+        let query = ProfileQuery { user_id: user.map(|user| user.to_string()) };
+        let answer = self.send(connection, Request::GetUserProfile(query)).await?;
+        answer.read(|response| response.user_profile())
+    }
+
     /// Makes an anonymous consumer somebody the brand vouches for, with their open conversations (CA-4, CN-F17). The
     /// connection reconnects on the way. It goes on where the caller stops waiting, after three minutes at most.
     ///

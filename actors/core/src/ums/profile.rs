@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use serde_json::value::RawValue;
+
 use super::{Json, Text};
 
 /// A profile as the platform answers it; which members there are depends on the dialect and on who asks.
@@ -41,4 +43,57 @@ pub struct UserProfile<'a> {
     /// What the brand vouched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_data: Option<Json<'a>>,
+}
+
+impl<'a> UserProfile<'a> {
+    /// Reads a profile in either form: an object, or the bare list of what the brand vouched for (§5.9).
+    ///
+    /// # Errors
+    /// What the JSON reader says.
+    pub fn read(body: &'a Json<'_>) -> Result<Self, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Vouched<'b> {
+            lp_sdes: Vec<&'b RawValue>,
+        }
+
+        let Ok(lp_sdes) = body.read() else { return body.read() };
+        let vouched = serde_json::value::to_raw_value(&Vouched { lp_sdes })?;
+        Ok(Self { authenticated_data: Some(vouched.into()), ..Self::default() })
+    }
+
+    /// The profile as its own copy.
+    #[must_use]
+    pub fn into_owned(self) -> UserProfile<'static> {
+        let text = |text: Option<Text<'_>>| text.map(|text| Text::from(text.into_owned()));
+        UserProfile {
+            user_id: text(self.user_id),
+            first_name: text(self.first_name),
+            last_name: text(self.last_name),
+            nick_name: text(self.nick_name),
+            avatar_url: text(self.avatar_url),
+            role: text(self.role),
+            description: text(self.description),
+            background_image: text(self.background_image),
+            private_data: self.private_data.map(Json::into_owned),
+            claims: self.claims.map(Json::into_owned),
+            authenticated_data: self.authenticated_data.map(Json::into_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_profile_is_read_in_either_form() {
+        let object = Json::from(&json!({ "userId": 7, "firstName": "Ann", "unlisted": true }));
+        let profile = UserProfile::read(&object).unwrap().into_owned();
+        assert_eq!((profile.user_id.as_deref(), profile.first_name.as_deref()), (Some("7"), Some("Ann")));
+        let list = Json::from(&json!([{ "type": "personal", "personal": { "firstname": "Ann" } }]));
+        let vouched = UserProfile::read(&list).unwrap().into_owned().authenticated_data.unwrap().to_value();
+        assert_eq!(vouched["lp_sdes"][0]["personal"]["firstname"], "Ann");
+    }
 }

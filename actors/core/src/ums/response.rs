@@ -3,11 +3,14 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::{Code, Json, Response, Text};
+use super::{Code, Json, Response, Text, UserProfile};
 use crate::{
     id::{ConversationId, SubscriptionId},
     time::Timestamp,
 };
+
+/// The text by which the platform takes a profile (wire-from-sdk §1.8).
+const PROFILE_SET: &str = "OK User Profile set successfully";
 
 /// A response that is no success.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -136,6 +139,25 @@ impl Response<'_> {
             return Ok(());
         }
         Err(AnswerError::Refused { code: self.code.0, text: cut(&text) })
+    }
+
+    /// A profile.
+    ///
+    /// # Errors
+    /// [`AnswerError`] when refused or of another shape.
+    pub fn user_profile(&self) -> Result<UserProfile<'static>, AnswerError> {
+        let body = self.outcome()?.ok_or_else(|| AnswerError::Unexpected("no body".to_owned()))?;
+        let profile = UserProfile::read(body).map_err(|error| AnswerError::Unexpected(error.to_string()))?;
+        Ok(profile.into_owned())
+    }
+
+    /// A profile that was set: only the one text means success (CN-F10).
+    ///
+    /// # Errors
+    /// [`AnswerError`] when refused or of another text.
+    pub fn profile_set(&self) -> Result<(), AnswerError> {
+        let text = self.outcome()?.and_then(spoken).unwrap_or_default();
+        if text.as_str() == PROFILE_SET { Ok(()) } else { Err(AnswerError::Unexpected(cut(&text))) }
     }
 
     /// Where to read or write a file.

@@ -1,0 +1,127 @@
+//! What the platform tells agents by HTTP: shifts, skills, statistics, and who an agent is to consumers (wire-from-sdk
+//! §3, protocol §10.6).
+
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tertulia_core::id::{AgentId, SkillId, UserId};
+
+use super::{AgentSession, HttpError, PlatformClient, Service, http::Call};
+
+/// Whether a skill's agents are at work. Unlisted members of the platform's answer are left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShiftStatus {
+    /// The skill.
+    pub skill_id: SkillId,
+    /// Whether they are.
+    pub on_shift: bool,
+    /// When they begin next, as the platform writes it; nothing where that is not known.
+    #[serde(default)]
+    pub next_on: Option<Value>,
+    /// When they end next, as the platform writes it.
+    #[serde(default)]
+    pub next_off: Option<Value>,
+}
+
+impl ShiftStatus {
+    /// Whether they are away and will come back.
+    #[must_use]
+    pub fn is_in_off_hours(&self) -> bool {
+        !self.on_shift && self.next_on.is_some()
+    }
+}
+
+/// A skill of the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skill {
+    /// Its id.
+    pub id: SkillId,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Whether it is one no more.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+/// Who an agent is to consumers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentProfile {
+    /// The name shown to consumers.
+    pub nickname: Option<String>,
+    /// The whole name.
+    pub full_name: Option<String>,
+    /// The brand's own number of the agent.
+    pub employee_id: Option<String>,
+    /// A picture.
+    pub picture_url: Option<String>,
+}
+
+/// Whose messages are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatisticsOf {
+    /// All of the account.
+    Brand,
+    /// One agent's.
+    Agent(AgentId),
+}
+
+impl PlatformClient {
+    /// The shifts of all skills.
+    ///
+    /// # Errors
+    /// [`HttpError`]; 401 where the session has ended.
+    pub async fn shift_status(&self, session: &AgentSession) -> Result<Vec<ShiftStatus>, HttpError> {
+        let path = format!("/api/account/{}/shift-status", self.account);
+        self.look_up(Service::Messaging, path, Some(session)).await
+    }
+
+    /// The skills of the account.
+    ///
+    /// # Errors
+    /// [`HttpError`]; 401 where the session has ended.
+    pub async fn skills(&self, session: &AgentSession) -> Result<Vec<Skill>, HttpError> {
+        let path = format!("/api/account/{}/configuration/le-users/skills?v=2.0", self.account);
+        self.look_up(Service::Configuration, path, Some(session)).await
+    }
+
+    /// How many messages wait and are answered (CN-F16), as the platform tells it: nobody documents its members.
+    ///
+    /// # Errors
+    /// [`HttpError`]; 401 where the session has ended.
+    pub async fn message_statistics(&self, session: &AgentSession, of: &StatisticsOf) -> Result<Value, HttpError> {
+        let agent = match of {
+            StatisticsOf::Brand => String::new(),
+            StatisticsOf::Agent(agent) => format!("/agents/{}", user_of(agent)),
+        };
+        let brand = format!("/api/messaging/rest/reporting/brands/{}", self.account);
+        self.look_up(Service::Messaging, format!("{brand}{agent}/msgstatistics?v=1"), Some(session)).await
+    }
+
+    /// Who the agent with this public id is to consumers; anybody may ask.
+    ///
+    /// # Errors
+    /// [`HttpError`]; 404 where there is no such agent.
+    pub async fn agent_profile(&self, agent: &UserId) -> Result<AgentProfile, HttpError> {
+        let path = format!("/api/account/{}/configuration/le-users/users/{agent}", self.account);
+        self.look_up(Service::Public, path, None).await
+    }
+
+    async fn look_up<T: DeserializeOwned>(
+        &self,
+        service: Service,
+        path: String,
+        session: Option<&AgentSession>,
+    ) -> Result<T, HttpError> {
+        let host = self.host(service).await?;
+        let bearer = session.map(|session| ("authorization", format!("Bearer {}", session.bearer.expose_secret())));
+        self.get(Call { service, host, path, headers: bearer.into_iter().collect(), body: None }).await
+    }
+}
+
+/// The user without the account before it.
+fn user_of(agent: &AgentId) -> &str {
+    agent.as_str().rsplit_once('.').map_or(agent.as_str(), |(_, user)| user)
+}

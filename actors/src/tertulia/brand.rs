@@ -1,0 +1,56 @@
+//! The front of what agents look up beside talking: shifts, skills, statistics, profiles.
+
+use serde_json::Value;
+use tertulia_core::id::{ConnectionId, UserId};
+
+use super::Tertulia;
+use crate::{
+    connection::{Lookup, LookupError},
+    platform::{AgentProfile, AgentSession, HttpError, PlatformClient, ShiftStatus, Skill, StatisticsOf},
+};
+
+impl Tertulia {
+    /// Whether the agents of each skill are at work.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn shift_status(&self, connection: &ConnectionId) -> Result<Vec<ShiftStatus>, LookupError> {
+        self.look_up(connection, |client, session| async move { client.shift_status(&session).await }).await
+    }
+
+    /// The skills of the connection's account.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn skills(&self, connection: &ConnectionId) -> Result<Vec<Skill>, LookupError> {
+        self.look_up(connection, |client, session| async move { client.skills(&session).await }).await
+    }
+
+    /// How many messages wait and are answered, as the platform tells it (CN-F16).
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn message_statistics(&self, connection: &ConnectionId, of: StatisticsOf) -> Result<Value, LookupError> {
+        self.look_up(connection, |client, session| async move { client.message_statistics(&session, &of).await }).await
+    }
+
+    /// Who the agent with this public id is to consumers.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn agent_profile(&self, connection: &ConnectionId, agent: UserId) -> Result<AgentProfile, LookupError> {
+        self.look_up(connection, |client, _| async move { client.agent_profile(&agent).await }).await
+    }
+
+    async fn look_up<T, F>(
+        &self,
+        connection: &ConnectionId,
+        ask: impl FnOnce(PlatformClient, AgentSession) -> F + Send + 'static,
+    ) -> Result<T, LookupError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, HttpError>> + 'static,
+    {
+        self.ask(connection, |address, reply| address.do_send(Lookup::new(ask, reply))).await
+    }
+}

@@ -1,0 +1,93 @@
+//! What is asked beside the conversations: profiles (CN-F10, CN-F19), shifts, skills and statistics (CN-F16), and any
+//! request of the wire (CN-F4).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod stage;
+
+use serde_json::json;
+use stage::{Stage, consumer};
+use tertulia_actors::{
+    connection::LookupError,
+    core::ums::{AnswerError, UserProfile},
+    platform::StatisticsOf,
+    request::RequestFailure,
+};
+use tertulia_emulator::EmulatorConfig;
+
+#[actix_rt::test]
+async fn an_agent_learns_shifts_skills_statistics_and_colleagues() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    conversation.send_text("hello").await.unwrap();
+
+    let shifts = stage.tertulia.shift_status(&bot).await.unwrap();
+    assert!(shifts.iter().any(|shift| shift.skill_id == *"501" && shift.on_shift));
+    assert!(shifts.iter().all(|shift| !shift.is_in_off_hours()));
+    let skills = stage.tertulia.skills(&bot).await.unwrap();
+    assert_eq!(skills.iter().map(|skill| skill.name.as_str()).collect::<Vec<_>>(), ["Skill 501", "Skill 502"]);
+    let statistics = stage.tertulia.message_statistics(&bot, StatisticsOf::Brand).await.unwrap();
+    assert_eq!(statistics["agentMessages"], 1);
+    let mine = StatisticsOf::Agent("12345678.1".into());
+    assert!(stage.tertulia.message_statistics(&bot, mine).await.unwrap().is_object());
+
+    let unknown = stage.tertulia.agent_profile(&bot, "nobody".into()).await.unwrap_err();
+    assert!(matches!(unknown, LookupError::Http(error) if error.status() == Some(404)));
+}
+
+#[actix_rt::test]
+async fn a_consumer_has_no_shifts() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let ann = stage.connect(consumer("ann")).await;
+    let refused = stage.tertulia.shift_status(&ann).await;
+    assert!(matches!(refused, Err(LookupError::Request(RequestFailure::NotSupported(_)))));
+}
+
+#[actix_rt::test]
+async fn cn_f10_the_profile_a_consumer_sets_is_the_one_the_bot_reads() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let mine = stage.consumer("ann").await;
+    stage.until(|event| event.data.name() == "conversation" && event.origin.connection == bot).await;
+    let profile = UserProfile {
+        first_name: Some("Ann".into()),
+        private_data: Some((&json!({ "mail": "ann@example.com" })).into()),
+        ..UserProfile::default()
+    };
+    stage.tertulia.set_user_profile(mine.connection(), &profile).await.unwrap();
+
+    let own = stage.tertulia.user_profile(mine.connection(), None).await.unwrap();
+    assert_eq!(own.first_name.as_deref(), Some("Ann"));
+    let seen = stage.tertulia.user_profile(&bot, own.user_id.as_ref().map(Into::into)).await.unwrap();
+    assert_eq!(seen, own);
+    assert_eq!(seen.private_data.unwrap().to_value()["mail"], "ann@example.com");
+}
+
+#[actix_rt::test]
+async fn an_agent_has_no_profile_to_set() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let refused = stage.tertulia.set_user_profile(&bot, &UserProfile::default()).await;
+    assert!(matches!(refused, Err(RequestFailure::Answer(AnswerError::Refused { code: 403, .. }))));
+}
+
+#[actix_rt::test]
+async fn cn_f4_any_request_of_the_wire_can_be_sent_and_its_answer_read() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    let id = conversation.id();
+    let body = json!({
+        "conversationId": id, "dialogId": id, "messageAudience": "ALL",
+        "event": { "type": "ContentEvent", "contentType": "text/plain", "message": "by hand" },
+    });
+    let metadata = vec![json!({ "type": "ExternalId", "id": "mine" })];
+    let answer = stage.tertulia.request(&bot, ".ams.ms.PublishEvent", body, Vec::new(), metadata).await.unwrap();
+    assert_eq!(answer["sequence"], 0);
+    let entry = stage.emulator.ledger().get(0).unwrap();
+    assert_eq!((entry.text.as_deref(), &entry.metadata[0]["id"]), (Some("by hand"), &json!("mine")));
+
+    let unknown = stage.tertulia.request(&bot, ".ams.none.Such", json!({}), Vec::new(), Vec::new()).await;
+    assert!(matches!(unknown, Err(RequestFailure::Answer(AnswerError::Refused { .. }))), "{unknown:?}");
+}
