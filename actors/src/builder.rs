@@ -84,6 +84,7 @@ impl Builder {
         let around = Surroundings {
             platform: Platform::new(self.platform)?,
             routing: RoutingTable::new(&epoch, Arc::clone(&metrics)),
+            notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
             metrics,
         };

@@ -20,7 +20,8 @@ use tokio::{
 use crate::{
     Builder,
     connection::{
-        AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, SetAgentState, Surroundings,
+        AcceptRing, AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, RingError,
+        SetAgentState, Surroundings,
     },
     conversation::ConversationHandle,
     fleet::{Address, ConnectionExited, Drain, Fleet, Member, Registry},
@@ -230,6 +231,26 @@ impl Tertulia {
         accept: bool,
     ) -> Result<(), RequestFailure> {
         self.ask(connection, |address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
+    }
+
+    /// Takes an offer and waits for its conversation (RG-4), for `within` altogether.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub async fn accept_ring(
+        &self,
+        connection: &ConnectionId,
+        ring_id: RingId,
+        within: Duration,
+    ) -> Result<ConversationHandle, RingError> {
+        let (reply, arrived) = oneshot::channel();
+        self.socket(connection)?.do_send(AcceptRing { ring_id, reply });
+        let id = match timeout(within, arrived).await {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => return Err(RequestFailure::ConnectionLost.into()),
+            Err(_) => return Err(RingError::NotArrived),
+        };
+        self.conversation(connection, &id).ok_or(RingError::NotArrived)
     }
 
     /// Sets an agent's state, now and after each reconnect (CN-F9).

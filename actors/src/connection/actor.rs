@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{
     ConnectionSettings, ConnectionStatus, Directory, Stop,
+    arrivals::Arrivals,
     children::Child,
     creation::Creation,
     login::Credentials,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     metrics::Metrics,
     platform::{Platform, PlatformClient},
-    subscriber::{EventData, Origin, RoutingTable, Subject},
+    subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
 };
 
 /// How often request deadlines and leaving conversations are looked at.
@@ -44,6 +45,8 @@ pub struct Surroundings {
     pub platform: Arc<Platform>,
     /// Where events go.
     pub routing: Arc<RoutingTable>,
+    /// Where notifications go as they came.
+    pub notifications: Arc<NotificationTable>,
     /// Who can be reached.
     pub directory: Arc<Directory>,
     /// What is counted.
@@ -80,6 +83,7 @@ pub struct Connection {
     pub(super) repeated: RepeatedFrames,
     pub(super) ring_subscription: Option<SubscriptionId>,
     pub(super) rings: RingTable,
+    pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
     pub(super) children: HashMap<ConversationId, Child>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
@@ -120,6 +124,7 @@ impl Connection {
             repeated: RepeatedFrames::default(),
             ring_subscription: None,
             rings: RingTable::default(),
+            arrivals: Arrivals::default(),
             children: HashMap::new(),
             dialogs: HashMap::new(),
             creations: VecDeque::new(),
@@ -327,6 +332,7 @@ impl Connection {
         self.expire_requests();
         self.sweep_children();
         self.rings.forget_expired();
+        self.arrivals.forget_closed();
         self.update_status();
     }
 }

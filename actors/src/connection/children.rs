@@ -69,6 +69,11 @@ impl Connection {
         self.children.entry(id.clone()).or_insert_with(|| unreachable!("the child was just started"))
     }
 
+    /// Whether a conversation is here to stay, as far as is known.
+    pub(super) fn holds(&self, id: &ConversationId) -> bool {
+        self.children.get(id).is_some_and(|child| child.leaving_since.is_none())
+    }
+
     fn start_child(&self, id: ConversationId, ctx: &mut Context<Self>) -> Child {
         let me = ctx.address();
         let upstream = Upstream {

@@ -27,6 +27,7 @@ const TOO_BIG: u16 = 1009;
 impl Connection {
     pub(super) fn take_frame(&mut self, frame: &Bytes, place: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         self.metrics().frames.inc();
+        self.around.notifications.offer(&self.settings.id, frame);
         let fingerprint = FrameFingerprint::of(frame);
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
@@ -113,6 +114,9 @@ impl Connection {
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
             self.child(&id, ctx).take_state(state, leaves);
+            if !leaves {
+                self.arrivals.arrived(&id);
+            }
             named.push(id);
         }
         self.note_page(changes, named);

@@ -6,7 +6,9 @@ use tertulia_core::{
     id::{ConversationId, RingId},
     ums::{AgentState, ConversationRequest},
 };
+use tokio::sync::oneshot;
 
+use super::RingError;
 use crate::request::{Ask, Reply};
 
 /// Opens a conversation; consumers only (CN-F6). Waits for the connection to be ready.
@@ -29,6 +31,14 @@ pub struct AnswerRing {
     pub accept: bool,
     /// Where the outcome goes.
     pub reply: Reply<()>,
+}
+
+/// Takes an offer; answered once its conversation is there (RG-4).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AcceptRing {
+    pub(crate) ring_id: RingId,
+    pub(crate) reply: oneshot::Sender<Result<ConversationId, RingError>>,
 }
 
 /// Sends a request with headers of its own (CN-F4).

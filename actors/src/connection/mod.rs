@@ -5,6 +5,7 @@
 //! table with deadlines. Each new socket begins with the resume plan.
 
 mod actor;
+mod arrivals;
 mod children;
 mod creation;
 mod frames;
@@ -22,9 +23,10 @@ mod step_up;
 mod subscriptions;
 
 pub use actor::{Connection, Surroundings};
+pub use arrivals::RingError;
 pub(crate) use lookup::Lookup;
 pub use lookup::LookupError;
-pub(crate) use messages::AskWith;
+pub(crate) use messages::{AcceptRing, AskWith};
 pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
 pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
 pub use status::ConnectionStatus;

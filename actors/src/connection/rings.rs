@@ -22,31 +22,42 @@ const REMEMBERED: usize = 4096;
 /// For how long an offer is remembered that does not tell.
 const DEFAULT_LIFE: Duration = Duration::from_secs(120);
 
+struct Known {
+    state: RingState,
+    conversation: Option<ConversationId>,
+    until: Instant,
+}
+
 /// Offers that stand.
 #[derive(Default)]
 pub(super) struct RingTable {
-    rings: HashMap<RingId, (RingState, Instant)>,
+    rings: HashMap<RingId, Known>,
 }
 
 impl RingTable {
     /// Notes an offer's state; `false` where it is known already.
-    fn note(&mut self, ring: &RingId, state: &RingState, life: Duration) -> bool {
-        let until = Instant::now() + life;
-        if self.rings.get(ring).is_some_and(|(known, _)| known == state) {
+    fn note(&mut self, ring: &RingId, state: &RingState, conversation: Option<ConversationId>, life: Duration) -> bool {
+        if self.rings.get(ring).is_some_and(|known| known.state == *state) {
             return false;
         }
         if self.rings.len() >= REMEMBERED
-            && let Some(first) = self.rings.iter().min_by_key(|(_, (_, until))| *until).map(|(ring, _)| ring.clone())
+            && let Some(first) = self.rings.iter().min_by_key(|(_, known)| known.until).map(|(ring, _)| ring.clone())
         {
             self.rings.remove(&first);
         }
-        self.rings.insert(ring.clone(), (state.clone(), until));
+        let until = Instant::now() + life;
+        self.rings.insert(ring.clone(), Known { state: state.clone(), conversation, until });
         true
+    }
+
+    /// Which conversation is offered.
+    pub(super) fn conversation(&self, ring: &RingId) -> Option<&ConversationId> {
+        self.rings.get(ring)?.conversation.as_ref()
     }
 
     pub(super) fn forget_expired(&mut self) {
         let now = Instant::now();
-        self.rings.retain(|_, (_, until)| *until > now);
+        self.rings.retain(|_, known| known.until > now);
     }
 }
 
@@ -78,16 +89,16 @@ impl Connection {
             for ring in &task.rings_details {
                 let ring_id = RingId::from(&ring.ring_id);
                 let life = ring.ring_expiration.map_or(DEFAULT_LIFE, Duration::from_millis);
-                if !self.rings.note(&ring_id, &ring.ring_state, life) {
+                let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref()).map(ConversationId::from);
+                if !self.rings.note(&ring_id, &ring.ring_state, conversation.clone(), life) {
                     continue;
                 }
-                let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref());
                 let consumer = ring.consumer_id.as_ref().or(task.consumer_id.as_ref());
                 let skill = ring.skill_id.as_ref().or(task.skill_id.as_ref());
                 self.publish(EventData::Ring {
                     ring_id: ring_id.clone(),
                     ring_state: ring.ring_state.clone(),
-                    conversation_id: conversation.map(ConversationId::from),
+                    conversation_id: conversation,
                     skill_id: skill.map(SkillId::from),
                     consumer_id: consumer.map(UserId::from),
                     ring_expiration_ts: ring.ring_expiration_ts,
@@ -110,7 +121,7 @@ impl Connection {
         }));
     }
 
-    fn answer_ring(
+    pub(super) fn answer_ring(
         &mut self,
         ring_id: RingId,
         accept: bool,

@@ -6,15 +6,15 @@ use actix::{Actor, ActorContext, Context, Handler, MessageResult, Supervised};
 use serde_json::Value;
 use tertulia_core::{
     command::Identity,
-    conversation::{Conversation as Model, ConversationEvent, Outcome, Reception},
+    conversation::{Conversation as Model, ConversationEvent, Message, Outcome, Reception},
     id::{ConversationId, DialogId, ExternalConsumerId},
-    ums::{Frame, Notification},
+    ums::{Frame, Notification, ParticipantRole},
     webhook::ChatStateWindow,
 };
 
 use super::{
-    CommandFailure, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, StateArrived,
-    Upstream, commands::CommandQueue, history::Histories,
+    CommandFailure, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady,
+    RecordsArrived, StateArrived, Upstream, commands::CommandQueue, history::Histories,
 };
 use crate::{
     subscriber::{EventData, Subject},
@@ -32,6 +32,7 @@ pub struct Conversation {
     /// Events emitted so far.
     pub(super) sequence: u64,
     pub(super) chat_states: ChatStateWindow,
+    pub(super) latest_consumer_message: Option<Arc<Message>>,
     /// For whom a connector speaks here.
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
@@ -48,6 +49,7 @@ impl Conversation {
             histories: Histories::default(),
             sequence: 0,
             chat_states: ChatStateWindow::default(),
+            latest_consumer_message: None,
             consumer: None,
             restarts: 0,
             fairness: Fairness::default(),
@@ -81,7 +83,12 @@ impl Conversation {
     /// What the actor itself makes of an event.
     fn notice(&mut self, event: &ConversationEvent) {
         match event {
-            ConversationEvent::Message(message) => self.commands.notice(message, self.upstream.settings.dialect),
+            ConversationEvent::Message(message) => {
+                if message.role == Some(ParticipantRole::Consumer) {
+                    self.latest_consumer_message = Some(Arc::clone(message));
+                }
+                self.commands.notice(message, self.upstream.settings.dialect);
+            }
             ConversationEvent::Gap { .. } => {
                 self.upstream.metrics.message_gaps.inc();
             }
@@ -225,6 +232,14 @@ impl Handler<Leave> for Conversation {
     fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
         self.fail_commands(&CommandFailure::UnknownConversation);
         ctx.stop();
+    }
+}
+
+impl Handler<LatestConsumerMessage> for Conversation {
+    type Result = Option<Arc<Message>>;
+
+    fn handle(&mut self, _: LatestConsumerMessage, _: &mut Self::Context) -> Self::Result {
+        self.latest_consumer_message.clone()
     }
 }
 

@@ -9,6 +9,7 @@ use actix::Addr;
 use serde_json::Value;
 use tertulia_core::{
     command::{Command, MessageRange, SendRichText, SendText, SetAgentNote},
+    conversation::Message,
     id::{AgentId, CommandKey, ConnectionId, ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{ChatState, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
@@ -16,7 +17,7 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, Done, Inspect, Perform, TakeSnapshot};
+use super::{CommandFailure, Conversation, Done, Inspect, LatestConsumerMessage, Perform, TakeSnapshot};
 use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -253,6 +254,18 @@ impl ConversationHandle {
     /// [`CommandFailure`]; its code is `note-full` where no room is left.
     pub async fn set_agent_note(&self, note: SetAgentNote) -> Result<Done, CommandFailure> {
         self.perform(Command::SetAgentNote(note)).await
+    }
+
+    /// The newest message of the consumer that was told since the conversation came into memory, if there is one.
+    ///
+    /// # Errors
+    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
+        match timeout(MARGIN, self.0.address.send(LatestConsumerMessage)).await {
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Err(_) => Err(CommandFailure::TimedOut),
+        }
     }
 
     /// All members under the class page's names.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     command::{Command, Identity},
+    conversation::Message as ModelMessage,
     id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -85,6 +86,11 @@ pub(crate) struct Perform {
 #[derive(Message)]
 #[rtype(result = "Value")]
 pub(crate) struct Inspect;
+
+/// Answers the newest message of the consumer.
+#[derive(Message)]
+#[rtype(result = "Option<Arc<ModelMessage>>")]
+pub(crate) struct LatestConsumerMessage;
 
 /// Tells for whom the connector speaks.
 #[derive(Message)]

@@ -21,7 +21,7 @@ pub use failure::CommandFailure;
 pub use files::Uploaded;
 pub use handle::ConversationHandle;
 pub(crate) use messages::{
-    CatchUp, DialogKnown, Inspect, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, SpeakFor,
+    CatchUp, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, SpeakFor,
     StateArrived, TakeSnapshot,
 };
 pub(crate) use snapshot::Snapshot;

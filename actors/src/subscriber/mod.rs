@@ -3,6 +3,7 @@
 mod actor;
 mod event;
 mod filter;
+mod notifications;
 mod route;
 mod routing;
 mod stream;
@@ -12,6 +13,7 @@ mod tests;
 pub use actor::{Sink, SinkError, Subscriber};
 pub use event::{Event, EventData, EventId, Origin};
 pub use filter::Filter;
+pub use notifications::{NotificationFilter, NotificationStream, NotificationTable, RawNotification};
 pub use route::Delivery;
 pub use routing::{RoutingTable, Subject, Subscription};
 pub use stream::{EventStream, Lagged};

@@ -7,6 +7,7 @@ use super::Tertulia;
 use crate::{
     connection::AskWith,
     request::{Answer, Ask, Lane, RequestFailure},
+    subscriber::{NotificationFilter, NotificationStream},
 };
 
 impl Tertulia {
@@ -26,6 +27,11 @@ impl Tertulia {
         let request = Request::Raw { kind: kind.into(), body };
         let answer = self.send_with(connection, request, headers, metadata).await?;
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
+    }
+
+    /// Notifications as the platform sends them, of any type, with room for `capacity` of them (CN-F4).
+    pub fn notifications(&self, filter: NotificationFilter, capacity: usize) -> NotificationStream {
+        self.around.notifications.stream(filter, capacity)
     }
 
     pub(super) async fn send(&self, connection: &ConnectionId, request: Request) -> Result<Answer, RequestFailure> {

@@ -1,0 +1,80 @@
+//! Conversations that somebody waits for, such as the one of an offer that was taken (RG-4).
+
+use std::collections::HashMap;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use tertulia_core::id::ConversationId;
+use tokio::sync::oneshot;
+
+use super::{AcceptRing, Connection};
+use crate::request::RequestFailure;
+
+/// Callers that may wait; beyond it one is refused before the offer is taken.
+const WAITING: usize = 1024;
+
+/// Why an offer did not lead to a conversation.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// Nothing is known of such an offer: it never stood here, or does no more.
+    #[error("there is no such ring")]
+    UnknownRing,
+    /// It could not be taken.
+    #[error(transparent)]
+    Request(#[from] RequestFailure),
+    /// It was taken or is being taken, and the conversation did not arrive in time.
+    #[error("the conversation did not arrive in time")]
+    NotArrived,
+}
+
+type Waiter = oneshot::Sender<Result<ConversationId, RingError>>;
+
+/// Who waits for which conversation. A caller's own deadline ends its wait.
+#[derive(Default)]
+pub(super) struct Arrivals {
+    waiting: HashMap<ConversationId, Vec<Waiter>>,
+}
+
+impl Arrivals {
+    fn is_full(&self) -> bool {
+        self.waiting.values().map(Vec::len).sum::<usize>() >= WAITING
+    }
+
+    /// A state of the conversation arrived.
+    pub(super) fn arrived(&mut self, id: &ConversationId) {
+        for waiter in self.waiting.remove(id).into_iter().flatten() {
+            let _ = waiter.send(Ok(id.clone()));
+        }
+    }
+
+    pub(super) fn forget_closed(&mut self) {
+        self.waiting.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
+    }
+}
+
+impl Handler<AcceptRing> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AcceptRing { ring_id, reply }: AcceptRing, ctx: &mut Context<Self>) {
+        let Some(conversation) = self.rings.conversation(&ring_id).cloned() else {
+            let _ = reply.send(Err(RingError::UnknownRing));
+            return;
+        };
+        if self.arrivals.is_full() {
+            let _ = reply.send(Err(RequestFailure::Overloaded.into()));
+            return;
+        }
+        let answered = self.answer_ring(ring_id, true);
+        ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
+            Ok(()) if connection.holds(&conversation) => {
+                let _ = reply.send(Ok(conversation));
+            }
+            Ok(()) => connection.arrivals.waiting.entry(conversation).or_default().push(reply),
+            Err(failure) => {
+                let _ = reply.send(Err(failure.into()));
+            }
+        }));
+    }
+}

@@ -1,0 +1,25 @@
+//! CN-F4: what the platform sends can be read as it comes, beside the events made of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod stage;
+
+use stage::{PATIENCE, Stage};
+use tertulia_actors::subscriber::{NotificationFilter, RawNotification};
+use tertulia_emulator::EmulatorConfig;
+use tokio::time::timeout;
+
+#[actix_rt::test]
+async fn notifications_of_known_types_are_read_as_they_came() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let all = stage.tertulia.notifications(NotificationFilter::everything().connection(bot.as_str()), 64);
+    let of_rings = NotificationFilter::everything().kind("RoutingTaskNotification");
+    let mut rings = stage.tertulia.notifications(of_rings, 64);
+    drop(all);
+    let conversation = stage.conversation(&bot).await;
+    let ring: std::sync::Arc<RawNotification> = timeout(PATIENCE, rings.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!((&ring.connection, &*ring.kind), (&bot, ".ams.routing.RoutingTaskNotification"));
+    let body = ring.body.to_value();
+    assert_eq!(body["changes"][0]["result"]["conversationId"], conversation.id().as_str());
+}
