@@ -244,15 +244,12 @@ impl Conversation {
     /// written again among the others; its id makes it one note all the same.
     pub(super) fn amend_note(&mut self) {
         let Some(identity) = self.ready.clone() else { return };
-        let Some(Waiting { command, key, state: State::InFlight(sent), .. }) = self.commands.waiting.front_mut() else {
+        let Some(Waiting { command, state: State::InFlight(sent), .. }) = self.commands.waiting.front_mut() else {
             return;
         };
-        if sent.planned.overwrites_notes(&self.model)
-            && let Ok(Plan::Request(amended)) =
-                command.requests(&self.model, &identity, key, &self.upstream.settings.limits)
-        {
-            sent.amended = Some(*amended);
-        }
+        let limits = &self.upstream.settings.limits;
+        let amended = command.amend(&sent.planned, sent.amended.as_ref(), &self.model, &identity, limits);
+        sent.amended = amended.or(sent.amended.take());
     }
 
     fn amended(&mut self) -> Option<PlannedRequest> {

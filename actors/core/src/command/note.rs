@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Plan, PlannedRequest, Refusal, Repeat, planning::Planner};
+use super::{Command, Identity, Limits, Plan, PlannedRequest, Refusal, Repeat, planning::Planner};
 use crate::{
     conversation::Conversation,
-    id::AgentId,
+    id::{AgentId, CommandKey},
     note::{self, AgentNote, NotePlan, NoteRoom},
     time::Timestamp,
     ums::{ConversationUpdate, FieldChange, Request, Stage},
@@ -62,6 +62,10 @@ impl Planner<'_> {
     /// The note is written into the field as it is now, and planned anew on a later one where a state shows that it
     /// was lost.
     pub(super) fn set_agent_note(&self, asked: &SetAgentNote) -> Result<Plan, Refusal> {
+        self.set_agent_note_on(asked, self.conversation.note())
+    }
+
+    fn set_agent_note_on(&self, asked: &SetAgentNote, present: Option<&str>) -> Result<Plan, Refusal> {
         let SetAgentNote { note_content, time, agent_id, name, note_id, is_auto_summary, truncate_enabled } = asked;
         let own_id = self.note_writer()?;
         let own_name = match self.me {
@@ -78,7 +82,7 @@ impl Planner<'_> {
             is_auto_summary: *is_auto_summary,
         };
         let room = NoteRoom { limit: self.limits.note_chars, budget: self.limits.note_budget };
-        let NotePlan { field, written } = note::write(self.conversation.note(), note, *truncate_enabled, room)?;
+        let NotePlan { field, written } = note::write(present, note, *truncate_enabled, room)?;
         Ok(self.update_with(vec![FieldChange::Note { note: field }], Repeat::ReadStateThenAct, Some(written)))
     }
 
@@ -89,18 +93,52 @@ impl Planner<'_> {
     }
 }
 
-impl PlannedRequest {
-    /// Whether `conversation` shows notes of others that came after this note was planned: applied after them, the
-    /// request destroys them. Such a command is to be planned again on that state, and sent again whatever the answer
-    /// to the first request is; the note's id keeps it from being there twice.
+impl Command {
+    /// What is to be sent when the answer to `sent` has come, because `conversation` shows notes of others that came
+    /// after it was planned: applied after them, it destroys them. There is no compare-and-set on the platform, so that
+    /// what it destroys is written again, with everything that an `earlier` amendment was to write; the note's id keeps
+    /// it from being there twice. `None` where nothing is destroyed, or cannot be written any more.
     #[must_use]
-    pub fn overwrites_notes(&self, conversation: &Conversation) -> bool {
-        let Request::UpdateConversation(ConversationUpdate { conversation_field, .. }) = &self.request else {
-            return false;
+    pub fn amend(
+        &self,
+        sent: &PlannedRequest,
+        earlier: Option<&PlannedRequest>,
+        conversation: &Conversation,
+        me: &Identity,
+        limits: &Limits,
+    ) -> Option<PlannedRequest> {
+        let (Self::SetAgentNote(asked), true) = (self, sent.overwrites_notes(conversation)) else { return None };
+        let present = match earlier.and_then(PlannedRequest::note_field) {
+            Some(earlier) => Some(note::union(conversation.note(), earlier)),
+            None => conversation.note().map(str::to_owned),
         };
-        match (&self.note, conversation_field.as_slice()) {
-            (Some(written), [FieldChange::Note { note }]) => note::entries_lost(conversation.note(), note, written),
+        // A note's text carries no key.
+        let planner = Planner { conversation, me, key: &CommandKey::from(""), limits };
+        match planner.set_agent_note_on(asked, present.as_deref()) {
+            Ok(Plan::Request(amended)) => Some(*amended),
+            Ok(Plan::Nothing) | Err(_) => None,
+        }
+    }
+}
+
+impl PlannedRequest {
+    /// Whether `conversation` shows notes of others that are not in what this request writes.
+    pub(super) fn overwrites_notes(&self, conversation: &Conversation) -> bool {
+        match (&self.note, self.note_field()) {
+            (Some(written), Some(field)) => note::entries_lost(conversation.note(), field, written),
             _ => false,
+        }
+    }
+
+    fn note_field(&self) -> Option<&str> {
+        match &self.request {
+            Request::UpdateConversation(ConversationUpdate { conversation_field, .. }) => {
+                match conversation_field.as_slice() {
+                    [FieldChange::Note { note }] => Some(note),
+                    _ => None,
+                }
+            }
+            _ => None,
         }
     }
 }

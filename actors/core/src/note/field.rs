@@ -58,6 +58,20 @@ impl<'a> Field<'a> {
         self.0.iter().enumerate().find_map(of)
     }
 
+    /// The field's text with the entries of `other` behind its own, those with an id that it has left out.
+    pub(super) fn text_with_all(&self, other: &Self) -> String {
+        let is_here = |entry: &RawValue| {
+            let id = Known::of(entry).note_id.filter(|id| !id.is_empty());
+            self.0.iter().any(|own| match &id {
+                Some(id) => Known::of(own).has_id(id),
+                None => Json::from(&**own) == Json::from(entry),
+            })
+        };
+        let missing = other.0.iter().filter(|entry| !is_here(entry));
+        let texts: Vec<&str> = self.0.iter().chain(missing).map(|entry| entry.get()).collect();
+        format!("[{}]", texts.join(","))
+    }
+
     /// The field's text with `entry` in the `place` of an old one, or else behind all others.
     pub(super) fn text_with(&self, place: Option<usize>, entry: &str) -> String {
         let mut texts: Vec<&str> = self.0.iter().map(|entry| entry.get()).collect();
@@ -74,6 +88,11 @@ fn legacy(text: &str) -> Box<RawValue> {
     let entry =
         json!({ "agentId": "", "name": "", "noteContent": text, "time": 0, "noteId": "", "isAutoSummary": false });
     Json::from(&entry).to_raw()
+}
+
+/// All notes of two fields: those of the `present` one, and those of `earlier` that it lacks.
+pub(crate) fn union(present: Option<&str>, earlier: &str) -> String {
+    Field::read(present).text_with_all(&Field::read(Some(earlier)))
 }
 
 /// Whether `field` holds the note as it was written.

@@ -12,7 +12,7 @@ mod write;
 use serde::Serialize;
 use thiserror::Error;
 
-pub(crate) use field::{entries_lost, shows};
+pub(crate) use field::{entries_lost, shows, union};
 pub use write::write;
 
 use crate::{id::AgentId, time::Timestamp};
