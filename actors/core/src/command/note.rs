@@ -96,8 +96,8 @@ impl Planner<'_> {
 impl Command {
     /// What is to be sent when the answer to `sent` has come, because `conversation` shows notes of others that came
     /// after it was planned: applied after them, it destroys them. There is no compare-and-set on the platform, so that
-    /// what it destroys is written again, with everything that an `earlier` amendment was to write; the note's id keeps
-    /// it from being there twice. `None` where nothing is destroyed, or cannot be written any more.
+    /// what it destroys is written again, with everything that it or an `earlier` amendment was to write; the note's id
+    /// keeps it from being there twice. `None` where nothing is destroyed, or cannot be written any more.
     #[must_use]
     pub fn amend(
         &self,
@@ -108,13 +108,12 @@ impl Command {
         limits: &Limits,
     ) -> Option<PlannedRequest> {
         let (Self::SetAgentNote(asked), true) = (self, sent.overwrites_notes(conversation)) else { return None };
-        let present = match earlier.and_then(PlannedRequest::note_field) {
-            Some(earlier) => Some(note::union(conversation.note(), earlier)),
-            None => conversation.note().map(str::to_owned),
-        };
+        // What is on its way has what an earlier state showed, which this one may have lost already.
+        let known = earlier.unwrap_or(sent).note_field()?;
+        let present = note::union(conversation.note(), known);
         // A note's text carries no key.
         let planner = Planner { conversation, me, key: &CommandKey::from(""), limits };
-        match planner.set_agent_note_on(asked, present.as_deref()) {
+        match planner.set_agent_note_on(asked, Some(&present)) {
             Ok(Plan::Request(amended)) => Some(*amended),
             Ok(Plan::Nothing) | Err(_) => None,
         }

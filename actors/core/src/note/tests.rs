@@ -206,3 +206,15 @@ proptest! {
         prop_assert!(shows(Some(&field), &written) && !entries_lost(Some(&present), &field, &written));
     }
 }
+
+/// NT-3: two fields together hold the notes of both, one of the same id once and as it is now.
+#[test]
+fn nt_3_a_union_has_all_notes_of_both_once() {
+    let entry = |id: &str, content: &str| json!({ "agentId": "1.2", "noteId": id, "noteContent": content });
+    let present = json!([entry("a", "new"), entry("b", "b")]).to_string();
+    let earlier = json!([entry("a", "old"), entry("c", "c")]).to_string();
+    let all: Vec<Value> = serde_json::from_str(&union(Some(&present), &earlier)).unwrap();
+    assert_eq!(all, [entry("a", "new"), entry("b", "b"), entry("c", "c")]);
+    let all: Vec<Value> = serde_json::from_str(&union(Some("plain"), "plain")).unwrap();
+    assert_eq!(all.len(), 1);
+}
