@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let tertulia = Data::new(Tertulia::builder().discovery(discovery).trust(authority).intakes([connector]).start()?);
     let shared = tertulia.clone();
     let app = move || App::new().app_data(shared.clone()).default_service(web::post().to(webhook));
-    actix_rt::spawn(HttpServer::new(app).workers(1).bind(&listen).with_context(|| listen)?.run());
+    actix_rt::spawn(HttpServer::new(app).workers(1).disable_signals().bind(&listen).with_context(|| listen)?.run());
 
     let id = ConnectionId::from("connector");
     let mut messages = tertulia.events(Filter::everything().kind("message"));

@@ -1,6 +1,6 @@
 //! A survey bot: when a conversation has ended, it asks the consumer one question and takes the answer.
 //!
-//! Try it: `tertulia emulate --survey --ca-out emulator-ca.pem` in one terminal, and in another
+//! Try it: `tertulia emulate --survey --ca-out emulator-ca.pem`, and in another terminal
 //! `cargo run --example survey_bot -- https://127.0.0.1:8443 emulator-ca.pem`; then `echo_bot` and `consumer` as they say.
 
 use anyhow::Context;
@@ -22,7 +22,6 @@ async fn main() -> anyhow::Result<()> {
     let discovery = arguments.next().unwrap_or_else(|| "https://127.0.0.1:8443".to_owned());
     let authority = arguments.next().unwrap_or_else(|| "emulator-ca.pem".to_owned());
     let authority = std::fs::read_to_string(&authority).with_context(|| format!("cannot read {authority}"))?;
-
     let login = AgentLogin::Password { username: "bot3".to_owned(), password: "secret".into() };
     let bot = ConnectionSettings {
         subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::All },
@@ -46,8 +45,10 @@ async fn main() -> anyhow::Result<()> {
                     failed => failed,
                 }
             }
-            // Only who takes part hears messages, and this bot takes part in surveys alone.
-            ConversationEvent::Message(message) if message.role == Some(ParticipantRole::Consumer) => {
+            // Who takes part hears what was said in MAIN too.
+            ConversationEvent::Message(message)
+                if message.role == Some(ParticipantRole::Consumer) && !message.dialog_id.is_main_of(id) =>
+            {
                 println!("{id}: {}", message.text().unwrap_or_default());
                 conversation.close_dialog(message.dialog_id.clone()).await
             }

@@ -13,7 +13,7 @@ use stage::{PATIENCE, Stage, bot, message};
 use tertulia_actors::{
     connection::{Agents, ConnectionSettings, Rings, Subscribe},
     core::{
-        conversation::HistoryStart,
+        conversation::{HistoryStart, Message},
         id::{ConnectionId, ConversationId},
         ums::{self, ParticipantRole},
     },
@@ -142,11 +142,12 @@ async fn the_survey_bot_asks_at_the_end_and_takes_the_answer() {
     let (id, _) = stage.consumer_says(&bot).await;
     stage.tertulia.conversation(&bot, &id).unwrap().close().await.unwrap();
     let question = "How did we do, from 1 to 5?";
-    assert_eq!(stage.texts(ann.connection(), 2).await, ["that is all", question]);
+    let hers = |event: &Event| event.origin.connection == *ann.connection();
+    let asked = |event: &Event| message(event).and_then(Message::text).as_deref() == Some(question);
+    stage.until(|event| hers(event) && asked(event)).await;
     ann.send_text("5").await.unwrap();
-    example.prints(&format!("{id}: 5")).await;
-    let over = |event: &Event| event.data.name() == "close" && event.origin.connection == *ann.connection();
-    stage.until(over).await;
+    assert_eq!(example.prints(id.as_str()).await, format!("{id}: 5"), "what was said before is no answer");
+    stage.until(|event| hers(event) && event.data.name() == "close").await;
     assert_eq!(stage.said(), ["that is all", question, "5"]);
 }
 
