@@ -1,12 +1,15 @@
 //! An agent's login, its refresh and its end (protocol §2.1, §2.2; wire-from-sdk §3).
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tertulia_core::id::{AgentId, UserId};
+use tokio::time::timeout;
 
 use super::{
-    HttpError, PlatformClient, Service,
+    AgentToken, HttpError, PlatformClient, Service, TokenError, TokenProvider,
     http::{Call, read},
 };
 
@@ -35,6 +38,8 @@ pub enum AgentLogin {
     },
     /// A SAML assertion, base64.
     Assertion(SecretString),
+    /// Tokens obtained elsewhere, as often as one is needed.
+    Provider(Arc<dyn TokenProvider>),
     /// A token obtained elsewhere. It cannot be refreshed.
     Bearer {
         /// The token.
@@ -99,7 +104,7 @@ impl AgentLogin {
                 "accessTokenSecret": access_token_secret.expose_secret(),
             })),
             Self::Assertion(assertion) => Some(json!({ "jwt": "dummy", "assertion": assertion.expose_secret() })),
-            Self::Bearer { .. } => None,
+            Self::Bearer { .. } | Self::Provider(_) => None,
         }
     }
 }
@@ -115,6 +120,9 @@ impl PlatformClient {
             return Ok(AgentSession { bearer: bearer.clone(), agent_id, user_id: None, name: None, refresh: None });
         }
         self.platform.turns.log_in(&self.account).await;
+        if let AgentLogin::Provider(provider) = login {
+            return self.provided(&**provider).await;
+        }
         let service = Service::AgentLogin;
         let host = self.host(service).await?;
         let path = format!("/api/account/{}/login?v=1.3", self.account);
@@ -130,6 +138,15 @@ impl PlatformClient {
             name: config.login_name,
             refresh: csrf.zip(session_id).map(|(csrf, session_id)| Refresh { csrf, session_id }),
         })
+    }
+
+    async fn provided(&self, provider: &dyn TokenProvider) -> Result<AgentSession, HttpError> {
+        let within = self.platform.settings.provider_timeout;
+        let late = || TokenError::Unavailable(format!("no token within {} s", within.as_secs()));
+        let token = timeout(within, provider.token()).await.unwrap_or_else(|_| Err(late()))?;
+        let AgentToken { bearer, user_id, public_id, name } = token;
+        let agent_id = AgentId::of(&self.account, &user_id);
+        Ok(AgentSession { bearer, agent_id, user_id: public_id, name, refresh: None })
     }
 
     /// Prolongs an agent's session; does nothing for one that cannot be prolonged.

@@ -13,7 +13,7 @@ use tertulia_core::{
     session::{LoginRefusal, RefreshRefusal, SocketRefusal},
 };
 
-use super::{Platform, Service};
+use super::{Platform, Service, TokenError};
 
 /// The largest answer taken from an HTTP service, in bytes.
 pub(super) const MAX_ANSWER: usize = 1024 * 1024;
@@ -45,6 +45,9 @@ pub enum HttpError {
         /// The wait it asked for.
         retry_after: Option<Duration>,
     },
+    /// There is no token from where they are obtained.
+    #[error(transparent)]
+    NoToken(#[from] TokenError),
     /// The service answered something else than expected.
     #[error("{service} at {host} answered something unexpected: {detail}")]
     Unexpected {
@@ -63,20 +66,23 @@ impl HttpError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+            Self::Unreachable { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
-            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+            Self::Unreachable { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
         }
     }
 
     /// What a failed login means for the session (protocol §2.1).
     #[must_use]
     pub fn login_refusal(&self) -> LoginRefusal {
+        if matches!(self, Self::NoToken(TokenError::Refused(_))) {
+            return LoginRefusal::Credentials;
+        }
         match self.status() {
             Some(400 | 401 | 403 | 451) => LoginRefusal::Credentials,
             Some(429) => LoginRefusal::Throttled { retry_after: self.retry_after() },

@@ -6,6 +6,7 @@ mod consumer;
 mod discovery;
 mod http;
 mod pacing;
+mod provider;
 mod send;
 mod sentinel;
 mod socket;
@@ -23,6 +24,7 @@ pub use consumer::{ConsumerIdentity, ConsumerLogin, StepUp};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};
 pub use pacing::Pace;
+pub use provider::{AgentToken, TokenError, TokenProvider};
 pub use sentinel::AppCredentials;
 pub use socket::Socket;
 pub use tls::TlsError;
@@ -43,6 +45,8 @@ pub struct PlatformSettings {
     pub authorities: Vec<String>,
     /// How long one HTTP request may take.
     pub request_timeout: Duration,
+    /// How long a token may take that is obtained elsewhere.
+    pub provider_timeout: Duration,
     /// How long one try to send or read a file may take.
     pub transfer_timeout: Duration,
     /// The largest frame taken that nobody asked for, in bytes. What is larger ends the socket.
@@ -60,6 +64,7 @@ impl Default for PlatformSettings {
             discovery: "https://adminlogin.liveperson.net".to_owned(),
             authorities: Vec::new(),
             request_timeout: Duration::from_secs(10),
+            provider_timeout: Duration::from_secs(60),
             transfer_timeout: Duration::from_secs(60),
             max_frame_bytes: 1024 * 1024,
             max_answer_bytes: 16 * 1024 * 1024,
