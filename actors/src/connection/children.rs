@@ -16,6 +16,17 @@ use crate::{
     supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
 };
 
+/// What a notification tells of a conversation's place in the subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It is in one of them.
+    Held,
+    /// It is in none any more.
+    Left,
+    /// Nothing: it came for a subscription that has ended.
+    Unknown,
+}
+
 /// One conversation of the connection.
 pub(super) struct Child {
     address: Addr<Conversation>,
@@ -24,11 +35,11 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn take_state(&mut self, state: StateArrived, leaves: bool) {
-        if leaves {
-            self.leaves();
-        } else {
-            self.leaving_since = None;
+    pub(super) fn take_state(&mut self, state: StateArrived, presence: Presence) {
+        match presence {
+            Presence::Held => self.leaving_since = None,
+            Presence::Left => self.leaves(),
+            Presence::Unknown => {}
         }
         self.address.do_send(state);
     }

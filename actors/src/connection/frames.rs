@@ -15,7 +15,7 @@ use tertulia_core::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{AskWith, Connection, actor::OwnRequest, requests::Waiter, socket::SocketError};
+use super::{AskWith, Connection, actor::OwnRequest, children::Presence, requests::Waiter, socket::SocketError};
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     request::{Answer, Ask, Lane, RequestFailure},
@@ -31,7 +31,7 @@ impl Connection {
         let fingerprint = FrameFingerprint::of(frame);
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
-            self.child(&id, ctx).take_state(StateArrived { raw, place: Place::new(place) }, false);
+            self.child(&id, ctx).take_state(StateArrived { raw, place: Place::new(place) }, Presence::Held);
             return;
         }
         let decoded = match std::str::from_utf8(frame) {
@@ -100,6 +100,7 @@ impl Connection {
         ctx: &mut Context<Self>,
     ) {
         let place = Place::new(place);
+        let subscription = self.subscriptions.named(changes);
         let mut named = Vec::with_capacity(changes.changes.len());
         for change in &changes.changes {
             let (Some(id), Some(result)) = (change.conversation_id(), change.result) else {
@@ -107,24 +108,40 @@ impl Connection {
                 continue;
             };
             let id = ConversationId::from(&id);
-            let leaves = change.kind == ChangeKind::Delete;
-            // A conversation that was never seen and is gone already is nothing to anybody.
-            if leaves && !self.children.contains_key(&id) {
+            let is_gone = change.kind == ChangeKind::Delete;
+            let is_late = subscription.is_none() && changes.subscription_id.is_some();
+            // A conversation that was never seen and is gone already, or was seen by nobody who stayed, is nothing.
+            if (is_gone || is_late) && !self.children.contains_key(&id) {
                 continue;
             }
+            let presence = match is_gone {
+                _ if is_late => Presence::Unknown,
+                true if self.subscriptions.left(subscription, &id) => Presence::Held,
+                true => Presence::Left,
+                false => {
+                    self.subscriptions.joined(subscription, &id);
+                    Presence::Held
+                }
+            };
+            if is_gone {
+                self.repeated.forget(&id);
+            }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
-            self.child(&id, ctx).take_state(state, leaves);
-            if !leaves {
+            self.child(&id, ctx).take_state(state, presence);
+            if presence == Presence::Held {
                 self.arrivals.arrived(&id);
             }
             named.push(id);
         }
-        self.note_page(changes, named);
+        self.note_page(subscription, changes, named);
     }
 
     /// Notes a change of one conversation: its repetition, the commonest of all notifications, needs no decoding.
     fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
         let [change] = &changes.changes[..] else { return };
+        if self.subscriptions.named(changes).is_none() {
+            return;
+        }
         if let (ChangeKind::Upsert, Some(id), Some(state)) = (&change.kind, change.conversation_id(), change.result) {
             self.repeated.note(fingerprint, frame, &ConversationId::from(&id), state.get().as_bytes());
         }

@@ -21,6 +21,7 @@ mod socket;
 mod status;
 mod step_up;
 mod subscriptions;
+mod wishes;
 
 pub use actor::{Connection, Surroundings};
 pub use arrivals::RingError;
@@ -32,5 +33,7 @@ pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
 pub use status::ConnectionStatus;
 pub(crate) use step_up::BeginStepUp;
 pub use step_up::{StepUpError, SteppedUp, TakenOver, Takeover};
+pub use wishes::ConversationSubscription;
+pub(crate) use wishes::SubscribeTo;
 
 use crate::conversation::Directory;

@@ -18,7 +18,7 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, SetAgentState, children::Child};
+use super::{Connection, SetAgentState, children::Child, subscriptions::Life};
 use crate::{
     request::{Lane, RequestFailure},
     subscriber::EventData,
@@ -146,8 +146,20 @@ impl Handler<TakeSnapshot> for Connection {
         };
         let query = self.settings.query(own);
         let (reply, snapshot) = oneshot::channel();
-        self.subscribe(query, false, reply);
-        Box::pin(async move { snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost)) })
+        self.subscribe(query, Life::standing(None), reply);
+        let wished = self.subscribe_as_wished();
+        Box::pin(async move {
+            let mut snapshot = snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost))?;
+            for more in join_all(wished).await {
+                match more.unwrap_or(Err(RequestFailure::ConnectionLost)) {
+                    Ok(more) => snapshot.extend(more),
+                    // What the platform grants no more cannot be waited for.
+                    Err(RequestFailure::Answer(_)) => {}
+                    Err(failure) => return Err(failure),
+                }
+            }
+            Ok(snapshot)
+        })
     }
 }
 
@@ -169,7 +181,7 @@ impl Handler<Settle> for Connection {
             let (reply, answer) = oneshot::channel();
             let stage = vec![Stage::Open, Stage::Close, Stage::Locked];
             let query = ConversationQuery { conversation_id: Some(id), stage, ..ConversationQuery::default() };
-            self.subscribe(query, true, reply);
+            self.subscribe(query, Life::QUESTION, reply);
             answer
         });
         let answers = join_all(states.collect::<Vec<_>>());

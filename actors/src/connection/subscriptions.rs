@@ -1,6 +1,6 @@
 //! Subscriptions to conversations: the snapshot with all its pages, and what is asked once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tertulia_core::{
     id::{ConversationId, SubscriptionId},
@@ -18,17 +18,49 @@ pub(super) struct SubscriptionKey(u64);
 struct Entry {
     query: ConversationQuery,
     id: Option<SubscriptionId>,
-    /// Ends when its first notification was taken: a further page, or a question asked once.
-    once: bool,
+    life: Life,
     /// Conversations seen in the snapshot so far, and who waits for them all. `None` once told.
     snapshot: Option<(Vec<ConversationId>, Reply<Vec<ConversationId>>)>,
 }
 
-/// The subscriptions of the present socket.
+/// How long a subscription is kept.
+pub(super) enum Life {
+    /// As long as it is wanted.
+    Standing {
+        /// What is in it now.
+        members: HashSet<ConversationId>,
+        /// Who wants it; the connection itself where nobody else does.
+        wish: Option<WishNumber>,
+    },
+    /// Until its first notification was taken: a further page of another, or a question asked once.
+    Once {
+        /// Of which one it is a page.
+        page_of: Option<SubscriptionKey>,
+    },
+}
+
+/// A caller's wish for a subscription, over all sockets of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WishNumber(pub(super) u64);
+
+/// The subscriptions of the present socket, and what callers wish for on each.
 #[derive(Default)]
 pub(super) struct Subscriptions {
     next: u64,
     entries: HashMap<SubscriptionKey, Entry>,
+    pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
+}
+
+impl Life {
+    pub(super) fn standing(wish: Option<WishNumber>) -> Self {
+        Self::Standing { members: HashSet::new(), wish }
+    }
+
+    pub(super) const QUESTION: Self = Self::Once { page_of: None };
+
+    fn has(&self, id: &ConversationId) -> bool {
+        matches!(self, Self::Standing { members, .. } if members.contains(id))
+    }
 }
 
 impl Subscriptions {
@@ -60,6 +92,50 @@ impl Subscriptions {
     fn of(&self, id: &str) -> Option<SubscriptionKey> {
         self.entries.iter().find(|(_, entry)| entry.id.as_ref().is_some_and(|own| own == id)).map(|(key, _)| *key)
     }
+
+    /// Which subscription a notification is for.
+    pub(super) fn named(&self, changes: &ConversationChanges<'_>) -> Option<SubscriptionKey> {
+        changes.subscription_id.as_ref().and_then(|id| self.of(id))
+    }
+
+    /// Notes that a conversation is in a subscription.
+    pub(super) fn joined(&mut self, key: Option<SubscriptionKey>, id: &ConversationId) {
+        let root = key.and_then(|key| match self.entries.get(&key)?.life {
+            Life::Standing { .. } => Some(key),
+            Life::Once { page_of } => page_of,
+        });
+        if let Some(Entry { life: Life::Standing { members, .. }, .. }) =
+            root.and_then(|root| self.entries.get_mut(&root))
+            && !members.contains(id)
+        {
+            members.insert(id.clone());
+        }
+    }
+
+    /// Notes that a conversation left a subscription, or all where none is named; whether another one has it still.
+    pub(super) fn left(&mut self, key: Option<SubscriptionKey>, id: &ConversationId) -> bool {
+        let mut is_held = false;
+        for (own, entry) in &mut self.entries {
+            match &mut entry.life {
+                Life::Standing { members, .. } if key.is_none_or(|key| key == *own) => {
+                    members.remove(id);
+                }
+                life => is_held |= life.has(id),
+            }
+        }
+        is_held
+    }
+
+    /// Ends a caller's subscription; its id on the socket, and what no other one has.
+    pub(super) fn forget_wish(&mut self, number: WishNumber) -> Option<(Option<SubscriptionId>, Vec<ConversationId>)> {
+        self.wishes.remove(&number);
+        let is_wish = |entry: &Entry| matches!(entry.life, Life::Standing { wish: Some(wish), .. } if wish == number);
+        let key = self.entries.iter().find(|(_, entry)| is_wish(entry)).map(|(key, _)| *key)?;
+        let Entry { id, life, .. } = self.entries.remove(&key)?;
+        let Life::Standing { members, .. } = life else { return None };
+        let is_held = |id: &ConversationId| self.entries.values().any(|entry| entry.life.has(id));
+        Some((id, members.into_iter().filter(|id| !is_held(id)).collect()))
+    }
 }
 
 impl Entry {
@@ -72,9 +148,9 @@ impl Entry {
 
 impl Connection {
     /// Subscribes, and tells `reply` the conversations of the whole snapshot.
-    pub(super) fn subscribe(&mut self, query: ConversationQuery, once: bool, reply: Reply<Vec<ConversationId>>) {
+    pub(super) fn subscribe(&mut self, query: ConversationQuery, life: Life, reply: Reply<Vec<ConversationId>>) {
         let snapshot = Some((Vec::new(), reply));
-        self.subscribe_to(Entry { query, id: None, once, snapshot });
+        self.subscribe_to(Entry { query, id: None, life, snapshot });
     }
 
     fn subscribe_to(&mut self, entry: Entry) {
@@ -99,26 +175,38 @@ impl Connection {
     }
 
     /// Notes that a notification named these conversations. The first one of a subscription is a page of its snapshot.
-    pub(super) fn note_page(&mut self, changes: &ConversationChanges<'_>, named: Vec<ConversationId>) {
-        let Some(key) = changes.subscription_id.as_ref().and_then(|id| self.subscriptions.of(id)) else { return };
+    pub(super) fn note_page(
+        &mut self,
+        key: Option<SubscriptionKey>,
+        changes: &ConversationChanges<'_>,
+        named: Vec<ConversationId>,
+    ) {
+        let Some(key) = key else { return };
         let Some(entry) = self.subscriptions.entries.get_mut(&key) else { return };
         let Some((mut seen, reply)) = entry.snapshot.take() else { return };
         seen.extend(named);
         let next = next_page(&entry.query, &changes.changes);
-        if entry.once {
-            let subscription_id = entry.id.clone();
-            self.subscriptions.entries.remove(&key);
-            self.unsubscribe(subscription_id);
-        }
+        let page_of = match entry.life {
+            Life::Standing { .. } => Some(key),
+            Life::Once { page_of } => {
+                let subscription_id = entry.id.clone();
+                self.subscriptions.entries.remove(&key);
+                self.unsubscribe(subscription_id);
+                page_of
+            }
+        };
         match next {
-            Some(query) => self.subscribe_to(Entry { query, id: None, once: true, snapshot: Some((seen, reply)) }),
+            Some(query) => {
+                let life = Life::Once { page_of };
+                self.subscribe_to(Entry { query, id: None, life, snapshot: Some((seen, reply)) });
+            }
             None => {
                 let _ = reply.send(Ok(seen));
             }
         }
     }
 
-    fn unsubscribe(&mut self, subscription_id: Option<SubscriptionId>) {
+    pub(super) fn unsubscribe(&mut self, subscription_id: Option<SubscriptionId>) {
         if let Some(subscription_id) = subscription_id {
             // Nobody waits for the answer: a subscription that lives on only repeats what the main one tells.
             let (reply, _) = oneshot::channel();

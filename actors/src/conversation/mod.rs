@@ -21,8 +21,8 @@ pub use failure::CommandFailure;
 pub use files::Uploaded;
 pub use handle::ConversationHandle;
 pub(crate) use messages::{
-    CatchUp, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, SpeakFor,
-    StateArrived, TakeSnapshot,
+    CatchUp, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place,
+    RecordsArrived, SpeakFor, StateArrived, TakeSnapshot,
 };
 pub(crate) use snapshot::Snapshot;
 pub(crate) use upstream::{ConversationSettings, Upstream};

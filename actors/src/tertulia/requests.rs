@@ -1,11 +1,15 @@
-//! The front of what the library has no method for: any request of the wire (CN-F4).
+//! The front of what goes beyond the library's own: more subscriptions (CN-F7), any request of the wire, and any
+//! notification (CN-F4).
 
 use serde_json::Value;
-use tertulia_core::{id::ConnectionId, ums::Request};
+use tertulia_core::{
+    id::ConnectionId,
+    ums::{ConversationQuery, Request},
+};
 
 use super::Tertulia;
 use crate::{
-    connection::AskWith,
+    connection::{AskWith, ConversationSubscription, SubscribeTo},
     request::{Answer, Ask, Lane, RequestFailure},
     subscriber::{NotificationFilter, NotificationStream},
 };
@@ -27,6 +31,19 @@ impl Tertulia {
         let request = Request::Raw { kind: kind.into(), body };
         let answer = self.send_with(connection, request, headers, metadata).await?;
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
+    }
+
+    /// Subscribes to more conversations than the connection's own settings name (CN-F7), now and after each reconnect.
+    /// Every one that matches is in memory, and its events are told, until the result is dropped.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn subscribe_conversations(
+        &self,
+        connection: &ConnectionId,
+        query: ConversationQuery,
+    ) -> Result<ConversationSubscription, RequestFailure> {
+        self.ask(connection, |address, reply| address.do_send(SubscribeTo { query, reply })).await
     }
 
     /// Notifications as the platform sends them, of any type, with room for `capacity` of them (CN-F4).
