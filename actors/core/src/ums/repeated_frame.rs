@@ -1,6 +1,6 @@
 //! Recognises a frame that came before, so that its state need not be looked for again.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,8 +24,28 @@ impl FrameFingerprint {
 /// can do no harm.
 #[derive(Clone, Debug, Default)]
 pub struct RepeatedFrames {
-    states: HashMap<FrameFingerprint, (ConversationId, Range<usize>)>,
+    states: HashMap<FrameFingerprint, (ConversationId, Place)>,
     latest: HashMap<ConversationId, FrameFingerprint>,
+}
+
+/// Where a state lies in its frame, in bytes. Small, because there is one for each conversation of a process.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    fn of(state: &[u8], frame: &[u8]) -> Option<Self> {
+        let start = state.as_ptr().addr().checked_sub(frame.as_ptr().addr())?;
+        let end = start.checked_add(state.len())?;
+        let place = Self { start: start.try_into().ok()?, end: end.try_into().ok()? };
+        (place.within(frame) == Some(state)).then_some(place)
+    }
+
+    fn within(self, frame: &[u8]) -> Option<&[u8]> {
+        frame.get(self.start.try_into().ok()?..self.end.try_into().ok()?)
+    }
 }
 
 impl RepeatedFrames {
@@ -33,21 +53,18 @@ impl RepeatedFrames {
     #[must_use]
     pub fn state<'f>(&self, fingerprint: FrameFingerprint, frame: &'f [u8]) -> Option<(&ConversationId, &'f [u8])> {
         let (conversation, place) = self.states.get(&fingerprint)?;
-        Some((conversation, frame.get(place.clone())?))
+        Some((conversation, place.within(frame)?))
     }
 
     /// Notes the last frame of a conversation. To be called for a frame with a single change, an UPSERT, whose state is
     /// the part `state` of it; anything else is to be decoded each time.
     pub fn note(&mut self, fingerprint: FrameFingerprint, frame: &[u8], conversation: &ConversationId, state: &[u8]) {
-        let start = state.as_ptr().addr().wrapping_sub(frame.as_ptr().addr());
-        let place = start..start.saturating_add(state.len());
-        if frame.get(place.clone()) != Some(state) {
-            return;
-        }
-        if let Some(previous) = self.latest.insert(conversation.clone(), fingerprint) {
-            self.states.remove(&previous);
-        }
-        self.states.insert(fingerprint, (conversation.clone(), place));
+        let Some(place) = Place::of(state, frame) else { return };
+        let previous = self.latest.insert(conversation.clone(), fingerprint);
+        let known = previous.and_then(|previous| self.states.remove(&previous)).map(|(known, _)| known);
+        // The id that is held already stays, so that each is in memory once.
+        let conversation = known.filter(|known| known == conversation).unwrap_or_else(|| conversation.clone());
+        self.states.insert(fingerprint, (conversation, place));
     }
 
     /// Forgets the last frame of a conversation that is gone.
