@@ -1,6 +1,6 @@
 //! Missing history: which stretches are to be fetched, one after the other, and what comes of each.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{cmp::Ordering, collections::VecDeque, sync::Arc, time::Duration};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use tertulia_core::{
@@ -29,6 +29,10 @@ pub(super) struct Histories {
     catching_up: bool,
     /// The last catch-up was finished, and the link was not lost since.
     current: bool,
+    /// The stretch that was asked for a second time, because the first batch may not have been its replay.
+    doubted: Option<BackFill>,
+    /// Counts the requests, so that the answer to a given-up one is not taken for another's.
+    asked: u64,
     /// Dialogs whose history the platform refused in the last catch-up: what was published there stays unknown.
     refused: Vec<DialogId>,
     waiters: Vec<oneshot::Sender<bool>>,
@@ -36,6 +40,8 @@ pub(super) struct Histories {
 
 struct Fetching {
     stretch: BackFill,
+    /// Which request.
+    number: u64,
     /// Ends the wait for a consumer's replay.
     deadline: Option<SpawnHandle>,
     /// A consumer's replay, by its highest sequence, that came before the answer to its request was looked at.
@@ -79,6 +85,7 @@ impl Conversation {
         self.histories.waiters.extend(done);
         self.histories.catching_up = true;
         self.histories.refused.clear();
+        self.histories.doubted = None;
         self.histories.current = false;
         // What was wanted before is a part of this.
         self.histories.wanted = self.model.holes().into();
@@ -98,7 +105,9 @@ impl Conversation {
             return;
         };
         let request = self.history_request(&stretch);
-        self.histories.fetching = Some(Fetching { stretch, deadline: None, early: None });
+        self.histories.asked += 1;
+        let number = self.histories.asked;
+        self.histories.fetching = Some(Fetching { stretch, number, deadline: None, early: None });
         let conversation = Some(self.model.id().clone());
         let (requests, permits) = (self.upstream.requests.clone(), Arc::clone(&self.upstream.histories));
         let answer = async move {
@@ -107,7 +116,9 @@ impl Conversation {
             requests.do_send(Ask { conversation, request, metadata: Vec::new(), lane: Lane::Recovery, reply });
             answer.await.unwrap_or(Err(RequestFailure::ConnectionLost))
         };
-        ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| conversation.fetched(answer, ctx)));
+        ctx.spawn(
+            answer.into_actor(self).map(move |answer, conversation, ctx| conversation.fetched(number, answer, ctx)),
+        );
     }
 
     fn history_request(&self, stretch: &BackFill) -> Request {
@@ -127,9 +138,11 @@ impl Conversation {
         }
     }
 
-    fn fetched(&mut self, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
-        // The link was lost meanwhile: the next catch-up asks again.
-        let Some(Fetching { stretch, .. }) = &self.histories.fetching else { return };
+    fn fetched(&mut self, number: u64, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
+        // The link was lost meanwhile: the next catch-up has asked again, or will.
+        let Some(Fetching { stretch, .. }) = self.histories.fetching.as_ref().filter(|now| now.number == number) else {
+            return;
+        };
         let stretch = stretch.clone();
         let taken = match (answer, self.upstream.settings.dialect) {
             (Ok(answer), Dialect::Brand) => self.take_history(&answer, &stretch, ctx),
@@ -222,17 +235,31 @@ impl Conversation {
         highest: Option<u64>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(Fetching { stretch, deadline, early }) = &mut self.histories.fetching else { return };
+        let Some(Fetching { stretch, deadline, early, .. }) = &mut self.histories.fetching else { return };
         if stretch.dialog_id != *dialog {
             return;
         }
-        let begins = stretch.newer_than.map_or(0, |newest| newest + 1);
-        if deadline.is_some() {
-            let stretch = stretch.clone();
-            self.stretch_done(&stretch, highest, ctx);
-        } else if lowest.is_none_or(|lowest| lowest <= begins) {
-            *early = Some(highest);
+        let (stretch, is_answered) = (stretch.clone(), deadline.is_some());
+        match judge(&stretch, lowest.zip(highest)) {
+            Batch::Other => {}
+            Batch::Replay if is_answered => self.stretch_done(&stretch, highest, ctx),
+            Batch::Replay => *early = Some(highest),
+            Batch::Doubtful if !is_answered => {}
+            Batch::Doubtful if self.histories.doubted.as_ref() == Some(&stretch) => {
+                self.stretch_done(&stretch, highest, ctx);
+            }
+            Batch::Doubtful => self.ask_again(stretch, ctx),
         }
+    }
+
+    /// Asks once more before what a batch lacks is given up: it may not be the replay.
+    fn ask_again(&mut self, stretch: BackFill, ctx: &mut Context<Self>) {
+        if let Some(Fetching { deadline: Some(deadline), .. }) = self.histories.fetching.take() {
+            ctx.cancel_future(deadline);
+        }
+        self.histories.doubted = Some(stretch.clone());
+        self.histories.wanted.push_front(stretch);
+        self.fetch_next(ctx);
     }
 
     /// The platform has given what it has of a stretch; what is still missing there will not come.
@@ -241,9 +268,37 @@ impl Conversation {
             ctx.cancel_future(deadline);
         }
         let below = stretch.older_than.and_then(|older| older.checked_sub(1));
+        self.histories.doubted = None;
         let reception = self.model.history_exhausted(&stretch.dialog_id, highest.max(below));
         self.take_reception(reception, ctx);
         self.fetch_next(ctx);
+    }
+}
+
+/// What a batch of a consumer's records is to a stretch that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    /// Live, repeated or late records beside it.
+    Other,
+    /// Its replay.
+    Replay,
+    /// Its replay without its beginning, which this consumer may not see (a private message); or other records.
+    Doubtful,
+}
+
+/// Judges a batch by its lowest and highest sequence. Nothing else tells a replay: it begins where it was asked to, and
+/// has everything from there on, the record among it that showed the hole.
+fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
+    let begins = stretch.newer_than.map_or(0, |newest| newest + 1);
+    match (batch, stretch.older_than) {
+        (None, None) => Batch::Replay,
+        (None, Some(_)) => Batch::Other,
+        (Some((_, highest)), Some(older)) if highest < older => Batch::Other,
+        (Some((lowest, _)), _) => match lowest.cmp(&begins) {
+            Ordering::Less => Batch::Other,
+            Ordering::Equal => Batch::Replay,
+            Ordering::Greater => Batch::Doubtful,
+        },
     }
 }
 
@@ -252,5 +307,38 @@ impl Handler<CatchUp> for Conversation {
 
     fn handle(&mut self, CatchUp { done }: CatchUp, ctx: &mut Self::Context) {
         self.catch_up(Some(done), ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(newer_than: Option<u64>, older_than: Option<u64>, batch: Option<(u64, u64)>) -> Batch {
+        judge(&BackFill { dialog_id: "d".into(), newer_than, older_than }, batch)
+    }
+
+    /// MS-4: of a hole from 4 to 6 that record 7 showed.
+    #[test]
+    fn only_a_batch_that_covers_the_hole_is_its_replay() {
+        let hole = |batch| judged(Some(3), Some(7), batch);
+        assert_eq!(hole(Some((4, 7))), Batch::Replay);
+        assert_eq!(hole(Some((4, 9))), Batch::Replay);
+        assert_eq!(hole(Some((4, 4))), Batch::Other, "a late record of the hole itself");
+        assert_eq!(hole(Some((2, 2))), Batch::Other, "a repeated record from before");
+        assert_eq!(hole(Some((7, 7))), Batch::Doubtful, "a repetition, or all that may be seen");
+        assert_eq!(hole(Some((8, 8))), Batch::Doubtful);
+        assert_eq!(hole(None), Batch::Other);
+    }
+
+    /// MS-4: of everything from 4 on.
+    #[test]
+    fn an_open_stretch_ends_with_what_begins_it_or_with_nothing() {
+        let rest = |batch| judged(Some(3), None, batch);
+        assert_eq!(rest(None), Batch::Replay);
+        assert_eq!(rest(Some((4, 6))), Batch::Replay);
+        assert_eq!(rest(Some((3, 3))), Batch::Other);
+        assert_eq!(rest(Some((5, 5))), Batch::Doubtful);
+        assert_eq!(judged(None, None, Some((0, 2))), Batch::Replay);
     }
 }
