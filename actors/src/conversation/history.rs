@@ -63,6 +63,10 @@ impl Histories {
         self.tell(false);
     }
 
+    fn is_fetching(&self, number: u64) -> bool {
+        self.fetching.as_ref().is_some_and(|now| now.number == number)
+    }
+
     fn tell(&mut self, outcome: bool) {
         for waiter in self.waiters.drain(..) {
             let _ = waiter.send(outcome);
@@ -83,6 +87,8 @@ impl Conversation {
     /// Fetches everything that may have been missed: the known holes, and what came after the newest known record.
     pub(super) fn catch_up(&mut self, done: Option<oneshot::Sender<bool>>, ctx: &mut Context<Self>) {
         self.histories.waiters.extend(done);
+        // What is being fetched is a part of this, and its answer may belong to the socket before.
+        self.histories.fetching = None;
         self.histories.catching_up = true;
         self.histories.refused.clear();
         self.histories.doubted = None;
@@ -164,7 +170,8 @@ impl Conversation {
             Err(failure) => {
                 tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %failure, "history delayed");
                 ctx.run_later(AGAIN_AFTER, move |conversation, ctx| {
-                    if conversation.histories.fetching.take().is_some() {
+                    if conversation.histories.is_fetching(number) {
+                        conversation.histories.fetching = None;
                         conversation.histories.wanted.push_front(stretch);
                         conversation.fetch_next(ctx);
                     }
@@ -211,13 +218,13 @@ impl Conversation {
 
     /// A consumer's subscription replays by a notification of its own (§5.4).
     fn await_replay(&mut self, ctx: &mut Context<Self>) {
-        if let Some(Fetching { stretch, early: Some(highest), .. }) = &self.histories.fetching {
-            let (stretch, highest) = (stretch.clone(), *highest);
+        let Some(Fetching { stretch, number, early, .. }) = &self.histories.fetching else { return };
+        let (stretch, number) = (stretch.clone(), *number);
+        if let Some(highest) = *early {
             return self.stretch_done(&stretch, highest, ctx);
         }
-        let deadline = ctx.run_later(REPLAY_WITHIN, |conversation, ctx| {
-            if let Some(Fetching { stretch, .. }) = &conversation.histories.fetching {
-                let stretch = stretch.clone();
+        let deadline = ctx.run_later(REPLAY_WITHIN, move |conversation, ctx| {
+            if conversation.histories.is_fetching(number) {
                 conversation.stretch_done(&stretch, None, ctx);
             }
         });
