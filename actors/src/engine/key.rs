@@ -1,0 +1,105 @@
+//! The keys of records: several parts in one, ordered by part, so that all records with the same first parts lie together.
+
+use std::fmt;
+
+/// Stands for a zero byte within a part.
+const ESCAPED_ZERO: [u8; 2] = [0, 0xff];
+/// Ends a part. Smaller than any continuation of it.
+const END: [u8; 2] = [0, 1];
+
+/// The key of a record. Keys are ordered as the lists of their parts are.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey(Vec<u8>);
+
+impl RecordKey {
+    /// The key of these parts, which may hold any text. With fewer parts it is the beginning of longer keys.
+    #[must_use]
+    pub fn of(parts: &[&str]) -> Self {
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + END.len()).sum());
+        for part in parts {
+            for byte in part.bytes() {
+                match byte {
+                    0 => bytes.extend(ESCAPED_ZERO),
+                    byte => bytes.push(byte),
+                }
+            }
+            bytes.extend(END);
+        }
+        Self(bytes)
+    }
+
+    /// The key as it is stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A key as it was stored.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// Its parts; `None` where it was not made by [`RecordKey::of`].
+    #[must_use]
+    pub fn parts(&self) -> Option<Vec<String>> {
+        let (mut parts, mut part) = (Vec::new(), Vec::new());
+        let mut bytes = self.0.iter().copied();
+        while let Some(byte) = bytes.next() {
+            match (byte, byte == 0) {
+                (byte, false) => part.push(byte),
+                (_, true) => match bytes.next()? {
+                    0xff => part.push(0),
+                    1 => parts.push(String::from_utf8(std::mem::take(&mut part)).ok()?),
+                    _ => return None,
+                },
+            }
+        }
+        part.is_empty().then_some(parts)
+    }
+}
+
+impl fmt::Debug for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts() {
+            Some(parts) => f.debug_list().entries(parts).finish(),
+            None => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(parts: &[String]) -> RecordKey {
+        RecordKey::of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    proptest! {
+        #[test]
+        fn parts_survive_whatever_they_hold(parts in proptest::collection::vec("[\\x00-\\x02a-c]{0,4}", 0..4)) {
+            prop_assert_eq!(key(&parts).parts(), Some(parts));
+        }
+
+        #[test]
+        fn keys_are_ordered_as_their_parts(
+            one in proptest::collection::vec("[\\x00-\\x02ab]{0,3}", 0..4),
+            other in proptest::collection::vec("[\\x00-\\x02ab]{0,3}", 0..4),
+        ) {
+            prop_assert_eq!(key(&one).cmp(&key(&other)), one.cmp(&other));
+        }
+
+        #[test]
+        fn a_key_begins_with_its_first_parts_and_with_no_other_ones(
+            parts in proptest::collection::vec("[\\x00-\\x02ab]{0,3}", 2..4),
+            other in "[\\x00-\\x02ab]{0,3}",
+        ) {
+            let begins = |first: &str| key(&parts).as_bytes().starts_with(RecordKey::of(&[first]).as_bytes());
+            prop_assert!(begins(&parts[0]));
+            prop_assert_eq!(begins(&other), other == parts[0]);
+        }
+    }
+}
