@@ -6,6 +6,7 @@ use crate::{
     StartError, Tertulia,
     connection::{ConnectionSettings, Surroundings},
     conversation::Directory,
+    engine::Journal,
     fleet::{Fleet, Registry},
     intake::IntakeSettings,
     metrics::Metrics,
@@ -21,6 +22,7 @@ pub struct Builder {
     pool: PoolOptions,
     connections: Vec<ConnectionSettings>,
     intakes: Vec<IntakeSettings>,
+    journal: Option<Arc<Journal>>,
 }
 
 impl Builder {
@@ -42,6 +44,14 @@ impl Builder {
     #[must_use]
     pub fn platform(mut self, settings: PlatformSettings) -> Self {
         self.platform = settings;
+        self
+    }
+
+    /// Keeps events, conversations and durable commands. Without a journal nothing outlives the process, and events are
+    /// only for those who listen when they happen.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<Journal>) -> Self {
+        self.journal = Some(journal);
         self
     }
 
@@ -80,10 +90,9 @@ impl Builder {
     /// [`StartError`].
     pub fn start(self) -> Result<Tertulia, StartError> {
         let metrics = Arc::new(Metrics::default());
-        let epoch = format!("{:x}", jiff::Timestamp::now().as_microsecond());
         let around = Surroundings {
             platform: Platform::new(self.platform)?,
-            routing: RoutingTable::new(&epoch, Arc::clone(&metrics)),
+            routing: RoutingTable::new(self.journal.unwrap_or_else(Journal::forgetful), Arc::clone(&metrics)),
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
             metrics,

@@ -24,6 +24,7 @@ use crate::{
         SetAgentState, Surroundings,
     },
     conversation::ConversationHandle,
+    engine::Journal,
     fleet::{Address, ConnectionExited, Drain, Fleet, Member, Registry},
     intake::{Desk, IntakeSettings},
     metrics::Metrics,
@@ -280,6 +281,12 @@ impl Tertulia {
             Address::Socket(connection) => Ok(connection),
             Address::Intake(_) => Err(RequestFailure::NotSupported("the connection has no socket")),
         }
+    }
+
+    /// The log, and whatever else outlives the process.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        self.around.routing.journal()
     }
 
     /// What is counted.

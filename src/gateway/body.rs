@@ -19,7 +19,20 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Body<T> {
     pub(super) value: T,
     /// Tells one body from another.
-    pub(super) digest: [u8; 32],
+    pub(super) digest: Digest,
+}
+
+/// The SHA-256 of a body, in hexadecimal.
+pub(super) struct Digest(String);
+
+impl Digest {
+    fn of(body: &[u8]) -> Self {
+        Self(Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
@@ -38,7 +51,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             let payload = payload.map_err(|error| Problem::bad_request(error.to_string()))?;
             let bytes = read(payload, MAX_BYTES).await?;
             let value = serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(error.to_string()))?;
-            Ok(Self { value, digest: Sha256::digest(&bytes).into() })
+            Ok(Self { value, digest: Digest::of(&bytes) })
         })
     }
 }

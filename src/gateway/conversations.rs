@@ -1,15 +1,19 @@
 //! `/v1/conversations`: the conversations in memory, in pages or one by one, and which one a path means.
 
 use actix_web::{
-    http::StatusCode,
+    http::{StatusCode, header},
     web::{self, Data, Json, Path, Query, ServiceConfig},
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tertulia_actors::{
+    connection::ConnectionStatus,
     conversation::ConversationHandle,
-    core::id::{ConnectionId, ConversationId},
+    core::{
+        id::{ConnectionId, ConversationId},
+        session::Phase,
+    },
 };
 
 use super::{
@@ -72,7 +76,7 @@ async fn one(
 ) -> Result<Json<Map<String, Value>>, Problem> {
     let through = through.into_inner();
     // Whichever connection sees it, it is the same conversation.
-    let handle = find(&state, &id, through)?.into_iter().next().ok_or_else(|| unknown(&id))?;
+    let handle = find(&state, &id, through)?.into_iter().next().ok_or_else(|| not_found(&state, &id))?;
     Ok(Json(members(&handle).await?))
 }
 
@@ -122,8 +126,19 @@ pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) 
             let problem = Problem::new(StatusCode::CONFLICT, "ambiguous-connection", detail);
             Err(problem.with("connections", names.collect::<Vec<_>>()))
         }
-        (None, _) => Err(unknown(id)),
+        (None, _) => Err(not_found(state, id)),
     }
+}
+
+/// Why a conversation is not there: for whoever asks while an earlier life's conversations are being taken up, it may be
+/// there soon.
+fn not_found(state: &State, id: &ConversationId) -> Problem {
+    let is_beginning = |status: ConnectionStatus| status.state == Phase::Idle;
+    if state.tertulia.connections().iter().filter_map(|id| state.tertulia.status(id)).any(is_beginning) {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are being started");
+        return problem.header(header::RETRY_AFTER, "1");
+    }
+    unknown(id)
 }
 
 fn unknown(id: &ConversationId) -> Problem {

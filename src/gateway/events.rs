@@ -1,6 +1,7 @@
-//! `/v1/events`: what happens, as Server-Sent Events (interfaces §4), live.
+//! `/v1/events`: what happens, as Server-Sent Events (interfaces §4), from any place of the log on.
 //!
-//! Nothing is kept yet to resume from: whoever comes with a cursor is told by a gap that something may be missing.
+//! Every event is durable before it is sent. A caller who comes back with the id of the last event that they saw goes on
+//! behind it, also after a restart; one who reads slowly is served from the store and holds nobody up.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -11,7 +12,10 @@ use actix_web::{
 };
 use futures_util::stream;
 use serde_json::json;
-use tertulia_actors::subscriber::{Event, EventStream, Filter, Lagged};
+use tertulia_actors::{
+    engine::{LogBatch, LogReader},
+    subscriber::{EventId, Filter},
+};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Interval, MissedTickBehavior, interval},
@@ -22,8 +26,6 @@ use super::{problem::Problem, state::State};
 
 /// How often something is sent when nothing happens, so that whoever is between does not take the stream for dead.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// Events that wait for a caller who reads slowly. Beyond it they are dropped, and a gap tells of it.
-const CAPACITY: usize = 16_384;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(web::resource("/events").get(follow));
@@ -70,14 +72,22 @@ async fn follow(
     let place = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "too many event streams are open")
     })?;
+    let journal = state.tertulia.journal();
+    let (after, unknown) = match after.as_deref().map(EventId::parse) {
+        None => (journal.newest(), false),
+        Some(Some(id)) if id.epoch == *journal.epoch() => (id.offset, false),
+        // Of another log, or of none.
+        Some(_) => (journal.newest(), true),
+    };
     let mut heartbeat = interval(HEARTBEAT_EVERY);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let following = Following {
-        events: state.tertulia.events_within(filter, CAPACITY),
+        log: journal.reader(after),
+        epoch: Arc::clone(journal.epoch()),
+        filter,
+        unknown,
         heartbeat,
         closing: state.closing.clone(),
-        resume: after.clone(),
-        last: after,
         _place: place,
     };
     let body = stream::unfold(following, |mut following| async {
@@ -93,55 +103,69 @@ async fn follow(
 
 /// One caller's stream.
 struct Following {
-    events: EventStream,
+    log: LogReader,
+    epoch: Arc<str>,
+    filter: Filter,
+    /// The caller came with a cursor that is none of this log's, and was not told yet.
+    unknown: bool,
     heartbeat: Interval,
     closing: CancellationToken,
-    /// The cursor that the caller came with, until it is answered.
-    resume: Option<String>,
-    /// The cursor behind what was sent.
-    last: Option<String>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Following {
-    /// The next piece of the stream; `None` when the gateway or the system ends.
+    /// The next piece of the stream; `None` when the gateway ends or the log cannot be read.
     async fn next(&mut self) -> Option<Bytes> {
-        if self.resume.take().is_some() {
+        if std::mem::take(&mut self.unknown) {
             return Some(self.gap(None));
         }
-        tokio::select! {
-            biased;
-            () = self.closing.cancelled() => None,
-            event = self.events.next() => match event? {
-                Ok(event) => Some(self.event(&event)),
-                Err(Lagged { missed }) => Some(self.gap(Some(missed))),
-            },
-            // The first one comes at once: the caller then knows that nothing is missed from here on.
-            _ = self.heartbeat.tick() => Some(Bytes::from_static(b": heartbeat\n\n")),
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return None,
+                batch = self.log.next() => batch,
+                // The first one comes at once: the caller then knows that nothing is missed from here on. It carries the
+                // cursor past what the filter kept out.
+                _ = self.heartbeat.tick() => return Some(format!("id: {}\n: heartbeat\n\n", self.cursor()).into()),
+            };
+            let mut text = Vec::new();
+            match batch {
+                Ok(Some(LogBatch::Events(events))) => {
+                    for event in events.iter().filter(|event| self.filter.takes(event)) {
+                        text.extend_from_slice(format!("id: {}-{}\ndata: ", self.epoch, event.offset).as_bytes());
+                        text.extend_from_slice(&event.json);
+                        text.extend_from_slice(b"\n\n");
+                    }
+                }
+                Ok(Some(LogBatch::Forgotten { events })) => return Some(self.gap(Some(events))),
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::error!(%error, "an event stream ends");
+                    return None;
+                }
+            }
+            if !text.is_empty() {
+                return Some(text.into());
+            }
         }
     }
 
-    fn event(&mut self, event: &Event) -> Bytes {
-        let id = event.id.to_string();
-        // Names and values of an event are always JSON.
-        let data = serde_json::to_string(event).unwrap_or_default();
-        let text = format!("id: {id}\ndata: {data}\n\n");
-        self.last = Some(id);
-        text.into()
+    fn cursor(&self) -> EventId {
+        EventId { epoch: Arc::clone(&self.epoch), offset: self.log.after() }
     }
 
-    /// Tells that events after the last one may be missing, how many where it is known, and where to read what is. It
-    /// is no place to resume from, so it leaves the reader's cursor as it is.
+    /// Tells that events before the next one are missing, how many where it is known, and where to read what is.
     fn gap(&self, missed: Option<u64>) -> Bytes {
+        let id = self.cursor().to_string();
         let data = json!({
             "specversion": "1.0",
-            "id": self.last.as_deref().unwrap_or("0-0"),
+            "id": id,
             "source": "/v1/events",
             "type": "tertulia.gap",
             "time": jiff::Timestamp::now().to_string(),
             "datacontenttype": "application/json",
             "data": { "missed": missed, "snapshot": "/v1/conversations" },
         });
-        format!("data: {data}\n\n").into()
+        format!("id: {id}\ndata: {data}\n\n").into()
     }
 }

@@ -17,6 +17,7 @@ impl From<CommandFailure> for Problem {
             CommandFailure::UnknownConversation => StatusCode::NOT_FOUND,
             CommandFailure::TimedOut | CommandFailure::OutcomeUnknown { .. } => StatusCode::GATEWAY_TIMEOUT,
             CommandFailure::Refused(_) => StatusCode::BAD_GATEWAY,
+            CommandFailure::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, failure.code(), failure.to_string());
         match failure {

@@ -64,6 +64,6 @@ async fn send(
     let key = idempotency::key(request.headers())?;
     let command = body.value.into_command()?;
     let handle = find_to_act(&state, &id, through.into_inner())?;
-    let done = state.answers.once(handle, key, body.digest, command, PATIENCE).await?;
+    let done = idempotency::once(&handle, key, &body.digest, command, PATIENCE).await?;
     Ok(Json(json!({ "sequence": done.sequence })))
 }

@@ -7,17 +7,16 @@ use tertulia_actors::Tertulia;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{access::Access, idempotency::Answers, metrics};
+use super::{access::Access, metrics};
 use crate::config::Token;
 
 /// Event streams that may be open at a time, over all callers.
 const MAX_STREAMS: usize = 1_024;
 
-/// What the resources share: the running system, who may call, and what was answered.
+/// What the resources share: the running system and who may call.
 pub struct State {
     pub(super) tertulia: Arc<Tertulia>,
     pub(super) access: Access,
-    pub(super) answers: Answers,
     pub(super) registry: Registry,
     /// Free places for event streams.
     pub(super) streams: Arc<Semaphore>,
@@ -33,7 +32,6 @@ impl State {
             registry: metrics::registry(tertulia.metrics()),
             tertulia,
             access: Access::new(tokens),
-            answers: Answers::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             closing: CancellationToken::new(),
         }

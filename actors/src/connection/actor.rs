@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, SpawnHandle, Supervised};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, Supervised, WrapFuture};
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, SubscriptionId},
@@ -28,6 +28,7 @@ use super::{
     subscriptions::{SubscriptionKey, Subscriptions},
 };
 use crate::{
+    conversation::remembered,
     metrics::Metrics,
     platform::{Platform, PlatformClient},
     subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
@@ -94,6 +95,8 @@ pub struct Connection {
     timer: Option<SpawnHandle>,
     pub(super) resume: Option<SpawnHandle>,
     ready: bool,
+    /// Whether the conversations of an earlier life are here.
+    restored: bool,
 }
 
 impl Connection {
@@ -135,6 +138,7 @@ impl Connection {
             timer: None,
             resume: None,
             ready: false,
+            restored: false,
         }
     }
 
@@ -301,7 +305,16 @@ impl Actor for Connection {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.client = Some(PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone()));
         ctx.run_interval(SWEEP_EVERY, |connection, _| connection.sweep());
-        self.feed(Input::Start, ctx);
+        if self.restored {
+            return self.feed(Input::Start, ctx);
+        }
+        let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
+        let remembering = async move { remembered(&journal, &id).await };
+        ctx.spawn(remembering.into_actor(self).map(|conversations, connection, ctx| {
+            connection.restored = true;
+            connection.restore(conversations, ctx);
+            connection.feed(Input::Start, ctx);
+        }));
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {

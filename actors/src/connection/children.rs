@@ -10,7 +10,7 @@ use super::Connection;
 use crate::{
     conversation::{
         CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Leave, LinkFailed, LinkLost,
-        LinkReady, RecordsArrived, StateArrived, Upstream,
+        LinkReady, RecordsArrived, Remembered, StateArrived, Upstream,
     },
     subscriber::{EventData, Subject},
     supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
@@ -78,6 +78,14 @@ impl Connection {
         }
         // The entry was made above where it was missing.
         self.children.entry(id.clone()).or_insert_with(|| unreachable!("the child was just started"))
+    }
+
+    /// Takes up the conversations of an earlier life. The resume plan asks what became of them.
+    pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
+        for Remembered { id, dialogs, .. } in conversations {
+            self.child(&id, ctx);
+            self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
+        }
     }
 
     /// Whether a conversation is here to stay, as far as is known.

@@ -14,12 +14,12 @@ use tertulia_core::{
 
 use super::{
     CommandFailure, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady,
-    RecordsArrived, StateArrived, Upstream, commands::CommandQueue, history::Histories,
+    RecordsArrived, StateArrived, Upstream,
+    commands::CommandQueue,
+    history::Histories,
+    keeping::{Concluded, Unconcluded},
 };
-use crate::{
-    subscriber::{EventData, Subject},
-    supervision::Fairness,
-};
+use crate::{subscriber::EventData, supervision::Fairness};
 
 /// One conversation of one connection.
 pub struct Conversation {
@@ -37,6 +37,9 @@ pub struct Conversation {
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
     pub(super) fairness: Fairness,
+    /// What the present step has brought.
+    pub(super) unconcluded: Option<Box<Unconcluded>>,
+    pub(super) concluded: Concluded,
 }
 
 impl Conversation {
@@ -53,6 +56,8 @@ impl Conversation {
             consumer: None,
             restarts: 0,
             fairness: Fairness::default(),
+            unconcluded: None,
+            concluded: Concluded::default(),
         }
     }
 
@@ -60,19 +65,12 @@ impl Conversation {
         self.model.id()
     }
 
-    /// Emits an event of this conversation.
-    pub(super) fn emit(&mut self, data: EventData) {
-        self.sequence += 1;
-        self.upstream.routing.publish(
-            &self.upstream.origin,
-            Subject::Conversation(self.model.id(), self.sequence),
-            data,
-        );
-    }
-
     /// Emits what a reception brought, and fetches what it showed to be missing.
     pub(super) fn take_reception(&mut self, reception: Reception, ctx: &mut Context<Self>) {
-        let Reception { events, back_fill, .. } = reception;
+        let Reception { outcome, events, back_fill } = reception;
+        if outcome == Outcome::Processed {
+            self.touch();
+        }
         for event in events {
             self.notice(&event);
             self.emit(EventData::Conversation(event));
@@ -87,7 +85,7 @@ impl Conversation {
                 if message.role == Some(ParticipantRole::Consumer) {
                     self.latest_consumer_message = Some(Arc::clone(message));
                 }
-                self.commands.notice(message, self.upstream.settings.dialect);
+                self.notice_own(message);
             }
             ConversationEvent::Gap { .. } => {
                 self.upstream.metrics.message_gaps.inc();
@@ -141,19 +139,35 @@ impl Actor for Conversation {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if self.restarts > 0 {
-            self.emit(EventData::ConversationRestarted { restarts: self.restarts });
-            self.catch_up(None, ctx);
+        if self.keeps() {
+            self.load(ctx);
+        } else {
+            self.begin(ctx);
+            self.conclude();
         }
     }
 }
 
+impl Conversation {
+    /// Goes on from what is known: after a panic, or with commands of an earlier life.
+    pub(super) fn begin(&mut self, ctx: &mut Context<Self>) {
+        if self.restarts > 0 {
+            self.emit(EventData::ConversationRestarted { restarts: self.restarts });
+        }
+        self.accept_again(ctx);
+        if self.restarts > 0 || (self.ready.is_some() && self.commands.are_recovered()) {
+            self.catch_up(None, ctx);
+        }
+        self.next_command(ctx);
+    }
+}
+
 impl Supervised for Conversation {
-    /// The state after a panic is suspect: only the identity and the sequences that were confirmed are kept. The queue
-    /// of commands stays; the one in flight has an unknown outcome.
+    /// The state after a panic is suspect: it is loaded from the store, or only the identity and the sequences that were
+    /// confirmed are kept. The queue of commands stays; the one in flight has an unknown outcome.
     fn restarting(&mut self, _: &mut Self::Context) {
         self.restarts += 1;
-        self.model = self.model.rebuilt();
+        self.abandon_step();
         self.histories = Histories::default();
         self.commands.restart();
     }
@@ -184,7 +198,8 @@ impl Handler<StateArrived> for Conversation {
                 metrics.state_notifications_malformed.inc();
             }
         }
-        drop(place);
+        self.hold(place);
+        self.conclude();
         self.fairness.take_turns(ctx);
     }
 }
@@ -194,7 +209,8 @@ impl Handler<RecordsArrived> for Conversation {
 
     fn handle(&mut self, RecordsArrived { frame, place }: RecordsArrived, ctx: &mut Self::Context) {
         self.take_records(&frame, ctx);
-        drop(place);
+        self.hold(place);
+        self.conclude();
         self.fairness.take_turns(ctx);
     }
 }
@@ -205,6 +221,7 @@ impl Handler<LinkReady> for Conversation {
     fn handle(&mut self, LinkReady { identity }: LinkReady, ctx: &mut Self::Context) {
         self.ready = Some(identity);
         self.next_command(ctx);
+        self.conclude();
     }
 }
 
@@ -223,6 +240,7 @@ impl Handler<LinkFailed> for Conversation {
     fn handle(&mut self, _: LinkFailed, _: &mut Self::Context) {
         self.ready = None;
         self.fail_commands(&CommandFailure::NotConnected);
+        self.conclude();
     }
 }
 
@@ -230,7 +248,9 @@ impl Handler<Leave> for Conversation {
     type Result = ();
 
     fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        self.park_commands();
         self.fail_commands(&CommandFailure::UnknownConversation);
+        self.conclude();
         ctx.stop();
     }
 }

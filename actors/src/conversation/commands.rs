@@ -8,15 +8,18 @@ use std::{
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use tertulia_core::{
-    command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal, Repeat, key_of},
+    command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal, Repeat},
     conversation::Message,
     id::CommandKey,
     note::WrittenNote,
-    ums::{AnswerError, Dialect, Json, MessageRecord, ParticipantRole},
+    ums::{AnswerError, MessageRecord},
 };
 use tokio::sync::oneshot;
 
-use super::{CommandFailure, Conversation, Perform};
+use super::{
+    CommandFailure, Conversation, Perform,
+    durable::{Durable, Ending},
+};
 use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
     subscriber::EventData,
@@ -40,7 +43,7 @@ pub struct Done {
 }
 
 impl Done {
-    fn of(key: &CommandKey) -> Self {
+    pub(super) fn of(key: &CommandKey) -> Self {
         Self { key: key.clone(), sequence: None, messages: Vec::new(), note: None }
     }
 }
@@ -49,21 +52,36 @@ impl Done {
 /// [`Depth`](crate::supervision::Depth).
 #[derive(Default)]
 pub(super) struct CommandQueue {
-    waiting: VecDeque<Waiting>,
+    pub(super) waiting: VecDeque<Waiting>,
     /// Wakes the queue for the first command's deadline or its next try.
     alarm: Option<SpawnHandle>,
+    /// Durable commands whose callers were told that their outcome is unknown, and that may be asked for again.
+    pub(super) open: VecDeque<Waiting>,
 }
 
-struct Waiting {
-    command: Command,
-    key: CommandKey,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<Done, CommandFailure>>,
-    state: State,
-    _place: DepthPermit,
+/// Where an outcome goes.
+pub(super) type Reply = oneshot::Sender<Result<Done, CommandFailure>>;
+
+/// One command.
+pub(super) struct Waiting {
+    pub(super) command: Command,
+    pub(super) key: CommandKey,
+    pub(super) deadline: Instant,
+    /// Who waits for the outcome; nobody any more for one of an earlier life.
+    pub(super) replies: Vec<Reply>,
+    pub(super) state: State,
+    pub(super) durable: Option<Durable>,
+    /// Its place among the conversation's commands.
+    pub(super) number: u64,
+    pub(super) _place: Option<DepthPermit>,
 }
 
-enum State {
+/// Where a command is.
+pub(super) enum State {
+    /// Asked for, and on its way into the outbox.
+    Accepting,
+    /// Found in the outbox: it may have been sent in an earlier life, and was seen in its dialog if it is known where.
+    Recovered { found: Option<u64> },
     /// Not sent, or known to have had no effect; not before the time, if there is one.
     Queued { not_before: Option<Instant> },
     /// Sent; the answer is awaited.
@@ -72,7 +90,8 @@ enum State {
     Unknown(Sent),
 }
 
-struct Sent {
+/// A command that was sent.
+pub(super) struct Sent {
     planned: PlannedRequest,
     /// Where it was seen in the dialog, before or instead of the answer.
     found: Option<u64>,
@@ -80,25 +99,44 @@ struct Sent {
     amended: Option<PlannedRequest>,
 }
 
-impl CommandQueue {
-    /// Looks whether a message is the one that the first command sent. The other side's may carry the same key: the
-    /// `ExternalId` of a quick reply that was clicked.
-    pub(super) fn notice(&mut self, message: &Message, dialect: Dialect) {
-        let by_consumer = message.role == Some(ParticipantRole::Consumer);
-        if by_consumer != (dialect == Dialect::Consumer) {
-            return;
-        }
-        let Some(Waiting { state: State::InFlight(sent) | State::Unknown(sent), .. }) = self.waiting.front_mut() else {
-            return;
+/// Open commands of one conversation at most; the oldest is forgotten, and may then act again when it is asked again.
+const OPEN: usize = 64;
+
+impl Waiting {
+    /// Notes that this command published the message, if it did.
+    pub(super) fn notice(&mut self, message: &Message, key: &CommandKey) -> bool {
+        let found = match &mut self.state {
+            State::InFlight(sent) | State::Unknown(sent) => {
+                let Repeat::Lookup { dialog_id, key: own, from } = &sent.planned.repeat else { return false };
+                if message.dialog_id != *dialog_id || message.sequence < *from || own != key {
+                    return false;
+                }
+                &mut sent.found
+            }
+            State::Recovered { found } if self.key == *key => found,
+            State::Recovered { .. } | State::Accepting | State::Queued { .. } => return false,
         };
-        let Repeat::Lookup { dialog_id, key, from } = &sent.planned.repeat else { return };
-        if message.dialog_id != *dialog_id || message.sequence < *from {
-            return;
-        }
-        let metadata = message.metadata.as_deref().map(Json::from);
-        if metadata.as_ref().and_then(key_of).as_ref() == Some(key) {
-            sent.found = Some(message.sequence);
-        }
+        found.replace(message.sequence).is_none()
+    }
+
+    pub(super) fn is_asked_as(&self, durable: &Durable) -> bool {
+        self.durable.as_ref().is_some_and(|own| own.asked_as == durable.asked_as)
+    }
+}
+
+impl CommandQueue {
+    /// Whether there are commands of an earlier life.
+    pub(super) fn are_recovered(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting.state, State::Recovered { .. }))
+    }
+
+    /// Whether nothing waits and nothing is open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.open.is_empty()
+    }
+
+    fn next_number(&self) -> u64 {
+        self.waiting.iter().chain(&self.open).map(|waiting| waiting.number + 1).max().unwrap_or_default()
     }
 
     /// The actor begins a new life: its timers are gone, and the answer of the command in flight will not come.
@@ -145,6 +183,12 @@ impl Conversation {
         let done = || Done::of(&first.key);
         Some(match &first.state {
             State::InFlight(_) => Next::Wait,
+            State::Accepting if over => Next::Finish(Err(CommandFailure::TimedOut)),
+            State::Accepting => Next::Wait,
+            State::Recovered { found: Some(sequence) } => {
+                Next::Finish(Ok(Done { sequence: Some(*sequence), ..done() }))
+            }
+            State::Recovered { found: None } => self.judge_recovered(first, over),
             State::Queued { .. } if over => Next::Finish(Err(CommandFailure::TimedOut)),
             State::Queued { not_before } => {
                 let due = not_before.is_none_or(|time| time <= now);
@@ -165,6 +209,31 @@ impl Conversation {
                 Repeat::Never => Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() })),
             },
         })
+    }
+
+    /// What to do with a command that may have been sent in an earlier life: what it published would be known by now.
+    fn judge_recovered(&self, first: &Waiting, over: bool) -> Next {
+        let unknown = || Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() }));
+        let Some(identity) = &self.ready else { return if over { unknown() } else { Next::Wait } };
+        if !self.histories.are_current() {
+            return if over { unknown() } else { Next::Wait };
+        }
+        let limits = &self.upstream.settings.limits;
+        match first.command.requests(&self.model, identity, &first.key, limits) {
+            Ok(Plan::Request(planned)) => match &planned.repeat {
+                Repeat::Lookup { dialog_id, .. } if !self.histories.is_current(dialog_id) => unknown(),
+                Repeat::ReadStateThenAct if planned.is_done(&self.model) => {
+                    Next::Finish(Ok(Done { note: planned.note.clone(), ..Done::of(&first.key) }))
+                }
+                Repeat::Never => unknown(),
+                Repeat::Lookup { .. } | Repeat::Safe | Repeat::ReadStateThenAct if over => {
+                    Next::Finish(Err(CommandFailure::TimedOut))
+                }
+                Repeat::Lookup { .. } | Repeat::Safe | Repeat::ReadStateThenAct => Next::Send,
+            },
+            Ok(Plan::Nothing) => Next::Finish(Ok(Done::of(&first.key))),
+            Err(error) => Next::Finish(Err(error.into())),
+        }
     }
 
     fn send_first(&mut self, ctx: &mut Context<Self>) {
@@ -189,7 +258,10 @@ impl Conversation {
         let conversation = Some(self.model.id().clone());
         self.upstream.requests.do_send(Ask { conversation, request, metadata, lane: Lane::Command, reply });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
-        ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| conversation.answered(answer, ctx)));
+        ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| {
+            conversation.answered(answer, ctx);
+            conversation.conclude();
+        }));
     }
 
     fn answered(&mut self, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
@@ -255,7 +327,7 @@ impl Conversation {
     fn amended(&mut self) -> Option<PlannedRequest> {
         match &mut self.commands.waiting.front_mut()?.state {
             State::InFlight(sent) => sent.amended.take(),
-            State::Queued { .. } | State::Unknown(_) => None,
+            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown(_) => None,
         }
     }
 
@@ -295,31 +367,73 @@ impl Conversation {
     }
 
     fn finish_first(&mut self, outcome: Result<Done, CommandFailure>) {
-        let Some(Waiting { command, key, reply, state, .. }) = self.commands.waiting.pop_front() else { return };
+        if let Some(first) = self.commands.waiting.pop_front() {
+            self.finish(first, outcome);
+        }
+    }
+
+    /// Tells the outcome: of a durable command once it is kept.
+    fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
+        let (key, command) = (finished.key.clone(), finished.command.name());
         match &outcome {
             Ok(done) => {
                 self.upstream.metrics.commands_done.inc();
-                if matches!(state, State::Unknown(Sent { found: Some(_), .. })) {
+                if matches!(
+                    finished.state,
+                    State::Unknown(Sent { found: Some(_), .. }) | State::Recovered { found: Some(_) }
+                ) {
                     self.upstream.metrics.commands_found_done.inc();
                 }
                 let sequence = done.sequence;
-                self.emit(EventData::CommandSent { key, command: command.name(), sequence });
+                self.emit(EventData::CommandSent { key, command, sequence });
             }
             Err(failure) => {
                 self.upstream.metrics.commands_failed.inc();
                 let (code, detail) = (failure.code(), failure.to_string());
-                self.emit(EventData::CommandFailed { key, command: command.name(), code, detail });
+                self.emit(EventData::CommandFailed { key, command, code, detail });
             }
         }
-        let _ = reply.send(outcome);
+        let replies = std::mem::take(&mut finished.replies);
+        let ending = finished.durable.clone().map(|durable| (Ending::of(&durable, &outcome), durable));
+        let tell = move || replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
+        let Some((ending, durable)) = ending else { return tell() };
+        if matches!(ending, Ending::Open) {
+            self.leave_open(finished);
+        }
+        self.end(&durable, ending);
+        self.afterwards(Box::new(tell));
+    }
+
+    pub(super) fn end(&mut self, durable: &Durable, ending: Ending) {
+        for change in durable.end(&self.record_key(), ending) {
+            self.change(change);
+        }
+    }
+
+    fn leave_open(&mut self, mut left: Waiting) {
+        let found = match &left.state {
+            State::InFlight(sent) | State::Unknown(sent) => sent.found,
+            State::Recovered { found } => *found,
+            State::Accepting | State::Queued { .. } => None,
+        };
+        left.state = State::Recovered { found };
+        left._place = None;
+        self.commands.open.push_back(left);
+        if self.commands.open.len() > OPEN
+            && let Some(Waiting { durable: Some(durable), .. }) = self.commands.open.pop_front()
+        {
+            self.end(&durable, Ending::Forget);
+        }
     }
 
     /// Answers every command: those that were sent with what is known, the others with `failure`.
     pub(super) fn fail_commands(&mut self, failure: &CommandFailure) {
         while let Some(first) = self.commands.waiting.front() {
             let outcome = match &first.state {
-                State::Queued { .. } => failure.clone(),
-                State::InFlight(_) | State::Unknown(_) => CommandFailure::OutcomeUnknown { key: first.key.clone() },
+                State::Accepting | State::Queued { .. } => failure.clone(),
+                State::InFlight(_) | State::Unknown(_) | State::Recovered { .. } => {
+                    CommandFailure::OutcomeUnknown { key: first.key.clone() }
+                }
             };
             self.finish_first(Err(outcome));
         }
@@ -334,12 +448,13 @@ impl Conversation {
             // The request table answers in time.
             State::InFlight(_) => return,
             State::Queued { not_before: Some(time) } if self.ready.is_some() => time.min(first.deadline),
-            State::Queued { .. } | State::Unknown(_) => first.deadline,
+            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown(_) => first.deadline,
         };
         let wait = time.saturating_duration_since(Instant::now());
         self.commands.alarm = Some(ctx.run_later(wait, |conversation, ctx| {
             conversation.commands.alarm = None;
             conversation.next_command(ctx);
+            conversation.conclude();
         }));
     }
 }
@@ -348,11 +463,27 @@ impl Handler<Perform> for Conversation {
     type Result = ();
 
     fn handle(&mut self, perform: Perform, ctx: &mut Self::Context) {
-        let Perform { command, key, deadline, reply, place } = perform;
+        let Perform { command, key, deadline, durable, reply, place } = perform;
         // A key the caller put into the metadata is the one that travels.
         let key = command.own_key().unwrap_or(key);
-        let state = State::Queued { not_before: None };
-        self.commands.waiting.push_back(Waiting { command, key, deadline, reply, state, _place: place });
-        self.next_command(ctx);
+        let durable = durable.filter(|_| self.keeps());
+        let asked = Waiting {
+            command,
+            key,
+            deadline,
+            replies: vec![reply],
+            state: State::Queued { not_before: None },
+            durable: durable.clone(),
+            number: self.commands.next_number(),
+            _place: Some(place),
+        };
+        match durable {
+            Some(durable) => self.take_durable(asked, durable, ctx),
+            None => {
+                self.commands.waiting.push_back(asked);
+                self.next_command(ctx);
+            }
+        }
+        self.conclude();
     }
 }

@@ -29,6 +29,12 @@ pub enum CommandFailure {
         /// The command's key.
         key: CommandKey,
     },
+    /// Something else was asked under the same key before; nothing was sent.
+    #[error("the key {key} came with another command before")]
+    KeyReused {
+        /// The key.
+        key: CommandKey,
+    },
 }
 
 impl CommandFailure {
@@ -43,6 +49,7 @@ impl CommandFailure {
             Self::TimedOut => "timed-out",
             Self::Refused(_) => "platform-rejected",
             Self::OutcomeUnknown { .. } => "outcome-unknown",
+            Self::KeyReused { .. } => "key-reused",
         }
     }
 }

@@ -17,7 +17,7 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, Done, Inspect, LatestConsumerMessage, Perform, TakeSnapshot};
+use super::{CommandFailure, Conversation, Done, Durable, Inspect, LatestConsumerMessage, Perform, TakeSnapshot};
 use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -75,11 +75,40 @@ impl ConversationHandle {
         command: Command,
         patience: Duration,
     ) -> Result<Done, CommandFailure> {
+        self.ask(command, key, patience, None, patience + MARGIN).await
+    }
+
+    /// Carries out a command that outlives this process, where anything does: it is kept before it is sent, and sent
+    /// within `lifetime` or never. Whoever asks again with the same key and `digest`, after a restart too, waits for the
+    /// same command and gets the same answer; with another `digest` they are refused. Waits for `patience` at most.
+    ///
+    /// # Errors
+    /// [`CommandFailure`]; [`CommandFailure::OutcomeUnknown`] where it is still under way after `patience`.
+    pub async fn perform_durably(
+        &self,
+        key: CommandKey,
+        digest: &str,
+        command: Command,
+        lifetime: Duration,
+        patience: Duration,
+    ) -> Result<Done, CommandFailure> {
+        let durable = Durable { asked_as: key.clone(), digest: digest.into() };
+        self.ask(command, key, lifetime, Some(durable), patience).await
+    }
+
+    async fn ask(
+        &self,
+        command: Command,
+        key: CommandKey,
+        lifetime: Duration,
+        durable: Option<Durable>,
+        patience: Duration,
+    ) -> Result<Done, CommandFailure> {
         let place = self.enter().ok_or(CommandFailure::Overloaded)?;
         let (reply, done) = oneshot::channel();
-        let deadline = Instant::now() + patience;
-        self.0.address.do_send(Perform { command, key: key.clone(), deadline, reply, place });
-        match timeout(patience + MARGIN, done).await {
+        let deadline = Instant::now() + lifetime;
+        self.0.address.do_send(Perform { command, key: key.clone(), deadline, durable, reply, place });
+        match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
             Err(_) => Err(CommandFailure::OutcomeUnknown { key }),

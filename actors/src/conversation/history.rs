@@ -51,7 +51,12 @@ struct Fetching {
 impl Histories {
     /// Whether everything that was published in `dialog` before the last catch-up is known.
     pub(super) fn is_current(&self, dialog: &DialogId) -> bool {
-        self.current && self.fetching.is_none() && self.wanted.is_empty() && !self.refused.contains(dialog)
+        self.are_current() && !self.refused.contains(dialog)
+    }
+
+    /// Whether everything that was published anywhere before the last catch-up is known.
+    pub(super) fn are_current(&self) -> bool {
+        self.current && self.fetching.is_none() && self.wanted.is_empty()
     }
 
     /// The socket is gone: what it would have brought is asked for again by the next catch-up.
@@ -122,9 +127,10 @@ impl Conversation {
             requests.do_send(Ask { conversation, request, metadata: Vec::new(), lane: Lane::Recovery, reply });
             answer.await.unwrap_or(Err(RequestFailure::ConnectionLost))
         };
-        ctx.spawn(
-            answer.into_actor(self).map(move |answer, conversation, ctx| conversation.fetched(number, answer, ctx)),
-        );
+        ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
+            conversation.fetched(number, answer, ctx);
+            conversation.conclude();
+        }));
     }
 
     fn history_request(&self, stretch: &BackFill) -> Request {
@@ -174,6 +180,7 @@ impl Conversation {
                         conversation.histories.fetching = None;
                         conversation.histories.wanted.push_front(stretch);
                         conversation.fetch_next(ctx);
+                        conversation.conclude();
                     }
                 });
             }
@@ -226,6 +233,7 @@ impl Conversation {
         let deadline = ctx.run_later(REPLAY_WITHIN, move |conversation, ctx| {
             if conversation.histories.is_fetching(number) {
                 conversation.stretch_done(&stretch, None, ctx);
+                conversation.conclude();
             }
         });
         if let Some(fetching) = &mut self.histories.fetching {
@@ -314,6 +322,7 @@ impl Handler<CatchUp> for Conversation {
 
     fn handle(&mut self, CatchUp { done }: CatchUp, ctx: &mut Self::Context) {
         self.catch_up(Some(done), ctx);
+        self.conclude();
     }
 }
 

@@ -12,17 +12,37 @@ use tertulia_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{CommandFailure, Done};
+use super::{CommandFailure, Done, durable::Durable};
 use crate::supervision::DepthPermit;
 
 /// The place of a frame among those read and not handled yet. It is freed when everything that came in the frame was
-/// handled, which is what lets the socket be read further.
+/// handled and is durable, which is what lets the socket be read further.
 #[derive(Clone)]
-pub(crate) struct Place(#[expect(dead_code, reason = "held until it is dropped")] Arc<OwnedSemaphorePermit>);
+pub(crate) struct Place(#[expect(dead_code, reason = "held until it is dropped")] Arc<Held>);
+
+/// A place, and who is told when it is free.
+struct Held {
+    _permit: OwnedSemaphorePermit,
+    freed: Option<oneshot::Sender<()>>,
+}
 
 impl Place {
     pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(permit))
+        Self(Arc::new(Held { _permit: permit, freed: None }))
+    }
+
+    /// A place, and what tells when everything that came with it was handled and is durable.
+    pub(crate) fn watched(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
+        let (told, freed) = oneshot::channel();
+        (Self(Arc::new(Held { _permit: permit, freed: Some(told) })), freed)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(freed) = self.freed.take() {
+            let _ = freed.send(());
+        }
     }
 }
 
@@ -78,6 +98,8 @@ pub(crate) struct Perform {
     pub(crate) command: Command,
     pub(crate) key: CommandKey,
     pub(crate) deadline: Instant,
+    /// Where it is to outlive the process.
+    pub(crate) durable: Option<Durable>,
     pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
     pub(crate) place: DepthPermit,
 }

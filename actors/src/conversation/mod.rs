@@ -6,17 +6,22 @@
 mod actor;
 mod commands;
 mod directory;
+mod durable;
 mod failure;
 mod files;
 mod handle;
 mod history;
+mod keeping;
 mod messages;
+mod outbox;
+mod restore;
 mod snapshot;
 mod upstream;
 
 pub use actor::Conversation;
 pub use commands::Done;
 pub use directory::Directory;
+pub(crate) use durable::Durable;
 pub use failure::CommandFailure;
 pub use files::Uploaded;
 pub use handle::ConversationHandle;
@@ -24,5 +29,6 @@ pub(crate) use messages::{
     CatchUp, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place,
     RecordsArrived, SpeakFor, StateArrived, TakeSnapshot,
 };
+pub(crate) use restore::{Remembered, remembered};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use upstream::{ConversationSettings, Upstream};

@@ -34,6 +34,8 @@ pub(crate) struct Snapshot {
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
     version: u32,
+    /// Whether the conversation goes on: the next life of the process asks what became of it.
+    open: bool,
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumer: Option<&'a ExternalConsumerId>,
@@ -70,9 +72,28 @@ impl Snapshot {
 impl Conversation {
     /// The conversation of a snapshot; its events go on where they ended.
     pub(crate) fn loaded(snapshot: Snapshot, upstream: Upstream, ready: Option<Arc<Identity>>) -> Self {
+        let mut conversation = Self::new(snapshot.conversation.id().clone(), upstream, ready);
+        conversation.take_snapshot(snapshot);
+        conversation
+    }
+
+    /// Becomes what a snapshot says.
+    pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
         let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
-        let empty = Self::new(conversation.id().clone(), upstream, ready);
-        Self { model: conversation, sequence, consumer, chat_states, ..empty }
+        (self.model, self.sequence, self.chat_states) = (conversation, sequence, chat_states);
+        self.consumer = consumer.or(self.consumer.take());
+    }
+
+    /// The conversation as text, to be loaded again.
+    pub(super) fn written(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&Written {
+            version: VERSION,
+            open: self.model.is_open(),
+            sequence: self.sequence,
+            consumer: self.consumer.as_ref(),
+            chat_states: &self.chat_states,
+            conversation: &self.model,
+        })
     }
 }
 
@@ -88,13 +109,8 @@ impl Handler<TakeSnapshot> for Conversation {
     type Result = Result<String, CommandFailure>;
 
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
-        let written = Written {
-            version: VERSION,
-            sequence: self.sequence,
-            consumer: self.consumer.as_ref(),
-            chat_states: &self.chat_states,
-            conversation: &self.model,
-        };
-        serde_json::to_string(&written).map_err(|error| AnswerError::Unexpected(error.to_string()).into())
+        let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
+        let written = self.written().map_err(|error| unwritable(&error))?;
+        String::from_utf8(written).map_err(|error| unwritable(&error))
     }
 }

@@ -28,6 +28,14 @@ impl RecordKey {
         Self(bytes)
     }
 
+    /// This key with one more part.
+    #[must_use]
+    pub fn with(&self, part: &str) -> Self {
+        let mut key = self.clone();
+        key.0.extend(Self::of(&[part]).0);
+        key
+    }
+
     /// The key as it is stored.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -1,12 +1,19 @@
-//! Where a process keeps what must outlive it (architecture §5): the ports, whose implementations are elsewhere.
+//! Where a process keeps what must outlive it (architecture §5): the ports, whose implementations are elsewhere, and the
+//! one way to them.
 //!
-//! A [`Store`] keeps the event log and a few tables of records, and commits changes of both at once. [`Leases`] say
-//! which process may log in as which user.
+//! A [`Store`] keeps the event log and a few tables of records, and commits changes of both at once. The [`Journal`]
+//! stands before it: it numbers events, gathers steps into commits and serves readers. [`Leases`] say which process may
+//! log in as which user.
 
+mod journal;
 mod key;
 mod lease;
+mod reader;
 mod store;
+mod window;
 
+pub use journal::{Journal, Loggable, Retention, Step, Then};
 pub use key::RecordKey;
 pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName};
+pub use reader::{LogBatch, LogReader};
 pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};

@@ -18,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{IntakeRole, IntakeSettings, children::Child, send::Sender, tokens::Tokens};
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
+    conversation::remembered,
     metrics::Metrics,
     platform::{HttpError, PlatformClient},
     subscriber::{EventData, Origin, Subject},
@@ -180,11 +181,18 @@ impl Actor for Intake {
             within: self.settings.request_timeout,
         });
         ctx.run_interval(SWEEP_EVERY, |intake, _| intake.sweep_children(Instant::now()));
-        match self.settings.role {
-            _ if self.is_ready() => {}
-            IntakeRole::Connector => self.log_in(ctx),
-            IntakeRole::Intake => self.begin(),
+        if self.is_ready() {
+            return;
         }
+        let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
+        let remembering = async move { remembered(&journal, &id).await };
+        ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
+            intake.restore(conversations, ctx);
+            match intake.settings.role {
+                IntakeRole::Connector => intake.log_in(ctx),
+                IntakeRole::Intake => intake.begin(),
+            }
+        }));
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {

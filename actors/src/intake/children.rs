@@ -15,7 +15,7 @@ use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError};
 use crate::{
     conversation::{
         CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Leave, LinkFailed, LinkReady,
-        RecordsArrived, Snapshot, SpeakFor, StateArrived, Upstream,
+        RecordsArrived, Remembered, Snapshot, SpeakFor, StateArrived, Upstream,
     },
     subscriber::{EventData, Subject},
     supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
@@ -114,6 +114,17 @@ impl Intake {
         self.around.metrics.conversations.inc();
         let child = Child { address, consumer: None, holds: 0, newest: None, ended_since: None };
         self.children.insert(id, child);
+    }
+
+    /// Takes up the conversations of an earlier life.
+    pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
+        for Remembered { id, dialogs, consumer } in conversations {
+            let child = self.child(&id, ctx);
+            if let Some(consumer) = consumer {
+                child.speak_for(consumer);
+            }
+            self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
+        }
     }
 
     pub(super) fn tell_children_ready(&self) {

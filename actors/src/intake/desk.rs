@@ -1,19 +1,26 @@
 //! Where notifications for a connection without a socket are handed in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, ArbiterHandle};
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::{id::ConnectionId, webhook};
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 use super::{Intake, IntakeSettings, WebhookArrived, WebhookError};
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
+    conversation::Place,
     metrics::Metrics,
     supervision::{GuardOptions, start_guarded_in},
 };
+
+/// How long a notification may take to be durable: less than the platform waits for an answer (WH-1).
+const KEPT_WITHIN: Duration = Duration::from_secs(4);
 
 /// The outside of a connection without a socket: checks and bounds what is handed in.
 #[derive(Clone)]
@@ -24,6 +31,8 @@ pub(crate) struct Desk {
     metrics: Arc<Metrics>,
     /// Bounds the notifications taken and not handled yet.
     window: Arc<Semaphore>,
+    /// Whether what comes of a notification outlives the process.
+    keeps: bool,
 }
 
 impl Desk {
@@ -37,8 +46,9 @@ impl Desk {
         let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
         let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
         let metrics = Arc::clone(&around.metrics);
+        let keeps = around.routing.journal().keeps();
         let address = start_guarded_in(arbiter, options, move |_| Intake::new(settings, around, status));
-        Self { id, address, secret, metrics, window }
+        Self { id, address, secret, metrics, window, keeps }
     }
 
     pub(crate) fn stop(&self) {
@@ -56,7 +66,16 @@ impl Desk {
     pub(crate) async fn take(&self, body: Bytes) -> Result<(), WebhookError> {
         let overloaded = || WebhookError::Overloaded(self.id.clone());
         let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
+        let (place, freed) = Place::watched(place);
         // The mailbox ends with its actor, which is restarted or was stopped.
-        self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))
+        self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))?;
+        // What was answered well does not come again, so it is kept before.
+        if !self.keeps {
+            return Ok(());
+        }
+        match timeout(KEPT_WITHIN, freed).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(overloaded()),
+        }
     }
 }

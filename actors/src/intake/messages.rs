@@ -7,10 +7,9 @@ use tertulia_core::{
     id::{ConversationId, ExternalConsumerId},
     ums::ConversationRequest,
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{LoadError, UnloadError, WebhookError};
-use crate::request::Reply;
+use crate::{conversation::Place, request::Reply};
 
 /// What a connector tells of a consumer when it opens a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,7 +28,7 @@ pub struct ConsumerProfile {
 #[rtype(result = "Result<(), WebhookError>")]
 pub(crate) struct WebhookArrived {
     pub(crate) body: Bytes,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 /// Opens a conversation for a consumer.

@@ -93,7 +93,7 @@ impl Handler<WebhookArrived> for Intake {
 
     fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
         self.metrics().frames.inc();
-        let routed = self.route(&body, &Place::new(place), ctx);
+        let routed = self.route(&body, &place, ctx);
         if let Err(WebhookError::Malformed(detail)) = &routed {
             self.metrics().frames_malformed.inc();
             tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");

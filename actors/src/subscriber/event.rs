@@ -11,6 +11,8 @@ use tertulia_core::{
     ums::RingState,
 };
 
+use crate::engine::{Loggable, StoredEvent};
+
 /// The resume cursor of an event: the process's epoch and the event's place in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
@@ -23,6 +25,15 @@ pub struct EventId {
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.epoch, self.offset)
+    }
+}
+
+impl EventId {
+    /// Reads an id as it is written.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (epoch, offset) = text.rsplit_once('-')?;
+        Some(Self { epoch: epoch.into(), offset: offset.parse().ok()? })
     }
 }
 
@@ -175,5 +186,18 @@ impl Serialize for Event {
         event.serialize_entry("datacontenttype", "application/json")?;
         event.serialize_entry("data", &self.data)?;
         event.end()
+    }
+}
+
+impl Loggable for Event {
+    fn stored(&self) -> StoredEvent {
+        StoredEvent {
+            offset: self.id.offset,
+            connection: self.origin.connection.as_str().into(),
+            conversation: self.conversation.as_ref().map(|id| id.as_str().into()),
+            name: self.data.name().into(),
+            // Names and values of an event are always JSON.
+            json: serde_json::to_vec(self).unwrap_or_default().into(),
+        }
     }
 }

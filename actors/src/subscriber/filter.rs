@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use tertulia_core::id::{ConnectionId, ConversationId};
 
 use super::EventData;
+use crate::engine::StoredEvent;
 
 /// Which events a subscriber wants. What is empty does not filter.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,15 @@ impl Filter {
     pub fn kind(mut self, name: &str) -> Self {
         self.names.insert(name.strip_prefix("tertulia.").unwrap_or(name).into());
         self
+    }
+
+    /// Whether an event of the log is wanted.
+    #[must_use]
+    pub fn takes(&self, event: &StoredEvent) -> bool {
+        (self.names.is_empty() || self.names.contains(&event.name))
+            && (self.connections.is_empty() || self.connections.contains(&*event.connection))
+            && (self.conversations.is_empty()
+                || event.conversation.as_ref().is_some_and(|id| self.conversations.contains(&**id)))
     }
 
     pub(super) fn wants(

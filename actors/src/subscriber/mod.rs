@@ -15,5 +15,5 @@ pub use event::{Event, EventData, EventId, Origin};
 pub use filter::Filter;
 pub use notifications::{NotificationFilter, NotificationStream, NotificationTable, RawNotification};
 pub use route::Delivery;
-pub use routing::{RoutingTable, Subject, Subscription};
+pub use routing::{Happening, RoutingTable, Subject, Subscription};
 pub use stream::{EventStream, Lagged};

@@ -76,14 +76,24 @@ impl Routes {
     /// The routes that want an event.
     pub(super) fn wanting<'r>(
         &'r self,
-        connection: &ConnectionId,
-        conversation: Option<&ConversationId>,
-        data: &EventData,
-    ) -> Vec<&'r Arc<Route>> {
+        connection: &'r ConnectionId,
+        conversation: Option<&'r ConversationId>,
+        data: &'r EventData,
+    ) -> impl Iterator<Item = &'r Arc<Route>> {
         let of_conversation = conversation.and_then(|id| self.of_conversation.get(id)).into_iter().flatten();
         let of_connection = self.of_connection.get(connection).into_iter().flatten();
         let candidates = self.everywhere.iter().chain(of_connection).chain(of_conversation);
-        candidates.filter(|route| route.filter.wants(connection, conversation, data)).collect()
+        candidates.filter(move |route| route.filter.wants(connection, conversation, data))
+    }
+
+    /// Whether any route wants an event.
+    pub(super) fn is_wanted(
+        &self,
+        connection: &ConnectionId,
+        conversation: Option<&ConversationId>,
+        data: &EventData,
+    ) -> bool {
+        self.wanting(connection, conversation, data).next().is_some()
     }
 }
 

@@ -14,7 +14,11 @@ use super::{
     Delivery, Event, EventData, EventId, EventStream, Filter, Origin,
     route::{Route, Routes, Target},
 };
-use crate::{metrics::Metrics, supervision::Depth};
+use crate::{
+    engine::{Change, Journal, Loggable, Step, Then},
+    metrics::Metrics,
+    supervision::Depth,
+};
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +47,20 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// All subscribers of a process, and the numbering of its events.
+/// What happened in one go, and what is to be kept with it, all or nothing.
+#[derive(Default)]
+pub struct Happening {
+    /// Events, each with its place among its conversation's.
+    pub events: Vec<(u64, EventData)>,
+    /// Changes of records.
+    pub changes: Vec<Change>,
+    /// Who is told once all of it is durable; at once where nothing is kept.
+    pub then: Option<Then>,
+}
+
+/// All subscribers of a process, and the way into the log.
 pub struct RoutingTable {
-    epoch: Arc<str>,
-    next_offset: AtomicU64,
+    journal: Arc<Journal>,
     next_route: AtomicU64,
     routes: ArcSwap<Routes>,
     /// Serialises changes of `routes`; readers never take it.
@@ -67,12 +81,11 @@ impl Drop for Subscription {
 }
 
 impl RoutingTable {
-    /// A table without subscribers, numbering events from `<epoch>-1`.
+    /// A table without subscribers, whose events go to `journal`.
     #[must_use]
-    pub fn new(epoch: &str, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(journal: Arc<Journal>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
-            epoch: epoch.into(),
-            next_offset: AtomicU64::new(1),
+            journal,
             next_route: AtomicU64::new(1),
             routes: ArcSwap::default(),
             changing: Mutex::new(()),
@@ -91,26 +104,59 @@ impl RoutingTable {
         self.add(filter, Target::Actor { recipient, queue: Depth::new(capacity.max(1)) })
     }
 
+    /// The log.
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
     /// Emits one event: gives it its place in the history and offers it to every subscriber that wants it.
     pub fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
-        let offset = self.next_offset.fetch_add(1, Ordering::Relaxed);
-        self.metrics.events.inc();
+        self.emit(origin, vec![(subject, data)], Vec::new(), None);
+    }
+
+    /// Emits what happened in a conversation, and has it kept with what it confirms.
+    pub fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, happening: Happening) {
+        let Happening { events, changes, then } = happening;
+        let events = events.into_iter().map(|(place, data)| (Subject::Conversation(conversation, place), data));
+        self.emit(origin, events.collect(), changes, then);
+    }
+
+    /// Offers events live, before they are durable: whoever takes them so is in this process.
+    fn emit(
+        &self,
+        origin: &Arc<Origin>,
+        events: Vec<(Subject<'_>, EventData)>,
+        changes: Vec<Change>,
+        then: Option<Then>,
+    ) {
+        self.metrics.events.inc_by(events.len() as u64);
         let routes = self.routes.load();
-        let wanted = routes.wanting(&origin.connection, subject.conversation(), &data);
-        if wanted.is_empty() {
-            return;
-        }
-        let event = Arc::new(Event {
-            id: EventId { epoch: Arc::clone(&self.epoch), offset },
-            origin: Arc::clone(origin),
-            conversation: subject.conversation().cloned(),
-            sequence: subject.sequence(),
-            time: jiff::Timestamp::now(),
-            data,
+        let mut named = Vec::new();
+        self.journal.append(events.len(), |first| {
+            let time = jiff::Timestamp::now();
+            for (offset, (subject, data)) in (first..).zip(events) {
+                let is_wanted = routes.is_wanted(&origin.connection, subject.conversation(), &data);
+                if is_wanted || self.journal.keeps() {
+                    let event = Arc::new(Event {
+                        id: EventId { epoch: Arc::clone(self.journal.epoch()), offset },
+                        origin: Arc::clone(origin),
+                        conversation: subject.conversation().cloned(),
+                        sequence: subject.sequence(),
+                        time,
+                        data,
+                    });
+                    named.push((event, is_wanted));
+                }
+            }
+            let kept = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>);
+            Step { events: if self.journal.keeps() { kept.collect() } else { Vec::new() }, changes, then }
         });
-        for route in wanted {
-            if !route.offer(&event) {
-                self.metrics.events_missed.inc();
+        for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
+            for route in routes.wanting(&origin.connection, event.conversation.as_ref(), &event.data) {
+                if !route.offer(event) {
+                    self.metrics.events_missed.inc();
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{Event, EventData, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subject, Subscriber};
-use crate::metrics::Metrics;
+use crate::{engine::Journal, metrics::Metrics};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -27,7 +27,7 @@ impl Table {
     fn new() -> Self {
         let metrics = Arc::new(Metrics::default());
         Self {
-            routing: RoutingTable::new("e1", Arc::clone(&metrics)),
+            routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
             metrics,
             origin: Arc::new(Origin { account: "12345678".into(), connection: "bots-1".into() }),
             conversation: "c1".into(),
@@ -53,7 +53,7 @@ async fn an_event_is_written_as_a_cloud_event() {
     assert_eq!(
         event,
         json!({
-            "specversion": "1.0", "id": "e1-1", "source": "/accounts/12345678/connections/bots-1", "subject": "c1",
+            "specversion": "1.0", "id": format!("{}-1", table.routing.journal().epoch()), "source": "/accounts/12345678/connections/bots-1", "subject": "c1",
             "type": "tertulia.transfer-skill", "time": null, "sequence": "42", "datacontenttype": "application/json",
             "data": { "dialogId": "c1", "skillId": "501" },
         })

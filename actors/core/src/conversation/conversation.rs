@@ -31,6 +31,15 @@ pub struct Conversation {
     pub(super) dialogs: Vec<Dialog>,
 }
 
+/// Where a dialog's messages are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialogPlace {
+    /// In which dialog.
+    pub dialog_id: DialogId,
+    /// The sequence to be delivered next; `None` where the first one is awaited.
+    pub next: Option<u64>,
+}
+
 /// What became of the states received. Their sum is the number of well-formed states (CV-N8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,14 +79,31 @@ impl Conversation {
         }
     }
 
-    /// The same conversation without any state: its identity, its counters and the next sequence of each dialog. For
-    /// one whose state is suspect; the state is to be asked for anew and will be received as a first one.
+    /// The same conversation without any state: its identity, its counters and these places in its dialogs. For one whose
+    /// state is suspect; the state is to be asked for anew and will be received as a first one.
     #[must_use]
-    pub fn rebuilt(&self) -> Self {
-        Self {
-            counters: self.counters,
-            dialogs: self.dialogs.iter().map(Dialog::rebuilt).collect(),
-            ..Self::new(self.id.clone(), self.dialect, self.history)
+    pub fn rebuilt_at(&self, places: &[DialogPlace]) -> Self {
+        let dialog = |place: &DialogPlace| {
+            let assumed = || Dialog::assumed(place.dialog_id.clone(), MessageOrder::default());
+            self.dialog(&place.dialog_id).cloned().unwrap_or_else(assumed).rebuilt_at(place.next)
+        };
+        let empty = Self::new(self.id.clone(), self.dialect, self.history);
+        let dialogs = if places.is_empty() { empty.dialogs.clone() } else { places.iter().map(dialog).collect() };
+        Self { counters: self.counters, dialogs, ..empty }
+    }
+
+    /// Writes down where each dialog's messages are, for [`Self::rebuilt_at`]. Costs little where the dialogs are the
+    /// same as the last time.
+    pub fn note_places(&self, places: &mut Vec<DialogPlace>) {
+        let pairs = || places.iter().zip(&self.dialogs);
+        if places.len() == self.dialogs.len() && pairs().all(|(place, dialog)| place.dialog_id == dialog.dialog_id) {
+            for (place, dialog) in places.iter_mut().zip(&self.dialogs) {
+                place.next = dialog.next_sequence();
+            }
+        } else {
+            let place =
+                |dialog: &Dialog| DialogPlace { dialog_id: dialog.dialog_id.clone(), next: dialog.next_sequence() };
+            *places = self.dialogs.iter().map(place).collect();
         }
     }
 

@@ -91,11 +91,11 @@ impl Dialog {
         }
     }
 
-    /// The dialog with its identity and its place in the messages only.
-    pub(super) fn rebuilt(&self) -> Self {
+    /// The dialog with its identity and this place in the messages only.
+    pub(super) fn rebuilt_at(&self, next: Option<u64>) -> Self {
         Self {
             dialog_type: self.dialog_type.clone(),
-            ..Self::assumed(self.dialog_id.clone(), MessageOrder::resuming(self.order.next()))
+            ..Self::assumed(self.dialog_id.clone(), MessageOrder::resuming(next))
         }
     }
 

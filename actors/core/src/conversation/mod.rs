@@ -19,7 +19,7 @@ mod state_notification;
 #[cfg(test)]
 mod tests;
 
-pub use conversation::Conversation;
+pub use conversation::{Conversation, DialogPlace};
 pub use dialog::Dialog;
 pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};
 pub use message_order::{HistoryStart, PARKED_LIMIT};

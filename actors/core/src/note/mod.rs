@@ -9,7 +9,7 @@ mod field;
 mod tests;
 mod write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use field::{entries_lost, shows, union};
@@ -74,7 +74,8 @@ pub struct NotePlan {
 }
 
 /// A note as it was written, for whom asked for it (CV-F9).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WrittenNote {
     /// Whose it is.
     pub agent_id: AgentId,

@@ -1,6 +1,6 @@
 //! What responses say, by the request they answer.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use super::{Code, Json, Response, Text, UserProfile};
@@ -13,7 +13,8 @@ use crate::{
 const PROFILE_SET: &str = "OK User Profile set successfully";
 
 /// A response that is no success.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AnswerError {
     /// The platform refused.
     #[error("the platform refused with {code}: {text}")]

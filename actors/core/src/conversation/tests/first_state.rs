@@ -108,7 +108,9 @@ fn a_rebuilt_conversation_goes_on_where_the_messages_were() {
     receive(&mut conversation, &content(1));
     receive(&mut conversation, &content(9));
 
-    let mut rebuilt = conversation.rebuilt();
+    let mut places = Vec::new();
+    conversation.note_places(&mut places);
+    let mut rebuilt = conversation.rebuilt_at(&places);
     assert_eq!((rebuilt.note(), rebuilt.notification_count()), (None, 1));
     let reception = rebuilt.receive_state(&state(Dialect::Brand, 10, "C:carol A:anna").text()).expect("a state");
     assert_eq!(labels(&reception), ["conversation"]);

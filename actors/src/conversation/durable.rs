@@ -1,0 +1,175 @@
+//! Commands that outlive the process: accepted once for a key, carried out at most once, answered the same whenever they
+//! are asked again (promises 4 and 5).
+//!
+//! A command's record is in the outbox from before it may be sent until its outcome is known. One that is found there
+//! by a later life may have been sent: it is looked up before it is sent at all.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tertulia_core::{command::Command, id::CommandKey, note::WrittenNote, time::Timestamp, ums::AnswerError};
+
+use super::{CommandFailure, Done};
+use crate::engine::{Change, Record, RecordKey, Table};
+
+/// Commands of one conversation that are pending at most.
+pub(super) const PENDING: usize = 1_024;
+/// The shape of both records.
+const VERSION: u32 = 1;
+
+/// That a command is to outlive the process, and how it is known again.
+#[derive(Clone, Debug)]
+pub(crate) struct Durable {
+    /// The key by which its caller asks.
+    pub(crate) asked_as: CommandKey,
+    /// Tells what was asked from anything else asked under the same key.
+    pub(crate) digest: Box<str>,
+}
+
+/// A record of the outbox.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Accepted {
+    version: u32,
+    digest: Box<str>,
+    /// Its place among the conversation's commands.
+    pub(super) number: u64,
+    pub(super) command: Command,
+    /// After which it is not sent any more.
+    deadline: Timestamp,
+    /// Where it was seen in its dialog before its answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) found: Option<u64>,
+}
+
+/// A record of the answers.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Answered {
+    version: u32,
+    digest: Box<str>,
+    at: Timestamp,
+    outcome: Outcome,
+}
+
+/// What became of a command, where it had its effect or will never have.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome {
+    #[serde(rename_all = "camelCase")]
+    Done {
+        key: CommandKey,
+        sequence: Option<u64>,
+        note: Option<WrittenNote>,
+    },
+    Refused(AnswerError),
+}
+
+/// What of a command is to be kept once its outcome is told.
+pub(super) enum Ending {
+    /// The answer; the command is over.
+    Answer(Box<Answered>),
+    /// Nothing: it had no effect and may be asked anew.
+    Forget,
+    /// Its record: whether it had its effect is not known, and may be asked again.
+    Open,
+}
+
+impl Accepted {
+    pub(super) fn new(durable: &Durable, number: u64, command: &Command, deadline: Instant) -> Self {
+        Self {
+            version: VERSION,
+            digest: durable.digest.clone(),
+            number,
+            command: command.clone(),
+            deadline: wall_clock(deadline),
+            found: None,
+        }
+    }
+
+    /// The same, seen in its dialog.
+    pub(super) fn found_at(self, sequence: u64) -> Self {
+        Self { found: Some(sequence), ..self }
+    }
+
+    /// Reads a record; `None` where it is of another shape.
+    pub(super) fn read(record: &Record) -> Option<(Durable, Self)> {
+        let asked_as = record.key.parts()?.pop()?;
+        let accepted: Self = serde_json::from_slice(&record.value).ok()?;
+        let durable = Durable { asked_as: asked_as.into(), digest: accepted.digest.clone() };
+        (accepted.version == VERSION).then_some((durable, accepted))
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        let left = self.deadline.0.saturating_sub(now().0);
+        Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or_default())
+    }
+}
+
+impl Answered {
+    pub(super) fn read(value: &[u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok().filter(|answered: &Self| answered.version == VERSION)
+    }
+
+    /// The answer, for whoever asks the same again.
+    pub(super) fn outcome(self, durable: &Durable) -> Result<Done, CommandFailure> {
+        if self.digest != durable.digest {
+            return Err(CommandFailure::KeyReused { key: durable.asked_as.clone() });
+        }
+        match self.outcome {
+            Outcome::Done { key, sequence, note } => Ok(Done { sequence, note, ..Done::of(&key) }),
+            Outcome::Refused(error) => Err(CommandFailure::Refused(error)),
+        }
+    }
+}
+
+impl Ending {
+    pub(super) fn of(durable: &Durable, outcome: &Result<Done, CommandFailure>) -> Self {
+        let outcome = match outcome {
+            Ok(Done { key, sequence, note, .. }) => {
+                Outcome::Done { key: key.clone(), sequence: *sequence, note: note.clone() }
+            }
+            Err(CommandFailure::Refused(error)) => Outcome::Refused(error.clone()),
+            Err(CommandFailure::OutcomeUnknown { .. }) => return Self::Open,
+            Err(_) => return Self::Forget,
+        };
+        Self::Answer(Box::new(Answered { version: VERSION, digest: durable.digest.clone(), at: now(), outcome }))
+    }
+}
+
+impl Durable {
+    /// The key of its records in the conversation whose records have `conversation`.
+    pub(super) fn record_key(&self, conversation: &RecordKey) -> RecordKey {
+        conversation.with(self.asked_as.as_str())
+    }
+
+    pub(super) fn put(&self, conversation: &RecordKey, accepted: &Accepted) -> Option<Change> {
+        put(Table::Outbox, self.record_key(conversation), accepted)
+    }
+
+    /// The changes with which it ends.
+    pub(super) fn end(&self, conversation: &RecordKey, ending: Ending) -> Vec<Change> {
+        let key = self.record_key(conversation);
+        let removed = Change::Remove(Table::Outbox, key.clone());
+        match ending {
+            Ending::Answer(answered) => std::iter::once(removed).chain(put(Table::Answers, key, &*answered)).collect(),
+            Ending::Forget => vec![removed],
+            Ending::Open => Vec::new(),
+        }
+    }
+}
+
+fn put(table: Table, key: RecordKey, value: &impl Serialize) -> Option<Change> {
+    // Names and values of both records are always JSON.
+    let value = serde_json::to_vec(value).ok()?;
+    Some(Change::Put(table, Record { key, value: value.into() }))
+}
+
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+fn wall_clock(time: Instant) -> Timestamp {
+    let left = time.saturating_duration_since(Instant::now());
+    Timestamp(now().0.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX)))
+}

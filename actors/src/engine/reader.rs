@@ -1,0 +1,79 @@
+//! Reads the log by cursor: from memory while it keeps up, from the store where it is behind.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{Journal, StoreError, StoredEvent};
+
+/// Events of one read.
+const BATCH: usize = 256;
+
+/// Reads the log from a place on, each event once, in order.
+pub struct LogReader {
+    journal: Arc<Journal>,
+    committed: watch::Receiver<u64>,
+    after: u64,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug)]
+pub enum LogBatch {
+    /// The next events.
+    Events(Vec<Arc<StoredEvent>>),
+    /// The next events are kept no more; the reader goes on behind them.
+    Forgotten {
+        /// How many.
+        events: u64,
+    },
+}
+
+impl LogReader {
+    pub(super) fn new(journal: Arc<Journal>, committed: watch::Receiver<u64>, after: u64) -> Self {
+        Self { journal, committed, after }
+    }
+
+    /// The last event that was read.
+    #[must_use]
+    pub fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// The next events, once there are any; `None` once the journal is gone. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the reader may ask again.
+    pub async fn next(&mut self) -> Result<Option<LogBatch>, StoreError> {
+        let after = self.after;
+        if self.committed.wait_for(|newest| *newest > after).await.is_err() {
+            return Ok(None);
+        }
+        if let Some(events) = self.journal.window().after(after, BATCH) {
+            return Ok(Some(self.take(events)));
+        }
+        let (oldest, events) = self
+            .journal
+            .read(move |store| {
+                let events = store.events(after, BATCH)?;
+                Ok((store.history().oldest, events))
+            })
+            .await?;
+        match events.first() {
+            Some(first) if first.offset == after + 1 => {}
+            // They were forgotten, before or while this was read.
+            first => {
+                let next = first.map_or(oldest, |first| first.offset).max(after + 1);
+                self.after = next - 1;
+                return Ok(Some(LogBatch::Forgotten { events: self.after - after }));
+            }
+        }
+        Ok(Some(self.take(events.into_iter().map(Arc::new).collect())))
+    }
+
+    fn take(&mut self, events: Vec<Arc<StoredEvent>>) -> LogBatch {
+        if let Some(last) = events.last() {
+            self.after = last.offset;
+        }
+        LogBatch::Events(events)
+    }
+}
