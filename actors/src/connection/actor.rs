@@ -1,7 +1,7 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,7 +28,7 @@ use super::{
     subscriptions::{SubscriptionKey, Subscriptions},
 };
 use crate::{
-    conversation::remembered,
+    conversation::{Door, Upstream, remembered},
     metrics::Metrics,
     platform::{Platform, PlatformClient},
     subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
@@ -88,6 +88,10 @@ pub struct Connection {
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
     pub(super) children: HashMap<ConversationId, Child>,
+    /// Conversations that are in the store only.
+    pub(super) asleep: HashSet<ConversationId>,
+    pub(super) door: Option<Arc<Door>>,
+    pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
     pub(super) creations: VecDeque<Creation>,
     pub(super) histories: Arc<Semaphore>,
@@ -131,6 +135,9 @@ impl Connection {
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
             children: HashMap::new(),
+            asleep: HashSet::new(),
+            door: None,
+            upstream: None,
             dialogs: HashMap::new(),
             creations: VecDeque::new(),
             histories: Arc::new(Semaphore::new(PARALLEL_HISTORIES)),
@@ -213,7 +220,7 @@ impl Connection {
     fn update_status(&self) {
         let state = *self.session.phase();
         let (attempts, reconnects) = (self.session.attempts(), self.session.reconnects());
-        let conversations = self.children.len();
+        let conversations = self.known().count();
         self.status.send_if_modified(|status| {
             let changed = status.state != state;
             if changed {
@@ -304,7 +311,7 @@ impl Actor for Connection {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.client = Some(PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone()));
-        ctx.run_interval(SWEEP_EVERY, |connection, _| connection.sweep());
+        ctx.run_interval(SWEEP_EVERY, Self::sweep);
         if self.restored {
             return self.feed(Input::Start, ctx);
         }
@@ -343,9 +350,10 @@ impl Supervised for Connection {
 }
 
 impl Connection {
-    fn sweep(&mut self) {
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.expire_requests();
         self.sweep_children();
+        self.let_sleep(ctx);
         self.rings.forget_expired();
         self.arrivals.forget_closed();
         self.update_status();

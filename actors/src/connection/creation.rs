@@ -40,14 +40,14 @@ impl Connection {
             State::Asked(_) => return,
             State::Waiting => {}
             State::Unknown(known) => {
-                let opened = self.children.keys().find(|id| !known.contains(*id)).cloned();
+                let opened = self.children.keys().chain(&self.asleep).find(|id| !known.contains(*id)).cloned();
                 if let Some(id) = opened {
                     self.created(Ok(id), ctx);
                     return;
                 }
             }
         }
-        creation.state = State::Asked(self.children.keys().cloned().collect());
+        creation.state = State::Asked(self.children.keys().chain(&self.asleep).cloned().collect());
         let request = Request::RequestConversation(creation.request.clone());
         let answer = self.ask_here(request, Lane::Command);
         ctx.spawn(answer.into_actor(self).map(|answer, connection, ctx| {

@@ -111,7 +111,7 @@ impl Connection {
             let is_gone = change.kind == ChangeKind::Delete;
             let is_late = subscription.is_none() && changes.subscription_id.is_some();
             // A conversation that was never seen and is gone already, or was seen by nobody who stayed, is nothing.
-            if (is_gone || is_late) && !self.children.contains_key(&id) {
+            if (is_gone || is_late) && !self.knows(&id) {
                 continue;
             }
             let presence = match is_gone {

@@ -167,7 +167,7 @@ impl Handler<FindMissing> for Connection {
     type Result = MessageResult<FindMissing>;
 
     fn handle(&mut self, FindMissing(snapshot): FindMissing, _: &mut Self::Context) -> Self::Result {
-        let mut missing = self.children.keys().filter(|id| !snapshot.contains(*id)).cloned().collect();
+        let mut missing = self.known().filter(|id| !snapshot.contains(*id)).cloned().collect();
         self.keep_for_step_up(&mut missing);
         MessageResult(missing)
     }
@@ -187,9 +187,7 @@ impl Handler<Settle> for Connection {
         let answers = join_all(states.collect::<Vec<_>>());
         Box::pin(answers.into_actor(self).map(move |answers, connection, _| {
             for id in &missing {
-                if let Some(child) = connection.children.get_mut(id) {
-                    child.leaves();
-                }
+                connection.leaves_soon(id);
             }
             answers.into_iter().try_for_each(|answer| match answer.unwrap_or(Err(RequestFailure::ConnectionLost)) {
                 // What this login may not see any more has no state to be had; it leaves without one.

@@ -49,6 +49,9 @@ pub struct ConnectionSettings {
     pub max_waiting_commands: usize,
     /// How long a conversation that left the subscription stays in memory for late messages.
     pub linger: Duration,
+    /// How long a conversation stays in memory to which nothing happens. It comes back with whatever concerns it next;
+    /// without a journal all of them stay.
+    pub sleep_after: Duration,
 }
 
 /// Who speaks on a connection.
@@ -115,6 +118,7 @@ impl ConnectionSettings {
             max_unhandled_frames: 256,
             max_waiting_commands: 64,
             linger: Duration::from_secs(10),
+            sleep_after: Duration::from_secs(600),
         }
     }
 

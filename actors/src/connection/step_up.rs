@@ -113,7 +113,7 @@ impl Connection {
             Stage::Granted(identity) if may_send => {
                 let identity = identity.clone();
                 stepping.stage = Stage::Reconnecting(Some(self.session.epoch()));
-                stepping.held = self.children.keys().cloned().collect();
+                stepping.held = self.children.keys().chain(&self.asleep).cloned().collect();
                 self.become_consumer(identity, ctx);
             }
             Stage::Reconnecting(old) if may_send && *old != Some(self.session.epoch()) => {
@@ -162,16 +162,15 @@ impl Connection {
         if let Ok(stepped_up) = &outcome {
             for TakenOver { conversation, .. } in stepped_up.conversations.iter().filter(|one| one.is_done()) {
                 left.remove(conversation);
+                // The platform may have refused the new identity its messages until now. Nobody waits for the end. One that
+                // sleeps was told of nothing since.
                 if let Some(child) = self.children.get(conversation) {
-                    // The platform may have refused the new identity its messages until now. Nobody waits for the end.
                     drop(child.catch_up());
                 }
             }
         }
         for id in left {
-            if let Some(child) = self.children.get_mut(&id) {
-                child.leaves();
-            }
+            self.leaves_soon(&id);
         }
         let _ = reply.send(outcome);
     }

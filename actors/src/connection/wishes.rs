@@ -70,9 +70,7 @@ impl Connection {
         self.unsubscribe(subscription_id);
         for id in left {
             self.repeated.forget(&id);
-            if let Some(child) = self.children.get_mut(&id) {
-                child.leaves();
-            }
+            self.leaves_soon(&id);
         }
     }
 }

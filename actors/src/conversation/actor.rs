@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Context, Handler, MessageResult, Supervised};
-use serde_json::Value;
+use actix::{Actor, ActorContext, Context, Handler, Supervised};
 use tertulia_core::{
     command::Identity,
     conversation::{Conversation as Model, ConversationEvent, Message, Outcome, Reception},
@@ -13,8 +12,8 @@ use tertulia_core::{
 };
 
 use super::{
-    CommandFailure, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady,
-    RecordsArrived, StateArrived, Upstream,
+    CommandFailure, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
+    Wish,
     commands::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
@@ -24,7 +23,7 @@ use crate::{subscriber::EventData, supervision::Fairness};
 /// One conversation of one connection.
 pub struct Conversation {
     pub(super) model: Model,
-    pub(super) upstream: Upstream,
+    pub(super) upstream: Arc<Upstream>,
     /// Who commands, while commands may go out.
     pub(super) ready: Option<Arc<Identity>>,
     pub(super) commands: CommandQueue,
@@ -43,7 +42,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    pub(crate) fn new(id: ConversationId, upstream: Upstream, ready: Option<Arc<Identity>>) -> Self {
+    pub(crate) fn new(id: ConversationId, upstream: Arc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         Self {
             model: Model::new(id, upstream.settings.dialect, upstream.settings.history),
             upstream,
@@ -255,19 +254,34 @@ impl Handler<Leave> for Conversation {
     }
 }
 
-impl Handler<LatestConsumerMessage> for Conversation {
-    type Result = Option<Arc<Message>>;
+impl Handler<Wish> for Conversation {
+    type Result = ();
 
-    fn handle(&mut self, _: LatestConsumerMessage, _: &mut Self::Context) -> Self::Result {
-        self.latest_consumer_message.clone()
+    fn handle(&mut self, wish: Wish, ctx: &mut Self::Context) {
+        match wish {
+            Wish::Perform(perform) => self.perform(perform, ctx),
+            Wish::Inspect(reply) => drop(reply.send(self.model.members())),
+            Wish::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
+            Wish::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            Wish::Upload(upload) => self.begin_upload(upload, ctx),
+            Wish::Download(download) => self.begin_download(download, ctx),
+        }
+        self.conclude();
     }
 }
 
-impl Handler<Inspect> for Conversation {
-    type Result = MessageResult<Inspect>;
+impl Handler<Rest> for Conversation {
+    type Result = ();
 
-    fn handle(&mut self, _: Inspect, _: &mut Self::Context) -> Self::Result {
-        let members: Value = self.model.members();
-        MessageResult(members)
+    fn handle(&mut self, Rest { done }: Rest, _: &mut Self::Context) {
+        if !self.keeps() || !self.commands.is_idle() || self.histories.are_wanted() {
+            let _ = done.send(false);
+            return;
+        }
+        self.touch();
+        self.afterwards(Box::new(move || {
+            let _ = done.send(true);
+        }));
+        self.conclude();
     }
 }

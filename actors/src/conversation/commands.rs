@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tertulia_core::{
     command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal, Repeat},
     conversation::Message,
@@ -459,10 +459,9 @@ impl Conversation {
     }
 }
 
-impl Handler<Perform> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, perform: Perform, ctx: &mut Self::Context) {
+impl Conversation {
+    /// Takes a command into the queue.
+    pub(super) fn perform(&mut self, perform: Perform, ctx: &mut Context<Self>) {
         let Perform { command, key, deadline, durable, reply, place } = perform;
         // A key the caller put into the metadata is the one that travels.
         let key = command.own_key().unwrap_or(key);
@@ -484,6 +483,5 @@ impl Handler<Perform> for Conversation {
                 self.next_command(ctx);
             }
         }
-        self.conclude();
     }
 }

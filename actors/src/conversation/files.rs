@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{AsyncContext, Context, WrapFuture};
 use tertulia_core::{
     command::{Command, HostedFile, SendFileNotice},
     id::CommandKey,
@@ -14,7 +14,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, ConversationHandle, Done, handle::MARGIN};
+use super::{CommandFailure, Conversation, ConversationHandle, Done, Wish, handle::MARGIN};
 use crate::{
     files::{FileDownload, FileError, Storage, UploadSource},
     request::RequestFailure,
@@ -33,10 +33,8 @@ pub struct Uploaded {
     pub done: Done,
 }
 
-/// Stores a file; the answer is the command that tells of it.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Upload {
+/// A file to store; the answer is the command that tells of it.
+pub(crate) struct Upload {
     source: UploadSource,
     key: CommandKey,
     deadline: Instant,
@@ -44,10 +42,8 @@ pub(super) struct Upload {
     place: DepthPermit,
 }
 
-/// Begins to read a file.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Download {
+/// A file to read.
+pub(crate) struct Download {
     relative_path: String,
     reply: oneshot::Sender<Result<FileDownload, FileError>>,
     place: DepthPermit,
@@ -78,7 +74,7 @@ impl ConversationHandle {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, stored) = oneshot::channel();
         let deadline = Instant::now() + patience;
-        self.address().do_send(Upload { source, key: key.clone(), deadline, reply, place });
+        self.wish(Wish::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
         let notice = answered(timeout(patience + MARGIN, stored).await)?;
         let file = notice.file.clone();
         let left = deadline.saturating_duration_since(Instant::now());
@@ -93,7 +89,7 @@ impl ConversationHandle {
     pub async fn download_file(&self, relative_path: impl Into<String>) -> Result<FileDownload, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, begun) = oneshot::channel();
-        self.address().do_send(Download { relative_path: relative_path.into(), reply, place });
+        self.wish(Wish::Download(Download { relative_path: relative_path.into(), reply, place }));
         answered(timeout(DEFAULT_PATIENCE, begun).await)
     }
 }
@@ -135,10 +131,8 @@ impl Conversation {
     }
 }
 
-impl Handler<Upload> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, upload: Upload, ctx: &mut Context<Self>) {
+impl Conversation {
+    pub(super) fn begin_upload(&mut self, upload: Upload, ctx: &mut Context<Self>) {
         let Upload { source, key, deadline, mut reply, place } = upload;
         let storage = match self.check_upload(&source, &key) {
             Ok(storage) => storage,
@@ -162,12 +156,9 @@ impl Handler<Upload> for Conversation {
         };
         ctx.spawn(transfer.into_actor(self));
     }
-}
 
-impl Handler<Download> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, Download { relative_path, reply, place }: Download, ctx: &mut Context<Self>) {
+    pub(super) fn begin_download(&mut self, download: Download, ctx: &mut Context<Self>) {
+        let Download { relative_path, reply, place } = download;
         match self.storage() {
             Ok(storage) => {
                 let transfer = async move {

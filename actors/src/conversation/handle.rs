@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::Addr;
+use actix::Recipient;
 use serde_json::Value;
 use tertulia_core::{
     command::{Command, MessageRange, SendRichText, SendText, SetAgentNote},
@@ -17,7 +17,7 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, Done, Durable, Inspect, LatestConsumerMessage, Perform, TakeSnapshot};
+use super::{CommandFailure, Done, Durable, Errand, Perform, Wish};
 use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -33,15 +33,20 @@ pub(super) const MARGIN: Duration = Duration::from_secs(5);
 pub struct ConversationHandle(Arc<Inner>);
 
 struct Inner {
-    connection: ConnectionId,
+    door: Arc<Door>,
     id: ConversationId,
-    address: Addr<Conversation>,
     queue: Depth,
 }
 
+/// The way to a connection's conversations, shared by all handles of them.
+pub(crate) struct Door {
+    pub(crate) connection: ConnectionId,
+    pub(crate) errands: Recipient<Errand>,
+}
+
 impl ConversationHandle {
-    pub(crate) fn new(connection: ConnectionId, id: ConversationId, address: Addr<Conversation>, queue: Depth) -> Self {
-        Self(Arc::new(Inner { connection, id, address, queue }))
+    pub(crate) fn new(door: Arc<Door>, id: ConversationId, queue: Depth) -> Self {
+        Self(Arc::new(Inner { door, id, queue }))
     }
 
     /// Which conversation.
@@ -53,11 +58,22 @@ impl ConversationHandle {
     /// Through which connection.
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
-        &self.0.connection
+        &self.0.door.connection
     }
 
-    pub(super) fn address(&self) -> &Addr<Conversation> {
-        &self.0.address
+    /// Asks something of the conversation. What nobody is there for any more is dropped, its place for the answer too.
+    pub(super) fn wish(&self, wish: Wish) {
+        self.0.door.errands.do_send(Errand { conversation: self.0.id.clone(), wish });
+    }
+
+    async fn inquire<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, CommandFailure> {
+        let (reply, answer) = oneshot::channel();
+        self.wish(wish(reply));
+        match timeout(MARGIN, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Err(_) => Err(CommandFailure::TimedOut),
+        }
     }
 
     /// Takes a place among what waits in the conversation.
@@ -107,7 +123,7 @@ impl ConversationHandle {
         let place = self.enter().ok_or(CommandFailure::Overloaded)?;
         let (reply, done) = oneshot::channel();
         let deadline = Instant::now() + lifetime;
-        self.0.address.do_send(Perform { command, key: key.clone(), deadline, durable, reply, place });
+        self.wish(Wish::Perform(Perform { command, key: key.clone(), deadline, durable, reply, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
@@ -269,11 +285,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn snapshot(&self) -> Result<String, CommandFailure> {
-        match timeout(MARGIN, self.0.address.send(TakeSnapshot)).await {
-            Ok(Ok(snapshot)) => snapshot,
-            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
-            Err(_) => Err(CommandFailure::TimedOut),
-        }
+        self.inquire(Wish::Snapshot).await?
     }
 
     /// Writes an agent's note among the others, which stay as they are (CV-F9). [`Done::note`] tells how much of it was
@@ -290,11 +302,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
-        match timeout(MARGIN, self.0.address.send(LatestConsumerMessage)).await {
-            Ok(Ok(message)) => Ok(message),
-            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
-            Err(_) => Err(CommandFailure::TimedOut),
-        }
+        self.inquire(Wish::LatestConsumerMessage).await
     }
 
     /// All members under the class page's names.
@@ -302,10 +310,6 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn members(&self) -> Result<Value, CommandFailure> {
-        match timeout(MARGIN, self.0.address.send(Inspect)).await {
-            Ok(Ok(members)) => Ok(members),
-            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
-            Err(_) => Err(CommandFailure::TimedOut),
-        }
+        self.inquire(Wish::Inspect).await
     }
 }

@@ -59,6 +59,11 @@ impl Histories {
         self.current && self.fetching.is_none() && self.wanted.is_empty()
     }
 
+    /// Whether anything is being fetched or waits for it.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.fetching.is_some() || !self.wanted.is_empty() || !self.waiters.is_empty()
+    }
+
     /// The socket is gone: what it would have brought is asked for again by the next catch-up.
     pub(super) fn link_lost(&mut self) {
         self.catching_up = false;

@@ -12,7 +12,11 @@ use tertulia_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{CommandFailure, Done, durable::Durable};
+use super::{
+    CommandFailure, Done,
+    durable::Durable,
+    files::{Download, Upload},
+};
 use crate::supervision::DepthPermit;
 
 /// The place of a frame among those read and not handled yet. It is freed when everything that came in the frame was
@@ -91,9 +95,7 @@ pub(crate) struct LinkFailed;
 #[rtype(result = "()")]
 pub(crate) struct Leave;
 
-/// Carries out a command when its turn has come.
-#[derive(Message)]
-#[rtype(result = "()")]
+/// A command, to be carried out when its turn has come.
 pub(crate) struct Perform {
     pub(crate) command: Command,
     pub(crate) key: CommandKey,
@@ -104,15 +106,38 @@ pub(crate) struct Perform {
     pub(crate) place: DepthPermit,
 }
 
-/// Answers all members under the class page's names.
+/// What a caller asks of a conversation by way of its connection, which wakes it if it sleeps.
 #[derive(Message)]
-#[rtype(result = "Value")]
-pub(crate) struct Inspect;
+#[rtype(result = "()")]
+pub(crate) struct Errand {
+    pub(crate) conversation: ConversationId,
+    pub(crate) wish: Wish,
+}
 
-/// Answers the newest message of the consumer.
+/// What a caller asks of a conversation.
 #[derive(Message)]
-#[rtype(result = "Option<Arc<ModelMessage>>")]
-pub(crate) struct LatestConsumerMessage;
+#[rtype(result = "()")]
+pub(crate) enum Wish {
+    /// To carry out a command.
+    Perform(Perform),
+    /// All members under the class page's names.
+    Inspect(oneshot::Sender<Value>),
+    /// The newest message of the consumer.
+    LatestConsumerMessage(oneshot::Sender<Option<Arc<ModelMessage>>>),
+    /// The conversation as text, to be loaded again (SR-1).
+    Snapshot(oneshot::Sender<Result<String, CommandFailure>>),
+    /// To store a file.
+    Upload(Upload),
+    /// To begin to read a file.
+    Download(Download),
+}
+
+/// Answers whether the conversation may be stopped: it waits for nothing, and what it is can be loaded again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Rest {
+    pub(crate) done: oneshot::Sender<bool>,
+}
 
 /// Tells for whom the connector speaks.
 #[derive(Message)]
@@ -120,11 +145,6 @@ pub(crate) struct LatestConsumerMessage;
 pub(crate) struct SpeakFor {
     pub(crate) consumer: ExternalConsumerId,
 }
-
-/// Answers the conversation as text, to be loaded again (SR-1).
-#[derive(Message)]
-#[rtype(result = "Result<String, CommandFailure>")]
-pub(crate) struct TakeSnapshot;
 
 /// Tells the connection that a dialog other than MAIN belongs to a conversation: its records may come without the
 /// conversation's id (MS-9).

@@ -25,9 +25,10 @@ pub(crate) use durable::Durable;
 pub use failure::CommandFailure;
 pub use files::Uploaded;
 pub use handle::ConversationHandle;
+pub(crate) use handle::Door;
 pub(crate) use messages::{
-    CatchUp, DialogKnown, Inspect, LatestConsumerMessage, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place,
-    RecordsArrived, SpeakFor, StateArrived, TakeSnapshot,
+    CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, Rest,
+    SpeakFor, StateArrived, Wish,
 };
 pub(crate) use restore::{Remembered, remembered};
 pub(crate) use snapshot::Snapshot;

@@ -20,6 +20,8 @@ pub(crate) struct Remembered {
     pub(crate) dialogs: Vec<DialogId>,
     /// For whom a connector spoke in it.
     pub(crate) consumer: Option<ExternalConsumerId>,
+    /// Whether commands of it are in the outbox.
+    pub(crate) is_pending: bool,
 }
 
 /// The conversations of `connection` that went on when the earlier life ended, and those with commands in the outbox.
@@ -44,10 +46,10 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
     pages(journal, Table::Snapshots, prefix, move |record| {
         let gist: Gist = serde_json::from_slice(&record.value).ok()?;
         let id = conversation_of(&record.key)?;
-        let is_wanted = gist.open || pending.contains(&id);
+        let is_pending = pending.contains(&id);
         let dialogs = gist.conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
         let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
-        is_wanted.then_some(Remembered { id, dialogs, consumer: gist.consumer })
+        (gist.open || is_pending).then_some(Remembered { id, dialogs, consumer: gist.consumer, is_pending })
     })
     .await
 }

@@ -12,7 +12,7 @@ use tertulia_core::{
     webhook::ChatStateWindow,
 };
 
-use super::{CommandFailure, Conversation, SpeakFor, TakeSnapshot, Upstream};
+use super::{CommandFailure, Conversation, SpeakFor, Upstream};
 
 /// The shape of a snapshot. One of another version is not loaded.
 const VERSION: u32 = 1;
@@ -71,14 +71,17 @@ impl Snapshot {
 
 impl Conversation {
     /// The conversation of a snapshot; its events go on where they ended.
-    pub(crate) fn loaded(snapshot: Snapshot, upstream: Upstream, ready: Option<Arc<Identity>>) -> Self {
+    pub(crate) fn loaded(snapshot: Snapshot, upstream: Arc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         let mut conversation = Self::new(snapshot.conversation.id().clone(), upstream, ready);
         conversation.take_snapshot(snapshot);
         conversation
     }
 
-    /// Becomes what a snapshot says.
+    /// Becomes what a snapshot says, unless it is older.
     pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
+        if snapshot.sequence < self.sequence {
+            return;
+        }
         let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
         (self.model, self.sequence, self.chat_states) = (conversation, sequence, chat_states);
         self.consumer = consumer.or(self.consumer.take());
@@ -105,10 +108,8 @@ impl Handler<SpeakFor> for Conversation {
     }
 }
 
-impl Handler<TakeSnapshot> for Conversation {
-    type Result = Result<String, CommandFailure>;
-
-    fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
+impl Conversation {
+    pub(super) fn snapshot(&self) -> Result<String, CommandFailure> {
         let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
         let written = self.written().map_err(|error| unwritable(&error))?;
         String::from_utf8(written).map_err(|error| unwritable(&error))

@@ -14,7 +14,7 @@ use crate::{
     subscriber::{Origin, RoutingTable},
 };
 
-/// What a conversation knows of its connection.
+/// What a conversation knows of its connection, shared by all of them.
 pub(crate) struct Upstream {
     pub(crate) requests: Recipient<Ask>,
     /// For files.

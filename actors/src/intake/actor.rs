@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{IntakeRole, IntakeSettings, children::Child, send::Sender, tokens::Tokens};
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
-    conversation::remembered,
+    conversation::{Door, Upstream, remembered},
     metrics::Metrics,
     platform::{HttpError, PlatformClient},
     subscriber::{EventData, Origin, Subject},
@@ -40,6 +40,8 @@ pub struct Intake {
     pub(super) sender: Option<Sender>,
     tokens: Arc<Tokens>,
     pub(super) children: HashMap<ConversationId, Child>,
+    pub(super) door: Option<Arc<Door>>,
+    pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
     /// Requests sent so far; the number of the next one is its id.
     pub(super) requests: u64,
@@ -69,6 +71,8 @@ impl Intake {
             around,
             sender: None,
             children: HashMap::new(),
+            door: None,
+            upstream: None,
             dialogs: HashMap::new(),
             requests: 0,
             opening: 0,

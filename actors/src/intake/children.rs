@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError};
 use crate::{
     conversation::{
-        CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Leave, LinkFailed, LinkReady,
-        RecordsArrived, Remembered, Snapshot, SpeakFor, StateArrived, Upstream,
+        CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door, Errand, Leave, LinkFailed,
+        LinkReady, RecordsArrived, Remembered, Snapshot, SpeakFor, StateArrived, Upstream,
     },
     subscriber::{EventData, Subject},
     supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
@@ -80,28 +80,35 @@ impl Intake {
         self.children.entry(id.clone()).or_insert_with(|| unreachable!("the child was just started"))
     }
 
+    fn upstream(&mut self, ctx: &mut Context<Self>) -> Arc<Upstream> {
+        let me = ctx.address();
+        let upstream = self.upstream.get_or_insert_with(|| {
+            Arc::new(Upstream {
+                requests: me.clone().recipient(),
+                client: self.sender.as_ref().map(|sender| sender.client.clone()),
+                dialogs: me.recipient(),
+                routing: Arc::clone(&self.around.routing),
+                origin: Arc::clone(&self.origin),
+                metrics: Arc::clone(&self.around.metrics),
+                // Nothing is read from the platform: a history that is asked for is only held.
+                histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+                settings: ConversationSettings {
+                    dialect: Dialect::Consumer,
+                    history: self.settings.history,
+                    limits: self.settings.limits,
+                },
+            })
+        });
+        Arc::clone(upstream)
+    }
+
     fn start_child(
         &mut self,
         id: ConversationId,
         ctx: &mut Context<Self>,
-        create: impl FnOnce(Upstream, Option<Arc<Identity>>) -> Conversation,
+        create: impl FnOnce(Arc<Upstream>, Option<Arc<Identity>>) -> Conversation,
     ) {
-        let me = ctx.address();
-        let upstream = Upstream {
-            requests: me.clone().recipient(),
-            client: self.sender.as_ref().map(|sender| sender.client.clone()),
-            dialogs: me.clone().recipient(),
-            routing: Arc::clone(&self.around.routing),
-            origin: Arc::clone(&self.origin),
-            metrics: Arc::clone(&self.around.metrics),
-            // Nothing is read from the platform: a history that is asked for is only held.
-            histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            settings: ConversationSettings {
-                dialect: Dialect::Consumer,
-                history: self.settings.history,
-                limits: self.settings.limits,
-            },
-        };
+        let (me, upstream) = (ctx.address(), self.upstream(ctx));
         let conversation = id.clone();
         let options = GuardOptions::new(format!("{}/{id}", self.settings.id), move |exit| {
             me.do_send(ChildExited { conversation: conversation.clone(), exit });
@@ -109,8 +116,10 @@ impl Intake {
         let ready = self.is_ready().then(|| Arc::clone(&self.identity));
         let address = start_guarded(options, |_| create(upstream, ready));
         let queue = Depth::new(self.settings.max_waiting_commands);
-        let handle = ConversationHandle::new(self.settings.id.clone(), id.clone(), address.clone(), queue);
-        self.around.directory.add(handle);
+        let door = self.door.get_or_insert_with(|| {
+            Arc::new(Door { connection: self.settings.id.clone(), errands: ctx.address().recipient() })
+        });
+        self.around.directory.add(ConversationHandle::new(Arc::clone(door), id.clone(), queue));
         self.around.metrics.conversations.inc();
         let child = Child { address, consumer: None, holds: 0, newest: None, ended_since: None };
         self.children.insert(id, child);
@@ -118,7 +127,7 @@ impl Intake {
 
     /// Takes up the conversations of an earlier life.
     pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
-        for Remembered { id, dialogs, consumer } in conversations {
+        for Remembered { id, dialogs, consumer, .. } in conversations {
             let child = self.child(&id, ctx);
             if let Some(consumer) = consumer {
                 child.speak_for(consumer);
@@ -232,6 +241,16 @@ impl Handler<ChildExited> for Intake {
                 let data = EventData::ConversationQuarantined { restarts };
                 self.around.routing.publish(&self.origin, Subject::About(&conversation), data);
             }
+        }
+    }
+}
+
+impl Handler<Errand> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, Errand { conversation, wish }: Errand, _: &mut Self::Context) {
+        if let Some(child) = self.children.get(&conversation) {
+            child.address.do_send(wish);
         }
     }
 }
