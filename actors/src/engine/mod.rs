@@ -8,12 +8,16 @@
 mod journal;
 mod key;
 mod lease;
+mod memory;
 mod reader;
 mod store;
+mod validation;
 mod window;
 
 pub use journal::{Journal, Loggable, Retention, Step, Then};
 pub use key::RecordKey;
 pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName};
+pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
 pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};
+pub use validation::LONGEST_KEY;

@@ -1,0 +1,378 @@
+//! Promises 1, 2, 4 and 5 over the end of a process, whenever it comes: the store is cut off in the middle of what it
+//! was told, as by `kill -9`, and another life begins on what it had.
+
+mod stage;
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+use stage::{PATIENCE, bot, platform};
+use tertulia_actors::{
+    Tertulia,
+    connection::ConnectionSettings,
+    conversation::{CommandFailure, ConversationHandle, Done},
+    core::{
+        command::{Command, SendText},
+        id::{ConnectionId, ConversationId},
+    },
+    engine::{
+        Change, History, Journal, LogBatch, MemoryStore, Record, RecordKey, Retention, Store, StoreError, StoredEvent,
+        Table,
+    },
+};
+use tertulia_emulator::{Emulator, EmulatorConfig};
+use tokio::time::timeout;
+
+/// Where a store cuts itself off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// Not here.
+    No,
+    /// Behind the commit.
+    Behind,
+    /// Behind the commit, and before whoever made it hears that it went well.
+    Unheard,
+}
+
+/// A store that can be cut off: what it is told afterwards it never hears of.
+struct Disk {
+    store: Arc<MemoryStore>,
+    is_cut: AtomicBool,
+    /// Where it cuts itself off, by a change.
+    cuts: fn(&Change) -> Cut,
+}
+
+impl Disk {
+    fn new(store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Arc<Self> {
+        Arc::new(Self { store: Arc::clone(store), is_cut: AtomicBool::new(false), cuts })
+    }
+
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Store for Disk {
+    fn history(&self) -> History {
+        self.store.history()
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if self.is_cut.load(Ordering::SeqCst) {
+            return Err(StoreError::new("commit", "the process is dead"));
+        }
+        let cut = changes.iter().map(self.cuts).find(|cut| *cut != Cut::No);
+        self.store.commit(changes)?;
+        if cut.is_some() {
+            self.cut();
+        }
+        match cut {
+            Some(Cut::Unheard) => Err(StoreError::new("commit", "the process is dead")),
+            _ => Ok(()),
+        }
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        self.store.events(after, limit)
+    }
+
+    fn get(&self, table: Table, key: &RecordKey) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.store.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &RecordKey,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.store.scan(table, prefix, after, limit)
+    }
+}
+
+fn never(_: &Change) -> Cut {
+    Cut::No
+}
+
+fn once_accepted(change: &Change) -> Cut {
+    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Behind } else { Cut::No }
+}
+
+fn once_accepted_unheard(change: &Change) -> Cut {
+    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Unheard } else { Cut::No }
+}
+
+/// One life of a process.
+struct Life {
+    tertulia: Tertulia,
+    disk: Arc<Disk>,
+    bot: ConnectionId,
+}
+
+impl Life {
+    fn begin(emulator: &Emulator, store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Self {
+        Self::with(emulator, store, cuts, bot(1))
+    }
+
+    fn with(
+        emulator: &Emulator,
+        store: &Arc<MemoryStore>,
+        cuts: fn(&Change) -> Cut,
+        settings: ConnectionSettings,
+    ) -> Self {
+        let disk = Disk::new(store, cuts);
+        let journal = Journal::start(Arc::clone(&disk) as Arc<dyn Store>, Retention::default()).unwrap();
+        let bot = settings.id.clone();
+        let builder = Tertulia::builder().platform(platform(emulator)).arbiters(NonZeroUsize::MIN);
+        let tertulia = builder.journal(journal).connection(settings).start().unwrap();
+        Self { tertulia, disk, bot }
+    }
+
+    async fn ready(&self) {
+        self.tertulia.ready(&self.bot, PATIENCE).await.unwrap();
+    }
+
+    /// The log from its beginning on, until an event fits.
+    async fn log_until(&self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut reader = self.tertulia.journal().reader(0);
+        let mut events = Vec::new();
+        let all = async {
+            loop {
+                let Some(LogBatch::Events(batch)) = reader.next().await.unwrap() else { panic!("the log has a hole") };
+                for event in batch {
+                    events.push(serde_json::from_slice(&event.json).unwrap());
+                    if events.last().is_some_and(&fits) {
+                        return;
+                    }
+                }
+            }
+        };
+        timeout(PATIENCE, all).await.expect("the event did not come in time");
+        events
+    }
+
+    async fn taken(&self, conversation: &str) -> ConversationHandle {
+        let id = ConversationId::from(conversation);
+        self.log_until(|event| event["subject"] == conversation && event["type"] == "tertulia.conversation").await;
+        self.tertulia.conversation(&self.bot, &id).unwrap()
+    }
+
+    /// The process is gone from one moment to the next. Its sockets are closed, as the system does it.
+    async fn end(self) {
+        self.disk.cut();
+        self.tertulia.stop(PATIENCE).await;
+    }
+}
+
+fn store() -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::new(NonZeroUsize::new(100_000).unwrap()))
+}
+
+fn says(text: &str) -> impl Fn(&Value) -> bool {
+    move |event| event["type"] == "tertulia.message" && event["data"]["body"] == text
+}
+
+fn texts(log: &[Value]) -> Vec<&str> {
+    log.iter()
+        .filter(|event| event["type"] == "tertulia.message")
+        .filter_map(|event| event["data"]["body"].as_str())
+        .collect()
+}
+
+/// Promise 1 over all of it: each conversation's events are numbered from 1, without holes, each id once.
+fn assert_whole(log: &[Value]) {
+    let mut next: HashMap<&str, u64> = HashMap::new();
+    for (number, event) in log.iter().enumerate() {
+        let offset = event["id"].as_str().and_then(|id| id.rsplit_once('-')).map(|(_, offset)| offset.parse().unwrap());
+        assert_eq!(offset, Some(number as u64 + 1));
+        if let (Some(subject), Some(sequence)) = (event["subject"].as_str(), event["sequence"].as_str()) {
+            let next = next.entry(subject).or_insert(1);
+            assert_eq!(sequence, next.to_string(), "{event}");
+            *next += 1;
+        }
+    }
+}
+
+async fn ask(conversation: &ConversationHandle, key: &str, text: &str) -> Result<Done, CommandFailure> {
+    let command = Command::SendText(SendText { text: text.to_owned(), ..SendText::default() });
+    conversation.perform_durably(key.into(), text, command, PATIENCE, PATIENCE).await
+}
+
+fn said(emulator: &Emulator) -> Vec<String> {
+    emulator.ledger().iter().filter_map(|entry| entry.text).collect()
+}
+
+/// Promises 1, 2 and 5: what was logged is not told again, what was missed is told in its place.
+#[actix_rt::test]
+async fn the_log_goes_on_where_the_process_before_ended() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let life = Life::begin(&emulator, &store, never);
+    life.ready().await;
+    let id = emulator.create_conversation(None, None);
+    for text in ["0", "1", "2"] {
+        emulator.say(&id, text).unwrap();
+    }
+    life.log_until(says("2")).await;
+    life.end().await;
+
+    for text in ["3", "4"] {
+        emulator.say(&id, text).unwrap();
+    }
+    let life = Life::begin(&emulator, &store, never);
+    life.log_until(says("4")).await;
+    emulator.say(&id, "5").unwrap();
+    let log = life.log_until(says("5")).await;
+    assert_eq!(texts(&log), ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(log.iter().filter(|event| event["type"] == "tertulia.conversation").count(), 1);
+    assert_whole(&log);
+    life.end().await;
+}
+
+/// Promise 5: the process ends right behind any of its commits, and the log has everything once all the same.
+#[actix_rt::test]
+async fn the_log_is_whole_wherever_the_process_ends() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let id = emulator.create_conversation(None, None);
+    let mut said = Vec::new();
+    for round in 0..6 {
+        let life = Life::begin(&emulator, &store, |change| match change {
+            Change::Append(event) if &*event.name == "message" => Cut::Behind,
+            _ => Cut::No,
+        });
+        life.ready().await;
+        let text = round.to_string();
+        emulator.say(&id, &text).unwrap();
+        said.push(text);
+        let is_cut = || life.disk.is_cut.load(Ordering::SeqCst);
+        timeout(PATIENCE, async {
+            while !is_cut() {
+                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .unwrap();
+        life.end().await;
+    }
+    let life = Life::begin(&emulator, &store, never);
+    let log = life.log_until(says("5")).await;
+    assert_eq!(texts(&log), said);
+    assert_whole(&log);
+    life.end().await;
+}
+
+/// Promises 4 and 5: accepted, sent, and the process ends before it knows more. The next one finds it in the dialog.
+#[actix_rt::test]
+async fn a_durable_command_that_was_sent_is_found_by_the_next_life() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let id = emulator.create_conversation(None, None);
+    let life = Life::begin(&emulator, &store, once_accepted);
+    let conversation = life.taken(&id).await;
+    let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "done").await });
+    timeout(PATIENCE, async {
+        while said(&emulator).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    life.end().await;
+    asking.await.unwrap().unwrap_err();
+
+    let life = Life::begin(&emulator, &store, never);
+    life.ready().await;
+    let conversation = life.tertulia.conversation(&life.bot, &id.as_str().into()).unwrap();
+    let done = ask(&conversation, "order-66", "done").await.unwrap();
+    assert_eq!(done.sequence, Some(0));
+    assert_eq!(said(&emulator), ["done"]);
+    assert_whole(&life.log_until(says("done")).await);
+    life.end().await;
+}
+
+/// Promise 5: accepted and never sent. The next life sends it, though nobody asks again.
+#[actix_rt::test]
+async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_life() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let id = emulator.create_conversation(None, None);
+    let life = Life::begin(&emulator, &store, once_accepted_unheard);
+    let conversation = life.taken(&id).await;
+    let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "late").await });
+    timeout(PATIENCE, async {
+        while !life.disk.is_cut.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    life.end().await;
+    assert_eq!(said(&emulator), Vec::<String>::new());
+    asking.await.unwrap().unwrap_err();
+
+    let life = Life::begin(&emulator, &store, never);
+    life.log_until(says("late")).await;
+    assert_eq!(said(&emulator), ["late"]);
+    life.end().await;
+}
+
+/// Interfaces §3: the same key and body give the same answer and act once, in the next life too.
+#[actix_rt::test]
+async fn an_answer_is_kept_for_its_key() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let id = emulator.create_conversation(None, None);
+    let life = Life::begin(&emulator, &store, never);
+    let conversation = life.taken(&id).await;
+    let both = futures_util::future::join(ask(&conversation, "k", "one"), ask(&conversation, "k", "one")).await;
+    assert_eq!((both.0.unwrap().sequence, both.1.unwrap().sequence), (Some(0), Some(0)));
+    let reused = CommandFailure::KeyReused { key: "k".into() };
+    assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
+    life.end().await;
+
+    let life = Life::begin(&emulator, &store, never);
+    life.ready().await;
+    let conversation = life.tertulia.conversation(&life.bot, &id.as_str().into()).unwrap();
+    assert_eq!(ask(&conversation, "k", "one").await.unwrap().sequence, Some(0));
+    assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
+    assert_eq!(ask(&conversation, "l", "two").await.unwrap().sequence, Some(1));
+    assert_eq!(said(&emulator), ["one", "two"]);
+    life.end().await;
+}
+
+/// Promise 6: a quiet conversation leaves memory, and comes back with the next notification or command.
+#[actix_rt::test]
+async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let id = emulator.create_conversation(None, None);
+    let life =
+        Life::with(&emulator, &store, never, ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) });
+    let conversation = life.taken(&id).await;
+    let asleep = || async {
+        timeout(PATIENCE, async {
+            while life.tertulia.metrics().conversations.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .expect("it does not sleep");
+    };
+    emulator.say(&id, "hello").unwrap();
+    life.log_until(says("hello")).await;
+    asleep().await;
+    assert_eq!(conversation.send_text("I am here").await.unwrap().sequence, Some(1));
+    asleep().await;
+    emulator.say(&id, "good").unwrap();
+    let log = life.log_until(says("good")).await;
+    assert_eq!(texts(&log), ["hello", "I am here", "good"]);
+    assert_whole(&log);
+    asleep().await;
+    assert_eq!(conversation.members().await.unwrap()["consumer"]["role"], "CONSUMER");
+    life.end().await;
+}
