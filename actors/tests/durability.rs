@@ -25,7 +25,7 @@ use tertulia_actors::{
     },
     engine::{
         Change, History, Journal, LogBatch, MemoryStore, Record, RecordKey, Retention, Store, StoreError, StoredEvent,
-        Table,
+        Table, keep_house,
     },
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
@@ -374,5 +374,38 @@ async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
     assert_whole(&log);
     asleep().await;
     assert_eq!(conversation.members().await.unwrap()["consumer"]["role"], "CONSUMER");
+    life.end().await;
+}
+
+/// Promise 6: the store forgets answers after a day and conversations that left after a week, and nothing else.
+#[actix_rt::test]
+async fn what_nobody_asks_for_any_more_is_forgotten() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let (stays, ends) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
+    let linger = Duration::from_millis(1);
+    let life = Life::with(&emulator, &store, never, ConnectionSettings { linger, ..bot(1) });
+    let conversation = life.taken(&stays).await;
+    life.taken(&ends).await;
+    ask(&conversation, "k", "one").await.unwrap();
+    emulator.close_conversation(&ends).unwrap();
+    let gone = || life.tertulia.conversation(&life.bot, &ends.as_str().into()).is_none();
+    timeout(PATIENCE, async {
+        while !gone() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let journal = life.tertulia.journal();
+    assert!(journal.settled().await);
+    let kept = |table| store.scan(table, &RecordKey::of(&[]), None, 10).unwrap().len();
+    assert_eq!((kept(Table::Snapshots), kept(Table::Answers), kept(Table::Outbox)), (2, 1, 0));
+
+    let hours = |hours: u64| jiff::Timestamp::now() + Duration::from_secs(hours * 3_600);
+    for (later, left) in [(hours(23), (2, 1)), (hours(25), (2, 0)), (hours(24 * 8), (1, 0))] {
+        keep_house(journal, Retention::default(), later).await.unwrap();
+        assert!(journal.settled().await);
+        assert_eq!((kept(Table::Snapshots), kept(Table::Answers)), left);
+    }
     life.end().await;
 }

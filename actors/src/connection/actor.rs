@@ -90,6 +90,8 @@ pub struct Connection {
     pub(super) children: HashMap<ConversationId, Child>,
     /// Conversations that are in the store only.
     pub(super) asleep: HashSet<ConversationId>,
+    /// Those of them that are in no subscription any more.
+    pub(super) leaving_asleep: Vec<ConversationId>,
     pub(super) door: Option<Arc<Door>>,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
@@ -136,6 +138,7 @@ impl Connection {
             arrivals: Arrivals::default(),
             children: HashMap::new(),
             asleep: HashSet::new(),
+            leaving_asleep: Vec::new(),
             door: None,
             upstream: None,
             dialogs: HashMap::new(),
@@ -352,7 +355,7 @@ impl Supervised for Connection {
 impl Connection {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.expire_requests();
-        self.sweep_children();
+        self.sweep_children(ctx);
         self.let_sleep(ctx);
         self.rings.forget_expired();
         self.arrivals.forget_closed();

@@ -190,16 +190,22 @@ impl Connection {
         }
     }
 
-    /// Notes that a conversation is in no subscription any more. One that sleeps has nothing to wait for.
+    /// Notes that a conversation is in no subscription any more.
     pub(super) fn leaves_soon(&mut self, id: &ConversationId) {
         match self.children.get_mut(id) {
             Some(child) => child.leaves(),
-            None => self.forget_child(id),
+            // It is woken to write that down.
+            None => self.leaving_asleep.push(id.clone()),
         }
     }
 
     /// Lets go of conversations that left the subscription a while ago; late messages found them until now.
-    pub(super) fn sweep_children(&mut self) {
+    pub(super) fn sweep_children(&mut self, ctx: &mut Context<Self>) {
+        for id in std::mem::take(&mut self.leaving_asleep) {
+            if self.asleep.contains(&id) {
+                self.child(&id, ctx).leaves();
+            }
+        }
         let linger = self.settings.linger;
         let gone: Vec<ConversationId> = self
             .children
@@ -208,7 +214,7 @@ impl Connection {
             .map(|(id, _)| id.clone())
             .collect();
         for id in gone {
-            self.forget_child(&id);
+            self.forget_child(&id, Leave::ForGood);
         }
     }
 
@@ -233,12 +239,12 @@ impl Connection {
         }
     }
 
-    fn forget_child(&mut self, id: &ConversationId) {
+    fn forget_child(&mut self, id: &ConversationId, leave: Leave) {
         if self.asleep.remove(id) {
             self.forget(id);
         }
         if let Some(child) = self.children.remove(id) {
-            child.address.do_send(Leave);
+            child.address.do_send(leave);
             self.around.metrics.conversations.dec();
             self.forget(id);
         }
@@ -253,7 +259,7 @@ impl Connection {
     pub(super) fn forget_children(&mut self) {
         let all: Vec<ConversationId> = self.known().cloned().collect();
         for id in all {
-            self.forget_child(&id);
+            self.forget_child(&id, Leave::ForNow);
         }
     }
 }
@@ -290,7 +296,7 @@ impl Handler<Rested> for Connection {
             return;
         }
         if let Some(child) = self.children.remove(&conversation) {
-            child.address.do_send(Leave);
+            child.address.do_send(Leave::ForNow);
             self.around.metrics.conversations.dec();
             self.asleep.insert(conversation);
         }

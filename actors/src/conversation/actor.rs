@@ -35,6 +35,8 @@ pub struct Conversation {
     /// For whom a connector speaks here.
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
+    /// Whether it is still its connection's.
+    pub(super) held: bool,
     pub(super) fairness: Fairness,
     /// What the present step has brought.
     pub(super) unconcluded: Option<Box<Unconcluded>>,
@@ -54,6 +56,7 @@ impl Conversation {
             latest_consumer_message: None,
             consumer: None,
             restarts: 0,
+            held: true,
             fairness: Fairness::default(),
             unconcluded: None,
             concluded: Concluded::default(),
@@ -246,7 +249,11 @@ impl Handler<LinkFailed> for Conversation {
 impl Handler<Leave> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+    fn handle(&mut self, leave: Leave, ctx: &mut Self::Context) {
+        if leave == Leave::ForGood {
+            self.held = false;
+            self.touch();
+        }
         self.park_commands();
         self.fail_commands(&CommandFailure::UnknownConversation);
         self.conclude();

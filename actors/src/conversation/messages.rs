@@ -91,9 +91,14 @@ pub(crate) struct LinkLost;
 pub(crate) struct LinkFailed;
 
 /// The conversation leaves memory.
-#[derive(Message)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Leave;
+pub(crate) enum Leave {
+    /// It is not this connection's any more.
+    ForGood,
+    /// It sleeps, or its process ends: it is still this connection's.
+    ForNow,
+}
 
 /// A command, to be carried out when its turn has come.
 pub(crate) struct Perform {

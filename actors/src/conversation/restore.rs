@@ -24,7 +24,7 @@ pub(crate) struct Remembered {
     pub(crate) is_pending: bool,
 }
 
-/// The conversations of `connection` that went on when the earlier life ended, and those with commands in the outbox.
+/// The conversations that `connection` held when the earlier life ended, and those with commands in the outbox.
 /// Asks until the store answers.
 pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId) -> Vec<Remembered> {
     if !journal.keeps() {
@@ -49,7 +49,7 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
         let is_pending = pending.contains(&id);
         let dialogs = gist.conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
         let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
-        (gist.open || is_pending).then_some(Remembered { id, dialogs, consumer: gist.consumer, is_pending })
+        (gist.held || is_pending).then_some(Remembered { id, dialogs, consumer: gist.consumer, is_pending })
     })
     .await
 }
@@ -88,7 +88,7 @@ fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
 #[serde(rename_all = "camelCase")]
 struct Gist {
     #[serde(default)]
-    open: bool,
+    held: bool,
     #[serde(default)]
     consumer: Option<ExternalConsumerId>,
     conversation: Dialogs,

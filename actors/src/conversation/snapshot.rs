@@ -8,6 +8,7 @@ use tertulia_core::{
     command::Identity,
     conversation::Conversation as Model,
     id::{ConversationId, DialogId, ExternalConsumerId},
+    time::Timestamp,
     ums::AnswerError,
     webhook::ChatStateWindow,
 };
@@ -34,8 +35,10 @@ pub(crate) struct Snapshot {
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
     version: u32,
-    /// Whether the conversation goes on: the next life of the process asks what became of it.
-    open: bool,
+    /// Whether the conversation goes on and is its connection's: the next life of the process asks what became of it.
+    held: bool,
+    /// When it was written.
+    at: Timestamp,
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumer: Option<&'a ExternalConsumerId>,
@@ -91,7 +94,8 @@ impl Conversation {
     pub(super) fn written(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&Written {
             version: VERSION,
-            open: self.model.is_open(),
+            held: self.held && self.model.is_open(),
+            at: Timestamp(jiff::Timestamp::now().as_millisecond()),
             sequence: self.sequence,
             consumer: self.consumer.as_ref(),
             chat_states: &self.chat_states,

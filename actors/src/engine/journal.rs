@@ -67,11 +67,17 @@ impl fmt::Debug for Step {
 pub struct Retention {
     /// The newest events that are kept.
     pub events: u64,
+    /// How long the answer to a durable command is kept for whoever asks again.
+    pub answers: Duration,
+    /// How long a conversation that is its connection's no more is kept, and with it the numbering of its events.
+    pub conversations: Duration,
 }
 
 impl Default for Retention {
+    /// A million events, a day, a week.
     fn default() -> Self {
-        Self { events: 1_000_000 }
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self { events: 1_000_000, answers: DAY, conversations: 7 * DAY }
     }
 }
 
@@ -155,6 +161,12 @@ impl Journal {
     #[must_use]
     pub fn keeps(&self) -> bool {
         self.shared.store.is_some()
+    }
+
+    /// How much is kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        self.shared.retention
     }
 
     /// Whether the last commit went well. One that did not is tried again.

@@ -5,6 +5,7 @@
 //! stands before it: it numbers events, gathers steps into commits and serves readers. [`Leases`] say which process may
 //! log in as which user.
 
+mod housekeeping;
 mod journal;
 mod key;
 mod lease;
@@ -14,6 +15,7 @@ mod store;
 mod validation;
 mod window;
 
+pub use housekeeping::keep_house;
 pub use journal::{Journal, Loggable, Retention, Step, Then};
 pub use key::RecordKey;
 pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName};

@@ -2,16 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture, Supervised};
+use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised, WrapFuture};
 use futures_util::future::join_all;
 use tertulia_core::{id::ConnectionId, session::Phase};
 
 use super::Registry;
 use crate::{
     connection::Surroundings,
+    engine::{Journal, keep_house},
     subscriber::{EventData, Origin, Subject},
     supervision::{ChildExit, ExitReason},
 };
+
+/// How often old records are forgotten.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
 /// The supervisor of a process's connections. A connection restarts by itself within its limits; one that panics beyond
 /// them is told failed, and the rest of the fleet goes on.
@@ -41,9 +45,25 @@ impl Fleet {
 
 impl Actor for Fleet {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
+            let journal = Arc::clone(fleet.around.routing.journal());
+            if journal.keeps() {
+                ctx.spawn(keep_the_house(journal).into_actor(fleet));
+            }
+        });
+    }
 }
 
 impl Supervised for Fleet {}
+
+async fn keep_the_house(journal: Arc<Journal>) {
+    match keep_house(&journal, journal.retention(), jiff::Timestamp::now()).await {
+        Ok(records) => tracing::debug!(records, "old records were forgotten"),
+        Err(error) => tracing::warn!(%error, "old records could not be forgotten"),
+    }
+}
 
 /// A connection's actor was restarted or ended.
 #[derive(Message)]

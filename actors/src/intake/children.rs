@@ -155,14 +155,14 @@ impl Intake {
         let gone = self.children.iter().filter(|(_, child)| child.holds == 0 && is_over(child));
         let gone: Vec<ConversationId> = gone.map(|(id, _)| id.clone()).collect();
         for id in gone {
-            self.forget_child(&id);
+            self.forget_child(&id, Leave::ForGood);
         }
         self.update_status();
     }
 
-    fn forget_child(&mut self, id: &ConversationId) {
+    fn forget_child(&mut self, id: &ConversationId, leave: Leave) {
         if let Some(child) = self.children.remove(id) {
-            child.address.do_send(Leave);
+            child.address.do_send(leave);
             self.around.directory.remove(&self.settings.id, id);
             self.around.metrics.conversations.dec();
             self.dialogs.retain(|_, conversation| conversation != id);
@@ -172,7 +172,7 @@ impl Intake {
     pub(super) fn forget_children(&mut self) {
         let all: Vec<ConversationId> = self.children.keys().cloned().collect();
         for id in all {
-            self.forget_child(&id);
+            self.forget_child(&id, Leave::ForNow);
         }
     }
 }
@@ -216,7 +216,7 @@ impl Handler<Unload> for Intake {
         let child = self.children.get_mut(&conversation).ok_or_else(not_loaded)?;
         match (child.holds, self.settings.role) {
             (0, IntakeRole::Connector) => return Err(not_loaded()),
-            (0 | 1, _) => self.forget_child(&conversation),
+            (0 | 1, _) => self.forget_child(&conversation, Leave::ForGood),
             (holds, _) => child.holds = holds - 1,
         }
         self.update_status();

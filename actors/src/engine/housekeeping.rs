@@ -1,0 +1,67 @@
+//! Forgets records that nobody will ask for any more.
+
+use serde::Deserialize;
+
+use super::{Change, Journal, Record, RecordKey, Retention, Step, StoreError, Table};
+
+/// Records looked at in one read.
+const PAGE: usize = 1_000;
+
+/// As much of a record as tells whether it is over.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Age {
+    /// When it was written, in milliseconds.
+    at: Option<i64>,
+    /// Whether it is a conversation that its connection still has.
+    held: bool,
+    /// After which it is of no use but for whoever asks what became of it, in milliseconds.
+    deadline: Option<i64>,
+}
+
+/// Forgets what is older than `retention` says, answers how many records that were.
+///
+/// # Errors
+/// [`StoreError`]; what was forgotten before stays forgotten.
+pub async fn keep_house(journal: &Journal, retention: Retention, now: jiff::Timestamp) -> Result<usize, StoreError> {
+    let ago = |age: std::time::Duration| {
+        now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+    };
+    let (answers, conversations) = (ago(retention.answers), ago(retention.conversations));
+    let mut forgotten = 0;
+    for (table, oldest) in
+        [(Table::Answers, answers), (Table::Outbox, conversations), (Table::Snapshots, conversations)]
+    {
+        forgotten += purge(journal, table, oldest).await?;
+    }
+    Ok(forgotten)
+}
+
+async fn purge(journal: &Journal, table: Table, oldest: i64) -> Result<usize, StoreError> {
+    let (mut after, mut forgotten): (Option<RecordKey>, usize) = (None, 0);
+    loop {
+        let from = after.take();
+        let (over, last) = journal
+            .read(move |store| {
+                let page = store.scan(table, &RecordKey::of(&[]), from.as_ref(), PAGE)?;
+                let last = page.last().filter(|_| page.len() == PAGE).map(|record| record.key.clone());
+                Ok((page.iter().filter(|record| is_over(record, oldest)).map(|it| it.key.clone()).collect(), last))
+            })
+            .await?;
+        let over: Vec<RecordKey> = over;
+        forgotten += over.len();
+        if !over.is_empty() {
+            let changes = over.into_iter().map(|key| Change::Remove(table, key)).collect();
+            journal.append(0, |_| Step { changes, ..Step::default() });
+        }
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(forgotten),
+        }
+    }
+}
+
+fn is_over(record: &Record, oldest: i64) -> bool {
+    let Age { at, held, deadline } = serde_json::from_slice(&record.value).unwrap_or_default();
+    !held && at.or(deadline).is_some_and(|time| time < oldest)
+}
