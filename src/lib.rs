@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod engine;
 pub mod gateway;
 pub mod panics;
 pub mod service;

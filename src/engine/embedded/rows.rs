@@ -1,0 +1,180 @@
+//! The tables of a store on the disk, a log-structured merge tree (fjall): opening them, and whether they are whole.
+
+use std::{fs::File, io, path::Path};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode, Snapshot};
+use tertulia_actors::engine::{History, Table};
+
+use super::block::{self, BlockKey};
+
+const MIB: u64 = 1024 * 1024;
+/// What was read lately, of all tables together.
+const CACHE: u64 = 32 * MIB;
+/// How much is written before the oldest of it must be sorted: what a start after a crash reads again.
+const JOURNAL: u64 = 128 * MIB;
+const EVENTS_IN_MEMORY: u64 = 16 * MIB;
+const SNAPSHOTS_IN_MEMORY: u64 = 32 * MIB;
+const OTHERS_IN_MEMORY: u64 = 8 * MIB;
+
+const EVENTS: &str = "events";
+const ABOUT: &str = "about";
+/// In [`ABOUT`]: the epoch. It is written once all tables are there.
+const EPOCH: &str = "epoch";
+/// In [`ABOUT`]: the oldest and the newest event, written with every commit that changes them.
+const LOG: &str = "log";
+
+/// Why the tables cannot be used.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// They contradict themselves.
+    Damaged(String),
+    /// The system did not allow it.
+    System(io::Error),
+}
+
+impl From<fjall::Error> for Failure {
+    fn from(error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.into(),
+            error => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // What it wrote is not there, or not as it wrote it.
+            io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::System(error),
+        }
+    }
+}
+
+/// The tables.
+pub(super) struct Rows {
+    pub(super) events: Keyspace,
+    /// By [`Table`], in the order of [`Table::ALL`].
+    records: Vec<Keyspace>,
+    about: Keyspace,
+    database: Database,
+}
+
+impl Rows {
+    /// Opens the tables in `directory`, makes those that a new store lacks, and checks that the log is whole.
+    pub(super) fn open(directory: &Path) -> Result<(Self, History), Failure> {
+        let database =
+            Database::builder(directory).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1).open()?;
+        let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
+        let epoch = about.get(EPOCH)?;
+        let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS]);
+        if let Some(lost) = names.find(|name| epoch.is_some() && !database.keyspace_exists(name)) {
+            return Err(Failure::Damaged(format!("its table {lost} is missing")));
+        }
+        // Rows of events are kept apart from their keys: reading the keys alone is reading little.
+        let apart = || options(EVENTS_IN_MEMORY).with_kv_separation(Some(KvSeparationOptions::default()));
+        let events = database.keyspace(EVENTS, apart)?;
+        let mut records = Vec::with_capacity(Table::ALL.len());
+        for table in Table::ALL {
+            let memory = if table == Table::Snapshots { SNAPSHOTS_IN_MEMORY } else { OTHERS_IN_MEMORY };
+            records.push(database.keyspace(table.name(), || options(memory))?);
+        }
+
+        let rows = Self { events, records, about, database };
+        let history = match epoch {
+            Some(epoch) => rows.history(&epoch)?,
+            None => rows.begin(directory)?,
+        };
+        rows.check(&history)?;
+        Ok((rows, history))
+    }
+
+    pub(super) fn of(&self, table: Table) -> &Keyspace {
+        &self.records[table as usize]
+    }
+
+    /// Changes that are made together and are durable once they are committed.
+    pub(super) fn batch(&self) -> OwnedWriteBatch {
+        self.database.batch().durability(Some(PersistMode::SyncData))
+    }
+
+    /// What was committed. Reading a table itself also shows the part of a batch that was made so far.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.database.snapshot()
+    }
+
+    /// Adds to `batch` what is said of the log.
+    pub(super) fn put_history(&self, batch: &mut OwnedWriteBatch, history: &History) {
+        let log = [history.oldest.to_be_bytes(), history.newest.to_be_bytes()];
+        batch.insert(&self.about, LOG, log.as_flattened());
+    }
+
+    fn history(&self, epoch: &[u8]) -> Result<History, Failure> {
+        let epoch = std::str::from_utf8(epoch).ok();
+        let log = self.about.get(LOG)?;
+        let bounds = log.as_deref().and_then(|log| {
+            let (oldest, newest) = log.split_first_chunk()?;
+            Some((u64::from_be_bytes(*oldest), u64::from_be_bytes(newest.try_into().ok()?)))
+        });
+        match (epoch, bounds) {
+            (Some(epoch), Some((oldest @ 1.., newest))) if oldest - 1 <= newest => {
+                Ok(History { epoch: epoch.into(), oldest, newest })
+            }
+            _ => Err(Failure::Damaged("what it says of its log makes no sense".to_owned())),
+        }
+    }
+
+    /// Begins a log, unless there is something in the tables: then it had one.
+    fn begin(&self, directory: &Path) -> Result<History, Failure> {
+        if self.records.iter().chain([&self.events]).any(|table| table.first_key_value().is_some()) {
+            return Err(Failure::Damaged("it has lost what it said of its log".to_owned()));
+        }
+        let history = History::begun(jiff::Timestamp::now());
+        let mut batch = self.batch();
+        batch.insert(&self.about, EPOCH, history.epoch.as_bytes());
+        self.put_history(&mut batch, &history);
+        batch.commit()?;
+        for made in [directory, directory.parent().unwrap_or(directory)] {
+            File::open(made)?.sync_all()?;
+        }
+        Ok(history)
+    }
+
+    /// The rows of events follow each other without a hole from the oldest event to the newest, and the newest row can
+    /// be read.
+    fn check(&self, history: &History) -> Result<(), Failure> {
+        let mut next = history.oldest;
+        for row in self.events.range(history.oldest.to_be_bytes()..) {
+            let key = row.key()?;
+            let Some(block) = BlockKey::from_bytes(&key) else {
+                return Err(Failure::Damaged(format!("the row behind event {} has no valid key", next - 1)));
+            };
+            // The oldest row may begin with events that are forgotten.
+            let follows = block.first() == next || (next == history.oldest && block.first() < next);
+            if !follows {
+                let first = block.first();
+                return Err(Failure::Damaged(format!("event {next} is missing: the next one is {first}")));
+            }
+            next = block.last.saturating_add(1);
+        }
+        if next != history.newest.saturating_add(1) {
+            let (newest, last) = (history.newest, next - 1);
+            return Err(Failure::Damaged(format!("its newest event should be {newest} and is {last}")));
+        }
+        if history.oldest <= history.newest
+            && let Some(row) = self.events.last_key_value()
+        {
+            let (key, bytes) = row.into_inner()?;
+            if BlockKey::from_bytes(&key).and_then(|key| block::read(key, &bytes)).is_none() {
+                return Err(Failure::Damaged("its newest events cannot be read".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn options(in_memory: u64) -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(in_memory)
+}
