@@ -5,11 +5,16 @@ mod connection;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tertulia_actors::{StartError, Tertulia, platform::PlatformSettings};
+use tertulia_actors::{
+    StartError, Tertulia,
+    engine::{Journal, Retention},
+    platform::PlatformSettings,
+};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     config::{Configuration, Engine},
+    engine::embedded::{EmbeddedStore, OpenError},
     gateway::{Gateway, GatewayError, State},
 };
 
@@ -28,6 +33,12 @@ pub enum ServiceError {
     /// This version has no engine of the kind.
     #[error("engine of kind nats: this version keeps its data in this process only; use kind embedded")]
     UnsupportedEngine,
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The system gave no thread for the store's writer.
+    #[error("cannot start the writer of the store")]
+    Thread(#[source] io::Error),
     /// The file of `platform.ca_file` could not be read.
     #[error("cannot read the certificate authority in {}", file.display())]
     Authority {
@@ -57,10 +68,12 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: this version cannot do what is described, or the system did not allow it.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
-        if let Engine::Nats { .. } = configuration.engine {
-            return Err(ServiceError::UnsupportedEngine);
-        }
-        let mut builder = Tertulia::builder().platform(platform(configuration)?);
+        let store = match &configuration.engine {
+            Engine::Embedded { path } => EmbeddedStore::open(path)?,
+            Engine::Nats { .. } => return Err(ServiceError::UnsupportedEngine),
+        };
+        let journal = Journal::start(Arc::new(store), Retention::default()).map_err(ServiceError::Thread)?;
+        let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
         for described in configuration.connections.iter().map(connection::describe) {
             builder = match described? {
                 Described::Socket(settings) => builder.connection(*settings),

@@ -301,11 +301,17 @@ impl Tertulia {
         &self.around.platform
     }
 
-    /// Ends every connection with a close frame, then the arbiters; at most `within` for each of the two.
+    /// Ends every connection with a close frame, then the arbiters, then the journal; at most `within` for each of the
+    /// three.
     pub async fn stop(self, within: Duration) {
         // An error means that the fleet's arbiter is stuck: its connections end with their arbiters.
         let _ = timeout(within + MARGIN, self.fleet.send(Drain(within))).await;
         self.pool.stop(within).await;
+        let journal = Arc::clone(self.around.routing.journal());
+        let closing = tokio::task::spawn_blocking(move || journal.close());
+        if timeout(within, closing).await.is_err() {
+            tracing::error!("what happened last could not be kept in time");
+        }
     }
 }
 

@@ -6,12 +6,14 @@ mod proof;
 mod summary;
 
 use std::{
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tertulia_actors::{
     NotReady, StartError, Tertulia,
+    engine::{Journal, MemoryStore, Retention},
     request::RequestFailure,
     subscriber::{Filter, Lagged},
 };
@@ -24,6 +26,8 @@ use fleet::Fleet;
 
 /// Events that wait for the demo at most. It fails rather than miss one.
 const EVENTS: usize = 1 << 20;
+/// Events that the gateway of a demo can go back to. What happens in a demo goes with its process.
+const KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not zero");
 /// How long the demo waits for the next event before it gives up.
 const STALLED_AFTER: Duration = Duration::from_secs(120);
 /// How long connections may take to close at the end.
@@ -59,6 +63,9 @@ pub enum DemoError {
     /// The platform did not start.
     #[error("the platform stand-in cannot be started: {0}")]
     Platform(#[from] tertulia_emulator::StartError),
+    /// The system gave no thread for the log.
+    #[error("the log cannot be started: {0}")]
+    Log(#[from] std::io::Error),
     /// The system did not start.
     #[error("the system cannot be started: {0}")]
     System(#[from] StartError),
@@ -96,6 +103,7 @@ impl Demo {
         let tertulia = Tertulia::builder()
             .platform(fleet::platform(&emulator))
             .connections(fleet::bots(emulator.account(), scale.bots))
+            .journal(Journal::start(Arc::new(MemoryStore::new(KEPT)), Retention::default())?)
             .start()?;
         Ok(Self { emulator, tertulia: Arc::new(tertulia), scale, begun })
     }

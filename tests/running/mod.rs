@@ -52,6 +52,9 @@ pub(crate) fn configuration(emulator: &Emulator, sections: &str) -> (TempDir, St
     if !sections.contains("[gateway]") {
         text.push_str("[gateway]\nlisten = \"127.0.0.1:0\"\n");
     }
+    if !sections.contains("[engine]") {
+        text.push_str(&format!("[engine]\npath = {:?}\n", directory.path().join("data").display()));
+    }
     let file = directory.path().join("tertulia.toml");
     fs::write(&file, text).unwrap();
     (directory, file.to_str().unwrap().to_owned())

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -93,7 +94,7 @@ pub struct Connection {
     /// Those of them that are in no subscription any more.
     pub(super) leaving_asleep: Vec<ConversationId>,
     pub(super) door: Option<Arc<Door>>,
-    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) upstream: Option<Rc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
     pub(super) creations: VecDeque<Creation>,
     pub(super) histories: Arc<Semaphore>,

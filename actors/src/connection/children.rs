@@ -1,6 +1,6 @@
 //! The connection's conversations: started, told, watched and let go.
 
-use std::{sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use tertulia_core::id::ConversationId;
@@ -137,10 +137,10 @@ impl Connection {
         self.children.keys().chain(&self.asleep)
     }
 
-    fn upstream(&mut self, ctx: &mut Context<Self>) -> Arc<Upstream> {
+    fn upstream(&mut self, ctx: &mut Context<Self>) -> Rc<Upstream> {
         let me = ctx.address();
         let upstream = self.upstream.get_or_insert_with(|| {
-            Arc::new(Upstream {
+            Rc::new(Upstream {
                 requests: me.clone().recipient(),
                 client: self.client.clone(),
                 dialogs: me.recipient(),
@@ -155,7 +155,7 @@ impl Connection {
                 },
             })
         });
-        Arc::clone(upstream)
+        Rc::clone(upstream)
     }
 
     fn start_child(&mut self, id: ConversationId, ctx: &mut Context<Self>) -> Child {

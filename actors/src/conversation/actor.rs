@@ -1,6 +1,6 @@
 //! The conversation's actor: takes states and records, and numbers what comes of them.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, ActorContext, Context, Handler, Supervised};
 use tertulia_core::{
@@ -23,7 +23,7 @@ use crate::{subscriber::EventData, supervision::Fairness};
 /// One conversation of one connection.
 pub struct Conversation {
     pub(super) model: Model,
-    pub(super) upstream: Arc<Upstream>,
+    pub(super) upstream: Rc<Upstream>,
     /// Who commands, while commands may go out.
     pub(super) ready: Option<Arc<Identity>>,
     pub(super) commands: CommandQueue,
@@ -44,7 +44,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    pub(crate) fn new(id: ConversationId, upstream: Arc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
+    pub(crate) fn new(id: ConversationId, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         Self {
             model: Model::new(id, upstream.settings.dialect, upstream.settings.history),
             upstream,

@@ -1,6 +1,6 @@
 //! A conversation as text: what a stateless worker keeps between two notifications (SR-1 to SR-3).
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use actix::Handler;
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ impl Snapshot {
 
 impl Conversation {
     /// The conversation of a snapshot; its events go on where they ended.
-    pub(crate) fn loaded(snapshot: Snapshot, upstream: Arc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
+    pub(crate) fn loaded(snapshot: Snapshot, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         let mut conversation = Self::new(snapshot.conversation.id().clone(), upstream, ready);
         conversation.take_snapshot(snapshot);
         conversation

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,7 +42,7 @@ pub struct Intake {
     tokens: Arc<Tokens>,
     pub(super) children: HashMap<ConversationId, Child>,
     pub(super) door: Option<Arc<Door>>,
-    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) upstream: Option<Rc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
     /// Requests sent so far; the number of the next one is its id.
     pub(super) requests: u64,

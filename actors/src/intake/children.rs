@@ -1,6 +1,6 @@
 //! The conversations of a connection without a socket: started, loaded, told, unloaded and let go.
 
-use std::{sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use tertulia_core::{
@@ -80,10 +80,10 @@ impl Intake {
         self.children.entry(id.clone()).or_insert_with(|| unreachable!("the child was just started"))
     }
 
-    fn upstream(&mut self, ctx: &mut Context<Self>) -> Arc<Upstream> {
+    fn upstream(&mut self, ctx: &mut Context<Self>) -> Rc<Upstream> {
         let me = ctx.address();
         let upstream = self.upstream.get_or_insert_with(|| {
-            Arc::new(Upstream {
+            Rc::new(Upstream {
                 requests: me.clone().recipient(),
                 client: self.sender.as_ref().map(|sender| sender.client.clone()),
                 dialogs: me.recipient(),
@@ -99,14 +99,14 @@ impl Intake {
                 },
             })
         });
-        Arc::clone(upstream)
+        Rc::clone(upstream)
     }
 
     fn start_child(
         &mut self,
         id: ConversationId,
         ctx: &mut Context<Self>,
-        create: impl FnOnce(Arc<Upstream>, Option<Arc<Identity>>) -> Conversation,
+        create: impl FnOnce(Rc<Upstream>, Option<Arc<Identity>>) -> Conversation,
     ) {
         let (me, upstream) = (ctx.address(), self.upstream(ctx));
         let conversation = id.clone();
