@@ -309,7 +309,8 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     let mut other = running.follow("/v1/events?conversation=none", &[]).await;
     // A comment comes at once: from here on nothing is missed.
     for stream in [&mut all, &mut messages_only, &mut elsewhere, &mut other] {
-        assert_eq!(stream.block().await.unwrap(), ": heartbeat");
+        let block = stream.block().await.unwrap();
+        assert!(block.ends_with("\n: heartbeat"), "{block}");
     }
     let id = running.conversation().await;
     running.emulator.close_conversation(&id).unwrap();
@@ -328,16 +329,72 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     assert_eq!((elsewhere.block().await, other.block().await), (None, None));
 }
 
+/// Interfaces §4: a cursor of another log is answered with a gap; what comes from now on follows.
 #[actix_rt::test]
-async fn whoever_comes_with_a_cursor_is_told_that_something_may_be_missing() {
-    let running = Running::bot().await;
-    let by_header = running.follow("/v1/events?after=old", &[("last-event-id", "epoch-7")]).await;
-    let by_query = running.follow("/v1/events?after=epoch-7", &[]).await;
-    for mut stream in [by_header, by_query] {
+async fn whoever_comes_with_an_unknown_cursor_is_told_that_something_is_missing() {
+    let mut running = Running::bot().await;
+    let by_header = running.follow("/v1/events?after=old&type=message", &[("last-event-id", "epoch-7")]).await;
+    let by_query = running.follow("/v1/events?after=epoch-7&type=message", &[]).await;
+    let mut streams = [by_header, by_query];
+    for stream in &mut streams {
         let gap = stream.event().await;
-        assert_eq!((&gap["type"], &gap["id"]), (&json!("tertulia.gap"), &json!("epoch-7")));
-        assert_eq!(gap["data"]["snapshot"], "/v1/conversations");
+        assert_eq!((&gap["type"], &gap["data"]["snapshot"]), (&json!("tertulia.gap"), &json!("/v1/conversations")));
     }
+    running.conversation().await;
+    for stream in &mut streams {
+        assert_eq!(stream.event().await["type"], "tertulia.message");
+    }
+}
+
+/// Promise 1 and interfaces §4: whoever comes back with the id of the last event that they saw goes on behind it, each
+/// event once, over the end of a service too.
+#[actix_rt::test]
+async fn a_stream_goes_on_behind_the_last_event_that_was_seen() {
+    const SAID: usize = 12;
+    let mut running = Running::bot().await;
+    let mut stream = running.follow("/v1/events", &[]).await;
+    let id = running.conversation().await;
+    let (mut heard, mut sequences, mut cursor) = (Vec::new(), Vec::new(), None::<String>);
+    for round in 0..SAID {
+        running.emulator.say(&id, &round.to_string()).unwrap();
+        while heard.last() != Some(&round.to_string()) {
+            let event = stream.event().await;
+            if event["subject"] != *id {
+                continue;
+            }
+            cursor = Some(event["id"].as_str().unwrap().to_owned());
+            sequences.push(event["sequence"].as_str().unwrap().parse::<u64>().unwrap());
+            if event["type"] == "tertulia.message" {
+                heard.push(event["data"]["body"].as_str().unwrap().to_owned());
+            }
+        }
+        if round % 4 == 3 {
+            running = running.restart().await;
+        }
+        let header = [("last-event-id", cursor.as_deref().unwrap())];
+        stream = running.follow(&format!("/v1/events?conversation={id}"), &header).await;
+    }
+    let said = (0..SAID).map(|round| round.to_string());
+    assert_eq!(heard, std::iter::once("hello".to_owned()).chain(said).collect::<Vec<_>>());
+    assert_eq!(sequences, (1..).take(sequences.len()).collect::<Vec<_>>());
+}
+
+/// Interfaces §3 and promise 5: the same key and body give the same answer and act once, after a restart too.
+#[actix_rt::test]
+async fn a_key_acts_once_over_restarts() {
+    let mut running = Running::bot().await;
+    let id = running.conversation().await;
+    let send = async |running: &Running, text: &str| {
+        let body = json!({ "text": text }).to_string();
+        running.request(Method::POST, &messages(&id), &[("idempotency-key", "k")], Some(body)).await
+    };
+    assert_eq!(send(&running, "once").await.json, json!({ "sequence": 1 }));
+    running = running.restart().await;
+    running.ready("bots-1").await;
+    assert_eq!(send(&running, "once").await.json, json!({ "sequence": 1 }));
+    assert_eq!(send(&running, "twice").await.problem(), (422, "key-reused"));
+    let said = running.emulator.ledger().iter().filter_map(|entry| entry.text).collect::<Vec<_>>();
+    assert_eq!(said, ["hello", "once"]);
 }
 
 #[actix_rt::test]

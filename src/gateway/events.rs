@@ -18,7 +18,7 @@ use tertulia_actors::{
 };
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -79,13 +79,14 @@ async fn follow(
         // Of another log, or of none.
         Some(_) => (journal.newest(), true),
     };
-    let mut heartbeat = interval(HEARTBEAT_EVERY);
+    let mut heartbeat = interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let following = Following {
         log: journal.reader(after),
         epoch: Arc::clone(journal.epoch()),
         filter,
         unknown,
+        greeted: false,
         heartbeat,
         closing: state.closing.clone(),
         _place: place,
@@ -108,6 +109,8 @@ struct Following {
     filter: Filter,
     /// The caller came with a cursor that is none of this log's, and was not told yet.
     unknown: bool,
+    /// The caller knows already that nothing is missed from here on.
+    greeted: bool,
     heartbeat: Interval,
     closing: CancellationToken,
     _place: OwnedSemaphorePermit,
@@ -119,14 +122,15 @@ impl Following {
         if std::mem::take(&mut self.unknown) {
             return Some(self.gap(None));
         }
+        if !std::mem::replace(&mut self.greeted, true) {
+            return Some(self.sign_of_life());
+        }
         loop {
             let batch = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return None,
                 batch = self.log.next() => batch,
-                // The first one comes at once: the caller then knows that nothing is missed from here on. It carries the
-                // cursor past what the filter kept out.
-                _ = self.heartbeat.tick() => return Some(format!("id: {}\n: heartbeat\n\n", self.cursor()).into()),
+                _ = self.heartbeat.tick() => return Some(self.sign_of_life()),
             };
             let mut text = Vec::new();
             match batch {
@@ -148,6 +152,11 @@ impl Following {
                 return Some(text.into());
             }
         }
+    }
+
+    /// A comment. It carries the cursor past what the filter kept out.
+    fn sign_of_life(&self) -> Bytes {
+        format!("id: {}\n: heartbeat\n\n", self.cursor()).into()
     }
 
     fn cursor(&self) -> EventId {

@@ -66,7 +66,7 @@ pub(crate) struct Running {
     pub(crate) service: Service,
     pub(crate) events: EventStream,
     pub(crate) token: Option<&'static str>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Running {
@@ -74,6 +74,10 @@ impl Running {
     pub(crate) fn start(sections: &str) -> Self {
         let emulator = emulator();
         let (files, file) = configuration(&emulator, sections);
+        Self::begin(emulator, files, &file)
+    }
+
+    fn begin(emulator: Emulator, files: TempDir, file: &str) -> Self {
         let secrets = [
             ("PASSWORD", "secret"),
             ("WRONG", CANARY),
@@ -86,7 +90,16 @@ impl Running {
         let configuration = Configuration::load(file.as_ref(), &environment).unwrap();
         let service = Service::start(&configuration).unwrap();
         let events = service.tertulia().events(Filter::everything());
-        Self { emulator, service, events, token: None, _files: files }
+        Self { emulator, service, events, token: None, files }
+    }
+
+    /// Ends the service and starts it again as it was.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { emulator, service, events, files, .. } = self;
+        drop(events);
+        service.stop(PATIENCE).await;
+        let file = files.path().join("tertulia.toml");
+        Self::begin(emulator, files, file.to_str().unwrap())
     }
 
     /// Starts a bot and waits until it is ready.
