@@ -43,8 +43,8 @@ pub enum RequestFailure {
     /// Nothing was sent: there is no session now.
     #[error("the connection is not ready")]
     NotConnected,
-    /// Nothing was sent: too many requests are out.
-    #[error("too many requests are in flight on the connection")]
+    /// Nothing was sent: too many requests are out, or the platform was asked too much of just now.
+    #[error("too many requests are in flight on the connection, or the platform asked for a pause")]
     Overloaded,
     /// Nothing was sent: the request cannot be written.
     #[error("the request cannot be written: {0}")]

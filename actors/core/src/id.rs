@@ -111,6 +111,18 @@ identifiers! {
     ExternalConsumerId;
 }
 
+/// The longest id taken from the wire, in bytes. The platform's are UUIDs and a few such put together; a longer one would
+/// only make its bearer's records too large to keep.
+pub const LONGEST_ID: usize = 256;
+
+impl ConversationId {
+    /// The id as it came; `None` where it is longer than [`LONGEST_ID`].
+    #[must_use]
+    pub fn from_wire(id: &Text<'_>) -> Option<Self> {
+        (id.as_str().len() <= LONGEST_ID).then(|| Self::from(id))
+    }
+}
+
 impl DialogId {
     /// The id of a conversation's MAIN dialog, which equals the conversation's (protocol §0.4).
     #[must_use]

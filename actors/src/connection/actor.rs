@@ -11,7 +11,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, SubscriptionId},
-    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session},
+    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Throttle},
     ums::{AgentState, RepeatedFrames},
 };
 use tokio::sync::{Semaphore, watch};
@@ -81,6 +81,7 @@ pub struct Connection {
     pub(super) socket: Option<SocketWriter>,
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
+    pub(super) throttle: Throttle,
     pub(super) subscriptions: Subscriptions,
     pub(super) wishes_made: u64,
     pub(super) repeated: RepeatedFrames,
@@ -119,6 +120,7 @@ impl Connection {
             session: Session::new(settings.policy.clone()),
             started: Instant::now(),
             window: Arc::new(Semaphore::new(settings.max_unhandled_frames)),
+            throttle: Throttle::default(),
             requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
             settings: Arc::new(settings),
@@ -167,7 +169,7 @@ impl Connection {
         self.around.routing.publish(&self.origin, Subject::Connection, data);
     }
 
-    fn now(&self) -> Millis {
+    pub(super) fn now(&self) -> Millis {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 

@@ -64,6 +64,11 @@ impl Child {
         self.leaving_since.get_or_insert_with(Instant::now);
     }
 
+    /// When something was last told that concerns it.
+    pub(super) fn used(&self) -> Instant {
+        self.used
+    }
+
     /// Has the conversation fetch what it missed; it answers whether it could.
     pub(super) fn catch_up(&self) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();

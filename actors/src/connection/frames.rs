@@ -21,6 +21,8 @@ use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
 };
 
+/// The platform's code for too many requests (protocol §9.3).
+const TOO_MANY: u16 = 429;
 /// The close code for a message that is too big (RFC 6455 §7.4.1).
 const TOO_BIG: u16 = 1009;
 
@@ -74,8 +76,14 @@ impl Connection {
     }
 
     fn take_response(&mut self, frame: &Bytes, response: &Response<'_>, ctx: &mut Context<Self>) {
+        let now = self.now();
         if response.code.is_refusal() {
             self.metrics().requests_refused.inc();
+        } else {
+            self.throttle.taken(now);
+        }
+        if response.code.0 == TOO_MANY {
+            self.throttle.refused(now, rand::random());
         }
         let waiter = response.request_id.as_ref().and_then(|id| self.requests.take(id));
         match waiter {
@@ -103,11 +111,11 @@ impl Connection {
         let subscription = self.subscriptions.named(changes);
         let mut named = Vec::with_capacity(changes.changes.len());
         for change in &changes.changes {
-            let (Some(id), Some(result)) = (change.conversation_id(), change.result) else {
+            let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
+            let (Some(id), Some(result)) = (id, change.result) else {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let id = ConversationId::from(&id);
             let is_gone = change.kind == ChangeKind::Delete;
             let is_late = subscription.is_none() && changes.subscription_id.is_some();
             // A conversation that was never seen and is gone already, or was seen by nobody who stayed, is nothing.
@@ -161,13 +169,17 @@ impl Connection {
         let (conversation, dialog) =
             (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
         let id = match (conversation, dialog) {
-            (Some(id), _) => ConversationId::from(id),
+            (Some(id), _) => ConversationId::from_wire(id),
             (None, Some(dialog)) => match self.dialogs.get(dialog.as_str()) {
-                Some(id) => id.clone(),
-                None => ConversationId::from(dialog),
+                Some(id) => Some(id.clone()),
+                None => ConversationId::from_wire(dialog),
             },
             // An empty batch that names nothing only tells that a subscription has begun.
             (None, None) => return,
+        };
+        let Some(id) = id else {
+            self.metrics().frames_malformed.inc();
+            return;
         };
         let records = RecordsArrived { frame: frame.clone(), place: Place::new(place) };
         self.child(&id, ctx).take_records(records);
@@ -198,7 +210,7 @@ impl Connection {
         };
         let refused = if !open {
             Some(RequestFailure::NotConnected)
-        } else if self.requests.is_full() {
+        } else if self.requests.is_full() || (lane == Lane::Command && self.throttle.is_paused(self.now())) {
             Some(RequestFailure::Overloaded)
         } else {
             None

@@ -3,7 +3,7 @@
 //! In this order: subscriptions with their whole snapshot, the fate of conversations that are missing in it, rings,
 //! the agent's state, and every open conversation's missing messages.
 
-use std::collections::HashSet;
+use std::{cmp::Reverse, collections::HashSet};
 
 use actix::{
     ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message, MessageResult, ResponseActFuture,
@@ -217,7 +217,10 @@ impl Handler<FillGaps> for Connection {
     type Result = ResponseFuture<Result<usize, RequestFailure>>;
 
     fn handle(&mut self, _: FillGaps, _: &mut Self::Context) -> Self::Result {
-        let filled: Vec<_> = self.children.values().map(Child::catch_up).collect();
+        // Those in which something happened last have their turn first.
+        let mut children: Vec<&Child> = self.children.values().collect();
+        children.sort_unstable_by_key(|child| Reverse(child.used()));
+        let filled: Vec<_> = children.into_iter().map(Child::catch_up).collect();
         Box::pin(async move {
             let outcomes = join_all(filled).await;
             // A conversation that went away meanwhile has nothing left to fetch.

@@ -38,11 +38,11 @@ impl Intake {
         ctx: &mut Context<Self>,
     ) -> Result<(), WebhookError> {
         for change in &changes.changes {
-            let (Some(id), Some(result)) = (change.conversation_id(), change.result) else {
+            let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
+            let (Some(id), Some(result)) = (id, change.result) else {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let id = ConversationId::from(&id);
             let Gist { version, has_ended } = gist(result.get());
             let is_gone = change.kind == ChangeKind::Delete;
             // A conversation that was never seen and is gone already is nothing to anybody.
@@ -70,13 +70,14 @@ impl Intake {
         let (conversation, dialog) =
             (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
         let id = match (conversation, dialog) {
-            (Some(id), _) => ConversationId::from(id),
+            (Some(id), _) => ConversationId::from_wire(id),
             (None, Some(dialog)) => match self.dialogs.get(dialog.as_str()) {
-                Some(id) => id.clone(),
-                None => ConversationId::from(dialog),
+                Some(id) => Some(id.clone()),
+                None => ConversationId::from_wire(dialog),
             },
             (None, None) => return Ok(()),
         };
+        let id = id.ok_or_else(|| WebhookError::Malformed("its conversation's id is too long".to_owned()))?;
         self.make_sure_of_room(&id)?;
         let records = RecordsArrived { frame: body.clone(), place: place.clone() };
         self.child(&id, ctx).take_records(records);

@@ -18,6 +18,7 @@ mod output;
 mod phase;
 mod policy;
 mod socket;
+mod throttle;
 mod token;
 
 #[cfg(test)]
@@ -31,3 +32,4 @@ pub use millis::Millis;
 pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};
 pub use phase::Phase;
 pub use policy::{PolicyError, SessionPolicy};
+pub use throttle::Throttle;
