@@ -226,3 +226,37 @@ async fn what_ended_while_away_leaves_memory() {
     assert!(lasting.send_text("still here").await.is_ok());
     assert_eq!(ended[0].send_text("gone").await.unwrap_err().code(), "unknown-conversation");
 }
+
+/// Architecture §3: a change that overtakes the snapshot is taken for it, but makes nobody leave who is still there.
+#[actix_rt::test]
+async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.connect(ConnectionSettings { linger: Duration::from_millis(10), ..bot(1) }).await;
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        held.push(stage.conversation(&bot).await);
+    }
+    let ended = held.pop().unwrap();
+    // The snapshot, and the first answer about a conversation that was missing in what came before it.
+    let late = Fault::new(FaultKind::StaleSnapshot).user("bot1").count(2);
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1")), 1);
+    assert_eq!(stage.emulator.inject(late), 0);
+    stage.emulator.close_conversation(ended.id().as_str()).unwrap();
+    for number in 0.. {
+        let moment = Duration::from_millis(10);
+        if tokio::time::timeout(moment, stage.event("connection.resumed")).await.is_ok() {
+            break;
+        }
+        stage.emulator.say(held[0].id().as_str(), &format!("{number}")).unwrap();
+    }
+    assert_eq!(stage.emulator.summary().faults, 3);
+    let gone = async {
+        while stage.tertulia.conversation(&bot, ended.id()).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    for conversation in &held {
+        conversation.send_text("still here").await.unwrap();
+    }
+}

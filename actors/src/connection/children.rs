@@ -183,8 +183,11 @@ impl Connection {
         }
     }
 
-    pub(super) fn tell_children_lost(&self) {
-        for child in self.children.values() {
+    /// Who was about to leave stays until the next resume plan has looked again.
+    pub(super) fn tell_children_lost(&mut self) {
+        self.leaving_asleep.clear();
+        for child in self.children.values_mut() {
+            child.leaving_since = None;
             child.address.do_send(LinkLost);
         }
     }

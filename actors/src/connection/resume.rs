@@ -187,7 +187,11 @@ impl Handler<Settle> for Connection {
         let answers = join_all(states.collect::<Vec<_>>());
         Box::pin(answers.into_actor(self).map(move |answers, connection, _| {
             for id in &missing {
-                connection.leaves_soon(id);
+                // What was taken for the snapshot may have been a change that overtook it: then the snapshot itself has
+                // told meanwhile who is still there, or will.
+                if !connection.subscriptions.has(id) {
+                    connection.leaves_soon(id);
+                }
             }
             answers.into_iter().try_for_each(|answer| match answer.unwrap_or(Err(RequestFailure::ConnectionLost)) {
                 // What this login may not see any more has no state to be had; it leaves without one.

@@ -112,6 +112,11 @@ impl Subscriptions {
         }
     }
 
+    /// Whether a subscription that stands has a conversation.
+    pub(super) fn has(&self, id: &ConversationId) -> bool {
+        self.entries.values().any(|entry| entry.life.has(id))
+    }
+
     /// Notes that a conversation left a subscription, or all where none is named; whether another one has it still.
     pub(super) fn left(&mut self, key: Option<SubscriptionKey>, id: &ConversationId) -> bool {
         let mut is_held = false;
@@ -133,8 +138,7 @@ impl Subscriptions {
         let key = self.entries.iter().find(|(_, entry)| is_wish(entry)).map(|(key, _)| *key)?;
         let Entry { id, life, .. } = self.entries.remove(&key)?;
         let Life::Standing { members, .. } = life else { return None };
-        let is_held = |id: &ConversationId| self.entries.values().any(|entry| entry.life.has(id));
-        Some((id, members.into_iter().filter(|id| !is_held(id)).collect()))
+        Some((id, members.into_iter().filter(|id| !self.has(id)).collect()))
     }
 }
 

@@ -86,6 +86,8 @@ impl Hub {
         let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
         self.sockets
             .insert(id, Open { handle, side, party: caller.party.clone(), dialect: caller.dialect, webhook: false });
+        let user = self.platform.user_name(&caller.party);
+        self.faults.opened(id, side, &user);
         self.platform.open_socket(caller);
         id
     }
@@ -291,6 +293,9 @@ impl Hub {
             _ => None,
         };
         let Some(strike) = strike else {
+            if ids.is_empty() && fault.user.is_some() {
+                self.faults.await_socket(fault.clone());
+            }
             ids.iter().for_each(|id| self.faults.arm(*id, fault));
             return ids.len();
         };

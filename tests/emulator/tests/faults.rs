@@ -168,6 +168,20 @@ async fn a_stale_snapshot_arrives_after_changes_that_are_newer_than_it() {
 }
 
 #[actix_web::test]
+async fn what_is_meant_for_the_next_frames_of_a_user_without_a_socket_waits_for_one() {
+    let emulator = start();
+    emulator.inject(Fault::new(FaultKind::Throttle).user("bot2"));
+    let mut other = Socket::agent(&emulator, "bot1").await;
+    other.ask(".GetClock", json!({})).await;
+    let mut agent = Socket::agent(&emulator, "bot2").await;
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        codes.push(agent.request(".GetClock", json!({})).await["code"].as_u64().unwrap());
+    }
+    assert_eq!(codes, [429, 200]);
+}
+
+#[actix_web::test]
 async fn a_message_can_come_after_the_delete_of_its_conversation() {
     let emulator = start();
     let mut agent = Socket::agent(&emulator, "bot1").await;

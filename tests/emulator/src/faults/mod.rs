@@ -93,7 +93,8 @@ pub struct Fault {
     /// Only sockets of one side.
     #[serde(default)]
     pub side: Option<Side>,
-    /// Only sockets of one user: an agent's login or a consumer's id.
+    /// Only sockets of one user: an agent's login or a consumer's id. What is for the next frames or requests of a user
+    /// without a socket waits for that user's next one.
     #[serde(default)]
     pub user: Option<String>,
     /// How often: sockets for `drop`, `close`, `half-open`, `expire-token`, `malformed`, `oversize`; logins; else

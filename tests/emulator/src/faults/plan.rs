@@ -101,6 +101,8 @@ pub(crate) struct FaultPlan {
     random: StdRng,
     injected: u64,
     armed: HashMap<(SocketId, FaultKind), (usize, Option<u16>)>,
+    /// Armed for the next socket of a user who had none.
+    awaiting: Vec<Fault>,
     /// Armed logins, in order: refused with a status or slow, for one user or for anyone.
     logins: Vec<(LoginFate, Option<String>)>,
     /// Requests still to be refused in a burst.
@@ -116,6 +118,7 @@ impl FaultPlan {
             random: StdRng::seed_from_u64(seed),
             injected: 0,
             armed: HashMap::new(),
+            awaiting: Vec::new(),
             logins: Vec::new(),
             burst: 0,
             next_strike: 0,
@@ -164,6 +167,19 @@ impl FaultPlan {
         let slot = self.armed.entry((socket, fault.kind)).or_insert((0, fault.code));
         slot.0 += fault.count;
         slot.1 = fault.code.or(slot.1);
+    }
+
+    /// Arms a fault for the next socket of the user that it names.
+    pub(crate) fn await_socket(&mut self, fault: Fault) {
+        self.awaiting.push(fault);
+    }
+
+    /// Arms what waited for a socket of this user.
+    pub(crate) fn opened(&mut self, socket: SocketId, side: Side, user: &str) {
+        let meant =
+            |fault: &mut Fault| fault.user.as_deref() == Some(user) && fault.side.is_none_or(|wanted| wanted == side);
+        let faults: Vec<Fault> = self.awaiting.extract_if(.., meant).collect();
+        faults.iter().for_each(|fault| self.arm(socket, fault));
     }
 
     /// Forgets a socket that is gone.
