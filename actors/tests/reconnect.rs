@@ -12,6 +12,7 @@ use tertulia_actors::{
         id::{CommandKey, ConversationId},
         session::SessionPolicy,
     },
+    subscriber::EventData,
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultMode, Side};
 
@@ -259,4 +260,20 @@ async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
     for conversation in &held {
         conversation.send_text("still here").await.unwrap();
     }
+}
+
+/// SB-12: a snapshot that comes before the answer to its subscription is the snapshot all the same.
+#[actix_rt::test]
+async fn a_snapshot_before_its_answer_is_not_lost() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    // The answers to the first request and to the subscription; nothing changes that could stand for the snapshot.
+    stage.emulator.inject(Fault::new(FaultKind::Delay).user("bot1").count(2));
+    stage.event("connection.disconnected").await;
+    let resumed = stage.event("connection.resumed").await;
+    let EventData::Resumed { conversations, .. } = &resumed.data else { panic!("{resumed:?}") };
+    assert_eq!((*conversations, stage.emulator.summary().faults), (1, 3));
+    conversation.send_text("here").await.unwrap();
 }

@@ -6,7 +6,7 @@ use actix::{Context, Handler};
 use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
-    id::{ConversationId, RequestId},
+    id::{ConversationId, RequestId, SubscriptionId},
     session::{ClosedBy, Closure},
     ums::{
         ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Nothing, Notification, Request,
@@ -15,7 +15,10 @@ use tertulia_core::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{AskWith, Connection, actor::OwnRequest, children::Presence, requests::Waiter, socket::SocketError};
+use super::{
+    AskWith, Connection, actor::OwnRequest, children::Presence, requests::Waiter, socket::SocketError,
+    subscriptions::Parked,
+};
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     request::{Answer, Ask, Lane, RequestFailure},
@@ -95,7 +98,10 @@ impl Connection {
             }
             Some(Waiter::Own(OwnRequest::KeepAlive)) => {}
             Some(Waiter::Own(OwnRequest::Verify)) => self.verified(response, ctx),
-            Some(Waiter::Own(OwnRequest::Subscribe(key))) => self.subscribed(key, response),
+            Some(Waiter::Own(OwnRequest::Subscribe(key))) => {
+                self.subscribed(key, response);
+                self.take_parked(ctx);
+            }
             Some(Waiter::Own(OwnRequest::SubscribeRings)) => self.ring_subscribed(response),
         }
     }
@@ -107,8 +113,18 @@ impl Connection {
         place: OwnedSemaphorePermit,
         ctx: &mut Context<Self>,
     ) {
-        let place = Place::new(place);
         let subscription = self.subscriptions.named(changes);
+        let place = match &changes.subscription_id {
+            Some(id) if subscription.is_none() => {
+                let subscription_id = SubscriptionId::from(id);
+                match self.subscriptions.park(Parked { subscription_id, frame: frame.clone(), place }) {
+                    Ok(()) => return,
+                    Err(Parked { place, .. }) => place,
+                }
+            }
+            _ => place,
+        };
+        let place = Place::new(place);
         let mut named = Vec::with_capacity(changes.changes.len());
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
@@ -142,6 +158,16 @@ impl Connection {
             named.push(id);
         }
         self.note_page(subscription, changes, named);
+    }
+
+    /// Takes the notifications that overtook the answers to their subscriptions, snapshots among them.
+    fn take_parked(&mut self, ctx: &mut Context<Self>) {
+        for Parked { frame, place, .. } in self.subscriptions.take_parked() {
+            let Ok(text) = std::str::from_utf8(&frame) else { continue };
+            if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(text) {
+                self.take_changes(&frame, &changes, place, ctx);
+            }
+        }
     }
 
     /// Notes a change of one conversation: its repetition, the commonest of all notifications, needs no decoding.

@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use bytes::Bytes;
 use tertulia_core::{
     id::{ConversationId, SubscriptionId},
     ums::{ConversationChanges, ConversationQuery, Request, Response, Unsubscription},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Connection, actor::OwnRequest, paging::next_page};
 use crate::request::{Ask, Lane, Reply, RequestFailure};
+
+/// Notifications that wait for the answer that tells which subscription they are for. They keep their places among the
+/// frames that are not handled yet, of which the answer needs one.
+const PARKED: usize = 64;
 
 /// A subscription on this connection, before and after the platform gave it an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +53,15 @@ pub(super) struct WishNumber(pub(super) u64);
 pub(super) struct Subscriptions {
     next: u64,
     entries: HashMap<SubscriptionKey, Entry>,
+    parked: Vec<Parked>,
     pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
+}
+
+/// A notification of a subscription that is not known.
+pub(super) struct Parked {
+    pub(super) subscription_id: SubscriptionId,
+    pub(super) frame: Bytes,
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 impl Life {
@@ -66,6 +79,7 @@ impl Life {
 impl Subscriptions {
     /// Ends everything, because the socket is gone; whoever waits for a snapshot hears of it.
     pub(super) fn forget_socket(&mut self) {
+        self.parked.clear();
         for (_, entry) in self.entries.drain() {
             entry.fail(RequestFailure::ConnectionLost);
         }
@@ -80,6 +94,33 @@ impl Subscriptions {
         if let Some(entry) = self.entries.remove(&key) {
             entry.fail(failure);
         }
+    }
+
+    /// Whether the answer to a subscription is still to come.
+    fn await_answer(&self) -> bool {
+        self.entries.values().any(|entry| entry.id.is_none())
+    }
+
+    /// Keeps the notification of an unknown subscription while the answer that tells its id may still be on its way
+    /// (SB-12); gives it back where none is, or too many wait.
+    pub(super) fn park(&mut self, parked: Parked) -> Result<(), Parked> {
+        if !self.await_answer() || self.parked.len() >= PARKED {
+            return Err(parked);
+        }
+        self.parked.push(parked);
+        Ok(())
+    }
+
+    /// What waited for the answers that have come.
+    pub(super) fn take_parked(&mut self) -> Vec<Parked> {
+        if !self.await_answer() {
+            return std::mem::take(&mut self.parked);
+        }
+        let parked = std::mem::take(&mut self.parked);
+        let (known, unknown) =
+            parked.into_iter().partition(|parked| self.of(parked.subscription_id.as_str()).is_some());
+        self.parked = unknown;
+        known
     }
 
     fn add(&mut self, entry: Entry) -> SubscriptionKey {

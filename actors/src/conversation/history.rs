@@ -29,8 +29,8 @@ pub(super) struct Histories {
     catching_up: bool,
     /// The last catch-up was finished, and the link was not lost since.
     current: bool,
-    /// The stretch that was asked for a second time, because the first batch may not have been its replay.
-    doubted: Option<BackFill>,
+    /// The stretch that was asked for again, because the batch that began here may not have been its replay.
+    doubted: Option<(BackFill, u64)>,
     /// Counts the requests, so that the answer to a given-up one is not taken for another's.
     asked: u64,
     /// Dialogs whose history the platform refused in the last catch-up: what was published there stays unknown.
@@ -264,21 +264,25 @@ impl Conversation {
             Batch::Other => {}
             Batch::Replay if is_answered => self.stretch_done(&stretch, highest, ctx),
             Batch::Replay => *early = Some(highest),
-            Batch::Doubtful if !is_answered => {}
-            Batch::Doubtful if self.histories.doubted.as_ref() == Some(&stretch) => {
-                self.stretch_done(&stretch, highest, ctx);
+            Batch::Doubtful { .. } if !is_answered => {}
+            Batch::Doubtful { begins } => {
+                let doubt = (stretch, begins);
+                if self.histories.doubted.as_ref() == Some(&doubt) {
+                    self.stretch_done(&doubt.0, highest, ctx);
+                } else {
+                    self.ask_again(doubt, ctx);
+                }
             }
-            Batch::Doubtful => self.ask_again(stretch, ctx),
         }
     }
 
-    /// Asks once more before what a batch lacks is given up: it may not be the replay.
-    fn ask_again(&mut self, stretch: BackFill, ctx: &mut Context<Self>) {
+    /// Asks once more before what a batch lacks is given up: it may not be the replay, which would begin there again.
+    fn ask_again(&mut self, doubt: (BackFill, u64), ctx: &mut Context<Self>) {
         if let Some(Fetching { deadline: Some(deadline), .. }) = self.histories.fetching.take() {
             ctx.cancel_future(deadline);
         }
-        self.histories.doubted = Some(stretch.clone());
-        self.histories.wanted.push_front(stretch);
+        self.histories.wanted.push_front(doubt.0.clone());
+        self.histories.doubted = Some(doubt);
         self.fetch_next(ctx);
     }
 
@@ -303,7 +307,10 @@ enum Batch {
     /// Its replay.
     Replay,
     /// Its replay without its beginning, which this consumer may not see (a private message); or other records.
-    Doubtful,
+    Doubtful {
+        /// Its lowest sequence.
+        begins: u64,
+    },
 }
 
 /// Judges a batch by its lowest and highest sequence. Nothing else tells a replay: it begins where it was asked to, and
@@ -313,11 +320,11 @@ fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
     match (batch, stretch.older_than) {
         (None, None) => Batch::Replay,
         (None, Some(_)) => Batch::Other,
-        (Some((_, highest)), Some(older)) if highest < older => Batch::Other,
+        (Some((lowest, highest)), Some(older)) if highest < older || lowest > older => Batch::Other,
         (Some((lowest, _)), _) => match lowest.cmp(&begins) {
             Ordering::Less => Batch::Other,
             Ordering::Equal => Batch::Replay,
-            Ordering::Greater => Batch::Doubtful,
+            Ordering::Greater => Batch::Doubtful { begins: lowest },
         },
     }
 }
@@ -347,8 +354,8 @@ mod tests {
         assert_eq!(hole(Some((4, 9))), Batch::Replay);
         assert_eq!(hole(Some((4, 4))), Batch::Other, "a late record of the hole itself");
         assert_eq!(hole(Some((2, 2))), Batch::Other, "a repeated record from before");
-        assert_eq!(hole(Some((7, 7))), Batch::Doubtful, "a repetition, or all that may be seen");
-        assert_eq!(hole(Some((8, 8))), Batch::Doubtful);
+        assert_eq!(hole(Some((7, 7))), Batch::Doubtful { begins: 7 }, "a repetition, or all that may be seen");
+        assert_eq!(hole(Some((8, 8))), Batch::Other, "without the record that showed the hole");
         assert_eq!(hole(None), Batch::Other);
     }
 
@@ -359,7 +366,7 @@ mod tests {
         assert_eq!(rest(None), Batch::Replay);
         assert_eq!(rest(Some((4, 6))), Batch::Replay);
         assert_eq!(rest(Some((3, 3))), Batch::Other);
-        assert_eq!(rest(Some((5, 5))), Batch::Doubtful);
+        assert_eq!(rest(Some((5, 5))), Batch::Doubtful { begins: 5 });
         assert_eq!(judged(None, None, Some((0, 2))), Batch::Replay);
     }
 }

@@ -6,7 +6,7 @@ mod client;
 
 use std::time::Duration;
 
-use client::{End, Socket, login, post, signup};
+use client::{End, Socket, http, login, post, signup};
 use serde_json::{Value, json};
 use tertulia_emulator::{Emulator, EmulatorConfig, Fault, FaultKind, FaultMode, Side};
 
@@ -80,6 +80,39 @@ async fn logins_are_refused_as_often_as_armed_with_the_status_asked_for() {
     let credentials = json!({"username": "bot2", "password": "secret"});
     assert_eq!(post(&emulator, "/api/account/12345678/login?v=1.3", &credentials).await.0, 401);
     login(&emulator, "bot2").await;
+}
+
+/// A client that gives a login up sooner than it would be answered is let in the next time.
+#[actix_web::test]
+async fn a_slow_login_is_answered_late_and_only_as_often_as_armed() {
+    let emulator = start();
+    emulator.inject(Fault::new(FaultKind::SlowLogin).user("bot1"));
+    let impatient = tokio::time::timeout(Duration::from_millis(500), login(&emulator, "bot1")).await;
+    assert!(impatient.is_err());
+    login(&emulator, "bot1").await;
+    assert_eq!(emulator.summary().faults, 1);
+}
+
+/// On a hostile day some refreshes of a good session are answered 401.
+#[actix_web::test]
+async fn a_refresh_is_refused_on_a_hostile_day() {
+    let emulator = start();
+    let session = login(&emulator, "bot1").await;
+    let cookie = format!("session_id={}", session["sessionId"].as_str().unwrap());
+    let url = format!("https://{}/api/account/12345678/refresh?v=1.3", emulator.listen());
+    let refresh = async || {
+        let request = http(&emulator).post(&url).insert_header(("Cookie", cookie.clone()));
+        request.send_json(&json!({"csrf": session["csrf"]})).await.unwrap().status().as_u16()
+    };
+    assert_eq!(refresh().await, 200);
+    emulator.set_faults(FaultMode::Hostile, 7);
+    let mut statuses = Vec::new();
+    for _ in 0..30 {
+        statuses.push(refresh().await);
+    }
+    emulator.set_faults(FaultMode::None, 0);
+    assert_eq!(refresh().await, 200);
+    assert!(statuses.contains(&401) && statuses.contains(&200), "{statuses:?}");
 }
 
 #[actix_web::test]

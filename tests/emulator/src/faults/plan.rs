@@ -68,6 +68,8 @@ struct Odds {
     refuse_login: f64,
     slow_login: f64,
     refuse_refresh: f64,
+    /// A message so late that its conversation may be gone.
+    late_message: f64,
 }
 
 const FLAKY: Odds = Odds {
@@ -82,6 +84,7 @@ const FLAKY: Odds = Odds {
     refuse_login: 0.0,
     slow_login: 0.0,
     refuse_refresh: 0.0,
+    late_message: 0.0,
 };
 
 const HOSTILE: Odds = Odds {
@@ -91,14 +94,33 @@ const HOSTILE: Odds = Odds {
     refuse_login: 0.2,
     slow_login: 0.2,
     refuse_refresh: 0.3,
+    late_message: 0.002,
     ..FLAKY
 };
+
+/// Where chance comes from: a stream for each kind of decision, so that the tenth login or the third strike of a seed is
+/// the same however many frames went out before.
+#[derive(Debug)]
+struct Streams {
+    requests: StdRng,
+    frames: StdRng,
+    logins: StdRng,
+    strikes: StdRng,
+}
+
+impl Streams {
+    fn of(seed: u64) -> Self {
+        let mut seeds = StdRng::seed_from_u64(seed);
+        let [requests, frames, logins, strikes] = std::array::from_fn(|_| StdRng::seed_from_u64(seeds.random()));
+        Self { requests, frames, logins, strikes }
+    }
+}
 
 /// Decides what goes wrong, and counts it.
 #[derive(Debug)]
 pub(crate) struct FaultPlan {
     mode: FaultMode,
-    random: StdRng,
+    streams: Streams,
     injected: u64,
     armed: HashMap<(SocketId, FaultKind), (usize, Option<u16>)>,
     /// Armed for the next socket of a user who had none.
@@ -115,7 +137,7 @@ impl FaultPlan {
     pub(crate) fn new(mode: FaultMode, seed: u64) -> Self {
         Self {
             mode,
-            random: StdRng::seed_from_u64(seed),
+            streams: Streams::of(seed),
             injected: 0,
             armed: HashMap::new(),
             awaiting: Vec::new(),
@@ -129,7 +151,7 @@ impl FaultPlan {
     /// Another mode from now on; what was armed and counted stays.
     pub(crate) fn set_mode(&mut self, mode: FaultMode, seed: u64) {
         self.mode = mode;
-        self.random = StdRng::seed_from_u64(seed);
+        self.streams = Streams::of(seed);
         self.burst = 0;
         self.next_strike = 0;
     }
@@ -156,10 +178,22 @@ impl FaultPlan {
         }
     }
 
-    fn strikes(&mut self, chance: f64) -> bool {
-        let hit = chance > 0.0 && self.random.random_bool(chance);
+    fn hits(&mut self, stream: fn(&mut Streams) -> &mut StdRng, chance: f64) -> bool {
+        let hit = chance > 0.0 && stream(&mut self.streams).random_bool(chance);
         self.injected += u64::from(hit);
         hit
+    }
+
+    fn hits_request(&mut self, chance: f64) -> bool {
+        self.hits(|streams| &mut streams.requests, chance)
+    }
+
+    fn hits_frame(&mut self, chance: f64) -> bool {
+        self.hits(|streams| &mut streams.frames, chance)
+    }
+
+    fn hits_login(&mut self, chance: f64) -> bool {
+        self.hits(|streams| &mut streams.logins, chance)
     }
 
     /// Arms a fault for the next frames or requests of a socket.
@@ -214,11 +248,11 @@ impl FaultPlan {
             self.injected += 1;
             return RequestFate::Refuse(429);
         }
-        if self.strikes(odds.throttle) {
-            self.burst = self.random.random_range(2..10);
+        if self.hits_request(odds.throttle) {
+            self.burst = self.streams.requests.random_range(2..10);
             return RequestFate::Refuse(429);
         }
-        if publishes && self.strikes(odds.drop_after_publish) {
+        if publishes && self.hits_request(odds.drop_after_publish) {
             return RequestFate::DropAfter;
         }
         RequestFate::Proceed
@@ -261,24 +295,27 @@ impl FaultPlan {
 
     fn drawn_frame(&mut self, kind: FrameKind) -> Option<FrameFate> {
         let odds = self.odds()?;
-        let some_millis = |plan: &mut Self, from, to| Duration::from_millis(plan.random.random_range(from..to));
+        let some_millis = |plan: &mut Self, from, to| Duration::from_millis(plan.streams.frames.random_range(from..to));
         match kind {
-            FrameKind::Answer => self.strikes(odds.late_answer).then(|| FrameFate::Late(some_millis(self, 5, 80))),
+            FrameKind::Answer => self.hits_frame(odds.late_answer).then(|| FrameFate::Late(some_millis(self, 5, 80))),
             FrameKind::Snapshot => {
-                self.strikes(odds.stale_snapshot).then(|| FrameFate::Late(some_millis(self, 100, 500)))
+                self.hits_frame(odds.stale_snapshot).then(|| FrameFate::Late(some_millis(self, 100, 500)))
             }
-            FrameKind::ConversationUpsert | FrameKind::Routing if self.strikes(odds.reorder) => {
+            FrameKind::ConversationUpsert | FrameKind::Routing if self.hits_frame(odds.reorder) => {
                 Some(FrameFate::Late(some_millis(self, 10, 60)))
             }
-            _ if self.strikes(odds.duplicate) => Some(FrameFate::Twice(some_millis(self, 0, 40))),
-            _ if self.strikes(odds.late_notification) => Some(FrameFate::Late(some_millis(self, 5, 120))),
+            FrameKind::Message if self.hits_frame(odds.late_message) => {
+                Some(FrameFate::Late(some_millis(self, 900, 1_500)))
+            }
+            _ if self.hits_frame(odds.duplicate) => Some(FrameFate::Twice(some_millis(self, 0, 40))),
+            _ if self.hits_frame(odds.late_notification) => Some(FrameFate::Late(some_millis(self, 5, 120))),
             _ => None,
         }
     }
 
     /// Whether the trees of the next change lose their last content event.
     pub(crate) fn omits_last_content(&mut self) -> bool {
-        self.odds().is_some_and(|odds| self.strikes(odds.omit_last_content))
+        self.odds().is_some_and(|odds| self.hits_frame(odds.omit_last_content))
     }
 
     /// Arms the next logins.
@@ -299,18 +336,18 @@ impl FaultPlan {
             return self.logins.remove(place).0;
         }
         let Some(odds) = self.odds() else { return LoginFate::Proceed };
-        if self.strikes(odds.refuse_login) {
-            return LoginFate::Refuse(if self.random.random_bool(0.5) { 429 } else { 503 });
+        if self.hits_login(odds.refuse_login) {
+            return LoginFate::Refuse(if self.streams.logins.random_bool(0.5) { 429 } else { 503 });
         }
-        if self.strikes(odds.slow_login) {
-            return LoginFate::Slow(Duration::from_millis(self.random.random_range(200..1_500)));
+        if self.hits_login(odds.slow_login) {
+            return LoginFate::Slow(Duration::from_millis(self.streams.logins.random_range(200..1_500)));
         }
         LoginFate::Proceed
     }
 
     /// Whether a refresh is answered 401.
     pub(crate) fn refuses_refresh(&mut self) -> bool {
-        self.odds().is_some_and(|odds| self.strikes(odds.refuse_refresh))
+        self.odds().is_some_and(|odds| self.hits_login(odds.refuse_refresh))
     }
 
     /// Whether it is time for the plan to strike.
@@ -325,14 +362,14 @@ impl FaultPlan {
             return None;
         }
         let first = self.next_strike == 0;
-        self.next_strike = now + self.random.random_range(300..500);
+        self.next_strike = now + self.streams.strikes.random_range(300..500);
         self.strike_brand = !self.strike_brand;
         let (wanted, other) = if self.strike_brand { (brand, consumer) } else { (consumer, brand) };
         let sockets = if wanted.is_empty() { other } else { wanted };
         if first || sockets.is_empty() {
             return None;
         }
-        let socket = sockets[self.random.random_range(0..sockets.len())];
+        let socket = sockets[self.streams.strikes.random_range(0..sockets.len())];
         let strikes: &[Strike] = match self.mode {
             FaultMode::Hostile => &[
                 Strike::Cut,
@@ -348,7 +385,7 @@ impl FaultPlan {
             _ => &[Strike::Cut, Strike::Cut, Strike::Close(1001), Strike::Close(1011)],
         };
         self.injected += 1;
-        Some((socket, strikes[self.random.random_range(0..strikes.len())]))
+        Some((socket, strikes[self.streams.strikes.random_range(0..strikes.len())]))
     }
 }
 
@@ -366,6 +403,58 @@ mod tests {
         };
         assert_eq!(fates(7), fates(7));
         assert_ne!(fates(7), fates(8));
+    }
+
+    /// What one kind of decision comes to does not depend on how often another was made.
+    #[test]
+    fn the_same_seed_refuses_the_same_logins_and_strikes_the_same_however_much_is_said() {
+        let sockets = [SocketId(1), SocketId(2), SocketId(3)];
+        let plan = |seed, frames| {
+            let mut plan = FaultPlan::new(FaultMode::Hostile, seed);
+            let mut moment = |tick: u64| {
+                for _ in 0..frames {
+                    plan.frame(TARGET, FrameKind::Message);
+                    plan.request(TARGET, true);
+                }
+                (plan.login("bot1"), plan.refuses_refresh(), plan.strike(tick * 500, &sockets, &[]))
+            };
+            (1..100).map(&mut moment).collect::<Vec<_>>()
+        };
+        assert_eq!(plan(7, 0), plan(7, 30));
+        assert_ne!(plan(7, 0), plan(8, 0));
+    }
+
+    /// Everything that a hostile day promises happens on it.
+    #[test]
+    fn a_hostile_day_has_every_kind_of_fault() {
+        let mut plan = FaultPlan::new(FaultMode::Hostile, 1);
+        let logins: Vec<LoginFate> = (0..100).map(|_| plan.login("bot1")).collect();
+        assert!(logins.contains(&LoginFate::Refuse(429)) && logins.contains(&LoginFate::Refuse(503)));
+        assert!(logins.iter().any(|fate| matches!(fate, LoginFate::Slow(_))));
+        assert!((0..100).any(|_| plan.refuses_refresh()));
+        let requests: Vec<RequestFate> = (0..10_000).map(|_| plan.request(TARGET, true)).collect();
+        assert!(requests.windows(3).any(|three| three == [RequestFate::Refuse(429); 3]), "a burst");
+        assert!(requests.contains(&RequestFate::DropAfter));
+        let late = |plan: &mut FaultPlan, kind, least: u64| {
+            let late = |fate| matches!(fate, FrameFate::Late(after) if after >= Duration::from_millis(least));
+            (0..10_000).any(|_| late(plan.frame(TARGET, kind)))
+        };
+        assert!(late(&mut plan, FrameKind::Snapshot, 100) && late(&mut plan, FrameKind::Message, 900));
+        assert!((0..10_000).any(|_| matches!(plan.frame(TARGET, FrameKind::Message), FrameFate::Twice(_))));
+        let strikes: Vec<Strike> = (1..500)
+            .filter_map(|tick| plan.strike(tick * 500, &[SocketId(1)], &[]))
+            .map(|(_, strike)| strike)
+            .collect();
+        let all = [
+            Strike::Cut,
+            Strike::Close(1011),
+            Strike::Close(4407),
+            Strike::ExpireToken(None),
+            Strike::HalfOpen,
+            Strike::Malformed,
+            Strike::Oversize,
+        ];
+        assert!(all.iter().all(|strike| strikes.contains(strike)));
     }
 
     #[test]
