@@ -55,6 +55,10 @@ fn impatient(settings: ConnectionSettings) -> ConnectionSettings {
         backoff_max: Duration::from_secs(1),
         keep_alive_every: Duration::from_secs(2),
         dead_after: Duration::from_secs(5),
+        login_backoff_base: Duration::from_millis(500),
+        login_backoff_max: Duration::from_secs(2),
+        throttled_for: Duration::from_millis(500),
+        verify_timeout: Duration::from_secs(5),
         ..settings.policy
     };
     ConnectionSettings { policy, ..settings }

@@ -73,6 +73,21 @@ async fn faults_are_set_by_mode_or_struck_one_at_a_time_and_nonsense_is_refused(
 }
 
 #[actix_web::test]
+async fn every_fault_can_be_asked_for_by_its_name() {
+    let emulator = start();
+    let names = "drop close half-open refuse-login slow-login expire-token delay duplicate reorder malformed oversize \
+        throttle error stale-snapshot delete-then-late";
+    for name in names.split_whitespace() {
+        let hit = json_call(&emulator, "POST", "/faults", json!({"fault": name, "user": "bot1", "count": 1})).await;
+        assert_eq!(hit, json!({"hit": 0}), "{name}");
+    }
+    for mode in ["flaky", "hostile", "none"] {
+        let told = json_call(&emulator, "POST", "/faults", json!({"mode": mode, "seed": 7})).await;
+        assert_eq!(told, json!({"mode": mode, "seed": 7}));
+    }
+}
+
+#[actix_web::test]
 async fn simulated_traffic_opens_speaks_and_counts_its_answers() {
     let emulator = start();
     let mut agent = Socket::agent(&emulator, "bot1").await;
