@@ -1,5 +1,6 @@
-//! `tertulia-bench`: the load run, and the platform stand-in it runs against in a process of its own.
+//! `tertulia-bench`: the load run, the platform stand-in it runs against in a process of its own, and chaos.
 
+mod chaos;
 mod load;
 mod machine;
 mod platform;
@@ -36,6 +37,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Kill the service under a misbehaving platform, again and again; prove that nothing is lost or done twice
+    Chaos(chaos::ChaosOptions),
     /// Print what the results depend on: machine, compiler and commit
     Machine,
     /// One run, printed as JSON
@@ -77,6 +80,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             report.print(json)?;
         }
+        Command::Chaos(options) => return actix_rt::System::new().block_on(chaos::run(&options)),
         Command::Machine => println!("{}", Machine::here()),
         Command::Run { conversations, pressure } => {
             let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;

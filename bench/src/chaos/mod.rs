@@ -1,0 +1,186 @@
+//! Chaos: the real service on a platform that misbehaves, killed again and again, and the proof that nothing was lost
+//! and nothing was done twice.
+
+mod bot;
+mod oracle;
+mod plan;
+mod service;
+mod stream;
+mod trial;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, stream as streams};
+use tertulia_emulator::FaultMode;
+
+use plan::Plan;
+use trial::Verdict;
+
+/// How much chaos.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tertulia-bench chaos --seeds 20 --kills 4")]
+pub(crate) struct ChaosOptions {
+    /// Trials, each with a seed of its own
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Minutes in which trials are begun, instead of a number of them
+    #[arg(long, value_name = "M", conflicts_with = "seeds", value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: Option<u64>,
+    /// The first seed; the others follow it
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// How often the service is ended in each trial
+    #[arg(long, value_name = "K", default_value_t = 4)]
+    kills: u32,
+    /// Trials at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
+    together: u64,
+    /// The service to test, instead of one built now
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Where the evidence of failed trials is kept
+    #[arg(long, value_name = "DIR", default_value = "chaos-evidence")]
+    evidence: PathBuf,
+    /// Print one JSON object for each trial instead of lines and a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries the trials out. Fails if in any of them something does not hold.
+pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => build()?,
+    };
+    let begun = Instant::now();
+    let until = options.minutes.map(|minutes| begun + Duration::from_secs(minutes * 60));
+    let goes_on = |number: &u64| match until {
+        Some(until) => Instant::now() < until,
+        None => *number < options.seeds,
+    };
+    let seeds = streams::iter((0..).take_while(goes_on)).map(|number| options.seed + number);
+    let mut verdicts = seeds
+        .map(|seed| trial(Plan::of(seed, options.kills), &binary, &options.evidence))
+        .buffer_unordered(usize::try_from(options.together)?);
+    let mut all = Vec::new();
+    while let Some(verdict) = verdicts.next().await {
+        let verdict = verdict?;
+        if options.json {
+            println!("{}", serde_json::to_string(&verdict)?);
+        } else {
+            print(&verdict, options);
+        }
+        all.push(verdict);
+    }
+    if !options.json {
+        print_table(&all);
+    }
+    let clean = all.iter().all(|verdict| verdict.violations.is_empty());
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One trial in a directory of its own, which stays if it fails.
+async fn trial(plan: Plan, binary: &Path, evidence: &Path) -> anyhow::Result<Verdict> {
+    let seed = plan.seed;
+    let directory = tempfile::Builder::new().prefix("tertulia-chaos-").tempdir()?;
+    let verdict = trial::run(plan, binary, directory.path()).await.with_context(|| format!("seed {seed}"))?;
+    if !verdict.violations.is_empty() {
+        let kept = evidence.join(format!("seed-{seed}"));
+        let _ = fs::remove_dir_all(&kept);
+        copy(directory.path(), &kept).with_context(|| format!("cannot keep the evidence in {}", kept.display()))?;
+    }
+    Ok(verdict)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds the service beside this program.
+fn build() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let directory = own.parent().context("this program is nowhere")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "tertulia", "--bin", "tertulia"]);
+    cargo.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    if let Some(target) = directory.parent() {
+        cargo.arg("--target-dir").arg(target);
+    }
+    anyhow::ensure!(cargo.status().context("cannot run cargo")?.success(), "the service cannot be built");
+    Ok(directory.join("tertulia"))
+}
+
+fn mode(faults: FaultMode) -> &'static str {
+    match faults {
+        FaultMode::None => "none",
+        FaultMode::Flaky => "flaky",
+        FaultMode::Hostile => "hostile",
+    }
+}
+
+fn print(verdict: &Verdict, options: &ChaosOptions) {
+    let Verdict { plan, lives, faults, messages, replies, events, breaks, again, seconds, violations } = verdict;
+    let outcome = if violations.is_empty() { "ok" } else { "FAILED" };
+    let again: u32 = again.iter().map(|(_, times)| times).sum();
+    println!(
+        "seed {:>4} {:<7} {outcome}: {messages} messages, {replies} replies, {events} events, {faults} faults, {lives} \
+         lives, {breaks} breaks, asked again {again} times, {seconds:.1} s",
+        plan.seed,
+        mode(plan.faults),
+    );
+    const SHOWN: usize = 10;
+    for violation in violations.iter().take(SHOWN) {
+        println!("    {violation}");
+    }
+    if violations.len() > SHOWN {
+        println!("    and {} more", violations.len() - SHOWN);
+    }
+    if !violations.is_empty() {
+        println!(
+            "    evidence in {}; replay with: chaos --seeds 1 --seed {} --kills {}",
+            options.evidence.join(format!("seed-{}", plan.seed)).display(),
+            plan.seed,
+            plan.ends.len()
+        );
+    }
+}
+
+fn print_table(all: &[Verdict]) {
+    println!("\n| faults | trials | failed | messages | replies | events | faults injected | lives | asked again |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for faults in [FaultMode::None, FaultMode::Flaky, FaultMode::Hostile] {
+        let of: Vec<&Verdict> = all.iter().filter(|verdict| verdict.plan.faults == faults).collect();
+        let sum = |count: fn(&Verdict) -> u64| of.iter().map(|verdict| count(verdict)).sum::<u64>();
+        println!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            mode(faults),
+            of.len(),
+            sum(|verdict| u64::from(!verdict.violations.is_empty())),
+            sum(|verdict| verdict.messages),
+            sum(|verdict| verdict.replies),
+            sum(|verdict| verdict.events as u64),
+            sum(|verdict| verdict.faults),
+            sum(|verdict| verdict.lives.into()),
+            sum(|verdict| verdict.again.iter().map(|(_, times)| u64::from(*times)).sum()),
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! What must hold in the end, whatever happened: the platform's ledger, the event log and what the bot saw, compared.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use tertulia_emulator::LedgerEntry;
+
+use super::{
+    bot::{Outcome, Place, key, reply},
+    stream::Cursor,
+};
+
+/// Everything that is compared.
+pub(crate) struct Evidence<'e> {
+    pub(crate) ledger: &'e [LedgerEntry],
+    /// The whole log, read from its start.
+    pub(crate) log: &'e [(Option<Cursor>, Value)],
+    /// What the bot was sent over all its streams.
+    pub(crate) heard: &'e [(Option<Cursor>, Value)],
+    pub(crate) answers: &'e HashMap<Place, Option<Outcome>>,
+}
+
+/// What does not hold, one line each; nothing is the promise kept.
+pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    places_of_events(evidence.log, "the log", &mut found);
+    places_of_events(evidence.heard, "the bot's stream", &mut found);
+    event_sequences(evidence.log, &mut found);
+    messages(evidence.ledger, evidence.log, "the log", &mut found);
+    messages(evidence.ledger, evidence.heard, "the bot's stream", &mut found);
+    commands(evidence.log, evidence.answers, &mut found);
+    replies(evidence.ledger, evidence.answers, &mut found);
+    found
+}
+
+fn kind(event: &Value) -> &str {
+    event["type"].as_str().and_then(|kind| kind.strip_prefix("tertulia.")).unwrap_or_default()
+}
+
+/// Cursors are of one epoch and grow; nobody is told that something is missing.
+fn places_of_events(events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
+    let mut last: Option<&Cursor> = None;
+    for (cursor, event) in events {
+        if kind(event) == "gap" {
+            found.push(format!("{where_} has a gap: {event}"));
+        }
+        let Some(cursor) = cursor else { continue };
+        if event["id"] != cursor.to_string() {
+            found.push(format!("{where_}: an event at {cursor} calls itself {}", event["id"]));
+        }
+        if last.is_some_and(|last| last.epoch != cursor.epoch || last.offset >= cursor.offset) {
+            found
+                .push(format!("{where_}: {cursor} comes behind {}", last.map(ToString::to_string).unwrap_or_default()));
+        }
+        last = Some(cursor);
+    }
+}
+
+/// Per conversation `sequence` grows by one over all lives of the service (promise 1).
+fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
+    let mut last: HashMap<(&str, &str), u64> = HashMap::new();
+    for (_, event) in log {
+        let (Some(source), Some(subject)) = (event["source"].as_str(), event["subject"].as_str()) else { continue };
+        let Some(sequence) = event["sequence"].as_str() else { continue };
+        let Ok(sequence) = sequence.parse::<u64>() else {
+            found.push(format!("an event of {subject} has the sequence {sequence:?}"));
+            continue;
+        };
+        let before = last.insert((source, subject), sequence).unwrap_or_default();
+        if sequence != before + 1 {
+            found.push(format!("{source} {subject}: sequence {sequence} behind {before}: {}", event["id"]));
+        }
+    }
+}
+
+/// Every message of the ledger is told exactly once, in the order of its dialog (promises 1 and 2).
+fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
+    let mut told: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
+    for (_, event) in events.iter().filter(|(_, event)| kind(event) == "message") {
+        let (conversation, dialog) = (event["subject"].as_str(), event["data"]["dialogId"].as_str());
+        if let (Some(conversation), Some(dialog), Some(sequence)) =
+            (conversation, dialog, event["data"]["sequence"].as_u64())
+        {
+            told.entry((conversation, dialog)).or_default().push(sequence);
+        }
+    }
+    let mut accepted: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
+    for entry in ledger.iter().filter(|entry| entry.kind == "ContentEvent") {
+        accepted.entry((&entry.conversation, &entry.dialog)).or_default().push(entry.sequence);
+    }
+    for (place, accepted) in &accepted {
+        let told = told.remove(place).unwrap_or_default();
+        if told != *accepted {
+            let (conversation, dialog) = place;
+            found.push(format!("{where_}: {conversation} dialog {dialog}: {told:?} instead of {accepted:?}"));
+        }
+    }
+    for ((conversation, dialog), told) in told {
+        found.push(format!("{where_}: {conversation} dialog {dialog}: {told:?} instead of nothing"));
+    }
+}
+
+/// Each command is told to have been carried out once, and none to have failed (promise 4).
+fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
+    let mut sent: HashMap<&str, u32> = HashMap::new();
+    for (_, event) in log {
+        match kind(event) {
+            "command-sent" => *sent.entry(event["data"]["key"].as_str().unwrap_or_default()).or_default() += 1,
+            "command-failed" => found.push(format!("a command failed: {event}")),
+            _ => {}
+        }
+    }
+    for (conversation, _, sequence) in answers.keys() {
+        let key = key(conversation, *sequence);
+        match sent.remove(key.as_str()).unwrap_or_default() {
+            1 => {}
+            times => found.push(format!("command {key} is told to be sent {times} times")),
+        }
+    }
+    for key in sent.keys() {
+        found.push(format!("a command {key:?} that nobody gave"));
+    }
+}
+
+/// Each consumer's message has one reply in the ledger, where its sender was told (promises 4 and 5).
+fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
+    let mut published: HashMap<(&str, &str, String), Vec<u64>> = HashMap::new();
+    let content = ledger.iter().filter(|entry| entry.kind == "ContentEvent");
+    let (consumers, agents): (Vec<_>, Vec<_>) = content.partition(|entry| entry.role == "CONSUMER");
+    for entry in agents {
+        let text = entry.text.clone().unwrap_or_default();
+        published.entry((&entry.conversation, &entry.dialog, text)).or_default().push(entry.sequence);
+    }
+    for LedgerEntry { conversation, dialog, sequence, .. } in consumers {
+        let replies = published.remove(&(conversation, dialog, reply(*sequence))).unwrap_or_default();
+        let outcome = answers.get(&(conversation.clone(), dialog.clone(), *sequence));
+        match (outcome, &replies[..]) {
+            (Some(Some(Ok(told))), [reply]) if told == reply => {}
+            (outcome, replies) => found.push(format!(
+                "{conversation} message {sequence}: replies at {replies:?}, its sender was told {outcome:?}"
+            )),
+        }
+    }
+    for ((conversation, _, text), replies) in published {
+        found.push(format!("{conversation}: {text:?} at {replies:?} answers nothing"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    type Log = Vec<(Option<Cursor>, Value)>;
+
+    fn entry(sequence: u64, role: &str, text: &str) -> LedgerEntry {
+        LedgerEntry {
+            conversation: "c".into(),
+            dialog: "d".into(),
+            sequence,
+            role: role.into(),
+            originator: String::new(),
+            audience: "ALL".into(),
+            kind: "ContentEvent".into(),
+            text: Some(text.into()),
+            metadata: Value::Null,
+            time: 0,
+        }
+    }
+
+    fn event(offset: u64, sequence: u64, kind: &str, data: Value) -> (Option<Cursor>, Value) {
+        let cursor = Cursor { epoch: "e".into(), offset };
+        let event = json!({"id": cursor.to_string(), "source": "s", "subject": "c", "type": format!("tertulia.{kind}"),
+            "sequence": sequence.to_string(), "data": data});
+        (Some(cursor), event)
+    }
+
+    fn message(offset: u64, sequence: u64, of: u64) -> (Option<Cursor>, Value) {
+        event(offset, sequence, "message", json!({"dialogId": "d", "sequence": of}))
+    }
+
+    /// A question and its answer, as they should be.
+    fn right() -> (Vec<LedgerEntry>, Log, HashMap<Place, Option<Outcome>>) {
+        let ledger = vec![entry(0, "CONSUMER", "hi"), entry(1, "ASSIGNED_AGENT", "answer to 0")];
+        let sent = event(2, 2, "command-sent", json!({"key": "c/0"}));
+        let answers = HashMap::from([(("c".to_owned(), "d".to_owned(), 0), Some(Ok(1)))]);
+        (ledger, vec![message(1, 1, 0), sent, message(3, 3, 1)], answers)
+    }
+
+    fn judged(ledger: &[LedgerEntry], log: &Log, answers: &HashMap<Place, Option<Outcome>>) -> Vec<String> {
+        let heard: Log = log.iter().filter(|(_, event)| kind(event) == "message").cloned().collect();
+        violations(&Evidence { ledger, log, heard: &heard, answers })
+    }
+
+    #[test]
+    fn what_is_right_is_no_violation() {
+        let (ledger, log, answers) = right();
+        assert_eq!(judged(&ledger, &log, &answers), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_message_that_is_lost_told_twice_or_out_of_order_is_found() {
+        let (ledger, log, answers) = right();
+        let mut lost = log.clone();
+        lost.pop();
+        assert_eq!(judged(&ledger, &lost, &answers).len(), 2, "in the log and the stream");
+        let twice = [log.clone(), vec![message(4, 4, 1)]].concat();
+        assert_eq!(judged(&ledger, &twice, &answers).len(), 2);
+        let mut swapped = log;
+        swapped[0] = message(1, 1, 1);
+        swapped[2] = message(3, 3, 0);
+        assert_eq!(judged(&ledger, &swapped, &answers).len(), 2);
+    }
+
+    #[test]
+    fn a_hole_in_the_sequences_of_events_is_found() {
+        let (ledger, mut log, answers) = right();
+        log[2] = message(3, 4, 1);
+        assert_eq!(judged(&ledger, &log, &answers), ["s c: sequence 4 behind 2: \"e-3\""]);
+    }
+
+    #[test]
+    fn an_event_that_comes_again_or_of_another_epoch_is_found() {
+        let (ledger, mut log, answers) = right();
+        log[1].0 = Cursor::parse("e-1");
+        log[1].1["id"] = "e-1".into();
+        assert_eq!(judged(&ledger, &log, &answers), ["the log: e-1 comes behind e-1"]);
+        log[1].0 = Cursor::parse("f-2");
+        log[1].1["id"] = "f-2".into();
+        assert_eq!(judged(&ledger, &log, &answers).len(), 2, "there and back");
+    }
+
+    #[test]
+    fn a_reply_that_is_missing_repeated_or_elsewhere_than_told_is_found() {
+        let (mut ledger, log, mut answers) = right();
+        for told in [Some(Ok(2)), Some(Err("502".to_owned())), None] {
+            answers.insert(("c".to_owned(), "d".to_owned(), 0), told);
+            assert_eq!(judged(&ledger, &log, &answers).len(), 1);
+        }
+        let (_, _, answers) = right();
+        ledger.push(entry(2, "ASSIGNED_AGENT", "answer to 0"));
+        let log = [log, vec![message(4, 4, 2)]].concat();
+        assert_eq!(judged(&ledger, &log, &answers).len(), 1);
+    }
+
+    #[test]
+    fn a_command_that_failed_or_is_told_twice_or_never_is_found() {
+        let (ledger, log, answers) = right();
+        let failed = [log.clone(), vec![event(4, 4, "command-failed", json!({"key": "c/0"}))]].concat();
+        assert_eq!(judged(&ledger, &failed, &answers).len(), 1);
+        let twice = [log.clone(), vec![event(4, 4, "command-sent", json!({"key": "c/0"}))]].concat();
+        assert_eq!(judged(&ledger, &twice, &answers), ["command c/0 is told to be sent 2 times"]);
+        let mut never = log;
+        never[1] = event(2, 2, "skill-change", json!({}));
+        assert_eq!(judged(&ledger, &never, &answers), ["command c/0 is told to be sent 0 times"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! The service under test: the real binary in a process of its own, on a directory that outlives it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tertulia_emulator::Emulator;
+use tokio::{
+    fs::OpenOptions,
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+use super::plan::Signal;
+
+/// How long a drain may take before it counts as hung: what the service allows itself, and some.
+const DRAINED_WITHIN: Duration = Duration::from_secs(40);
+
+/// Where the service listens now; nothing while it is away.
+pub(crate) type Address = watch::Receiver<Option<String>>;
+
+/// The service, started again and again.
+pub(crate) struct Service {
+    binary: PathBuf,
+    configuration: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+    tell: watch::Sender<Option<String>>,
+    /// How often it was started.
+    pub(crate) lives: u32,
+}
+
+impl Service {
+    /// A service that is not started yet; everything it keeps is in `directory`.
+    pub(crate) fn new(binary: &Path, directory: &Path, emulator: &Emulator, bots: u32) -> anyhow::Result<Self> {
+        let authority = directory.join("ca.pem");
+        emulator.write_ca(&authority)?;
+        let mut text = format!(
+            "[platform]\ndiscovery = \"https://{}\"\nca_file = {authority:?}\n\n[engine]\nkind = \"embedded\"\n\
+             path = {:?}\n\n[gateway]\nlisten = \"127.0.0.1:0\"\n",
+            emulator.listen(),
+            directory.join("data"),
+        );
+        for number in 1..=bots {
+            text.push_str(&format!(
+                "\n[[connections]]\nid = \"bots-{number}\"\naccount = {:?}\nrole = \"brand\"\n\
+                 login = {{ username = \"bot{number}\", password = {{ env = \"BOT_PASSWORD\" }} }}\n\
+                 rings = \"accept\"\nagent_state = \"ONLINE\"\n",
+                emulator.account(),
+            ));
+        }
+        let configuration = directory.join("tertulia.toml");
+        fs::write(&configuration, text)?;
+        Ok(Self {
+            binary: binary.to_owned(),
+            configuration,
+            log: directory.join("service.log"),
+            child: None,
+            tell: watch::Sender::new(None),
+            lives: 0,
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Address {
+        self.tell.subscribe()
+    }
+
+    /// Starts it, and does not wait for it to listen.
+    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
+        let mut child = Command::new(&self.binary)
+            .args(["run", "--log-format", "json", "--config"])
+            .arg(&self.configuration)
+            .env_clear()
+            .env("BOT_PASSWORD", "secret")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        self.lives += 1;
+        let lines = BufReader::new(child.stderr.take().context("the service has no standard error")?);
+        let mut log = OpenOptions::new().create(true).append(true).open(&self.log).await?;
+        let tell = self.tell.clone();
+        self.child = Some(child);
+        // Ends with the life of the process.
+        actix_rt::spawn(async move {
+            let mut lines = lines.lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Ok(Value::Object(entry)) = serde_json::from_str(&line)
+                    && entry.get("message").is_some_and(|message| message == "running")
+                    && let Some(gateway) = entry.get("gateway").and_then(Value::as_str)
+                {
+                    tell.send_replace(Some(gateway.to_owned()));
+                }
+                let _ = log.write_all(format!("{line}\n").as_bytes()).await;
+            }
+        });
+        Ok(())
+    }
+
+    /// Waits until it listens.
+    pub(crate) async fn listening(&self) -> anyhow::Result<String> {
+        let mut address = self.address();
+        let listening = timeout(Duration::from_secs(60), address.wait_for(Option::is_some)).await;
+        let address = listening.context("the service does not listen")??.clone();
+        address.context("the service does not listen")
+    }
+
+    /// Waits for an end that nobody asked for.
+    pub(crate) async fn fell(&mut self) -> anyhow::Result<ExitStatus> {
+        match &mut self.child {
+            Some(child) => Ok(child.wait().await?),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends it. A drain must end by itself, in time, and well.
+    pub(crate) async fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        if signal == Signal::Terminate
+            && let Some(id) = child.id()
+        {
+            let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+            anyhow::ensure!(sent.success(), "the signal could not be sent");
+            // What ended before it was ready to listen for signals has nothing to drain.
+            let was_running = self.tell.borrow().is_some();
+            let status = timeout(DRAINED_WITHIN, child.wait()).await.context("the drain did not end")??;
+            anyhow::ensure!(status.success() || !was_running, "the drain ended with {status}");
+        } else {
+            child.kill().await?;
+        }
+        self.tell.send_replace(None);
+        Ok(())
+    }
+}
