@@ -12,7 +12,7 @@ use tertulia_actors::{
     conversation::ConversationHandle,
     core::{command::SetAgentNote, time::Timestamp, ums},
 };
-use tertulia_emulator::EmulatorConfig;
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
 fn note(text: &str, time: i64) -> SetAgentNote {
     SetAgentNote::new(text.to_owned(), Timestamp(time))
@@ -61,4 +61,22 @@ async fn two_writers_at_the_same_time_lose_no_note() {
     let mut written = notes(&mine).await;
     written.sort();
     assert_eq!(written, ["a0", "a1", "a2", "a3", "a4", "b0", "b1", "b2", "b3", "b4", "last"]);
+}
+
+/// NT-3: the second note of one handle does not wait for the state that shows the first. The states come late and in
+/// any order, and nobody's note is lost.
+#[actix_rt::test]
+async fn a_note_that_no_state_has_shown_yet_is_not_lost_by_the_next() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let conversation = stage.conversation(&bot).await;
+    conversation.set_agent_note(note("0", 0)).await.unwrap();
+    for number in 1..6 {
+        stage.emulator.inject(Fault::new(FaultKind::Reorder).user("bot1").count(1));
+        conversation.set_agent_note(note(&number.to_string(), number)).await.unwrap();
+    }
+    // The state that tells of this tells what the note is now, too.
+    conversation.set_ttr(ums::TtrType::Urgent, 0).await.unwrap();
+    stage.event("ttr-change").await;
+    assert_eq!(notes(&conversation).await, ["0", "1", "2", "3", "4", "5"]);
 }

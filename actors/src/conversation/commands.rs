@@ -271,10 +271,13 @@ impl Conversation {
         // What the answer brings may move the queue: the command stays in flight until its outcome is decided.
         let outcome = answer.and_then(|answer| self.read_answer(kind, &answer, done, ctx));
         let failure = match outcome {
-            Ok(done) => match self.amended() {
-                Some(amended) => return self.send(amended, ctx),
-                None => return self.finish_and_go_on(Ok(done), ctx),
-            },
+            Ok(done) => {
+                self.confirm_first();
+                match self.amended() {
+                    Some(amended) => return self.send(amended, ctx),
+                    None => return self.finish_and_go_on(Ok(done), ctx),
+                }
+            }
             Err(failure) => failure,
         };
         let again = State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) };
@@ -322,6 +325,12 @@ impl Conversation {
         let limits = &self.upstream.settings.limits;
         let amended = command.amend(&sent.planned, sent.amended.as_ref(), &self.model, &identity, limits);
         sent.amended = amended.or(sent.amended.take());
+    }
+
+    fn confirm_first(&mut self) {
+        if let Some(Waiting { state: State::InFlight(sent), .. }) = self.commands.waiting.front() {
+            sent.planned.confirmed(&mut self.model);
+        }
     }
 
     fn amended(&mut self) -> Option<PlannedRequest> {

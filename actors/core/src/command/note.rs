@@ -59,10 +59,10 @@ impl Planner<'_> {
         Ok(self.update(vec![FieldChange::Note { note: note.to_owned() }], Repeat::ReadStateThenAct))
     }
 
-    /// The note is written into the field as it is now, and planned anew on a later one where a state shows that it
-    /// was lost.
+    /// The note is written into the field as it is now, as far as states and what was written here tell, and planned
+    /// anew on a later one where a state shows that it was lost.
     pub(super) fn set_agent_note(&self, asked: &SetAgentNote) -> Result<Plan, Refusal> {
-        self.set_agent_note_on(asked, self.conversation.note())
+        self.set_agent_note_on(asked, self.conversation.present_note().as_deref())
     }
 
     fn set_agent_note_on(&self, asked: &SetAgentNote, present: Option<&str>) -> Result<Plan, Refusal> {
@@ -110,7 +110,7 @@ impl Command {
         let (Self::SetAgentNote(asked), true) = (self, sent.overwrites_notes(conversation)) else { return None };
         // What is on its way has what an earlier state showed, which this one may have lost already.
         let known = earlier.unwrap_or(sent).note_field()?;
-        let present = note::union(conversation.note(), known);
+        let present = note::union(conversation.present_note().as_deref(), known);
         // A note's text carries no key.
         let planner = Planner { conversation, me, key: &CommandKey::from(""), limits };
         match planner.set_agent_note_on(asked, Some(&present)) {
@@ -121,10 +121,18 @@ impl Command {
 }
 
 impl PlannedRequest {
+    /// The platform confirmed the request: a note that it writes is remembered until a state shows it, because the next
+    /// one may be planned before that.
+    pub fn confirmed(&self, conversation: &mut Conversation) {
+        if let Some(field) = self.note_field() {
+            conversation.note_written(field, self.note.as_ref());
+        }
+    }
+
     /// Whether `conversation` shows notes of others that are not in what this request writes.
     pub(super) fn overwrites_notes(&self, conversation: &Conversation) -> bool {
         match (&self.note, self.note_field()) {
-            (Some(written), Some(field)) => note::entries_lost(conversation.note(), field, written),
+            (Some(written), Some(field)) => note::entries_lost(conversation.present_note().as_deref(), field, written),
             _ => false,
         }
     }

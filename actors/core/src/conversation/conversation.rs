@@ -1,10 +1,13 @@
 //! A conversation: what is held of it, and which of its dialogs is meant.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Dialog, HistoryStart, dialog::order_of, members::Members, message_order::MessageOrder};
 use crate::{
     id::{ConversationId, DialogId},
+    note::{Unshown, WrittenNote},
     ums::{Dialect, DialogType},
 };
 
@@ -29,6 +32,9 @@ pub struct Conversation {
     pub(super) hashes: Hashes,
     pub(super) members: Members,
     pub(super) dialogs: Vec<Dialog>,
+    /// What was written to the note; boxed, because few conversations have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unshown_note: Option<Box<Unshown>>,
 }
 
 /// Where a dialog's messages are.
@@ -76,11 +82,13 @@ impl Conversation {
             hashes: Hashes::default(),
             members: Members::default(),
             dialogs: vec![main],
+            unshown_note: None,
         }
     }
 
-    /// The same conversation without any state: its identity, its counters and these places in its dialogs. For one whose
-    /// state is suspect; the state is to be asked for anew and will be received as a first one.
+    /// The same conversation without any state: its identity, its counters, these places in its dialogs and what was
+    /// written to the note. For one whose state is suspect; the state is to be asked for anew and will be received as a
+    /// first one.
     #[must_use]
     pub fn rebuilt_at(&self, places: &[DialogPlace]) -> Self {
         let dialog = |place: &DialogPlace| {
@@ -89,7 +97,7 @@ impl Conversation {
         };
         let empty = Self::new(self.id.clone(), self.dialect, self.history);
         let dialogs = if places.is_empty() { empty.dialogs.clone() } else { places.iter().map(dialog).collect() };
-        Self { counters: self.counters, dialogs, ..empty }
+        Self { counters: self.counters, dialogs, unshown_note: self.unshown_note.clone(), ..empty }
     }
 
     /// Writes down where each dialog's messages are, for [`Self::rebuilt_at`]. Costs little where the dialogs are the
@@ -145,6 +153,20 @@ impl Conversation {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.members.is_open()
+    }
+
+    /// The note as far as it is known: what the newest state says, and what was written since (NT-3).
+    pub(crate) fn present_note(&self) -> Option<Cow<'_, str>> {
+        let shown = self.members.note.as_deref();
+        match &self.unshown_note {
+            Some(unshown) => unshown.present(shown),
+            None => shown.map(Cow::Borrowed),
+        }
+    }
+
+    /// The platform confirmed that the note is `field` now, with `note` in it unless the whole was written at once.
+    pub(crate) fn note_written(&mut self, field: &str, note: Option<&WrittenNote>) {
+        self.unshown_note.get_or_insert_default().written(field, note, self.members.note.as_deref());
     }
 
     /// The place of the dialog `id` in `dialogs`, which is assumed to exist if need be; nothing beyond

@@ -75,6 +75,9 @@ impl Conversation {
         let is_newer = details.meta_data_last_update_ts.zip(held).is_some_and(|(told, held)| told > held);
         let is_first = !self.is_told;
         let mut is_skill_changed = self.members.receive(state, details, &mut reception.events);
+        if let Some(unshown) = &mut self.unshown_note {
+            unshown.told(self.members.note.as_deref());
+        }
         if is_first {
             is_skill_changed = false;
             reception.events.clear();

@@ -58,6 +58,16 @@ impl<'a> Field<'a> {
         self.0.iter().enumerate().find_map(of)
     }
 
+    /// The same, with the `notes` as `newer` has them in the place of those of the same ids.
+    pub(super) fn with_notes_of(&self, newer: &Self, notes: &[WrittenNote]) -> Self {
+        let newer = |entry: &Cow<'a, RawValue>| {
+            let note = notes.iter().find(|note| Known::of(entry).has_id(&note.note_id))?;
+            let (place, _) = newer.find(&note.note_id)?;
+            newer.0.get(place).cloned()
+        };
+        Self(self.0.iter().map(|entry| newer(entry).unwrap_or_else(|| entry.clone())).collect())
+    }
+
     /// The field's text with the entries of `other` behind its own, those with an id that it has left out.
     pub(super) fn text_with_all(&self, other: &Self) -> String {
         let is_here = |entry: &RawValue| {

@@ -7,12 +7,14 @@
 mod field;
 #[cfg(test)]
 mod tests;
+mod unshown;
 mod write;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use field::{entries_lost, shows, union};
+pub(crate) use unshown::Unshown;
 pub use write::write;
 
 use crate::{id::AgentId, time::Timestamp};

@@ -122,3 +122,104 @@ fn a_note_that_another_overwrote_is_not_done_and_planned_again_keeps_both() {
     assert!(again.is_done(&conversation) && !again.overwrites_notes(&conversation));
     assert_eq!((field[0].clone(), &field[1]["noteContent"]), (anna(), &json!("mine")));
 }
+
+/// What the field would be if this were sent.
+fn field_of(planned: &PlannedRequest) -> Value {
+    let body = serde_json::to_value(&planned.request).unwrap();
+    body["conversationField"][0]["note"].clone()
+}
+
+/// The platform after this was sent.
+fn showing(planned: &PlannedRequest) -> Scene {
+    Scene::open().member("note", field_of(planned))
+}
+
+fn contents(field: &Value) -> Vec<String> {
+    let entries: Vec<Value> = serde_json::from_str(field.as_str().unwrap()).unwrap();
+    entries.iter().filter_map(|entry| entry["noteContent"].as_str().map(str::to_owned)).collect()
+}
+
+fn note_at(content: &str, time: i64) -> Command {
+    Command::SetAgentNote(SetAgentNote::new(content.to_owned(), Timestamp(time)))
+}
+
+/// NT-3: a note whose state is not told yet is not lost by the next one, and one that was told is not remembered.
+#[test]
+fn nt_3_a_note_is_remembered_until_a_state_shows_it() {
+    let before = with_note(&json!([anna()]));
+    let mut conversation = before.conversation();
+    let first = planned_of(&conversation, &note_at("one", 1), &agent());
+    first.confirmed(&mut conversation);
+    let second = planned_of(&conversation, &note_at("two", 2), &agent());
+    assert_eq!(contents(&field_of(&second)), ["vip", "one", "two"]);
+    // A state of the time before, told late, and a reload between change nothing.
+    before.clone().member("groupId", json!("7")).later().tell(&mut conversation);
+    let snapshot = serde_json::to_string(&conversation).unwrap();
+    let mut conversation = serde_json::from_str(&snapshot).unwrap();
+    assert_eq!(contents(&field_of(&planned_of(&conversation, &note_at("two", 2), &agent()))), ["vip", "one", "two"]);
+    second.confirmed(&mut conversation);
+
+    // The states of both writes come, one after the other: the first shows what was replaced.
+    showing(&first).later().later().tell(&mut conversation);
+    assert_eq!(contents(&field_of(&planned_of(&conversation, &note_at("three", 3), &agent()))).len(), 4);
+    showing(&second).later().later().later().tell(&mut conversation);
+    // Who takes a note away now has read it.
+    let without = with_note(&json!([anna()])).later().later().later().later();
+    without.tell(&mut conversation);
+    assert_eq!(contents(&field_of(&planned_of(&conversation, &note_at("three", 3), &agent()))), ["vip", "three"]);
+}
+
+/// NT-3: what another wrote over a note that no state has shown is kept beside it.
+#[test]
+fn nt_3_what_another_wrote_over_an_unshown_note_is_kept_beside_it() {
+    let mut conversation = Scene::open().conversation();
+    planned_of(&conversation, &note_at("one", 1), &agent()).confirmed(&mut conversation);
+    with_note(&json!([anna()])).later().tell(&mut conversation);
+    let next = planned_of(&conversation, &note_at("two", 2), &agent());
+    assert_eq!(contents(&field_of(&next)), ["vip", "one", "two"]);
+}
+
+/// NT-3: a note that replaces one's own is not replaced by a late state's.
+#[test]
+fn nt_3_a_note_written_anew_is_not_undone_by_a_late_state() {
+    let mut conversation = Scene::open().conversation();
+    let [draft, last] = ["draft", "final"].map(|content| {
+        let planned = planned_of(&conversation, &note_at(content, 1), &agent());
+        planned.confirmed(&mut conversation);
+        planned
+    });
+    showing(&draft).later().tell(&mut conversation);
+    let next = planned_of(&conversation, &note_at("two", 2), &agent());
+    assert_eq!(contents(&field_of(&next)), ["final", "two"]);
+    assert!(!last.overwrites_notes(&conversation), "one's own draft is to be overwritten");
+}
+
+/// A note that was written again, because it had wiped out another's, is not taken for shown by the state of the first
+/// writing, which lacks the other's.
+#[test]
+fn nt_3_the_state_of_an_amended_write_is_not_taken_for_that_of_its_amendment() {
+    let mut conversation = Scene::open().conversation();
+    let command = note_at("one", 1);
+    let sent = planned_of(&conversation, &command, &agent());
+    with_note(&json!([anna()])).later().tell(&mut conversation);
+    let amended = command.amend(&sent, None, &conversation, &agent(), &Limits::default()).unwrap();
+    sent.confirmed(&mut conversation);
+    showing(&sent).later().later().tell(&mut conversation);
+    amended.confirmed(&mut conversation);
+    let next = planned_of(&conversation, &note_at("two", 2), &agent());
+    assert_eq!(contents(&field_of(&next)), ["vip", "one", "two"]);
+}
+
+/// CV-F12: the whole note, too, is remembered; a later state of another's says what it is now.
+#[test]
+fn cv_f12_a_whole_note_is_remembered_until_the_note_changes() {
+    let before = with_note(&json!([anna()]));
+    let mut conversation = before.conversation();
+    planned_of(&conversation, &whole("new"), &agent()).confirmed(&mut conversation);
+    before.clone().member("groupId", json!("7")).later().tell(&mut conversation);
+    let next = planned_of(&conversation, &note_at("one", 1), &agent());
+    assert_eq!(contents(&field_of(&next)), ["new", "one"]);
+    Scene::open().member("note", json!("theirs")).later().later().tell(&mut conversation);
+    let next = planned_of(&conversation, &note_at("one", 1), &agent());
+    assert_eq!(contents(&field_of(&next)), ["theirs", "one"]);
+}

@@ -1,0 +1,102 @@
+//! What was written to the field and no state has shown yet.
+
+use std::{borrow::Cow, collections::VecDeque};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    WrittenNote,
+    field::{Field, entries_lost, shows},
+};
+
+/// How many former values of the field are recognised.
+const EARLIER: usize = 16;
+
+/// What this side wrote to the field, until a state shows it: a state is told some time after the answer to the write,
+/// and may still be one of the time before.
+///
+/// The platform gives the field no version, so that a value is placed by what it holds. One that this side has
+/// replaced is of the time before; one that shows the notes written is of the time after; any other is another's, of
+/// either time, and is joined with what was written. A note that another overwrote stays here, and is written again
+/// with the next one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Unshown {
+    newest: Option<Newest>,
+    /// Hashes of the values that were replaced, the newest last.
+    earlier: VecDeque<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Newest {
+    field: Box<str>,
+    /// The notes in it that no state has shown; none where the whole was written at once.
+    notes: Vec<WrittenNote>,
+}
+
+impl Unshown {
+    /// Takes what the platform confirmed: `field`, with `note` in it unless the whole was written at once. `shown` is
+    /// what the newest state says.
+    pub(crate) fn written(&mut self, field: &str, note: Option<&WrittenNote>, shown: Option<&str>) {
+        let former = self.newest.take();
+        if let Some(former) = &former {
+            self.is_replaced(Some(&former.field));
+        }
+        let destroys = note.is_some_and(|note| entries_lost(shown, field, note));
+        let is_of_after = shown == Some(field) || note.is_some_and(|note| shows(shown, note));
+        if !is_of_after && !destroys {
+            self.is_replaced(shown);
+        }
+        let hash = hash(Some(field));
+        self.earlier.retain(|earlier| *earlier != hash);
+        let mut notes = match (former, note) {
+            (Some(former), Some(_)) => former.notes,
+            _ => Vec::new(),
+        };
+        notes.retain(|former| note.is_none_or(|note| former.note_id != note.note_id));
+        notes.extend(note.cloned());
+        self.newest = Some(Newest { field: field.into(), notes });
+        self.told(shown);
+    }
+
+    /// Takes what a state says.
+    pub(crate) fn told(&mut self, shown: Option<&str>) {
+        let is_earlier = self.is_earlier(shown);
+        let Some(newest) = self.newest.as_mut().filter(|_| !is_earlier) else { return };
+        newest.notes.retain(|note| !shows(shown, note));
+        if newest.notes.is_empty()
+            && let Some(newest) = self.newest.take()
+        {
+            self.is_replaced(Some(&newest.field));
+        }
+    }
+
+    /// What the field holds as far as it is known, where a state says `shown`.
+    pub(crate) fn present<'a>(&'a self, shown: Option<&'a str>) -> Option<Cow<'a, str>> {
+        let Some(newest) = &self.newest else { return shown.map(Cow::Borrowed) };
+        if self.is_earlier(shown) {
+            return Some(Cow::Borrowed(&newest.field));
+        }
+        let written = Field::read(Some(&newest.field));
+        Some(Cow::Owned(Field::read(shown).with_notes_of(&written, &newest.notes).text_with_all(&written)))
+    }
+
+    fn is_earlier(&self, field: Option<&str>) -> bool {
+        self.earlier.contains(&hash(field))
+    }
+
+    fn is_replaced(&mut self, field: Option<&str>) {
+        let hash = hash(field);
+        self.earlier.retain(|earlier| *earlier != hash);
+        self.earlier.push_back(hash);
+        if self.earlier.len() > EARLIER {
+            self.earlier.pop_front();
+        }
+    }
+}
+
+fn hash(field: Option<&str>) -> u64 {
+    xxh3_64(field.unwrap_or_default().as_bytes())
+}
