@@ -339,6 +339,10 @@ impl Handler<CatchUp> for Conversation {
 }
 
 #[cfg(test)]
+#[path = "history_tests.rs"]
+mod catch_up_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
