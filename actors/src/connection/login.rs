@@ -136,8 +136,7 @@ impl Connection {
         let (request, headers) = match &self.credentials {
             Some(Credentials::Consumer(identity)) => {
                 let jwt = identity.token.expose_secret();
-                let mut properties = json!(self.settings.client_properties);
-                properties["type"] = json!(".ams.headers.ClientProperties");
+                let properties = self.settings.client_properties.header();
                 let authentication = json!({ "type": ".ams.headers.ConsumerAuthentication", "jwt": jwt });
                 (Request::InitConnection(InitConnection {}), vec![authentication, properties])
             }

@@ -182,6 +182,7 @@ impl Actor for Intake {
         self.sender = Some(Sender {
             client,
             tokens: Arc::clone(&self.tokens),
+            client_properties: self.settings.client_properties.http_header().into(),
             turns: Arc::new(Semaphore::new(self.settings.max_requests.max(1))),
             within: self.settings.request_timeout,
         });

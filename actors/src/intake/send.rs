@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::tokens::Tokens;
 use crate::{
-    platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendPath},
+    platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendLetter, SendPath},
     request::RequestFailure,
 };
 
@@ -24,6 +24,8 @@ const CONSUMER_TOKEN_REFUSED: u32 = 40103;
 pub(super) struct Sender {
     pub(super) client: PlatformClient,
     pub(super) tokens: Arc<Tokens>,
+    /// The header that goes with every request (protocol §10.3).
+    pub(super) client_properties: Arc<str>,
     pub(super) turns: Arc<Semaphore>,
     pub(super) within: Duration,
 }
@@ -86,7 +88,8 @@ impl Sender {
         consumer: &SecretString,
         body: String,
     ) -> Result<SendAnswer, RequestFailure> {
-        self.client.send_for_consumer(path, app, consumer, body).await.map_err(|failure| match failure {
+        let letter = SendLetter { app, consumer, client_properties: &self.client_properties, body };
+        self.client.send_for_consumer(path, letter).await.map_err(|failure| match failure {
             SendFailure::NotSent(error) => {
                 tracing::debug!(%error, "not sent");
                 RequestFailure::Overloaded

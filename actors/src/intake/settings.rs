@@ -6,6 +6,7 @@ use tertulia_core::{
     command::Limits,
     conversation::HistoryStart,
     id::{AccountId, ConnectionId},
+    ums::ClientProperties,
 };
 
 use crate::platform::AppCredentials;
@@ -19,6 +20,9 @@ pub struct IntakeSettings {
     pub account: AccountId,
     /// What it is for.
     pub role: IntakeRole,
+    /// What a connector tells of the device its consumers use, with every request: the platform takes a feature that is
+    /// not named for one they have not.
+    pub client_properties: ClientProperties,
     /// The application that sends and whose secret signs the webhooks.
     pub app: AppCredentials,
     /// Where message delivery begins in a conversation that was not known before.
@@ -63,6 +67,7 @@ impl IntakeSettings {
             id: id.into(),
             account: account.into(),
             role: IntakeRole::Connector,
+            client_properties: ClientProperties::default(),
             app,
             history: HistoryStart::Beginning,
             hold: Duration::from_secs(4),

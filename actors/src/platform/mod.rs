@@ -29,7 +29,7 @@ pub use sentinel::AppCredentials;
 pub use socket::Socket;
 pub use tls::TlsError;
 
-pub(crate) use send::{SendAnswer, SendFailure, SendPath};
+pub(crate) use send::{SendAnswer, SendFailure, SendLetter, SendPath};
 pub(crate) use sentinel::AppToken;
 pub(crate) use storage::{StoreFailure, StoredFile};
 

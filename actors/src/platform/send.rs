@@ -34,14 +34,25 @@ pub(crate) enum SendPath {
     Send,
 }
 
+/// A request with what says who sends it and for whom.
+#[derive(Debug)]
+pub(crate) struct SendLetter<'a> {
+    /// The application's token.
+    pub(crate) app: &'a SecretString,
+    /// The token of the consumer it is sent for.
+    pub(crate) consumer: &'a SecretString,
+    /// The consumer's device, as a header.
+    pub(crate) client_properties: &'a str,
+    /// The request, or several.
+    pub(crate) body: String,
+}
+
 impl PlatformClient {
-    /// Posts `body` for the consumer whose token is `consumer`. Any status is an answer.
+    /// Posts a letter. Any status is an answer.
     pub(crate) async fn send_for_consumer(
         &self,
         path: SendPath,
-        app: &SecretString,
-        consumer: &SecretString,
-        body: String,
+        SendLetter { app, consumer, client_properties, body }: SendLetter<'_>,
     ) -> Result<SendAnswer, SendFailure> {
         let service = Service::Messaging;
         let host = self.host(service).await.map_err(SendFailure::NotSent)?;
@@ -55,7 +66,8 @@ impl PlatformClient {
             .post(address(&host, &path))
             .insert_header(("content-type", "application/json"))
             .insert_header(("authorization", app.expose_secret()))
-            .insert_header(("x-lp-on-behalf", consumer.expose_secret()));
+            .insert_header(("x-lp-on-behalf", consumer.expose_secret()))
+            .insert_header(("client-properties", client_properties));
         let mut response = request.send_body(body).await.map_err(|error| {
             let failure = unreachable(service, &host, &error);
             match error {

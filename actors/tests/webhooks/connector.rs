@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tertulia_actors::{
     NotReady,
     conversation::CommandFailure,
     core::{
         command::{Command, SendText},
         conversation::ConversationEvent,
-        ums::{AnswerError, ParticipantRole, Stage as ConversationStage},
+        ums::{AnswerError, ClientProperties, ParticipantRole, Stage as ConversationStage},
         webhook::SignatureError,
     },
     files::{FileType, UploadSource},
     intake::{IntakeSettings, WebhookError},
     platform::AppCredentials,
     request::RequestFailure,
-    subscriber::EventData,
+    subscriber::{EventData, NotificationFilter},
 };
 use tertulia_emulator::{AppInstall, Fault, FaultKind, SignatureKind};
 use tokio::time::timeout;
@@ -77,7 +78,7 @@ async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
         () = relay!(stage, hook, posts) => {}
     }
     let stage_told = conversation.members().await.unwrap()["stage"].clone();
-    assert_eq!(stage_told, serde_json::json!(ConversationStage::Close));
+    assert_eq!(stage_told, json!(ConversationStage::Close));
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -261,5 +262,30 @@ async fn a_request_that_needs_a_socket_is_not_supported() {
     let hook = connect(&stage, connector()).await;
     let created = stage.tertulia.create_conversation(&hook, Default::default()).await;
     assert!(matches!(created, Err(RequestFailure::NotSupported(_))));
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// Protocol §10.3: what the consumers' device can do goes with every request; agents see it in the conversation and
+/// with each message.
+#[actix_rt::test]
+async fn a_connector_tells_of_its_consumers_device_with_every_request() {
+    let (mut stage, _posts) = stage(|app| app);
+    let client_properties = ClientProperties {
+        app_id: Some("Brücke".to_owned()),
+        features: vec!["RICH_CONTENT".to_owned(), "QUICK_REPLIES".to_owned()],
+        ..ClientProperties::default()
+    };
+    let hook = connect(&stage, IntakeSettings { client_properties, ..connector() }).await;
+    let bot = stage.bot().await;
+    let filter = NotificationFilter::everything().connection(bot.as_str()).kind("OnlineEventDistribution");
+    let mut notifications = stage.tertulia.notifications(filter, 16);
+    let conversation = open(&stage, &hook).await;
+    conversation.send_text("hi").await.unwrap();
+    stage.until(|event| event.data.name() == "message" && event.origin.connection == bot).await;
+    let theirs = stage.tertulia.conversation(&bot, conversation.id()).unwrap();
+    let told = theirs.members().await.unwrap()["context"]["clientProperties"].clone();
+    assert_eq!((&told["appId"], &told["features"]), (&json!("Brücke"), &json!(["RICH_CONTENT", "QUICK_REPLIES"])));
+    let heard = timeout(PATIENCE, notifications.next()).await.unwrap().unwrap().unwrap();
+    assert!(heard.body.to_value().to_string().contains("Brücke"));
     stage.tertulia.stop(PATIENCE).await;
 }

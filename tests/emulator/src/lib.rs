@@ -16,6 +16,7 @@
 //! ```
 
 mod account;
+mod client_properties;
 mod config;
 mod connector;
 mod control;

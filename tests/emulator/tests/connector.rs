@@ -208,3 +208,25 @@ async fn an_application_is_installed_by_its_document_and_hears_what_it_has_endpo
     let (_, first) = timeout(PATIENCE, heard.recv()).await.unwrap().unwrap();
     assert_eq!(first["body"]["changes"][0]["event"]["message"], "hi", "states have no endpoint");
 }
+
+#[actix_web::test]
+async fn a_description_of_the_device_is_checked() {
+    let (address, _heard) = listen();
+    let app = AppInstall::new("c", "s").webhooks(&address);
+    let emulator = Emulator::start(EmulatorConfig { app: Some(app), ..EmulatorConfig::default() }).unwrap();
+    let (app, consumer) = tokens(&emulator).await;
+    let path = "/api/account/12345678/messaging/consumer/conversation?v=3";
+    for (properties, status) in [
+        (r#"{"type":".ClientProperties","features":["AUTO_MESSAGES"]}"#, 200),
+        (r#"{"type":".ams.headers.ClientProperties"}"#, 400),
+        (r#"{"type":".ClientProperties","features":"AUTO_MESSAGES"}"#, 400),
+        ("AUTO_MESSAGES", 400),
+    ] {
+        let request = http(&emulator).post(format!("https://{}{path}", emulator.listen()));
+        let request = request.insert_header(("Authorization", app.clone()));
+        let request = request.insert_header(("X-LP-ON-BEHALF", consumer.clone()));
+        let answer = request.insert_header(("Client-Properties", properties)).send_json(&opening()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{properties}");
+    }
+    assert_eq!(emulator.summary().conversations, 1);
+}

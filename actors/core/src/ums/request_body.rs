@@ -55,6 +55,25 @@ impl ClientProperties {
         header["type"] = ".ams.headers.ClientProperties".into();
         header
     }
+
+    /// The properties as the HTTP header `Client-Properties` (§10.3): in one line of ASCII, as headers are.
+    #[must_use]
+    pub fn http_header(&self) -> String {
+        let mut header = serde_json::to_value(self).unwrap_or_default();
+        header["type"] = ".ClientProperties".into();
+        let mut line = String::new();
+        let mut units = [0; 2];
+        for character in header.to_string().chars() {
+            if matches!(character, ' '..='~') {
+                line.push(character);
+            } else {
+                for unit in character.encode_utf16(&mut units) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+        line
+    }
 }
 
 /// Whose profile; nobody named is the sender's own (§5.9).

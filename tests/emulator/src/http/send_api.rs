@@ -1,11 +1,14 @@
 //! The Connector API's Send API: a consumer's requests over HTTPS on behalf of an app (protocol §10.3).
 
+use std::sync::Arc;
+
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::account::{Account, lock, now};
+use crate::client_properties;
 use crate::dialect::{Operation, Request};
 use crate::platform::{Caller, ConsumerId, Refusal};
 
@@ -15,6 +18,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/account/{account}/messaging/consumer/conversation/send", web::post().to(send));
 }
 
+/// The error code of what is not well formed; no document has one.
+const MALFORMED: u32 = 40000;
+
 fn error(status: u16, code: u32, title: &str) -> HttpResponse {
     use actix_web::http::StatusCode;
     let body = json!({"title": title, "details": title, "errorCode": code});
@@ -22,8 +28,13 @@ fn error(status: u16, code: u32, title: &str) -> HttpResponse {
         .json(json!({"kind": "resp", "code": status, "body": body, "type": ".ReqBody$ErrorResp"}))
 }
 
-/// Why tokens are not taken: the error code and its title.
-type TokenFault = (u32, &'static str);
+/// The refusal of a request's headers.
+fn refused(code: u32, title: &str) -> HttpResponse {
+    error(if code == MALFORMED { 400 } else { 401 }, code, title)
+}
+
+/// Why a request's headers are not taken: the error code and its title.
+type TokenFault = (u32, String);
 
 /// Who speaks, and for whom.
 struct Speaker {
@@ -32,21 +43,26 @@ struct Speaker {
     /// Its token.
     token: String,
     consumer: ConsumerId,
+    client_properties: Option<Arc<RawValue>>,
 }
 
 /// The consumer a connector speaks for, by its two tokens.
 fn speaker(account: &Account, request: &HttpRequest) -> Result<Speaker, TokenFault> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let token = header("Authorization").ok_or((40105, "AppJWT is missing"))?.trim_start_matches("Bearer ");
+    let token =
+        header("Authorization").ok_or_else(|| (40105, "AppJWT is missing".to_owned()))?.trim_start_matches("Bearer ");
     let revoked = std::mem::take(&mut account.hub().revoked_tokens);
     let mut tokens = lock(&account.tokens);
     revoked.iter().for_each(|token| tokens.revoke(token));
     let claims = tokens.read(token).ok().filter(|claims| claims["scope"] == "msg.consumer");
-    let app = claims.ok_or((40102, "Invalid AppJWT"))?["azp"].as_str().unwrap_or_default().to_owned();
-    let consumer = header("X-LP-ON-BEHALF").ok_or((40104, "ConsumerJWS is missing"))?;
+    let app =
+        claims.ok_or_else(|| (40102, "Invalid AppJWT".to_owned()))?["azp"].as_str().unwrap_or_default().to_owned();
+    let consumer = header("X-LP-ON-BEHALF").ok_or_else(|| (40104, "ConsumerJWS is missing".to_owned()))?;
     let claims = tokens.read(consumer).unwrap_or_default();
-    let id = claims["lp_consumer_id"].as_str().ok_or((40103, "Invalid ConsumerJWS"))?;
-    Ok(Speaker { app, token: token.to_owned(), consumer: ConsumerId::new(id) })
+    let id = claims["lp_consumer_id"].as_str().ok_or_else(|| (40103, "Invalid ConsumerJWS".to_owned()))?;
+    let properties = header("Client-Properties").map(client_properties::of_header).transpose();
+    let client_properties = properties.map_err(|fault| (MALFORMED, fault))?;
+    Ok(Speaker { app, token: token.to_owned(), consumer: ConsumerId::new(id), client_properties })
 }
 
 /// Carries out one request; the Send API's answer, or the refusal.
@@ -58,7 +74,9 @@ fn perform(account: &Account, caller: &Caller, request: &Request) -> Result<Valu
 
 fn caller(account: &Account, speaker: Speaker) -> Caller {
     let queue = lock(&account.apps).queue(&speaker.app);
-    account.hub().connector_caller(&speaker.consumer, &speaker.app, speaker.token, queue, now())
+    let Speaker { app, token, consumer, client_properties } = speaker;
+    let caller = account.hub().connector_caller(&consumer, &app, token, queue, now());
+    Caller { client_properties, ..caller }
 }
 
 /// `[SetUserProfile, ConsumerRequestConversation]`, in this order.
@@ -66,12 +84,12 @@ async fn conversation(account: Data<Account>, path: Path<String>, request: HttpR
     let speaker = match speaker(&account, &request) {
         Ok(speaker) if path.into_inner() == account.config.account => speaker,
         Ok(_) => return error(400, 40001, "Unknown account"),
-        Err((code, title)) => return error(401, code, title),
+        Err((code, title)) => return refused(code, &title),
     };
     let requests: Vec<Box<RawValue>> = serde_json::from_slice(&body).unwrap_or_default();
     let requests: Option<Vec<Request>> = requests.iter().map(|raw| Request::read(raw.get().as_bytes()).ok()).collect();
     let Some(requests) = requests.filter(|requests| in_order(requests)) else {
-        return error(400, 40000, "SetUserProfile and ConsumerRequestConversation are expected");
+        return error(400, MALFORMED, "SetUserProfile and ConsumerRequestConversation are expected");
     };
     let wanted = requests.get(1).map(Request::tree).unwrap_or_default();
     if wanted["brandId"].is_null() || wanted["channelType"].is_null() {
@@ -82,7 +100,7 @@ async fn conversation(account: Data<Account>, path: Path<String>, request: HttpR
     for request in &requests {
         match perform(&account, &caller, request) {
             Ok(answer) => answers.push(answer),
-            Err(refusal) => return error(refusal.code, 40000, &refusal.text),
+            Err(refusal) => return error(refusal.code, MALFORMED, &refusal.text),
         }
     }
     let id = answers.last().map(|created| created["body"]["conversationId"].clone());
@@ -112,10 +130,10 @@ async fn send(account: Data<Account>, path: Path<String>, request: HttpRequest, 
     let speaker = match speaker(&account, &request) {
         Ok(speaker) if path.into_inner() == account.config.account => speaker,
         Ok(_) => return error(400, 40001, "Unknown account"),
-        Err((code, title)) => return error(401, code, title),
+        Err((code, title)) => return refused(code, &title),
     };
     let Ok(request) = Request::read(&body) else {
-        return error(400, 40000, "Malformed request");
+        return error(400, MALFORMED, "Malformed request");
     };
     let files = match Operation::of(&request.type_name) {
         Some(operation @ (Operation::GenerateUrlForUpload | Operation::GenerateUrlForDownload)) => Some(operation),
@@ -129,6 +147,6 @@ async fn send(account: Data<Account>, path: Path<String>, request: HttpRequest, 
     };
     match answer {
         Ok(answer) => HttpResponse::Ok().json(answer),
-        Err(refusal) => error(refusal.code, 40000, &refusal.text),
+        Err(refusal) => error(refusal.code, MALFORMED, &refusal.text),
     }
 }

@@ -80,7 +80,9 @@ impl Platform {
             return Err(Refusal::bad("Unknown brand"));
         }
         let mut context = body.conversation_context;
-        if let (Some(Value::Object(context)), Some(properties)) = (&mut context, &caller.client_properties) {
+        if let Some(properties) = &caller.client_properties
+            && let Value::Object(context) = context.get_or_insert_with(|| serde_json::json!({"type": "CustomContext"}))
+        {
             let given = serde_json::from_str(properties.get()).unwrap_or(Value::Null);
             context.insert("clientProperties".to_owned(), given);
         }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::body::Outgoing;
 use super::upgrade::consumer_of;
 use crate::account::{Account, now};
+use crate::client_properties;
 use crate::dialect::{Dialect, Operation, Request, response_frame, text_of};
 use crate::hub::SocketHandle;
 use crate::platform::{Caller, Party, Refusal, SocketId};
@@ -155,18 +156,19 @@ async fn introduce(account: &Account, stream: &mut AggregatedMessageStream, hand
             let _ = answer(Refusal::new(401, "Invalid token").frame(&request.id, Dialect::V3));
             return None;
         };
-        let properties = header("ClientProperties").map(|header| {
-            let mut echoed = header.clone();
-            echoed["type"] = ".ClientProperties".into();
-            echoed["ipAddress"] = "127.0.0.1".into();
-            echoed
-        });
+        let client_properties = match header("ClientProperties").map(client_properties::of_frame).transpose() {
+            Ok(properties) => properties,
+            Err(fault) => {
+                let _ = answer(Refusal::bad(fault).frame(&request.id, Dialect::V3));
+                continue;
+            }
+        };
         let text = response_frame(&request.id, 200, Dialect::V3.string_response(), r#""OK Connection initialized""#);
         let _ = answer(text);
         return Some(Identity {
             party: Party::Consumer(id),
             dialect: Dialect::V3,
-            client_properties: properties.and_then(|value| to_raw_value(&value).ok()).map(Arc::from),
+            client_properties,
             token: Some(token),
         });
     }

@@ -7,13 +7,13 @@ use std::sync::atomic::AtomicBool;
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{Error, HttpRequest, HttpResponse};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::body::SocketBody;
 use super::serve::{Identity, admit, serve};
 use crate::account::{Account, lock};
+use crate::client_properties;
 use crate::dialect::Dialect;
 use crate::hub::SocketHandle;
 use crate::platform::{ConsumerId, Party};
@@ -56,14 +56,17 @@ pub(crate) async fn consumer(
     }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let given = header("Authorization").and_then(|value| value.split_once(' ')).map(|(_, token)| token.to_owned());
-    let properties = header("Client-Properties").and_then(|text| serde_json::from_str::<Box<RawValue>>(text).ok());
+    let client_properties = match header("Client-Properties").map(client_properties::of_header).transpose() {
+        Ok(properties) => properties,
+        Err(fault) => return Ok(HttpResponse::BadRequest().json(serde_json::json!({"error": fault}))),
+    };
     let identity = match given {
         None => None,
         Some(token) => match consumer_of(&account, &token) {
             Some(id) => Some(Identity {
                 party: Party::Consumer(id),
                 dialect: Dialect::V3,
-                client_properties: properties.map(Arc::from),
+                client_properties,
                 token: Some(token),
             }),
             None => return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "Invalid token"}))),

@@ -93,3 +93,19 @@ proptest! {
         prop_assert!(text.as_bytes().as_ptr_range().contains(&body.get().as_ptr()));
     }
 }
+
+/// Protocol §10.3: the HTTP header is one line of ASCII that says the same.
+#[test]
+fn client_properties_are_one_line_of_ascii_as_an_http_header() {
+    let properties = ClientProperties {
+        app_id: Some("Über\n😀\"".to_owned()),
+        features: vec!["RICH_CONTENT".to_owned()],
+        ..ClientProperties::default()
+    };
+    let header = properties.http_header();
+    assert!(header.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{header}");
+    let mut read: serde_json::Value = serde_json::from_str(&header).unwrap();
+    assert_eq!(read["type"].take(), ".ClientProperties");
+    read.as_object_mut().unwrap().remove("type");
+    assert_eq!(serde_json::from_value::<ClientProperties>(read).unwrap(), properties);
+}
