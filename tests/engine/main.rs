@@ -23,6 +23,8 @@ macro_rules! promises {
 }
 
 mod atomicity;
+mod child;
+mod leases;
 mod log;
 mod model;
 mod records;

@@ -62,7 +62,7 @@ fn process(holder: Option<u32>) -> String {
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Directory {
@@ -79,7 +79,7 @@ impl Directory {
             Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
         }
         sign(&mut lock).map_err(failed("lock"))?;
-        let directory = Self { path: path.to_owned(), _lock: lock };
+        let directory = Self { path: path.to_owned(), lock };
         directory.check_format()?;
         Ok(directory)
     }
@@ -115,6 +115,15 @@ impl Directory {
         file.sync_all()?;
         fs::rename(&draft, self.path.join(FORMAT))?;
         File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Closing the file is not enough where another thread is about to start a program.
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "a store could not be given back before the process ends");
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod block;
 mod directory;
+mod leases;
 mod rows;
 mod store;
 
 pub use directory::OpenError;
+pub use leases::FileLeases;
 pub use store::EmbeddedStore;
