@@ -1,6 +1,6 @@
 //! What a conversation asks of its history on a real actor, where answers come when the test says.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
 use serde_json::json;
@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{super::*, *};
 use crate::{
+    engine::Journal,
     metrics::Metrics,
     subscriber::{Origin, RoutingTable},
 };
@@ -54,7 +55,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         requests: desk.clone().recipient(),
         client: None,
         dialogs: desk.recipient(),
-        routing: RoutingTable::new("epoch", Arc::clone(&metrics)),
+        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         metrics,
         histories: Arc::new(Semaphore::new(8)),
@@ -64,7 +65,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
             limits: Limits::default(),
         },
     };
-    (Conversation::new(ConversationId::from("c1"), upstream, None).start(), asks)
+    (Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start(), asks)
 }
 
 fn catch_up(conversation: &Addr<Conversation>) -> oneshot::Receiver<bool> {
@@ -108,7 +109,9 @@ async fn a_late_answer_of_the_socket_before_is_not_taken_for_the_new_ones() {
     let mut second = catch_up(&conversation);
     let after = asked(&mut asks).await;
     before.reply.send(empty_history()).unwrap();
-    conversation.send(Inspect).await.unwrap();
+    let (reply, members) = oneshot::channel();
+    conversation.do_send(Wish::Inspect(reply));
+    members.await.unwrap();
     assert!(second.try_recv().is_err(), "the new socket has not answered");
     let busy = AnswerError::Refused { code: 404, text: "no history".to_owned() };
     after.reply.send(Err(busy.into())).unwrap();
