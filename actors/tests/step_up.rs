@@ -26,7 +26,7 @@ const CONSUMERS: usize = 200;
 fn hurried(config: EmulatorConfig) -> Stage {
     let emulator = Emulator::start(config).unwrap();
     let fast = NonZeroU32::new(10_000).unwrap();
-    let pace = Pace { logins_per_account: fast, logins: fast, connects: fast };
+    let pace = Pace { logins_per_account: fast, logins: fast, connects: fast, ..Pace::default() };
     let settings = PlatformSettings { pace, ..platform(&emulator) };
     let tertulia = Tertulia::builder().platform(settings).arbiters(NonZeroUsize::MIN).start().unwrap();
     let events = tertulia.events(Filter::everything());

@@ -26,7 +26,12 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn pace(logins: u32) -> Pace {
     let per_second = |count| NonZeroU32::new(count).unwrap();
-    Pace { logins_per_account: per_second(logins), logins: per_second(logins), connects: per_second(1_000) }
+    Pace {
+        logins_per_account: per_second(logins),
+        logins: per_second(logins),
+        connects: per_second(1_000),
+        ..Pace::default()
+    }
 }
 
 /// When each login was made.

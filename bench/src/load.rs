@@ -112,7 +112,7 @@ fn start(ready: &Ready, bots: u32) -> anyhow::Result<Tertulia> {
     let settings = PlatformSettings {
         discovery: ready.discovery.clone(),
         authorities: vec![ready.authority.clone()],
-        pace: Pace { logins_per_account: pace, logins: pace, connects: pace },
+        pace: Pace { logins_per_account: pace, logins: pace, connects: pace, ..Pace::default() },
         ..PlatformSettings::default()
     };
     let tertulia = Tertulia::builder().platform(settings).start()?;

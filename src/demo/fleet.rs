@@ -42,7 +42,12 @@ pub(super) fn platform(emulator: &Emulator) -> PlatformSettings {
     PlatformSettings {
         discovery: format!("https://{}", emulator.listen()),
         authorities: vec![emulator.ca_pem().to_owned()],
-        pace: Pace { logins_per_account: fast, logins: fast, connects: fast },
+        pace: Pace {
+            logins_per_account: fast,
+            logins: fast,
+            connects: fast,
+            after_refusal: Duration::from_millis(100),
+        },
         ..PlatformSettings::default()
     }
 }

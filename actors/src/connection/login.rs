@@ -54,7 +54,9 @@ impl Connection {
             Err(error) => {
                 connection.metrics().logins_refused.inc();
                 connection.note_error(&error);
-                connection.feed_of(epoch, Input::LoginRefused(error.login_refusal()), ctx);
+                let refusal = error.login_refusal();
+                connection.around.platform.login_refused(&connection.settings.account, refusal);
+                connection.feed_of(epoch, Input::LoginRefused(refusal), ctx);
             }
         }));
     }

@@ -16,7 +16,7 @@ mod tls;
 use std::{sync::Arc, time::Duration};
 
 use dashmap::DashMap;
-use tertulia_core::id::AccountId;
+use tertulia_core::{id::AccountId, session::LoginRefusal};
 
 pub use agent::{AgentLogin, AgentSession};
 pub use brand::{AgentProfile, ShiftStatus, Skill, StatisticsOf};
@@ -90,6 +90,13 @@ impl Platform {
         let tls = tls::client_config(&settings.authorities)?;
         let turns = Turns::new(settings.pace);
         Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns }))
+    }
+
+    /// Notes that a login was refused. For its number, all logins of the account are held back (protocol §9.3).
+    pub fn login_refused(&self, account: &AccountId, refusal: LoginRefusal) {
+        if let LoginRefusal::Throttled { retry_after } = refusal {
+            self.turns.hold(account, retry_after.unwrap_or_default().max(self.settings.pace.after_refusal));
+        }
     }
 
     /// The settings.

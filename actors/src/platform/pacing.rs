@@ -2,8 +2,10 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use dashmap::DashMap;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Jitter, Quota, RateLimiter};
 use tertulia_core::id::AccountId;
+use tokio::time::{Instant, sleep_until};
 
 /// How fast a process may log in and connect.
 #[derive(Clone, Copy, Debug)]
@@ -14,21 +16,33 @@ pub struct Pace {
     pub logins: NonZeroU32,
     /// Sockets opened a second, of all connections.
     pub connects: NonZeroU32,
+    /// How long an account's logins are held back at least when the platform refused one for their number.
+    pub after_refusal: Duration,
 }
 
 impl Default for Pace {
-    /// 10 logins a second for one account, 50 in all, 200 sockets.
+    /// 10 logins a second for one account, 50 in all, 200 sockets; five seconds after a refusal.
     fn default() -> Self {
         let per_second = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        Self { logins_per_account: per_second(10), logins: per_second(50), connects: per_second(200) }
+        Self {
+            logins_per_account: per_second(10),
+            logins: per_second(50),
+            connects: per_second(200),
+            after_refusal: Duration::from_secs(5),
+        }
     }
 }
+
+/// The longest that an account's logins are held back at a time.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// The turns of a process: whoever wants to log in or connect waits for one.
 pub(super) struct Turns {
     logins: DefaultDirectRateLimiter,
     account_logins: DefaultKeyedRateLimiter<AccountId>,
     connects: DefaultDirectRateLimiter,
+    /// Accounts that the platform refused a login for their number, and until when.
+    held: DashMap<AccountId, Instant>,
 }
 
 impl Turns {
@@ -37,10 +51,24 @@ impl Turns {
             logins: RateLimiter::direct(Quota::per_second(pace.logins)),
             account_logins: RateLimiter::keyed(Quota::per_second(pace.logins_per_account)),
             connects: RateLimiter::direct(Quota::per_second(pace.connects)),
+            held: DashMap::new(),
         }
     }
 
+    /// Lets nobody of `account` log in for a while: what one of them was refused for, the others would be, too.
+    pub(super) fn hold(&self, account: &AccountId, wait: Duration) {
+        let until = Instant::now() + wait.min(LONGEST_HOLD);
+        self.held.entry(account.clone()).and_modify(|held| *held = until.max(*held)).or_insert(until);
+    }
+
     pub(super) async fn log_in(&self, account: &AccountId) {
+        while let Some(until) = self.held.get(account).map(|held| *held) {
+            if until <= Instant::now() {
+                self.held.remove_if(account, |_, held| *held <= until);
+                break;
+            }
+            sleep_until(until).await;
+        }
         self.account_logins.until_key_ready_with_jitter(account, jitter()).await;
         self.logins.until_ready_with_jitter(jitter()).await;
     }
@@ -52,4 +80,34 @@ impl Turns {
 
 fn jitter() -> Jitter {
     Jitter::up_to(Duration::from_millis(20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Protocol §9.3: a login refused with 429 holds back its account's logins, and no other one's.
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_login_holds_back_its_account_alone() {
+        let turns = Turns::new(Pace::default());
+        let (refused, other) = (AccountId::from("1"), AccountId::from("2"));
+        turns.hold(&refused, Duration::from_secs(5));
+        turns.hold(&refused, Duration::from_secs(1));
+        let begun = Instant::now();
+        turns.log_in(&other).await;
+        assert!(begun.elapsed() < Duration::from_secs(1));
+        turns.log_in(&refused).await;
+        assert!(begun.elapsed() >= Duration::from_secs(5));
+        assert!(turns.held.is_empty(), "what is over is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_wish_of_the_platform_holds_logins_back_for_ever() {
+        let turns = Turns::new(Pace::default());
+        let account = AccountId::from("1");
+        turns.hold(&account, Duration::MAX);
+        let begun = Instant::now();
+        turns.log_in(&account).await;
+        assert!(begun.elapsed() <= LONGEST_HOLD + Duration::from_secs(1));
+    }
 }
