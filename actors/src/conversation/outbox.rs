@@ -15,7 +15,10 @@ use super::{
     commands::{State, Waiting},
     durable::{Accepted, Answered, Durable, Ending},
 };
-use crate::engine::{Change, Record, Step, Table};
+use crate::{
+    engine::{Change, Record, Step, Table},
+    subscriber::EventData,
+};
 
 impl Conversation {
     /// Looks whether a message is one that a command of this side sent. The other side's may carry the same key: the
@@ -43,11 +46,12 @@ impl Conversation {
                 && let Some(durable) = open.durable.clone()
             {
                 let done = Done { sequence: Some(message.sequence), ..Done::of(&open.key) };
-                answered = Some((durable, done));
+                answered = Some((durable, open.command.name(), done));
             }
         }
-        if let Some((durable, done)) = answered {
+        if let Some((durable, command, done)) = answered {
             self.commands.open.retain(|open| !open.is_asked_as(&durable));
+            self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence: done.sequence });
             let ending = Ending::of(&durable, &Ok(done));
             changes.extend(durable.end(&record_key, ending));
         }
