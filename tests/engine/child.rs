@@ -23,7 +23,10 @@ pub(crate) fn directory() -> Option<PathBuf> {
 impl Child {
     /// Runs `test` in a process of its own, where [`directory`] is `directory`.
     pub(crate) fn start(test: &str, directory: &Path) -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
+        // A file that grows over the process's limit is an error there and not the end of it.
+        let mut process = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())

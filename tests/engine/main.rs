@@ -24,6 +24,10 @@ macro_rules! promises {
 
 mod atomicity;
 mod child;
+mod damage;
+mod directory;
+mod full;
+mod kill;
 mod leases;
 mod log;
 mod model;

@@ -10,6 +10,7 @@ use std::{
 const LOCK: &str = "lock";
 const FORMAT: &str = "format";
 const DATA: &str = "data";
+const ACKNOWLEDGED: &str = "acknowledged";
 
 /// The format that this version reads and writes. It grows with every change that an older version would misread.
 const VERSION: u32 = 1;
@@ -87,6 +88,11 @@ impl Directory {
     /// Where the data is.
     pub(super) fn data(&self) -> PathBuf {
         self.path.join(DATA)
+    }
+
+    /// Where the commits are counted.
+    pub(super) fn acknowledged(&self) -> PathBuf {
+        self.path.join(ACKNOWLEDGED)
     }
 
     fn check_format(&self) -> Result<(), OpenError> {

@@ -1,7 +1,9 @@
 //! The engine inside the process: a directory of files, and locks that the system releases when the process ends,
 //! however it ends.
 
+mod acknowledged;
 mod block;
+mod commit;
 mod directory;
 mod leases;
 mod rows;

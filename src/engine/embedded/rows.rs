@@ -20,15 +20,17 @@ const EVENTS: &str = "events";
 const ABOUT: &str = "about";
 /// In [`ABOUT`]: the epoch. It is written once all tables are there.
 const EPOCH: &str = "epoch";
-/// In [`ABOUT`]: the oldest and the newest event, written with every commit that changes them.
+/// In [`ABOUT`]: the oldest and the newest event and the number of commits, written with every commit.
 const LOG: &str = "log";
 
 /// Why the tables cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// They contradict themselves.
+    #[error("it is damaged: {0}")]
     Damaged(String),
     /// The system did not allow it.
+    #[error("its tables cannot be opened: {0}")]
     System(io::Error),
 }
 
@@ -53,6 +55,14 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// What the tables say of themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Log {
+    pub(super) history: History,
+    /// The commits that were made.
+    pub(super) commits: u64,
+}
+
 /// The tables.
 pub(super) struct Rows {
     pub(super) events: Keyspace,
@@ -64,7 +74,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Opens the tables in `directory`, makes those that a new store lacks, and checks that the log is whole.
-    pub(super) fn open(directory: &Path) -> Result<(Self, History), Failure> {
+    pub(super) fn open(directory: &Path) -> Result<(Self, Log), Failure> {
         let database =
             Database::builder(directory).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1).open()?;
         let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
@@ -83,12 +93,12 @@ impl Rows {
         }
 
         let rows = Self { events, records, about, database };
-        let history = match epoch {
-            Some(epoch) => rows.history(&epoch)?,
+        let log = match epoch {
+            Some(epoch) => rows.log(&epoch)?,
             None => rows.begin(directory)?,
         };
-        rows.check(&history)?;
-        Ok((rows, history))
+        rows.check(&log.history)?;
+        Ok((rows, log))
     }
 
     pub(super) fn of(&self, table: Table) -> &Keyspace {
@@ -105,41 +115,43 @@ impl Rows {
         self.database.snapshot()
     }
 
-    /// Adds to `batch` what is said of the log.
-    pub(super) fn put_history(&self, batch: &mut OwnedWriteBatch, history: &History) {
-        let log = [history.oldest.to_be_bytes(), history.newest.to_be_bytes()];
-        batch.insert(&self.about, LOG, log.as_flattened());
+    /// Makes durable what was made, once more.
+    pub(super) fn persist(&self) -> Result<(), fjall::Error> {
+        self.database.persist(PersistMode::SyncAll)
     }
 
-    fn history(&self, epoch: &[u8]) -> Result<History, Failure> {
+    /// Adds to `batch` what is said of the log.
+    pub(super) fn put_log(&self, batch: &mut OwnedWriteBatch, Log { history, commits }: &Log) {
+        let numbers = [history.oldest, history.newest, *commits].map(u64::to_be_bytes);
+        batch.insert(&self.about, LOG, numbers.as_flattened());
+    }
+
+    fn log(&self, epoch: &[u8]) -> Result<Log, Failure> {
         let epoch = std::str::from_utf8(epoch).ok();
         let log = self.about.get(LOG)?;
-        let bounds = log.as_deref().and_then(|log| {
-            let (oldest, newest) = log.split_first_chunk()?;
-            Some((u64::from_be_bytes(*oldest), u64::from_be_bytes(newest.try_into().ok()?)))
-        });
-        match (epoch, bounds) {
-            (Some(epoch), Some((oldest @ 1.., newest))) if oldest - 1 <= newest => {
-                Ok(History { epoch: epoch.into(), oldest, newest })
+        let numbers = log.as_deref().map(|log| log.as_chunks().0.iter().copied().map(u64::from_be_bytes));
+        match (epoch, numbers.map(Vec::from_iter).as_deref()) {
+            (Some(epoch), Some(&[oldest, newest, commits])) if (1..=newest + 1).contains(&oldest) => {
+                Ok(Log { history: History { epoch: epoch.into(), oldest, newest }, commits })
             }
             _ => Err(Failure::Damaged("what it says of its log makes no sense".to_owned())),
         }
     }
 
     /// Begins a log, unless there is something in the tables: then it had one.
-    fn begin(&self, directory: &Path) -> Result<History, Failure> {
+    fn begin(&self, directory: &Path) -> Result<Log, Failure> {
         if self.records.iter().chain([&self.events]).any(|table| table.first_key_value().is_some()) {
             return Err(Failure::Damaged("it has lost what it said of its log".to_owned()));
         }
-        let history = History::begun(jiff::Timestamp::now());
+        let log = Log { history: History::begun(jiff::Timestamp::now()), commits: 0 };
         let mut batch = self.batch();
-        batch.insert(&self.about, EPOCH, history.epoch.as_bytes());
-        self.put_history(&mut batch, &history);
+        batch.insert(&self.about, EPOCH, log.history.epoch.as_bytes());
+        self.put_log(&mut batch, &log);
         batch.commit()?;
         for made in [directory, directory.parent().unwrap_or(directory)] {
             File::open(made)?.sync_all()?;
         }
-        Ok(history)
+        Ok(log)
     }
 
     /// The rows of events follow each other without a hole from the oldest event to the newest, and the newest row can

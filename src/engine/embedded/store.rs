@@ -1,11 +1,10 @@
 //! The store in a directory, as the actors know it.
 
 use std::{
-    collections::HashMap,
     fmt,
     ops::Bound,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
@@ -13,35 +12,49 @@ use fjall::Readable as _;
 use tertulia_actors::engine::{Change, History, LONGEST_KEY, Record, RecordKey, Store, StoreError, StoredEvent, Table};
 
 use super::{
-    block::{self, Block, BlockKey},
+    acknowledged::{Acknowledged, Said},
+    block::{self, BlockKey},
+    commit::{self, COMMIT},
     directory::{Directory, OpenError},
-    rows::{Failure, Rows},
+    rows::{Failure, Log, Rows},
 };
 
-const COMMIT: &str = "commit";
 const READ_EVENTS: &str = "read events";
 const GET: &str = "get a record";
 const SCAN: &str = "scan records";
 
 /// A store in a directory, which one process has open at a time.
 ///
-/// A commit is durable when it returns: it was written to the disk with `fdatasync`. Where the disk refuses one, every
-/// later commit is refused as well, until the store is opened again; then what was refused may be there, as a whole.
+/// A commit is durable when it returns: it was written to the disk with `fdatasync`. Where the disk refuses one, the
+/// next one opens the tables again first. What was refused may then be there after all, as a whole: committing the same
+/// again finds it made.
 ///
-/// Its memory is bounded: a cache of 32 MiB, up to 80 MiB of what was written last and is not sorted yet, and about as
+/// Its memory is bounded: a cache of 32 MiB, up to 88 MiB of what was written last and is not sorted yet, and about as
 /// much again while that is being sorted, by one thread.
 pub struct EmbeddedStore {
+    /// `None` where they could not be opened again.
+    rows: RwLock<Option<Rows>>,
     history: Mutex<History>,
-    /// Held while a commit is made.
-    writer: Mutex<()>,
-    rows: Rows,
+    writer: Mutex<Writer>,
     /// The last to go: whoever gets the directory next finds the tables closed.
-    _directory: Directory,
+    directory: Directory,
+}
+
+/// What the one who commits knows.
+struct Writer {
+    /// The commits that were made.
+    commits: u64,
+    acknowledged: Acknowledged,
+    /// The last changes, if they could not be made: the tables take no others until they are opened again.
+    refused: Option<Vec<Change>>,
 }
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedStore").field("history", &self.history()).finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore")
+            .field("directory", &self.directory.path)
+            .field("history", &self.history())
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,18 +66,61 @@ impl EmbeddedStore {
     /// [`OpenError`]: it is open already, its format is not known, it is damaged, or the system did not allow it.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let directory = Directory::claim(directory)?;
-        let (rows, history) = Rows::open(&directory.data()).map_err(|failure| directory.unusable(failure))?;
-        Ok(Self { history: Mutex::new(history), writer: Mutex::default(), rows, _directory: directory })
-    }
-
-    /// The oldest event once the commit that is being made is over.
-    fn oldest_after_commit(&self) -> u64 {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.current().oldest
+        let unusable = |failure| directory.unusable(failure);
+        let (mut acknowledged, said) =
+            Acknowledged::open(&directory.acknowledged()).map_err(|error| unusable(Failure::System(error)))?;
+        let (rows, log) = Rows::open(&directory.data()).map_err(unusable)?;
+        check_acknowledged(&said, &log).map_err(unusable)?;
+        acknowledged.begin(&log.history.epoch, log.commits).map_err(|error| unusable(Failure::System(error)))?;
+        Ok(Self {
+            rows: RwLock::new(Some(rows)),
+            history: Mutex::new(log.history),
+            writer: Mutex::new(Writer { commits: log.commits, acknowledged, refused: None }),
+            directory,
+        })
     }
 
     fn current(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest event once the commit that is being made is over.
+    fn oldest_after_commit(&self) -> u64 {
+        let _writer = self.writer();
+        self.current().oldest
+    }
+
+    fn with_rows<T>(
+        &self,
+        operation: &'static str,
+        act: impl FnOnce(&Rows) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &*self.rows.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(rows) => act(rows),
+            None => Err(StoreError::new(operation, "its tables could not be opened again")),
+        }
+    }
+
+    /// Opens the tables again. Answers whether a commit is there that was refused.
+    fn open_again(&self, writer: &mut Writer) -> Result<bool, StoreError> {
+        let failed = |failure: Failure| StoreError::new(COMMIT, failure);
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        // They are closed before they are opened.
+        *rows = None;
+        let (opened, log) = Rows::open(&self.directory.data()).map_err(failed)?;
+        if log.history.epoch != self.current().epoch || log.commits < writer.commits {
+            return Err(failed(lost(log.commits, writer.commits)));
+        }
+        opened.persist().map_err(|error| failed(error.into()))?;
+        *rows = Some(opened);
+        let is_there = log.commits > writer.commits;
+        writer.commits = log.commits;
+        *self.current() = log.history;
+        Ok(is_there)
     }
 }
 
@@ -74,81 +130,71 @@ impl Store for EmbeddedStore {
     }
 
     fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        let failed = |error| StoreError::new(COMMIT, error);
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
+        if let Some(refused) = writer.refused.take() {
+            match self.open_again(&mut writer) {
+                Ok(true) if refused == changes => {
+                    writer.acknowledge();
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    writer.refused = Some(refused);
+                    return Err(error);
+                }
+            }
+        }
         let before = self.history();
-        let after = before.after(&changes)?;
-        let mut batch = self.rows.batch();
-        let (mut blocks, mut block, mut records) = (Vec::new(), Block::default(), HashMap::new());
-        for change in changes {
-            match change {
-                // What is forgotten with the same changes is not written.
-                Change::Append(event) if event.offset >= after.oldest => {
-                    block.push(&event).map_err(|error| StoreError::new(COMMIT, error))?;
-                    if block.is_full() {
-                        blocks.push(std::mem::take(&mut block));
-                    }
-                }
-                Change::Append(_) | Change::Trim { .. } => {}
-                // A batch has one place for each key: the last change stands.
-                Change::Put(table, Record { key, value }) => {
-                    records.insert((table, key), Some(value));
-                }
-                Change::Remove(table, key) => {
-                    records.insert((table, key), None);
-                }
-            }
+        let after = Log { history: before.after(&changes)?, commits: writer.commits + 1 };
+        let committed = self.with_rows(COMMIT, |rows| {
+            let batch = commit::batch(rows, &changes, &before, &after)?;
+            Ok(batch.commit())
+        })?;
+        if let Err(error) = committed {
+            writer.refused = Some(changes);
+            return Err(StoreError::new(COMMIT, error));
         }
-        blocks.push(block);
-        for (key, bytes) in blocks.into_iter().filter_map(Block::into_row) {
-            batch.insert(&self.rows.events, key.to_bytes(), bytes);
-        }
-        for ((table, key), value) in records {
-            match value {
-                Some(value) => batch.insert(self.rows.of(table), key.as_bytes(), value.as_ref()),
-                None => batch.remove(self.rows.of(table), key.as_bytes()),
-            }
-        }
-        let forgotten = before.oldest.to_be_bytes()..after.oldest.to_be_bytes();
-        for row in self.rows.events.range(forgotten) {
-            batch.remove(&self.rows.events, row.key().map_err(failed)?);
-        }
-        if after != before {
-            self.rows.put_history(&mut batch, &after);
-        }
-        batch.commit().map_err(failed)?;
-        *self.current() = after;
+        writer.commits = after.commits;
+        *self.current() = after.history;
+        writer.acknowledge();
         Ok(())
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        let failed = |error| StoreError::new(READ_EVENTS, error);
         let damaged = |offset| StoreError::new(READ_EVENTS, format!("those at {offset} are damaged"));
         let first = after.saturating_add(1).max(self.current().oldest);
         let (mut events, mut next) = (Vec::new(), first);
-        for row in self.rows.snapshot().range(&self.rows.events, first.to_be_bytes()..) {
-            if events.len() >= limit {
-                break;
+        self.with_rows(READ_EVENTS, |rows| {
+            for row in rows.snapshot().range(&rows.events, first.to_be_bytes()..) {
+                if events.len() >= limit {
+                    break;
+                }
+                let (key, bytes) = row.into_inner().map_err(|error| StoreError::new(READ_EVENTS, error))?;
+                let key = BlockKey::from_bytes(&key).ok_or_else(|| damaged(next))?;
+                let block = block::read(key, &bytes).ok_or_else(|| damaged(next))?;
+                if !events.is_empty() && key.first() != next {
+                    return Err(damaged(next));
+                }
+                events.extend(block.into_iter().filter(|event| event.offset >= first).take(limit - events.len()));
+                next = key.last.saturating_add(1);
             }
-            let (key, bytes) = row.into_inner().map_err(failed)?;
-            let key = BlockKey::from_bytes(&key).ok_or_else(|| damaged(next))?;
-            let block = block::read(key, &bytes).ok_or_else(|| damaged(next))?;
-            // A hole is damage, unless its events have been forgotten since.
-            if key.first() > next && !(events.is_empty() && key.first() <= self.oldest_after_commit()) {
-                return Err(damaged(next));
-            }
-            events.extend(block.into_iter().filter(|event| event.offset >= first).take(limit - events.len()));
-            next = key.last.saturating_add(1);
+            Ok(())
+        })?;
+        // That the first ones are not there is damage, unless they have been forgotten since.
+        match events.first() {
+            Some(found) if found.offset > first && found.offset > self.oldest_after_commit() => Err(damaged(first)),
+            _ => Ok(events),
         }
-        Ok(events)
     }
 
     fn get(&self, table: Table, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
         if !(1..=LONGEST_KEY).contains(&key.as_bytes().len()) {
             return Ok(None);
         }
-        let value = self.rows.of(table).get(key.as_bytes()).map_err(|error| StoreError::new(GET, error))?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        self.with_rows(GET, |rows| {
+            let value = rows.of(table).get(key.as_bytes()).map_err(|error| StoreError::new(GET, error))?;
+            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        })
     }
 
     fn scan(
@@ -158,7 +204,6 @@ impl Store for EmbeddedStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let failed = |error| StoreError::new(SCAN, error);
         if prefix.as_bytes().len() > LONGEST_KEY {
             return Ok(Vec::new());
         }
@@ -167,19 +212,46 @@ impl Store for EmbeddedStore {
             Some(after) if after >= prefix => Bound::Excluded(beginning(after)),
             _ => Bound::Included(prefix.as_bytes()),
         };
-        let mut records = Vec::new();
-        for row in self.rows.snapshot().range::<&[u8], _>(self.rows.of(table), (first, Bound::Unbounded)) {
-            if records.len() >= limit {
-                break;
+        self.with_rows(SCAN, |rows| {
+            let mut records = Vec::new();
+            for row in rows.snapshot().range::<&[u8], _>(rows.of(table), (first, Bound::Unbounded)) {
+                if records.len() >= limit {
+                    break;
+                }
+                let (key, value) = row.into_inner().map_err(|error| StoreError::new(SCAN, error))?;
+                if !key.starts_with(prefix.as_bytes()) {
+                    break;
+                }
+                records.push(Record { key: RecordKey::from_bytes(&key), value: Bytes::copy_from_slice(&value) });
             }
-            let (key, value) = row.into_inner().map_err(failed)?;
-            if !key.starts_with(prefix.as_bytes()) {
-                break;
-            }
-            records.push(Record { key: RecordKey::from_bytes(&key), value: Bytes::copy_from_slice(&value) });
-        }
-        Ok(records)
+            Ok(records)
+        })
     }
+}
+
+impl Writer {
+    /// Counts the commit that was made.
+    fn acknowledge(&self) {
+        if let Err(error) = self.acknowledged.write(self.commits) {
+            tracing::warn!(%error, "a commit of the store was made and could not be counted");
+        }
+    }
+}
+
+/// The tables hold every commit that was acknowledged.
+fn check_acknowledged(said: &Said, log: &Log) -> Result<(), Failure> {
+    match said {
+        Said::Nothing if log.commits == 0 => Ok(()),
+        Said::Commits { epoch, count } if **epoch == *log.history.epoch && *count <= log.commits => Ok(()),
+        Said::Commits { epoch, count } if **epoch == *log.history.epoch => Err(lost(log.commits, *count)),
+        Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("it has lost the log with the epoch {epoch}"))),
+        Said::Nothing => Err(Failure::Damaged("the count of its commits is missing".to_owned())),
+        Said::Nonsense => Err(Failure::Damaged("the count of its commits makes no sense".to_owned())),
+    }
+}
+
+fn lost(there: u64, acknowledged: u64) -> Failure {
+    Failure::Damaged(format!("of {acknowledged} acknowledged commits, it holds the first {there}"))
 }
 
 fn beginning(key: &RecordKey) -> &[u8] {
