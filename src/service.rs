@@ -68,11 +68,13 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: this version cannot do what is described, or the system did not allow it.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
-        let store = match &configuration.engine {
-            Engine::Embedded { path } => EmbeddedStore::open(path)?,
+        let (store, retention) = match &configuration.engine {
+            Engine::Embedded { path, retain_events, retain_days, .. } => {
+                (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days))
+            }
             Engine::Nats { .. } => return Err(ServiceError::UnsupportedEngine),
         };
-        let journal = Journal::start(Arc::new(store), Retention::default()).map_err(ServiceError::Thread)?;
+        let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
         for described in configuration.connections.iter().map(connection::describe) {
             builder = match described? {
@@ -116,6 +118,10 @@ impl Service {
             Err(_) => tracing::debug!("the actors are left to end with the process"),
         }
     }
+}
+
+fn retention(events: u64, days: u64) -> Retention {
+    Retention { events, conversations: Duration::from_secs(days * 24 * 60 * 60), ..Retention::default() }
 }
 
 /// The platform as the actors are told of it.

@@ -68,7 +68,7 @@ async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
 fn summary(configuration: &Configuration) -> String {
     let mut summary = format!("connections: {}, engine: ", configuration.connections.len());
     let _ = match &configuration.engine {
-        Engine::Embedded { path } => write!(summary, "embedded in {}", path.display()),
+        Engine::Embedded { path, .. } => write!(summary, "embedded in {}", path.display()),
         Engine::Nats { url } => write!(summary, "nats at {url}"),
     };
     let gateway = &configuration.gateway;

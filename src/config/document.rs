@@ -15,9 +15,10 @@ pub(super) struct Node {
     pub(super) content: Content,
 }
 
-/// What a value is. The configuration holds only text, so other scalars are known by their kind alone.
+/// What a value is. The configuration holds only text and whole numbers, so other scalars are known by their kind alone.
 pub(super) enum Content {
     Text(String),
+    Number(i64),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
     Other(&'static str),
@@ -28,6 +29,7 @@ impl Content {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
+            Self::Number(_) => "a number",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Other(kind) => kind,
@@ -87,7 +89,7 @@ fn descend<'a>(root: &'a mut Node, keys: &[String], place: &Place) -> Option<&'a
         node = match &mut node.content {
             Content::List(entries) => entries.get_mut(key.parse::<usize>().ok()?)?,
             Content::Table(entries) => entries.entry(key.clone()).or_insert_with(empty_table),
-            Content::Text(_) | Content::Other(_) => return None,
+            Content::Text(_) | Content::Number(_) | Content::Other(_) => return None,
         };
     }
     Some(node)
@@ -112,7 +114,11 @@ fn content(value: &DeValue<'_>, place_of: &dyn Fn(usize) -> Place) -> Content {
                 })
                 .collect(),
         ),
-        DeValue::Integer(_) | DeValue::Float(_) => Content::Other("a number"),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Content::Number(number),
+            Err(_) => Content::Other("a number"),
+        },
+        DeValue::Float(_) => Content::Other("a number"),
         DeValue::Boolean(_) => Content::Other("true or false"),
         DeValue::Datetime(_) => Content::Other("a date"),
     }

@@ -1,6 +1,6 @@
 //! How sections take their values out of the tree: a field by its key, then what the field must be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use super::{
     document::{Content, Node},
@@ -91,6 +91,26 @@ impl<'a> Field<'a> {
                 format!("{text:?} is none of {}; the nearest is {}", names.join(", "), nearest(text, &names))
             })
         })
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn number(mut self, range: RangeInclusive<u64>) -> Option<u64> {
+        let number = match (self.content.take()?, &self.place) {
+            (Content::Number(number), _) => Ok(number),
+            // A variable has no other way to say it.
+            (Content::Text(text), Place::Variable(_)) => text.trim().parse().map_err(|_| format!("{text:?}")),
+            (other, _) => Err(other.kind().to_owned()),
+        };
+        let (least, most) = (range.start(), range.end());
+        let number = match number {
+            Ok(number) => {
+                u64::try_from(number).ok().filter(|in_range| range.contains(in_range)).ok_or(number.to_string())
+            }
+            Err(found) => Err(found),
+        };
+        number
+            .map_err(|found| self.report(format!("expected a whole number from {least} to {most}, found {found}")))
+            .ok()
     }
 
     /// The entries of a list, none where it is absent.

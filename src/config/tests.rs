@@ -68,7 +68,10 @@ fn the_documented_example_is_valid() {
 
         [engine]
         kind = "embedded"
-        path = "./tertulia-data"
+        path = "/var/lib/tertulia"
+        leases = "/run/tertulia"
+        retain_events = 5_000_000
+        retain_days = 30
 
         [gateway]
         listen = "127.0.0.1:8080"
@@ -88,7 +91,13 @@ fn the_documented_example_is_valid() {
     assert_eq!((username.as_str(), password.expose_secret()), ("bot1", CANARY));
     assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
     assert_eq!((connection.rings, connection.agent_state), (Rings::Accept, Some(AgentState::Online)));
-    assert_eq!(configuration.engine, Engine::Embedded { path: "./tertulia-data".into() });
+    let engine = Engine::Embedded {
+        path: "/var/lib/tertulia".into(),
+        leases: Some("/run/tertulia".into()),
+        retain_events: 5_000_000,
+        retain_days: 30,
+    };
+    assert_eq!(configuration.engine, engine);
     assert_eq!(configuration.gateway.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(configuration.gateway.tokens[0].scope, Scope::Write);
     assert_eq!(configuration.gateway.tokens[0].token.expose_secret(), CANARY);
@@ -99,7 +108,9 @@ fn an_empty_file_has_the_defaults() {
     let configuration = Configuration::parse("", &Environment::default()).unwrap();
     assert_eq!(configuration.platform.discovery, "https://adminlogin.liveperson.net");
     assert!(configuration.connections.is_empty());
-    assert_eq!(configuration.engine, Engine::Embedded { path: "./tertulia-data".into() });
+    let engine =
+        Engine::Embedded { path: "./tertulia-data".into(), leases: None, retain_events: 1_000_000, retain_days: 7 };
+    assert_eq!(configuration.engine, engine);
     assert_eq!(configuration.gateway.listen.to_string(), "127.0.0.1:8080");
 }
 

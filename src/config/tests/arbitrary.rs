@@ -22,6 +22,8 @@ fn nearly_a_line() -> impl Strategy<Value = String> {
         "kind",
         "url",
         "path",
+        "leases",
+        "retain_days",
         "connections",
         "login.password.env",
     ]);

@@ -154,6 +154,33 @@ fn an_engine_has_only_what_its_kind_has() {
 }
 
 #[test]
+fn what_an_engine_keeps_is_a_number_in_its_range() {
+    let found = |written: &str| {
+        assert_mistakes(
+            &format!("[engine]\nretain_days = {written}\n"),
+            &[&format!("2 engine.retain_days: expected a whole number from 1 to 3650, found {written}")],
+        );
+    };
+    ["0", "-1", "3651", "9223372036854775807"].into_iter().for_each(found);
+    for (written, kind) in
+        [("\"7\"", "text"), ("7.0", "a number"), ("99999999999999999999", "a number"), ("[7]", "a list")]
+    {
+        assert_mistakes(
+            &format!("engine.retain_events = {written}\n"),
+            &[&format!("1 engine.retain_events: expected a whole number from 1000 to 1000000000, found {kind}")],
+        );
+    }
+    assert_mistakes(
+        "[engine]\nkind = \"nats\"\nurl = \"nats://127.0.0.1\"\nleases = \"x\"\nretain_events = 5000\nretain_days = 1\n",
+        &[
+            "4 engine.leases: only an engine of kind \"embedded\" has a directory of leases",
+            "5 engine.retain_events: only an engine of kind \"embedded\" is told what to keep",
+            "6 engine.retain_days: only an engine of kind \"embedded\" is told what to keep",
+        ],
+    );
+}
+
+#[test]
 fn a_role_has_only_what_it_can_use() {
     let brand = connection("subscribe.agents = \"all\"\nrings = \"off\"\nagent_state = \"AWAY\"\n");
     assert_mistakes(

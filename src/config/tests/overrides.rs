@@ -14,6 +14,7 @@ fn the_environment_overrides_each_value() {
         ("TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD__ENV", "BOT2_PASSWORD"),
         ("TERTULIA_CONNECTIONS__0__SUBSCRIBE__STAGE", "[\"CLOSE\"]"),
         ("TERTULIA_ENGINE__PATH", "/var/lib/tertulia"),
+        ("TERTULIA_ENGINE__RETAIN_EVENTS", "20000"),
     ]);
     let configuration = Configuration::parse(&connection("[gateway]\nlisten = \"broken\"\n"), &variables).unwrap();
 
@@ -24,7 +25,8 @@ fn the_environment_overrides_each_value() {
     assert_eq!(connection.agent_state, Some(AgentState::Away));
     assert_eq!(connection.subscribe.as_ref().unwrap().stage, [Stage::Close]);
     assert!(matches!(&connection.login, Some(Login::Password { password, .. }) if password.expose_secret() == CANARY));
-    assert_eq!(configuration.engine, Engine::Embedded { path: "/var/lib/tertulia".into() });
+    let Engine::Embedded { path, retain_events, .. } = configuration.engine else { panic!("the default kind") };
+    assert_eq!((path.to_str(), retain_events), (Some("/var/lib/tertulia"), 20_000));
 }
 
 #[test]
@@ -35,6 +37,7 @@ fn a_mistake_of_the_environment_names_the_variable() {
         ("TERTULIA_GATEWAY__LISTEN", "9"),
         ("TERTULIA_GATWAY__LISTEN", "9"),
         ("TERTULIA_ENGINE__KIND", "[nats"),
+        ("TERTULIA_ENGINE__RETAIN_DAYS", "a week"),
         ("TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD", CANARY),
     ]);
     assert_eq!(
@@ -44,6 +47,7 @@ fn a_mistake_of_the_environment_names_the_variable() {
              a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }",
             "TERTULIA_CONNECTIONS__7__ID : names an entry of a list that the file does not have",
             "TERTULIA_ENGINE__KIND : starts like a TOML list or table and is none",
+            "TERTULIA_ENGINE__RETAIN_DAYS engine.retain_days: expected a whole number from 1 to 3650, found \"a week\"",
             "TERTULIA_GATEWAY__LISTEN gateway.listen: \"9\" is not an IP address with a port, such as 127.0.0.1:8080",
             "TERTULIA_GATWAY__LISTEN gatway: unknown key \"gatway\"; the nearest valid one is \"gateway\"",
         ]
