@@ -20,6 +20,12 @@ macro_rules! identifiers {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The id's text, shared with it.
+            #[must_use]
+            pub fn share(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
 
         impl From<&str> for $name {

@@ -1,6 +1,6 @@
 //! The port to what keeps events and records.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
@@ -45,11 +45,11 @@ pub struct StoredEvent {
     /// Its place in the log.
     pub offset: u64,
     /// On which connection.
-    pub connection: Box<str>,
+    pub connection: Arc<str>,
     /// In which conversation, if in one.
-    pub conversation: Option<Box<str>>,
+    pub conversation: Option<Arc<str>>,
     /// Its name behind `tertulia.`.
-    pub name: Box<str>,
+    pub name: Cow<'static, str>,
     /// The object.
     pub json: Bytes,
 }

@@ -193,8 +193,8 @@ impl Loggable for Event {
     fn stored(&self) -> StoredEvent {
         StoredEvent {
             offset: self.id.offset,
-            connection: self.origin.connection.as_str().into(),
-            conversation: self.conversation.as_ref().map(|id| id.as_str().into()),
+            connection: self.origin.connection.share(),
+            conversation: self.conversation.as_ref().map(ConversationId::share),
             name: self.data.name().into(),
             // Names and values of an event are always JSON.
             json: serde_json::to_vec(self).unwrap_or_default().into(),

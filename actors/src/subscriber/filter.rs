@@ -46,7 +46,7 @@ impl Filter {
     /// Whether an event of the log is wanted.
     #[must_use]
     pub fn takes(&self, event: &StoredEvent) -> bool {
-        (self.names.is_empty() || self.names.contains(&event.name))
+        (self.names.is_empty() || self.names.contains(&*event.name))
             && (self.connections.is_empty() || self.connections.contains(&*event.connection))
             && (self.conversations.is_empty()
                 || event.conversation.as_ref().is_some_and(|id| self.conversations.contains(&**id)))

@@ -96,9 +96,9 @@ fn event(offset: u64, bytes: &mut &[u8]) -> Option<StoredEvent> {
     let [connection, conversation, name, json] = lengths;
     Some(StoredEvent {
         offset,
-        connection: text(bytes, connection)?,
-        conversation: if conversation == NONE { None } else { Some(text(bytes, conversation)?) },
-        name: text(bytes, name)?,
+        connection: text(bytes, connection)?.into(),
+        conversation: if conversation == NONE { None } else { Some(text(bytes, conversation)?.into()) },
+        name: text(bytes, name)?.to_owned().into(),
         // A copy: one event that is kept does not keep its whole row.
         json: Bytes::copy_from_slice(part(bytes, json)?),
     })
@@ -116,8 +116,8 @@ fn part<'b>(bytes: &mut &'b [u8], length: u32) -> Option<&'b [u8]> {
     Some(part)
 }
 
-fn text(bytes: &mut &[u8], length: u32) -> Option<Box<str>> {
-    Some(std::str::from_utf8(part(bytes, length)?).ok()?.into())
+fn text<'b>(bytes: &mut &'b [u8], length: u32) -> Option<&'b str> {
+    std::str::from_utf8(part(bytes, length)?).ok()
 }
 
 #[cfg(test)]
