@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::output::FailureReason;
+
 /// One happening, fed to [`Session::handle`](super::Session::handle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
@@ -42,6 +44,10 @@ pub enum Input {
     TokenRefreshed,
     /// [`Output::RefreshToken`](super::Output::RefreshToken) failed.
     TokenRefreshRefused(RefreshRefusal),
+    /// What the socket brought cannot be worked with: the owner wants another one, and everything from the beginning.
+    Distrusted,
+    /// The owner gives the connection up.
+    GivenUp(FailureReason),
     /// The time of [`Session::next_wake`](super::Session::next_wake) has come. Too early or too late does no harm.
     Tick,
     /// The owner wants the connection to end.

@@ -145,6 +145,8 @@ impl Session {
             Input::Resumed => self.resumed(&mut step),
             Input::ResumeFailed => self.resume_failed(&mut step),
             Input::SocketClosed(closure) => self.socket_closed(closure, &mut step),
+            Input::Distrusted => self.distrusted(&mut step),
+            Input::GivenUp(reason) => self.given_up(reason, &mut step),
             Input::TokenRefreshed => self.token_refreshed(now),
             Input::TokenRefreshRefused(refusal) => self.refresh_refused(refusal, &mut step),
         }
@@ -197,6 +199,18 @@ impl Session {
         self.token = Token::Missing;
         self.enter(Phase::Failed(reason), None);
         step.report(Report::Failed(reason));
+    }
+
+    fn given_up(&mut self, reason: FailureReason, step: &mut Step<'_>) {
+        match self.phase {
+            Phase::Idle | Phase::Stopping | Phase::Stopped | Phase::Failed(_) => return,
+            Phase::Verifying | Phase::Resuming | Phase::Ready => {
+                self.close_abandoned(DisconnectReason::Distrusted, step);
+            }
+            Phase::Connecting => step.put(Output::CloseSocket { code: ABANDONED }),
+            Phase::LoggingIn | Phase::WaitingToLogIn | Phase::WaitingToReconnect => {}
+        }
+        self.fail(reason, step);
     }
 
     fn tick(&mut self, step: &mut Step<'_>) {

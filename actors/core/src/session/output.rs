@@ -80,6 +80,8 @@ pub enum DisconnectReason {
     ClosedByUs,
     /// The link broke, or the close had no code.
     ConnectionLost,
+    /// We gave it up, because what it brought could not be worked with.
+    Distrusted,
     /// No frame arrived in time although keep-alives were sent.
     DeadPeer,
     /// The platform closed with 4407: the identity must be extended at its origin.
@@ -104,9 +106,18 @@ pub enum DisconnectReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
+    /// The threads it was run on ended, one after the other.
+    #[error("the threads of the connection keep ending")]
+    ArbitersKeepEnding,
+    /// Many conversations failed together, again and again.
+    #[error("the conversations keep failing together")]
+    ConversationsKeepFailing,
     /// The platform refused the credentials.
     #[error("the platform refused the credentials")]
     CredentialsRefused,
+    /// Its actor panicked more often than is allowed.
+    #[error("the connection panicked too often")]
+    Panicked,
     /// New tokens were granted, and the socket refused each of them.
     #[error("the platform granted tokens but refused every socket opened with them")]
     TokensRefused,

@@ -105,6 +105,12 @@ impl Session {
         }
     }
 
+    pub(super) fn distrusted(&mut self, step: &mut Step<'_>) {
+        if self.phase.is_open() {
+            self.abandon(DisconnectReason::Distrusted, step);
+        }
+    }
+
     pub(super) fn frame_received(&mut self, now: Millis) {
         if self.phase.is_open() {
             self.liveness.frame_received(now);

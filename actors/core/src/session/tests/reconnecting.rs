@@ -41,6 +41,23 @@ fn a_loss_is_reported_with_its_reason_and_the_time_of_the_next_attempt() {
 }
 
 #[test]
+fn a_distrusted_socket_is_closed_and_another_one_opened_after_the_back_off() {
+    let mut driver = Driver::ready();
+    let closure = Closure { by: ClosedBy::Us, code: Some(ABANDONED) };
+    let until = driver.now;
+    assert_eq!(
+        driver.feed(Input::Distrusted),
+        [
+            Output::CloseSocket { code: ABANDONED },
+            Output::Report(Report::Disconnected(closure, DisconnectReason::Distrusted)),
+            Output::Report(Report::Waiting { until, attempt: 1 })
+        ]
+    );
+    assert_eq!(driver.feed(Input::Distrusted), [], "there is none to distrust");
+    assert!(driver.wake().1.contains(&Output::OpenSocket), "the token is as good as it was");
+}
+
+#[test]
 fn the_first_attempt_after_a_stable_connection_comes_within_two_seconds() {
     for entropy in [0, 1, 1_999, 2_000, u64::MAX] {
         let mut driver = Driver::ready();

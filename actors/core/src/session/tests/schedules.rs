@@ -29,6 +29,8 @@ const TROUBLE: &[Input] = &[
     Input::VerifyRefused { code: 401 },
     Input::VerifyRefused { code: 500 },
     Input::ResumeFailed,
+    Input::Distrusted,
+    Input::GivenUp(FailureReason::ConversationsKeepFailing),
     Input::SocketClosed(Closure { by: ClosedBy::Platform, code: Some(1000) }),
     Input::SocketClosed(Closure { by: ClosedBy::Platform, code: Some(1011) }),
     Input::SocketClosed(Closure { by: ClosedBy::Platform, code: Some(4401) }),

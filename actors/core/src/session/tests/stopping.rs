@@ -20,6 +20,20 @@ fn a_stop_ends_every_phase_in_stopped() {
 }
 
 #[test]
+fn an_owner_that_gives_the_connection_up_ends_it_with_its_reason() {
+    let reason = FailureReason::ConversationsKeepFailing;
+    for phase in ALL_PHASES.into_iter().filter(|phase| !phase.is_at_rest() && *phase != Phase::Stopping) {
+        let mut driver = Driver::in_phase(phase);
+        let outputs = driver.feed(Input::GivenUp(reason));
+        let had_socket = phase.is_open() || phase == Phase::Connecting;
+        assert_eq!(outputs.contains(&Output::CloseSocket { code: ABANDONED }), had_socket, "{phase:?}");
+        assert_eq!(outputs.last(), Some(&Output::Report(Report::Failed(reason))));
+        assert_eq!(driver.phase(), Phase::Failed(reason));
+        assert_eq!(driver.session.next_wake(), None);
+    }
+}
+
+#[test]
 fn a_socket_that_does_not_close_does_not_hold_up_the_stop() {
     let mut driver = Driver::ready();
     driver.feed(Input::Stop);
@@ -39,6 +53,7 @@ fn nothing_but_a_start_wakes_a_session_at_rest() {
         Input::VerifyRefused { code: 401 },
         Input::Resumed,
         Input::ResumeFailed,
+        Input::Distrusted,
         Input::FrameReceived,
         lost_link(),
         Input::TokenRefreshed,
