@@ -14,6 +14,7 @@ mod login;
 mod platform;
 mod problem;
 mod secret;
+mod supervision;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use gateway::{Gateway, Scope, Token};
 pub use login::Login;
 pub use platform::Platform;
 pub use problem::{Place, Problem};
+pub use supervision::{Restarts, Supervision, Systemic};
 
 use field::Field;
 use problem::Reading;
@@ -44,6 +46,8 @@ pub struct Configuration {
     pub engine: Engine,
     /// Where and to whom the HTTP interface is open.
     pub gateway: Gateway,
+    /// How often what fails is started again, and when it is given up.
+    pub supervision: Supervision,
 }
 
 /// Why there is no configuration.
@@ -93,11 +97,12 @@ impl Configuration {
         let connections = connection::read_all(sections.field("connections"));
         let engine = Engine::read(sections.field("engine"));
         let gateway = Gateway::read(sections.field("gateway"));
+        let supervision = Supervision::read(sections.field("supervision"));
         sections.finish();
 
         match (reading.into_problems(), platform, engine, gateway) {
             (problems, Some(platform), Some(engine), Some(gateway)) if problems.is_empty() => {
-                Ok(Self { platform, connections, engine, gateway })
+                Ok(Self { platform, connections, engine, gateway, supervision })
             }
             (problems, ..) => Err(problems),
         }

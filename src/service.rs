@@ -1,6 +1,7 @@
 //! The running system that a configuration describes: its connections and the gateway to them.
 
 mod connection;
+mod supervision;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -75,7 +76,8 @@ impl Service {
             Engine::Nats { .. } => return Err(ServiceError::UnsupportedEngine),
         };
         let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;
-        let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
+        let settings = supervision::settings(&configuration.supervision);
+        let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal).supervision(settings);
         for described in configuration.connections.iter().map(connection::describe) {
             builder = match described? {
                 Described::Socket(settings) => builder.connection(*settings),

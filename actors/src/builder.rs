@@ -2,17 +2,22 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
+use actix::{Addr, System};
+
 use crate::{
     StartError, Tertulia,
     connection::{ConnectionSettings, Surroundings},
     conversation::Directory,
+    dead_letters::DeadLetters,
     engine::Journal,
     fleet::{Fleet, Registry},
     intake::IntakeSettings,
     metrics::Metrics,
     platform::{Platform, PlatformSettings},
     subscriber::RoutingTable,
-    supervision::{ArbiterPool, GuardOptions, PoolOptions, start_guarded_in},
+    supervision::{
+        ArbiterPool, ChildExit, GuardOptions, PoolError, PoolOptions, SupervisionSettings, start_guarded_in,
+    },
 };
 
 /// A system before it runs.
@@ -23,6 +28,7 @@ pub struct Builder {
     connections: Vec<ConnectionSettings>,
     intakes: Vec<IntakeSettings>,
     journal: Option<Arc<Journal>>,
+    supervision: SupervisionSettings,
 }
 
 impl Builder {
@@ -83,6 +89,13 @@ impl Builder {
         self
     }
 
+    /// How actors are restarted and given up, and how much is kept of what could not be handled.
+    #[must_use]
+    pub fn supervision(mut self, settings: SupervisionSettings) -> Self {
+        self.supervision = settings;
+        self
+    }
+
     /// Starts the system on the running actix system. It does not wait for connections to be ready:
     /// see [`Tertulia::ready`].
     ///
@@ -90,18 +103,20 @@ impl Builder {
     /// [`StartError`].
     pub fn start(self) -> Result<Tertulia, StartError> {
         let metrics = Arc::new(Metrics::default());
+        metrics.show(&self.supervision);
+        let supervision = Arc::new(self.supervision);
         let around = Surroundings {
             platform: Platform::new(self.platform)?,
             routing: RoutingTable::new(self.journal.unwrap_or_else(Journal::forgetful), Arc::clone(&metrics)),
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
+            dead_letters: Arc::new(DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics))),
             metrics,
+            supervision,
         };
-        let pool = ArbiterPool::start(self.pool)?;
+        let pool = Arc::new(ArbiterPool::start(self.pool)?);
         let registry = Arc::new(Registry::default());
-        let (members, surroundings) = (Arc::clone(&registry), around.clone());
-        let options = GuardOptions::new("fleet", |exit| tracing::debug!(?exit, "the fleet's actor"));
-        let fleet = start_guarded_in(pool.place().arbiter(), options, move |_| Fleet::new(members, surroundings));
+        let fleet = start_fleet(&registry, &pool, &around)?;
         let tertulia = Tertulia { pool, fleet, registry, around };
         for settings in self.connections {
             tertulia.connect(settings)?;
@@ -111,4 +126,22 @@ impl Builder {
         }
         Ok(tertulia)
     }
+}
+
+fn start_fleet(
+    registry: &Arc<Registry>,
+    pool: &Arc<ArbiterPool>,
+    around: &Surroundings,
+) -> Result<Addr<Fleet>, PoolError> {
+    let system = System::try_current().ok_or(PoolError::NoSystem)?;
+    let fleet = Fleet::new(Arc::clone(registry), Arc::clone(pool), around.clone());
+    let metrics = Arc::clone(&around.metrics);
+    let on_exit = move |exit| {
+        if let ChildExit::Restarting { .. } = exit {
+            metrics.restarted(&metrics.fleet_restarts);
+        }
+    };
+    let policy = Arc::clone(&around.supervision.fleet);
+    let options = GuardOptions { policy, ..GuardOptions::new("fleet", on_exit) };
+    Ok(start_guarded_in(system.arbiter(), options, move |_| fleet))
 }

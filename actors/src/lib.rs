@@ -4,6 +4,7 @@ mod builder;
 pub mod class_page;
 pub mod connection;
 pub mod conversation;
+pub mod dead_letters;
 pub mod engine;
 pub mod files;
 mod fleet;

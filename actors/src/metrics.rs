@@ -1,9 +1,14 @@
 //! What is counted. One name here is one name at `/metrics`, with `tertulia_` before it.
 
 use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+
+use crate::supervision::SupervisionSettings;
+
+/// A kind of actor, as a label.
+pub type Kind = [(&'static str, &'static str); 1];
 
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $name:ident: $kind:ty,)+) => {
@@ -84,12 +89,70 @@ metrics! {
     reconnects: Counter,
     /// Actors restarted after a panic.
     actor_restarts: Counter,
+    /// Conversations restarted after a panic.
+    conversation_restarts: Counter,
+    /// Connections restarted after a panic.
+    connection_restarts: Counter,
+    /// Connections begun anew on another arbiter, because theirs had ended.
+    connections_moved: Counter,
+    /// Subscribers restarted after a panic of their sink.
+    subscriber_restarts: Counter,
+    /// Subscribers that ended because their sink panicked too often.
+    subscribers_given_up: Counter,
+    /// Restarts of the fleet's own actor after a panic.
+    fleet_restarts: Counter,
     /// Conversations quarantined after too many panics.
     conversations_quarantined: Counter,
+    /// Conversations in quarantine now.
+    conversations_in_quarantine: Gauge,
+    /// Notifications dropped because their conversation was in quarantine.
+    notifications_quarantined: Counter,
+    /// Times that a connection began anew because many of its conversations failed together.
+    escalations: Counter,
+    /// Connections that failed because their conversations kept failing together.
+    escalations_given_up: Counter,
+    /// Notifications, commands and deliveries that could not be handled and went to the dead letters.
+    dead_letters: Counter,
+    /// Dead letters kept now.
+    dead_letters_held: Gauge,
+    /// Arbiters that had ended and were replaced.
+    arbiters_replaced: Counter,
+    /// Arbiters that stand still now.
+    arbiters_frozen: Gauge,
+    /// Policies of supervision: restarts that are allowed within the window, by kind of actor.
+    restarts_allowed: Family<Kind, Gauge>,
+    /// Policies of supervision: the window, by kind of actor.
+    restart_window_seconds: Family<Kind, Gauge>,
     /// Webhooks refused because their signature was missing or wrong.
     webhooks_refused: Counter,
     /// Chat states dropped because a newer one had come, or the same before.
     chat_states_overtaken: Counter,
     /// Offers accepted.
     rings_accepted: Counter,
+}
+
+impl Metrics {
+    /// Shows by which policies actors are restarted and given up.
+    pub(crate) fn show(&self, settings: &SupervisionSettings) {
+        let SupervisionSettings { conversation, connection, subscriber, fleet, systemic, .. } = settings;
+        let policies = [
+            ("conversation", conversation.max_restarts, conversation.within),
+            ("connection", connection.max_restarts, connection.within),
+            ("subscriber", subscriber.max_restarts, subscriber.within),
+            ("fleet", fleet.max_restarts, fleet.within),
+            ("systemic", systemic.failures, systemic.within),
+            ("escalation", systemic.max_resets, systemic.resets_within),
+        ];
+        for (kind, restarts, within) in policies {
+            let seconds = i64::try_from(within.as_secs()).unwrap_or(i64::MAX);
+            self.restarts_allowed.get_or_create(&[("kind", kind)]).set(restarts.into());
+            self.restart_window_seconds.get_or_create(&[("kind", kind)]).set(seconds);
+        }
+    }
+
+    /// Counts a restart among those of its kind and among all.
+    pub(crate) fn restarted(&self, kind: &Counter) {
+        kind.inc();
+        self.actor_restarts.inc();
+    }
 }

@@ -80,6 +80,11 @@ impl Answer {
         Self(frame)
     }
 
+    /// The answer as sent.
+    pub(crate) fn frame(&self) -> &Bytes {
+        &self.0
+    }
+
     /// Reads the answer.
     ///
     /// # Errors

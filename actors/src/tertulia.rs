@@ -4,10 +4,11 @@ mod brand;
 mod consumer;
 mod intake;
 mod requests;
+mod supervision;
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Addr, ArbiterHandle};
+use actix::{Addr, Arbiter, ArbiterHandle};
 use tertulia_core::{
     id::{ConnectionId, ConversationId, RingId},
     ums::{AgentState, ConversationRequest},
@@ -25,13 +26,13 @@ use crate::{
     },
     conversation::ConversationHandle,
     engine::Journal,
-    fleet::{Address, ConnectionExited, Drain, Fleet, Member, Registry},
+    fleet::{AddError, Address, Begin, Drain, Fleet, Grounds, Registry},
     intake::{Desk, IntakeSettings},
     metrics::Metrics,
     platform::{Platform, TlsError},
     request::RequestFailure,
     subscriber::{EventStream, Filter, Origin, Sink, Subscriber, Subscription},
-    supervision::{ArbiterPool, GuardOptions, PoolError, start_guarded_in},
+    supervision::{ArbiterPool, ChildExit, ExitReason, GuardOptions, PoolError, start_guarded_in},
 };
 
 /// Events a stream holds for a slow reader, unless it asks for another number.
@@ -53,6 +54,9 @@ pub enum StartError {
     /// Two connections have one name.
     #[error("there is a connection {0} already")]
     DuplicateConnection(ConnectionId),
+    /// The system was stopped.
+    #[error("the system was stopped")]
+    Stopped,
 }
 
 /// Why a connection is not ready.
@@ -81,7 +85,7 @@ pub enum NotReady {
 
 /// A running system: the fleet of a process.
 pub struct Tertulia {
-    pub(crate) pool: ArbiterPool,
+    pub(crate) pool: Arc<ArbiterPool>,
     pub(crate) fleet: Addr<Fleet>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) around: Surroundings,
@@ -97,45 +101,43 @@ impl Tertulia {
     /// Adds a connection to the fleet, on the arbiter with the fewest.
     ///
     /// # Errors
-    /// [`StartError::DuplicateConnection`].
+    /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<(), StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let around = self.around.clone();
-        self.add(origin, |arbiter, options, status| {
-            let connection = start_guarded_in(arbiter, options, move |_| Connection::new(settings, around, status));
-            Address::Socket(connection)
+        self.add(origin, move |arbiter, options, status| {
+            let (settings, around) = (settings.clone(), around.clone());
+            Address::Socket(start_guarded_in(arbiter, options, move |_| Connection::new(settings, around, status)))
         })
     }
 
     /// Adds a connection without a socket to the fleet, on the arbiter with the fewest.
     ///
     /// # Errors
-    /// [`StartError::DuplicateConnection`].
+    /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect_intake(&self, settings: IntakeSettings) -> Result<(), StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let around = self.around.clone();
-        self.add(origin, |arbiter, options, status| {
-            Address::Intake(Desk::start(arbiter, options, settings, around, status))
+        self.add(origin, move |arbiter, options, status| {
+            Address::Intake(Desk::start(arbiter, options, settings.clone(), around.clone(), status))
         })
     }
 
     fn add(
         &self,
         origin: Origin,
-        start: impl FnOnce(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address,
+        begin: impl Fn(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address
+        + Send
+        + Sync
+        + 'static,
     ) -> Result<(), StartError> {
-        let id = origin.connection.clone();
-        let added = self.registry.add(id.clone(), || {
-            let status = Arc::new(watch::Sender::new(Connection::idle_status()));
-            let placement = self.pool.place();
-            let fleet = self.fleet.clone();
-            let options = GuardOptions::new(id.as_str(), move |exit| {
-                fleet.do_send(ConnectionExited { origin: origin.clone(), exit });
-            });
-            let address = start(placement.arbiter(), options, Arc::clone(&status));
-            Member { address, status, _placement: Arc::new(placement) }
-        });
-        added.then_some(()).ok_or(StartError::DuplicateConnection(id))
+        let begin: Arc<Begin> = Arc::new(begin);
+        let policy = &self.around.supervision.connection;
+        let grounds = Grounds { pool: &self.pool, fleet: &self.fleet, policy };
+        self.registry.add(origin, begin, &grounds).map_err(|error| match error {
+            AddError::Taken(id) => StartError::DuplicateConnection(id),
+            AddError::Stopped => StartError::Stopped,
+        })
     }
 
     /// Ends one connection and waits until it has ended.
@@ -201,10 +203,25 @@ impl Tertulia {
     }
 
     /// Hands events to a sink by an actor of its own, with room for `capacity` of them. Dropping the result ends it.
+    ///
+    /// An event that the sink panics on goes to the dead letters, and the next one is delivered. A sink that panics too
+    /// often hears [`Sink::ended`], and nothing after it.
     pub fn subscribe(&self, name: &str, filter: Filter, capacity: usize, sink: Box<dyn Sink>) -> Subscription {
-        let options = GuardOptions::new(name, |_| {});
         let metrics = Arc::clone(&self.around.metrics);
-        let address = start_guarded_in(self.pool.place().arbiter(), options, move |_| Subscriber::new(sink, metrics));
+        let on_exit = move |exit| match exit {
+            ChildExit::Restarting { .. } => metrics.restarted(&metrics.subscriber_restarts),
+            ChildExit::Ended { reason: ExitReason::Normal, .. } => {}
+            ChildExit::Ended { .. } => {
+                metrics.subscribers_given_up.inc();
+            }
+        };
+        let policy = Arc::clone(&self.around.supervision.subscriber);
+        let options = GuardOptions { policy, ..GuardOptions::new(name, on_exit) };
+        let (metrics, dead_letters) = (Arc::clone(&self.around.metrics), Arc::clone(&self.around.dead_letters));
+        let subscriber = Subscriber::new(name.into(), sink, metrics, dead_letters);
+        // Once the system was stopped there are no events, and whoever asks for them gets none.
+        let arbiter = self.pool.place().arbiter().cloned().unwrap_or_else(Arbiter::current);
+        let address = start_guarded_in(&arbiter, options, move |_| subscriber);
         self.around.routing.attach(filter, address.recipient(), capacity)
     }
 

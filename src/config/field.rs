@@ -1,6 +1,8 @@
 //! How sections take their values out of the tree: a field by its key, then what the field must be.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+
+use jiff::SignedDuration;
 
 use super::{
     document::{Content, Node},
@@ -81,6 +83,20 @@ impl<'a> Field<'a> {
             other => Err(format!("expected text in quotes, found {}", other.kind())),
         };
         result.map_err(|message| self.report(message)).ok()
+    }
+
+    /// A duration in a range, such as `30s` or `5m`.
+    pub(super) fn duration(self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        self.parse(|text| {
+            let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+            duration.filter(|duration| range.contains(duration)).ok_or_else(|| {
+                let written = |bound: Duration| SignedDuration::try_from(bound).unwrap_or(SignedDuration::MAX);
+                let (shortest, longest) = (written(*range.start()), written(*range.end()));
+                format!(
+                    "expected a duration from {shortest:#} to {longest:#}, such as \"30s\" or \"5m\", found {text:?}"
+                )
+            })
+        })
     }
 
     /// Text that is one of `words`.

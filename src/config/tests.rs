@@ -4,6 +4,7 @@ mod arbitrary;
 mod mistakes;
 mod overrides;
 mod secrets;
+mod supervision;
 
 use std::fs;
 

@@ -16,6 +16,8 @@ impl From<CommandFailure> for Problem {
             CommandFailure::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
             CommandFailure::UnknownConversation => StatusCode::NOT_FOUND,
             CommandFailure::TimedOut | CommandFailure::OutcomeUnknown { .. } => StatusCode::GATEWAY_TIMEOUT,
+            CommandFailure::Quarantined => StatusCode::CONFLICT,
+            CommandFailure::DeadLettered => StatusCode::INTERNAL_SERVER_ERROR,
             CommandFailure::Refused(_) => StatusCode::BAD_GATEWAY,
             CommandFailure::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         };

@@ -19,9 +19,10 @@ use tokio::sync::{Semaphore, watch};
 use super::{
     ConnectionSettings, ConnectionStatus, Directory, Stop,
     arrivals::Arrivals,
-    children::Child,
+    children::Children,
     creation::Creation,
     login::Credentials,
+    refresh::Refreshing,
     requests::RequestTable,
     rings::RingTable,
     socket::SocketWriter,
@@ -30,9 +31,11 @@ use super::{
 };
 use crate::{
     conversation::{Door, Upstream, remembered},
+    dead_letters::DeadLetters,
     metrics::Metrics,
     platform::{Platform, PlatformClient},
     subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
+    supervision::SupervisionSettings,
 };
 
 /// How often request deadlines and leaving conversations are looked at.
@@ -53,6 +56,10 @@ pub struct Surroundings {
     pub directory: Arc<Directory>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How actors are restarted and given up.
+    pub supervision: Arc<SupervisionSettings>,
+    /// Where what could not be handled goes.
+    pub dead_letters: Arc<DeadLetters>,
 }
 
 /// The connection itself waits for these answers, because it must act before the next frame is looked at.
@@ -89,7 +96,9 @@ pub struct Connection {
     pub(super) rings: RingTable,
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
-    pub(super) children: HashMap<ConversationId, Child>,
+    pub(super) children: Children,
+    /// Conversations whose state is to be asked for.
+    pub(super) refreshing: Refreshing,
     /// Conversations that are in the store only.
     pub(super) asleep: HashSet<ConversationId>,
     /// Those of them that are in no subscription any more.
@@ -139,7 +148,8 @@ impl Connection {
             ring_subscription: None,
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
-            children: HashMap::new(),
+            children: Children::default(),
+            refreshing: Refreshing::default(),
             asleep: HashSet::new(),
             leaving_asleep: Vec::new(),
             door: None,
@@ -205,6 +215,7 @@ impl Connection {
                 self.tell_children_ready();
                 self.create_next(ctx);
                 self.step_on(ctx);
+                self.ask_next_state(ctx);
             } else {
                 self.around.metrics.connections_ready.dec();
             }
@@ -287,7 +298,7 @@ impl Connection {
         self.lose_socket();
         self.fail_creations();
         self.fail_step_up();
-        self.tell_children_failed();
+        self.children.tell_failed();
         self.publish(EventData::Failed { reason });
     }
 
@@ -316,7 +327,8 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.client = Some(PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone()));
+        let (platform, account) = (&self.around.platform, &self.settings.account);
+        self.client.get_or_insert_with(|| PlatformClient::new(Arc::clone(platform), account.clone()));
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
         if self.restored {
             return self.feed(Input::Start, ctx);
@@ -329,8 +341,11 @@ impl Actor for Connection {
             connection.feed(Input::Start, ctx);
         }));
     }
+}
 
-    fn stopped(&mut self, _: &mut Self::Context) {
+impl Drop for Connection {
+    /// However it ended, stopped, given up or with its arbiter: its conversations end with it.
+    fn drop(&mut self) {
         if self.ready {
             self.around.metrics.connections_ready.dec();
         }
@@ -348,7 +363,7 @@ impl Supervised for Connection {
         if std::mem::take(&mut self.ready) {
             self.around.metrics.connections_ready.dec();
         }
-        self.around.metrics.actor_restarts.inc();
+        self.refreshing.restart();
         self.restart_step_up();
         self.lookups = 0;
         self.session = Session::new(self.settings.policy.clone());

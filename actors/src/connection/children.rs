@@ -2,18 +2,18 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-use actix::{Addr, AsyncContext, Context, Handler, Message};
+use actix::{AsyncContext, Context, Handler, Message};
 use tertulia_core::id::ConversationId;
 use tokio::sync::oneshot;
 
 use super::Connection;
 use crate::{
     conversation::{
-        CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door, Errand, Leave, LinkFailed,
-        LinkLost, LinkReady, RecordsArrived, Remembered, Rest, StateArrived, Upstream,
+        self, ChildFailed, ChildTold, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door,
+        Errand, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError, Remembered, Rest, StateArrived,
+        Upstream,
     },
-    subscriber::{EventData, Subject},
-    supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
+    supervision::{Depth, Verdict},
 };
 
 /// What a notification tells of a conversation's place in the subscriptions.
@@ -23,13 +23,12 @@ pub(super) enum Presence {
     Held,
     /// It is in none any more.
     Left,
-    /// Nothing: it came for a subscription that has ended.
+    /// Nothing: it came for a subscription that has ended, or for a question.
     Unknown,
 }
 
-/// One conversation of the connection that is awake.
-pub(super) struct Child {
-    address: Addr<Conversation>,
+/// What the connection notes of a conversation that is awake.
+pub(super) struct Membership {
     /// Since when it is no longer in the subscription.
     leaving_since: Option<Instant>,
     /// When it was last told anything that it has to do with.
@@ -37,6 +36,15 @@ pub(super) struct Child {
     /// It was asked whether it may sleep, and was told nothing since.
     resting: bool,
 }
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self { leaving_since: None, used: Instant::now(), resting: false }
+    }
+}
+
+pub(super) type Child = conversation::Child<Membership>;
+pub(super) type Children = conversation::Children<Membership>;
 
 /// A conversation says whether it may sleep.
 #[derive(Message)]
@@ -49,57 +57,35 @@ struct Rested {
 impl Child {
     pub(super) fn take_state(&mut self, state: StateArrived, presence: Presence) {
         match presence {
-            Presence::Held => self.leaving_since = None,
+            Presence::Held => self.notes.leaving_since = None,
             Presence::Left => self.leaves(),
             Presence::Unknown => {}
         }
-        self.address.do_send(state);
-    }
-
-    pub(super) fn take_records(&self, records: RecordsArrived) {
-        self.address.do_send(records);
+        self.pass_state(state);
     }
 
     fn leaves(&mut self) {
-        self.leaving_since.get_or_insert_with(Instant::now);
+        self.notes.leaving_since.get_or_insert_with(Instant::now);
     }
 
     /// When something was last told that concerns it.
     pub(super) fn used(&self) -> Instant {
-        self.used
+        self.notes.used
     }
-
-    /// Has the conversation fetch what it missed; it answers whether it could.
-    pub(super) fn catch_up(&self) -> oneshot::Receiver<bool> {
-        let (done, outcome) = oneshot::channel();
-        self.address.do_send(CatchUp { done });
-        outcome
-    }
-}
-
-/// A conversation's actor was restarted or ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct ChildExited {
-    conversation: ConversationId,
-    exit: ChildExit,
 }
 
 impl Connection {
     /// The conversation's actor; started if there is none yet, or if it sleeps.
     pub(super) fn child(&mut self, id: &ConversationId, ctx: &mut Context<Self>) -> &mut Child {
-        if !self.children.contains_key(id) {
-            let child = self.start_child(id.clone(), ctx);
-            self.children.insert(id.clone(), child);
-            self.around.metrics.conversations.inc();
-            if !self.asleep.remove(id) {
-                self.make_known(id.clone(), ctx);
-            }
+        let is_new = !self.children.contains_key(id) && !self.asleep.remove(id);
+        if is_new {
+            self.make_known(id.clone(), ctx);
         }
-        // The entry was made above where it was missing.
-        let child = self.children.entry(id.clone()).or_insert_with(|| unreachable!("the child was just started"));
-        child.used = Instant::now();
-        child.resting = false;
+        let upstream = self.upstream(ctx);
+        let ready = self.identity.as_ref().filter(|_| self.session.may_send());
+        let child = self.children.child(id, || Conversation::new(id.clone(), upstream, ready.cloned()));
+        child.notes.used = Instant::now();
+        child.notes.resting = false;
         child
     }
 
@@ -134,7 +120,7 @@ impl Connection {
 
     /// Whether a conversation is here to stay, as far as is known.
     pub(super) fn holds(&self, id: &ConversationId) -> bool {
-        self.children.get(id).map_or_else(|| self.asleep.contains(id), |child| child.leaving_since.is_none())
+        self.children.get(id).map_or_else(|| self.asleep.contains(id), |child| child.notes.leaving_since.is_none())
     }
 
     /// Every conversation, awake or not.
@@ -142,60 +128,47 @@ impl Connection {
         self.children.keys().chain(&self.asleep)
     }
 
+    /// What the conversations have in common; the same from the first to the last.
     fn upstream(&mut self, ctx: &mut Context<Self>) -> Rc<Upstream> {
-        let me = ctx.address();
+        let Self { settings, around, origin, client, histories, .. } = self;
         let upstream = self.upstream.get_or_insert_with(|| {
+            let me = ctx.address();
             Rc::new(Upstream {
+                parent: me.clone().recipient(),
+                policy: Arc::clone(&around.supervision.conversation),
+                directory: Arc::clone(&around.directory),
+                dead_letters: Arc::clone(&around.dead_letters),
+                drill: settings.drill.clone(),
                 requests: me.clone().recipient(),
-                client: self.client.clone(),
+                client: client.clone(),
                 dialogs: me.recipient(),
-                routing: Arc::clone(&self.around.routing),
-                origin: Arc::clone(&self.origin),
-                metrics: Arc::clone(&self.around.metrics),
-                histories: Arc::clone(&self.histories),
+                routing: Arc::clone(&around.routing),
+                origin: Arc::clone(origin),
+                metrics: Arc::clone(&around.metrics),
+                histories: Arc::clone(histories),
                 settings: ConversationSettings {
-                    dialect: self.settings.dialect(),
-                    history: self.settings.history,
-                    limits: self.settings.limits,
+                    dialect: settings.dialect(),
+                    history: settings.history,
+                    limits: settings.limits,
                 },
             })
         });
         Rc::clone(upstream)
     }
 
-    fn start_child(&mut self, id: ConversationId, ctx: &mut Context<Self>) -> Child {
-        let (me, upstream) = (ctx.address(), self.upstream(ctx));
-        let conversation = id.clone();
-        let name = format!("{}/{id}", self.settings.id);
-        let options = GuardOptions::new(name, move |exit| {
-            me.do_send(ChildExited { conversation: conversation.clone(), exit });
-        });
-        let identity = self.identity.clone().filter(|_| self.session.may_send());
-        let address = start_guarded(options, |_| Conversation::new(id, upstream, identity));
-        Child { address, leaving_since: None, used: Instant::now(), resting: false }
-    }
-
     pub(super) fn tell_children_ready(&self) {
         if let Some(identity) = &self.identity {
-            for child in self.children.values() {
-                child.address.do_send(LinkReady { identity: Arc::clone(identity) });
-            }
+            self.children.tell_ready(identity);
         }
     }
 
     /// Who was about to leave stays until the next resume plan has looked again.
     pub(super) fn tell_children_lost(&mut self) {
         self.leaving_asleep.clear();
-        for child in self.children.values_mut() {
-            child.leaving_since = None;
-            child.address.do_send(LinkLost);
+        for (_, child) in self.children.iter_mut() {
+            child.notes.leaving_since = None;
         }
-    }
-
-    pub(super) fn tell_children_failed(&self) {
-        for child in self.children.values() {
-            child.address.do_send(LinkFailed);
-        }
+        self.children.tell_lost();
     }
 
     /// Notes that a conversation is in no subscription any more.
@@ -215,13 +188,8 @@ impl Connection {
             }
         }
         let linger = self.settings.linger;
-        let gone: Vec<ConversationId> = self
-            .children
-            .iter()
-            .filter(|(_, child)| child.leaving_since.is_some_and(|since| since.elapsed() >= linger))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in gone {
+        let is_over = |child: &Child| child.notes.leaving_since.is_some_and(|since| since.elapsed() >= linger);
+        for id in self.children.those(is_over) {
             self.forget_child(&id, Leave::ForGood);
         }
     }
@@ -232,13 +200,14 @@ impl Connection {
             return;
         }
         let after = self.settings.sleep_after;
-        for (id, child) in &mut self.children {
-            if child.resting || child.leaving_since.is_some() || child.used.elapsed() < after {
+        for (id, child) in self.children.iter_mut() {
+            let notes = &mut child.notes;
+            if notes.resting || notes.leaving_since.is_some() || notes.used.elapsed() < after {
                 continue;
             }
-            child.resting = true;
+            notes.resting = true;
             let (done, outcome) = oneshot::channel();
-            child.address.do_send(Rest { done });
+            child.tell(Rest { done });
             let (me, conversation) = (ctx.address(), id.clone());
             actix_rt::spawn(async move {
                 let may_sleep = outcome.await.unwrap_or_default();
@@ -251,15 +220,14 @@ impl Connection {
         if self.asleep.remove(id) {
             self.forget(id);
         }
-        if let Some(child) = self.children.remove(id) {
-            child.address.do_send(leave);
-            self.around.metrics.conversations.dec();
+        if self.children.stop(id, leave, &self.around.metrics) {
             self.forget(id);
         }
     }
 
     fn forget(&mut self, id: &ConversationId) {
         self.repeated.forget(id);
+        self.refreshing.forget(id);
         self.around.directory.remove(&self.settings.id, id);
         self.dialogs.retain(|_, conversation| conversation != id);
     }
@@ -272,24 +240,41 @@ impl Connection {
     }
 }
 
-impl Handler<ChildExited> for Connection {
+impl Handler<ChildTold> for Connection {
     type Result = ();
 
-    fn handle(&mut self, ChildExited { conversation, exit }: ChildExited, _: &mut Self::Context) {
-        match exit {
-            // The conversation itself tells its subscribers, with its own next sequence.
-            ChildExit::Restarting { .. } => {
-                self.metrics().actor_restarts.inc();
-            }
-            ChildExit::Ended { reason: ExitReason::Normal | ExitReason::ArbiterStopped, .. } => {}
-            ChildExit::Ended { reason: ExitReason::Panicked(_) | ExitReason::GaveUp(_), restarts } => {
-                self.metrics().conversations_quarantined.inc();
-                tracing::error!(connection = %self.settings.id, %conversation, restarts, "conversation quarantined");
-                self.around.directory.remove(&self.settings.id, &conversation);
-                let data = EventData::ConversationQuarantined { restarts };
-                self.around.routing.publish(&self.origin, Subject::About(&conversation), data);
-            }
+    fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
+        let upstream = self.upstream(ctx);
+        let failed = self.children.told(told, &upstream, &self.around.supervision.systemic);
+        let Some(ChildFailed { conversation, is_restarted, verdict }) = failed else { return };
+        if is_restarted {
+            self.ask_state(conversation, ctx);
         }
+        match verdict {
+            Verdict::Single => {}
+            Verdict::Reset => self.begin_anew(ctx),
+            Verdict::GiveUp => self.end_escalated(ctx),
+        }
+    }
+}
+
+impl Handler<ListQuarantined> for Connection {
+    type Result = Vec<QuarantinedConversation>;
+
+    fn handle(&mut self, _: ListQuarantined, _: &mut Self::Context) -> Self::Result {
+        self.children.quarantined()
+    }
+}
+
+impl Handler<Release> for Connection {
+    type Result = Result<(), ReleaseError>;
+
+    fn handle(&mut self, Release { conversation: id }: Release, ctx: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream(ctx);
+        let ready = self.identity.as_ref().filter(|_| self.session.may_send()).cloned();
+        self.children.release(&id, |remains| Conversation::released(id.clone(), remains, upstream, ready))?;
+        self.ask_state(id, ctx);
+        Ok(())
     }
 }
 
@@ -297,15 +282,13 @@ impl Handler<Rested> for Connection {
     type Result = ();
 
     fn handle(&mut self, Rested { conversation, may_sleep }: Rested, _: &mut Self::Context) {
-        let Some(child) = self.children.get_mut(&conversation).filter(|child| child.resting) else { return };
+        let Some(child) = self.children.get_mut(&conversation).filter(|child| child.notes.resting) else { return };
         if !may_sleep {
             // It is asked again when it was quiet for as long once more.
-            (child.resting, child.used) = (false, Instant::now());
+            (child.notes.resting, child.notes.used) = (false, Instant::now());
             return;
         }
-        if let Some(child) = self.children.remove(&conversation) {
-            child.address.do_send(Leave::ForNow);
-            self.around.metrics.conversations.dec();
+        if self.children.stop(&conversation, Leave::ForNow, &self.around.metrics) {
             self.asleep.insert(conversation);
         }
     }
@@ -316,7 +299,7 @@ impl Handler<Errand> for Connection {
 
     fn handle(&mut self, Errand { conversation, wish }: Errand, ctx: &mut Self::Context) {
         if self.knows(&conversation) {
-            self.child(&conversation, ctx).address.do_send(wish);
+            self.child(&conversation, ctx).tell(wish);
         }
     }
 }

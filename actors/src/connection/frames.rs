@@ -66,6 +66,7 @@ impl Connection {
             Err(error) => {
                 self.metrics().frames_malformed.inc();
                 self.note_error(&error);
+                self.bury_unreadable(frame, &error);
             }
         }
     }
@@ -133,7 +134,8 @@ impl Connection {
                 continue;
             };
             let is_gone = change.kind == ChangeKind::Delete;
-            let is_late = subscription.is_none() && changes.subscription_id.is_some();
+            let is_late = subscription.is_none() && changes.subscription_id.is_some()
+                || self.subscriptions.is_question(subscription);
             // A conversation that was never seen and is gone already, or was seen by nobody who stayed, is nothing.
             if (is_gone || is_late) && !self.knows(&id) {
                 continue;
@@ -208,7 +210,7 @@ impl Connection {
             return;
         };
         let records = RecordsArrived { frame: frame.clone(), place: Place::new(place) };
-        self.child(&id, ctx).take_records(records);
+        self.child(&id, ctx).pass_records(records);
     }
 
     /// Sends one of the connection's own requests.

@@ -14,11 +14,11 @@ use tertulia_core::{
     command::Identity,
     id::ConversationId,
     session::Input,
-    ums::{AgentStateRequest, ChannelType, ConversationQuery, ProfileQuery, Request, Stage, UserProfile},
+    ums::{AgentStateRequest, ChannelType, ProfileQuery, Request, UserProfile},
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, SetAgentState, children::Child, subscriptions::Life};
+use super::{Connection, SetAgentState, children::Child, refresh::question, subscriptions::Life};
 use crate::{
     request::{Lane, RequestFailure},
     subscriber::EventData,
@@ -179,9 +179,7 @@ impl Handler<Settle> for Connection {
     fn handle(&mut self, Settle(missing): Settle, _: &mut Self::Context) -> Self::Result {
         let states = missing.clone().into_iter().map(|id| {
             let (reply, answer) = oneshot::channel();
-            let stage = vec![Stage::Open, Stage::Close, Stage::Locked];
-            let query = ConversationQuery { conversation_id: Some(id), stage, ..ConversationQuery::default() };
-            self.subscribe(query, Life::QUESTION, reply);
+            self.subscribe(question(id), Life::QUESTION, reply);
             answer
         });
         let answers = join_all(states.collect::<Vec<_>>());

@@ -10,7 +10,10 @@ use tertulia_core::{
     ums::{AgentState, ClientProperties, ConversationQuery, Dialect, Stage},
 };
 
-use crate::platform::{AgentLogin, ConsumerLogin};
+use crate::{
+    conversation::Drill,
+    platform::{AgentLogin, ConsumerLogin},
+};
 
 /// How long a login or an upgrade may take, the wait for its turn included. The HTTP requests in it have a deadline of
 /// their own.
@@ -52,6 +55,8 @@ pub struct ConnectionSettings {
     /// How long a conversation stays in memory to which nothing happens. It comes back with whatever concerns it next;
     /// without a journal all of them stay.
     pub sleep_after: Duration,
+    /// Makes conversations fail on purpose; for tests.
+    pub drill: Option<Drill>,
 }
 
 /// Who speaks on a connection.
@@ -119,6 +124,7 @@ impl ConnectionSettings {
             max_waiting_commands: 64,
             linger: Duration::from_secs(10),
             sleep_after: Duration::from_secs(600),
+            drill: None,
         }
     }
 

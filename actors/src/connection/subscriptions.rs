@@ -139,6 +139,12 @@ impl Subscriptions {
         changes.subscription_id.as_ref().and_then(|id| self.of(id))
     }
 
+    /// Whether a subscription only asks what became of conversations that others have or had.
+    pub(super) fn is_question(&self, key: Option<SubscriptionKey>) -> bool {
+        let entry = key.and_then(|key| self.entries.get(&key));
+        entry.is_some_and(|entry| matches!(entry.life, Life::Once { page_of: None }))
+    }
+
     /// Notes that a conversation is in a subscription.
     pub(super) fn joined(&mut self, key: Option<SubscriptionKey>, id: &ConversationId) {
         let root = key.and_then(|key| match self.entries.get(&key)?.life {

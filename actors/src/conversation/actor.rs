@@ -6,7 +6,7 @@ use actix::{Actor, ActorContext, Context, Handler, Supervised};
 use tertulia_core::{
     command::Identity,
     conversation::{Conversation as Model, ConversationEvent, Message, Outcome, Reception},
-    id::{ConversationId, DialogId, ExternalConsumerId},
+    id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
     ums::{Frame, Notification, ParticipantRole},
     webhook::ChatStateWindow,
 };
@@ -17,8 +17,12 @@ use super::{
     commands::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
+    poison::Handling,
 };
-use crate::{subscriber::EventData, supervision::Fairness};
+use crate::{
+    subscriber::EventData,
+    supervision::{Fairness, failure},
+};
 
 /// One conversation of one connection.
 pub struct Conversation {
@@ -41,6 +45,10 @@ pub struct Conversation {
     /// What the present step has brought.
     pub(super) unconcluded: Option<Box<Unconcluded>>,
     pub(super) concluded: Concluded,
+    /// What is being handled, for the dead letters.
+    pub(super) handling: Handling,
+    /// The command that broke the conversation, until it goes on.
+    pub(super) poisoned: Option<CommandKey>,
 }
 
 impl Conversation {
@@ -60,6 +68,8 @@ impl Conversation {
             fairness: Fairness::default(),
             unconcluded: None,
             concluded: Concluded::default(),
+            handling: Handling::Nothing,
+            poisoned: None,
         }
     }
 
@@ -156,6 +166,9 @@ impl Conversation {
         if self.restarts > 0 {
             self.emit(EventData::ConversationRestarted { restarts: self.restarts });
         }
+        if let Some(key) = self.poisoned.take() {
+            self.fail_unsent(&key, CommandFailure::DeadLettered);
+        }
         self.accept_again(ctx);
         if self.restarts > 0 || (self.ready.is_some() && self.commands.are_recovered()) {
             self.catch_up(None, ctx);
@@ -166,12 +179,20 @@ impl Conversation {
 
 impl Supervised for Conversation {
     /// The state after a panic is suspect: it is loaded from the store, or only the identity and the sequences that were
-    /// confirmed are kept. The queue of commands stays; the one in flight has an unknown outcome.
-    fn restarting(&mut self, _: &mut Self::Context) {
+    /// confirmed are kept, and the connection asks for a fresh state. What was being handled goes to the dead letters.
+    /// The queue of commands stays; the one in flight has an unknown outcome.
+    fn restarting(&mut self, ctx: &mut Self::Context) {
+        let failure = failure();
         self.restarts += 1;
         self.abandon_step();
+        if let Some(failure) = &failure {
+            self.bury(failure);
+        }
         self.histories = Histories::default();
         self.commands.restart();
+        if let Some(failure) = failure.filter(|failure| failure.is_last) {
+            self.quarantine(failure, ctx);
+        }
     }
 }
 
@@ -179,6 +200,7 @@ impl Handler<StateArrived> for Conversation {
     type Result = ();
 
     fn handle(&mut self, StateArrived { raw, place }: StateArrived, ctx: &mut Self::Context) {
+        self.handling(Handling::State(raw.clone()));
         let received = std::str::from_utf8(&raw).map(|text| self.model.receive_state(text));
         let metrics = &self.upstream.metrics;
         match received {
@@ -195,11 +217,14 @@ impl Handler<StateArrived> for Conversation {
             Ok(Err(error)) => {
                 metrics.state_notifications_malformed.inc();
                 tracing::warn!(connection = %self.upstream.origin.connection, %error, "state cannot be read");
+                self.bury_unreadable(error.to_string(), &raw);
             }
-            Err(_) => {
+            Err(error) => {
                 metrics.state_notifications_malformed.inc();
+                self.bury_unreadable(error.to_string(), &raw);
             }
         }
+        self.handled();
         self.hold(place);
         self.conclude();
         self.fairness.take_turns(ctx);
@@ -210,7 +235,9 @@ impl Handler<RecordsArrived> for Conversation {
     type Result = ();
 
     fn handle(&mut self, RecordsArrived { frame, place }: RecordsArrived, ctx: &mut Self::Context) {
+        self.handling(Handling::Records(frame.clone()));
         self.take_records(&frame, ctx);
+        self.handled();
         self.hold(place);
         self.conclude();
         self.fairness.take_turns(ctx);

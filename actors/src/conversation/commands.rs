@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::{
     CommandFailure, Conversation, Perform,
     durable::{Durable, Ending},
+    poison::Handling,
 };
 use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
@@ -119,6 +120,23 @@ impl Waiting {
         found.replace(message.sequence).is_none()
     }
 
+    /// Whether it may have had its effect.
+    pub(super) fn may_have_been_sent(&self) -> bool {
+        match self.state {
+            State::Accepting | State::Queued { .. } => false,
+            State::Recovered { .. } | State::InFlight(_) | State::Unknown(_) => true,
+        }
+    }
+
+    /// Answers whoever waits, when nothing more is done here: with `failure`, if nothing was sent nor ever will be.
+    pub(super) fn answer_at_the_end(self, failure: &CommandFailure) {
+        let is_open = self.durable.is_some() || self.may_have_been_sent();
+        for reply in self.replies {
+            let unknown = || CommandFailure::OutcomeUnknown { key: self.key.clone() };
+            let _ = reply.send(Err(if is_open { unknown() } else { failure.clone() }));
+        }
+    }
+
     pub(super) fn is_asked_as(&self, durable: &Durable) -> bool {
         self.durable.as_ref().is_some_and(|own| own.asked_as == durable.asked_as)
     }
@@ -139,6 +157,17 @@ impl CommandQueue {
         self.waiting.iter().chain(&self.open).map(|waiting| waiting.number + 1).max().unwrap_or_default()
     }
 
+    /// The command with this key.
+    pub(super) fn waiting_as(&self, key: &CommandKey) -> Option<&Waiting> {
+        self.waiting.iter().find(|waiting| waiting.key == *key)
+    }
+
+    /// Takes the command with this key out, if it was not sent.
+    pub(super) fn withdraw(&mut self, key: &CommandKey) -> Option<Waiting> {
+        let is_it = |waiting: &Waiting| waiting.key == *key && !waiting.may_have_been_sent();
+        self.waiting.iter().position(is_it).and_then(|position| self.waiting.remove(position))
+    }
+
     /// The actor begins a new life: its timers are gone, and the answer of the command in flight will not come.
     pub(super) fn restart(&mut self) {
         self.alarm = None;
@@ -152,6 +181,15 @@ impl CommandQueue {
                 State::InFlight(sent) => State::Unknown(sent),
                 state => state,
             };
+        }
+    }
+}
+
+impl Drop for CommandQueue {
+    /// The actor went without its own end, such as with its arbiter: nobody is left without an answer all the same.
+    fn drop(&mut self) {
+        for waiting in self.waiting.drain(..) {
+            waiting.answer_at_the_end(&CommandFailure::UnknownConversation);
         }
     }
 }
@@ -240,7 +278,11 @@ impl Conversation {
         let Some(identity) = self.ready.clone() else { return };
         let limits = &self.upstream.settings.limits;
         let Some(first) = self.commands.waiting.front_mut() else { return };
-        let planned = match first.command.requests(&self.model, &identity, &first.key, limits) {
+        // What breaks here is the command's, not that of the notification that let it go on.
+        let before = std::mem::replace(&mut self.handling, Handling::Command(first.key.clone()));
+        let planned = first.command.requests(&self.model, &identity, &first.key, limits);
+        self.handling = before;
+        let planned = match planned {
             Ok(Plan::Request(planned)) => *planned,
             Ok(Plan::Nothing) => {
                 let done = Done::of(&first.key);
@@ -381,6 +423,13 @@ impl Conversation {
         }
     }
 
+    /// Gives up the command with this key, if it was not sent.
+    pub(super) fn fail_unsent(&mut self, key: &CommandKey, failure: CommandFailure) {
+        if let Some(waiting) = self.commands.withdraw(key) {
+            self.finish(waiting, Err(failure));
+        }
+    }
+
     /// Tells the outcome: of a durable command once it is kept.
     fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
         let (key, command) = (finished.key.clone(), finished.command.name());
@@ -485,12 +534,18 @@ impl Conversation {
             number: self.commands.next_number(),
             _place: Some(place),
         };
+        let handling = Handling::Command(asked.key.clone());
         match durable {
-            Some(durable) => self.take_durable(asked, durable, ctx),
+            Some(durable) => {
+                self.take_durable(asked, durable, ctx);
+                self.handling(handling);
+            }
             None => {
                 self.commands.waiting.push_back(asked);
+                self.handling(handling);
                 self.next_command(ctx);
             }
         }
+        self.handled();
     }
 }

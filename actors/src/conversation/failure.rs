@@ -23,6 +23,12 @@ pub enum CommandFailure {
     /// The platform refused it.
     #[error(transparent)]
     Refused(#[from] AnswerError),
+    /// The conversation failed too often and is in quarantine; nothing was sent.
+    #[error("the conversation is in quarantine")]
+    Quarantined,
+    /// Handling it broke the conversation, which goes on without it; nothing was sent. It is among the dead letters.
+    #[error("handling it failed; it is among the dead letters")]
+    DeadLettered,
     /// It was sent, its answer was lost, and whether it had its effect could not be found out in time.
     #[error("its outcome is unknown; ask again with the key {key}")]
     OutcomeUnknown {
@@ -48,6 +54,8 @@ impl CommandFailure {
             Self::UnknownConversation => "unknown-conversation",
             Self::TimedOut => "timed-out",
             Self::Refused(_) => "platform-rejected",
+            Self::Quarantined => "conversation-quarantined",
+            Self::DeadLettered => "dead-lettered",
             Self::OutcomeUnknown { .. } => "outcome-unknown",
             Self::KeyReused { .. } => "key-reused",
         }

@@ -71,7 +71,7 @@ impl ConversationHandle {
         self.wish(wish(reply));
         match timeout(MARGIN, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Ok(Err(_)) => Err(self.dropped()),
             Err(_) => Err(CommandFailure::TimedOut),
         }
     }
@@ -79,6 +79,35 @@ impl ConversationHandle {
     /// Takes a place among what waits in the conversation.
     pub(super) fn enter(&self) -> Option<DepthPermit> {
         self.0.queue.try_enter()
+    }
+
+    /// Takes no commands while the conversation is in quarantine.
+    pub(super) fn shut(&self) {
+        self.0.queue.close();
+    }
+
+    /// Takes commands again.
+    pub(super) fn reopen(&self) {
+        self.0.queue.open();
+    }
+
+    /// Why nothing that waits can be added.
+    fn refusal(&self) -> CommandFailure {
+        if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::Overloaded }
+    }
+
+    /// Why what was asked was dropped without being looked at.
+    fn dropped(&self) -> CommandFailure {
+        if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::UnknownConversation }
+    }
+
+    /// Has a command carried out for whose outcome nobody waits.
+    pub(crate) fn hand_over(&self, key: CommandKey, command: Command) -> Result<(), CommandFailure> {
+        let place = self.enter().ok_or_else(|| self.refusal())?;
+        let (reply, _) = oneshot::channel();
+        let deadline = Instant::now() + DEFAULT_PATIENCE;
+        self.wish(Wish::Perform(Perform { command, key, deadline, durable: None, reply, place }));
+        Ok(())
     }
 
     /// Carries out a command under the caller's own key, within `patience`.
@@ -120,13 +149,13 @@ impl ConversationHandle {
         durable: Option<Durable>,
         patience: Duration,
     ) -> Result<Done, CommandFailure> {
-        let place = self.enter().ok_or(CommandFailure::Overloaded)?;
+        let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, done) = oneshot::channel();
         let deadline = Instant::now() + lifetime;
         self.wish(Wish::Perform(Perform { command, key: key.clone(), deadline, durable, reply, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(CommandFailure::UnknownConversation),
+            Ok(Err(_)) => Err(self.dropped()),
             Err(_) => Err(CommandFailure::OutcomeUnknown { key }),
         }
     }

@@ -10,7 +10,7 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{CatchUp, Conversation};
+use super::{CatchUp, Conversation, poison::Handling};
 use crate::request::{Answer, Ask, Lane, RequestFailure};
 
 /// Records asked for at a time.
@@ -162,7 +162,12 @@ impl Conversation {
         };
         let stretch = stretch.clone();
         let taken = match (answer, self.upstream.settings.dialect) {
-            (Ok(answer), Dialect::Brand) => self.take_history(&answer, &stretch, ctx),
+            (Ok(answer), Dialect::Brand) => {
+                self.handling(Handling::Answer(answer.frame().clone()));
+                let taken = self.take_history(&answer, &stretch, ctx);
+                self.handled();
+                taken
+            }
             (Ok(answer), Dialect::Consumer) => {
                 answer.read(|response| response.outcome().map(drop)).map(|()| self.await_replay(ctx))
             }

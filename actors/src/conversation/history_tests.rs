@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{super::*, *};
 use crate::{
+    dead_letters::{DeadLetterLimits, DeadLetters},
     engine::Journal,
     metrics::Metrics,
     subscriber::{Origin, RoutingTable},
@@ -47,11 +48,22 @@ impl Handler<DialogKnown> for Desk {
     fn handle(&mut self, _: DialogKnown, _: &mut Self::Context) {}
 }
 
+impl Handler<ChildTold> for Desk {
+    type Result = ();
+
+    fn handle(&mut self, _: ChildTold, _: &mut Self::Context) {}
+}
+
 fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
     let (asked, asks) = unbounded_channel();
     let desk = Desk(asked).start();
     let metrics = Arc::new(Metrics::default());
     let upstream = Upstream {
+        parent: desk.clone().recipient(),
+        policy: Arc::default(),
+        directory: Arc::default(),
+        dead_letters: Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics))),
+        drill: None,
         requests: desk.clone().recipient(),
         client: None,
         dialogs: desk.recipient(),

@@ -4,8 +4,10 @@
 //! a send whose answer was lost is looked up in the history before it is repeated.
 
 mod actor;
+mod children;
 mod commands;
 mod directory;
+mod drill;
 mod durable;
 mod failure;
 mod files;
@@ -14,13 +16,17 @@ mod history;
 mod keeping;
 mod messages;
 mod outbox;
+mod poison;
 mod restore;
 mod snapshot;
 mod upstream;
 
 pub use actor::Conversation;
+pub(crate) use children::{Child, ChildFailed, ChildNotice, ChildTold, Children, ListQuarantined, Release};
+pub use children::{QuarantinedConversation, ReleaseError};
 pub use commands::Done;
 pub use directory::Directory;
+pub use drill::{Drill, DrillStep};
 pub(crate) use durable::Durable;
 pub use failure::CommandFailure;
 pub use files::Uploaded;
@@ -30,6 +36,7 @@ pub(crate) use messages::{
     CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, Rest,
     SpeakFor, StateArrived, Wish,
 };
+pub(crate) use poison::LetterOfCommand;
 pub(crate) use restore::{Remembered, remembered};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use upstream::{ConversationSettings, Upstream};

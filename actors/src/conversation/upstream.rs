@@ -6,16 +6,25 @@ use actix::Recipient;
 use tertulia_core::{command::Limits, conversation::HistoryStart, ums::Dialect};
 use tokio::sync::Semaphore;
 
-use super::DialogKnown;
+use super::{ChildTold, DialogKnown, Directory, Drill};
 use crate::{
+    dead_letters::DeadLetters,
     metrics::Metrics,
     platform::PlatformClient,
     request::Ask,
     subscriber::{Origin, RoutingTable},
+    supervision::RestartPolicy,
 };
 
 /// What a conversation knows of its connection, shared by all of them.
 pub(crate) struct Upstream {
+    /// Who is told what becomes of a conversation.
+    pub(crate) parent: Recipient<ChildTold>,
+    /// When it is restarted and when given up.
+    pub(crate) policy: Arc<RestartPolicy>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) dead_letters: Arc<DeadLetters>,
+    pub(crate) drill: Option<Drill>,
     pub(crate) requests: Recipient<Ask>,
     /// For files.
     pub(crate) client: Option<PlatformClient>,

@@ -1,45 +1,94 @@
 //! The fleet's actor: hears what happens to the connections, and ends them all.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised, WrapFuture};
 use futures_util::future::join_all;
-use tertulia_core::{id::ConnectionId, session::Phase};
+use tertulia_core::{
+    id::ConnectionId,
+    session::{FailureReason, Phase},
+};
+use tokio::time::Instant;
 
-use super::Registry;
+use super::{Grounds, Life, Registry};
 use crate::{
     connection::Surroundings,
     engine::{Journal, keep_house},
     subscriber::{EventData, Origin, Subject},
-    supervision::{ChildExit, ExitReason},
+    supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
 };
 
+/// How often the arbiters are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often old records are forgotten.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
 /// The supervisor of a process's connections. A connection restarts by itself within its limits; one that panics beyond
-/// them is told failed, and the rest of the fleet goes on.
+/// them is told failed, and the rest of the fleet goes on. One whose arbiter has ended is begun anew on another.
+///
+/// It lives on the system's own arbiter, so that it outlives each of those it watches.
 pub(crate) struct Fleet {
     registry: Arc<Registry>,
+    pool: Arc<ArbiterPool>,
     around: Surroundings,
+    /// How often connections had to be begun anew, by name.
+    moves: HashMap<ConnectionId, Intensity>,
+    is_draining: bool,
 }
 
 impl Fleet {
-    pub(crate) fn new(registry: Arc<Registry>, around: Surroundings) -> Self {
-        Self { registry, around }
+    pub(crate) fn new(registry: Arc<Registry>, pool: Arc<ArbiterPool>, around: Surroundings) -> Self {
+        Self { registry, pool, around, moves: HashMap::new(), is_draining: false }
     }
 
-    fn give_up(&self, origin: Origin, restarts: u32) {
+    fn give_up(&self, origin: Origin, life: Life, failure: FailureReason, restarts: u32) {
         let connection = &origin.connection;
-        tracing::error!(%connection, restarts, "a connection panicked too often and is given up");
-        let reason = format!("it panicked, after {restarts} restarts");
-        if let Some(member) = self.registry.get(connection) {
-            member.status.send_modify(|status| {
-                status.state = Phase::Stopped;
-                status.last_error = Some(reason.clone());
-            });
-        }
+        // One that was removed, or removed and added again, is nobody's any more.
+        let Some(member) = self.registry.get(connection).filter(|member| member.life == life) else { return };
+        tracing::error!(%connection, restarts, %failure, "a connection is given up");
+        let reason = format!("{failure}, after {restarts} restarts");
+        member.status.send_modify(|status| {
+            status.state = Phase::Failed(failure);
+            status.last_error = Some(reason.clone());
+        });
         self.around.routing.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
+    }
+
+    /// Begins a connection anew whose arbiter has ended.
+    fn move_on(&mut self, origin: Origin, life: Life, ctx: &mut Context<Self>) {
+        let id = &origin.connection;
+        let Some(member) = self.registry.get(id).filter(|member| member.life == life) else { return };
+        if self.is_draining || member.status.borrow().has_ended() {
+            return;
+        }
+        let policy = &self.around.supervision.connection;
+        let Some(times) = self.moves.entry(id.clone()).or_default().permit(policy, Instant::now()) else {
+            return self.give_up(origin, life, FailureReason::ArbitersKeepEnding, policy.max_restarts);
+        };
+        let wait = policy.backoff.delay(times - 1, rand::random());
+        ctx.run_later(wait, move |fleet, ctx| {
+            fleet.look_after_arbiters();
+            let grounds =
+                Grounds { pool: &fleet.pool, fleet: &ctx.address(), policy: &fleet.around.supervision.connection };
+            if !fleet.is_draining && fleet.registry.begin_again(&origin.connection, life, &grounds) {
+                fleet.around.metrics.connections_moved.inc();
+                tracing::warn!(connection = %origin.connection, "a connection is begun anew on another arbiter");
+            }
+        });
+    }
+
+    fn look_after_arbiters(&self) {
+        let metrics = &self.around.metrics;
+        let frozen = self.pool.watchdog().frozen_now();
+        metrics.arbiters_frozen.set(i64::try_from(frozen).unwrap_or(i64::MAX));
+        if !self.is_draining {
+            metrics.arbiters_replaced.inc_by(self.pool.replace_ended() as u64);
+        }
+    }
+
+    /// Forgets the names of connections that are not there any more.
+    fn forget_moves(&mut self) {
+        self.moves.retain(|id, _| self.registry.get(id).is_some());
     }
 }
 
@@ -47,6 +96,10 @@ impl Actor for Fleet {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(LOOK_EVERY, |fleet, _| {
+            fleet.look_after_arbiters();
+            fleet.forget_moves();
+        });
         ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
             let journal = Arc::clone(fleet.around.routing.journal());
             if journal.keeps() {
@@ -70,6 +123,7 @@ async fn keep_the_house(journal: Arc<Journal>) {
 #[rtype(result = "()")]
 pub(crate) struct ConnectionExited {
     pub(crate) origin: Origin,
+    pub(crate) life: Life,
     pub(crate) exit: ChildExit,
 }
 
@@ -81,17 +135,19 @@ pub(crate) struct Drain(pub(crate) Duration);
 impl Handler<ConnectionExited> for Fleet {
     type Result = ();
 
-    fn handle(&mut self, ConnectionExited { origin, exit }: ConnectionExited, _: &mut Self::Context) {
+    fn handle(&mut self, ConnectionExited { origin, life, exit }: ConnectionExited, ctx: &mut Self::Context) {
         let connection: &ConnectionId = &origin.connection;
         match exit {
             ChildExit::Restarting { restarts, .. } => {
+                self.around.metrics.restarted(&self.around.metrics.connection_restarts);
                 tracing::error!(%connection, restarts, "a connection panicked and is restarted");
             }
-            ChildExit::Ended { reason: ExitReason::Normal | ExitReason::ArbiterStopped, .. } => {
+            ChildExit::Ended { reason: ExitReason::Normal, .. } => {
                 tracing::debug!(%connection, "a connection ended");
             }
+            ChildExit::Ended { reason: ExitReason::ArbiterStopped, .. } => self.move_on(origin, life, ctx),
             ChildExit::Ended { reason: ExitReason::Panicked(_) | ExitReason::GaveUp(_), restarts } => {
-                self.give_up(origin, restarts);
+                self.give_up(origin, life, FailureReason::Panicked, restarts);
             }
         }
     }
@@ -101,6 +157,7 @@ impl Handler<Drain> for Fleet {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Drain(within): Drain, _: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
         let ends = self.registry.drain().into_iter().map(|member| member.end(within));
         let all = join_all(ends);
         Box::pin(async move {

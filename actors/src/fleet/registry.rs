@@ -1,16 +1,24 @@
 //! The connections of a process by name, for whoever wants to reach or watch one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use actix::Addr;
+use actix::{Addr, ArbiterHandle};
 use dashmap::{DashMap, Entry};
 use tertulia_core::id::ConnectionId;
 use tokio::{sync::watch, time::timeout};
 
+use super::{ConnectionExited, Fleet};
 use crate::{
     connection::{Connection, ConnectionStatus, Stop},
     intake::Desk,
-    supervision::Placement,
+    subscriber::Origin,
+    supervision::{ArbiterPool, GuardOptions, Placement, RestartPolicy},
 };
 
 /// The connections of a process. A name is taken from the moment its connection is added until it is removed.
@@ -28,24 +36,58 @@ pub(crate) enum Address {
     Intake(Desk),
 }
 
+/// Starts a connection on an arbiter, as often as it is called. It starts nowhere where the arbiter has ended, and is
+/// told to have ended then.
+pub(crate) type Begin =
+    dyn Fn(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address + Send + Sync;
+
+/// One life of a connection: it has another one after its arbiter has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life(u64);
+
 /// One connection of the fleet.
 #[derive(Clone)]
 pub(crate) struct Member {
+    pub(crate) origin: Origin,
     pub(crate) address: Address,
     pub(crate) status: Arc<watch::Sender<ConnectionStatus>>,
+    pub(crate) life: Life,
+    begin: Arc<Begin>,
     /// Counts the connection against its arbiter.
-    pub(crate) _placement: Arc<Placement>,
+    _placement: Arc<Placement>,
+}
+
+/// What connections are started with.
+pub(crate) struct Grounds<'a> {
+    pub(crate) pool: &'a ArbiterPool,
+    pub(crate) fleet: &'a Addr<Fleet>,
+    pub(crate) policy: &'a Arc<RestartPolicy>,
 }
 
 impl Registry {
-    /// Adds a connection; `false`, and nothing is created, where its name is taken.
-    pub(crate) fn add(&self, id: ConnectionId, create: impl FnOnce() -> Member) -> bool {
-        match self.members.entry(id) {
-            Entry::Occupied(_) => false,
+    /// Adds a connection and starts it.
+    pub(crate) fn add(&self, origin: Origin, begin: Arc<Begin>, grounds: &Grounds<'_>) -> Result<(), AddError> {
+        match self.members.entry(origin.connection.clone()) {
+            Entry::Occupied(taken) => Err(AddError::Taken(taken.key().clone())),
             Entry::Vacant(vacant) => {
-                vacant.insert(create());
+                let status = Arc::new(watch::Sender::new(Connection::idle_status()));
+                vacant.insert(Member::begin(origin, status, begin, grounds).ok_or(AddError::Stopped)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts a connection again, elsewhere, whose arbiter has ended in this life of it. `false` where it is not there,
+    /// or has another life already.
+    pub(crate) fn begin_again(&self, id: &ConnectionId, life: Life, grounds: &Grounds<'_>) -> bool {
+        let Some(mut member) = self.members.get_mut(id).filter(|member| member.life == life) else { return false };
+        let (origin, status, begin) = (member.origin.clone(), Arc::clone(&member.status), Arc::clone(&member.begin));
+        match Member::begin(origin, status, begin, grounds) {
+            Some(begun) => {
+                *member = begun;
                 true
             }
+            None => false,
         }
     }
 
@@ -67,7 +109,34 @@ impl Registry {
     }
 }
 
+/// Why a connection was not added.
+pub(crate) enum AddError {
+    /// Its name is taken.
+    Taken(ConnectionId),
+    /// The system has ended.
+    Stopped,
+}
+
 impl Member {
+    fn begin(
+        origin: Origin,
+        status: Arc<watch::Sender<ConnectionStatus>>,
+        begin: Arc<Begin>,
+        grounds: &Grounds<'_>,
+    ) -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let life = Life(NEXT.fetch_add(1, Ordering::Relaxed));
+        let placement = grounds.pool.place();
+        let (fleet, of) = (grounds.fleet.clone(), origin.clone());
+        let on_exit = move |exit| fleet.do_send(ConnectionExited { origin: of.clone(), life, exit });
+        let options = GuardOptions {
+            policy: Arc::clone(grounds.policy),
+            ..GuardOptions::new(origin.connection.as_str(), on_exit)
+        };
+        let address = begin(placement.arbiter()?, options, Arc::clone(&status));
+        Some(Self { origin, address, status, life, begin, _placement: Arc::new(placement) })
+    }
+
     /// Ends the connection; one that does not end in time ends with its arbiter.
     pub(crate) async fn end(self, within: Duration) {
         match &self.address {

@@ -16,7 +16,7 @@ use tertulia_core::{
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{IntakeRole, IntakeSettings, children::Child, send::Sender, tokens::Tokens};
+use super::{IntakeRole, IntakeSettings, children::Children, send::Sender, tokens::Tokens};
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
     conversation::{Door, Upstream, remembered},
@@ -40,7 +40,11 @@ pub struct Intake {
     pub(super) identity: Arc<Identity>,
     pub(super) sender: Option<Sender>,
     tokens: Arc<Tokens>,
-    pub(super) children: HashMap<ConversationId, Child>,
+    pub(super) children: Children,
+    /// Webhooks are refused for a while, because the conversations failed together.
+    pub(super) held_back: bool,
+    /// How often they were.
+    pub(super) times_held_back: u32,
     pub(super) door: Option<Arc<Door>>,
     pub(super) upstream: Option<Rc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
@@ -52,7 +56,7 @@ pub struct Intake {
     pub(super) ending: CancellationToken,
     _ended: DropGuard,
     status: Arc<watch::Sender<ConnectionStatus>>,
-    phase: Phase,
+    pub(super) phase: Phase,
     attempts: u32,
     pub(super) fairness: Fairness,
 }
@@ -71,7 +75,9 @@ impl Intake {
             settings: Arc::new(settings),
             around,
             sender: None,
-            children: HashMap::new(),
+            children: Children::default(),
+            held_back: false,
+            times_held_back: 0,
             door: None,
             upstream: None,
             dialogs: HashMap::new(),
@@ -126,7 +132,7 @@ impl Intake {
         });
     }
 
-    fn note_error(&self, error: &dyn std::fmt::Display) {
+    pub(super) fn note_error(&self, error: &dyn std::fmt::Display) {
         tracing::warn!(connection = %self.settings.id, %error, "connection trouble");
         self.status.send_modify(|status| status.last_error = Some(error.to_string()));
     }
@@ -162,14 +168,18 @@ impl Intake {
         self.enter(Phase::Ready);
         self.publish(EventData::Connected {});
         self.publish(EventData::Resumed { conversations: self.children.len(), incomplete: 0 });
-        self.tell_children_ready();
+        self.children.tell_ready(&self.identity);
     }
 
     fn fail(&mut self, error: &HttpError) {
         let reason = format!("{}: {error}", FailureReason::CredentialsRefused);
+        self.end_in(FailureReason::CredentialsRefused, reason);
+    }
+
+    pub(super) fn end_in(&mut self, failure: FailureReason, reason: String) {
         tracing::error!(connection = %self.settings.id, reason, "connection failed");
-        self.enter(Phase::Failed(FailureReason::CredentialsRefused));
-        self.tell_children_failed();
+        self.enter(Phase::Failed(failure));
+        self.children.tell_failed();
         self.publish(EventData::Failed { reason });
     }
 }
@@ -200,9 +210,14 @@ impl Actor for Intake {
             }
         }));
     }
+}
 
-    fn stopped(&mut self, _: &mut Self::Context) {
-        self.enter(Phase::Stopped);
+impl Drop for Intake {
+    /// However it ended, stopped, given up or with its arbiter: its conversations end with it.
+    fn drop(&mut self) {
+        if self.is_ready() {
+            self.metrics().connections_ready.dec();
+        }
         self.forget_children();
     }
 }
@@ -210,7 +225,7 @@ impl Actor for Intake {
 impl Supervised for Intake {
     /// Nothing here is suspect after a panic but the notification that was being routed: the conversations stay.
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.around.metrics.actor_restarts.inc();
+        self.held_back = self.has_failed();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-use actix::{Addr, AsyncContext, Context, Handler, Message};
+use actix::{AsyncContext, Context, Handler};
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, ExternalConsumerId},
@@ -14,16 +14,16 @@ use tokio::sync::Semaphore;
 use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError};
 use crate::{
     conversation::{
-        CatchUp, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door, Errand, Leave, LinkFailed,
-        LinkReady, RecordsArrived, Remembered, Snapshot, SpeakFor, StateArrived, Upstream,
+        self, ChildFailed, ChildTold, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door,
+        Errand, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError, Remembered, Snapshot, SpeakFor,
+        StateArrived, Upstream,
     },
-    subscriber::{EventData, Subject},
-    supervision::{ChildExit, Depth, ExitReason, GuardOptions, start_guarded},
+    supervision::{Depth, Verdict},
 };
 
-/// One conversation.
-pub(super) struct Child {
-    address: Addr<Conversation>,
+/// What the connection notes of a conversation.
+#[derive(Default)]
+pub(super) struct Notes {
     /// For whom is spoken in it, where that is known.
     consumer: Option<ExternalConsumerId>,
     /// How often it was loaded and not unloaded.
@@ -33,36 +33,28 @@ pub(super) struct Child {
     ended_since: Option<Instant>,
 }
 
+pub(super) type Child = conversation::Child<Notes>;
+pub(super) type Children = conversation::Children<Notes>;
+
 impl Child {
     /// Takes a state of the version `told`, after which the conversation has ended or not.
     pub(super) fn take_state(&mut self, state: StateArrived, told: Option<Timestamp>, has_ended: bool) {
-        if told >= self.newest {
-            self.newest = told;
-            self.ended_since = has_ended.then(|| self.ended_since.unwrap_or_else(Instant::now));
+        let notes = &mut self.notes;
+        if told >= notes.newest {
+            notes.newest = told;
+            notes.ended_since = has_ended.then(|| notes.ended_since.unwrap_or_else(Instant::now));
         }
-        self.address.do_send(state);
-    }
-
-    pub(super) fn take_records(&self, records: RecordsArrived) {
-        self.address.do_send(records);
+        self.pass_state(state);
     }
 
     pub(super) fn consumer(&self) -> Option<&ExternalConsumerId> {
-        self.consumer.as_ref()
+        self.notes.consumer.as_ref()
     }
 
     pub(super) fn speak_for(&mut self, consumer: ExternalConsumerId) {
-        self.address.do_send(SpeakFor { consumer: consumer.clone() });
-        self.consumer = Some(consumer);
+        self.tell(SpeakFor { consumer: consumer.clone() });
+        self.notes.consumer = Some(consumer);
     }
-}
-
-/// A conversation's actor was restarted or ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct ChildExited {
-    conversation: ConversationId,
-    exit: ChildExit,
 }
 
 impl Intake {
@@ -72,57 +64,60 @@ impl Intake {
 
     /// The conversation's actor, started if there is none yet. Ask [`Self::has_room_for`] before.
     pub(super) fn child(&mut self, id: &ConversationId, ctx: &mut Context<Self>) -> &mut Child {
-        if !self.children.contains_key(id) {
-            let conversation = id.clone();
-            self.start_child(id.clone(), ctx, |upstream, ready| Conversation::new(conversation, upstream, ready));
-        }
-        // The entry was made above where it was missing.
-        self.children.entry(id.clone()).or_insert_with(|| unreachable!("the child was just started"))
+        self.child_as(id, ctx, |upstream, ready| Conversation::new(id.clone(), upstream, ready))
     }
 
-    fn upstream(&mut self, ctx: &mut Context<Self>) -> Rc<Upstream> {
+    fn child_as(
+        &mut self,
+        id: &ConversationId,
+        ctx: &mut Context<Self>,
+        begin: impl FnOnce(Rc<Upstream>, Option<Arc<Identity>>) -> Conversation,
+    ) -> &mut Child {
+        if !self.children.contains_key(id) {
+            self.make_known(id.clone(), ctx);
+        }
+        let upstream = self.upstream(ctx);
+        let ready = self.is_ready().then(|| Arc::clone(&self.identity));
+        self.children.child(id, || begin(upstream, ready))
+    }
+
+    /// Lets callers find the conversation.
+    fn make_known(&mut self, id: ConversationId, ctx: &mut Context<Self>) {
         let me = ctx.address();
+        let door = self
+            .door
+            .get_or_insert_with(|| Arc::new(Door { connection: self.settings.id.clone(), errands: me.recipient() }));
+        let queue = Depth::new(self.settings.max_waiting_commands);
+        self.around.directory.add(ConversationHandle::new(Arc::clone(door), id, queue));
+    }
+
+    /// What the conversations have in common; the same from the first to the last.
+    fn upstream(&mut self, ctx: &mut Context<Self>) -> Rc<Upstream> {
+        let Self { settings, around, origin, sender, .. } = self;
         let upstream = self.upstream.get_or_insert_with(|| {
+            let me = ctx.address();
             Rc::new(Upstream {
+                parent: me.clone().recipient(),
+                policy: Arc::clone(&around.supervision.conversation),
+                directory: Arc::clone(&around.directory),
+                dead_letters: Arc::clone(&around.dead_letters),
+                drill: settings.drill.clone(),
                 requests: me.clone().recipient(),
-                client: self.sender.as_ref().map(|sender| sender.client.clone()),
+                client: sender.as_ref().map(|sender| sender.client.clone()),
                 dialogs: me.recipient(),
-                routing: Arc::clone(&self.around.routing),
-                origin: Arc::clone(&self.origin),
-                metrics: Arc::clone(&self.around.metrics),
+                routing: Arc::clone(&around.routing),
+                origin: Arc::clone(origin),
+                metrics: Arc::clone(&around.metrics),
                 // Nothing is read from the platform: a history that is asked for is only held.
                 histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
                 settings: ConversationSettings {
                     dialect: Dialect::Consumer,
-                    history: self.settings.history,
-                    limits: self.settings.limits,
+                    history: settings.history,
+                    limits: settings.limits,
                 },
             })
         });
         Rc::clone(upstream)
-    }
-
-    fn start_child(
-        &mut self,
-        id: ConversationId,
-        ctx: &mut Context<Self>,
-        create: impl FnOnce(Rc<Upstream>, Option<Arc<Identity>>) -> Conversation,
-    ) {
-        let (me, upstream) = (ctx.address(), self.upstream(ctx));
-        let conversation = id.clone();
-        let options = GuardOptions::new(format!("{}/{id}", self.settings.id), move |exit| {
-            me.do_send(ChildExited { conversation: conversation.clone(), exit });
-        });
-        let ready = self.is_ready().then(|| Arc::clone(&self.identity));
-        let address = start_guarded(options, |_| create(upstream, ready));
-        let queue = Depth::new(self.settings.max_waiting_commands);
-        let door = self.door.get_or_insert_with(|| {
-            Arc::new(Door { connection: self.settings.id.clone(), errands: ctx.address().recipient() })
-        });
-        self.around.directory.add(ConversationHandle::new(Arc::clone(door), id.clone(), queue));
-        self.around.metrics.conversations.inc();
-        let child = Child { address, consumer: None, holds: 0, newest: None, ended_since: None };
-        self.children.insert(id, child);
     }
 
     /// Takes up the conversations of an earlier life.
@@ -136,42 +131,27 @@ impl Intake {
         }
     }
 
-    pub(super) fn tell_children_ready(&self) {
-        for child in self.children.values() {
-            child.address.do_send(LinkReady { identity: Arc::clone(&self.identity) });
-        }
-    }
-
-    pub(super) fn tell_children_failed(&self) {
-        for child in self.children.values() {
-            child.address.do_send(LinkFailed);
-        }
-    }
-
     /// Lets go of conversations that ended a while ago and that nobody has loaded.
     pub(super) fn sweep_children(&mut self, now: Instant) {
         let linger = self.settings.linger;
-        let is_over = |child: &Child| child.ended_since.is_some_and(|since| now.duration_since(since) >= linger);
-        let gone = self.children.iter().filter(|(_, child)| child.holds == 0 && is_over(child));
-        let gone: Vec<ConversationId> = gone.map(|(id, _)| id.clone()).collect();
-        for id in gone {
+        let is_over = |child: &Child| {
+            child.notes.holds == 0 && child.notes.ended_since.is_some_and(|since| now.duration_since(since) >= linger)
+        };
+        for id in self.children.those(is_over) {
             self.forget_child(&id, Leave::ForGood);
         }
         self.update_status();
     }
 
     fn forget_child(&mut self, id: &ConversationId, leave: Leave) {
-        if let Some(child) = self.children.remove(id) {
-            child.address.do_send(leave);
+        if self.children.stop(id, leave, &self.around.metrics) {
             self.around.directory.remove(&self.settings.id, id);
-            self.around.metrics.conversations.dec();
             self.dialogs.retain(|_, conversation| conversation != id);
         }
     }
 
     pub(super) fn forget_children(&mut self) {
-        let all: Vec<ConversationId> = self.children.keys().cloned().collect();
-        for id in all {
+        for id in self.children.those(|_| true) {
             self.forget_child(&id, Leave::ForNow);
         }
     }
@@ -188,20 +168,18 @@ impl Handler<Load> for Intake {
             return Err(LoadError::Overloaded(self.settings.id.clone()));
         }
         let consumer = snapshot.consumer().cloned();
-        if !self.children.contains_key(&id) {
+        let is_new = !self.children.contains_key(&id);
+        if is_new {
             for dialog in snapshot.dialogs() {
                 self.dialogs.insert(dialog, id.clone());
             }
-            self.start_child(id.clone(), ctx, |upstream, ready| Conversation::loaded(snapshot, upstream, ready));
-            if let Some(child) = self.children.get_mut(&id) {
-                child.consumer = consumer;
-                let (done, _) = tokio::sync::oneshot::channel();
-                // Holes that were known before are waited for again.
-                child.address.do_send(CatchUp { done });
-            }
         }
-        if let Some(child) = self.children.get_mut(&id) {
-            child.holds += 1;
+        let child = self.child_as(&id, ctx, |upstream, ready| Conversation::loaded(snapshot, upstream, ready));
+        child.notes.holds += 1;
+        if is_new {
+            child.notes.consumer = consumer;
+            // Holes that were known before are waited for again.
+            drop(child.catch_up());
         }
         self.update_status();
         Ok(id)
@@ -214,34 +192,46 @@ impl Handler<Unload> for Intake {
     fn handle(&mut self, Unload { conversation }: Unload, _: &mut Self::Context) -> Self::Result {
         let not_loaded = || UnloadError::NotLoaded(conversation.clone());
         let child = self.children.get_mut(&conversation).ok_or_else(not_loaded)?;
-        match (child.holds, self.settings.role) {
+        match (child.notes.holds, self.settings.role) {
             (0, IntakeRole::Connector) => return Err(not_loaded()),
             (0 | 1, _) => self.forget_child(&conversation, Leave::ForGood),
-            (holds, _) => child.holds = holds - 1,
+            (holds, _) => child.notes.holds = holds - 1,
         }
         self.update_status();
         Ok(())
     }
 }
 
-impl Handler<ChildExited> for Intake {
+impl Handler<ChildTold> for Intake {
     type Result = ();
 
-    fn handle(&mut self, ChildExited { conversation, exit }: ChildExited, _: &mut Self::Context) {
-        match exit {
-            // The conversation itself tells its subscribers, with its own next sequence.
-            ChildExit::Restarting { .. } => {
-                self.metrics().actor_restarts.inc();
-            }
-            ChildExit::Ended { reason: ExitReason::Normal | ExitReason::ArbiterStopped, .. } => {}
-            ChildExit::Ended { reason: ExitReason::Panicked(_) | ExitReason::GaveUp(_), restarts } => {
-                self.metrics().conversations_quarantined.inc();
-                tracing::error!(connection = %self.settings.id, %conversation, restarts, "conversation quarantined");
-                self.around.directory.remove(&self.settings.id, &conversation);
-                let data = EventData::ConversationQuarantined { restarts };
-                self.around.routing.publish(&self.origin, Subject::About(&conversation), data);
-            }
+    /// There is no state that could be asked for: the next webhook brings the whole one.
+    fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
+        let upstream = self.upstream(ctx);
+        let failed = self.children.told(told, &upstream, &self.around.supervision.systemic);
+        match failed.map(|ChildFailed { verdict, .. }| verdict) {
+            None | Some(Verdict::Single) => {}
+            Some(Verdict::Reset) => self.hold_back(ctx),
+            Some(Verdict::GiveUp) => self.give_up(),
         }
+    }
+}
+
+impl Handler<ListQuarantined> for Intake {
+    type Result = Vec<QuarantinedConversation>;
+
+    fn handle(&mut self, _: ListQuarantined, _: &mut Self::Context) -> Self::Result {
+        self.children.quarantined()
+    }
+}
+
+impl Handler<Release> for Intake {
+    type Result = Result<(), ReleaseError>;
+
+    fn handle(&mut self, Release { conversation: id }: Release, ctx: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream(ctx);
+        let ready = self.is_ready().then(|| Arc::clone(&self.identity));
+        self.children.release(&id, |remains| Conversation::released(id.clone(), remains, upstream, ready))
     }
 }
 
@@ -250,7 +240,7 @@ impl Handler<Errand> for Intake {
 
     fn handle(&mut self, Errand { conversation, wish }: Errand, _: &mut Self::Context) {
         if let Some(child) = self.children.get(&conversation) {
-            child.address.do_send(wish);
+            child.tell(wish);
         }
     }
 }

@@ -11,10 +11,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Intake, IntakeSettings, WebhookArrived, WebhookError};
+use super::{Intake, IntakeSettings, WebhookArrived, WebhookError, escalation::Replay};
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
     conversation::Place,
+    dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
     metrics::Metrics,
     supervision::{GuardOptions, start_guarded_in},
 };
@@ -77,5 +78,20 @@ impl Desk {
             Ok(_) => Ok(()),
             Err(_) => Err(overloaded()),
         }
+    }
+
+    /// Hands a dead letter over again.
+    pub(crate) async fn replay(&self, letter: Arc<DeadLetter>) -> Result<(), ReplayError> {
+        let id = letter.id.clone();
+        if letter.kind == DeadLetterKind::Frame {
+            return match self.take(letter.body.clone()).await {
+                Err(WebhookError::Overloaded(_)) => Err(ReplayError::Overloaded(id)),
+                // One that cannot be read yet is a dead letter again.
+                Ok(()) | Err(_) => Ok(()),
+            };
+        }
+        let Ok(place) = Arc::clone(&self.window).try_acquire_owned() else { return Err(ReplayError::Overloaded(id)) };
+        let place = Place::new(place);
+        self.address.send(Replay { letter, place }).await.unwrap_or(Err(ReplayError::NobodyThere(id)))
     }
 }

@@ -10,6 +10,7 @@ mod actor;
 mod children;
 mod desk;
 mod error;
+mod escalation;
 mod messages;
 mod outgoing;
 mod send;

@@ -9,7 +9,7 @@ use tertulia_core::{
     ums::ClientProperties,
 };
 
-use crate::platform::AppCredentials;
+use crate::{conversation::Drill, platform::AppCredentials};
 
 /// One connection without a socket.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub struct IntakeSettings {
     pub max_waiting_commands: usize,
     /// How long a conversation that was not loaded stays in memory after its end, for late notifications.
     pub linger: Duration,
+    /// Makes conversations fail on purpose; for tests.
+    pub drill: Option<Drill>,
 }
 
 /// What a connection without a socket is for.
@@ -79,6 +81,7 @@ impl IntakeSettings {
             max_consumer_tokens: 10_000,
             max_waiting_commands: 64,
             linger: Duration::from_secs(600),
+            drill: None,
         }
     }
 

@@ -80,7 +80,7 @@ impl Intake {
         let id = id.ok_or_else(|| WebhookError::Malformed("its conversation's id is too long".to_owned()))?;
         self.make_sure_of_room(&id)?;
         let records = RecordsArrived { frame: body.clone(), place: place.clone() };
-        self.child(&id, ctx).take_records(records);
+        self.child(&id, ctx).pass_records(records);
         Ok(())
     }
 
@@ -94,10 +94,15 @@ impl Handler<WebhookArrived> for Intake {
 
     fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
         self.metrics().frames.inc();
+        if self.held_back {
+            // The platform keeps it and comes again.
+            return Err(WebhookError::Overloaded(self.settings.id.clone()));
+        }
         let routed = self.route(&body, &place, ctx);
         if let Err(WebhookError::Malformed(detail)) = &routed {
             self.metrics().frames_malformed.inc();
             tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");
+            self.bury_unreadable(&body, detail);
         }
         self.fairness.take_turns(ctx);
         routed

@@ -6,7 +6,11 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Supervised, Wra
 use futures_util::future::LocalBoxFuture;
 
 use super::{Delivery, Event};
-use crate::metrics::Metrics;
+use crate::{
+    dead_letters::{DeadLetterKind, DeadLetters, Unhandled},
+    metrics::Metrics,
+    supervision::failure,
+};
 
 /// Why a sink did not take an event.
 #[derive(Debug, thiserror::Error)]
@@ -31,36 +35,42 @@ pub trait Sink: Send + 'static {
     fn missed(&mut self, events: u64) {
         tracing::warn!(events, "a subscriber missed events");
     }
+
+    /// Hears that nothing follows, because it panicked too often; with the text of the last panic.
+    fn ended(&mut self, _panic: &str) {}
 }
 
 /// One subscriber. Its queue is bounded by the routing table; deliveries are made in order, one at a time.
 pub struct Subscriber {
+    name: Arc<str>,
     sink: Box<dyn Sink>,
     queue: VecDeque<Delivery>,
-    delivering: bool,
+    /// What the sink is taking.
+    delivering: Option<Delivery>,
     metrics: Arc<Metrics>,
+    dead_letters: Arc<DeadLetters>,
 }
 
 impl Subscriber {
     /// A subscriber that hands its events to `sink`.
     #[must_use]
-    pub fn new(sink: Box<dyn Sink>, metrics: Arc<Metrics>) -> Self {
-        Self { sink, queue: VecDeque::new(), delivering: false, metrics }
+    pub fn new(name: Arc<str>, sink: Box<dyn Sink>, metrics: Arc<Metrics>, dead_letters: Arc<DeadLetters>) -> Self {
+        Self { name, sink, queue: VecDeque::new(), delivering: None, metrics, dead_letters }
     }
 
     fn deliver_next(&mut self, ctx: &mut Context<Self>) {
-        if self.delivering {
+        if self.delivering.is_some() {
             return;
         }
         let Some(delivery) = self.queue.pop_front() else { return };
-        self.delivering = true;
-        if delivery.missed > 0 {
-            self.sink.missed(delivery.missed);
+        let (event, missed) = (Arc::clone(&delivery.event), delivery.missed);
+        self.delivering = Some(delivery);
+        if missed > 0 {
+            self.sink.missed(missed);
         }
-        let done = self.sink.deliver(Arc::clone(&delivery.event));
+        let done = self.sink.deliver(event);
         ctx.spawn(done.into_actor(self).map(move |outcome, subscriber, ctx| {
-            drop(delivery);
-            subscriber.delivering = false;
+            subscriber.delivering = None;
             match outcome {
                 Ok(()) => subscriber.deliver_next(ctx),
                 Err(SinkError::Refused(reason)) => {
@@ -86,8 +96,23 @@ impl Actor for Subscriber {
 }
 
 impl Supervised for Subscriber {
+    /// What the sink panicked on goes to the dead letters, and the queue goes on.
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.delivering = false;
+        let panic = failure();
+        let panic_text = panic.as_ref().map(|failure| failure.panic.clone()).unwrap_or_default();
+        if let Some(Delivery { event, .. }) = self.delivering.take() {
+            let unhandled = Unhandled {
+                connection: &event.origin.connection,
+                conversation: event.conversation.as_ref(),
+                kind: DeadLetterKind::Delivery,
+                reason: panic_text.clone(),
+                body: &serde_json::to_vec(&*event).unwrap_or_default(),
+            };
+            self.dead_letters.put_delivery(Arc::clone(&self.name), unhandled);
+        }
+        if panic.is_some_and(|failure| failure.is_last) {
+            self.sink.ended(&panic_text);
+        }
     }
 }
 

@@ -12,12 +12,18 @@ use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{Event, EventData, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subject, Subscriber};
-use crate::{engine::Journal, metrics::Metrics};
+use crate::{
+    dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
+    engine::Journal,
+    metrics::Metrics,
+    supervision::{GuardOptions, RestartPolicy, start_guarded},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Table {
     routing: Arc<RoutingTable>,
+    dead_letters: Arc<DeadLetters>,
     metrics: Arc<Metrics>,
     origin: Arc<Origin>,
     conversation: ConversationId,
@@ -28,10 +34,16 @@ impl Table {
         let metrics = Arc::new(Metrics::default());
         Self {
             routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
+            dead_letters: Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics))),
             metrics,
             origin: Arc::new(Origin { account: "12345678".into(), connection: "bots-1".into() }),
             conversation: "c1".into(),
         }
+    }
+
+    fn subscriber(&self, sink: impl Sink) -> Subscriber {
+        let (metrics, dead_letters) = (Arc::clone(&self.metrics), Arc::clone(&self.dead_letters));
+        Subscriber::new("test".into(), Box::new(sink), metrics, dead_letters)
     }
 
     fn publish(&self, sequence: u64) {
@@ -139,7 +151,7 @@ async fn a_subscriber_delivers_one_at_a_time_in_order_and_skips_what_is_refused(
     let table = Table::new();
     let (taken, mut deliveries) = mpsc::unbounded_channel();
     let sink = Picky { taken, busy: Arc::default() };
-    let subscriber = Subscriber::new(Box::new(sink), Arc::clone(&table.metrics)).start();
+    let subscriber = table.subscriber(sink).start();
     let _subscription = table.routing.attach(Filter::everything(), subscriber.recipient(), 100);
     for sequence in 1..=20 {
         table.publish(sequence);
@@ -154,4 +166,71 @@ async fn a_subscriber_delivers_one_at_a_time_in_order_and_skips_what_is_refused(
     })
     .await
     .unwrap();
+}
+
+/// Panics on events whose sequence is odd: at once, or in the future.
+struct Fragile {
+    told: mpsc::UnboundedSender<Told>,
+    in_the_future: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Event(u64),
+    Ended(String),
+}
+
+impl Sink for Fragile {
+    fn deliver(&mut self, event: Arc<Event>) -> LocalBoxFuture<'static, Result<(), SinkError>> {
+        let (told, sequence, in_the_future) = (self.told.clone(), event.sequence.unwrap(), self.in_the_future);
+        assert!(in_the_future || sequence.is_multiple_of(2), "odd");
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            assert!(!in_the_future || sequence.is_multiple_of(2), "odd");
+            told.send(Told::Event(sequence)).unwrap();
+            Ok(())
+        })
+    }
+
+    fn ended(&mut self, panic: &str) {
+        self.told.send(Told::Ended(panic.to_owned())).unwrap();
+    }
+}
+
+#[actix_rt::test]
+async fn what_a_sink_panics_on_goes_to_the_dead_letters_and_the_queue_goes_on_until_it_is_given_up() {
+    for in_the_future in [false, true] {
+        let table = Table::new();
+        let (told, mut heard) = mpsc::unbounded_channel();
+        let subscriber = table.subscriber(Fragile { told, in_the_future });
+        let policy = Arc::new(RestartPolicy {
+            max_restarts: 3,
+            within: Duration::from_secs(3_600),
+            backoff: tertulia_core::session::Backoff {
+                floor: Duration::ZERO,
+                base: Duration::from_millis(1),
+                max: Duration::from_millis(1),
+            },
+        });
+        let options = GuardOptions { policy, ..GuardOptions::new("test", |_| {}) };
+        let address = start_guarded(options, |_| subscriber);
+        let _subscription = table.routing.attach(Filter::everything(), address.clone().recipient(), 100);
+        (1..=10).for_each(|sequence| table.publish(sequence));
+        for expected in [Told::Event(2), Told::Event(4), Told::Event(6), Told::Ended("odd".to_owned())] {
+            assert_eq!(timeout(PATIENCE, heard.recv()).await.unwrap(), Some(expected));
+        }
+        assert_eq!(timeout(PATIENCE, heard.recv()).await.unwrap(), None, "nothing follows, and the sink is dropped");
+        let letters = table.dead_letters.list(None, 10);
+        let sequences: Vec<String> = letters
+            .iter()
+            .map(|letter| {
+                serde_json::from_slice::<Value>(&letter.body).unwrap()["sequence"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(sequences, ["1", "3", "5", "7"]);
+        let letter = &letters[0];
+        assert_eq!((letter.kind, letter.reason.as_str()), (DeadLetterKind::Delivery, "odd"));
+        assert_eq!(letter.subscriber.as_deref(), Some("test"));
+        assert_eq!(letter.conversation, Some(table.conversation.clone()));
+    }
 }

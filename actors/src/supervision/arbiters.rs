@@ -2,8 +2,8 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::watchdog::{Watchdog, WatchdogOptions};
+use super::watchdog::{Watch, Watchdog, WatchdogOptions};
 
 /// How many arbiters, and how closely they are watched.
 #[derive(Debug, Clone, Copy)]
@@ -43,18 +43,35 @@ pub enum PoolError {
     Thread(#[from] io::Error),
 }
 
-/// A fixed number of arbiters and the watchdog over them.
+/// A fixed number of arbiters and the watchdog over them. One that has ended is replaced.
 #[derive(Debug)]
 pub struct ArbiterPool {
-    /// Never empty.
-    seats: Vec<Seat>,
+    seats: Mutex<Seats>,
     watchdog: Watchdog,
+}
+
+#[derive(Debug, Default)]
+struct Seats {
+    /// Never empty until the pool stops.
+    seats: Vec<Seat>,
+    /// Arbiters started so far; numbers the next one.
+    started: usize,
 }
 
 #[derive(Debug)]
 struct Seat {
     arbiter: Arbiter,
     load: Arc<AtomicUsize>,
+    watch: Option<Watch>,
+}
+
+impl Seats {
+    fn start_one(&mut self, watchdog: &Watchdog) -> io::Result<Seat> {
+        let arbiter = Arbiter::try_new()?;
+        let watch = watchdog.watch(format!("arbiter-{}", self.started), &arbiter.handle());
+        self.started += 1;
+        Ok(Seat { arbiter, load: Arc::default(), watch })
+    }
 }
 
 /// How a pool stopped.
@@ -74,28 +91,63 @@ impl ArbiterPool {
     pub fn start(options: PoolOptions) -> Result<Self, PoolError> {
         System::try_current().ok_or(PoolError::NoSystem)?;
         let watchdog = Watchdog::start(options.watchdog)?;
-        let mut seats = Vec::with_capacity(options.arbiters.get());
-        for number in 0..options.arbiters.get() {
-            let arbiter = Arbiter::try_new()?;
-            watchdog.watch(format!("arbiter-{number}"), &arbiter.handle());
-            seats.push(Seat { arbiter, load: Arc::default() });
+        let mut seats = Seats::default();
+        for _ in 0..options.arbiters.get() {
+            let seat = seats.start_one(&watchdog)?;
+            seats.seats.push(seat);
         }
-        Ok(Self { seats, watchdog })
+        Ok(Self { seats: Mutex::new(seats), watchdog })
     }
 
-    /// A place on the arbiter with the fewest placements, the first one among equals.
+    /// A place on the arbiter with the fewest placements, the first one among equals. One that has ended or stands
+    /// still is taken only where there is no other.
     #[must_use]
     pub fn place(&self) -> Placement {
-        let load = |number: &usize| self.seats[*number].load.load(Ordering::Relaxed);
-        let seat = &self.seats[(0..self.seats.len()).min_by_key(load).unwrap_or_default()];
-        seat.load.fetch_add(1, Ordering::Relaxed);
-        Placement { arbiter: seat.arbiter.handle(), load: Arc::clone(&seat.load) }
+        let seats = self.lock();
+        let merit = |seat: &&Seat| {
+            let is_frozen = seat.watch.as_ref().is_some_and(Watch::is_frozen);
+            (!seat.arbiter.alive(), is_frozen, seat.load.load(Ordering::Relaxed))
+        };
+        match seats.seats.iter().min_by_key(merit) {
+            Some(seat) => {
+                seat.load.fetch_add(1, Ordering::Relaxed);
+                Placement { arbiter: Some(seat.arbiter.handle()), load: Arc::clone(&seat.load) }
+            }
+            // The pool was stopped: nothing runs any more.
+            None => Placement { arbiter: None, load: Arc::new(AtomicUsize::new(1)) },
+        }
+    }
+
+    /// Replaces arbiters whose threads have ended; answers how many. To be called on a thread of the actix system.
+    pub fn replace_ended(&self) -> usize {
+        let mut seats = self.lock();
+        if System::try_current().is_none() {
+            return 0;
+        }
+        let ended: Vec<usize> = (0..seats.seats.len()).filter(|at| !seats.seats[*at].arbiter.alive()).collect();
+        let mut replaced = 0;
+        for at in ended {
+            match seats.start_one(&self.watchdog) {
+                Ok(seat) => {
+                    // Placements on the old one free a load that nobody looks at any more.
+                    seats.seats[at] = seat;
+                    replaced += 1;
+                    tracing::error!("an arbiter had ended and was replaced");
+                }
+                Err(error) => tracing::error!(%error, "an arbiter has ended and cannot be replaced"),
+            }
+        }
+        replaced
     }
 
     /// The placements of each arbiter.
     #[must_use]
     pub fn loads(&self) -> Vec<usize> {
-        self.seats.iter().map(|seat| seat.load.load(Ordering::Relaxed)).collect()
+        self.lock().seats.iter().map(|seat| seat.load.load(Ordering::Relaxed)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The watchdog's counters.
@@ -105,11 +157,12 @@ impl ArbiterPool {
     }
 
     /// Stops all arbiters, which runs their actors' `stopping` and `stopped`, and waits at most `within` for all of
-    /// them together.
-    pub async fn stop(self, within: Duration) -> Stopped {
-        let arbiters = self.seats.len();
+    /// them together. Nothing is placed on them after that.
+    pub async fn stop(&self, within: Duration) -> Stopped {
+        let seats = std::mem::take(&mut self.lock().seats);
+        let arbiters = seats.len();
         let (joined, mut joins) = mpsc::channel(arbiters.max(1));
-        for Seat { arbiter, .. } in self.seats {
+        for Seat { arbiter, .. } in seats {
             arbiter.stop();
             let joined = joined.clone();
             // Not `spawn_blocking`: the runtime would wait for a stuck join when it ends.
@@ -139,15 +192,16 @@ impl ArbiterPool {
 /// A place on an arbiter, counted until dropped. Kept by whoever owns the actor placed there.
 #[derive(Debug)]
 pub struct Placement {
-    arbiter: ArbiterHandle,
+    /// `None` where there is none any more.
+    arbiter: Option<ArbiterHandle>,
     load: Arc<AtomicUsize>,
 }
 
 impl Placement {
-    /// The arbiter to start on.
+    /// The arbiter to start on; `None` once the pool was stopped.
     #[must_use]
-    pub fn arbiter(&self) -> &ArbiterHandle {
-        &self.arbiter
+    pub fn arbiter(&self) -> Option<&ArbiterHandle> {
+        self.arbiter.as_ref()
     }
 }
 
@@ -186,9 +240,40 @@ mod tests {
     async fn a_placement_runs_on_a_thread_of_the_pool() {
         let pool = pool(1);
         let (told, thread) = oneshot::channel();
-        pool.place().arbiter().spawn_fn(move || told.send(thread::current().id()).unwrap());
+        pool.place().arbiter().unwrap().spawn_fn(move || told.send(thread::current().id()).unwrap());
         assert_ne!(thread.await.unwrap(), thread::current().id());
         pool.stop(PATIENCE).await;
+    }
+
+    #[actix::test]
+    async fn an_arbiter_that_ended_gets_no_placements_and_is_replaced() {
+        let pool = pool(2);
+        let ended = pool.place();
+        let (told, end) = oneshot::channel::<()>();
+        // The future is dropped with its arbiter.
+        ended.arbiter().unwrap().spawn(async move {
+            let _told = told;
+            std::future::pending::<()>().await;
+        });
+        ended.arbiter().unwrap().stop();
+        assert!(end.await.is_err());
+        let others = [pool.place(), pool.place()];
+        assert_eq!(pool.loads(), [1, 2]);
+        assert_eq!(pool.replace_ended(), 1);
+        assert_eq!(pool.replace_ended(), 0);
+        assert_eq!(pool.loads(), [0, 2]);
+        drop(ended);
+        assert_eq!(pool.loads(), [0, 2], "the old one's placements are its own");
+        drop(others);
+        assert_eq!(pool.stop(PATIENCE).await, Stopped { joined: 2, abandoned: 0 });
+    }
+
+    #[actix::test]
+    async fn a_stopped_pool_has_no_place() {
+        let pool = pool(1);
+        pool.stop(PATIENCE).await;
+        assert!(pool.place().arbiter().is_none());
+        assert_eq!(pool.replace_ended(), 0);
     }
 
     #[actix::test]
@@ -196,7 +281,7 @@ mod tests {
         let pool = pool(2);
         let (release, stuck) = std::sync::mpsc::channel::<()>();
         let (told, is_stuck) = oneshot::channel();
-        pool.place().arbiter().spawn_fn(move || {
+        pool.place().arbiter().unwrap().spawn_fn(move || {
             told.send(()).ok();
             stuck.recv().ok();
         });

@@ -1,7 +1,7 @@
 //! A hard bound beside an address: actix's own mailbox limit is advisory, each clone of an address may exceed it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Counts the messages on their way to one actor and refuses beyond a limit. Clones count together.
 #[derive(Debug, Clone)]
@@ -11,24 +11,44 @@ pub struct Depth(Arc<Count>);
 struct Count {
     current: AtomicUsize,
     limit: usize,
+    is_closed: AtomicBool,
 }
 
 impl Depth {
     /// A bound of `limit` messages; nothing passes a limit of zero.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Count { current: AtomicUsize::new(0), limit }))
+        Self(Arc::new(Count { current: AtomicUsize::new(0), limit, is_closed: AtomicBool::new(false) }))
     }
 
-    /// Takes one place, or `None` at the limit. The permit travels inside the message, so that the place becomes free
+    /// Takes one place, or `None` at the limit or while it is closed. The permit travels inside the message, so that the place becomes free
     /// when the message is handled, dropped with its queue, or lost with a panic.
     #[must_use]
     pub fn try_enter(&self) -> Option<DepthPermit> {
+        if self.is_closed() {
+            return None;
+        }
         self.0
             .current
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |current| (current < self.0.limit).then_some(current + 1))
             .ok()
             .map(|_| DepthPermit(Arc::clone(&self.0)))
+    }
+
+    /// Lets nothing pass until it is opened; what was let in keeps its place.
+    pub fn close(&self) {
+        self.0.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Lets what there is room for pass again.
+    pub fn open(&self) {
+        self.0.is_closed.store(false, Ordering::Release);
+    }
+
+    /// Whether it is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed.load(Ordering::Acquire)
     }
 
     /// How many places are taken.
@@ -78,6 +98,18 @@ mod tests {
     #[test]
     fn a_limit_of_zero_lets_nothing_pass() {
         assert!(Depth::new(0).try_enter().is_none());
+    }
+
+    #[test]
+    fn nothing_passes_while_it_is_closed() {
+        let depth = Depth::new(2);
+        let permit = depth.try_enter();
+        depth.clone().close();
+        assert!(depth.is_closed() && depth.try_enter().is_none());
+        drop(permit);
+        assert_eq!(depth.current(), 0);
+        depth.open();
+        assert!(depth.try_enter().is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a child's owner is told of it, and why children end.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,48 +40,80 @@ pub enum ExitReason {
     ArbiterStopped,
 }
 
-/// Told of every [`ChildExit`], on the child's arbiter. Should do little more than `do_send`; its own panics are caught.
-pub type OnExit = Box<dyn FnMut(ChildExit) + Send>;
+/// Who answers for a guarded child and is told of every [`ChildExit`], on the child's arbiter.
+pub trait Parent: Unpin + 'static {
+    /// Writes the child's label for the log: ids, never content.
+    ///
+    /// # Errors
+    /// Those of the formatter.
+    fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Hears of a transition. Should do little more than `do_send`; its own panics are caught.
+    fn told(&mut self, exit: ChildExit);
+}
+
+/// A parent made of a label and a closure.
+pub struct Named {
+    pub(super) name: Arc<str>,
+    pub(super) on_exit: Box<dyn FnMut(ChildExit) + Send>,
+}
+
+impl Parent for Named {
+    fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+
+    fn told(&mut self, exit: ChildExit) {
+        (self.on_exit)(exit);
+    }
+}
 
 /// Who is told, and what was told so far.
-pub(super) struct Owner {
-    name: Arc<str>,
-    on_exit: OnExit,
+pub(super) struct Owner<P: Parent> {
+    parent: P,
     restarts: u32,
     told_end: bool,
 }
 
-impl Owner {
-    pub(super) fn of(name: Arc<str>, on_exit: OnExit) -> Self {
-        Self { name, on_exit, restarts: 0, told_end: false }
+struct Name<'a, P>(&'a P);
+
+impl<P: Parent> fmt::Display for Name<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_name(f)
+    }
+}
+
+impl<P: Parent> Owner<P> {
+    pub(super) fn of(parent: P) -> Self {
+        Self { parent, restarts: 0, told_end: false }
     }
 
     pub(super) fn restarting(&mut self, panic: String, after: Duration) {
         self.restarts = self.restarts.saturating_add(1);
         let restarts = self.restarts;
-        tracing::error!(actor = %self.name, restarts, ?after, "actor panicked, restarting");
+        tracing::error!(actor = %Name(&self.parent), restarts, ?after, "actor panicked, restarting");
         self.tell(ChildExit::Restarting { panic, restarts, after });
     }
 
     pub(super) fn ended(&mut self, reason: ExitReason) {
         self.told_end = true;
-        let restarts = self.restarts;
+        let (restarts, actor) = (self.restarts, Name(&self.parent));
         match &reason {
             ExitReason::Normal | ExitReason::ArbiterStopped => {
-                tracing::debug!(actor = %self.name, restarts, "actor ended");
+                tracing::debug!(%actor, restarts, "actor ended");
             }
-            ExitReason::Panicked(_) => tracing::error!(actor = %self.name, restarts, "actor panicked at its end"),
-            ExitReason::GaveUp(_) => tracing::error!(actor = %self.name, restarts, "actor panicked, given up"),
+            ExitReason::Panicked(_) => tracing::error!(%actor, restarts, "actor panicked at its end"),
+            ExitReason::GaveUp(_) => tracing::error!(%actor, restarts, "actor panicked, given up"),
         }
         self.tell(ChildExit::Ended { reason, restarts });
     }
 
     fn tell(&mut self, exit: ChildExit) {
-        quietly(|| (self.on_exit)(exit));
+        quietly(|| self.parent.told(exit));
     }
 }
 
-impl Drop for Owner {
+impl<P: Parent> Drop for Owner<P> {
     /// Whoever held the child away without an end was its arbiter.
     fn drop(&mut self) {
         if !self.told_end {

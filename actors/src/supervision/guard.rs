@@ -11,32 +11,38 @@ use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, ActorState, Addr, ArbiterHandle, AsyncContext, Context, Supervised};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::exit::{ChildExit, ExitReason, OnExit, Owner, panic_text, quietly};
+use super::exit::{ChildExit, ExitReason, Named, Owner, Parent, panic_text, quietly};
+use super::failure::{Failure, during};
 use super::restart::{Intensity, RestartPolicy};
 
-/// How a child is guarded.
-pub struct GuardOptions {
-    /// The child's label in the log: ids, never content.
-    pub name: Arc<str>,
+/// How a child is guarded. A child among many shares its policy with them, and its parent is small.
+pub struct GuardOptions<P = Named> {
+    /// Who is told of every transition.
+    pub parent: P,
     /// When it is restarted and when given up.
-    pub policy: RestartPolicy,
+    pub policy: Arc<RestartPolicy>,
     /// The capacity of its mailbox, at least 1. Advisory, as actix has it: put a [`Depth`](super::Depth) beside it.
     pub mailbox: usize,
-    /// Told of every transition.
-    pub on_exit: OnExit,
 }
 
 impl GuardOptions {
-    /// Options with the default policy and a mailbox of 1024 messages.
+    /// Options with a closure that is told, the default policy and a mailbox of 1024 messages. `name` is the child's
+    /// label in the log: ids, never content.
     pub fn new(name: impl Into<Arc<str>>, on_exit: impl FnMut(ChildExit) + Send + 'static) -> Self {
-        Self { name: name.into(), policy: RestartPolicy::default(), mailbox: 1024, on_exit: Box::new(on_exit) }
+        Self::of(Named { name: name.into(), on_exit: Box::new(on_exit) }, Arc::default())
     }
 }
 
-impl fmt::Debug for GuardOptions {
+impl<P: Parent> GuardOptions<P> {
+    /// Options with a mailbox of 1024 messages.
+    pub fn of(parent: P, policy: Arc<RestartPolicy>) -> Self {
+        Self { parent, policy, mailbox: 1024 }
+    }
+}
+
+impl<P> fmt::Debug for GuardOptions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GuardOptions")
-            .field("name", &self.name)
             .field("policy", &self.policy)
             .field("mailbox", &self.mailbox)
             .finish_non_exhaustive()
@@ -47,31 +53,35 @@ impl fmt::Debug for GuardOptions {
 ///
 /// A panic anywhere in the actor (handlers, its futures, `started`, `restarting`) calls `restarting` after the
 /// back-off, then `started` again: timers and streams are armed there. The message being handled is lost, the queue is
-/// not. `stopped` is not called after a panic. A panic in `create` is the caller's.
-pub fn start_guarded<A>(options: GuardOptions, create: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
+/// not. Inside `restarting`, [`failure`](super::failure) tells of the panic. A child that is given up is called
+/// `restarting` once more, so that it can hand over what it was handling, but is not started. `stopped` is not called
+/// after a panic. A panic in `create` is the caller's.
+pub fn start_guarded<A, P>(options: GuardOptions<P>, create: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
+    P: Parent,
 {
     let (sender, receiver) = channel::channel(options.mailbox.max(1));
     let mut ctx = Context::with_receiver(receiver);
     let actor = create(&mut ctx);
-    actix_rt::spawn(Guard::new(ctx.into_future(actor), options.policy, Owner::of(options.name, options.on_exit)));
+    actix_rt::spawn(Guard::new(ctx.into_future(actor), options.policy, Owner::of(options.parent)));
     Addr::new(sender)
 }
 
 /// Starts a guarded actor on another arbiter; messages queue until it runs. A panic in `create`, or an arbiter that
-/// has stopped, is told to `on_exit`.
-pub fn start_guarded_in<A>(
+/// has stopped, is told to the parent.
+pub fn start_guarded_in<A, P>(
     arbiter: &ArbiterHandle,
-    options: GuardOptions,
+    options: GuardOptions<P>,
     create: impl FnOnce(&mut Context<A>) -> A + Send + 'static,
 ) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
+    P: Parent + Send,
 {
     let (sender, receiver) = channel::channel(options.mailbox.max(1));
     let policy = options.policy;
-    let mut owner = Owner::of(options.name, options.on_exit);
+    let mut owner = Owner::of(options.parent);
     arbiter.spawn_fn(move || {
         let mut ctx = Context::with_receiver(receiver);
         match catch_unwind(AssertUnwindSafe(|| create(&mut ctx))) {
@@ -84,19 +94,25 @@ where
     Addr::new(sender)
 }
 
-struct Guard<A: Actor<Context = Context<A>> + Supervised> {
+struct Guard<A: Actor<Context = Context<A>> + Supervised, P: Parent> {
     /// `None` once the child has ended.
     child: Option<ContextFut<A, Context<A>>>,
     /// The wait before a restart. Nothing of the child runs meanwhile.
-    pause: Option<Pin<Box<Sleep>>>,
-    policy: RestartPolicy,
-    intensity: Intensity,
-    owner: Owner,
+    pause: Option<Box<Pause>>,
+    policy: Arc<RestartPolicy>,
+    /// `None` until the first panic.
+    intensity: Option<Box<Intensity>>,
+    owner: Owner<P>,
 }
 
-impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
-    fn new(child: ContextFut<A, Context<A>>, policy: RestartPolicy, owner: Owner) -> Self {
-        Self { child: Some(child), pause: None, policy, intensity: Intensity::default(), owner }
+struct Pause {
+    sleep: Pin<Box<Sleep>>,
+    panic: String,
+}
+
+impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Guard<A, P> {
+    fn new(child: ContextFut<A, Context<A>>, policy: Arc<RestartPolicy>, owner: Owner<P>) -> Self {
+        Self { child: Some(child), pause: None, policy, intensity: None, owner }
     }
 
     /// Lets the child run until it waits, ends or panics. The child survives its panic, because dropping an actor while
@@ -104,13 +120,16 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
     fn run(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         loop {
             if let Some(pause) = &mut self.pause {
-                std::task::ready!(pause.as_mut().poll(cx));
+                std::task::ready!(pause.sleep.as_mut().poll(cx));
             }
             let Some(child) = &mut self.child else { return Poll::Ready(()) };
-            let restart = self.pause.take().is_some();
+            let pause = self.pause.take();
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                if restart && !revive(child) {
-                    return Poll::Ready(());
+                if let Some(pause) = pause {
+                    let failure = Failure { panic: pause.panic, is_last: false };
+                    if !during(failure, || revive(child)) {
+                        return Poll::Ready(());
+                    }
                 }
                 Pin::new(child).poll(cx)
             }));
@@ -128,11 +147,17 @@ impl<A: Actor<Context = Context<A>> + Supervised> Guard<A> {
         if was_ending || !child.ctx().connected() {
             return self.end(ExitReason::Panicked(panic));
         }
-        match self.intensity.permit(&self.policy, Instant::now()) {
-            None => self.end(ExitReason::GaveUp(panic)),
+        match self.intensity.get_or_insert_default().permit(&self.policy, Instant::now()) {
+            None => {
+                let failure = Failure { panic: panic.clone(), is_last: true };
+                quietly(|| {
+                    during(failure, || child.restart());
+                });
+                self.end(ExitReason::GaveUp(panic));
+            }
             Some(recent) => {
                 let after = self.policy.backoff.delay(recent - 1, rand::random());
-                self.pause = Some(Box::pin(sleep(after)));
+                self.pause = Some(Box::new(Pause { sleep: Box::pin(sleep(after)), panic: panic.clone() }));
                 self.owner.restarting(panic, after);
             }
         }
@@ -179,7 +204,7 @@ impl<A: Actor> ActorFuture<A> for Nothing {
     }
 }
 
-impl<A: Actor<Context = Context<A>> + Supervised> Future for Guard<A> {
+impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Future for Guard<A, P> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
@@ -187,7 +212,7 @@ impl<A: Actor<Context = Context<A>> + Supervised> Future for Guard<A> {
     }
 }
 
-impl<A: Actor<Context = Context<A>> + Supervised> Drop for Guard<A> {
+impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Drop for Guard<A, P> {
     /// The arbiter stops: a healthy child still runs its `stopping` and `stopped`.
     fn drop(&mut self) {
         if let (Some(child), None) = (&mut self.child, &self.pause) {

@@ -25,6 +25,7 @@ impl Guarded {
         let hooks = Arc::new(Hooks::default());
         set(&hooks);
         let (told, exits) = unbounded_channel();
+        let policy = Arc::new(policy);
         let options = GuardOptions { policy, ..GuardOptions::new("probe", move |exit| drop(told.send(exit))) };
         let probe = Probe { hooks: Arc::clone(&hooks), timer: SpawnHandle::default() };
         Self { address: start_guarded(options, move |_| probe), hooks, exits }
@@ -146,6 +147,31 @@ async fn a_child_that_panics_seldom_is_restarted_for_ever() {
         sleep(Duration::from_secs(31)).await;
     }
     assert!(child.answers().await);
+}
+
+#[actix::test]
+async fn a_child_is_told_of_its_panic_while_it_is_restarted_and_once_more_when_it_is_given_up() {
+    tokio::time::pause();
+    let policy = RestartPolicy { max_restarts: 1, ..RestartPolicy::default() };
+    let mut child = Guarded::start_with(policy, |_| {});
+    child.address.do_send(Panic(Place::Handler));
+    child.address.do_send(PanicLater(Place::ActorFuture));
+    child.restarted().await;
+    assert!(matches!(child.ended().await, ExitReason::GaveUp(_)));
+    let told = |place: &str, is_last| Some(Failure { panic: format!("told to panic in {place}"), is_last });
+    assert_eq!(*child.hooks.failures.lock().unwrap(), [told("Handler", false), told("ActorFuture", true)]);
+    assert_eq!(child.hooks.started.load(Ordering::SeqCst), 2, "it is not started once it is given up");
+    assert_eq!(super::super::failure(), None, "nothing is told elsewhere");
+}
+
+#[actix::test]
+async fn a_panic_in_the_last_restarting_does_no_harm() {
+    tokio::time::pause();
+    let policy = RestartPolicy { max_restarts: 0, ..RestartPolicy::default() };
+    let mut child = Guarded::start_with(policy, |hooks| hooks.panics_in_restarting.store(1, Ordering::SeqCst));
+    child.address.do_send(Panic(Place::Handler));
+    assert_eq!(child.ended().await, ExitReason::GaveUp("told to panic in Handler".to_owned()));
+    assert!(!child.answers().await);
 }
 
 #[actix::test]

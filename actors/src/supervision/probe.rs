@@ -9,6 +9,8 @@ use actix::{
     SpawnHandle, Supervised, WrapFuture,
 };
 
+use super::failure::{Failure, failure};
+
 /// Where the probe panics when told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -35,6 +37,8 @@ pub(super) struct Hooks {
     pub(super) stopped: AtomicUsize,
     pub(super) ticks: AtomicUsize,
     pub(super) handled: Mutex<Vec<u32>>,
+    /// What was told in each `restarting`.
+    pub(super) failures: Mutex<Vec<Option<Failure>>>,
 }
 
 fn panic_if_told(times: &AtomicUsize, hook: &str) {
@@ -71,6 +75,7 @@ impl Actor for Probe {
 
 impl Supervised for Probe {
     fn restarting(&mut self, _: &mut Context<Self>) {
+        self.hooks.failures.lock().unwrap().push(failure());
         panic_if_told(&self.hooks.panics_in_restarting, "restarting");
     }
 }

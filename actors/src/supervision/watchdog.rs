@@ -57,8 +57,8 @@ impl Watchdog {
         Ok(Self { options, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Watches an arbiter under a name until it stops or this watchdog is dropped.
-    pub fn watch(&self, name: impl Into<Arc<str>>, arbiter: &ArbiterHandle) {
+    /// Watches an arbiter under a name until it stops or this watchdog is dropped; `None` where it has stopped already.
+    pub fn watch(&self, name: impl Into<Arc<str>>, arbiter: &ArbiterHandle) -> Option<Watch> {
         let mark = Arc::<Mark>::default();
         let every = self.options.every;
         let ticking = Ticking(Arc::clone(&mark));
@@ -69,9 +69,10 @@ impl Watchdog {
                 ticking.0.ticks.fetch_add(1, Ordering::Relaxed);
             }
         });
-        if started {
-            self.shared.lock().push(Watched::new(name.into(), mark, Instant::now()));
-        }
+        started.then(|| {
+            self.shared.lock().push(Watched::new(name.into(), Arc::clone(&mark), Instant::now()));
+            Watch(mark)
+        })
     }
 
     /// How many arbiters stand still now.
@@ -134,9 +135,22 @@ impl Shared {
     }
 }
 
+/// What is seen of one arbiter.
+#[derive(Debug)]
+pub struct Watch(Arc<Mark>);
+
+impl Watch {
+    /// Whether the arbiter stands still.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.0.is_frozen.load(Ordering::Relaxed)
+    }
+}
+
 /// What an arbiter and its watcher know in common.
 #[derive(Debug)]
 struct Mark {
+    is_frozen: AtomicBool,
     ticks: AtomicU64,
     has_ended: AtomicBool,
     is_watched: AtomicBool,
@@ -144,7 +158,12 @@ struct Mark {
 
 impl Default for Mark {
     fn default() -> Self {
-        Self { ticks: AtomicU64::new(0), has_ended: AtomicBool::new(false), is_watched: AtomicBool::new(true) }
+        Self {
+            is_frozen: AtomicBool::new(false),
+            ticks: AtomicU64::new(0),
+            has_ended: AtomicBool::new(false),
+            is_watched: AtomicBool::new(true),
+        }
     }
 }
 
@@ -185,10 +204,12 @@ impl Watched {
             self.ticks = ticks;
             self.moved_at = now;
             let recovered = std::mem::take(&mut self.is_frozen);
+            self.mark.is_frozen.store(false, Ordering::Relaxed);
             return recovered.then_some(Change::Recovered { after: still_for });
         }
         if still_for >= frozen_after && !self.is_frozen {
             self.is_frozen = true;
+            self.mark.is_frozen.store(true, Ordering::Relaxed);
             return Some(Change::Froze);
         }
         None
@@ -224,14 +245,15 @@ mod tests {
         let options = WatchdogOptions { every: Duration::from_millis(2), frozen_after: Duration::from_millis(40) };
         let watchdog = Watchdog::start(options).unwrap();
         let arbiter = actix::Arbiter::new();
-        watchdog.watch("blocked", &arbiter.handle());
+        let watch = watchdog.watch("blocked", &arbiter.handle()).unwrap();
         let (release, blocked) = mpsc::channel::<()>();
         arbiter.spawn_fn(move || assert!(blocked.recv().is_err()));
 
         until(|| watchdog.frozen_now() == 1).await;
-        assert!(watchdog.frozen_total() >= 1);
+        assert!(watchdog.frozen_total() >= 1 && watch.is_frozen());
         drop(release);
         until(|| watchdog.frozen_now() == 0).await;
+        assert!(!watch.is_frozen());
 
         arbiter.stop();
         arbiter.join().unwrap();

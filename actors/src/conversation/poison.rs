@@ -1,0 +1,130 @@
+//! What a conversation was handling when it panicked, and what becomes of it: that step alone is lost, to the dead
+//! letters.
+
+use actix::{AsyncContext, Context};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tertulia_core::{command::Command, id::CommandKey};
+
+use super::{ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, durable::Ending};
+use crate::{
+    dead_letters::{DeadLetterKind, Unhandled},
+    subscriber::Happening,
+    supervision::Failure,
+};
+
+/// What a conversation is handling.
+#[derive(Default)]
+pub(super) enum Handling {
+    /// Nothing that would break it again: the state of the link, a timer.
+    #[default]
+    Nothing,
+    /// A state.
+    State(Bytes),
+    /// A frame with records.
+    Records(Bytes),
+    /// An answer with history.
+    Answer(Bytes),
+    /// The waiting command with this key.
+    Command(CommandKey),
+}
+
+/// A command among the dead letters.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct LetterOfCommand {
+    pub(crate) key: CommandKey,
+    pub(crate) command: Command,
+}
+
+impl Conversation {
+    /// Remembers what is handled from now on, until [`Self::handled`].
+    pub(super) fn handling(&mut self, handling: Handling) {
+        self.handling = handling;
+        let Some(drill) = self.upstream.drill.clone() else { return };
+        let (kind, body) = match &self.handling {
+            Handling::Nothing => return,
+            Handling::State(body) => (DeadLetterKind::State, body.clone()),
+            Handling::Records(body) => (DeadLetterKind::Records, body.clone()),
+            Handling::Answer(body) => (DeadLetterKind::Answer, body.clone()),
+            Handling::Command(key) => {
+                let waiting = self.commands.waiting_as(key);
+                let command = waiting.and_then(|waiting| serde_json::to_vec(&waiting.command).ok());
+                (DeadLetterKind::Command, command.unwrap_or_default().into())
+            }
+        };
+        drill.step(DrillStep { conversation: self.model.id(), kind, body: &body });
+    }
+
+    /// What was handled is done.
+    pub(super) fn handled(&mut self) {
+        self.handling = Handling::Nothing;
+    }
+
+    /// Hands what broke the conversation to the dead letters. A command that was not sent is given up with it, once the
+    /// conversation goes on.
+    pub(super) fn bury(&mut self, failure: &Failure) {
+        let (kind, body) = match std::mem::take(&mut self.handling) {
+            Handling::Nothing => return,
+            Handling::State(body) => (DeadLetterKind::State, body),
+            Handling::Records(body) => (DeadLetterKind::Records, body),
+            Handling::Answer(body) => (DeadLetterKind::Answer, body),
+            Handling::Command(key) => {
+                let unsent = self.commands.waiting_as(&key).filter(|waiting| !waiting.may_have_been_sent());
+                let Some(unsent) = unsent else { return };
+                let letter = LetterOfCommand { key: key.clone(), command: unsent.command.clone() };
+                self.poisoned = Some(key);
+                (DeadLetterKind::Command, serde_json::to_vec(&letter).unwrap_or_default().into())
+            }
+        };
+        self.upstream.dead_letters.put(Unhandled {
+            connection: &self.upstream.origin.connection,
+            conversation: Some(self.model.id()),
+            kind,
+            reason: failure.panic.clone(),
+            body: &body,
+        });
+    }
+
+    /// Keeps a state that cannot be read.
+    pub(super) fn bury_unreadable(&self, reason: String, body: &[u8]) {
+        self.upstream.dead_letters.put_unreadable(Unhandled {
+            connection: &self.upstream.origin.connection,
+            conversation: Some(self.model.id()),
+            kind: DeadLetterKind::State,
+            reason,
+            body,
+        });
+    }
+
+    /// Answers everybody who waits, and leaves what a new actor of this conversation needs: it is given up. There are no
+    /// events for it, because where the conversation is loaded from a store, their numbers are not known here. Durable
+    /// commands stay in the outbox, but for the one that broke it.
+    pub(super) fn quarantine(&mut self, failure: Failure, ctx: &Context<Self>) {
+        let (connection, id) = (&self.upstream.origin.connection, self.model.id().clone());
+        if let Some(handle) = self.upstream.directory.get(connection, &id) {
+            handle.shut();
+        }
+        if let Some(mut poisoned) = self.poisoned.take().and_then(|key| self.commands.withdraw(&key)) {
+            if let Some(durable) = poisoned.durable.take() {
+                let changes = durable.end(&self.record_key(), Ending::Forget);
+                let happening = Happening { changes, ..Happening::default() };
+                self.upstream.routing.commit(&self.upstream.origin, &id, happening);
+            }
+            poisoned.answer_at_the_end(&CommandFailure::DeadLettered);
+        }
+        for waiting in self.commands.waiting.drain(..) {
+            waiting.answer_at_the_end(&CommandFailure::Quarantined);
+        }
+        let remains = Remains {
+            address: ctx.address(),
+            reason: failure.panic,
+            restarts: self.restarts - 1,
+            sequence: self.sequence,
+            concluded: std::mem::take(&mut self.concluded),
+            model: self.model.clone(),
+            consumer: self.consumer.clone(),
+        };
+        let notice = ChildNotice::Remains(Box::new(remains));
+        self.upstream.parent.do_send(ChildTold { conversation: id, notice });
+    }
+}

@@ -1,0 +1,356 @@
+//! Dead letters: what could not be handled, with its bytes and the reason, kept to be looked at and handed over again.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::{Deserialize, Serialize};
+use tertulia_core::id::{ConnectionId, ConversationId};
+use uuid::Uuid;
+
+use crate::metrics::Metrics;
+
+/// Names a dead letter. Ids grow with time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeadLetterId(Arc<str>);
+
+impl DeadLetterId {
+    fn next() -> Self {
+        Self(Uuid::now_v7().to_string().into())
+    }
+
+    /// The id as it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for DeadLetterId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
+impl fmt::Display for DeadLetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a dead letter's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeadLetterKind {
+    /// A state of a conversation, as sent.
+    State,
+    /// A frame with records of a conversation.
+    Records,
+    /// An answer of the platform, with a conversation's history.
+    Answer,
+    /// A caller's command and its key, as JSON.
+    Command,
+    /// A frame or webhook that no conversation could be given, as sent.
+    Frame,
+    /// An event that a subscriber's sink panicked on, as JSON.
+    Delivery,
+}
+
+/// What could not be handled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: DeadLetterId,
+    /// When it was given up.
+    pub time: jiff::Timestamp,
+    /// On which connection.
+    pub connection: ConnectionId,
+    /// In which conversation, if in one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub conversation: Option<ConversationId>,
+    /// By which subscriber, where it is a delivery.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subscriber: Option<Arc<str>>,
+    /// What the bytes are.
+    pub kind: DeadLetterKind,
+    /// Why it could not be handled. It may quote a message, so it is never logged.
+    pub reason: String,
+    /// The bytes; in JSON in base64.
+    #[serde(with = "base64_text")]
+    pub body: Bytes,
+    /// Not all of the bytes were kept, because there were more than [`DeadLetterLimits::body_bytes`].
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub is_cut: bool,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetterLimits {
+    /// Letters; beyond it the oldest goes. Default 10,000.
+    pub letters: usize,
+    /// Bytes of all bodies and reasons together; beyond it the oldest letter goes. Default 64 MiB.
+    pub bytes: usize,
+    /// Bytes of one body, and of one reason; what is more is cut off. Default 1 MiB.
+    pub body_bytes: usize,
+    /// Letters a second, over all connections, of what the platform sent and cannot be read; more are only counted.
+    /// Default 10.
+    pub unreadable_per_second: NonZeroU32,
+}
+
+impl Default for DeadLetterLimits {
+    fn default() -> Self {
+        Self {
+            letters: 10_000,
+            bytes: 64 << 20,
+            body_bytes: 1 << 20,
+            unreadable_per_second: NonZeroU32::MIN.saturating_add(9),
+        }
+    }
+}
+
+/// A dead letter before it has an id.
+pub(crate) struct Unhandled<'a> {
+    pub(crate) connection: &'a ConnectionId,
+    pub(crate) conversation: Option<&'a ConversationId>,
+    pub(crate) kind: DeadLetterKind,
+    pub(crate) reason: String,
+    pub(crate) body: &'a [u8],
+}
+
+/// The newest dead letters of a process, in memory.
+pub struct DeadLetters {
+    limits: DeadLetterLimits,
+    held: Mutex<Held>,
+    unreadable: DefaultDirectRateLimiter,
+    metrics: Arc<Metrics>,
+}
+
+/// By id, which is by time.
+#[derive(Default)]
+struct Held {
+    letters: VecDeque<Arc<DeadLetter>>,
+    bytes: usize,
+}
+
+impl Held {
+    fn position(&self, id: &DeadLetterId) -> Option<usize> {
+        self.letters.binary_search_by(|letter| letter.id.cmp(id)).ok()
+    }
+
+    fn take(&mut self, position: usize) -> Option<Arc<DeadLetter>> {
+        let letter = self.letters.remove(position)?;
+        self.bytes -= letter.bytes();
+        Some(letter)
+    }
+}
+
+impl DeadLetter {
+    fn bytes(&self) -> usize {
+        self.body.len() + self.reason.len()
+    }
+}
+
+impl DeadLetters {
+    pub(crate) fn new(limits: DeadLetterLimits, metrics: Arc<Metrics>) -> Self {
+        let unreadable = RateLimiter::direct(Quota::per_second(limits.unreadable_per_second));
+        Self { limits, held: Mutex::default(), unreadable, metrics }
+    }
+
+    /// Keeps what broke an actor: as many as the restart policies allow.
+    pub(crate) fn put(&self, unhandled: Unhandled<'_>) {
+        self.write(unhandled, None);
+    }
+
+    /// Keeps an event that a subscriber's sink panicked on.
+    pub(crate) fn put_delivery(&self, subscriber: Arc<str>, unhandled: Unhandled<'_>) {
+        self.write(unhandled, Some(subscriber));
+    }
+
+    /// Keeps what the platform sent and cannot be read, as often as the limits allow.
+    pub(crate) fn put_unreadable(&self, unhandled: Unhandled<'_>) {
+        if self.unreadable.check().is_ok() {
+            self.write(unhandled, None);
+        }
+    }
+
+    /// The one place where a dead letter is written.
+    fn write(&self, unhandled: Unhandled<'_>, subscriber: Option<Arc<str>>) {
+        let Unhandled { connection, conversation, kind, mut reason, body } = unhandled;
+        let limit = self.limits.body_bytes;
+        reason.truncate(reason.floor_char_boundary(limit));
+        // A copy: a slice would keep the whole buffer of the socket in memory.
+        let kept = Bytes::copy_from_slice(&body[..body.len().min(limit)]);
+        let mut held = self.lock();
+        let letter = Arc::new(DeadLetter {
+            // Under the lock, so that letters stand by id.
+            id: DeadLetterId::next(),
+            time: jiff::Timestamp::now(),
+            connection: connection.clone(),
+            conversation: conversation.cloned(),
+            subscriber,
+            kind,
+            reason,
+            is_cut: kept.len() < body.len(),
+            body: kept,
+        });
+        self.metrics.dead_letters.inc();
+        held.bytes += letter.bytes();
+        held.letters.push_back(letter);
+        while held.letters.len() > self.limits.letters || held.bytes > self.limits.bytes {
+            if held.take(0).is_none() {
+                break;
+            }
+        }
+        self.show(&held);
+    }
+
+    /// The letters after `after`, oldest first, at most `limit` of them.
+    #[must_use]
+    pub fn list(&self, after: Option<&DeadLetterId>, limit: usize) -> Vec<Arc<DeadLetter>> {
+        let held = self.lock();
+        let first = after.map_or(0, |after| held.letters.partition_point(|letter| letter.id <= *after));
+        held.letters.iter().skip(first).take(limit).cloned().collect()
+    }
+
+    /// One letter, if it is still kept.
+    #[must_use]
+    pub fn get(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
+        let held = self.lock();
+        held.position(id).and_then(|position| held.letters.get(position)).cloned()
+    }
+
+    /// Forgets one letter, and answers it.
+    pub fn remove(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
+        let mut held = self.lock();
+        let letter = held.position(id).and_then(|position| held.take(position));
+        self.show(&held);
+        letter
+    }
+
+    fn show(&self, held: &Held) {
+        self.metrics.dead_letters_held.set(i64::try_from(held.letters.len()).unwrap_or(i64::MAX));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a dead letter was not handed over again. It is still kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// There is none with this id any more.
+    #[error("there is no dead letter {0}")]
+    Unknown(DeadLetterId),
+    /// It is an answer or a delivery, which nobody waits for any more, or not all of it was kept.
+    #[error("dead letter {0} cannot be handed over again: it is to be read only")]
+    NotReplayable(DeadLetterId),
+    /// Its connection is not there, or its conversation is not in memory or quarantined.
+    #[error("nobody can take dead letter {0} now")]
+    NobodyThere(DeadLetterId),
+    /// Too much waits there already.
+    #[error("there is no room for dead letter {0} now")]
+    Overloaded(DeadLetterId),
+}
+
+mod base64_text {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Bytes::from).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters(limits: DeadLetterLimits) -> DeadLetters {
+        DeadLetters::new(limits, Arc::default())
+    }
+
+    fn put(letters: &DeadLetters, body: &[u8]) {
+        letters.put(unhandled(&"bot-1".into(), body));
+    }
+
+    fn unhandled<'a>(connection: &'a ConnectionId, body: &'a [u8]) -> Unhandled<'a> {
+        Unhandled { connection, conversation: None, kind: DeadLetterKind::State, reason: String::new(), body }
+    }
+
+    fn bodies(letters: &DeadLetters) -> Vec<Vec<u8>> {
+        letters.list(None, usize::MAX).iter().map(|letter| letter.body.to_vec()).collect()
+    }
+
+    #[test]
+    fn the_newest_are_kept_by_number() {
+        let letters = letters(DeadLetterLimits { letters: 2, ..DeadLetterLimits::default() });
+        [b"1", b"2", b"3"].iter().for_each(|body| put(&letters, *body));
+        assert_eq!(bodies(&letters), [b"2", b"3"]);
+        assert_eq!(letters.metrics.dead_letters.get(), 3);
+        assert_eq!(letters.metrics.dead_letters_held.get(), 2);
+    }
+
+    #[test]
+    fn the_newest_are_kept_by_bytes() {
+        let letters = letters(DeadLetterLimits { bytes: 5, ..DeadLetterLimits::default() });
+        [b"12", b"34", b"56"].iter().for_each(|body| put(&letters, *body));
+        assert_eq!(bodies(&letters), [b"34", b"56"]);
+        put(&letters, b"more than there is room for");
+        assert!(bodies(&letters).is_empty());
+        assert_eq!(letters.lock().bytes, 0);
+    }
+
+    #[test]
+    fn a_long_body_is_cut_and_says_so() {
+        let letters = letters(DeadLetterLimits { body_bytes: 2, ..DeadLetterLimits::default() });
+        put(&letters, b"123");
+        put(&letters, b"12");
+        let listed = letters.list(None, 2);
+        assert_eq!((&*listed[0].body, listed[0].is_cut), (&b"12"[..], true));
+        assert_eq!((&*listed[1].body, listed[1].is_cut), (&b"12"[..], false));
+    }
+
+    #[test]
+    fn letters_are_listed_in_pages_and_removed_by_id() {
+        let letters = letters(DeadLetterLimits::default());
+        [b"1", b"2", b"3", b"4"].iter().for_each(|body| put(&letters, *body));
+        let page = letters.list(None, 2);
+        assert_eq!(letters.list(Some(&page[1].id), 1)[0].body, "3");
+        assert_eq!(letters.remove(&page[1].id).map(|letter| letter.body.clone()), Some("2".into()));
+        assert!(letters.remove(&page[1].id).is_none());
+        assert_eq!(letters.get(&page[0].id).map(|letter| letter.id.clone()), Some(page[0].id.clone()));
+        assert_eq!(letters.list(Some(&page[1].id), 1)[0].body, "3", "a page goes on behind one that was removed");
+    }
+
+    #[test]
+    fn what_cannot_be_read_fills_no_more_than_its_rate() {
+        let limits = DeadLetterLimits { unreadable_per_second: NonZeroU32::MIN, ..DeadLetterLimits::default() };
+        let (letters, connection) = (letters(limits), ConnectionId::from("bot-1"));
+        (0..100).for_each(|_| letters.put_unreadable(unhandled(&connection, b"{")));
+        assert!(bodies(&letters).len() < 100);
+        assert!(!bodies(&letters).is_empty());
+    }
+
+    #[test]
+    fn a_letter_survives_being_written_and_read() {
+        let letters = letters(DeadLetterLimits::default());
+        put(&letters, &[0, 159, 146, 150]);
+        let letter = letters.list(None, 1).remove(0);
+        let text = serde_json::to_string(&*letter).unwrap();
+        assert_eq!(serde_json::from_str::<DeadLetter>(&text).unwrap(), *letter);
+    }
+}

@@ -1,0 +1,38 @@
+//! What an actor learns of its own panic while it is restarted: actix hands nothing to `Supervised::restarting`.
+
+use std::cell::RefCell;
+
+thread_local! {
+    static FAILURE: RefCell<Option<Failure>> = const { RefCell::new(None) };
+}
+
+/// A panic, as the actor that had it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The panic's text. It may quote a message, so it is never logged.
+    pub panic: String,
+    /// The actor is given up: it is not started again, and is dropped after this call.
+    pub is_last: bool,
+}
+
+/// The panic after which the calling actor is being restarted or given up; `None` anywhere but in
+/// `Supervised::restarting` of a guarded actor.
+#[must_use]
+pub fn failure() -> Option<Failure> {
+    FAILURE.with_borrow(Clone::clone)
+}
+
+/// Runs `act`, in which [`failure`] answers `failure`.
+pub(super) fn during<T>(failure: Failure, act: impl FnOnce() -> T) -> T {
+    struct Forget;
+
+    impl Drop for Forget {
+        fn drop(&mut self) {
+            FAILURE.set(None);
+        }
+    }
+
+    FAILURE.set(Some(failure));
+    let _forget = Forget;
+    act()
+}
