@@ -5,6 +5,7 @@
 mod arbiters;
 mod commands;
 mod connector;
+mod kept;
 mod notifications;
 mod quarantine;
 mod siblings;
