@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -410,4 +410,84 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
         assert_eq!((kept(Table::Snapshots), kept(Table::Answers)), left);
     }
     life.end().await;
+}
+
+/// A store that is slow to keep answers.
+struct Slow {
+    store: Arc<MemoryStore>,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Store for Slow {
+    fn history(&self) -> History {
+        self.store.history()
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        if changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
+            drop(self.opened.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+        }
+        self.store.commit(changes)
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        self.store.events(after, limit)
+    }
+
+    fn get(&self, table: Table, key: &RecordKey) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.store.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &RecordKey,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.store.scan(table, prefix, after, limit)
+    }
+}
+
+/// Promise 4: a command that has ended is not begun again while its answer is still on its way to the disk.
+#[actix_rt::test]
+async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
+    let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
+    let slow = Arc::new(Slow { store: store(), is_open: Mutex::new(false), opened: Condvar::new() });
+    let journal = Journal::start(Arc::clone(&slow) as Arc<dyn Store>, Retention::default()).unwrap();
+    let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
+    let tertulia = builder.journal(journal).connection(bot(1)).start().unwrap();
+    let bot = ConnectionId::from("bot-1");
+    tertulia.ready(&bot, PATIENCE).await.unwrap();
+    let id = ConversationId::from(emulator.create_conversation(None, None));
+    let conversation = timeout(PATIENCE, async {
+        loop {
+            if let Some(conversation) = tertulia.conversation(&bot, &id) {
+                return conversation;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let first = {
+        let conversation = conversation.clone();
+        actix_rt::spawn(async move { ask(&conversation, "order-66", "done").await })
+    };
+    let sent = || tertulia.metrics().commands_done.get() == 1;
+    timeout(PATIENCE, async {
+        while !sent() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let mut second = std::pin::pin!(ask(&conversation, "order-66", "done"));
+    assert!(timeout(Duration::from_millis(200), &mut second).await.is_err(), "it waits for the answer of the first");
+    *slow.is_open.lock().unwrap() = true;
+    slow.opened.notify_all();
+    assert_eq!((first.await.unwrap().unwrap().sequence, second.await.unwrap().sequence), (Some(0), Some(0)));
+    assert_eq!(said(&emulator), ["done"]);
+    tertulia.stop(PATIENCE).await;
 }

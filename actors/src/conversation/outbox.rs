@@ -16,7 +16,7 @@ use super::{
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{
-    engine::{Change, Record, Step, Table},
+    engine::{Change, Record, Step, StoreError, Table},
     subscriber::EventData,
 };
 
@@ -144,9 +144,13 @@ impl Conversation {
         let key = durable.record_key(&conversation);
         let put: Option<Change> = durable.put(&conversation, &accepted);
         let accepting = async move {
-            let answer = journal.read(move |store| store.get(Table::Answers, &key)).await;
-            if let Some(answered) = answer.ok().flatten().and_then(|value| Answered::read(&value)) {
-                return Some(answered);
+            if journal.keeps() {
+                // The command may have ended a moment ago: its answer is to be found once that is durable.
+                journal.settled().await;
+                let answer = journal.read(move |store| store.get(Table::Answers, &key)).await?;
+                if let Some(answered) = answer.and_then(|value| Answered::read(&value)) {
+                    return Ok(Some(answered));
+                }
             }
             let (told, kept) = oneshot::channel();
             journal.append(0, |_| Step {
@@ -157,7 +161,7 @@ impl Conversation {
                 ..Step::default()
             });
             let _ = kept.await;
-            None
+            Ok(None)
         };
         ctx.spawn(accepting.into_actor(self).map(move |answered, conversation, ctx| {
             conversation.accepted(&durable, answered);
@@ -166,17 +170,23 @@ impl Conversation {
         }));
     }
 
-    fn accepted(&mut self, durable: &Durable, answered: Option<Answered>) {
+    fn accepted(&mut self, durable: &Durable, answered: Result<Option<Answered>, StoreError>) {
         let is_it = |waiting: &Waiting| waiting.is_asked_as(durable) && matches!(waiting.state, State::Accepting);
         let Some(place) = self.commands.waiting.iter().position(is_it) else { return };
-        match answered {
-            None => self.commands.waiting[place].state = State::Queued { not_before: None },
-            Some(answered) => {
-                if let Some(waiting) = self.commands.waiting.remove(place) {
-                    let outcome = answered.outcome(durable);
-                    waiting.replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
-                }
+        let outcome = match answered {
+            Ok(None) => {
+                self.commands.waiting[place].state = State::Queued { not_before: None };
+                return;
             }
+            Ok(Some(answered)) => answered.outcome(durable),
+            // Whether it was carried out before cannot be told: it is not carried out now.
+            Err(error) => {
+                tracing::error!(conversation = %self.id(), key = %durable.asked_as, %error, "no answer can be looked for");
+                Err(CommandFailure::OutcomeUnknown { key: durable.asked_as.clone() })
+            }
+        };
+        if let Some(waiting) = self.commands.waiting.remove(place) {
+            waiting.replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
         }
     }
 }

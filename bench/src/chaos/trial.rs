@@ -54,15 +54,17 @@ pub(crate) async fn run(plan: Plan, binary: &Path, directory: &Path) -> anyhow::
     let mut service = Service::new(binary, directory, &emulator, plan.bots)?;
     let notes = Rc::new(Notes::default());
     let mut log = Vec::new();
-    let mut found = Vec::new();
-    if let Err(failure) = carry_out(&plan, &emulator, &mut service, &notes, &mut log).await {
-        found.push(format!("{failure:#}"));
-    }
+    let outcome = carry_out(&plan, &emulator, &mut service, &notes, &mut log).await;
     service.end(Signal::Kill).await?;
     let ledger: Vec<LedgerEntry> = emulator.ledger().iter().collect();
+    let found;
     {
         let (heard, answers) = (notes.heard.borrow(), notes.answers.borrow());
-        found.extend(violations(&Evidence { ledger: &ledger, log: &log, heard: &heard, answers: &answers }));
+        found = match outcome {
+            Ok(()) => violations(&Evidence { ledger: &ledger, log: &log, heard: &heard, answers: &answers }),
+            // It was not carried through, so that much is missing for no other reason.
+            Err(failure) => vec![format!("{failure:#}")],
+        };
         keep(directory, "ledger", &ledger)?;
         keep(directory, "log", log.iter().map(|(_, event)| event))?;
         keep(directory, "heard", heard.iter().map(|(_, event)| event))?;
