@@ -147,15 +147,20 @@ async fn stay(service: &mut Service) -> anyhow::Result<()> {
     }
 }
 
-/// Waits until every message was heard and its answer is known.
+/// Waits until every message was heard, the bot's own too, and the answer to each of a consumer is known.
 async fn answered(emulator: &Emulator, service: &mut Service, notes: &Notes) -> anyhow::Result<()> {
     let deadline = Instant::now() + ANSWERED_WITHIN;
     loop {
-        let (said, done) = (emulator.summary().consumer_messages, notes.done() as u64);
-        if said == done {
+        let summary = emulator.summary();
+        let (said, done) = (summary.consumer_messages, notes.done() as u64);
+        let (all, heard) = (said + summary.agent_messages, notes.heard.borrow().len() as u64);
+        if done == said && heard >= all {
             return Ok(());
         }
-        anyhow::ensure!(Instant::now() < deadline, "{done} of {said} messages are answered after {ANSWERED_WITHIN:?}");
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "{done} of {said} messages are answered and {heard} of {all} heard after {ANSWERED_WITHIN:?}"
+        );
         stay(service).await?;
     }
 }
