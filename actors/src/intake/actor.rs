@@ -16,12 +16,18 @@ use tertulia_core::{
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{IntakeRole, IntakeSettings, children::Children, send::Sender, tokens::Tokens};
+use super::{
+    IntakeRole, IntakeSettings,
+    agent::{AgentDesk, RestSender},
+    children::Children,
+    send::Sender,
+    tokens::Tokens,
+};
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
     conversation::{Door, Upstream, remembered},
     metrics::Metrics,
-    platform::{HttpError, PlatformClient},
+    platform::{AgentSession, HttpError, PlatformClient},
     subscriber::{EventData, Origin, Subject},
     supervision::Fairness,
 };
@@ -39,6 +45,8 @@ pub struct Intake {
     pub(super) origin: Arc<Origin>,
     pub(super) identity: Arc<Identity>,
     pub(super) sender: Option<Sender>,
+    /// Where an agent acts.
+    pub(super) rest: Option<RestSender>,
     tokens: Arc<Tokens>,
     pub(super) children: Children,
     /// Webhooks are refused for a while, because the conversations failed together.
@@ -75,6 +83,7 @@ impl Intake {
             settings: Arc::new(settings),
             around,
             sender: None,
+            rest: None,
             children: Children::default(),
             held_back: false,
             times_held_back: 0,
@@ -137,18 +146,32 @@ impl Intake {
         self.status.send_modify(|status| status.last_error = Some(error.to_string()));
     }
 
-    /// Tries the application's credentials.
+    /// Tries the credentials: the agent's where one acts, otherwise the application's.
     fn log_in(&mut self, ctx: &mut Context<Self>) {
         let Some(Sender { client, tokens, .. }) = self.sender.clone() else { return };
         self.enter(Phase::LoggingIn);
-        let token = async move { tokens.app(&client, None).await.map(drop) };
-        ctx.spawn(token.into_actor(self).map(|granted, intake, ctx| intake.logged_in(granted, ctx)));
+        let agent = self.rest.as_ref().map(|rest| Arc::clone(&rest.agent));
+        let granted = async move {
+            match agent {
+                Some(agent) => agent.session(&client, None).await.map(Some),
+                None => tokens.app(&client, None).await.map(|_| None),
+            }
+        };
+        ctx.spawn(granted.into_actor(self).map(|granted, intake, ctx| intake.logged_in(granted, ctx)));
     }
 
-    fn logged_in(&mut self, granted: Result<(), HttpError>, ctx: &mut Context<Self>) {
-        let Err(error) = granted else {
-            self.metrics().logins.inc();
-            return self.begin();
+    fn logged_in(&mut self, granted: Result<Option<AgentSession>, HttpError>, ctx: &mut Context<Self>) {
+        let error = match granted {
+            Ok(session) => {
+                self.metrics().logins.inc();
+                if let Some(AgentSession { agent_id, user_id, name, .. }) = session {
+                    let user_id = user_id.unwrap_or_else(|| UserId::from(agent_id.as_str()));
+                    let account = self.settings.account.clone();
+                    self.identity = Arc::new(Identity::Brand { account, agent_id, user_id, name });
+                }
+                return self.begin();
+            }
+            Err(error) => error,
         };
         self.metrics().logins_refused.inc();
         self.note_error(&error);
@@ -168,7 +191,7 @@ impl Intake {
         self.enter(Phase::Ready);
         self.publish(EventData::Connected {});
         self.publish(EventData::Resumed { conversations: self.children.len(), incomplete: 0 });
-        self.children.tell_ready(&self.identity);
+        self.tell_children_ready();
     }
 
     fn fail(&mut self, error: &HttpError) {
@@ -189,12 +212,20 @@ impl Actor for Intake {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let client = PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone());
+        let (turns, within) =
+            (Arc::new(Semaphore::new(self.settings.max_requests.max(1))), self.settings.request_timeout);
+        self.rest = self.settings.agent.clone().map(|login| RestSender {
+            client: client.clone(),
+            agent: Arc::new(AgentDesk::new(login)),
+            turns: Arc::clone(&turns),
+            within,
+        });
         self.sender = Some(Sender {
             client,
             tokens: Arc::clone(&self.tokens),
             client_properties: self.settings.client_properties.http_header().into(),
-            turns: Arc::new(Semaphore::new(self.settings.max_requests.max(1))),
-            within: self.settings.request_timeout,
+            turns,
+            within,
         });
         ctx.run_interval(SWEEP_EVERY, |intake, _| intake.sweep_children(Instant::now()));
         if self.is_ready() {
@@ -205,6 +236,7 @@ impl Actor for Intake {
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
             intake.restore(conversations, ctx);
             match intake.settings.role {
+                _ if intake.rest.is_some() => intake.log_in(ctx),
                 IntakeRole::Connector => intake.log_in(ctx),
                 IntakeRole::Intake => intake.begin(),
             }

@@ -7,7 +7,6 @@ use tertulia_core::{
     command::Identity,
     id::{ConversationId, ExternalConsumerId},
     time::Timestamp,
-    ums::Dialect,
 };
 use tokio::sync::Semaphore;
 
@@ -108,10 +107,10 @@ impl Intake {
                 routing: Arc::clone(&around.routing),
                 origin: Arc::clone(origin),
                 metrics: Arc::clone(&around.metrics),
-                // Nothing is read from the platform: a history that is asked for is only held.
+                // What is read at the same time is bounded by the turns of all requests.
                 histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
                 settings: ConversationSettings {
-                    dialect: Dialect::Consumer,
+                    dialect: settings.dialect(),
                     history: settings.history,
                     limits: settings.limits,
                 },
@@ -128,6 +127,14 @@ impl Intake {
                 child.speak_for(consumer);
             }
             self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
+        }
+    }
+
+    pub(super) fn tell_children_ready(&self) {
+        self.children.tell_ready(&self.identity);
+        if self.rest.is_some() {
+            // What was missing before could not be asked for. Nobody waits for the end.
+            self.children.values().for_each(|child| drop(child.catch_up()));
         }
     }
 

@@ -5,11 +5,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use tertulia_core::{
     id::{ConversationId, ExternalConsumerId},
+    rest::RestRequest,
     ums::ConversationRequest,
 };
 
 use super::{LoadError, UnloadError, WebhookError};
-use crate::{conversation::Place, request::Reply};
+use crate::{
+    conversation::Place,
+    request::{Answer, Reply},
+};
 
 /// What a connector tells of a consumer when it opens a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -39,6 +43,14 @@ pub(crate) struct OpenConversation {
     pub(crate) profile: ConsumerProfile,
     pub(crate) request: ConversationRequest,
     pub(crate) reply: Reply<ConversationId>,
+}
+
+/// Asks a row of the platform's REST as the agent.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AskRest {
+    pub(crate) row: RestRequest,
+    pub(crate) reply: Reply<Answer>,
 }
 
 /// Takes a conversation into memory (SR-4).

@@ -1,6 +1,6 @@
 //! Requests out: what the Send API takes, whose history nobody can give, and how a conversation is opened.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
@@ -8,14 +8,15 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tertulia_core::{
     id::{ConversationId, ExternalConsumerId, RequestId},
+    rest::{NotByRest, RestRequest, answer_frame},
     ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame},
 };
 use tokio::time::sleep;
 
-use super::{ConsumerProfile, Intake, OpenConversation};
+use super::{AskRest, ConsumerProfile, Intake, OpenConversation};
 use crate::{
-    platform::SendPath,
-    request::{Answer, Ask, Reply, RequestFailure},
+    platform::{RestAnswer, SendPath},
+    request::{Answer, Ask, Lane, Reply, RequestFailure},
 };
 
 /// Conversations being opened at the same time; beyond it a caller is refused.
@@ -46,25 +47,76 @@ impl Intake {
             }
             Ok((consumer, body)) => {
                 let Some(sender) = self.sender.clone() else { return };
-                let metrics = Arc::clone(&self.around.metrics);
-                metrics.requests.inc();
-                let ending = self.ending.clone();
-                let sending = async move {
-                    let answer = sender.send(SendPath::Send, consumer, body).await.map(Answer::new);
-                    match &answer {
-                        Ok(answer) if answer.read(|response| response.outcome().map(drop)).is_err() => {
-                            metrics.requests_refused.inc();
-                        }
-                        Err(RequestFailure::TimedOut) => {
-                            metrics.requests_timed_out.inc();
-                        }
-                        _ => {}
-                    }
-                    let _ = reply.send(answer);
-                };
-                actix_rt::spawn(async move { ending.run_until_cancelled(sending).await });
+                let answer = async move { sender.send(SendPath::Send, consumer, body).await.map(Answer::new) };
+                self.carry(answer, Duration::ZERO, reply);
             }
         }
+    }
+
+    /// Asks a row of the REST in the agent's name, after `pause`.
+    fn ask_rest(&self, row: RestRequest, pause: Duration, reply: Reply<Answer>) {
+        match self.rest.clone() {
+            None => {
+                let _ = reply.send(Err(RequestFailure::NotSupported("the connection has no agent to ask as")));
+            }
+            Some(_) if !self.is_ready() => {
+                let _ = reply.send(Err(RequestFailure::NotConnected));
+            }
+            Some(rest) => {
+                let answer = async move {
+                    let RestAnswer { status, body, .. } = rest.send(&row).await?;
+                    let frame = answer_frame(&row, status, &String::from_utf8_lossy(&body));
+                    Ok(Answer::new(frame.into()))
+                };
+                self.carry(answer, pause, reply);
+            }
+        }
+    }
+
+    /// Waits for an answer in a task of its own, and counts it. Whoever went away during `pause` asks nothing.
+    fn carry(
+        &self,
+        answer: impl Future<Output = Result<Answer, RequestFailure>> + 'static,
+        pause: Duration,
+        reply: Reply<Answer>,
+    ) {
+        let metrics = Arc::clone(&self.around.metrics);
+        let ending = self.ending.clone();
+        let carrying = async move {
+            sleep(pause).await;
+            if reply.is_closed() {
+                return;
+            }
+            metrics.requests.inc();
+            let answer = answer.await;
+            match &answer {
+                Ok(answer) if answer.read(|response| response.outcome().map(drop)).is_err() => {
+                    metrics.requests_refused.inc();
+                }
+                Err(RequestFailure::TimedOut) => {
+                    metrics.requests_timed_out.inc();
+                }
+                _ => {}
+            }
+            let _ = reply.send(answer);
+        };
+        actix_rt::spawn(async move { ending.run_until_cancelled(carrying).await });
+    }
+
+    /// A conversation's request, in the agent's name.
+    fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply }: Ask) {
+        let unnamed = NotByRest("a request by REST is one of a conversation");
+        let row = conversation.ok_or(unnamed).and_then(|id| RestRequest::of(&request, &metadata, &id));
+        let row = match row {
+            Ok(row) => row,
+            Err(NotByRest(why)) => {
+                let _ = reply.send(Err(RequestFailure::NotSupported(why)));
+                return;
+            }
+        };
+        let is_missing_history = matches!((&request, lane), (Request::QueryMessages(_), Lane::Recovery));
+        // What is late may still come by itself.
+        self.ask_rest(row, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
     }
 
     fn prepare(
@@ -97,6 +149,7 @@ impl Intake {
     fn open(&mut self, open: OpenConversation, me: Addr<Self>) {
         let OpenConversation { consumer, profile, request, reply } = open;
         let body = match self.opening_body(&profile, request) {
+            _ if self.rest.is_some() => Err(RequestFailure::NotSupported("an agent opens no consumer's conversation")),
             _ if !self.is_ready() => Err(RequestFailure::NotConnected),
             _ if self.opening >= OPENING => Err(RequestFailure::Overloaded),
             body => body,
@@ -155,9 +208,20 @@ impl Handler<Ask> for Intake {
 
     fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
         match ask.request {
-            Request::SubscribeMessages(_) | Request::QueryMessages(_) => self.hold(ask.reply),
+            // Of a snapshot that a consumer's side took: an agent subscribes to no messages.
+            Request::SubscribeMessages(_) => self.hold(ask.reply),
+            _ if self.rest.is_some() => self.send_as_agent(ask),
+            Request::QueryMessages(_) => self.hold(ask.reply),
             _ => self.send(ask),
         }
+    }
+}
+
+impl Handler<AskRest> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, AskRest { row, reply }: AskRest, _: &mut Self::Context) {
+        self.ask_rest(row, Duration::ZERO, reply);
     }
 }
 

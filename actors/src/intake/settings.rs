@@ -6,10 +6,13 @@ use tertulia_core::{
     command::Limits,
     conversation::HistoryStart,
     id::{AccountId, ConnectionId},
-    ums::ClientProperties,
+    ums::{ClientProperties, Dialect},
 };
 
-use crate::{conversation::Drill, platform::AppCredentials};
+use crate::{
+    conversation::Drill,
+    platform::{AgentLogin, AppCredentials},
+};
 
 /// One connection without a socket.
 #[derive(Clone, Debug)]
@@ -23,6 +26,10 @@ pub struct IntakeSettings {
     /// What a connector tells of the device its consumers use, with every request: the platform takes a feature that is
     /// not named for one they have not.
     pub client_properties: ClientProperties,
+    /// The agent in whose name conversations are acted on, by the platform's REST instead of the Send API. Histories
+    /// can be read then, and everything can be asked that [`tertulia_core::rest`] has a row for. Nobody else may be
+    /// logged in as this agent (TK-6).
+    pub agent: Option<AgentLogin>,
     /// The application that sends and whose secret signs the webhooks.
     pub app: AppCredentials,
     /// Where message delivery begins in a conversation that was not known before.
@@ -70,6 +77,7 @@ impl IntakeSettings {
             account: account.into(),
             role: IntakeRole::Connector,
             client_properties: ClientProperties::default(),
+            agent: None,
             app,
             history: HistoryStart::Beginning,
             hold: Duration::from_secs(4),
@@ -89,5 +97,11 @@ impl IntakeSettings {
     #[must_use]
     pub fn intake(id: impl Into<ConnectionId>, account: impl Into<AccountId>, app: AppCredentials) -> Self {
         Self { role: IntakeRole::Intake, ..Self::connector(id, account, app) }
+    }
+
+    /// The dialect in which its conversations are asked.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        if self.agent.is_some() { Dialect::Brand } else { Dialect::Consumer }
     }
 }

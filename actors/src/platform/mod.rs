@@ -7,6 +7,7 @@ mod discovery;
 mod http;
 mod pacing;
 mod provider;
+mod rest;
 mod send;
 mod sentinel;
 mod socket;
@@ -29,6 +30,7 @@ pub use sentinel::AppCredentials;
 pub use socket::Socket;
 pub use tls::TlsError;
 
+pub(crate) use rest::RestAnswer;
 pub(crate) use send::{SendAnswer, SendFailure, SendLetter, SendPath};
 pub(crate) use sentinel::AppToken;
 pub(crate) use storage::{StoreFailure, StoredFile};

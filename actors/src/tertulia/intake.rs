@@ -1,8 +1,10 @@
 //! What the front does with connections that have no socket: webhooks, consumers, loading and unloading.
 
 use bytes::Bytes;
+use serde_json::Value;
 use tertulia_core::{
     id::{ConnectionId, ConversationId, ExternalConsumerId},
+    rest::RestRequest,
     ums::ConversationRequest,
 };
 use tokio::sync::oneshot;
@@ -11,7 +13,7 @@ use super::{Tertulia, answered};
 use crate::{
     conversation::ConversationHandle,
     fleet::Address,
-    intake::{ConsumerProfile, Desk, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError},
+    intake::{AskRest, ConsumerProfile, Desk, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError},
     request::RequestFailure,
 };
 
@@ -61,6 +63,22 @@ impl Tertulia {
         desk.address.do_send(OpenConversation { consumer, profile, request, reply });
         let id = answered(answer).await?;
         self.conversation(connection, &id).ok_or(RequestFailure::ConnectionLost)
+    }
+
+    /// Asks a row of the platform's REST as the agent of an intake: what no command of a conversation asks, such as
+    /// reading a conversation that is not in memory, or another agent's taking part. A row that changes something is
+    /// written against the version read just before, and begun anew a few times where somebody else came between.
+    /// Answers what was read, and `null` for a change.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn rest(&self, connection: &ConnectionId, row: RestRequest) -> Result<Value, RequestFailure> {
+        let no_intake = RequestFailure::NotSupported("the connection has a socket to ask");
+        let desk = self.desk(connection).ok_or(no_intake)?;
+        let (reply, answer) = oneshot::channel();
+        desk.address.do_send(AskRest { row, reply });
+        let answer = answered(answer).await?;
+        answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
     /// Takes a conversation into memory by its snapshot (CN-F13), until it is unloaded as often as it was loaded. One

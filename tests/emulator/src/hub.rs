@@ -135,11 +135,12 @@ impl Hub {
         caller
     }
 
-    /// One request of a connector: handled, and everything that follows from it queued. A connection that drops is a
+    /// One request that came by HTTP, of a connector or an agent: handled, and everything that follows from it queued. A connection that drops is a
     /// gateway's error here.
     pub(crate) fn perform(&mut self, caller: &Caller, request: &Request, now: Millis) -> Result<String, Refusal> {
         let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
-        let target = Target { socket: caller.socket, side: Side::Consumer };
+        let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
+        let target = Target { socket: caller.socket, side };
         let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
         if let RequestFate::Refuse(code) = fate {
             return Err(Refusal::new(code, if code == 429 { "Too many requests" } else { "Server error" }));

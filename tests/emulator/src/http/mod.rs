@@ -3,6 +3,7 @@
 mod discovery;
 mod idp;
 mod login;
+mod messaging;
 mod rest;
 mod send_api;
 mod storage;
@@ -15,6 +16,7 @@ use crate::socket;
 pub(crate) fn platform(config: &mut ServiceConfig) {
     discovery::routes(config);
     login::routes(config);
+    messaging::routes(config);
     idp::routes(config);
     rest::routes(config);
     send_api::routes(config);

@@ -18,7 +18,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/api/account/{account}/configuration/le-connectors/all-connectors", web::get().to(connectors));
 }
 
-fn bearer(account: &Account, request: &HttpRequest) -> Option<AgentIndex> {
+pub(super) fn bearer(account: &Account, request: &HttpRequest) -> Option<AgentIndex> {
     let header = request.headers().get("Authorization")?.to_str().ok()?;
     account.hub().agents.of_bearer(header.strip_prefix("Bearer ")?)
 }

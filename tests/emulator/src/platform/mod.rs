@@ -13,6 +13,7 @@ mod messages;
 mod names;
 mod notify;
 mod profile;
+mod reading;
 mod record;
 mod rings;
 mod routing;
@@ -34,6 +35,7 @@ use rand::{RngExt, SeedableRng};
 pub(crate) use answer::{Emission, FrameKind, Refusal};
 pub(crate) use creation::NewConversation;
 pub(crate) use names::{AgentIndex, ConsumerId, ConversationId, Millis, Party, SocketId};
+pub(crate) use reading::Reading;
 pub(crate) use record::Record;
 pub(crate) use sessions::Caller;
 

@@ -1,0 +1,128 @@
+//! An agent without a socket: its session, and its requests by the platform's REST (sdk-features §1.17).
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::ExposeSecret;
+use tertulia_core::{rest::RestRequest, ums::AnswerError};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
+};
+
+use crate::{
+    platform::{AgentLogin, AgentSession, HttpError, PlatformClient, RestAnswer, SendFailure},
+    request::RequestFailure,
+};
+
+/// How often a change is begun anew because somebody else changed the same meanwhile.
+const TRIES: usize = 4;
+
+/// The session of one agent. Whoever finds none that is good begins one while the others wait for it: a second login
+/// would end the first (TK-6).
+pub(super) struct AgentDesk {
+    login: AgentLogin,
+    current: Mutex<Option<AgentSession>>,
+}
+
+impl AgentDesk {
+    pub(super) fn new(login: AgentLogin) -> Self {
+        Self { login, current: Mutex::new(None) }
+    }
+
+    /// The agent's session, another than `refused` if that one was not taken.
+    pub(super) async fn session(
+        &self,
+        client: &PlatformClient,
+        refused: Option<&AgentSession>,
+    ) -> Result<AgentSession, HttpError> {
+        let mut current = self.current.lock().await;
+        let is_refused = |session: &AgentSession| {
+            refused.is_some_and(|refused| refused.bearer.expose_secret() == session.bearer.expose_secret())
+        };
+        if let Some(session) = current.as_ref().filter(|session| !is_refused(session)) {
+            return Ok(session.clone());
+        }
+        let session = client.log_in(&self.login).await?;
+        Ok(current.insert(session).clone())
+    }
+}
+
+/// The way to the REST, shared by all requests of one connection.
+#[derive(Clone)]
+pub(super) struct RestSender {
+    pub(super) client: PlatformClient,
+    pub(super) agent: Arc<AgentDesk>,
+    pub(super) turns: Arc<Semaphore>,
+    pub(super) within: Duration,
+}
+
+impl RestSender {
+    /// Asks a row; the platform's answer, success or refusal. What changes something is written against the version
+    /// that was read just before, and begun anew where another came between.
+    pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+        let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
+            return Err(RequestFailure::Overloaded);
+        };
+        match timeout(self.within, self.write_anew(row)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(RequestFailure::TimedOut),
+        }
+    }
+
+    async fn write_anew(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+        let Some(read) = row.version_of() else { return self.ask(row, None).await };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            // Nothing has changed yet when reading fails.
+            let version = self.ask(&read, None).await.map_err(|failure| match failure {
+                RequestFailure::ConnectionLost => RequestFailure::Overloaded,
+                failure => failure,
+            })?;
+            if version.status >= 400 {
+                return Ok(version);
+            }
+            let Some(etag) = version.etag else {
+                return Err(AnswerError::Unexpected("what was read has no version".to_owned()).into());
+            };
+            let answer = self.ask(row, Some(&etag)).await?;
+            if answer.status != 412 || tries >= TRIES {
+                return Ok(answer);
+            }
+        }
+    }
+
+    async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestFailure> {
+        let session = self.agent.session(&self.client, None).await.map_err(no_session)?;
+        let answer = self.client.rest(&session, row, if_match).await.map_err(not_answered)?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        let session = self.agent.session(&self.client, Some(&session)).await.map_err(no_session)?;
+        self.client.rest(&session, row, if_match).await.map_err(not_answered)
+    }
+}
+
+fn not_answered(failure: SendFailure) -> RequestFailure {
+    match failure {
+        SendFailure::NotSent(error) => {
+            tracing::debug!(%error, "not sent");
+            RequestFailure::Overloaded
+        }
+        SendFailure::Unanswered(error) => {
+            tracing::debug!(%error, "sent without an answer");
+            RequestFailure::ConnectionLost
+        }
+    }
+}
+
+/// Without a session nothing was sent: the request may be sent again unless the platform refuses the agent.
+fn no_session(error: HttpError) -> RequestFailure {
+    match error.status() {
+        Some(code @ 400..=404) => AnswerError::Refused { code, text: error.to_string() }.into(),
+        _ => {
+            tracing::debug!(%error, "no session");
+            RequestFailure::Overloaded
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The brand's REST: one row, asked as an agent (sdk-features §1.17, wire-from-sdk §3).
+
+use awc::{Client, error::SendRequestError, http::header};
+use bytes::Bytes;
+use secrecy::ExposeSecret;
+use tertulia_core::rest::{RestMethod, RestRequest};
+
+use super::{
+    AgentSession, HttpError, PlatformClient, SendFailure, Service,
+    http::{MAX_ANSWER, address, unreachable},
+};
+
+/// What the REST answered, success or refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct RestAnswer {
+    pub(crate) status: u16,
+    /// The version of what was read.
+    pub(crate) etag: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+impl PlatformClient {
+    /// Asks one row as the agent of `session`, against the version `if_match` where there is one. Any status is an
+    /// answer.
+    pub(crate) async fn rest(
+        &self,
+        session: &AgentSession,
+        row: &RestRequest,
+        if_match: Option<&str>,
+    ) -> Result<RestAnswer, SendFailure> {
+        let service = Service::Messaging;
+        let host = self.host(service).await.map_err(SendFailure::NotSent)?;
+        let method = match row.method() {
+            RestMethod::Get => Client::get,
+            RestMethod::Post => Client::post,
+            RestMethod::Patch => Client::patch,
+            RestMethod::Delete => Client::delete,
+        };
+        let mut request = method(&self.http, address(&host, &row.path(&self.account)))
+            .insert_header((header::AUTHORIZATION, format!("Bearer {}", session.bearer.expose_secret())))
+            .insert_header(("brand-id", self.account.as_str()));
+        if let Some(version) = if_match {
+            request = request.insert_header((header::IF_MATCH, version));
+        }
+        let sent = match row.body() {
+            Some(body) => request.send_json(&body),
+            None => request.send(),
+        };
+        let mut response = sent.await.map_err(|error| {
+            let failure = unreachable(service, &host, &error);
+            match error {
+                SendRequestError::Connect(_) | SendRequestError::Url(_) => {
+                    self.forget_host(service);
+                    SendFailure::NotSent(failure)
+                }
+                _ => SendFailure::Unanswered(failure),
+            }
+        })?;
+        let status = response.status().as_u16();
+        let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let body = response.body().limit(MAX_ANSWER).await.map_err(|error| {
+            let detail = error.to_string();
+            SendFailure::Unanswered(HttpError::Unexpected { service, host: host.clone(), detail })
+        })?;
+        Ok(RestAnswer { status, etag, body })
+    }
+}
