@@ -77,6 +77,8 @@ async fn an_agent_without_a_socket_speaks_reads_and_acknowledges() {
     mine.read(vec![3]).await.unwrap();
     mine.set_chat_state(ChatState::Composing).await.unwrap();
     stage.event("chat-state").await;
+    let members = mine.members().await.unwrap();
+    assert!(members["dialogs"][0]["readByAssignedAgent"].is_null(), "a manager is not the assigned agent");
     let ledger: Vec<(String, String)> =
         stage.emulator.ledger().iter().map(|entry| (entry.kind, entry.audience)).collect();
     let kinds = ["ContentEvent", "ContentEvent", "RichContentEvent", "ContentEvent"];

@@ -223,6 +223,7 @@ impl Conversation {
 
 impl Dialog {
     fn members(&self) -> Value {
+        let (read_by_consumer, read_by_assigned_agent) = self.newest_read();
         json!({
             "dialogId": self.dialog_id,
             "dialogType": self.dialog_type,
@@ -238,6 +239,8 @@ impl Dialog {
             "consumer": self.consumer(),
             "participants": self.participants(),
             "nextSequence": self.next_sequence(),
+            "readByConsumer": read_by_consumer,
+            "readByAssignedAgent": read_by_assigned_agent,
         })
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    ConversationEvent, HistoryStart, Participant,
+    ConversationEvent, HistoryStart, MessageDelivery, Participant,
     message_order::MessageOrder,
     participants::{self, ParticipantChange, QueueCircumstances},
 };
@@ -12,8 +12,8 @@ use crate::{
     id::{ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{
-        ChannelType, ChatState, CloseReason, Dialect, DialogState, DialogStatus, DialogType, Json, ParticipantRole,
-        Person,
+        ChannelType, ChatState, CloseReason, DeliveryStatus, Dialect, DialogState, DialogStatus, DialogType, Json,
+        ParticipantRole, Person,
     },
 };
 
@@ -51,6 +51,11 @@ pub struct Dialog {
     early_chat_states: Vec<(UserId, ChatState)>,
     /// Whether a state has told of it; otherwise it is assumed, by its conversation or by a record.
     is_told: bool,
+    /// The newest message that a reader in the role has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_by_consumer: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read_by_assigned_agent: Option<u64>,
     pub(super) order: MessageOrder,
 }
 
@@ -87,6 +92,8 @@ impl Dialog {
             departed_consumer: None,
             early_chat_states: Vec::new(),
             is_told: false,
+            read_by_consumer: None,
+            read_by_assigned_agent: None,
             order,
         }
     }
@@ -132,6 +139,39 @@ impl Dialog {
             let known = participants.iter_mut().find(|participant| participant.is(user.as_str()));
             known.map(|participant| participant.chat_state = chat_state.clone()).is_none()
         });
+    }
+
+    /// Whether a consumer has read the message: this or a later one, by a receipt of somebody who was the consumer then.
+    /// Receipts from before the first record that was told are not known.
+    #[must_use]
+    pub fn has_consumer_read(&self, sequence: u64) -> bool {
+        self.read_by_consumer.is_some_and(|newest| sequence <= newest)
+    }
+
+    /// The same of the agent it was assigned to.
+    #[must_use]
+    pub fn has_assigned_agent_read(&self, sequence: u64) -> bool {
+        self.read_by_assigned_agent.is_some_and(|newest| sequence <= newest)
+    }
+
+    /// The newest message that the consumer has read, and the one that the assigned agent has.
+    pub(super) fn newest_read(&self) -> (Option<u64>, Option<u64>) {
+        (self.read_by_consumer, self.read_by_assigned_agent)
+    }
+
+    /// Notes who has read what, from receipts as they are told.
+    pub(super) fn note_reads(&mut self, told: &[ConversationEvent]) {
+        for event in told {
+            let ConversationEvent::MessageDelivery(MessageDelivery { role, status, sequences, .. }) = event else {
+                continue;
+            };
+            let newest = match (role, status) {
+                (Some(ParticipantRole::Consumer), DeliveryStatus::Read) => &mut self.read_by_consumer,
+                (Some(ParticipantRole::AssignedAgent), DeliveryStatus::Read) => &mut self.read_by_assigned_agent,
+                _ => continue,
+            };
+            *newest = (*newest).max(sequences.iter().copied().max());
+        }
     }
 
     /// The agent it is assigned to; one who is merely suggested counts (CV-M2).

@@ -35,6 +35,7 @@ impl Conversation {
         let mut reception = Reception::new(Outcome::Processed);
         let event = dialog.event_of(record, sequence);
         dialog.order.take(sequence, event, &mut reception.events);
+        dialog.note_reads(&reception.events);
         let missing = dialog.order.ask();
         reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
         reception
@@ -80,6 +81,7 @@ impl Conversation {
         let dialog_id = dialog.dialog_id.clone();
         let gap = |(from, to)| ConversationEvent::Gap { dialog_id: dialog_id.clone(), from, to };
         let missing = dialog.order.exhausted(through, &mut reception.events, gap);
+        dialog.note_reads(&reception.events);
         reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
         reception
     }

@@ -201,6 +201,30 @@ fn a_receipt_tells_what_it_says() {
     );
 }
 
+/// §1.11: a message is read by whose role that was when they read it; who arrived only has not read.
+#[test]
+fn a_message_is_read_by_the_consumer_and_the_assigned_agent_of_that_time() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna M:max"));
+    let receipt = |sequence: u64, who: &str, status: &str, read: u64| {
+        json!({"sequence": sequence, "originatorId": who, "dialogId": ID,
+            "event": {"type": "AcceptStatusEvent", "status": status, "sequenceList": [read]}})
+    };
+    let reads = |conversation: &Conversation| {
+        let main = conversation.main_dialog().unwrap();
+        [0, 1].map(|sequence| (main.has_consumer_read(sequence), main.has_assigned_agent_read(sequence)))
+    };
+    receive(&mut conversation, &receipt(0, "carol", "ACCEPT", 1));
+    receive(&mut conversation, &receipt(1, "max", "READ", 1));
+    assert_eq!(reads(&conversation), [(false, false), (false, false)]);
+    // Told only when the hole before them is filled, as everything is.
+    receive(&mut conversation, &receipt(3, "anna", "READ", 1));
+    assert_eq!(reads(&conversation), [(false, false), (false, false)]);
+    receive(&mut conversation, &receipt(2, "carol", "READ", 0));
+    assert_eq!(reads(&conversation), [(true, true), (false, true)]);
+    let snapshot = serde_json::to_string(&conversation).unwrap();
+    assert_eq!(reads(&serde_json::from_str(&snapshot).unwrap()), [(true, true), (false, true)]);
+}
+
 /// MS-8, ours: a message of an unknown dialog is delivered, and the dialog is told when a state has it.
 #[test]
 fn a_message_of_an_unknown_dialog_is_not_lost() {
