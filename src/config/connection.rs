@@ -35,7 +35,7 @@ pub enum Role {
     Consumer,
     /// Many consumers, by the Send API and webhooks.
     Connector,
-    /// Webhooks only, without a socket.
+    /// Webhooks only, without a socket; with an agent's whole set of keys it acts as that agent, by REST.
     Intake,
 }
 
