@@ -169,5 +169,9 @@ fn messages(body: &str) -> &str {
         messages: &'a RawValue,
     }
 
+    // A list of one would be read as the members of an object in their order.
+    if !body.trim_start().starts_with('{') {
+        return body;
+    }
     serde_json::from_str::<Listed<'_>>(body).map_or(body, |listed| listed.messages.get())
 }
