@@ -5,15 +5,18 @@
 
 mod stage;
 
+use std::time::Duration;
+
 use serde_json::json;
-use stage::{Stage, consumer};
+use stage::{PATIENCE, Stage, consumer};
 use tertulia_actors::{
-    connection::LookupError,
+    connection::{LookupError, ShiftChange},
     core::ums::{AnswerError, UserProfile},
-    platform::StatisticsOf,
+    platform::{AgentLogin, PlatformClient, StatisticsOf},
     request::RequestFailure,
 };
 use tertulia_emulator::EmulatorConfig;
+use tokio::time::timeout;
 
 #[actix_rt::test]
 async fn an_agent_learns_shifts_skills_statistics_and_colleagues() {
@@ -34,6 +37,36 @@ async fn an_agent_learns_shifts_skills_statistics_and_colleagues() {
 
     let unknown = stage.tertulia.agent_profile(&bot, "nobody".into()).await.unwrap_err();
     assert!(matches!(unknown, LookupError::Http(error) if error.status() == Some(404)));
+}
+
+/// CN-F18: hours that turn are told, once each.
+#[actix_rt::test]
+async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_told() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let mut shifts = stage.tertulia.watch_shifts(&bot, Duration::from_millis(1)).await.unwrap();
+    assert!(shifts.first().iter().any(|shift| shift.skill_id == *"501" && shift.on_shift));
+    for on_shift in [false, true] {
+        stage.emulator.set_shift("501", on_shift);
+        let change = timeout(PATIENCE, shifts.next()).await.unwrap().unwrap().unwrap();
+        let (status, is_work) = match change {
+            ShiftChange::EnteredWorkHours(status) => (status, true),
+            ShiftChange::EnteredOffHours(status) => (status, false),
+        };
+        assert_eq!((status.skill_id.as_str(), is_work), ("501", on_shift));
+    }
+}
+
+/// CN-F3: the agent's token, for what is asked beside the library.
+#[actix_rt::test]
+async fn cn_f3_the_agents_token_is_the_one_the_platform_takes() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let bearer = stage.tertulia.bearer(&bot).await.unwrap();
+    let with_it = AgentLogin::Bearer { bearer, user_id: "1".to_owned() };
+    let client = PlatformClient::new(stage.tertulia.platform().clone(), "12345678".into());
+    let session = client.log_in(&with_it).await.unwrap();
+    assert!(client.shift_status(&session).await.is_ok());
 }
 
 #[actix_rt::test]

@@ -74,3 +74,21 @@ async fn a_provider_that_will_give_none_ends_the_connection() {
     let EventData::Failed { reason } = &failed.data else { panic!() };
     assert!(reason.contains("the agent has left"), "{reason}");
 }
+
+/// A session begun elsewhere opens the socket and is refreshed: the platform tells when it has ended.
+#[actix_rt::test]
+async fn a_session_begun_elsewhere_goes_on_here() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let client = PlatformClient::new(Arc::clone(stage.tertulia.platform()), stage.emulator.account().into());
+    let password = AgentLogin::Password { username: "bot1".to_owned(), password: "secret".into() };
+    let handed_over = client.log_in(&password).await.unwrap().to_login();
+    let bot = stage.connect(ConnectionSettings { login: Login::Agent(handed_over.clone()), ..bot(1) }).await;
+    stage.conversation(&bot).await.send_text("by a session from elsewhere").await.unwrap();
+    assert_eq!(stage.emulator.sessions().iter().map(|session| session.max).max(), Some(1));
+
+    let session = client.log_in(&handed_over).await.unwrap();
+    client.refresh(&session).await.unwrap();
+    // Another login ends it.
+    client.log_in(&password).await.unwrap();
+    assert_eq!(client.refresh(&session).await.unwrap_err().status(), Some(401));
+}

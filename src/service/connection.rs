@@ -37,7 +37,11 @@ pub(super) fn describe(connection: &Connection) -> Result<Described, ServiceErro
         Identity::User(actors::Login::Consumer(login)) => ConnectionSettings::consumer(id, account, login),
         Identity::App(app) => {
             let settings = match connection.role {
-                Role::Intake => IntakeSettings::intake(id, account, app),
+                Role::Intake => {
+                    // With an agent's whole set of keys it acts as that agent, by the platform's REST.
+                    let agent = connection.login.as_ref().and_then(key_set);
+                    IntakeSettings { agent, ..IntakeSettings::intake(id, account, app) }
+                }
                 Role::Brand | Role::Consumer | Role::Connector => IntakeSettings::connector(id, account, app),
             };
             return Ok(Described::Webhooks(Box::new(settings)));
@@ -81,19 +85,24 @@ fn agent(login: &Login) -> Option<AgentLogin> {
         Login::Password { username, password } => {
             Some(AgentLogin::Password { username: username.clone(), password: password.clone() })
         }
-        Login::KeySet { username, app_key, secret, access_token, access_token_secret } => Some(AgentLogin::ApiKey {
-            username: username.clone(),
-            app_key: app_key.clone().into(),
-            secret: secret.clone(),
-            access_token: access_token.clone(),
-            access_token_secret: access_token_secret.clone(),
-        }),
+        Login::KeySet { .. } => key_set(login),
         Login::Bearer { bearer, user_id } => {
             Some(AgentLogin::Bearer { bearer: bearer.clone(), user_id: user_id.clone() })
         }
         Login::Assertion { assertion } => Some(AgentLogin::Assertion(assertion.clone())),
         Login::Application { .. } => None,
     }
+}
+
+fn key_set(login: &Login) -> Option<AgentLogin> {
+    let Login::KeySet { username, app_key, secret, access_token, access_token_secret } = login else { return None };
+    Some(AgentLogin::ApiKey {
+        username: username.clone(),
+        app_key: app_key.clone().into(),
+        secret: secret.clone(),
+        access_token: access_token.clone(),
+        access_token_secret: access_token_secret.clone(),
+    })
 }
 
 fn consumer(login: Option<&Login>) -> Option<ConsumerLogin> {

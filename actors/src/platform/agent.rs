@@ -40,6 +40,17 @@ pub enum AgentLogin {
     Assertion(SecretString),
     /// Tokens obtained elsewhere, as often as one is needed.
     Provider(Arc<dyn TokenProvider>),
+    /// A session begun elsewhere, which is refreshed from here on. Whoever began it must not end it.
+    Session {
+        /// The token.
+        bearer: SecretString,
+        /// The user it belongs to, digits.
+        user_id: String,
+        /// What proves the right to refresh it.
+        csrf: SecretString,
+        /// Which session.
+        session_id: SecretString,
+    },
     /// A token obtained elsewhere. It cannot be refreshed.
     Bearer {
         /// The token.
@@ -90,6 +101,19 @@ struct LoginConfig {
     login_name: Option<String>,
 }
 
+impl AgentSession {
+    /// The session as a login for whoever goes on with it elsewhere. It can be refreshed there if it can be here.
+    #[must_use]
+    pub fn to_login(&self) -> AgentLogin {
+        let (_, user_id) = self.agent_id.as_str().rsplit_once('.').unwrap_or_default();
+        let (bearer, user_id) = (self.bearer.clone(), user_id.to_owned());
+        match self.refresh.clone() {
+            Some(Refresh { csrf, session_id }) => AgentLogin::Session { bearer, user_id, csrf, session_id },
+            None => AgentLogin::Bearer { bearer, user_id },
+        }
+    }
+}
+
 impl AgentLogin {
     fn body(&self) -> Option<Value> {
         match self {
@@ -104,7 +128,7 @@ impl AgentLogin {
                 "accessTokenSecret": access_token_secret.expose_secret(),
             })),
             Self::Assertion(assertion) => Some(json!({ "jwt": "dummy", "assertion": assertion.expose_secret() })),
-            Self::Bearer { .. } | Self::Provider(_) => None,
+            Self::Bearer { .. } | Self::Session { .. } | Self::Provider(_) => None,
         }
     }
 }
@@ -118,6 +142,11 @@ impl PlatformClient {
         if let AgentLogin::Bearer { bearer, user_id } = login {
             let agent_id = AgentId::of(&self.account, user_id);
             return Ok(AgentSession { bearer: bearer.clone(), agent_id, user_id: None, name: None, refresh: None });
+        }
+        if let AgentLogin::Session { bearer, user_id, csrf, session_id } = login {
+            let agent_id = AgentId::of(&self.account, user_id);
+            let refresh = Some(Refresh { csrf: csrf.clone(), session_id: session_id.clone() });
+            return Ok(AgentSession { bearer: bearer.clone(), agent_id, user_id: None, name: None, refresh });
         }
         self.platform.turns.log_in(&self.account).await;
         if let AgentLogin::Provider(provider) = login {

@@ -1,11 +1,15 @@
 //! The front of what agents look up beside talking: shifts, skills, statistics, profiles.
 
+use std::time::Duration;
+
+use secrecy::SecretString;
 use serde_json::Value;
 use tertulia_core::id::{ConnectionId, UserId};
+use tokio::sync::oneshot;
 
-use super::Tertulia;
+use super::{Tertulia, answered};
 use crate::{
-    connection::{Lookup, LookupError},
+    connection::{Lookup, LookupError, ShiftWatch},
     platform::{AgentProfile, AgentSession, HttpError, PlatformClient, ShiftStatus, Skill, StatisticsOf},
 };
 
@@ -16,6 +20,34 @@ impl Tertulia {
     /// [`LookupError`].
     pub async fn shift_status(&self, connection: &ConnectionId) -> Result<Vec<ShiftStatus>, LookupError> {
         self.look_up(connection, |client, session| async move { client.shift_status(&session).await }).await
+    }
+
+    /// Tells when the agents of a skill begin or end their work (CN-F18), by asking about every `pause`; the SDK asks
+    /// each minute. It ends when the result is dropped.
+    ///
+    /// # Errors
+    /// [`LookupError`] where the first question has no answer.
+    pub async fn watch_shifts(&self, connection: &ConnectionId, pause: Duration) -> Result<ShiftWatch, LookupError> {
+        let first = self.shift_status(connection).await?;
+        let address = self.socket(connection)?;
+        let ask = move || {
+            let (reply, answer) = oneshot::channel();
+            let shifts = |client: PlatformClient, session| async move { client.shift_status(&session).await };
+            address.do_send(Lookup::new(shifts, reply));
+            answered(answer)
+        };
+        let (watch, asking) = ShiftWatch::begin(first, pause, ask);
+        self.pool.place().arbiter().spawn(asking);
+        Ok(watch)
+    }
+
+    /// The token of the connection's agent (CN-F3), for what the library itself does not ask. It ends when the session
+    /// does; ask anew for each use.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn bearer(&self, connection: &ConnectionId) -> Result<SecretString, LookupError> {
+        self.look_up(connection, |_, session| async move { Ok(session.bearer) }).await
     }
 
     /// The skills of the connection's account.

@@ -33,6 +33,15 @@ impl Tertulia {
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
+    /// Sends a typed request of the wire as [`Self::request`] sends any; the answer's body, `null` where it has none.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn ask_platform(&self, connection: &ConnectionId, request: Request) -> Result<Value, RequestFailure> {
+        let answer = self.send(connection, request).await?;
+        answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
+    }
+
     /// Subscribes to more conversations than the connection's own settings name (CN-F7), now and after each reconnect.
     /// Every one that matches is in memory, and its events are told, until the result is dropped.
     ///

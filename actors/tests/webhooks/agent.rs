@@ -174,6 +174,9 @@ async fn an_agent_without_a_socket_sends_and_reads_files() {
     let source = UploadSource::bytes(FileType::Png, Bytes::from_static(b"0123456789"));
     let uploaded = mine.upload_file(source).await.unwrap();
     assert_eq!(uploaded.done.sequence, Some(0));
+    // FL-4: what the message tells of the file is enough to read it.
+    let messages = mine.query_messages(MessageRange::default()).await.unwrap().messages;
+    assert_eq!(messages[0].file().as_ref(), Some(&uploaded.file));
     let mut download = mine.download_file(uploaded.file.relative_path).await.unwrap();
     assert_eq!(&download.next().await.unwrap().unwrap()[..], b"0123456789");
     drop(stage);

@@ -1,5 +1,6 @@
 //! What every worker and every door of one emulator shares.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,6 +27,8 @@ pub(crate) struct Account {
     hub: Mutex<Hub>,
     base: OnceLock<String>,
     pub(crate) apps: Mutex<Apps>,
+    /// Skills whose agents are away for now.
+    pub(crate) off_shift: Mutex<BTreeSet<String>>,
 }
 
 /// A poisoned lock still holds the account: whoever panicked under it has been reported, the others go on.
@@ -66,6 +69,7 @@ impl Account {
             hub: Mutex::new(hub),
             base: OnceLock::new(),
             apps: Mutex::new(Apps::default()),
+            off_shift: Mutex::default(),
             config,
         }
     }

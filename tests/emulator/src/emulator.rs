@@ -196,6 +196,16 @@ impl Emulator {
         changed.map_err(|refusal| Refused { code: refusal.code, text: refusal.text })
     }
 
+    /// The agents of a skill begin or end their work.
+    pub fn set_shift(&self, skill: &str, on_shift: bool) {
+        let mut off_shift = lock(&self.account.off_shift);
+        if on_shift {
+            off_shift.remove(skill);
+        } else {
+            off_shift.insert(skill.to_owned());
+        }
+    }
+
     /// Starts simulated traffic; the id of the run.
     pub fn traffic(&self, spec: TrafficSpec) -> String {
         lock(&self.account.traffic).start(spec, now())

@@ -46,6 +46,9 @@ fn shows(conversation: &Conversation, change: &FieldChange) -> bool {
         }
         FieldChange::ManualETTR { time } => conversation.ttr_effective_manual() == Some(*time),
         FieldChange::Note { note } => conversation.note().unwrap_or_default() == note,
+        FieldChange::ConversationHandler { account_id, skill_id } => {
+            (conversation.handler_account_id(), conversation.handler_skill_id()) == (Some(account_id), Some(skill_id))
+        }
         FieldChange::CSATRate { .. } => false,
     }
 }

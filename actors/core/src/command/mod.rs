@@ -35,7 +35,7 @@ pub use plan::{AnswerKind, Plan, PlannedRequest, Repeat};
 use crate::{
     id::{AgentId, CommandKey, DialogId, SkillId, UserId},
     time::Timestamp,
-    ums::{ChatState, CloseReason, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
+    ums::{ChatState, CloseReason, CsatStatus, DeliveryStatus, Dialect, ParticipantRole, Request, TtrType},
 };
 
 /// What a caller may ask of a conversation.
@@ -167,6 +167,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// A request of the wire as a command, so that it takes its turn among the others of its conversation (CN-F4).
+    /// `dialect` is the connection's.
+    ///
+    /// # Errors
+    /// Where the request cannot be written.
+    pub fn of_request(request: &Request, dialect: Dialect) -> Result<Self, serde_json::Error> {
+        let body = serde_json::to_value(request)?;
+        Ok(Self::Raw { kind: request.kind(dialect).to_owned(), body, metadata: Vec::new() })
+    }
+
     /// What is asked, in a word, for events and logs.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::Participant;
 use crate::{
+    command::HostedFile,
     id::{DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{
@@ -252,6 +253,13 @@ impl Message {
     #[must_use]
     pub fn text(&self) -> Option<String> {
         serde_json::from_str(self.body.get()).ok()
+    }
+
+    /// The file that the message tells of, which can be downloaded by its path (FL-4).
+    #[must_use]
+    pub fn file(&self) -> Option<HostedFile> {
+        let is_file = self.content_type == Some(ContentType::HostedFile);
+        is_file.then(|| serde_json::from_str(self.body.get()).ok()).flatten()
     }
 }
 

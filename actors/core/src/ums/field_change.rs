@@ -7,7 +7,7 @@ use super::{
     ParticipantRole, Stage, TtrType,
 };
 use crate::{
-    id::{DialogId, SkillId},
+    id::{AccountId, DialogId, SkillId},
     time::Timestamp,
 };
 
@@ -75,6 +75,14 @@ pub enum FieldChange {
     Note {
         /// The whole new text.
         note: String,
+    },
+    /// Another account handles the conversation from now on: a rollover (wire-from-sdk §5, sdk-features §1.18).
+    #[serde(rename_all = "camelCase")]
+    ConversationHandler {
+        /// The handling account.
+        account_id: AccountId,
+        /// Its skill.
+        skill_id: SkillId,
     },
     /// The consumer's satisfaction.
     #[serde(rename_all = "camelCase")]

@@ -3,6 +3,7 @@
 //! Reading is lenient, as the platform requires (protocol §4.4, §13): strings or numbers, one or many, maps or arrays,
 //! missing optional members, unknown members and unknown enumeration values. Writing is strict.
 
+mod cobrowse;
 mod conversation_change;
 mod dialect;
 mod enumeration;
@@ -19,10 +20,12 @@ mod request;
 mod request_body;
 mod response;
 mod routing;
+mod secure_form;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use cobrowse::CobrowseSession;
 pub use conversation_change::{
     CampaignInfo, ConversationDetails, ConversationState, Csat, Delay, DialogState, HandlerDetails, Ttr, UnreadMessages,
 };
@@ -50,4 +53,5 @@ pub use request_body::{
 };
 pub use response::{AnswerError, SignedQuery, SignedUrl};
 pub use routing::{Ring, RoutingTask};
+pub use secure_form::{SecureFormInvitation, SecureFormSubmission};
 pub use text::Text;

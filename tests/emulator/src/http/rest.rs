@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::error_body;
-use crate::account::Account;
+use crate::account::{Account, lock, now};
 use crate::platform::AgentIndex;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -32,8 +32,12 @@ async fn shift_status(account: Data<Account>, request: HttpRequest) -> HttpRespo
         return unauthorized();
     }
     let skills = account.config.skills.iter().map(String::as_str).chain(["-1"]);
-    let entries: Vec<Value> =
-        skills.map(|skill| json!({"skillId": skill, "onShift": true, "nextOn": null, "nextOff": null})).collect();
+    let off_shift = lock(&account.off_shift);
+    let entry = |skill: &str| {
+        let on_shift = !off_shift.contains(skill);
+        json!({"skillId": skill, "onShift": on_shift, "nextOn": (!on_shift).then(|| now() + 3_600_000), "nextOff": null})
+    };
+    let entries: Vec<Value> = skills.map(entry).collect();
     HttpResponse::Ok().json(entries)
 }
 

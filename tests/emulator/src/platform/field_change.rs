@@ -72,7 +72,7 @@ impl Platform {
                         return Err(Refusal::bad("Dialog is closed"));
                     }
                 }
-                Change::TouchDialog { dialog } => {
+                Change::TouchDialog { dialog, .. } => {
                     conversation.dialog(dialog).ok_or_else(|| Refusal::new(404, "Dialog not found"))?;
                 }
                 Change::Note(_) | Change::ManualEttr(_) if caller.party.is_consumer() => {
@@ -153,7 +153,12 @@ impl Platform {
                 let ending = Ending { by: by.to_owned(), cause: None, survey: true };
                 return self.close_dialog(id, &id.main_dialog(), &ending, at);
             }
-            Change::CloseDialog { dialog, by: given, cause } => {
+            Change::CloseDialog { dialog, meta_data, by: given, cause } => {
+                if let (Some(meta_data), Some(conversation)) = (meta_data, self.conversations.get_mut(id))
+                    && let Some(dialog) = conversation.dialog_mut(&dialog)
+                {
+                    dialog.meta_data = meta_data;
+                }
                 let ending = Ending { by: given.unwrap_or_else(|| by.to_owned()), cause, survey };
                 return self.close_dialog(id, &DialogId::new(dialog), &ending, at);
             }
@@ -176,9 +181,12 @@ impl Platform {
             Change::Csat(csat) => conversation.csat = Some(csat),
             Change::Topic(topic) => conversation.topic = Some(topic),
             Change::Handler { account, skill } => conversation.handler = Some((account, skill)),
-            Change::TouchDialog { dialog } => {
+            Change::TouchDialog { dialog, meta_data } => {
                 if let Some(dialog) = conversation.dialog_mut(&dialog) {
                     dialog.updated = at;
+                    if let Some(meta_data) = meta_data {
+                        dialog.meta_data = meta_data;
+                    }
                 }
             }
             _ => {}

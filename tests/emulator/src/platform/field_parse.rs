@@ -31,12 +31,14 @@ pub(super) enum Change {
     CloseStage,
     CloseDialog {
         dialog: String,
+        meta_data: Option<Value>,
         by: Option<String>,
         cause: Option<String>,
     },
-    /// `DialogChange UPDATE` without a new state: attaches the request's metadata.
+    /// `DialogChange UPDATE` without a new state: attaches the request's metadata, or new metadata of its own.
     TouchDialog {
         dialog: String,
+        meta_data: Option<Value>,
     },
     CreateDialog {
         dialog: Value,
@@ -133,10 +135,11 @@ fn dialog(field: &Value) -> Result<Change, Refusal> {
     match dialog["state"].as_str() {
         Some("CLOSE") => Ok(Change::CloseDialog {
             dialog: id,
+            meta_data: dialog.get("metaData").cloned(),
             by: text_of(&dialog["closedBy"]),
             cause: text_of(&dialog["closedCause"]),
         }),
-        None => Ok(Change::TouchDialog { dialog: id }),
+        None => Ok(Change::TouchDialog { dialog: id, meta_data: dialog.get("metaData").cloned() }),
         Some(_) => Err(Refusal::bad("A dialog can only be closed")),
     }
 }

@@ -1,0 +1,130 @@
+//! Whether the agents of each skill are at work, asked again and again, and what changed (CN-F18).
+
+use std::{collections::HashMap, time::Duration};
+
+use tertulia_core::id::SkillId;
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::LookupError;
+use crate::platform::ShiftStatus;
+
+/// Changes that may wait for their reader; beyond it the next question waits.
+const WAITING: usize = 64;
+/// By how much of the pause a question may come earlier, so that a fleet does not ask in step.
+const JITTER: f64 = 0.1;
+
+/// What became of a skill's agents.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ShiftChange {
+    /// They are at work now, and were not when they were last asked for.
+    EnteredWorkHours(ShiftStatus),
+    /// They are away and will come back, and were not when they were last asked for.
+    EnteredOffHours(ShiftStatus),
+}
+
+/// The changes of shifts, until it is dropped.
+pub struct ShiftWatch {
+    first: Vec<ShiftStatus>,
+    changes: mpsc::Receiver<Result<ShiftChange, LookupError>>,
+    _ending: DropGuard,
+}
+
+impl ShiftWatch {
+    /// A watch, and what is to be run for it: asks by `ask` about every `pause`, and compares with the `first` answer.
+    pub(crate) fn begin<F>(
+        first: Vec<ShiftStatus>,
+        pause: Duration,
+        ask: impl Fn() -> F,
+    ) -> (Self, impl Future<Output = ()>)
+    where
+        F: Future<Output = Result<Vec<ShiftStatus>, LookupError>>,
+    {
+        let (sender, changes) = mpsc::channel(WAITING);
+        let ending = CancellationToken::new();
+        let ended = ending.clone();
+        let mut shifts = Shifts::default();
+        shifts.take(first.clone());
+        let asking = async move {
+            ended.run_until_cancelled(watch(shifts, pause, sender, ask)).await;
+        };
+        (Self { first, changes, _ending: ending.drop_guard() }, asking)
+    }
+
+    /// How it was when the watch began.
+    #[must_use]
+    pub fn first(&self) -> &[ShiftStatus] {
+        &self.first
+    }
+
+    /// The next change, or why a question had no answer; it goes on after that. `None` once the system has ended.
+    pub async fn next(&mut self) -> Option<Result<ShiftChange, LookupError>> {
+        self.changes.recv().await
+    }
+}
+
+/// What was known at the last answer.
+#[derive(Default)]
+struct Shifts(HashMap<SkillId, bool>);
+
+impl Shifts {
+    /// What differs from the answer before. Of a skill that is told of for the first time nothing has changed.
+    fn take(&mut self, told: Vec<ShiftStatus>) -> Vec<ShiftChange> {
+        let mut changes = Vec::new();
+        for status in told {
+            let is_off = status.is_in_off_hours();
+            match self.0.insert(status.skill_id.clone(), is_off) {
+                Some(true) if !is_off => changes.push(ShiftChange::EnteredWorkHours(status)),
+                Some(false) if is_off => changes.push(ShiftChange::EnteredOffHours(status)),
+                _ => {}
+            }
+        }
+        changes
+    }
+}
+
+/// Asks again and again, and tells what changed.
+async fn watch<F>(
+    mut shifts: Shifts,
+    pause: Duration,
+    changes: mpsc::Sender<Result<ShiftChange, LookupError>>,
+    ask: impl Fn() -> F,
+) where
+    F: Future<Output = Result<Vec<ShiftStatus>, LookupError>>,
+{
+    loop {
+        sleep(pause.mul_f64(1.0 - JITTER * rand::random::<f64>())).await;
+        let told = match ask().await {
+            Ok(told) => shifts.take(told).into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        };
+        for change in told {
+            if changes.send(change).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(skill: &str, on_shift: bool, next_on: Option<u64>) -> ShiftStatus {
+        ShiftStatus { skill_id: skill.into(), on_shift, next_on: next_on.map(|time| json!(time)), next_off: None }
+    }
+
+    /// CN-F18, and §1.12: the first word on a skill is no change, and who never comes back is not in off-hours.
+    #[test]
+    fn cn_f18_only_a_skill_whose_hours_turned_is_told() {
+        let mut shifts = Shifts::default();
+        assert_eq!(shifts.take(vec![status("1", true, None), status("2", false, Some(9))]), []);
+        let (off, on) = (status("1", false, Some(9)), status("2", true, None));
+        let changes = shifts.take(vec![off.clone(), on.clone(), status("3", false, Some(9))]);
+        assert_eq!(changes, [ShiftChange::EnteredOffHours(off.clone()), ShiftChange::EnteredWorkHours(on.clone())]);
+        assert_eq!(shifts.take(vec![off, on]), []);
+        assert_eq!(shifts.take(vec![status("2", false, None)]), []);
+    }
+}
