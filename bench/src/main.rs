@@ -1,4 +1,4 @@
-//! `tertulia-bench`: the load run, the platform stand-in it runs against in a process of its own, and chaos.
+//! `tertulia-bench`: the load run, the platform stand-in it runs against in a process of its own, the store, and chaos.
 
 mod chaos;
 mod load;
@@ -6,6 +6,7 @@ mod machine;
 mod platform;
 mod process;
 mod report;
+mod store;
 
 use std::process::{self as system, ExitCode, Stdio};
 
@@ -39,6 +40,11 @@ enum Command {
     },
     /// Kill the service under a misbehaving platform, again and again; prove that nothing is lost or done twice
     Chaos(chaos::ChaosOptions),
+    /// Measure the embedded store alone; report durable steps a second, latencies, memory and the time to open one
+    Store {
+        #[command(flatten)]
+        plan: store::Plan,
+    },
     /// Print what the results depend on: machine, compiler and commit
     Machine,
     /// One run, printed as JSON
@@ -48,6 +54,12 @@ enum Command {
         conversations: u32,
         #[command(flatten)]
         pressure: Pressure,
+    },
+    /// One part of the measurement of the store, printed as JSON
+    #[command(hide = true)]
+    StorePart {
+        #[command(subcommand)]
+        part: store::Part,
     },
     /// The stand-in alone, told by lines on standard input what to do
     #[command(hide = true)]
@@ -81,6 +93,8 @@ fn main() -> anyhow::Result<ExitCode> {
             report.print(json)?;
         }
         Command::Chaos(options) => return actix_rt::System::new().block_on(chaos::run(&options)),
+        Command::Store { plan } => store::run(&plan)?,
+        Command::StorePart { part } => store::measure(part)?,
         Command::Machine => println!("{}", Machine::here()),
         Command::Run { conversations, pressure } => {
             let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;

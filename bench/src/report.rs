@@ -56,6 +56,12 @@ impl Latency {
     pub(crate) fn of(micros: &Histogram<u64>) -> Self {
         Self { p50: micros.value_at_quantile(0.5), p99: micros.value_at_quantile(0.99), max: micros.max() }
     }
+
+    /// Its median, 99th percentile and maximum.
+    pub(crate) fn in_milliseconds(&self) -> String {
+        let [p50, p99, max] = [self.p50, self.p99, self.max].map(|micros| micros as f64 / 1_000.0);
+        format!("{p50:.1} / {p99:.1} / {max:.1} ms")
+    }
 }
 
 impl Report {
@@ -70,10 +76,10 @@ impl Report {
             ("bytes per conversation", |run| run.bytes_per_conversation.to_string()),
             ("notifications/s, full speed", |run| format!("{:.0}", run.notifications_per_second)),
             ("own processor time per notification", |run| format!("{:.1} µs", run.processor_micros_per_notification)),
-            ("platform to subscriber p50 / p99 / max", |run| milliseconds(&run.platform_to_subscriber)),
+            ("platform to subscriber p50 / p99 / max", |run| run.platform_to_subscriber.in_milliseconds()),
             ("commands/s", |run| format!("{:.0}", run.commands_per_second)),
             ("own processor time per command", |run| format!("{:.1} µs", run.processor_micros_per_command)),
-            ("command to answer p50 / p99 / max", |run| milliseconds(&run.command_to_answer)),
+            ("command to answer p50 / p99 / max", |run| run.command_to_answer.in_milliseconds()),
             ("commands failed / reconnects", |run| format!("{} / {}", run.commands_failed, run.reconnects)),
         ];
         let line = |name: &str, cell: &dyn Fn(&Run) -> String| {
@@ -87,9 +93,4 @@ impl Report {
         }
         Ok(())
     }
-}
-
-fn milliseconds(Latency { p50, p99, max }: &Latency) -> String {
-    let [p50, p99, max] = [p50, p99, max].map(|micros| *micros as f64 / 1_000.0);
-    format!("{p50:.1} / {p99:.1} / {max:.1} ms")
 }

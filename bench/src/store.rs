@@ -1,0 +1,309 @@
+//! The embedded store alone: commits of steps such as a conversation's are, and opening a store that has many.
+//!
+//! Each part has a process of its own, so that its memory is not that of the part before. A step is one event of 500
+//! bytes and one conversation of 2,000 that takes the place of the one before; a commit is durable.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{self, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tertulia::engine::embedded::EmbeddedStore;
+use tertulia_actors::engine::{
+    Change, Journal, Loggable, Record, RecordKey, Retention, Step, Store, StoredEvent, Table,
+};
+
+use crate::{machine::Machine, process::processor_time, process::resident_bytes, report::Latency};
+
+const EVENT: usize = 500;
+const SNAPSHOT: usize = 2_000;
+/// Records of one read.
+const PAGE: usize = 1_000;
+
+/// What is to be measured.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Plan {
+    /// Where the stores are made, on the disk that is to be measured
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    directory: PathBuf,
+    /// Conversations that take turns, one run of commits for each number
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10_000, 100_000], value_parser = clap::value_parser!(u64).range(1..))]
+    conversations: Vec<u64>,
+    /// Steps that are committed together, one run for each number
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 10, 100, 1_000], value_parser = clap::value_parser!(u64).range(1..))]
+    together: Vec<u64>,
+    /// Seconds of each run of commits
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    duration: u64,
+    /// Events in the store that is opened; it has as many conversations as the last number of them says
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    events: u64,
+}
+
+/// One part, in a process of its own.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub(crate) enum Part {
+    /// Commits of so many steps
+    Commit { directory: PathBuf, conversations: u64, together: u64, duration: u64 },
+    /// Steps through the journal, which puts them together
+    Journal { directory: PathBuf, conversations: u64, duration: u64 },
+    /// Fills a store and ends as by kill -9
+    Fill { directory: PathBuf, conversations: u64, events: u64 },
+    /// Opens it and reads every conversation
+    Open { directory: PathBuf },
+}
+
+#[derive(Deserialize, Serialize)]
+struct Commits {
+    steps_per_second: f64,
+    processor_micros_per_step: f64,
+    commit: Latency,
+    resident_bytes: u64,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Opened {
+    open_millis: u64,
+    read_millis: u64,
+    conversations: usize,
+    events: u64,
+    resident_bytes: u64,
+}
+
+/// Measures and prints all of it.
+pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
+    println!("{}\n", Machine::here());
+    println!(
+        "| conversations | steps of a commit | steps/s | own processor time per step | commit p50 / p99 / max | memory |"
+    );
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
+    for &conversations in &plan.conversations {
+        for &together in &plan.together {
+            let store = tempfile::tempdir_in(&plan.directory)?;
+            let arguments = [conversations, together, plan.duration].map(|number| number.to_string());
+            print_commits(conversations, &together.to_string(), &part("commit", store.path(), &arguments)?);
+        }
+        let store = tempfile::tempdir_in(&plan.directory)?;
+        let arguments = [conversations, plan.duration].map(|number| number.to_string());
+        print_commits(conversations, "as the journal has them", &part("journal", store.path(), &arguments)?);
+    }
+    println!("\n| opened | conversations | events | open | read all conversations | memory |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    let store = tempfile::tempdir_in(&plan.directory)?;
+    let conversations = plan.conversations.last().context("no number of conversations")?;
+    let filled = started("fill", store.path(), &[conversations.to_string(), plan.events.to_string()])?;
+    anyhow::ensure!(!filled.status.success(), "who fills the store should not end well");
+    for name in ["after kill -9", "after a good end"] {
+        let Opened { open_millis, read_millis, conversations, events, resident_bytes } =
+            part("open", store.path(), &[])?;
+        let memory = mebibytes(resident_bytes);
+        println!("| {name} | {conversations} | {events} | {open_millis} ms | {read_millis} ms | {memory} |");
+    }
+    Ok(())
+}
+
+/// Measures one part and prints it as JSON.
+pub(crate) fn measure(part: Part) -> anyhow::Result<()> {
+    let json = match part {
+        Part::Commit { directory, conversations, together, duration } => {
+            serde_json::to_string(&commit(&directory, conversations, together, Duration::from_secs(duration))?)?
+        }
+        Part::Journal { directory, conversations, duration } => {
+            serde_json::to_string(&journal(&directory, conversations, Duration::from_secs(duration))?)?
+        }
+        Part::Fill { directory, conversations, events } => return fill(&directory, conversations, events),
+        Part::Open { directory } => serde_json::to_string(&open(&directory)?)?,
+    };
+    println!("{json}");
+    Ok(())
+}
+
+fn print_commits(conversations: u64, together: &str, commits: &Commits) {
+    let Commits { steps_per_second, processor_micros_per_step, commit, resident_bytes } = commits;
+    let memory = mebibytes(*resident_bytes);
+    println!(
+        "| {conversations} | {together} | {steps_per_second:.0} | {processor_micros_per_step:.1} µs | {} | {memory} |",
+        commit.in_milliseconds()
+    );
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn part<T: DeserializeOwned>(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<T> {
+    let output = started(name, store, arguments)?;
+    anyhow::ensure!(output.status.success(), "the part {name} ended with {}", output.status);
+    serde_json::from_slice(&output.stdout).context("a part without a result")
+}
+
+fn started(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<process::Output> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["store-part", name]).arg(store).args(arguments).stderr(Stdio::inherit());
+    command.output().context("cannot start a part")
+}
+
+/// Steps in an order that looks like chance, each conversation's first one first.
+struct Steps {
+    conversations: u64,
+    next: u64,
+    state: u64,
+    text: Arc<str>,
+}
+
+impl Steps {
+    fn new(conversations: u64) -> Self {
+        let mut steps = Self { conversations, next: 1, state: 0x9e37_79b9_7f4a_7c15, text: "".into() };
+        // Half of it can be compressed, as in JSON.
+        steps.text = (0..400).map(|_| format!("\"member\":\"{:016x}\",", steps.random())).collect::<String>().into();
+        steps
+    }
+
+    fn random(&mut self) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state
+    }
+
+    fn part(&mut self, length: usize) -> bytes::Bytes {
+        let start = self.random() as usize % (self.text.len() - length);
+        bytes::Bytes::copy_from_slice(&self.text.as_bytes()[start..start + length])
+    }
+
+    fn next(&mut self) -> (StoredEvent, Change) {
+        let (offset, random) = (self.next, self.random());
+        self.next += 1;
+        let number = if offset <= self.conversations { offset - 1 } else { random % self.conversations };
+        let conversation = format!("{:08x}-aaaa-4bbb-8ccc-{number:012x}", number.wrapping_mul(2_654_435_761) as u32);
+        let key = RecordKey::of(&["bots-1", &conversation]);
+        let event = StoredEvent {
+            offset,
+            connection: "bots-1".into(),
+            conversation: Some(conversation.into()),
+            name: "message".into(),
+            json: self.part(EVENT),
+        };
+        (event, Change::Put(Table::Snapshots, Record { key, value: self.part(SNAPSHOT) }))
+    }
+
+    /// A commit of so many.
+    fn together(&mut self, count: u64) -> Vec<Change> {
+        (0..count).map(|_| self.next()).flat_map(|(event, put)| [Change::Append(event), put]).collect()
+    }
+}
+
+/// A store in which every conversation is, and what comes after.
+fn prepared(directory: &Path, conversations: u64) -> anyhow::Result<(EmbeddedStore, Steps)> {
+    let (store, mut steps) = (EmbeddedStore::open(directory)?, Steps::new(conversations));
+    let mut left = conversations;
+    while left > 0 {
+        let count = left.min(1_000);
+        store.commit(steps.together(count))?;
+        left -= count;
+    }
+    Ok((store, steps))
+}
+
+fn commit(directory: &Path, conversations: u64, together: u64, duration: Duration) -> anyhow::Result<Commits> {
+    let (store, mut steps) = prepared(directory, conversations)?;
+    let mut micros = Histogram::<u64>::new(3)?;
+    let (mut made, mut committing, processor) = (0, Duration::ZERO, processor_time()?);
+    let started = Instant::now();
+    while started.elapsed() < duration {
+        let changes = steps.together(together);
+        let begun = Instant::now();
+        store.commit(changes)?;
+        let took = begun.elapsed();
+        committing += took;
+        micros.record(u64::try_from(took.as_micros())?)?;
+        made += together;
+    }
+    Ok(Commits {
+        steps_per_second: made as f64 / committing.as_secs_f64(),
+        processor_micros_per_step: (processor_time()? - processor).as_micros() as f64 / made as f64,
+        commit: Latency::of(&micros),
+        resident_bytes: resident_bytes()?,
+    })
+}
+
+struct Event(StoredEvent);
+
+impl Loggable for Event {
+    fn stored(&self) -> StoredEvent {
+        self.0.clone()
+    }
+}
+
+/// As fast as the journal takes them, with so many in flight that none of its own bounds is met. The latency is that
+/// from a step to its being durable.
+fn journal(directory: &Path, conversations: u64, duration: Duration) -> anyhow::Result<Commits> {
+    const IN_FLIGHT: usize = 2_000;
+    let (store, mut steps) = prepared(directory, conversations)?;
+    let journal = Journal::start(Arc::new(store), Retention::default())?;
+    let (done, finished) = std::sync::mpsc::sync_channel(IN_FLIGHT);
+    let mut micros = Histogram::<u64>::new(3)?;
+    let (mut made, mut in_flight, processor) = (0_u64, 0, processor_time()?);
+    let started = Instant::now();
+    while started.elapsed() < duration || in_flight > 0 {
+        while in_flight < IN_FLIGHT && started.elapsed() < duration {
+            let (event, put) = steps.next();
+            let (done, begun) = (done.clone(), Instant::now());
+            let then = Box::new(move || {
+                let _ = done.send(begun.elapsed());
+            });
+            journal.append(1, |offset| {
+                let event = Event(StoredEvent { offset, ..event });
+                Step { events: vec![Arc::new(event)], changes: vec![put], then: Some(then) }
+            });
+            in_flight += 1;
+        }
+        let took = finished.recv().context("the journal ended")?;
+        for took in std::iter::once(took).chain(finished.try_iter()) {
+            micros.record(u64::try_from(took.as_micros())?)?;
+            in_flight -= 1;
+            made += 1;
+        }
+    }
+    Ok(Commits {
+        steps_per_second: made as f64 / started.elapsed().as_secs_f64(),
+        processor_micros_per_step: (processor_time()? - processor).as_micros() as f64 / made as f64,
+        commit: Latency::of(&micros),
+        resident_bytes: resident_bytes()?,
+    })
+}
+
+fn fill(directory: &Path, conversations: u64, events: u64) -> anyhow::Result<()> {
+    let (store, mut steps) = prepared(directory, conversations)?;
+    while store.history().newest < events {
+        let left = events - store.history().newest;
+        store.commit(steps.together(left.min(100)))?;
+    }
+    process::abort();
+}
+
+fn open(directory: &Path) -> anyhow::Result<Opened> {
+    let started = Instant::now();
+    let store = EmbeddedStore::open(directory)?;
+    let opened = started.elapsed();
+    let (mut conversations, mut after) = (0, None);
+    loop {
+        let page = store.scan(Table::Snapshots, &RecordKey::of(&[]), after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { break };
+        conversations += page.len();
+        after = Some(last.key.clone());
+    }
+    let history = store.history();
+    Ok(Opened {
+        open_millis: u64::try_from(opened.as_millis())?,
+        read_millis: u64::try_from((started.elapsed() - opened).as_millis())?,
+        conversations,
+        events: history.newest + 1 - history.oldest,
+        resident_bytes: resident_bytes()?,
+    })
+}
