@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix::Arbiter;
 use secrecy::SecretString;
 use serde_json::Value;
 use tertulia_core::id::{ConnectionId, UserId};
@@ -37,7 +38,7 @@ impl Tertulia {
             answered(answer)
         };
         let (watch, asking) = ShiftWatch::begin(first, pause, ask);
-        self.pool.place().arbiter().spawn(asking);
+        self.pool.place().arbiter().cloned().unwrap_or_else(Arbiter::current).spawn(asking);
         Ok(watch)
     }
 
