@@ -8,6 +8,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tertulia_actors::{
     StartError, Tertulia,
+    core::session::{FailureReason, Phase},
     engine::{Journal, Retention},
     platform::PlatformSettings,
 };
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     config::{Configuration, Engine},
-    engine::embedded::{EmbeddedStore, OpenError},
+    engine::embedded::{EmbeddedStore, FileLeases, OpenError},
     gateway::{Gateway, GatewayError, State},
 };
 
@@ -40,6 +41,14 @@ pub enum ServiceError {
     /// The system gave no thread for the store's writer.
     #[error("cannot start the writer of the store")]
     Thread(#[source] io::Error),
+    /// A login is in use.
+    #[error("connection {connection}: {reason}")]
+    LoggedInElsewhere {
+        /// The connection's id.
+        connection: String,
+        /// Whose the login is, as far as is known.
+        reason: String,
+    },
     /// The file of `platform.ca_file` could not be read.
     #[error("cannot read the certificate authority in {}", file.display())]
     Authority {
@@ -69,15 +78,15 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: this version cannot do what is described, or the system did not allow it.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
-        let (store, retention) = match &configuration.engine {
-            Engine::Embedded { path, retain_events, retain_days, .. } => {
-                (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days))
-            }
-            Engine::Nats { .. } => return Err(ServiceError::UnsupportedEngine),
+        let Engine::Embedded { path, leases, retain_events, retain_days } = &configuration.engine else {
+            return Err(ServiceError::UnsupportedEngine);
         };
+        let (store, retention) = (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days));
+        let leases = FileLeases::new(leases.clone().unwrap_or_else(FileLeases::default_directory));
         let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;
         let settings = supervision::settings(&configuration.supervision);
-        let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal).supervision(settings);
+        let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
+        builder = builder.leases(Arc::new(leases)).supervision(settings);
         for described in configuration.connections.iter().map(connection::describe) {
             builder = match described? {
                 Described::Socket(settings) => builder.connection(*settings),
@@ -88,6 +97,21 @@ impl Service {
         let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens);
         let gateway = Gateway::start(state, configuration.gateway.listen)?;
         Ok(Self { tertulia, gateway })
+    }
+
+    /// Waits until each connection has the right to log in, which takes no longer than asking for it.
+    ///
+    /// # Errors
+    /// [`ServiceError::LoggedInElsewhere`]: one of them is another process's, or another connection's of this one.
+    pub async fn claimed(&self) -> Result<(), ServiceError> {
+        for connection in self.tertulia.connections() {
+            let Some(status) = self.tertulia.begun(&connection).await else { continue };
+            if status.state == Phase::Failed(FailureReason::LoggedInElsewhere) {
+                let (connection, reason) = (connection.to_string(), status.last_error.unwrap_or_default());
+                return Err(ServiceError::LoggedInElsewhere { connection, reason });
+            }
+        }
+        Ok(())
     }
 
     /// The connections and conversations.

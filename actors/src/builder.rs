@@ -9,7 +9,7 @@ use crate::{
     connection::{ConnectionSettings, Surroundings},
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::Journal,
+    engine::{Journal, Leases, ProcessLeases},
     fleet::{Fleet, Registry},
     intake::IntakeSettings,
     metrics::Metrics,
@@ -28,6 +28,7 @@ pub struct Builder {
     connections: Vec<ConnectionSettings>,
     intakes: Vec<IntakeSettings>,
     journal: Option<Arc<Journal>>,
+    leases: Option<Arc<dyn Leases>>,
     supervision: SupervisionSettings,
 }
 
@@ -89,6 +90,14 @@ impl Builder {
         self
     }
 
+    /// Who may log in, where other processes may use the same logins. Otherwise only the connections of this one are
+    /// kept from each other.
+    #[must_use]
+    pub fn leases(mut self, leases: Arc<dyn Leases>) -> Self {
+        self.leases = Some(leases);
+        self
+    }
+
     /// How actors are restarted and given up, and how much is kept of what could not be handled.
     #[must_use]
     pub fn supervision(mut self, settings: SupervisionSettings) -> Self {
@@ -111,6 +120,7 @@ impl Builder {
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
             dead_letters: Arc::new(DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics))),
+            leases: self.leases.unwrap_or_else(|| Arc::new(ProcessLeases::default())),
             metrics,
             supervision,
         };

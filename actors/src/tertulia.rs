@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Addr, Arbiter, ArbiterHandle};
 use tertulia_core::{
     id::{ConnectionId, ConversationId, RingId},
+    session::Phase,
     ums::{AgentState, ConversationRequest},
 };
 use tokio::{
@@ -157,6 +158,14 @@ impl Tertulia {
     #[must_use]
     pub fn status(&self, connection: &ConnectionId) -> Option<ConnectionStatus> {
         self.registry.get(connection).map(|member| member.status.borrow().clone())
+    }
+
+    /// How a connection is doing once it has begun: with what an earlier life of the process left, and the right to log
+    /// in, or without it.
+    pub async fn begun(&self, connection: &ConnectionId) -> Option<ConnectionStatus> {
+        let mut status = self.registry.get(connection)?.status.subscribe();
+        let begun = status.wait_for(|status| status.state != Phase::Idle).await;
+        begun.ok().map(|status| status.clone())
     }
 
     /// Waits until a connection is ready.

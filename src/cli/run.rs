@@ -44,6 +44,7 @@ pub(super) fn execute(options: &RunOptions) -> anyhow::Result<ExitCode> {
 async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
     let service = Service::start(configuration)?;
+    service.claimed().await?;
     let gateway = service.gateway().address();
     tracing::info!(%gateway, connections = configuration.connections.len(), "running");
 

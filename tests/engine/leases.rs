@@ -11,7 +11,7 @@ use tertulia_actors::{
 use crate::child::{self, Child};
 
 fn login(account: &str, user: &str) -> LoginName {
-    LoginName { account: AccountId::from(account), user: user.to_owned() }
+    LoginName { platform: "https://platform.test".to_owned(), account: AccountId::from(account), user: user.to_owned() }
 }
 
 fn bot() -> LoginName {

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     conversation::{Door, Upstream, remembered},
     dead_letters::DeadLetters,
+    engine::{Lease, Leases},
     metrics::Metrics,
     platform::{Platform, PlatformClient},
     subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
@@ -54,6 +55,8 @@ pub struct Surroundings {
     pub notifications: Arc<NotificationTable>,
     /// Who can be reached.
     pub directory: Arc<Directory>,
+    /// Who may log in.
+    pub leases: Arc<dyn Leases>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How actors are restarted and given up.
@@ -114,6 +117,8 @@ pub struct Connection {
     ready: bool,
     /// Whether the conversations of an earlier life are here.
     restored: bool,
+    /// The right to log in, where the login has a name by which it can be had.
+    pub(super) lease: Option<Lease>,
 }
 
 impl Connection {
@@ -162,6 +167,7 @@ impl Connection {
             resume: None,
             ready: false,
             restored: false,
+            lease: None,
         }
     }
 
@@ -299,6 +305,7 @@ impl Connection {
         self.fail_creations();
         self.fail_step_up();
         self.children.tell_failed();
+        self.lease = None;
         self.publish(EventData::Failed { reason });
     }
 
@@ -331,14 +338,14 @@ impl Actor for Connection {
         self.client.get_or_insert_with(|| PlatformClient::new(Arc::clone(platform), account.clone()));
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
         if self.restored {
-            return self.feed(Input::Start, ctx);
+            return self.claim(ctx);
         }
         let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, connection, ctx| {
             connection.restored = true;
             connection.restore(conversations, ctx);
-            connection.feed(Input::Start, ctx);
+            connection.claim(ctx);
         }));
     }
 }

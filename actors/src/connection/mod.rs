@@ -10,6 +10,7 @@ mod children;
 mod creation;
 mod escalation;
 mod frames;
+mod lease;
 mod login;
 mod lookup;
 mod messages;

@@ -1,14 +1,20 @@
 //! The port to what decides who may log in: the platform allows one session a user, so one process at a time (U11).
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use tertulia_core::id::AccountId;
 use tokio_util::sync::CancellationToken;
 
 /// Whose session a lease is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoginName {
+    /// The platform, by the address of its discovery service.
+    pub platform: String,
     /// The account.
     pub account: AccountId,
     /// The user as they log in; never a secret.
@@ -68,4 +74,66 @@ pub enum LeaseError {
 pub trait Leases: Send + Sync + 'static {
     /// Takes the right to log in, at once or not at all.
     fn acquire(&self, login: LoginName) -> BoxFuture<'_, Result<Lease, LeaseError>>;
+}
+
+/// Leases among the connections of this process only.
+#[derive(Clone, Debug, Default)]
+pub struct ProcessLeases(Arc<Mutex<HashMap<LoginName, Taken>>>);
+
+/// How often a login was taken, and whether it is now.
+#[derive(Debug, Default)]
+struct Taken {
+    times: u64,
+    now: bool,
+}
+
+/// Gives a login back.
+struct Hold {
+    leases: ProcessLeases,
+    login: LoginName,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut logins = self.leases.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = logins.get_mut(&self.login) {
+            taken.now = false;
+        }
+    }
+}
+
+impl ProcessLeases {
+    fn take(&self, login: LoginName) -> Result<Lease, LeaseError> {
+        let mut logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = logins.entry(login.clone()).or_default();
+        if taken.now {
+            return Err(LeaseError::Held { login, holder: "another connection of this process".to_owned() });
+        }
+        (taken.times, taken.now) = (taken.times + 1, true);
+        let hold = Hold { leases: self.clone(), login: login.clone() };
+        Ok(Lease { login, token: FencingToken(taken.times), lost: CancellationToken::new(), hold: Box::new(hold) })
+    }
+}
+
+impl Leases for ProcessLeases {
+    fn acquire(&self, login: LoginName) -> BoxFuture<'_, Result<Lease, LeaseError>> {
+        let taken = self.take(login);
+        async move { taken }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_login_is_lent_once_at_a_time_and_its_number_grows() {
+        let leases = ProcessLeases::default();
+        let login = |user: &str| LoginName { platform: "p".into(), account: "1".into(), user: user.to_owned() };
+        let first = leases.acquire(login("bot1")).await.unwrap();
+        assert!(matches!(leases.acquire(login("bot1")).await, Err(LeaseError::Held { .. })));
+        assert_eq!(leases.acquire(login("bot2")).await.unwrap().token, FencingToken(1));
+        drop(first);
+        assert_eq!(leases.acquire(login("bot1")).await.unwrap().token, FencingToken(2));
+    }
 }

@@ -18,7 +18,7 @@ mod window;
 pub use housekeeping::keep_house;
 pub use journal::{Journal, Loggable, Retention, Step, Then};
 pub use key::RecordKey;
-pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName};
+pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName, ProcessLeases};
 pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
 pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};

@@ -146,7 +146,7 @@ impl Note {
 }
 
 fn file_name(login: &LoginName) -> String {
-    let digest = Sha256::digest(RecordKey::of(&[login.account.as_str(), &login.user]).as_bytes());
+    let digest = Sha256::digest(RecordKey::of(&[&login.platform, login.account.as_str(), &login.user]).as_bytes());
     let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{name}.lease")
 }

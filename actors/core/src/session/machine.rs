@@ -203,12 +203,12 @@ impl Session {
 
     fn given_up(&mut self, reason: FailureReason, step: &mut Step<'_>) {
         match self.phase {
-            Phase::Idle | Phase::Stopping | Phase::Stopped | Phase::Failed(_) => return,
+            Phase::Stopping | Phase::Stopped | Phase::Failed(_) => return,
             Phase::Verifying | Phase::Resuming | Phase::Ready => {
                 self.close_abandoned(DisconnectReason::Distrusted, step);
             }
             Phase::Connecting => step.put(Output::CloseSocket { code: ABANDONED }),
-            Phase::LoggingIn | Phase::WaitingToLogIn | Phase::WaitingToReconnect => {}
+            Phase::Idle | Phase::LoggingIn | Phase::WaitingToLogIn | Phase::WaitingToReconnect => {}
         }
         self.fail(reason, step);
     }

@@ -115,6 +115,12 @@ pub enum FailureReason {
     /// The platform refused the credentials.
     #[error("the platform refused the credentials")]
     CredentialsRefused,
+    /// Another connection has the login, here or in another process.
+    #[error("the user is logged in elsewhere")]
+    LoggedInElsewhere,
+    /// The right to log in was lost.
+    #[error("the right to log in was lost")]
+    LeaseLost,
     /// Its actor panicked more often than is allowed.
     #[error("the connection panicked too often")]
     Panicked,
