@@ -6,6 +6,7 @@
 
 mod connection;
 mod document;
+mod drain;
 mod engine;
 mod environment;
 mod field;
@@ -21,6 +22,7 @@ mod tests;
 use std::{fs, io, path::Path, path::PathBuf};
 
 pub use connection::{AgentState, Agents, Connection, Rings, Role, Stage, Subscription};
+pub use drain::Drain;
 pub use engine::Engine;
 pub use environment::Environment;
 pub use gateway::{Gateway, Scope, Token};
@@ -48,6 +50,8 @@ pub struct Configuration {
     pub gateway: Gateway,
     /// How often what fails is started again, and when it is given up.
     pub supervision: Supervision,
+    /// How it ends.
+    pub drain: Drain,
 }
 
 /// Why there is no configuration.
@@ -98,11 +102,12 @@ impl Configuration {
         let engine = Engine::read(sections.field("engine"));
         let gateway = Gateway::read(sections.field("gateway"));
         let supervision = Supervision::read(sections.field("supervision"));
+        let drain = Drain::read(sections.field("drain"));
         sections.finish();
 
         match (reading.into_problems(), platform, engine, gateway) {
             (problems, Some(platform), Some(engine), Some(gateway)) if problems.is_empty() => {
-                Ok(Self { platform, connections, engine, gateway, supervision })
+                Ok(Self { platform, connections, engine, gateway, supervision, drain })
             }
             (problems, ..) => Err(problems),
         }

@@ -232,3 +232,49 @@ fn what_cannot_be_run_ends_with_1_and_says_why() {
         assert!(output.stdout.is_empty());
     }
 }
+
+/// TK-6, U11: nobody throws another process out; whoever comes second ends at once and says why.
+#[test]
+fn a_second_process_with_the_same_data_or_the_same_login_ends_at_once() {
+    let emulator = emulator();
+    let (directory, file) = configuration(&emulator, BOT);
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+
+    let second = |file: &str| {
+        let output = command(file).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stderr) = second(&file);
+    assert!(stderr.contains("is in use by process"), "{stderr}");
+    assert_eq!(code, Some(1));
+
+    let elsewhere = directory.path().join("elsewhere");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let data = directory.path().join("data");
+    let text = text.replace(data.to_str().unwrap(), elsewhere.to_str().unwrap());
+    let other = directory.path().join("other.toml");
+    std::fs::write(&other, text).unwrap();
+    let (code, stderr) = second(other.to_str().unwrap());
+    assert!(stderr.contains("bots-1") && stderr.contains("12345678/bot1 is logged in elsewhere"), "{stderr}");
+    assert_eq!(code, Some(1));
+
+    let bot = emulator.sessions().into_iter().find(|session| session.user == "bot1").unwrap();
+    assert_eq!((bot.now, bot.max), (1, 1));
+    process.signal("-TERM");
+    assert_eq!(process.ended().code(), Some(0));
+}
+
+/// Promise 5: what is told to end in time does, whatever still waits.
+#[test]
+fn a_drain_takes_no_longer_than_the_configuration_allows() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nwithin = \"1s\"\n"));
+    let process = Process::start(&file);
+    // Never finished by its caller.
+    let _begun = process.begin_post("/v1/conversations/any/messages");
+    process.signal("-TERM");
+    process.logged("draining; another signal ends it at once");
+    process.logged("stopped");
+    assert_eq!(process.ended().code(), Some(0));
+}

@@ -114,12 +114,15 @@ impl Builder {
         let metrics = Arc::new(Metrics::default());
         metrics.show(&self.supervision);
         let supervision = Arc::new(self.supervision);
+        let journal = self.journal.unwrap_or_else(Journal::forgetful);
+        let dead_letters = DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics), Arc::clone(&journal));
+        dead_letters.restore()?;
         let around = Surroundings {
             platform: Platform::new(self.platform)?,
-            routing: RoutingTable::new(self.journal.unwrap_or_else(Journal::forgetful), Arc::clone(&metrics)),
+            routing: RoutingTable::new(journal, Arc::clone(&metrics)),
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
-            dead_letters: Arc::new(DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics))),
+            dead_letters: Arc::new(dead_letters),
             leases: self.leases.unwrap_or_else(|| Arc::new(ProcessLeases::default())),
             metrics,
             supervision,

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use tertulia_core::id::{ConnectionId, ConversationId};
 use uuid::Uuid;
 
-use crate::metrics::Metrics;
+use crate::{
+    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
+    metrics::Metrics,
+};
 
 /// Names a dead letter. Ids grow with time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,6 +32,10 @@ impl DeadLetterId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    fn record_key(&self) -> RecordKey {
+        RecordKey::of(&[self.as_str()])
     }
 }
 
@@ -124,12 +131,13 @@ pub(crate) struct Unhandled<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// The newest dead letters of a process, in memory.
+/// The newest dead letters, in memory and, where anything is kept, in the store.
 pub struct DeadLetters {
     limits: DeadLetterLimits,
     held: Mutex<Held>,
     unreadable: DefaultDirectRateLimiter,
     metrics: Arc<Metrics>,
+    journal: Arc<Journal>,
 }
 
 /// By id, which is by time.
@@ -158,9 +166,27 @@ impl DeadLetter {
 }
 
 impl DeadLetters {
-    pub(crate) fn new(limits: DeadLetterLimits, metrics: Arc<Metrics>) -> Self {
+    /// Without any.
+    pub(crate) fn new(limits: DeadLetterLimits, metrics: Arc<Metrics>, journal: Arc<Journal>) -> Self {
         let unreadable = RateLimiter::direct(Quota::per_second(limits.unreadable_per_second));
-        Self { limits, held: Mutex::default(), unreadable, metrics }
+        Self { limits, held: Mutex::default(), unreadable, metrics, journal }
+    }
+
+    /// Takes up those of an earlier life. Blocks for as long as the disk does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn restore(&self) -> Result<(), StoreError> {
+        let Some(store) = self.journal.store() else { return Ok(()) };
+        let records = store.scan(Table::DeadLetters, &RecordKey::of(&[]), None, usize::MAX)?;
+        let mut held = self.lock();
+        for letter in records.iter().filter_map(|record| serde_json::from_slice::<DeadLetter>(&record.value).ok()) {
+            held.bytes += letter.bytes();
+            held.letters.push_back(Arc::new(letter));
+        }
+        self.make_room(&mut held);
+        self.show(&held);
+        Ok(())
     }
 
     /// Keeps what broke an actor: as many as the restart policies allow.
@@ -201,14 +227,27 @@ impl DeadLetters {
             body: kept,
         });
         self.metrics.dead_letters.inc();
+        // Names and values of a letter are always JSON.
+        if let Ok(value) = serde_json::to_vec(&*letter) {
+            self.keep(Change::Put(Table::DeadLetters, Record { key: letter.id.record_key(), value: value.into() }));
+        }
         held.bytes += letter.bytes();
         held.letters.push_back(letter);
-        while held.letters.len() > self.limits.letters || held.bytes > self.limits.bytes {
-            if held.take(0).is_none() {
-                break;
-            }
-        }
+        self.make_room(&mut held);
         self.show(&held);
+    }
+
+    fn make_room(&self, held: &mut Held) {
+        while held.letters.len() > self.limits.letters || held.bytes > self.limits.bytes {
+            let Some(oldest) = held.take(0) else { break };
+            self.keep(Change::Remove(Table::DeadLetters, oldest.id.record_key()));
+        }
+    }
+
+    fn keep(&self, change: Change) {
+        if self.journal.keeps() {
+            self.journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
+        }
     }
 
     /// The letters after `after`, oldest first, at most `limit` of them.
@@ -230,6 +269,9 @@ impl DeadLetters {
     pub fn remove(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
         let mut held = self.lock();
         let letter = held.position(id).and_then(|position| held.take(position));
+        if letter.is_some() {
+            self.keep(Change::Remove(Table::DeadLetters, id.record_key()));
+        }
         self.show(&held);
         letter
     }
@@ -277,10 +319,13 @@ mod base64_text {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
+    use crate::engine::{MemoryStore, Retention, Store};
 
     fn letters(limits: DeadLetterLimits) -> DeadLetters {
-        DeadLetters::new(limits, Arc::default())
+        DeadLetters::new(limits, Arc::default(), Journal::forgetful())
     }
 
     fn put(letters: &DeadLetters, body: &[u8]) {
@@ -352,5 +397,25 @@ mod tests {
         let letter = letters.list(None, 1).remove(0);
         let text = serde_json::to_string(&*letter).unwrap();
         assert_eq!(serde_json::from_str::<DeadLetter>(&text).unwrap(), *letter);
+    }
+
+    #[tokio::test]
+    async fn letters_outlive_the_process_those_that_were_removed_or_pushed_out_do_not() {
+        let store = Arc::new(MemoryStore::new(NonZeroUsize::MIN));
+        let limits = DeadLetterLimits { letters: 2, ..DeadLetterLimits::default() };
+        let life = || {
+            let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+            let letters = DeadLetters::new(limits, Arc::default(), Arc::clone(&journal));
+            letters.restore().unwrap();
+            (letters, journal)
+        };
+        let (letters, journal) = life();
+        [b"1", b"2", b"3"].iter().for_each(|body| put(&letters, *body));
+        letters.remove(&letters.list(None, 1)[0].id);
+        assert!(journal.settled().await);
+        let (again, _) = life();
+        assert_eq!(bodies(&again), [b"3"]);
+        assert_eq!(again.list(None, 1), letters.list(None, 1));
+        assert_eq!(again.metrics.dead_letters_held.get(), 1);
     }
 }

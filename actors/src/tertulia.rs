@@ -26,7 +26,7 @@ use crate::{
         SetAgentState, Surroundings,
     },
     conversation::ConversationHandle,
-    engine::Journal,
+    engine::{Journal, StoreError},
     fleet::{AddError, Address, Begin, Drain, Fleet, Grounds, Registry},
     intake::{Desk, IntakeSettings},
     metrics::Metrics,
@@ -49,6 +49,9 @@ pub enum StartError {
     /// An authority cannot be trusted.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What an earlier life of the process left cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The arbiters could not be started.
     #[error(transparent)]
     Arbiters(#[from] PoolError),

@@ -4,7 +4,6 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -14,9 +13,6 @@ use crate::{
     config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
     service::Service,
 };
-
-/// How long ending may take: what orchestrators usually allow before they kill.
-const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -49,9 +45,10 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     tracing::info!(%gateway, connections = configuration.connections.len(), "running");
 
     interrupt.received().await;
-    tracing::info!(within = ?DRAIN_WITHIN, "draining; another signal ends it at once");
+    let within = configuration.drain.within;
+    tracing::info!(?within, "draining; another signal ends it at once");
     tokio::select! {
-        () = service.stop(DRAIN_WITHIN) => {
+        () = service.stop(within) => {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }

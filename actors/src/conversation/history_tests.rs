@@ -62,7 +62,11 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         parent: desk.clone().recipient(),
         policy: Arc::default(),
         directory: Arc::default(),
-        dead_letters: Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics))),
+        dead_letters: Arc::new(DeadLetters::new(
+            DeadLetterLimits::default(),
+            Arc::clone(&metrics),
+            Journal::forgetful(),
+        )),
         drill: None,
         requests: desk.clone().recipient(),
         client: None,

@@ -89,8 +89,10 @@ pub struct Journal {
     reading: Arc<Semaphore>,
 }
 
-pub(super) struct Shared {
-    pub(super) store: Option<Arc<dyn Store>>,
+struct Shared {
+    keeps: bool,
+    /// Let go of when the journal is closed, whoever still holds the journal: the store is then free for others.
+    store: Mutex<Option<Arc<dyn Store>>>,
     epoch: Arc<str>,
     queue: Mutex<Queue>,
     /// Something waits, or nothing more will come.
@@ -98,8 +100,8 @@ pub(super) struct Shared {
     /// There is room again.
     drained: Condvar,
     /// The newest event that is durable.
-    pub(super) committed: watch::Sender<u64>,
-    pub(super) window: Window,
+    committed: watch::Sender<u64>,
+    window: Window,
     healthy: AtomicBool,
     retention: Retention,
 }
@@ -136,7 +138,8 @@ impl Journal {
     fn over(store: Option<Arc<dyn Store>>, epoch: Arc<str>, newest: u64, retention: Retention) -> Arc<Self> {
         Arc::new(Self {
             shared: Arc::new(Shared {
-                store,
+                keeps: store.is_some(),
+                store: Mutex::new(store),
                 epoch,
                 queue: Mutex::new(Queue { next: newest + 1, waiting: Vec::new(), committing: false, closed: false }),
                 filled: Condvar::new(),
@@ -157,10 +160,15 @@ impl Journal {
         &self.shared.epoch
     }
 
+    /// The store itself, for what may block.
+    pub(crate) fn store(&self) -> Option<Arc<dyn Store>> {
+        self.shared.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether anything is kept.
     #[must_use]
     pub fn keeps(&self) -> bool {
-        self.shared.store.is_some()
+        self.shared.keeps
     }
 
     /// How much is kept.
@@ -231,7 +239,7 @@ impl Journal {
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let failed = |reason: &dyn fmt::Display| StoreError::new("read", reason);
-        let store = self.shared.store.clone().ok_or_else(|| failed(&"nothing is kept"))?;
+        let store = self.store().ok_or_else(|| failed(&"nothing is kept, or it was closed"))?;
         let _turn = self.reading.acquire().await.map_err(|error| failed(&error))?;
         tokio::task::spawn_blocking(move || read(&*store)).await.map_err(|error| failed(&error))?
     }
@@ -252,7 +260,7 @@ impl Journal {
         &self.shared.window
     }
 
-    /// Commits what waits and takes nothing more. Blocks for as long as that takes.
+    /// Commits what waits, takes nothing more, and lets go of the store. Blocks for as long as that takes.
     pub fn close(&self) {
         self.shared.queue().closed = true;
         self.shared.filled.notify_all();
@@ -261,6 +269,7 @@ impl Journal {
         if let Some(Err(_)) = writer.map(JoinHandle::join) {
             tracing::error!("the journal's writer panicked");
         }
+        self.shared.store.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

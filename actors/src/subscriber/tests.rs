@@ -34,7 +34,11 @@ impl Table {
         let metrics = Arc::new(Metrics::default());
         Self {
             routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
-            dead_letters: Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics))),
+            dead_letters: Arc::new(DeadLetters::new(
+                DeadLetterLimits::default(),
+                Arc::clone(&metrics),
+                Journal::forgetful(),
+            )),
             metrics,
             origin: Arc::new(Origin { account: "12345678".into(), connection: "bots-1".into() }),
             conversation: "c1".into(),

@@ -12,6 +12,7 @@ fn nearly_a_line() -> impl Strategy<Value = String> {
         "[gateway]",
         "[engine]",
         "[supervision]",
+        "[drain]",
         "systemic.failures",
         "conversation.within",
         "id",
