@@ -1,4 +1,5 @@
-//! `tertulia-bench`: the load run, the platform stand-in it runs against in a process of its own, the store, and chaos.
+//! `tertulia-bench`: the load run, the platform stand-in it runs against in a process of its own, the store, chaos, and the
+//! soak.
 
 mod chaos;
 mod load;
@@ -6,6 +7,7 @@ mod machine;
 mod platform;
 mod process;
 mod report;
+mod soak;
 mod store;
 
 use std::process::{self as system, ExitCode, Stdio};
@@ -45,6 +47,8 @@ enum Command {
         #[command(flatten)]
         plan: store::Plan,
     },
+    /// Hold a fleet of bots under steady traffic; report memory over time, and how quickly messages are answered
+    Soak(soak::SoakOptions),
     /// Print what the results depend on: machine, compiler and commit
     Machine,
     /// One run, printed as JSON
@@ -95,6 +99,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Chaos(options) => return actix_rt::System::new().block_on(chaos::run(&options)),
         Command::Store { plan } => store::run(&plan)?,
         Command::StorePart { part } => store::measure(part)?,
+        Command::Soak(options) => return actix_rt::System::new().block_on(soak::run(&options)),
         Command::Machine => println!("{}", Machine::here()),
         Command::Run { conversations, pressure } => {
             let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;

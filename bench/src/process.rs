@@ -1,4 +1,4 @@
-//! What this process uses: memory and processor time, as Linux tells.
+//! What a process uses: memory and processor time, as Linux tells.
 
 use std::{fs, time::Duration};
 
@@ -6,7 +6,12 @@ use anyhow::Context as _;
 
 /// Memory of this process that is in RAM, in bytes.
 pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    resident_bytes_of(std::process::id())
+}
+
+/// Memory of a process that is in RAM, in bytes.
+pub(crate) fn resident_bytes_of(process: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kibibytes * 1024)

@@ -1,12 +1,12 @@
 //! Chaos: the real service on a platform that misbehaves, killed again and again, and the proof that nothing was lost
 //! and nothing was done twice.
 
-mod bot;
-mod oracle;
-mod plan;
-mod service;
-mod stream;
-mod trial;
+pub(crate) mod bot;
+pub(crate) mod oracle;
+pub(crate) mod plan;
+pub(crate) mod service;
+pub(crate) mod stream;
+pub(crate) mod trial;
 
 use std::{
     fs,
@@ -113,7 +113,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Builds the service beside this program.
-fn build() -> anyhow::Result<PathBuf> {
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let directory = own.parent().context("this program is nowhere")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

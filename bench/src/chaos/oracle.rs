@@ -123,7 +123,7 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Out
 }
 
 /// Each consumer's message has one reply in the ledger, where its sender was told (promises 4 and 5).
-fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
+pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
     let mut published: HashMap<(&str, &str, String), Vec<u64>> = HashMap::new();
     let content = ledger.iter().filter(|entry| entry.kind == "ContentEvent");
     let (consumers, agents): (Vec<_>, Vec<_>) = content.partition(|entry| entry.role == "CONSUMER");

@@ -80,6 +80,7 @@ impl Service {
             .arg(&self.configuration)
             .env_clear()
             .env("BOT_PASSWORD", "secret")
+            .envs(std::env::var_os("RUST_LOG").map(|levels| ("RUST_LOG", levels)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -113,6 +114,11 @@ impl Service {
         let listening = timeout(Duration::from_secs(60), address.wait_for(Option::is_some)).await;
         let address = listening.context("the service does not listen")??.clone();
         address.context("the service does not listen")
+    }
+
+    /// Its process, while there is one.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
     }
 
     /// Waits for an end that nobody asked for.

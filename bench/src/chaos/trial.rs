@@ -166,7 +166,7 @@ async fn answered(emulator: &Emulator, service: &mut Service, notes: &Notes) -> 
 }
 
 /// The newest place of the log.
-async fn newest(address: &str) -> anyhow::Result<Cursor> {
+pub(crate) async fn newest(address: &str) -> anyhow::Result<Cursor> {
     let mut stream = EventStream::open(address, "/v1/events", None).await?;
     loop {
         if let Some(id) = stream.next().await?.id {

@@ -1,0 +1,240 @@
+//! The soak: a fleet of bots under the traffic of a working day (W1 and its conversations' beginnings and ends), held for
+//! minutes, to see whether memory stays where it is and answers stay quick.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    process::ExitCode,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use tertulia_emulator::{Emulator, EmulatorConfig, LedgerEntry};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::{
+    chaos::{
+        self,
+        bot::{self, Notes},
+        oracle,
+        plan::Signal,
+        service::Service,
+        trial::newest,
+    },
+    machine::Machine,
+    process::resident_bytes_of,
+    report::Latency,
+};
+
+/// How often memory is looked at.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+/// How often consumers have their turn.
+const TURN: Duration = Duration::from_millis(20);
+/// Messages of one consumer; then the conversation ends and another begins.
+const MESSAGES: u32 = 12;
+/// The part of the samples at the beginning that tells of warming up, not of growing: one in so many.
+const WARM_UP: usize = 4;
+/// How long the last messages may take to be answered.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long, and how much at a time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tertulia-bench soak --minutes 10")]
+pub(crate) struct SoakOptions {
+    /// Minutes of traffic
+    #[arg(long, value_name = "M", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: u64,
+    /// Bot connections
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    bots: u32,
+    /// Conversations at a time
+    #[arg(long, value_name = "N", default_value_t = 2_500, value_parser = clap::value_parser!(u32).range(1..))]
+    conversations: u32,
+    /// Consumers' messages a minute in each conversation
+    #[arg(long, value_name = "R", default_value_t = 1.5)]
+    rate: f64,
+    /// The service to test, instead of one built now
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a soak found out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Soak {
+    machine: Machine,
+    minutes: u64,
+    bots: u32,
+    conversations: u32,
+    messages: u64,
+    /// Conversations that ended and were followed by others.
+    ended: u64,
+    /// The service's memory at the end.
+    resident_bytes: u64,
+    /// Its growth once it was warm, fitted over all samples since.
+    kibibytes_per_minute: f64,
+    /// From a consumer's message in the platform to the bot's answer there, in microseconds, over the service, its log,
+    /// the event stream, the bot and its command; the platform's clock has steps of a millisecond.
+    message_to_answer: Latency,
+    /// What was not answered once.
+    violations: Vec<String>,
+}
+
+/// Runs a soak. Fails if a message was not answered exactly once.
+pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => chaos::build()?,
+    };
+    let directory = tempfile::Builder::new().prefix("tertulia-soak-").tempdir()?;
+    let agents = usize::try_from(options.bots)?;
+    let emulator = Emulator::start(EmulatorConfig { agents, ..EmulatorConfig::default() })?;
+    let mut service = Service::new(&binary, directory.path(), &emulator, options.bots)?;
+    service.start().await?;
+    let start = newest(&service.listening().await?).await?;
+    let notes = Rc::new(Notes::default());
+    let bot = actix_rt::spawn(bot::run(service.address(), start, Rc::clone(&notes)));
+    let held = hold(options, &emulator, &mut service).await?;
+    let deadline = Instant::now() + ANSWERED_WITHIN;
+    while (notes.done() as u64) < emulator.summary().consumer_messages && Instant::now() < deadline {
+        sleep(TURN).await;
+    }
+    bot.abort();
+    service.end(Signal::Terminate).await?;
+
+    let ledger: Vec<LedgerEntry> = emulator.ledger().iter().collect();
+    let mut violations = Vec::new();
+    oracle::replies(&ledger, &notes.answers.borrow(), &mut violations);
+    let soak = Soak {
+        machine: Machine::here(),
+        minutes: options.minutes,
+        bots: options.bots,
+        conversations: options.conversations,
+        messages: emulator.summary().consumer_messages,
+        ended: held.ended,
+        resident_bytes: held.samples.last().map_or(0, |(_, bytes)| *bytes),
+        kibibytes_per_minute: slope(&held.samples[held.samples.len() / WARM_UP..]) * 60.0 / 1_024.0,
+        message_to_answer: Latency::of(&latencies(&ledger)?),
+        violations,
+    };
+    if options.json {
+        println!("{}", serde_json::to_string(&soak)?);
+    } else {
+        soak.print();
+    }
+    Ok(if soak.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Default)]
+struct Held {
+    /// Seconds since the beginning, and bytes.
+    samples: Vec<(f64, u64)>,
+    ended: u64,
+}
+
+/// Lets consumers speak for as long as the soak is, and looks at the service's memory.
+async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service) -> anyhow::Result<Held> {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(options.minutes * 60);
+    let per_second = f64::from(options.conversations) * options.rate / 60.0;
+    let mut open: Vec<(String, u32)> = Vec::new();
+    let (mut said, mut place, mut held) = (0_u64, 0, Held::default());
+    let mut turns = interval(TURN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut sampled = begun;
+    while Instant::now() < until {
+        tokio::select! {
+            _ = turns.tick() => {}
+            status = service.fell() => anyhow::bail!("the service ended by itself with {}", status?),
+        }
+        let due = (begun.elapsed().as_secs_f64() * per_second) as u64;
+        while said < due {
+            if open.len() < usize::try_from(options.conversations)? {
+                open.push((emulator.create_conversation(None, None), 0));
+                place = open.len() - 1;
+            } else {
+                place = (place + 1) % open.len();
+            }
+            let (conversation, messages) = &mut open[place];
+            if *messages == MESSAGES {
+                emulator.close_conversation(conversation)?;
+                (*conversation, *messages) = (emulator.create_conversation(None, None), 0);
+                held.ended += 1;
+            }
+            emulator.say(conversation, "Good morning, I have a question about my last order.")?;
+            *messages += 1;
+            said += 1;
+        }
+        if sampled.elapsed() >= SAMPLE_EVERY {
+            sampled = Instant::now();
+            let id = service.id().context("the service is not there")?;
+            held.samples.push((begun.elapsed().as_secs_f64(), resident_bytes_of(id)?));
+            if !options.json && held.samples.len() % 12 == 0 {
+                let bytes = held.samples.last().map_or(0, |(_, bytes)| *bytes);
+                println!("{:>4} min: {said} messages, {} KiB", held.samples.len() / 12, bytes / 1_024);
+            }
+        }
+    }
+    Ok(held)
+}
+
+/// The time from each consumer's message to its answer, in microseconds.
+fn latencies(ledger: &[LedgerEntry]) -> anyhow::Result<Histogram<u64>> {
+    let mut latencies = Histogram::new(3)?;
+    let said: HashMap<(&str, String), u64> = ledger
+        .iter()
+        .filter(|entry| entry.role == "CONSUMER")
+        .map(|entry| ((entry.conversation.as_str(), bot::reply(entry.sequence)), entry.time))
+        .collect();
+    for answer in ledger.iter().filter(|entry| entry.role != "CONSUMER") {
+        let text = answer.text.clone().unwrap_or_default();
+        if let Some(said) = said.get(&(answer.conversation.as_str(), text)) {
+            latencies.record(answer.time.saturating_sub(*said) * 1_000)?;
+        }
+    }
+    Ok(latencies)
+}
+
+/// By how much the second member grows with the first: the line that fits best by least squares.
+fn slope(samples: &[(f64, u64)]) -> f64 {
+    let count = samples.len().max(1) as f64;
+    let mean_x = samples.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = samples.iter().map(|(_, y)| *y as f64).sum::<f64>() / count;
+    let covariance: f64 = samples.iter().map(|(x, y)| (x - mean_x) * (*y as f64 - mean_y)).sum();
+    let variance: f64 = samples.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    if variance == 0.0 { 0.0 } else { covariance / variance }
+}
+
+impl Soak {
+    fn print(&self) {
+        println!("\n{}\n", self.machine);
+        println!("| bots, conversations | {}, {} |\n| --- | ---: |", self.bots, self.conversations);
+        println!("| messages, each answered | {} |", self.messages);
+        println!("| conversations ended | {} |", self.ended);
+        println!("| memory at the end | {} KiB |", self.resident_bytes / 1_024);
+        println!("| memory slope | {:.0} KiB/min |", self.kibibytes_per_minute);
+        println!("| message to answer p50 / p99 / max | {} |", self.message_to_answer.in_milliseconds());
+        for violation in &self.violations {
+            println!("{violation}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slope_is_that_of_the_line_through_the_samples() {
+        assert_eq!(slope(&[]), 0.0);
+        assert_eq!(slope(&[(1.0, 5)]), 0.0);
+        let line: Vec<(f64, u64)> = (0..10).map(|x| (f64::from(x), 100 + 7 * u64::from(x.unsigned_abs()))).collect();
+        assert!((slope(&line) - 7.0).abs() < 1e-9);
+    }
+}
