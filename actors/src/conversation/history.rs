@@ -298,7 +298,7 @@ impl Conversation {
         }
         let below = stretch.older_than.and_then(|older| older.checked_sub(1));
         self.histories.doubted = None;
-        let reception = self.model.history_exhausted(&stretch.dialog_id, highest.max(below));
+        let reception = self.model.history_exhausted(&stretch.dialog_id, stretch.newer_than, highest.max(below));
         self.take_reception(reception, ctx);
         self.fetch_next(ctx);
     }

@@ -138,13 +138,15 @@ impl MessageOrder {
         missing
     }
 
-    /// Takes the platform's word that it has nothing more up to and including `through`: holes before parked records
-    /// are given up, the records behind them delivered. Returns what is to be asked for now. `None` is the word of an
-    /// answer without an end and without a record: nothing is given up.
+    /// Takes the platform's word that it has nothing more from `from` up to and including `through`: holes before parked
+    /// records are given up, the records behind them delivered. Returns what is to be asked for now. `None` is the word
+    /// of an answer without an end and without a record: nothing is given up.
     ///
+    /// A hole that begins before `from` is not what was asked: its own answer may have been lost with a socket.
     /// Nothing is given up beyond the last parked record: what only was heard of may come still.
     pub(super) fn exhausted(
         &mut self,
+        from: u64,
         through: Option<u64>,
         events: &mut Vec<ConversationEvent>,
         gap: impl Fn(Gap) -> ConversationEvent,
@@ -156,7 +158,7 @@ impl MessageOrder {
         self.asked.retain(|asked| asked.end > answered_to && (is_bounded || asked.end != OPEN_END));
         self.asked.shrink_to_fit();
         while let (Some(through), Some(next), Some((&parked, _))) = (through, self.next, self.parked.first_key_value())
-            && next <= through
+            && (from..=through).contains(&next)
         {
             let last = through.min(parked.saturating_sub(1));
             events.push(gap((next, last)));

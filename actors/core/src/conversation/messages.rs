@@ -66,21 +66,23 @@ impl Conversation {
         Reception { events: vec![event], ..Reception::new(Outcome::Processed) }
     }
 
-    /// Takes the platform's word that it has nothing more of a dialog's history up to and including `through`: each hole
-    /// before a record that waits becomes one [`ConversationEvent::Gap`], and the record is told (promise 2).
+    /// Takes the platform's word that it has nothing more of a dialog's history newer than `newer_than` and up to and
+    /// including `through`: each hole there before a record that waits becomes one [`ConversationEvent::Gap`], and the
+    /// record is told (promise 2). Older holes are not spoken of.
     ///
     /// To be called once per answered [`BackFill`], after its records: with `older_than - 1`, or where that is `None`
     /// with the highest sequence of the answer. Of an answer that is one page of several, pass the highest sequence of
     /// the page, never `older_than - 1`: what the next page brings would be given up. Of an empty answer without end,
     /// pass `None`.
-    pub fn history_exhausted(&mut self, dialog: &DialogId, through: Option<u64>) -> Reception {
+    pub fn history_exhausted(&mut self, dialog: &DialogId, newer_than: Option<u64>, through: Option<u64>) -> Reception {
         let mut reception = Reception::new(Outcome::Processed);
         let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) else {
             return reception;
         };
         let dialog_id = dialog.dialog_id.clone();
         let gap = |(from, to)| ConversationEvent::Gap { dialog_id: dialog_id.clone(), from, to };
-        let missing = dialog.order.exhausted(through, &mut reception.events, gap);
+        let from = newer_than.map_or(0, |newest| newest.saturating_add(1));
+        let missing = dialog.order.exhausted(from, through, &mut reception.events, gap);
         dialog.note_reads(&reception.events);
         reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
         reception

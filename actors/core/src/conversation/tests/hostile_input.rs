@@ -62,7 +62,7 @@ proptest! {
                 record.sequence = Some(sequence);
                 conversation.receive_record(&record, None);
             }
-            conversation.history_exhausted(&main_id(), Some(through));
+            conversation.history_exhausted(&main_id(), None, Some(through));
             prop_assert!(conversation.holes().len() <= 1);
         }
     }
@@ -96,7 +96,7 @@ fn records_of_invented_dialogs_do_not_grow_a_conversation() {
 #[test]
 fn records_beyond_the_park_are_dropped_and_asked_for_later() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     let limit = u64::try_from(PARKED_LIMIT).expect("small");
     let mut asked = Vec::new();
     for sequence in 1..=limit + 10 {
@@ -112,12 +112,12 @@ fn records_beyond_the_park_are_dropped_and_asked_for_later() {
 #[test]
 fn what_the_park_dropped_is_asked_for_when_a_gap_makes_room() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     let limit = u64::try_from(PARKED_LIMIT).expect("small");
     for sequence in 1..=limit + 10 {
         receive(&mut conversation, &content(sequence));
     }
-    let reception = conversation.history_exhausted(&main_id(), Some(0));
+    let reception = conversation.history_exhausted(&main_id(), None, Some(0));
     assert_eq!(reception.events.len(), PARKED_LIMIT + 1);
     assert_eq!(reception.back_fill[0].newer_than, Some(limit));
 }

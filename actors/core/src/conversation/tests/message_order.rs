@@ -18,6 +18,8 @@ enum Step {
     Arrive(prop::sample::Index),
     /// The oldest question is answered.
     Answer,
+    /// A question goes down with its socket.
+    Lose,
 }
 
 /// A platform that has published some records, has lost some of them for good, and owes answers.
@@ -66,7 +68,7 @@ impl Platform {
             delivered.take(receive(conversation, &record(sequence)), &mut self.questions);
         }
         let through = older_than.map(|older_than| older_than - 1).or(given.last().copied());
-        delivered.take(conversation.history_exhausted(&main_id(), through), &mut self.questions);
+        delivered.take(conversation.history_exhausted(&main_id(), newer_than, through), &mut self.questions);
     }
 }
 
@@ -75,6 +77,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Publish),
         3 => any::<prop::sample::Index>().prop_map(Step::Arrive),
         1 => Just(Step::Answer),
+        1 => Just(Step::Lose),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -101,6 +104,7 @@ proptest! {
                 }
                 Step::Arrive(_) => {}
                 Step::Answer => platform.answer(&mut conversation, &mut delivered),
+                Step::Lose => drop(platform.questions.pop_front()),
             }
         }
         while !platform.questions.is_empty() {

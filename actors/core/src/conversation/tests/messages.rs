@@ -92,34 +92,52 @@ fn a_record_of_an_unknown_kind_takes_its_place_silently() {
 #[test]
 fn a_hole_is_asked_for_once_and_delivery_waits_for_it() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     assert_eq!(labels(&receive(&mut conversation, &content(0))), ["message(0)"]);
     let first = receive(&mut conversation, &content(3));
     assert_eq!(first.back_fill.to_vec(), [BackFill { dialog_id: main_id(), newer_than: Some(0), older_than: Some(3) }]);
     assert!(receive(&mut conversation, &content(4)).back_fill.is_empty());
     assert_eq!(labels(&receive(&mut conversation, &content(1))), ["message(1)"]);
     assert_eq!(labels(&receive(&mut conversation, &content(2))), ["message(2)", "message(3)", "message(4)"]);
-    assert!(conversation.history_exhausted(&main_id(), Some(2)).events.is_empty());
+    assert!(conversation.history_exhausted(&main_id(), None, Some(2)).events.is_empty());
 }
 
 /// Promise 2.
 #[test]
 fn what_the_platform_cannot_give_is_one_gap() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     receive(&mut conversation, &content(0));
     receive(&mut conversation, &content(5));
     receive(&mut conversation, &content(3));
-    let reception = conversation.history_exhausted(&main_id(), Some(4));
+    let reception = conversation.history_exhausted(&main_id(), None, Some(4));
     assert_eq!(labels(&reception), ["gap(1..=2)", "message(3)", "gap(4..=4)", "message(5)"]);
     assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(6));
+}
+
+/// Promise 2: the answer to what comes later tells nothing of a hole before it, whose own answer may be lost.
+#[test]
+fn only_what_was_asked_about_is_given_up() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    conversation.history_exhausted(&main_id(), None, None);
+    receive(&mut conversation, &content(0));
+    receive(&mut conversation, &content(3));
+    receive(&mut conversation, &content(6));
+    let reception = conversation.history_exhausted(&main_id(), Some(3), Some(6));
+    assert_eq!(labels(&reception), [""; 0]);
+    let wanted = |newer_than, older_than| BackFill { dialog_id: main_id(), newer_than, older_than };
+    assert!(reception.back_fill.contains(&wanted(Some(0), Some(3))));
+    let reception = conversation.history_exhausted(&main_id(), Some(0), Some(2));
+    assert_eq!(labels(&reception), ["gap(1..=2)", "message(3)"]);
+    let reception = conversation.history_exhausted(&main_id(), Some(3), Some(5));
+    assert_eq!(labels(&reception), ["gap(4..=5)", "message(6)"]);
 }
 
 /// CV-N6.16 and MS-5: the newest content shows that something is missing; the full record is delivered.
 #[test]
 fn the_newest_content_of_a_state_reveals_a_hole() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     let state = |time| state(Dialect::Brand, time, "C:carol").with_top("lastContentEventNotification", content(2));
     let reception = conversation.receive_state(&state(20).text()).expect("a state");
     assert_eq!(labels(&reception), [""; 0]);
@@ -136,10 +154,10 @@ fn the_newest_content_of_a_state_reveals_a_hole() {
 #[test]
 fn newest_content_that_the_platform_does_not_give_yet_is_neither_a_gap_nor_asked_for_in_a_loop() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     let told = state(Dialect::Brand, 20, "C:carol").with_top("lastContentEventNotification", content(0));
     assert_eq!(conversation.receive_state(&told.text()).expect("a state").back_fill.len(), 1);
-    let reception = conversation.history_exhausted(&main_id(), None);
+    let reception = conversation.history_exhausted(&main_id(), None, None);
     assert!(reception.events.is_empty() && reception.back_fill.is_empty());
     assert_eq!(labels(&receive(&mut conversation, &content(0))), ["message(0)"]);
 }
@@ -154,7 +172,7 @@ fn the_newest_content_of_a_first_state_is_part_of_the_history_asked_for() {
 #[test]
 fn a_consumer_is_not_asked_to_fetch_the_newest_content() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol"));
-    conversation.history_exhausted(&main_id(), None);
+    conversation.history_exhausted(&main_id(), None, None);
     let told = state(Dialect::Consumer, 20, "C:carol").with_top("lastContentEventNotification", content(5));
     assert!(conversation.receive_state(&told.text()).expect("a state").back_fill.is_empty());
 }
@@ -297,7 +315,7 @@ fn after_a_reconnect_every_open_dialog_is_asked_for_from_its_next_message_on() {
 fn an_empty_history_gives_up_nothing_that_is_still_on_its_way() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
     receive(&mut conversation, &content(1));
-    let reception = conversation.history_exhausted(&main_id(), None);
+    let reception = conversation.history_exhausted(&main_id(), None, None);
     assert!(reception.events.is_empty());
     assert_eq!(receive(&mut conversation, &content(0)).events.len(), 2);
 }
