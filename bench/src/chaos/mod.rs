@@ -45,7 +45,7 @@ pub(crate) struct ChaosOptions {
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// Where the evidence of failed trials is kept
-    #[arg(long, value_name = "DIR", default_value = "chaos-evidence")]
+    #[arg(long, value_name = "DIR", default_value = "target/chaos-evidence")]
     evidence: PathBuf,
     /// Print one JSON object for each trial instead of lines and a table
     #[arg(long)]
