@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use tertulia_actors::{
-    Tertulia,
+    Builder, Tertulia,
     connection::ConnectionSettings,
     conversation::ConversationHandle,
     core::{conversation::ConversationEvent, id::ConnectionId, ums::ParticipantRole},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Conversations that one bot may hold, as the platform has it.
-const CONVERSATIONS_PER_BOT: u32 = 1_000;
+pub(crate) const CONVERSATIONS_PER_BOT: u32 = 1_000;
 /// Conversations opened a second.
 const OPENINGS: u32 = 2_000;
 /// Messages at full speed: so many that the steps of the processor's clock do not count, and that everybody has a turn,
@@ -103,11 +103,18 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
     Ok(run)
 }
 
-fn bots_of(count: u32) -> impl Iterator<Item = ConnectionId> {
+pub(crate) fn bots_of(count: u32) -> impl Iterator<Item = ConnectionId> {
     (1..=count).map(|number| ConnectionId::from(format!("bot{number}")))
 }
 
 fn start(ready: &Ready, bots: u32) -> anyhow::Result<Tertulia> {
+    let tertulia = system(ready)?.start()?;
+    connect(&tertulia, ready, bots)?;
+    Ok(tertulia)
+}
+
+/// A system for the stand-in, without connections.
+pub(crate) fn system(ready: &Ready) -> anyhow::Result<Builder> {
     let pace = NonZeroU32::new(200).unwrap_or(NonZeroU32::MIN);
     let settings = PlatformSettings {
         discovery: ready.discovery.clone(),
@@ -115,12 +122,16 @@ fn start(ready: &Ready, bots: u32) -> anyhow::Result<Tertulia> {
         pace: Pace { logins_per_account: pace, logins: pace, connects: pace, ..Pace::default() },
         ..PlatformSettings::default()
     };
-    let tertulia = Tertulia::builder().platform(settings).start()?;
+    Ok(Tertulia::builder().platform(settings))
+}
+
+/// Connects so many bots.
+pub(crate) fn connect(tertulia: &Tertulia, ready: &Ready, bots: u32) -> anyhow::Result<()> {
     for bot in bots_of(bots) {
         let login = AgentLogin::Password { username: bot.to_string(), password: "secret".into() };
         tertulia.connect(ConnectionSettings::bot(bot, ready.account.as_str(), login))?;
     }
-    Ok(tertulia)
+    Ok(())
 }
 
 /// Waits until so many consumers' messages were heard while `saying` goes on; the time of each from being said to being

@@ -7,6 +7,7 @@ mod machine;
 mod platform;
 mod process;
 mod report;
+mod restart;
 mod soak;
 mod store;
 
@@ -47,6 +48,12 @@ enum Command {
         #[command(flatten)]
         plan: store::Plan,
     },
+    /// Kill a process that holds conversations; report how long the next one takes to take them up
+    Restart {
+        /// Conversations to hold
+        #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+        conversations: u32,
+    },
     /// Hold a fleet of bots under steady traffic; report memory over time, and how quickly messages are answered
     Soak(soak::SoakOptions),
     /// Print what the results depend on: machine, compiler and commit
@@ -59,6 +66,9 @@ enum Command {
         #[command(flatten)]
         pressure: Pressure,
     },
+    /// One life of a restart
+    #[command(hide = true)]
+    Life,
     /// One part of the measurement of the store, printed as JSON
     #[command(hide = true)]
     StorePart {
@@ -100,6 +110,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Store { plan } => store::run(&plan)?,
         Command::StorePart { part } => store::measure(part)?,
         Command::Soak(options) => return actix_rt::System::new().block_on(soak::run(&options)),
+        Command::Restart { conversations } => actix_rt::System::new().block_on(restart::run(conversations))?,
+        Command::Life => actix_rt::System::new().block_on(restart::live())?,
         Command::Machine => println!("{}", Machine::here()),
         Command::Run { conversations, pressure } => {
             let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;

@@ -31,7 +31,7 @@ pub(crate) enum Order {
 }
 
 /// The first line: where it listens and whom to trust.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ready {
     pub(crate) discovery: String,

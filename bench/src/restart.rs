@@ -1,0 +1,155 @@
+//! A restart: a process that held conversations is killed, and another one takes them up from the store.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tertulia::engine::embedded::EmbeddedStore;
+use tertulia_actors::{
+    Tertulia,
+    engine::{Journal, Retention},
+    subscriber::{EventData, Filter},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use crate::{
+    load::{CONVERSATIONS_PER_BOT, bots_of, connect, system},
+    platform::{Order, Platform, Ready},
+    process::resident_bytes,
+};
+
+/// Conversations opened a second: as fast as the stand-in's agents take them.
+const OPENINGS: u32 = 2_000;
+/// How long any one step may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Events that the hearing may lag behind.
+const STREAM: usize = 1 << 20;
+
+/// What a life is told by a line on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    platform: Ready,
+    directory: PathBuf,
+    bots: u32,
+    /// Messages to hear before it says that all is kept.
+    messages: u32,
+}
+
+/// What a life says of its beginning.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Beginning {
+    /// Until the store was open, its log checked.
+    opened: Duration,
+    /// Until every connection knew its conversations, and could log in: ready to resume.
+    taken_up: Duration,
+    /// Memory then, in bytes.
+    resident: u64,
+    /// Until every connection had resumed on the platform.
+    resumed: Duration,
+    /// Memory then, in bytes.
+    resident_resumed: u64,
+    conversations: usize,
+}
+
+/// Holds conversations, kills the process that does, and measures how the next one takes them up.
+pub(crate) async fn run(conversations: u32) -> anyhow::Result<()> {
+    let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
+    let directory = tempfile::tempdir()?;
+    let mut platform = Platform::start(bots).await?;
+    let told =
+        |messages| Told { platform: platform.ready.clone(), directory: directory.path().join("data"), bots, messages };
+    let (first, again) = (told(conversations), told(0));
+    let (mut life, mut lines) = begin(&first).await?;
+    beginning(&mut lines).await?;
+    platform.carry_out(Order::Open { conversations, rate: OPENINGS }).await?;
+    timeout(PATIENCE, lines.next_line()).await??.context("the first life ended")?;
+    // SIGKILL: nothing is finished.
+    life.kill().await?;
+
+    let (mut life, mut lines) = begin(&again).await?;
+    let told = beginning(&mut lines).await?;
+    life.kill().await?;
+    let mebibytes = |bytes: u64| bytes / (1 << 20);
+    println!("| conversations kept | store open | ready to resume | memory | resumed on the platform | memory |");
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "| {} | {:.2} s | {:.2} s | {} MiB | {:.1} s | {} MiB |",
+        told.conversations,
+        told.opened.as_secs_f64(),
+        told.taken_up.as_secs_f64(),
+        mebibytes(told.resident),
+        told.resumed.as_secs_f64(),
+        mebibytes(told.resident_resumed),
+    );
+    Ok(())
+}
+
+async fn begin(told: &Told) -> anyhow::Result<(Child, Lines<BufReader<ChildStdout>>)> {
+    let mut life = Command::new(std::env::current_exe()?)
+        .arg("life")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start a life")?;
+    let (Some(mut orders), Some(lines)) = (life.stdin.take(), life.stdout.take()) else {
+        anyhow::bail!("a life has no pipes");
+    };
+    orders.write_all(format!("{}\n", serde_json::to_string(told)?).as_bytes()).await?;
+    Ok((life, BufReader::new(lines).lines()))
+}
+
+async fn beginning(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Beginning> {
+    let line = timeout(PATIENCE, lines.next_line()).await??.context("a life ended")?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// One life: begins on the store, says how that went, hears what it is told to, and waits to be killed.
+pub(crate) async fn live() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    let Told { platform, directory, bots, messages } = serde_json::from_str(&line)?;
+    let journal = open(&directory)?;
+    let opened = begun.elapsed();
+    let tertulia = system(&platform)?.journal(Arc::clone(&journal)).start()?;
+    let mut heard = tertulia.events_within(Filter::everything().kind("message"), STREAM);
+    connect(&tertulia, &platform, bots)?;
+    for bot in bots_of(bots) {
+        tertulia.begun(&bot).await.context("a connection is gone")?;
+    }
+    let (taken_up, resident) = (begun.elapsed(), resident_bytes()?);
+    for bot in bots_of(bots) {
+        tertulia.ready(&bot, PATIENCE).await?;
+    }
+    let (resumed, resident_resumed) = (begun.elapsed(), resident_bytes()?);
+    let conversations = conversations(&tertulia, bots);
+    let beginning = Beginning { opened, taken_up, resident, resumed, resident_resumed, conversations };
+    println!("{}", serde_json::to_string(&beginning)?);
+    let mut left = messages;
+    while left > 0 {
+        let event = timeout(PATIENCE, heard.next()).await?.context("the system stopped")??;
+        left -= u32::from(matches!(event.data, EventData::Conversation(_)));
+    }
+    anyhow::ensure!(journal.settled().await, "the journal was closed");
+    println!();
+    std::future::pending().await
+}
+
+fn conversations(tertulia: &Tertulia, bots: u32) -> usize {
+    bots_of(bots).map(|bot| tertulia.conversations(&bot).len()).sum()
+}
+
+fn open(directory: &Path) -> anyhow::Result<Arc<Journal>> {
+    Ok(Journal::start(Arc::new(EmbeddedStore::open(directory)?), Retention::default())?)
+}
