@@ -24,13 +24,14 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Histories {
     wanted: VecDeque<BackFill>,
-    fetching: Option<Fetching>,
+    /// Boxed, because most conversations fetch nothing.
+    fetching: Option<Box<Fetching>>,
     /// A catch-up is under way: everything that is wanted belongs to it.
     catching_up: bool,
     /// The last catch-up was finished, and the link was not lost since.
     current: bool,
     /// The stretch that was asked for again, because the batch that began here may not have been its replay.
-    doubted: Option<(BackFill, u64)>,
+    doubted: Option<Box<(BackFill, u64)>>,
     /// Counts the requests, so that the answer to a given-up one is not taken for another's.
     asked: u64,
     /// Dialogs whose history the platform refused in the last catch-up: what was published there stays unknown.
@@ -123,7 +124,7 @@ impl Conversation {
         let request = self.history_request(&stretch);
         self.histories.asked += 1;
         let number = self.histories.asked;
-        self.histories.fetching = Some(Fetching { stretch, number, deadline: None, early: None });
+        self.histories.fetching = Some(Box::new(Fetching { stretch, number, deadline: None, early: None }));
         let conversation = Some(self.model.id().clone());
         let (requests, permits) = (self.upstream.requests.clone(), Arc::clone(&self.upstream.histories));
         let answer = async move {
@@ -157,7 +158,8 @@ impl Conversation {
 
     fn fetched(&mut self, number: u64, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
         // The link was lost meanwhile: the next catch-up has asked again, or will.
-        let Some(Fetching { stretch, .. }) = self.histories.fetching.as_ref().filter(|now| now.number == number) else {
+        let Some(Fetching { stretch, .. }) = self.histories.fetching.as_deref().filter(|now| now.number == number)
+        else {
             return;
         };
         let stretch = stretch.clone();
@@ -235,7 +237,7 @@ impl Conversation {
 
     /// A consumer's subscription replays by a notification of its own (§5.4).
     fn await_replay(&mut self, ctx: &mut Context<Self>) {
-        let Some(Fetching { stretch, number, early, .. }) = &self.histories.fetching else { return };
+        let Some(Fetching { stretch, number, early, .. }) = self.histories.fetching.as_deref() else { return };
         let (stretch, number) = (stretch.clone(), *number);
         if let Some(highest) = *early {
             return self.stretch_done(&stretch, highest, ctx);
@@ -260,7 +262,7 @@ impl Conversation {
         highest: Option<u64>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(Fetching { stretch, deadline, early, .. }) = &mut self.histories.fetching else { return };
+        let Some(Fetching { stretch, deadline, early, .. }) = self.histories.fetching.as_deref_mut() else { return };
         if stretch.dialog_id != *dialog {
             return;
         }
@@ -272,7 +274,7 @@ impl Conversation {
             Batch::Doubtful { .. } if !is_answered => {}
             Batch::Doubtful { begins } => {
                 let doubt = (stretch, begins);
-                if self.histories.doubted.as_ref() == Some(&doubt) {
+                if self.histories.doubted.as_deref() == Some(&doubt) {
                     self.stretch_done(&doubt.0, highest, ctx);
                 } else {
                     self.ask_again(doubt, ctx);
@@ -283,17 +285,21 @@ impl Conversation {
 
     /// Asks once more before what a batch lacks is given up: it may not be the replay, which would begin there again.
     fn ask_again(&mut self, doubt: (BackFill, u64), ctx: &mut Context<Self>) {
-        if let Some(Fetching { deadline: Some(deadline), .. }) = self.histories.fetching.take() {
+        if let Some(Fetching { deadline: Some(deadline), .. }) =
+            self.histories.fetching.take().map(|fetching| *fetching)
+        {
             ctx.cancel_future(deadline);
         }
         self.histories.wanted.push_front(doubt.0.clone());
-        self.histories.doubted = Some(doubt);
+        self.histories.doubted = Some(Box::new(doubt));
         self.fetch_next(ctx);
     }
 
     /// The platform has given what it has of a stretch; what is still missing there will not come.
     fn stretch_done(&mut self, stretch: &BackFill, highest: Option<u64>, ctx: &mut Context<Self>) {
-        if let Some(Fetching { deadline: Some(deadline), .. }) = self.histories.fetching.take() {
+        if let Some(Fetching { deadline: Some(deadline), .. }) =
+            self.histories.fetching.take().map(|fetching| *fetching)
+        {
             ctx.cancel_future(deadline);
         }
         let below = stretch.older_than.and_then(|older| older.checked_sub(1));
