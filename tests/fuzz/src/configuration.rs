@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
         Ok(configuration) => assert!(!format!("{configuration:?}").contains("sEcReT-cAnArY")),
         Err(mistakes) => {
             for mistake in mistakes {
-                assert!(!mistake.to_string().contains("sEcReT-cAnArY"));
+                assert!(!format!("{mistake:?}").contains("sEcReT-cAnArY"));
             }
         }
     }
