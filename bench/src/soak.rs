@@ -234,7 +234,7 @@ mod tests {
     fn the_slope_is_that_of_the_line_through_the_samples() {
         assert_eq!(slope(&[]), 0.0);
         assert_eq!(slope(&[(1.0, 5)]), 0.0);
-        let line: Vec<(f64, u64)> = (0..10).map(|x| (f64::from(x), 100 + 7 * u64::from(x.unsigned_abs()))).collect();
+        let line: Vec<(f64, u64)> = (0..10_u32).map(|x| (f64::from(x), 100 + 7 * u64::from(x))).collect();
         assert!((slope(&line) - 7.0).abs() < 1e-9);
     }
 }
