@@ -126,6 +126,24 @@ async fn cv_e9_participant_suggested_removed_tells_who_declined() {
     manager.hears("back-to-queue").await;
 }
 
+/// DG-N6, beside the page: who looks on is asked to take over, which is one and the same participant in another role.
+#[actix_rt::test]
+async fn dg_n6_participant_role_change_tells_the_participant_and_the_role_before() {
+    let (stage, mut agent, conversation) = taken(EmulatorConfig::default()).await;
+    let mut manager = Side::manager(&stage).await;
+    let looked_at = manager.meets(&stage, conversation.id().as_str()).await;
+    looked_at.join(ParticipantRole::Manager).await.unwrap();
+    let came = agent.hears("participant-added").await["participant"].clone();
+    let agent_id = came["agentId"].as_str().unwrap();
+    conversation.transfer(Some(agent_id.into()), None).await.unwrap();
+    let told = manager.hears("participant-role-change").await;
+    assert_eq!(told["dialogId"], json!(conversation.id()));
+    assert_eq!(told["previousRole"], "MANAGER");
+    let mut now = came;
+    (now["role"], now["state"]) = ("ASSIGNED_AGENT".into(), "SUGGESTED".into());
+    assert_eq!(told["participant"], now);
+}
+
 /// CV-E10: right after `participant-suggested`, before the former agent goes.
 #[actix_rt::test]
 async fn cv_e10_transfer_agent_tells_the_agent_transferred_to() {

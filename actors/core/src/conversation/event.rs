@@ -136,6 +136,16 @@ pub enum ConversationEvent {
         /// Who.
         participant: Participant,
     },
+    /// Somebody who takes part, or is proposed, does so in another role now (DG-N6).
+    #[serde(rename_all = "camelCase")]
+    ParticipantRoleChange {
+        /// In which dialog.
+        dialog_id: DialogId,
+        /// Who, in the new role.
+        participant: Participant,
+        /// The role before.
+        previous_role: ParticipantRole,
+    },
     /// The conversation is offered to another agent (CV-E10).
     #[serde(rename_all = "camelCase")]
     TransferAgent {
@@ -283,6 +293,7 @@ impl ConversationEvent {
             Self::ParticipantRemoved { .. } => "participant-removed",
             Self::ParticipantSuggested { .. } => "participant-suggested",
             Self::ParticipantSuggestedRemoved { .. } => "participant-suggested-removed",
+            Self::ParticipantRoleChange { .. } => "participant-role-change",
             Self::TransferAgent { .. } => "transfer-agent",
             Self::TransferSkill { .. } => "transfer-skill",
             Self::TtrChange { .. } => "ttr-change",

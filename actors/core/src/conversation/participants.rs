@@ -157,7 +157,8 @@ impl ParticipantChange<'_> {
         !self.after.iter().any(|after| after.is_same(participant))
     }
 
-    /// Who came, was suggested, went, and whether the consumer stepped up, in this order (DG-N5, CV-E3, CV-E6 to E10).
+    /// Who came, was suggested, went, has another role, and whether the consumer stepped up, in this order (DG-N5,
+    /// DG-N6, CV-E3, CV-E6 to E10).
     ///
     /// `departed_consumer` remembers a consumer who left without another one being there, because a step-up may come
     /// in two states.
@@ -165,6 +166,7 @@ impl ParticipantChange<'_> {
         self.tell_added(events);
         self.tell_suggested(events);
         self.tell_removed(events);
+        self.tell_roles(events);
         self.tell_step_up(departed_consumer, events);
     }
 
@@ -210,6 +212,20 @@ impl ParticipantChange<'_> {
         events.extend(gone(ParticipantStatus::Suggested).map(|participant| {
             ConversationEvent::ParticipantSuggestedRemoved { dialog_id: self.dialog_id.clone(), participant }
         }));
+    }
+
+    /// Whose role is another one now. Whoever comes, or comes back, does so with a role and changes none.
+    fn tell_roles(&self, events: &mut Vec<ConversationEvent>) {
+        for participant in self.after {
+            let previous_role = self.before(participant).map(|before| &before.role);
+            if let Some(previous_role) = previous_role.filter(|role| **role != participant.role) {
+                events.push(ConversationEvent::ParticipantRoleChange {
+                    dialog_id: self.dialog_id.clone(),
+                    participant: participant.clone(),
+                    previous_role: previous_role.clone(),
+                });
+            }
+        }
     }
 
     fn tell_step_up(&self, departed_consumer: &mut Option<Box<Participant>>, events: &mut Vec<ConversationEvent>) {

@@ -103,13 +103,29 @@ fn additions_come_before_suggestions_and_removals() {
     );
 }
 
-/// DG-N6.
+/// DG-N6: in the new role, with the one before beside it, and neither as an addition nor as a removal.
 #[test]
-fn a_change_of_role_alone_is_neither_addition_nor_removal() {
+fn a_change_of_role_alone_tells_the_participant_as_it_is_now_and_the_role_before() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna M:max"));
-    assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol A:anna R:max")), [""; 0]);
+    let reception = conversation.receive_state(&state(Dialect::Brand, 20, "C:carol A:anna R:max").text());
+    let events = reception.expect("a state").events;
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event.name(), "participant-role-change");
+    let max = json!({"userId": "max", "agentId": format!("{ACCOUNT}.max"), "role": "READER", "state": "ACTIVE",
+        "chatState": "ACTIVE"});
+    assert_eq!(json!(event), json!({"dialogId": ID, "participant": max, "previousRole": "MANAGER"}));
     let max = conversation.main_dialog().and_then(|main| main.participant("max"));
     assert_eq!(max.map(|max| max.role.clone()), Some(ParticipantRole::Reader));
+}
+
+/// DG-N6: a role that is told again with other news is no change.
+#[test]
+fn roles_that_stay_are_not_told() {
+    let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol S:anna M:max"));
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Consumer, 20, "C:carol A:anna M:max R:rita")),
+        ["participant-added(anna, true)", "participant-added(rita, false)"]
+    );
 }
 
 /// DG-N7, ours: kept without an event.

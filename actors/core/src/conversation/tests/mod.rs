@@ -183,6 +183,9 @@ fn label(event: &ConversationEvent) -> String {
         | ConversationEvent::ParticipantSuggested { participant, .. }
         | ConversationEvent::ParticipantSuggestedRemoved { participant, .. }
         | ConversationEvent::TransferAgent { participant, .. } => who(participant),
+        ConversationEvent::ParticipantRoleChange { participant, previous_role, .. } => {
+            format!("{}, {} -> {}", who(participant), previous_role.as_str(), participant.role.as_str())
+        }
         ConversationEvent::ConsumerStepUp { previous, participant, .. } => {
             format!("{} -> {}", who(previous), who(participant))
         }
