@@ -334,8 +334,10 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (platform, account) = (&self.around.platform, &self.settings.account);
-        self.client.get_or_insert_with(|| PlatformClient::new(Arc::clone(platform), account.clone()));
+        let (platform, settings) = (&self.around.platform, &self.settings);
+        self.client.get_or_insert_with(|| {
+            PlatformClient::through(settings.proxy.clone(), Arc::clone(platform), settings.account.clone())
+        });
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
         if self.restored {
             return self.claim(ctx);

@@ -12,7 +12,7 @@ use tertulia_core::{
 
 use crate::{
     conversation::Drill,
-    platform::{AgentLogin, ConsumerLogin},
+    platform::{AgentLogin, ConsumerLogin, Proxy},
 };
 
 /// How long a login or an upgrade may take, the wait for its turn included. The HTTP requests in it have a deadline of
@@ -28,6 +28,8 @@ pub struct ConnectionSettings {
     pub account: AccountId,
     /// Who speaks.
     pub login: Login,
+    /// The proxy between it and the platform, for HTTP and the socket.
+    pub proxy: Option<Proxy>,
     /// Which conversations it wants to see.
     pub subscribe: Subscribe,
     /// What to do with offers; agents only.
@@ -107,6 +109,7 @@ impl ConnectionSettings {
             id: id.into(),
             account: account.into(),
             login: Login::Agent(login),
+            proxy: None,
             subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::Mine },
             rings: Rings::Accept,
             agent_state: Some(AgentState::Online),

@@ -211,7 +211,8 @@ impl Actor for Intake {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let client = PlatformClient::new(Arc::clone(&self.around.platform), self.settings.account.clone());
+        let (account, proxy) = (self.settings.account.clone(), self.settings.proxy.clone());
+        let client = PlatformClient::through(proxy, Arc::clone(&self.around.platform), account);
         let (turns, within) =
             (Arc::new(Semaphore::new(self.settings.max_requests.max(1))), self.settings.request_timeout);
         self.rest = self.settings.agent.clone().map(|login| RestSender {

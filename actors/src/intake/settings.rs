@@ -11,7 +11,7 @@ use tertulia_core::{
 
 use crate::{
     conversation::Drill,
-    platform::{AgentLogin, AppCredentials},
+    platform::{AgentLogin, AppCredentials, Proxy},
 };
 
 /// One connection without a socket.
@@ -21,6 +21,8 @@ pub struct IntakeSettings {
     pub id: ConnectionId,
     /// The account.
     pub account: AccountId,
+    /// The proxy between it and the platform.
+    pub proxy: Option<Proxy>,
     /// What it is for.
     pub role: IntakeRole,
     /// What a connector tells of the device its consumers use, with every request: the platform takes a feature that is
@@ -75,6 +77,7 @@ impl IntakeSettings {
         Self {
             id: id.into(),
             account: account.into(),
+            proxy: None,
             role: IntakeRole::Connector,
             client_properties: ClientProperties::default(),
             agent: None,

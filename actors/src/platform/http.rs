@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use awc::{
     Client, Connector,
-    error::{SendRequestError, WsClientError},
+    error::{ConnectError, SendRequestError, WsClientError},
     http::{StatusCode, header},
 };
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use tertulia_core::{
     session::{LoginRefusal, RefreshRefusal, SocketRefusal},
 };
 
-use super::{Platform, Service, TokenError};
+use super::{Platform, Proxy, ProxyError, Service, TokenError, proxy::Road};
 
 /// The largest answer taken from an HTTP service, in bytes.
 pub(super) const MAX_ANSWER: usize = 1024 * 1024;
@@ -30,6 +30,16 @@ pub enum HttpError {
         host: String,
         /// What the transport says.
         detail: String,
+    },
+    /// The connection's proxy does not lead to the service.
+    #[error("{service} at {host} cannot be reached: {error}")]
+    Proxy {
+        /// The service.
+        service: Service,
+        /// The host.
+        host: String,
+        /// What is wrong with the proxy.
+        error: ProxyError,
     },
     /// The service answered with an error.
     #[error("{service} at {host} answered {status}: {text}")]
@@ -66,14 +76,14 @@ impl HttpError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Unreachable { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
+            Self::Unreachable { .. } | Self::Proxy { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
-            Self::Unreachable { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
+            Self::Unreachable { .. } | Self::Proxy { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
         }
     }
 
@@ -128,11 +138,18 @@ pub(super) struct Call<'a> {
 }
 
 impl PlatformClient {
-    /// A client for `account`.
+    /// A client for `account` that needs no proxy.
     #[must_use]
     pub fn new(platform: Arc<Platform>, account: AccountId) -> Self {
+        Self::through(None, platform, account)
+    }
+
+    /// A client for `account`, through `proxy` where there is one.
+    #[must_use]
+    pub fn through(proxy: Option<Proxy>, platform: Arc<Platform>, account: AccountId) -> Self {
         let timeout = platform.settings.request_timeout;
         let connector = Connector::new()
+            .connector(Road::by(proxy, timeout))
             .rustls_0_23(Arc::clone(&platform.tls))
             // Each open websocket holds a place of the pool for ever: with the default limit of 100 the next one hangs.
             .limit(0)
@@ -221,7 +238,16 @@ pub(super) fn refused<S>(service: Service, host: &str, response: &awc::ClientRes
 }
 
 pub(super) fn unreachable(service: Service, host: &str, error: &SendRequestError) -> HttpError {
-    HttpError::Unreachable { service, host: host.to_owned(), detail: error.to_string() }
+    let host = host.to_owned();
+    match proxy_error(error) {
+        Some(error) => HttpError::Proxy { service, host, error },
+        None => HttpError::Unreachable { service, host, detail: error.to_string() },
+    }
+}
+
+fn proxy_error(error: &SendRequestError) -> Option<ProxyError> {
+    let SendRequestError::Connect(ConnectError::Io(error)) = error else { return None };
+    error.get_ref()?.downcast_ref().cloned()
 }
 
 pub(super) fn upgrade_failed(service: Service, host: &str, error: &WsClientError) -> HttpError {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::{
     config::{Configuration, Connection},
-    service::{Identity, ServiceError, identity, platform},
+    service::{Identity, ServiceError, identity, platform, proxy},
 };
 
 /// Connections that are tried at a time.
@@ -75,7 +75,7 @@ pub(super) fn try_all(configuration: &Configuration) -> anyhow::Result<impl Stre
 
 async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<String, Failure> {
     let identity = identity(connection)?;
-    let client = PlatformClient::new(platform, AccountId::from(connection.account.as_str()));
+    let client = PlatformClient::through(proxy(connection), platform, AccountId::from(connection.account.as_str()));
     let login = match &identity {
         Identity::App(app) => {
             client.try_app(app).await?;

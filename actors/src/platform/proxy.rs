@@ -1,0 +1,177 @@
+//! A proxy between one connection and the platform (U9): everything goes through tunnels that it opens by HTTP CONNECT.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use actix_rt::net::TcpStream;
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
+use awc::http::Uri;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures_util::future::LocalBoxFuture;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+/// The longest head of a proxy's answer, in bytes.
+const MAX_HEAD: usize = 8 * 1024;
+/// The most header lines in it.
+const MAX_LINES: usize = 64;
+
+/// An HTTP proxy that opens tunnels (CONNECT). It is spoken to in plain HTTP; the TLS of what goes through a tunnel
+/// begins behind it, so that the proxy sees the names of the platform's hosts and nothing else. It looks these names up
+/// itself.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Who asks it, where it wants to know.
+    pub credentials: Option<ProxyCredentials>,
+}
+
+/// The user of a proxy, told by Basic authentication.
+#[derive(Clone, Debug)]
+pub struct ProxyCredentials {
+    /// The name; a colon cannot be part of it.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Why a proxy opened no tunnel. It names the proxy, and never who asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// There is nobody at its address.
+    #[error("the proxy {proxy} cannot be reached: {detail}")]
+    Unreachable {
+        /// The proxy's address.
+        proxy: String,
+        /// What the transport says.
+        detail: String,
+    },
+    /// It does not open the tunnel; 407 asks for other credentials.
+    #[error("the proxy {proxy} answered {status}")]
+    Refused {
+        /// The proxy's address.
+        proxy: String,
+        /// Its answer.
+        status: u16,
+    },
+    /// It opens no tunnel and does not say why: it, or the host behind it, does not answer.
+    #[error("the proxy {proxy} opened no tunnel within {within:?}")]
+    TimedOut {
+        /// The proxy's address.
+        proxy: String,
+        /// How long was waited.
+        within: Duration,
+    },
+    /// It does not speak as a proxy does.
+    #[error("the proxy {proxy} is none: {detail}")]
+    NoProxy {
+        /// The proxy's address.
+        proxy: String,
+        /// What does not fit.
+        detail: &'static str,
+    },
+}
+
+/// How TCP connections come to be: straight on, or through a proxy.
+#[derive(Clone)]
+pub(super) struct Road {
+    tcp: ConnectorService,
+    proxy: Option<Arc<Proxy>>,
+    within: Duration,
+}
+
+impl Road {
+    /// `within` is how long a whole request may take; a proxy has half of it, so that it is named if it takes longer.
+    pub(super) fn by(proxy: Option<Proxy>, within: Duration) -> Self {
+        Self { tcp: Connector::default().service(), proxy: proxy.map(Arc::new), within: within / 2 }
+    }
+}
+
+impl Service<ConnectInfo<Uri>> for Road {
+    type Response = Connection<Uri, TcpStream>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
+
+    actix_service::always_ready!();
+
+    fn call(&self, target: ConnectInfo<Uri>) -> Self::Future {
+        let Some(proxy) = self.proxy.clone() else { return Box::pin(self.tcp.call(target)) };
+        let (tcp, within) = (self.tcp.clone(), self.within);
+        Box::pin(async move {
+            let tunnel = timeout(within, proxy.tunnel(&tcp, &authority(&target))).await;
+            let tunnel = tunnel.unwrap_or_else(|_| Err(ProxyError::TimedOut { proxy: proxy.to_string(), within }));
+            let stream = tunnel.map_err(|error| ConnectError::Io(io::Error::other(error)))?;
+            Ok(Connection::new(target.request().clone(), stream))
+        })
+    }
+}
+
+/// Host and port as CONNECT names them.
+fn authority(target: &ConnectInfo<Uri>) -> String {
+    format!("{}:{}", target.hostname(), target.port())
+}
+
+impl Proxy {
+    async fn tunnel(&self, tcp: &ConnectorService, authority: &str) -> Result<TcpStream, ProxyError> {
+        let reached = tcp.call(ConnectInfo::new(self.host.clone()).set_port(self.port)).await;
+        let mut stream = match reached {
+            Ok(connection) => connection.into_parts().0,
+            Err(ConnectError::Io(error)) => return Err(self.unreachable(&error)),
+            Err(error) => return Err(self.unreachable(&error)),
+        };
+        let opening = stream.write_all(self.opening(authority).expose_secret().as_bytes()).await;
+        opening.map_err(|error| self.unreachable(&error))?;
+        match self.answer(&mut stream).await? {
+            200..=299 => Ok(stream),
+            status => Err(ProxyError::Refused { proxy: self.to_string(), status }),
+        }
+    }
+
+    fn opening(&self, authority: &str) -> SecretString {
+        let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+        if let Some(ProxyCredentials { username, password }) = &self.credentials {
+            let user = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
+            head.push_str(&format!("Proxy-Authorization: Basic {user}\r\n"));
+        }
+        head.push_str("\r\n");
+        head.into()
+    }
+
+    /// The status of the proxy's answer.
+    async fn answer(&self, stream: &mut TcpStream) -> Result<u16, ProxyError> {
+        let no_proxy = |detail| ProxyError::NoProxy { proxy: self.to_string(), detail };
+        let mut head = Vec::new();
+        loop {
+            let read = stream.read_buf(&mut head).await.map_err(|error| self.unreachable(&error))?;
+            let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
+            let mut answer = httparse::Response::new(&mut lines);
+            let parsed = answer.parse(&head).map_err(|_| no_proxy("it does not answer in HTTP"))?;
+            match (parsed, answer.code) {
+                // Through a tunnel nothing comes before it was spoken into; of a refusal the words are not read.
+                (httparse::Status::Complete(end), Some(200..=299)) if end < head.len() => {
+                    return Err(no_proxy("it says more than that the tunnel is open"));
+                }
+                (httparse::Status::Complete(_), Some(status)) => return Ok(status),
+                _ if read == 0 => return Err(no_proxy("it hung up within its answer")),
+                _ if head.len() > MAX_HEAD => return Err(no_proxy("its answer has no end")),
+                _ => {}
+            }
+        }
+    }
+
+    fn unreachable(&self, error: &dyn fmt::Display) -> ProxyError {
+        ProxyError::Unreachable { proxy: self.to_string(), detail: error.to_string() }
+    }
+}
