@@ -4,6 +4,7 @@
 //! the tree; then each section takes its own keys out of it, and what nobody took is an unknown key. Each section's file
 //! holds its types, its defaults and its rules. Relative paths are relative to the working directory.
 
+mod client_properties;
 mod connection;
 mod document;
 mod drain;
@@ -14,6 +15,7 @@ mod gateway;
 mod login;
 mod platform;
 mod problem;
+mod proxy;
 mod secret;
 mod supervision;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod tests;
 
 use std::{fs, io, path::Path, path::PathBuf};
 
+pub use client_properties::ClientProperties;
 pub use connection::{AgentState, Agents, Connection, Rings, Role, Stage, Subscription};
 pub use drain::Drain;
 pub use engine::Engine;
@@ -29,6 +32,7 @@ pub use gateway::{Gateway, Scope, Token};
 pub use login::Login;
 pub use platform::Platform;
 pub use problem::{Place, Problem};
+pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
 
 use field::Field;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 use connection::Described;
-pub(crate) use connection::{Identity, identity};
+pub(crate) use connection::{Identity, identity, proxy};
 
 /// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]

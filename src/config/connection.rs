@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{field::Field, login::Login};
+use super::{client_properties::ClientProperties, field::Field, login::Login, proxy::Proxy};
 
 /// The longest connection id, in bytes: it is part of URLs, metric labels and event sources.
 const MAX_ID_BYTES: usize = 64;
@@ -18,6 +18,10 @@ pub struct Connection {
     pub role: Role,
     /// Its credentials; only a consumer may have none, and is anonymous then.
     pub login: Option<Login>,
+    /// What stands between it and the platform.
+    pub proxy: Option<Proxy>,
+    /// The device that its consumers are said to use; of consumers and connectors only.
+    pub client_properties: Option<ClientProperties>,
     /// What it hears of; none where there is no socket (connector and intake).
     pub subscribe: Option<Subscription>,
     /// What it does with rings; off by default.
@@ -123,12 +127,20 @@ impl Connection {
         let account = section.field("account").required().parse(account);
         let role = section.field("role").required().word(ROLES);
         let login = section.field("login");
+        let proxy = Proxy::read(section.field("proxy"));
+        let client_properties = section.field("client_properties");
         let subscribe = section.field("subscribe");
         let rings = section.field("rings");
         let agent_state = section.field("agent_state");
         section.finish();
 
         let login = read_login(login, role);
+        let client_properties = if matches!(role, Some(Role::Brand | Role::Intake)) {
+            client_properties.refused("only a connection of role \"consumer\" or \"connector\" tells of a device");
+            None
+        } else {
+            ClientProperties::read(client_properties)
+        };
         let subscribe = Subscription::read(subscribe, role);
         let (rings, agent_state) = if role.is_some_and(|role| role != Role::Brand) {
             rings.refused("only a connection of role \"brand\" gets rings");
@@ -142,6 +154,8 @@ impl Connection {
             account: account?,
             role: role?,
             login,
+            proxy,
+            client_properties,
             subscribe,
             rings: rings.unwrap_or(Rings::Off),
             agent_state,

@@ -137,6 +137,41 @@ fn agents_of_a_subscription_are_self_all_or_a_list() {
 }
 
 #[test]
+fn a_proxy_has_an_address_and_may_have_credentials() {
+    let read = |proxy: &str| {
+        let text = connection(&format!("proxy = {{ {proxy} }}\n"));
+        Configuration::parse(&text, &with_secrets()).unwrap().connections.remove(0).proxy.unwrap()
+    };
+    let open = read("host = \"proxy.example\", port = 3128");
+    assert_eq!((open.host.as_str(), open.port), ("proxy.example", 3128));
+    assert!(open.credentials.is_none());
+    let asking = read("host = \"::1\", port = 8080, username = \"me\", password = { env = \"BOT1_PASSWORD\" }");
+    let (username, password) = asking.credentials.as_ref().unwrap();
+    assert_eq!((username.as_str(), password.expose_secret()), ("me", CANARY));
+    assert!(!format!("{asking:?}").contains(CANARY));
+}
+
+#[test]
+fn the_device_of_consumers_is_told_in_the_words_of_the_platform() {
+    let text = "[[connections]]\nid = \"ann\"\naccount = \"1\"\nrole = \"consumer\"\n\
+        [connections.client_properties]\ndevice_family = \"MOBILE\"\nos = \"IOS\"\nintegration = \"MOBILE_SDK\"\n\
+        app_id = \"shop\"\napp_version = \"1\"\nip_address = \"203.0.113.7\"\nos_version = \"18\"\nos_name = \"iOS\"\n\
+        integration_version = \"2\"\nbrowser = \"Safari\"\nbrowser_version = \"18\"\ntime_zone = \"Europe/Berlin\"\n\
+        device_manufacture = \"Apple\"\ndevice_model = \"17\"\nfeatures = [\"RICH_CONTENT\", \"NEW_ONE\"]\n";
+    let connection = Configuration::parse(text, &Environment::default()).unwrap().connections.remove(0);
+    let told = connection.client_properties.unwrap();
+    assert_eq!(told.features, ["RICH_CONTENT", "NEW_ONE"]);
+    let mut texts: Vec<String> = told.texts.iter().map(|(name, text)| format!("{name}={text}")).collect();
+    texts.sort();
+    assert_eq!(
+        texts.join(" "),
+        "appId=shop appVersion=1 browser=Safari browserVersion=18 deviceFamily=MOBILE deviceManufacture=Apple \
+         deviceModel=17 integration=MOBILE_SDK integrationVersion=2 ipAddress=203.0.113.7 os=IOS osName=iOS \
+         osVersion=18 timeZone=Europe/Berlin"
+    );
+}
+
+#[test]
 fn each_form_of_login_is_read() {
     let secrets = environment(&[("S", CANARY)]);
     let read = |role: &str, login: &str| {

@@ -4,14 +4,17 @@ use tertulia_actors::{
     connection::{self as actors, ConnectionSettings},
     core::{
         id::AgentId,
-        ums::{AgentState, Stage},
+        ums::{AgentState, ClientProperties, Stage},
     },
     intake::IntakeSettings,
-    platform::{AgentLogin, AppCredentials, ConsumerLogin},
+    platform::{AgentLogin, AppCredentials, ConsumerLogin, Proxy, ProxyCredentials},
 };
 
 use super::ServiceError;
 use crate::config::{self, Agents, Connection, Login, Rings, Role};
+
+#[cfg(test)]
+mod tests;
 
 /// A connection as the actors are told of it.
 pub(super) enum Described {
@@ -44,11 +47,14 @@ pub(super) fn describe(connection: &Connection) -> Result<Described, ServiceErro
                 }
                 Role::Brand | Role::Consumer | Role::Connector => IntakeSettings::connector(id, account, app),
             };
-            return Ok(Described::Webhooks(Box::new(settings)));
+            let (proxy, client_properties) = (proxy(connection), client_properties(connection));
+            return Ok(Described::Webhooks(Box::new(IntakeSettings { proxy, client_properties, ..settings })));
         }
     };
     let subscribe = connection.subscribe.as_ref().map(|subscription| subscribe(subscription, connection.role));
     Ok(Described::Socket(Box::new(ConnectionSettings {
+        proxy: proxy(connection),
+        client_properties: client_properties(connection),
         subscribe: subscribe.unwrap_or_else(|| settings.subscribe.clone()),
         rings: match connection.rings {
             Rings::Accept => actors::Rings::Accept,
@@ -69,6 +75,32 @@ pub(crate) fn identity(connection: &Connection) -> Result<Identity, ServiceError
         Role::Connector | Role::Intake => login.and_then(app).map(Identity::App),
     };
     identity.ok_or_else(|| ServiceError::UnsupportedLogin { connection: connection.id.clone() })
+}
+
+/// What stands between `connection` and the platform.
+pub(crate) fn proxy(connection: &Connection) -> Option<Proxy> {
+    let config::Proxy { host, port, credentials } = connection.proxy.as_ref()?;
+    let credentials = credentials.clone().map(|(username, password)| ProxyCredentials { username, password });
+    Some(Proxy { host: host.clone(), port: *port, credentials })
+}
+
+fn client_properties(connection: &Connection) -> ClientProperties {
+    let Some(told) = &connection.client_properties else { return ClientProperties::default() };
+    let mut properties = ClientProperties { features: told.features.clone(), ..ClientProperties::default() };
+    for (name, text) in &told.texts {
+        let text = text.clone();
+        match *name {
+            "appId" => properties.app_id = Some(text),
+            "appVersion" => properties.app_version = Some(text),
+            "deviceFamily" => properties.device_family = Some(text),
+            "os" => properties.os = Some(text),
+            "integration" => properties.integration = Some(text),
+            other => {
+                properties.others.insert(other.to_owned(), text.into());
+            }
+        }
+    }
+    properties
 }
 
 fn app(login: &Login) -> Option<AppCredentials> {

@@ -1,6 +1,6 @@
 //! A proxy between one connection and the platform (U9): everything goes through tunnels that it opens by HTTP CONNECT.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
 
 use actix_rt::net::TcpStream;
 use actix_service::Service;
@@ -125,7 +125,12 @@ fn authority(target: &ConnectInfo<Uri>) -> String {
 
 impl Proxy {
     async fn tunnel(&self, tcp: &ConnectorService, authority: &str) -> Result<TcpStream, ProxyError> {
-        let reached = tcp.call(ConnectInfo::new(self.host.clone()).set_port(self.port)).await;
+        let (host, port) = (self.host.clone(), self.port);
+        let address = match host.parse::<IpAddr>() {
+            Ok(address) => ConnectInfo::with_addr(host, (address, port).into()),
+            Err(_) => ConnectInfo::new(host).set_port(port),
+        };
+        let reached = tcp.call(address).await;
         let mut stream = match reached {
             Ok(connection) => connection.into_parts().0,
             Err(ConnectError::Io(error)) => return Err(self.unreachable(&error)),

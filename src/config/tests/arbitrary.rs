@@ -30,6 +30,9 @@ fn nearly_a_line() -> impl Strategy<Value = String> {
         "retain_days",
         "connections",
         "login.password.env",
+        "proxy",
+        "proxy.host",
+        "client_properties.features",
     ]);
     let value = prop::sample::select(vec![
         "",

@@ -202,6 +202,60 @@ fn a_role_has_only_what_it_can_use() {
 }
 
 #[test]
+fn mistakes_of_a_proxy_are_reported_and_never_repeat_its_password() {
+    assert_mistakes(
+        &connection(&format!("proxy = \"http://me:{CANARY}@proxy.example:3128\"\n")),
+        &["6 connections[0].proxy: a proxy is { host, port }, with { username, password } where it asks for them"],
+    );
+    assert_mistakes(
+        &connection(&format!(
+            "[connections.proxy]\nhost = \"me:{CANARY}@proxy.example\"\nport = 0\nusername = \"me:you\"\npasword = 1\n"
+        )),
+        &[
+            "6 connections[0].proxy: a proxy has both username and password, or neither",
+            "7 connections[0].proxy.host: expected a name or an address alone; port, username and password have keys of their own",
+            "8 connections[0].proxy.port: expected a whole number from 1 to 65535, found 0",
+            "9 connections[0].proxy.username: a proxy's user name has no colon",
+            "10 connections[0].proxy.pasword: unknown key \"pasword\"; the nearest valid one is \"password\"",
+        ],
+    );
+    assert_mistakes(
+        &connection("proxy = { password = \"plain\", username = \"me\" }\n"),
+        &[
+            "6 connections[0].proxy.host: missing",
+            "6 connections[0].proxy.port: missing",
+            "6 connections[0].proxy.password: a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }",
+        ],
+    );
+}
+
+#[test]
+fn mistakes_of_client_properties_are_reported() {
+    let device = format!(
+        "[connections.client_properties]\nos = \"PLAN9\"\napp_id = \"{}\"\ndevice_familly = \"MOBILE\"\n\
+         integration = 1\nfeatures = [\"RICH_CONTENT\", 2]\n",
+        "x".repeat(65)
+    );
+    let consumer = "[[connections]]\nid = \"ann\"\naccount = \"1\"\nrole = \"consumer\"\n";
+    assert_mistakes(
+        &format!("{consumer}{device}"),
+        &[
+            "6 connections[0].client_properties.os: \"PLAN9\" is none of WINDOWS, LINUX, OSX, ANDROID, IOS, OTHER; the nearest is LINUX",
+            "7 connections[0].client_properties.app_id: the platform takes at most 64 characters, found 65",
+            "8 connections[0].client_properties.device_familly: unknown key \"device_familly\"; the nearest valid one is \"device_family\"",
+            "9 connections[0].client_properties.integration: expected text in quotes, found a number",
+            "10 connections[0].client_properties.features[1]: expected text in quotes, found a number",
+        ],
+    );
+    assert_mistakes(
+        &connection("client_properties.os = \"IOS\"\n"),
+        &[
+            "6 connections[0].client_properties: only a connection of role \"consumer\" or \"connector\" tells of a device",
+        ],
+    );
+}
+
+#[test]
 fn a_login_of_no_form_is_told_the_forms() {
     let text = connection("").replace("username = \"bot1\",", "user_id = \"bot1\",");
     let mistakes = mistakes_in(&text, &with_secrets());

@@ -1,0 +1,56 @@
+//! `connections.proxy`: what stands between one connection and the platform.
+
+use secrecy::SecretString;
+
+use super::field::Field;
+
+/// An HTTP proxy that opens tunnels.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Its name or address.
+    pub host: String,
+    /// Its port, 1 to 65,535.
+    pub port: u16,
+    /// User name and password, both or none. The name has no colon.
+    pub credentials: Option<(String, SecretString)>,
+}
+
+impl Proxy {
+    pub(super) fn read(field: Field<'_>) -> Option<Self> {
+        if !field.is_present() {
+            return None;
+        }
+        let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
+        if !field.is_table() {
+            field.report("a proxy is { host, port }, with { username, password } where it asks for them");
+            return None;
+        }
+        let mut section = field.section();
+        let host = section.field("host").required().parse(host);
+        let port = section.field("port").required().number(1..=u64::from(u16::MAX));
+        let (username, password) = (section.field("username"), section.field("password"));
+        section.finish();
+
+        if username.is_present() != password.is_present() {
+            reading.report(&place, &path, "a proxy has both username and password, or neither");
+        }
+        let (at, username_path) = (username.place.clone(), username.path.clone());
+        let username = username.text_or_secret();
+        if username.as_ref().is_some_and(|username| username.contains(':')) {
+            reading.report(&at, &username_path, "a proxy's user name has no colon");
+        }
+        let credentials = username.zip(password.secret());
+        Some(Self { host: host?, port: u16::try_from(port?).ok()?, credentials })
+    }
+}
+
+/// A name or address alone: a scheme, a port or credentials within it would be taken for a part of the name. What is
+/// wrong with it is not repeated, for it may hold a password.
+fn host(text: &str) -> Result<String, String> {
+    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if is_name || text.parse::<std::net::IpAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name or an address alone; port, username and password have keys of their own".to_owned())
+    }
+}
