@@ -37,6 +37,8 @@ metrics! {
     connections_ready: Gauge,
     /// Conversations held in memory.
     conversations: Gauge,
+    /// Conversations that are in the store only, until something concerns them.
+    conversations_asleep: Gauge,
     /// Frames that arrived.
     frames: Counter,
     /// Frames that were not JSON of the protocol's shape.

@@ -100,7 +100,7 @@ async fn a_storm_of_reconnects_keeps_the_pace_of_logins_and_everybody_comes_back
         };
         tokio::time::timeout(PATIENCE, is_back).await.expect("a connection did not come back");
     }
-    let logins = logins.lock().unwrap();
+    let logins = logins.lock().unwrap().clone();
     assert!(logins.len() >= FLEET, "{}", logins.len());
     // What was saved up for a second, what that second brings, and what its jitter adds.
     let most = 2 * LOGINS as usize + LOGINS as usize / 10;

@@ -32,6 +32,10 @@ async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
     if state.closing.is_cancelled() {
         return Err(Problem::stopping());
     }
+    if !state.tertulia.journal().is_healthy() {
+        let detail = "what happens cannot be kept: the last commit failed and is tried again";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
+    }
     let mut reasons: Vec<Reason> = state
         .tertulia
         .connections()

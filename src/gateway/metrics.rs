@@ -1,6 +1,6 @@
 //! `/metrics`: what is counted, as OpenMetrics text for Prometheus.
 
-use std::fs;
+use std::{fmt, fs, sync::Arc};
 
 use actix_web::{
     HttpResponse,
@@ -14,7 +14,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
     registry::{Registry, Unit},
 };
-use tertulia_actors::metrics::Metrics;
+use tertulia_actors::{engine::Journal, metrics::Metrics};
 
 use super::{access, problem::Problem, state::State};
 
@@ -25,10 +25,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// Everything that is counted, under `tertulia_`, and the process's memory under the name that all programs use.
-pub(super) fn registry(metrics: &Metrics) -> Registry {
+pub(super) fn registry(metrics: &Metrics, journal: Arc<Journal>) -> Registry {
     let mut registry = Registry::default();
     metrics.register(registry.sub_registry_with_prefix("tertulia"));
     registry.register_collector(Box::new(ProcessMemory));
+    registry.register_collector(Box::new(JournalState(journal)));
     registry
 }
 
@@ -44,12 +45,36 @@ async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {
 struct ProcessMemory;
 
 impl Collector for ProcessMemory {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(resident) = resident_bytes() else { return Ok(()) };
         let help = "Memory of the process that is in RAM";
         let gauge =
             encoder.encode_descriptor("process_resident_memory", help, Some(&Unit::Bytes), MetricType::Gauge)?;
         ConstGauge::new(resident).encode(gauge)
+    }
+}
+
+/// How far the journal is behind, and whether it can go on.
+struct JournalState(Arc<Journal>);
+
+impl fmt::Debug for JournalState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JournalState").finish_non_exhaustive()
+    }
+}
+
+impl Collector for JournalState {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Self(journal) = self;
+        let waiting = i64::try_from(journal.waiting()).unwrap_or(i64::MAX);
+        for (name, help, value) in [
+            ("tertulia_journal_waiting", "Steps that are not durable yet", waiting),
+            ("tertulia_journal_healthy", "Whether the last commit went well", i64::from(journal.is_healthy())),
+        ] {
+            let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(gauge)?;
+        }
+        Ok(())
     }
 }
 

@@ -29,7 +29,7 @@ impl State {
     #[must_use]
     pub fn new(tertulia: Arc<Tertulia>, tokens: &[Token]) -> Self {
         Self {
-            registry: metrics::registry(tertulia.metrics()),
+            registry: metrics::registry(tertulia.metrics(), Arc::clone(tertulia.journal())),
             tertulia,
             access: Access::new(tokens),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),

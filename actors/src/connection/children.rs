@@ -77,7 +77,7 @@ impl Child {
 impl Connection {
     /// The conversation's actor; started if there is none yet, or if it sleeps.
     pub(super) fn child(&mut self, id: &ConversationId, ctx: &mut Context<Self>) -> &mut Child {
-        let is_new = !self.children.contains_key(id) && !self.asleep.remove(id);
+        let is_new = !self.children.contains_key(id) && !self.wake(id);
         if is_new {
             self.make_known(id.clone(), ctx);
         }
@@ -89,6 +89,21 @@ impl Connection {
         child
     }
 
+    fn fall_asleep(&mut self, id: ConversationId) {
+        if self.asleep.insert(id) {
+            self.around.metrics.conversations_asleep.inc();
+        }
+    }
+
+    /// Notes that a conversation sleeps no more; whether it did.
+    fn wake(&mut self, id: &ConversationId) -> bool {
+        let slept = self.asleep.remove(id);
+        if slept {
+            self.around.metrics.conversations_asleep.dec();
+        }
+        slept
+    }
+
     /// Takes up the conversations of an earlier life: they sleep until something is to be done. The resume plan asks
     /// what became of them.
     pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
@@ -98,7 +113,7 @@ impl Connection {
                 self.child(&id, ctx);
             } else {
                 self.make_known(id.clone(), ctx);
-                self.asleep.insert(id);
+                self.fall_asleep(id);
             }
         }
     }
@@ -217,7 +232,7 @@ impl Connection {
     }
 
     fn forget_child(&mut self, id: &ConversationId, leave: Leave) {
-        if self.asleep.remove(id) {
+        if self.wake(id) {
             self.forget(id);
         }
         if self.children.stop(id, leave, &self.around.metrics) {
@@ -289,7 +304,7 @@ impl Handler<Rested> for Connection {
             return;
         }
         if self.children.stop(&conversation, Leave::ForNow, &self.around.metrics) {
-            self.asleep.insert(conversation);
+            self.fall_asleep(conversation);
         }
     }
 }

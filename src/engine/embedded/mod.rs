@@ -9,6 +9,14 @@ mod leases;
 mod rows;
 mod store;
 
+/// The events of a row as it may lie on the disk, its key before it. For the fuzzer alone.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn events_of_row(bytes: &[u8]) -> Option<Vec<tertulia_actors::engine::StoredEvent>> {
+    let (key, row) = bytes.split_at_checked(12)?;
+    block::read(block::BlockKey::from_bytes(key)?, row)
+}
+
 pub use directory::OpenError;
 pub use leases::FileLeases;
 pub use store::EmbeddedStore;
