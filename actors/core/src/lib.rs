@@ -8,6 +8,7 @@
 //! - [`rest`]: what of it an agent can ask by HTTP, without a socket.
 //! - [`rich_content`]: what structured content, quick replies and metadata must look like.
 //! - [`session`]: the life of one connection as a state machine, with time as an argument.
+//! - [`subscription`]: what a connection sees, over all its sockets: snapshots, who joined and who left.
 //! - [`webhook`]: what a notification that comes by webhook needs beside: its signature, and the order of chat states.
 
 pub mod command;
@@ -17,6 +18,7 @@ pub mod note;
 pub mod rest;
 pub mod rich_content;
 pub mod session;
+pub mod subscription;
 pub mod time;
 pub mod ums;
 pub mod webhook;

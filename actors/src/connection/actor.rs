@@ -12,22 +12,15 @@ use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, SubscriptionId},
     session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Throttle},
+    subscription::SubscriptionKey,
     ums::{AgentState, RepeatedFrames},
 };
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    ConnectionSettings, ConnectionStatus, Directory, Stop,
-    arrivals::Arrivals,
-    children::Children,
-    creation::Creation,
-    login::Credentials,
-    refresh::Refreshing,
-    requests::RequestTable,
-    rings::RingTable,
-    socket::SocketWriter,
-    step_up::SteppingUp,
-    subscriptions::{SubscriptionKey, Subscriptions},
+    ConnectionSettings, ConnectionStatus, Directory, Stop, arrivals::Arrivals, children::Children, creation::Creation,
+    login::Credentials, requests::RequestTable, rings::RingTable, socket::SocketWriter, step_up::SteppingUp,
+    subscriptions::Subscribed,
 };
 use crate::{
     conversation::{Door, Upstream, remembered},
@@ -92,20 +85,15 @@ pub struct Connection {
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
     pub(super) throttle: Throttle,
-    pub(super) subscriptions: Subscriptions,
-    pub(super) wishes_made: u64,
+    pub(super) subscribed: Subscribed,
     pub(super) repeated: RepeatedFrames,
     pub(super) ring_subscription: Option<SubscriptionId>,
     pub(super) rings: RingTable,
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
     pub(super) children: Children,
-    /// Conversations whose state is to be asked for.
-    pub(super) refreshing: Refreshing,
     /// Conversations that are in the store only.
     pub(super) asleep: HashSet<ConversationId>,
-    /// Those of them that are in no subscription any more.
-    pub(super) leaving_asleep: Vec<ConversationId>,
     pub(super) door: Option<Arc<Door>>,
     pub(super) upstream: Option<Rc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
@@ -147,16 +135,13 @@ impl Connection {
             stepping_up: None,
             lookups: 0,
             socket: None,
-            subscriptions: Subscriptions::default(),
-            wishes_made: 0,
+            subscribed: Subscribed::default(),
             repeated: RepeatedFrames::default(),
             ring_subscription: None,
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
             children: Children::default(),
-            refreshing: Refreshing::default(),
             asleep: HashSet::new(),
-            leaving_asleep: Vec::new(),
             door: None,
             upstream: None,
             dialogs: HashMap::new(),
@@ -216,12 +201,13 @@ impl Connection {
         let ready = self.session.may_send();
         if ready != self.ready {
             self.ready = ready;
+            let refreshes = self.subscribed.state.ready(ready);
             if ready {
                 self.around.metrics.connections_ready.inc();
                 self.tell_children_ready();
                 self.create_next(ctx);
                 self.step_on(ctx);
-                self.ask_next_state(ctx);
+                self.carry_out_all(refreshes);
             } else {
                 self.around.metrics.connections_ready.dec();
             }
@@ -312,7 +298,13 @@ impl Connection {
     /// Everything that ends with a socket: requests in flight, subscriptions, the resume plan.
     pub(super) fn lose_socket(&mut self) {
         self.socket = None;
-        self.subscriptions.forget_socket();
+        self.forget_socket();
+    }
+
+    fn forget_socket(&mut self) {
+        let now = self.now();
+        let lost = self.subscribed.state.socket_lost(now);
+        self.carry_out_all(lost);
         self.repeated.clear();
         self.ring_subscription = None;
         // An offer whose acceptance was lost stands still, and is to be accepted again.
@@ -326,7 +318,8 @@ impl Connection {
             socket.close(code);
         }
         self.abandon_resume(ctx);
-        self.fail_requests();
+        // The other end may never answer, and nothing that it still says is listened to.
+        self.forget_socket();
     }
 }
 
@@ -372,7 +365,6 @@ impl Supervised for Connection {
         if std::mem::take(&mut self.ready) {
             self.around.metrics.connections_ready.dec();
         }
-        self.refreshing.restart();
         self.restart_step_up();
         self.lookups = 0;
         self.session = Session::new(self.settings.policy.clone());
@@ -382,7 +374,7 @@ impl Supervised for Connection {
 impl Connection {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.expire_requests();
-        self.sweep_children(ctx);
+        self.let_go(ctx);
         self.let_sleep(ctx);
         self.rings.forget_expired();
         self.arrivals.forget_closed();

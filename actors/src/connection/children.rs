@@ -10,27 +10,13 @@ use super::Connection;
 use crate::{
     conversation::{
         self, ChildFailed, ChildTold, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door,
-        Errand, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError, Remembered, Rest, StateArrived,
-        Upstream,
+        Errand, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError, Remembered, Rest, Upstream,
     },
     supervision::{Depth, Verdict},
 };
 
-/// What a notification tells of a conversation's place in the subscriptions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// It is in one of them.
-    Held,
-    /// It is in none any more.
-    Left,
-    /// Nothing: it came for a subscription that has ended, or for a question.
-    Unknown,
-}
-
 /// What the connection notes of a conversation that is awake.
 pub(super) struct Membership {
-    /// Since when it is no longer in the subscription.
-    leaving_since: Option<Instant>,
     /// When it was last told anything that it has to do with.
     used: Instant,
     /// It was asked whether it may sleep, and was told nothing since.
@@ -39,7 +25,7 @@ pub(super) struct Membership {
 
 impl Default for Membership {
     fn default() -> Self {
-        Self { leaving_since: None, used: Instant::now(), resting: false }
+        Self { used: Instant::now(), resting: false }
     }
 }
 
@@ -55,19 +41,6 @@ struct Rested {
 }
 
 impl Child {
-    pub(super) fn take_state(&mut self, state: StateArrived, presence: Presence) {
-        match presence {
-            Presence::Held => self.notes.leaving_since = None,
-            Presence::Left => self.leaves(),
-            Presence::Unknown => {}
-        }
-        self.pass_state(state);
-    }
-
-    fn leaves(&mut self) {
-        self.notes.leaving_since.get_or_insert_with(Instant::now);
-    }
-
     /// When something was last told that concerns it.
     pub(super) fn used(&self) -> Instant {
         self.notes.used
@@ -135,7 +108,7 @@ impl Connection {
 
     /// Whether a conversation is here to stay, as far as is known.
     pub(super) fn holds(&self, id: &ConversationId) -> bool {
-        self.children.get(id).map_or_else(|| self.asleep.contains(id), |child| child.notes.leaving_since.is_none())
+        self.knows(id) && !self.subscribed.state.is_leaving(id)
     }
 
     /// Every conversation, awake or not.
@@ -177,36 +150,12 @@ impl Connection {
         }
     }
 
-    /// Who was about to leave stays until the next resume plan has looked again.
-    pub(super) fn tell_children_lost(&mut self) {
-        self.leaving_asleep.clear();
-        for (_, child) in self.children.iter_mut() {
-            child.notes.leaving_since = None;
-        }
+    pub(super) fn tell_children_lost(&self) {
         self.children.tell_lost();
     }
 
-    /// Notes that a conversation is in no subscription any more.
-    pub(super) fn leaves_soon(&mut self, id: &ConversationId) {
-        match self.children.get_mut(id) {
-            Some(child) => child.leaves(),
-            // It is woken to write that down.
-            None => self.leaving_asleep.push(id.clone()),
-        }
-    }
-
-    /// Lets go of conversations that left the subscription a while ago; late messages found them until now.
-    pub(super) fn sweep_children(&mut self, ctx: &mut Context<Self>) {
-        for id in std::mem::take(&mut self.leaving_asleep) {
-            if self.asleep.contains(&id) {
-                self.child(&id, ctx).leaves();
-            }
-        }
-        let linger = self.settings.linger;
-        let is_over = |child: &Child| child.notes.leaving_since.is_some_and(|since| since.elapsed() >= linger);
-        for id in self.children.those(is_over) {
-            self.forget_child(&id, Leave::ForGood);
-        }
+    pub(super) fn forget_for_good(&mut self, id: &ConversationId) {
+        self.forget_child(id, Leave::ForGood);
     }
 
     /// Asks conversations that nothing happened to for a while whether they may sleep, where they can be loaded again.
@@ -217,7 +166,7 @@ impl Connection {
         let after = self.settings.sleep_after;
         for (id, child) in self.children.iter_mut() {
             let notes = &mut child.notes;
-            if notes.resting || notes.leaving_since.is_some() || notes.used.elapsed() < after {
+            if notes.resting || self.subscribed.state.is_leaving(id) || notes.used.elapsed() < after {
                 continue;
             }
             notes.resting = true;
@@ -242,7 +191,7 @@ impl Connection {
 
     fn forget(&mut self, id: &ConversationId) {
         self.repeated.forget(id);
-        self.refreshing.forget(id);
+        self.subscribed.state.forget(id);
         self.around.directory.remove(&self.settings.id, id);
         self.dialogs.retain(|_, conversation| conversation != id);
     }
@@ -263,7 +212,7 @@ impl Handler<ChildTold> for Connection {
         let failed = self.children.told(told, &upstream, &self.around.supervision.systemic);
         let Some(ChildFailed { conversation, is_restarted, verdict }) = failed else { return };
         if is_restarted {
-            self.ask_state(conversation, ctx);
+            self.ask_state(conversation);
         }
         match verdict {
             Verdict::Single => {}
@@ -288,7 +237,7 @@ impl Handler<Release> for Connection {
         let upstream = self.upstream(ctx);
         let ready = self.identity.as_ref().filter(|_| self.session.may_send()).cloned();
         self.children.release(&id, |remains| Conversation::released(id.clone(), remains, upstream, ready))?;
-        self.ask_state(id, ctx);
+        self.ask_state(id);
         Ok(())
     }
 }

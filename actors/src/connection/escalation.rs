@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Context, Handler, Message};
 use tertulia_core::session::{FailureReason, Input};
 
-use super::{Connection, children::Presence};
+use super::Connection;
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError, Unhandled},
@@ -64,7 +64,7 @@ impl Handler<Replay> for Connection {
         let child = child.filter(|child| !child.is_quarantined()).ok_or_else(|| ReplayError::NobodyThere(id()))?;
         match letter.kind {
             DeadLetterKind::State => {
-                child.take_state(StateArrived { raw: letter.body.clone(), place }, Presence::Unknown);
+                child.pass_state(StateArrived { raw: letter.body.clone(), place });
             }
             DeadLetterKind::Records => child.pass_records(RecordsArrived { frame: letter.body.clone(), place }),
             _ => return Err(ReplayError::NotReplayable(id())),

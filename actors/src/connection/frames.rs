@@ -8,17 +8,15 @@ use serde_json::Value;
 use tertulia_core::{
     id::{ConversationId, RequestId, SubscriptionId},
     session::{ClosedBy, Closure},
+    subscription::{Presence, Told},
     ums::{
-        ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Nothing, Notification, Request,
+        Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Nothing, Notification, Request,
         RequestFrame, Response,
     },
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{
-    AskWith, Connection, actor::OwnRequest, children::Presence, requests::Waiter, socket::SocketError,
-    subscriptions::Parked,
-};
+use super::{AskWith, Connection, actor::OwnRequest, requests::Waiter, socket::SocketError, subscriptions::Parked};
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     request::{Answer, Ask, Lane, RequestFailure},
@@ -36,7 +34,8 @@ impl Connection {
         let fingerprint = FrameFingerprint::of(frame);
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
-            self.child(&id, ctx).take_state(StateArrived { raw, place: Place::new(place) }, Presence::Held);
+            self.subscribed.state.repeated(&id);
+            self.child(&id, ctx).pass_state(StateArrived { raw, place: Place::new(place) });
             return;
         }
         let decoded = match std::str::from_utf8(frame) {
@@ -46,7 +45,9 @@ impl Connection {
         let limit = self.around.platform.settings().max_frame_bytes;
         match decoded {
             Ok(Frame::Response(response)) => self.take_response(frame, &response, ctx),
-            Ok(Frame::Notification(Notification::Conversations(changes))) if self.subscriptions.await_snapshot() => {
+            Ok(Frame::Notification(Notification::Conversations(changes)))
+                if self.subscribed.state.awaits_snapshot() =>
+            {
                 self.take_changes(frame, &changes, place, ctx);
             }
             _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
@@ -100,7 +101,7 @@ impl Connection {
             Some(Waiter::Own(OwnRequest::KeepAlive)) => {}
             Some(Waiter::Own(OwnRequest::Verify)) => self.verified(response, ctx),
             Some(Waiter::Own(OwnRequest::Subscribe(key))) => {
-                self.subscribed(key, response);
+                self.subscribe_answered(key, response);
                 self.take_parked(ctx);
             }
             Some(Waiter::Own(OwnRequest::SubscribeRings)) => self.ring_subscribed(response),
@@ -114,18 +115,19 @@ impl Connection {
         place: OwnedSemaphorePermit,
         ctx: &mut Context<Self>,
     ) {
-        let subscription = self.subscriptions.named(changes);
+        let told = self.told(changes);
         let place = match &changes.subscription_id {
-            Some(id) if subscription.is_none() => {
+            Some(id) if told == Told::Stranger => {
                 let subscription_id = SubscriptionId::from(id);
-                match self.subscriptions.park(Parked { subscription_id, frame: frame.clone(), place }) {
+                let notification = (frame.clone(), place);
+                match self.subscribed.state.park(Parked { subscription_id, notification }) {
                     Ok(()) => return,
-                    Err(Parked { place, .. }) => place,
+                    Err(Parked { notification: (_, place), .. }) => place,
                 }
             }
             _ => place,
         };
-        let place = Place::new(place);
+        let (place, now) = (Place::new(place), self.now());
         let mut named = Vec::with_capacity(changes.changes.len());
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
@@ -133,38 +135,33 @@ impl Connection {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let is_gone = change.kind == ChangeKind::Delete;
-            let is_late = subscription.is_none() && changes.subscription_id.is_some()
-                || self.subscriptions.is_question(subscription);
-            // A conversation that was never seen and is gone already, or was seen by nobody who stayed, is nothing.
-            if (is_gone || is_late) && !self.knows(&id) {
+            let is_known = self.knows(&id);
+            let updated = || change.last_updated();
+            let Some(presence) = self.subscribed.state.change(told, &id, &change.kind, is_known, updated, now) else {
                 continue;
-            }
-            let presence = match is_gone {
-                _ if is_late => Presence::Unknown,
-                true if self.subscriptions.left(subscription, &id) => Presence::Held,
-                true => Presence::Left,
-                false => {
-                    self.subscriptions.joined(subscription, &id);
-                    Presence::Held
-                }
             };
-            if is_gone {
+            if change.kind == ChangeKind::Delete {
                 self.repeated.forget(&id);
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
-            self.child(&id, ctx).take_state(state, presence);
+            self.child(&id, ctx).pass_state(state);
             if presence == Presence::Held {
                 self.arrivals.arrived(&id);
             }
             named.push(id);
         }
-        self.note_page(subscription, changes, named);
+        let oldest = || changes.changes.iter().filter_map(Change::last_updated).min();
+        let outputs = self.subscribed.state.notified(told, named, changes.changes.len(), oldest, now);
+        self.carry_out_all(outputs);
+    }
+
+    fn told(&self, changes: &ConversationChanges<'_>) -> Told {
+        self.subscribed.state.told(changes.subscription_id.as_ref().map(|id| id.as_str()))
     }
 
     /// Takes the notifications that overtook the answers to their subscriptions, snapshots among them.
     fn take_parked(&mut self, ctx: &mut Context<Self>) {
-        for Parked { frame, place, .. } in self.subscriptions.take_parked() {
+        for Parked { notification: (frame, place), .. } in self.subscribed.state.take_parked() {
             let Ok(text) = std::str::from_utf8(&frame) else { continue };
             if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(text) {
                 self.take_changes(&frame, &changes, place, ctx);
@@ -175,7 +172,9 @@ impl Connection {
     /// Notes a change of one conversation: its repetition, the commonest of all notifications, needs no decoding.
     fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
         let [change] = &changes.changes[..] else { return };
-        if self.subscriptions.named(changes).is_none() {
+        let told = self.told(changes);
+        // The answer to a question tells nothing of where its conversation is, nor does its repetition.
+        if !matches!(told, Told::Subscription(_)) || self.subscribed.state.is_question(told) {
             return;
         }
         if let (ChangeKind::Upsert, Some(id), Some(state)) = (&change.kind, change.conversation_id(), change.result) {
@@ -217,8 +216,7 @@ impl Connection {
     pub(super) fn ask_own(&mut self, own: OwnRequest, request: Request, headers: Vec<Value>) {
         let id = self.requests.add(Waiter::Own(own), Instant::now(), self.settings.request_timeout);
         if let Err(failure) = self.write(&id, request, headers, Vec::new()) {
-            // Its answer will be missed at the session's own deadline.
-            self.requests.take(id.as_str());
+            // Its answer will be missed at its deadline.
             self.note_error(&failure);
         }
     }
@@ -296,7 +294,11 @@ impl Connection {
             }
             // The session notices missing keep-alives and verifications by itself.
             Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}
-            Waiter::Own(OwnRequest::Subscribe(key)) => self.subscriptions.fail(key, failure),
+            Waiter::Own(OwnRequest::Subscribe(key)) => {
+                let now = self.now();
+                let outputs = self.subscribed.state.unanswered(key, now);
+                self.carry_out_all(outputs);
+            }
             Waiter::Own(OwnRequest::SubscribeRings) => self.note_error(&failure),
         }
     }

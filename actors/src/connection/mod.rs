@@ -14,8 +14,6 @@ mod lease;
 mod login;
 mod lookup;
 mod messages;
-mod paging;
-mod refresh;
 mod requests;
 mod resume;
 mod rings;

@@ -3,29 +3,25 @@
 //! In this order: subscriptions with their whole snapshot, the fate of conversations that are missing in it, rings,
 //! the agent's state, and every open conversation's missing messages.
 
-use std::{cmp::Reverse, collections::HashSet};
+use std::cmp::Reverse;
 
 use actix::{
-    ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message, MessageResult, ResponseActFuture,
-    ResponseFuture, WrapFuture,
+    ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message, ResponseActFuture, ResponseFuture,
+    WrapFuture,
 };
 use futures_util::future::join_all;
 use tertulia_core::{
     command::Identity,
-    id::ConversationId,
     session::Input,
     ums::{AgentStateRequest, ChannelType, ProfileQuery, Request, UserProfile},
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, SetAgentState, children::Child, refresh::question, subscriptions::Life};
+use super::{Connection, SetAgentState, children::Child};
 use crate::{
     request::{Lane, RequestFailure},
     subscriber::EventData,
 };
-
-/// Conversations whose fate is asked for at the same time.
-const SETTLED_TOGETHER: usize = 32;
 
 /// Why the plan cannot be finished on this socket.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +37,11 @@ enum ResumeError {
 #[rtype(result = "Result<(), RequestFailure>")]
 struct LearnIdentity;
 
-/// Subscribes and takes the whole snapshot.
+/// Subscribes, takes the whole snapshot, and asks what became of conversations that are missing in it; answers how many
+/// are in it.
 #[derive(Message)]
-#[rtype(result = "Result<Vec<ConversationId>, RequestFailure>")]
+#[rtype(result = "Result<usize, RequestFailure>")]
 struct TakeSnapshot;
-
-/// Answers the conversations that are known here and missing in the snapshot.
-#[derive(Message)]
-#[rtype(result = "Vec<ConversationId>")]
-struct FindMissing(HashSet<ConversationId>);
-
-/// Asks what became of conversations; they leave memory after it.
-#[derive(Message)]
-#[rtype(result = "Result<(), RequestFailure>")]
-struct Settle(Vec<ConversationId>);
 
 /// Asks for rings and sets the agent's state, as they were before.
 #[derive(Message)]
@@ -73,11 +60,7 @@ struct Outcome {
 
 async fn resume(connection: Addr<Connection>) -> Result<Outcome, ResumeError> {
     connection.send(LearnIdentity).await??;
-    let snapshot: HashSet<ConversationId> = connection.send(TakeSnapshot).await??.into_iter().collect();
-    let conversations = snapshot.len();
-    for some in connection.send(FindMissing(snapshot)).await?.chunks(SETTLED_TOGETHER) {
-        connection.send(Settle(some.to_vec())).await??;
-    }
+    let conversations = connection.send(TakeSnapshot).await??;
     connection.send(RestoreAgent).await??;
     let incomplete = connection.send(FillGaps).await??;
     Ok(Outcome { conversations, incomplete })
@@ -108,6 +91,7 @@ impl Connection {
         if let Some(plan) = self.resume.take() {
             ctx.cancel_future(plan);
         }
+        self.subscribed.state.abandon_plan();
     }
 }
 
@@ -137,7 +121,7 @@ impl Handler<LearnIdentity> for Connection {
 }
 
 impl Handler<TakeSnapshot> for Connection {
-    type Result = ResponseFuture<Result<Vec<ConversationId>, RequestFailure>>;
+    type Result = ResponseFuture<Result<usize, RequestFailure>>;
 
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
         let own = match self.identity.as_deref() {
@@ -145,58 +129,12 @@ impl Handler<TakeSnapshot> for Connection {
             Some(Identity::Consumer { .. }) | None => None,
         };
         let query = self.settings.query(own);
-        let (reply, snapshot) = oneshot::channel();
-        self.subscribe(query, Life::standing(None), reply);
-        let wished = self.subscribe_as_wished();
-        Box::pin(async move {
-            let mut snapshot = snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost))?;
-            for more in join_all(wished).await {
-                match more.unwrap_or(Err(RequestFailure::ConnectionLost)) {
-                    Ok(more) => snapshot.extend(more),
-                    // What the platform grants no more cannot be waited for.
-                    Err(RequestFailure::Answer(_)) => {}
-                    Err(failure) => return Err(failure),
-                }
-            }
-            Ok(snapshot)
-        })
-    }
-}
-
-impl Handler<FindMissing> for Connection {
-    type Result = MessageResult<FindMissing>;
-
-    fn handle(&mut self, FindMissing(snapshot): FindMissing, _: &mut Self::Context) -> Self::Result {
-        let mut missing = self.known().filter(|id| !snapshot.contains(*id)).cloned().collect();
-        self.keep_for_step_up(&mut missing);
-        MessageResult(missing)
-    }
-}
-
-impl Handler<Settle> for Connection {
-    type Result = ResponseActFuture<Self, Result<(), RequestFailure>>;
-
-    fn handle(&mut self, Settle(missing): Settle, _: &mut Self::Context) -> Self::Result {
-        let states = missing.clone().into_iter().map(|id| {
-            let (reply, answer) = oneshot::channel();
-            self.subscribe(question(id), Life::QUESTION, reply);
-            answer
-        });
-        let answers = join_all(states.collect::<Vec<_>>());
-        Box::pin(answers.into_actor(self).map(move |answers, connection, _| {
-            for id in &missing {
-                // What was taken for the snapshot may have been a change that overtook it: then the snapshot itself has
-                // told meanwhile who is still there, or will.
-                if !connection.subscriptions.has(id) {
-                    connection.leaves_soon(id);
-                }
-            }
-            answers.into_iter().try_for_each(|answer| match answer.unwrap_or(Err(RequestFailure::ConnectionLost)) {
-                // What this login may not see any more has no state to be had; it leaves without one.
-                Ok(_) | Err(RequestFailure::Answer(_)) => Ok(()),
-                Err(failure) => Err(failure),
-            })
-        }))
+        let now = self.now();
+        let outputs = self.subscribed.state.resume(query, now);
+        let (plan, taken) = oneshot::channel();
+        self.subscribed.plan = Some(plan);
+        self.carry_out_all(outputs);
+        Box::pin(async move { taken.await.unwrap_or(Err(RequestFailure::ConnectionLost)) })
     }
 }
 

@@ -169,8 +169,9 @@ impl Connection {
                 }
             }
         }
+        let now = self.now();
         for id in left {
-            self.leaves_soon(&id);
+            self.subscribed.state.leaves(&id, now);
         }
         let _ = reply.send(outcome);
     }

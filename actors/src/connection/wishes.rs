@@ -2,17 +2,11 @@
 //! dropped. What they tell of is in memory like everything else, as long as one subscription has it.
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use tertulia_core::{id::ConversationId, ums::ConversationQuery};
+use tertulia_core::{id::ConversationId, subscription::WishNumber, ums::ConversationQuery};
 use tokio::sync::oneshot;
 
-use super::{
-    Connection,
-    subscriptions::{Life, WishNumber},
-};
+use super::Connection;
 use crate::request::{Reply, RequestFailure};
-
-/// Wishes of one connection; beyond it a caller is refused.
-const WISHES: usize = 64;
 
 /// A subscription to conversations. Dropping it ends it.
 #[must_use = "dropping it ends the subscription"]
@@ -51,48 +45,25 @@ pub(crate) struct SubscribeTo {
 #[rtype(result = "()")]
 struct EndWish(WishNumber);
 
-impl Connection {
-    /// Subscribes on a new socket to everything that is wished for.
-    pub(super) fn subscribe_as_wished(
-        &mut self,
-    ) -> Vec<oneshot::Receiver<Result<Vec<ConversationId>, RequestFailure>>> {
-        let wishes = self.subscriptions.wishes.clone();
-        let snapshots = wishes.into_iter().map(|(number, query)| {
-            let (reply, snapshot) = oneshot::channel();
-            self.subscribe(query, Life::standing(Some(number)), reply);
-            snapshot
-        });
-        snapshots.collect()
-    }
-
-    fn end_wish(&mut self, number: WishNumber) {
-        let Some((subscription_id, left)) = self.subscriptions.forget_wish(number) else { return };
-        self.unsubscribe(subscription_id);
-        for id in left {
-            self.repeated.forget(&id);
-            self.leaves_soon(&id);
-        }
-    }
-}
-
 impl Handler<SubscribeTo> for Connection {
     type Result = ();
 
     fn handle(&mut self, SubscribeTo { query, reply }: SubscribeTo, ctx: &mut Context<Self>) {
-        let refused = match self.subscriptions.wishes.len() {
-            WISHES.. => Some(RequestFailure::Overloaded),
-            _ if !self.session.may_send() => Some(RequestFailure::NotConnected),
-            _ => None,
+        let wished = if self.session.may_send() {
+            self.subscribed.state.wish(query).ok_or(RequestFailure::Overloaded)
+        } else {
+            Err(RequestFailure::NotConnected)
         };
-        if let Some(failure) = refused {
-            let _ = reply.send(Err(failure));
-            return;
-        }
-        self.wishes_made += 1;
-        let number = WishNumber(self.wishes_made);
-        self.subscriptions.wishes.insert(number, query.clone());
-        let (taken, snapshot) = oneshot::channel();
-        self.subscribe(query, Life::standing(Some(number)), taken);
+        let (number, outputs) = match wished {
+            Ok(wished) => wished,
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+                return;
+            }
+        };
+        let (begins, snapshot) = oneshot::channel();
+        self.subscribed.begun.insert(number, begins);
+        self.carry_out_all(outputs);
         let subscription = ConversationSubscription { connection: ctx.address(), number, conversations: Vec::new() };
         let begun = async move { snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(begun.into_actor(self).map(|snapshot, _, _| {

@@ -66,6 +66,25 @@ impl<'a> Change<'a> {
         let _ = FirstMember { name: "convId", found: &mut found }.deserialize(&mut reader);
         found
     }
+
+    /// When the conversation changed last, where the state tells.
+    #[must_use]
+    pub fn last_updated(&self) -> Option<Timestamp> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct State {
+            conversation_details: Details,
+        }
+
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Details {
+            meta_data_last_update_ts: Timestamp,
+        }
+
+        let state: State = serde_json::from_str(self.result?.get()).ok()?;
+        Some(state.conversation_details.meta_data_last_update_ts)
+    }
 }
 
 /// Reads an object up to one member.

@@ -1,0 +1,357 @@
+//! The state machine: the subscriptions of the present socket, and what callers wish for on each.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Failure, Output, Outputs, Parked, SubscriptionKey, Told, WishNumber,
+    departures::Departures,
+    entry::{Entry, Life, Purpose, Snapshot},
+    leaving::Leaving,
+    page::PageRule,
+    plan::{Plan, question},
+    refreshing::Refreshing,
+};
+use crate::{
+    id::{ConversationId, SubscriptionId},
+    session::Millis,
+    time::Timestamp,
+    ums::{AnswerError, ConversationQuery},
+};
+
+/// Wishes of one connection; beyond it a caller is refused.
+pub const WISHES: usize = 64;
+/// How long a page is awaited behind a single change that may have overtaken it.
+const ALONE_FOR: Duration = Duration::from_secs(5);
+
+/// What a connection sees. `N` is a notification as the actor keeps it. See the [module](super) for how it is driven.
+#[derive(Debug)]
+pub struct Subscriptions<N> {
+    pages: PageRule,
+    next: u64,
+    pub(super) entries: BTreeMap<SubscriptionKey, Entry>,
+    pub(super) parked: Vec<Parked<N>>,
+    pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
+    wishes_made: u64,
+    pub(super) plan: Option<Plan>,
+    pub(super) refreshing: Refreshing,
+    may_refresh: bool,
+    pub(super) leaving: Leaving,
+    pub(super) departures: Departures,
+}
+
+impl<N> Default for Subscriptions<N> {
+    fn default() -> Self {
+        Self::with(PageRule::PLATFORM)
+    }
+}
+
+impl<N> Subscriptions<N> {
+    pub(super) fn with(pages: PageRule) -> Self {
+        Self {
+            pages,
+            next: 0,
+            entries: BTreeMap::new(),
+            parked: Vec::new(),
+            wishes: BTreeMap::new(),
+            wishes_made: 0,
+            plan: None,
+            refreshing: Refreshing::default(),
+            may_refresh: false,
+            leaving: Leaving::default(),
+            departures: Departures::default(),
+        }
+    }
+
+    /// Whether a snapshot is on its way, which may be large.
+    #[must_use]
+    pub fn awaits_snapshot(&self) -> bool {
+        self.entries.values().any(|entry| entry.snapshot.is_some())
+    }
+
+    /// The answer to [`Output::Subscribe`] has come. An id is to be told before the next frame is read, which may be the
+    /// snapshot (SB-12); what [`take_parked`](Self::take_parked) gives comes then.
+    pub fn answered(
+        &mut self,
+        key: SubscriptionKey,
+        answer: Result<SubscriptionId, AnswerError>,
+        now: Millis,
+    ) -> Outputs {
+        match answer {
+            Ok(id) => {
+                if let Some(entry) = self.entries.get_mut(&key) {
+                    entry.id = Some(id);
+                }
+                Outputs::new()
+            }
+            Err(refused) => self.fail(key, refused.into(), now),
+        }
+    }
+
+    /// No answer to [`Output::Subscribe`] came in time.
+    pub fn unanswered(&mut self, key: SubscriptionKey, now: Millis) -> Outputs {
+        self.fail(key, Failure::TimedOut, now)
+    }
+
+    /// A notification of `changes` changes that named these conversations was taken. The first one of a subscription is
+    /// a page of its snapshot. `oldest` says when the one of them changed that changed first.
+    pub fn notified(
+        &mut self,
+        told: Told,
+        named: Vec<ConversationId>,
+        changes: usize,
+        oldest: impl FnOnce() -> Option<Timestamp>,
+        now: Millis,
+    ) -> Outputs {
+        let mut outputs = Outputs::new();
+        let Told::Subscription(key) = told else { return outputs };
+        let Some(entry) = self.entries.get_mut(&key) else { return outputs };
+        let is_page = matches!(entry.life, Life::Once { page_of: Some(_) });
+        let is_full = self.pages.is_full(changes);
+        let snapshot = match entry.snapshot.take() {
+            Some(mut snapshot) => {
+                snapshot.seen.extend(named);
+                snapshot
+            }
+            None if is_full => Snapshot { seen: Vec::new(), purpose: Purpose::Late, alone_since: None },
+            None => return outputs,
+        };
+        if is_page && changes == 1 {
+            let alone_since = snapshot.alone_since.or(Some(now));
+            entry.snapshot = Some(Snapshot { alone_since, ..snapshot });
+            return outputs;
+        }
+        let next = self.pages.next_page(&entry.query, changes, oldest);
+        self.page_taken(key, snapshot, next, now, &mut outputs);
+        outputs
+    }
+
+    /// Time has passed: a page that has been a single change for long enough was no more than that.
+    pub fn tick(&mut self, now: Millis) -> Outputs {
+        let mut outputs = Outputs::new();
+        self.departures.forget_old(now);
+        let is_over = |entry: &Entry| {
+            let since = entry.snapshot.as_ref().and_then(|snapshot| snapshot.alone_since);
+            since.is_some_and(|since| now >= since.after(ALONE_FOR))
+        };
+        let over: Vec<SubscriptionKey> =
+            self.entries.iter().filter(|(_, entry)| is_over(entry)).map(|(key, _)| *key).collect();
+        for key in over {
+            if let Some(snapshot) = self.entries.get_mut(&key).and_then(|entry| entry.snapshot.take()) {
+                self.page_taken(key, snapshot, None, now, &mut outputs);
+            }
+        }
+        outputs
+    }
+
+    fn page_taken(
+        &mut self,
+        key: SubscriptionKey,
+        snapshot: Snapshot,
+        next: Option<ConversationQuery>,
+        now: Millis,
+        outputs: &mut Outputs,
+    ) {
+        let page_of = match self.entries.get(&key).map(|entry| &entry.life) {
+            Some(Life::Once { page_of }) => {
+                let page_of = *page_of;
+                let ended = self.entries.remove(&key).and_then(|entry| entry.id);
+                outputs.extend(ended.map(Output::Unsubscribe));
+                page_of
+            }
+            Some(Life::Standing { .. }) | None => Some(key),
+        };
+        match next {
+            Some(query) => {
+                self.add(query, Life::Once { page_of }, Snapshot { alone_since: None, ..snapshot }, outputs);
+            }
+            None => self.whole(snapshot.purpose, snapshot.seen, now, outputs),
+        }
+    }
+
+    /// Ends everything of the socket, because it is gone. Who was about to leave stays until the next plan has looked
+    /// again.
+    pub fn socket_lost(&mut self, now: Millis) -> Outputs {
+        let mut outputs = Outputs::new();
+        self.parked.clear();
+        self.may_refresh = false;
+        self.leaving.clear();
+        self.departures.clear();
+        self.plan_fails(Failure::SocketLost, &mut outputs);
+        for (_, Entry { snapshot, .. }) in std::mem::take(&mut self.entries) {
+            if let Some(Snapshot { purpose, .. }) = snapshot {
+                self.failed(purpose, Failure::SocketLost, now, &mut outputs);
+            }
+        }
+        outputs
+    }
+
+    /// Begins a caller's wish, now and on each later socket. `None` where there are [`WISHES`] already.
+    pub fn wish(&mut self, query: ConversationQuery) -> Option<(WishNumber, Outputs)> {
+        if self.wishes.len() >= WISHES {
+            return None;
+        }
+        self.wishes_made += 1;
+        let number = WishNumber(self.wishes_made);
+        self.wishes.insert(number, query.clone());
+        let mut outputs = Outputs::new();
+        self.subscribe(query, Life::standing(Some(number)), Purpose::Begun(number), &mut outputs);
+        Some((number, outputs))
+    }
+
+    /// Ends a caller's wish; whom no other subscription has is about to leave, and told beside what to send.
+    pub fn end_wish(&mut self, number: WishNumber, now: Millis) -> (Vec<ConversationId>, Outputs) {
+        self.wishes.remove(&number);
+        let mut outputs = Outputs::new();
+        let is_wish = |entry: &Entry| matches!(entry.life, Life::Standing { wish: Some(wish), .. } if wish == number);
+        let key = self.entries.iter().find(|(_, entry)| is_wish(entry)).map(|(key, _)| *key);
+        let Some(Entry { id, life: Life::Standing { members, .. }, .. }) =
+            key.and_then(|key| self.entries.remove(&key))
+        else {
+            return (Vec::new(), outputs);
+        };
+        let is_page = |entry: &Entry| matches!(entry.life, Life::Once { page_of: Some(root) } if Some(root) == key);
+        let pages = self.entries.extract_if(.., |_, entry| is_page(entry)).filter_map(|(_, page)| page.id);
+        outputs.extend(id.into_iter().chain(pages).map(Output::Unsubscribe));
+        let left: Vec<ConversationId> = members.into_iter().filter(|id| !self.has(id)).collect();
+        left.iter().for_each(|id| self.leaves(id, now));
+        (left, outputs)
+    }
+
+    /// Has a conversation told its state anew, as soon as that can be asked.
+    pub fn refresh(&mut self, id: ConversationId) -> Outputs {
+        self.refreshing.want(id);
+        let mut outputs = Outputs::new();
+        self.refresh_next(&mut outputs);
+        outputs
+    }
+
+    /// Says whether states may be asked for beside the resume plan.
+    pub fn ready(&mut self, may_refresh: bool) -> Outputs {
+        self.may_refresh = may_refresh;
+        let mut outputs = Outputs::new();
+        self.refresh_next(&mut outputs);
+        outputs
+    }
+
+    /// Notes that a conversation is about to leave, unless a subscription has it.
+    pub fn leaves(&mut self, id: &ConversationId, now: Millis) {
+        if !self.has(id) {
+            self.leaving.add(id, now);
+        }
+    }
+
+    /// Whether a conversation is about to leave.
+    #[must_use]
+    pub fn is_leaving(&self, id: &ConversationId) -> bool {
+        self.leaving.has(id)
+    }
+
+    /// Everybody who is about to leave.
+    pub fn leaving(&self) -> impl Iterator<Item = &ConversationId> {
+        self.leaving.all()
+    }
+
+    /// Those who left at least `linger` ago: they are to be let go of for good.
+    pub fn take_left(&mut self, linger: Duration, now: Millis) -> Vec<ConversationId> {
+        self.leaving.take_over(linger, now)
+    }
+
+    /// A conversation is in memory no more.
+    pub fn forget(&mut self, id: &ConversationId) {
+        self.refreshing.forget(id);
+        self.leaving.remove(id);
+    }
+
+    pub(super) fn subscribe(&mut self, query: ConversationQuery, life: Life, purpose: Purpose, outputs: &mut Outputs) {
+        self.add(query, life, Snapshot { seen: Vec::new(), purpose, alone_since: None }, outputs);
+    }
+
+    fn add(&mut self, query: ConversationQuery, life: Life, snapshot: Snapshot, outputs: &mut Outputs) {
+        self.next += 1;
+        let key = SubscriptionKey(self.next);
+        outputs.push(Output::Subscribe { key, query: query.clone() });
+        self.entries.insert(key, Entry { query, id: None, life, snapshot: Some(snapshot) });
+    }
+
+    pub(super) fn key_of(&self, id: &str) -> Option<SubscriptionKey> {
+        self.entries.iter().find(|(_, entry)| entry.id.as_ref().is_some_and(|own| own == id)).map(|(key, _)| *key)
+    }
+
+    fn whole(&mut self, purpose: Purpose, snapshot: Vec<ConversationId>, now: Millis, outputs: &mut Outputs) {
+        match purpose {
+            Purpose::Own | Purpose::Restored => self.planned(snapshot, outputs),
+            Purpose::Begun(wish) => outputs.push(Output::Wished { wish, begun: Ok(snapshot) }),
+            Purpose::Missing(id) => self.settled(id, now, outputs),
+            Purpose::Refresh(id) => self.refreshed(&id, now, outputs),
+            Purpose::Late => {}
+        }
+    }
+
+    fn fail(&mut self, key: SubscriptionKey, failure: Failure, now: Millis) -> Outputs {
+        let mut outputs = Outputs::new();
+        if let Some(Entry { snapshot: Some(Snapshot { purpose, .. }), .. }) = self.entries.remove(&key) {
+            self.failed(purpose, failure, now, &mut outputs);
+        }
+        outputs
+    }
+
+    fn failed(&mut self, purpose: Purpose, failure: Failure, now: Millis, outputs: &mut Outputs) {
+        match (purpose, failure) {
+            (Purpose::Begun(wish), failure) => outputs.push(Output::Wished { wish, begun: Err(failure) }),
+            // What the platform grants no more cannot be waited for.
+            (Purpose::Restored, Failure::Refused(_)) => self.planned(Vec::new(), outputs),
+            // What this login may not see any more has no state to be had; it leaves without one.
+            (Purpose::Missing(id), Failure::Refused(_)) => self.settled(id, now, outputs),
+            (Purpose::Refresh(id), Failure::Refused(_)) => self.refreshed(&id, now, outputs),
+            (Purpose::Refresh(id), _) => {
+                self.refreshing.ended(&id);
+                self.refreshing.want(id);
+                self.refresh_next(outputs);
+            }
+            (Purpose::Late, _) => {}
+            (Purpose::Own | Purpose::Restored | Purpose::Missing(_), failure) => self.plan_fails(failure, outputs),
+        }
+    }
+
+    fn refreshed(&mut self, id: &ConversationId, now: Millis, outputs: &mut Outputs) {
+        self.refreshing.ended(id);
+        // A conversation that left meanwhile has nobody else to tell it so.
+        self.leaves(id, now);
+        self.refresh_next(outputs);
+    }
+
+    fn refresh_next(&mut self, outputs: &mut Outputs) {
+        while self.may_refresh
+            && let Some(id) = self.refreshing.next()
+        {
+            self.subscribe(question(id.clone()), Life::QUESTION, Purpose::Refresh(id), outputs);
+        }
+    }
+}
+
+#[cfg(test)]
+impl<N> Subscriptions<N> {
+    /// Whether nothing is on its way, and nobody is about to leave.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let is_waiting = self.awaits_snapshot() || self.plan.is_some() || !self.parked.is_empty();
+        !is_waiting && self.refreshing.len() == 0 && self.leaving().next().is_none()
+    }
+
+    /// No more is kept than who is known and what is wished for explains.
+    pub(super) fn check_bounds(&self, known: usize, wishes: usize) -> Result<(), String> {
+        let standing = 1 + wishes;
+        // A page of each, and what is asked for at a time: by the plan, and beside it.
+        let is_bounded = self.entries.len() <= 2 * standing + 64
+            && self.wishes.len() == wishes
+            && self.parked.len() <= 64
+            && self.refreshing.len() <= 2 * known + 64
+            && self.departures.len() <= known + 200
+            && self.leaving().count() <= known + 64;
+        if is_bounded { Ok(()) } else { Err(format!("too much is kept: {}", self.describe())) }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let Self { entries, wishes, plan, refreshing, leaving, .. } = self;
+        format!("{entries:?}, {wishes:?}, {plan:?}, {refreshing:?}, {leaving:?}, {} parked", self.parked.len())
+    }
+}

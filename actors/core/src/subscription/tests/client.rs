@@ -1,0 +1,276 @@
+//! The connection: what its actor does around the session and the subscriptions, without sockets and conversations.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use rand::{RngExt, rngs::StdRng};
+
+use super::platform::{Change, Frame, ME, Notice, Platform};
+use crate::{
+    id::ConversationId,
+    session,
+    session::{Closure, Epoch, Input, Millis, Session, SessionPolicy},
+    subscription::{Output, Outputs, Parked, Subscriptions, Told, WishNumber, page::PageRule},
+    time::Timestamp,
+    ums::{AnswerError, ChangeKind, ConversationQuery, Stage},
+};
+
+/// How long who left stays for late messages.
+pub(super) const LINGER: Duration = Duration::from_secs(10);
+/// How long an answer is awaited.
+const ANSWER_WITHIN: u64 = 30_000;
+
+/// What a request is for.
+enum Waiter {
+    Verify,
+    KeepAlive,
+    Subscribe(crate::subscription::SubscriptionKey),
+}
+
+/// What the connection wants done by its surroundings.
+pub(super) enum Wish {
+    LogIn(Epoch),
+    OpenSocket(Epoch),
+    CloseSocket,
+    /// A request that is only answered.
+    Ask {
+        request: u64,
+    },
+    Subscribe {
+        request: u64,
+        query: ConversationQuery,
+    },
+    Unsubscribe(crate::id::SubscriptionId),
+}
+
+/// What is in memory of a conversation.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) has_ended: bool,
+}
+
+pub(super) struct Client {
+    pub(super) session: Session,
+    pub(super) state: Subscriptions<Notice>,
+    pub(super) known: BTreeMap<usize, Known>,
+    pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
+    /// Wishes whose callers wait.
+    pub(super) begun: BTreeSet<WishNumber>,
+    waiters: BTreeMap<u64, (Waiter, u64)>,
+    requests: u64,
+    ready: bool,
+    pub(super) out: Vec<Wish>,
+}
+
+/// The connection's own subscription.
+pub(super) fn own() -> ConversationQuery {
+    ConversationQuery { agent_ids: vec![ME.into()], stage: vec![Stage::Open], ..ConversationQuery::default() }
+}
+
+fn timestamp(change: &Change) -> Timestamp {
+    Timestamp(i64::try_from(change.updated).unwrap())
+}
+
+fn number(id: &ConversationId) -> usize {
+    id.as_str()[1..].parse().unwrap()
+}
+
+impl Client {
+    pub(super) fn new(rule: PageRule) -> Self {
+        Self {
+            session: Session::new(SessionPolicy::default()),
+            state: Subscriptions::with(rule),
+            known: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            waiters: BTreeMap::new(),
+            requests: 0,
+            ready: false,
+            out: Vec::new(),
+        }
+    }
+
+    pub(super) fn feed(&mut self, input: Input, now: u64, random: &mut StdRng) {
+        let outputs = self.session.handle(input, Millis(now), &mut || random.random());
+        for output in outputs {
+            match output {
+                session::Output::LogIn => self.out.push(Wish::LogIn(self.session.epoch())),
+                session::Output::RefreshToken => {
+                    self.session.handle(Input::TokenRefreshed, Millis(now), &mut || 0);
+                }
+                session::Output::OpenSocket => self.out.push(Wish::OpenSocket(self.session.epoch())),
+                session::Output::Verify => self.ask(Waiter::Verify, now),
+                session::Output::SendKeepAlive => self.ask(Waiter::KeepAlive, now),
+                session::Output::Resume { .. } => {
+                    self.state.abandon_plan();
+                    let outputs = self.state.resume(own(), Millis(now));
+                    self.carry_out(outputs, now, random);
+                }
+                session::Output::CloseSocket { .. } => {
+                    self.state.abandon_plan();
+                    self.out.push(Wish::CloseSocket);
+                    self.lose_subscriptions(now, random);
+                }
+                session::Output::Report(_) => {}
+            }
+        }
+        let ready = self.session.may_send();
+        if ready != self.ready {
+            self.ready = ready;
+            let outputs = self.state.ready(ready);
+            self.carry_out(outputs, now, random);
+        }
+    }
+
+    fn lose_subscriptions(&mut self, now: u64, random: &mut StdRng) {
+        self.waiters.clear();
+        let outputs = self.state.socket_lost(Millis(now));
+        self.carry_out(outputs, now, random);
+    }
+
+    pub(super) fn socket_closed(&mut self, closure: Closure, now: u64, random: &mut StdRng) {
+        self.state.abandon_plan();
+        self.lose_subscriptions(now, random);
+        self.feed(Input::SocketClosed(closure), now, random);
+    }
+
+    fn request(&mut self, waiter: Waiter, now: u64) -> u64 {
+        self.requests += 1;
+        self.waiters.insert(self.requests, (waiter, now + ANSWER_WITHIN));
+        self.requests
+    }
+
+    fn ask(&mut self, waiter: Waiter, now: u64) {
+        let request = self.request(waiter, now);
+        self.out.push(Wish::Ask { request });
+    }
+
+    pub(super) fn carry_out(&mut self, outputs: Outputs, now: u64, random: &mut StdRng) {
+        for output in outputs {
+            match output {
+                Output::Subscribe { key, query } => {
+                    let request = self.request(Waiter::Subscribe(key), now);
+                    self.out.push(Wish::Subscribe { request, query });
+                }
+                Output::Unsubscribe(id) => self.out.push(Wish::Unsubscribe(id)),
+                Output::SnapshotWhole(snapshot) => {
+                    let known = self.known.keys().map(|number| ConversationId::from(format!("c{number}")));
+                    let missing = known.filter(|id| !snapshot.contains(id)).collect();
+                    let outputs = self.state.missing(missing, Millis(now));
+                    self.carry_out(outputs, now, random);
+                }
+                Output::UpToDate { .. } => self.feed(Input::Resumed, now, random),
+                Output::NotUpToDate(_) => self.feed(Input::ResumeFailed, now, random),
+                Output::Wished { wish, begun } => {
+                    self.begun.remove(&wish);
+                    if begun.is_err() {
+                        self.end_wish(wish, now, random);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn wish(&mut self, query: ConversationQuery, now: u64, random: &mut StdRng) {
+        if self.ready
+            && let Some((wish, outputs)) = self.state.wish(query.clone())
+        {
+            self.wishes.insert(wish, query);
+            self.begun.insert(wish);
+            self.carry_out(outputs, now, random);
+        }
+    }
+
+    pub(super) fn end_wish(&mut self, wish: WishNumber, now: u64, random: &mut StdRng) {
+        self.wishes.remove(&wish);
+        let (_, outputs) = self.state.end_wish(wish, Millis(now));
+        self.carry_out(outputs, now, random);
+    }
+
+    pub(super) fn refresh(&mut self, id: ConversationId, now: u64, random: &mut StdRng) {
+        let outputs = self.state.refresh(id);
+        self.carry_out(outputs, now, random);
+    }
+
+    pub(super) fn take_frame(&mut self, frame: Frame, platform: &Platform, now: u64, random: &mut StdRng) {
+        self.feed(Input::FrameReceived, now, random);
+        match frame {
+            Frame::Done { request } => match self.waiters.remove(&request) {
+                Some((Waiter::Verify, _)) => self.feed(Input::Verified, now, random),
+                Some((Waiter::KeepAlive | Waiter::Subscribe(_), _)) | None => {}
+            },
+            Frame::Subscribed { request, id } => self.answered(request, Ok(id), platform, now, random),
+            Frame::Refused { request, code } => {
+                let refused = AnswerError::Refused { code, text: String::new() };
+                self.answered(request, Err(refused), platform, now, random);
+            }
+            Frame::Snapshot(notice) | Frame::Change(notice) => self.take_notice(notice, platform, now, random),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        request: u64,
+        answer: Result<crate::id::SubscriptionId, AnswerError>,
+        platform: &Platform,
+        now: u64,
+        random: &mut StdRng,
+    ) {
+        let Some((Waiter::Subscribe(key), _)) = self.waiters.remove(&request) else { return };
+        let outputs = self.state.answered(key, answer, Millis(now));
+        self.carry_out(outputs, now, random);
+        for Parked { notification, .. } in self.state.take_parked() {
+            self.take_notice(notification, platform, now, random);
+        }
+    }
+
+    fn take_notice(&mut self, notice: Notice, platform: &Platform, now: u64, random: &mut StdRng) {
+        let told = self.state.told(Some(notice.id.as_str()));
+        let mut notice = notice;
+        if told == Told::Stranger {
+            match self.state.park(Parked { subscription_id: notice.id.clone(), notification: notice }) {
+                Ok(()) => return,
+                Err(Parked { notification, .. }) => notice = notification,
+            }
+        }
+        let mut named = Vec::new();
+        for change in &notice.changes {
+            let id = &platform.conversations[change.conversation].id;
+            let kind = if change.is_gone { ChangeKind::Delete } else { ChangeKind::Upsert };
+            let is_known = self.known.contains_key(&change.conversation);
+            if self.state.change(told, id, &kind, is_known, || Some(timestamp(change)), Millis(now)).is_some() {
+                self.known.entry(change.conversation).or_default().has_ended |= !change.is_open;
+                named.push(id.clone());
+            }
+        }
+        let times = notice.changes.iter().map(timestamp);
+        let outputs = self.state.notified(told, named, notice.changes.len(), || times.min(), Millis(now));
+        self.carry_out(outputs, now, random);
+    }
+
+    /// Lets go of who left; answers them and what was known of them.
+    pub(super) fn sweep(&mut self, now: u64, random: &mut StdRng) -> Vec<(usize, Known)> {
+        let late: Vec<u64> = self.waiters.iter().filter(|(_, (_, by))| now >= *by).map(|(id, _)| *id).collect();
+        for request in late {
+            if let Some((Waiter::Subscribe(key), _)) = self.waiters.remove(&request) {
+                let outputs = self.state.unanswered(key, Millis(now));
+                self.carry_out(outputs, now, random);
+            }
+        }
+        let outputs = self.state.tick(Millis(now));
+        self.carry_out(outputs, now, random);
+        let mut gone = Vec::new();
+        for id in self.state.take_left(LINGER, Millis(now)) {
+            gone.extend(self.known.remove_entry(&number(&id)));
+            self.state.forget(&id);
+        }
+        gone
+    }
+
+    /// Whether nothing is on its way any more.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.ready && self.waiters.is_empty() && self.begun.is_empty() && self.state.is_at_rest()
+    }
+}

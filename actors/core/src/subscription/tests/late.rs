@@ -1,0 +1,114 @@
+//! Snapshots and pages that changes overtake, one by one; the schedules found each of these first.
+
+use super::super::{Output, Outputs, Presence, SubscriptionKey, Subscriptions, Told, page::PageRule};
+use crate::{
+    id::ConversationId,
+    session::Millis,
+    time::Timestamp,
+    ums::{ChangeKind, ConversationQuery},
+};
+
+const NOW: Millis = Millis(1_000);
+
+/// Subscriptions whose pages are full at three changes.
+struct Scene(Subscriptions<()>);
+
+impl Scene {
+    /// The own subscription is there as `root`, and its snapshot is still to come.
+    fn begun() -> Self {
+        let mut scene = Self(Subscriptions::with(PageRule { full: 3, overlap: 10 }));
+        let outputs = scene.0.resume(ConversationQuery::default(), NOW);
+        scene.answer(&outputs, "root");
+        scene
+    }
+
+    /// Answers the only subscription among the outputs.
+    fn answer(&mut self, outputs: &Outputs, id: &str) {
+        let asked = outputs.iter().find_map(|output| match output {
+            Output::Subscribe { key, .. } => Some(*key),
+            _ => None,
+        });
+        let key: SubscriptionKey = asked.unwrap();
+        assert!(self.0.answered(key, Ok(id.into()), NOW).is_empty());
+    }
+
+    /// A notification of these upserts, each with its time.
+    fn upserts(&mut self, subscription: &str, changes: &[(&str, i64)]) -> Outputs {
+        let told = self.0.told(Some(subscription));
+        for (id, updated) in changes {
+            self.change(told, id, &ChangeKind::Upsert, *updated);
+        }
+        let named = changes.iter().map(|(id, _)| ConversationId::from(*id)).collect();
+        let oldest = || changes.iter().map(|(_, updated)| Timestamp(*updated)).min();
+        self.0.notified(told, named, changes.len(), oldest, NOW)
+    }
+
+    fn delete(&mut self, subscription: &str, id: &str, updated: i64) -> Option<Presence> {
+        let told = self.0.told(Some(subscription));
+        let presence = self.change(told, id, &ChangeKind::Delete, updated);
+        self.0.notified(told, vec![id.into()], 1, || Some(Timestamp(updated)), NOW);
+        presence
+    }
+
+    fn change(&mut self, told: Told, id: &str, kind: &ChangeKind, updated: i64) -> Option<Presence> {
+        self.0.change(told, &id.into(), kind, true, || Some(Timestamp(updated)), NOW)
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.0.has(&id.into())
+    }
+}
+
+const PAGE: [(&str, i64); 3] = [("a", 100), ("b", 200), ("c", 300)];
+
+#[test]
+fn sb9_a_change_that_overtakes_a_further_page_is_not_that_page() {
+    let mut scene = Scene::begun();
+    let outputs = scene.upserts("root", &PAGE);
+    scene.answer(&outputs, "page");
+    assert!(scene.upserts("page", &[("a", 400)]).is_empty());
+    let outputs = scene.upserts("page", &[("d", 50), ("e", 60)]);
+    assert!(outputs.iter().any(|output| matches!(output, Output::SnapshotWhole(seen) if seen.len() == 5)));
+    assert!(scene.has("d") && scene.has("e"));
+}
+
+#[test]
+fn sb9_a_further_page_of_one_change_is_taken_after_a_while() {
+    let mut scene = Scene::begun();
+    let outputs = scene.upserts("root", &PAGE);
+    scene.answer(&outputs, "page");
+    assert!(scene.upserts("page", &[("d", 50)]).is_empty());
+    assert!(scene.0.tick(Millis(5_999)).is_empty());
+    let outputs = scene.0.tick(Millis(6_000));
+    assert!(outputs.iter().any(|output| matches!(output, Output::SnapshotWhole(seen) if seen.len() == 4)));
+}
+
+#[test]
+fn sb11_a_first_page_that_comes_late_is_followed_by_the_next_one() {
+    let mut scene = Scene::begun();
+    scene.upserts("root", &[("a", 400)]);
+    let outputs = scene.upserts("root", &PAGE);
+    scene.answer(&outputs, "page");
+    scene.upserts("page", &[("d", 50), ("e", 60)]);
+    assert!(scene.has("d") && scene.has("e"));
+}
+
+#[test]
+fn a_snapshot_from_before_a_conversation_left_does_not_bring_it_back() {
+    let mut scene = Scene::begun();
+    assert_eq!(scene.delete("root", "a", 400), Some(Presence::Left));
+    scene.upserts("root", &[("a", 100), ("b", 200)]);
+    assert!(!scene.has("a") && scene.has("b"));
+    assert!(scene.0.is_leaving(&"a".into()));
+    scene.upserts("root", &[("a", 500)]);
+    assert!(scene.has("a") && !scene.0.is_leaving(&"a".into()));
+}
+
+#[test]
+fn nobody_leaves_because_the_socket_was_lost_over_the_question() {
+    let mut scene = Scene::begun();
+    scene.upserts("root", &[]);
+    scene.0.missing(vec!["a".into()], NOW);
+    scene.0.socket_lost(NOW);
+    assert!(!scene.0.is_leaving(&"a".into()));
+}
