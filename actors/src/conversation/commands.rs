@@ -294,6 +294,9 @@ impl Conversation {
     }
 
     fn send(&mut self, planned: PlannedRequest, ctx: &mut Context<Self>) {
+        if let Repeat::Lookup { dialog_id, .. } = &planned.repeat {
+            self.model.publishing(dialog_id);
+        }
         let (reply, answer) = oneshot::channel();
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
         self.put_back(State::InFlight(Sent { planned, found: None, amended: None }));

@@ -19,6 +19,7 @@ pub enum HistoryStart {
     #[default]
     Beginning,
     /// With the first record seen, or the newest one that the first state tells of. What lies before is never asked for.
+    /// Where one publishes before any of these, it is with the first message: what one has published must be found.
     FirstSeen,
 }
 
@@ -99,6 +100,11 @@ impl MessageOrder {
     pub(super) fn reveal(&mut self, sequence: u64) {
         self.next.get_or_insert(sequence);
         self.revealed = self.revealed.max(sequence.saturating_add(1));
+    }
+
+    /// Begins with the first record, if it has not begun.
+    pub(super) fn begin(&mut self) {
+        self.next.get_or_insert(0);
     }
 
     /// Asks for everything from the next record to the end of the dialog, unless that is asked for already.

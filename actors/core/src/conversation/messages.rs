@@ -88,6 +88,14 @@ impl Conversation {
         reception
     }
 
+    /// Notes that something is about to be published in a dialog. Of one whose records nobody has told of, all are wanted
+    /// from now on: without an answer only they show whether it was published ([`crate::command::Repeat::Lookup`]).
+    pub fn publishing(&mut self, dialog: &DialogId) {
+        if let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) {
+            dialog.order.begin();
+        }
+    }
+
     /// All that may be missing, asked for already or not: for each dialog that goes on or is known to have a hole,
     /// everything from its next sequence on. To be asked for after a reconnect or a reload.
     #[must_use]

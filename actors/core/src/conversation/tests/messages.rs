@@ -350,3 +350,18 @@ fn a_chat_state_that_comes_before_its_participant_is_not_lost() {
     let anna = conversation.main_dialog().and_then(|main| main.participant("anna")).expect("anna");
     assert_eq!(anna.chat_state, ChatState::Composing);
 }
+
+/// Q4: under [`HistoryStart::FirstSeen`] what was published before any record was seen is found by what is missing then.
+#[test]
+fn what_is_published_into_a_dialog_of_unknown_records_makes_all_of_them_wanted() {
+    let mut conversation = Conversation::new(ID.into(), Dialect::Brand, HistoryStart::FirstSeen);
+    conversation.receive_state(&state(Dialect::Brand, 10, "C:carol A:anna").text()).expect("a state");
+    assert_eq!(conversation.holes(), []);
+    conversation.publishing(&main_id());
+    let all = BackFill { dialog_id: main_id(), newer_than: None, older_than: None };
+    assert_eq!(conversation.holes(), [all]);
+    receive(&mut conversation, &content(0));
+    assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(1));
+    conversation.publishing(&main_id());
+    assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(1), "what has begun goes on");
+}
