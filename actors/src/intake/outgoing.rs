@@ -13,7 +13,7 @@ use tertulia_core::{
 };
 use tokio::time::sleep;
 
-use super::{AskRest, ConsumerProfile, Intake, OpenConversation};
+use super::{AskRest, ConsumerProfile, Intake, OpenConversation, agent::RestSender};
 use crate::{
     platform::{RestAnswer, SendPath},
     request::{Answer, Ask, Lane, Reply, RequestFailure},
@@ -29,6 +29,43 @@ struct Opened {
     consumer: ExternalConsumerId,
     outcome: Result<ConversationId, RequestFailure>,
     reply: Reply<ConversationId>,
+}
+
+/// Who reads a conversation after the answer to a change of it was lost.
+struct Looker {
+    conversation: ConversationId,
+    intake: Addr<Intake>,
+}
+
+impl Looker {
+    /// Reads the state; when this is over, the conversation has it in its queue. Where it cannot be read, what is held
+    /// has to do.
+    async fn look(self, rest: RestSender) {
+        let Self { conversation, intake } = self;
+        match rest.send(&RestRequest::Conversation(conversation.clone())).await {
+            Ok(RestAnswer { status: 200, body: state, .. }) => {
+                let _ = intake.send(StateRead { conversation, state }).await;
+            }
+            Ok(RestAnswer { status, .. }) => tracing::debug!(%conversation, status, "the state is not read"),
+            Err(error) => tracing::debug!(%conversation, %error, "the state is not read"),
+        }
+    }
+}
+
+/// Whether the platform may have carried out what it did not answer well.
+fn is_lost(answer: &Result<RestAnswer, RequestFailure>) -> bool {
+    match answer {
+        Ok(answer) => answer.status >= 500,
+        Err(failure) => matches!(failure, RequestFailure::ConnectionLost | RequestFailure::TimedOut),
+    }
+}
+
+/// The state of a conversation was read.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct StateRead {
+    conversation: ConversationId,
+    state: Bytes,
 }
 
 impl Intake {
@@ -53,8 +90,9 @@ impl Intake {
         }
     }
 
-    /// Asks a row of the REST in the agent's name, after `pause`.
-    fn ask_rest(&self, row: RestRequest, pause: Duration, reply: Reply<Answer>) {
+    /// Asks a row of the REST in the agent's name, after `pause`. Where the answer to a change is lost, `looker` reads
+    /// the conversation and passes its state on first: no socket tells of it, and by it the change is not made twice.
+    fn ask_rest(&self, row: RestRequest, looker: Option<Looker>, pause: Duration, reply: Reply<Answer>) {
         match self.rest.clone() {
             None => {
                 let _ = reply.send(Err(RequestFailure::NotSupported("the connection has no agent to ask as")));
@@ -64,7 +102,11 @@ impl Intake {
             }
             Some(rest) => {
                 let answer = async move {
-                    let RestAnswer { status, body, .. } = rest.send(&row).await?;
+                    let answer = rest.clone().send(&row).await;
+                    if let Some(looker) = looker.filter(|_| is_lost(&answer)) {
+                        looker.look(rest).await;
+                    }
+                    let RestAnswer { status, body, .. } = answer?;
                     let frame = answer_frame(&row, status, &String::from_utf8_lossy(&body));
                     Ok(Answer::new(frame.into()))
                 };
@@ -104,8 +146,10 @@ impl Intake {
     }
 
     /// A conversation's request, in the agent's name.
-    fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply }: Ask) {
+    fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply }: Ask, me: Addr<Self>) {
         let unnamed = NotByRest("a request by REST is one of a conversation");
+        let changed = conversation.clone().filter(|_| matches!(request, Request::UpdateConversation(_)));
+        let looker = changed.map(|conversation| Looker { conversation, intake: me });
         let row = conversation.ok_or(unnamed).and_then(|id| RestRequest::of(&request, &metadata, &id));
         let row = match row {
             Ok(row) => row,
@@ -116,7 +160,7 @@ impl Intake {
         };
         let is_missing_history = matches!((&request, lane), (Request::QueryMessages(_), Lane::Recovery));
         // What is late may still come by itself.
-        self.ask_rest(row, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
+        self.ask_rest(row, looker, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
     }
 
     fn prepare(
@@ -206,13 +250,24 @@ fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
 impl Handler<Ask> for Intake {
     type Result = ();
 
-    fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
+    fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
         match ask.request {
             // Of a snapshot that a consumer's side took: an agent subscribes to no messages.
             Request::SubscribeMessages(_) => self.hold(ask.reply),
-            _ if self.rest.is_some() => self.send_as_agent(ask),
+            _ if self.rest.is_some() => self.send_as_agent(ask, ctx.address()),
             Request::QueryMessages(_) => self.hold(ask.reply),
             _ => self.send(ask),
+        }
+    }
+}
+
+impl Handler<StateRead> for Intake {
+    type Result = ();
+
+    /// Only for a conversation that is still in memory.
+    fn handle(&mut self, StateRead { conversation, state }: StateRead, ctx: &mut Self::Context) {
+        if self.children.contains_key(&conversation) {
+            self.take_read_state(&conversation, &state, ctx);
         }
     }
 }
@@ -221,7 +276,7 @@ impl Handler<AskRest> for Intake {
     type Result = ();
 
     fn handle(&mut self, AskRest { row, reply }: AskRest, _: &mut Self::Context) {
-        self.ask_rest(row, Duration::ZERO, reply);
+        self.ask_rest(row, None, Duration::ZERO, reply);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Notifications in: which conversations one concerns, and what is overtaken already.
 
+use std::sync::Arc;
+
 use actix::{Context, Handler};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -8,6 +10,8 @@ use tertulia_core::{
     time::Timestamp,
     ums::{ChangeKind, ConversationChanges, Frame, Messages, Notification, Stage},
 };
+
+use tokio::sync::Semaphore;
 
 use super::{Intake, WebhookArrived, WebhookError};
 use crate::conversation::{Place, RecordsArrived, StateArrived};
@@ -54,6 +58,16 @@ impl Intake {
             self.child(&id, ctx).take_state(state, version, has_ended || is_gone);
         }
         Ok(())
+    }
+
+    /// Passes on a state that was read, as if the platform had sent it.
+    pub(super) fn take_read_state(&mut self, id: &ConversationId, state: &Bytes, ctx: &mut Context<Self>) {
+        let Ok(text) = std::str::from_utf8(state) else { return };
+        // It is one of a request, and waits in no line.
+        let Ok(permit) = Arc::new(Semaphore::new(1)).try_acquire_owned() else { return };
+        let Gist { version, has_ended } = gist(text);
+        let state = StateArrived { raw: state.clone(), place: Place::new(permit) };
+        self.child(id, ctx).take_state(state, version, has_ended);
     }
 
     /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).

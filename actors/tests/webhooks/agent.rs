@@ -9,6 +9,7 @@ use tertulia_actors::{
     conversation::ConversationHandle,
     core::{
         command::{Command, MessageRange, SetAgentNote},
+        conversation::HistoryStart,
         id::{AgentId, ConnectionId, ConversationId, DialogId, SkillId},
         rest::{DialogPlace, RestRequest},
         time::Timestamp,
@@ -19,7 +20,7 @@ use tertulia_actors::{
     platform::{AgentLogin, PlatformClient},
     request::RequestFailure,
 };
-use tertulia_emulator::EmulatorConfig;
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 use tokio::time::timeout;
 
 use super::{connect, intake, stage::PATIENCE};
@@ -37,10 +38,14 @@ fn by_rest() -> IntakeSettings {
 /// A platform on which the first agent has taken a conversation by socket; the intake knows it by its state, and its
 /// agent takes part.
 async fn served() -> (Stage, ConnectionId, ConnectionId, ConversationHandle) {
+    served_by(by_rest()).await
+}
+
+async fn served_by(settings: IntakeSettings) -> (Stage, ConnectionId, ConnectionId, ConversationHandle) {
     let mut stage = Stage::set(EmulatorConfig { agents: 3, ..EmulatorConfig::default() });
     let bot = stage.bot().await;
     let theirs = stage.conversation(&bot).await;
-    let rest = connect(&stage, by_rest()).await;
+    let rest = connect(&stage, settings).await;
     let mine = fed(&stage, &rest, theirs.id()).await;
     mine.join(ParticipantRole::Manager).await.unwrap();
     (stage, bot, rest, mine)
@@ -273,4 +278,48 @@ async fn an_agent_whom_the_platform_refuses_fails_the_connection() {
     let id = settings.id.clone();
     stage.tertulia.connect_intake(settings).unwrap();
     assert!(stage.tertulia.ready(&id, PATIENCE).await.is_err());
+}
+
+/// No history is read at first, which a fault would strike instead of what is asked next.
+fn without_history() -> IntakeSettings {
+    IntakeSettings { history: HistoryStart::FirstSeen, ..by_rest() }
+}
+
+/// The answer to the agent's next request by REST is lost.
+fn lose_answer(stage: &Stage) {
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot2")), 1);
+}
+
+/// Q4, promise 4 by REST: an answer that is lost after the message was published is looked up in the history, and
+/// nothing is said twice.
+#[actix_rt::test]
+async fn a_message_whose_answer_by_rest_is_lost_is_found_and_not_sent_again() {
+    let (stage, _, _, mine) = served_by(without_history()).await;
+    lose_answer(&stage);
+    assert_eq!(mine.send_text("once").await.unwrap().sequence, Some(0));
+    assert_eq!(stage.tertulia.metrics().commands_found_done.get(), 1);
+    assert_eq!(mine.send_text("and this").await.unwrap().sequence, Some(1));
+    assert_eq!(stage.said(), ["once", "and this"]);
+}
+
+/// The same of a change, whose state no socket tells: it is read. A second time the platform would refuse to close.
+#[actix_rt::test]
+async fn a_change_whose_answer_by_rest_is_lost_is_seen_in_the_state_and_not_made_again() {
+    let (stage, _, rest, mine) = served_by(without_history()).await;
+    lose_answer(&stage);
+    mine.close_at_once().await.unwrap();
+    assert_eq!(mine.members().await.unwrap()["stage"], "CLOSE");
+    let state = stage.tertulia.rest(&rest, RestRequest::Conversation(mine.id().clone())).await.unwrap();
+    assert_eq!(state["conversationDetails"]["stage"], "CLOSE");
+}
+
+/// What the platform did not take for its pace is sent again; for its own trouble it is looked up first.
+#[actix_rt::test]
+async fn a_request_by_rest_that_was_not_carried_out_is_asked_again() {
+    let (stage, _, _, mine) = served().await;
+    for fault in [Fault::new(FaultKind::Throttle).count(2), Fault::new(FaultKind::Error).code(503)] {
+        assert_eq!(stage.emulator.inject(fault.user("bot2")), 1);
+        mine.send_text("asked again").await.unwrap();
+    }
+    assert_eq!(stage.said(), ["asked again", "asked again"]);
 }

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::dialect::{Dialect, Operation, Request};
 use crate::faults::{Fault, FaultKind, FaultPlan, FrameFate, RequestFate, Side, Strike, Target};
 use crate::identity::AgentSessions;
-use crate::platform::{Caller, ConsumerId, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId};
+use crate::platform::{
+    AgentIndex, Caller, ConsumerId, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId,
+};
 use crate::socket::Outgoing;
 
 /// The shell's side of one open socket.
@@ -63,6 +65,8 @@ pub(crate) struct Hub {
     next_socket: u64,
     /// Consumers for whom a connector speaks.
     webhooks: HashMap<ConsumerId, SocketId>,
+    /// Agents who ask by REST without a socket, each by the number that faults strike.
+    rest: HashMap<AgentIndex, SocketId>,
 }
 
 impl Hub {
@@ -75,6 +79,7 @@ impl Hub {
             sockets: HashMap::new(),
             next_socket: 0,
             webhooks: HashMap::new(),
+            rest: HashMap::new(),
         }
     }
 
@@ -140,7 +145,8 @@ impl Hub {
     pub(crate) fn perform(&mut self, caller: &Caller, request: &Request, now: Millis) -> Result<String, Refusal> {
         let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
         let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
-        let target = Target { socket: caller.socket, side };
+        let socket = self.struck_as(caller);
+        let target = Target { socket, side };
         let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
         if let RequestFate::Refuse(code) = fate {
             return Err(Refusal::new(code, if code == 429 { "Too many requests" } else { "Server error" }));
@@ -149,9 +155,37 @@ impl Hub {
         self.flush();
         match fate {
             RequestFate::DropAfter => Err(Refusal::new(502, "Bad gateway")),
-            _ if self.faults.loses_answer(caller.socket) => Err(Refusal::new(502, "Bad gateway")),
+            _ if self.faults.loses_answer(socket) => Err(Refusal::new(502, "Bad gateway")),
             _ => body,
         }
+    }
+
+    /// The number that faults strike a request by HTTP by: of a socket or a webhook, or the agent's own.
+    fn struck_as(&mut self, caller: &Caller) -> SocketId {
+        let Party::Agent(agent) = caller.party else { return caller.socket };
+        if self.sockets.contains_key(&caller.socket) {
+            return caller.socket;
+        }
+        if let Some(known) = self.rest.get(&agent) {
+            return *known;
+        }
+        self.next_socket += 1;
+        let socket = SocketId(self.next_socket);
+        self.rest.insert(agent, socket);
+        let user = self.platform.user_name(&caller.party);
+        self.faults.opened(socket, Side::Brand, &user);
+        socket
+    }
+
+    /// The numbers of agents without a socket whom the fault names and can strike.
+    fn struck_by_rest(&self, fault: &Fault) -> Vec<SocketId> {
+        let strikes = fault.kind.strikes_rest() && fault.side != Some(Side::Consumer);
+        let is_meant = |agent: AgentIndex| {
+            let party = Party::Agent(agent);
+            let has_socket = self.sockets.values().any(|open| open.party == party);
+            !has_socket && fault.user.as_ref().is_none_or(|user| *user == self.platform.user_name(&party))
+        };
+        self.rest.iter().filter(|(agent, _)| strikes && is_meant(**agent)).map(|(_, socket)| *socket).collect()
     }
 
     /// Lets go of a socket.
@@ -282,6 +316,7 @@ impl Hub {
             .filter(|(_, open)| fault.side.is_none_or(|side| side == open.side))
             .filter(|(_, open)| fault.user.as_ref().is_none_or(|user| *user == self.platform.user_name(&open.party)))
             .map(|(id, _)| *id)
+            .chain(self.struck_by_rest(fault))
             .collect();
         ids.sort_unstable();
         let strike = match fault.kind {
@@ -307,9 +342,13 @@ impl Hub {
     }
 
     fn carry_out(&mut self, socket: SocketId, strike: Strike, revoke_consumers: bool) {
-        let is_webhook = self.sockets.get(&socket).is_some_and(|open| open.webhook);
+        // What is no socket asks by HTTP.
+        let loses_answers = match self.sockets.get(&socket) {
+            Some(open) => open.webhook,
+            None => self.rest.values().any(|rest| *rest == socket),
+        };
         match strike {
-            Strike::Cut if is_webhook => self.faults.arm(socket, &Fault::new(FaultKind::Drop)),
+            Strike::Cut if loses_answers => self.faults.arm(socket, &Fault::new(FaultKind::Drop)),
             Strike::Cut => self.cut(socket),
             Strike::Close(code) => self.close_with(socket, code),
             Strike::HalfOpen => {

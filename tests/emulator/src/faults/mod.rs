@@ -58,6 +58,12 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Whether it can happen to an agent who asks by REST and has no socket, once the agent has asked: to what changes
+    /// something and to histories. `Drop` loses the answer to the next request then, which is carried out.
+    pub(crate) fn strikes_rest(self) -> bool {
+        matches!(self, Self::Drop | Self::Throttle | Self::Error)
+    }
+
     /// Whether it can happen to a connector's consumer, who has webhooks instead of a socket. `Drop` loses the answer
     /// to the next request then, which is carried out, and `ExpireToken` takes back the application's token.
     pub(crate) fn strikes_webhooks(self) -> bool {
@@ -94,7 +100,7 @@ pub struct Fault {
     #[serde(default)]
     pub side: Option<Side>,
     /// Only sockets of one user: an agent's login or a consumer's id. What is for the next frames or requests of a user
-    /// without a socket waits for that user's next one.
+    /// without a socket waits for that user's next one, or for an agent's first request by REST.
     #[serde(default)]
     pub user: Option<String>,
     /// How often: sockets for `drop`, `close`, `half-open`, `expire-token`, `malformed`, `oversize`; logins; else
