@@ -1,4 +1,65 @@
-//! The actors of Tertulia: connections, conversations and subscribers, their supervision, and the platform's HTTP side.
+//! Tertulia as a library: thousands of conversations of LivePerson messaging (UMS) in one process, each an actor.
+//!
+//! A [`Tertulia`] holds connections, one for each login. A connection keeps its session alive, reconnects, fetches what
+//! it missed, and feeds a conversation actor for each conversation it sees. What happens there comes out as one stream of
+//! typed [events](subscriber::Event), in order for each conversation; what you want to happen goes in by a
+//! [`ConversationHandle`](conversation::ConversationHandle), whose commands answer once the platform has confirmed them,
+//! or with a typed error. Whatever fails is started again by itself.
+//!
+//! # The smallest program
+//!
+//! A bot that takes every conversation it is offered and answers what the consumer says:
+//!
+//! ```no_run
+//! use tertulia_actors::{
+//!     Tertulia,
+//!     connection::ConnectionSettings,
+//!     core::{conversation::ConversationEvent, ums::ParticipantRole},
+//!     platform::AgentLogin,
+//!     subscriber::{EventData, Filter},
+//! };
+//!
+//! #[actix_rt::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let login = AgentLogin::Password { username: "bot1".into(), password: std::env::var("BOT1_PASSWORD")?.into() };
+//!     let tertulia = Tertulia::builder()
+//!         .discovery("https://adminlogin.liveperson.net")
+//!         .connection(ConnectionSettings::bot("bots-1", "12345678", login))
+//!         .start()?;
+//!     let mut messages = tertulia.events(Filter::everything().kind("message"));
+//!     while let Some(event) = messages.next().await {
+//!         let event = event?;
+//!         let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+//!         let Some(id) = event.conversation.as_ref().filter(|_| message.role == Some(ParticipantRole::Consumer)) else {
+//!             continue;
+//!         };
+//!         if let Some(conversation) = tertulia.conversation(&event.origin.connection, id) {
+//!             // A task of its own: a slow answer here keeps no other conversation waiting.
+//!             actix_rt::spawn(async move { conversation.send_text("I heard you").await });
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! It needs a running actix system (`actix_rt::main`, or [`actix::System`]). Without an account, `tertulia emulate` is a
+//! platform to try it on; the programs in `actors/examples` run against it.
+//!
+//! # Where to go on
+//!
+//! | you want to | read |
+//! |---|---|
+//! | find a member, method or event of the conversation class page | [`class_page`] |
+//! | put a system together, and keep what must outlive the process | [`Builder`], [`engine`] |
+//! | say who logs in, what is subscribed, what becomes of rings, by which proxy | [`connection`], [`platform`] |
+//! | write, transfer, close, note, upload, and read the members of a conversation | [`conversation`], [`core::command`] |
+//! | hear what happens, or hand it to an actor of yours | [`subscriber`] |
+//! | speak for consumers of another channel, or work without a socket by webhooks and REST | [`intake`] |
+//! | send a request that no command has, or read raw notifications | [`Tertulia::request`], [`Tertulia::notifications`] |
+//! | send and read files | [`files`] |
+//! | know what is restarted and when, or look at what could not be handled | [`supervision`], [`dead_letters`] |
+//! | count | [`metrics`] |
+//! | know what a notification changes, without any of the actors | [`core::conversation`] |
 
 mod builder;
 pub mod class_page;

@@ -10,8 +10,11 @@ use std::time::Duration;
 use serde_json::json;
 use stage::{PATIENCE, Stage, consumer};
 use tertulia_actors::{
-    connection::{LookupError, ShiftChange},
-    core::ums::{AnswerError, UserProfile},
+    connection::{ConnectionSettings, LookupError, ShiftChange},
+    core::{
+        command::Identity,
+        ums::{AnswerError, ClientProperties, UserProfile},
+    },
     platform::{AgentLogin, PlatformClient, StatisticsOf},
     request::RequestFailure,
 };
@@ -123,4 +126,29 @@ async fn cn_f4_any_request_of_the_wire_can_be_sent_and_its_answer_read() {
 
     let unknown = stage.tertulia.request(&bot, ".ams.none.Such", json!({}), Vec::new(), Vec::new()).await;
     assert!(matches!(unknown, Err(RequestFailure::Answer(AnswerError::Refused { .. }))), "{unknown:?}");
+}
+
+/// Sdk-features §1.3 `agentId` and `userId`, §1.11 `sentByCurrentUser`: one knows as whom one speaks, and one's own
+/// messages by it.
+#[actix_rt::test]
+async fn a_connection_tells_as_whom_it_speaks_and_which_messages_are_its_own() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let app = ClientProperties { app_id: Some("shop & co/1?".to_owned()), ..ClientProperties::default() };
+    let bot = stage.connect(ConnectionSettings { client_properties: app.clone(), ..stage::bot(1) }).await;
+    let ann = stage.connect(ConnectionSettings { client_properties: app, ..consumer("ann") }).await;
+    let (agent, person) = (stage.tertulia.identity(&bot).await.unwrap(), stage.tertulia.identity(&ann).await.unwrap());
+    assert!(
+        matches!(&*agent, Identity::Brand { agent_id, .. } if agent_id.as_str().starts_with("12345678.")),
+        "{agent:?}"
+    );
+    assert!(matches!(&*person, Identity::Consumer { .. }), "{person:?}");
+    let hers = stage.tertulia.create_conversation(&ann, Default::default()).await.unwrap();
+    hers.send_text("mine").await.unwrap();
+    let event = stage.until(|event| event.origin.connection == bot && stage::message(event).is_some()).await;
+    let message = stage::message(&event).unwrap();
+    assert_eq!((message.is_by(&person), message.is_by(&agent)), (true, false));
+    stage.tertulia.conversation(&bot, hers.id()).unwrap().send_text("and mine").await.unwrap();
+    let event = stage.until(|event| event.origin.connection == bot && stage::message(event).is_some()).await;
+    let message = stage::message(&event).unwrap();
+    assert_eq!((message.is_by(&person), message.is_by(&agent)), (false, true));
 }

@@ -20,7 +20,7 @@ pub struct Connection {
     pub login: Option<Login>,
     /// What stands between it and the platform.
     pub proxy: Option<Proxy>,
-    /// The device that its consumers are said to use; of consumers and connectors only.
+    /// The device that its consumers are said to use; of a brand, whose socket it is. An intake has none.
     pub client_properties: Option<ClientProperties>,
     /// What it hears of; none where there is no socket (connector and intake).
     pub subscribe: Option<Subscription>,
@@ -135,8 +135,8 @@ impl Connection {
         section.finish();
 
         let login = read_login(login, role);
-        let client_properties = if matches!(role, Some(Role::Brand | Role::Intake)) {
-            client_properties.refused("only a connection of role \"consumer\" or \"connector\" tells of a device");
+        let client_properties = if role == Some(Role::Intake) {
+            client_properties.refused("an intake tells of no device");
             None
         } else {
             ClientProperties::read(client_properties)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{ActorFutureExt, AsyncContext, Context, StreamHandler, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler, WrapFuture};
 use futures_util::{StreamExt, future::Either};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -18,7 +18,10 @@ use super::{
     actor::OwnRequest,
     socket::{Incoming, SocketError, split},
 };
-use crate::platform::{AgentSession, ConsumerIdentity};
+use crate::{
+    platform::{AgentSession, ConsumerIdentity},
+    request::{Reply, RequestFailure},
+};
 
 /// What a login gave.
 #[derive(Clone)]
@@ -98,10 +101,11 @@ impl Connection {
             Credentials::Agent(session) => Some(session.bearer.clone()),
             Credentials::Consumer(_) => None,
         };
+        let properties = self.settings.client_properties.clone();
         let open = async move {
             match bearer {
-                Some(bearer) => client.open_brand_socket(&bearer).await.map(Either::Left),
-                None => client.open_consumer_socket().await.map(Either::Right),
+                Some(bearer) => client.open_brand_socket(&bearer, &properties).await.map(Either::Left),
+                None => client.open_consumer_socket(&properties).await.map(Either::Right),
             }
         };
         ctx.spawn(open.into_actor(self).map(move |outcome, connection, ctx| match outcome {
@@ -207,4 +211,19 @@ impl StreamHandler<OfSocket> for Connection {
 
     /// The stream's end follows its `Closed`; the actor goes on.
     fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+/// As whom the connection speaks.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AskIdentity {
+    pub(crate) reply: Reply<Arc<Identity>>,
+}
+
+impl Handler<AskIdentity> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AskIdentity { reply }: AskIdentity, _: &mut Self::Context) {
+        let _ = reply.send(self.identity.clone().ok_or(RequestFailure::NotConnected));
+    }
 }

@@ -36,7 +36,8 @@ pub struct ConnectionSettings {
     pub rings: Rings,
     /// The agent's state, set after each connect; agents only.
     pub agent_state: Option<AgentState>,
-    /// The device, told when a consumer connects.
+    /// The device, told when a consumer connects. Application, integration and their versions are in the address of the
+    /// socket too, also of an agent's.
     pub client_properties: ClientProperties,
     /// Where message delivery begins in a conversation that was not known before.
     pub history: HistoryStart,

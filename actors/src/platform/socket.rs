@@ -6,6 +6,7 @@ use awc::{
 };
 use futures_util::{Sink, Stream};
 use secrecy::{ExposeSecret, SecretString};
+use tertulia_core::ums::ClientProperties;
 
 use super::{HttpError, PlatformClient, Service, http::upgrade_failed};
 
@@ -15,12 +16,17 @@ pub trait Socket: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> 
 impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + 'static> Socket for S {}
 
 impl PlatformClient {
-    /// Opens a brand's socket when it is its turn. The token travels in the address.
+    /// Opens a brand's socket when it is its turn. The token travels in the address, and so does what `client` tells of
+    /// the application.
     ///
     /// # Errors
     /// [`HttpError`]; its `socket_refusal` tells what it means for the session.
-    pub async fn open_brand_socket(&self, bearer: &SecretString) -> Result<impl Socket + use<>, HttpError> {
-        let path = format!("messaging/brand/{}?v=2.1", bearer.expose_secret());
+    pub async fn open_brand_socket(
+        &self,
+        bearer: &SecretString,
+        client: &ClientProperties,
+    ) -> Result<impl Socket + use<>, HttpError> {
+        let path = format!("messaging/brand/{}?v=2.1{}", bearer.expose_secret(), client.socket_query());
         self.open(Service::BrandSocket, &path).await
     }
 
@@ -28,8 +34,8 @@ impl PlatformClient {
     ///
     /// # Errors
     /// [`HttpError`]; its `socket_refusal` tells what it means for the session.
-    pub async fn open_consumer_socket(&self) -> Result<impl Socket + use<>, HttpError> {
-        self.open(Service::Messaging, "messaging/consumer?v=3").await
+    pub async fn open_consumer_socket(&self, client: &ClientProperties) -> Result<impl Socket + use<>, HttpError> {
+        self.open(Service::Messaging, &format!("messaging/consumer?v=3{}", client.socket_query())).await
     }
 
     async fn open(&self, service: Service, path: &str) -> Result<impl Socket + use<>, HttpError> {

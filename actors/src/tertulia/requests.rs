@@ -1,15 +1,18 @@
 //! The front of what goes beyond the library's own: more subscriptions (CN-F7), any request of the wire, and any
 //! notification (CN-F4).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tertulia_core::{
+    command::Identity,
     id::ConnectionId,
     ums::{ConversationQuery, Request},
 };
 
 use super::Tertulia;
 use crate::{
-    connection::{AskWith, ConversationSubscription, SubscribeTo},
+    connection::{AskIdentity, AskWith, ConversationSubscription, SubscribeTo},
     request::{Answer, Ask, Lane, RequestFailure},
     subscriber::{NotificationFilter, NotificationStream},
 };
@@ -31,6 +34,15 @@ impl Tertulia {
         let request = Request::Raw { kind: kind.into(), body };
         let answer = self.send_with(connection, request, headers, metadata).await?;
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
+    }
+
+    /// As whom a connection speaks, once it has logged in for the first time: the agent's or consumer's ids and the
+    /// agent's name. By it one tells one's own messages from others' (`Message::is_by`).
+    ///
+    /// # Errors
+    /// [`RequestFailure::NotConnected`] before.
+    pub async fn identity(&self, connection: &ConnectionId) -> Result<Arc<Identity>, RequestFailure> {
+        self.ask(connection, |address, reply| address.do_send(AskIdentity { reply })).await
     }
 
     /// Sends a typed request of the wire as [`Self::request`] sends any; the answer's body, `null` where it has none.

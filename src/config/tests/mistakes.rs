@@ -248,10 +248,11 @@ fn mistakes_of_client_properties_are_reported() {
         ],
     );
     assert_mistakes(
-        &connection("client_properties.os = \"IOS\"\n"),
-        &[
-            "6 connections[0].client_properties: only a connection of role \"consumer\" or \"connector\" tells of a device",
-        ],
+        &connection("client_properties.os = \"IOS\"\n").replace("\"brand\"", "\"intake\"").replace(
+            "{ username = \"bot1\", password = { env = \"BOT1_PASSWORD\" } }",
+            "{ app_key = \"key\", secret = { env = \"BOT1_PASSWORD\" } }",
+        ),
+        &["6 connections[0].client_properties: an intake tells of no device"],
     );
 }
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::Participant;
 use crate::{
-    command::HostedFile,
+    command::{HostedFile, Identity},
     id::{DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{
@@ -263,6 +263,14 @@ impl Message {
     #[must_use]
     pub fn text(&self) -> Option<String> {
         serde_json::from_str(self.body.get()).ok()
+    }
+
+    /// Whether `who` wrote it.
+    #[must_use]
+    pub fn is_by(&self, who: &Identity) -> bool {
+        let Some(writer) = &self.originator_id else { return false };
+        let is_agent = matches!(who, Identity::Brand { agent_id, .. } if *agent_id == *writer.as_str());
+        is_agent || writer == who.user_id()
     }
 
     /// The file that the message tells of, which can be downloaded by its path (FL-4).

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 pub use carried::{NotByRest, answer_frame};
 pub use wire::RestMethod;
+pub(crate) use wire::encoded;
 
 use crate::{
     id::{ConversationId, DialogId, SkillId},

@@ -160,7 +160,8 @@ fn segment(id: &str) -> String {
     encoded(id)
 }
 
-fn encoded(text: &str) -> String {
+/// Text as part of an address, whatever is in it.
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = EString::<Data>::new();
     encoded.encode_str::<Data>(text);
     encoded.into_string()

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     id::{AccountId, AgentId, ConversationId, DialogId, RingId, SkillId, SubscriptionId},
+    rest::encoded,
     time::Timestamp,
 };
 
@@ -54,6 +55,21 @@ impl ClientProperties {
         let mut header = serde_json::to_value(self).unwrap_or_default();
         header["type"] = ".ams.headers.ClientProperties".into();
         header
+    }
+
+    /// What of them goes into the address of a socket, by which the platform tells apart who connects (sdk-features §1.2):
+    /// `&name=value` for application, integration and their versions, as far as they are told.
+    #[must_use]
+    pub fn socket_query(&self) -> String {
+        let integration_version = self.others.get("integrationVersion").and_then(Value::as_str);
+        let told = [
+            ("appid", self.app_id.as_deref()),
+            ("appvn", self.app_version.as_deref()),
+            ("intid", self.integration.as_deref()),
+            ("intvn", integration_version),
+        ];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        told.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
     }
 
     /// The properties as the HTTP header `Client-Properties` (§10.3): in one line of ASCII, as headers are.

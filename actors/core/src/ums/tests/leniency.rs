@@ -1,5 +1,7 @@
 //! How the platform's looseness is read (§4.4, §13), one promise a test.
 
+use serde_json::json;
+
 use crate::{id::SkillId, time::Timestamp, ums::*};
 
 fn notification(kind: &str, body: &str) -> String {
@@ -308,4 +310,14 @@ fn a_ring_needs_its_id_and_its_state_only() {
     let task = rings.changes[0].result.as_ref().unwrap();
     assert_eq!(task.rings_details[0].ring_state, RingState::Waiting);
     assert_eq!(task.task_completed, None);
+}
+
+/// Sdk-features §1.2, `appId` and `appVersion`: what is told of them is in a socket's address, whatever is in it.
+#[test]
+fn application_and_integration_are_told_in_the_address_of_a_socket() {
+    assert_eq!(ClientProperties::default().socket_query(), "");
+    let properties: ClientProperties = serde_json::from_value(json!({"appId": "shop & co", "appVersion": "1.2",
+        "integration": "BRAND_SDK", "integrationVersion": "3", "os": "LINUX"}))
+    .expect("properties");
+    assert_eq!(properties.socket_query(), "&appid=shop%20%26%20co&appvn=1.2&intid=BRAND_SDK&intvn=3");
 }
