@@ -1,6 +1,6 @@
 //! The connection's conversations: started, told, watched and let go.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use actix::{AsyncContext, Context, Handler, Message};
 use tertulia_core::id::ConversationId;
@@ -139,6 +139,7 @@ impl Connection {
                     history: settings.history,
                     limits: settings.limits,
                 },
+                filled: Cell::default(),
             })
         });
         Rc::clone(upstream)

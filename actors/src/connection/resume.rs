@@ -71,11 +71,13 @@ impl Connection {
         tracing::debug!(connection = %self.settings.id, attempt, first, "resuming");
         self.abandon_resume(ctx);
         let epoch = self.session.epoch();
+        let before = self.filled();
         let plan = resume(ctx.address()).into_actor(self).map(move |outcome, connection, ctx| {
             connection.resume = None;
             match outcome {
                 Ok(Outcome { conversations, incomplete }) => {
-                    connection.publish(EventData::Resumed { conversations, incomplete });
+                    let filled = connection.filled().saturating_sub(before);
+                    connection.publish(EventData::Resumed { conversations, filled, incomplete });
                     connection.feed_of(epoch, Input::Resumed, ctx);
                 }
                 Err(error) => {
@@ -85,6 +87,11 @@ impl Connection {
             }
         });
         self.resume = Some(ctx.spawn(plan));
+    }
+
+    /// Messages that conversations fetched because they had been missed.
+    fn filled(&self) -> u64 {
+        self.upstream.as_ref().map_or(0, |upstream| upstream.filled.get())
     }
 
     pub(super) fn abandon_resume(&mut self, ctx: &mut Context<Self>) {

@@ -233,6 +233,7 @@ impl Conversation {
     fn count_filled(&self, reception: &tertulia_core::conversation::Reception) {
         let messages = reception.events.iter().filter(|event| event.name() == "message").count();
         self.upstream.metrics.messages_back_filled.inc_by(messages as u64);
+        self.upstream.filled.set(self.upstream.filled.get() + messages as u64);
     }
 
     /// A consumer's subscription replays by a notification of its own (§5.4).

@@ -1,6 +1,6 @@
 //! What a conversation asks of its history on a real actor, where answers come when the test says.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use actix::{Actor, Addr, Context, Handler};
 use serde_json::json;
@@ -80,6 +80,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
             history: HistoryStart::Beginning,
             limits: Limits::default(),
         },
+        filled: Cell::default(),
     };
     (Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start(), asks)
 }

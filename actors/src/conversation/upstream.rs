@@ -1,6 +1,6 @@
 //! What a conversation knows of its connection.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use actix::Recipient;
 use tertulia_core::{command::Limits, conversation::HistoryStart, ums::Dialect};
@@ -35,6 +35,8 @@ pub(crate) struct Upstream {
     /// Bounds the histories read at the same time over all conversations of the connection.
     pub(crate) histories: Arc<Semaphore>,
     pub(crate) settings: ConversationSettings,
+    /// Messages that were fetched because they had been missed, so far.
+    pub(crate) filled: Cell<u64>,
 }
 
 /// A conversation's part of its connection's settings.

@@ -190,7 +190,7 @@ impl Intake {
         self.attempts = 0;
         self.enter(Phase::Ready);
         self.publish(EventData::Connected {});
-        self.publish(EventData::Resumed { conversations: self.children.len(), incomplete: 0 });
+        self.publish(EventData::Resumed { conversations: self.children.len(), filled: 0, incomplete: 0 });
         self.tell_children_ready();
     }
 

@@ -1,6 +1,6 @@
 //! The conversations of a connection without a socket: started, loaded, told, unloaded and let go.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use actix::{AsyncContext, Context, Handler};
 use tertulia_core::{
@@ -114,6 +114,7 @@ impl Intake {
                     history: settings.history,
                     limits: settings.limits,
                 },
+                filled: Cell::default(),
             })
         });
         Rc::clone(upstream)

@@ -137,6 +137,8 @@ pub enum EventData {
     Resumed {
         /// Conversations in the snapshot.
         conversations: usize,
+        /// Messages that had been missed and were fetched.
+        filled: u64,
         /// Conversations whose history could not be brought up to date.
         incomplete: usize,
     },
