@@ -1,4 +1,4 @@
-//! Snapshots and pages that changes overtake, one by one; the schedules found each of these first.
+//! Snapshots and pages that changes overtake, sockets that are lost over a question, and who left: each once a fault.
 
 use super::super::{Output, Outputs, Presence, SubscriptionKey, Subscriptions, Told, page::PageRule};
 use crate::{
