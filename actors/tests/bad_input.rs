@@ -13,6 +13,7 @@ use tertulia_actors::{
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
+/// ER-5.
 #[actix_rt::test]
 async fn a_malformed_frame_is_counted_and_the_connection_goes_on() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -36,6 +37,7 @@ async fn an_oversize_frame_is_counted_and_the_connection_recovers() {
     assert_eq!(stage.tertulia.metrics().frames_oversize.get(), 1);
 }
 
+/// CN-F1.
 /// Q7, U1: wrong credentials end the connection at once, with the reason, and nothing else.
 #[actix_rt::test]
 async fn wrong_credentials_end_the_connection_and_no_other() {

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// RG-1, RG-4.
 #[actix_rt::test]
 async fn a_bot_takes_a_ring_hears_the_consumer_and_answers() {
     let emulator = Emulator::start(EmulatorConfig::default()).unwrap();

@@ -40,6 +40,7 @@ async fn read(conversation: &ConversationHandle, path: &str) -> Bytes {
     content.freeze()
 }
 
+/// CN-F11, CN-F12.
 #[actix_rt::test]
 async fn a_file_of_a_bot_arrives_at_the_consumer_byte_by_byte() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -10,12 +10,12 @@ use std::time::Duration;
 use serde_json::json;
 use stage::{PATIENCE, Stage, consumer};
 use tertulia_actors::{
-    connection::{ConnectionSettings, LookupError, ShiftChange},
+    connection::{ConnectionSettings, Login, LookupError, ShiftChange},
     core::{
         command::Identity,
         ums::{AnswerError, ClientProperties, UserProfile},
     },
-    platform::{AgentLogin, PlatformClient, StatisticsOf},
+    platform::{AgentLogin, ConsumerLogin, PlatformClient, StatisticsOf},
     request::RequestFailure,
 };
 use tertulia_emulator::EmulatorConfig;
@@ -151,4 +151,32 @@ async fn a_connection_tells_as_whom_it_speaks_and_which_messages_are_its_own() {
     let event = stage.until(|event| event.origin.connection == bot && stage::message(event).is_some()).await;
     let message = stage::message(&event).unwrap();
     assert_eq!((message.is_by(&person), message.is_by(&agent)), (false, true));
+}
+
+/// CA-1, CA-2: a consumer comes by sign-up, by the anonymous connector or with a signed identity, and a token brings the
+/// same consumer on another connection.
+#[actix_rt::test]
+async fn a_consumer_comes_in_by_each_way_and_is_the_same_by_the_same_token() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let client = PlatformClient::new(stage.tertulia.platform().clone(), "12345678".into());
+    let ways = [
+        ConsumerLogin::SignUp,
+        ConsumerLogin::Anonymous { connector: "100".into() },
+        ConsumerLogin::Authenticated { connector: None, token: "ann".into() },
+        ConsumerLogin::Authenticated { connector: Some("101".into()), token: "bea".into() },
+    ];
+    let mut seen = Vec::new();
+    for (number, login) in ways.into_iter().enumerate() {
+        let token = client.consumer_token(&login, None).await.unwrap().token;
+        let mut known = Vec::new();
+        for turn in ["first", "second"] {
+            let login = Login::Consumer(ConsumerLogin::Token(token.clone()));
+            let id = stage.connect(ConnectionSettings { login, ..consumer(&format!("{number}-{turn}")) }).await;
+            known.push(stage.tertulia.identity(&id).await.unwrap().user_id().clone());
+            stage.tertulia.disconnect(&id).await;
+        }
+        assert_eq!(known[0], known[1]);
+        assert!(!seen.contains(&known[0]), "another consumer each");
+        seen.push(known[0].clone());
+    }
 }

@@ -9,6 +9,7 @@ use tertulia_actors::subscriber::{NotificationFilter, RawNotification};
 use tertulia_emulator::EmulatorConfig;
 use tokio::time::timeout;
 
+/// EV-3.
 #[actix_rt::test]
 async fn notifications_of_known_types_are_read_as_they_came() {
     let mut stage = Stage::set(EmulatorConfig::default());

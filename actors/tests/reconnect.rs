@@ -62,6 +62,7 @@ async fn the_sequence_of_events_has_no_holes() {
     assert_eq!(sequences, expected);
 }
 
+/// Q1, Q2.
 /// Promise 4: commands given while the connection is away wait, keep their order, and each acts once.
 #[actix_rt::test]
 async fn commands_given_while_away_are_sent_in_order_after_the_reconnect() {
@@ -77,6 +78,7 @@ async fn commands_given_while_away_are_sent_in_order_after_the_reconnect() {
     assert_eq!(stage.said(), ["0", "1", "2", "3", "4"]);
 }
 
+/// Q3, Q4.
 /// Promise 4: sends whose answers are lost are found in the history, not repeated.
 #[actix_rt::test]
 async fn sends_are_neither_lost_nor_repeated_however_often_the_connection_drops() {
@@ -107,6 +109,7 @@ async fn a_key_travels_with_its_message() {
     assert_eq!(entry.metadata[0]["id"], "order-66");
 }
 
+/// CN-F8.
 /// RG-5, Q9: rings and the agent's state are asked for again on the new socket.
 #[actix_rt::test]
 async fn a_bot_takes_rings_after_a_reconnect() {
@@ -118,6 +121,7 @@ async fn a_bot_takes_rings_after_a_reconnect() {
     assert!(conversation.send_text("here").await.is_ok());
 }
 
+/// SB-3.
 /// Architecture §3: a conversation that ended while the connection was away gets its `close`.
 #[actix_rt::test]
 async fn a_conversation_that_ended_while_away_is_told_closed() {
@@ -157,6 +161,7 @@ async fn a_rejected_token_is_replaced_by_a_new_login() {
     assert_eq!(stage.tertulia.metrics().logins.get(), logins + 1);
 }
 
+/// Q6.
 /// TK-5: a harmless close keeps the token: no login storm.
 #[actix_rt::test]
 async fn a_harmless_close_keeps_the_token() {
@@ -192,6 +197,7 @@ async fn a_consumer_hears_what_was_said_while_away() {
     mine.send_text("still me").await.unwrap();
 }
 
+/// Q4, Q12.
 /// A conversation whose opening lost its answer is adopted, not opened twice.
 #[actix_rt::test]
 async fn a_lost_answer_opens_no_second_conversation() {
@@ -203,6 +209,7 @@ async fn a_lost_answer_opens_no_second_conversation() {
     assert_eq!(stage.emulator.summary().conversations, 20);
 }
 
+/// SB-3, SB-7, Q14.
 /// Promise 6: what ended while the connection was away leaves memory after its `close`.
 #[actix_rt::test]
 async fn what_ended_while_away_leaves_memory() {

@@ -18,6 +18,7 @@ async fn offered(stage: &mut Stage) -> RingId {
     ring_id.clone()
 }
 
+/// RG-2.
 #[actix_rt::test]
 async fn a_taken_ring_gives_its_conversation_at_once() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -27,6 +27,7 @@ impl Stage {
     }
 }
 
+/// Q9, Q17.
 /// SB-9, SB-11: three pages of conversations are all seen, and after a reconnect none is lost or told closed.
 #[actix_rt::test]
 async fn three_thousand_conversations_survive_a_reconnect() {

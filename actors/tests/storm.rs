@@ -73,6 +73,7 @@ fn busiest_second(logins: &[Instant]) -> usize {
     logins.iter().map(within).max().unwrap_or_default()
 }
 
+/// TK-5, Q6.
 #[actix_rt::test]
 async fn a_storm_of_reconnects_keeps_the_pace_of_logins_and_everybody_comes_back() {
     let emulator = Emulator::start(EmulatorConfig { agents: FLEET, ..EmulatorConfig::default() }).unwrap();

@@ -45,6 +45,7 @@ async fn until_forgotten(stage: &Stage, connection: &ConnectionId, id: &Conversa
     timeout(PATIENCE, gone).await.expect("the conversation did not leave memory in time");
 }
 
+/// SB-5, SB-6.
 #[actix_rt::test]
 async fn a_subscription_shows_what_matches_until_it_is_dropped() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -61,6 +62,7 @@ async fn a_subscription_shows_what_matches_until_it_is_dropped() {
     until_forgotten(&stage, &monitor, &second).await;
 }
 
+/// SB-13.
 #[actix_rt::test]
 async fn a_subscription_is_restored_after_a_reconnect() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -74,6 +76,7 @@ async fn a_subscription_is_restored_after_a_reconnect() {
     opened(&mut stage, &monitor).await;
 }
 
+/// SB-4, SB-7.
 #[actix_rt::test]
 async fn a_conversation_stays_as_long_as_one_of_two_subscriptions_has_it() {
     let mut stage = Stage::set(EmulatorConfig::default());

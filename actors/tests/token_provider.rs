@@ -75,6 +75,7 @@ async fn a_provider_that_will_give_none_ends_the_connection() {
     assert!(reason.contains("the agent has left"), "{reason}");
 }
 
+/// TK-4.
 /// A session begun elsewhere opens the socket and is refreshed: the platform tells when it has ended.
 #[actix_rt::test]
 async fn a_session_begun_elsewhere_goes_on_here() {

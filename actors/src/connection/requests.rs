@@ -81,6 +81,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Q5.
     #[test]
     fn a_request_expires_at_its_deadline_and_its_late_answer_finds_nobody() {
         let now = Instant::now();
@@ -93,6 +94,7 @@ mod tests {
         assert!(matches!(table.drain()[..], [Waiter::Own("second")]));
     }
 
+    /// Q14.
     #[test]
     fn the_table_says_when_it_is_full() {
         let mut table = RequestTable::new(1);

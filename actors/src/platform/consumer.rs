@@ -94,7 +94,10 @@ impl PlatformClient {
                 Ok(identity(self.authenticate(connector, body).await?, Renewal::Anonymous(external)))
             }
             ConsumerLogin::Authenticated { connector: Some(connector), token } => {
-                let body = json!({ "id_token": token.expose_secret() });
+                let token = token.expose_secret();
+                // A signed JWT has three parts; an authorisation code travels as in a step-up (wire-from-sdk §3).
+                let is_signed = token.split('.').count() == 3;
+                let body = if is_signed { json!({ "id_token": token }) } else { json!({ "code": token }) };
                 Ok(identity(self.authenticate(connector, body).await?, Renewal::Again))
             }
             ConsumerLogin::Authenticated { connector: None, token } => {

@@ -57,6 +57,7 @@ impl Table {
     }
 }
 
+/// EV-2.
 /// Interfaces §4: a CloudEvents 1.0 object with the platform's names in its data.
 #[actix_rt::test]
 async fn an_event_is_written_as_a_cloud_event() {
@@ -76,6 +77,7 @@ async fn an_event_is_written_as_a_cloud_event() {
     );
 }
 
+/// EV-1.
 #[actix_rt::test]
 async fn a_filter_lets_pass_what_it_names_and_nothing_else() {
     let table = Table::new();

@@ -242,6 +242,7 @@ async fn a_conversation_that_ended_leaves_memory_after_its_linger_also_when_an_o
     stage.tertulia.stop(PATIENCE).await;
 }
 
+/// ER-2.
 #[actix_rt::test]
 async fn what_the_platform_refuses_is_told_with_its_words() {
     let (stage, _posts) = stage(|app| app);

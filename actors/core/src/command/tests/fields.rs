@@ -24,6 +24,7 @@ fn cv_f10_a_satisfaction_is_sent_as_a_string() {
     assert_eq!((&change["csatRate"], &change["csatResolutionConfirmation"]), (&json!("0"), &Value::Null));
 }
 
+/// Q17.
 #[test]
 fn cv_f10_a_satisfaction_beyond_5_is_refused() {
     for rate in 0..=u8::MAX {

@@ -47,6 +47,7 @@ fn a_stored_command_is_read_as_it_was_written_under_its_name() {
     }
 }
 
+/// ER-1.
 #[test]
 fn a_refusal_tells_the_conversation_and_the_reason() {
     let error =

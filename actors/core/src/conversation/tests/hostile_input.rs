@@ -92,6 +92,7 @@ fn records_of_invented_dialogs_do_not_grow_a_conversation() {
     assert!(conversation.dialogs().len() <= super::super::conversation::DIALOG_LIMIT);
 }
 
+/// MS-11, Q14.
 /// Promise 6: the park is bounded, and what it dropped is asked for again when there is room.
 #[test]
 fn records_beyond_the_park_are_dropped_and_asked_for_later() {

@@ -115,6 +115,7 @@ fn a_throttled_socket_waits_as_long_as_the_platform_asks_within_reason() {
     }
 }
 
+/// Q7.
 #[test]
 fn a_socket_that_does_not_open_in_time_is_abandoned() {
     let mut driver = Driver::in_phase(Phase::Connecting);
@@ -147,6 +148,7 @@ fn a_verification_or_resume_without_an_end_abandons_the_socket() {
     }
 }
 
+/// Q16.
 #[test]
 fn a_resume_that_failed_is_tried_again_on_a_new_socket() {
     let mut driver = Driver::in_phase(Phase::Resuming);
@@ -198,6 +200,7 @@ mod backoff {
     use super::*;
 
     proptest! {
+        /// Q6.
         #[test]
         fn a_delay_lies_between_the_floor_and_the_floor_plus_the_width(
             floor in 0_u64..10_000,

@@ -28,6 +28,7 @@ fn commands_may_be_sent_only_when_ready() {
     }
 }
 
+/// CN-F1, Q7.
 #[test]
 fn wrong_credentials_fail_at_once() {
     let mut driver = Driver::in_phase(Phase::LoggingIn);
@@ -56,6 +57,7 @@ fn a_failed_session_can_be_started_again() {
     assert_eq!(driver.phase(), Phase::Connecting);
 }
 
+/// TK-2.
 #[test]
 fn an_unavailable_login_is_repeated_not_sooner_than_five_seconds_and_ever_later() {
     let mut driver = Driver::in_phase(Phase::LoggingIn);

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// CN-F2, Q8.
 #[test]
 fn a_stop_ends_every_phase_in_stopped() {
     for phase in ALL_PHASES {

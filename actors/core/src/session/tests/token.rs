@@ -19,6 +19,7 @@ fn renewing() -> Driver {
     driver
 }
 
+/// TK-1.
 #[test]
 fn a_token_is_refreshed_every_four_minutes() {
     let mut driver = refreshing();
@@ -27,6 +28,7 @@ fn a_token_is_refreshed_every_four_minutes() {
     assert!(driver.live_for(seconds(5)).contains(&Output::RefreshToken));
 }
 
+/// TK-3.
 #[test]
 fn a_refresh_without_success_is_repeated_at_its_next_time() {
     for answer in [Some(Input::TokenRefreshRefused(RefreshRefusal::Unavailable)), None] {
@@ -109,6 +111,7 @@ fn credentials_refused_under_a_healthy_socket_fail_only_at_the_next_connect() {
     assert_eq!(driver.phase(), Phase::Failed(FailureReason::CredentialsRefused));
 }
 
+/// TK-3.
 #[test]
 fn a_refresh_refused_after_the_socket_was_lost_leads_to_a_login() {
     let mut driver = refreshing();
