@@ -1,7 +1,7 @@
 //! A survey bot: when a conversation has ended, it asks the consumer one question and takes the answer. Try it on
 //! `tertulia emulate --survey --ca-out emulator-ca.pem --control 127.0.0.1:8444` with `echo_bot` and `consumer`, by
-//! `cargo run --example survey_bot -- https://127.0.0.1:8443 emulator-ca.pem`. `curl 127.0.0.1:8444/ledger` tells the ID;
-//! answer by `curl -d '{"text":"5"}' 127.0.0.1:8444/conversations/ID/messages`.
+//! `cargo run --example survey_bot -- https://127.0.0.1:8443 emulator-ca.pem`. `curl 127.0.0.1:8444/ledger` has the ID,
+//! and `curl -d '{"text":"5"}' 127.0.0.1:8444/conversations/ID/messages` answers.
 
 use anyhow::Context;
 use tertulia_actors::{
