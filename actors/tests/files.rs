@@ -64,6 +64,7 @@ async fn a_file_of_a_bot_arrives_at_the_consumer_byte_by_byte() {
     assert!(content == expected.concat(), "{} bytes came", content.len());
 }
 
+/// FL-3.
 #[actix_rt::test]
 async fn a_picture_of_a_consumer_arrives_at_the_bot() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -87,6 +88,7 @@ async fn an_upload_begun_while_the_connection_is_away_waits_for_it() {
     assert_eq!(conversation.upload_file(picture).await.unwrap().done.sequence, Some(0));
 }
 
+/// FL-2.
 #[actix_rt::test]
 async fn a_file_that_cannot_be_sent_is_refused_before_a_byte_goes_out() {
     let mut stage = Stage::set(EmulatorConfig::default());

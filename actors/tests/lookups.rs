@@ -13,7 +13,7 @@ use tertulia_actors::{
     connection::{ConnectionSettings, Login, LookupError, ShiftChange},
     core::{
         command::Identity,
-        ums::{AnswerError, ClientProperties, UserProfile},
+        ums::{AnswerError, ClientProperties, Nothing, Request, UserProfile},
     },
     platform::{AgentLogin, ConsumerLogin, PlatformClient, StatisticsOf},
     request::RequestFailure,
@@ -124,10 +124,15 @@ async fn cn_f4_any_request_of_the_wire_can_be_sent_and_its_answer_read() {
     let entry = stage.emulator.ledger().get(0).unwrap();
     assert_eq!((entry.text.as_deref(), &entry.metadata[0]["id"]), (Some("by hand"), &json!("mine")));
 
+    // CN-F5.
+    let clock = stage.tertulia.ask_platform(&bot, Request::GetClock(Nothing {})).await.unwrap();
+    assert!(clock["currentTime"].is_u64(), "{clock}");
+
     let unknown = stage.tertulia.request(&bot, ".ams.none.Such", json!({}), Vec::new(), Vec::new()).await;
     assert!(matches!(unknown, Err(RequestFailure::Answer(AnswerError::Refused { .. }))), "{unknown:?}");
 }
 
+/// CA-5.
 /// Sdk-features §1.3 `agentId` and `userId`, §1.11 `sentByCurrentUser`: one knows as whom one speaks, and one's own
 /// messages by it.
 #[actix_rt::test]

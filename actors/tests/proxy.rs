@@ -187,6 +187,7 @@ async fn a_connector_goes_through_its_proxy() {
     assert!(proxy.asked().contains(&stage.emulator.listen().to_string()));
 }
 
+/// ER-4.
 #[actix_rt::test]
 async fn a_proxy_that_refuses_is_named_and_its_password_is_not() {
     for (manners, password, expected) in

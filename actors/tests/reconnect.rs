@@ -109,6 +109,7 @@ async fn a_key_travels_with_its_message() {
     assert_eq!(entry.metadata[0]["id"], "order-66");
 }
 
+/// CN-F9.
 /// CN-F8.
 /// RG-5, Q9: rings and the agent's state are asked for again on the new socket.
 #[actix_rt::test]
@@ -174,6 +175,7 @@ async fn a_harmless_close_keeps_the_token() {
     assert_eq!(stage.tertulia.metrics().logins.get(), logins);
 }
 
+/// CA-6.
 /// MS-1 on the consumer's side: the replay after a reconnect is told once, in order, and the consumer stays the same.
 #[actix_rt::test]
 async fn a_consumer_hears_what_was_said_while_away() {
@@ -197,6 +199,7 @@ async fn a_consumer_hears_what_was_said_while_away() {
     mine.send_text("still me").await.unwrap();
 }
 
+/// CN-F6.
 /// Q4, Q12.
 /// A conversation whose opening lost its answer is adopted, not opened twice.
 #[actix_rt::test]

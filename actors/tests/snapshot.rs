@@ -55,6 +55,7 @@ async fn three_thousand_conversations_survive_a_reconnect() {
     assert_eq!(event.conversation.as_ref(), Some(&closed));
 }
 
+/// SB-1.
 /// SB-12: a snapshot that comes with the subscription's answer is not missed, also an empty one.
 #[actix_rt::test]
 async fn a_snapshot_right_behind_its_answer_is_taken() {

@@ -45,6 +45,7 @@ async fn until_forgotten(stage: &Stage, connection: &ConnectionId, id: &Conversa
     timeout(PATIENCE, gone).await.expect("the conversation did not leave memory in time");
 }
 
+/// CN-F15.
 /// SB-5, SB-6.
 #[actix_rt::test]
 async fn a_subscription_shows_what_matches_until_it_is_dropped() {

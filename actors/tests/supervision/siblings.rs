@@ -46,6 +46,7 @@ impl Heard {
     }
 }
 
+/// SB-2.
 /// Issue 4: what panics on every third notification delivers everything all the same, is quarantined when it keeps
 /// failing, and delivers what it missed when it is released; none of its 999 siblings notices.
 #[actix_rt::test]

@@ -56,6 +56,7 @@ async fn heard(stage: &mut Stage, count: usize) -> Vec<String> {
     heard
 }
 
+/// SR-3, SR-5.
 #[actix_rt::test]
 async fn a_conversation_goes_from_worker_to_worker_with_what_waits_and_numbers_its_events_on() {
     let (mut stage, _posts) = stage(|app| app);

@@ -39,6 +39,7 @@ fn the_first_state_fills_every_member_without_a_difference() {
     }
 }
 
+/// Q13.
 /// CV-I2.
 #[test]
 fn a_first_state_that_is_closed_is_no_close() {

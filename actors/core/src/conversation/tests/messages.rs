@@ -365,3 +365,12 @@ fn what_is_published_into_a_dialog_of_unknown_records_makes_all_of_them_wanted()
     conversation.publishing(&main_id());
     assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(1), "what has begun goes on");
 }
+
+/// SR-2, ours: what was delivered is not kept at all, not even as a digest.
+#[test]
+fn a_stored_conversation_has_no_text_of_a_message_that_was_delivered() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+    receive(&mut conversation, &content(0));
+    let stored = serde_json::to_string(&conversation).expect("a conversation");
+    assert!(!stored.contains("text 0"), "{stored}");
+}

@@ -321,3 +321,15 @@ fn application_and_integration_are_told_in_the_address_of_a_socket() {
     .expect("properties");
     assert_eq!(properties.socket_query(), "&appid=shop%20%26%20co&appvn=1.2&intid=BRAND_SDK&intvn=3");
 }
+
+/// RG-3, ours: one offer or several are all read.
+#[test]
+fn offers_are_one_or_many() {
+    let ring = |id: &str| json!({"ringId": id, "ringState": "WAITING"});
+    for (offers, expected) in [(ring("a"), vec!["a"]), (json!([ring("a"), ring("b")]), vec!["a", "b"])] {
+        let text = json!({"conversationId": "c", "ringsDetails": offers}).to_string();
+        let task: RoutingTask<'_> = serde_json::from_str(&text).unwrap();
+        let ids: Vec<&str> = task.rings_details.iter().map(|ring| ring.ring_id.as_str()).collect();
+        assert_eq!(ids, expected);
+    }
+}
