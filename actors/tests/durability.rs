@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stage::{PATIENCE, bot, platform};
 use tertulia_actors::{
     Tertulia,
@@ -29,6 +29,8 @@ use tertulia_actors::{
         Change, History, Journal, LogBatch, MemoryStore, Record, RecordKey, Retention, Store, StoreError, StoredEvent,
         Table, keep_house,
     },
+    intake::IntakeSettings,
+    platform::AppCredentials,
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::time::timeout;
@@ -490,4 +492,51 @@ async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     assert_eq!((first.await.unwrap().unwrap().sequence, second.await.unwrap().sequence), (Some(0), Some(0)));
     assert_eq!(said(&emulator), ["done"]);
     tertulia.stop(PATIENCE).await;
+}
+
+/// A consumer's message, as a webhook or queue brings it.
+fn webhook(sequence: u64) -> bytes::Bytes {
+    let notification = json!({"kind": "notification", "type": "ms.MessagingEventNotification", "body": {
+        "dialogId": "c1", "conversationId": "c1", "sentTs": 1_000 + sequence, "changes": [{
+            "sequence": sequence, "originatorId": "ann", "originatorMetadata": {"id": "ann", "role": "CONSUMER"},
+            "serverTimestamp": 1_000 + sequence, "dialogId": "c1", "conversationId": "c1",
+            "event": {"type": "ContentEvent", "contentType": "text/plain", "message": sequence.to_string()}}]}});
+    notification.to_string().into()
+}
+
+/// Promises 5 and 6 without a socket: what a webhook brought is kept before it is answered, because it does not come
+/// again; and a quiet conversation sleeps and wakes as it was.
+#[actix_rt::test]
+async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let app = AppCredentials { client_id: "c".to_owned(), secret: "s".into() };
+    let settings = IntakeSettings {
+        sleep_after: Duration::from_millis(1),
+        hold: Duration::from_secs(60),
+        ..IntakeSettings::intake("hook", "12345678", app)
+    };
+    let hook = ConnectionId::from("hook");
+    for sequence in 0..4 {
+        let disk = Disk::new(&store, never);
+        let journal = Journal::start(Arc::clone(&disk) as Arc<dyn Store>, Retention::default()).unwrap();
+        let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
+        let tertulia = builder.journal(journal).intakes([settings.clone()]).start().unwrap();
+        tertulia.ready(&hook, PATIENCE).await.unwrap();
+        tertulia.receive_notification(&hook, webhook(sequence)).await.unwrap();
+        timeout(PATIENCE, async {
+            while tertulia.metrics().conversations.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .expect("it does not sleep");
+        // A repetition wakes it, and is nothing new.
+        tertulia.receive_notification(&hook, webhook(sequence)).await.unwrap();
+        disk.cut();
+        tertulia.stop(PATIENCE).await;
+    }
+    let log: Vec<Value> =
+        store.events(0, 100).unwrap().iter().map(|event| serde_json::from_slice(&event.json).unwrap()).collect();
+    assert_eq!(texts(&log), ["0", "1", "2", "3"]);
+    assert_whole(&log);
 }

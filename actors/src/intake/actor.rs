@@ -10,7 +10,7 @@ use std::{
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Supervised, WrapFuture};
 use tertulia_core::{
     command::Identity,
-    id::{ConversationId, DialogId, UserId},
+    id::{ConversationId, DialogId, ExternalConsumerId, UserId},
     session::{Backoff, FailureReason, LoginRefusal, Phase},
 };
 use tokio::sync::{Semaphore, watch};
@@ -49,6 +49,8 @@ pub struct Intake {
     pub(super) rest: Option<RestSender>,
     tokens: Arc<Tokens>,
     pub(super) children: Children,
+    /// Conversations that are in the store only, and for whom is spoken in each.
+    pub(super) asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,
     /// Webhooks are refused for a while, because the conversations failed together.
     pub(super) held_back: bool,
     /// How often they were.
@@ -85,6 +87,7 @@ impl Intake {
             sender: None,
             rest: None,
             children: Children::default(),
+            asleep: HashMap::new(),
             held_back: false,
             times_held_back: 0,
             door: None,
@@ -129,7 +132,7 @@ impl Intake {
     }
 
     pub(super) fn update_status(&self) {
-        let (state, attempts, conversations) = (self.phase, self.attempts, self.children.len());
+        let (state, attempts, conversations) = (self.phase, self.attempts, self.children.len() + self.asleep.len());
         self.status.send_if_modified(|status| {
             let is_other = status.state != state;
             if is_other {
@@ -190,7 +193,11 @@ impl Intake {
         self.attempts = 0;
         self.enter(Phase::Ready);
         self.publish(EventData::Connected {});
-        self.publish(EventData::Resumed { conversations: self.children.len(), filled: 0, incomplete: 0 });
+        self.publish(EventData::Resumed {
+            conversations: self.children.len() + self.asleep.len(),
+            filled: 0,
+            incomplete: 0,
+        });
         self.tell_children_ready();
     }
 
@@ -228,7 +235,10 @@ impl Actor for Intake {
             turns,
             within,
         });
-        ctx.run_interval(SWEEP_EVERY, |intake, _| intake.sweep_children(Instant::now()));
+        ctx.run_interval(SWEEP_EVERY, |intake, ctx| {
+            intake.sweep_children(Instant::now());
+            intake.let_sleep(Instant::now(), ctx);
+        });
         if self.is_ready() {
             return;
         }

@@ -21,15 +21,24 @@ use crate::{
 };
 
 /// What the connection notes of a conversation.
-#[derive(Default)]
 pub(super) struct Notes {
     /// For whom is spoken in it, where that is known.
     consumer: Option<ExternalConsumerId>,
     /// How often it was loaded and not unloaded.
-    holds: usize,
+    pub(super) holds: usize,
+    /// When it was last told anything.
+    pub(super) used: Instant,
+    /// It was asked whether it may sleep, and was told nothing since.
+    pub(super) resting: bool,
     /// The version of the newest state, and since when that one is an ended one.
     newest: Option<Timestamp>,
     ended_since: Option<Instant>,
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { consumer: None, holds: 0, used: Instant::now(), resting: false, newest: None, ended_since: None }
+    }
 }
 
 pub(super) type Child = conversation::Child<Notes>;
@@ -72,12 +81,18 @@ impl Intake {
         ctx: &mut Context<Self>,
         begin: impl FnOnce(Rc<Upstream>, Option<Arc<Identity>>) -> Conversation,
     ) -> &mut Child {
-        if !self.children.contains_key(id) {
+        let slept = self.wake(id);
+        if slept.is_none() && !self.children.contains_key(id) {
             self.make_known(id.clone(), ctx);
         }
         let upstream = self.upstream(ctx);
         let ready = self.is_ready().then(|| Arc::clone(&self.identity));
-        self.children.child(id, || begin(upstream, ready))
+        let child = self.children.child(id, || begin(upstream, ready));
+        (child.notes.used, child.notes.resting) = (Instant::now(), false);
+        if let Some(consumer) = slept.flatten() {
+            child.speak_for(consumer);
+        }
+        child
     }
 
     /// Lets callers find the conversation.
@@ -122,12 +137,13 @@ impl Intake {
 
     /// Takes up the conversations of an earlier life.
     pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
-        for Remembered { id, dialogs, consumer, .. } in conversations {
-            let child = self.child(&id, ctx);
-            if let Some(consumer) = consumer {
-                child.speak_for(consumer);
-            }
+        for Remembered { id, dialogs, consumer, is_pending } in conversations {
             self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
+            self.make_known(id.clone(), ctx);
+            self.fall_asleep(id.clone(), consumer);
+            if is_pending {
+                self.child(&id, ctx);
+            }
         }
     }
 
@@ -152,14 +168,16 @@ impl Intake {
     }
 
     fn forget_child(&mut self, id: &ConversationId, leave: Leave) {
-        if self.children.stop(id, leave, &self.around.metrics) {
+        let slept = self.wake(id).is_some();
+        if self.children.stop(id, leave, &self.around.metrics) || slept {
             self.around.directory.remove(&self.settings.id, id);
             self.dialogs.retain(|_, conversation| conversation != id);
         }
     }
 
     pub(super) fn forget_children(&mut self) {
-        for id in self.children.those(|_| true) {
+        let all: Vec<ConversationId> = self.children.keys().chain(self.asleep.keys()).cloned().collect();
+        for id in all {
             self.forget_child(&id, Leave::ForNow);
         }
     }
@@ -176,7 +194,7 @@ impl Handler<Load> for Intake {
             return Err(LoadError::Overloaded(self.settings.id.clone()));
         }
         let consumer = snapshot.consumer().cloned();
-        let is_new = !self.children.contains_key(&id);
+        let is_new = !self.knows(&id);
         if is_new {
             for dialog in snapshot.dialogs() {
                 self.dialogs.insert(dialog, id.clone());
@@ -246,9 +264,9 @@ impl Handler<Release> for Intake {
 impl Handler<Errand> for Intake {
     type Result = ();
 
-    fn handle(&mut self, Errand { conversation, wish }: Errand, _: &mut Self::Context) {
-        if let Some(child) = self.children.get(&conversation) {
-            child.tell(wish);
+    fn handle(&mut self, Errand { conversation, wish }: Errand, ctx: &mut Self::Context) {
+        if self.knows(&conversation) {
+            self.child(&conversation, ctx).tell(wish);
         }
     }
 }

@@ -17,6 +17,7 @@ mod messages;
 mod outgoing;
 mod send;
 mod settings;
+mod sleep;
 mod tokens;
 mod webhooks;
 

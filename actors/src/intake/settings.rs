@@ -56,6 +56,9 @@ pub struct IntakeSettings {
     pub max_waiting_commands: usize,
     /// How long a conversation that was not loaded stays in memory after its end, for late notifications.
     pub linger: Duration,
+    /// How long a conversation that was not loaded stays in memory to which nothing happens. It comes back with whatever
+    /// concerns it next; without a journal all of them stay.
+    pub sleep_after: Duration,
     /// Makes conversations fail on purpose; for tests.
     pub drill: Option<Drill>,
 }
@@ -92,6 +95,7 @@ impl IntakeSettings {
             max_consumer_tokens: 10_000,
             max_waiting_commands: 64,
             linger: Duration::from_secs(600),
+            sleep_after: Duration::from_secs(600),
             drill: None,
         }
     }

@@ -50,7 +50,7 @@ impl Intake {
             let Gist { version, has_ended } = gist(result.get());
             let is_gone = change.kind == ChangeKind::Delete;
             // A conversation that was never seen and is gone already is nothing to anybody.
-            if is_gone && !self.children.contains_key(&id) {
+            if is_gone && !self.knows(&id) {
                 continue;
             }
             self.make_sure_of_room(&id)?;
