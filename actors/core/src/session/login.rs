@@ -36,6 +36,9 @@ impl Session {
                     return self.fail(FailureReason::CredentialsRefused, step);
                 }
             }
+            if !self.policy.reconnects {
+                return self.fail(FailureReason::NotMaintained, step);
+            }
             let until = self.next_login(refusal, step);
             self.enter(Phase::WaitingToLogIn, Some(until));
             step.report(Report::Waiting { until, attempt: self.login_failures });

@@ -115,6 +115,9 @@ pub enum FailureReason {
     /// The platform refused the credentials.
     #[error("the platform refused the credentials")]
     CredentialsRefused,
+    /// It was lost or could not be made, and its policy is not to try again.
+    #[error("the connection was lost, and is not to be made again")]
+    NotMaintained,
     /// Another connection has the login, here or in another process.
     #[error("the user is logged in elsewhere")]
     LoggedInElsewhere,

@@ -34,6 +34,9 @@ pub struct SessionPolicy {
     pub max_credential_refusals: u32,
     /// The session fails at this many sockets in a row that were refused for their token. Default 3.
     pub max_unauthorized_opens: u32,
+    /// Whether a connection that is lost, or cannot be made, is tried again (the SDK's `maintainConnection`); otherwise the
+    /// session fails with the first loss. Default true.
+    pub reconnects: bool,
     /// How often the token is refreshed while a socket is open; `None` for tokens that cannot be. Default 4 min.
     pub refresh_every: Option<Duration>,
     /// How long the resume plan may take. Default 120 s.
@@ -61,6 +64,7 @@ impl Default for SessionPolicy {
             login_timeout: Duration::from_secs(10),
             max_credential_refusals: 1,
             max_unauthorized_opens: 3,
+            reconnects: true,
             refresh_every: Some(Duration::from_secs(4 * 60)),
             resume_timeout: Duration::from_secs(120),
             stable_after: Duration::from_secs(30),

@@ -168,6 +168,9 @@ impl Session {
     }
 
     pub(super) fn retry(&mut self, floor: Duration, step: &mut Step<'_>) {
+        if !self.policy.reconnects {
+            return self.fail(FailureReason::NotMaintained, step);
+        }
         self.failures = self.failures.saturating_add(1);
         let backoff = Backoff { floor, ..self.policy.connect_backoff(self.failures) };
         let until = step.at(backoff, self.failures);

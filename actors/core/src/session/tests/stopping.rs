@@ -70,3 +70,26 @@ fn nothing_but_a_start_wakes_a_session_at_rest() {
         assert!(driver.feed(Input::Start).contains(&Output::LogIn));
     }
 }
+
+/// CN-F1 with `maintainConnection` off: the first loss ends the session, and only its owner begins again.
+#[test]
+fn a_session_that_is_not_to_reconnect_fails_with_the_first_loss() {
+    let failed = Phase::Failed(FailureReason::NotMaintained);
+    let way = [Input::Start, Input::LoggedIn, Input::SocketOpened, Input::Verified, Input::Resumed];
+    let troubles = [
+        (1, Input::LoginRefused(LoginRefusal::Unavailable)),
+        (2, Input::SocketRefused(SocketRefusal::Unavailable)),
+        (3, lost_link()),
+        (4, Input::ResumeFailed),
+        (5, lost_link()),
+    ];
+    for (steps, trouble) in troubles {
+        let mut driver = Driver::with(SessionPolicy { reconnects: false, ..SessionPolicy::default() });
+        way[..steps].iter().for_each(|input| drop(driver.feed(*input)));
+        let outputs = driver.feed(trouble);
+        assert_eq!(outputs.last(), Some(&Output::Report(Report::Failed(FailureReason::NotMaintained))), "{trouble:?}");
+        assert_eq!((driver.phase(), driver.session.next_wake()), (failed, None));
+        driver.feed(Input::Start);
+        assert_eq!(driver.phase(), Phase::LoggingIn);
+    }
+}
