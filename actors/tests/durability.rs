@@ -52,11 +52,20 @@ struct Disk {
     is_cut: AtomicBool,
     /// Where it cuts itself off, by a change.
     cuts: fn(&Change) -> Cut,
+    /// Answers are kept only while this is open.
+    keeps_answers: Mutex<bool>,
+    opened: Condvar,
 }
 
 impl Disk {
     fn new(store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Arc<Self> {
-        Arc::new(Self { store: Arc::clone(store), is_cut: AtomicBool::new(false), cuts })
+        Arc::new(Self {
+            store: Arc::clone(store),
+            is_cut: AtomicBool::new(false),
+            cuts,
+            keeps_answers: Mutex::new(true),
+            opened: Condvar::new(),
+        })
     }
 
     fn cut(&self) {
@@ -72,6 +81,9 @@ impl Store for Disk {
     fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         if self.is_cut.load(Ordering::SeqCst) {
             return Err(StoreError::new("commit", "the process is dead"));
+        }
+        if changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
+            drop(self.opened.wait_while(self.keeps_answers.lock().unwrap(), |is_open| !*is_open).unwrap());
         }
         let cut = changes.iter().map(self.cuts).find(|cut| *cut != Cut::No);
         self.store.commit(changes)?;
@@ -414,49 +426,12 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
     life.end().await;
 }
 
-/// A store that is slow to keep answers.
-struct Slow {
-    store: Arc<MemoryStore>,
-    is_open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Store for Slow {
-    fn history(&self) -> History {
-        self.store.history()
-    }
-
-    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        if changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
-            drop(self.opened.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
-        }
-        self.store.commit(changes)
-    }
-
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        self.store.events(after, limit)
-    }
-
-    fn get(&self, table: Table, key: &RecordKey) -> Result<Option<bytes::Bytes>, StoreError> {
-        self.store.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &RecordKey,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
-        self.store.scan(table, prefix, after, limit)
-    }
-}
-
 /// Promise 4: a command that has ended is not begun again while its answer is still on its way to the disk.
 #[actix_rt::test]
 async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
-    let slow = Arc::new(Slow { store: store(), is_open: Mutex::new(false), opened: Condvar::new() });
+    let slow = Disk::new(&store(), never);
+    *slow.keeps_answers.lock().unwrap() = false;
     let journal = Journal::start(Arc::clone(&slow) as Arc<dyn Store>, Retention::default()).unwrap();
     let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
     let tertulia = builder.journal(journal).connection(bot(1)).start().unwrap();
@@ -487,7 +462,7 @@ async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     .unwrap();
     let mut second = std::pin::pin!(ask(&conversation, "order-66", "done"));
     assert!(timeout(Duration::from_millis(200), &mut second).await.is_err(), "it waits for the answer of the first");
-    *slow.is_open.lock().unwrap() = true;
+    *slow.keeps_answers.lock().unwrap() = true;
     slow.opened.notify_all();
     assert_eq!((first.await.unwrap().unwrap().sequence, second.await.unwrap().sequence), (Some(0), Some(0)));
     assert_eq!(said(&emulator), ["done"]);
