@@ -8,7 +8,7 @@ use std::{slice, time::Duration};
 
 use stage::{PATIENCE, Stage, bot};
 use tertulia_actors::{
-    connection::{ConnectionSettings, Rings},
+    connection::{Agents, ConnectionSettings, Rings, Subscribe},
     core::{
         id::{ConnectionId, ConversationId},
         ums::{ConversationQuery, Stage as ConversationStage},
@@ -99,4 +99,24 @@ async fn a_conversation_stays_as_long_as_one_of_two_subscriptions_has_it() {
     assert!(stage.tertulia.conversation(&monitor, &id).is_some());
     drop(one);
     until_forgotten(&stage, &monitor, &id).await;
+}
+
+/// §1.2, `createDefaultSubscription` off: a connection without a subscription of its own is ready, and sees what callers
+/// subscribe to, over a reconnect too.
+#[actix_rt::test]
+async fn a_connection_may_have_no_subscription_of_its_own() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let bot = stage.bot().await;
+    let first = opened(&mut stage, &bot).await;
+    let subscribe = Subscribe { stage: vec![ConversationStage::Open], agents: Agents::Nobody };
+    let settings = ConnectionSettings { rings: Rings::Off, agent_state: None, subscribe, ..stage::bot(2) };
+    let monitor = stage.connect(settings).await;
+    assert!(stage.tertulia.conversations(&monitor).is_empty());
+
+    let all = stage.tertulia.subscribe_conversations(&monitor, everything_open()).await.unwrap();
+    assert_eq!(all.conversations(), slice::from_ref(&first));
+    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot2"));
+    stage.until(|event| event.data.name() == "connection.resumed" && event.origin.connection == monitor).await;
+    opened(&mut stage, &monitor).await;
+    assert_eq!(stage.tertulia.conversations(&monitor).len(), 2);
 }

@@ -89,6 +89,9 @@ pub enum Agents {
     All,
     /// These.
     Listed(Vec<AgentId>),
+    /// Nobody: the connection has no subscription of its own, only those that callers ask for (the SDK's
+    /// `createDefaultSubscription` off). A consumer then sees none of their own either.
+    Nobody,
 }
 
 /// What to do with offers.
@@ -156,13 +159,16 @@ impl ConnectionSettings {
         }
     }
 
-    pub(super) fn query(&self, own: Option<&AgentId>) -> ConversationQuery {
+    /// The connection's own subscription, if it wants one.
+    pub(super) fn query(&self, own: Option<&AgentId>) -> Option<ConversationQuery> {
         let agent_ids = match (&self.login, &self.subscribe.agents) {
+            (_, Agents::Nobody) => return None,
             (Login::Consumer(_), _) | (_, Agents::All) => Vec::new(),
             (Login::Agent(_), Agents::Mine) => own.cloned().into_iter().collect(),
             (Login::Agent(_), Agents::Listed(agents)) => agents.clone(),
         };
         let brand_id = (self.dialect() == Dialect::Brand).then(|| self.account.clone());
-        ConversationQuery { brand_id, agent_ids, stage: self.subscribe.stage.clone(), ..ConversationQuery::default() }
+        let stage = self.subscribe.stage.clone();
+        Some(ConversationQuery { brand_id, agent_ids, stage, ..ConversationQuery::default() })
     }
 }

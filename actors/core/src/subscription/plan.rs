@@ -39,15 +39,23 @@ pub(super) fn question(id: ConversationId) -> ConversationQuery {
 }
 
 impl<N> Subscriptions<N> {
-    /// Begins the plan on a new socket: subscribes to `own`, and to everything that is wished for. Whatever an earlier
-    /// socket left is gone.
-    pub fn resume(&mut self, own: ConversationQuery, now: Millis) -> Outputs {
+    /// Begins the plan on a new socket: subscribes to `own`, if the connection wants a subscription of its own, and to
+    /// everything that is wished for. Whatever an earlier socket left is gone.
+    pub fn resume(&mut self, own: Option<ConversationQuery>, now: Millis) -> Outputs {
         let mut outputs = self.socket_lost(now);
-        self.subscribe(own, Life::standing(None), Purpose::Own, &mut outputs);
+        let open = usize::from(own.is_some()) + self.wishes.len();
+        if let Some(own) = own {
+            self.subscribe(own, Life::standing(None), Purpose::Own, &mut outputs);
+        }
         for (number, query) in self.wishes.clone() {
             self.subscribe(query, Life::standing(Some(number)), Purpose::Restored, &mut outputs);
         }
-        self.plan = Some(Plan::Snapshots { open: 1 + self.wishes.len(), seen: HashSet::new() });
+        if open > 0 {
+            self.plan = Some(Plan::Snapshots { open, seen: HashSet::new() });
+        } else {
+            self.plan = Some(Plan::Looking { conversations: 0 });
+            outputs.push(Output::SnapshotWhole(HashSet::new()));
+        }
         outputs
     }
 

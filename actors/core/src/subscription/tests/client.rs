@@ -105,7 +105,7 @@ impl Client {
                 session::Output::SendKeepAlive => self.ask(Waiter::KeepAlive, now),
                 session::Output::Resume { .. } => {
                     self.state.abandon_plan();
-                    let outputs = self.state.resume(own(), Millis(now));
+                    let outputs = self.state.resume(Some(own()), Millis(now));
                     self.carry_out(outputs, now, random);
                 }
                 session::Output::CloseSocket { .. } => {

@@ -17,7 +17,7 @@ impl Scene {
     /// The own subscription is there as `root`, and its snapshot is still to come.
     fn begun() -> Self {
         let mut scene = Self(Subscriptions::with(PageRule { full: 3, overlap: 10 }));
-        let outputs = scene.0.resume(ConversationQuery::default(), NOW);
+        let outputs = scene.0.resume(Some(ConversationQuery::default()), NOW);
         scene.answer(&outputs, "root");
         scene
     }
