@@ -7,6 +7,7 @@ mod stage;
 
 use std::{
     collections::HashMap,
+    io,
     num::NonZeroUsize,
     sync::{
         Arc, Condvar, Mutex,
@@ -29,6 +30,7 @@ use tertulia_actors::{
         Change, History, Journal, LogBatch, MemoryStore, Record, RecordKey, Retention, Store, StoreError, StoredEvent,
         Table, keep_house,
     },
+    files::{FileType, UploadSource},
     intake::IntakeSettings,
     platform::AppCredentials,
 };
@@ -514,4 +516,35 @@ async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
         store.events(0, 100).unwrap().iter().map(|event| serde_json::from_slice(&event.json).unwrap()).collect();
     assert_eq!(texts(&log), ["0", "1", "2", "3"]);
     assert_whole(&log);
+}
+
+/// Promise 6: a conversation with a file on its way does not sleep, however long that takes.
+#[actix_rt::test]
+async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let (busy, quiet) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
+    let settings = ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) };
+    let life = Life::with(&emulator, &store, never, settings);
+    life.taken(&quiet).await;
+    let conversation = life.taken(&busy).await;
+    let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
+    let content = futures_util::stream::once(async move {
+        waits.await.map_err(io::Error::other)?;
+        Ok(bytes::Bytes::from_static(b"%PDF"))
+    });
+    let uploading =
+        actix_rt::spawn(async move { conversation.upload_file(UploadSource::once(FileType::Pdf, 4, content)).await });
+    // Both were asked by the same sweeps, and the other one is asleep long since.
+    let mut sweeps = tokio::time::interval(Duration::from_millis(300));
+    timeout(PATIENCE, async {
+        while life.tertulia.metrics().conversations_asleep.get() == 0 {
+            sweeps.tick().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(life.tertulia.metrics().conversations.get(), 1);
+    go_on.send(()).unwrap();
+    assert_eq!(uploading.await.unwrap().unwrap().done.sequence, Some(0));
+    life.end().await;
 }

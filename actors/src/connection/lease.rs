@@ -1,8 +1,11 @@
 //! The right to log in: the platform allows one session a user, so whoever comes second would only throw the first one
 //! out (TK-6, U11).
 
+use std::{sync::Arc, time::Duration};
+
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::session::{FailureReason, Input};
+use tokio::time::timeout;
 
 use super::{Connection, Login};
 use crate::{
@@ -10,14 +13,20 @@ use crate::{
     platform::AgentLogin,
 };
 
+/// How long asking for the right may take.
+const WITHIN: Duration = Duration::from_secs(10);
+
 impl Connection {
     /// Takes the right to log in, and begins. A login without a name of its own has nobody to share it with.
     pub(super) fn claim(&mut self, ctx: &mut Context<Self>) {
         let Some(login) = self.login_name().filter(|_| self.lease.is_none()) else {
             return self.begin(ctx);
         };
-        let leases = std::sync::Arc::clone(&self.around.leases);
-        let acquired = async move { leases.acquire(login).await };
+        let leases = Arc::clone(&self.around.leases);
+        let acquired = async move {
+            let late = LeaseError::Unavailable { login: login.clone(), reason: "no answer in time".to_owned() };
+            timeout(WITHIN, leases.acquire(login)).await.unwrap_or(Err(late))
+        };
         ctx.spawn(acquired.into_actor(self).map(|acquired, connection, ctx| match acquired {
             Ok(lease) => {
                 tracing::debug!(connection = %connection.settings.id, token = lease.token.0, "lease taken");

@@ -39,6 +39,8 @@ pub struct Conversation {
     /// For whom a connector speaks here.
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
+    /// Files on their way.
+    pub(super) transfers: u32,
     /// Whether it is still its connection's.
     pub(super) held: bool,
     pub(super) fairness: Fairness,
@@ -64,6 +66,7 @@ impl Conversation {
             latest_consumer_message: None,
             consumer: None,
             restarts: 0,
+            transfers: 0,
             held: true,
             fairness: Fairness::default(),
             unconcluded: None,
@@ -189,6 +192,8 @@ impl Supervised for Conversation {
             self.bury(failure);
         }
         self.histories = Histories::default();
+        // They went with the actor's other futures.
+        self.transfers = 0;
         self.commands.restart();
         if let Some(failure) = failure.filter(|failure| failure.is_last) {
             self.quarantine(failure, ctx);
@@ -308,7 +313,8 @@ impl Handler<Rest> for Conversation {
     type Result = ();
 
     fn handle(&mut self, Rest { done }: Rest, _: &mut Self::Context) {
-        if !self.keeps() || !self.commands.is_idle() || self.histories.are_wanted() {
+        let is_quiet = self.commands.is_idle() && !self.histories.are_wanted() && self.transfers == 0;
+        if !self.keeps() || !is_quiet {
             let _ = done.send(false);
             return;
         }

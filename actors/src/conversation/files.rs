@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{AsyncContext, Context, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::{
     command::{Command, HostedFile, SendFileNotice},
     id::CommandKey,
@@ -154,7 +154,13 @@ impl Conversation {
                 SendFileNotice { file, ..notice }
             }));
         };
-        ctx.spawn(transfer.into_actor(self));
+        self.transfer(transfer, ctx);
+    }
+
+    /// Carries a transfer out beside the commands; the conversation does not sleep meanwhile.
+    fn transfer(&mut self, transfer: impl Future<Output = ()> + 'static, ctx: &mut Context<Self>) {
+        self.transfers += 1;
+        ctx.spawn(transfer.into_actor(self).map(|(), conversation, _| conversation.transfers -= 1));
     }
 
     pub(super) fn begin_download(&mut self, download: Download, ctx: &mut Context<Self>) {
@@ -165,7 +171,7 @@ impl Conversation {
                     let _place = place;
                     storage.download(relative_path, reply).await;
                 };
-                ctx.spawn(transfer.into_actor(self));
+                self.transfer(transfer, ctx);
             }
             Err(error) => {
                 let _ = reply.send(Err(error));
