@@ -1,8 +1,9 @@
 //! `/v1/connections`: the fleet, and how each of its connections is doing.
 
 use actix_web::{
+    get,
     http::StatusCode,
-    web::{self, Data, Json, Path, Query, ServiceConfig},
+    web::{Data, Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use tertulia_actors::{
         session::{FailureReason, Phase},
     },
 };
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     page::{self, Page},
@@ -20,16 +23,16 @@ use super::{
     state::State,
 };
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/connections").get(list))
-        .service(web::resource("/connections/{connection}").get(one));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list).service(one);
 }
 
 /// Where in its life a connection is, and why it has given up.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Life {
+    #[schema(value_type = String)]
     state: Value,
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureReason>,
 }
@@ -43,9 +46,11 @@ impl From<&Phase> for Life {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
 #[serde(rename_all = "camelCase")]
 struct View {
+    #[schema(value_type = String)]
     id: ConnectionId,
     #[serde(flatten)]
     life: Life,
@@ -65,13 +70,17 @@ impl View {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     limit: Option<usize>,
     cursor: Option<String>,
 }
 
+/// The fleet.
+#[utoipa::path(tag = "connections", params(Asked), responses((status = 200, description = "A page", body = Page<View>)))]
+#[get("/connections")]
 async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let behind = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
@@ -81,6 +90,13 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>
     Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
 }
 
+/// How one connection is doing.
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path)),
+    responses((status = 200, description = "The connection", body = View))
+)]
+#[get("/connections/{connection}")]
 async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
     let id = ConnectionId::from(id.into_inner());
     let status = state.tertulia.status(&id).ok_or_else(|| unknown(&id))?;

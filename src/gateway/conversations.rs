@@ -1,8 +1,9 @@
 //! `/v1/conversations`: the conversations in memory, in pages or one by one, and which one a path means.
 
 use actix_web::{
+    get,
     http::{StatusCode, header},
-    web::{self, Data, Json, Path, Query, ServiceConfig},
+    web::{Data, Json, Path, Query},
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
@@ -15,6 +16,8 @@ use tertulia_actors::{
         session::Phase,
     },
 };
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     connections,
@@ -29,27 +32,36 @@ const PARALLEL: usize = 64;
 const IN_LISTS: [&str; 8] =
     ["conversationId", "stage", "skillId", "assignedAgent", "consumer", "startTime", "updateTime", "closeTime"];
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/conversations").get(list))
-        .service(web::resource("/conversations/{conversation}").get(one));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list).service(one);
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
 
 /// By which connection; any where it is not told.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Through {
+    #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
 }
 
+/// The conversations in memory, briefly.
+#[utoipa::path(
+    tag = "conversations",
+    params(Asked),
+    responses((status = 200, description = "A page", body = Page<Value>))
+)]
+#[get("/conversations")]
 async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Value>>, Problem> {
     let Asked { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
@@ -69,6 +81,13 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Value
     Ok(Json(Page { items, next_cursor }))
 }
 
+/// All members of a conversation under the class page's names.
+#[utoipa::path(
+    tag = "conversations",
+    params(("conversation" = String, Path), Through),
+    responses((status = 200, description = "The conversation", body = Object))
+)]
+#[get("/conversations/{conversation}")]
 async fn one(
     state: Data<State>,
     id: Path<ConversationId>,

@@ -6,9 +6,9 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, get,
     http::{StatusCode, header},
-    web::{self, Bytes, Data, Query, ServiceConfig},
+    web::{Bytes, Data, Query},
 };
 use futures_util::stream;
 use serde_json::json;
@@ -21,14 +21,15 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{problem::Problem, state::State};
 
 /// How often something is sent when nothing happens, so that whoever is between does not take the stream for dead.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/events").get(follow));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(follow);
 }
 
 /// What a caller asks for.
@@ -63,6 +64,19 @@ impl Asked {
     }
 }
 
+/// What happens, as Server-Sent Events, from any place of the log on.
+#[utoipa::path(
+    tag = "events",
+    params(
+        ("connection" = Option<Vec<String>>, Query, description = "Only of these connections"),
+        ("conversation" = Option<Vec<String>>, Query, description = "Only of these conversations"),
+        ("type" = Option<Vec<String>>, Query, description = "Only of these types"),
+        ("after" = Option<String>, Query, description = "The id of the last event that was seen"),
+        ("Last-Event-ID" = Option<String>, Header, description = "As `after`, and before it"),
+    ),
+    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"))
+)]
+#[get("/events")]
 async fn follow(
     state: Data<State>,
     request: HttpRequest,

@@ -1,21 +1,20 @@
 //! `/healthz`: the process lives. `/readyz`: it does what it is for. Both are open to probes without a token.
 
-use actix_web::{
-    HttpResponse, Responder,
-    http::StatusCode,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tertulia_actors::core::id::ConnectionId;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{connections::Life, problem::Problem, state::State};
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/healthz").get(alive)).service(web::resource("/readyz").get(ready));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(alive).service(ready);
 }
 
-/// Never depends on the platform: restarting the process would not mend it.
+/// Whether the process lives. Never depends on the platform: restarting the process would not mend it.
+#[utoipa::path(tag = "service", responses((status = 200, description = "It lives", body = Object)))]
+#[get("/healthz")]
 async fn alive() -> impl Responder {
     HttpResponse::Ok().json(json!({ "alive": true }))
 }
@@ -28,6 +27,9 @@ struct Reason {
     life: Life,
 }
 
+/// Whether it does what it is for, and if not, which connections keep it from it.
+#[utoipa::path(tag = "service", responses((status = 200, description = "It is ready", body = Object)))]
+#[get("/readyz")]
 async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
     if state.closing.is_cancelled() {
         return Err(Problem::stopping());

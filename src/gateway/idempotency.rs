@@ -10,6 +10,7 @@ use tertulia_actors::{
         id::CommandKey,
     },
 };
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{body::Digest, problem::Problem};
@@ -17,6 +18,16 @@ use super::{body::Digest, problem::Problem};
 const HEADER: &str = "idempotency-key";
 /// How long a command with a key goes on when its caller is gone. Whoever asks again in the meantime waits for it.
 const LIFETIME: Duration = Duration::from_secs(300);
+
+/// The header, as the interface's description has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) struct Key {
+    /// 1 to 64 printable ASCII characters. The same key and body act once and get the same answer, for a day.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+}
 
 /// The key of a request, if its caller brought one. It may be written as a quoted string.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<CommandKey>, Problem> {

@@ -4,9 +4,11 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    web::{self, Data, Path, Payload, ServiceConfig},
+    post,
+    web::{Data, Path, Payload},
 };
 use tertulia_actors::{core::id::ConnectionId, intake::WebhookError};
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{State, body, problem::Problem};
 
@@ -15,10 +17,21 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// Where the platform puts its signature (protocol §10.4).
 const SIGNATURE: &str = "x-liveperson-signature";
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/v1/intake/{connection}").route(web::post().to(receive)));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(receive);
 }
 
+/// Takes a webhook of the platform, whose signature over the body vouches for it.
+#[utoipa::path(
+    tag = "intake",
+    params(
+        ("connection" = String, Path, description = "A connection whose role is connector or intake"),
+        ("x-liveperson-signature" = Option<String>, Header, description = "The platform's HMAC of the body"),
+    ),
+    request_body(content = Object, description = "What the platform sends"),
+    responses((status = 200, description = "It was taken"))
+)]
+#[post("/v1/intake/{connection}")]
 async fn receive(
     state: Data<State>,
     connection: Path<String>,

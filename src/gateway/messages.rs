@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actix_web::{
-    HttpRequest,
-    web::{self, Data, Json, Path, Query, ServiceConfig},
+    HttpRequest, post,
+    web::{Data, Json, Path, Query},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use tertulia_actors::core::{
     command::{Command, SendRichText, SendText},
     id::{ConversationId, DialogId},
 };
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::Body,
@@ -24,11 +26,11 @@ use super::{
 /// How long a message may take, waiting for a reconnect included: less than what callers usually wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/conversations/{conversation}/messages").post(send));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(send);
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Message {
     text: Option<String>,
@@ -38,6 +40,7 @@ struct Message {
     #[serde(default)]
     metadata: Vec<Value>,
     quick_replies: Option<Value>,
+    #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
 
@@ -54,6 +57,14 @@ impl Message {
     }
 }
 
+/// Says something: text, or structured content.
+#[utoipa::path(
+    tag = "conversations",
+    params(("conversation" = String, Path), Through, idempotency::Key),
+    request_body = Message,
+    responses((status = 200, description = "It was published", body = Object))
+)]
+#[post("/conversations/{conversation}/messages")]
 async fn send(
     state: Data<State>,
     request: HttpRequest,

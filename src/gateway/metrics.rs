@@ -2,12 +2,7 @@
 
 use std::{fmt, fs, sync::Arc};
 
-use actix_web::{
-    HttpResponse,
-    http::header,
-    middleware::from_fn,
-    web::{self, Data, ServiceConfig},
-};
+use actix_web::{HttpResponse, get, http::header, middleware::from_fn, web::Data};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _, text::encode},
@@ -15,13 +10,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use tertulia_actors::{engine::Journal, metrics::Metrics};
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{access, problem::Problem, state::State};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource("/metrics").wrap(from_fn(access::require)).get(scrape));
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(scrape);
 }
 
 /// Everything that is counted, under `tertulia_`, and the process's memory under the name that all programs use.
@@ -33,6 +29,9 @@ pub(super) fn registry(metrics: &Metrics, journal: Arc<Journal>) -> Registry {
     registry
 }
 
+/// What is counted, for Prometheus.
+#[utoipa::path(tag = "service", responses((status = 200, description = "OpenMetrics", body = String, content_type = CONTENT_TYPE)))]
+#[get("/metrics", wrap = "from_fn(access::require)")]
 async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {
     let mut text = String::new();
     // Writing into a string does not fail.

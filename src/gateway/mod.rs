@@ -2,6 +2,8 @@
 //!
 //! One file per resource. Each answers JSON, and every error is a problem by RFC 9457.
 
+#![allow(unused_qualifications, reason = "what describes the handlers names their types once more")]
+
 mod access;
 mod body;
 mod connections;
@@ -13,6 +15,7 @@ mod idempotency;
 mod intake;
 mod messages;
 mod metrics;
+mod openapi;
 mod page;
 mod problem;
 mod state;
@@ -24,10 +27,11 @@ use actix_web::{
     dev::ServerHandle,
     middleware::from_fn,
     rt::task::JoinHandle,
-    web::{self, Data, ServiceConfig},
+    web::{self, Data},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
 
 pub use state::State;
 
@@ -70,17 +74,20 @@ impl Gateway {
         let failed = |source| GatewayError::Listen { address: listen, source };
         let closing = state.closing.clone();
         let state = Data::new(state);
-        let server =
-            HttpServer::new(move || App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).configure(routes))
-                .workers(WORKERS)
-                .max_connections(MAX_CALLERS)
-                .client_request_timeout(HEAD_WITHIN)
-                .keep_alive(KEEP_ALIVE)
-                .disable_signals()
-                // The deadline is the caller's of `stop`.
-                .shutdown_timeout(u64::from(u32::MAX))
-                .bind(listen)
-                .map_err(failed)?;
+        let app = move || {
+            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).into_utoipa_app();
+            app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app()
+        };
+        let server = HttpServer::new(app)
+            .workers(WORKERS)
+            .max_connections(MAX_CALLERS)
+            .client_request_timeout(HEAD_WITHIN)
+            .keep_alive(KEEP_ALIVE)
+            .disable_signals()
+            // The deadline is the caller's of `stop`.
+            .shutdown_timeout(u64::from(u32::MAX))
+            .bind(listen)
+            .map_err(failed)?;
         let address = server.addrs().first().copied().unwrap_or(listen);
         let server = server.run();
         let handle = server.handle();
@@ -105,9 +112,10 @@ impl Gateway {
     }
 }
 
-fn routes(config: &mut ServiceConfig) {
-    config.configure(health::routes).configure(metrics::routes).configure(intake::routes).service(
-        web::scope("/v1")
+fn routes(config: &mut ServiceConfig<'_>) {
+    config.configure(health::routes).configure(metrics::routes).configure(openapi::serve).configure(intake::routes);
+    config.service(
+        scope("/v1")
             .wrap(from_fn(access::require))
             .configure(connections::routes)
             .configure(conversations::routes)

@@ -1,6 +1,7 @@
 //! Lists in pages: at most `limit` items behind a `cursor`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 
@@ -8,7 +9,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
 
 /// One page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use actix_web::{
-    Error, HttpResponse, ResponseError,
+    Error, HttpRequest, HttpResponse, Responder, ResponseError,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{StatusCode, header},
@@ -11,28 +11,34 @@ use actix_web::{
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-const CONTENT_TYPE: &str = "application/problem+json";
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// One error.
 #[derive(Debug)]
 pub(super) struct Problem(Box<Details>);
 
 /// What a caller reads. `type` is `about:blank`: the `code` says what it is, the `detail` what about this one.
-#[derive(Debug, Serialize)]
-struct Details {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Details {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     #[serde(serialize_with = "number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
+    #[schema(value_type = String)]
     detail: Cow<'static, str>,
+    /// A stable word.
     code: &'static str,
     /// Members beyond the common ones.
     #[serde(flatten)]
+    #[schema(value_type = HashMap<String, Value>)]
     more: Map<String, Value>,
     #[serde(skip)]
-    headers: Vec<(header::HeaderName, &'static str)>,
+    headers: Vec<(header::HeaderName, Cow<'static, str>)>,
 }
 
 impl Problem {
@@ -65,9 +71,17 @@ impl Problem {
     }
 
     #[must_use]
-    pub(super) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.0.headers.push((name, value));
+    pub(super) fn header(mut self, name: header::HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+        self.0.headers.push((name, value.into()));
         self
+    }
+}
+
+impl Responder for Problem {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse<BoxBody> {
+        self.error_response()
     }
 }
 
@@ -85,7 +99,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status_code());
         for (name, value) in &self.0.headers {
-            response.insert_header((name.clone(), *value));
+            response.insert_header((name.clone(), value.as_ref()));
         }
         response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).json(&self.0)
     }
@@ -110,9 +124,6 @@ pub(super) async fn tell(
     let detail = response.response().error().map(ToString::to_string);
     let problem = match status {
         StatusCode::NOT_FOUND => Problem::new(status, "not-found", detail.unwrap_or("there is nothing here".into())),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            Problem::new(status, "method-not-allowed", "the path does not take this method")
-        }
         _ if status.is_client_error() => {
             Problem::new(status, "bad-request", detail.unwrap_or("the request cannot be understood".into()))
         }

@@ -7,7 +7,7 @@ use tertulia_actors::Tertulia;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{access::Access, metrics};
+use super::{access::Access, metrics, openapi::Document};
 use crate::config::Token;
 
 /// Event streams that may be open at a time, over all callers.
@@ -18,6 +18,7 @@ pub struct State {
     pub(super) tertulia: Arc<Tertulia>,
     pub(super) access: Access,
     pub(super) registry: Registry,
+    pub(super) document: Document,
     /// Free places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Set when the gateway ends, for whatever would last longer.
@@ -32,6 +33,7 @@ impl State {
             registry: metrics::registry(tertulia.metrics(), Arc::clone(tertulia.journal())),
             tertulia,
             access: Access::new(tokens),
+            document: Document::gather(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             closing: CancellationToken::new(),
         }

@@ -1,0 +1,126 @@
+//! `/openapi.json`: the interface as OpenAPI 3.1, gathered from the handlers themselves, and what it says of paths and
+//! methods that nobody serves.
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, Responder,
+    dev::ResourceDef,
+    get,
+    http::{Method, StatusCode, header},
+    web::{Bytes, Data},
+};
+use utoipa::{
+    OpenApi,
+    openapi::{
+        ContentBuilder, Ref, ResponseBuilder,
+        path::{Operation, PathItem},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_actix_web::{AppExt as _, service_config::ServiceConfig};
+
+use super::{
+    problem::{self, Details, Problem},
+    routes,
+    state::State,
+};
+
+const SCHEME: &str = "token";
+
+pub(super) fn serve(config: &mut ServiceConfig<'_>) {
+    config.service(read);
+}
+
+/// What stands over the whole document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tertulia",
+        description = "Conversations of LivePerson messaging, over HTTP. Every error is a problem by RFC 9457 whose \
+                       `code` is a stable word.",
+    ),
+    components(schemas(Details))
+)]
+struct Head;
+
+/// The document, and which methods each of its paths takes.
+pub(super) struct Document {
+    json: Bytes,
+    paths: Vec<(ResourceDef, Vec<Method>)>,
+}
+
+impl Document {
+    /// Gathers it from the routes.
+    pub(super) fn gather() -> Self {
+        let (_, mut document) =
+            App::new().into_utoipa_app().openapi(Head::openapi()).configure(routes).split_for_parts();
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme(SCHEME, scheme);
+        let mut paths = Vec::new();
+        for (path, item) in &mut document.paths.paths {
+            let is_guarded = path.starts_with("/v1/") && !path.starts_with("/v1/intake/") || path == "/metrics";
+            let methods = operations(item).map(|(method, operation)| {
+                complete(operation, is_guarded);
+                method
+            });
+            paths.push((ResourceDef::new(path.as_str()), methods.collect()));
+        }
+        // A document that cannot be written is one that the tests do not let pass.
+        let json = document.to_json().unwrap_or_default().into();
+        Self { json, paths }
+    }
+
+    /// The methods that a path takes; none where there is no such path.
+    fn methods(&self, path: &str) -> Vec<&'static str> {
+        let taken = self.paths.iter().filter(|(known, _)| known.is_match(path)).flat_map(|(_, methods)| methods);
+        let mut names: Vec<&'static str> = taken.filter_map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// The document.
+#[utoipa::path(tag = "service", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+#[get("/openapi.json")]
+async fn read(state: Data<State>) -> impl Responder {
+    HttpResponse::Ok().content_type("application/json").body(state.document.json.clone())
+}
+
+/// Answers what no route takes.
+pub(super) async fn elsewhere(state: Data<State>, request: HttpRequest) -> Problem {
+    let methods = state.document.methods(request.path());
+    if methods.is_empty() {
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here");
+    }
+    let detail = "the path does not take this method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).header(header::ALLOW, methods.join(", "))
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Adds what every operation may answer, and what it asks of its caller.
+fn complete(operation: &mut Operation, is_guarded: bool) {
+    let responses = &mut operation.responses.responses;
+    for (status, description) in [("4XX", "The request was refused"), ("5XX", "It could not be carried out")] {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new().description(description).content(problem::CONTENT_TYPE, content).build();
+        responses.entry(status.to_owned()).or_insert_with(|| response.into());
+    }
+    if is_guarded {
+        operation.security.get_or_insert_default().push(SecurityRequirement::new::<_, _, &str>(SCHEME, []));
+    }
+}
+
+fn name(method: &Method) -> Option<&'static str> {
+    ["DELETE", "GET", "PATCH", "POST", "PUT"].into_iter().find(|name| method == name)
+}
