@@ -176,7 +176,7 @@ async fn a_refusal_of_the_platform_is_told_with_its_code_and_words() {
     running.heard("conversation", &id).await;
     // The monitor takes no part, and the platform lets nobody else speak.
     let answer = running.post(&messages(&id), &json!({ "text": "let me in" })).await;
-    assert_eq!(answer.problem(), (502, "platform-rejected"));
+    assert_eq!(answer.problem(), (422, "platform-rejected"));
     assert!(answer.json["platformCode"].is_number() && answer.json["platformText"].is_string(), "{}", answer.text);
 }
 

@@ -22,8 +22,8 @@ use tokio::{
 use crate::{
     Builder,
     connection::{
-        AcceptRing, AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, RingError,
-        SetAgentState, Surroundings,
+        AcceptRing, AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, ListRings,
+        RingError, SetAgentState, Surroundings,
     },
     conversation::ConversationHandle,
     engine::{Journal, StoreError},
@@ -32,7 +32,7 @@ use crate::{
     metrics::Metrics,
     platform::{Platform, TlsError},
     request::RequestFailure,
-    subscriber::{EventStream, Filter, Origin, Sink, Subscriber, Subscription},
+    subscriber::{EventStream, Filter, Offer, Origin, Sink, Subscriber, Subscription},
     supervision::{ArbiterPool, ChildExit, ExitReason, GuardOptions, PoolError, start_guarded_in},
 };
 
@@ -248,6 +248,12 @@ impl Tertulia {
     ) -> Result<ConversationHandle, RequestFailure> {
         let id = self.ask(connection, |address, reply| address.do_send(CreateConversation { request, reply })).await?;
         self.conversation(connection, &id).ok_or(RequestFailure::ConnectionLost)
+    }
+
+    /// The offers to a connection that wait for an answer; none of one that has no socket.
+    pub async fn rings(&self, connection: &ConnectionId) -> Vec<Offer> {
+        let Ok(address) = self.socket(connection) else { return Vec::new() };
+        timeout(PATIENCE, address.send(ListRings)).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Takes or declines an offer.

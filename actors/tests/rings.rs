@@ -14,8 +14,8 @@ use tertulia_emulator::EmulatorConfig;
 
 async fn offered(stage: &mut Stage) -> RingId {
     let event = stage.event("ring").await;
-    let EventData::Ring { ring_id, .. } = &event.data else { panic!() };
-    ring_id.clone()
+    let EventData::Ring(offer) = &event.data else { panic!() };
+    offer.ring_id.clone()
 }
 
 /// RG-2.

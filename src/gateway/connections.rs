@@ -60,13 +60,25 @@ struct View {
     reconnects: u64,
     last_error: Option<String>,
     conversations: usize,
+    /// Restarts of its actor after a panic.
+    restarts: u64,
+    /// Restarts of its conversations after a panic, all together.
+    conversation_restarts: u64,
 }
 
 impl View {
     fn new(id: ConnectionId, status: ConnectionStatus) -> Self {
-        let ConnectionStatus { state, since, attempts, reconnects, last_error, conversations } = status;
-        let life = Life::from(&state);
-        Self { id, life, since: since.to_string(), attempts, reconnects, last_error, conversations }
+        Self {
+            id,
+            life: Life::from(&status.state),
+            since: status.since.to_string(),
+            attempts: status.attempts,
+            reconnects: status.reconnects,
+            last_error: status.last_error,
+            conversations: status.conversations,
+            restarts: status.restarts,
+            conversation_restarts: status.conversation_restarts,
+        }
     }
 }
 
@@ -101,6 +113,17 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem
     let id = ConnectionId::from(id.into_inner());
     let status = state.tertulia.status(&id).ok_or_else(|| unknown(&id))?;
     Ok(Json(View::new(id, status)))
+}
+
+/// The connection asked for, or all, in the order of their names.
+pub(super) fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<Vec<ConnectionId>, Problem> {
+    if let Some(connection) = asked {
+        state.tertulia.status(&connection).ok_or_else(|| unknown(&connection))?;
+        return Ok(vec![connection]);
+    }
+    let mut all = state.tertulia.connections();
+    all.sort_unstable();
+    Ok(all)
 }
 
 /// There is no such connection.

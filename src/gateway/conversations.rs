@@ -52,7 +52,7 @@ struct Asked {
 #[serde(deny_unknown_fields)]
 pub(super) struct Through {
     #[param(value_type = Option<String>)]
-    connection: Option<ConnectionId>,
+    pub(super) connection: Option<ConnectionId>,
 }
 
 /// The conversations in memory, briefly.
@@ -70,7 +70,7 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Value
         None => None,
     };
     let behind = |handle: &ConversationHandle| cursor.is_none_or(|cursor| order(handle) > cursor);
-    let handles = candidates(&state, connection)?;
+    let handles = connections::candidates(&state, connection)?;
     let handles = handles.iter().flat_map(|connection| state.tertulia.conversations(connection));
     let handles: Vec<ConversationHandle> = handles.filter(behind).collect();
     let owned = |handle: &ConversationHandle| (handle.id().clone(), handle.connection().clone());
@@ -118,19 +118,8 @@ fn brief(mut members: Map<String, Value>) -> Value {
     Value::Object(members)
 }
 
-/// The connection asked for, or all, in the order of their names.
-fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<Vec<ConnectionId>, Problem> {
-    if let Some(connection) = asked {
-        state.tertulia.status(&connection).ok_or_else(|| connections::unknown(&connection))?;
-        return Ok(vec![connection]);
-    }
-    let mut all = state.tertulia.connections();
-    all.sort_unstable();
-    Ok(all)
-}
-
 fn find(state: &State, id: &ConversationId, through: Through) -> Result<Vec<ConversationHandle>, Problem> {
-    let candidates = candidates(state, through.connection)?;
+    let candidates = connections::candidates(state, through.connection)?;
     Ok(candidates.iter().filter_map(|connection| state.tertulia.conversation(connection, id)).collect())
 }
 

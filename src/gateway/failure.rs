@@ -1,9 +1,10 @@
-//! What the failure of a command becomes for its caller.
+//! What the failure of a command or of a request to the platform becomes for its caller.
 
 use actix_web::http::{StatusCode, header};
 use tertulia_actors::{
     conversation::CommandFailure,
     core::{command::Refusal, ums::AnswerError},
+    request::RequestFailure,
 };
 
 use super::problem::Problem;
@@ -18,18 +19,55 @@ impl From<CommandFailure> for Problem {
             CommandFailure::TimedOut | CommandFailure::OutcomeUnknown { .. } => StatusCode::GATEWAY_TIMEOUT,
             CommandFailure::Quarantined => StatusCode::CONFLICT,
             CommandFailure::DeadLettered => StatusCode::INTERNAL_SERVER_ERROR,
-            CommandFailure::Refused(_) => StatusCode::BAD_GATEWAY,
+            CommandFailure::Refused(error) => refused_by_platform(error),
             CommandFailure::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, failure.code(), failure.to_string());
         match failure {
             CommandFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
             CommandFailure::OutcomeUnknown { key } => problem.with("key", key.as_str()),
-            CommandFailure::Refused(AnswerError::Refused { code, text }) => {
-                problem.with("platformCode", code).with("platformText", text)
-            }
+            CommandFailure::Refused(error) => problem.in_the_platforms_words(error),
             _ => problem,
         }
+    }
+}
+
+impl From<RequestFailure> for Problem {
+    fn from(failure: RequestFailure) -> Self {
+        let (status, code) = match &failure {
+            RequestFailure::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "not-connected"),
+            RequestFailure::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            RequestFailure::Unwritable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unwritable"),
+            RequestFailure::NotSupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
+            RequestFailure::ConnectionLost | RequestFailure::TimedOut => {
+                (StatusCode::GATEWAY_TIMEOUT, "outcome-unknown")
+            }
+            RequestFailure::Answer(error) => (refused_by_platform(error), "platform-rejected"),
+        };
+        let problem = Self::new(status, code, failure.to_string());
+        match failure {
+            RequestFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
+            RequestFailure::Answer(error) => problem.in_the_platforms_words(error),
+            _ => problem,
+        }
+    }
+}
+
+impl Problem {
+    fn in_the_platforms_words(self, error: AnswerError) -> Self {
+        match error {
+            AnswerError::Refused { code, text } => self.with("platformCode", code).with("platformText", text),
+            AnswerError::Unexpected(_) => self,
+        }
+    }
+}
+
+/// 422 where it is the request that the platform does not take, 429 where it wants a pause, 502 for its own trouble.
+fn refused_by_platform(error: &AnswerError) -> StatusCode {
+    match error {
+        AnswerError::Refused { code: 429, .. } => StatusCode::TOO_MANY_REQUESTS,
+        AnswerError::Refused { code: 400..=499, .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        AnswerError::Refused { .. } | AnswerError::Unexpected(_) => StatusCode::BAD_GATEWAY,
     }
 }
 

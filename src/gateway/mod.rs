@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod connections;
 mod conversations;
+mod dead_letters;
 mod events;
 mod failure;
 mod health;
@@ -18,7 +19,9 @@ mod metrics;
 mod openapi;
 mod page;
 mod problem;
+mod rings;
 mod state;
+mod supervision;
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -120,6 +123,9 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(connections::routes)
             .configure(conversations::routes)
             .configure(messages::routes)
+            .configure(rings::routes)
+            .configure(supervision::routes)
+            .configure(dead_letters::routes)
             .configure(events::routes),
     );
 }

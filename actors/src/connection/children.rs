@@ -213,6 +213,7 @@ impl Handler<ChildTold> for Connection {
         let failed = self.children.told(told, &upstream, &self.around.supervision.systemic);
         let Some(ChildFailed { conversation, is_restarted, verdict }) = failed else { return };
         if is_restarted {
+            self.status.send_modify(|status| status.conversation_restarts += 1);
             self.ask_state(conversation);
         }
         match verdict {

@@ -9,7 +9,10 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::RingError;
-use crate::request::{Ask, Reply};
+use crate::{
+    request::{Ask, Reply},
+    subscriber::Offer,
+};
 
 /// Opens a conversation; consumers only (CN-F6). Waits for the connection to be ready.
 #[derive(Message)]
@@ -32,6 +35,11 @@ pub struct AnswerRing {
     /// Where the outcome goes.
     pub reply: Reply<()>,
 }
+
+/// Answers the offers that wait for an answer, in no order to rely on.
+#[derive(Message)]
+#[rtype(result = "Vec<Offer>")]
+pub(crate) struct ListRings;
 
 /// Takes an offer; answered once its conversation is there (RG-4).
 #[derive(Message)]

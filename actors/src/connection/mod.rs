@@ -31,7 +31,7 @@ pub(crate) use escalation::Replay;
 pub(crate) use login::AskIdentity;
 pub(crate) use lookup::Lookup;
 pub use lookup::LookupError;
-pub(crate) use messages::{AcceptRing, AskWith};
+pub(crate) use messages::{AcceptRing, AskWith, ListRings};
 pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
 pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
 pub use shifts::{ShiftChange, ShiftWatch};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WrapFuture};
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, RingId, SkillId, UserId},
@@ -11,10 +11,10 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{AnswerRing, Connection, Rings, actor::OwnRequest};
+use super::{AnswerRing, Connection, ListRings, Rings, actor::OwnRequest};
 use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
-    subscriber::EventData,
+    subscriber::{EventData, Offer},
 };
 
 /// Offers remembered at most; beyond it the one that expires first is forgotten, which can only repeat an event.
@@ -23,8 +23,7 @@ const REMEMBERED: usize = 4096;
 const DEFAULT_LIFE: Duration = Duration::from_secs(120);
 
 struct Known {
-    state: RingState,
-    conversation: Option<ConversationId>,
+    offer: Offer,
     until: Instant,
 }
 
@@ -36,8 +35,8 @@ pub(super) struct RingTable {
 
 impl RingTable {
     /// Notes an offer's state; `false` where it is known already.
-    fn note(&mut self, ring: &RingId, state: &RingState, conversation: Option<ConversationId>, life: Duration) -> bool {
-        if self.rings.get(ring).is_some_and(|known| known.state == *state) {
+    fn note(&mut self, offer: &Offer, life: Duration) -> bool {
+        if self.rings.get(&offer.ring_id).is_some_and(|known| known.offer.ring_state == offer.ring_state) {
             return false;
         }
         if self.rings.len() >= REMEMBERED
@@ -46,13 +45,20 @@ impl RingTable {
             self.rings.remove(&first);
         }
         let until = Instant::now() + life;
-        self.rings.insert(ring.clone(), Known { state: state.clone(), conversation, until });
+        self.rings.insert(offer.ring_id.clone(), Known { offer: offer.clone(), until });
         true
     }
 
     /// Which conversation is offered.
     pub(super) fn conversation(&self, ring: &RingId) -> Option<&ConversationId> {
-        self.rings.get(ring)?.conversation.as_ref()
+        self.rings.get(ring)?.offer.conversation_id.as_ref()
+    }
+
+    /// The offers that wait for an answer.
+    fn waiting(&self) -> Vec<Offer> {
+        let now = Instant::now();
+        let waits = |known: &&Known| known.until > now && known.offer.ring_state == RingState::Waiting;
+        self.rings.values().filter(waits).map(|known| known.offer.clone()).collect()
     }
 
     pub(super) fn forget_expired(&mut self) {
@@ -87,25 +93,25 @@ impl Connection {
         let rings = notification.changes.iter().filter_map(|change| change.result.as_ref());
         for task in rings {
             for ring in &task.rings_details {
-                let ring_id = RingId::from(&ring.ring_id);
                 let life = ring.ring_expiration.map_or(DEFAULT_LIFE, Duration::from_millis);
-                let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref()).map(ConversationId::from);
-                if !self.rings.note(&ring_id, &ring.ring_state, conversation.clone(), life) {
-                    continue;
-                }
+                let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref());
                 let consumer = ring.consumer_id.as_ref().or(task.consumer_id.as_ref());
                 let skill = ring.skill_id.as_ref().or(task.skill_id.as_ref());
-                self.publish(EventData::Ring {
-                    ring_id: ring_id.clone(),
+                let offer = Offer {
+                    ring_id: RingId::from(&ring.ring_id),
                     ring_state: ring.ring_state.clone(),
-                    conversation_id: conversation,
+                    conversation_id: conversation.map(ConversationId::from),
                     skill_id: skill.map(SkillId::from),
                     consumer_id: consumer.map(UserId::from),
                     ring_expiration_ts: ring.ring_expiration_ts,
-                });
-                if ring.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
-                    self.accept(ring_id, ctx);
+                };
+                if !self.rings.note(&offer, life) {
+                    continue;
                 }
+                if offer.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
+                    self.accept(offer.ring_id.clone(), ctx);
+                }
+                self.publish(EventData::Ring(offer));
             }
         }
     }
@@ -141,6 +147,14 @@ impl Connection {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask { conversation: None, request, metadata: Vec::new(), lane, reply });
         async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
+    }
+}
+
+impl Handler<ListRings> for Connection {
+    type Result = MessageResult<ListRings>;
+
+    fn handle(&mut self, ListRings: ListRings, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.rings.waiting())
     }
 }
 

@@ -19,6 +19,10 @@ pub struct ConnectionStatus {
     pub last_error: Option<String>,
     /// Conversations it holds.
     pub conversations: usize,
+    /// How often its actor was started again after a panic.
+    pub restarts: u64,
+    /// How often conversations of it were started again after a panic, all together.
+    pub conversation_restarts: u64,
 }
 
 impl ConnectionStatus {
@@ -30,6 +34,8 @@ impl ConnectionStatus {
             reconnects: 0,
             last_error: None,
             conversations: 0,
+            restarts: 0,
+            conversation_restarts: 0,
         }
     }
 

@@ -140,6 +140,9 @@ impl Handler<ConnectionExited> for Fleet {
         match exit {
             ChildExit::Restarting { restarts, .. } => {
                 self.around.metrics.restarted(&self.around.metrics.connection_restarts);
+                if let Some(member) = self.registry.get(connection).filter(|member| member.life == life) {
+                    member.status.send_modify(|status| status.restarts += 1);
+                }
                 tracing::error!(%connection, restarts, "a connection panicked and is restarted");
             }
             ChildExit::Ended { reason: ExitReason::Normal, .. } => {

@@ -65,7 +65,7 @@ pub struct Intake {
     /// Ends what was begun for others: held histories and requests on their way.
     pub(super) ending: CancellationToken,
     _ended: DropGuard,
-    status: Arc<watch::Sender<ConnectionStatus>>,
+    pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     pub(super) phase: Phase,
     attempts: u32,
     pub(super) fairness: Fairness,

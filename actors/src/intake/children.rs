@@ -235,10 +235,14 @@ impl Handler<ChildTold> for Intake {
     fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
         let upstream = self.upstream(ctx);
         let failed = self.children.told(told, &upstream, &self.around.supervision.systemic);
-        match failed.map(|ChildFailed { verdict, .. }| verdict) {
-            None | Some(Verdict::Single) => {}
-            Some(Verdict::Reset) => self.hold_back(ctx),
-            Some(Verdict::GiveUp) => self.give_up(),
+        let Some(ChildFailed { is_restarted, verdict, .. }) = failed else { return };
+        if is_restarted {
+            self.status.send_modify(|status| status.conversation_restarts += 1);
+        }
+        match verdict {
+            Verdict::Single => {}
+            Verdict::Reset => self.hold_back(ctx),
+            Verdict::GiveUp => self.give_up(),
         }
     }
 }

@@ -64,28 +64,33 @@ pub struct Event {
     pub data: EventData,
 }
 
+/// A conversation that is offered to an agent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer {
+    /// Which offer.
+    pub ring_id: RingId,
+    /// What became of it.
+    pub ring_state: RingState,
+    /// The conversation offered.
+    pub conversation_id: Option<ConversationId>,
+    /// The conversation's skill.
+    pub skill_id: Option<SkillId>,
+    /// The consumer who waits.
+    pub consumer_id: Option<UserId>,
+    /// Until when it stands.
+    pub ring_expiration_ts: Option<Timestamp>,
+}
+
 /// What happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum EventData {
     /// In a conversation.
     Conversation(ConversationEvent),
-    /// A conversation is offered, or the offer changed.
-    #[serde(rename_all = "camelCase")]
-    Ring {
-        /// Which offer.
-        ring_id: RingId,
-        /// What became of it.
-        ring_state: RingState,
-        /// The conversation offered. It is not this connection's yet, so the event is the connection's own.
-        conversation_id: Option<ConversationId>,
-        /// The conversation's skill.
-        skill_id: Option<SkillId>,
-        /// The consumer who waits.
-        consumer_id: Option<UserId>,
-        /// Until when it stands.
-        ring_expiration_ts: Option<Timestamp>,
-    },
+    /// A conversation is offered, or the offer changed. It is not this connection's yet, so the event is the
+    /// connection's own.
+    Ring(Offer),
     /// A command was carried out by the platform.
     CommandSent {
         /// The command's key.
@@ -155,7 +160,7 @@ impl EventData {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Conversation(event) => event.name(),
-            Self::Ring { .. } => "ring",
+            Self::Ring(_) => "ring",
             Self::CommandSent { .. } => "command-sent",
             Self::CommandFailed { .. } => "command-failed",
             Self::ConversationRestarted { .. } => "conversation-restarted",

@@ -1,0 +1,140 @@
+//! `/v1/dead-letters`: what could not be handled, to be looked at, handed over again, or thrown away.
+
+use actix_web::{
+    HttpResponse, delete, get,
+    http::StatusCode,
+    post,
+    web::{Data, Json, Path, Query},
+};
+use serde::{Deserialize, Serialize};
+use tertulia_actors::dead_letters::{DeadLetter, DeadLetterId, DeadLetterKind, ReplayError};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    page::{self, Page},
+    problem::Problem,
+    state::State,
+};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list).service(one).service(replay).service(discard);
+}
+
+/// A dead letter without its bytes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+#[serde(rename_all = "camelCase")]
+struct Brief {
+    id: String,
+    /// When it was given up.
+    time: String,
+    connection: String,
+    conversation: Option<String>,
+    /// Who could not take it, where it is a delivery.
+    subscriber: Option<String>,
+    /// `state`, `records`, `answer`, `command`, `frame` or `delivery`.
+    #[schema(value_type = String)]
+    kind: DeadLetterKind,
+    /// Why it could not be handled.
+    reason: String,
+    /// Bytes that are kept of it.
+    size: usize,
+    /// Not all of its bytes were kept; it cannot be handed over again.
+    is_cut: bool,
+}
+
+impl From<&DeadLetter> for Brief {
+    fn from(letter: &DeadLetter) -> Self {
+        Self {
+            id: letter.id.to_string(),
+            time: letter.time.to_string(),
+            connection: letter.connection.to_string(),
+            conversation: letter.conversation.as_ref().map(ToString::to_string),
+            subscriber: letter.subscriber.as_ref().map(ToString::to_string),
+            kind: letter.kind,
+            reason: letter.reason.clone(),
+            size: letter.body.len(),
+            is_cut: letter.is_cut,
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// The dead letters that are kept, the oldest first.
+#[utoipa::path(
+    tag = "dead letters",
+    params(Asked),
+    responses((status = 200, description = "A page", body = Page<Brief>))
+)]
+#[get("/dead-letters")]
+async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief>>, Problem> {
+    let limit = page::limit(asked.limit)?;
+    let after = asked.cursor.as_deref().map(DeadLetterId::from);
+    let letters = state.tertulia.dead_letters().list(after.as_ref(), limit + 1);
+    let next_cursor = letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| last.id.to_string());
+    let items = letters.iter().take(limit).map(|letter| Brief::from(&**letter)).collect();
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// A dead letter whole, its bytes in base64.
+#[utoipa::path(
+    tag = "dead letters",
+    params(("letter" = String, Path)),
+    responses((status = 200, description = "The letter", body = Object))
+)]
+#[get("/dead-letters/{letter}")]
+async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = DeadLetterId::from(id.as_str());
+    let letter = state.tertulia.dead_letters().get(&id).ok_or_else(|| unknown(&id))?;
+    Ok(HttpResponse::Ok().json(&*letter))
+}
+
+/// Hands a dead letter over again, to whom could not handle it, and forgets it. If it cannot be handled this time either,
+/// it comes back as another one.
+#[utoipa::path(
+    tag = "dead letters",
+    params(("letter" = String, Path)),
+    responses((status = 204, description = "It was handed over"))
+)]
+#[post("/dead-letters/{letter}/replay")]
+async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+    state.tertulia.replay_dead_letter(&DeadLetterId::from(id.as_str())).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Throws a dead letter away.
+#[utoipa::path(
+    tag = "dead letters",
+    params(("letter" = String, Path)),
+    responses((status = 204, description = "It is gone"))
+)]
+#[delete("/dead-letters/{letter}")]
+async fn discard(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let id = DeadLetterId::from(id.as_str());
+    state.tertulia.dead_letters().remove(&id).ok_or_else(|| unknown(&id))?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn unknown(id: &DeadLetterId) -> Problem {
+    ReplayError::Unknown(id.clone()).into()
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        let (status, code) = match &error {
+            ReplayError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-dead-letter"),
+            ReplayError::NotReplayable(_) => (StatusCode::CONFLICT, "not-replayable"),
+            ReplayError::NobodyThere(_) => (StatusCode::CONFLICT, "nobody-there"),
+            ReplayError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}

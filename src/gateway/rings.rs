@@ -1,0 +1,153 @@
+//! `/v1/rings`: conversations that are offered to agents, to be taken or passed on (RG-*).
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpResponse, get,
+    http::StatusCode,
+    post,
+    web::{Data, Json, Path, Query},
+};
+use futures_util::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use tertulia_actors::{
+    connection::RingError,
+    core::id::{ConnectionId, RingId},
+    subscriber::Offer,
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    connections,
+    conversations::Through,
+    page::{self, Page},
+    problem::Problem,
+    state::State,
+};
+
+/// How long the conversation of a ring that was taken may take to arrive.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(25);
+/// Connections that are asked at a time.
+const PARALLEL: usize = 64;
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list).service(accept).service(reject);
+}
+
+/// An offer that waits for an answer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Ring {
+    id: String,
+    connection: String,
+    conversation_id: Option<String>,
+    skill_id: Option<String>,
+    consumer_id: Option<String>,
+    /// Until when it stands, in milliseconds.
+    ring_expiration_ts: Option<i64>,
+}
+
+impl Ring {
+    fn new(connection: &ConnectionId, offer: Offer) -> Self {
+        Self {
+            id: offer.ring_id.to_string(),
+            connection: connection.to_string(),
+            conversation_id: offer.conversation_id.map(|id| id.to_string()),
+            skill_id: offer.skill_id.map(|id| id.to_string()),
+            consumer_id: offer.consumer_id.map(|id| id.to_string()),
+            ring_expiration_ts: offer.ring_expiration_ts.map(|time| time.0),
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[param(value_type = Option<String>)]
+    connection: Option<ConnectionId>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// What became of a ring.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    connection: String,
+    conversation_id: String,
+}
+
+/// The offers that wait for an answer.
+#[utoipa::path(tag = "rings", params(Asked), responses((status = 200, description = "A page", body = Page<Ring>)))]
+#[get("/rings")]
+async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Ring>>, Problem> {
+    let Asked { connection, limit, cursor } = asked.into_inner();
+    let limit = page::limit(limit)?;
+    let mut rings = all(&state, connection).await?;
+    rings.retain(|ring| cursor.as_deref().is_none_or(|cursor| position(ring).as_str() > cursor));
+    let (items, next_cursor) = page::cut(rings, limit, position, position);
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// Takes an offer, and answers once its conversation is there.
+#[utoipa::path(
+    tag = "rings",
+    params(("ring" = String, Path), Through),
+    responses((status = 200, description = "The conversation is there", body = Taken))
+)]
+#[post("/rings/{ring}/accept")]
+async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<Json<Taken>, Problem> {
+    let ring = ring.into_inner();
+    let connection = whose(&state, &ring, through.into_inner().connection).await?;
+    let handle = state.tertulia.accept_ring(&connection, ring, ARRIVES_WITHIN).await?;
+    Ok(Json(Taken { connection: connection.to_string(), conversation_id: handle.id().to_string() }))
+}
+
+/// Passes an offer on.
+#[utoipa::path(
+    tag = "rings",
+    params(("ring" = String, Path), Through),
+    responses((status = 204, description = "It was passed on"))
+)]
+#[post("/rings/{ring}/reject")]
+async fn reject(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
+    let ring = ring.into_inner();
+    let connection = whose(&state, &ring, through.into_inner().connection).await?;
+    state.tertulia.answer_ring(&connection, ring, false).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// In the order of pages.
+fn position(ring: &Ring) -> String {
+    format!("{}/{}", ring.id, ring.connection)
+}
+
+async fn all(state: &State, asked: Option<ConnectionId>) -> Result<Vec<Ring>, Problem> {
+    let connections = connections::candidates(state, asked)?;
+    let of_each = stream::iter(connections).map(|connection| async move {
+        let offers = state.tertulia.rings(&connection).await;
+        offers.into_iter().map(|offer| Ring::new(&connection, offer)).collect::<Vec<_>>()
+    });
+    Ok(of_each.buffer_unordered(PARALLEL).concat().await)
+}
+
+/// To which connection a ring was offered.
+async fn whose(state: &State, ring: &RingId, asked: Option<ConnectionId>) -> Result<ConnectionId, Problem> {
+    let rings = all(state, asked).await?;
+    let found = rings.into_iter().find(|known| known.id == ring.as_str());
+    found.map(|found| ConnectionId::from(found.connection)).ok_or_else(|| RingError::UnknownRing.into())
+}
+
+impl From<RingError> for Problem {
+    fn from(error: RingError) -> Self {
+        match error {
+            RingError::Request(failure) => failure.into(),
+            RingError::UnknownRing => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-ring", "no such offer waits for an answer")
+            }
+            RingError::NotArrived => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", error.to_string()),
+        }
+    }
+}
