@@ -24,7 +24,7 @@ mod tests;
 use std::{fs, io, path::Path, path::PathBuf};
 
 pub use client_properties::ClientProperties;
-pub use connection::{AgentState, Agents, Connection, Rings, Role, Stage, Subscription};
+pub use connection::{AgentState, Agents, Connection, Requested, Rings, Role, Stage, Subscription};
 pub use drain::Drain;
 pub use engine::Engine;
 pub use environment::Environment;

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod fleet;
 pub mod gateway;
 pub mod panics;
 pub mod service;

@@ -1,6 +1,5 @@
 //! The running system that a configuration describes: its connections and the gateway to them.
 
-mod connection;
 mod supervision;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -9,35 +8,33 @@ use futures_util::future::join_all;
 use tertulia_actors::{
     StartError, Tertulia,
     core::session::{FailureReason, Phase},
-    engine::{Journal, Retention},
+    engine::{Journal, Retention, StoreError},
     platform::PlatformSettings,
 };
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    config::{Configuration, Engine},
+    config::{Configuration, Engine, Environment},
     engine::embedded::{EmbeddedStore, FileLeases, OpenError},
+    fleet::{AddedConnections, Described, UnsupportedLogin, describe},
     gateway::{Gateway, GatewayError, State},
 };
-
-use connection::Described;
-pub(crate) use connection::{Identity, identity, proxy};
 
 /// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The configuration lets no such connection pass.
-    #[error("connection {connection}: its role cannot use the form of its login")]
-    UnsupportedLogin {
-        /// The connection's id.
-        connection: String,
-    },
+    #[error(transparent)]
+    UnsupportedLogin(#[from] UnsupportedLogin),
     /// This version has no engine of the kind.
     #[error("engine of kind nats: this version keeps its data in this process only; use kind embedded")]
     UnsupportedEngine,
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
     /// The system gave no thread for the store's writer.
     #[error("cannot start the writer of the store")]
     Thread(#[source] io::Error),
@@ -82,18 +79,20 @@ impl Service {
             return Err(ServiceError::UnsupportedEngine);
         };
         let (store, retention) = (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days));
+        let added = AddedConnections::kept(&store)?;
         let leases = FileLeases::new(leases.clone().unwrap_or_else(FileLeases::default_directory));
         let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;
         let settings = supervision::settings(&configuration.supervision);
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
         builder = builder.leases(Arc::new(leases)).supervision(settings);
-        for described in configuration.connections.iter().map(connection::describe) {
+        for described in configuration.connections.iter().map(describe) {
             builder = match described? {
                 Described::Socket(settings) => builder.connection(*settings),
                 Described::Webhooks(settings) => builder.intakes([*settings]),
             };
         }
         let tertulia = Arc::new(builder.start()?);
+        AddedConnections::new(Arc::clone(&tertulia)).resume(&added, &Environment::of_process());
         let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens);
         let gateway = Gateway::start(state, configuration.gateway.listen)?;
         Ok(Self { tertulia, gateway })

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{client_properties::ClientProperties, field::Field, login::Login, proxy::Proxy};
+use serde_json::Value;
+
+use super::{
+    Environment, Problem, client_properties::ClientProperties, document, field::Field, login::Login, problem::Reading,
+    proxy::Proxy,
+};
 
 /// The longest connection id, in bytes: it is part of URLs, metric labels and event sources.
 const MAX_ID_BYTES: usize = 64;
@@ -28,6 +33,31 @@ pub struct Connection {
     pub rings: Rings,
     /// The agent state to set after each connect; unchanged where there is none.
     pub agent_state: Option<AgentState>,
+}
+
+/// A connection that a request describes, in the same members as the configuration's.
+#[derive(Debug)]
+pub struct Requested {
+    /// The connection.
+    pub connection: Connection,
+    /// Secrets were written where they are used; only a request may do so.
+    pub has_written_secrets: bool,
+}
+
+impl Requested {
+    /// Reads and validates `definition`.
+    ///
+    /// # Errors
+    /// Every mistake; never empty.
+    pub fn parse(definition: &Value, environment: &Environment) -> Result<Self, Vec<Problem>> {
+        let reading = Reading::of_request(environment);
+        let connection = Connection::read(Field::whole(document::of_json(definition), &reading), &mut BTreeMap::new());
+        let has_written_secrets = reading.has_written_secrets();
+        match (reading.into_problems(), connection) {
+            (problems, Some(connection)) if problems.is_empty() => Ok(Self { connection, has_written_secrets }),
+            (problems, _) => Err(problems),
+        }
+    }
 }
 
 /// Which side of conversations a connection is on, and by which way.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Reading};
@@ -47,6 +48,21 @@ pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
     }
     let place_of = |offset| Place::Line(line_at(offset));
     Node { place: Place::Line(1), content: content(&DeValue::Table(table.into_inner()), &place_of) }
+}
+
+/// A request's JSON as a tree.
+pub(super) fn of_json(value: &Value) -> Node {
+    let content = match value {
+        Value::String(text) => Content::Text(text.clone()),
+        Value::Array(entries) => Content::List(entries.iter().map(of_json).collect()),
+        Value::Object(entries) => {
+            Content::Table(entries.iter().map(|(key, entry)| (key.clone(), of_json(entry))).collect())
+        }
+        Value::Number(number) => number.as_i64().map_or(Content::Other("a number"), Content::Number),
+        Value::Bool(_) => Content::Other("true or false"),
+        Value::Null => Content::Other("null"),
+    };
+    Node { place: Place::Request, content }
 }
 
 /// Lays the overrides of the environment over the tree.

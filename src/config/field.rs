@@ -31,7 +31,12 @@ pub(super) struct Section<'a> {
 impl<'a> Field<'a> {
     /// The whole document as a section.
     pub(super) fn root(node: Node, reading: &'a Reading<'a>) -> Section<'a> {
-        Self::new(node, String::new(), reading).section()
+        Self::whole(node, reading).section()
+    }
+
+    /// The whole document.
+    pub(super) fn whole(node: Node, reading: &'a Reading<'a>) -> Self {
+        Self::new(node, String::new(), reading)
     }
 
     fn new(node: Node, path: String, reading: &'a Reading<'a>) -> Self {

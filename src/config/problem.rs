@@ -1,6 +1,11 @@
 //! Mistakes of a configuration, where they are, and the reading that collects them.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt, path::Path};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    fmt,
+    path::Path,
+};
 
 use super::Environment;
 
@@ -11,6 +16,8 @@ pub enum Place {
     Line(usize),
     /// Environment variable of this name.
     Variable(String),
+    /// A request's body.
+    Request,
 }
 
 /// One mistake. Never contains the value of a secret.
@@ -30,6 +37,7 @@ impl Problem {
         let place = match &self.place {
             Place::Line(line) => format!("{}:{line}", file.display()),
             Place::Variable(name) => name.clone(),
+            Place::Request => "the request".to_owned(),
         };
         let separator = if self.path.is_empty() { "" } else { ": " };
         format!("{place}{separator}{}: {}", self.path, self.message)
@@ -39,6 +47,8 @@ impl Problem {
 /// One reading of a configuration: what it may look at and what it found wrong.
 pub(super) struct Reading<'a> {
     pub(super) environment: &'a Environment,
+    /// Whether a secret may be written where it is used, and how many were.
+    written_secrets: Option<Cell<usize>>,
     problems: RefCell<Vec<Problem>>,
     /// Lines that are not TOML. What follows from them is not reported: it would be noise.
     broken_lines: BTreeSet<usize>,
@@ -46,7 +56,29 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(environment: &'a Environment) -> Self {
-        Self { environment, problems: RefCell::default(), broken_lines: BTreeSet::new() }
+        Self { environment, written_secrets: None, problems: RefCell::default(), broken_lines: BTreeSet::new() }
+    }
+
+    /// A reading of a request, in which a secret may be written where it is used.
+    pub(super) fn of_request(environment: &'a Environment) -> Self {
+        Self { written_secrets: Some(Cell::default()), ..Self::new(environment) }
+    }
+
+    /// Whether a secret may be written where it is used.
+    pub(super) fn takes_written_secrets(&self) -> bool {
+        self.written_secrets.is_some()
+    }
+
+    /// Notes that a secret was written where it is used.
+    pub(super) fn note_written_secret(&self) {
+        if let Some(count) = &self.written_secrets {
+            count.update(|count| count + 1);
+        }
+    }
+
+    /// Whether secrets were written where they are used.
+    pub(super) fn has_written_secrets(&self) -> bool {
+        self.written_secrets.as_ref().is_some_and(|count| count.get() > 0)
     }
 
     /// Notes that `line` is not TOML.

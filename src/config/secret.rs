@@ -15,6 +15,10 @@ impl Field<'_> {
         if !self.is_present() {
             return None;
         }
+        if !self.is_table() && self.reading.takes_written_secrets() {
+            self.reading.note_written_secret();
+            return self.parse(|text| Ok(SecretString::from(text)));
+        }
         if !self.is_table() {
             self.report("a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }");
             return None;

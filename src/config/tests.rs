@@ -30,6 +30,7 @@ fn mistakes_in(text: &str, environment: &Environment) -> Vec<String> {
         .map(|problem| match &problem.place {
             Place::Line(line) => format!("{line} {}: {}", problem.path, problem.message),
             Place::Variable(name) => format!("{name} {}: {}", problem.path, problem.message),
+            Place::Request => format!("{}: {}", problem.path, problem.message),
         })
         .collect()
 }

@@ -1,5 +1,8 @@
 //! `/v1/connections`: the fleet, and how each of its connections is doing.
 
+mod asking;
+mod changing;
+
 use actix_web::{
     get,
     http::StatusCode,
@@ -24,7 +27,7 @@ use super::{
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(list).service(one);
+    config.service(list).service(one).configure(changing::routes).configure(asking::routes);
 }
 
 /// Where in its life a connection is, and why it has given up.
@@ -111,19 +114,24 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>
 #[get("/connections/{connection}")]
 async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
     let id = ConnectionId::from(id.into_inner());
-    let status = state.tertulia.status(&id).ok_or_else(|| unknown(&id))?;
+    let status = known(&state, &id)?;
     Ok(Json(View::new(id, status)))
 }
 
 /// The connection asked for, or all, in the order of their names.
 pub(super) fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<Vec<ConnectionId>, Problem> {
     if let Some(connection) = asked {
-        state.tertulia.status(&connection).ok_or_else(|| unknown(&connection))?;
+        known(state, &connection)?;
         return Ok(vec![connection]);
     }
     let mut all = state.tertulia.connections();
     all.sort_unstable();
     Ok(all)
+}
+
+/// How a connection is doing.
+fn known(state: &State, id: &ConnectionId) -> Result<ConnectionStatus, Problem> {
+    state.tertulia.status(id).ok_or_else(|| unknown(id))
 }
 
 /// There is no such connection.

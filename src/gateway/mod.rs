@@ -14,6 +14,7 @@ mod failure;
 mod health;
 mod idempotency;
 mod intake;
+mod keyed;
 mod messages;
 mod metrics;
 mod openapi;

@@ -64,6 +64,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is about to end")
     }
 
+    /// Whether what was asked may have had its effect without anybody's knowing.
+    pub(super) fn is_outcome_unknown(&self) -> bool {
+        self.0.status == StatusCode::GATEWAY_TIMEOUT
+    }
+
     #[must_use]
     pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.0.more.insert(member.to_owned(), value.into());

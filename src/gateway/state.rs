@@ -7,8 +7,8 @@ use tertulia_actors::Tertulia;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{access::Access, metrics, openapi::Document};
-use crate::config::Token;
+use super::{access::Access, keyed::UnderWay, metrics, openapi::Document};
+use crate::{config::Token, fleet::AddedConnections};
 
 /// Event streams that may be open at a time, over all callers.
 const MAX_STREAMS: usize = 1_024;
@@ -19,6 +19,8 @@ pub struct State {
     pub(super) access: Access,
     pub(super) registry: Registry,
     pub(super) document: Document,
+    pub(super) added: AddedConnections,
+    pub(super) under_way: Arc<UnderWay>,
     /// Free places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Set when the gateway ends, for whatever would last longer.
@@ -31,6 +33,8 @@ impl State {
     pub fn new(tertulia: Arc<Tertulia>, tokens: &[Token]) -> Self {
         Self {
             registry: metrics::registry(tertulia.metrics(), Arc::clone(tertulia.journal())),
+            added: AddedConnections::new(Arc::clone(&tertulia)),
+            under_way: Arc::default(),
             tertulia,
             access: Access::new(tokens),
             document: Document::gather(),

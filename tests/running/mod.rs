@@ -15,7 +15,7 @@ use tertulia::{
 };
 use tertulia_actors::{
     core::id::{ConnectionId, ConversationId},
-    subscriber::{EventStream, Filter},
+    subscriber::{EventData, EventStream, Filter},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::time::timeout;
@@ -132,6 +132,17 @@ impl Running {
         }
     }
 
+    /// Waits until a conversation is offered.
+    pub(crate) async fn offered(&mut self, conversation: &str) {
+        let wanted = Some(ConversationId::from(conversation));
+        loop {
+            let event = timeout(PATIENCE, self.events.next()).await.unwrap().unwrap().unwrap();
+            if matches!(&event.data, EventData::Ring(offer) if offer.conversation_id == wanted) {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.service.gateway().address()
     }
@@ -166,11 +177,11 @@ impl Running {
         let header = |name: &str| {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
         };
-        let (content_type, authenticate) = (header("content-type"), header("www-authenticate"));
+        let (content_type, authenticate, allow) = (header("content-type"), header("www-authenticate"), header("allow"));
         let body = response.body().limit(4 * 1024 * 1024).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status: response.status().as_u16(), content_type, authenticate, text, json }
+        Answer { status: response.status().as_u16(), content_type, authenticate, allow, text, json }
     }
 
     /// Follows the event stream at `path`.
@@ -187,6 +198,16 @@ impl Running {
     }
 }
 
+/// Waits until `is_so` holds; for what nobody tells.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
+}
+
 fn client() -> Client {
     Client::builder().timeout(PATIENCE).finish()
 }
@@ -197,6 +218,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) authenticate: String,
+    pub(crate) allow: String,
     pub(crate) text: String,
     /// Null where the body is no JSON.
     pub(crate) json: Value,

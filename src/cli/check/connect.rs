@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use crate::{
     config::{Configuration, Connection},
-    service::{Identity, ServiceError, identity, platform, proxy},
+    fleet::{Identity, UnsupportedLogin, identity, proxy},
+    service::platform,
 };
 
 /// Connections that are tried at a time.
@@ -27,7 +28,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 pub(super) enum Failure {
     /// This version has no such connections.
     #[error(transparent)]
-    Service(#[from] ServiceError),
+    UnsupportedLogin(#[from] UnsupportedLogin),
     /// The platform is not there, or refuses.
     #[error(transparent)]
     Platform(#[from] HttpError),

@@ -10,14 +10,14 @@ use tertulia_actors::{
     platform::{AgentLogin, AppCredentials, ConsumerLogin, Proxy, ProxyCredentials},
 };
 
-use super::ServiceError;
+use super::UnsupportedLogin;
 use crate::config::{self, Agents, Connection, Login, Rings, Role};
 
 #[cfg(test)]
 mod tests;
 
 /// A connection as the actors are told of it.
-pub(super) enum Described {
+pub(crate) enum Described {
     /// It has a socket.
     Socket(Box<ConnectionSettings>),
     /// It takes webhooks.
@@ -33,7 +33,7 @@ pub(crate) enum Identity {
 }
 
 /// What the actors are told of `connection`.
-pub(super) fn describe(connection: &Connection) -> Result<Described, ServiceError> {
+pub(crate) fn describe(connection: &Connection) -> Result<Described, UnsupportedLogin> {
     let (id, account) = (connection.id.as_str(), connection.account.as_str());
     let settings = match identity(connection)? {
         Identity::User(actors::Login::Agent(login)) => ConnectionSettings::bot(id, account, login),
@@ -67,14 +67,14 @@ pub(super) fn describe(connection: &Connection) -> Result<Described, ServiceErro
 }
 
 /// How `connection` proves who it is.
-pub(crate) fn identity(connection: &Connection) -> Result<Identity, ServiceError> {
+pub(crate) fn identity(connection: &Connection) -> Result<Identity, UnsupportedLogin> {
     let login = connection.login.as_ref();
     let identity = match connection.role {
         Role::Brand => login.and_then(agent).map(actors::Login::Agent).map(Identity::User),
         Role::Consumer => consumer(login).map(actors::Login::Consumer).map(Identity::User),
         Role::Connector | Role::Intake => login.and_then(app).map(Identity::App),
     };
-    identity.ok_or_else(|| ServiceError::UnsupportedLogin { connection: connection.id.clone() })
+    identity.ok_or_else(|| UnsupportedLogin { connection: connection.id.clone() })
 }
 
 /// What stands between `connection` and the platform.

@@ -1,0 +1,250 @@
+//! What a connection is asked that concerns none of its conversations: an agent's state, a new conversation, any request
+//! of the wire, a step-up.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    post, put,
+    web::{Data, Path},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tertulia_actors::{
+    connection::{StepUpError, SteppedUp, Takeover},
+    core::{
+        id::{ConnectionId, ExternalConsumerId, SkillId},
+        ums::{AgentState, ConversationRequest, TtrType},
+    },
+    intake::ConsumerProfile,
+    platform::{HttpError, StepUp},
+};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::known;
+use crate::gateway::{
+    body::Body,
+    idempotency,
+    keyed::{self, Reply},
+    problem::Problem,
+    state::State,
+};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(set_agent_state).service(create_conversation).service(ask).service(step_up);
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Availability {
+    /// `ONLINE`, `OCCUPIED`, `BACK_SOON`, `AWAY` or `OFFLINE`.
+    #[schema(value_type = String, example = "ONLINE")]
+    agent_state: AgentState,
+}
+
+/// Sets an agent's state, now and after each reconnect (CN-F9).
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path), idempotency::Key),
+    request_body = Availability,
+    responses((status = 200, description = "The platform has it", body = Availability))
+)]
+#[put("/connections/{connection}/agent-state")]
+async fn set_agent_state(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<ConnectionId>,
+    body: Body<Availability>,
+) -> Result<HttpResponse, Problem> {
+    known(&state, &id)?;
+    let agent_state = body.value.agent_state;
+    if !AgentState::KNOWN.contains(&agent_state) {
+        let detail = "agentState is one of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-agent-state", detail));
+    }
+    let shared = state.clone();
+    keyed::once(&state, &request, &body.digest, async move {
+        shared.tertulia.set_agent_state(&id, agent_state.clone()).await?;
+        Ok(Reply::ok(json!(Availability { agent_state })))
+    })
+    .await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Opening {
+    /// For which skill; the account's default where it is not told.
+    #[schema(value_type = Option<String>)]
+    skill_id: Option<SkillId>,
+    /// Where the consumer comes from.
+    #[schema(value_type = Option<Object>)]
+    context: Option<Value>,
+    /// By which campaign and engagement.
+    #[schema(value_type = Option<Object>)]
+    campaign_info: Option<Value>,
+    /// `NORMAL`, `URGENT` or `PRIORITIZED`.
+    #[schema(value_type = Option<String>)]
+    ttr_type: Option<TtrType>,
+    /// For whom; a connector's only, who speaks for many.
+    consumer: Option<OfConnector>,
+}
+
+/// A consumer of a connector.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct OfConnector {
+    /// The connector's own name for them.
+    #[schema(value_type = String)]
+    id: ExternalConsumerId,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+/// A conversation that was opened.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Opened {
+    connection: String,
+    conversation_id: String,
+}
+
+/// Opens a conversation as a consumer (CN-F6).
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path), idempotency::Key),
+    request_body = Opening,
+    responses((status = 201, description = "It is open", body = Opened))
+)]
+#[post("/connections/{connection}/conversations")]
+async fn create_conversation(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<ConnectionId>,
+    body: Body<Opening>,
+) -> Result<HttpResponse, Problem> {
+    known(&state, &id)?;
+    let Opening { skill_id, context, campaign_info, ttr_type, consumer } = body.value;
+    let opening = ConversationRequest {
+        skill_id,
+        conversation_context: context,
+        campaign_info,
+        ttr_def_name: ttr_type,
+        ..ConversationRequest::default()
+    };
+    let shared = state.clone();
+    keyed::once(&state, &request, &body.digest, async move {
+        let handle = match consumer {
+            None => shared.tertulia.create_conversation(&id, opening).await?,
+            Some(OfConnector { id: consumer, first_name, last_name }) => {
+                let profile = ConsumerProfile { first_name, last_name };
+                shared.tertulia.create_conversation_for(&id, consumer, profile, opening).await?
+            }
+        };
+        let opened = Opened { connection: id.to_string(), conversation_id: handle.id().to_string() };
+        let location = format!("/v1/conversations/{}?connection={}", opened.conversation_id, opened.connection);
+        Ok(Reply::created(location, json!(opened)))
+    })
+    .await
+}
+
+/// A request of the wire.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wire {
+    /// Its type, such as `cqm.SubscribeExConversations`.
+    #[serde(rename = "type")]
+    kind: String,
+    #[schema(value_type = Object)]
+    body: Value,
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    headers: Vec<Value>,
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    metadata: Vec<Value>,
+}
+
+/// Sends any request of the wire and answers with the platform's body (CN-F4).
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path), idempotency::Key),
+    request_body = Wire,
+    responses((status = 200, description = "The body of the platform's answer", body = Value))
+)]
+#[post("/connections/{connection}/requests")]
+async fn ask(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<ConnectionId>,
+    body: Body<Wire>,
+) -> Result<HttpResponse, Problem> {
+    known(&state, &id)?;
+    let Wire { kind, body: content, headers, metadata } = body.value;
+    let shared = state.clone();
+    keyed::once(&state, &request, &body.digest, async move {
+        Ok(Reply::ok(shared.tertulia.request(&id, kind, content, headers, metadata).await?))
+    })
+    .await
+}
+
+/// Who vouches for the consumer.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SteppingUp {
+    /// The connector of authenticated consumers.
+    connector_id: String,
+    /// What the brand says who the consumer is: an authorisation code or its signed JWT.
+    #[schema(value_type = String)]
+    code: SecretString,
+}
+
+/// Makes an anonymous consumer somebody the brand vouches for, with their open conversations (CN-F17).
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path), idempotency::Key),
+    request_body = SteppingUp,
+    responses((status = 200, description = "Who the consumer is now", body = Object))
+)]
+#[post("/connections/{connection}/step-up")]
+async fn step_up(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<ConnectionId>,
+    body: Body<SteppingUp>,
+) -> Result<HttpResponse, Problem> {
+    known(&state, &id)?;
+    let step_up = StepUp { connector: body.value.connector_id, code: body.value.code };
+    let shared = state.clone();
+    keyed::once(&state, &request, &body.digest, async move {
+        let SteppedUp { user_id, conversations } = shared.tertulia.step_up(&id, step_up).await?;
+        let conversations = conversations.iter().map(|taken| {
+            let (outcome, code) = match &taken.outcome {
+                Takeover::Done => ("done", None),
+                Takeover::Closed => ("closed", None),
+                Takeover::Failed(failure) => ("failed", Some(failure.code())),
+            };
+            json!({ "conversationId": taken.conversation, "outcome": outcome, "code": code })
+        });
+        let conversations: Vec<Value> = conversations.collect();
+        Ok(Reply::ok(json!({ "userId": user_id, "conversations": conversations })))
+    })
+    .await
+}
+
+impl From<StepUpError> for Problem {
+    fn from(error: StepUpError) -> Self {
+        match error {
+            StepUpError::NotAConsumer => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not-supported", "only a consumer can step up")
+            }
+            StepUpError::UnderWay => Self::new(StatusCode::CONFLICT, "step-up-under-way", "a step-up is under way"),
+            StepUpError::Login(error) => {
+                let is_refused = matches!(&error, HttpError::Status { status: 400..=499, .. });
+                let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };
+                Self::new(status, "platform-rejected", error.to_string())
+            }
+            StepUpError::Request(failure) => failure.into(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Adding and removing connections while the service runs.
+
+use actix_web::{
+    HttpRequest, HttpResponse, delete,
+    http::StatusCode,
+    post,
+    web::{Data, Path},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tertulia_actors::core::id::ConnectionId;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::unknown;
+use crate::{
+    config::Environment,
+    fleet::AddConnectionError,
+    gateway::{
+        body::Body,
+        idempotency,
+        keyed::{self, Reply},
+        problem::Problem,
+        state::State,
+    },
+};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(add).service(remove);
+}
+
+/// A connection that was added.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Added {
+    id: String,
+    /// Whether it is there again after a restart: not where secrets were written into its definition.
+    is_kept: bool,
+}
+
+/// Adds a connection. The body has the members of `[[connections]]` in the configuration; a secret is
+/// `{"env": "NAME"}`, `{"file": "path"}`, or text, with which the connection ends with the process.
+#[utoipa::path(
+    tag = "connections",
+    params(idempotency::Key),
+    request_body(content = Object, example = json!({
+        "id": "bots-2", "account": "12345678", "role": "brand",
+        "login": { "username": "bot2", "password": { "env": "BOT2_PASSWORD" } },
+        "rings": "accept", "agent_state": "ONLINE"
+    })),
+    responses((status = 201, description = "It is being connected", body = Added))
+)]
+#[post("/connections")]
+async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Result<HttpResponse, Problem> {
+    let (shared, definition) = (state.clone(), body.value);
+    keyed::once(&state, &request, &body.digest, async move {
+        let added = shared.added.add(definition, &Environment::of_process()).await?;
+        let id = added.id.to_string();
+        let location = format!("/v1/connections/{id}");
+        Ok(Reply::created(location, json!(Added { id, is_kept: added.is_kept })))
+    })
+    .await
+}
+
+/// Ends a connection. One of the configuration is there again after a restart.
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path)),
+    responses((status = 204, description = "It has ended"))
+)]
+#[delete("/connections/{connection}")]
+async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
+    if state.added.remove(&id).await { Ok(HttpResponse::NoContent().finish()) } else { Err(unknown(&id)) }
+}
+
+impl From<AddConnectionError> for Problem {
+    fn from(error: AddConnectionError) -> Self {
+        let (status, code) = match &error {
+            AddConnectionError::Mistaken(_) | AddConnectionError::UnsupportedLogin(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid-connection")
+            }
+            AddConnectionError::Taken(_) => (StatusCode::CONFLICT, "connection-exists"),
+            AddConnectionError::TooMany => (StatusCode::CONFLICT, "too-many-connections"),
+            AddConnectionError::Stopped => return Self::stopping(),
+        };
+        let problem = Self::new(status, code, error.to_string());
+        let AddConnectionError::Mistaken(mistakes) = error else { return problem };
+        let mistakes = mistakes.iter().map(|mistake| json!({ "path": mistake.path, "message": mistake.message }));
+        problem.with("mistakes", mistakes.collect::<Vec<_>>())
+    }
+}
