@@ -1,5 +1,8 @@
 //! What is counted. One name here is one name at `/metrics`, with `tertulia_` before it.
 
+mod connection;
+mod latency;
+
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
@@ -7,15 +10,20 @@ use prometheus_client::{
 
 use crate::supervision::SupervisionSettings;
 
+pub use connection::{ByConnection, ConnectionMetrics};
+pub use latency::{Latency, LatencySnapshot};
+
 /// A kind of actor, as a label.
 pub type Kind = [(&'static str, &'static str); 1];
 
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $name:ident: $kind:ty,)+) => {
-        /// The counters and gauges of a process.
+        /// The counters, gauges and histograms of a process.
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $help])+ pub $name: $kind,)+
+            /// By connection. Listed by whoever knows how many of them are to be told apart.
+            pub by_connection: ByConnection,
         }
 
         impl Metrics {
@@ -131,6 +139,10 @@ metrics! {
     chat_states_overtaken: Counter,
     /// Offers accepted.
     rings_accepted: Counter,
+    /// Time from a command to its answer.
+    command_duration_seconds: Latency,
+    /// Own time from a frame to the events that it brought.
+    frame_to_event_seconds: Latency,
 }
 
 impl Metrics {

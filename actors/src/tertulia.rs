@@ -148,6 +148,7 @@ impl Tertulia {
     pub async fn disconnect(&self, connection: &ConnectionId) {
         if let Some(member) = self.registry.remove(connection) {
             member.end(PATIENCE).await;
+            self.around.metrics.by_connection.forget(connection);
         }
     }
 

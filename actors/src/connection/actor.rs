@@ -26,7 +26,7 @@ use crate::{
     conversation::{Door, Upstream, remembered},
     dead_letters::DeadLetters,
     engine::{Lease, Leases},
-    metrics::Metrics,
+    metrics::{ConnectionMetrics, Metrics},
     platform::{Platform, PlatformClient},
     subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
     supervision::SupervisionSettings,
@@ -70,6 +70,7 @@ pub(super) enum OwnRequest {
 pub struct Connection {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) around: Surroundings,
+    pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
     pub(super) client: Option<PlatformClient>,
     pub(super) session: Session,
@@ -117,7 +118,8 @@ impl Connection {
         around: Surroundings,
         status: Arc<watch::Sender<ConnectionStatus>>,
     ) -> Self {
-        let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
+        let id = settings.id.clone();
+        let origin = Origin { account: settings.account.clone(), connection: id.clone() };
         Self {
             session: Session::new(settings.policy.clone()),
             started: Instant::now(),
@@ -126,6 +128,7 @@ impl Connection {
             requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
             settings: Arc::new(settings),
+            counted: around.metrics.by_connection.of(&id),
             around,
             origin: Arc::new(origin),
             client: None,
@@ -241,6 +244,13 @@ impl Connection {
                 (state, attempts, reconnects, conversations);
             differs
         });
+    }
+
+    /// How full the connection's own queues are.
+    fn show_queues(&self) {
+        let held = self.settings.max_unhandled_frames.saturating_sub(self.window.available_permits());
+        self.counted.frames_waiting.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.counted.requests_in_flight.set(i64::try_from(self.requests.len()).unwrap_or(i64::MAX));
     }
 
     pub(super) fn note_error(&self, error: &dyn std::fmt::Display) {
@@ -379,6 +389,7 @@ impl Connection {
         self.rings.forget_expired();
         self.arrivals.forget_closed();
         self.update_status();
+        self.show_queues();
     }
 }
 

@@ -133,6 +133,7 @@ impl Connection {
                 routing: Arc::clone(&around.routing),
                 origin: Arc::clone(origin),
                 metrics: Arc::clone(&around.metrics),
+                counted: around.metrics.by_connection.of(&settings.id),
                 histories: Arc::clone(histories),
                 settings: ConversationSettings {
                     dialect: settings.dialect(),

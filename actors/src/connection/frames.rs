@@ -28,14 +28,16 @@ const TOO_MANY: u16 = 429;
 const TOO_BIG: u16 = 1009;
 
 impl Connection {
-    pub(super) fn take_frame(&mut self, frame: &Bytes, place: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+    pub(super) fn take_frame(&mut self, frame: &Bytes, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
+        let place = Place::new(permit);
         self.metrics().frames.inc();
+        self.counted.frame_arrived();
         self.around.notifications.offer(&self.settings.id, frame);
         let fingerprint = FrameFingerprint::of(frame);
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
             self.subscribed.state.repeated(&id);
-            self.child(&id, ctx).pass_state(StateArrived { raw, place: Place::new(place) });
+            self.child(&id, ctx).pass_state(StateArrived { raw, place });
             return;
         }
         let decoded = match std::str::from_utf8(frame) {
@@ -112,7 +114,7 @@ impl Connection {
         &mut self,
         frame: &Bytes,
         changes: &ConversationChanges<'_>,
-        place: OwnedSemaphorePermit,
+        place: Place,
         ctx: &mut Context<Self>,
     ) {
         let told = self.told(changes);
@@ -127,7 +129,7 @@ impl Connection {
             }
             _ => place,
         };
-        let (place, now) = (Place::new(place), self.now());
+        let now = self.now();
         let mut named = Vec::with_capacity(changes.changes.len());
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
@@ -183,13 +185,7 @@ impl Connection {
     }
 
     /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
-    fn take_messages(
-        &mut self,
-        frame: &Bytes,
-        messages: &Messages<'_>,
-        place: OwnedSemaphorePermit,
-        ctx: &mut Context<Self>,
-    ) {
+    fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: Place, ctx: &mut Context<Self>) {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
         let dialog = first.and_then(|record| record.dialog_id.as_ref());
@@ -208,7 +204,7 @@ impl Connection {
             self.metrics().frames_malformed.inc();
             return;
         };
-        let records = RecordsArrived { frame: frame.clone(), place: Place::new(place) };
+        let records = RecordsArrived { frame: frame.clone(), place };
         self.child(&id, ctx).pass_records(records);
     }
 

@@ -39,6 +39,11 @@ impl<P> RequestTable<P> {
         self.pending.len() >= self.limit
     }
 
+    /// Requests that wait for an answer.
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Notes a request and gives it its id, which is unique in the life of the connection.
     pub(super) fn add(&mut self, waiter: Waiter<P>, now: Instant, within: Duration) -> RequestId {
         self.next += 1;

@@ -9,18 +9,21 @@ use tertulia_core::{
     subscription::{self, Failure, Output, Outputs, Subscriptions, WishNumber},
     ums::{Request, Response, Unsubscription},
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Connection, actor::OwnRequest};
-use crate::request::{Ask, Lane, Reply, RequestFailure};
+use crate::{
+    conversation::Place,
+    request::{Ask, Lane, Reply, RequestFailure},
+};
 
 /// A notification that may have to wait for the answer to its subscription, with its place among the frames.
-pub(super) type Parked = subscription::Parked<(Bytes, OwnedSemaphorePermit)>;
+pub(super) type Parked = subscription::Parked<(Bytes, Place)>;
 
 /// The subscriptions, and who waits for what they decide.
 #[derive(Default)]
 pub(super) struct Subscribed {
-    pub(super) state: Subscriptions<(Bytes, OwnedSemaphorePermit)>,
+    pub(super) state: Subscriptions<(Bytes, Place)>,
     /// The resume plan, which goes on with the number of conversations in the snapshots.
     pub(super) plan: Option<Reply<usize>>,
     /// Callers whose wishes are about to begin.

@@ -230,8 +230,7 @@ impl Handler<StateArrived> for Conversation {
             }
         }
         self.handled();
-        self.hold(place);
-        self.conclude();
+        self.conclude_arrival(place);
         self.fairness.take_turns(ctx);
     }
 }
@@ -243,8 +242,7 @@ impl Handler<RecordsArrived> for Conversation {
         self.handling(Handling::Records(frame.clone()));
         self.take_records(&frame, ctx);
         self.handled();
-        self.hold(place);
-        self.conclude();
+        self.conclude_arrival(place);
         self.fairness.take_turns(ctx);
     }
 }

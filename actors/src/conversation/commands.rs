@@ -68,6 +68,7 @@ pub(super) struct Waiting {
     pub(super) command: Command,
     pub(super) key: CommandKey,
     pub(super) deadline: Instant,
+    pub(super) asked: Instant,
     /// Who waits for the outcome; nobody any more for one of an earlier life.
     pub(super) replies: Vec<Reply>,
     pub(super) state: State,
@@ -439,6 +440,7 @@ impl Conversation {
         match &outcome {
             Ok(done) => {
                 self.upstream.metrics.commands_done.inc();
+                self.upstream.counted.commands_done.inc();
                 if matches!(
                     finished.state,
                     State::Unknown(Sent { found: Some(_), .. }) | State::Recovered { found: Some(_) }
@@ -450,13 +452,18 @@ impl Conversation {
             }
             Err(failure) => {
                 self.upstream.metrics.commands_failed.inc();
+                self.upstream.counted.commands_failed.inc();
                 let (code, detail) = (failure.code(), failure.to_string());
                 self.emit(EventData::CommandFailed { key, command, code, detail });
             }
         }
         let replies = std::mem::take(&mut finished.replies);
         let ending = finished.durable.clone().map(|durable| (Ending::of(&durable, &outcome), durable));
-        let tell = move || replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
+        let (asked, durations) = (finished.asked, self.upstream.metrics.command_duration_seconds.clone());
+        let tell = move || {
+            durations.observe(asked.elapsed());
+            replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
+        };
         let Some((ending, durable)) = ending else { return tell() };
         if matches!(ending, Ending::Open) {
             self.leave_open(finished);
@@ -531,6 +538,7 @@ impl Conversation {
             command,
             key,
             deadline,
+            asked: Instant::now(),
             replies: vec![reply],
             state: State::Queued { not_before: None },
             durable: durable.clone(),

@@ -73,6 +73,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         dialogs: desk.recipient(),
         routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
+        counted: Arc::default(),
         metrics,
         histories: Arc::new(Semaphore::new(8)),
         settings: ConversationSettings {

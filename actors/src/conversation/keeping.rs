@@ -65,8 +65,20 @@ impl Conversation {
         self.unconcluded().thens.push(then);
     }
 
+    /// The end of a step that something from the platform began: counts how long its events took.
+    pub(super) fn conclude_arrival(&mut self, place: Place) {
+        let brought = self.unconcluded.as_ref().is_some_and(|step| !step.events.is_empty());
+        self.hold(place.clone());
+        self.conclude();
+        if brought {
+            let age = place.age();
+            self.upstream.metrics.frame_to_event_seconds.observe(age);
+            self.upstream.counted.event_told(age);
+        }
+    }
+
     /// Keeps a frame's place until what it brought is durable.
-    pub(super) fn hold(&mut self, place: Place) {
+    fn hold(&mut self, place: Place) {
         if self.keeps() {
             self.afterwards(Box::new(move || drop(place)));
         }

@@ -1,6 +1,9 @@
 //! What a conversation is told.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::Message;
 use bytes::Bytes;
@@ -22,23 +25,29 @@ use crate::supervision::DepthPermit;
 /// The place of a frame among those read and not handled yet. It is freed when everything that came in the frame was
 /// handled and is durable, which is what lets the socket be read further.
 #[derive(Clone)]
-pub(crate) struct Place(#[expect(dead_code, reason = "held until it is dropped")] Arc<Held>);
+pub(crate) struct Place(Arc<Held>);
 
 /// A place, and who is told when it is free.
 struct Held {
     _permit: OwnedSemaphorePermit,
+    since: Instant,
     freed: Option<oneshot::Sender<()>>,
 }
 
 impl Place {
     pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(Held { _permit: permit, freed: None }))
+        Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: None }))
+    }
+
+    /// How long ago the frame arrived.
+    pub(crate) fn age(&self) -> Duration {
+        self.0.since.elapsed()
     }
 
     /// A place, and what tells when everything that came with it was handled and is durable.
     pub(crate) fn watched(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
         let (told, freed) = oneshot::channel();
-        (Self(Arc::new(Held { _permit: permit, freed: Some(told) })), freed)
+        (Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: Some(told) })), freed)
     }
 }
 

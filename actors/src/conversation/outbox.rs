@@ -1,6 +1,6 @@
 //! Durable commands on their way: into the outbox, out of it, and found in the dialog.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::{
@@ -76,6 +76,7 @@ impl Conversation {
                 command,
                 key,
                 deadline,
+                asked: Instant::now(),
                 replies: Vec::new(),
                 state: State::Recovered { found },
                 durable: Some(durable),

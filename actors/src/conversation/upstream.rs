@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::{ChildTold, DialogKnown, Directory, Drill};
 use crate::{
     dead_letters::DeadLetters,
-    metrics::Metrics,
+    metrics::{ConnectionMetrics, Metrics},
     platform::PlatformClient,
     request::Ask,
     subscriber::{Origin, RoutingTable},
@@ -32,6 +32,8 @@ pub(crate) struct Upstream {
     pub(crate) routing: Arc<RoutingTable>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Of the connection alone.
+    pub(crate) counted: Arc<ConnectionMetrics>,
     /// Bounds the histories read at the same time over all conversations of the connection.
     pub(crate) histories: Arc<Semaphore>,
     pub(crate) settings: ConversationSettings,

@@ -8,13 +8,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tertulia_core::session::Backoff;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{Change, LogReader, Store, StoreError, StoredEvent, window::Window};
+use crate::metrics::Latency;
 
 /// How long the first step of a commit waits for others to go with it.
 const GATHER: Duration = Duration::from_millis(2);
@@ -103,6 +104,7 @@ struct Shared {
     committed: watch::Sender<u64>,
     window: Window,
     healthy: AtomicBool,
+    commits: Latency,
     retention: Retention,
 }
 
@@ -147,6 +149,7 @@ impl Journal {
                 committed: watch::Sender::new(newest),
                 window: Window::default(),
                 healthy: AtomicBool::new(true),
+                commits: Latency::default(),
                 retention,
             }),
             writer: Mutex::new(None),
@@ -181,6 +184,12 @@ impl Journal {
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Relaxed)
+    }
+
+    /// How long commits took, those that did not go well left aside.
+    #[must_use]
+    pub fn commits(&self) -> &Latency {
+        &self.shared.commits
     }
 
     /// Steps that wait to be committed.
@@ -343,8 +352,10 @@ impl Shared {
     fn commit(&self, store: &dyn Store, changes: Vec<Change>) -> bool {
         let mut tries = 0;
         loop {
+            let began = Instant::now();
             match store.commit(changes.clone()) {
                 Ok(()) => {
+                    self.commits.observe(began.elapsed());
                     self.healthy.store(true, Ordering::Relaxed);
                     return true;
                 }

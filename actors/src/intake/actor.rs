@@ -26,7 +26,7 @@ use super::{
 use crate::{
     connection::{ConnectionStatus, Stop, Surroundings},
     conversation::{Door, Upstream, remembered},
-    metrics::Metrics,
+    metrics::{ConnectionMetrics, Metrics},
     platform::{AgentSession, HttpError, PlatformClient},
     subscriber::{EventData, Origin, Subject},
     supervision::Fairness,
@@ -42,6 +42,7 @@ const LOGIN_BACKOFF: Backoff =
 pub struct Intake {
     pub(super) settings: Arc<IntakeSettings>,
     pub(super) around: Surroundings,
+    pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
     pub(super) identity: Arc<Identity>,
     pub(super) sender: Option<Sender>,
@@ -82,6 +83,7 @@ impl Intake {
             // It speaks for many consumers; each request tells for whom by its token.
             identity: Arc::new(Identity::Consumer { account, user_id: UserId::from("") }),
             tokens: Arc::new(Tokens::new(settings.app.clone(), settings.max_consumer_tokens)),
+            counted: around.metrics.by_connection.of(&settings.id),
             settings: Arc::new(settings),
             around,
             sender: None,

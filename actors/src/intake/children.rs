@@ -122,6 +122,7 @@ impl Intake {
                 routing: Arc::clone(&around.routing),
                 origin: Arc::clone(origin),
                 metrics: Arc::clone(&around.metrics),
+                counted: around.metrics.by_connection.of(&settings.id),
                 // What is read at the same time is bounded by the turns of all requests.
                 histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
                 settings: ConversationSettings {

@@ -108,6 +108,7 @@ impl Handler<WebhookArrived> for Intake {
 
     fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
         self.metrics().frames.inc();
+        self.counted.frame_arrived();
         if self.held_back {
             // The platform keeps it and comes again.
             return Err(WebhookError::Overloaded(self.settings.id.clone()));

@@ -1,0 +1,185 @@
+//! How long something took, as counts of buckets: for Prometheus, and for whoever wants quantiles in this process. The
+//! histogram of `prometheus-client` takes a lock for each observation and cannot be read.
+
+use std::{
+    fmt, iter,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeMetric, MetricEncoder, NoLabelSet},
+    metrics::{MetricType, TypedMetric},
+};
+
+/// The upper bounds of the buckets, in nanoseconds: from 10 microseconds to a minute. What took longer is in one more.
+const BOUNDS: [u64; 21] = [
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
+];
+const BUCKETS: usize = BOUNDS.len() + 1;
+const NANOS: f64 = 1e9;
+
+/// A histogram of times. Clones count together; counting takes no lock.
+#[derive(Clone, Debug, Default)]
+pub struct Latency(Arc<Buckets>);
+
+#[derive(Debug, Default)]
+struct Buckets {
+    counts: [AtomicU64; BUCKETS],
+    nanos: AtomicU64,
+}
+
+/// What a [`Latency`] had counted at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LatencySnapshot {
+    /// By bucket, each without those before it.
+    counts: [u64; BUCKETS],
+    nanos: u64,
+}
+
+impl Latency {
+    /// Counts something that took `time`.
+    pub fn observe(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.partition_point(|bound| *bound < nanos);
+        if let Some(count) = self.0.counts.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
+            self.0.nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn snapshot(&self) -> LatencySnapshot {
+        let mut counts = [0; BUCKETS];
+        for (count, counted) in counts.iter_mut().zip(&self.0.counts) {
+            *count = counted.load(Ordering::Relaxed);
+        }
+        LatencySnapshot { counts, nanos: self.0.nanos.load(Ordering::Relaxed) }
+    }
+}
+
+impl LatencySnapshot {
+    /// How many were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// What was counted since `earlier`, a snapshot of the same histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut counts = [0; BUCKETS];
+        for (count, (now, then)) in counts.iter_mut().zip(iter::zip(self.counts, earlier.counts)) {
+            *count = now.saturating_sub(then);
+        }
+        Self { counts, nanos: self.nanos.saturating_sub(earlier.nanos) }
+    }
+
+    /// The time within which the share `quantile` (from 0 to 1) of what was counted came, as exactly as the buckets tell:
+    /// inside of one, times are taken to lie evenly. `None` where nothing was counted.
+    #[must_use]
+    pub fn quantile(&self, quantile: f64) -> Option<Duration> {
+        let count = self.count();
+        if count == 0 {
+            return None;
+        }
+        let rank = quantile.clamp(0.0, 1.0) * as_f64(count);
+        let (mut below, mut lower) = (0.0, 0.0);
+        for (bound, count) in iter::zip(BOUNDS, self.counts) {
+            let (upper, inside) = (as_f64(bound) / NANOS, as_f64(count));
+            if inside > 0.0 && below + inside >= rank {
+                return Some(Duration::from_secs_f64(lower + (upper - lower) * ((rank - below) / inside).max(0.0)));
+            }
+            (below, lower) = (below + inside, upper);
+        }
+        Some(Duration::from_secs_f64(lower))
+    }
+}
+
+/// Counts stay far below 2^52, up to where this is exact.
+#[expect(clippy::cast_precision_loss, reason = "exact for every count that can be reached")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+impl TypedMetric for Latency {
+    const TYPE: MetricType = MetricType::Histogram;
+}
+
+impl EncodeMetric for Latency {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        let snapshot = self.snapshot();
+        let bounds = BOUNDS.into_iter().map(|bound| as_f64(bound) / NANOS).chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(snapshot.counts).collect();
+        encoder.encode_histogram::<NoLabelSet>(as_f64(snapshot.nanos) / NANOS, snapshot.count(), &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_as_exact_as_the_buckets() {
+        let latency = Latency::default();
+        assert_eq!(latency.snapshot().quantile(0.5), None);
+        for _ in 0..98 {
+            latency.observe(Duration::from_micros(90));
+        }
+        latency.observe(Duration::from_millis(40));
+        latency.clone().observe(Duration::from_secs(3_600));
+        let snapshot = latency.snapshot();
+        assert_eq!(snapshot.count(), 100);
+        let quantile = |quantile| snapshot.quantile(quantile).unwrap();
+        assert!((Duration::from_micros(50)..=Duration::from_micros(100)).contains(&quantile(0.5)));
+        assert!((Duration::from_millis(25)..=Duration::from_millis(50)).contains(&quantile(0.99)));
+        assert_eq!(quantile(1.0), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_time_on_a_bound_is_within_it() {
+        let latency = Latency::default();
+        latency.observe(Duration::from_millis(1));
+        latency.observe(Duration::ZERO);
+        assert!(latency.snapshot().quantile(1.0).unwrap() <= Duration::from_millis(1));
+    }
+
+    #[test]
+    fn what_was_counted_since_a_snapshot_is_told_alone() {
+        let latency = Latency::default();
+        latency.observe(Duration::from_secs(1));
+        let earlier = latency.snapshot();
+        latency.observe(Duration::from_millis(1));
+        let since = latency.snapshot().since(&earlier);
+        assert_eq!(since.count(), 1);
+        assert!(since.quantile(1.0).unwrap() <= Duration::from_millis(1));
+    }
+}
