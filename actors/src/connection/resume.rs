@@ -17,7 +17,7 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, SetAgentState, children::Child};
+use super::{Connection, Login, SetAgentState, children::Child};
 use crate::{
     request::{Lane, RequestFailure},
     subscriber::EventData,
@@ -194,6 +194,10 @@ impl Handler<SetAgentState> for Connection {
     type Result = ();
 
     fn handle(&mut self, SetAgentState { agent_state, reply }: SetAgentState, ctx: &mut Self::Context) {
+        if matches!(self.settings.login, Login::Consumer(_)) {
+            let _ = reply.send(Err(RequestFailure::NotSupported("only an agent has a state")));
+            return;
+        }
         self.agent_state = Some(agent_state);
         match self.state_agent(Lane::Command) {
             Some(stated) => {

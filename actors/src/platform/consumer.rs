@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tertulia_core::rest::segment;
 
 use super::{
     HttpError, PlatformClient, Service,
@@ -123,7 +124,7 @@ impl PlatformClient {
     }
 
     async fn authenticate(&self, connector: &str, body: Value) -> Result<SecretString, HttpError> {
-        self.identity(&format!("app/{connector}/authenticate?v=3.0"), Some(body)).await
+        self.identity(&format!("app/{}/authenticate?v=3.0", segment(connector)), Some(body)).await
     }
 
     async fn identity(&self, operation: &str, body: Option<Value>) -> Result<SecretString, HttpError> {

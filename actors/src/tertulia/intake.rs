@@ -58,7 +58,9 @@ impl Tertulia {
         profile: ConsumerProfile,
         request: ConversationRequest,
     ) -> Result<ConversationHandle, RequestFailure> {
-        let desk = self.desk(connection).ok_or(RequestFailure::NotConnected)?;
+        self.status(connection).ok_or(RequestFailure::NotConnected)?;
+        let no_connector = RequestFailure::NotSupported("only a connector opens conversations for consumers it names");
+        let desk = self.desk(connection).ok_or(no_connector)?;
         let (reply, answer) = oneshot::channel();
         desk.address.do_send(OpenConversation { consumer, profile, request, reply });
         let id = answered(answer).await?;

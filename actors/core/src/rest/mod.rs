@@ -12,8 +12,8 @@ mod wire;
 use serde_json::Value;
 
 pub use carried::{NotByRest, answer_frame};
-pub use wire::RestMethod;
 pub(crate) use wire::encoded;
+pub use wire::{RestMethod, segment};
 
 use crate::{
     id::{ConversationId, DialogId, SkillId},

@@ -152,8 +152,8 @@ impl RestMessage {
     }
 }
 
-/// An id as one segment of a path, whatever is in it.
-fn segment(id: &str) -> String {
+/// An id as one segment of a path, whatever is in it. One of dots alone would mean another path.
+pub fn segment(id: &str) -> String {
     if id.chars().all(|character| character == '.') {
         return id.replace('.', "%2E");
     }
