@@ -93,7 +93,7 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         AddedConnections::new(Arc::clone(&tertulia)).resume(&added, &Environment::of_process());
-        let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens);
+        let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens, &configuration.gateway.limits);
         let gateway = Gateway::start(state, configuration.gateway.listen)?;
         Ok(Self { tertulia, gateway })
     }

@@ -16,6 +16,9 @@ pub use latency::{Latency, LatencySnapshot};
 /// A kind of actor, as a label.
 pub type Kind = [(&'static str, &'static str); 1];
 
+/// What was asked by a command, and whether it was `done` or `failed`, as labels.
+pub type Outcome = [(&'static str, &'static str); 2];
+
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $name:ident: $kind:ty,)+) => {
         /// The counters, gauges and histograms of a process.
@@ -85,6 +88,8 @@ metrics! {
     commands_done: Counter,
     /// Commands that failed.
     commands_failed: Counter,
+    /// Commands, by what was asked and outcome.
+    commands: Family<Outcome, Counter>,
     /// Sends found in the history after a lost answer, and so not repeated.
     commands_found_done: Counter,
     /// Logins made.

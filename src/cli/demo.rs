@@ -13,6 +13,7 @@ use tertulia_emulator::FaultMode;
 
 use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
 use crate::{
+    config::Limits,
     demo::{Demo, Length, Progress, Scale, Summary},
     gateway::{Gateway, State},
 };
@@ -90,7 +91,7 @@ pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
 async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen()?;
     let demo = Demo::start(options.scale())?;
-    let gateway = Gateway::start(State::new(Arc::clone(demo.tertulia()), &[]), options.listen)?;
+    let gateway = Gateway::start(State::new(Arc::clone(demo.tertulia()), &[], &Limits::default()), options.listen)?;
     // A closed standard error does not end the demo.
     let _ = writeln!(io::stderr(), "gateway: http://{}", gateway.address());
     let mut teller = Teller::new(options.json);

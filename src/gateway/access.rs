@@ -1,10 +1,10 @@
 //! Who may call: bearer tokens with a scope, or, without any, whoever is on this machine.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
-    Error,
-    body::MessageBody,
+    Error, HttpMessage as _, ResponseError as _,
+    body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
@@ -18,38 +18,60 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{problem::Problem, state::State};
-use crate::config::{Scope, Token};
+use super::{
+    limits::{Allowance, Turn},
+    problem::Problem,
+    state::State,
+};
+use crate::config::{Limits, Scope, Token};
 
-/// Who may call.
+/// Who may call, and how much.
 pub(super) struct Access {
-    tokens: Vec<Known>,
+    callers: Vec<Caller>,
+    /// Whoever is on this machine, where there are no tokens.
+    local: Allowance,
 }
 
-/// A token as it is compared: by its digest, so that its length tells nothing either.
-struct Known {
+/// Who holds a token. The token is kept as it is compared: by its digest, so that its length tells nothing either.
+struct Caller {
+    name: CallerName,
     digest: [u8; 32],
     scope: Scope,
+    allowance: Allowance,
 }
 
+/// The name of the token that a request came with.
+#[derive(Clone)]
+pub(super) struct CallerName(pub(super) Arc<str>);
+
 impl Access {
-    pub(super) fn new(tokens: &[Token]) -> Self {
-        let known = |token: &Token| Known { digest: digest(token.token.expose_secret()), scope: token.scope };
-        Self { tokens: tokens.iter().map(known).collect() }
+    pub(super) fn new(tokens: &[Token], limits: &Limits) -> Self {
+        let caller = |token: &Token| Caller {
+            name: CallerName(token.name.as_str().into()),
+            digest: digest(token.token.expose_secret()),
+            scope: token.scope,
+            allowance: Allowance::new(limits),
+        };
+        Self { callers: tokens.iter().map(caller).collect(), local: Allowance::new(limits) }
     }
 
-    fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.tokens.is_empty() {
-            return from_this_machine(headers);
+    /// Lets a request in whose caller may make it, and whose turn it is.
+    fn admit(&self, request: &ServiceRequest) -> Result<Turn, Problem> {
+        let (method, headers) = (request.method(), request.headers());
+        if self.callers.is_empty() {
+            from_this_machine(headers)?;
+            from_no_other_page(headers)?;
+            return self.local.enter();
         }
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        let Some(scope) = shown.and_then(|shown| self.scope_of(shown)) else {
+        let Some(caller) = shown.and_then(|shown| self.caller(shown)) else {
             let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is needed");
             return Err(problem.header(header::WWW_AUTHENTICATE, "Bearer"));
         };
-        let only_looks = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if only_looks || scope == Scope::Write {
-            return Ok(());
+        request.extensions_mut().insert(caller.name.clone());
+        let turn = caller.allowance.enter()?;
+        if only_looks(method) || caller.scope == Scope::Write {
+            return Ok(turn);
         }
         Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -59,13 +81,17 @@ impl Access {
     }
 
     /// Compares with every token, each in constant time: how long it takes tells nothing about any.
-    fn scope_of(&self, shown: &str) -> Option<Scope> {
+    fn caller(&self, shown: &str) -> Option<&Caller> {
         let shown = digest(shown);
-        self.tokens.iter().fold(None, |found, known| {
-            let is_known = bool::from(known.digest.ct_eq(&shown));
-            if is_known { Some(known.scope) } else { found }
+        self.callers.iter().fold(None, |found, caller| {
+            let is_known = bool::from(caller.digest.ct_eq(&shown));
+            if is_known { Some(caller) } else { found }
         })
     }
+}
+
+fn only_looks(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -93,13 +119,43 @@ fn from_this_machine(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
 }
 
+/// Without tokens a browser on this machine would let any page act and listen here: it asks no permission for a `POST`
+/// without a body of ours, nor for a WebSocket. It says from where the request comes, and only the gateway's own pages
+/// may make one.
+fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_own = |origin: &str| {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_some() && authority == text("host")
+    };
+    let by_site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    if by_site && text("origin").is_none_or(is_own) {
+        return Ok(());
+    }
+    let detail = "without tokens the gateway takes no requests of other pages";
+    Err(Problem::new(StatusCode::FORBIDDEN, "cross-origin", detail))
+}
+
 /// Lets a request pass whose caller may make it.
 pub(super) async fn require(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Some(state) = request.app_data::<Data<State>>() {
-        state.access.judge(request.method(), request.headers())?;
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<Data<State>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    match state.access.admit(&request) {
+        Ok(turn) => {
+            let answered = next.call(request).await;
+            drop(turn);
+            Ok(answered?.map_into_boxed_body())
+        }
+        // An answer, not an error: what is wrapped around this has its part in every answer.
+        Err(problem) => {
+            if problem.status_code() == StatusCode::TOO_MANY_REQUESTS {
+                state.http.limited.inc();
+            }
+            Ok(request.into_response(problem.error_response()))
+        }
     }
-    next.call(request).await
 }

@@ -11,15 +11,18 @@ mod conversations;
 mod dead_letters;
 mod events;
 mod failure;
+mod headers;
 mod health;
 mod idempotency;
 mod intake;
 mod keyed;
+mod limits;
 mod messages;
 mod metrics;
 mod openapi;
 mod page;
 mod problem;
+mod request;
 mod rings;
 mod state;
 mod supervision;
@@ -79,7 +82,8 @@ impl Gateway {
         let closing = state.closing.clone();
         let state = Data::new(state);
         let app = move || {
-            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).into_utoipa_app();
+            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).wrap(from_fn(request::accompany));
+            let app = app.into_utoipa_app();
             app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app()
         };
         let server = HttpServer::new(app)

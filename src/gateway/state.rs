@@ -7,8 +7,16 @@ use tertulia_actors::Tertulia;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{access::Access, keyed::UnderWay, metrics, openapi::Document};
-use crate::{config::Token, fleet::AddedConnections};
+use super::{
+    access::Access,
+    keyed::UnderWay,
+    metrics::{self, HttpMetrics},
+    openapi::Document,
+};
+use crate::{
+    config::{Limits, Token},
+    fleet::AddedConnections,
+};
 
 /// Event streams that may be open at a time, over all callers.
 const MAX_STREAMS: usize = 1_024;
@@ -18,6 +26,7 @@ pub struct State {
     pub(super) tertulia: Arc<Tertulia>,
     pub(super) access: Access,
     pub(super) registry: Registry,
+    pub(super) http: HttpMetrics,
     pub(super) document: Document,
     pub(super) added: AddedConnections,
     pub(super) under_way: Arc<UnderWay>,
@@ -29,14 +38,17 @@ pub struct State {
 
 impl State {
     /// A gateway to `tertulia` for whoever shows one of `tokens`; without any, for whoever reaches its address.
+    /// Each token may ask as much as `limits` say.
     #[must_use]
-    pub fn new(tertulia: Arc<Tertulia>, tokens: &[Token]) -> Self {
+    pub fn new(tertulia: Arc<Tertulia>, tokens: &[Token], limits: &Limits) -> Self {
+        let http = HttpMetrics::default();
         Self {
-            registry: metrics::registry(tertulia.metrics(), Arc::clone(tertulia.journal())),
+            registry: metrics::registry(&tertulia, &http),
+            http,
             added: AddedConnections::new(Arc::clone(&tertulia)),
             under_way: Arc::default(),
             tertulia,
-            access: Access::new(tokens),
+            access: Access::new(tokens, limits),
             document: Document::gather(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             closing: CancellationToken::new(),

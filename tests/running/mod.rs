@@ -5,7 +5,11 @@
 use std::{fs, net::SocketAddr, time::Duration};
 
 use actix_web::web::Bytes;
-use awc::{Client, error::PayloadError, http::Method};
+use awc::{
+    Client,
+    error::PayloadError,
+    http::{Method, header::HeaderMap},
+};
 use futures_util::{StreamExt as _, stream::LocalBoxStream};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -177,11 +181,12 @@ impl Running {
         let header = |name: &str| {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
         };
+        let headers = response.headers().clone();
         let (content_type, authenticate, allow) = (header("content-type"), header("www-authenticate"), header("allow"));
         let body = response.body().limit(4 * 1024 * 1024).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status: response.status().as_u16(), content_type, authenticate, allow, text, json }
+        Answer { status: response.status().as_u16(), headers, content_type, authenticate, allow, text, json }
     }
 
     /// Follows the event stream at `path`.
@@ -216,6 +221,7 @@ fn client() -> Client {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) content_type: String,
     pub(crate) authenticate: String,
     pub(crate) allow: String,
@@ -225,6 +231,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A header; empty where it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
     /// The status and code of a problem, and that it has the form of one.
     pub(crate) fn problem(&self) -> (u16, &str) {
         assert_eq!(self.content_type, "application/problem+json", "{}", self.text);

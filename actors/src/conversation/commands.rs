@@ -437,6 +437,8 @@ impl Conversation {
     /// Tells the outcome: of a durable command once it is kept.
     fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
         let (key, command) = (finished.key.clone(), finished.command.name());
+        let word = if outcome.is_ok() { "done" } else { "failed" };
+        self.upstream.metrics.commands.get_or_create(&[("command", command), ("outcome", word)]).inc();
         match &outcome {
             Ok(done) => {
                 self.upstream.metrics.commands_done.inc();

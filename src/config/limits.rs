@@ -1,0 +1,43 @@
+//! `gateway.limits`: how much each token may ask of the gateway.
+
+use std::ops::RangeInclusive;
+
+use super::field::Field;
+
+const RATES: RangeInclusive<u64> = 1..=1_000_000;
+const CONCURRENT: RangeInclusive<u64> = 1..=100_000;
+
+/// How much each token may ask of the gateway. Without tokens all callers together count as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests a second, on average; from 1 to 1,000,000, and 1,000 where nothing is said.
+    pub requests_per_second: u32,
+    /// Requests at once after a quiet time; from 1 to 1,000,000, and 2,000 where nothing is said.
+    pub burst: u32,
+    /// Requests that are being answered at a time, event streams aside; from 1 to 100,000, and 512 where nothing is
+    /// said.
+    pub concurrent: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { requests_per_second: 1_000, burst: 2_000, concurrent: 512 }
+    }
+}
+
+impl Limits {
+    pub(super) fn read(field: Field<'_>) -> Self {
+        let default = Self::default();
+        let mut section = field.section();
+        let mut number = |key, range, default| {
+            section.field(key).number(range).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+        };
+        let limits = Self {
+            requests_per_second: number("requests_per_second", RATES, default.requests_per_second),
+            burst: number("burst", RATES, default.burst),
+            concurrent: number("concurrent", CONCURRENT, default.concurrent),
+        };
+        section.finish();
+        limits
+    }
+}

@@ -1,0 +1,195 @@
+//! What is counted of each connection. The first connections by name are told apart, the others together as `other`, so
+//! that a scrape stays of a bounded size however large the fleet is.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+use serde_json::json;
+use tertulia_actors::{Tertulia, core::id::ConnectionId, core::session::Phase};
+
+/// Connections that are told apart.
+const TOLD_APART: usize = 1_000;
+/// The name of all others.
+const OTHER: &str = "other";
+
+/// The fleet, looked at when it is asked for.
+pub(super) struct Connections(pub(super) Arc<Tertulia>);
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+/// One connection, or several together.
+#[derive(Default)]
+struct Row {
+    states: BTreeMap<Cow<'static, str>, i64>,
+    conversations: i64,
+    attempts: i64,
+    reconnects: u64,
+    frames: u64,
+    commands_done: u64,
+    commands_failed: u64,
+    frames_waiting: i64,
+    requests_in_flight: i64,
+    /// The longest.
+    event_lag_seconds: f64,
+    /// The newest, in seconds since 1970.
+    last_frame_seconds: f64,
+}
+
+impl Row {
+    fn add(&mut self, tertulia: &Tertulia, connection: &ConnectionId) {
+        let Some(status) = tertulia.status(connection) else { return };
+        let counted = tertulia.metrics().by_connection.of(connection);
+        *self.states.entry(word(&status.state)).or_default() += 1;
+        self.conversations += i64::try_from(status.conversations).unwrap_or(i64::MAX);
+        self.attempts += i64::from(status.attempts);
+        self.reconnects += status.reconnects;
+        self.frames += counted.frames.get();
+        self.commands_done += counted.commands_done.get();
+        self.commands_failed += counted.commands_failed.get();
+        self.frames_waiting += counted.frames_waiting.get();
+        self.requests_in_flight += counted.requests_in_flight.get();
+        self.event_lag_seconds = self.event_lag_seconds.max(counted.event_lag_seconds.get());
+        let last_frame = counted.last_frame().map_or(0.0, |time| time.as_duration().as_secs_f64());
+        self.last_frame_seconds = self.last_frame_seconds.max(last_frame);
+    }
+}
+
+/// The state as `/v1/connections` has it.
+fn word(state: &Phase) -> Cow<'static, str> {
+    if matches!(state, Phase::Failed(_)) {
+        return "failed".into();
+    }
+    json!(state).as_str().map_or("unknown".into(), |word| word.to_owned().into())
+}
+
+/// The rows by label, from the first name on.
+fn rows(tertulia: &Tertulia, told_apart: usize) -> BTreeMap<String, Row> {
+    let mut names = tertulia.connections();
+    names.sort_unstable();
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for (place, name) in names.iter().enumerate() {
+        let label = if place < told_apart { name.as_str() } else { OTHER };
+        rows.entry(label.to_owned()).or_default().add(tertulia, name);
+    }
+    rows
+}
+
+impl Collector for Connections {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let rows = rows(&self.0, TOLD_APART);
+        let mut by_state: BTreeMap<&str, i64> = BTreeMap::new();
+        for (state, count) in rows.values().flat_map(|row| &row.states) {
+            *by_state.entry(state).or_default() += count;
+        }
+        let mut family = encoder.encode_descriptor("connections", "Connections, by state.", None, MetricType::Gauge)?;
+        for (state, count) in by_state {
+            ConstGauge::new(count).encode(family.encode_family(&[("state", state)])?)?;
+        }
+
+        let help = "Connections of this name in this state: 1 for its present one.";
+        let mut family = encoder.encode_descriptor("connection_state", help, None, MetricType::Gauge)?;
+        for (name, row) in &rows {
+            for (state, count) in &row.states {
+                let labels = [("connection", name.as_str()), ("state", state.as_ref())];
+                ConstGauge::new(*count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+
+        let gauge = |value: i64| -> Box<dyn EncodeMetric> { Box::new(ConstGauge::new(value)) };
+        let seconds = |value: f64| -> Box<dyn EncodeMetric> { Box::new(ConstGauge::new(value)) };
+        let counter = |value: u64| -> Box<dyn EncodeMetric> { Box::new(ConstCounter::new(value)) };
+        type Value<'a> = &'a dyn Fn(&Row) -> Box<dyn EncodeMetric>;
+        let families: [(&str, &str, MetricType, Value<'_>); 8] = [
+            (
+                "connection_conversations",
+                "Conversations of a connection, in memory or asleep.",
+                MetricType::Gauge,
+                &|row| gauge(row.conversations),
+            ),
+            (
+                "connection_attempts",
+                "Failed attempts of a connection since it was last stable.",
+                MetricType::Gauge,
+                &|row| gauge(row.attempts),
+            ),
+            (
+                "connection_reconnects",
+                "Times that a connection became ready again after a loss.",
+                MetricType::Counter,
+                &|row| counter(row.reconnects),
+            ),
+            ("connection_frames", "Frames that arrived on a connection.", MetricType::Counter, &|row| {
+                counter(row.frames)
+            }),
+            (
+                "connection_frames_waiting",
+                "Frames of a connection that were read and are not handled, or not durable, yet.",
+                MetricType::Gauge,
+                &|row| gauge(row.frames_waiting),
+            ),
+            (
+                "connection_requests_in_flight",
+                "Requests of a connection that wait for the platform's answer.",
+                MetricType::Gauge,
+                &|row| gauge(row.requests_in_flight),
+            ),
+            (
+                "connection_event_lag_seconds",
+                "Own time of a connection's last frame until its events were told.",
+                MetricType::Gauge,
+                &|row| seconds(row.event_lag_seconds),
+            ),
+            (
+                "connection_last_frame_timestamp_seconds",
+                "When a connection's last frame came, in seconds since 1970; 0 where none did.",
+                MetricType::Gauge,
+                &|row| seconds(row.last_frame_seconds),
+            ),
+        ];
+        for (name, help, kind, value) in families {
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (connection, row) in &rows {
+                value(row).encode(family.encode_family(&[("connection", connection.as_str())])?)?;
+            }
+        }
+
+        let help = "Commands of a connection's conversations, by outcome.";
+        let mut family = encoder.encode_descriptor("connection_commands", help, None, MetricType::Counter)?;
+        for (name, row) in &rows {
+            for (outcome, count) in [("done", row.commands_done), ("failed", row.commands_failed)] {
+                let labels = [("connection", name.as_str()), ("outcome", outcome)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tertulia_actors::{intake::IntakeSettings, platform::AppCredentials};
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn connections_beyond_those_told_apart_are_counted_together() {
+        let app = AppCredentials { client_id: "app".into(), secret: "secret".into() };
+        let intakes = ["d", "b", "a", "c"].map(|id| IntakeSettings::intake(id, "12345678", app.clone()));
+        let tertulia = Tertulia::builder().intakes(intakes).start().unwrap();
+        for id in ["a", "b", "c", "d"] {
+            tertulia.begun(&id.into()).await;
+            tertulia.metrics().by_connection.of(&id.into()).frames.inc();
+        }
+        let counted: Vec<(String, u64, i64)> =
+            rows(&tertulia, 2).into_iter().map(|(label, row)| (label, row.frames, row.states.values().sum())).collect();
+        assert_eq!(counted, [("a".to_owned(), 1, 1), ("b".to_owned(), 1, 1), (OTHER.to_owned(), 2, 2)]);
+    }
+}

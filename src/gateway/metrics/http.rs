@@ -1,0 +1,33 @@
+//! What is counted of the HTTP interface.
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use tertulia_actors::metrics::Latency;
+
+/// A method, the template of a path, and a status; all of them few.
+pub(in crate::gateway) type Request = [(&'static str, String); 3];
+
+/// What is counted of the HTTP interface.
+#[derive(Clone, Debug, Default)]
+pub(in crate::gateway) struct HttpMetrics {
+    /// Requests that were answered.
+    pub(in crate::gateway) requests: Family<Request, Counter>,
+    /// Until the head of the answer.
+    pub(in crate::gateway) durations: Latency,
+    /// Requests that were refused because their token had made too many.
+    pub(in crate::gateway) limited: Counter,
+}
+
+impl HttpMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let Self { requests, durations, limited } = self;
+        let help = "Requests to the gateway, by method, path template and status";
+        registry.register("http_requests", help, requests.clone());
+        let help = "Time from the head of a request to the head of its answer";
+        registry.register("http_request_duration_seconds", help, durations.clone());
+        let help = "Requests refused because their token had made too many";
+        registry.register("http_requests_limited", help, limited.clone());
+    }
+}

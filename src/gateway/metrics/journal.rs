@@ -1,0 +1,36 @@
+//! How far the journal is behind, and whether it can go on.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _},
+    metrics::{MetricType, gauge::ConstGauge},
+};
+use tertulia_actors::engine::Journal;
+
+/// The journal, looked at when it is asked for.
+pub(super) struct JournalState(pub(super) Arc<Journal>);
+
+impl fmt::Debug for JournalState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JournalState").finish_non_exhaustive()
+    }
+}
+
+impl Collector for JournalState {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Self(journal) = self;
+        let waiting = i64::try_from(journal.waiting()).unwrap_or(i64::MAX);
+        for (name, help, value) in [
+            ("journal_waiting", "Steps that are not durable yet.", waiting),
+            ("journal_healthy", "Whether the last commit went well.", i64::from(journal.is_healthy())),
+        ] {
+            let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(gauge)?;
+        }
+        let help = "Time of a commit of the store.";
+        let histogram = encoder.encode_descriptor("store_commit_seconds", help, None, MetricType::Histogram)?;
+        journal.commits().encode(histogram)
+    }
+}

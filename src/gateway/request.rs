@@ -1,0 +1,117 @@
+//! One request from its head to the head of its answer: its id, its span, its line in the log, and what is counted of it.
+//!
+//! A line says method, path template, status, time and the token's name; never a query, a body or a token.
+
+use std::{fmt, time::Instant};
+
+use actix_web::{
+    Error, HttpMessage as _,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    web::Data,
+};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::{access::CallerName, headers, state::State};
+
+/// What callers name their requests by, and get back.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken from a caller.
+const MAX_ID: usize = 128;
+/// The target of the lines, by which they can be filtered.
+const LOG: &str = "tertulia::access";
+/// Probes and scrapes, whose lines nobody wants by default.
+const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The name of a request: the caller's own where it is short and harmless, otherwise one of ours.
+#[derive(Clone)]
+struct RequestId(HeaderValue);
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        let own = headers.get(REQUEST_ID).filter(|id| {
+            let bytes = id.as_bytes();
+            (1..=MAX_ID).contains(&bytes.len()) && bytes.iter().copied().all(is_harmless)
+        });
+        Self(own.cloned().unwrap_or_else(Self::new))
+    }
+
+    fn new() -> HeaderValue {
+        // A UUID is always a header's value.
+        HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
+
+/// Accompanies a request.
+pub(super) async fn accompany(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
+    let id = RequestId::of(request.headers());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = %id, %method, route = tracing::field::Empty);
+    let mut response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
+
+    response.headers_mut().insert(REQUEST_ID, id.0.clone());
+    headers::shut(&mut response);
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let status = response.status().as_u16();
+    let took = began.elapsed();
+    if let Some(state) = response.request().app_data::<Data<State>>() {
+        let labels =
+            [("method", known(method.as_str()).to_owned()), ("route", route.clone()), ("status", status.to_string())];
+        state.http.requests.get_or_create(&labels).inc();
+        state.http.durations.observe(took);
+    }
+    let duration_ms = took.as_secs_f64() * 1e3;
+    let extensions = response.request().extensions();
+    let token = extensions.get::<CallerName>().map_or("-", |CallerName(name)| name);
+    span.in_scope(|| {
+        if QUIET.contains(&route.as_str()) {
+            tracing::debug!(target: LOG, route, status, duration_ms, token, "answered");
+        } else {
+            tracing::info!(target: LOG, route, status, duration_ms, token, "answered");
+        }
+    });
+    drop(extensions);
+    Ok(response)
+}
+
+/// A method as a label: callers may invent as many as they like.
+fn known(method: &str) -> &str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    if KNOWN.contains(&method) { method } else { "other" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(own: &'static [u8]) -> String {
+        let mut headers = HeaderMap::new();
+        if let Ok(own) = HeaderValue::from_bytes(own) {
+            headers.insert(REQUEST_ID, own);
+        }
+        RequestId::of(&headers).to_string()
+    }
+
+    #[test]
+    fn a_caller_s_own_id_is_kept_where_it_is_short_and_harmless() {
+        assert_eq!(id(b"abc-DEF_1.2:3"), "abc-DEF_1.2:3");
+        for harmful in [&b""[..], b"with space", b"quote\"", b"new\tline", "\u{e9}".as_bytes(), &[b'x'; MAX_ID + 1]] {
+            let made = id(harmful);
+            assert!(Uuid::parse_str(&made).is_ok(), "{made}");
+        }
+    }
+}

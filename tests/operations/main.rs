@@ -1,0 +1,10 @@
+//! What the people who run the service rely on (interfaces §2, §3), and what its callers cannot do to it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+#[path = "../running/mod.rs"]
+mod running;
+
+mod headers;
+mod limits;
+mod metrics;
