@@ -21,6 +21,7 @@ mod secret;
 mod supervision;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{fs, io, path::Path, path::PathBuf};
 
@@ -36,6 +37,7 @@ pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use field::Field;
 use problem::Reading;

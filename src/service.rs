@@ -14,10 +14,10 @@ use tertulia_actors::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    config::{Configuration, Engine, Environment},
+    config::{self, Configuration, Engine, Environment, TlsError},
     engine::embedded::{EmbeddedStore, FileLeases, OpenError},
     fleet::{AddedConnections, Described, UnsupportedLogin, describe},
-    gateway::{Gateway, GatewayError, State},
+    gateway::{Certificate, Gateway, GatewayError, Listening, State},
 };
 
 /// Why a service could not be started.
@@ -57,6 +57,9 @@ pub enum ServiceError {
     /// The actors could not be started.
     #[error("cannot start the connections")]
     Start(#[from] StartError),
+    /// The gateway's certificate cannot be used.
+    #[error("cannot use the certificate of the gateway")]
+    Certificate(#[from] TlsError),
     /// The gateway could not be started.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -94,7 +97,7 @@ impl Service {
         let tertulia = Arc::new(builder.start()?);
         AddedConnections::new(Arc::clone(&tertulia)).resume(&added, &Environment::of_process());
         let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens, &configuration.gateway.limits);
-        let gateway = Gateway::start(state, configuration.gateway.listen)?;
+        let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
         Ok(Self { tertulia, gateway })
     }
 
@@ -143,6 +146,19 @@ impl Service {
             Err(_) => tracing::debug!("the actors are left to end with the process"),
         }
     }
+}
+
+/// How the gateway listens.
+fn listening(gateway: &config::Gateway) -> Result<Listening, TlsError> {
+    let certificate = gateway.tls.clone().map(Certificate::read).transpose()?;
+    if certificate.is_none() && !gateway.listen.ip().is_loopback() {
+        tracing::warn!(
+            listen = %gateway.listen,
+            "the gateway speaks plain HTTP beyond this machine: tokens and messages can be read on the way, unless a \
+             proxy before it speaks TLS; see gateway.tls"
+        );
+    }
+    Ok(Listening { certificate, ..Listening::plain(gateway.listen) })
 }
 
 fn retention(events: u64, days: u64) -> Retention {

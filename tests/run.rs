@@ -278,3 +278,25 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
     process.logged("stopped");
     assert_eq!(process.ended().code(), Some(0));
 }
+
+/// SIGHUP has the certificate's files read anew, and ends nothing.
+#[test]
+fn a_hangup_has_the_certificate_read_anew() {
+    let emulator = emulator();
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+    let write = || {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    };
+    write();
+    let tls = format!("tls = {{ certificate = {:?}, key = {:?} }}", certificate.display(), key.display());
+    let (_files, file) = configuration(&emulator, &format!("{BOT}[gateway]\nlisten = \"127.0.0.1:0\"\n{tls}\n"));
+    let process = Process::start(&file);
+    write();
+    process.signal("-HUP");
+    process.logged("shows another certificate");
+    process.signal("-TERM");
+    assert!(process.ended().success());
+}

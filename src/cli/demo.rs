@@ -15,7 +15,7 @@ use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
 use crate::{
     config::Limits,
     demo::{Demo, Length, Progress, Scale, Summary},
-    gateway::{Gateway, State},
+    gateway::{Gateway, Listening, State},
 };
 
 /// Conversations that one bot holds unless told otherwise.
@@ -91,7 +91,10 @@ pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
 async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen()?;
     let demo = Demo::start(options.scale())?;
-    let gateway = Gateway::start(State::new(Arc::clone(demo.tertulia()), &[], &Limits::default()), options.listen)?;
+    let gateway = Gateway::start(
+        State::new(Arc::clone(demo.tertulia()), &[], &Limits::default()),
+        Listening::plain(options.listen),
+    )?;
     // A closed standard error does not end the demo.
     let _ = writeln!(io::stderr(), "gateway: http://{}", gateway.address());
     let mut teller = Teller::new(options.json);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{interrupt::Interrupt, open_files};
 use crate::{
@@ -23,7 +24,7 @@ pub struct RunOptions {
     pub config: PathBuf,
 }
 
-/// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once.
+/// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once. SIGHUP has the certificate read anew.
 pub(super) fn execute(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let configuration = match Configuration::load(&options.config, &Environment::of_process()) {
         Ok(configuration) => configuration,
@@ -39,12 +40,19 @@ pub(super) fn execute(options: &RunOptions) -> anyhow::Result<ExitCode> {
 
 async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
+    // By custom it means that files have changed; unheard, it would end the process.
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     let service = Service::start(configuration)?;
     service.claimed().await?;
     let gateway = service.gateway().address();
     tracing::info!(%gateway, connections = configuration.connections.len(), "running");
 
-    interrupt.received().await;
+    loop {
+        tokio::select! {
+            () = interrupt.received() => break,
+            _ = hangup.recv() => service.gateway().look_at_certificate().await,
+        }
+    }
     let within = configuration.drain.within;
     tracing::info!(?within, "draining; another signal ends it at once");
     tokio::select! {

@@ -7,7 +7,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use super::{field::Field, limits::Limits};
+use super::{field::Field, limits::Limits, tls::Tls};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -18,6 +18,8 @@ pub struct Gateway {
     pub listen: SocketAddr,
     /// Who may call. Without any, whoever reaches the loopback address may.
     pub tokens: Vec<Token>,
+    /// The certificate to show; without one the gateway speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// How much each of them may ask.
     pub limits: Limits,
 }
@@ -47,6 +49,7 @@ impl Gateway {
         let mut section = field.section();
         let listen = section.field("listen");
         let tokens = section.field("tokens");
+        let tls = Tls::read(section.field("tls"));
         let limits = Limits::read(section.field("limits"));
         section.finish();
 
@@ -56,7 +59,7 @@ impl Gateway {
         // A mistaken token counts as one here: its own mistake is enough to say.
         let is_open = tokens.is_empty();
         let listen = if listen.is_present() { listen.parse(|text| address(text, is_open))? } else { DEFAULT_LISTEN };
-        Some(Self { listen, tokens: tokens.into_iter().flatten().collect(), limits })
+        Some(Self { listen, tokens: tokens.into_iter().flatten().collect(), tls, limits })
     }
 }
 

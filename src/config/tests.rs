@@ -1,6 +1,7 @@
 //! What a configuration may say. Its mistakes, its secrets and its arbitrary text have files of their own.
 
 mod arbitrary;
+mod limits;
 mod mistakes;
 mod overrides;
 mod secrets;

@@ -26,30 +26,45 @@ mod request;
 mod rings;
 mod state;
 mod supervision;
+mod tls;
+mod transport;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
+use actix_http::{HttpService, Protocol, error::DispatchError};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{
-    App, HttpServer,
-    dev::ServerHandle,
+    App, Error,
+    dev::{AppConfig, ServerHandle},
     middleware::from_fn,
     rt::task::JoinHandle,
     web::{self, Data},
 };
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
 
+use transport::{Stream, Watched};
+
 pub use state::State;
+pub use tls::Certificate;
+pub use transport::Patience;
 
 /// Threads that answer requests. What they do is little: the work is the actors'.
 const WORKERS: usize = 2;
 /// Connections of callers that one worker holds at a time; more wait to be accepted.
 const MAX_CALLERS: usize = 4_096;
-/// How long a caller may take to send the head of a request.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// How long an idle connection of a caller is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long what a caller still sends is read away, so that a refusal reaches them.
+const LINGER: Duration = Duration::from_secs(1);
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 2_048;
 
 /// Why the gateway could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +77,28 @@ pub enum GatewayError {
         /// What the system said.
         source: io::Error,
     },
+    /// TLS cannot be spoken.
+    #[error("the gateway cannot speak TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Where a gateway listens, and how.
+#[derive(Debug)]
+pub struct Listening {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The certificate to show; without one, plain HTTP is spoken.
+    pub certificate: Option<Arc<Certificate>>,
+    /// How long callers may make it wait.
+    pub patience: Patience,
+}
+
+impl Listening {
+    /// Plain HTTP at `address`.
+    #[must_use]
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, certificate: None, patience: Patience::default() }
+    }
 }
 
 /// A listening gateway. Dropping it leaves it running until the actix system ends; [`Gateway::stop`] ends it.
@@ -70,42 +107,72 @@ pub struct Gateway {
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
     closing: CancellationToken,
+    certificate: Option<Arc<Certificate>>,
+    _watching: Option<AbortOnDropHandle<()>>,
 }
 
 impl Gateway {
-    /// Listens on `listen`, where port 0 takes a free one. Must be called inside an actix system.
+    /// Listens as `listening` says. Must be called inside an actix system.
     ///
     /// # Errors
     /// [`GatewayError`]: the address is taken or not this machine's.
-    pub fn start(state: State, listen: SocketAddr) -> Result<Self, GatewayError> {
+    pub fn start(state: State, listening: Listening) -> Result<Self, GatewayError> {
+        let Listening { address: listen, certificate, patience } = listening;
         let failed = |source| GatewayError::Listen { address: listen, source };
         let closing = state.closing.clone();
         let state = Data::new(state);
-        let app = move || {
-            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).wrap(from_fn(request::accompany));
-            let app = app.into_utoipa_app();
-            app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app()
+        let listener = TcpListener::bind(listen).map_err(failed)?;
+        rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
+        let address = listener.local_addr().map_err(failed)?;
+        let acceptor = match &certificate {
+            Some(certificate) => Some(TlsAcceptor::from(Arc::new(certificate.server()?))),
+            None => None,
         };
-        let server = HttpServer::new(app)
+        let builder = Server::build()
             .workers(WORKERS)
-            .max_connections(MAX_CALLERS)
-            .client_request_timeout(HEAD_WITHIN)
-            .keep_alive(KEEP_ALIVE)
+            .max_concurrent_connections(MAX_CALLERS)
             .disable_signals()
             // The deadline is the caller's of `stop`.
-            .shutdown_timeout(u64::from(u32::MAX))
-            .bind(listen)
-            .map_err(failed)?;
-        let address = server.addrs().first().copied().unwrap_or(listen);
-        let server = server.run();
+            .shutdown_timeout(u64::from(u32::MAX));
+        let draining = builder.graceful_shutdown_signal();
+        let service = move || {
+            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).wrap(from_fn(request::accompany));
+            let app = app.into_utoipa_app();
+            let app = app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app();
+            let app = app.into_factory().map_err(|error: Error| error.error_response());
+            let draining = draining.clone();
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let draining = draining.clone();
+                    async move { draining.notified().await }
+                })
+                .keep_alive(patience.keep_alive)
+                .client_request_timeout(patience.head)
+                .client_disconnect_timeout(LINGER)
+                .local_addr(address)
+                .finish(map_config(app, |()| AppConfig::default()));
+            let acceptor = acceptor.clone();
+            let open = move |socket| open(socket, acceptor.clone(), patience);
+            fn_service(open).map_err(DispatchError::Io).and_then(http)
+        };
+        let server = builder.listen("gateway", listener, service).map_err(failed)?.run();
         let handle = server.handle();
-        Ok(Self { address, handle, server: actix_web::rt::spawn(server), closing })
+        let watching =
+            certificate.clone().map(|certificate| AbortOnDropHandle::new(actix_web::rt::spawn(certificate.watch())));
+        Ok(Self { address, handle, server: actix_web::rt::spawn(server), closing, certificate, _watching: watching })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Looks at once whether the certificate's files have changed, which it does by itself every minute.
+    pub async fn look_at_certificate(&self) {
+        if let Some(certificate) = &self.certificate {
+            Arc::clone(certificate).look_aside().await;
+        }
     }
 
     /// Takes no more requests, ends event streams, lets the requests that are being answered finish, and drops what is
@@ -118,6 +185,21 @@ impl Gateway {
         // Ends by force what is left of the server.
         self.server.abort();
     }
+}
+
+/// Makes a connection of a socket: a handshake where TLS is spoken.
+async fn open(
+    socket: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    patience: Patience,
+) -> io::Result<(Watched<Stream>, Protocol, Option<SocketAddr>)> {
+    let peer = socket.peer_addr().ok();
+    socket.set_nodelay(true)?;
+    let stream = match acceptor {
+        Some(acceptor) => Stream::Tls(Box::new(timeout(patience.handshake, acceptor.accept(socket)).await??)),
+        None => Stream::Plain(socket),
+    };
+    Ok((Watched::new(stream, patience), Protocol::Http1, peer))
 }
 
 fn routes(config: &mut ServiceConfig<'_>) {

@@ -8,3 +8,5 @@ mod running;
 mod headers;
 mod limits;
 mod metrics;
+mod slow_clients;
+mod tls;

@@ -1,0 +1,106 @@
+//! `gateway.tls`: the certificate that the gateway shows.
+
+use std::{fmt, fs, io, path::PathBuf};
+
+use rustls::{crypto::ring, sign::CertifiedKey};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject as _},
+};
+
+use super::field::Field;
+
+/// Where the gateway's certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file of the certificate, and behind it those that lead to its authority.
+    pub certificate: PathBuf,
+    /// PEM file of its private key, in PKCS #8, PKCS #1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// Why a certificate cannot be used. Never says what a file holds.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Unreadable {
+        /// Which one.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file has nothing of what it should have.
+    #[error("{} has no {what} in PEM", file.display())]
+    NotPem {
+        /// Which one.
+        file: PathBuf,
+        /// What it should have.
+        what: &'static str,
+    },
+    /// The key is of a kind that is not supported, or another certificate's.
+    #[error("{} is not the key of {}, or of a kind that is not supported", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+}
+
+/// The files of a certificate as they were read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFiles").finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    pub(super) fn read(field: Field<'_>) -> Option<Self> {
+        if !field.is_present() {
+            return None;
+        }
+        let mut section = field.section();
+        let certificate = section.field("certificate").required();
+        let key = section.field("key").required();
+        section.finish();
+        let certificate = certificate.text().map(PathBuf::from);
+        // The key completes the pair, so the pair's mistakes are told where it is.
+        key.parse(|key| {
+            let Some(certificate) = certificate else { return Ok(None) };
+            let tls = Self { certificate, key: PathBuf::from(key) };
+            let certified = tls.files().and_then(|files| tls.certified(&files));
+            certified.map(|_| Some(tls)).map_err(|error| error.to_string())
+        })?
+    }
+
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// [`TlsError::Unreadable`].
+    pub fn files(&self) -> Result<TlsFiles, TlsError> {
+        let read =
+            |file: &PathBuf| fs::read(file).map_err(|source| TlsError::Unreadable { file: file.clone(), source });
+        Ok(TlsFiles { certificate: read(&self.certificate)?, key: read(&self.key)? })
+    }
+
+    /// The certificate and its key, of what was read.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn certified(&self, files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
+        let not_pem = |file: &PathBuf, what| TlsError::NotPem { file: file.clone(), what };
+        let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&files.certificate).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty());
+        let chain = chain.ok_or_else(|| not_pem(&self.certificate, "certificate"))?;
+        let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| not_pem(&self.key, "private key"))?;
+        CertifiedKey::from_der(chain, key, &ring::default_provider())
+            .map_err(|_| TlsError::Mismatch { certificate: self.certificate.clone(), key: self.key.clone() })
+    }
+}

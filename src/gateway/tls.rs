@@ -1,0 +1,103 @@
+//! The certificate that callers are shown: read anew when its files change, without a restart. Files that cannot be used
+//! change nothing.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::config::{Tls, TlsError, TlsFiles};
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// The certificate in use.
+pub struct Certificate {
+    tls: Tls,
+    /// What was read last, also where it could not be used: it is told of once.
+    files: Mutex<TlsFiles>,
+    current: ArcSwap<CertifiedKey>,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("tls", &self.tls).finish_non_exhaustive()
+    }
+}
+
+impl Certificate {
+    /// Reads the certificate of `tls`.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn read(tls: Tls) -> Result<Arc<Self>, TlsError> {
+        let files = tls.files()?;
+        let current = ArcSwap::from_pointee(tls.certified(&files)?);
+        Ok(Arc::new(Self { tls, files: Mutex::new(files), current }))
+    }
+
+    /// Looks whether the files have changed, and takes up what they have. Reads files, so it blocks.
+    pub fn look(&self) {
+        let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.tls.files().and_then(|files| {
+            if files == *known {
+                return Ok(None);
+            }
+            *known = files;
+            self.tls.certified(&known).map(Some)
+        });
+        match read {
+            Ok(None) => {}
+            Ok(Some(certified)) => {
+                self.current.store(Arc::new(certified));
+                tracing::info!(certificate = %self.tls.certificate.display(), "shows another certificate");
+            }
+            Err(error) => tracing::warn!(%error, "the changed certificate cannot be used; the one before is shown on"),
+        }
+    }
+
+    /// Looks again and again, until it is dropped.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let mut time = interval(LOOK_EVERY);
+        time.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            time.tick().await;
+            Arc::clone(&self).look_aside().await;
+        }
+    }
+
+    /// Looks without keeping anybody from anything.
+    pub(super) async fn look_aside(self: Arc<Self>) {
+        if spawn_blocking(move || self.look()).await.is_err() {
+            tracing::error!("looking at the certificate failed");
+        }
+    }
+
+    /// How TLS is spoken: 1.2 and 1.3, HTTP/1.1 within.
+    pub(super) fn server(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();
+        let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}

@@ -1,0 +1,192 @@
+//! A caller's connection below HTTP: plain or TLS, and given up where the caller makes it wait.
+//!
+//! HTTP itself knows deadlines for the first head of a connection and for a connection without a request. Whoever sends a
+//! later head byte by byte, or reads no answer, is found here.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+use tokio_rustls::server::TlsStream;
+
+/// How long callers may make the gateway wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For the head of a connection's first request.
+    pub head: Duration,
+    /// For the next request on a connection.
+    pub keep_alive: Duration,
+    /// From the first byte of a request until anything was answered: longer than any request takes.
+    pub unanswered: Duration,
+    /// Until a caller who takes nothing of an answer takes some of it.
+    pub stalled: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(30),
+            unanswered: Duration::from_secs(180),
+            stalled: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What carries the bytes.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+macro_rules! either {
+    ($stream:expr, $io:ident => $call:expr) => {
+        match $stream {
+            Stream::Plain($io) => {
+                let $io = Pin::new($io);
+                $call
+            }
+            Stream::Tls($io) => {
+                let $io = Pin::new(&mut **$io);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), io => io.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self.get_mut(), io => io.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), io => io.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), io => io.poll_shutdown(cx))
+    }
+}
+
+/// A stream that ends with an error when its other end makes it wait for too long.
+pub(super) struct Watched<S> {
+    stream: S,
+    patience: Patience,
+    /// Something of a request has come, and nothing was answered.
+    unanswered: Alarm,
+    /// Nothing of an answer is taken.
+    stalled: Alarm,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, patience: Patience) -> Self {
+        Self { stream, patience, unanswered: Alarm::default(), stalled: Alarm::default() }
+    }
+}
+
+/// A deadline that may be set, and what wakes for it.
+#[derive(Default)]
+struct Alarm {
+    at: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    fn set(&mut self, within: Duration) {
+        self.at.get_or_insert_with(|| Instant::now() + within);
+    }
+
+    fn clear(&mut self) {
+        self.at = None;
+    }
+
+    /// Ready when the time is over; otherwise the task is woken then.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        // The same sleep must not be asked again.
+        self.sleep = None;
+        Poll::Ready(())
+    }
+}
+
+fn timed_out<T>(why: &'static str) -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            if buffer.filled().len() > before {
+                this.unanswered.set(this.patience.unanswered);
+            }
+            return read;
+        }
+        match this.unanswered.poll(cx) {
+            Poll::Ready(()) => timed_out("the caller's request did not come to its end"),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// Notes whether the other end took something.
+    fn judge<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled.clear();
+            return written;
+        }
+        self.stalled.set(self.patience.stalled);
+        match self.stalled.poll(cx) {
+            Poll::Ready(()) => timed_out("the caller takes nothing of its answer"),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            this.unanswered.clear();
+        }
+        this.judge(written, cx)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.judge(flushed, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.judge(shut, cx)
+    }
+}
