@@ -78,5 +78,5 @@ pub mod supervision;
 mod tertulia;
 
 pub use builder::Builder;
-pub use tertulia::{NotReady, StartError, Tertulia};
+pub use tertulia::{NotReady, StartError, SummaryPage, Tertulia};
 pub use tertulia_core as core;

@@ -4,13 +4,16 @@ mod brand;
 mod consumer;
 mod intake;
 mod requests;
+mod summaries;
 mod supervision;
+
+pub use summaries::SummaryPage;
 
 use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, Arbiter, ArbiterHandle};
 use tertulia_core::{
-    id::{ConnectionId, ConversationId, RingId},
+    id::{AccountId, ConnectionId, ConversationId, RingId},
     session::Phase,
     ums::{AgentState, ConversationRequest},
 };
@@ -156,6 +159,12 @@ impl Tertulia {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionId> {
         self.registry.ids()
+    }
+
+    /// The account that a connection is of.
+    #[must_use]
+    pub fn account(&self, connection: &ConnectionId) -> Option<AccountId> {
+        self.registry.get(connection).map(|member| member.origin.account)
     }
 
     /// How a connection is doing.

@@ -91,6 +91,7 @@ impl Connection {
         }
         if response.code.0 == TOO_MANY {
             self.throttle.refused(now, rand::random());
+            self.status.send_modify(|status| status.throttled += 1);
         }
         let waiter = response.request_id.as_ref().and_then(|id| self.requests.take(id));
         match waiter {

@@ -23,6 +23,8 @@ pub struct ConnectionStatus {
     pub restarts: u64,
     /// How often conversations of it were started again after a panic, all together.
     pub conversation_restarts: u64,
+    /// Requests that the platform refused because there were too many (429).
+    pub throttled: u64,
 }
 
 impl ConnectionStatus {
@@ -36,6 +38,7 @@ impl ConnectionStatus {
             conversations: 0,
             restarts: 0,
             conversation_restarts: 0,
+            throttled: 0,
         }
     }
 

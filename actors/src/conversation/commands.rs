@@ -257,6 +257,9 @@ impl Conversation {
         if !self.histories.are_current() {
             return if over { unknown() } else { Next::Wait };
         }
+        if first.command.shows_in(&self.model) {
+            return Next::Finish(Ok(Done::of(&first.key)));
+        }
         let limits = &self.upstream.settings.limits;
         match first.command.requests(&self.model, identity, &first.key, limits) {
             Ok(Plan::Request(planned)) => match &planned.repeat {

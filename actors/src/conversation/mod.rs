@@ -19,6 +19,7 @@ mod outbox;
 mod poison;
 mod restore;
 mod snapshot;
+mod summary;
 mod upstream;
 
 pub use actor::Conversation;
@@ -39,4 +40,5 @@ pub(crate) use messages::{
 pub(crate) use poison::LetterOfCommand;
 pub(crate) use restore::{Remembered, remembered};
 pub(crate) use snapshot::Snapshot;
+pub use summary::{ConversationFilter, ConversationSummary};
 pub(crate) use upstream::{ConversationSettings, Upstream};

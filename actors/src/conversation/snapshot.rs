@@ -67,6 +67,10 @@ impl Snapshot {
         ids.filter(|id| !id.is_main_of(self.id())).collect()
     }
 
+    pub(crate) fn conversation(&self) -> &Model {
+        &self.conversation
+    }
+
     pub(crate) fn consumer(&self) -> Option<&ExternalConsumerId> {
         self.consumer.as_ref()
     }

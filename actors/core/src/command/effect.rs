@@ -1,9 +1,9 @@
 //! Whether a state shows that a request was carried out, so that it is not repeated.
 
-use super::PlannedRequest;
+use super::{Command, PlannedRequest};
 use crate::{
-    conversation::Conversation,
-    id::DialogId,
+    conversation::{Conversation, Dialog, Participant},
+    id::{AgentId, DialogId},
     note,
     ums::{ConversationUpdate, FieldChange, ParticipantChangeKind, Request, TtrType},
 };
@@ -23,6 +23,36 @@ impl PlannedRequest {
         }
         conversation_field.last().is_none_or(|change| shows(conversation, change))
     }
+}
+
+impl Command {
+    /// Whether `conversation` shows the effect of a command whose request is not known any more, because an earlier life
+    /// of the process sent it, if anybody did. Planned anew it would be refused, or undo what followed: a conversation
+    /// that came to its skill may have another agent by now, who is not to be removed.
+    #[must_use]
+    pub fn shows_in(&self, conversation: &Conversation) -> bool {
+        match self {
+            Self::Close => !conversation.is_open() || !conversation.main_dialog().is_some_and(Dialog::is_open),
+            Self::CloseAtOnce => !conversation.is_open(),
+            Self::CloseDialog { dialog, .. } => conversation.dialog(dialog).is_some_and(|dialog| !dialog.is_open()),
+            Self::Transfer { agent: None, skill: None } => false,
+            Self::Transfer { agent, skill } => {
+                let is_with = |agent: &AgentId| {
+                    let assigned = conversation.main_dialog().and_then(Dialog::assigned_agent);
+                    assigned.is_some_and(|assigned| is_agent(assigned, agent))
+                };
+                agent.as_ref().is_none_or(is_with)
+                    && skill.as_ref().is_none_or(|skill| conversation.skill_id() == Some(skill))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether it is the agent, who may be named by the user alone (TR-5).
+fn is_agent(participant: &Participant, agent: &AgentId) -> bool {
+    let user = participant.agent_id.as_ref().and_then(|id| id.as_str().rsplit_once('.'));
+    participant.is(agent.as_str()) || user.is_some_and(|(_, user)| *agent == *user)
 }
 
 fn shows(conversation: &Conversation, change: &FieldChange) -> bool {

@@ -115,6 +115,12 @@ impl Conversation {
         }
     }
 
+    /// As whose it is seen.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// All dialogs known, in no order to rely on.
     #[must_use]
     pub fn dialogs(&self) -> &[Dialog] {

@@ -109,3 +109,20 @@ fn what_a_state_cannot_show_is_never_done() {
     assert!(!shows(Scene::open(), &raw, &agent(), Scene::closed()));
     assert!(!shows(Scene::open(), &csat, &consumer(), Scene::closed()));
 }
+
+/// Promise 4 over the end of a process: the request is not known any more, and what followed it is not undone.
+#[test]
+fn what_an_earlier_life_did_shows_in_the_conversation_alone() {
+    let queued = |skill: &str| Scene::open().member("skillId", json!(skill));
+    for (command, before, after) in [
+        (Command::Close, Scene::open(), Scene::survey()),
+        (Command::CloseAtOnce, Scene::open(), Scene::closed()),
+        (transfer(None, Some("502")), queued("501"), queued("502").with("ASSIGNED_AGENT", BEN)),
+        (transfer(Some(BEN.0), None), Scene::open(), Scene::open().suggested(BEN)),
+        (transfer(Some(BEN.0), Some("502")), queued("501").suggested(BEN), queued("502").suggested(BEN)),
+    ] {
+        assert!(!command.shows_in(&before.conversation()), "{command:?} before");
+        assert!(command.shows_in(&after.conversation()), "{command:?} after");
+    }
+    assert!(!transfer(None, None).shows_in(&Scene::open().conversation()), "TR-3: it asks for nothing");
+}
