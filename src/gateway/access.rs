@@ -9,7 +9,7 @@ use actix_web::{
     http::{
         Method, StatusCode,
         header::{self, HeaderMap},
-        uri::Authority,
+        uri::{Authority, Uri},
     },
     middleware::Next,
     web::Data,
@@ -103,11 +103,19 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A page in a browser on this machine can reach the loopback address by a name of its own (DNS rebinding); the `Host`
-/// that it sends then tells.
+/// A page in a browser on this machine can reach the loopback address: by a name of its own (DNS rebinding), which the
+/// `Host` that it sends then tells, or as any other site, which its `Origin` tells.
 fn from_this_machine(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(host) = headers.get(header::HOST) else { return Ok(()) };
     let authority: Option<Authority> = host.to_str().ok().and_then(|host| host.parse().ok());
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let site = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+        let is_own = site.is_some_and(|site| site.authority().is_some() && site.authority() == authority.as_ref());
+        if !is_own {
+            let detail = "without tokens the gateway answers no pages of other sites";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail));
+        }
+    }
     let is_here = authority.is_some_and(|authority| {
         let name = authority.host().trim_matches(['[', ']']);
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

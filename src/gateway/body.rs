@@ -18,16 +18,28 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// A body that was read.
 pub(super) struct Body<T> {
     pub(super) value: T,
-    /// Tells one body from another.
+    /// Tells what is asked by one body from what is asked by another, or of another resource.
     pub(super) digest: Digest,
 }
 
-/// The SHA-256 of a body, in hexadecimal.
+/// A body that need not be there, where its default says all.
+pub(super) struct BodyOrNone<T> {
+    pub(super) value: T,
+    pub(super) digest: Digest,
+}
+
+/// A SHA-256 in hexadecimal.
 pub(super) struct Digest(String);
 
 impl Digest {
-    fn of(body: &[u8]) -> Self {
-        Self(Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect())
+    /// That of `parts` asked of `resource`, each with its length, so that no two are told apart wrongly.
+    pub(super) fn of<'p>(resource: &'p str, parts: impl IntoIterator<Item = &'p [u8]>) -> Self {
+        let mut hash = Sha256::new();
+        for part in [resource.as_bytes()].into_iter().chain(parts) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -40,20 +52,50 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
-        let payload = web::Payload::from_request(request, payload).into_inner();
+        let (request, payload) = (request.clone(), web::Payload::from_request(request, payload).into_inner());
         Box::pin(async move {
             // Also keeps pages of other origins from posting without being asked for permission first.
-            if !is_json {
-                let detail = "the body must be application/json";
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
+            if !is_json(&request) {
+                return Err(no_json());
             }
-            let payload = payload.map_err(|error| Problem::bad_request(error.to_string()))?;
-            let bytes = read(payload, MAX_BYTES).await?;
-            let value = serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(error.to_string()))?;
-            Ok(Self { value, digest: Digest::of(&bytes) })
+            let bytes = read(payload.map_err(|error| Problem::bad_request(error.to_string()))?, MAX_BYTES).await?;
+            Ok(Self { value: parsed(&bytes)?, digest: digest(&request, &bytes) })
         })
     }
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for BodyOrNone<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), web::Payload::from_request(request, payload).into_inner());
+        Box::pin(async move {
+            let bytes = read(payload.map_err(|error| Problem::bad_request(error.to_string()))?, MAX_BYTES).await?;
+            let value = match bytes.is_empty() {
+                true => T::default(),
+                false if is_json(&request) => parsed(&bytes)?,
+                false => return Err(no_json()),
+            };
+            Ok(Self { value, digest: digest(&request, &bytes) })
+        })
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    request.content_type().eq_ignore_ascii_case("application/json")
+}
+
+fn no_json() -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "the body must be application/json")
+}
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(error.to_string()))
+}
+
+fn digest(request: &HttpRequest, bytes: &[u8]) -> Digest {
+    Digest::of(&request.match_pattern().unwrap_or_default(), [bytes])
 }
 
 /// Reads a whole body of at most `max` bytes.

@@ -62,11 +62,12 @@ impl Problem {
     }
 }
 
-/// 422 where it is the request that the platform does not take, 429 where it wants a pause, 502 for its own trouble.
+/// 422 where it is the request that the platform does not take, which it may also say under a success code (ER-3), 429
+/// where it wants a pause, 502 for its own trouble.
 fn refused_by_platform(error: &AnswerError) -> StatusCode {
     match error {
         AnswerError::Refused { code: 429, .. } => StatusCode::TOO_MANY_REQUESTS,
-        AnswerError::Refused { code: 400..=499, .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        AnswerError::Refused { code: ..500, .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AnswerError::Refused { .. } | AnswerError::Unexpected(_) => StatusCode::BAD_GATEWAY,
     }
 }

@@ -17,7 +17,6 @@ mod idempotency;
 mod intake;
 mod keyed;
 mod limits;
-mod messages;
 mod metrics;
 mod openapi;
 mod page;
@@ -209,7 +208,6 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .wrap(from_fn(access::require))
             .configure(connections::routes)
             .configure(conversations::routes)
-            .configure(messages::routes)
             .configure(rings::routes)
             .configure(supervision::routes)
             .configure(dead_letters::routes)

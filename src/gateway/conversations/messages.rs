@@ -1,30 +1,17 @@
 //! `/v1/conversations/{id}/messages`: says something in a conversation (CV-F6, CV-F7, CV-F8).
 
-use std::time::Duration;
-
-use actix_web::{
-    HttpRequest, post,
-    web::{Data, Json, Path, Query},
-};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use actix_web::{post, web::Json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tertulia_actors::core::{
     command::{Command, SendRichText, SendText},
-    id::{ConversationId, DialogId},
+    id::DialogId,
 };
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
-    body::Body,
-    conversations::{Through, find_to_act},
-    idempotency,
-    problem::Problem,
-    state::State,
-};
-
-/// How long a message may take, waiting for a reconnect included: less than what callers usually wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(25);
+use super::acting::Acting;
+use crate::gateway::{body::Body, problem::Problem};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(send);
@@ -57,24 +44,22 @@ impl Message {
     }
 }
 
+/// Where it was published.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Published {
+    /// Its place in the dialog, where the platform tells.
+    sequence: Option<u64>,
+}
+
 /// Says something: text, or structured content.
 #[utoipa::path(
     tag = "conversations",
-    params(("conversation" = String, Path), Through, idempotency::Key),
+    params(Acting),
     request_body = Message,
-    responses((status = 200, description = "It was published", body = Object))
+    responses((status = 200, description = "It was published", body = Published))
 )]
 #[post("/conversations/{conversation}/messages")]
-async fn send(
-    state: Data<State>,
-    request: HttpRequest,
-    id: Path<ConversationId>,
-    through: Query<Through>,
-    body: Body<Message>,
-) -> Result<Json<Value>, Problem> {
-    let key = idempotency::key(request.headers())?;
-    let command = body.value.into_command()?;
-    let handle = find_to_act(&state, &id, through.into_inner())?;
-    let done = idempotency::once(&handle, key, &body.digest, command, PATIENCE).await?;
-    Ok(Json(json!({ "sequence": done.sequence })))
+async fn send(acting: Acting, body: Body<Message>) -> Result<Json<Published>, Problem> {
+    let done = acting.perform(&body.digest, body.value.into_command()?).await?;
+    Ok(Json(Published { sequence: done.sequence }))
 }

@@ -1,0 +1,70 @@
+//! Which conversation a path means, and by which connection.
+
+use actix_web::http::{StatusCode, header};
+use serde::Deserialize;
+use tertulia_actors::{
+    connection::ConnectionStatus,
+    conversation::ConversationHandle,
+    core::{
+        id::{ConnectionId, ConversationId},
+        session::Phase,
+    },
+};
+use utoipa::IntoParams;
+
+use crate::gateway::{connections, problem::Problem, state::State};
+
+/// By which connection; any where it is not told.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::gateway) struct Through {
+    /// By which connection. It must be told where several see the conversation and it matters who acts.
+    #[param(value_type = Option<String>)]
+    pub(in crate::gateway) connection: Option<ConnectionId>,
+}
+
+/// The conversation as each connection sees it; as the one asked for does, if one is.
+pub(super) fn find_all(
+    state: &State,
+    id: &ConversationId,
+    through: Through,
+) -> Result<Vec<ConversationHandle>, Problem> {
+    let candidates = connections::candidates(state, through.connection)?;
+    Ok(candidates.iter().filter_map(|connection| state.tertulia.conversation(connection, id)).collect())
+}
+
+/// The conversation that somebody wants to know of: whichever connection sees it, it is the same one.
+pub(super) fn find_to_look(
+    state: &State,
+    id: &ConversationId,
+    through: Through,
+) -> Result<ConversationHandle, Problem> {
+    find_all(state, id, through)?.into_iter().next().ok_or_else(|| not_found(state, id))
+}
+
+/// The conversation that a command is for. It matters who acts: where several connections could, one must be named.
+pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) -> Result<ConversationHandle, Problem> {
+    let mut found = find_all(state, id, through)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(handle), true) => Ok(handle),
+        (Some(handle), false) => {
+            let names = found.iter().chain([&handle]).map(|handle| handle.connection().to_string());
+            let detail = "several connections see the conversation: name the one to act by with ?connection=";
+            let problem = Problem::new(StatusCode::CONFLICT, "ambiguous-connection", detail);
+            Err(problem.with("connections", names.collect::<Vec<_>>()))
+        }
+        (None, _) => Err(not_found(state, id)),
+    }
+}
+
+/// Why a conversation is not there: for whoever asks while an earlier life's conversations are being taken up, it may be
+/// there soon.
+pub(super) fn not_found(state: &State, id: &ConversationId) -> Problem {
+    let is_beginning = |status: ConnectionStatus| status.state == Phase::Idle;
+    if state.tertulia.connections().iter().filter_map(|id| state.tertulia.status(id)).any(is_beginning) {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are being started");
+        return problem.header(header::RETRY_AFTER, "1");
+    }
+    Problem::new(StatusCode::NOT_FOUND, "unknown-conversation", format!("there is no conversation {id} in memory"))
+}

@@ -1,0 +1,30 @@
+//! `/v1/conversations`: what is known of conversations, and what can be done in them.
+
+mod acting;
+mod closing;
+mod find;
+mod list;
+mod messages;
+mod note;
+mod one;
+mod participation;
+mod receipts;
+mod response_time;
+mod satisfaction;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) use find::Through;
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .configure(list::routes)
+        .configure(one::routes)
+        .configure(messages::routes)
+        .configure(participation::routes)
+        .configure(closing::routes)
+        .configure(response_time::routes)
+        .configure(satisfaction::routes)
+        .configure(note::routes)
+        .configure(receipts::routes);
+}

@@ -1,0 +1,87 @@
+//! An agent's note among the others (CV-F9).
+
+use actix_web::{post, web::Json};
+use serde::{Deserialize, Serialize};
+use tertulia_actors::core::{
+    command::{Command, SetAgentNote},
+    id::{AgentId, CommandKey},
+    note::WrittenNote,
+    time::Timestamp,
+};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::acting::Acting;
+use crate::gateway::{body::Body, problem::Problem};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(note);
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Note {
+    note_content: String,
+    /// Whose note it is; the connection's agent's where it is not told.
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<AgentId>,
+    /// The agent's name as shown to others; that of the connection's agent where it is not told.
+    name: Option<String>,
+    /// The note to replace; a new one where it is not told.
+    note_id: Option<String>,
+    /// Whether a machine wrote it.
+    #[serde(default)]
+    is_auto_summary: bool,
+    /// Whether it may be cut to fit.
+    #[schema(default = true)]
+    truncate_enabled: Option<bool>,
+}
+
+impl Note {
+    /// The command, asked for at `time`.
+    fn into_command(self, time: Timestamp) -> Command {
+        let Self { note_content, agent_id, name, note_id, is_auto_summary, truncate_enabled } = self;
+        let truncate_enabled = truncate_enabled.unwrap_or(true);
+        Command::SetAgentNote(SetAgentNote {
+            note_content,
+            time,
+            agent_id,
+            name,
+            note_id,
+            is_auto_summary,
+            truncate_enabled,
+        })
+    }
+}
+
+/// What was written.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    #[schema(value_type = String)]
+    key: CommandKey,
+    /// By which the note can be replaced.
+    note_id: Option<String>,
+    /// Whether it had to be cut.
+    truncated: bool,
+    /// What was left of it, if it was cut.
+    truncated_text: Option<String>,
+}
+
+/// Writes an agent's note; the others' stay as they are.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Note,
+    responses((status = 200, description = "It is written, as much of it as there was room for", body = Written))
+)]
+#[post("/conversations/{conversation}/note")]
+async fn note(acting: Acting, body: Body<Note>) -> Result<Json<Written>, Problem> {
+    let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+    let done = acting.perform(&body.digest, body.value.into_command(now)).await?;
+    let (note_id, cut) = match done.note {
+        Some(WrittenNote { note_id, content, truncated, .. }) => (Some(note_id), truncated.then_some(content)),
+        None => (None, None),
+    };
+    Ok(Json(Written { key: done.key, note_id, truncated: cut.is_some(), truncated_text: cut }))
+}

@@ -1,0 +1,45 @@
+//! `GET /v1/conversations/{id}`: everything that is known of a conversation.
+
+use actix_web::{
+    get,
+    web::{Data, Json, Path, Query},
+};
+use serde_json::{Map, Value};
+use tertulia_actors::{conversation::ConversationHandle, core::id::ConversationId};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    acting::Named,
+    find::{Through, find_to_look},
+};
+use crate::gateway::{problem::Problem, state::State};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(one);
+}
+
+/// All members of a conversation under the class page's names, with its stage, skill, dialogs and participants.
+#[utoipa::path(
+    tag = "conversations",
+    params(Named, Through),
+    responses((status = 200, description = "The conversation", body = Object))
+)]
+#[get("/conversations/{conversation}")]
+async fn one(
+    state: Data<State>,
+    id: Path<ConversationId>,
+    through: Query<Through>,
+) -> Result<Json<Map<String, Value>>, Problem> {
+    let handle = find_to_look(&state, &id, through.into_inner())?;
+    Ok(Json(members(&handle).await?))
+}
+
+/// All members, and by which connection they are known.
+pub(super) async fn members(handle: &ConversationHandle) -> Result<Map<String, Value>, Problem> {
+    let mut members = match handle.members().await? {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    members.insert("connection".to_owned(), handle.connection().as_str().into());
+    Ok(members)
+}

@@ -1,0 +1,112 @@
+//! Who takes part in a conversation, and whose it is: join, leave, transfer, the consumer's takeover (CV-F1, CV-F3,
+//! CV-F14).
+
+use actix_web::{post, web::Json};
+use serde::Deserialize;
+use tertulia_actors::core::{
+    command::Command,
+    id::{AgentId, DialogId, SkillId, UserId},
+    ums::ParticipantRole,
+};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::acting::{Acted, Acting};
+use crate::gateway::{
+    body::{Body, BodyOrNone},
+    problem::Problem,
+};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(join).service(leave).service(transfer).service(consumer_takeover);
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Join {
+    /// As what, such as `AGENT`, `MANAGER` or `READER`.
+    #[schema(value_type = String, example = "MANAGER")]
+    role: ParticipantRole,
+    /// In which dialog; in the open one where it is not told.
+    #[schema(value_type = Option<String>)]
+    dialog: Option<DialogId>,
+}
+
+/// The connection's agent takes part.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Join,
+    responses((status = 200, description = "The agent takes part", body = Acted))
+)]
+#[post("/conversations/{conversation}/join")]
+async fn join(acting: Acting, body: Body<Join>) -> Result<Json<Acted>, Problem> {
+    let Join { role, dialog } = body.value;
+    acting.act(&body.digest, Command::Join { role, dialog }).await
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Leave {
+    /// Which dialog; the open one where it is not told.
+    #[schema(value_type = Option<String>)]
+    dialog: Option<DialogId>,
+}
+
+/// The connection's agent takes part no more, in whatever role.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body(content = Option<Leave>),
+    responses((status = 200, description = "The agent takes part no more", body = Acted))
+)]
+#[post("/conversations/{conversation}/leave")]
+async fn leave(acting: Acting, body: BodyOrNone<Leave>) -> Result<Json<Acted>, Problem> {
+    let Leave { dialog } = body.value;
+    acting.act(&body.digest, Command::Leave { dialog }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Transfer {
+    /// To whom, as `account.user` or as the bare user.
+    #[schema(value_type = Option<String>, example = "12345678.bot2")]
+    agent_id: Option<AgentId>,
+    /// To which skill.
+    #[schema(value_type = Option<String>)]
+    skill_id: Option<SkillId>,
+}
+
+/// Moves the conversation to an agent, a skill or both, away from whom it is assigned to. Neither is nothing to do.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Transfer,
+    responses((status = 200, description = "It is on its way", body = Acted))
+)]
+#[post("/conversations/{conversation}/transfer")]
+async fn transfer(acting: Acting, body: Body<Transfer>) -> Result<Json<Acted>, Problem> {
+    let Transfer { agent_id: agent, skill_id: skill } = body.value;
+    acting.act(&body.digest, Command::Transfer { agent, skill }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Takeover {
+    /// The new identity of the consumer.
+    #[schema(value_type = String)]
+    new_consumer_user_id: UserId,
+}
+
+/// Gives the conversation to another identity of its consumer, as a step-up needs it.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Takeover,
+    responses((status = 200, description = "It is the new identity's", body = Acted))
+)]
+#[post("/conversations/{conversation}/consumer-takeover")]
+async fn consumer_takeover(acting: Acting, body: Body<Takeover>) -> Result<Json<Acted>, Problem> {
+    let Takeover { new_consumer_user_id: new_consumer } = body.value;
+    acting.act(&body.digest, Command::ConsumerTakeover { new_consumer }).await
+}

@@ -1,0 +1,86 @@
+//! Receipts of messages, and what this side is doing.
+
+use actix_web::{post, web::Json};
+use serde::Deserialize;
+use serde_json::Value;
+use tertulia_actors::core::{
+    command::Command,
+    id::DialogId,
+    ums::{ChatState, DeliveryStatus},
+};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::acting::{Acted, Acting};
+use crate::gateway::{body::Body, problem::Problem};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(read).service(accept).service(chat_state);
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Receipt {
+    /// Which messages; none is nothing to do.
+    sequences: Vec<u64>,
+    /// In which dialog; in the open one where it is not told, or in MAIN where none is open.
+    #[schema(value_type = Option<String>)]
+    dialog: Option<DialogId>,
+    #[serde(default)]
+    metadata: Vec<Value>,
+}
+
+impl Receipt {
+    fn into_command(self, status: DeliveryStatus) -> Command {
+        let Self { sequences, dialog, metadata } = self;
+        Command::AcceptStatus { dialog, status, sequences, metadata }
+    }
+}
+
+/// Tells that messages were shown.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Receipt,
+    responses((status = 200, description = "It was told", body = Acted))
+)]
+#[post("/conversations/{conversation}/read")]
+async fn read(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Problem> {
+    acting.act(&body.digest, body.value.into_command(DeliveryStatus::Read)).await
+}
+
+/// Tells that messages arrived.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Receipt,
+    responses((status = 200, description = "It was told", body = Acted))
+)]
+#[post("/conversations/{conversation}/accept")]
+async fn accept(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Problem> {
+    acting.act(&body.digest, body.value.into_command(DeliveryStatus::Accept)).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Doing {
+    /// `COMPOSING` while somebody types, `PAUSE`, `ACTIVE`, `INACTIVE`, `GONE` or `BACKGROUND`.
+    #[schema(value_type = String, example = "COMPOSING")]
+    chat_state: ChatState,
+    /// In which dialog; in the open one where it is not told.
+    #[schema(value_type = Option<String>)]
+    dialog: Option<DialogId>,
+}
+
+/// Tells what this side is doing.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Doing,
+    responses((status = 200, description = "It was told", body = Acted))
+)]
+#[post("/conversations/{conversation}/chat-state")]
+async fn chat_state(acting: Acting, body: Body<Doing>) -> Result<Json<Acted>, Problem> {
+    let Doing { chat_state, dialog } = body.value;
+    acting.act(&body.digest, Command::ChatState { dialog, chat_state }).await
+}

@@ -1,0 +1,58 @@
+//! Until when an answer is wanted (CV-F11, CV-F13).
+
+use actix_web::{post, web::Json};
+use serde::Deserialize;
+use tertulia_actors::core::{command::Command, time::Timestamp, ums::TtrType};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::acting::{Acted, Acting};
+use crate::gateway::{body::Body, problem::Problem};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(ttr).service(manual_ettr);
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Ttr {
+    /// `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
+    #[schema(value_type = String, example = "URGENT")]
+    ttr_type: TtrType,
+    /// In seconds; counts for `CUSTOM` only.
+    #[serde(default)]
+    value: u64,
+}
+
+/// Sets how soon an answer is wanted.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Ttr,
+    responses((status = 200, description = "It is set", body = Acted))
+)]
+#[post("/conversations/{conversation}/ttr")]
+async fn ttr(acting: Acting, body: Body<Ttr>) -> Result<Json<Acted>, Problem> {
+    let Ttr { ttr_type, value } = body.value;
+    acting.act(&body.digest, Command::SetTtr { ttr_type, value }).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ManualEttr {
+    /// The deadline, in milliseconds since the epoch.
+    #[schema(value_type = i64, example = 1_790_000_000_000_i64)]
+    time: Timestamp,
+}
+
+/// Sets the deadline of the answer.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = ManualEttr,
+    responses((status = 200, description = "It is set", body = Acted))
+)]
+#[post("/conversations/{conversation}/manual-ettr")]
+async fn manual_ettr(acting: Acting, body: Body<ManualEttr>) -> Result<Json<Acted>, Problem> {
+    acting.act(&body.digest, Command::SetManualEttr { time: body.value.time }).await
+}

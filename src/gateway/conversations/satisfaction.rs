@@ -1,0 +1,56 @@
+//! The consumer's satisfaction (CV-F10).
+
+use actix_web::{post, web::Json};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use tertulia_actors::core::{command::Command, ums::CsatStatus};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::acting::{Acted, Acting};
+use crate::gateway::{body::Body, problem::Problem};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(csat);
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Satisfaction {
+    /// From 0 to 5. The class page has it as a string, which is taken too.
+    #[schema(value_type = u8, maximum = 5)]
+    #[serde(deserialize_with = "rate")]
+    csat_rate: u8,
+    /// Whether the matter was resolved.
+    csat_resolution_confirmation: Option<bool>,
+    /// How far the survey was answered: `FILLED`, `PARTIALLY_FILLED`, `SKIPPED` or `EMPTY`.
+    #[schema(value_type = Option<String>, default = "FILLED")]
+    csat_status: Option<CsatStatus>,
+}
+
+/// Gives the satisfaction of the connection's consumer.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body = Satisfaction,
+    responses((status = 200, description = "It is given", body = Acted))
+)]
+#[post("/conversations/{conversation}/csat")]
+async fn csat(acting: Acting, body: Body<Satisfaction>) -> Result<Json<Acted>, Problem> {
+    let Satisfaction { csat_rate: rate, csat_resolution_confirmation: resolved, csat_status } = body.value;
+    let status = csat_status.unwrap_or(CsatStatus::Filled);
+    acting.act(&body.digest, Command::SetCsat { rate, resolved, status }).await
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Rate {
+        Number(u8),
+        Text(String),
+    }
+
+    match Rate::deserialize(deserializer).map_err(|_| D::Error::custom("csatRate is a number from 0 to 5"))? {
+        Rate::Number(rate) => Ok(rate),
+        Rate::Text(text) => text.parse().map_err(|_| D::Error::custom("csatRate is a number from 0 to 5")),
+    }
+}
