@@ -1,0 +1,51 @@
+//! The HTTP interface as callers meet it (interfaces §3), in front of real actors and a platform stand-in. One file for
+//! each resource.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod access;
+mod connections;
+mod conversations;
+mod events;
+mod idempotency;
+mod intake;
+mod messages;
+mod problems;
+#[path = "../running/mod.rs"]
+mod running;
+mod service;
+
+use serde_json::Value;
+
+/// A monitor that sees every conversation of the account and takes none.
+pub(crate) const MONITOR: &str = r#"
+[[connections]]
+id = "monitor"
+account = "12345678"
+role = "brand"
+login = { username = "bot2", password = { env = "PASSWORD" } }
+subscribe = { agents = "all" }
+"#;
+pub(crate) const WRONG: &str = r#"
+[[connections]]
+id = "wrong"
+account = "12345678"
+role = "brand"
+login = { username = "bot3", password = { env = "WRONG" } }
+"#;
+pub(crate) const TOKENS: &str = r#"
+[gateway]
+listen = "127.0.0.1:0"
+tokens = [
+    { name = "looker", token = { env = "READ_TOKEN" }, scope = "read" },
+    { name = "ops", token = { env = "WRITE_TOKEN" }, scope = "write" },
+]
+"#;
+
+pub(crate) fn messages(conversation: &str) -> String {
+    format!("/v1/conversations/{conversation}/messages")
+}
+
+pub(crate) fn ids(answer: &Value, member: &str) -> Vec<String> {
+    answer["items"].as_array().unwrap().iter().map(|item| item[member].as_str().unwrap().to_owned()).collect()
+}
