@@ -45,3 +45,15 @@ async fn without_tokens_a_page_that_reaches_loopback_by_a_name_of_its_own_is_ref
         assert_eq!(answer.status, 200, "{host}");
     }
 }
+
+#[actix_rt::test]
+async fn without_tokens_pages_of_other_sites_are_refused() {
+    let running = Running::bot().await;
+    let own = format!("http://{}", running.address());
+    for (origin, expected) in
+        [("https://evil.example", 403), ("null", 403), ("http://127.0.0.1:1", 403), ("", 403), (&own, 200)]
+    {
+        let answer = running.request(Method::GET, "/v1/connections", &[("origin", origin)], None).await;
+        assert_eq!(answer.status, expected, "{origin}");
+    }
+}

@@ -1,7 +1,6 @@
 //! `/v1/intake/{connection}`.
 
 use awc::http::Method;
-use serde_json::json;
 
 use crate::running::Running;
 

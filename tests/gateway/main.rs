@@ -4,15 +4,21 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod access;
+mod closing;
 mod connections;
 mod conversations;
 mod events;
 mod idempotency;
 mod intake;
 mod messages;
+mod notes;
+mod participation;
 mod problems;
+mod receipts;
+mod response_time;
 #[path = "../running/mod.rs"]
 mod running;
+mod satisfaction;
 mod service;
 
 use serde_json::Value;
@@ -42,8 +48,21 @@ tokens = [
 ]
 "#;
 
+/// One consumer, beside the bot.
+pub(crate) const ANN: &str = r#"
+[[connections]]
+id = "ann"
+account = "12345678"
+role = "consumer"
+"#;
+
+/// A row of a conversation.
+pub(crate) fn row(conversation: &str, name: &str) -> String {
+    format!("/v1/conversations/{conversation}/{name}")
+}
+
 pub(crate) fn messages(conversation: &str) -> String {
-    format!("/v1/conversations/{conversation}/messages")
+    row(conversation, "messages")
 }
 
 pub(crate) fn ids(answer: &Value, member: &str) -> Vec<String> {

@@ -6,11 +6,11 @@ use std::{fs, net::SocketAddr, time::Duration};
 
 use actix_web::web::Bytes;
 use awc::{
-    Client,
+    Client, ClientResponse,
     error::PayloadError,
     http::{Method, header::HeaderMap},
 };
-use futures_util::{StreamExt as _, stream::LocalBoxStream};
+use futures_util::{Stream, StreamExt as _, stream::LocalBoxStream};
 use serde_json::Value;
 use tempfile::TempDir;
 use tertulia::{
@@ -76,7 +76,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts what `sections` describe; connections need not be ready yet.
     pub(crate) fn start(sections: &str) -> Self {
-        let emulator = emulator();
+        Self::on(EmulatorConfig::default(), sections)
+    }
+
+    /// The same on a platform as `config` says.
+    pub(crate) fn on(config: EmulatorConfig, sections: &str) -> Self {
+        let emulator = Emulator::start(config).unwrap();
         let (files, file) = configuration(&emulator, sections);
         Self::begin(emulator, files, &file)
     }
@@ -123,6 +128,36 @@ impl Running {
         self.emulator.say(&id, "hello").unwrap();
         self.heard("message", &id).await;
         id
+    }
+
+    /// A consumer connection `ann`, which must be configured and ready, opens a conversation that the bot takes.
+    pub(crate) async fn conversation_of_ann(&mut self) -> String {
+        let opened = self.service.tertulia().create_conversation(&"ann".into(), Default::default()).await.unwrap();
+        let id = opened.id().to_string();
+        self.heard_by("bots-1", "conversation", &id).await;
+        id
+    }
+
+    /// The members of a conversation, once everything has arrived at the bot that the platform sent before.
+    pub(crate) async fn settled(&mut self, conversation: &str) -> Value {
+        let path = format!("/v1/conversations/{conversation}");
+        let composing = serde_json::json!({ "chatState": "COMPOSING" });
+        let told = self.post(&format!("{path}/chat-state?connection=bots-1"), &composing).await;
+        assert_eq!(told.status, 200, "{}", told.text);
+        self.heard_by("bots-1", "chat-state", conversation).await;
+        self.get(&format!("{path}?connection=bots-1")).await.json
+    }
+
+    /// Waits for an event of a conversation, as one connection tells of it.
+    pub(crate) async fn heard_by(&mut self, connection: &str, name: &str, conversation: &str) -> Value {
+        let wanted = Some(ConversationId::from(conversation));
+        loop {
+            let event = timeout(PATIENCE, self.events.next()).await.unwrap().unwrap().unwrap();
+            let is_it = event.data.name() == name && event.conversation == wanted;
+            if is_it && event.origin.connection == ConnectionId::from(connection) {
+                return serde_json::to_value(&event.data).unwrap();
+            }
+        }
     }
 
     /// Waits for an event of a conversation.
@@ -174,19 +209,17 @@ impl Running {
         for header in headers {
             request = request.insert_header(*header);
         }
-        let mut response = match body {
+        let response = match body {
             Some(body) => request.content_type("application/json").send_body(body).await.unwrap(),
             None => request.send().await.unwrap(),
         };
-        let header = |name: &str| {
-            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
-        };
-        let headers = response.headers().clone();
-        let (content_type, authenticate, allow) = (header("content-type"), header("www-authenticate"), header("allow"));
-        let body = response.body().limit(4 * 1024 * 1024).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status: response.status().as_u16(), headers, content_type, authenticate, allow, text, json }
+        Answer::read(response).await
+    }
+
+    /// Posts any bytes.
+    pub(crate) async fn send_raw(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
+        let request = client().post(format!("http://{}{path}", self.address())).content_type(content_type);
+        Answer::read(request.send_body(body.to_vec()).await.unwrap()).await
     }
 
     /// Follows the event stream at `path`.
@@ -234,6 +267,18 @@ impl Answer {
     /// A header; empty where it is not there.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    async fn read(mut response: ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin>) -> Self {
+        let header = |name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+        };
+        let headers = response.headers().clone();
+        let (content_type, authenticate, allow) = (header("content-type"), header("www-authenticate"), header("allow"));
+        let body = response.body().limit(4 * 1024 * 1024).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: response.status().as_u16(), headers, content_type, authenticate, allow, text, json }
     }
 
     /// The status and code of a problem, and that it has the form of one.
