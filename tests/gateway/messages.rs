@@ -1,10 +1,10 @@
 //! `/v1/conversations/{id}/messages`.
 
 use awc::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    MONITOR, messages,
+    ANN, MONITOR, messages,
     running::{BOT, Running},
 };
 
@@ -82,4 +82,59 @@ async fn where_several_connections_could_act_one_must_be_named() {
     assert_eq!(answer.json["connections"].as_array().unwrap().len(), 2);
     let answer = running.post(&format!("{}?connection=bots-1", messages(&id)), &text).await;
     assert_eq!(answer.json, json!({ "sequence": 0 }));
+}
+
+fn texts(answer: &Value) -> Vec<&str> {
+    answer["items"].as_array().unwrap().iter().map(|item| item["body"].as_str().unwrap()).collect()
+}
+
+/// CV-F5: both bounds are inclusive, and a message is as its event tells it.
+#[actix_rt::test]
+async fn the_history_is_read_within_inclusive_bounds() {
+    let mut running = Running::bot().await;
+    let id = running.conversation().await;
+    let path = messages(&id);
+    for text in ["1", "2", "3"] {
+        assert_eq!(running.post(&path, &json!({ "text": text })).await.status, 200);
+    }
+    for (query, expected) in [
+        ("", vec!["hello", "1", "2", "3"]),
+        ("?sequenceMin=0&sequenceMax=1", vec!["hello", "1"]),
+        ("?sequenceMin=2", vec!["2", "3"]),
+        ("?sequenceMin=1&maxQuantity=2", vec!["1", "2"]),
+        (&format!("?dialog={id}&sequenceMin=3"), vec!["3"]),
+        ("?sequenceMin=18446744073709551615", vec![]),
+    ] {
+        let answer = running.get(&format!("{path}{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(texts(&answer.json), expected, "{query}");
+    }
+    let first = &running.get(&path).await.json["items"][0];
+    assert_eq!((&first["sequence"], &first["role"]), (&json!(0), &json!("CONSUMER")));
+    assert_eq!((&first["dialogId"], &first["contentType"]), (&json!(id), &json!("text/plain")));
+
+    for (query, expected) in [
+        ("?sequenceMin=2&sequenceMax=1", (422, "bad-range")),
+        ("?maxQuantity=0", (422, "bad-range")),
+        ("?dialog=none", (404, "unknown-dialog")),
+        ("?sequenceMin=-1", (400, "bad-request")),
+        ("?limit=3", (400, "bad-request")),
+        ("?connection=none", (404, "unknown-connection")),
+    ] {
+        assert_eq!(running.get(&format!("{path}{query}")).await.problem(), expected, "{query}");
+    }
+    assert_eq!(running.get(&messages("none")).await.problem(), (404, "unknown-conversation"));
+}
+
+#[actix_rt::test]
+async fn the_history_is_read_by_a_connection_that_can() {
+    let mut running = Running::start(&format!("{BOT}{ANN}"));
+    running.ready("bots-1").await;
+    running.ready("ann").await;
+    let id = running.conversation_of_ann().await;
+    let path = messages(&id);
+    assert_eq!(running.post(&format!("{path}?connection=bots-1"), &json!({ "text": "hi" })).await.status, 200);
+    assert_eq!(texts(&running.get(&path).await.json), ["hi"]);
+    let answer = running.get(&format!("{path}?connection=ann")).await;
+    assert_eq!(answer.problem(), (422, "not-supported"));
 }

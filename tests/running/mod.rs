@@ -154,7 +154,7 @@ impl Running {
         loop {
             let event = timeout(PATIENCE, self.events.next()).await.unwrap().unwrap().unwrap();
             let is_it = event.data.name() == name && event.conversation == wanted;
-            if is_it && event.origin.connection == ConnectionId::from(connection) {
+            if is_it && event.origin.connection == *connection {
                 return serde_json::to_value(&event.data).unwrap();
             }
         }

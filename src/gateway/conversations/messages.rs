@@ -1,20 +1,34 @@
-//! `/v1/conversations/{id}/messages`: says something in a conversation (CV-F6, CV-F7, CV-F8).
+//! `/v1/conversations/{id}/messages`: says something in a conversation (CV-F6, CV-F7, CV-F8), and reads what was said
+//! (CV-F5).
 
-use actix_web::{post, web::Json};
+use std::sync::Arc;
+
+use actix_web::{
+    get, post,
+    web::{Data, Json, Path, Query},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tertulia_actors::core::{
-    command::{Command, SendRichText, SendText},
-    id::DialogId,
+use tertulia_actors::{
+    conversation::CommandFailure,
+    core::{
+        command::{Command, MessageRange, SendRichText, SendText},
+        conversation,
+        id::{CommandKey, ConnectionId, ConversationId, DialogId},
+    },
 };
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
 
-use super::acting::Acting;
-use crate::gateway::{body::Body, problem::Problem};
+use super::{
+    acting::{Acting, Named, PATIENCE},
+    find::{Through, find_all, not_found},
+};
+use crate::gateway::{body::Body, problem::Problem, state::State};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(send);
+    config.service(send).service(history);
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -62,4 +76,55 @@ pub(super) struct Published {
 async fn send(acting: Acting, body: Body<Message>) -> Result<Json<Published>, Problem> {
     let done = acting.perform(&body.digest, body.value.into_command()?).await?;
     Ok(Json(Published { sequence: done.sequence }))
+}
+
+/// Which messages. Both bounds are inclusive.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Asked {
+    #[param(value_type = Option<String>)]
+    connection: Option<ConnectionId>,
+    /// In which dialog; in the open one where it is not told.
+    #[param(value_type = Option<String>)]
+    dialog: Option<DialogId>,
+    /// The first sequence wanted; from the beginning where it is not told.
+    sequence_min: Option<u64>,
+    /// The last sequence wanted; to the end where it is not told.
+    sequence_max: Option<u64>,
+    /// At most so many; as many as the platform gives where it is not told.
+    max_quantity: Option<u64>,
+}
+
+/// The messages that were asked for, in the order of their dialog.
+#[derive(Serialize, ToSchema)]
+struct History {
+    /// Each as the event `tertulia.message` has it.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Arc<conversation::Message>>,
+}
+
+/// What was said in a dialog, as the platform has it. For agents: a consumer's connection cannot ask.
+#[utoipa::path(
+    tag = "conversations",
+    params(Named, Asked),
+    responses((status = 200, description = "The messages", body = History))
+)]
+#[get("/conversations/{conversation}/messages")]
+async fn history(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<Json<History>, Problem> {
+    let Asked { connection, dialog, sequence_min: from, sequence_max: to, max_quantity: max } = asked.into_inner();
+    let command = Command::QueryMessages { dialog, range: MessageRange { from, to, max } };
+    let mut last = None;
+    for handle in find_all(&state, &id, Through { connection })? {
+        let key = CommandKey::from(Uuid::now_v7().to_string());
+        match handle.perform_as(key, command.clone(), PATIENCE).await {
+            Ok(done) => return Ok(Json(History { items: done.messages })),
+            // Another connection may be one that can ask.
+            Err(failure) if failure.code() == "not-supported" || failure == CommandFailure::NotConnected => {
+                last = Some(failure);
+            }
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    Err(last.map_or_else(|| not_found(&state, &id), Problem::from))
 }
