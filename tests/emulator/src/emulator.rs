@@ -153,6 +153,11 @@ impl Emulator {
         self.account.hub().sessions()
     }
 
+    /// The bearers that agents hold now, for tests that look for them where they must not be.
+    pub fn bearers(&self) -> Vec<String> {
+        self.account.hub().agents.bearers()
+    }
+
     /// Another fault mode from now on.
     pub fn set_faults(&self, mode: FaultMode, seed: u64) {
         self.account.hub().faults.set_mode(mode, seed);

@@ -115,6 +115,11 @@ impl AgentSessions {
         }
     }
 
+    /// The bearers that are held now.
+    pub(crate) fn bearers(&self) -> Vec<String> {
+        self.by_bearer.keys().cloned().collect()
+    }
+
     /// Whom a valid bearer belongs to.
     pub(crate) fn of_bearer(&self, bearer: &str) -> Option<AgentIndex> {
         let index = *self.by_bearer.get(bearer)?;
