@@ -4,6 +4,8 @@ use actix_web::http::{StatusCode, header};
 use tertulia_actors::{
     conversation::CommandFailure,
     core::{command::Refusal, ums::AnswerError},
+    files::FileError,
+    platform::HttpError,
     request::RequestFailure,
 };
 
@@ -48,6 +50,28 @@ impl From<RequestFailure> for Problem {
         match failure {
             RequestFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
             RequestFailure::Answer(error) => problem.in_the_platforms_words(error),
+            _ => problem,
+        }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        let status = match error {
+            FileError::Notice(failure) => return failure.into(),
+            FileError::NoAddress(failure) => return failure.into(),
+            FileError::UnknownType(_) | FileError::Empty => StatusCode::UNPROCESSABLE_ENTITY,
+            FileError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            FileError::OtherSize { .. } | FileError::Unreadable(_) => StatusCode::BAD_REQUEST,
+            FileError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            FileError::UnknownConversation => StatusCode::NOT_FOUND,
+            FileError::Storage(HttpError::Status { status: 404, .. }) => StatusCode::NOT_FOUND,
+            FileError::Storage(_) => StatusCode::BAD_GATEWAY,
+            FileError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        };
+        let problem = Self::new(status, error.code(), error.to_string());
+        match error {
+            FileError::Overloaded => problem.header(header::RETRY_AFTER, "1"),
             _ => problem,
         }
     }

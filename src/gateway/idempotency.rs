@@ -9,6 +9,7 @@ use tertulia_actors::{
         command::{Command, KEY_CHARS},
         id::CommandKey,
     },
+    files::UploadSource,
 };
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -57,4 +58,22 @@ pub(super) async fn once(
         return Ok(handle.perform_as(key, command, patience).await?);
     };
     Ok(handle.perform_durably(key, digest.as_str(), command, LIFETIME, patience).await?)
+}
+
+/// Uploads a file and tells of it, as [`once`] does with a command.
+///
+/// # Errors
+/// What became of the file, or that the key came with another one.
+pub(super) async fn upload_once(
+    handle: &ConversationHandle,
+    key: Option<CommandKey>,
+    digest: &Digest,
+    file: UploadSource,
+    patience: Duration,
+) -> Result<Done, Problem> {
+    let Some(key) = key else {
+        let key = CommandKey::from(Uuid::now_v7().to_string());
+        return Ok(handle.upload_file_as(key, file, patience).await?.done);
+    };
+    Ok(handle.upload_file_durably(key, digest.as_str(), file, LIFETIME, patience).await?)
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
+    conversations::UPLOAD_PLACES,
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
     openapi::Document,
@@ -32,6 +33,8 @@ pub struct State {
     pub(super) under_way: Arc<UnderWay>,
     /// Free places for event streams.
     pub(super) streams: Arc<Semaphore>,
+    /// Free places in memory for files on their way to the platform.
+    pub(super) uploads: Arc<Semaphore>,
     /// Set when the gateway ends, for whatever would last longer.
     pub(super) closing: CancellationToken,
 }
@@ -51,6 +54,7 @@ impl State {
             access: Access::new(tokens, limits),
             document: Document::gather(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
             closing: CancellationToken::new(),
         }
     }

@@ -57,7 +57,7 @@ async fn the_body_of_a_close_is_json_if_there_is_one() {
     let path = row(&id, "close");
     let answer = running.request(Method::POST, &path, &[], Some("survey".to_owned())).await;
     assert_eq!(answer.problem(), (400, "bad-request"));
-    let answer = running.send_raw(&path, "text/plain", b"{}").await;
+    let answer = running.send_bytes(&path, "text/plain", &[], b"{}".to_vec()).await;
     assert_eq!(answer.problem(), (415, "not-json"));
 }
 

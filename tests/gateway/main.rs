@@ -8,6 +8,7 @@ mod closing;
 mod connections;
 mod conversations;
 mod events;
+mod files;
 mod idempotency;
 mod intake;
 mod messages;

@@ -217,9 +217,26 @@ impl Running {
     }
 
     /// Posts any bytes.
-    pub(crate) async fn send_raw(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
-        let request = client().post(format!("http://{}{path}", self.address())).content_type(content_type);
-        Answer::read(request.send_body(body.to_vec()).await.unwrap()).await
+    pub(crate) async fn send_bytes(
+        &self,
+        path: &str,
+        content_type: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let mut request = client().post(format!("http://{}{path}", self.address())).content_type(content_type);
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        Answer::read(request.send_body(body).await.unwrap()).await
+    }
+
+    /// What is at `path`, byte by byte.
+    pub(crate) async fn download(&self, path: &str) -> Downloaded {
+        let mut response = client().get(format!("http://{}{path}", self.address())).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        let body = response.body().limit(16 * 1024 * 1024).await.unwrap();
+        Downloaded { headers: response.headers().clone(), body }
     }
 
     /// Follows the event stream at `path`.
@@ -248,6 +265,18 @@ pub(crate) async fn until(is_so: impl Fn() -> bool) {
 
 fn client() -> Client {
     Client::builder().timeout(PATIENCE).finish()
+}
+
+/// What was downloaded.
+pub(crate) struct Downloaded {
+    headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Downloaded {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
 }
 
 /// What the gateway answered.

@@ -297,6 +297,7 @@ impl Handler<Wish> for Conversation {
     fn handle(&mut self, wish: Wish, ctx: &mut Self::Context) {
         match wish {
             Wish::Perform(perform) => self.perform(perform, ctx),
+            Wish::Recall(recall) => self.recall(recall, ctx),
             Wish::Inspect(reply) => drop(reply.send(self.model.members())),
             Wish::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
             Wish::Snapshot(reply) => drop(reply.send(self.snapshot())),

@@ -71,15 +71,49 @@ impl ConversationHandle {
         source: UploadSource,
         patience: Duration,
     ) -> Result<Uploaded, FileError> {
-        let place = self.enter().ok_or(FileError::Overloaded)?;
-        let (reply, stored) = oneshot::channel();
         let deadline = Instant::now() + patience;
-        self.wish(Wish::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
-        let notice = answered(timeout(patience + MARGIN, stored).await)?;
+        let notice = self.store(source, &key, deadline).await?;
         let file = notice.file.clone();
         let left = deadline.saturating_duration_since(Instant::now());
         let done = self.perform_as(key, Command::SendFileNotice(notice), left).await?;
         Ok(Uploaded { file, done })
+    }
+
+    /// Uploads a file and tells of it so that whoever asks again with the same key and `digest`, after a restart too,
+    /// gets the same answer, and the other side hears of one file: [`ConversationHandle::perform_durably`] for the
+    /// notice, which `lifetime` is for. A file whose notice is known already is not stored again; one that was stored
+    /// just before the process ended is, and what it left on the storage is never told of.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub async fn upload_file_durably(
+        &self,
+        key: CommandKey,
+        digest: &str,
+        source: UploadSource,
+        lifetime: Duration,
+        patience: Duration,
+    ) -> Result<Done, FileError> {
+        let deadline = Instant::now() + patience;
+        if let Some(known) = self.recall(&key, digest, lifetime, patience).await {
+            return Ok(known?);
+        }
+        let notice = Command::SendFileNotice(self.store(source, &key, deadline).await?);
+        let left = deadline.saturating_duration_since(Instant::now());
+        Ok(self.perform_durably(key, digest, notice, lifetime, left).await?)
+    }
+
+    /// Stores a file; the answer is what tells of it.
+    async fn store(
+        &self,
+        source: UploadSource,
+        key: &CommandKey,
+        deadline: Instant,
+    ) -> Result<SendFileNotice, FileError> {
+        let place = self.enter().ok_or(FileError::Overloaded)?;
+        let (reply, stored) = oneshot::channel();
+        self.wish(Wish::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
+        answered(timeout_at((deadline + MARGIN).into(), stored).await)
     }
 
     /// Begins to read a file by the path that a message of the conversation gives (FL-3).

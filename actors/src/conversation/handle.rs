@@ -17,7 +17,7 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use super::{CommandFailure, Done, Durable, Errand, Perform, Wish};
+use super::{CommandFailure, Done, Durable, Errand, Perform, Recall, Wish};
 use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -139,6 +139,26 @@ impl ConversationHandle {
     ) -> Result<Done, CommandFailure> {
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
         self.ask(command, key, lifetime, Some(durable), patience).await
+    }
+
+    /// What became, or becomes, of a durable command that was asked as `key` before; nothing where nobody asked.
+    pub(super) async fn recall(
+        &self,
+        key: &CommandKey,
+        digest: &str,
+        lifetime: Duration,
+        patience: Duration,
+    ) -> Option<Result<Done, CommandFailure>> {
+        let Some(place) = self.enter() else { return Some(Err(self.refusal())) };
+        let (reply, done) = oneshot::channel();
+        let durable = Durable { asked_as: key.clone(), digest: digest.into() };
+        self.wish(Wish::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
+        match timeout(patience, done).await {
+            Ok(Ok(outcome)) => Some(outcome),
+            // Where the conversation is gone, whoever asks anew hears of it.
+            Ok(Err(_)) => None,
+            Err(_) => Some(Err(CommandFailure::OutcomeUnknown { key: key.clone() })),
+        }
     }
 
     async fn ask(

@@ -120,6 +120,15 @@ pub(crate) struct Perform {
     pub(crate) place: DepthPermit,
 }
 
+/// A question for a durable command that may be known by its key already. Where it is not, the reply is dropped.
+pub(crate) struct Recall {
+    pub(crate) durable: Durable,
+    /// Until when the command may go on if it is one whose outcome is unknown.
+    pub(crate) deadline: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
+    pub(crate) place: DepthPermit,
+}
+
 /// What a caller asks of a conversation by way of its connection, which wakes it if it sleeps.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -134,6 +143,8 @@ pub(crate) struct Errand {
 pub(crate) enum Wish {
     /// To carry out a command.
     Perform(Perform),
+    /// To wait with a command that was asked before.
+    Recall(Recall),
     /// All members under the class page's names.
     Inspect(oneshot::Sender<Value>),
     /// The newest message of the consumer.

@@ -34,7 +34,7 @@ pub use files::Uploaded;
 pub use handle::ConversationHandle;
 pub(crate) use handle::Door;
 pub(crate) use messages::{
-    CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, RecordsArrived, Rest,
+    CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall, RecordsArrived, Rest,
     SpeakFor, StateArrived, Wish,
 };
 pub(crate) use poison::LetterOfCommand;

@@ -11,13 +11,14 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    CommandFailure, Conversation, Done,
-    commands::{State, Waiting},
+    CommandFailure, Conversation, Done, Recall,
+    commands::{Reply, State, Waiting},
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{
-    engine::{Change, Record, Step, StoreError, Table},
+    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
     subscriber::EventData,
+    supervision::DepthPermit,
 };
 
 impl Conversation {
@@ -110,31 +111,64 @@ impl Conversation {
 
     /// Takes a durable command: one that is known by its key already is only waited for.
     pub(super) fn take_durable(&mut self, mut asked: Waiting, durable: Durable, ctx: &mut Context<Self>) {
-        let known = self.commands.waiting.iter_mut().find(|waiting| waiting.is_asked_as(&durable));
-        if let Some(known) = known {
-            let is_same = known.durable.as_ref().is_some_and(|own| own.digest == durable.digest);
-            if is_same {
-                known.replies.append(&mut asked.replies);
-            } else {
-                refuse(asked, &CommandFailure::KeyReused { key: durable.asked_as });
-            }
-            return;
-        }
-        if let Some(place) = self.commands.open.iter().position(|open| open.is_asked_as(&durable)) {
-            let is_same = self.commands.open[place].durable.as_ref().is_some_and(|own| own.digest == durable.digest);
-            if !is_same {
-                return refuse(asked, &CommandFailure::KeyReused { key: durable.asked_as });
-            }
-            if let Some(open) = self.commands.open.remove(place) {
-                asked.state = open.state;
-                self.commands.waiting.push_back(asked);
-            }
-            return self.next_command(ctx);
-        }
+        let (deadline, replies) = (asked.deadline, std::mem::take(&mut asked.replies));
+        let Some((replies, place)) = self.join(&durable, deadline, replies, asked._place.take(), ctx) else { return };
+        (asked.replies, asked._place) = (replies, place);
         asked.state = State::Accepting;
         self.commands.waiting.push_back(asked);
         self.accept(durable, ctx);
         self.next_command(ctx);
+    }
+
+    /// Waits with a durable command that is known by its key already. Gives back who waits where there is none.
+    fn join(
+        &mut self,
+        durable: &Durable,
+        deadline: Instant,
+        mut replies: Vec<Reply>,
+        place: Option<DepthPermit>,
+        ctx: &mut Context<Self>,
+    ) -> Option<(Vec<Reply>, Option<DepthPermit>)> {
+        let reused = || CommandFailure::KeyReused { key: durable.asked_as.clone() };
+        let is_same = |waiting: &Waiting| waiting.durable.as_ref().is_some_and(|own| own.digest == durable.digest);
+        if let Some(known) = self.commands.waiting.iter_mut().find(|waiting| waiting.is_asked_as(durable)) {
+            match is_same(known) {
+                true => known.replies.append(&mut replies),
+                false => answer(replies, &Err(reused())),
+            }
+            return None;
+        }
+        let open = self.commands.open.iter().position(|open| open.is_asked_as(durable));
+        let Some(at) = open else { return Some((replies, place)) };
+        if !is_same(&self.commands.open[at]) {
+            answer(replies, &Err(reused()));
+            return None;
+        }
+        if let Some(mut open) = self.commands.open.remove(at) {
+            (open.deadline, open.replies, open._place) = (deadline, replies, place);
+            self.commands.waiting.push_back(open);
+        }
+        self.next_command(ctx);
+        None
+    }
+
+    /// Waits with a durable command that was asked before, or answers as it was answered; drops the reply where nobody
+    /// asked.
+    pub(super) fn recall(&mut self, recall: Recall, ctx: &mut Context<Self>) {
+        let Recall { durable, deadline, reply, place } = recall;
+        if !self.keeps() {
+            return;
+        }
+        let Some((replies, place)) = self.join(&durable, deadline, vec![reply], Some(place), ctx) else { return };
+        let looking = answered(Arc::clone(self.upstream.routing.journal()), durable.record_key(&self.record_key()));
+        ctx.spawn(looking.into_actor(self).map(move |found, conversation, _| {
+            let _place = place;
+            match found {
+                Ok(None) => {}
+                Ok(Some(found)) => answer(replies, &found.outcome(&durable)),
+                Err(error) => answer(replies, &Err(conversation.unanswered(&durable, &error))),
+            }
+        }));
     }
 
     /// Looks for the answer to a durable command; without one, puts it into the outbox.
@@ -145,13 +179,10 @@ impl Conversation {
         let key = durable.record_key(&conversation);
         let put: Option<Change> = durable.put(&conversation, &accepted);
         let accepting = async move {
-            if journal.keeps() {
-                // The command may have ended a moment ago: its answer is to be found once that is durable.
-                journal.settled().await;
-                let answer = journal.read(move |store| store.get(Table::Answers, &key)).await?;
-                if let Some(answered) = answer.and_then(|value| Answered::read(&value)) {
-                    return Ok(Some(answered));
-                }
+            if journal.keeps()
+                && let Some(answered) = answered(Arc::clone(&journal), key).await?
+            {
+                return Ok(Some(answered));
             }
             let (told, kept) = oneshot::channel();
             journal.append(0, |_| Step {
@@ -181,17 +212,27 @@ impl Conversation {
             }
             Ok(Some(answered)) => answered.outcome(durable),
             // Whether it was carried out before cannot be told: it is not carried out now.
-            Err(error) => {
-                tracing::error!(conversation = %self.id(), key = %durable.asked_as, %error, "no answer can be looked for");
-                Err(CommandFailure::OutcomeUnknown { key: durable.asked_as.clone() })
-            }
+            Err(error) => Err(self.unanswered(durable, &error)),
         };
         if let Some(waiting) = self.commands.waiting.remove(place) {
-            waiting.replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
+            answer(waiting.replies, &outcome);
         }
+    }
+
+    fn unanswered(&self, durable: &Durable, error: &StoreError) -> CommandFailure {
+        tracing::error!(conversation = %self.id(), key = %durable.asked_as, %error, "no answer can be looked for");
+        CommandFailure::OutcomeUnknown { key: durable.asked_as.clone() }
     }
 }
 
-fn refuse(asked: Waiting, failure: &CommandFailure) {
-    asked.replies.into_iter().for_each(|reply| drop(reply.send(Err(failure.clone()))));
+/// The answer that is kept under `key`. The command may have ended a moment ago: its answer is to be found once that is
+/// durable.
+async fn answered(journal: Arc<Journal>, key: RecordKey) -> Result<Option<Answered>, StoreError> {
+    journal.settled().await;
+    let answer = journal.read(move |store| store.get(Table::Answers, &key)).await?;
+    Ok(answer.and_then(|value| Answered::read(&value)))
+}
+
+fn answer(replies: Vec<Reply>, outcome: &Result<Done, CommandFailure>) {
+    replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
 }

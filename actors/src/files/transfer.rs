@@ -98,9 +98,14 @@ impl Storage {
     pub(crate) async fn download(
         &self,
         relative_path: String,
-        reply: oneshot::Sender<Result<FileDownload, FileError>>,
+        mut reply: oneshot::Sender<Result<FileDownload, FileError>>,
     ) {
-        let stored = match self.stored(&relative_path).await {
+        let stored = tokio::select! {
+            stored = self.stored(&relative_path) => stored,
+            // Nobody waits any more.
+            () = reply.closed() => return,
+        };
+        let stored = match stored {
             Ok(stored) => stored,
             Err(error) => {
                 let _ = reply.send(Err(error));

@@ -62,7 +62,7 @@ impl Message {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Published {
     /// Its place in the dialog, where the platform tells.
-    sequence: Option<u64>,
+    pub(super) sequence: Option<u64>,
 }
 
 /// Says something: text, or structured content.

@@ -2,8 +2,11 @@
 
 mod acting;
 mod closing;
+mod files;
 mod find;
+mod form;
 mod list;
+mod media_type;
 mod messages;
 mod note;
 mod one;
@@ -15,12 +18,14 @@ mod satisfaction;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) use find::Through;
+pub(super) use form::PLACES as UPLOAD_PLACES;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config
         .configure(list::routes)
         .configure(one::routes)
         .configure(messages::routes)
+        .configure(files::routes)
         .configure(participation::routes)
         .configure(closing::routes)
         .configure(response_time::routes)

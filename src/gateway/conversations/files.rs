@@ -1,0 +1,140 @@
+//! `/v1/conversations/{id}/files`: files into a conversation and out of it (CV-F16, FL-3).
+
+use std::io;
+
+use actix_multipart::Multipart;
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::header::{self, Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue},
+    post,
+    web::{Bytes, Data, Json, Path, Query},
+};
+use futures_util::{Stream, stream};
+use serde::Deserialize;
+use tertulia_actors::{
+    core::id::{ConnectionId, ConversationId},
+    files::{FileDownload, FileError, FileType},
+};
+use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    acting::{Acting, Named, PATIENCE},
+    find::{Through, find_to_look},
+    form::Form,
+    media_type,
+    messages::Published,
+};
+use crate::gateway::{idempotency, problem::Problem, state::State};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(upload).service(download);
+}
+
+/// The form, as the interface's description has it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes")]
+struct FileForm {
+    /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX, by its name, or else by its media type; at most 3 MiB.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// What is written beside it.
+    caption: Option<String>,
+    /// In which dialog; in the open one where it is not told.
+    dialog: Option<String>,
+}
+
+/// Uploads a file and tells of it.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "It was stored and told of", body = Published))
+)]
+#[post("/conversations/{conversation}/files")]
+async fn upload(
+    state: Data<State>,
+    acting: Acting,
+    request: HttpRequest,
+    parts: Multipart,
+) -> Result<Json<Published>, Problem> {
+    let form = Form::read(parts, &state.uploads).await?;
+    let digest = form.digest(&request.match_pattern().unwrap_or_default());
+    let done = idempotency::upload_once(&acting.handle, acting.key, &digest, form.into_source(), PATIENCE).await?;
+    Ok(Json(Published { sequence: done.sequence }))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[param(value_type = Option<String>)]
+    connection: Option<ConnectionId>,
+    /// The `relativePath` that the file's message gives.
+    path: String,
+}
+
+/// A file's bytes, to be saved and not shown.
+#[utoipa::path(
+    tag = "conversations",
+    params(Named, Asked),
+    responses((
+        status = 200,
+        description = "The file",
+        content_type = "application/octet-stream",
+        body = String
+    ))
+)]
+#[get("/conversations/{conversation}/files")]
+async fn download(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
+    let Asked { connection, path } = asked.into_inner();
+    let handle = find_to_look(&state, &id, Through { connection })?;
+    let file = timeout(PATIENCE, handle.download_file(path)).await.unwrap_or(Err(FileError::TimedOut))?;
+    let name = file.file_name();
+    let content_type = FileType::of_name(name).map_or("application/octet-stream".to_owned(), media_type::of);
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .insert_header((header::CONTENT_DISPOSITION, attachment(name)))
+        // Whatever is in it, no browser may take it for a page of this service.
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    if let Some(size) = file.size() {
+        response.no_chunking(size);
+    }
+    Ok(response.streaming(content(file)))
+}
+
+/// Has a browser save it under this name, whatever characters are in it.
+fn attachment(name: &str) -> ContentDisposition {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | ' ');
+    let safe: String = name.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect();
+    let is_same = safe == name;
+    let mut parameters = vec![DispositionParam::Filename(safe)];
+    if !is_same {
+        let value = name.as_bytes().to_vec();
+        let extended = ExtendedValue { charset: Charset::Ext("UTF-8".to_owned()), language_tag: None, value };
+        parameters.push(DispositionParam::FilenameExt(extended));
+    }
+    ContentDisposition { disposition: DispositionType::Attachment, parameters }
+}
+
+/// The pieces. A file that breaks off ends in an error, so that nobody takes what came for the whole.
+fn content(file: FileDownload) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold((file, Some(0)), |(mut file, read)| async move {
+        let read: u64 = read?;
+        let size = file.size().unwrap_or(read);
+        let (piece, read) = match file.next().await {
+            Some(Ok(piece)) => {
+                let read = read + piece.len() as u64;
+                (Ok(piece), Some(read))
+            }
+            Some(Err(error)) => (Err(io::Error::other(error)), None),
+            None if read < size => (Err(io::ErrorKind::UnexpectedEof.into()), None),
+            None => return None,
+        };
+        Some((piece, (file, read)))
+    })
+}

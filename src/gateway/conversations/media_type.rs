@@ -1,0 +1,23 @@
+//! The types of files that the platform takes, as HTTP names them.
+
+use tertulia_actors::files::FileType;
+
+const OFFICE: &str = "application/vnd.openxmlformats-officedocument.";
+
+/// The name of a file's type. None of them is run by a browser.
+pub(super) fn of(file_type: FileType) -> String {
+    match file_type {
+        FileType::Jpg | FileType::Jpeg => "image/jpeg".to_owned(),
+        FileType::Png => "image/png".to_owned(),
+        FileType::Gif => "image/gif".to_owned(),
+        FileType::Pdf => "application/pdf".to_owned(),
+        FileType::Docx => format!("{OFFICE}wordprocessingml.document"),
+        FileType::Pptx => format!("{OFFICE}presentationml.presentation"),
+        FileType::Xlsx => format!("{OFFICE}spreadsheetml.sheet"),
+    }
+}
+
+/// The type that a name means, for a file whose own name does not tell.
+pub(super) fn file_type(name: &str) -> Option<FileType> {
+    FileType::ALL.into_iter().find(|file_type| of(*file_type).eq_ignore_ascii_case(name))
+}
