@@ -4,17 +4,18 @@ use awc::http::Method;
 
 use crate::running::Running;
 
-/// WH-1, WH-3: the platform's signature vouches for a webhook; a wrong one is refused with 401 and counted. The
-/// signature is the test vector of protocol §10.4.
-#[actix_rt::test]
-async fn a_webhook_is_taken_by_its_signature_alone() {
-    const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r#"
 [[connections]]
 id = "shop"
 account = "12345678"
 role = "connector"
 login = { app_key = "app", secret = { env = "APP_SECRET" } }
 "#;
+
+/// WH-1, WH-3: the platform's signature vouches for a webhook; a wrong one is refused with 401 and counted. The
+/// signature is the test vector of protocol §10.4.
+#[actix_rt::test]
+async fn a_webhook_is_taken_by_its_signature_alone() {
     const BODY: &str = r#"{"kind":"notification","body":{"changes":[]},"type":"ms.MessagingEventNotification"}"#;
     const SIGNATURE: &str = "sha1=QXrgMO1TEp21Q1FWZOAsJ+uuMWw=";
     let running = Running::start(SHOP);

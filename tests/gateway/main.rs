@@ -21,6 +21,7 @@ mod response_time;
 mod running;
 mod satisfaction;
 mod service;
+mod snapshots;
 
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_core::{
     command::Identity,
     conversation::Conversation as Model,
-    id::{ConversationId, DialogId, ExternalConsumerId},
+    id::{ConversationId, DialogId, ExternalConsumerId, LONGEST_ID},
     time::Timestamp,
     ums::AnswerError,
     webhook::ChatStateWindow,
@@ -51,9 +51,10 @@ impl Snapshot {
     /// Reads a snapshot; why it is none, in words, otherwise.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let snapshot: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        match snapshot.version {
-            VERSION => Ok(snapshot),
-            version => Err(format!("it is of version {version}, not {VERSION}")),
+        match (snapshot.version, snapshot.id().as_str().len()) {
+            (VERSION, 1..=LONGEST_ID) => Ok(snapshot),
+            (VERSION, bytes) => Err(format!("its conversation's id has {bytes} bytes")),
+            (version, _) => Err(format!("it is of version {version}, not {VERSION}")),
         }
     }
 

@@ -14,6 +14,7 @@ mod participation;
 mod receipts;
 mod response_time;
 mod satisfaction;
+mod snapshots;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -31,5 +32,6 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         .configure(response_time::routes)
         .configure(satisfaction::routes)
         .configure(note::routes)
-        .configure(receipts::routes);
+        .configure(receipts::routes)
+        .configure(snapshots::routes);
 }

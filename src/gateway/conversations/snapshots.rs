@@ -1,0 +1,166 @@
+//! Conversations as text: taken, loaded again anywhere, and let go (CV-F15, SR-1, CN-F13).
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::{
+        StatusCode,
+        header::{self, ContentType},
+    },
+    post,
+    web::{Data, Path, Query},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{json, value::RawValue};
+use tertulia_actors::{
+    core::id::{ConnectionId, ConversationId},
+    intake::{LoadError, UnloadError},
+};
+use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    acting::{Acting, Named},
+    find::{Through, find_to_act, find_to_look},
+};
+use crate::gateway::{
+    body::{Body, Digest},
+    connections, idempotency,
+    keyed::{self, Reply},
+    problem::Problem,
+    state::State,
+};
+
+/// How long a connection may take to load or unload.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(snapshot).service(load).service(unload);
+}
+
+/// The conversation as text, by which it can be loaded again by any service of this version.
+#[utoipa::path(
+    tag = "conversations",
+    params(Named, Through),
+    responses((status = 200, description = "The snapshot", body = Object))
+)]
+#[get("/conversations/{conversation}/snapshot")]
+async fn snapshot(
+    state: Data<State>,
+    id: Path<ConversationId>,
+    through: Query<Through>,
+) -> Result<HttpResponse, Problem> {
+    let text = find_to_look(&state, &id, through.into_inner())?.snapshot().await?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(text))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Loading {
+    /// Into which connection; its role must be connector or intake.
+    #[param(value_type = String)]
+    connection: ConnectionId,
+}
+
+/// What was loaded or unloaded, and where.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Loaded {
+    #[schema(value_type = String)]
+    connection: ConnectionId,
+    #[schema(value_type = String)]
+    conversation_id: ConversationId,
+}
+
+/// Takes a conversation into memory by its snapshot, until it is unloaded as often as it was loaded. One that is there
+/// already stays as it is.
+#[utoipa::path(
+    tag = "conversations",
+    params(Loading, idempotency::Key),
+    request_body(content = Object, description = "A snapshot"),
+    responses((status = 200, description = "It is in memory", body = Loaded))
+)]
+#[post("/conversations/load")]
+async fn load(
+    state: Data<State>,
+    request: HttpRequest,
+    into: Query<Loading>,
+    body: Body<Box<RawValue>>,
+) -> Result<HttpResponse, Problem> {
+    let Loading { connection } = into.into_inner();
+    let text = body.value;
+    let digest = digest(&request, Some(&connection), text.get());
+    let loading = {
+        let state = state.clone();
+        async move {
+            state.tertulia.status(&connection).ok_or_else(|| connections::unknown(&connection))?;
+            let loaded = timeout(PATIENCE, state.tertulia.load(&connection, text.get()));
+            let handle = loaded.await.map_err(|_| late())?.map_err(not_loaded)?;
+            Ok(Reply::ok(json!(Loaded { connection, conversation_id: handle.id().clone() })))
+        }
+    };
+    keyed::once(&state, &request, &digest, loading).await
+}
+
+/// Takes a conversation out of memory that was loaded, or that a notification to an intake brought. Commands that wait in
+/// it fail.
+#[utoipa::path(
+    tag = "conversations",
+    params(Acting),
+    responses((status = 200, description = "It is unloaded, or is to be unloaded once less", body = Loaded))
+)]
+#[post("/conversations/{conversation}/unload")]
+async fn unload(
+    state: Data<State>,
+    request: HttpRequest,
+    id: Path<ConversationId>,
+    through: Query<Through>,
+) -> Result<HttpResponse, Problem> {
+    let (id, through) = (id.into_inner(), through.into_inner());
+    let digest = digest(&request, through.connection.as_ref(), "");
+    let unloading = {
+        let state = state.clone();
+        async move {
+            // Only now: what is asked for once more with its key is not there any more.
+            let handle = find_to_act(&state, &id, through)?;
+            let unloaded = timeout(PATIENCE, state.tertulia.unload(handle.connection(), &id));
+            unloaded.await.map_err(|_| late())?.map_err(not_unloaded)?;
+            Ok(Reply::ok(json!(Loaded { connection: handle.connection().clone(), conversation_id: id })))
+        }
+    };
+    keyed::once(&state, &request, &digest, unloading).await
+}
+
+fn digest(request: &HttpRequest, connection: Option<&ConnectionId>, body: &str) -> Digest {
+    let resource = request.match_pattern().unwrap_or_default();
+    let connection = connection.map(ConnectionId::as_str).unwrap_or_default();
+    Digest::of(&resource, [connection.as_bytes(), body.as_bytes()])
+}
+
+fn late() -> Problem {
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", "the connection did not answer in time")
+}
+
+fn not_loaded(error: LoadError) -> Problem {
+    let (status, code) = match &error {
+        LoadError::UnknownConnection(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
+        LoadError::Malformed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-malformed"),
+        LoadError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+    };
+    let problem = Problem::new(status, code, error.to_string());
+    match error {
+        LoadError::Overloaded(_) => problem.header(header::RETRY_AFTER, "1"),
+        _ => problem,
+    }
+}
+
+fn not_unloaded(error: UnloadError) -> Problem {
+    let (status, code) = match &error {
+        UnloadError::UnknownConnection(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
+        UnloadError::NotLoaded(_) => (StatusCode::CONFLICT, "not-loaded"),
+    };
+    Problem::new(status, code, error.to_string())
+}
