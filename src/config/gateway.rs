@@ -6,6 +6,7 @@ use std::{
 };
 
 use secrecy::SecretString;
+use serde::Serialize;
 
 use super::{field::Field, limits::Limits, tls::Tls};
 
@@ -36,7 +37,8 @@ pub struct Token {
 }
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look, change nothing.
     Read,

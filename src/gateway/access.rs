@@ -63,8 +63,7 @@ impl Access {
             from_no_other_page(headers)?;
             return self.local.enter();
         }
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-        let Some(caller) = shown.and_then(|shown| self.caller(shown)) else {
+        let Some(caller) = self.shown(headers) else {
             let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is needed");
             return Err(problem.header(header::WWW_AUTHENTICATE, "Bearer"));
         };
@@ -78,6 +77,19 @@ impl Access {
             "not-permitted",
             "the token's scope is read, and this changes something",
         ))
+    }
+
+    /// What a caller may do who was let in: everything where nobody needs a token.
+    pub(super) fn scope(&self, headers: &HeaderMap) -> Scope {
+        if self.callers.is_empty() {
+            return Scope::Write;
+        }
+        self.shown(headers).map_or(Scope::Read, |caller| caller.scope)
+    }
+
+    fn shown(&self, headers: &HeaderMap) -> Option<&Caller> {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer)?;
+        self.caller(shown)
     }
 
     /// Compares with every token, each in constant time: how long it takes tells nothing about any.

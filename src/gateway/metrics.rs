@@ -16,6 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{access, problem::Problem, state::State};
 use connections::Connections;
 use journal::JournalState;
+pub(super) use process::resident_bytes;
 use process::ProcessMemory;
 
 pub(super) use http::HttpMetrics;

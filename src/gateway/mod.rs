@@ -8,6 +8,7 @@ mod access;
 mod body;
 mod connections;
 mod conversations;
+mod dashboard;
 mod dead_letters;
 mod events;
 mod failure;
@@ -19,6 +20,7 @@ mod keyed;
 mod limits;
 mod metrics;
 mod openapi;
+mod overview;
 mod page;
 mod problem;
 mod request;
@@ -202,10 +204,16 @@ async fn open(
 }
 
 fn routes(config: &mut ServiceConfig<'_>) {
-    config.configure(health::routes).configure(metrics::routes).configure(openapi::serve).configure(intake::routes);
+    config
+        .configure(health::routes)
+        .configure(metrics::routes)
+        .configure(openapi::serve)
+        .configure(intake::routes)
+        .configure(dashboard::routes);
     config.service(
         scope("/v1")
             .wrap(from_fn(access::require))
+            .configure(overview::routes)
             .configure(connections::routes)
             .configure(conversations::routes)
             .configure(rings::routes)

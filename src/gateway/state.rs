@@ -1,6 +1,6 @@
 //! What the resources share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
@@ -31,6 +31,8 @@ pub struct State {
     pub(super) document: Document,
     pub(super) added: AddedConnections,
     pub(super) under_way: Arc<UnderWay>,
+    /// When it was begun.
+    pub(super) began: Instant,
     /// Free places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Free places in memory for files on their way to the platform.
@@ -53,6 +55,7 @@ impl State {
             tertulia,
             access: Access::new(tokens, limits),
             document: Document::gather(),
+            began: Instant::now(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
             closing: CancellationToken::new(),

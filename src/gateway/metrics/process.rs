@@ -24,7 +24,7 @@ impl Collector for ProcessMemory {
 }
 
 /// Only Linux tells it in a file.
-fn resident_bytes() -> Option<i64> {
+pub(in crate::gateway) fn resident_bytes() -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

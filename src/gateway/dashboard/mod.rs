@@ -1,0 +1,102 @@
+//! `/`: the dashboard, one page of plain files that read the rows of this gateway.
+//!
+//! The files hold nothing secret and are served to whoever asks; what they show comes from the rows, by the token that
+//! its user gives the page. Nothing on the page may come from elsewhere, and nothing that is text may become markup:
+//! the headers say so to the browser, and its tests hold the page to it.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::header::{self, ETag, EntityTag, Header as _, IfNoneMatch},
+    web::Path,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::problem::Problem;
+
+/// What the page may do: load its own files, and ask this gateway. No script, style or frame of anybody else, and no
+/// string becomes a script or markup (Trusted Types).
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Asked for again at each visit, and answered by "not modified" as long as the service is the same.
+const CACHE_CONTROL: &str = "no-cache";
+
+/// The page's files.
+#[derive(RustEmbed)]
+#[folder = "src/gateway/dashboard/page"]
+struct Files;
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(page).service(file);
+}
+
+/// The dashboard.
+#[utoipa::path(
+    tag = "service",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 304, description = "The caller has it already"),
+    )
+)]
+#[get("/")]
+async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    answer("index.html", &request)
+}
+
+/// One of the files of the dashboard.
+#[utoipa::path(
+    tag = "service",
+    path = "/dashboard/{file}",
+    params(("file" = String, Path, description = "Its path, as the page names it")),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "text/plain"),
+        (status = 304, description = "The caller has it already"),
+    )
+)]
+#[get("/dashboard/{file:.+}")]
+async fn file(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {
+    answer(&name, &request)
+}
+
+fn answer(name: &str, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    let EmbeddedFile { data, metadata } =
+        Files::get(name).ok_or_else(|| Problem::not_found("there is no such file"))?;
+    let tag = EntityTag::new_strong(hex(&metadata.sha256_hash()));
+    let mut response = if is_known(request, &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::CONTENT_TYPE, content_type(name)))
+        .insert_header((header::CACHE_CONTROL, CACHE_CONTROL))
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header(("cross-origin-opener-policy", "same-origin"))
+        .insert_header(("cross-origin-resource-policy", "same-origin"))
+        .insert_header(ETag(tag.clone()));
+    Ok(if is_known(request, &tag) { response.finish() } else { response.body(data.into_owned()) })
+}
+
+/// Whether the caller has this very file already.
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("woff2") => "font/woff2",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

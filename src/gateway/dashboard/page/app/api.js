@@ -1,0 +1,76 @@
+// The gateway's rows. Addresses are relative, so that the gateway may stand below a path of another server.
+
+import { authorization } from "./session.js";
+
+/** How long one answer may take. */
+const PATIENCE = 15_000;
+
+/** An answer that is none: `status` is 0 where there was no answer at all. */
+export class Problem extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export async function get(path, parameters = {}, signal = undefined) {
+  return ask("GET", path, parameters, undefined, signal);
+}
+
+export async function post(path, parameters = {}, body = undefined) {
+  return ask("POST", path, parameters, body);
+}
+
+async function ask(method, path, parameters, body, signal) {
+  const patience = AbortSignal.timeout(PATIENCE);
+  const headers = { accept: "application/json", ...authorization() };
+  if (method !== "GET") headers["idempotency-key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(address(path, parameters), {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: signal ? AbortSignal.any([patience, signal]) : patience,
+      cache: "no-store",
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, "unreachable", "The service cannot be reached.");
+  }
+  const text = await response.text().catch(() => "");
+  let answer = null;
+  try {
+    answer = text === "" ? null : JSON.parse(text);
+  } catch {
+    answer = null;
+  }
+  if (response.ok) return answer;
+  throw new Problem(response.status, answer?.code ?? "error", answer?.detail ?? response.statusText);
+}
+
+/** Reads a list page by page, up to `most` items, and says whether there are more. `onPage` gets what came so far. */
+export async function list(path, parameters, most, signal, { page: size = 1000, onPage = () => {} } = {}) {
+  const items = [];
+  let cursor;
+  do {
+    const page = await get(path, { ...parameters, limit: Math.min(size, most - items.length), cursor }, signal);
+    items.push(...page.items);
+    cursor = page.nextCursor ?? undefined;
+    onPage(items);
+  } while (cursor !== undefined && items.length < most);
+  return { items, more: cursor !== undefined };
+}
+
+/** An address with its parameters; those without a value are left out. */
+export function address(path, parameters = {}) {
+  const url = new URL(path, document.baseURI);
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== "") url.searchParams.append(name, one);
+    }
+  }
+  return url;
+}

@@ -1,0 +1,191 @@
+// The page: what it holds, which view is open, and when it is drawn.
+
+import { el, setAttribute, setText } from "./dom.js";
+import { count, span } from "./format.js";
+import { Live } from "./live.js";
+import { Activity } from "./model/activity.js";
+import { Conversations } from "./model/conversations.js";
+import { FOLLOWED, typeOf } from "./model/events.js";
+import { Fleet } from "./model/fleet.js";
+import { Overview } from "./model/overview.js";
+import { DeadLetters, Supervision } from "./model/supervision.js";
+import { hasToken } from "./session.js";
+import { Stream } from "./stream.js";
+import { prepareTheme } from "./theme_switch.js";
+import { tick } from "./times.js";
+import { TokenDialog } from "./token.js";
+import { ConnectionsView } from "./views/connections.js";
+import { ConversationsView } from "./views/conversations.js";
+import { DeadLettersView } from "./views/dead_letters.js";
+import { OverviewView } from "./views/overview.js";
+import { SupervisionView } from "./views/supervision.js";
+
+/** Drawn no more often than this, however much happens. */
+const LEAST_BETWEEN = 100;
+
+const main = document.getElementById("main");
+const announcer = document.getElementById("announce");
+
+let frame = null;
+let drawn = 0;
+let view = null;
+let stream = null;
+
+function changed() {
+  if (frame !== null) return;
+  frame = setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn + LEAST_BETWEEN - performance.now()));
+}
+
+function draw() {
+  frame = null;
+  drawn = performance.now();
+  view?.render();
+  frameOf();
+}
+
+function announce(text) {
+  setText(announcer, "");
+  requestAnimationFrame(() => setText(announcer, text));
+}
+
+const live = new Live(document.getElementById("live"));
+const overview = new Overview({ onChange: changed, onAnswer: answered });
+const model = {
+  overview,
+  live,
+  changed,
+  announce,
+  fleet: new Fleet({ onChange: changed }),
+  conversations: new Conversations({ onChange: changed }),
+  activity: new Activity({ onChange: changed }),
+  supervision: new Supervision({ onChange: changed }),
+  deadLetters: new DeadLetters({ onChange: changed }),
+  scope: () => overview.now?.scope ?? "read",
+};
+
+const VIEWS = [
+  { path: "", view: new OverviewView(model), badge: () => null },
+  { path: "connections", view: new ConnectionsView(model), badge: () => badge(overview.now?.connections.failed, "failed", "bad") },
+  { path: "conversations", view: new ConversationsView(model), badge: () => null },
+  { path: "supervision", view: new SupervisionView(model), badge: () => badge(overview.now?.conversations.quarantined, "quarantined", "held") },
+  { path: "dead-letters", view: new DeadLettersView(model), badge: () => badge(overview.now?.deadLetters, "kept", "held") },
+];
+
+function badge(number, word, tone) {
+  return number > 0 ? { text: count(number), label: `${count(number)} ${word}`, tone } : null;
+}
+
+for (const entry of VIEWS) {
+  entry.badgeElement = el("span", { class: "badge", hidden: true });
+  entry.link = el("a", { href: `#/${entry.path}` }, el("span", { text: entry.view.title }), entry.badgeElement);
+  document.getElementById("views").append(el("li", {}, entry.link));
+}
+
+/** What is around the view: badges and the time since the service began. */
+function frameOf() {
+  for (const { badge: of, badgeElement } of VIEWS) {
+    const shown = of();
+    setAttribute(badgeElement, "hidden", shown ? null : true);
+    setText(badgeElement, shown?.text ?? "");
+    setAttribute(badgeElement, "aria-label", shown?.label ?? null);
+    setAttribute(badgeElement, "data-tone", shown?.tone ?? null);
+  }
+  const { now } = overview;
+  setText(document.getElementById("uptime"), now ? `up ${span(now.uptimeSeconds)} · ${now.version}` : "");
+}
+
+function route() {
+  if (location.hash !== "" && !location.hash.startsWith("#/")) return;
+  const [path, ...rest] = location.hash.slice(2).split("/").map(part);
+  const entry = VIEWS.find((candidate) => candidate.path === (path ?? "")) ?? VIEWS[0];
+  const isNew = entry.view !== view;
+  if (isNew) {
+    view?.hide();
+    view = entry.view;
+    main.replaceChildren(view.element);
+    for (const { view: other, link } of VIEWS) setAttribute(link, "aria-current", other === view ? "page" : null);
+    document.title = view.title === "Overview" ? "Tertulia" : `${view.title} · Tertulia`;
+  }
+  view.show(rest);
+  // Whoever navigates by keyboard goes on from the new heading.
+  if (isNew && document.activeElement?.closest?.(".side, .tile, .rows")) main.querySelector("h1")?.focus({ preventScroll: true });
+  draw();
+}
+
+function part(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** What the page has read may be another service's, or another token's: it is read anew. */
+function readAnew() {
+  model.fleet.loader.request();
+  model.conversations.invalidate();
+  model.supervision.loader.request();
+  model.deadLetters.loader.request();
+}
+
+const dialog = new TokenDialog({
+  button: document.getElementById("token"),
+  onChange: () => {
+    for (const part of [overview, model.fleet, model.conversations, model.activity, model.supervision, model.deadLetters]) part.forget();
+    begin();
+    readAnew();
+  },
+});
+
+function answered() {
+  const { problem, now } = overview;
+  live.answered(problem);
+  if (problem?.status === 401) dialog.ask(hasToken() ? "The service does not know this token." : null);
+  else if (now) dialog.known(now.scope);
+  if (!problem) stream?.hurry();
+}
+
+function begin() {
+  stream?.close();
+  stream = new Stream({
+    parameters: { type: FOLLOWED },
+    onEvent: take,
+    onState: (state, detail) => {
+      if (state === "live" && live.was("waiting")) readAnew();
+      live.stream(state, detail);
+      changed();
+    },
+  });
+  overview.ask();
+}
+
+function take(event) {
+  const type = typeOf(event);
+  if (type === "gap" && !event.subject) {
+    readAnew();
+    return;
+  }
+  model.conversations.take(event, type);
+  model.fleet.take(event, type);
+  model.activity.take(event, type);
+  model.supervision.take(type);
+}
+
+prepareTheme(document.getElementById("theme"));
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+addEventListener("hashchange", route);
+addEventListener("online", () => {
+  stream?.hurry();
+  overview.ask();
+});
+setInterval(() => {
+  if (document.hidden) return;
+  tick(main);
+  view?.tick?.();
+  live.tick();
+}, 1000);
+begin();
+route();

@@ -1,0 +1,208 @@
+// The conversations as a list: read from the gateway by what it can filter, kept live by events, searched here.
+
+import { list } from "../api.js";
+import { cut, millis } from "../format.js";
+import { Loader } from "./loader.js";
+import { connectionOf, textOf } from "./events.js";
+
+/** Conversations that the page holds at most, and what it reads for them: several connections may see each. */
+const MOST = 5000;
+const MOST_READ = 10_000;
+/** Read at a time: each is asked for its members. */
+const PAGE = 250;
+const PREVIEW = 140;
+/** Connections that are named of one conversation. */
+const NAMED = 6;
+
+export class Conversations {
+  rows = new Map();
+  more = false;
+  filter = { stage: "", connection: "", skill: "", agent: "" };
+  /** Whether somebody looks: only then the list is read again when conversations come and go. */
+  watched = false;
+  /** Grows with each change of the rows. */
+  version = 0;
+  #stale = true;
+  #onChange;
+  loader;
+
+  constructor({ onChange }) {
+    this.#onChange = onChange;
+    this.loader = new Loader((signal) => this.#load(signal), { least: 3000, onChange });
+  }
+
+  watch(watched) {
+    this.watched = watched;
+    if (watched && this.#stale) this.loader.request();
+  }
+
+  /** What the list holds may be wrong: it is read again. */
+  invalidate() {
+    this.#stale = true;
+    if (this.watched) this.loader.request();
+  }
+
+  setFilter(filter) {
+    this.filter = { ...this.filter, ...filter };
+    this.#stale = true;
+    this.loader.restart();
+  }
+
+  forget() {
+    this.rows.clear();
+    this.loader.loaded = false;
+    this.#stale = true;
+    this.#changed();
+  }
+
+  take(event, type) {
+    const id = event.subject;
+    if (!id) return;
+    const row = this.rows.get(id);
+    if (!row) {
+      if (!this.#stale && (type === "conversation" || this.rows.size < MOST)) this.invalidate();
+      return;
+    }
+    const data = event.data ?? {};
+    const at = millis(event.time);
+    switch (type) {
+      case "message":
+        this.#said(row, data, at);
+        break;
+      case "close":
+        row.stage = "CLOSE";
+        row.closeTime = millis(data.closeTime) ?? at;
+        break;
+      case "skill-change":
+        row.skill = data.newSkillId ?? null;
+        break;
+      case "transfer-skill":
+        row.skill = data.skillId ?? row.skill;
+        row.agent = null;
+        break;
+      case "back-to-queue":
+        row.agent = null;
+        break;
+      case "participant-added":
+        if (data.participant?.role === "ASSIGNED_AGENT") row.agent = nameOf(data.participant) ?? row.agent;
+        break;
+      case "participant-removed":
+        if (data.participant?.role === "ASSIGNED_AGENT") row.agent = null;
+        break;
+      case "consumer-step-up":
+        row.consumer = nameOf(data.participant) ?? row.consumer;
+        break;
+      case "conversation": {
+        const connection = connectionOf(event);
+        if (connection && !row.connections.includes(connection) && row.connections.length < NAMED) row.connections.push(connection);
+        break;
+      }
+      default:
+        return;
+    }
+    row.lastAt = Math.max(row.lastAt ?? 0, at ?? 0);
+    row.search = null;
+    this.#changed();
+  }
+
+  /** The rows that match, in the order asked for. */
+  select({ search = "", order = "newest" }) {
+    const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+    const { stage, connection, skill, agent } = this.filter;
+    const chosen = [];
+    for (const row of this.rows.values()) {
+      if (stage && row.stage !== stage) continue;
+      if (connection && !row.connections.includes(connection)) continue;
+      if (skill && row.skill !== skill) continue;
+      if (agent && row.agent !== agent && row.agentUser !== agent) continue;
+      if (words.length > 0 && !words.every((word) => searched(row).includes(word))) continue;
+      chosen.push(row);
+    }
+    const key = order === "active" ? (row) => row.lastAt ?? 0 : (row) => row.startTime ?? 0;
+    return chosen.sort((one, other) => key(other) - key(one) || (one.id < other.id ? -1 : 1));
+  }
+
+  #said(row, message, at) {
+    // Whoever sees the conversation by another connection tells the same.
+    const place = `${message.dialogId}/${message.sequence}`;
+    if (row.lastPlace === place) return;
+    row.lastPlace = place;
+    row.lastText = cut(textOf(message), PREVIEW);
+    row.lastRole = message.role ?? null;
+    row.lastAt = at;
+  }
+
+  #changed() {
+    this.version += 1;
+    this.#onChange();
+  }
+
+  async #load(signal) {
+    this.#stale = false;
+    const { stage, connection, skill, agent } = this.filter;
+    const isFirst = !this.loader.loaded;
+    const onPage = (items) => {
+      if (signal.aborted || !isFirst) return;
+      this.#put(items, true);
+      this.loader.partly();
+    };
+    try {
+      const { items, more } =
+        await list("v1/conversations", { stage, connection, skill, agent }, MOST_READ, signal, { page: PAGE, onPage });
+      this.#put(items, more);
+    } catch (problem) {
+      this.#stale = true;
+      throw problem;
+    }
+  }
+
+  #put(items, more) {
+    const next = new Map();
+    let left = more;
+    for (const item of items) {
+      const known = next.get(item.conversationId);
+      if (known) {
+        if (known.connections.length < NAMED) known.connections.push(item.connection);
+        known.agent ??= nameOf(item.assignedAgent);
+        continue;
+      }
+      if (next.size >= MOST) {
+        left = true;
+        break;
+      }
+      next.set(item.conversationId, rowOf(item, this.rows.get(item.conversationId)));
+    }
+    this.rows = next;
+    this.more = left;
+    this.#changed();
+  }
+}
+
+function rowOf(item, before) {
+  return {
+    id: item.conversationId,
+    connections: [item.connection],
+    stage: item.stage ?? null,
+    skill: item.skillId ?? null,
+    agent: nameOf(item.assignedAgent),
+    agentUser: item.assignedAgent?.userId ?? null,
+    consumer: nameOf(item.consumer),
+    startTime: millis(item.startTime),
+    closeTime: millis(item.closeTime),
+    lastAt: Math.max(before?.lastAt ?? 0, millis(item.updateTime) ?? 0) || null,
+    lastText: before?.lastText ?? null,
+    lastRole: before?.lastRole ?? null,
+    lastPlace: before?.lastPlace ?? null,
+    search: null,
+  };
+}
+
+function nameOf(participant) {
+  return participant ? participant.agentId || participant.userId || null : null;
+}
+
+function searched(row) {
+  row.search ??= [row.id, row.consumer, row.agent, row.agentUser, row.skill, row.lastText, ...row.connections]
+    .filter(Boolean).join("\n").toLowerCase();
+  return row.search;
+}

@@ -1,0 +1,74 @@
+// One list or object that is read from the gateway: when, how often at most, and what came of it.
+
+/** Reads by `load(signal)` when asked to, never twice at a time and never more often than `least` milliseconds. */
+export class Loader {
+  #load;
+  #least;
+  #timer = null;
+  #running = null;
+  #again = false;
+  #began = -Infinity;
+  #onChange;
+
+  /** Whether anything was ever read. */
+  loaded = false;
+  /** What went wrong the last time; null if nothing did. */
+  problem = null;
+  /** When it was last read. */
+  at = null;
+
+  constructor(load, { least = 1000, onChange }) {
+    this.#load = load;
+    this.#least = least;
+    this.#onChange = onChange;
+  }
+
+  /** Reads as soon as it may. */
+  request() {
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    if (this.#timer !== null) return;
+    const wait = Math.max(0, this.#began + this.#least - performance.now());
+    this.#timer = setTimeout(() => this.#run(), wait);
+  }
+
+  /** Forgets what is being read, because something else is wanted, and reads at once. */
+  restart() {
+    this.#running?.abort();
+    this.#running = null;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#began = -Infinity;
+    this.request();
+  }
+
+  /** There is something to show already, though not all of it. */
+  partly() {
+    this.loaded = true;
+    this.problem = null;
+    this.#onChange();
+  }
+
+  async #run() {
+    this.#timer = null;
+    const running = new AbortController();
+    this.#running = running;
+    this.#again = false;
+    this.#began = performance.now();
+    try {
+      await this.#load(running.signal);
+      if (running.signal.aborted) return;
+      this.loaded = true;
+      this.problem = null;
+      this.at = Date.now();
+    } catch (problem) {
+      if (running.signal.aborted) return;
+      this.problem = problem;
+    }
+    this.#running = null;
+    this.#onChange();
+    if (this.#again) this.request();
+  }
+}

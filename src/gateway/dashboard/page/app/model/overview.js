@@ -1,0 +1,85 @@
+// The process in numbers, asked for every two seconds, and what it was over the last quarter of an hour.
+
+import { get } from "../api.js";
+
+const EVERY = 2000;
+const EVERY_HIDDEN = 15_000;
+/** Points that the charts have: fifteen minutes. */
+const POINTS = 450;
+/** Answers further apart are joined by no line. */
+const APART = 10;
+
+const COUNTED = { events: "events", commands: "commandsDone", frames: "frames" };
+const LATENCIES = ["p50", "p99"];
+
+export class Overview {
+  now = null;
+  rates = { events: null, commands: null, frames: null };
+  /** Columns as the charts take them; the first is the time in seconds. */
+  history = { time: [], events: [], commands: [], frames: [], p50: [], p99: [] };
+  problem = null;
+  /** When an answer last came. */
+  at = null;
+  #before = null;
+  #timer = null;
+  #onChange;
+  #onAnswer;
+
+  constructor({ onChange, onAnswer = () => {} }) {
+    this.#onChange = onChange;
+    this.#onAnswer = onAnswer;
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.ask();
+    });
+  }
+
+  /** Asks now, and from then on again and again. */
+  async ask() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    try {
+      this.#take(await get("v1/overview"));
+      this.problem = null;
+    } catch (problem) {
+      this.problem = problem;
+    }
+    this.#onAnswer();
+    this.#onChange();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.ask(), document.hidden ? EVERY_HIDDEN : EVERY);
+  }
+
+  /** Forgets what another token may have shown. */
+  forget() {
+    this.now = null;
+    this.#before = null;
+    for (const column of Object.values(this.history)) column.length = 0;
+  }
+
+  #take(now) {
+    const at = performance.now();
+    const before = this.#before;
+    this.#before = { at, now };
+    this.now = now;
+    this.at = Date.now();
+    // A service that was started again counts from zero.
+    const goesOn = before !== null && now.uptimeSeconds >= before.now.uptimeSeconds && now.counts.events >= before.now.counts.events;
+    const seconds = goesOn ? (at - before.at) / 1000 : 0;
+    if (goesOn && seconds < 0.5) return;
+    const { history } = this;
+    const last = history.time.at(-1);
+    const time = Date.now() / 1000;
+    if (last !== undefined && time - last > APART) this.#put(last + 1, () => null);
+    for (const [name, counter] of Object.entries(COUNTED)) {
+      this.rates[name] = goesOn ? (now.counts[counter] - before.now.counts[counter]) / seconds : null;
+    }
+    this.#put(time, (name) => (LATENCIES.includes(name) ? now.latency?.frameToEvent?.[name] ?? null : this.rates[name]));
+  }
+
+  #put(time, value) {
+    for (const [name, column] of Object.entries(this.history)) {
+      column.push(name === "time" ? time : value(name));
+      if (column.length > POINTS) column.splice(0, column.length - POINTS);
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// One conversation: its members, what was said in it and what happened to it, in one line of time.
+
+import { get } from "../api.js";
+import { cut, millis } from "../format.js";
+import { Stream } from "../stream.js";
+import { Loader } from "./loader.js";
+import { connectionOf, describe, textOf, typeOf } from "./events.js";
+
+/** Items that are shown at most: the newest. */
+const MOST = 400;
+/** Events of the whole service that are looked through for what happened before the conversation was opened. */
+const LOOK_BACK = 50_000;
+const LONGEST_TEXT = 8000;
+/** What the timeline leaves out: it says nothing to people, or says again what a message says. */
+const LEFT_OUT = new Set(["message-delivery", "chat-state", "command-sent", "notification-ignored", "notification-out-of-order"]);
+
+export class Timeline {
+  id;
+  members = null;
+  /** By key, in no order. */
+  #items = new Map();
+  #sorted = null;
+  /** Older items were left out. */
+  cut = false;
+  /** Who types now, by user id. */
+  typing = new Map();
+  messagesProblem = null;
+  #stream;
+  #refresh;
+  #onChange;
+  loader;
+
+  constructor(id, { newest, onChange }) {
+    this.id = id;
+    this.#onChange = onChange;
+    this.loader = new Loader((signal) => this.#load(signal), { least: 1000, onChange });
+    this.loader.request();
+    this.#messages();
+    this.#stream = new Stream({
+      parameters: { conversation: id },
+      after: before(newest, LOOK_BACK),
+      onEvent: (event) => this.#take(event),
+    });
+    // Reads again what no event tells.
+    this.#refresh = setInterval(() => this.loader.request(), 15_000);
+  }
+
+  close() {
+    this.#stream.close();
+    clearInterval(this.#refresh);
+  }
+
+  /** Everything in the order of time. */
+  items() {
+    this.#sorted ??= [...this.#items.values()].sort((one, other) => one.at - other.at || one.place - other.place);
+    return this.#sorted;
+  }
+
+  async #load(signal) {
+    this.members = await get(`v1/conversations/${encodeURIComponent(this.id)}`, {}, signal);
+  }
+
+  async #messages() {
+    try {
+      const answer = await get(`v1/conversations/${encodeURIComponent(this.id)}/messages`, { maxQuantity: 100 });
+      for (const message of answer?.items ?? answer?.messages ?? (Array.isArray(answer) ? answer : [])) this.#message(message);
+      this.messagesProblem = null;
+    } catch (problem) {
+      this.messagesProblem = problem;
+    }
+    this.#changed();
+  }
+
+  #take(event) {
+    const type = typeOf(event);
+    // What was missed by the stream itself is read anew.
+    if (!event.subject) {
+      this.loader.request();
+      return;
+    }
+    if (type === "message") {
+      this.#message(event.data, millis(event.time));
+      this.typing.delete(event.data?.originatorId);
+    } else if (type === "chat-state") {
+      const { userId, chatState } = event.data ?? {};
+      if (chatState === "COMPOSING" && this.typing.size < 20) this.typing.set(userId, Date.now());
+      else this.typing.delete(userId);
+    } else if (!LEFT_OUT.has(type)) {
+      const [text, tone] = describe(type, event.data);
+      const at = millis(event.time) ?? Date.now();
+      // Each connection that sees the conversation tells of it: once is enough, unless it is about that connection.
+      const own = type.startsWith("conversation-") || type === "command-failed";
+      const key = own ? event.id : `${type} ${text} ${Math.round(at / 5000)}`;
+      this.#put(key, { kind: "event", at, place: 0, text, tone, type, connection: connectionOf(event) });
+      this.loader.request();
+    }
+    this.#changed();
+  }
+
+  #message(message, told = null) {
+    if (!message) return;
+    const { dialogId, sequence, role, originatorId, messageAudience } = message;
+    this.#put(`${dialogId}/${sequence}`, {
+      kind: "message",
+      at: millis(message.time) ?? told ?? 0,
+      place: Number(sequence) || 0,
+      sequence,
+      role: role ?? null,
+      from: originatorId ?? null,
+      isPrivate: messageAudience === "AGENTS_AND_MANAGERS",
+      text: cut(textOf(message), LONGEST_TEXT),
+    });
+  }
+
+  #put(key, item) {
+    this.#items.set(key, { ...item, key });
+    this.#sorted = null;
+    if (this.#items.size > MOST) {
+      this.cut = true;
+      this.#items.delete(this.items()[0].key);
+      this.#sorted = null;
+    }
+  }
+
+  #changed() {
+    this.#onChange();
+  }
+}
+
+/** The cursor that lies so many events before `newest`. */
+function before(newest, events) {
+  const at = newest?.lastIndexOf("-") ?? -1;
+  if (at < 0) return undefined;
+  return `${newest.slice(0, at)}-${Math.max(0, Number(newest.slice(at + 1)) - events)}`;
+}

@@ -1,0 +1,31 @@
+// The token that its user gave the page. It is kept for this tab only, and sent in a header, never in an address.
+
+const KEY = "tertulia.token";
+
+let token = read();
+
+function read() {
+  try {
+    return sessionStorage.getItem(KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function hasToken() {
+  return token !== "";
+}
+
+export function setToken(value) {
+  token = value;
+  try {
+    if (value) sessionStorage.setItem(KEY, value);
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // Where the tab may keep nothing, the page remembers it as long as it is open.
+  }
+}
+
+export function authorization() {
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
