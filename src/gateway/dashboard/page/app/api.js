@@ -22,6 +22,10 @@ export async function post(path, parameters = {}, body = undefined) {
   return ask("POST", path, parameters, body);
 }
 
+export async function remove(path) {
+  return ask("DELETE", path, {}, undefined);
+}
+
 async function ask(method, path, parameters, body, signal) {
   const patience = AbortSignal.timeout(PATIENCE);
   const headers = { accept: "application/json", ...authorization() };

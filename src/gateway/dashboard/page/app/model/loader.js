@@ -23,6 +23,11 @@ export class Loader {
     this.#onChange = onChange;
   }
 
+  /** Whether it is being read just now. */
+  get reading() {
+    return this.#running !== null;
+  }
+
   /** Reads as soon as it may. */
   request() {
     if (this.#running) {

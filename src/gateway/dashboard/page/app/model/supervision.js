@@ -1,10 +1,10 @@
 // What was restarted, what is in quarantine, and what could not be handled.
 
-import { get, list, post } from "../api.js";
+import { get, list, post, remove } from "../api.js";
 import { Loader } from "./loader.js";
 
-/** Dead letters that the page holds: the newest of the gateway's list. */
-const MOST_LETTERS = 500;
+/** Dead letters that the page holds; the gateway lists the oldest first. */
+const MOST_LETTERS = 1000;
 
 export class Supervision {
   tree = null;
@@ -50,8 +50,23 @@ export class DeadLetters {
     );
   }
 
+  /** A letter whole, its bytes in base64. */
+  async whole(id) {
+    return get(`v1/dead-letters/${encodeURIComponent(id)}`);
+  }
+
   async replay(id) {
     await post(`v1/dead-letters/${encodeURIComponent(id)}/replay`);
+    this.#gone(id);
+  }
+
+  async discard(id) {
+    await remove(`v1/dead-letters/${encodeURIComponent(id)}`);
+    this.#gone(id);
+  }
+
+  #gone(id) {
+    this.letters = this.letters.filter((letter) => letter.id !== id);
     this.loader.request();
   }
 

@@ -36,6 +36,7 @@ export class List {
     this.element = el("div", { class: "list", role: "grid", "aria-label": label, tabindex: -1, ...scroll }, head, this.#body);
     this.#resized = new ResizeObserver(() => {
       this.#height = 0;
+      for (const row of this.#rows) row.place = undefined;
       this.#place();
     });
     this.#resized.observe(this.element);
@@ -67,9 +68,9 @@ export class List {
   }
 
   #place() {
-    const height = this.#rowHeight;
     const { scrollTop, clientHeight } = this.element;
     if (clientHeight === 0) return;
+    const height = this.#rowHeight;
     const count = this.#items.length;
     this.#focused = Math.max(0, Math.min(this.#focused, count - 1));
     this.#body.style.height = `${count * height}px`;

@@ -63,7 +63,7 @@ export class ConversationPane {
     this.#body = el("div", { class: "pane-body" },
       el("dl", { class: "facts" },
         el("div", { class: "fact fact-deadline" }, el("dt", { text: "Answer due" }), el("dd", {}, deadline)),
-        fact("Skill"), fact("Connection"), fact("Started", el("dd", {}, timeElement())), fact("Messages"), fact("Notifications")),
+        fact("Skill"), fact("Connection"), fact("Started", el("dd", {}, timeElement())), fact("Published"), fact("Notifications")),
       this.#people, this.#noteBox, this.#scroll);
     this.element = el("article", { class: "pane", "aria-label": `Conversation ${id}` },
       el("header", { class: "pane-head" },
@@ -117,8 +117,8 @@ export class ConversationPane {
     setText(fact("Connection"), (row?.connections ?? [members.connection]).join(", "));
     setTime(fact("Started").firstChild, millis(members.startTime));
     const next = (members.dialogs ?? []).reduce((most, { nextSequence }) => most + (Number(nextSequence) || 0), 0);
-    setText(fact("Messages"), count(next));
-    setAttribute(fact("Messages"), "title", "Places taken in its dialogs, receipts among them");
+    setText(fact("Published"), count(next));
+    setAttribute(fact("Published"), "title", "Messages and receipts in its dialogs");
     setText(fact("Notifications"), count(members.notificationCount));
     setAttribute(fact("Notifications"), "title", `${count(members.notificationIgnoredCount)} repeated, ${count(members.notificationOutOfOrderCount)} out of order`);
     const people = (members.participants ?? []).slice(0, 50);

@@ -105,8 +105,8 @@ export class ConversationsView {
   render() {
     const { conversations } = this.#model;
     const rows = this.#rows();
-    const shown = conversations.loader.loaded ? count(rows.length) : "";
-    setText(this.#total, conversations.more ? `${shown}, the first of more: filter to see others` : shown);
+    const more = conversations.loader.reading ? ", reading more…" : ", the first of more: filter to see others";
+    setText(this.#total, conversations.loader.loaded ? count(rows.length) + (conversations.more ? more : "") : "");
     this.#place.settle(conversations.loader, rows.length === 0, conversations.rows.size === 0 && !this.#isFiltered() ? EMPTY : NONE_MATCH);
     this.#list.show(rows);
     this.#pane?.render();

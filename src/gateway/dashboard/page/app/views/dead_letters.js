@@ -8,7 +8,7 @@ import { sentence } from "../states.js";
 import { setTime, timeElement } from "../times.js";
 
 const EMPTY = ["No dead letters", "Everything that came could be handled. What cannot be is kept here with its bytes and the reason."];
-/** Letters in the document; the newest. */
+/** Letters in the document: the newest of those that were read. */
 const SHOWN = 100;
 const LONGEST_BODY = 4000;
 
@@ -47,48 +47,68 @@ export class DeadLettersView {
 
   render() {
     const { letters, more, loader } = this.#model.deadLetters;
-    setText(this.#total, loader.loaded ? `${count(letters.length)}${more ? " and more" : ""}` : "");
+    setText(this.#total, loader.loaded ? `${count(letters.length)}${more ? ", the oldest of more" : ""}` : "");
     this.#place.settle(loader, letters.length === 0, EMPTY);
     reconcile(this.#list, letters.slice(0, SHOWN), ({ id }) => id, (letter) => this.#letter(letter),
       (element) => {
         setTime(element.shown.time, element.shown.at);
         element.shown.replay.allow(this.#model.scope(), element.shown.otherwise);
+        element.shown.discard.allow(this.#model.scope());
       });
     const hidden = letters.length - SHOWN;
-    setText(this.#foot, hidden > 0 ? `${count(hidden)} older ones are not shown` : "");
+    setText(this.#foot, hidden > 0 ? `${count(hidden)} older ones follow when these are gone` : "");
   }
 
-  #letter({ id, time, connection, conversation, subscriber, kind, reason, body, bytes: size, isCut }) {
+  #letter({ id, time, connection, conversation, subscriber, kind, reason, size, isCut }) {
+    const { deadLetters, announce } = this.#model;
     const shown = {
       at: millis(time),
       time: timeElement({ class: "row-time" }),
       replay: new Action({
-        label: "Replay", describe: `Replay dead letter ${id}`, done: "Handed over", announce: this.#model.announce,
-        act: () => this.#model.deadLetters.replay(id),
+        label: "Replay", describe: `Replay dead letter ${id}`, done: "It was handed over again", announce, act: () => deadLetters.replay(id),
+      }),
+      discard: new Action({
+        label: "Discard", describe: `Discard dead letter ${id}`, done: "It was thrown away", announce, act: () => deadLetters.discard(id),
       }),
       otherwise: isCut ? "Not all of its bytes were kept" : null,
     };
     const where = conversation
       ? el("a", { class: "id", href: `#/conversations/${encodeURIComponent(conversation)}`, title: conversation, text: short(conversation) })
       : el("span", { class: "id", text: subscriber ?? "no conversation" });
-    const text = bodyOf(body);
-    const shownBody = text === null ? null : el("details", {},
-      el("summary", { text: `Its ${bytes(size ?? text.length)}${isCut ? ", cut off" : ""}` }), el("pre", { tabindex: 0, "aria-label": "The bytes", text: cut(text, LONGEST_BODY) }));
     const element = el("li", { class: "letter panel" },
-      el("div", { class: "letter-head" }, el("b", { text: sentence(String(kind ?? "unknown")) }), where, el("span", { class: "muted", text: `on ${connection}` }), shown.time, shown.replay.element),
-      el("p", { class: "reason", text: String(reason ?? "") }), shownBody);
+      el("div", { class: "letter-head" },
+        el("b", { text: sentence(String(kind ?? "unknown")) }), where, el("span", { class: "muted", text: `on ${connection}` }), shown.time,
+        el("span", { class: "letter-actions" }, shown.discard.element, shown.replay.element)),
+      el("p", { class: "reason", text: String(reason ?? "") }),
+      this.#bytes(id, size, isCut));
     setAttribute(element, "data-id", id);
     element.shown = shown;
     return element;
   }
+
+  /** The bytes, which are read when somebody wants to see them. */
+  #bytes(id, size, isCut) {
+    const text = el("pre", { tabindex: 0, role: "group", "aria-label": "Its bytes", text: "Reading…" });
+    let isRead = false;
+    const toggle = async ({ target }) => {
+      if (!target.open || isRead) return;
+      isRead = true;
+      try {
+        setText(text, cut(textOf((await this.#model.deadLetters.whole(id)).body), LONGEST_BODY));
+      } catch (problem) {
+        isRead = false;
+        setText(text, problem.message);
+      }
+    };
+    return el("details", { toggle }, el("summary", { text: `Its ${bytes(size)}${isCut ? ", cut off" : ""}` }), text);
+  }
 }
 
-/** The bytes as text; null where the row has none. */
-function bodyOf(body) {
-  if (typeof body !== "string") return body ? JSON.stringify(body, null, 2) : null;
+/** Bytes in base64 as text. */
+function textOf(body) {
   try {
     return new TextDecoder().decode(Uint8Array.from(atob(body), (byte) => byte.charCodeAt(0)));
   } catch {
-    return body;
+    return String(body);
   }
 }

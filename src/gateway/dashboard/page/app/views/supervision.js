@@ -58,7 +58,7 @@ export class SupervisionView {
     this.#place.settle(loader, false, []);
     if (!tree) return;
     const connections = tree.connections ?? [];
-    const notable = connections.filter(({ state, restarts, quarantined }) => restarts > 0 || quarantined?.length > 0 || ofConnection(state)[1] !== "good");
+    const notable = connections.filter(({ state, restarts, conversationRestarts, quarantined }) => restarts > 0 || conversationRestarts > 0 || quarantined?.length > 0 || ofConnection(state)[1] !== "good");
     notable.sort((one, other) => (other.quarantined?.length ?? 0) - (one.quarantined?.length ?? 0) || other.restarts - one.restarts || one.id.localeCompare(other.id, "en", { numeric: true }));
     const quarantined = connections.reduce((sum, connection) => sum + (connection.quarantined?.length ?? 0), 0);
     setState(this.#root.state, quarantined > 0 ? ["Some are quarantined", "held"] : notable.length > 0 ? ["Some needed help", "warn"] : ["All well", "good"]);
@@ -76,9 +76,10 @@ export class SupervisionView {
     return element;
   }
 
-  #update({ shown }, { id, state, restarts, quarantined = [] }) {
+  #update({ shown }, { id, state, restarts = 0, conversationRestarts = 0, quarantined = [] }) {
     setState(shown.state, ofConnection(state));
-    setText(shown.restarts, restarts > 0 ? `${count(restarts)} ${restarts === 1 ? "restart" : "restarts"}` : "");
+    const told = [times(restarts, "restart"), conversationRestarts > 0 ? `${times(conversationRestarts, "restart")} of conversations` : ""];
+    setText(shown.restarts, told.filter(Boolean).join(", "));
     reconcile(shown.leaves, quarantined.slice(0, MOST), ({ conversation }) => conversation, (leaf) => this.#leaf(id, leaf),
       (element, leaf) => {
         setTime(element.shown.since, millis(leaf.since));
@@ -129,6 +130,10 @@ export class SupervisionView {
   }
 }
 
+function times(number, word) {
+  return number > 0 ? `${count(number)} ${word}${number === 1 ? "" : "s"}` : "";
+}
+
 function wordsOf(name) {
   return sentence(name.replaceAll(/([a-z])([A-Z])/g, (_, one, other) => `${one} ${other.toLowerCase()}`));
 }
@@ -140,7 +145,7 @@ function reasonOf(reason) {
 function policyOf(policy) {
   if (policy === null || typeof policy !== "object") return String(policy);
   const many = policy.restarts ?? policy.maxRestarts ?? policy.failures;
-  const within = policy.withinSeconds ?? policy.within;
+  const within = policy.windowSeconds ?? policy.within;
   const window = typeof within === "number" ? span(within) : within;
   if (many === undefined || window === undefined) {
     return Object.entries(policy).map(([name, value]) => `${wordsOf(name).toLowerCase()} ${value}`).join(", ");
