@@ -1,0 +1,80 @@
+// The dashboard in front of a real service: a thousand conversations that speak, and a service that is started again.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { launch, open } from './browser.js';
+import { Platform, demo, freePort } from './service.js';
+
+const MARKUP = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>';
+/** How long a thousand conversations may take to be opened and listed. */
+const OPENED_WITHIN = 60_000;
+/** What a browser says by itself when a service is away. */
+const AWAY = [/ERR_CONNECTION_REFUSED/, /ERR_INCOMPLETE_CHUNKED_ENCODING/, /ERR_CONNECTION_RESET/, /ERR_EMPTY_RESPONSE/];
+
+describe('in front of a real service', () => {
+  let browser;
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser.close());
+
+  test('a thousand live conversations of the demo are shown, of which only those in sight are in the document', async (t) => {
+    const service = await demo('--conversations', '1000', '--duration', '25');
+    t.after(() => service.stop('SIGINT'));
+    const { page, complaints, close } = await open(browser, service.address);
+    t.after(close);
+    const tile = (name, value) =>
+      page.locator('.tile', { hasText: name }).locator('.tile-value').filter({ hasText: value }).waitFor({ timeout: OPENED_WITHIN });
+    await tile('Connections', /^1,004$/);
+    // Each is seen by its bot and by its consumer.
+    await tile('Conversations', /^2,000$/);
+    await tile('Events', /^[1-9]/);
+
+    await page.getByRole('link', { name: 'Conversations', exact: true }).click();
+    const grid = page.getByRole('grid', { name: 'Conversations' });
+    await page.waitForFunction(() => document.querySelector('.conversations .total')?.textContent === '1,000', null, { timeout: OPENED_WITHIN });
+    assert.equal(await grid.getAttribute('aria-rowcount'), '1001');
+    assert.ok((await grid.getByRole('row').count()) < 80);
+    // They are live: what was said last comes into the rows by itself.
+    await page.waitForFunction(() => /message \d+/.test(document.querySelector('.conversations .list-body').textContent));
+
+    await grid.getByRole('row').nth(1).click();
+    await page.waitForFunction(() => document.querySelectorAll('.timeline .message').length >= 2);
+    assert.match(await page.locator('.timeline').textContent(), /you said: message \d/);
+    assert.match(await page.locator('.facts').first().textContent(), /bot-\d/);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('the page goes on by its cursor when the service is started again, and takes text for text', async (t) => {
+    const platform = await Platform.start();
+    t.after(() => platform.stop());
+    const port = await freePort();
+    let service = await platform.run(port);
+    t.after(() => service.stop('SIGKILL'));
+    const conversation = await platform.open();
+    await platform.say(conversation, MARKUP);
+
+    const { page, complaints, close } = await open(browser, service.address, { hash: `#/conversations/${conversation}`, expected: AWAY });
+    t.after(close);
+    const said = page.locator('.timeline .said');
+    const texts = () => said.allTextContents();
+    const wait = (count) => page.waitForFunction((most) => document.querySelectorAll('.timeline .said').length >= most, count);
+    await wait(1);
+    assert.deepEqual(await texts(), [MARKUP]);
+    const live = page.locator('#live');
+    await live.getByText('Live').waitFor();
+
+    await service.stop('SIGKILL');
+    await live.getByText('Reconnecting').waitFor();
+    assert.deepEqual(await texts(), [MARKUP], 'what was read stays');
+    await platform.say(conversation, 'said while nobody listened');
+    service = await platform.run(port);
+    await live.getByText('Live').waitFor();
+    await platform.say(conversation, 'said afterwards');
+    await wait(3);
+    assert.deepEqual(await texts(), [MARKUP, 'said while nobody listened', 'said afterwards'], 'each once, in order');
+    assert.equal(await page.evaluate(() => window.ran), undefined);
+    assert.equal(await page.locator('main img, main script').count(), 0);
+    assert.deepEqual(complaints, []);
+  });
+});
