@@ -1,13 +1,21 @@
 //! `/v1/overview`: how the whole process is doing in one small answer, cheap enough to be asked for every second.
 
-use std::time::Instant;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest, get,
     web::{Data, Json},
 };
 use serde::Serialize;
-use tertulia_actors::{core::session::Phase, subscriber::EventId};
+use tertulia_actors::{
+    core::session::Phase,
+    metrics::{LatencySnapshot, Metrics},
+    subscriber::EventId,
+};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -16,6 +24,54 @@ use crate::config::Scope;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(overview);
+}
+
+/// How far back quantiles look: long enough for their number not to jump, short enough to be about now.
+const WINDOW: Duration = Duration::from_secs(10);
+/// The least time between two snapshots that are kept.
+const STEP: Duration = Duration::from_secs(1);
+
+/// When the gateway began, and what had been counted lately: each question leaves a snapshot for the next.
+pub(super) struct Recent {
+    began: Instant,
+    snapshots: Mutex<VecDeque<Snapshot>>,
+}
+
+#[derive(Clone, Copy)]
+struct Snapshot {
+    at: Instant,
+    frame_to_event: LatencySnapshot,
+    command: LatencySnapshot,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { began: Instant::now(), snapshots: Mutex::default() }
+    }
+}
+
+impl Recent {
+    /// What was counted within the window, or since somebody last asked; nothing where nobody has asked yet.
+    fn latency(&self, metrics: &Metrics) -> Option<Latencies> {
+        let at = Instant::now();
+        let frame_to_event = metrics.frame_to_event_seconds.snapshot();
+        let now = Snapshot { at, frame_to_event, command: metrics.command_duration_seconds.snapshot() };
+        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        // The oldest of the window stays, and one before it only as long as there is none.
+        while snapshots.get(1).is_some_and(|next| at.duration_since(next.at) >= WINDOW) {
+            snapshots.pop_front();
+        }
+        let before = snapshots.front().copied();
+        if snapshots.back().is_none_or(|last| at.duration_since(last.at) >= STEP) {
+            snapshots.push_back(now);
+        }
+        let before = before?;
+        Some(Latencies {
+            window_seconds: at.duration_since(before.at).as_secs_f64(),
+            frame_to_event: Quantiles::of(&now.frame_to_event.since(&before.frame_to_event)),
+            command: Quantiles::of(&now.command.since(&before.command)),
+        })
+    }
 }
 
 /// How the process is doing now. What is counted is counted since it began.
@@ -34,6 +90,8 @@ struct Overview {
     connections: Connections,
     conversations: Conversations,
     journal: JournalState,
+    /// How long things took lately; null for the first who asks.
+    latency: Option<Latencies>,
     counts: Counts,
     /// Dead letters that are kept.
     dead_letters: i64,
@@ -73,6 +131,33 @@ struct JournalState {
     healthy: bool,
 }
 
+/// How long things took lately.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Latencies {
+    /// How far back this looks, in seconds.
+    window_seconds: f64,
+    /// Own time from a frame to the events that it brought.
+    frame_to_event: Quantiles,
+    /// From a command to its answer, the platform's time included.
+    command: Quantiles,
+}
+
+/// Times in seconds, as exactly as the buckets of `/metrics` tell; null where nothing was counted.
+#[derive(Debug, Serialize, ToSchema)]
+struct Quantiles {
+    count: u64,
+    p50: Option<f64>,
+    p99: Option<f64>,
+}
+
+impl Quantiles {
+    fn of(counted: &LatencySnapshot) -> Self {
+        let seconds = |quantile| counted.quantile(quantile).map(|time| time.as_secs_f64());
+        Self { count: counted.count(), p50: seconds(0.5), p99: seconds(0.99) }
+    }
+}
+
 /// Counted since the process began.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -97,7 +182,7 @@ async fn overview(state: Data<State>, request: HttpRequest) -> Json<Overview> {
     Json(Overview {
         version: env!("CARGO_PKG_VERSION"),
         scope: state.access.scope(request.headers()),
-        uptime_seconds: Instant::now().saturating_duration_since(state.began).as_secs(),
+        uptime_seconds: state.recent.began.elapsed().as_secs(),
         resident_bytes: resident_bytes(),
         connections: connections(&state),
         conversations: Conversations {
@@ -110,6 +195,7 @@ async fn overview(state: Data<State>, request: HttpRequest) -> Json<Overview> {
             waiting: journal.waiting(),
             healthy: journal.is_healthy(),
         },
+        latency: state.recent.latency(metrics),
         counts: Counts {
             frames: metrics.frames.get(),
             events: metrics.events.get(),

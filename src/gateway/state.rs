@@ -1,6 +1,6 @@
 //! What the resources share.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
@@ -13,6 +13,7 @@ use super::{
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
     openapi::Document,
+    overview::Recent,
 };
 use crate::{
     config::{Limits, Token},
@@ -31,8 +32,7 @@ pub struct State {
     pub(super) document: Document,
     pub(super) added: AddedConnections,
     pub(super) under_way: Arc<UnderWay>,
-    /// When it was begun.
-    pub(super) began: Instant,
+    pub(super) recent: Recent,
     /// Free places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Free places in memory for files on their way to the platform.
@@ -55,7 +55,7 @@ impl State {
             tertulia,
             access: Access::new(tokens, limits),
             document: Document::gather(),
-            began: Instant::now(),
+            recent: Recent::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
             closing: CancellationToken::new(),

@@ -1,9 +1,14 @@
-// What happened lately, apart from what is said: the newest first, so many at most.
+// What happened lately, the newest first, so many at most; and of what is said now and then a message.
 
-import { millis } from "../format.js";
-import { connectionOf, describe } from "./events.js";
+import { cut, millis } from "../format.js";
+import { sentence } from "../states.js";
+import { connectionOf, describe, roleOf, textOf } from "./events.js";
 
 const MOST = 100;
+/** Messages among it, and the least time between two: they show that there is life, and do not drown what matters. */
+const MESSAGES = 8;
+const BETWEEN_MESSAGES = 1500;
+const PREVIEW = 120;
 const TOLD = new Set([
   "close", "skill-change", "back-to-queue", "transfer-skill", "transfer-agent", "consumer-step-up", "command-failed", "gap",
   "conversation-restarted", "conversation-quarantined", "connection.connected", "connection.disconnected",
@@ -11,30 +16,42 @@ const TOLD = new Set([
 ]);
 
 export class Activity {
-  items = [];
+  #notable = [];
+  #messages = [];
+  #saidAt = -Infinity;
   #onChange;
 
   constructor({ onChange }) {
     this.#onChange = onChange;
   }
 
+  get items() {
+    return [...this.#notable, ...this.#messages].sort((one, other) => other.at - one.at);
+  }
+
   take(event, type) {
-    if (!TOLD.has(type)) return;
-    const [text, tone] = describe(type, event.data);
-    const item = {
-      id: event.id,
-      at: millis(event.time) ?? Date.now(),
-      text,
-      tone,
-      connection: connectionOf(event),
-      conversation: event.subject ?? null,
-    };
-    this.items.unshift(item);
-    if (this.items.length > MOST) this.items.length = MOST;
-    this.#onChange();
+    if (type === "message") {
+      const now = performance.now();
+      if (now - this.#saidAt < BETWEEN_MESSAGES) return;
+      this.#saidAt = now;
+      const { role } = event.data ?? {};
+      const text = cut(`${sentence(roleOf(role))}: ${textOf(event.data)}`, PREVIEW);
+      this.#keep(this.#messages, MESSAGES, event, text, null);
+    } else if (TOLD.has(type)) {
+      const [text, tone] = describe(type, event.data);
+      this.#keep(this.#notable, MOST, event, text, tone);
+    }
   }
 
   forget() {
-    this.items = [];
+    this.#notable = [];
+    this.#messages = [];
+  }
+
+  #keep(items, most, event, text, tone) {
+    const at = millis(event.time) ?? Date.now();
+    items.unshift({ id: event.id, at, text, tone, connection: connectionOf(event), conversation: event.subject ?? null });
+    if (items.length > most) items.length = most;
+    this.#onChange();
   }
 }

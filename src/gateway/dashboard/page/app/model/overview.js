@@ -20,6 +20,11 @@ export class Overview {
   problem = null;
   /** When an answer last came. */
   at = null;
+  #answered;
+  /** The first answer, once there is one. */
+  first = new Promise((resolve) => {
+    this.#answered = resolve;
+  });
   #before = null;
   #timer = null;
   #onChange;
@@ -61,6 +66,7 @@ export class Overview {
     const before = this.#before;
     this.#before = { at, now };
     this.now = now;
+    this.#answered(now);
     this.at = Date.now();
     // A service that was started again counts from zero.
     const goesOn = before !== null && now.uptimeSeconds >= before.now.uptimeSeconds && now.counts.events >= before.now.counts.events;

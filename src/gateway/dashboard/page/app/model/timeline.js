@@ -25,28 +25,27 @@ export class Timeline {
   /** Who types now, by user id. */
   typing = new Map();
   messagesProblem = null;
-  #stream;
+  #stream = null;
+  #closed = false;
   #refresh;
   #onChange;
   loader;
 
+  /** `newest` promises the cursor of the newest event. */
   constructor(id, { newest, onChange }) {
     this.id = id;
     this.#onChange = onChange;
     this.loader = new Loader((signal) => this.#load(signal), { least: 1000, onChange });
     this.loader.request();
     this.#messages();
-    this.#stream = new Stream({
-      parameters: { conversation: id },
-      after: before(newest, LOOK_BACK),
-      onEvent: (event) => this.#take(event),
-    });
+    newest.then((cursor) => this.#follow(cursor));
     // Reads again what no event tells.
     this.#refresh = setInterval(() => this.loader.request(), 15_000);
   }
 
   close() {
-    this.#stream.close();
+    this.#closed = true;
+    this.#stream?.close();
     clearInterval(this.#refresh);
   }
 
@@ -54,6 +53,15 @@ export class Timeline {
   items() {
     this.#sorted ??= [...this.#items.values()].sort((one, other) => one.at - other.at || one.place - other.place);
     return this.#sorted;
+  }
+
+  #follow(newest) {
+    if (this.#closed) return;
+    this.#stream = new Stream({
+      parameters: { conversation: this.id },
+      after: before(newest, LOOK_BACK),
+      onEvent: (event) => this.#take(event),
+    });
   }
 
   async #load(signal) {
@@ -76,6 +84,7 @@ export class Timeline {
     // What was missed by the stream itself is read anew.
     if (!event.subject) {
       this.loader.request();
+      this.#messages();
       return;
     }
     if (type === "message") {

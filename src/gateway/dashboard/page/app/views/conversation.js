@@ -34,7 +34,7 @@ export class ConversationPane {
 
   constructor(model, id) {
     this.#model = model;
-    this.#timeline = new Timeline(id, { newest: model.overview.now?.journal?.newest, onChange: () => model.changed() });
+    this.#timeline = new Timeline(id, { newest: model.overview.first.then(() => model.overview.now?.journal.newest), onChange: () => model.changed() });
     this.#head = { stage: stateElement(), title: el("h2", { tabindex: -1, class: "id", text: id }) };
     const copy = el("button", {
       class: "quiet", type: "button", text: "Copy id",

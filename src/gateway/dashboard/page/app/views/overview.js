@@ -110,7 +110,9 @@ export class OverviewView {
     put("conversations", count(conversations.inMemory + conversations.asleep),
       conversations.asleep > 0 ? `${count(conversations.asleep)} asleep` : "all in memory");
     put("events", `${rate(rates.events)}/s`, `${count(counts.events)} in all`);
-    put("commands", `${rate(rates.commands)}/s`, counts.commandsFailed > 0 ? `${count(counts.commandsFailed)} failed` : "none failed");
+    const answered = latency?.command?.p99;
+    put("commands", `${rate(rates.commands)}/s`,
+      `${answered === null || answered === undefined ? "" : `p99 ${took(answered)}, `}${counts.commandsFailed > 0 ? `${count(counts.commandsFailed)} failed` : "none failed"}`);
     const last = latency?.frameToEvent;
     put("latency", took(last?.p99 ?? NaN), last?.p50 === undefined || last?.p50 === null ? "no frames lately" : `median ${took(last.p50)}`);
     put("memory", bytes(now.residentBytes), journal.waiting > 0 ? `${count(journal.waiting)} steps to be kept` : "everything is kept");
@@ -134,22 +136,22 @@ export class OverviewView {
   }
 
   #tell() {
-    const { items } = this.#model.activity;
     if (performance.now() - this.#told < CALM && this.#activity.childElementCount > 0) {
       this.#model.changed();
       return;
     }
     this.#told = performance.now();
+    const { items } = this.#model.activity;
     if (items.length === 0) {
       reconcile(this.#activity, [{ id: "none" }], ({ id }) => id,
-        () => el("li", { class: "row-empty", text: "Nothing happened since this page was opened. Transfers, ends, faults and reconnects appear here." }));
+        () => el("li", { class: "row-empty", text: "Nothing happened since this page was opened. Messages, transfers, faults and reconnects appear here." }));
       return;
     }
     reconcile(this.#activity, items.slice(0, SHOWN), ({ id }) => id,
       ({ at, text, tone, connection, conversation }) => {
         const time = timeElement({ class: "row-time" });
         setTime(time, at);
-        const mark = state("", tone);
+        const mark = tone ? state("", tone) : el("span", { class: "state" });
         const name = conversation
           ? el("a", { class: "id", href: `#/conversations/${encodeURIComponent(conversation)}`, title: conversation, text: short(conversation) })
           : el("span", { class: "id", text: connection ?? "" });
@@ -195,7 +197,7 @@ function attention({ overview, fleet, live }) {
   if (items.length === 0) {
     const text = now.connections.total === 0
       ? "No connection is configured yet. Add [[connections]] to tertulia.toml, or try tertulia demo --keep"
-      : `Every connection is ready, nothing is quarantined and nothing is left over`;
+      : `Every connection is ready, nothing is in quarantine, and there are no dead letters`;
     items.push({ key: "fine", word: now.connections.total === 0 ? "Empty" : "All well", tone: now.connections.total === 0 ? "idle" : "good", text });
   }
   return items;

@@ -83,7 +83,8 @@ export class SupervisionView {
     reconcile(shown.leaves, quarantined.slice(0, MOST), ({ conversation }) => conversation, (leaf) => this.#leaf(id, leaf),
       (element, leaf) => {
         setTime(element.shown.since, millis(leaf.since));
-        setText(element.shown.reason, reasonOf(leaf.reason));
+        const dropped = leaf.notificationsDropped > 0 ? ` (${count(leaf.notificationsDropped)} notifications dropped since)` : "";
+        setText(element.shown.reason, reasonOf(leaf.reason) + dropped);
         element.shown.release.allow(this.#model.scope());
       });
   }
@@ -112,21 +113,21 @@ export class SupervisionView {
       ([name]) => {
         const value = el("dd");
         const element = el("div", { class: "fact" }, el("dt", { text: wordsOf(name) }), value);
-        element.value = value;
+        element.shown = value;
         return element;
       },
       (element, [, value]) => {
-        setText(element.value, typeof value === "number" ? count(value) : JSON.stringify(value));
+        setText(element.shown, typeof value === "number" ? count(value) : JSON.stringify(value));
         setAttribute(element, "data-some", value > 0 ? "" : null);
       });
     reconcile(this.#policies, Object.entries(policies), ([name]) => name,
       ([name]) => {
         const value = el("span", { class: "row-text" });
         const element = el("li", {}, el("b", { text: wordsOf(name) }), value);
-        element.value = value;
+        element.shown = value;
         return element;
       },
-      (element, [, policy]) => setText(element.value, policyOf(policy)));
+      (element, [, policy]) => setText(element.shown, policyOf(policy)));
   }
 }
 

@@ -1,0 +1,177 @@
+// A staged gateway: the page and its headers come from a real service, the rows from a scene. What is asked of it is
+// noted, and it can go away, ask for a token, and send any number of events.
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { history, overview } from './scene.js';
+
+const HEARTBEAT = 2000;
+
+export class Stage {
+  scene;
+  /** Tokens and their scopes; without any, everybody may write. */
+  tokens = {};
+  /** Requests that change something, as `METHOD path`. */
+  acts = [];
+  /** Addresses that were asked for, with their queries. */
+  addresses = [];
+  /** Seconds that have passed in the scene; real time where it is null. */
+  seconds = null;
+  #began = Date.now();
+  #real;
+  #server;
+  #streams = new Set();
+  #offset = 2_000_000;
+
+  /** A stage for the page of the service at `real`. */
+  static async start(real, scene) {
+    const stage = new Stage();
+    stage.#real = real;
+    stage.scene = scene;
+    await stage.#listen(0);
+    return stage;
+  }
+
+  async #listen(port) {
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch((error) => response.destroy(error));
+    });
+    this.#server.listen(port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.port = this.#server.address().port;
+  }
+
+  get address() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Ends every connection and listens no more, until `back`. */
+  async away() {
+    for (const { response } of this.#streams) response.destroy();
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+
+  async back() {
+    await this.#listen(this.port);
+  }
+
+  async stop() {
+    if (this.#server.listening) await this.away();
+  }
+
+  /** Streams that are open. */
+  get streams() {
+    return this.#streams.size;
+  }
+
+  /** Sends events to every stream that wants them, no faster than they are read. */
+  async send(events) {
+    for (const stream of this.#streams) {
+      const { types, conversation, response } = stream;
+      const wanted = events.filter(({ type, subject }) =>
+        (types.length === 0 || types.includes(type)) && (conversation === null || subject === conversation));
+      const text = wanted.map((event) => `id: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+      if (text !== '' && !response.write(text)) await once(response, 'drain');
+    }
+  }
+
+  /** The next place of the log. */
+  next() {
+    this.#offset += 1;
+    return this.#offset;
+  }
+
+  async #answer(request, response) {
+    const url = new URL(request.url, this.address);
+    this.addresses.push(request.url);
+    if (!url.pathname.startsWith('/v1/')) return this.#pass(url, response);
+    const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1];
+    const needsNone = Object.keys(this.tokens).length === 0;
+    const scope = needsNone ? 'write' : this.tokens[token];
+    if (scope === undefined) return problem(response, 401, 'unauthenticated', 'a bearer token is needed');
+    if (request.method !== 'GET') {
+      if (scope !== 'write') return problem(response, 403, 'not-permitted', "the token's scope is read");
+      this.acts.push(`${request.method} ${url.pathname}${url.search}`);
+      this.#act(url.pathname);
+      response.writeHead(204).end();
+      return undefined;
+    }
+    if (url.pathname === '/v1/events') return this.#follow(url, response);
+    const answer = this.#read(url, scope);
+    return answer === null ? problem(response, 404, 'unknown-conversation', 'there is no such conversation') : json(response, answer);
+  }
+
+  async #pass(url, response) {
+    const real = await fetch(`${this.#real}${url.pathname}`);
+    const headers = Object.fromEntries([...real.headers].filter(([name]) => name !== 'content-length' && name !== 'date'));
+    response.writeHead(real.status, headers).end(Buffer.from(await real.arrayBuffer()));
+  }
+
+  #read(url, scope) {
+    const { scene } = this;
+    const [, , kind, id, part] = url.pathname.split('/').map(decodeURIComponent);
+    switch (kind) {
+      case 'overview':
+        return overview(scene, this.seconds ?? (Date.now() - this.#began) / 1000, scope);
+      case 'connections':
+        return page(scene.connections, url);
+      case 'supervision':
+        return scene.supervision;
+      case 'dead-letters':
+        if (id === undefined) return page(scene.letters, url);
+        return { ...scene.letters.find((letter) => letter.id === id), body: Buffer.from(scene.text('body', '{"dialogs":[{"channelType":null}]}')).toString('base64') };
+      case 'conversations': {
+        if (id === undefined) return page(scene.conversations.filter((row) => !url.searchParams.has('stage') || row.stage === url.searchParams.get('stage')), url);
+        const row = scene.conversations.find(({ conversationId }) => conversationId === id);
+        if (row === undefined) return null;
+        return part === 'messages' ? { items: row === scene.opened ? scene.messages : [] } : { participants: [], dialogs: [], ...row };
+      }
+      default:
+        return null;
+    }
+  }
+
+  /** What is released is in quarantine no more, and what was replayed or discarded is gone. */
+  #act(path) {
+    const [, , kind, id] = path.split('/').map(decodeURIComponent);
+    if (kind === 'dead-letters') this.scene.letters = this.scene.letters.filter((letter) => letter.id !== id);
+    for (const connection of this.scene.supervision.connections) {
+      connection.quarantined = connection.quarantined.filter(({ conversation }) => conversation !== id);
+    }
+  }
+
+  #follow(url, response) {
+    const conversation = url.searchParams.get('conversation');
+    const stream = { response, types: url.searchParams.getAll('type'), conversation };
+    this.#streams.add(stream);
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const alive = () => response.write(`id: ${this.scene.epoch}-${this.#offset}\n: heartbeat\n\n`);
+    alive();
+    if (this.scene.opened !== null && conversation === this.scene.opened.conversationId) {
+      for (const event of history(this.scene)) response.write(`id: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`);
+    }
+    const heartbeat = setInterval(alive, HEARTBEAT);
+    response.on('close', () => {
+      clearInterval(heartbeat);
+      this.#streams.delete(stream);
+    });
+  }
+}
+
+function page(rows, url) {
+  const limit = Number(url.searchParams.get('limit') ?? 100);
+  const from = Number(url.searchParams.get('cursor') ?? 0);
+  const next = from + limit < rows.length ? String(from + limit) : null;
+  return { items: rows.slice(from, from + limit), nextCursor: next };
+}
+
+function json(response, value) {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+function problem(response, status, code, detail) {
+  response.writeHead(status, { 'content-type': 'application/problem+json' });
+  response.end(JSON.stringify({ type: 'about:blank', title: 'Problem', status, code, detail }));
+}
