@@ -71,7 +71,10 @@ impl Document {
 
     /// The methods that a path takes; none where there is no such path.
     fn methods(&self, path: &str) -> Vec<&'static str> {
-        let taken = self.paths.iter().filter(|(known, _)| known.is_match(path)).flat_map(|(_, methods)| methods);
+        // A path of its own goes before one with a place for any name.
+        let own = self.paths.iter().find(|(known, _)| known.pattern() == Some(path));
+        let any = self.paths.iter().filter(|(known, _)| own.is_none() && known.is_match(path));
+        let taken = own.into_iter().chain(any).flat_map(|(_, methods)| methods);
         let mut names: Vec<&'static str> = taken.filter_map(name).collect();
         names.sort_unstable();
         names.dedup();

@@ -42,6 +42,20 @@ id = "stepper"
 account = "12345678"
 role = "consumer"
 
+[[connections]]
+id = "ringing"
+account = "12345678"
+role = "brand"
+login = {{ username = "bot2", password = {{ env = "PASSWORD" }} }}
+rings = "manual"
+agent_state = "AWAY"
+
+[[connections]]
+id = "shop"
+account = "12345678"
+role = "intake"
+login = {{ app_key = "app", secret = {{ env = "APP_SECRET" }} }}
+
 [engine]
 path = "{directory}/data"
 leases = "{directory}/leases"
@@ -89,12 +103,12 @@ def main():
             stand_in = json.loads(first_line(platform))
             file = pathlib.Path(directory, "tertulia.toml")
             file.write_text(CONFIGURATION.format(listen=stand_in["listen"], directory=directory))
-            environment = {**os.environ, "PASSWORD": "secret", "CONTRACT_TOKEN": TOKEN}
+            environment = {**os.environ, "PASSWORD": "secret", "APP_SECRET": "emulator-secret", "CONTRACT_TOKEN": TOKEN}
             log = open(f"{directory}/log", "w")
             run = [BINARY, "--log-format", "json", "run", "--config", str(file)]
             service = subprocess.Popen(run, stdout=log, stderr=log, env=environment)
             gateway = until(lambda: address(pathlib.Path(directory, "log")))
-            sys.exit(walk(gateway, f"http://{stand_in['control']}"))
+            sys.exit(examine(gateway, f"http://{stand_in['control']}"))
         except TimeoutError:
             sys.stderr.write(pathlib.Path(directory, "log").read_text())
             raise
@@ -113,7 +127,8 @@ def address(log):
     return None
 
 
-def walk(gateway, control):
+def examine(gateway, control):
+    """First each row as it is meant, then whatever can be made of the description."""
     until(lambda: call(f"{gateway}/readyz")["ready"])
     conversations = []
     for _ in range(8):
@@ -121,6 +136,13 @@ def walk(gateway, control):
         call(f"{control}/conversations/{conversation}/messages", {"text": "hello"})
         conversations.append(conversation)
     until(lambda: len(call(f"{gateway}/v1/conversations?connection=bots-1")["items"]) == len(conversations))
+    environment = {**os.environ, "GATEWAY": gateway, "CONTROL": control, "TOKEN": TOKEN}
+    environment["CONVERSATION"] = conversations.pop()
+    rows = subprocess.run([HERE / "rows"], env=environment).returncode
+    return walk(gateway, conversations) or rows
+
+
+def walk(gateway, conversations):
     there = {"connection": ["bots-1", "someone"], "conversation": conversations}
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "TERTULIA_THERE": json.dumps(there)}
     environment["PYTHONPATH"] = str(HERE)
