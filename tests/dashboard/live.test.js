@@ -19,7 +19,7 @@ describe('in front of a real service', () => {
   after(() => browser.close());
 
   test('a thousand live conversations of the demo are shown, of which only those in sight are in the document', async (t) => {
-    const service = await demo('--conversations', '1000', '--duration', '25');
+    const service = await demo('--conversations', '1000', '--duration', '15');
     t.after(() => service.stop('SIGINT'));
     const { page, complaints, close } = await open(browser, service.address);
     t.after(close);

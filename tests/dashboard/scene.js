@@ -66,7 +66,7 @@ function conversation(index, number) {
   return {
     conversationId: id, connection: bot, stage: isClosed ? 'CLOSE' : 'OPEN', skillId: SKILLS[number(SKILLS.length)],
     assignedAgent: isClosed || number(12) === 0 ? null : person(uuid(number), 'ASSIGNED_AGENT', `${ACCOUNT}.39011220${String(agent).padStart(2, '0')}`),
-    consumer: isClosed ? null : person(uuid(number), 'CONSUMER'), startTime, updateTime: Math.min(NOW - 4000, startTime + number(120 * MINUTE)),
+    consumer: isClosed ? null : person(uuid(number), 'CONSUMER'), startTime, updateTime: Math.max(startTime, NOW - 4000 - number(number(3) * 30 * MINUTE + MINUTE)),
     closeTime: isClosed ? NOW - number(30 * MINUTE) : null, index,
   };
 }
@@ -124,7 +124,7 @@ function talk(opened, text) {
 
 function letters(rows, text) {
   const letter = (index, kind, before, reason, more = {}) => ({
-    id: `01a2138${index}-b788-7113-a94d-84ccc84783ea`, time: at(before), connection: 'bots-3', conversation: rows[4 + index].conversationId, subscriber: null,
+    id: `01a2138${index}-b788-7113-a94d-84ccc84783ea`, time: at(before), connection: 'bots-3', conversation: rows[(4 + index) % rows.length].conversationId, subscriber: null,
     kind, reason: text('reason', reason), size: 1432 + 310 * index, isCut: false, ...more,
   });
   return [

@@ -43,6 +43,7 @@ try {
     await stage.send(happenings(stage.scene));
     const settle = async () => {
       for (let round = 0; round < 8; round += 1) {
+        stage.seconds += 1;
         await page.clock.runFor(1000);
         await new Promise((resolve) => setTimeout(resolve, 120));
       }

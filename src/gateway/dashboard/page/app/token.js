@@ -36,6 +36,7 @@ export class TokenDialog {
   /** The service asks for a token; opens the dialog the first time. */
   ask(problem) {
     setText(this.#button, "Enter token");
+    this.#button.removeAttribute("aria-label");
     setText(this.#problem, problem ?? "");
     if (this.#refused) return;
     this.#refused = true;
@@ -45,8 +46,9 @@ export class TokenDialog {
   /** The service answered, and told what the caller may do. */
   known(scope) {
     this.#refused = false;
-    setText(this.#button, hasToken() ? SCOPES[scope] ?? "Token" : scope === "write" ? "No token needed" : "Token");
-    setAttribute(this.#button, "aria-label", hasToken() ? `Token: ${(SCOPES[scope] ?? "unknown").toLowerCase()}. Change it` : "Enter a token");
+    const word = hasToken() ? (SCOPES[scope] ?? "Token") : scope === "write" ? "No token needed" : "Token";
+    setText(this.#button, word);
+    setAttribute(this.#button, "aria-label", hasToken() ? `${word}. Change the token` : `${word}. Enter a token`);
   }
 
   #open() {

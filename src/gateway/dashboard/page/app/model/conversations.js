@@ -22,6 +22,8 @@ export class Conversations {
   watched = false;
   /** Grows with each change of the rows. */
   version = 0;
+  /** What was said last, also where the list is not read yet: by conversation, the longest unheard of first. */
+  #said = new Map();
   #stale = true;
   #onChange;
   loader;
@@ -50,6 +52,7 @@ export class Conversations {
 
   forget() {
     this.rows.clear();
+    this.#said.clear();
     this.loader.loaded = false;
     this.#stale = true;
     this.#changed();
@@ -59,6 +62,7 @@ export class Conversations {
     const id = event.subject;
     if (!id) return;
     const row = this.rows.get(id);
+    if (type === "message") this.#note(id, event.data ?? {}, millis(event.time));
     if (!row) {
       if (!this.#stale && (type === "conversation" || this.rows.size < MOST)) this.invalidate();
       return;
@@ -67,7 +71,7 @@ export class Conversations {
     const at = millis(event.time);
     switch (type) {
       case "message":
-        this.#said(row, data, at);
+        show(row, this.#said.get(id));
         break;
       case "close":
         row.stage = "CLOSE";
@@ -122,14 +126,10 @@ export class Conversations {
     return chosen.sort((one, other) => key(other) - key(one) || (one.id < other.id ? -1 : 1));
   }
 
-  #said(row, message, at) {
-    // Whoever sees the conversation by another connection tells the same.
-    const place = `${message.dialogId}/${message.sequence}`;
-    if (row.lastPlace === place) return;
-    row.lastPlace = place;
-    row.lastText = cut(textOf(message), PREVIEW);
-    row.lastRole = message.role ?? null;
-    row.lastAt = at;
+  #note(id, message, at) {
+    this.#said.delete(id);
+    this.#said.set(id, { text: cut(textOf(message), PREVIEW), role: message.role ?? null, at });
+    if (this.#said.size > MOST) this.#said.delete(this.#said.keys().next().value);
   }
 
   #changed() {
@@ -170,7 +170,7 @@ export class Conversations {
         left = true;
         break;
       }
-      next.set(item.conversationId, rowOf(item, this.rows.get(item.conversationId)));
+      next.set(item.conversationId, rowOf(item, this.#said.get(item.conversationId)));
     }
     this.rows = next;
     this.more = left;
@@ -178,8 +178,8 @@ export class Conversations {
   }
 }
 
-function rowOf(item, before) {
-  return {
+function rowOf(item, said) {
+  const row = {
     id: item.conversationId,
     connections: [item.connection],
     stage: item.stage ?? null,
@@ -189,12 +189,20 @@ function rowOf(item, before) {
     consumer: nameOf(item.consumer),
     startTime: millis(item.startTime),
     closeTime: millis(item.closeTime),
-    lastAt: Math.max(before?.lastAt ?? 0, millis(item.updateTime) ?? 0) || null,
-    lastText: before?.lastText ?? null,
-    lastRole: before?.lastRole ?? null,
-    lastPlace: before?.lastPlace ?? null,
+    lastAt: millis(item.updateTime),
+    lastText: null,
+    lastRole: null,
     search: null,
   };
+  if (said) show(row, said);
+  return row;
+}
+
+function show(row, { text, role, at }) {
+  row.lastText = text;
+  row.lastRole = role;
+  row.lastAt = Math.max(row.lastAt ?? 0, at ?? 0) || null;
+  row.search = null;
 }
 
 function nameOf(participant) {

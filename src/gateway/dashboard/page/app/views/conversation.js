@@ -35,7 +35,7 @@ export class ConversationPane {
   constructor(model, id) {
     this.#model = model;
     this.#timeline = new Timeline(id, { newest: model.overview.first.then(() => model.overview.now?.journal.newest), onChange: () => model.changed() });
-    this.#head = { stage: stateElement(), title: el("h2", { tabindex: -1, class: "id", text: id }) };
+    this.#head = { stage: stateElement(), title: el("h1", { tabindex: -1, class: "id", text: id }) };
     const copy = el("button", {
       class: "quiet", type: "button", text: "Copy id",
       click: () => navigator.clipboard?.writeText(id).then(() => model.announce("The id was copied"), () => model.announce("The id could not be copied")),
@@ -48,7 +48,7 @@ export class ConversationPane {
     this.#facts.deadline = deadline;
     this.#people = el("ul", { class: "people" });
     this.#note = el("p", { class: "note-text" });
-    this.#noteBox = el("section", { class: "note", hidden: true, "aria-label": "Note" }, el("h3", { text: "Note" }), this.#note);
+    this.#noteBox = el("section", { class: "note", hidden: true, "aria-label": "Note" }, el("h2", { text: "Note" }), this.#note);
     this.#release = new Action({
       label: "Release", describe: `Release conversation ${id}`, done: "It goes on", announce: model.announce,
       act: () => model.supervision.release(this.#quarantined()?.connection, id),
@@ -145,11 +145,11 @@ export class ConversationPane {
 
   #tell() {
     const items = this.#timeline.items();
+    const names = new Map((this.#timeline.members?.participants ?? []).map(({ userId, agentId }) => [userId, agentId || userId]));
     setText(this.#foot, this.#timeline.cut ? "Older messages and events are not shown." : items.length === 0 ? "Nothing was said yet." : "");
     reconcile(this.#line, items, ({ key }) => key, (item) => (item.kind === "message" ? message(item) : happening(item)),
       (element, item) => {
-        if (element.item !== item && element.item !== undefined) element.update?.(item);
-        element.item = item;
+        element.update?.(item, names);
       });
     if (this.#atEnd) this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
@@ -173,13 +173,17 @@ function stamp(at) {
 function message(item) {
   const side = item.role === "CONSUMER" ? "consumer" : "brand";
   const text = el("p", { class: "said", dir: "auto", text: item.text });
+  const from = el("span", { class: "id", title: item.from });
   const element = el("li", { class: "message", "data-side": side, "data-private": item.isPrivate ? "" : null },
     el("div", { class: "message-head" },
-      el("b", { text: sentence(roleOf(item.role) || "unknown") }), item.from ? el("span", { class: "id", title: item.from, text: short(item.from) }) : null,
+      el("b", { text: sentence(roleOf(item.role) || "unknown") }), from,
       item.isPrivate ? el("span", { class: "private", text: "Private" }) : null, stamp(item.at),
       el("span", { class: "sequence", title: "Place in the dialog", text: `#${item.sequence}` })),
     text);
-  element.update = (next) => setText(text, next.text);
+  element.update = (next, names) => {
+    setText(text, next.text);
+    setText(from, short(String(names.get(next.from) ?? next.from ?? "")));
+  };
   return element;
 }
 

@@ -100,7 +100,7 @@ export class DeadLettersView {
         setText(text, problem.message);
       }
     };
-    return el("details", { toggle }, el("summary", { text: `Its ${bytes(size)}${isCut ? ", cut off" : ""}` }), text);
+    return el("details", { toggle }, el("summary", { text: `Show its ${bytes(size)}${isCut ? ", cut off" : ""}` }), text);
   }
 }
 

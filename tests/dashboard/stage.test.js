@@ -1,0 +1,345 @@
+// The dashboard in front of a staged gateway: what it shows of every state, what it lets whom do, and what it never does.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
+import { launch, open } from './browser.js';
+import { event, happenings, scene } from './scene.js';
+import { demo } from './service.js';
+import { Stage } from './stage.js';
+
+const VIEWS = ['', 'connections', 'conversations', 'supervision', 'dead-letters'];
+/** What a browser says by itself when it was refused or finds nobody. */
+const REFUSED = [/Failed to load resource/, /ERR_/];
+
+describe('in front of a staged gateway', () => {
+  let browser;
+  let real;
+  let stage;
+  let ends;
+
+  before(async () => {
+    [browser, real] = await Promise.all([launch(), demo('--conversations', '1', '--messages', '1')]);
+  });
+  after(async () => {
+    await browser.close();
+    await real.stop('SIGINT');
+  });
+  beforeEach(() => {
+    ends = [];
+  });
+  afterEach(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+
+  async function staged(options) {
+    stage = await Stage.start(real.address, scene(options));
+    ends.push(() => stage.stop());
+    return stage;
+  }
+
+  async function opened(options = {}) {
+    const shown = await open(browser, stage.address, options);
+    ends.push(shown.close);
+    return shown;
+  }
+
+  const go = (page, view) => page.evaluate((to) => {
+    location.hash = to;
+  }, `#/${view}`);
+
+  test('no text becomes markup, wherever it comes from', async () => {
+    const payload = (what) => `<img src=x onerror="window.ran='${what}'"><script>window.ran='${what}'</script><b>${what}</b>`;
+    await staged({ conversations: 40, text: (what) => payload(what) });
+    const { page, complaints } = await opened();
+    await page.locator('#live').getByText('Live').waitFor();
+    await stage.send(happenings(stage.scene));
+    const { conversationId } = stage.scene.opened;
+    const seen = [];
+    for (const view of [...VIEWS, `conversations/${conversationId}`]) {
+      await go(page, view);
+      const wanted = { '': 'detail', connections: null, conversations: 'message', supervision: 'reason', 'dead-letters': 'reason' };
+      const what = view in wanted ? wanted[view] : 'note';
+      if (what !== null) await page.locator('main').getByText(payload(what)).first().waitFor();
+      if (view === 'dead-letters') {
+        await page.locator('summary').first().click();
+        await page.getByText(payload('body')).waitFor();
+      }
+      seen.push(await page.locator('main').innerText());
+      assert.equal(await page.locator('main :is(img, script, iframe, object, embed)').count(), 0, view);
+    }
+    const [lately, , rows, , , conversation] = seen;
+    for (const [text, whats] of [[lately, ['skill', 'detail']], [rows, ['skill', 'message']], [conversation, ['name', 'note', 'skill', 'message']]]) {
+      // Long ones are cut.
+      for (const what of whats) assert.ok(text.includes(payload(what).slice(0, 12)), `${what} is shown as it is`);
+    }
+    assert.equal(await page.evaluate(() => window.ran), undefined);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('the policy of the page lets no string become a script or markup', async () => {
+    await staged({ conversations: 1 });
+    const { page, complaints } = await opened({ expected: [/violation|Content Security Policy|Trusted|require/i] });
+    await page.locator('.tile').first().waitFor();
+    const tried = await page.evaluate(() => {
+      const attempt = (act) => {
+        try {
+          act();
+          return 'done';
+        } catch (error) {
+          return error.name;
+        }
+      };
+      return [
+        attempt(() => {
+          document.createElement('div').innerHTML = '<b>x</b>';
+        }),
+        attempt(() => {
+          document.createElement('script').src = 'x.js';
+        }),
+        attempt(() => {
+          document.createElement('script').textContent = 'window.ran = 1';
+        }),
+      ];
+    });
+    assert.deepEqual(tried, ['TypeError', 'TypeError', 'TypeError']);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a token that may read is shown why it may not act, and one that may write acts', async () => {
+    await staged();
+    stage.tokens = { looker: 'read', operator: 'write' };
+    const { page, complaints } = await opened({ expected: REFUSED });
+    const dialog = page.getByRole('dialog', { name: 'Token' });
+    await dialog.waitFor();
+    const enter = async (token) => {
+      await page.getByLabel('A token of this gateway').fill(token);
+      await page.getByRole('button', { name: 'Use it' }).click();
+    };
+    await enter('wrong');
+    await dialog.getByText('does not know this token').waitFor();
+    await enter('looker');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: /^May read/ }).waitFor();
+
+    await go(page, 'supervision');
+    const release = page.getByRole('button', { name: /^Release conversation/ });
+    await release.first().waitFor();
+    assert.equal(await release.count(), 2);
+    assert.equal(await release.first().getAttribute('aria-disabled'), 'true');
+    assert.match(await release.first().getAttribute('title'), /may only read/);
+    await release.first().click({ force: true });
+    await go(page, 'dead-letters');
+    const replay = page.getByRole('button', { name: /^Replay dead letter/ });
+    await replay.first().waitFor();
+    assert.equal(await replay.first().getAttribute('aria-disabled'), 'true');
+    await replay.first().click({ force: true });
+    assert.deepEqual(stage.acts, []);
+
+    await page.locator('#token').click();
+    await enter('operator');
+    await page.getByRole('button', { name: /^May write/ }).waitFor();
+    await page.waitForFunction(() => document.querySelectorAll('.letter').length === 3);
+    await replay.first().click();
+    await page.waitForFunction(() => document.querySelectorAll('.letter').length === 2);
+    await go(page, 'supervision');
+    await release.first().click();
+    await page.waitForFunction(() => document.querySelectorAll('.branches .branches li').length === 1);
+    assert.equal(stage.acts.length, 2);
+    assert.match(stage.acts[0], /^POST \/v1\/dead-letters\/[^/]+\/replay$/);
+    assert.match(stage.acts[1], /^POST \/v1\/conversations\/[^/]+\/release\?connection=bots-3$/);
+
+    // The token stands in no address, and goes with the tab.
+    assert.ok(stage.addresses.every((address) => !/operator|looker|wrong/.test(address)));
+    assert.equal(await page.evaluate(() => JSON.stringify({ ...localStorage })), '{}');
+    assert.equal(await page.evaluate(() => sessionStorage.getItem('tertulia.token')), 'operator');
+    assert.deepEqual(complaints, []);
+  });
+
+  test('everything is reached by keyboard, in an order that makes sense, and nothing keeps it', async () => {
+    await staged();
+    const { page, complaints } = await opened();
+    await page.locator('.tile').first().waitFor();
+    const focused = () => page.evaluate(() => {
+      const { activeElement: at } = document;
+      const outlined = at.matches(':focus-visible');
+      return { text: (at.getAttribute('aria-label') ?? at.textContent).trim().slice(0, 40), role: at.getAttribute('role'), tag: at.tagName, outlined };
+    });
+    await page.keyboard.press('Tab');
+    assert.equal((await focused()).text, 'Skip to content');
+    const order = [];
+    for (let step = 0; step < 40; step += 1) {
+      await page.keyboard.press('Tab');
+      const at = await focused();
+      if (at.tag === 'BODY') break;
+      assert.ok(at.outlined, `${at.text} shows that it has the focus`);
+      order.push(at.text);
+    }
+    const wanted = ['Tertulia, overview', 'Theme', 'No token needed', 'Overview', 'Connections', 'Conversations', 'Supervision', 'Dead letters'];
+    const places = wanted.map((name) => order.findIndex((text) => text.startsWith(name)));
+    assert.ok(places.every((place, index) => place >= 0 && (index === 0 || place > places[index - 1])), order.join(', '));
+
+    // Skip, go to the conversations, walk through the list, open one, and come back to it.
+    await page.locator('nav a', { hasText: 'Conversations' }).focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.conversation').first().waitFor();
+    assert.equal((await focused()).tag, 'H1');
+    while ((await focused()).role !== 'row') await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    const third = (await page.evaluate(() => document.activeElement.querySelector('.v-id b').title));
+    await page.keyboard.press('End');
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-rowindex')), '1001');
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('article', { name: `Conversation ${third}` }).waitFor();
+    await page.getByRole('link', { name: 'Close this conversation' }).focus();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((id) => document.activeElement?.querySelector?.('.v-id b')?.title === id, third);
+
+    // The dialog keeps the focus while it is open, and gives it back.
+    await page.locator('#token').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Token' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog', { name: 'Token' }).waitFor({ state: 'hidden' });
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'token');
+    assert.deepEqual(complaints, []);
+  });
+
+  for (const [name, options] of [
+    ['light', {}],
+    ['dark', { colorScheme: 'dark' }],
+    ['on a phone', { viewport: { width: 390, height: 844 } }],
+  ]) {
+    test(`axe finds nothing wrong with any view, ${name}`, async () => {
+      await staged();
+      const { page, complaints } = await opened(options);
+      await page.locator('#live').getByText('Live').waitFor();
+      await stage.send(happenings(stage.scene));
+      const source = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+      const session = await page.context().newCDPSession(page);
+      for (const view of [...VIEWS, `conversations/${stage.scene.opened.conversationId}`]) {
+        await go(page, view);
+        await page.locator(view === '' ? '.activity li + li' : view.includes('/') ? '.message' : '.list-row.connection, .list-row.conversation, .letter, .node').first().waitFor();
+        // By the debugger: the page's own policy would not let it in.
+        await session.send('Runtime.evaluate', { expression: source });
+        const violations = await page.evaluate(async () => {
+          const { violations: found } = await window.axe.run(document, { resultTypes: ['violations'] });
+          return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 120)} ${any[0]?.message ?? ''}`).slice(0, 3).join(' | ')}`);
+        });
+        assert.deepEqual(violations, [], view);
+      }
+      // Nothing is wider than the screen.
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+      assert.deepEqual(complaints, []);
+    });
+  }
+
+  test('nothing there, nobody there and what was missed are each told in words', async () => {
+    await staged({ conversations: 0 });
+    const { page, complaints } = await opened({ expected: REFUSED });
+    await page.getByText('No connection is configured yet').waitFor();
+    for (const [view, words] of [['connections', 'No connections'], ['conversations', 'No conversations'], ['dead-letters', 'No dead letters']]) {
+      await go(page, view);
+      await page.getByRole('heading', { name: words }).waitFor();
+    }
+
+    await stage.away();
+    await page.locator('#live').getByText('Reconnecting').waitFor();
+    await page.getByRole('heading', { name: 'No dead letters' }).waitFor();
+    stage.scene = scene({ conversations: 25 });
+    await stage.back();
+    await page.locator('#live').getByText('Live').waitFor();
+    await page.locator('.letter').first().waitFor();
+    await go(page, 'conversations');
+    await page.waitForFunction(() => document.querySelector('.conversations .total').textContent === '25');
+
+    // Of another log: the gateway tells of a gap, and the page reads the lists again.
+    stage.scene = scene({ conversations: 30 });
+    await stage.send([{ ...event(stage.scene, 1, 'gap', { data: { missed: null, snapshot: '/v1/conversations' } }), subject: undefined, type: 'tertulia.gap', source: '/v1/events' }]);
+    await page.waitForFunction(() => document.querySelector('.conversations .total').textContent === '30');
+    assert.deepEqual(complaints, []);
+  });
+
+  test('the theme follows the system until somebody chooses one, which is kept', async () => {
+    await staged({ conversations: 5 });
+    const { page } = await opened({ colorScheme: 'dark' });
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.locator('.tile').first().waitFor();
+    assert.equal(await ground(), 'rgb(16, 16, 19)');
+    await page.getByRole('button', { name: /^Theme: Auto/ }).click();
+    assert.equal(await ground(), 'rgb(247, 247, 245)');
+    await page.reload();
+    await page.getByRole('button', { name: /^Theme: Light/ }).click();
+    assert.equal(await ground(), 'rgb(16, 16, 19)');
+  });
+
+  test('an hour of events in a minute leaves nothing behind', async () => {
+    const events = 60_000;
+    await staged();
+    const { page, complaints } = await opened({ hash: `#/conversations/${stage.scene.opened.conversationId}` });
+    await page.locator('.timeline .message').first().waitFor();
+    const session = await page.context().newCDPSession(page);
+    const { conversations, opened: shown } = stage.scene;
+
+    const flood = async (count) => {
+      for (let sent = 0; sent < count; sent += 500) {
+        await stage.send(Array.from({ length: 500 }, (_, place) => happening(sent + place)));
+      }
+      const last = stage.next();
+      const text = `the last of ${last}`;
+      await stage.send([message(last, shown.conversationId, text)]);
+      await page.locator('.timeline').getByText(text, { exact: true }).waitFor();
+    };
+    const message = (offset, subject, body) => event(stage.scene, offset, 'message', {
+      subject, connection: 'bots-1', time: Date.now(),
+      data: { dialogId: 'main', sequence: offset, originatorId: 'x', role: 'CONSUMER', messageAudience: 'ALL', contentType: 'text/plain', body, metadata: null, time: Date.now() },
+    });
+    const happening = (number) => {
+      const offset = stage.next();
+      const { conversationId, connection } = conversations[number % conversations.length];
+      // One in thirty concerns the conversation that is open.
+      if (number % 30 === 0) return message(offset, shown.conversationId, `words ${offset}`);
+      if (number % 7 === 0) return event(stage.scene, offset, 'transfer-skill', { connection, subject: conversationId, time: Date.now(), data: { dialogId: 'main', skillId: `skill ${number % 9}` } });
+      if (number % 11 === 0) return event(stage.scene, offset, 'connection.resumed', { connection, time: Date.now(), data: { conversations: 9, filled: 0, incomplete: 0 } });
+      return message(offset, conversationId, `words ${offset}`);
+    };
+    const measure = async () => {
+      for (let round = 0; round < 3; round += 1) await session.send('HeapProfiler.collectGarbage');
+      const [{ usedSize }, { nodes, jsEventListeners }] = await Promise.all([session.send('Runtime.getHeapUsage'), session.send('Memory.getDOMCounters')]);
+      return { heap: usedSize, nodes, listeners: jsEventListeners };
+    };
+
+    // Every view is looked at while events come, so that each has what it needs; what is bounded is then full.
+    const round = async (count) => {
+      for (const view of VIEWS) {
+        await go(page, view);
+        await page.locator('main h1').waitFor({ state: 'attached' });
+        await stage.send(Array.from({ length: 200 }, (_, place) => happening(place)));
+      }
+      await go(page, `conversations/${shown.conversationId}`);
+      await page.locator('.timeline .message').first().waitFor();
+      await flood(count);
+    };
+    const part = events / 4;
+    await round(part);
+    await round(part);
+    const earlier = await measure();
+    await round(part);
+    await round(part);
+    const later = await measure();
+    const grown = (name) => later[name] - earlier[name];
+    const told = `before ${JSON.stringify(earlier)}, after ${JSON.stringify(later)}`;
+    assert.ok(grown('heap') < 1_500_000, told);
+    assert.ok(grown('nodes') < 100, told);
+    assert.ok(grown('listeners') < 10, told);
+    assert.ok((await page.locator('.timeline li').count()) <= 400);
+    assert.ok((await page.locator('*').count()) < 6000);
+    assert.deepEqual(complaints, []);
+    console.log(told);
+  });
+});
