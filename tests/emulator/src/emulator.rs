@@ -16,7 +16,7 @@ use crate::account::{Account, lock, now};
 use crate::config::EmulatorConfig;
 use crate::faults::{Fault, FaultMode};
 use crate::hub::UserSessions;
-use crate::ledger::{Ledger, LedgerSummary};
+use crate::ledger::{ChangeRequest, Ledger, LedgerSummary};
 use crate::tls::{self, Tls};
 use crate::traffic::{self, TrafficProgress, TrafficSpec};
 use crate::{connector, control, http};
@@ -146,6 +146,11 @@ impl Emulator {
     /// The sums over everything so far.
     pub fn summary(&self) -> LedgerSummary {
         self.account.summary()
+    }
+
+    /// Every request so far to change fields of a conversation, in order.
+    pub fn changes(&self) -> Vec<ChangeRequest> {
+        self.account.hub().platform.changes().to_vec()
     }
 
     /// Sockets by side and user.

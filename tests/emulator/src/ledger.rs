@@ -34,6 +34,21 @@ pub struct LedgerEntry {
     pub time: u64,
 }
 
+/// One request to change fields of a conversation that reached the platform, taken or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRequest {
+    /// Conversation id.
+    pub conversation: String,
+    /// The agent's login or the consumer's id.
+    pub by: String,
+    /// The fields, such as `Stage` or `Skill`, in order.
+    pub fields: Vec<String>,
+    /// Whether the platform took it.
+    pub accepted: bool,
+    /// Milliseconds since the epoch.
+    pub time: u64,
+}
+
 /// Sessions of one user.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCount {

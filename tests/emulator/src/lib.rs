@@ -38,5 +38,5 @@ pub use connector::{AppEndpoint, AppInstall, EVENT_TYPES, SignatureKind};
 pub use emulator::{Emulator, Refused, StartError};
 pub use faults::{Fault, FaultKind, FaultMode, Side};
 pub use hub::UserSessions;
-pub use ledger::{Ledger, LedgerEntry, LedgerSummary, SessionCount};
+pub use ledger::{ChangeRequest, Ledger, LedgerEntry, LedgerSummary, SessionCount};
 pub use traffic::{TrafficProgress, TrafficSpec};

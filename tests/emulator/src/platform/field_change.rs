@@ -11,7 +11,8 @@ use super::field_parse::{Change, Step, changes};
 use super::names::{AgentIndex, ConversationId, DialogId, DialogType, Millis, Party, Role, State};
 use super::sessions::Caller;
 use crate::config::StateCloseSurvey;
-use crate::dialect::{Request, text_of};
+use crate::dialect::{Request, one_or_many, text_of};
+use crate::ledger::ChangeRequest;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +25,10 @@ struct FieldBody {
 /// The members of each dialog as they will be.
 type Plan = Vec<(DialogId, Vec<Participant>)>;
 
+fn field_names(changes: &Value) -> Vec<String> {
+    one_or_many(changes.clone()).iter().filter_map(|change| text_of(&change["field"])).collect()
+}
+
 impl Platform {
     pub(super) fn update_conversation_field(
         &mut self,
@@ -32,6 +37,14 @@ impl Platform {
         now: Millis,
     ) -> Result<Answer, Refusal> {
         let body: FieldBody = request.body()?;
+        let (conversation, fields) = (body.conversation_id.clone(), field_names(&body.conversation_field));
+        let answer = self.change_fields(caller, body, now);
+        let by = self.user_name(&caller.party);
+        self.changes.push(ChangeRequest { conversation, by, fields, accepted: answer.is_ok(), time: now });
+        answer
+    }
+
+    fn change_fields(&mut self, caller: &Caller, body: FieldBody, now: Millis) -> Result<Answer, Refusal> {
         let changes = changes(body.conversation_field, &caller.party, &self.directory, self.settings.limits)?;
         let conversation = self.conversation(&body.conversation_id)?;
         self.check(caller, conversation, &changes)?;

@@ -48,7 +48,7 @@ use subscription::Subscriptions;
 
 use crate::config::{Limits, Switches, TtrDefaults};
 use crate::dialect::{Operation, Request};
-use crate::ledger::Totals;
+use crate::ledger::{ChangeRequest, Totals};
 
 /// What the account is configured to be.
 #[derive(Debug, Clone)]
@@ -80,6 +80,7 @@ pub(crate) struct Platform {
     timers: BTreeSet<(Millis, ConversationId)>,
     /// Every accepted event, in order.
     ledger: Vec<Arc<Record>>,
+    changes: Vec<ChangeRequest>,
     totals: Totals,
     /// Agent replies seen by each run of simulated traffic.
     traffic_answers: HashMap<u32, u64>,
@@ -101,6 +102,7 @@ impl Platform {
             waiting: HashMap::new(),
             timers: BTreeSet::new(),
             ledger: Vec::new(),
+            changes: Vec::new(),
             totals: Totals::default(),
             traffic_answers: HashMap::new(),
             outbox: Vec::new(),
@@ -212,6 +214,10 @@ impl Platform {
     }
 
     /// Every accepted event, in order.
+    pub(crate) fn changes(&self) -> &[ChangeRequest] {
+        &self.changes
+    }
+
     pub(crate) fn ledger(&self) -> &[Arc<Record>] {
         &self.ledger
     }
