@@ -22,6 +22,7 @@ mod supervision;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod webhooks;
 
 use std::{fs, io, path::Path, path::PathBuf};
 
@@ -38,6 +39,7 @@ pub use problem::{Place, Problem};
 pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
 pub use tls::{Tls, TlsError, TlsFiles};
+pub use webhooks::Webhooks;
 
 use field::Field;
 use problem::Reading;
@@ -58,6 +60,8 @@ pub struct Configuration {
     pub gateway: Gateway,
     /// How often what fails is started again, and when it is given up.
     pub supervision: Supervision,
+    /// How events are delivered to receivers over HTTP.
+    pub webhooks: Webhooks,
     /// How it ends.
     pub drain: Drain,
 }
@@ -110,12 +114,13 @@ impl Configuration {
         let engine = Engine::read(sections.field("engine"));
         let gateway = Gateway::read(sections.field("gateway"));
         let supervision = Supervision::read(sections.field("supervision"));
+        let webhooks = Webhooks::read(sections.field("webhooks"));
         let drain = Drain::read(sections.field("drain"));
         sections.finish();
 
         match (reading.into_problems(), platform, engine, gateway) {
             (problems, Some(platform), Some(engine), Some(gateway)) if problems.is_empty() => {
-                Ok(Self { platform, connections, engine, gateway, supervision, drain })
+                Ok(Self { platform, connections, engine, gateway, supervision, webhooks, drain })
             }
             (problems, ..) => Err(problems),
         }

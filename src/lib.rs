@@ -9,3 +9,4 @@ pub mod gateway;
 pub mod panics;
 pub mod service;
 pub mod telemetry;
+pub mod webhooks;

@@ -1,6 +1,7 @@
 //! The running system that a configuration describes: its connections and the gateway to them.
 
 mod supervision;
+mod webhooks;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use crate::{
     engine::embedded::{EmbeddedStore, FileLeases, OpenError},
     fleet::{AddedConnections, Described, UnsupportedLogin, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
+    webhooks::Webhooks,
 };
 
 /// Why a service could not be started.
@@ -68,6 +70,7 @@ pub enum ServiceError {
 /// A running service.
 pub struct Service {
     tertulia: Arc<Tertulia>,
+    webhooks: Arc<Webhooks>,
     gateway: Gateway,
 }
 
@@ -96,9 +99,11 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         AddedConnections::new(Arc::clone(&tertulia)).resume(&added, &Environment::of_process());
-        let state = State::new(Arc::clone(&tertulia), &configuration.gateway.tokens, &configuration.gateway.limits);
+        let webhooks = Webhooks::start(&tertulia, webhooks::settings(configuration.webhooks));
+        let (tokens, limits) = (&configuration.gateway.tokens, &configuration.gateway.limits);
+        let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), tokens, limits);
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
-        Ok(Self { tertulia, gateway })
+        Ok(Self { tertulia, webhooks, gateway })
     }
 
     /// Waits until each connection has the right to log in, which takes no longer than asking for it.
@@ -128,13 +133,14 @@ impl Service {
         &self.gateway
     }
 
-    /// Takes no more requests and finishes those that are being answered, then closes the sockets, then stops the
+    /// Takes no more requests and finishes those that are being answered, deliveries to webhooks too, then closes the sockets, then stops the
     /// actors; all of it within `within`, after which the rest is dropped.
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
-        let Self { tertulia, gateway } = self;
+        let Self { tertulia, webhooks, gateway } = self;
         // The last part of the time is for closing the sockets.
-        gateway.stop(within * 5 / 6).await;
+        let within = within * 5 / 6;
+        tokio::join!(gateway.stop(within), webhooks.stop(within));
         let connections = tertulia.connections();
         let ends = join_all(connections.iter().map(|connection| tertulia.disconnect(connection)));
         if timeout_at(deadline, ends).await.is_err() {

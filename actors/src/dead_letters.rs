@@ -65,7 +65,7 @@ pub enum DeadLetterKind {
     Command,
     /// A frame or webhook that no conversation could be given, as sent.
     Frame,
-    /// An event that a subscriber's sink panicked on, as JSON.
+    /// An event that a subscriber's sink panicked on, or that could not be delivered, as JSON.
     Delivery,
 }
 
@@ -197,6 +197,20 @@ impl DeadLetters {
     /// Keeps an event that a subscriber's sink panicked on.
     pub(crate) fn put_delivery(&self, subscriber: Arc<str>, unhandled: Unhandled<'_>) {
         self.write(unhandled, Some(subscriber));
+    }
+
+    /// Keeps an event that could not be delivered to somebody outside, as the JSON that it was sent as. `subscriber` is
+    /// what they can be found by.
+    pub fn put_undelivered(
+        &self,
+        subscriber: &str,
+        connection: &ConnectionId,
+        conversation: Option<&ConversationId>,
+        reason: String,
+        body: &[u8],
+    ) {
+        let kind = DeadLetterKind::Delivery;
+        self.write(Unhandled { connection, conversation, kind, reason, body }, Some(subscriber.into()));
     }
 
     /// Keeps what the platform sent and cannot be read, as often as the limits allow.

@@ -16,6 +16,7 @@ use crate::{
     config::Limits,
     demo::{Demo, Length, Progress, Scale, Summary},
     gateway::{Gateway, Listening, State},
+    webhooks::{Settings, Webhooks},
 };
 
 /// Conversations that one bot holds unless told otherwise.
@@ -91,10 +92,10 @@ pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
 async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen()?;
     let demo = Demo::start(options.scale())?;
-    let gateway = Gateway::start(
-        State::new(Arc::clone(demo.tertulia()), &[], &Limits::default()),
-        Listening::plain(options.listen),
-    )?;
+    // Whoever tries it has their receivers where the demo is.
+    let webhooks = Webhooks::start(demo.tertulia(), Settings { allow_internal: true, ..Settings::default() });
+    let state = State::new(Arc::clone(demo.tertulia()), Arc::clone(&webhooks), &[], &Limits::default());
+    let gateway = Gateway::start(state, Listening::plain(options.listen))?;
     // A closed standard error does not end the demo.
     let _ = writeln!(io::stderr(), "gateway: http://{}", gateway.address());
     let mut teller = Teller::new(options.json);
@@ -109,7 +110,7 @@ async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             interrupt.received().await;
         }
     }
-    gateway.stop(GATEWAY_ENDS_WITHIN).await;
+    tokio::join!(gateway.stop(GATEWAY_ENDS_WITHIN), webhooks.stop(GATEWAY_ENDS_WITHIN));
     demo.stop().await;
     let clean = outcome.is_some_and(|summary| summary.is_clean());
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -16,10 +16,11 @@ pub(super) struct Node {
     pub(super) content: Content,
 }
 
-/// What a value is. The configuration holds only text and whole numbers, so other scalars are known by their kind alone.
+/// What a value is. The configuration holds text, whole numbers, true and false; other scalars are known by their kind alone.
 pub(super) enum Content {
     Text(String),
     Number(i64),
+    Boolean(bool),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
     Other(&'static str),
@@ -31,6 +32,7 @@ impl Content {
         match self {
             Self::Text(_) => "text",
             Self::Number(_) => "a number",
+            Self::Boolean(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Other(kind) => kind,
@@ -59,7 +61,7 @@ pub(super) fn of_json(value: &Value) -> Node {
             Content::Table(entries.iter().map(|(key, entry)| (key.clone(), of_json(entry))).collect())
         }
         Value::Number(number) => number.as_i64().map_or(Content::Other("a number"), Content::Number),
-        Value::Bool(_) => Content::Other("true or false"),
+        Value::Bool(boolean) => Content::Boolean(*boolean),
         Value::Null => Content::Other("null"),
     };
     Node { place: Place::Request, content }
@@ -105,7 +107,7 @@ fn descend<'a>(root: &'a mut Node, keys: &[String], place: &Place) -> Option<&'a
         node = match &mut node.content {
             Content::List(entries) => entries.get_mut(key.parse::<usize>().ok()?)?,
             Content::Table(entries) => entries.entry(key.clone()).or_insert_with(empty_table),
-            Content::Text(_) | Content::Number(_) | Content::Other(_) => return None,
+            Content::Text(_) | Content::Number(_) | Content::Boolean(_) | Content::Other(_) => return None,
         };
     }
     Some(node)
@@ -135,7 +137,7 @@ fn content(value: &DeValue<'_>, place_of: &dyn Fn(usize) -> Place) -> Content {
             Err(_) => Content::Other("a number"),
         },
         DeValue::Float(_) => Content::Other("a number"),
-        DeValue::Boolean(_) => Content::Other("true or false"),
+        DeValue::Boolean(boolean) => Content::Boolean(*boolean),
         DeValue::Datetime(_) => Content::Other("a date"),
     }
 }

@@ -134,6 +134,17 @@ impl<'a> Field<'a> {
             .ok()
     }
 
+    /// True or false.
+    pub(super) fn boolean(mut self) -> Option<bool> {
+        let boolean = match (self.content.take()?, &self.place) {
+            (Content::Boolean(boolean), _) => Ok(boolean),
+            // A variable has no other way to say it.
+            (Content::Text(text), Place::Variable(_)) => text.trim().parse().map_err(|_| format!("{text:?}")),
+            (other, _) => Err(other.kind().to_owned()),
+        };
+        boolean.map_err(|found| self.report(format!("expected true or false, found {found}"))).ok()
+    }
+
     /// The entries of a list, none where it is absent.
     pub(super) fn list(mut self) -> Vec<Field<'a>> {
         match self.content.take() {

@@ -16,6 +16,7 @@ use super::{
     problem::Problem,
     state::State,
 };
+use crate::webhooks::Webhooks;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list).service(one).service(replay).service(discard);
@@ -106,7 +107,14 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Probl
 )]
 #[post("/dead-letters/{letter}/replay")]
 async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    state.tertulia.replay_dead_letter(&DeadLetterId::from(id.as_str())).await?;
+    let id = DeadLetterId::from(id.as_str());
+    match state.tertulia.dead_letters().get(&id).filter(|letter| Webhooks::sent(letter)) {
+        Some(letter) => {
+            state.webhooks.replay(&letter).await?;
+            state.tertulia.dead_letters().remove(&id);
+        }
+        None => state.tertulia.replay_dead_letter(&id).await?,
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -16,9 +16,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{access, problem::Problem, state::State};
 use connections::Connections;
 use journal::JournalState;
-pub(super) use process::resident_bytes;
 use process::ProcessMemory;
+pub(super) use process::resident_bytes;
 
+use crate::webhooks::WebhookMetrics;
 pub(super) use http::HttpMetrics;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,10 +31,11 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// Everything that is counted, under `tertulia_`, and the process's memory under the name that all programs use.
-pub(super) fn registry(tertulia: &Arc<Tertulia>, http: &HttpMetrics) -> Registry {
+pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http: &HttpMetrics) -> Registry {
     let mut registry = Registry::default();
     let own = registry.sub_registry_with_prefix(PREFIX);
     tertulia.metrics().register(own);
+    webhooks.register(own);
     http.register(own);
     own.register_collector(Box::new(JournalState(Arc::clone(tertulia.journal()))));
     own.register_collector(Box::new(Connections(Arc::clone(tertulia))));

@@ -29,6 +29,7 @@ mod state;
 mod supervision;
 mod tls;
 mod transport;
+mod webhooks;
 
 use std::{
     io,
@@ -219,6 +220,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(rings::routes)
             .configure(supervision::routes)
             .configure(dead_letters::routes)
+            .configure(webhooks::routes)
             .configure(events::routes),
     );
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{Limits, Token},
     fleet::AddedConnections,
+    webhooks::Webhooks,
 };
 
 /// Event streams that may be open at a time, over all callers.
@@ -31,6 +32,7 @@ pub struct State {
     pub(super) http: HttpMetrics,
     pub(super) document: Document,
     pub(super) added: AddedConnections,
+    pub(super) webhooks: Arc<Webhooks>,
     pub(super) under_way: Arc<UnderWay>,
     pub(super) recent: Recent,
     /// Free places for event streams.
@@ -42,15 +44,16 @@ pub struct State {
 }
 
 impl State {
-    /// A gateway to `tertulia` for whoever shows one of `tokens`; without any, for whoever reaches its address.
-    /// Each token may ask as much as `limits` say.
+    /// A gateway to `tertulia` and its `webhooks` for whoever shows one of `tokens`; without any, for whoever reaches its
+    /// address. Each token may ask as much as `limits` say.
     #[must_use]
-    pub fn new(tertulia: Arc<Tertulia>, tokens: &[Token], limits: &Limits) -> Self {
+    pub fn new(tertulia: Arc<Tertulia>, webhooks: Arc<Webhooks>, tokens: &[Token], limits: &Limits) -> Self {
         let http = HttpMetrics::default();
         Self {
-            registry: metrics::registry(&tertulia, &http),
+            registry: metrics::registry(&tertulia, webhooks.metrics(), &http),
             http,
             added: AddedConnections::new(Arc::clone(&tertulia)),
+            webhooks,
             under_way: Arc::default(),
             tertulia,
             access: Access::new(tokens, limits),

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tertulia::{
     config::Limits,
     gateway::{Gateway, Listening, Patience, State},
+    webhooks::{Settings, Webhooks},
 };
 use tertulia_actors::Tertulia;
 use tokio::{
@@ -23,9 +24,10 @@ const PATIENT: Patience = Patience { handshake: LONG, head: LONG, keep_alive: LO
 /// A gateway without connections.
 fn gateway(patience: Patience) -> Gateway {
     let tertulia = Arc::new(Tertulia::builder().start().unwrap());
+    let webhooks = Webhooks::start(&tertulia, Settings::default());
     let limits = Limits { requests_per_second: 1_000_000, burst: 1_000_000, concurrent: 1_000 };
     let listening = Listening { patience, ..Listening::plain("127.0.0.1:0".parse().unwrap()) };
-    Gateway::start(State::new(tertulia, &[], &limits), listening).unwrap()
+    Gateway::start(State::new(tertulia, webhooks, &[], &limits), listening).unwrap()
 }
 
 async fn connect(gateway: &Gateway) -> TcpStream {

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tertulia::{
     config::{Configuration, Environment, Limits, Tls},
     gateway::{Certificate, Gateway, Listening, Patience, State},
+    webhooks::{Settings, Webhooks},
 };
 use tertulia_actors::Tertulia;
 use tokio::{
@@ -31,12 +32,13 @@ fn write(directory: &Path) -> (Tls, CertificateDer<'static>) {
 
 fn gateway(certificate: &Arc<Certificate>, patience: Patience) -> Gateway {
     let tertulia = Arc::new(Tertulia::builder().start().unwrap());
+    let webhooks = Webhooks::start(&tertulia, Settings::default());
     let listening = Listening {
         certificate: Some(Arc::clone(certificate)),
         patience,
         ..Listening::plain("127.0.0.1:0".parse().unwrap())
     };
-    Gateway::start(State::new(tertulia, &[], &Limits::default()), listening).unwrap()
+    Gateway::start(State::new(tertulia, webhooks, &[], &Limits::default()), listening).unwrap()
 }
 
 /// Asks for `/healthz` of whoever shows `trusted`.

@@ -103,6 +103,12 @@ impl Platform {
         }
     }
 
+    /// Whom this process trusts, for other requests than the platform's.
+    #[must_use]
+    pub fn tls(&self) -> &Arc<rustls::ClientConfig> {
+        &self.tls
+    }
+
     /// The settings.
     #[must_use]
     pub fn settings(&self) -> &PlatformSettings {

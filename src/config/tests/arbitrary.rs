@@ -13,6 +13,8 @@ fn nearly_a_line() -> impl Strategy<Value = String> {
         "[engine]",
         "[supervision]",
         "[drain]",
+        "[webhooks]",
+        "allow_internal",
         "systemic.failures",
         "conversation.within",
         "id",

@@ -1,0 +1,197 @@
+//! `/v1/webhooks`: where events are delivered by HTTP, signed by Standard Webhooks 1.0.
+
+mod asking;
+mod view;
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse, delete, get,
+    http::{StatusCode, header},
+    patch, post,
+    web::{Data, Json, Path, Query},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    body::Body,
+    idempotency,
+    page::{self, Page},
+    problem::Problem,
+    state::State,
+};
+use crate::webhooks::{Delivery, LONGEST_OVERLAP, OVERLAP, Secret, WebhookError, WebhookId};
+
+use asking::{Another, Changed, New};
+use view::{Made, NewSecret, TestResult, View};
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list).service(create).service(one).service(change).service(remove);
+    config.service(rotate).service(test).service(deliveries);
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// The webhooks there are, the oldest first.
+#[utoipa::path(tag = "webhooks", params(Asked), responses((status = 200, description = "A page", body = Page<View>)))]
+#[get("/webhooks")]
+async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>>, Problem> {
+    let limit = page::limit(asked.limit)?;
+    let mut webhooks = state.webhooks.list().await?;
+    if let Some(cursor) = &asked.cursor {
+        webhooks.retain(|webhook| webhook.definition.id.as_str() > cursor.as_str());
+    }
+    let id = |webhook: &crate::webhooks::Webhook| webhook.definition.id.clone();
+    let (webhooks, next_cursor) = page::cut(webhooks, limit, id, |webhook| webhook.definition.id.to_string());
+    let epoch = state.tertulia.journal().epoch();
+    Ok(Json(Page { items: webhooks.into_iter().map(|webhook| View::new(webhook, epoch)).collect(), next_cursor }))
+}
+
+/// Makes a webhook. What it signs with is answered here and never again.
+#[utoipa::path(
+    tag = "webhooks",
+    params(idempotency::Key),
+    request_body = New,
+    responses((status = 201, description = "It was made", body = Made))
+)]
+#[post("/webhooks")]
+async fn create(state: Data<State>, request: HttpRequest, body: Body<New>) -> Result<HttpResponse, Problem> {
+    let key = idempotency::key(request.headers())?;
+    let key = key.map(|key| (key.as_str().to_owned(), body.digest.as_str().to_owned()));
+    let created = state.webhooks.create(body.value.try_into()?, key).await?;
+    let location = format!("/v1/webhooks/{}", created.webhook.definition.id);
+    let made = Made::new(created, state.tertulia.journal().epoch());
+    // A secret is nothing for caches on the way.
+    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];
+    let mut response = HttpResponse::Created();
+    headers.into_iter().for_each(|header| _ = response.insert_header(header));
+    Ok(response.json(made))
+}
+
+/// One webhook, and how it is doing.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("webhook" = String, Path)),
+    responses((status = 200, description = "The webhook", body = View))
+)]
+#[get("/webhooks/{webhook}")]
+async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+    let webhook = state.webhooks.get(WebhookId::from(id.as_str())).await?;
+    Ok(Json(View::new(webhook, state.tertulia.journal().epoch())))
+}
+
+/// Changes a webhook; what is absent stays. Deliveries that wait are tried at once, and one that was disabled because it
+/// failed goes on where it stopped.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("webhook" = String, Path)),
+    request_body = Changed,
+    responses((status = 200, description = "The webhook", body = View))
+)]
+#[patch("/webhooks/{webhook}")]
+async fn change(state: Data<State>, id: Path<String>, body: Body<Changed>) -> Result<Json<View>, Problem> {
+    let webhook = state.webhooks.change(WebhookId::from(id.as_str()), body.value.try_into()?).await?;
+    Ok(Json(View::new(webhook, state.tertulia.journal().epoch())))
+}
+
+/// Ends a webhook and its deliveries at once, and forgets what waited.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("webhook" = String, Path)),
+    responses((status = 204, description = "It is gone"))
+)]
+#[delete("/webhooks/{webhook}")]
+async fn remove(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+    state.webhooks.delete(WebhookId::from(id.as_str())).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Signs by another secret from now on. The one before signs beside it for a while, so that receivers can change over.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("webhook" = String, Path)),
+    request_body = Another,
+    responses((status = 200, description = "The new secret, which is never answered again", body = NewSecret))
+)]
+#[post("/webhooks/{webhook}/secret")]
+async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Result<HttpResponse, Problem> {
+    let Another { secret, overlap_seconds } = body.value;
+    let overlap = overlap_seconds.map_or(OVERLAP, Duration::from_secs);
+    if overlap > LONGEST_OVERLAP {
+        let detail = format!("overlapSeconds must be at most {}", LONGEST_OVERLAP.as_secs());
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-overlap", detail));
+    }
+    let secret = match secret {
+        Some(secret) => Secret::parse(&secret).map_err(WebhookError::from)?,
+        None => Secret::random(),
+    };
+    let rotated = state.webhooks.rotate(WebhookId::from(id.as_str()), secret, overlap).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NewSecret::from(rotated)))
+}
+
+/// Sends a `tertulia.test` event now, whether the webhook is enabled or not, and tells what the receiver said.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("webhook" = String, Path)),
+    responses((status = 200, description = "What the receiver said, or why it said nothing", body = TestResult))
+)]
+#[post("/webhooks/{webhook}/test")]
+async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, Problem> {
+    Ok(Json(state.webhooks.test(WebhookId::from(id.as_str())).await?.into()))
+}
+
+/// The newest attempts to deliver, the newest first.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("webhook" = String, Path), Asked),
+    responses((status = 200, description = "A page", body = Page<Delivery>))
+)]
+#[get("/webhooks/{webhook}/deliveries")]
+async fn deliveries(
+    state: Data<State>,
+    id: Path<String>,
+    asked: Query<Asked>,
+) -> Result<Json<Page<Delivery>>, Problem> {
+    let limit = page::limit(asked.limit)?;
+    let Asked { cursor, .. } = asked.into_inner();
+    let id = WebhookId::from(id.as_str());
+    let mut found = state.webhooks.deliveries(id, cursor, limit + 1).await?;
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| is_more).map(|(name, _)| name.clone());
+    Ok(Json(Page { items: found.into_iter().map(|(_, delivery)| delivery).collect(), next_cursor }))
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+        let (status, code) = match &error {
+            WebhookError::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-webhook"),
+            WebhookError::TooMany => (StatusCode::CONFLICT, "too-many-webhooks"),
+            WebhookError::Target(crate::webhooks::TargetError::Internal) => (unprocessable, "internal-address"),
+            WebhookError::Target(_) => (unprocessable, "invalid-url"),
+            WebhookError::Secret(crate::webhooks::SecretError::TooMany) => (StatusCode::CONFLICT, "too-many-secrets"),
+            WebhookError::Secret(_) => (unprocessable, "invalid-secret"),
+            WebhookError::FilterTooLong => (unprocessable, "filter-too-long"),
+            WebhookError::KeyReused => (unprocessable, "key-reused"),
+            WebhookError::TooManyTests => (StatusCode::TOO_MANY_REQUESTS, "too-many-tests"),
+            WebhookError::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            WebhookError::NotReplayable => (StatusCode::CONFLICT, "not-replayable"),
+            WebhookError::Store(_) => {
+                tracing::error!(%error, "webhooks cannot be read");
+                let detail = "what is kept of webhooks cannot be read now";
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail);
+            }
+            WebhookError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}

@@ -1,0 +1,13 @@
+//! How webhooks are delivered, as the configuration says it.
+
+use crate::{config, webhooks::Settings};
+
+pub(super) fn settings(told: config::Webhooks) -> Settings {
+    let config::Webhooks { allow_internal, attempt_within, disable_after } = told;
+    let usual = Settings::default();
+    Settings {
+        allow_internal,
+        attempt_within: attempt_within.unwrap_or(usual.attempt_within),
+        disable_after: disable_after.unwrap_or(usual.disable_after),
+    }
+}

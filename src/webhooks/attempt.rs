@@ -1,0 +1,102 @@
+//! One attempt: a signed request, and what the receiver said.
+
+use std::{sync::Arc, time::Duration};
+
+use awc::{
+    Client, Connector,
+    error::{ConnectError, SendRequestError},
+    http::header,
+};
+use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    cargo::Cargo,
+    definition::Definition,
+    dial::{Dial, InternalAddress},
+    schedule::retry_after,
+    verdict::{Failure, Outcome},
+};
+
+/// The most that is read of an answer, in bytes; what is more ends the connection.
+const MAX_ANSWER: usize = 16 * 1024;
+/// How long the rest of an answer may take once its head is there: the outcome is known by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// As much of an answer as a caller is told, in characters.
+const TOLD: usize = 1_000;
+
+/// What came of one attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Attempted {
+    pub(super) time: jiff::Timestamp,
+    pub(super) took: Duration,
+    pub(super) outcome: Outcome,
+    /// The beginning of the answer.
+    pub(super) answer: Bytes,
+}
+
+impl Attempted {
+    /// The beginning of the answer, as text.
+    pub(super) fn told(&self) -> String {
+        String::from_utf8_lossy(&self.answer).chars().take(TOLD).collect()
+    }
+}
+
+/// A client for one webhook, which keeps its connections for the next attempts.
+pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, within: Duration) -> Client {
+    let connector = Connector::new()
+        .connector(Dial::new(allow_internal))
+        .rustls_0_23(tls)
+        // How many attempts are made at a time is decided elsewhere.
+        .limit(0)
+        .timeout(within)
+        .handshake_timeout(within);
+    Client::builder()
+        .connector(connector)
+        .timeout(within)
+        .disable_redirects()
+        .add_default_header((header::USER_AGENT, concat!("tertulia/", env!("CARGO_PKG_VERSION"))))
+        .finish()
+}
+
+/// Sends `cargo` to where `definition` says, and waits for the answer's head `within` that time, connecting included.
+pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo, within: Duration) -> Attempted {
+    let (time, began) = (jiff::Timestamp::now(), Instant::now());
+    let deadline = began + within;
+    let request = client
+        .post(definition.url.as_str())
+        .insert_header((header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8"))
+        .insert_header(("webhook-id", cargo.id.as_str()))
+        .insert_header(("webhook-timestamp", time.as_second()))
+        .insert_header(("webhook-signature", definition.secrets.signatures(&cargo.id, time, &cargo.body)));
+    let ended = |outcome, answer| Attempted { time, took: began.elapsed(), outcome, answer };
+    let mut response = match timeout_at(deadline, request.send_body(cargo.body)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return ended(Outcome::Failed(failure(&error)), Bytes::new()),
+        Err(_) => return ended(Outcome::Failed(Failure::TimedOut), Bytes::new()),
+    };
+    let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = asked.and_then(|value| retry_after(value, time));
+    let outcome = Outcome::Answered { status: response.status().as_u16(), retry_after };
+    // What cannot be read of it changes nothing.
+    let rest = timeout_at(deadline.min(Instant::now() + ANSWER_WITHIN), response.body().limit(MAX_ANSWER)).await;
+    let answer = rest.ok().and_then(Result::ok).unwrap_or_default();
+    ended(outcome, answer)
+}
+
+fn failure(error: &SendRequestError) -> Failure {
+    match error {
+        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => Failure::TimedOut,
+        SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords | ConnectError::Unresolved) => {
+            Failure::NameNotFound
+        }
+        SendRequestError::Connect(ConnectError::Io(error)) => {
+            let internal = error.get_ref().is_some_and(|error| error.is::<InternalAddress>());
+            if internal { Failure::InternalAddress } else { Failure::Unreachable }
+        }
+        SendRequestError::Connect(ConnectError::Disconnected) => Failure::ConnectionLost,
+        SendRequestError::Connect(_) | SendRequestError::Url(_) => Failure::Unreachable,
+        SendRequestError::Response(_) => Failure::Unreadable,
+        _ => Failure::ConnectionLost,
+    }
+}

@@ -1,0 +1,146 @@
+//! What one delivery carries: a CloudEvents object, and what is said of it in the delivery log.
+
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+use tertulia_actors::{engine::StoredEvent, subscriber::EventId};
+use uuid::Uuid;
+
+use super::{definition::WebhookId, lanes::Lane};
+
+/// What one delivery carries.
+#[derive(Clone, Debug)]
+pub(super) struct Cargo {
+    /// The event's id, which is the delivery's too.
+    pub(super) id: String,
+    /// The type behind `tertulia.`.
+    pub(super) name: Cow<'static, str>,
+    pub(super) connection: Arc<str>,
+    pub(super) conversation: Option<Arc<str>>,
+    /// The object.
+    pub(super) body: Bytes,
+}
+
+/// As much of an event as the log needs.
+#[derive(Deserialize)]
+struct Envelope {
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Time {
+    time: jiff::Timestamp,
+}
+
+impl Cargo {
+    /// An event of the log.
+    pub(super) fn of(epoch: &Arc<str>, event: &StoredEvent) -> Self {
+        Self {
+            id: EventId { epoch: Arc::clone(epoch), offset: event.offset }.to_string(),
+            name: event.name.clone(),
+            connection: Arc::clone(&event.connection),
+            conversation: event.conversation.clone(),
+            body: event.json.clone(),
+        }
+    }
+
+    /// An event as a dead letter held it; `None` where it is none.
+    pub(super) fn read(body: Bytes) -> Option<Self> {
+        let Envelope { id, source, kind, subject } = serde_json::from_slice(&body).ok()?;
+        let connection = source.rsplit('/').next().unwrap_or_default();
+        let name = kind.strip_prefix("tertulia.").unwrap_or(&kind).to_owned();
+        Some(Self { connection: connection.into(), name: name.into(), conversation: subject.map(Into::into), id, body })
+    }
+
+    /// Tells that events up to `id` are missing, how many where it is known, and where to read what is.
+    pub(super) fn gap(id: &EventId, webhook: &WebhookId, lane: &Lane, missed: Option<u64>) -> Self {
+        let conversation = lane.conversation();
+        let snapshot = match conversation {
+            Some(conversation) => format!("/v1/conversations/{conversation}"),
+            None => "/v1/conversations".to_owned(),
+        };
+        let mut event = json!({
+            "specversion": "1.0",
+            "id": id.to_string(),
+            "source": format!("/v1/webhooks/{webhook}"),
+            "type": "tertulia.gap",
+            "time": jiff::Timestamp::now().to_string(),
+            "datacontenttype": "application/json",
+            "data": { "missed": missed, "snapshot": snapshot },
+        });
+        if let Some(conversation) = conversation {
+            event["subject"] = conversation.into();
+        }
+        Self {
+            id: id.to_string(),
+            name: "gap".into(),
+            connection: "".into(),
+            conversation: conversation.map(Into::into),
+            body: event.to_string().into(),
+        }
+    }
+
+    /// An event that nothing happened for, to try a receiver.
+    pub(super) fn test(webhook: &WebhookId) -> Self {
+        let id = format!("test-{}", Uuid::now_v7());
+        let event = json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": format!("/v1/webhooks/{webhook}"),
+            "type": "tertulia.test",
+            "time": jiff::Timestamp::now().to_string(),
+            "datacontenttype": "application/json",
+            "data": {},
+        });
+        Self { id, name: "test".into(), connection: "".into(), conversation: None, body: event.to_string().into() }
+    }
+
+    /// How long ago it happened.
+    pub(super) fn age(&self, now: jiff::Timestamp) -> Option<std::time::Duration> {
+        let Time { time } = serde_json::from_slice(&self.body).ok()?;
+        Some(now.duration_since(time).try_into().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn an_event_that_a_letter_held_is_the_same_delivery_as_before() {
+        let json = r#"{"specversion":"1.0","id":"e-7","source":"/accounts/1/connections/bots-1","subject":"c",
+            "type":"tertulia.dialog.close","time":"2026-11-22T07:00:00.123Z","data":{}}"#;
+        let cargo = Cargo::read(json.into()).unwrap();
+        assert_eq!((cargo.id.as_str(), &*cargo.name, &*cargo.connection), ("e-7", "dialog.close", "bots-1"));
+        assert_eq!((cargo.conversation.as_deref(), &*cargo.body), (Some("c"), json.as_bytes()));
+        let now = "2026-11-22T07:00:01.123Z".parse().unwrap();
+        assert_eq!(cargo.age(now), Some(Duration::from_secs(1)));
+        assert!(Cargo::read("{\"id\":1}".into()).is_none());
+    }
+
+    #[test]
+    fn a_gap_names_its_conversation_and_where_to_read_what_there_is() {
+        let id = EventId { epoch: "e".into(), offset: 9 };
+        let gap = Cargo::gap(&id, &"w".into(), &Lane::named("conversation:c"), Some(4));
+        let event: Value = serde_json::from_slice(&gap.body).unwrap();
+        assert_eq!(
+            (&event["id"], &event["subject"], &event["type"]),
+            (&json!("e-9"), &json!("c"), &json!("tertulia.gap"))
+        );
+        assert_eq!(event["data"], json!({ "missed": 4, "snapshot": "/v1/conversations/c" }));
+        let gap = Cargo::gap(&id, &"w".into(), &Lane::log(), None);
+        let event: Value = serde_json::from_slice(&gap.body).unwrap();
+        assert_eq!(event["data"], json!({ "missed": null, "snapshot": "/v1/conversations" }));
+        assert!(event.get("subject").is_none());
+    }
+}

@@ -1,0 +1,54 @@
+//! The delivery log: what was attempted, without what was sent.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{attempt::Attempted, cargo::Cargo, verdict::Outcome};
+
+/// Attempts that the log of one webhook holds; beyond it the oldest goes.
+pub(super) const MOST_ATTEMPTS: u64 = 1_000;
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The id of the event, which every attempt of it has.
+    pub event_id: String,
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The conversation, if it is of one.
+    pub conversation: Option<String>,
+    /// Which attempt of this event it was, from 1.
+    pub attempt: u32,
+    /// When it began.
+    #[schema(value_type = String)]
+    pub time: jiff::Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What it came to: `delivered`, `redirected`, `client-error`, `server-error`, `timed-out`, `name-not-found`,
+    /// `internal-address`, `unreachable`, `connection-lost` or `unreadable`.
+    pub outcome: String,
+    /// The status that the receiver answered with, if it did.
+    pub status: Option<u16>,
+    /// When it is tried again at the earliest; null where it was delivered or given up.
+    #[schema(value_type = Option<String>)]
+    pub next_try: Option<jiff::Timestamp>,
+}
+
+impl Delivery {
+    pub(super) fn new(cargo: &Cargo, attempt: u32, attempted: &Attempted, next_try: Option<i64>) -> Self {
+        let Attempted { time, took, outcome, .. } = attempted;
+        Self {
+            event_id: cargo.id.clone(),
+            kind: format!("tertulia.{}", cargo.name),
+            conversation: cargo.conversation.as_deref().map(str::to_owned),
+            attempt,
+            time: *time,
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            outcome: Outcome::kind(outcome).to_owned(),
+            status: outcome.status(),
+            next_try: next_try.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()),
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Where webhooks are made, changed and ended: one task, which has every webhook's worker under it.
+
+use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tertulia_actors::{
+    engine::{Change, Step, StoreError},
+    subscriber::EventId,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, JoinSet},
+    time::{sleep, timeout},
+};
+
+use super::{
+    Changes, Created, Delivery, MOST_WEBHOOKS, NewWebhook, Rotated, Status, Tested, Webhook, WebhookError,
+    cargo::Cargo,
+    definition::{Definition, DisabledReason, WebhookId, WebhookState},
+    record,
+    secret::{Secret, Secrets},
+    target::Target,
+    worker::{Order, Shared, Surroundings, Worker, beginning},
+};
+
+/// Orders that wait for one webhook's worker.
+const ORDERS: usize = 16;
+/// How long is waited before a worker that ended is started again, or the store is read again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// An answer that somebody waits for.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, WebhookError>>;
+
+/// What the desk is asked.
+pub(super) enum Question {
+    List(Reply<Vec<Webhook>>),
+    Get(WebhookId, Reply<Webhook>),
+    /// With the idempotency key and the digest of what it came with.
+    Create(Box<NewWebhook>, Option<(String, String)>, Reply<Created>),
+    Change(WebhookId, Box<Changes>, Reply<Webhook>),
+    Delete(WebhookId, Reply<()>),
+    Rotate(WebhookId, Secret, Duration, Reply<Rotated>),
+    Test(WebhookId, Reply<Tested>),
+    Deliveries(WebhookId, Option<String>, usize, Reply<Vec<(String, Delivery)>>),
+    Replay(WebhookId, Arc<str>, Box<Cargo>, Reply<()>),
+    /// Ends everything within that time.
+    Stop(Duration, oneshot::Sender<()>),
+}
+
+/// What a creation with a key was answered.
+#[derive(Serialize, Deserialize)]
+struct CreationRecord {
+    digest: String,
+    at: jiff::Timestamp,
+    definition: Definition,
+    /// The event behind which it began.
+    read: u64,
+}
+
+struct Member {
+    shared: Rc<Shared>,
+    orders: mpsc::Sender<Order>,
+    worker: AbortHandle,
+}
+
+/// The desk.
+pub(super) struct Desk {
+    around: Rc<Surroundings>,
+    members: BTreeMap<WebhookId, Member>,
+    workers: JoinSet<()>,
+}
+
+impl Desk {
+    pub(super) fn new(around: Surroundings) -> Self {
+        Self { around: Rc::new(around), members: BTreeMap::new(), workers: JoinSet::new() }
+    }
+
+    /// Takes up the webhooks of an earlier life, and answers until it is told to stop or nobody can ask any more.
+    pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
+        while let Err(error) = self.load().await {
+            tracing::error!(%error, "the webhooks cannot be read");
+            sleep(PAUSE).await;
+        }
+        loop {
+            tokio::select! {
+                question = questions.recv() => match question {
+                    Some(Question::Stop(within, done)) => {
+                        self.stop(within).await;
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(question) => self.answer(question).await,
+                    None => return,
+                },
+                Some(ended) = self.workers.join_next_with_id() => {
+                    let (id, panicked) = match ended {
+                        Ok((id, ())) => (id, false),
+                        Err(error) => (error.id(), error.is_panic()),
+                    };
+                    self.begin_again(id, panicked);
+                }
+            }
+        }
+    }
+
+    async fn load(&mut self) -> Result<(), StoreError> {
+        if !self.around.journal.keeps() {
+            return Ok(());
+        }
+        let read = self.around.journal.read(|store| record::scan(store, &record::definitions()));
+        for found in read.await? {
+            match serde_json::from_slice::<Definition>(&found.value) {
+                Ok(definition) => self.add(Shared::new(definition, 0), Duration::ZERO),
+                Err(error) => tracing::error!(key = ?found.key, %error, "a webhook cannot be read"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a webhook's worker after `pause`.
+    fn add(&mut self, shared: Rc<Shared>, pause: Duration) {
+        let (id, around) = (shared.definition.borrow().id.clone(), Rc::clone(&self.around));
+        let (orders, received) = mpsc::channel(ORDERS);
+        let own = Rc::clone(&shared);
+        let worker = self.workers.spawn_local(async move {
+            sleep(pause).await;
+            loop {
+                match Worker::load(Rc::clone(&around), Rc::clone(&own)).await {
+                    Ok(worker) => return worker.run(received).await,
+                    Err(error) => tracing::error!(%error, "what a webhook left cannot be read"),
+                }
+                sleep(PAUSE).await;
+            }
+        });
+        self.members.insert(id, Member { shared, orders, worker });
+    }
+
+    /// A worker ended although nobody told it to.
+    fn begin_again(&mut self, worker: tokio::task::Id, panicked: bool) {
+        let of = self.members.iter().find(|(_, member)| member.worker.id() == worker);
+        let Some((id, shared)) = of.map(|(id, member)| (id.clone(), Rc::clone(&member.shared))) else { return };
+        tracing::error!(webhook = %id, panicked, "the worker of a webhook ended and is started again");
+        self.add(shared, PAUSE);
+    }
+
+    async fn answer(&mut self, question: Question) {
+        // Whoever asked may be gone; then nobody hears the answer.
+        match question {
+            Question::List(reply) => {
+                let _ = reply.send(Ok(self.members.values().map(view).collect()));
+            }
+            Question::Get(id, reply) => {
+                let _ = reply.send(self.member(&id).map(view));
+            }
+            Question::Create(new, key, reply) => {
+                let _ = reply.send(self.create(*new, key).await);
+            }
+            Question::Change(id, changes, reply) => {
+                let _ = reply.send(self.change(&id, *changes).await);
+            }
+            Question::Delete(id, reply) => {
+                let _ = reply.send(self.delete(&id).await);
+            }
+            Question::Rotate(id, secret, overlap, reply) => {
+                let _ = reply.send(self.rotate(&id, secret, overlap).await);
+            }
+            Question::Test(id, reply) => self.test(&id, reply),
+            Question::Deliveries(id, after, limit, reply) => self.deliveries(id, after, limit, reply),
+            Question::Replay(id, letter, cargo, reply) => self.replay(&id, letter, *cargo, reply),
+            // Answered where it was received.
+            Question::Stop(..) => {}
+        }
+    }
+
+    fn member(&self, id: &WebhookId) -> Result<&Member, WebhookError> {
+        self.members.get(id).ok_or_else(|| WebhookError::Unknown(id.clone()))
+    }
+
+    async fn create(&mut self, new: NewWebhook, key: Option<(String, String)>) -> Result<Created, WebhookError> {
+        let journal = Arc::clone(&self.around.journal);
+        let now = jiff::Timestamp::now();
+        let mut writes = Vec::new();
+        if let Some((key, digest)) = &key {
+            let name = record::creation(key);
+            let found = journal.read(move |store| record::get::<CreationRecord>(store, &name)).await?;
+            match found {
+                Some(made) if made.digest == *digest => return Ok(created(made.definition, made.read)),
+                Some(_) => return Err(WebhookError::KeyReused),
+                None => {}
+            }
+            let oldest = now.saturating_sub(journal.retention().answers).unwrap_or(jiff::Timestamp::MIN);
+            let over = journal.read(move |store| over(store, oldest)).await?;
+            writes.extend(over);
+        }
+        if self.members.len() >= MOST_WEBHOOKS {
+            return Err(WebhookError::TooMany);
+        }
+        let definition = self.definition(&new, now)?;
+        let (read, is_gap) = match new.after.as_deref().map(EventId::parse) {
+            None => (journal.newest(), false),
+            Some(Some(id)) if id.epoch == *journal.epoch() && id.offset <= journal.newest() => (id.offset, false),
+            // Of another log, or of none.
+            Some(_) => (journal.newest(), true),
+        };
+        writes.push(record::put(record::definition(&definition.id), &definition));
+        writes.extend(beginning(&definition.id, read, is_gap));
+        if let Some((key, digest)) = key {
+            let made = CreationRecord { digest, at: now, definition: definition.clone(), read };
+            writes.push(record::put(record::creation(&key), &made));
+        }
+        self.keep(writes).await?;
+        self.add(Shared::new(definition.clone(), read), Duration::ZERO);
+        tracing::info!(webhook = %definition.id, "a webhook was made");
+        Ok(created(definition, read))
+    }
+
+    fn definition(&self, new: &NewWebhook, now: jiff::Timestamp) -> Result<Definition, WebhookError> {
+        let NewWebhook { url, filter, ordered, retries, secret, enabled, .. } = new;
+        let url = Target::parse(url, self.around.settings.allow_internal)?;
+        if !filter.is_bounded() {
+            return Err(WebhookError::FilterTooLong);
+        }
+        let secret = match secret {
+            Some(secret) => Secret::parse(secret)?,
+            None => Secret::random(),
+        };
+        let disabled = WebhookState::Disabled { reason: DisabledReason::Requested, since: now };
+        Ok(Definition {
+            id: WebhookId::next(),
+            url,
+            filter: filter.clone(),
+            ordered: *ordered,
+            retries: retries.clone().unwrap_or_default(),
+            secrets: Secrets::new(secret),
+            state: if *enabled { WebhookState::Enabled } else { disabled },
+            created: now,
+        })
+    }
+
+    async fn change(&mut self, id: &WebhookId, changes: Changes) -> Result<Webhook, WebhookError> {
+        let Changes { url, filter, retries, enabled } = changes;
+        let url = url.map(|url| Target::parse(&url, self.around.settings.allow_internal)).transpose()?;
+        if filter.as_ref().is_some_and(|filter| !filter.is_bounded()) {
+            return Err(WebhookError::FilterTooLong);
+        }
+        self.rewrite(id, |definition| {
+            definition.url = url.unwrap_or_else(|| definition.url.clone());
+            definition.filter = filter.unwrap_or_else(|| definition.filter.clone());
+            definition.retries = retries.unwrap_or_else(|| definition.retries.clone());
+            match enabled {
+                Some(true) => definition.state = WebhookState::Enabled,
+                Some(false) if definition.is_enabled() => {
+                    let (reason, since) = (DisabledReason::Requested, jiff::Timestamp::now());
+                    definition.state = WebhookState::Disabled { reason, since };
+                }
+                Some(false) | None => {}
+            }
+            Ok(())
+        })
+        .await?;
+        self.member(id).map(view)
+    }
+
+    async fn rotate(&mut self, id: &WebhookId, secret: Secret, overlap: Duration) -> Result<Rotated, WebhookError> {
+        let text = secret.expose().into();
+        let mut until = jiff::Timestamp::UNIX_EPOCH;
+        self.rewrite(id, |definition| {
+            until = definition.secrets.rotate(secret, overlap, jiff::Timestamp::now())?;
+            Ok(())
+        })
+        .await?;
+        tracing::info!(webhook = %id, "a webhook has a new secret");
+        Ok(Rotated { secret: text, until })
+    }
+
+    /// Changes a definition, tells its worker, and waits until it is durable.
+    async fn rewrite(
+        &mut self,
+        id: &WebhookId,
+        change: impl FnOnce(&mut Definition) -> Result<(), WebhookError>,
+    ) -> Result<(), WebhookError> {
+        let member = self.member(id)?;
+        let mut definition = member.shared.definition.borrow().clone();
+        change(&mut definition)?;
+        let kept = self.keep(vec![record::put(record::definition(id), &definition)]);
+        *member.shared.definition.borrow_mut() = definition;
+        // With so many orders before it, it looks at the definition anyway.
+        let _ = member.orders.try_send(Order::Changed);
+        kept.await
+    }
+
+    /// Ends a webhook's deliveries, then removes all its records in one step.
+    async fn delete(&mut self, id: &WebhookId) -> Result<(), WebhookError> {
+        self.member(id)?;
+        let Some(member) = self.members.remove(id) else { return Ok(()) };
+        member.worker.abort();
+        // What its worker still wrote is among what is read next.
+        self.around.journal.settled().await;
+        let wanted = id.clone();
+        let found = self.around.journal.read(move |store| {
+            let mut records = record::scan(store, &record::all_kept(&wanted))?;
+            records.extend(record::scan(store, &record::attempts(&wanted))?);
+            Ok(records)
+        });
+        let removed = match found.await {
+            Ok(records) => {
+                let mut changes: Vec<Change> = records.into_iter().map(|found| record::remove(found.key)).collect();
+                changes.extend([record::progress(id), record::definition(id)].map(record::remove));
+                self.keep(changes).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        match &removed {
+            Ok(()) => tracing::info!(webhook = %id, "a webhook was deleted"),
+            // It is still there.
+            Err(_) => self.add(member.shared, Duration::ZERO),
+        }
+        removed
+    }
+
+    fn test(&self, id: &WebhookId, reply: Reply<Tested>) {
+        let member = match self.member(id) {
+            Ok(member) => member,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let (told, tested) = oneshot::channel();
+        if member.orders.try_send(Order::Test(told)).is_err() {
+            return drop(reply.send(Err(WebhookError::TooManyTests)));
+        }
+        tokio::task::spawn_local(async move {
+            let answer = match tested.await {
+                Ok(Some(tested)) => Ok(tested),
+                Ok(None) => Err(WebhookError::TooManyTests),
+                Err(_) => Err(WebhookError::Unavailable),
+            };
+            let _ = reply.send(answer);
+        });
+    }
+
+    fn deliveries(&self, id: WebhookId, after: Option<String>, limit: usize, reply: Reply<Vec<(String, Delivery)>>) {
+        if let Err(error) = self.member(&id) {
+            return drop(reply.send(Err(error)));
+        }
+        let journal = Arc::clone(&self.around.journal);
+        tokio::task::spawn_local(async move {
+            let read = journal.read(move |store| record::log(store, &id, after.as_deref(), limit));
+            let _ = reply.send(read.await.map_err(WebhookError::from));
+        });
+    }
+
+    fn replay(&self, id: &WebhookId, letter: Arc<str>, cargo: Cargo, reply: Reply<()>) {
+        let member = match self.member(id) {
+            Ok(member) => member,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let (told, kept) = oneshot::channel();
+        if member.orders.try_send(Order::Replay(letter, cargo, told)).is_err() {
+            return drop(reply.send(Err(WebhookError::Overloaded)));
+        }
+        tokio::task::spawn_local(async move {
+            let _ = reply.send(kept.await.map_err(|_| WebhookError::Unavailable));
+        });
+    }
+
+    /// Makes `changes` durable.
+    fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WebhookError>> + use<> {
+        let (told, kept) = oneshot::channel();
+        let then = Box::new(move || {
+            let _ = told.send(());
+        });
+        let journal = Arc::clone(&self.around.journal);
+        if journal.keeps() {
+            journal.append(0, |_| Step { changes, then: Some(then), ..Step::default() });
+        }
+        async move { kept.await.map_err(|_| WebhookError::Unavailable) }
+    }
+
+    /// Lets what is under way end, and drops what has not ended `within`: it comes once more in the next life.
+    async fn stop(&mut self, within: Duration) {
+        for member in std::mem::take(&mut self.members).into_values() {
+            if member.orders.try_send(Order::Stop).is_err() {
+                member.worker.abort();
+            }
+        }
+        let workers = &mut self.workers;
+        if timeout(within, async { while workers.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("deliveries to webhooks did not end in time and will be made again");
+            workers.shutdown().await;
+        }
+    }
+}
+
+fn view(member: &Member) -> Webhook {
+    Webhook { definition: member.shared.definition.borrow().clone(), status: member.shared.status.borrow().clone() }
+}
+
+fn created(definition: Definition, read: u64) -> Created {
+    let secret = definition.secrets.current().into();
+    Created { webhook: Webhook { definition, status: Status { read, ..Status::default() } }, secret }
+}
+
+/// Removes what creations were answered before `oldest`.
+fn over(store: &dyn tertulia_actors::engine::Store, oldest: jiff::Timestamp) -> Result<Vec<Change>, StoreError> {
+    let made = record::scan(store, &record::creations())?;
+    let is_over = |value: &[u8]| serde_json::from_slice::<CreationRecord>(value).map_or(true, |made| made.at < oldest);
+    Ok(made.into_iter().filter(|found| is_over(&found.value)).map(|found| record::remove(found.key)).collect())
+}

@@ -1,0 +1,86 @@
+//! What is counted of webhooks, over all of them: how many there are is bounded, but not small.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// What is counted of webhooks.
+#[derive(Debug)]
+pub struct WebhookMetrics {
+    attempts: Outcomes,
+    attempt_duration: Histogram,
+    deliveries: Outcomes,
+    delivery_latency: Histogram,
+    pub(super) pending: Gauge,
+    pub(super) webhooks: Gauge,
+    pub(super) disabled: Gauge,
+    pub(super) down: Gauge,
+}
+
+impl Default for WebhookMetrics {
+    fn default() -> Self {
+        Self {
+            attempts: Family::default(),
+            // From 2 ms to 33 s.
+            attempt_duration: Histogram::new(exponential_buckets(0.002, 2.0, 15)),
+            deliveries: Family::default(),
+            // From 5 ms to 23 hours.
+            delivery_latency: Histogram::new(exponential_buckets(0.005, 4.0, 13)),
+            pending: Gauge::default(),
+            webhooks: Gauge::default(),
+            disabled: Gauge::default(),
+            down: Gauge::default(),
+        }
+    }
+}
+
+impl WebhookMetrics {
+    /// Lists everything in `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("webhook");
+        registry.register("attempts", "Attempts to deliver, by what they came to", self.attempts.clone());
+        registry.register_with_unit(
+            "attempt_duration",
+            "How long attempts took",
+            Unit::Seconds,
+            self.attempt_duration.clone(),
+        );
+        registry.register("deliveries", "Events that were delivered, or given up", self.deliveries.clone());
+        registry.register_with_unit(
+            "delivery_latency",
+            "From what happened to its delivery, retries included",
+            Unit::Seconds,
+            self.delivery_latency.clone(),
+        );
+        registry.register("pending", "Events that were read and are not delivered", self.pending.clone());
+        registry.register("webhooks", "Webhooks there are", self.webhooks.clone());
+        registry.register("disabled", "Webhooks that are disabled", self.disabled.clone());
+        registry.register("receivers_down", "Receivers that are only probed now", self.down.clone());
+    }
+
+    pub(super) fn attempted(&self, outcome: &'static str, took: Duration) {
+        self.attempts.get_or_create(&[("outcome", outcome)]).inc();
+        self.attempt_duration.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn delivered(&self, age: Option<Duration>) {
+        self.deliveries.get_or_create(&[("outcome", "delivered")]).inc();
+        if let Some(age) = age {
+            self.delivery_latency.observe(age.as_secs_f64());
+        }
+    }
+
+    pub(super) fn given_up(&self) {
+        self.deliveries.get_or_create(&[("outcome", "given-up")]).inc();
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether a webhook's receiver as a whole is up.
+//!
+//! When a receiver is down, everything fails. Then nothing is learned by trying everything: one attempt at a time is
+//! made, and the first that succeeds tells that the receiver is back.
+
+use std::time::Duration;
+
+use super::schedule::Retries;
+
+/// Failures in a row, of whatever conversations, after which a receiver is taken to be down.
+const DOWN_AFTER: u32 = 5;
+/// The longest time between two looks at a receiver that is down.
+const PROBE_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is known of a receiver. Times are milliseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Receiver {
+    /// Failures since the last success.
+    failures: u32,
+    down: Option<Down>,
+    /// It asked to be left alone until then.
+    hold_until: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Down {
+    probes: u32,
+    next: i64,
+}
+
+impl Receiver {
+    pub(super) fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
+    /// From when on another attempt may begin, with so many under way; `None` until one of them has ended.
+    pub(super) fn opens(&self, under_way: usize) -> Option<i64> {
+        match &self.down {
+            Some(_) if under_way > 0 => None,
+            Some(down) => Some(down.next.max(self.hold_until)),
+            None => Some(self.hold_until),
+        }
+    }
+
+    /// Something was delivered; answers whether the receiver was down.
+    pub(super) fn answered(&mut self) -> bool {
+        std::mem::take(self).is_down()
+    }
+
+    /// An attempt failed, and was a probe or not.
+    pub(super) fn failed(&mut self, was_probe: bool, now: i64, retries: &Retries) {
+        self.failures = self.failures.saturating_add(1);
+        let probes = match &self.down {
+            Some(down) if was_probe => down.probes.saturating_add(1),
+            // What was under way when it went down says nothing new.
+            Some(_) => return,
+            None if self.failures < DOWN_AFTER => return,
+            None => 0,
+        };
+        let pause = retries.probe(probes, PROBE_WITHIN).as_millis();
+        self.down = Some(Down { probes, next: now.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)) });
+    }
+
+    /// It asked to be left alone until then.
+    pub(super) fn hold(&mut self, until: i64) {
+        self.hold_until = self.hold_until.max(until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(receiver: &mut Receiver, times: u32, now: i64) {
+        (0..times).for_each(|_| receiver.failed(false, now, &Retries::default()));
+    }
+
+    #[test]
+    fn failures_in_a_row_take_it_down_and_one_success_brings_it_back() {
+        let mut receiver = Receiver::default();
+        failed(&mut receiver, DOWN_AFTER - 1, 0);
+        assert!(!receiver.answered());
+        failed(&mut receiver, DOWN_AFTER - 1, 0);
+        assert!(!receiver.is_down());
+        failed(&mut receiver, 1, 1_000);
+        assert!(receiver.is_down());
+        assert_eq!((receiver.opens(0), receiver.opens(1)), (Some(6_000), None));
+        assert!(receiver.answered());
+        assert_eq!(receiver, Receiver::default());
+        assert_eq!(receiver.opens(15), Some(0));
+    }
+
+    #[test]
+    fn probes_become_rarer_up_to_one_a_minute_whatever_else_still_fails() {
+        let mut receiver = Receiver::default();
+        failed(&mut receiver, DOWN_AFTER + 10, 0);
+        assert_eq!(receiver.opens(0), Some(5_000));
+        receiver.failed(true, 5_000, &Retries::default());
+        assert_eq!(receiver.opens(0), Some(65_000));
+        receiver.failed(true, 65_000, &Retries::default());
+        assert_eq!(receiver.opens(0), Some(125_000));
+    }
+
+    #[test]
+    fn it_is_left_alone_for_as_long_as_it_asks() {
+        let mut receiver = Receiver::default();
+        receiver.hold(9_000);
+        receiver.hold(4_000);
+        assert_eq!(receiver.opens(3), Some(9_000));
+        failed(&mut receiver, DOWN_AFTER, 0);
+        assert_eq!(receiver.opens(0), Some(9_000));
+    }
+}

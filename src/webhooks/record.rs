@@ -1,0 +1,212 @@
+//! What the store knows of webhooks: which records, under which keys.
+//!
+//! | key | holds |
+//! |---|---|
+//! | `webhook`, `definition`, id | the webhook, its secrets among it |
+//! | `webhook`, `progress`, id | how far the log was read, and which events before are not delivered and not kept |
+//! | `webhook`, `kept`, id, lane, offset | one event that waits for another attempt, or behind one that does |
+//! | `webhook`, `attempt`, id, number | one line of the delivery log; the newest is the first |
+//! | `webhook`, `key`, idempotency key | what a creation with this key was answered |
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tertulia_actors::engine::{Change, Record, RecordKey, Store, StoreError, Table};
+
+use super::{
+    definition::WebhookId,
+    delivery::Delivery,
+    lanes::{Content, Head, Item, Lane, Progress},
+};
+
+/// Records read in one go.
+const PAGE: usize = 1_000;
+
+pub(super) fn definitions() -> RecordKey {
+    RecordKey::of(&["webhook", "definition"])
+}
+
+pub(super) fn definition(id: &WebhookId) -> RecordKey {
+    definitions().with(id.as_str())
+}
+
+pub(super) fn progress(id: &WebhookId) -> RecordKey {
+    RecordKey::of(&["webhook", "progress", id.as_str()])
+}
+
+pub(super) fn all_kept(id: &WebhookId) -> RecordKey {
+    RecordKey::of(&["webhook", "kept", id.as_str()])
+}
+
+/// Offsets in hexadecimal lie in the order of their numbers.
+pub(super) fn kept(id: &WebhookId, lane: &Lane, offset: u64) -> RecordKey {
+    all_kept(id).with(lane.as_str()).with(&format!("{offset:016x}"))
+}
+
+pub(super) fn attempts(id: &WebhookId) -> RecordKey {
+    RecordKey::of(&["webhook", "attempt", id.as_str()])
+}
+
+/// How the delivery log names its lines, the newest first.
+pub(super) fn attempt_name(number: u64) -> String {
+    format!("{:016x}", u64::MAX - number)
+}
+
+pub(super) fn attempt(id: &WebhookId, number: u64) -> RecordKey {
+    attempts(id).with(&attempt_name(number))
+}
+
+pub(super) fn creations() -> RecordKey {
+    RecordKey::of(&["webhook", "key"])
+}
+
+pub(super) fn creation(key: &str) -> RecordKey {
+    creations().with(key)
+}
+
+/// How far a webhook has come.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ProgressRecord {
+    pub(super) read: u64,
+    #[serde(default)]
+    pub(super) fresh: Vec<u64>,
+    /// Attempts that were written down.
+    #[serde(default)]
+    pub(super) attempts: u64,
+    /// Since when there have been nothing but failures, in milliseconds since 1970.
+    #[serde(default)]
+    pub(super) failing_since: Option<i64>,
+}
+
+impl ProgressRecord {
+    pub(super) fn new(progress: Progress, attempts: u64, failing_since: Option<i64>) -> Self {
+        Self { read: progress.read, fresh: progress.fresh, attempts, failing_since }
+    }
+}
+
+/// One event that waits.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct KeptRecord {
+    #[serde(default)]
+    failed: u32,
+    #[serde(default)]
+    tried: u32,
+    #[serde(default)]
+    due: i64,
+    /// It is a gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gap: Option<Missed>,
+    /// It is what a dead letter held, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    letter: Option<String>,
+}
+
+/// How many events are missing, where it is known.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Missed {
+    events: Option<u64>,
+}
+
+impl KeptRecord {
+    /// The record of an item that is in the log, or a gap.
+    pub(super) fn of(item: &Item, head: Head) -> Self {
+        let gap = match item.content {
+            Content::Gap { missed } => Some(Missed { events: missed }),
+            Content::Event | Content::Letter => None,
+        };
+        Self { failed: head.failed, tried: head.tried, due: head.due, gap, letter: None }
+    }
+
+    /// With what a dead letter held.
+    pub(super) fn with_letter(self, body: &[u8]) -> Self {
+        Self { letter: Some(BASE64_STANDARD.encode(body)), ..self }
+    }
+
+    pub(super) fn content(&self) -> Content {
+        match (self.gap, &self.letter) {
+            (Some(Missed { events }), _) => Content::Gap { missed: events },
+            (None, Some(_)) => Content::Letter,
+            (None, None) => Content::Event,
+        }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        Head { failed: self.failed, tried: self.tried, due: self.due }
+    }
+
+    /// What the dead letter held.
+    pub(super) fn body(&self) -> Option<Vec<u8>> {
+        BASE64_STANDARD.decode(self.letter.as_ref()?).ok()
+    }
+}
+
+/// Writes a record.
+pub(super) fn put(key: RecordKey, value: &impl Serialize) -> Change {
+    // Names and values here are always JSON.
+    let value = serde_json::to_vec(value).unwrap_or_default().into();
+    Change::Put(Table::Notes, Record { key, value })
+}
+
+/// Removes a record.
+pub(super) fn remove(key: RecordKey) -> Change {
+    Change::Remove(Table::Notes, key)
+}
+
+/// One record, if it is there and can be read.
+pub(super) fn get<T: DeserializeOwned>(store: &dyn Store, key: &RecordKey) -> Result<Option<T>, StoreError> {
+    Ok(store.get(Table::Notes, key)?.and_then(|value| serde_json::from_slice(&value).ok()))
+}
+
+/// Every record below `prefix`.
+pub(super) fn scan(store: &dyn Store, prefix: &RecordKey) -> Result<Vec<Record>, StoreError> {
+    let mut records: Vec<Record> = Vec::new();
+    loop {
+        let page = store.scan(Table::Notes, prefix, records.last().map(|record| &record.key), PAGE)?;
+        let is_last = page.len() < PAGE;
+        records.extend(page);
+        if is_last {
+            return Ok(records);
+        }
+    }
+}
+
+/// The delivery log behind the line named `after`, newest first, at most `limit` lines, each with its name.
+pub(super) fn log(
+    store: &dyn Store,
+    id: &WebhookId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, Delivery)>, StoreError> {
+    let prefix = attempts(id);
+    let after = after.map(|after| prefix.with(after));
+    let lines = store.scan(Table::Notes, &prefix, after.as_ref(), limit)?;
+    let line = |found: Record| Some((found.key.parts()?.pop()?, serde_json::from_slice(&found.value).ok()?));
+    Ok(lines.into_iter().filter_map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_records_lie_by_lane_and_offset_and_the_newest_attempt_comes_first() {
+        let id = WebhookId::from("w");
+        let (one, other) = (Lane::named("conversation:a"), Lane::named("conversation:b"));
+        let keys = [kept(&id, &one, 9), kept(&id, &one, 10), kept(&id, &one, u64::MAX), kept(&id, &other, 1)];
+        assert!(keys.is_sorted());
+        assert!(attempt(&id, 10) < attempt(&id, 9));
+    }
+
+    #[test]
+    fn what_is_kept_survives_being_written_and_read() {
+        let head = Head { failed: 2, tried: 5, due: 77 };
+        for content in [Content::Event, Content::Gap { missed: None }, Content::Gap { missed: Some(3) }] {
+            let written = serde_json::to_vec(&KeptRecord::of(&Item { offset: 1, content }, head)).unwrap();
+            let read: KeptRecord = serde_json::from_slice(&written).unwrap();
+            assert_eq!((read.content(), read.head()), (content, head));
+        }
+        let letter = Item { offset: 1, content: Content::Letter };
+        let written = serde_json::to_vec(&KeptRecord::of(&letter, head).with_letter(b"{}")).unwrap();
+        let read: KeptRecord = serde_json::from_slice(&written).unwrap();
+        assert_eq!((read.content(), read.body()), (Content::Letter, Some(b"{}".to_vec())));
+    }
+}

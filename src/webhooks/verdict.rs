@@ -1,0 +1,139 @@
+//! What an attempt came to, and what that means for the event.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What an attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The receiver answered.
+    Answered {
+        /// The status.
+        status: u16,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It did not.
+    Failed(Failure),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Failure {
+    /// Nothing came in time, connecting included.
+    TimedOut,
+    /// The host's name stands for no address.
+    NameNotFound,
+    /// Its name stands for an internal address.
+    InternalAddress,
+    /// Nobody is at the address, or its certificate is not trusted.
+    Unreachable,
+    /// The connection broke before the answer.
+    ConnectionLost,
+    /// What came was no answer in HTTP.
+    Unreadable,
+}
+
+impl Failure {
+    /// The word for it.
+    #[must_use]
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed-out",
+            Self::NameNotFound => "name-not-found",
+            Self::InternalAddress => "internal-address",
+            Self::Unreachable => "unreachable",
+            Self::ConnectionLost => "connection-lost",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What an attempt's outcome means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Delivered,
+    /// The receiver is no more, and says so.
+    Gone,
+    /// To be tried again.
+    Failed {
+        retry_after: Option<Duration>,
+        /// What it asks for is meant for everything that it would be sent.
+        holds_all: bool,
+    },
+}
+
+impl Outcome {
+    pub(super) fn verdict(&self) -> Verdict {
+        match *self {
+            Self::Answered { status: 200..=299, .. } => Verdict::Delivered,
+            Self::Answered { status: 410, .. } => Verdict::Gone,
+            // A redirect too: whoever can make a receiver redirect must not choose where events go.
+            Self::Answered { status, retry_after } => {
+                let holds_all = retry_after.is_some() && matches!(status, 429 | 503);
+                Verdict::Failed { retry_after, holds_all }
+            }
+            Self::Failed(_) => Verdict::Failed { retry_after: None, holds_all: false },
+        }
+    }
+
+    /// A word for it with few values, for counting.
+    #[must_use]
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Answered { status: 200..=299, .. } => "delivered",
+            Self::Answered { status: 300..=399, .. } => "redirected",
+            Self::Answered { status: 400..=499, .. } => "client-error",
+            Self::Answered { status: 500..=599, .. } => "server-error",
+            Self::Answered { .. } => "unreadable",
+            Self::Failed(failure) => failure.as_str(),
+        }
+    }
+
+    /// The status, if there was an answer.
+    #[must_use]
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answered { status, .. } => Some(*status),
+            Self::Failed(_) => None,
+        }
+    }
+
+    /// In words, for people.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Answered { status, .. } => format!("the receiver answered {status}"),
+            Self::Failed(failure) => format!("the receiver could not be reached: {}", failure.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_2xx_is_a_delivery_410_ends_the_webhook_and_all_else_is_tried_again() {
+        let verdict = |status| Outcome::Answered { status, retry_after: None }.verdict();
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(verdict(status), Verdict::Delivered, "{status}");
+        }
+        assert_eq!(verdict(410), Verdict::Gone);
+        let failed = Verdict::Failed { retry_after: None, holds_all: false };
+        for status in [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 502, 503, 599] {
+            assert_eq!(verdict(status), failed, "{status}");
+        }
+        assert_eq!(Outcome::Failed(Failure::TimedOut).verdict(), failed);
+    }
+
+    #[test]
+    fn a_receiver_that_is_overloaded_is_left_alone_as_a_whole() {
+        let retry_after = Some(Duration::from_secs(9));
+        for (status, holds_all) in [(429, true), (503, true), (500, false), (301, false)] {
+            let verdict = Outcome::Answered { status, retry_after }.verdict();
+            assert_eq!(verdict, Verdict::Failed { retry_after, holds_all }, "{status}");
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! One webhook at work: reads the log, makes the attempts that its lanes ask for, and has the store told of it.
+//!
+//! What an attempt came to is durable before the next event of its lane goes, so that after a crash at most one event of
+//! each conversation comes twice, and none out of order.
+
+mod load;
+mod outcome;
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use awc::Client;
+use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
+use tertulia_actors::{
+    dead_letters::DeadLetters,
+    engine::{Change, Journal, LogBatch, LogReader, Step, StoreError, StoredEvent},
+    subscriber::{EventId, Filter},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use super::{
+    Settings, Tested,
+    attempt::{Attempted, attempt, client},
+    cargo::Cargo,
+    definition::{Definition, WebhookId},
+    delivery::{Delivery, MOST_ATTEMPTS},
+    lanes::{Content, Go, Head, Item, Lane, Lanes},
+    metrics::WebhookMetrics,
+    record::{self, KeptRecord, ProgressRecord},
+};
+
+/// After so many events that were read, the store is told how far, even if none of them was for the webhook.
+const TOLD_EVERY: u64 = 1_000;
+/// How long is waited after the store could not be read.
+const STUMBLE: Duration = Duration::from_secs(1);
+/// The longest sleep: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// A clock that is set back by more than this, in milliseconds, has everything tried that waits.
+const SET_BACK: i64 = 60_000;
+/// Tests under way at a time.
+const MOST_TESTS: usize = 4;
+
+/// What all webhooks share.
+pub(super) struct Surroundings {
+    pub(super) journal: Arc<Journal>,
+    pub(super) dead_letters: Arc<DeadLetters>,
+    pub(super) tls: Arc<rustls::ClientConfig>,
+    pub(super) settings: Settings,
+    pub(super) metrics: Arc<WebhookMetrics>,
+}
+
+/// How a webhook is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Events that were read and are not delivered.
+    pub pending: usize,
+    /// How far the log was read.
+    pub read: u64,
+    /// Since when there have been nothing but failures.
+    pub failing_since: Option<jiff::Timestamp>,
+    /// The receiver seems to be down as a whole, and is only probed.
+    pub is_down: bool,
+    /// When something was last delivered, in this life of the process.
+    pub last_delivery: Option<jiff::Timestamp>,
+    /// What last went wrong, in this life of the process.
+    pub last_error: Option<String>,
+}
+
+/// What a webhook and those who ask about it share. They are on one thread.
+pub(super) struct Shared {
+    pub(super) definition: RefCell<Definition>,
+    pub(super) status: RefCell<Status>,
+}
+
+impl Shared {
+    /// A webhook that has read as far as `read`, which its worker corrects.
+    pub(super) fn new(definition: Definition, read: u64) -> Rc<Self> {
+        let status = Status { read, ..Status::default() };
+        Rc::new(Self { definition: RefCell::new(definition), status: RefCell::new(status) })
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.definition.borrow().is_enabled()
+    }
+}
+
+/// What a webhook is asked to do.
+pub(super) enum Order {
+    /// Its definition is another one.
+    Changed,
+    /// Sends a test event.
+    Test(oneshot::Sender<Option<Tested>>),
+    /// Delivers again what a dead letter held, and says when that is durable.
+    Replay(Arc<str>, Cargo, oneshot::Sender<()>),
+    /// Begins nothing more, and ends once what is under way has ended.
+    Stop,
+}
+
+/// What happened meanwhile.
+enum Happened {
+    Read(Box<LogReader>, Result<Option<LogBatch>, StoreError>),
+    Attempted(Go, Cargo, Attempted),
+    /// The event is not in the log any more, whose oldest is this one.
+    Forgotten(Lane, u64),
+    /// The store could not be read.
+    Stumbled(Lane),
+    /// What is to be given up because too much is kept.
+    Overflowed(Lane, Item, Option<Cargo>),
+    Settled(Lane),
+    Tested(Cargo, Attempted, oneshot::Sender<Option<Tested>>),
+    /// What a dead letter held is kept.
+    Replayed(Lane, Item, oneshot::Sender<()>),
+    /// Nothing can be kept any more.
+    Closed,
+}
+
+/// One webhook at work.
+pub(super) struct Worker {
+    id: WebhookId,
+    around: Rc<Surroundings>,
+    shared: Rc<Shared>,
+    filter: Filter,
+    client: Client,
+    lanes: Lanes,
+    /// The events that are fresh.
+    bodies: HashMap<u64, Arc<StoredEvent>>,
+    /// What was read and has no room yet.
+    unread: VecDeque<Arc<StoredEvent>>,
+    /// Away while the log is being read.
+    log: Option<Box<LogReader>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, Happened>>,
+    /// Attempts that were written down.
+    attempts: u64,
+    failing_since: Option<i64>,
+    /// Events that were read since the store was last told.
+    untold: u64,
+    is_overflowing: bool,
+    tests: usize,
+    clock: i64,
+    counted: Counted,
+}
+
+/// What this webhook adds to the gauges; dropping it takes that back.
+struct Counted {
+    metrics: Arc<WebhookMetrics>,
+    pending: i64,
+    disabled: i64,
+    down: i64,
+}
+
+impl Counted {
+    fn new(metrics: Arc<WebhookMetrics>) -> Self {
+        metrics.webhooks.inc();
+        Self { metrics, pending: 0, disabled: 0, down: 0 }
+    }
+
+    fn show(&mut self, pending: usize, is_disabled: bool, is_down: bool) {
+        let pending = i64::try_from(pending).unwrap_or(i64::MAX);
+        let (disabled, down) = (i64::from(is_disabled), i64::from(is_down));
+        self.metrics.pending.inc_by(pending - self.pending);
+        self.metrics.disabled.inc_by(disabled - self.disabled);
+        self.metrics.down.inc_by(down - self.down);
+        (self.pending, self.disabled, self.down) = (pending, disabled, down);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.show(0, false, false);
+        self.metrics.webhooks.dec();
+    }
+}
+
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+impl Worker {
+    /// Works until it is told to stop, whoever tells it is gone, or nothing can be kept any more.
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut is_stopping = false;
+        loop {
+            self.look_at_the_clock();
+            let is_active = self.shared.is_enabled() && !is_stopping;
+            if is_active {
+                self.read();
+                while let Some(go) = self.lanes.next(now()) {
+                    self.begin(go);
+                }
+            }
+            self.show();
+            if is_stopping && self.lanes.is_idle() {
+                break;
+            }
+            let wake = self.lanes.wake_at().filter(|_| is_active);
+            tokio::select! {
+                biased;
+                order = orders.recv(), if !is_stopping => match order {
+                    Some(Order::Stop) => is_stopping = true,
+                    Some(order) => self.take(order),
+                    None => return,
+                },
+                Some(happened) = self.under_way.next() => {
+                    if self.happened(happened).is_none() {
+                        return;
+                    }
+                }
+                () = until(wake) => {}
+            }
+        }
+        let told = self.progress();
+        self.keep(vec![told]).await;
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now = now();
+        if now < self.clock - SET_BACK {
+            self.lanes.wake(now);
+        }
+        self.clock = now;
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Changed => {
+                self.filter = self.shared.definition.borrow().filter.filter();
+                self.lanes.wake(now());
+                if self.shared.is_enabled() {
+                    // Whoever enables it again gives it the whole time again.
+                    self.failing_since = None;
+                }
+            }
+            Order::Test(reply) if self.tests >= MOST_TESTS => {
+                let _ = reply.send(None);
+            }
+            Order::Test(reply) => {
+                self.tests += 1;
+                let cargo = Cargo::test(&self.id);
+                let attempt = self.attempt(cargo.clone());
+                self.under_way.push(Box::pin(async move { Happened::Tested(cargo, attempt.await, reply) }));
+            }
+            Order::Replay(letter, cargo, reply) => {
+                let (lane, offset) = (Lane::letter(&letter), EventId::parse(&cargo.id).map_or(0, |id| id.offset));
+                let item = Item { offset, content: Content::Letter };
+                let record = KeptRecord::of(&item, Head::default()).with_letter(&cargo.body);
+                let kept = self.keep(vec![record::put(record::kept(&self.id, &lane, offset), &record)]);
+                self.under_way.push(Box::pin(async move {
+                    if kept.await { Happened::Replayed(lane, item, reply) } else { Happened::Closed }
+                }));
+            }
+            Order::Stop => {}
+        }
+    }
+
+    /// Takes what was read, as far as there is room, and has more read.
+    fn read(&mut self) {
+        let (mut changes, ordered) = (Vec::new(), self.shared.definition.borrow().ordered);
+        while self.lanes.has_room() {
+            let Some(event) = self.unread.pop_front() else { break };
+            let offset = event.offset;
+            self.lanes.read_to(offset);
+            self.untold += 1;
+            if !self.filter.takes(&event) {
+                continue;
+            }
+            let lane = Lane::of(&event, ordered);
+            if self.lanes.take(lane.clone(), offset) {
+                changes.push(record::put(record::kept(&self.id, &lane, offset), &KeptRecord::default()));
+            } else {
+                self.bodies.insert(offset, event);
+            }
+        }
+        if !changes.is_empty() || self.untold >= TOLD_EVERY {
+            changes.push(self.progress());
+            self.append(changes, || {});
+        }
+        if self.unread.is_empty()
+            && let Some(mut log) = self.log.take()
+        {
+            self.under_way.push(Box::pin(async move {
+                let batch = log.next().await;
+                if batch.is_err() {
+                    sleep(STUMBLE).await;
+                }
+                Happened::Read(log, batch)
+            }));
+        }
+        if !self.is_overflowing
+            && let Some((lane, item)) = self.lanes.overflow()
+        {
+            self.is_overflowing = true;
+            let found = self.find(&lane, item);
+            self.under_way.push(Box::pin(async move {
+                let cargo = match found.await {
+                    Found::Cargo(cargo) => Some(cargo),
+                    Found::Forgotten(_) | Found::Nothing => None,
+                };
+                Happened::Overflowed(lane, item, cargo)
+            }));
+        }
+    }
+
+    /// Begins one attempt.
+    fn begin(&mut self, go: Go) {
+        let found = self.find(&go.lane, go.item);
+        let (client, within) = (self.client.clone(), self.around.settings.attempt_within);
+        let shared = Rc::clone(&self.shared);
+        self.under_way.push(Box::pin(async move {
+            match found.await {
+                Found::Cargo(cargo) => {
+                    let definition = shared.definition.borrow().clone();
+                    let attempted = attempt(client, definition, cargo.clone(), within).await;
+                    Happened::Attempted(go, cargo, attempted)
+                }
+                Found::Forgotten(oldest) => Happened::Forgotten(go.lane, oldest),
+                Found::Nothing => {
+                    sleep(STUMBLE).await;
+                    Happened::Stumbled(go.lane)
+                }
+            }
+        }));
+    }
+
+    fn attempt(&self, cargo: Cargo) -> impl Future<Output = Attempted> + use<> {
+        let definition = self.shared.definition.borrow().clone();
+        attempt(self.client.clone(), definition, cargo, self.around.settings.attempt_within)
+    }
+
+    /// Looks up what an item carries.
+    fn find(&self, lane: &Lane, item: Item) -> LocalBoxFuture<'static, Found> {
+        let (journal, id, offset) = (Arc::clone(&self.around.journal), self.id.clone(), item.offset);
+        let epoch = Arc::clone(journal.epoch());
+        match item.content {
+            Content::Event => {
+                if let Some(event) = self.bodies.get(&offset) {
+                    let found = Found::Cargo(Cargo::of(&epoch, event));
+                    return Box::pin(async { found });
+                }
+                Box::pin(async move {
+                    let read = journal.read(move |store| {
+                        let event = store.events(offset.saturating_sub(1), 1)?.into_iter().next();
+                        Ok((event, store.history().oldest))
+                    });
+                    match read.await {
+                        Ok((Some(event), _)) if event.offset == offset => Found::Cargo(Cargo::of(&epoch, &event)),
+                        Ok((_, oldest)) => Found::Forgotten(oldest.max(offset + 1)),
+                        Err(error) => nothing(&error),
+                    }
+                })
+            }
+            Content::Gap { missed } => {
+                let cargo = Cargo::gap(&EventId { epoch, offset }, &id, lane, missed);
+                Box::pin(async { Found::Cargo(cargo) })
+            }
+            Content::Letter => {
+                let key = record::kept(&id, lane, offset);
+                Box::pin(async move {
+                    let read = journal.read(move |store| record::get::<KeptRecord>(store, &key)).await;
+                    match read {
+                        Ok(record) => {
+                            let cargo = record.and_then(|record| Cargo::read(record.body()?.into()));
+                            cargo.map_or(Found::Nothing, Found::Cargo)
+                        }
+                        Err(error) => nothing(&error),
+                    }
+                })
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let pending = self.lanes.pending();
+        self.counted.show(pending, !self.shared.is_enabled(), self.lanes.is_down());
+        let mut status = self.shared.status.borrow_mut();
+        status.pending = pending;
+        status.read = self.lanes.progress_read();
+        status.is_down = self.lanes.is_down();
+        status.failing_since = self.failing_since.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    }
+
+    /// The record of how far it has come.
+    fn progress(&mut self) -> Change {
+        self.untold = 0;
+        let progress = ProgressRecord::new(self.lanes.progress(), self.attempts, self.failing_since);
+        record::put(record::progress(&self.id), &progress)
+    }
+
+    /// Writes one line of the delivery log; the oldest makes room.
+    fn write_down(&mut self, delivery: &Delivery, changes: &mut Vec<Change>) {
+        changes.push(record::put(record::attempt(&self.id, self.attempts), delivery));
+        if let Some(oldest) = self.attempts.checked_sub(MOST_ATTEMPTS) {
+            changes.push(record::remove(record::attempt(&self.id, oldest)));
+        }
+        self.attempts += 1;
+    }
+
+    fn append(&self, changes: Vec<Change>, then: impl FnOnce() + Send + 'static) {
+        self.around.journal.append(0, |_| Step { changes, then: Some(Box::new(then)), ..Step::default() });
+    }
+
+    /// Has the store told, and waits until it is; `false` where that will never be.
+    fn keep(&self, changes: Vec<Change>) -> impl Future<Output = bool> + use<> {
+        let (told, kept) = oneshot::channel();
+        self.append(changes, move || {
+            let _ = told.send(());
+        });
+        async move { kept.await.is_ok() }
+    }
+
+    /// The lane goes on once `changes` are durable.
+    fn settle(&mut self, lane: Lane, changes: Vec<Change>) {
+        let kept = self.keep(changes);
+        self.under_way
+            .push(Box::pin(async move { if kept.await { Happened::Settled(lane) } else { Happened::Closed } }));
+    }
+}
+
+/// What an item carries, if it is to be had.
+enum Found {
+    Cargo(Cargo),
+    /// The log's oldest event is this one.
+    Forgotten(u64),
+    Nothing,
+}
+
+fn nothing(error: &StoreError) -> Found {
+    tracing::error!(%error, "an event for a webhook cannot be read");
+    Found::Nothing
+}
+
+/// Waits until then, or a while; for ever where there is nothing to wait for.
+async fn until(wake: Option<i64>) {
+    match wake {
+        Some(at) => {
+            let pause = u64::try_from(at.saturating_sub(now())).unwrap_or_default();
+            sleep(Duration::from_millis(pause.max(1)).min(LONGEST_SLEEP)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// A webhook that has not read anything yet begins behind `read`, and is told if something is missing there.
+pub(super) fn beginning(id: &WebhookId, read: u64, is_gap: bool) -> Vec<Change> {
+    let progress = ProgressRecord::new(Lanes::new(read).progress(), 0, None);
+    let mut changes = vec![record::put(record::progress(id), &progress)];
+    if is_gap {
+        let gap = Item { offset: read, content: Content::Gap { missed: None } };
+        let key = record::kept(id, &Lane::log(), read);
+        changes.push(record::put(key, &KeptRecord::of(&gap, Head::default())));
+    }
+    changes
+}
+
+fn new_client(around: &Surroundings) -> Client {
+    let Settings { allow_internal, attempt_within, .. } = around.settings;
+    client(Arc::clone(&around.tls), allow_internal, attempt_within)
+}

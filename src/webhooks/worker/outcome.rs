@@ -1,0 +1,202 @@
+//! What becomes of an event once an attempt has ended.
+
+use tertulia_actors::{
+    core::id::{ConnectionId, ConversationId},
+    engine::{Change, LogBatch},
+};
+
+use super::{Happened, Worker, now};
+use crate::webhooks::{
+    Tested,
+    attempt::Attempted,
+    cargo::Cargo,
+    definition::{DisabledReason, WebhookState},
+    delivery::Delivery,
+    lanes::{Content, Go, Head, Item, Lane, millis},
+    record::{self, KeptRecord},
+    verdict::Verdict,
+};
+
+impl Worker {
+    /// Goes on with what happened; `None` where it cannot.
+    pub(super) fn happened(&mut self, happened: Happened) -> Option<()> {
+        match happened {
+            Happened::Read(log, batch) => {
+                let (before, batch) = (log.after(), batch);
+                self.log = Some(log);
+                match batch {
+                    Ok(Some(LogBatch::Events(events))) => self.unread.extend(events),
+                    Ok(Some(LogBatch::Forgotten { events })) => {
+                        tracing::warn!(webhook = %self.id, events, "the log forgot events before a webhook had read them");
+                        self.lanes.read_to(before);
+                        self.miss(before, events);
+                    }
+                    Ok(None) => return None,
+                    Err(error) => tracing::error!(webhook = %self.id, %error, "a webhook cannot read the log"),
+                }
+            }
+            Happened::Attempted(go, cargo, attempted) => self.attempted(&go, &cargo, &attempted),
+            Happened::Forgotten(lane, oldest) => self.forgotten(&lane, oldest),
+            Happened::Stumbled(lane) => self.lanes.stumbled(&lane),
+            Happened::Overflowed(lane, item, cargo) => self.overflowed(lane, item, cargo),
+            Happened::Settled(lane) => self.lanes.settled(&lane),
+            Happened::Tested(cargo, attempted, reply) => {
+                self.tests -= 1;
+                self.around.metrics.attempted(attempted.outcome.kind(), attempted.took);
+                let delivery = Delivery::new(&cargo, 1, &attempted, None);
+                let mut changes = Vec::new();
+                self.write_down(&delivery, &mut changes);
+                changes.push(self.progress());
+                self.append(changes, || {});
+                // Whoever asked may be gone.
+                let _ = reply.send(Some(Tested { delivery, answer: attempted.told() }));
+            }
+            Happened::Replayed(lane, item, reply) => {
+                self.lanes.restore(lane, item, Head::default(), now());
+                let _ = reply.send(());
+            }
+            Happened::Closed => return None,
+        }
+        Some(())
+    }
+
+    fn attempted(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted) {
+        let now = now();
+        self.around.metrics.attempted(attempted.outcome.kind(), attempted.took);
+        match attempted.outcome.verdict() {
+            Verdict::Delivered => self.delivered(go, cargo, attempted, now),
+            Verdict::Gone => {
+                let (head, newly_kept) = self.lanes.park(go, now);
+                let mut changes = Vec::new();
+                self.kept(go, head.unwrap_or_default(), &newly_kept, &mut changes);
+                self.write_down(&Delivery::new(cargo, go.attempt, attempted, None), &mut changes);
+                self.troubled(attempted, now);
+                self.disable(DisabledReason::Gone, &mut changes);
+                changes.push(self.progress());
+                self.append(changes, || {});
+            }
+            Verdict::Failed { retry_after, holds_all } => {
+                if holds_all {
+                    self.lanes.hold(now.saturating_add(millis(retry_after.unwrap_or_default())));
+                }
+                let retries = self.shared.definition.borrow().retries.clone();
+                let setback = self.lanes.failed(go, now, &retries, retry_after, rand::random());
+                let mut changes = Vec::new();
+                let next = setback.head.map(|head| head.due);
+                self.write_down(&Delivery::new(cargo, go.attempt, attempted, next), &mut changes);
+                self.troubled(attempted, now);
+                self.disable_if_it_lasts(now, &mut changes);
+                match setback.head {
+                    Some(head) => {
+                        self.kept(go, head, &setback.newly_kept, &mut changes);
+                        changes.push(self.progress());
+                        self.append(changes, || {});
+                    }
+                    None => {
+                        let reason =
+                            format!("{} attempts; at the last one {}", go.attempt, attempted.outcome.describe());
+                        self.bury(cargo, reason);
+                        self.bodies.remove(&go.item.offset);
+                        if setback.was_kept {
+                            changes.push(record::remove(record::kept(&self.id, &go.lane, go.item.offset)));
+                        }
+                        changes.push(self.progress());
+                        self.settle(go.lane.clone(), changes);
+                    }
+                }
+            }
+        }
+    }
+
+    fn delivered(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) {
+        self.around.metrics.delivered(cargo.age(jiff::Timestamp::now()));
+        self.failing_since = None;
+        self.shared.status.borrow_mut().last_delivery = Some(attempted.time);
+        self.bodies.remove(&go.item.offset);
+        let mut changes = Vec::new();
+        if self.lanes.delivered(&go.lane, now) {
+            changes.push(record::remove(record::kept(&self.id, &go.lane, go.item.offset)));
+        }
+        self.write_down(&Delivery::new(cargo, go.attempt, attempted, None), &mut changes);
+        changes.push(self.progress());
+        self.settle(go.lane.clone(), changes);
+    }
+
+    /// Keeps what has to be kept from now on, and how the first event of the lane stands.
+    fn kept(&mut self, go: &Go, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
+        for item in newly_kept {
+            self.bodies.remove(&item.offset);
+            let key = record::kept(&self.id, &go.lane, item.offset);
+            changes.push(record::put(key, &KeptRecord::of(item, Head::default())));
+        }
+        // What a dead letter held is in the record, which its failures are not written over.
+        if go.item.content != Content::Letter {
+            let key = record::kept(&self.id, &go.lane, go.item.offset);
+            changes.push(record::put(key, &KeptRecord::of(&go.item, head)));
+        }
+    }
+
+    fn troubled(&mut self, attempted: &Attempted, now: i64) {
+        self.failing_since.get_or_insert(now);
+        self.shared.status.borrow_mut().last_error = Some(attempted.outcome.describe());
+    }
+
+    fn disable_if_it_lasts(&mut self, now: i64, changes: &mut Vec<Change>) {
+        let lasted = self.failing_since.map_or(0, |since| now.saturating_sub(since));
+        if lasted >= millis(self.around.settings.disable_after) {
+            self.disable(DisabledReason::Failing, changes);
+        }
+    }
+
+    fn disable(&mut self, reason: DisabledReason, changes: &mut Vec<Change>) {
+        let mut definition = self.shared.definition.borrow_mut();
+        if !definition.is_enabled() {
+            return;
+        }
+        definition.state = WebhookState::Disabled { reason, since: jiff::Timestamp::now() };
+        changes.push(record::put(record::definition(&self.id), &*definition));
+        tracing::warn!(webhook = %self.id, ?reason, "a webhook is disabled until it is enabled again");
+    }
+
+    fn forgotten(&mut self, lane: &Lane, oldest: u64) {
+        let (gone, gap) = self.lanes.forgotten(lane, oldest);
+        let kept = gone.iter().filter(|(_, was_kept)| *was_kept);
+        let mut changes: Vec<Change> =
+            kept.map(|(item, _)| record::remove(record::kept(&self.id, lane, item.offset))).collect();
+        if let Some(gap) = gap {
+            changes.push(record::put(record::kept(&self.id, lane, gap.offset), &KeptRecord::of(&gap, Head::default())));
+        }
+        for (item, _) in &gone {
+            self.bodies.remove(&item.offset);
+        }
+        changes.push(self.progress());
+        self.append(changes, || {});
+    }
+
+    fn overflowed(&mut self, lane: Lane, item: Item, cargo: Option<Cargo>) {
+        self.is_overflowing = false;
+        match cargo {
+            Some(cargo) => self.bury(&cargo, "it kept failing, and too many others waited behind it".to_owned()),
+            None => tracing::warn!(webhook = %self.id, %lane, "an event that is given up cannot be read any more"),
+        }
+        self.lanes.gave_up(&lane);
+        let changes = vec![record::remove(record::kept(&self.id, &lane, item.offset)), self.progress()];
+        self.settle(lane, changes);
+    }
+
+    /// Has the dead letters keep an event.
+    fn bury(&self, cargo: &Cargo, reason: String) {
+        self.around.metrics.given_up();
+        let connection = ConnectionId::from(&*cargo.connection);
+        let conversation = cargo.conversation.as_deref().map(ConversationId::from);
+        tracing::warn!(
+            webhook = %self.id,
+            %connection,
+            conversation = cargo.conversation.as_deref(),
+            event = cargo.id,
+            "an event could not be delivered and goes to the dead letters"
+        );
+        let subscriber = self.id.subscriber();
+        self.around.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);
+    }
+}
