@@ -61,14 +61,15 @@ pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, withi
 
 /// Sends `cargo` to where `definition` says, and waits for the answer's head `within` that time, connecting included.
 pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo, within: Duration) -> Attempted {
-    let (time, began) = (jiff::Timestamp::now(), Instant::now());
-    let deadline = began + within;
+    let time = jiff::Timestamp::now();
     let request = client
         .post(definition.url.as_str())
         .insert_header((header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8"))
         .insert_header(("webhook-id", cargo.id.as_str()))
         .insert_header(("webhook-timestamp", time.as_second()))
         .insert_header(("webhook-signature", definition.secrets.signatures(&cargo.id, time, &cargo.body)));
+    let began = Instant::now();
+    let deadline = began + within;
     let ended = |outcome, answer| Attempted { time, took: began.elapsed(), outcome, answer };
     let mut response = match timeout_at(deadline, request.send_body(cargo.body)).await {
         Ok(Ok(response)) => response,

@@ -343,6 +343,8 @@ impl Desk {
         }
         let journal = Arc::clone(&self.around.journal);
         tokio::task::spawn_local(async move {
+            // What the webhook shows already is in its log.
+            journal.settled().await;
             let read = journal.read(move |store| record::log(store, &id, after.as_deref(), limit));
             let _ = reply.send(read.await.map_err(WebhookError::from));
         });
