@@ -258,7 +258,9 @@ impl Desk {
             Ok(())
         })
         .await?;
-        self.member(id).map(view)
+        let member = self.member(id)?;
+        member.shared.changed.notify_one();
+        Ok(view(member))
     }
 
     async fn rotate(&mut self, id: &WebhookId, secret: Secret, overlap: Duration) -> Result<Rotated, WebhookError> {
@@ -273,7 +275,7 @@ impl Desk {
         Ok(Rotated { secret: text, until })
     }
 
-    /// Changes a definition, tells its worker, and waits until it is durable.
+    /// Changes a definition, and waits until it is durable.
     async fn rewrite(
         &mut self,
         id: &WebhookId,
@@ -284,8 +286,6 @@ impl Desk {
         change(&mut definition)?;
         let kept = self.keep(vec![record::put(record::definition(id), &definition)]);
         *member.shared.definition.borrow_mut() = definition;
-        // With so many orders before it, it looks at the definition anyway.
-        let _ = member.orders.try_send(Order::Changed);
         kept.await
     }
 

@@ -99,7 +99,8 @@ pub(super) struct Head {
     pub(super) failed: u32,
     /// All failures, those of probes included.
     pub(super) tried: u32,
-    /// When it is tried again, in milliseconds since 1970.
+    /// When it is tried again at the latest, in milliseconds since 1970. A failure before that does not count against
+    /// its retries.
     pub(super) due: i64,
 }
 
@@ -112,8 +113,6 @@ pub(super) struct Go {
     pub(super) attempt: u32,
     /// The receiver is down, and this looks whether it is back.
     is_probe: bool,
-    /// Whether a failure counts against the retries: not before the item's own time has come.
-    counts: bool,
 }
 
 /// What became of an attempt that failed.
@@ -139,6 +138,10 @@ struct Waiting {
     queue: VecDeque<Queued>,
     phase: Phase,
     head: Head,
+    /// Under which time it stands among those that are due, where it does.
+    wakes: i64,
+    /// When it last failed.
+    failed_at: i64,
 }
 
 #[derive(Debug)]
@@ -233,7 +236,8 @@ impl Lanes {
             return;
         }
         let phase = if head.tried > 0 { Phase::Due } else { Phase::Ready };
-        self.lanes.insert(lane.clone(), Waiting { queue: [queued].into(), phase, head });
+        let waiting = Waiting { queue: [queued].into(), phase, head, wakes: head.due, failed_at: 0 };
+        self.lanes.insert(lane.clone(), waiting);
         match phase {
             Phase::Due => {
                 self.due.insert((head.due, lane));
@@ -248,20 +252,27 @@ impl Lanes {
             return None;
         }
         let is_probe = self.receiver.is_down();
-        let due = self.due.first().filter(|(at, _)| is_probe || *at <= now).cloned();
-        let (lane, counts) = match due {
-            // Of a receiver that is down, what has not failed yet tells more: the others may be at fault themselves.
-            Some(entry) if !is_probe || self.ready.is_empty() => {
-                self.due.remove(&entry);
-                (entry.1, entry.0 <= now)
+        let due = match (is_probe, self.ready.is_empty()) {
+            (false, _) => self.due.first().filter(|(at, _)| *at <= now).cloned(),
+            // Of a receiver that is down, what has not failed yet tells more: the others may be at fault themselves,
+            // and so take turns.
+            (true, false) => None,
+            (true, true) => {
+                self.due.iter().min_by_key(|(_, lane)| self.lanes.get(lane).map(|it| it.failed_at)).cloned()
             }
-            _ => (self.ready.pop_front()?, true),
+        };
+        let lane = match due {
+            Some(entry) => {
+                self.due.remove(&entry);
+                entry.1
+            }
+            None => self.ready.pop_front()?,
         };
         let waiting = self.lanes.get_mut(&lane)?;
         let item = waiting.queue.front()?.item;
         waiting.phase = Phase::Busy;
         self.under_way += 1;
-        Some(Go { attempt: waiting.head.tried.saturating_add(1), lane, item, is_probe, counts })
+        Some(Go { attempt: waiting.head.tried.saturating_add(1), lane, item, is_probe })
     }
 
     /// When to ask for the next attempt, unless something happens before.
@@ -310,22 +321,22 @@ impl Lanes {
         retry_after: Option<Duration>,
         random: f64,
     ) -> Setback {
-        self.receiver.failed(go.is_probe, now, retries);
+        self.receiver.failed(go.attempt == 1, go.is_probe, now, retries);
         let mut setback = Setback { head: None, newly_kept: Vec::new(), was_kept: false };
         let Some(waiting) = self.lanes.get_mut(&go.lane) else { return setback };
         let head = &mut waiting.head;
-        let pause = if go.counts {
-            retries.pause(head.failed.saturating_add(1))
-        } else {
-            Some(retries.pause(head.failed).unwrap_or_default())
-        };
-        let Some(pause) = pause else {
-            setback.was_kept = self.pop(&go.lane);
-            return setback;
-        };
-        head.failed = head.failed.saturating_add(u32::from(go.counts));
+        let mut due = now.saturating_add(millis(retry_after.unwrap_or_default()));
+        if head.due <= now {
+            let Some(pause) = retries.pause(head.failed.saturating_add(1)) else {
+                setback.was_kept = self.pop(&go.lane);
+                return setback;
+            };
+            head.failed = head.failed.saturating_add(1);
+            due = due.max(now.saturating_add(millis(spread(pause, random))));
+        }
         head.tried = head.tried.saturating_add(1);
-        head.due = now.saturating_add(millis(spread(pause, random).max(retry_after.unwrap_or_default())));
+        head.due = head.due.max(due);
+        waiting.failed_at = now;
         (setback.head, setback.was_kept) = (Some(*head), waiting.queue.front().is_some_and(|queued| queued.kept));
         setback.newly_kept = self.put_off(&go.lane);
         setback
@@ -349,8 +360,8 @@ impl Lanes {
     fn put_off(&mut self, lane: &Lane) -> Vec<Item> {
         self.under_way = self.under_way.saturating_sub(1);
         let Some(waiting) = self.lanes.get_mut(lane) else { return Vec::new() };
-        waiting.phase = Phase::Due;
-        self.due.insert((waiting.head.due, lane.clone()));
+        (waiting.phase, waiting.wakes) = (Phase::Due, waiting.head.due);
+        self.due.insert((waiting.wakes, lane.clone()));
         let mut newly_kept = Vec::new();
         for queued in waiting.queue.iter_mut().filter(|queued| !queued.kept) {
             queued.kept = true;
@@ -373,7 +384,7 @@ impl Lanes {
         let (lane, waiting) = waiting.max_by_key(|(_, waiting)| waiting.queue.len())?;
         let (lane, item) = (lane.clone(), waiting.queue.front()?.item);
         waiting.phase = Phase::Busy;
-        self.due.remove(&(waiting.head.due, lane.clone()));
+        self.due.remove(&(waiting.wakes, lane.clone()));
         self.under_way += 1;
         Some((lane, item))
     }
@@ -418,12 +429,16 @@ impl Lanes {
         }
     }
 
-    /// Everything that waits for its time may be tried now.
-    pub(super) fn wake(&mut self, now: i64) {
+    /// Everything that waits for its time is tried now, whatever the receiver seemed to be or asked for.
+    pub(super) fn try_all(&mut self, now: i64) {
         self.receiver = Receiver::default();
+        self.wake(now);
+    }
+
+    fn wake(&mut self, now: i64) {
         for (_, lane) in std::mem::take(&mut self.due) {
             if let Some(waiting) = self.lanes.get_mut(&lane) {
-                waiting.head.due = now;
+                waiting.wakes = now;
                 self.due.insert((now, lane));
             }
         }

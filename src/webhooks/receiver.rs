@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use super::schedule::Retries;
 
-/// Failures in a row, of whatever conversations, after which a receiver is taken to be down.
-const DOWN_AFTER: u32 = 5;
+/// So much evidence without a success, of whatever conversations, and a receiver is taken to be down.
+const DOWN_AT: u32 = 50;
+/// What the first failure of an event tells: five of them in a row are enough.
+const FIRST: u32 = 10;
+/// What another failure of the same event tells: it may be at fault itself.
+const AGAIN: u32 = 1;
 /// The longest time between two looks at a receiver that is down.
 const PROBE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is known of a receiver. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Receiver {
-    /// Failures since the last success.
-    failures: u32,
+    /// What failures told since the last success.
+    evidence: u32,
     down: Option<Down>,
     /// It asked to be left alone until then.
     hold_until: i64,
@@ -44,17 +48,18 @@ impl Receiver {
 
     /// Something was delivered; answers whether the receiver was down.
     pub(super) fn answered(&mut self) -> bool {
-        std::mem::take(self).is_down()
+        self.evidence = 0;
+        self.down.take().is_some()
     }
 
-    /// An attempt failed, and was a probe or not.
-    pub(super) fn failed(&mut self, was_probe: bool, now: i64, retries: &Retries) {
-        self.failures = self.failures.saturating_add(1);
+    /// An attempt failed. It was the first of its event or not, and a probe or not.
+    pub(super) fn failed(&mut self, was_first: bool, was_probe: bool, now: i64, retries: &Retries) {
+        self.evidence = self.evidence.saturating_add(if was_first { FIRST } else { AGAIN });
         let probes = match &self.down {
             Some(down) if was_probe => down.probes.saturating_add(1),
             // What was under way when it went down says nothing new.
             Some(_) => return,
-            None if self.failures < DOWN_AFTER => return,
+            None if self.evidence < DOWN_AT => return,
             None => 0,
         };
         let pause = retries.probe(probes, PROBE_WITHIN).as_millis();
@@ -71,8 +76,20 @@ impl Receiver {
 mod tests {
     use super::*;
 
+    const DOWN_AFTER: u32 = DOWN_AT / FIRST;
+
     fn failed(receiver: &mut Receiver, times: u32, now: i64) {
-        (0..times).for_each(|_| receiver.failed(false, now, &Retries::default()));
+        (0..times).for_each(|_| receiver.failed(true, false, now, &Retries::default()));
+    }
+
+    #[test]
+    fn a_few_events_that_keep_failing_do_not_take_it_down() {
+        let mut receiver = Receiver::default();
+        (1..DOWN_AT).for_each(|_| receiver.failed(false, false, 0, &Retries::default()));
+        assert!(!receiver.is_down());
+        assert!(!receiver.answered());
+        (0..DOWN_AT).for_each(|_| receiver.failed(false, false, 0, &Retries::default()));
+        assert!(receiver.is_down());
     }
 
     #[test]
@@ -95,9 +112,9 @@ mod tests {
         let mut receiver = Receiver::default();
         failed(&mut receiver, DOWN_AFTER + 10, 0);
         assert_eq!(receiver.opens(0), Some(5_000));
-        receiver.failed(true, 5_000, &Retries::default());
+        receiver.failed(true, true, 5_000, &Retries::default());
         assert_eq!(receiver.opens(0), Some(65_000));
-        receiver.failed(true, 65_000, &Retries::default());
+        receiver.failed(false, true, 65_000, &Retries::default());
         assert_eq!(receiver.opens(0), Some(125_000));
     }
 
@@ -106,6 +123,7 @@ mod tests {
         let mut receiver = Receiver::default();
         receiver.hold(9_000);
         receiver.hold(4_000);
+        assert!(!receiver.answered(), "what was under way when it asked may still succeed");
         assert_eq!(receiver.opens(3), Some(9_000));
         failed(&mut receiver, DOWN_AFTER, 0);
         assert_eq!(receiver.opens(0), Some(9_000));

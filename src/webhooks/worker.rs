@@ -22,7 +22,7 @@ use tertulia_actors::{
     subscriber::{EventId, Filter},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::sleep,
 };
 
@@ -78,13 +78,15 @@ pub struct Status {
 pub(super) struct Shared {
     pub(super) definition: RefCell<Definition>,
     pub(super) status: RefCell<Status>,
+    /// Its worker has to look at the definition again.
+    pub(super) changed: Notify,
 }
 
 impl Shared {
     /// A webhook that has read as far as `read`, which its worker corrects.
     pub(super) fn new(definition: Definition, read: u64) -> Rc<Self> {
         let status = Status { read, ..Status::default() };
-        Rc::new(Self { definition: RefCell::new(definition), status: RefCell::new(status) })
+        Rc::new(Self { definition: RefCell::new(definition), status: RefCell::new(status), changed: Notify::new() })
     }
 
     fn is_enabled(&self) -> bool {
@@ -94,8 +96,6 @@ impl Shared {
 
 /// What a webhook is asked to do.
 pub(super) enum Order {
-    /// Its definition is another one.
-    Changed,
     /// Sends a test event.
     Test(oneshot::Sender<Option<Tested>>),
     /// Delivers again what a dead letter held, and says when that is durable.
@@ -208,6 +208,9 @@ impl Worker {
                     Some(order) => self.take(order),
                     None => return,
                 },
+                () = self.shared.changed.notified() => {
+                    self.changed();
+                }
                 Some(happened) = self.under_way.next() => {
                     if self.happened(happened).is_none() {
                         return;
@@ -223,21 +226,21 @@ impl Worker {
     fn look_at_the_clock(&mut self) {
         let now = now();
         if now < self.clock - SET_BACK {
-            self.lanes.wake(now);
+            self.lanes.try_all(now);
         }
         self.clock = now;
     }
 
+    /// Its definition is another one.
+    fn changed(&mut self) {
+        self.filter = self.shared.definition.borrow().filter.filter();
+        self.lanes.try_all(now());
+        // Whoever changes it gives it the whole time again.
+        self.failing_since = None;
+    }
+
     fn take(&mut self, order: Order) {
         match order {
-            Order::Changed => {
-                self.filter = self.shared.definition.borrow().filter.filter();
-                self.lanes.wake(now());
-                if self.shared.is_enabled() {
-                    // Whoever enables it again gives it the whole time again.
-                    self.failing_since = None;
-                }
-            }
             Order::Test(reply) if self.tests >= MOST_TESTS => {
                 let _ = reply.send(None);
             }

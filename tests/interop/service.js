@@ -12,18 +12,19 @@ import { account, host } from './platform.js';
 
 const binary = process.env.TERTULIA_BIN ?? fileURLToPath(new URL('../../target/debug/tertulia', import.meta.url));
 
-/** A monitor sees every conversation of the account and takes none. */
+/** A bot that takes every ring. */
 const configuration = (directory, login) => `
 [platform]
 discovery = "https://${host}"
 ca_file = "${process.env.NODE_EXTRA_CA_CERTS}"
 
 [[connections]]
-id = "monitor"
+id = "bots"
 account = "${account}"
 role = "brand"
 login = { username = "${login}", password = { env = "PASSWORD" } }
-subscribe = { agents = "all" }
+rings = "accept"
+agent_state = "ONLINE"
 
 [engine]
 path = "${join(directory, 'data')}"
@@ -40,7 +41,7 @@ export class Service {
   #process;
   #directory;
 
-  /** Starts it as a monitor with `login`, ready; it ends with the test. */
+  /** Starts it as the bot `login`, ready; it ends with the test. */
   static async start(t, login) {
     const service = new Service();
     service.#directory = await mkdtemp(join(tmpdir(), 'tertulia-service-'));

@@ -1,5 +1,7 @@
 //! What becomes of an event once an attempt has ended.
 
+use std::time::Duration;
+
 use tertulia_actors::{
     core::id::{ConnectionId, ConversationId},
     engine::{Change, LogBatch},
@@ -16,6 +18,9 @@ use crate::webhooks::{
     record::{self, KeptRecord},
     verdict::Verdict,
 };
+
+/// The longest that a receiver keeps off everything else by asking for it with one event.
+const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
 
 impl Worker {
     /// Goes on with what happened; `None` where it cannot.
@@ -77,7 +82,8 @@ impl Worker {
             }
             Verdict::Failed { retry_after, holds_all } => {
                 if holds_all {
-                    self.lanes.hold(now.saturating_add(millis(retry_after.unwrap_or_default())));
+                    let pause = retry_after.unwrap_or_default().min(LONGEST_HOLD);
+                    self.lanes.hold(now.saturating_add(millis(pause)));
                 }
                 let retries = self.shared.definition.borrow().retries.clone();
                 let setback = self.lanes.failed(go, now, &retries, retry_after, rand::random());
