@@ -51,6 +51,13 @@ rings = "manual"
 agent_state = "AWAY"
 
 [[connections]]
+id = "monitor"
+account = "12345678"
+role = "brand"
+login = {{ username = "bot3", password = {{ env = "PASSWORD" }} }}
+subscribe = {{ agents = "all" }}
+
+[[connections]]
 id = "shop"
 account = "12345678"
 role = "intake"
@@ -60,8 +67,12 @@ login = {{ app_key = "app", secret = {{ env = "APP_SECRET" }} }}
 path = "{directory}/data"
 leases = "{directory}/leases"
 
+[webhooks]
+allow_internal = true
+
 [gateway]
 listen = "127.0.0.1:0"
+limits = {{ requests_per_second = 10000, burst = 10000 }}
 tokens = [{{ name = "contract", token = {{ env = "CONTRACT_TOKEN" }}, scope = "write" }}]
 """
 
