@@ -9,7 +9,12 @@ const MARKUP = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
 /** How long a thousand conversations may take to be opened and listed. */
 const OPENED_WITHIN = 60_000;
 /** What a browser says by itself when a service is away. */
-const AWAY = [/ERR_CONNECTION_REFUSED/, /ERR_INCOMPLETE_CHUNKED_ENCODING/, /ERR_CONNECTION_RESET/, /ERR_EMPTY_RESPONSE/];
+const AWAY = [
+  /ERR_CONNECTION_REFUSED/,
+  /ERR_INCOMPLETE_CHUNKED_ENCODING/,
+  /ERR_CONNECTION_RESET/,
+  /ERR_EMPTY_RESPONSE/,
+];
 
 describe('in front of a real service', () => {
   let browser;
@@ -24,7 +29,11 @@ describe('in front of a real service', () => {
     const { page, complaints, close } = await open(browser, service.address);
     t.after(close);
     const tile = (name, value) =>
-      page.locator('.tile', { hasText: name }).locator('.tile-value').filter({ hasText: value }).waitFor({ timeout: OPENED_WITHIN });
+      page
+        .locator('.tile', { hasText: name })
+        .locator('.tile-value')
+        .filter({ hasText: value })
+        .waitFor({ timeout: OPENED_WITHIN });
     await tile('Connections', /^1,004$/);
     // Each is seen by its bot and by its consumer.
     await tile('Conversations', /^2,000$/);
@@ -32,11 +41,15 @@ describe('in front of a real service', () => {
 
     await page.getByRole('link', { name: 'Conversations', exact: true }).click();
     const grid = page.getByRole('grid', { name: 'Conversations' });
-    await page.waitForFunction(() => document.querySelector('.conversations .total')?.textContent === '1,000', null, { timeout: OPENED_WITHIN });
+    await page.waitForFunction(() => document.querySelector('.conversations .total')?.textContent === '1,000', null, {
+      timeout: OPENED_WITHIN,
+    });
     assert.equal(await grid.getAttribute('aria-rowcount'), '1001');
     assert.ok((await grid.getByRole('row').count()) < 80);
     // They are live: what was said last comes into the rows by itself.
-    await page.waitForFunction(() => /message \d+/.test(document.querySelector('.conversations .list-body').textContent));
+    await page.waitForFunction(() =>
+      /message \d+/.test(document.querySelector('.conversations .list-body').textContent),
+    );
 
     await grid.getByRole('row').nth(1).click();
     await page.waitForFunction(() => document.querySelectorAll('.timeline .message').length >= 2);
@@ -54,11 +67,15 @@ describe('in front of a real service', () => {
     const conversation = await platform.open();
     await platform.say(conversation, MARKUP);
 
-    const { page, complaints, close } = await open(browser, service.address, { hash: `#/conversations/${conversation}`, expected: AWAY });
+    const { page, complaints, close } = await open(browser, service.address, {
+      hash: `#/conversations/${conversation}`,
+      expected: AWAY,
+    });
     t.after(close);
     const said = page.locator('.timeline .said');
     const texts = () => said.allTextContents();
-    const wait = (count) => page.waitForFunction((most) => document.querySelectorAll('.timeline .said').length >= most, count);
+    const wait = (count) =>
+      page.waitForFunction((most) => document.querySelectorAll('.timeline .said').length >= most, count);
     await wait(1);
     assert.deepEqual(await texts(), [MARKUP]);
     const live = page.locator('#live');

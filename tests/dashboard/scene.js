@@ -27,31 +27,70 @@ const TALK = [
   ['CONSUMER', 'Hi, my parcel should have come on Monday. Where is it?'],
   ['ASSIGNED_AGENT', 'Hello! I am looking it up. Could you tell me the number of your order?'],
   ['CONSUMER', 'It is 40-7718'],
-  ['ASSIGNED_AGENT', 'Thank you. It left Lisbon on Sunday and waits in the depot of your town, because the address lacked a floor.'],
+  [
+    'ASSIGNED_AGENT',
+    'Thank you. It left Lisbon on Sunday and waits in the depot of your town, because the address lacked a floor.',
+  ],
   ['CONSUMER', 'Third floor, left. Can it come tomorrow?'],
   ['ASSIGNED_AGENT', 'Third floor, left, noted. The next van goes tomorrow between nine and noon.'],
   ['CONSUMER', 'Could I pick it up today instead? And I was charged twice, I think.'],
 ];
-const LINES = [
-  'Could you check the status of my order?', 'Thank you, that helps.', 'It worked, thanks!', 'One moment, I am looking it up.',
-  'The refund takes three to five days.', 'I cannot log in any more', 'Is the shop open on Sunday?', 'Your appointment is confirmed for Friday.',
-  'The code you sent does not work', 'I have sent you a new one.', 'Can I change the delivery address?', 'Which size do you need?',
-  'We shall call you back within the hour.', 'Where do I find my invoice?', 'It is attached to this message.', 'Perfect 👍',
-];
+const LINES = {
+  CONSUMER: [
+    'Could you check the status of my order?',
+    'Thank you, that helps.',
+    'It worked, thanks!',
+    'I cannot log in any more',
+    'Is the shop open on Sunday?',
+    'The code you sent does not work',
+    'Can I change the delivery address?',
+    'Where do I find my invoice?',
+    'Perfect 👍',
+  ],
+  ASSIGNED_AGENT: [
+    'One moment, I am looking it up.',
+    'The refund takes three to five days.',
+    'Your appointment is confirmed for Friday.',
+    'I have sent you a new one.',
+    'Which size do you need?',
+    'We shall call you back within the hour.',
+    'It is attached to this message.',
+  ],
+};
 const SKILLS = ['billing', 'delivery', 'sales', 'returns', '-1'];
 
 const CONNECTIONS = [
-  ['bots-1', 'ready', 205, 0], ['bots-2', 'ready', 198, 1], ['bots-3', 'ready', 211, 0], ['bots-4', 'resuming', 187, 4],
-  ['bots-5', 'ready', 199, 0], ['monitor', 'ready', 1000, 0], ['whatsapp-eu', 'ready', 64, 2], ['whatsapp-us', 'waiting_to_reconnect', 58, 11],
-  ['survey', 'ready', 22, 0], ['bulk-night', 'failed', 0, 0], ['summary-notes', 'ready', 0, 0],
+  ['bots-1', 'ready', 205, 0],
+  ['bots-2', 'ready', 198, 1],
+  ['bots-3', 'ready', 211, 0],
+  ['bots-4', 'resuming', 187, 4],
+  ['bots-5', 'ready', 199, 0],
+  ['monitor', 'ready', 1000, 0],
+  ['whatsapp-eu', 'ready', 64, 2],
+  ['whatsapp-us', 'waiting_to_reconnect', 58, 11],
+  ['survey', 'ready', 22, 0],
+  ['bulk-night', 'failed', 0, 0],
+  ['summary-notes', 'ready', 0, 0],
 ];
 
 function connection([id, state, conversations, reconnects], index) {
-  const error = { waiting_to_reconnect: 'the socket was closed with 1011: the platform restarts', failed: 'login refused with 401' }[state] ?? null;
+  const error =
+    {
+      waiting_to_reconnect: 'the socket was closed with 1011: the platform restarts',
+      failed: 'login refused with 401',
+    }[state] ?? null;
   const since = state === 'ready' ? (40 + index * 17) * MINUTE : (3 + index) * 5 * SECOND;
   return {
-    id, state, ...(state === 'failed' ? { failure: 'credentials_refused' } : {}), since: at(since), attempts: state === 'waiting_to_reconnect' ? 3 : 0,
-    reconnects, restarts: id === 'bots-2' ? 1 : 0, conversationRestarts: id === 'bots-3' ? 7 : 0, lastError: error, conversations,
+    id,
+    state,
+    ...(state === 'failed' ? { failure: 'credentials_refused' } : {}),
+    since: at(since),
+    attempts: state === 'waiting_to_reconnect' ? 3 : 0,
+    reconnects,
+    restarts: id === 'bots-2' ? 1 : 0,
+    conversationRestarts: id === 'bots-3' ? 7 : 0,
+    lastError: error,
+    conversations,
   };
 }
 
@@ -61,13 +100,22 @@ function conversation(index, number) {
   const id = uuid(number);
   const isClosed = number(9) === 0;
   const agent = number(24);
-  const startTime = NOW - (2 * MINUTE + number(180 * MINUTE));
+  const startTime = NOW - (12 * MINUTE + number(180 * MINUTE));
   const bot = `bots-${1 + number(5)}`;
   return {
-    conversationId: id, connection: bot, stage: isClosed ? 'CLOSE' : 'OPEN', skillId: SKILLS[number(SKILLS.length)],
-    assignedAgent: isClosed || number(12) === 0 ? null : person(uuid(number), 'ASSIGNED_AGENT', `${ACCOUNT}.39011220${String(agent).padStart(2, '0')}`),
-    consumer: isClosed ? null : person(uuid(number), 'CONSUMER'), startTime, updateTime: Math.max(startTime, NOW - 4000 - number(number(3) * 30 * MINUTE + MINUTE)),
-    closeTime: isClosed ? NOW - number(30 * MINUTE) : null, index,
+    conversationId: id,
+    connection: bot,
+    stage: isClosed ? 'CLOSE' : 'OPEN',
+    skillId: SKILLS[number(SKILLS.length)],
+    assignedAgent:
+      isClosed || number(12) === 0
+        ? null
+        : person(uuid(number), 'ASSIGNED_AGENT', `${ACCOUNT}.39011220${String(agent).padStart(2, '0')}`),
+    consumer: isClosed ? null : person(uuid(number), 'CONSUMER'),
+    startTime,
+    updateTime: Math.max(startTime, NOW - 4000 - number(number(3) * 30 * MINUTE + MINUTE)),
+    closeTime: isClosed ? NOW - number(30 * MINUTE) : null,
+    index,
   };
 }
 
@@ -79,20 +127,44 @@ export function scene({ conversations = 1000, text = (what, plain) => plain } = 
   const opened = rows.length > 0 ? Object.assign(rows[0], openedConversation(number, text)) : null;
   for (const row of rows) row.skillId = text('skill', row.skillId);
   rows.sort((one, other) => (one.conversationId < other.conversationId ? -1 : 1));
-  const quarantined = opened ? rows.slice(4, 6).map((row, index) => ({
-    conversation: row.conversationId, since: at((4 + 9 * index) * MINUTE), restarts: 6, notificationsDropped: 3 + index,
-    reason: text('reason', index === 0 ? 'panicked at the 6th time within 30 s: dialog without a channel' : 'an invariant was broken: sequence 12 after 14'),
-  })) : [];
+  const quarantined = opened
+    ? rows.slice(4, 6).map((row, index) => ({
+        conversation: row.conversationId,
+        since: at((4 + 9 * index) * MINUTE),
+        restarts: 6,
+        notificationsDropped: 3 + index,
+        reason: text(
+          'reason',
+          index === 0
+            ? 'panicked at the 6th time within 30 s: dialog without a channel'
+            : 'an invariant was broken: sequence 12 after 14',
+        ),
+      }))
+    : [];
   const withQuarantine = connections.map((one) => ({ ...one, quarantined: one.id === 'bots-3' ? quarantined : [] }));
   return {
-    epoch: EPOCH, connections, conversations: rows, opened, number, text,
+    epoch: EPOCH,
+    connections,
+    conversations: rows,
+    opened,
+    number,
+    text,
     supervision: {
       connections: withQuarantine,
       totals: {
-        connectionRestarts: conversations ? 1 : 0, conversationRestarts: conversations ? 7 : 0, subscriberRestarts: 0, fleetRestarts: 0, escalations: 0,
-        connectionsMoved: 0, arbitersReplaced: 0, arbitersFrozen: 0, deadLetters: conversations ? 3 : 0,
+        connectionRestarts: conversations ? 1 : 0,
+        conversationRestarts: conversations ? 7 : 0,
+        subscriberRestarts: 0,
+        fleetRestarts: 0,
+        escalations: 0,
+        connectionsMoved: 0,
+        arbitersReplaced: 0,
+        arbitersFrozen: 0,
+        deadLetters: conversations ? 3 : 0,
       },
-      policies: Object.fromEntries(['connection', 'conversation', 'fleet', 'subscriber'].map((kind) => [kind, { restarts: 5, windowSeconds: 30 }])),
+      policies: Object.fromEntries(
+        ['connection', 'conversation', 'fleet', 'subscriber'].map((kind) => [kind, { restarts: 5, windowSeconds: 30 }]),
+      ),
     },
     letters: conversations === 0 ? [] : letters(rows, text),
     messages: opened ? talk(opened, text) : [],
@@ -104,28 +176,74 @@ function openedConversation(number, text) {
   const agent = person('1cb34384-a1ea-4da4-9d59-97c285e0c488', 'ASSIGNED_AGENT', `${ACCOUNT}.3901122007`);
   const manager = person('60b1eb4b-8f1a-4a58-b3cf-17b8d7a2f8a0', 'MANAGER', `${ACCOUNT}.3901122001`);
   return {
-    stage: 'OPEN', skillId: 'delivery', assignedAgent: agent, consumer, startTime: NOW - 14 * MINUTE, updateTime: NOW - 20 * SECOND, closeTime: null,
-    connection: 'bots-1', note: text('note', 'Prefers to pick up in person. Was promised a refund of the shipping on 21 November.'),
-    participants: [consumer, agent, manager], ttrEffective: NOW + 4 * MINUTE + 12 * SECOND, ttrEffectiveManual: null, ttrType: 'PRIORITIZED', ttrValue: 600,
-    notificationCount: 41, notificationIgnoredCount: 12, notificationOutOfOrderCount: 1, dialogs: [{ dialogId: 'main', dialogType: 'MAIN', state: 'OPEN', nextSequence: 24 }],
+    stage: 'OPEN',
+    skillId: 'delivery',
+    assignedAgent: agent,
+    consumer,
+    startTime: NOW - 14 * MINUTE,
+    updateTime: NOW - 20 * SECOND,
+    closeTime: null,
+    connection: 'bots-1',
+    note: text('note', 'Prefers to pick up in person. Was promised a refund of the shipping on 21 November.'),
+    participants: [consumer, agent, manager],
+    ttrEffective: NOW + 4 * MINUTE + 12 * SECOND,
+    ttrEffectiveManual: null,
+    ttrType: 'PRIORITIZED',
+    ttrValue: 600,
+    notificationCount: 41,
+    notificationIgnoredCount: 12,
+    notificationOutOfOrderCount: 1,
+    dialogs: [{ dialogId: 'main', dialogType: 'MAIN', state: 'OPEN', nextSequence: 24 }],
   };
 }
 
 function message(opened, sequence, role, body, time, more = {}) {
-  const from = { CONSUMER: opened.consumer.userId, MANAGER: '60b1eb4b-8f1a-4a58-b3cf-17b8d7a2f8a0' }[role] ?? '1cb34384-a1ea-4da4-9d59-97c285e0c488';
-  return { dialogId: 'main', sequence, originatorId: from, role, messageAudience: 'ALL', contentType: 'text/plain', body, metadata: null, time, ...more };
+  const from =
+    { CONSUMER: opened.consumer.userId, MANAGER: '60b1eb4b-8f1a-4a58-b3cf-17b8d7a2f8a0' }[role] ??
+    '1cb34384-a1ea-4da4-9d59-97c285e0c488';
+  return {
+    dialogId: 'main',
+    sequence,
+    originatorId: from,
+    role,
+    messageAudience: 'ALL',
+    contentType: 'text/plain',
+    body,
+    metadata: null,
+    time,
+    ...more,
+  };
 }
 
 function talk(opened, text) {
-  const said = TALK.map(([role, line], index) => message(opened, index * 2, role, text('message', line), NOW - (12 - index * 1.7) * MINUTE));
-  said.push(message(opened, 15, 'MANAGER', text('message', 'The depot confirms pick-up until 18:00. Please offer it.'), NOW - 55 * SECOND, { messageAudience: 'AGENTS_AND_MANAGERS' }));
+  const said = TALK.map(([role, line], index) =>
+    message(opened, index * 2, role, text('message', line), NOW - (12 - index * 1.7) * MINUTE),
+  );
+  said.push(
+    message(
+      opened,
+      15,
+      'MANAGER',
+      text('message', 'The depot confirms pick-up until 18:00. Please offer it.'),
+      NOW - 55 * SECOND,
+      { messageAudience: 'AGENTS_AND_MANAGERS' },
+    ),
+  );
   return said.sort((one, other) => one.time - other.time);
 }
 
 function letters(rows, text) {
   const letter = (index, kind, before, reason, more = {}) => ({
-    id: `01a2138${index}-b788-7113-a94d-84ccc84783ea`, time: at(before), connection: 'bots-3', conversation: rows[(4 + index) % rows.length].conversationId, subscriber: null,
-    kind, reason: text('reason', reason), size: 1432 + 310 * index, isCut: false, ...more,
+    id: `01a2138${index}-b788-7113-a94d-84ccc84783ea`,
+    time: at(before),
+    connection: 'bots-3',
+    conversation: rows[(4 + index) % rows.length].conversationId,
+    subscriber: null,
+    kind,
+    reason: text('reason', reason),
+    size: 1432 + 310 * index,
+    isCut: false,
+    ...more,
   });
   return [
     letter(0, 'state', 34 * MINUTE, 'the conversation panicked: dialog without a channel'),
@@ -134,27 +252,73 @@ function letters(rows, text) {
   ];
 }
 
+/** What goes up and down around `base`: at each second, how much, and how much in all. */
+function series(seed, base, height) {
+  const number = numbers(seed);
+  const [each, total] = [[], [0]];
+  let drift = 0;
+  for (let second = 0; second < LONGEST; second += 1) {
+    drift += (number(2001) - 1000) / 1000 - drift * 0.02;
+    each.push(
+      Math.max(
+        0,
+        base + height * (0.16 * drift + Math.sin(second / 170) / 3) + (height * (number(2001) - 1000)) / 9000,
+      ),
+    );
+    total.push(total[second] + each[second]);
+  }
+  return { each, total };
+}
+
+/** Seconds that a scene goes on for. */
+const LONGEST = 3600;
+const FRAMES = series(11, 1650, 420);
+const EVENTS = series(11, 1120, 290);
+const COMMANDS = series(5, 340, 120);
+const MEDIAN = series(3, 0.00034, 0.00006);
+const WORST = series(9, 0.0021, 0.0011);
+
 /** The overview after so many seconds. */
 export function overview(scene, seconds, scope) {
   const { connections, conversations } = scene;
-  const wave = (base, height, every) => base + height * Math.sin(seconds / every) + (height / 3) * Math.sin(seconds / 7.3);
-  const total = (base, height, every) => Math.round(base * seconds - height * every * Math.cos(seconds / every));
+  const at = Math.min(LONGEST - 1, Math.floor(seconds));
+  const total = (of) => Math.round(of.total[at] + (seconds - at) * of.each[at]);
   const isEmpty = connections.length === 0;
   const counted = (state) => connections.filter((one) => one.state === state).length;
-  const latency = { count: 12_000, p50: wave(0.00032, 0.00004, 60), p99: wave(0.0021, 0.0005, 45) };
+  const latency = { count: 12_000, p50: MEDIAN.each[at], p99: WORST.each[at] };
   return {
-    version: '0.1.0', scope, uptimeSeconds: (isEmpty ? 0 : 9 * 3600) + Math.floor(seconds), residentBytes: (isEmpty ? 21 : 96) * 1024 * 1024,
+    version: '0.1.0',
+    scope,
+    uptimeSeconds: (isEmpty ? 0 : 9 * 3600) + Math.floor(seconds),
+    residentBytes: (isEmpty ? 21 : 96) * 1024 * 1024,
     connections: {
-      total: connections.length, ready: counted('ready'), failed: counted('failed'), stopped: 0,
+      total: connections.length,
+      ready: counted('ready'),
+      failed: counted('failed'),
+      stopped: 0,
       working: connections.length - counted('ready') - counted('failed'),
     },
-    conversations: { inMemory: isEmpty ? 0 : conversations.length, asleep: isEmpty ? 0 : 8412, quarantined: isEmpty ? 0 : 2 },
+    conversations: {
+      inMemory: isEmpty ? 0 : conversations.length,
+      asleep: isEmpty ? 0 : 8412,
+      quarantined: isEmpty ? 0 : 2,
+    },
     journal: { newest: `${scene.epoch}-${1_000_000 + Math.floor(seconds)}`, waiting: 0, healthy: true },
-    latency: { windowSeconds: 10, frameToEvent: isEmpty ? { count: 0, p50: null, p99: null } : latency, command: isEmpty ? { count: 0, p50: null, p99: null } : { count: 900, p50: 0.018, p99: 0.046 } },
+    latency: {
+      windowSeconds: 10,
+      frameToEvent: isEmpty ? { count: 0, p50: null, p99: null } : latency,
+      command: isEmpty ? { count: 0, p50: null, p99: null } : { count: 900, p50: 0.018, p99: 0.046 },
+    },
     counts: {
-      frames: isEmpty ? 0 : 40_000_000 + total(1650, 260, 90), events: isEmpty ? 0 : 21_000_000 + total(1120, 210, 90),
-      commandsDone: isEmpty ? 0 : 6_000_000 + total(340, 70, 60), commandsFailed: isEmpty ? 0 : 3, reconnects: isEmpty ? 0 : 18, restarts: isEmpty ? 0 : 8,
-      messageGaps: 0, messagesBackFilled: 212, deadLetters: isEmpty ? 0 : 3,
+      frames: isEmpty ? 0 : 40_000_000 + total(FRAMES),
+      events: isEmpty ? 0 : 21_000_000 + total(EVENTS),
+      commandsDone: isEmpty ? 0 : 6_000_000 + total(COMMANDS),
+      commandsFailed: isEmpty ? 0 : 3,
+      reconnects: isEmpty ? 0 : 18,
+      restarts: isEmpty ? 0 : 8,
+      messageGaps: 0,
+      messagesBackFilled: 212,
+      deadLetters: isEmpty ? 0 : 3,
     },
     deadLetters: scene.letters.length,
   };
@@ -163,21 +327,41 @@ export function overview(scene, seconds, scope) {
 /** An event of the log. */
 export function event(scene, offset, type, { connection = 'bots-1', subject, time = NOW, data = {} }) {
   return {
-    specversion: '1.0', id: `${scene.epoch}-${offset}`, source: `/accounts/${ACCOUNT}/connections/${connection}`, ...(subject ? { subject } : {}),
-    type: `tertulia.${type}`, time: new Date(time).toISOString(), sequence: String(offset), datacontenttype: 'application/json', data,
+    specversion: '1.0',
+    id: `${scene.epoch}-${offset}`,
+    source: `/accounts/${ACCOUNT}/connections/${connection}`,
+    ...(subject ? { subject } : {}),
+    type: `tertulia.${type}`,
+    time: new Date(time).toISOString(),
+    sequence: String(offset),
+    datacontenttype: 'application/json',
+    data,
   };
 }
 
 /** What happened in the opened conversation besides what was said. */
 export function history(scene) {
   const { opened } = scene;
-  const happened = (offset, type, before, data) => event(scene, offset, type, { subject: opened.conversationId, time: NOW - before, data });
+  const happened = (offset, type, before, data) =>
+    event(scene, offset, type, { subject: opened.conversationId, time: NOW - before, data });
   return [
     happened(900_001, 'conversation', 14 * MINUTE, {}),
-    happened(900_002, 'participant-added', 13.4 * MINUTE, { dialogId: 'main', participant: person('b0t', 'ASSIGNED_AGENT', 'welcome-bot'), context: { previouslySuggested: false } }),
+    happened(900_002, 'participant-added', 13.4 * MINUTE, {
+      dialogId: 'main',
+      participant: person('b0t', 'ASSIGNED_AGENT', 'welcome-bot'),
+      context: { previouslySuggested: false },
+    }),
     happened(900_003, 'transfer-skill', 11.2 * MINUTE, { dialogId: 'main', skillId: scene.text('skill', 'delivery') }),
-    happened(900_004, 'participant-added', 10.9 * MINUTE, { dialogId: 'main', participant: opened.assignedAgent, context: { previouslySuggested: false } }),
-    happened(900_005, 'ttr-change', 9 * MINUTE, { ttrValue: 600, ttrType: 'PRIORITIZED', ttrEffective: NOW + 4 * MINUTE }),
+    happened(900_004, 'participant-added', 10.9 * MINUTE, {
+      dialogId: 'main',
+      participant: opened.assignedAgent,
+      context: { previouslySuggested: false },
+    }),
+    happened(900_005, 'ttr-change', 9 * MINUTE, {
+      ttrValue: 600,
+      ttrType: 'PRIORITIZED',
+      ttrEffective: NOW + 4 * MINUTE,
+    }),
   ];
 }
 
@@ -192,16 +376,51 @@ export function happenings(scene) {
     ['conversation-restarted', 'bots-3', 5, { restarts: 4 }],
     ['conversation-quarantined', 'bots-3', 5, { restarts: 6 }],
     ['connection.resumed', 'bots-2', null, { conversations: 198, filled: 27, incomplete: 0 }],
-    ['transfer-agent', 'bots-1', 88, { dialogId: 'main', participant: person('x', 'ASSIGNED_AGENT', `${ACCOUNT}.3901122003`) }],
-    ['command-failed', 'bots-4', 102, { key: 'k', command: 'send-text', code: 'not-connected', detail: scene.text('detail', 'the connection was lost while it was sent') }],
+    [
+      'transfer-agent',
+      'bots-1',
+      88,
+      { dialogId: 'main', participant: person('x', 'ASSIGNED_AGENT', `${ACCOUNT}.3901122003`) },
+    ],
+    [
+      'command-failed',
+      'bots-4',
+      102,
+      {
+        key: 'k',
+        command: 'send-text',
+        code: 'not-connected',
+        detail: scene.text('detail', 'the connection was lost while it was sent'),
+      },
+    ],
     ['back-to-queue', 'bots-2', 64, { dialogId: 'main' }],
   ];
   const told = lines.map(([type, connection, index, data], place) =>
-    event(scene, 1_000_100 + place, type, { connection, subject: index === null ? undefined : of(index), time: NOW - (lines.length - place) * 21 * SECOND, data }));
-  const messages = conversations.slice(0, 400).map((row, place) =>
-    event(scene, 1_000_200 + place, 'message', {
-      connection: row.connection, subject: row.conversationId, time: NOW - 4000 - number(90_000),
-      data: message(scene.opened, 30 + place, place % 2 ? 'ASSIGNED_AGENT' : 'CONSUMER', scene.text('message', LINES[number(LINES.length)]), NOW - 4180 - number(60_000)),
-    }));
-  return [...told, ...messages.map((one) => ({ ...one, data: { ...one.data, time: Date.parse(one.time) - 12 - number(60) } }))];
+    event(scene, 1_000_100 + place, type, {
+      connection,
+      subject: index === null ? undefined : of(index),
+      time: NOW - (lines.length - place) * 21 * SECOND,
+      data,
+    }),
+  );
+  const newest = [...conversations]
+    .sort((one, other) => other.startTime - one.startTime)
+    .filter((row, place) => place % 13 !== 7 && row !== scene.opened);
+  const messages = newest.slice(0, 400).map((row, place) => {
+    const role = number(2) === 0 ? 'ASSIGNED_AGENT' : 'CONSUMER';
+    const line = scene.text('message', LINES[role][number(LINES[role].length)]);
+    const time = NOW - 4000 - number(90_000);
+    const data = message(scene.opened, 30 + place, role, line, time - 12 - number(60));
+    return event(scene, 1_000_200 + place, 'message', {
+      connection: row.connection,
+      subject: row.conversationId,
+      time,
+      data,
+    });
+  });
+  const last = scene.messages.at(-1);
+  messages.push(
+    event(scene, 1_000_900, 'message', { subject: scene.opened.conversationId, time: last.time + 30, data: last }),
+  );
+  return [...told, ...messages];
 }

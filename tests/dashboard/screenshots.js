@@ -1,27 +1,34 @@
 // Takes the pictures of the README: `npm run screenshots`. They show the staged scene, so that they change only when
 // the page does.
 
+import { spawnSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch, open } from './browser.js';
 import { NOW, happenings, scene } from './scene.js';
 import { demo } from './service.js';
 import { Stage } from './stage.js';
 
-const WHERE = process.env.SCREENSHOTS ?? fileURLToPath(new URL('../../src/gateway/dashboard/screenshots/', import.meta.url));
+const WHERE =
+  process.env.SCREENSHOTS ?? fileURLToPath(new URL('../../src/gateway/dashboard/screenshots/', import.meta.url));
 /** Seconds between two looks at the overview, and how many there were before the picture is taken. */
 const STEP = 2;
 const STEPS = 450;
 
-/** Lets a quarter of an hour go by. */
-async function age(page, stage) {
-  await stage.send([]);
-  for (let step = 0; step < STEPS; step += 1) {
-    stage.seconds = step * STEP;
+/** Lets so many steps go by. */
+async function pass(page, stage, steps) {
+  for (let step = 0; step < steps; step += 1) {
+    stage.seconds += STEP;
     const answered = page.waitForResponse((response) => response.url().endsWith('/v1/overview'));
     await page.clock.runFor(STEP * 1000);
     await (await answered).finished();
   }
+}
+
+/** Makes a picture smaller where the tool for it is there. */
+function shrink(path) {
+  spawnSync('pngquant', ['--force', '--skip-if-larger', '--strip', '--speed', '1', '--output', path, '256', path]);
 }
 
 const browser = await launch();
@@ -33,29 +40,32 @@ try {
     { name: 'dark', scheme: 'dark', size: [1280, 800] },
     { name: 'phone', scheme: 'light', size: [390, 844] },
   ];
-  for (const { name, scheme, size: [width, height] } of pictures) {
+  for (const {
+    name,
+    scheme,
+    size: [width, height],
+  } of pictures) {
     const stage = await Stage.start(real.address, scene());
     const { page, close } = await open(browser, stage.address, {
-      viewport: { width, height }, colorScheme: scheme, clock: NOW - STEPS * STEP * 1000, reducedMotion: 'reduce',
+      viewport: { width, height },
+      colorScheme: scheme,
+      clock: NOW - STEPS * STEP * 1000,
+      reducedMotion: 'reduce',
     });
     await page.locator('.tile').first().waitFor();
-    await age(page, stage);
+    stage.seconds = 0;
+    await pass(page, stage, STEPS);
     await stage.send(happenings(stage.scene));
-    const settle = async () => {
-      for (let round = 0; round < 8; round += 1) {
-        stage.seconds += 1;
-        await page.clock.runFor(1000);
-        await new Promise((resolve) => setTimeout(resolve, 120));
-      }
-    };
     const take = async (view, hash) => {
       if (hash !== undefined) {
         await page.evaluate((to) => {
           location.hash = to;
         }, hash);
       }
-      await settle();
-      await page.screenshot({ path: `${WHERE}/${view}-${name}.png` });
+      await pass(page, stage, 4);
+      const path = join(WHERE, `${view}-${name}.png`);
+      await page.screenshot({ path });
+      shrink(path);
     };
     await take('overview');
     await take('conversation', `#/conversations/${stage.scene.opened.conversationId}`);

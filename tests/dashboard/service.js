@@ -52,7 +52,9 @@ class Process {
   async within(ready) {
     const told = (why) => new Error(`the process ${why}: ${this.#said.join('\n')}`);
     const late = new AbortController();
-    const deadline = pause(PATIENCE, undefined, { signal: late.signal }).then(() => Promise.reject(told('was not ready in time')));
+    const deadline = pause(PATIENCE, undefined, { signal: late.signal }).then(() =>
+      Promise.reject(told('was not ready in time')),
+    );
     const gone = this.#ended.then((code) => Promise.reject(told(`ended with ${code}`)));
     try {
       return await Promise.race([ready, deadline, gone]);
@@ -145,7 +147,10 @@ listen = "127.0.0.1:${port}"
   }
 
   async #order(path, body) {
-    const response = await fetch(`http://${this.#ready.control}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    const response = await fetch(`http://${this.#ready.control}${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
     const text = await response.text();
     if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
     return text === '' ? null : JSON.parse(text);

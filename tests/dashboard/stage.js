@@ -70,8 +70,10 @@ export class Stage {
   async send(events) {
     for (const stream of this.#streams) {
       const { types, conversation, response } = stream;
-      const wanted = events.filter(({ type, subject }) =>
-        (types.length === 0 || types.includes(type)) && (conversation === null || subject === conversation));
+      const wanted = events.filter(
+        ({ type, subject }) =>
+          (types.length === 0 || types.includes(type)) && (conversation === null || subject === conversation),
+      );
       const text = wanted.map((event) => `id: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`).join('');
       if (text !== '' && !response.write(text)) await once(response, 'drain');
     }
@@ -100,12 +102,16 @@ export class Stage {
     }
     if (url.pathname === '/v1/events') return this.#follow(url, response);
     const answer = this.#read(url, scope);
-    return answer === null ? problem(response, 404, 'unknown-conversation', 'there is no such conversation') : json(response, answer);
+    return answer === null
+      ? problem(response, 404, 'unknown-conversation', 'there is no such conversation')
+      : json(response, answer);
   }
 
   async #pass(url, response) {
     const real = await fetch(`${this.#real}${url.pathname}`);
-    const headers = Object.fromEntries([...real.headers].filter(([name]) => name !== 'content-length' && name !== 'date'));
+    const headers = Object.fromEntries(
+      [...real.headers].filter(([name]) => name !== 'content-length' && name !== 'date'),
+    );
     response.writeHead(real.status, headers).end(Buffer.from(await real.arrayBuffer()));
   }
 
@@ -121,12 +127,23 @@ export class Stage {
         return scene.supervision;
       case 'dead-letters':
         if (id === undefined) return page(scene.letters, url);
-        return { ...scene.letters.find((letter) => letter.id === id), body: Buffer.from(scene.text('body', '{"dialogs":[{"channelType":null}]}')).toString('base64') };
+        return {
+          ...scene.letters.find((letter) => letter.id === id),
+          body: Buffer.from(scene.text('body', '{"dialogs":[{"channelType":null}]}')).toString('base64'),
+        };
       case 'conversations': {
-        if (id === undefined) return page(scene.conversations.filter((row) => !url.searchParams.has('stage') || row.stage === url.searchParams.get('stage')), url);
+        if (id === undefined)
+          return page(
+            scene.conversations.filter(
+              (row) => !url.searchParams.has('stage') || row.stage === url.searchParams.get('stage'),
+            ),
+            url,
+          );
         const row = scene.conversations.find(({ conversationId }) => conversationId === id);
         if (row === undefined) return null;
-        return part === 'messages' ? { items: row === scene.opened ? scene.messages : [] } : { participants: [], dialogs: [], ...row };
+        return part === 'messages'
+          ? { items: row === scene.opened ? scene.messages : [] }
+          : { participants: [], dialogs: [], ...row };
       }
       default:
         return null;

@@ -7,6 +7,7 @@ mod access;
 mod closing;
 mod connections;
 mod conversations;
+mod dashboard;
 mod events;
 mod files;
 mod idempotency;

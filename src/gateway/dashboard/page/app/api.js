@@ -1,6 +1,6 @@
 // The gateway's rows. Addresses are relative, so that the gateway may stand below a path of another server.
 
-import { authorization } from "./session.js";
+import { authorization } from './session.js';
 
 /** How long one answer may take. */
 const PATIENCE = 15_000;
@@ -15,22 +15,22 @@ export class Problem extends Error {
 }
 
 export async function get(path, parameters = {}, signal = undefined) {
-  return ask("GET", path, parameters, undefined, signal);
+  return ask('GET', path, parameters, undefined, signal);
 }
 
 export async function post(path, parameters = {}, body = undefined) {
-  return ask("POST", path, parameters, body);
+  return ask('POST', path, parameters, body);
 }
 
 export async function remove(path) {
-  return ask("DELETE", path, {}, undefined);
+  return ask('DELETE', path, {}, undefined);
 }
 
 async function ask(method, path, parameters, body, signal) {
   const patience = AbortSignal.timeout(PATIENCE);
-  const headers = { accept: "application/json", ...authorization() };
-  if (method !== "GET") headers["idempotency-key"] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
-  if (body !== undefined) headers["content-type"] = "application/json";
+  const headers = { accept: 'application/json', ...authorization() };
+  if (method !== 'GET') headers['idempotency-key'] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+  if (body !== undefined) headers['content-type'] = 'application/json';
   let response;
   try {
     response = await fetch(address(path, parameters), {
@@ -38,21 +38,21 @@ async function ask(method, path, parameters, body, signal) {
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([patience, signal]) : patience,
-      cache: "no-store",
+      cache: 'no-store',
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, "unreachable", "The service cannot be reached.");
+    throw new Problem(0, 'unreachable', 'The service cannot be reached.');
   }
-  const text = await response.text().catch(() => "");
+  const text = await response.text().catch(() => '');
   let answer = null;
   try {
-    answer = text === "" ? null : JSON.parse(text);
+    answer = text === '' ? null : JSON.parse(text);
   } catch {
     answer = null;
   }
   if (response.ok) return answer;
-  throw new Problem(response.status, answer?.code ?? "error", answer?.detail ?? response.statusText);
+  throw new Problem(response.status, answer?.code ?? 'error', answer?.detail ?? response.statusText);
 }
 
 /** Reads a list page by page, up to `most` items, and says whether there are more. `onPage` gets what came so far. */
@@ -73,7 +73,7 @@ export function address(path, parameters = {}) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null && one !== "") url.searchParams.append(name, one);
+      if (one !== undefined && one !== null && one !== '') url.searchParams.append(name, one);
     }
   }
   return url;

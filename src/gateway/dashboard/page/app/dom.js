@@ -1,6 +1,6 @@
 // Elements. Text goes in as text: nothing in this page makes markup of a string.
 
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = 'http://www.w3.org/2000/svg';
 
 /** An element with attributes and children; `text` is its text, a function is a listener. */
 export function el(tag, attributes = {}, ...children) {
@@ -15,17 +15,19 @@ export function svg(tag, attributes = {}, ...children) {
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name === "text") element.textContent = value;
-    else if (typeof value === "function") element.addEventListener(name, value);
-    else element.setAttribute(name, value === true ? "" : value);
+    if (name === 'text') element.textContent = value;
+    else if (typeof value === 'function') element.addEventListener(name, value);
+    else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
 /** Sets a text only where it changed: unchanged text costs no layout. */
 export function setText(element, text) {
-  const value = text ?? "";
+  const value = text ?? '';
   if (element.textContent !== value) element.textContent = value;
 }
 

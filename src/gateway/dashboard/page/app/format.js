@@ -1,11 +1,16 @@
 // Numbers, sizes and times as people read them.
 
-const whole = new Intl.NumberFormat("en");
-const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const whole = new Intl.NumberFormat('en');
+const oneDigit = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hour12: false,
+});
 
-export const NOTHING = "–";
+export const NOTHING = '–';
 
 export function count(value) {
   return Number.isFinite(value) ? whole.format(value) : NOTHING;
@@ -21,7 +26,7 @@ export function rate(value) {
 export function bytes(value) {
   if (!Number.isFinite(value)) return NOTHING;
   if (value < 1024) return `${value} B`;
-  const units = ["KiB", "MiB", "GiB", "TiB"];
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
   let size = value / 1024;
   let unit = 0;
   while (size >= 1024 && unit < units.length - 1) {
@@ -44,8 +49,12 @@ export function took(seconds) {
 /** A length of time in its two largest units. */
 export function span(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  const [days, hours, minutes, rest] =
-    [Math.floor(whole / 86_400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60];
+  const [days, hours, minutes, rest] = [
+    Math.floor(whole / 86_400),
+    Math.floor(whole / 3600) % 24,
+    Math.floor(whole / 60) % 60,
+    whole % 60,
+  ];
   if (days > 0) return hours > 0 ? `${days} d ${hours} h` : `${days} d`;
   if (hours > 0) return minutes > 0 ? `${hours} h ${minutes} min` : `${hours} h`;
   if (minutes > 0) return minutes < 10 && rest > 0 ? `${minutes} min ${rest} s` : `${minutes} min`;
@@ -56,7 +65,7 @@ export function span(seconds) {
 export function ago(millis, now = Date.now()) {
   const seconds = Math.round((now - millis) / 1000);
   if (seconds < -5) return `in ${span(-seconds)}`;
-  if (seconds < 5) return "just now";
+  if (seconds < 5) return 'just now';
   if (seconds < 60) return `${seconds - (seconds % 5)} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
@@ -67,7 +76,7 @@ export function ago(millis, now = Date.now()) {
 export function countdown(millis, now = Date.now()) {
   const seconds = Math.floor(Math.abs(millis - now) / 1000);
   if (seconds >= 3600) return span(seconds);
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
 export function absolute(millis) {
@@ -80,8 +89,8 @@ export function timeOfDay(millis) {
 
 /** Milliseconds from what the rows and events have: a number, or a timestamp as text; null where it is neither. */
 export function millis(value) {
-  if (typeof value === "number") return value;
-  if (typeof value !== "string") return null;
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string') return null;
   const parsed = Date.parse(value);
   return Number.isNaN(parsed) ? null : parsed;
 }
@@ -89,7 +98,9 @@ export function millis(value) {
 /** At most `length` characters; an emoji is not cut in two. */
 export function cut(text, length) {
   if (text.length <= length) return text;
-  return `${Array.from(text.slice(0, length * 2)).slice(0, length - 1).join("")}…`;
+  return `${Array.from(text.slice(0, length * 2))
+    .slice(0, length - 1)
+    .join('')}…`;
 }
 
 /** An id by its beginning; the whole of a short one, and of `account.agent` what tells agents apart. */

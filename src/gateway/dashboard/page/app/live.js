@@ -1,15 +1,15 @@
 // Whether what is shown is how things are: the word beside the name of the service.
 
-import { setAttribute } from "./dom.js";
-import { ago } from "./format.js";
-import { setState, stateElement } from "./states.js";
+import { setAttribute } from './dom.js';
+import { ago } from './format.js';
+import { setState, stateElement } from './states.js';
 
 /** A state that lasts shorter is not worth a word. */
 const PATIENCE = 700;
 
 export class Live {
   #element = stateElement();
-  #stream = "connecting";
+  #stream = 'connecting';
   #detail = null;
   #before = null;
   #problem = null;
@@ -23,9 +23,9 @@ export class Live {
 
   /** The event stream's state changed. */
   stream(state, detail = null) {
-    if (this.#stream !== state && this.#stream !== "connecting") this.#before = this.#stream;
-    if (state === "live") this.#before = null;
-    if ((state === "live") !== (this.#stream === "live")) this.#since = performance.now();
+    if (this.#stream !== state && this.#stream !== 'connecting') this.#before = this.#stream;
+    if (state === 'live') this.#before = null;
+    if ((state === 'live') !== (this.#stream === 'live')) this.#since = performance.now();
     this.#stream = state;
     this.#detail = detail;
     this.tick();
@@ -50,17 +50,22 @@ export class Live {
   tick() {
     const [word, tone, title] = this.#words();
     setState(this.#element, [word, tone]);
-    setAttribute(this.#element, "title", title);
-    setAttribute(document.documentElement, "data-live", tone === "good" ? null : tone);
+    setAttribute(this.#element, 'title', title);
+    setAttribute(document.documentElement, 'data-live', tone === 'good' ? null : tone);
   }
 
   #words() {
-    const last = this.#answeredAt ? `. What is shown is from ${ago(this.#answeredAt)}` : "";
-    if (this.#problem?.status === 401 || this.#stream === "refused") return ["Locked", "warn", "The service asks for a token"];
-    if (this.#stream === "live" && !this.isDown()) return ["Live", "good", "Events arrive as they happen"];
-    if (this.#answeredAt === null && !this.isDown()) return ["Connecting", "idle", ""];
-    if (performance.now() - this.#since < PATIENCE) return ["Live", "good", ""];
-    const seconds = this.#stream === "waiting" ? Math.ceil((this.#detail - Date.now()) / 1000) : 0;
-    return ["Reconnecting", "warn", `The service does not answer${seconds > 0 ? `; tried again in ${seconds} s` : ""}${last}`];
+    const last = this.#answeredAt ? `. What is shown is from ${ago(this.#answeredAt)}` : '';
+    if (this.#problem?.status === 401 || this.#stream === 'refused')
+      return ['Locked', 'warn', 'The service asks for a token'];
+    if (this.#stream === 'live' && !this.isDown()) return ['Live', 'good', 'Events arrive as they happen'];
+    if (this.#answeredAt === null && !this.isDown()) return ['Connecting', 'idle', ''];
+    if (performance.now() - this.#since < PATIENCE) return ['Live', 'good', ''];
+    const seconds = this.#stream === 'waiting' ? Math.ceil((this.#detail - Date.now()) / 1000) : 0;
+    return [
+      'Reconnecting',
+      'warn',
+      `The service does not answer${seconds > 0 ? `; tried again in ${seconds} s` : ''}${last}`,
+    ];
   }
 }

@@ -1,30 +1,30 @@
 // The page: what it holds, which view is open, and when it is drawn.
 
-import { el, setAttribute, setText } from "./dom.js";
-import { count, span } from "./format.js";
-import { Live } from "./live.js";
-import { Activity } from "./model/activity.js";
-import { Conversations } from "./model/conversations.js";
-import { FOLLOWED, typeOf } from "./model/events.js";
-import { Fleet } from "./model/fleet.js";
-import { Overview } from "./model/overview.js";
-import { DeadLetters, Supervision } from "./model/supervision.js";
-import { hasToken } from "./session.js";
-import { Stream } from "./stream.js";
-import { prepareTheme } from "./theme_switch.js";
-import { tick } from "./times.js";
-import { TokenDialog } from "./token.js";
-import { ConnectionsView } from "./views/connections.js";
-import { ConversationsView } from "./views/conversations.js";
-import { DeadLettersView } from "./views/dead_letters.js";
-import { OverviewView } from "./views/overview.js";
-import { SupervisionView } from "./views/supervision.js";
+import { el, setAttribute, setText } from './dom.js';
+import { count, span } from './format.js';
+import { Live } from './live.js';
+import { Activity } from './model/activity.js';
+import { Conversations } from './model/conversations.js';
+import { FOLLOWED, typeOf } from './model/events.js';
+import { Fleet } from './model/fleet.js';
+import { Overview } from './model/overview.js';
+import { DeadLetters, Supervision } from './model/supervision.js';
+import { hasToken } from './session.js';
+import { Stream } from './stream.js';
+import { prepareTheme } from './theme_switch.js';
+import { tick } from './times.js';
+import { TokenDialog } from './token.js';
+import { ConnectionsView } from './views/connections.js';
+import { ConversationsView } from './views/conversations.js';
+import { DeadLettersView } from './views/dead_letters.js';
+import { OverviewView } from './views/overview.js';
+import { SupervisionView } from './views/supervision.js';
 
 /** Drawn no more often than this, however much happens. */
 const LEAST_BETWEEN = 100;
 
-const main = document.getElementById("main");
-const announcer = document.getElementById("announce");
+const main = document.getElementById('main');
+const announcer = document.getElementById('announce');
 
 let frame = null;
 let drawn = 0;
@@ -44,11 +44,11 @@ function draw() {
 }
 
 function announce(text) {
-  setText(announcer, "");
+  setText(announcer, '');
   requestAnimationFrame(() => setText(announcer, text));
 }
 
-const live = new Live(document.getElementById("live"));
+const live = new Live(document.getElementById('live'));
 const overview = new Overview({ onChange: changed, onAnswer: answered });
 const model = {
   overview,
@@ -60,15 +60,27 @@ const model = {
   activity: new Activity({ onChange: changed }),
   supervision: new Supervision({ onChange: changed }),
   deadLetters: new DeadLetters({ onChange: changed }),
-  scope: () => overview.now?.scope ?? "read",
+  scope: () => overview.now?.scope ?? 'read',
 };
 
 const VIEWS = [
-  { path: "", view: new OverviewView(model), badge: () => null },
-  { path: "connections", view: new ConnectionsView(model), badge: () => badge(overview.now?.connections.failed, "failed", "bad") },
-  { path: "conversations", view: new ConversationsView(model), badge: () => null },
-  { path: "supervision", view: new SupervisionView(model), badge: () => badge(overview.now?.conversations.quarantined, "quarantined", "held") },
-  { path: "dead-letters", view: new DeadLettersView(model), badge: () => badge(overview.now?.deadLetters, "kept", "held") },
+  { path: '', view: new OverviewView(model), badge: () => null },
+  {
+    path: 'connections',
+    view: new ConnectionsView(model),
+    badge: () => badge(overview.now?.connections.failed, 'failed', 'bad'),
+  },
+  { path: 'conversations', view: new ConversationsView(model), badge: () => null },
+  {
+    path: 'supervision',
+    view: new SupervisionView(model),
+    badge: () => badge(overview.now?.conversations.quarantined, 'quarantined', 'held'),
+  },
+  {
+    path: 'dead-letters',
+    view: new DeadLettersView(model),
+    badge: () => badge(overview.now?.deadLetters, 'kept', 'held'),
+  },
 ];
 
 function badge(number, word, tone) {
@@ -76,39 +88,40 @@ function badge(number, word, tone) {
 }
 
 for (const entry of VIEWS) {
-  entry.badgeElement = el("span", { class: "badge", hidden: true });
-  entry.link = el("a", { href: `#/${entry.path}` }, el("span", { text: entry.view.title }), entry.badgeElement);
-  document.getElementById("views").append(el("li", {}, entry.link));
+  entry.badgeElement = el('span', { class: 'badge', hidden: true });
+  entry.link = el('a', { href: `#/${entry.path}` }, el('span', { text: entry.view.title }), entry.badgeElement);
+  document.getElementById('views').append(el('li', {}, entry.link));
 }
 
 /** What is around the view: badges and the time since the service began. */
 function frameOf() {
   for (const { badge: of, badgeElement } of VIEWS) {
     const shown = of();
-    setAttribute(badgeElement, "hidden", shown ? null : true);
-    setText(badgeElement, shown?.text ?? "");
-    setAttribute(badgeElement, "aria-label", shown?.label ?? null);
-    setAttribute(badgeElement, "data-tone", shown?.tone ?? null);
+    setAttribute(badgeElement, 'hidden', shown ? null : true);
+    setText(badgeElement, shown?.text ?? '');
+    setAttribute(badgeElement, 'aria-label', shown?.label ?? null);
+    setAttribute(badgeElement, 'data-tone', shown?.tone ?? null);
   }
   const { now } = overview;
-  setText(document.getElementById("uptime"), now ? `up ${span(now.uptimeSeconds)} · ${now.version}` : "");
+  setText(document.getElementById('uptime'), now ? `up ${span(now.uptimeSeconds)} · ${now.version}` : '');
 }
 
 function route() {
-  if (location.hash !== "" && !location.hash.startsWith("#/")) return;
-  const [path, ...rest] = location.hash.slice(2).split("/").map(part);
-  const entry = VIEWS.find((candidate) => candidate.path === (path ?? "")) ?? VIEWS[0];
+  if (location.hash !== '' && !location.hash.startsWith('#/')) return;
+  const [path, ...rest] = location.hash.slice(2).split('/').map(part);
+  const entry = VIEWS.find((candidate) => candidate.path === (path ?? '')) ?? VIEWS[0];
   const isNew = entry.view !== view;
   if (isNew) {
     view?.hide();
     view = entry.view;
     main.replaceChildren(view.element);
-    for (const { view: other, link } of VIEWS) setAttribute(link, "aria-current", other === view ? "page" : null);
-    document.title = view.title === "Overview" ? "Tertulia" : `${view.title} · Tertulia`;
+    for (const { view: other, link } of VIEWS) setAttribute(link, 'aria-current', other === view ? 'page' : null);
+    document.title = view.title === 'Overview' ? 'Tertulia' : `${view.title} · Tertulia`;
   }
   view.show(rest);
   // Whoever navigates by keyboard goes on from the new heading.
-  if (isNew && document.activeElement?.closest?.(".side, .tile, .rows")) main.querySelector("h1")?.focus({ preventScroll: true });
+  if (isNew && document.activeElement?.closest?.('.side, .tile, .rows'))
+    main.querySelector('h1')?.focus({ preventScroll: true });
   draw();
 }
 
@@ -129,9 +142,17 @@ function readAnew() {
 }
 
 const dialog = new TokenDialog({
-  button: document.getElementById("token"),
+  button: document.getElementById('token'),
   onChange: () => {
-    for (const part of [overview, model.fleet, model.conversations, model.activity, model.supervision, model.deadLetters]) part.forget();
+    for (const part of [
+      overview,
+      model.fleet,
+      model.conversations,
+      model.activity,
+      model.supervision,
+      model.deadLetters,
+    ])
+      part.forget();
     begin();
     readAnew();
   },
@@ -140,7 +161,7 @@ const dialog = new TokenDialog({
 function answered() {
   const { problem, now } = overview;
   live.answered(problem);
-  if (problem?.status === 401) dialog.ask(hasToken() ? "The service does not know this token." : null);
+  if (problem?.status === 401) dialog.ask(hasToken() ? 'The service does not know this token.' : null);
   else if (now) dialog.known(now.scope);
   if (!problem) stream?.hurry();
 }
@@ -151,7 +172,7 @@ function begin() {
     parameters: { type: FOLLOWED },
     onEvent: take,
     onState: (state, detail) => {
-      if (state === "live" && live.was("waiting")) readAnew();
+      if (state === 'live' && live.was('waiting')) readAnew();
       live.stream(state, detail);
       changed();
     },
@@ -161,7 +182,7 @@ function begin() {
 
 function take(event) {
   const type = typeOf(event);
-  if (type === "gap" && !event.subject) {
+  if (type === 'gap' && !event.subject) {
     readAnew();
     return;
   }
@@ -171,13 +192,13 @@ function take(event) {
   model.supervision.take(type);
 }
 
-prepareTheme(document.getElementById("theme"));
-document.getElementById("skip").addEventListener("click", (event) => {
+prepareTheme(document.getElementById('theme'));
+document.getElementById('skip').addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();
 });
-addEventListener("hashchange", route);
-addEventListener("online", () => {
+addEventListener('hashchange', route);
+addEventListener('online', () => {
   stream?.hurry();
   overview.ask();
 });

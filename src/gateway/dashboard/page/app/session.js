@@ -1,19 +1,19 @@
 // The token that its user gave the page. It is kept for this tab only, and sent in a header, never in an address.
 
-const KEY = "tertulia.token";
+const KEY = 'tertulia.token';
 
 let token = read();
 
 function read() {
   try {
-    return sessionStorage.getItem(KEY) ?? "";
+    return sessionStorage.getItem(KEY) ?? '';
   } catch {
-    return "";
+    return '';
   }
 }
 
 export function hasToken() {
-  return token !== "";
+  return token !== '';
 }
 
 export function setToken(value) {

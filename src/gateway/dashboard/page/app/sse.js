@@ -5,7 +5,7 @@ const LONGEST = 1 << 24;
 
 /** Takes pieces of a stream and tells of each whole event by `onEvent({ id, data })`; data is "" for a sign of life. */
 export class EventParser {
-  #rest = "";
+  #rest = '';
   #data = [];
   #id;
   #onEvent;
@@ -19,24 +19,24 @@ export class EventParser {
     const text = this.#rest + piece;
     let from = 0;
     for (;;) {
-      const end = text.indexOf("\n", from);
+      const end = text.indexOf('\n', from);
       if (end < 0) break;
       this.#line(text.charCodeAt(end - 1) === 13 ? text.slice(from, end - 1) : text.slice(from, end));
       from = end + 1;
     }
     this.#rest = from === 0 ? text : text.slice(from);
-    if (this.#rest.length > LONGEST) throw new Error("the stream is none of events");
+    if (this.#rest.length > LONGEST) throw new Error('the stream is none of events');
   }
 
   #line(line) {
-    if (line === "") {
-      const event = { id: this.#id, data: this.#data.join("\n") };
+    if (line === '') {
+      const event = { id: this.#id, data: this.#data.join('\n') };
       this.#data = [];
-      if (event.id !== undefined || event.data !== "") this.#onEvent(event);
+      if (event.id !== undefined || event.data !== '') this.#onEvent(event);
       return;
     }
-    if (line.startsWith("data:")) this.#data.push(value(line, 5));
-    else if (line.startsWith("id:")) this.#id = value(line, 3);
+    if (line.startsWith('data:')) this.#data.push(value(line, 5));
+    else if (line.startsWith('id:')) this.#id = value(line, 3);
   }
 }
 

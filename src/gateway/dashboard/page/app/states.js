@@ -1,68 +1,73 @@
 // States as a word, a tone and a shape: none of the three is needed to tell the other two.
 
-import { el, setAttribute, setText, svg } from "./dom.js";
+import { el, setAttribute, setText, svg } from './dom.js';
 
 const SHAPES = {
-  good: "M6 1a5 5 0 1 1 0 10a5 5 0 0 1 0-10z",
-  warn: "M6 1.2L11.4 10.8H.6z",
-  bad: "M1.5 1.5h9v9h-9z",
-  idle: "M6 1.9a4.1 4.1 0 1 1 0 8.2a4.1 4.1 0 0 1 0-8.2z",
-  held: "M6 .5L11.5 6L6 11.5L.5 6z",
+  good: 'M6 1a5 5 0 1 1 0 10a5 5 0 0 1 0-10z',
+  warn: 'M6 1.2L11.4 10.8H.6z',
+  bad: 'M1.5 1.5h9v9h-9z',
+  idle: 'M6 1.9a4.1 4.1 0 1 1 0 8.2a4.1 4.1 0 0 1 0-8.2z',
+  held: 'M6 .5L11.5 6L6 11.5L.5 6z',
 };
 
 const CONNECTION = {
-  idle: ["Not started", "idle"],
-  logging_in: ["Logging in", "warn"],
-  waiting_to_log_in: ["Waiting to log in", "warn"],
-  connecting: ["Connecting", "warn"],
-  verifying: ["Verifying", "warn"],
-  resuming: ["Resuming", "warn"],
-  ready: ["Ready", "good"],
-  waiting_to_reconnect: ["Waiting to reconnect", "warn"],
-  stopping: ["Stopping", "idle"],
-  stopped: ["Stopped", "idle"],
-  failed: ["Failed", "bad"],
+  idle: ['Not started', 'idle'],
+  logging_in: ['Logging in', 'warn'],
+  waiting_to_log_in: ['Waiting to log in', 'warn'],
+  connecting: ['Connecting', 'warn'],
+  verifying: ['Verifying', 'warn'],
+  resuming: ['Resuming', 'warn'],
+  ready: ['Ready', 'good'],
+  waiting_to_reconnect: ['Waiting to reconnect', 'warn'],
+  stopping: ['Stopping', 'idle'],
+  stopped: ['Stopped', 'idle'],
+  failed: ['Failed', 'bad'],
 };
 
-const STAGE = { OPEN: ["Open", "good"], CLOSE: ["Closed", "idle"], LOCKED: ["Locked", "warn"] };
+const STAGE = { OPEN: ['Open', 'good'], CLOSE: ['Closed', 'idle'], LOCKED: ['Locked', 'warn'] };
 
 const FAILURE = {
-  credentials_refused: "The login was refused: wrong credentials",
-  logged_in_elsewhere: "The login is used elsewhere",
+  credentials_refused: 'The login was refused: wrong credentials',
+  logged_in_elsewhere: 'The login is used elsewhere',
 };
 
 /** A connection's state; one that this page does not know is told as it is. */
 export function ofConnection(state) {
-  const name = String(state ?? "").replaceAll("-", "_");
-  return CONNECTION[name] ?? [sentence(name) || "Unknown", "idle"];
+  const name = String(state ?? '').replaceAll('-', '_');
+  return CONNECTION[name] ?? [sentence(name) || 'Unknown', 'idle'];
 }
 
 export function ofStage(stage) {
-  return STAGE[stage] ?? [stage ? sentence(stage.toLowerCase()) : "Unknown", "idle"];
+  return STAGE[stage] ?? [stage ? sentence(stage.toLowerCase()) : 'Unknown', 'idle'];
 }
 
 export function ofFailure(reason) {
-  return FAILURE[reason] ?? sentence(String(reason ?? ""));
+  return FAILURE[reason] ?? sentence(String(reason ?? ''));
 }
 
 /** Words of a name of the wire. */
 export function sentence(name) {
-  const words = name.replaceAll(/[_-]+/g, " ").trim();
+  const words = name.replaceAll(/[_-]+/g, ' ').trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** A state as it is shown. */
 export function stateElement() {
-  const path = svg("path");
-  const word = el("span", { class: "state-word" });
-  const element = el("span", { class: "state" }, svg("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, path), word);
+  const path = svg('path');
+  const word = el('span', { class: 'state-word' });
+  const element = el(
+    'span',
+    { class: 'state' },
+    svg('svg', { viewBox: '0 0 12 12', 'aria-hidden': 'true' }, path),
+    word,
+  );
   element.parts = { path, word };
   return element;
 }
 
 export function setState(element, [word, tone]) {
-  setAttribute(element, "data-tone", tone);
-  setAttribute(element.parts.path, "d", SHAPES[tone] ?? SHAPES.idle);
+  setAttribute(element, 'data-tone', tone);
+  setAttribute(element.parts.path, 'd', SHAPES[tone] ?? SHAPES.idle);
   setText(element.parts.word, word);
 }
 

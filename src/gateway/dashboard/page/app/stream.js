@@ -1,8 +1,8 @@
 // One event stream: read by fetch, so that the token is a header, and resumed behind the last event that was seen.
 
-import { address } from "./api.js";
-import { authorization } from "./session.js";
-import { EventParser } from "./sse.js";
+import { address } from './api.js';
+import { authorization } from './session.js';
+import { EventParser } from './sse.js';
 
 /** The gateway says something at least every 15 s; silence of this length is a dead connection. */
 const SILENT_FOR = 40_000;
@@ -44,17 +44,17 @@ export class Stream {
 
   async #run() {
     while (!this.#closed) {
-      this.#onState("connecting");
+      this.#onState('connecting');
       const status = await this.#follow().catch(() => 0);
       if (this.#closed) return;
       if (status === 401 || status === 403) {
-        this.#onState("refused", status);
+        this.#onState('refused', status);
         return;
       }
       const most = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#tries);
       const pause = most / 2 + Math.random() * (most / 2);
       this.#tries += 1;
-      this.#onState("waiting", Date.now() + pause);
+      this.#onState('waiting', Date.now() + pause);
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, pause);
         this.#wake = () => {
@@ -69,8 +69,8 @@ export class Stream {
   /** Reads one connection to its end; the status if there was none. */
   async #follow() {
     this.#abort = new AbortController();
-    const headers = { accept: "text/event-stream", ...authorization() };
-    if (this.#last !== undefined) headers["last-event-id"] = this.#last;
+    const headers = { accept: 'text/event-stream', ...authorization() };
+    if (this.#last !== undefined) headers['last-event-id'] = this.#last;
     let silence;
     const heard = () => {
       clearTimeout(silence);
@@ -78,15 +78,15 @@ export class Stream {
     };
     heard();
     try {
-      const response = await fetch(address("v1/events", this.#parameters), {
+      const response = await fetch(address('v1/events', this.#parameters), {
         headers,
         signal: this.#abort.signal,
-        cache: "no-store",
+        cache: 'no-store',
       });
       if (!response.ok) return response.status;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const parser = new EventParser((event) => this.#take(event));
-      this.#onState("live");
+      this.#onState('live');
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return response.status;
@@ -102,7 +102,7 @@ export class Stream {
 
   #take({ id, data }) {
     if (id !== undefined) this.#last = id;
-    if (data === "") return;
+    if (data === '') return;
     let event;
     try {
       event = JSON.parse(data);

@@ -1,28 +1,28 @@
 // The switch between the system's theme, light and dark.
 
-import { setAttribute, setText } from "./dom.js";
+import { setAttribute, setText } from './dom.js';
 
-const NEXT = { system: "light", light: "dark", dark: "system" };
-const WORDS = { system: "Auto", light: "Light", dark: "Dark" };
+const NEXT = { system: 'light', light: 'dark', dark: 'system' };
+const WORDS = { system: 'Auto', light: 'Light', dark: 'Dark' };
 
 /** Makes `button` go through the themes. */
 export function prepareTheme(button) {
   const root = document.documentElement;
   const show = () => {
-    const theme = root.dataset.theme in NEXT ? root.dataset.theme : "system";
+    const theme = root.dataset.theme in NEXT ? root.dataset.theme : 'system';
     setText(button, WORDS[theme]);
-    setAttribute(button, "aria-label", `Theme: ${WORDS[theme]}. Change to ${WORDS[NEXT[theme]].toLowerCase()}`);
+    setAttribute(button, 'aria-label', `Theme: ${WORDS[theme]}. Change to ${WORDS[NEXT[theme]].toLowerCase()}`);
     return theme;
   };
-  button.addEventListener("click", () => {
+  button.addEventListener('click', () => {
     root.dataset.theme = NEXT[show()];
     show();
     try {
-      localStorage.setItem("tertulia.theme", root.dataset.theme);
+      localStorage.setItem('tertulia.theme', root.dataset.theme);
     } catch {
       // It is then kept for as long as the page is open.
     }
-    document.dispatchEvent(new Event("themechange"));
+    document.dispatchEvent(new Event('themechange'));
   });
   show();
 }

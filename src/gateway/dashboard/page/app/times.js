@@ -1,11 +1,11 @@
 // Times that tell how long ago they are, and go on telling.
 
-import { el, setText, setAttribute } from "./dom.js";
-import { NOTHING, absolute, ago, countdown } from "./format.js";
+import { el, setText, setAttribute } from './dom.js';
+import { NOTHING, absolute, ago, countdown } from './format.js';
 
 /** A time element; `set` gives it its time. */
 export function timeElement(attributes = {}) {
-  return el("time", attributes);
+  return el('time', attributes);
 }
 
 /** Gives a time element its moment, relative in its text, absolute in its title. */
@@ -13,13 +13,13 @@ export function setTime(element, millis) {
   if (millis === null || millis === undefined) {
     element.at = undefined;
     setText(element, NOTHING);
-    element.removeAttribute("title");
+    element.removeAttribute('title');
     return;
   }
   if (element.at !== millis) {
     element.at = millis;
-    setAttribute(element, "datetime", new Date(millis).toISOString());
-    setAttribute(element, "title", absolute(millis));
+    setAttribute(element, 'datetime', new Date(millis).toISOString());
+    setAttribute(element, 'title', absolute(millis));
   }
   setText(element, ago(millis));
 }
@@ -28,20 +28,20 @@ export function setTime(element, millis) {
 export function setDeadline(element, millis) {
   element.deadline = millis ?? undefined;
   if (millis === null || millis === undefined) {
-    setText(element, "No deadline");
-    setAttribute(element, "data-tone", "idle");
-    element.removeAttribute("title");
+    setText(element, 'No deadline');
+    setAttribute(element, 'data-tone', 'idle');
+    element.removeAttribute('title');
     return;
   }
   const left = millis - Date.now();
   setText(element, left >= 0 ? `${countdown(millis)} left` : `${countdown(millis)} overdue`);
-  setAttribute(element, "data-tone", left < 0 ? "bad" : left < 120_000 ? "warn" : "good");
-  setAttribute(element, "title", absolute(millis));
+  setAttribute(element, 'data-tone', left < 0 ? 'bad' : left < 120_000 ? 'warn' : 'good');
+  setAttribute(element, 'title', absolute(millis));
 }
 
 /** Brings every time below `root` up to date. */
 export function tick(root) {
-  for (const element of root.querySelectorAll("time")) {
+  for (const element of root.querySelectorAll('time')) {
     if (element.deadline !== undefined) setDeadline(element, element.deadline);
     else if (element.at !== undefined) setText(element, ago(element.at));
   }

@@ -1,8 +1,8 @@
 // What happened lately, the newest first, so many at most; and of what is said now and then a message.
 
-import { cut, millis } from "../format.js";
-import { sentence } from "../states.js";
-import { connectionOf, describe, roleOf, textOf } from "./events.js";
+import { cut, millis } from '../format.js';
+import { sentence } from '../states.js';
+import { connectionOf, describe, roleOf, textOf } from './events.js';
 
 const MOST = 100;
 /** Messages among it, and the least time between two: they show that there is life, and do not drown what matters. */
@@ -10,9 +10,20 @@ const MESSAGES = 8;
 const BETWEEN_MESSAGES = 1500;
 const PREVIEW = 120;
 const TOLD = new Set([
-  "close", "skill-change", "back-to-queue", "transfer-skill", "transfer-agent", "consumer-step-up", "command-failed", "gap",
-  "conversation-restarted", "conversation-quarantined", "connection.connected", "connection.disconnected",
-  "connection.resumed", "connection.failed",
+  'close',
+  'skill-change',
+  'back-to-queue',
+  'transfer-skill',
+  'transfer-agent',
+  'consumer-step-up',
+  'command-failed',
+  'gap',
+  'conversation-restarted',
+  'conversation-quarantined',
+  'connection.connected',
+  'connection.disconnected',
+  'connection.resumed',
+  'connection.failed',
 ]);
 
 export class Activity {
@@ -30,7 +41,7 @@ export class Activity {
   }
 
   take(event, type) {
-    if (type === "message") {
+    if (type === 'message') {
       const now = performance.now();
       if (now - this.#saidAt < BETWEEN_MESSAGES) return;
       this.#saidAt = now;
@@ -50,7 +61,14 @@ export class Activity {
 
   #keep(items, most, event, text, tone) {
     const at = millis(event.time) ?? Date.now();
-    items.unshift({ id: event.id, at, text, tone, connection: connectionOf(event), conversation: event.subject ?? null });
+    items.unshift({
+      id: event.id,
+      at,
+      text,
+      tone,
+      connection: connectionOf(event),
+      conversation: event.subject ?? null,
+    });
     if (items.length > most) items.length = most;
     this.#onChange();
   }

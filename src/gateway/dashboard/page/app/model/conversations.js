@@ -1,9 +1,9 @@
 // The conversations as a list: read from the gateway by what it can filter, kept live by events, searched here.
 
-import { list } from "../api.js";
-import { cut, millis } from "../format.js";
-import { Loader } from "./loader.js";
-import { connectionOf, textOf } from "./events.js";
+import { list } from '../api.js';
+import { cut, millis } from '../format.js';
+import { Loader } from './loader.js';
+import { connectionOf, textOf } from './events.js';
 
 /** Conversations that the page holds at most, and what it reads for them: several connections may see each. */
 const MOST = 5000;
@@ -17,7 +17,7 @@ const NAMED = 6;
 export class Conversations {
   rows = new Map();
   more = false;
-  filter = { stage: "", connection: "", skill: "", agent: "" };
+  filter = { stage: '', connection: '', skill: '', agent: '' };
   /** Whether somebody looks: only then the list is read again when conversations come and go. */
   watched = false;
   /** Grows with each change of the rows. */
@@ -62,43 +62,44 @@ export class Conversations {
     const id = event.subject;
     if (!id) return;
     const row = this.rows.get(id);
-    if (type === "message") this.#note(id, event.data ?? {}, millis(event.time));
+    if (type === 'message') this.#note(id, event.data ?? {}, millis(event.time));
     if (!row) {
-      if (!this.#stale && (type === "conversation" || this.rows.size < MOST)) this.invalidate();
+      if (!this.#stale && (type === 'conversation' || this.rows.size < MOST)) this.invalidate();
       return;
     }
     const data = event.data ?? {};
     const at = millis(event.time);
     switch (type) {
-      case "message":
+      case 'message':
         show(row, this.#said.get(id));
         break;
-      case "close":
-        row.stage = "CLOSE";
+      case 'close':
+        row.stage = 'CLOSE';
         row.closeTime = millis(data.closeTime) ?? at;
         break;
-      case "skill-change":
+      case 'skill-change':
         row.skill = data.newSkillId ?? null;
         break;
-      case "transfer-skill":
+      case 'transfer-skill':
         row.skill = data.skillId ?? row.skill;
         row.agent = null;
         break;
-      case "back-to-queue":
+      case 'back-to-queue':
         row.agent = null;
         break;
-      case "participant-added":
-        if (data.participant?.role === "ASSIGNED_AGENT") row.agent = nameOf(data.participant) ?? row.agent;
+      case 'participant-added':
+        if (data.participant?.role === 'ASSIGNED_AGENT') row.agent = nameOf(data.participant) ?? row.agent;
         break;
-      case "participant-removed":
-        if (data.participant?.role === "ASSIGNED_AGENT") row.agent = null;
+      case 'participant-removed':
+        if (data.participant?.role === 'ASSIGNED_AGENT') row.agent = null;
         break;
-      case "consumer-step-up":
+      case 'consumer-step-up':
         row.consumer = nameOf(data.participant) ?? row.consumer;
         break;
-      case "conversation": {
+      case 'conversation': {
         const connection = connectionOf(event);
-        if (connection && !row.connections.includes(connection) && row.connections.length < NAMED) row.connections.push(connection);
+        if (connection && !row.connections.includes(connection) && row.connections.length < NAMED)
+          row.connections.push(connection);
         break;
       }
       default:
@@ -110,7 +111,7 @@ export class Conversations {
   }
 
   /** The rows that match, in the order asked for. */
-  select({ search = "", order = "newest" }) {
+  select({ search = '', order = 'newest' }) {
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     const { stage, connection, skill, agent } = this.filter;
     const chosen = [];
@@ -122,7 +123,7 @@ export class Conversations {
       if (words.length > 0 && !words.every((word) => searched(row).includes(word))) continue;
       chosen.push(row);
     }
-    const key = order === "active" ? (row) => row.lastAt ?? 0 : (row) => row.startTime ?? 0;
+    const key = order === 'active' ? (row) => row.lastAt ?? 0 : (row) => row.startTime ?? 0;
     return chosen.sort((one, other) => key(other) - key(one) || (one.id < other.id ? -1 : 1));
   }
 
@@ -147,8 +148,10 @@ export class Conversations {
       this.loader.partly();
     };
     try {
-      const { items, more } =
-        await list("v1/conversations", { stage, connection, skill, agent }, MOST_READ, signal, { page: PAGE, onPage });
+      const { items, more } = await list('v1/conversations', { stage, connection, skill, agent }, MOST_READ, signal, {
+        page: PAGE,
+        onPage,
+      });
       this.#put(items, more);
     } catch (problem) {
       this.#stale = true;
@@ -211,6 +214,8 @@ function nameOf(participant) {
 
 function searched(row) {
   row.search ??= [row.id, row.consumer, row.agent, row.agentUser, row.skill, row.lastText, ...row.connections]
-    .filter(Boolean).join("\n").toLowerCase();
+    .filter(Boolean)
+    .join('\n')
+    .toLowerCase();
   return row.search;
 }

@@ -1,101 +1,137 @@
 // Events in plain words, and what else the page reads out of them.
 
-import { sentence } from "../states.js";
-import { cut, short } from "../format.js";
+import { sentence } from '../states.js';
+import { cut, short } from '../format.js';
 
 /** What the page follows of the whole service. What it does not show, such as receipts, is not sent to it. */
 export const FOLLOWED = [
-  "conversation", "message", "close", "skill-change", "back-to-queue", "transfer-skill", "transfer-agent",
-  "participant-added", "participant-removed", "consumer-step-up", "command-failed", "gap", "conversation-restarted",
-  "conversation-quarantined", "connection.connected", "connection.disconnected", "connection.resuming",
-  "connection.resumed", "connection.failed",
+  'conversation',
+  'message',
+  'close',
+  'skill-change',
+  'back-to-queue',
+  'transfer-skill',
+  'transfer-agent',
+  'participant-added',
+  'participant-removed',
+  'consumer-step-up',
+  'command-failed',
+  'gap',
+  'conversation-restarted',
+  'conversation-quarantined',
+  'connection.connected',
+  'connection.disconnected',
+  'connection.resuming',
+  'connection.resumed',
+  'connection.failed',
 ].map((name) => `tertulia.${name}`);
 
 const ROLES = {
-  ASSIGNED_AGENT: "agent", CONSUMER: "consumer", MANAGER: "manager", READER: "reader", AGENT: "agent",
-  CONTROLLER: "controller",
+  ASSIGNED_AGENT: 'agent',
+  CONSUMER: 'consumer',
+  MANAGER: 'manager',
+  READER: 'reader',
+  AGENT: 'agent',
+  CONTROLLER: 'controller',
 };
 
 /** A type without the name of the service before it. */
 export function typeOf(event) {
-  const type = String(event.type ?? "");
-  return type.startsWith("tertulia.") ? type.slice(9) : type;
+  const type = String(event.type ?? '');
+  return type.startsWith('tertulia.') ? type.slice(9) : type;
 }
 
 /** The connection that tells of an event; null where it is the gateway itself. */
 export function connectionOf(event) {
-  const source = String(event.source ?? "");
-  const at = source.indexOf("/connections/");
+  const source = String(event.source ?? '');
+  const at = source.indexOf('/connections/');
   return at < 0 ? null : decodeURIComponent(source.slice(at + 13));
 }
 
 export function roleOf(role) {
-  return ROLES[role] ?? sentence(String(role ?? "").toLowerCase());
+  return ROLES[role] ?? sentence(String(role ?? '').toLowerCase());
 }
 
 /** What is shown of a message's body: its text, or what kind of thing it is. */
 export function textOf(message) {
   const { body, contentType } = message ?? {};
-  if (typeof body === "string") return body;
-  if (body === null || body === undefined) return "";
-  if (contentType === "hosted/file") return `File: ${body.caption || body.relativePath || "without a name"}`;
+  if (typeof body === 'string') return body;
+  if (body === null || body === undefined) return '';
+  if (contentType === 'hosted/file') return `File: ${body.caption || body.relativePath || 'without a name'}`;
   return JSON.stringify(body);
 }
 
 function who(participant) {
   const id = participant?.agentId || participant?.userId;
-  return id ? `${roleOf(participant.role)} ${short(String(id))}` : "somebody";
+  return id ? `${roleOf(participant.role)} ${short(String(id))}` : 'somebody';
 }
 
 const SENTENCES = {
-  conversation: () => ["Conversation seen for the first time", "good"],
-  close: ({ closeReason }) => [closeReason ? `Closed by ${sentence(closeReason).toLowerCase()}` : "Closed", "idle"],
-  dialog: ({ dialogType }) => [`Dialog ${dialogType ?? ""} opened`, "idle"],
-  "dialog.close": ({ closedBy }) => [closedBy ? `Dialog closed by ${sentence(closedBy).toLowerCase()}` : "Dialog closed", "idle"],
-  "back-to-queue": () => ["Back to the queue", "warn"],
-  "consumer-step-up": ({ previous, participant }) =>
-    [`Consumer ${short(String(previous?.userId ?? ""))} became ${short(String(participant?.userId ?? ""))}`, "good"],
-  "group-change": ({ newGroupId }) => [`Moved to group ${newGroupId ?? "none"}`, "held"],
-  "skill-change": ({ prevSkillId, newSkillId }) => [`Skill changed from ${prevSkillId ?? "none"} to ${newSkillId ?? "none"}`, "held"],
-  "transfer-skill": ({ skillId }) => [`Transferred to skill ${skillId ?? "none"}`, "held"],
-  "transfer-agent": ({ participant }) => [`Offered to ${who(participant)}`, "held"],
-  "manual-ettr-change": () => ["Deadline set by an agent", "held"],
-  "participant-added": ({ participant }) => [`${sentence(who(participant))} joined`, "good"],
-  "participant-removed": ({ participant }) => [`${sentence(who(participant))} left`, "idle"],
-  "participant-suggested": ({ participant }) => [`${sentence(who(participant))} was proposed`, "idle"],
-  "participant-suggested-removed": ({ participant }) => [`${sentence(who(participant))} is no longer proposed`, "idle"],
-  "participant-role-change": ({ participant, previousRole }) => [`${sentence(who(participant))} was ${roleOf(previousRole)} before`, "held"],
-  "ttr-change": ({ ttrType, ttrValue }) =>
-    [`Response time is ${String(ttrType ?? "unknown").toLowerCase()}${ttrValue ? `, ${ttrValue} s` : ""}`, "held"],
+  conversation: () => ['Conversation seen for the first time', 'good'],
+  close: ({ closeReason }) => [closeReason ? `Closed by ${sentence(closeReason).toLowerCase()}` : 'Closed', 'idle'],
+  dialog: ({ dialogType }) => [`Dialog ${dialogType ?? ''} opened`, 'idle'],
+  'dialog.close': ({ closedBy }) => [
+    closedBy ? `Dialog closed by ${sentence(closedBy).toLowerCase()}` : 'Dialog closed',
+    'idle',
+  ],
+  'back-to-queue': () => ['Back to the queue', 'warn'],
+  'consumer-step-up': ({ previous, participant }) => [
+    `Consumer ${short(String(previous?.userId ?? ''))} became ${short(String(participant?.userId ?? ''))}`,
+    'good',
+  ],
+  'group-change': ({ newGroupId }) => [`Moved to group ${newGroupId ?? 'none'}`, 'held'],
+  'skill-change': ({ prevSkillId, newSkillId }) => [
+    `Skill changed from ${prevSkillId ?? 'none'} to ${newSkillId ?? 'none'}`,
+    'held',
+  ],
+  'transfer-skill': ({ skillId }) => [`Transferred to skill ${skillId ?? 'none'}`, 'held'],
+  'transfer-agent': ({ participant }) => [`Offered to ${who(participant)}`, 'held'],
+  'manual-ettr-change': () => ['Deadline set by an agent', 'held'],
+  'participant-added': ({ participant }) => [`${sentence(who(participant))} joined`, 'good'],
+  'participant-removed': ({ participant }) => [`${sentence(who(participant))} left`, 'idle'],
+  'participant-suggested': ({ participant }) => [`${sentence(who(participant))} was proposed`, 'idle'],
+  'participant-suggested-removed': ({ participant }) => [`${sentence(who(participant))} is no longer proposed`, 'idle'],
+  'participant-role-change': ({ participant, previousRole }) => [
+    `${sentence(who(participant))} was ${roleOf(previousRole)} before`,
+    'held',
+  ],
+  'ttr-change': ({ ttrType, ttrValue }) => [
+    `Response time is ${String(ttrType ?? 'unknown').toLowerCase()}${ttrValue ? `, ${ttrValue} s` : ''}`,
+    'held',
+  ],
   gap: ({ from, to, missed }) =>
     from !== undefined
-      ? [`Messages ${from} to ${to} cannot be had from the platform`, "bad"]
-      : [missed ? `${missed} events were missed` : "Events were missed", "warn"],
-  "command-failed": ({ command, code, detail }) => [`${sentence(command ?? "command")} failed (${code}): ${cut(String(detail ?? ""), 200)}`, "bad"],
-  "conversation-restarted": ({ restarts }) => [`Restarted after a fault, for the ${ordinal(restarts)} time`, "warn"],
-  "conversation-quarantined": ({ restarts }) => [`Quarantined after ${restarts} restarts`, "bad"],
-  "connection.connected": () => ["Connected", "good"],
-  "connection.disconnected": ({ code, by, reason }) =>
-    [`Disconnected by ${sentence(String(by ?? "unknown")).toLowerCase()}${code ? ` (${code})` : ""}: ${sentence(String(reason ?? "")).toLowerCase()}`, "warn"],
-  "connection.resuming": ({ attempt }) => [attempt > 1 ? `Resuming, attempt ${attempt}` : "Resuming", "warn"],
-  "connection.resumed": ({ conversations, filled, incomplete }) =>
-    [
-      `Resumed with ${conversations} conversations${filled ? `, ${filled} missed messages fetched` : ""}${incomplete ? `, ${incomplete} incomplete` : ""}`,
-      incomplete ? "warn" : "good",
-    ],
-  "connection.failed": ({ reason }) => [`Failed: ${sentence(String(reason ?? "")).toLowerCase()}`, "bad"],
+      ? [`Messages ${from} to ${to} cannot be had from the platform`, 'bad']
+      : [missed ? `${missed} events were missed` : 'Events were missed', 'warn'],
+  'command-failed': ({ command, code, detail }) => [
+    `${sentence(command ?? 'command')} failed (${code}): ${cut(String(detail ?? ''), 200)}`,
+    'bad',
+  ],
+  'conversation-restarted': ({ restarts }) => [`Restarted after a fault, for the ${ordinal(restarts)} time`, 'warn'],
+  'conversation-quarantined': ({ restarts }) => [`Quarantined after ${restarts} restarts`, 'bad'],
+  'connection.connected': () => ['Connected', 'good'],
+  'connection.disconnected': ({ code, by, reason }) => [
+    `Disconnected by ${sentence(String(by ?? 'unknown')).toLowerCase()}${code ? ` (${code})` : ''}: ${sentence(String(reason ?? '')).toLowerCase()}`,
+    'warn',
+  ],
+  'connection.resuming': ({ attempt }) => [attempt > 1 ? `Resuming, attempt ${attempt}` : 'Resuming', 'warn'],
+  'connection.resumed': ({ conversations, filled, incomplete }) => [
+    `Resumed with ${conversations} conversations${filled ? `, ${filled} missed messages fetched` : ''}${incomplete ? `, ${incomplete} incomplete` : ''}`,
+    incomplete ? 'warn' : 'good',
+  ],
+  'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
 
 /** An event as a sentence and a tone; one that this page does not know by its name. */
 export function describe(type, data) {
   try {
-    return SENTENCES[type]?.(data ?? {}) ?? [sentence(type.replaceAll(".", " ")), "idle"];
+    return SENTENCES[type]?.(data ?? {}) ?? [sentence(type.replaceAll('.', ' ')), 'idle'];
   } catch {
-    return [sentence(type), "idle"];
+    return [sentence(type), 'idle'];
   }
 }
 
 function ordinal(number) {
-  const ending = { 1: "st", 2: "nd", 3: "rd" };
-  return number > 3 && number < 21 ? `${number}th` : `${number}${ending[number % 10] ?? "th"}`;
+  const ending = { 1: 'st', 2: 'nd', 3: 'rd' };
+  return number > 3 && number < 21 ? `${number}th` : `${number}${ending[number % 10] ?? 'th'}`;
 }

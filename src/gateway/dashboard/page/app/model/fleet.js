@@ -1,10 +1,10 @@
 // The connections, and how far behind the platform each of them tells what happens.
 
-import { list } from "../api.js";
-import { ofConnection } from "../states.js";
-import { Loader } from "./loader.js";
-import { connectionOf } from "./events.js";
-import { millis } from "../format.js";
+import { list } from '../api.js';
+import { ofConnection } from '../states.js';
+import { Loader } from './loader.js';
+import { connectionOf } from './events.js';
+import { millis } from '../format.js';
 
 /** Connections that the page holds at most. */
 const MOST = 5000;
@@ -31,11 +31,11 @@ export class Fleet {
   take(event, type) {
     const id = connectionOf(event);
     if (id === null) return;
-    if (type.startsWith("connection.")) {
+    if (type.startsWith('connection.')) {
       this.loader.request();
       return;
     }
-    if (type === "message") this.#behind(id, event);
+    if (type === 'message') this.#behind(id, event);
   }
 
   /** Seconds between the platform's stamp and the event, over the last messages; null where none came. */
@@ -52,8 +52,10 @@ export class Fleet {
       known.count += 1;
       counts.set(word, known);
     }
-    const order = ["bad", "warn", "good", "idle"];
-    return [...counts.values()].sort((one, other) => order.indexOf(one.tone) - order.indexOf(other.tone) || other.count - one.count);
+    const order = ['bad', 'warn', 'good', 'idle'];
+    return [...counts.values()].sort(
+      (one, other) => order.indexOf(one.tone) - order.indexOf(other.tone) || other.count - one.count,
+    );
   }
 
   forget() {
@@ -73,7 +75,7 @@ export class Fleet {
   }
 
   async #load(signal) {
-    const { items, more } = await list("v1/connections", {}, MOST, signal);
+    const { items, more } = await list('v1/connections', {}, MOST, signal);
     const next = new Map(items.map((connection) => [connection.id, connection]));
     for (const id of this.#lags.keys()) if (!next.has(id)) this.#lags.delete(id);
     this.connections = next;

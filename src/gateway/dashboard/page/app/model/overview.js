@@ -1,6 +1,6 @@
 // The process in numbers, asked for every two seconds, and what it was over the last quarter of an hour.
 
-import { get } from "../api.js";
+import { get } from '../api.js';
 
 const EVERY = 2000;
 const EVERY_HIDDEN = 15_000;
@@ -9,8 +9,8 @@ const POINTS = 450;
 /** Answers further apart are joined by no line. */
 const APART = 10;
 
-const COUNTED = { events: "events", commands: "commandsDone", frames: "frames" };
-const LATENCIES = ["p50", "p99"];
+const COUNTED = { events: 'events', commands: 'commandsDone', frames: 'frames' };
+const LATENCIES = ['p50', 'p99'];
 
 export class Overview {
   now = null;
@@ -33,7 +33,7 @@ export class Overview {
   constructor({ onChange, onAnswer = () => {} }) {
     this.#onChange = onChange;
     this.#onAnswer = onAnswer;
-    document.addEventListener("visibilitychange", () => {
+    document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.ask();
     });
   }
@@ -43,7 +43,7 @@ export class Overview {
     clearTimeout(this.#timer);
     this.#timer = null;
     try {
-      this.#take(await get("v1/overview"));
+      this.#take(await get('v1/overview'));
       this.problem = null;
     } catch (problem) {
       this.problem = problem;
@@ -69,7 +69,8 @@ export class Overview {
     this.#answered(now);
     this.at = Date.now();
     // A service that was started again counts from zero.
-    const goesOn = before !== null && now.uptimeSeconds >= before.now.uptimeSeconds && now.counts.events >= before.now.counts.events;
+    const goesOn =
+      before !== null && now.uptimeSeconds >= before.now.uptimeSeconds && now.counts.events >= before.now.counts.events;
     const seconds = goesOn ? (at - before.at) / 1000 : 0;
     if (goesOn && seconds < 0.5) return;
     const { history } = this;
@@ -79,12 +80,14 @@ export class Overview {
     for (const [name, counter] of Object.entries(COUNTED)) {
       this.rates[name] = goesOn ? (now.counts[counter] - before.now.counts[counter]) / seconds : null;
     }
-    this.#put(time, (name) => (LATENCIES.includes(name) ? now.latency?.frameToEvent?.[name] ?? null : this.rates[name]));
+    this.#put(time, (name) =>
+      LATENCIES.includes(name) ? (now.latency?.frameToEvent?.[name] ?? null) : this.rates[name],
+    );
   }
 
   #put(time, value) {
     for (const [name, column] of Object.entries(this.history)) {
-      column.push(name === "time" ? time : value(name));
+      column.push(name === 'time' ? time : value(name));
       if (column.length > POINTS) column.splice(0, column.length - POINTS);
     }
   }

@@ -1,7 +1,7 @@
 // What was restarted, what is in quarantine, and what could not be handled.
 
-import { get, list, post, remove } from "../api.js";
-import { Loader } from "./loader.js";
+import { get, list, post, remove } from '../api.js';
+import { Loader } from './loader.js';
 
 /** Dead letters that the page holds; the gateway lists the oldest first. */
 const MOST_LETTERS = 1000;
@@ -13,14 +13,15 @@ export class Supervision {
   constructor({ onChange }) {
     this.loader = new Loader(
       async (signal) => {
-        this.tree = await get("v1/supervision", {}, signal);
+        this.tree = await get('v1/supervision', {}, signal);
       },
       { least: 2000, onChange },
     );
   }
 
   take(type) {
-    if (type === "conversation-restarted" || type === "conversation-quarantined" || type === "connection.failed") this.loader.request();
+    if (type === 'conversation-restarted' || type === 'conversation-quarantined' || type === 'connection.failed')
+      this.loader.request();
   }
 
   async release(connection, conversation) {
@@ -42,7 +43,7 @@ export class DeadLetters {
   constructor({ onChange }) {
     this.loader = new Loader(
       async (signal) => {
-        const { items, more } = await list("v1/dead-letters", {}, MOST_LETTERS, signal);
+        const { items, more } = await list('v1/dead-letters', {}, MOST_LETTERS, signal);
         this.letters = items.sort((one, other) => (one.id < other.id ? 1 : -1));
         this.more = more;
       },

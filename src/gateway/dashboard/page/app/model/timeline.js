@@ -1,10 +1,10 @@
 // One conversation: its members, what was said in it and what happened to it, in one line of time.
 
-import { get } from "../api.js";
-import { cut, millis } from "../format.js";
-import { Stream } from "../stream.js";
-import { Loader } from "./loader.js";
-import { connectionOf, describe, textOf, typeOf } from "./events.js";
+import { get } from '../api.js';
+import { cut, millis } from '../format.js';
+import { Stream } from '../stream.js';
+import { Loader } from './loader.js';
+import { connectionOf, describe, textOf, typeOf } from './events.js';
 
 /** Items that are shown at most: the newest. */
 const MOST = 400;
@@ -12,7 +12,13 @@ const MOST = 400;
 const LOOK_BACK = 50_000;
 const LONGEST_TEXT = 8000;
 /** What the timeline leaves out: it says nothing to people, or says again what a message says. */
-const LEFT_OUT = new Set(["message-delivery", "chat-state", "command-sent", "notification-ignored", "notification-out-of-order"]);
+const LEFT_OUT = new Set([
+  'message-delivery',
+  'chat-state',
+  'command-sent',
+  'notification-ignored',
+  'notification-out-of-order',
+]);
 
 export class Timeline {
   id;
@@ -71,7 +77,8 @@ export class Timeline {
   async #messages() {
     try {
       const answer = await get(`v1/conversations/${encodeURIComponent(this.id)}/messages`, { maxQuantity: 100 });
-      for (const message of answer?.items ?? answer?.messages ?? (Array.isArray(answer) ? answer : [])) this.#message(message);
+      for (const message of answer?.items ?? answer?.messages ?? (Array.isArray(answer) ? answer : []))
+        this.#message(message);
       this.messagesProblem = null;
     } catch (problem) {
       this.messagesProblem = problem;
@@ -87,20 +94,20 @@ export class Timeline {
       this.#messages();
       return;
     }
-    if (type === "message") {
+    if (type === 'message') {
       this.#message(event.data, millis(event.time));
       this.typing.delete(event.data?.originatorId);
-    } else if (type === "chat-state") {
+    } else if (type === 'chat-state') {
       const { userId, chatState } = event.data ?? {};
-      if (chatState === "COMPOSING" && this.typing.size < 20) this.typing.set(userId, Date.now());
+      if (chatState === 'COMPOSING' && this.typing.size < 20) this.typing.set(userId, Date.now());
       else this.typing.delete(userId);
     } else if (!LEFT_OUT.has(type)) {
       const [text, tone] = describe(type, event.data);
       const at = millis(event.time) ?? Date.now();
       // Each connection that sees the conversation tells of it: once is enough, unless it is about that connection.
-      const own = type.startsWith("conversation-") || type === "command-failed";
+      const own = type.startsWith('conversation-') || type === 'command-failed';
       const key = own ? event.id : `${type} ${text} ${Math.round(at / 5000)}`;
-      this.#put(key, { kind: "event", at, place: 0, text, tone, type, connection: connectionOf(event) });
+      this.#put(key, { kind: 'event', at, place: 0, text, tone, type, connection: connectionOf(event) });
       this.loader.request();
     }
     this.#changed();
@@ -110,13 +117,13 @@ export class Timeline {
     if (!message) return;
     const { dialogId, sequence, role, originatorId, messageAudience } = message;
     this.#put(`${dialogId}/${sequence}`, {
-      kind: "message",
+      kind: 'message',
       at: millis(message.time) ?? told ?? 0,
       place: Number(sequence) || 0,
       sequence,
       role: role ?? null,
       from: originatorId ?? null,
-      isPrivate: messageAudience === "AGENTS_AND_MANAGERS",
+      isPrivate: messageAudience === 'AGENTS_AND_MANAGERS',
       text: cut(textOf(message), LONGEST_TEXT),
     });
   }
@@ -138,7 +145,7 @@ export class Timeline {
 
 /** The cursor that lies so many events before `newest`. */
 function before(newest, events) {
-  const at = newest?.lastIndexOf("-") ?? -1;
+  const at = newest?.lastIndexOf('-') ?? -1;
   if (at < 0) return undefined;
   return `${newest.slice(0, at)}-${Math.max(0, Number(newest.slice(at + 1)) - events)}`;
 }

@@ -1,8 +1,8 @@
 // A button that changes something: disabled, with the reason, where the token may only look.
 
-import { el, setAttribute, setText } from "../dom.js";
+import { el, setAttribute, setText } from '../dom.js';
 
-const READ_ONLY = "Your token may only read. Enter one that may write to do this.";
+const READ_ONLY = 'Your token may only read. Enter one that may write to do this.';
 
 /** `act()` does it and may fail with a problem; `done` is what is said afterwards. */
 export class Action {
@@ -14,14 +14,14 @@ export class Action {
 
   constructor({ label, describe, act, done, announce }) {
     this.#label = label;
-    this.#said = el("span", { class: "action-said" });
-    this.#button = el("button", { class: "button small", type: "button", text: label, "aria-label": describe });
-    this.element = el("span", { class: "action" }, this.#button, this.#said);
-    this.#button.addEventListener("click", async (event) => {
+    this.#said = el('span', { class: 'action-said' });
+    this.#button = el('button', { class: 'button small', type: 'button', text: label, 'aria-label': describe });
+    this.element = el('span', { class: 'action' }, this.#button, this.#said);
+    this.#button.addEventListener('click', async (event) => {
       event.stopPropagation();
-      if (this.#reason || this.#button.getAttribute("aria-busy") === "true") return;
-      setAttribute(this.#button, "aria-busy", "true");
-      setText(this.#said, "");
+      if (this.#reason || this.#button.getAttribute('aria-busy') === 'true') return;
+      setAttribute(this.#button, 'aria-busy', 'true');
+      setText(this.#said, '');
       try {
         await act();
         announce(done);
@@ -30,18 +30,18 @@ export class Action {
         announce(problem.message);
         setText(this.#said, problem.message);
       }
-      setAttribute(this.#button, "aria-busy", null);
+      setAttribute(this.#button, 'aria-busy', null);
     });
   }
 
   /** Lets it be pressed, or tells why not. It keeps the focus either way, so that the reason can be heard. */
   allow(scope, otherwise = null) {
-    const reason = scope === "write" ? otherwise : READ_ONLY;
+    const reason = scope === 'write' ? otherwise : READ_ONLY;
     if (reason === this.#reason) return;
     this.#reason = reason;
-    setAttribute(this.#button, "aria-disabled", reason ? "true" : null);
-    setAttribute(this.#button, "title", reason);
+    setAttribute(this.#button, 'aria-disabled', reason ? 'true' : null);
+    setAttribute(this.#button, 'title', reason);
     setText(this.#button, this.#label);
-    setText(this.#said, reason === READ_ONLY ? "Needs a token that may write" : "");
+    setText(this.#said, reason === READ_ONLY ? 'Needs a token that may write' : '');
   }
 }

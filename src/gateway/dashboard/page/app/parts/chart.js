@@ -1,7 +1,7 @@
 // A chart of a few lines over time, with its values in words below it.
 
-import { el, setText } from "../dom.js";
-import { NOTHING, timeOfDay } from "../format.js";
+import { el, setText } from '../dom.js';
+import { NOTHING, timeOfDay } from '../format.js';
 
 const HEIGHT = 168;
 
@@ -20,21 +20,28 @@ export class Chart {
   constructor({ title, hint, series, format }) {
     this.#series = series;
     this.#format = format;
-    this.#values = series.map(() => el("b", { text: NOTHING }));
-    this.#when = el("span", { class: "chart-when" });
-    const legend = el("ul", { class: "legend" },
+    this.#values = series.map(() => el('b', { text: NOTHING }));
+    this.#when = el('span', { class: 'chart-when' });
+    const legend = el(
+      'ul',
+      { class: 'legend' },
       series.map(({ label, colour }, index) => {
-        const dash = el("i", { class: "dash", "aria-hidden": "true" });
+        const dash = el('i', { class: 'dash', 'aria-hidden': 'true' });
         dash.style.background = `var(${colour})`;
-        return el("li", {}, dash, el("span", { text: label }), this.#values[index]);
-      }));
-    this.#place = el("div", { class: "chart-place", "aria-hidden": "true" });
-    this.element = el("figure", { class: "panel chart" },
-      el("figcaption", { class: "panel-head" }, el("h2", { text: title, title: hint }), this.#when, legend), this.#place);
+        return el('li', {}, dash, el('span', { text: label }), this.#values[index]);
+      }),
+    );
+    this.#place = el('div', { class: 'chart-place', 'aria-hidden': 'true' });
+    this.element = el(
+      'figure',
+      { class: 'panel chart' },
+      el('figcaption', { class: 'panel-head' }, el('h2', { text: title, title: hint }), this.#when, legend),
+      this.#place,
+    );
     new ResizeObserver(() => this.#fit()).observe(this.#place);
     const again = () => this.#again();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-    document.addEventListener("themechange", again);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again);
+    document.addEventListener('themechange', again);
   }
 
   /** Shows columns: the time in seconds, then one for each series. */
@@ -48,7 +55,10 @@ export class Chart {
   #tell() {
     if (!this.#data) return;
     const at = this.#at ?? this.#data[0].length - 1;
-    setText(this.#when, this.#at === null || this.#data[0][at] === undefined ? "" : timeOfDay(this.#data[0][at] * 1000));
+    setText(
+      this.#when,
+      this.#at === null || this.#data[0][at] === undefined ? '' : timeOfDay(this.#data[0][at] * 1000),
+    );
     this.#values.forEach((value, index) => {
       const shown = this.#data[index + 1]?.[at];
       setText(value, shown === null || shown === undefined ? NOTHING : this.#format(shown));
@@ -74,9 +84,9 @@ export class Chart {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
     const axis = {
-      stroke: colour("--muted"),
-      font: `11px ${style.fontFamily || "sans-serif"}`,
-      grid: { stroke: colour("--line"), width: 1 },
+      stroke: colour('--muted'),
+      font: `11px ${style.fontFamily || 'sans-serif'}`,
+      grid: { stroke: colour('--line'), width: 1 },
       ticks: { show: false },
     };
     const options = {
@@ -90,13 +100,23 @@ export class Chart {
         y: { range: (_, least, most) => [0, most > 0 ? most * 1.15 : 1] },
       },
       axes: [
-        { ...axis, space: 72, size: 24, values: (_, times) => times.map((time) => timeOfDay(time * 1000).slice(0, 5)), incrs: [60, 120, 300, 600] },
+        {
+          ...axis,
+          space: 72,
+          size: 24,
+          values: (_, times) => times.map((time) => timeOfDay(time * 1000).slice(0, 5)),
+          incrs: [60, 120, 300, 600],
+        },
         { ...axis, size: 56, space: 34, values: (_, values) => values.map((value) => this.#format(value)) },
       ],
       series: [
         {},
         ...this.#series.map(({ colour: name, fill }) => ({
-          stroke: colour(name), width: 1.5, fill: fill ? colour(fill) : undefined, points: { show: false }, spanGaps: false,
+          stroke: colour(name),
+          width: 1.5,
+          fill: fill ? colour(fill) : undefined,
+          points: { show: false },
+          spanGaps: false,
         })),
       ],
       hooks: {

@@ -1,7 +1,7 @@
 // A list of any length that has only the rows in the document that can be seen. All rows are of one height, which the
 // style sheet sets as `--row`.
 
-import { el, setAttribute } from "../dom.js";
+import { el, setAttribute } from '../dom.js';
 
 const BEYOND = 6;
 
@@ -28,12 +28,25 @@ export class List {
     this.#update = update;
     this.#key = key;
     this.#onOpen = onOpen;
-    this.#body = el("div", { class: "list-body", role: "rowgroup" });
-    const head = el("div", { class: "list-head", role: "rowgroup" },
-      el("div", { class: "list-row", role: "row", "aria-rowindex": 1 },
-        columns.map(([name, className, title]) => el("span", { role: "columnheader", class: className, text: name, title }))));
+    this.#body = el('div', { class: 'list-body', role: 'rowgroup' });
+    const head = el(
+      'div',
+      { class: 'list-head', role: 'rowgroup' },
+      el(
+        'div',
+        { class: 'list-row', role: 'row', 'aria-rowindex': 1 },
+        columns.map(([name, className, title]) =>
+          el('span', { role: 'columnheader', class: className, text: name, title }),
+        ),
+      ),
+    );
     const scroll = { scroll: () => this.#place(), keydown: (event) => this.#pressed(event) };
-    this.element = el("div", { class: "list", role: "grid", "aria-label": label, tabindex: -1, ...scroll }, head, this.#body);
+    this.element = el(
+      'div',
+      { class: 'list', role: 'grid', 'aria-label': label, tabindex: -1, ...scroll },
+      head,
+      this.#body,
+    );
     this.#resized = new ResizeObserver(() => {
       this.#height = 0;
       for (const row of this.#rows) row.place = undefined;
@@ -45,7 +58,7 @@ export class List {
   /** Shows these items. */
   show(items) {
     this.#items = items;
-    setAttribute(this.element, "aria-rowcount", items.length + 1);
+    setAttribute(this.element, 'aria-rowcount', items.length + 1);
     this.#place();
   }
 
@@ -63,7 +76,7 @@ export class List {
   }
 
   get #rowHeight() {
-    if (this.#height === 0) this.#height = parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 36;
+    if (this.#height === 0) this.#height = parseFloat(getComputedStyle(this.element).getPropertyValue('--row')) || 36;
     return this.#height;
   }
 
@@ -91,12 +104,12 @@ export class List {
       if (row.place !== place) {
         row.place = place;
         row.style.transform = `translateY(${place * height}px)`;
-        setAttribute(row, "aria-rowindex", place + 2);
-        row.classList.toggle("odd", place % 2 === 1);
+        setAttribute(row, 'aria-rowindex', place + 2);
+        row.classList.toggle('odd', place % 2 === 1);
       }
       row.item = item;
-      setAttribute(row, "tabindex", place === stop ? 0 : -1);
-      setAttribute(row, "aria-selected", this.#selected === null ? null : String(this.#key(item) === this.#selected));
+      setAttribute(row, 'tabindex', place === stop ? 0 : -1);
+      setAttribute(row, 'aria-selected', this.#selected === null ? null : String(this.#key(item) === this.#selected));
       this.#update(row, item);
       if (!row.isConnected) this.#body.append(row);
     });
@@ -104,12 +117,12 @@ export class List {
 
   #make() {
     const row = this.#create();
-    row.classList.add("list-row");
-    row.setAttribute("role", "row");
-    row.addEventListener("focus", () => {
+    row.classList.add('list-row');
+    row.setAttribute('role', 'row');
+    row.addEventListener('focus', () => {
       this.#focused = row.place;
     });
-    row.addEventListener("click", () => {
+    row.addEventListener('click', () => {
       if (row.item === null) return;
       this.#focused = row.place;
       this.#onOpen?.(row.item);
@@ -120,11 +133,11 @@ export class List {
   #pressed(event) {
     const page = Math.max(1, Math.floor(this.element.clientHeight / this.#rowHeight) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
-    if (event.target.closest("[role=row]") !== event.target) return;
+    if (event.target.closest('[role=row]') !== event.target) return;
     if (event.key in steps) {
       event.preventDefault();
       this.#focus(Math.max(0, Math.min(this.#items.length - 1, this.#focused + steps[event.key])));
-    } else if (event.key === "Enter" || event.key === " ") {
+    } else if (event.key === 'Enter' || event.key === ' ') {
       event.preventDefault();
       const item = this.#items[this.#focused];
       if (item !== undefined) this.#onOpen?.(item);
@@ -137,7 +150,8 @@ export class List {
     const [height, head] = [this.#rowHeight, this.element.firstElementChild.offsetHeight];
     const [top, bottom] = [place * height, (place + 1) * height];
     if (top < element.scrollTop) element.scrollTop = top;
-    else if (bottom + head > element.scrollTop + element.clientHeight) element.scrollTop = bottom + head - element.clientHeight;
+    else if (bottom + head > element.scrollTop + element.clientHeight)
+      element.scrollTop = bottom + head - element.clientHeight;
     this.#place();
     this.#rows.find((row) => row.item !== null && row.place === place)?.focus({ preventScroll: true });
   }

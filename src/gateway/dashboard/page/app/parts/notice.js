@@ -1,23 +1,27 @@
 // What a view says instead of its content: that it is being read, that there is nothing, or what went wrong.
 
-import { el } from "../dom.js";
+import { el } from '../dom.js';
 
 /** Fills `element` with a notice for what `loader` came to; false where there is content to show. */
 export function noticeFor(loader, isEmpty, empty) {
   if (loader.problem && (!loader.loaded || isEmpty)) return failed(loader.problem, () => loader.request());
-  if (!loader.loaded) return el("div", { class: "notice waiting", role: "status" }, el("p", { text: "Reading…" }));
+  if (!loader.loaded) return el('div', { class: 'notice waiting', role: 'status' }, el('p', { text: 'Reading…' }));
   return isEmpty ? notice(...empty) : null;
 }
 
 export function notice(title, text, ...more) {
-  return el("div", { class: "notice" }, el("h3", { text: title }), el("p", { text }), more);
+  return el('div', { class: 'notice' }, el('h3', { text: title }), el('p', { text }), more);
 }
 
 export function failed(problem, again) {
-  const isAbsent = problem.status === 404 && problem.code === "not-found";
-  const text = isAbsent ? "This service does not have this yet." : problem.message || "The service did not say why.";
-  const button = isAbsent ? null : el("button", { class: "button", type: "button", text: "Try again", click: again });
-  return notice(isAbsent ? "Not available" : problem.status === 0 ? "The service cannot be reached" : "This could not be read", text, button);
+  const isAbsent = problem.status === 404 && problem.code === 'not-found';
+  const text = isAbsent ? 'This service does not have this yet.' : problem.message || 'The service did not say why.';
+  const button = isAbsent ? null : el('button', { class: 'button', type: 'button', text: 'Try again', click: again });
+  return notice(
+    isAbsent ? 'Not available' : problem.status === 0 ? 'The service cannot be reached' : 'This could not be read',
+    text,
+    button,
+  );
 }
 
 /** Shows a notice in place of `content`, or the content where there is none. */
@@ -28,7 +32,7 @@ export class Place {
 
   constructor(content) {
     this.#content = content;
-    this.element = el("div", { class: "place" }, content);
+    this.element = el('div', { class: 'place' }, content);
   }
 
   /** `key` tells one notice from another, so that the same one is not put again. */
@@ -40,8 +44,14 @@ export class Place {
 
   /** As `noticeFor`. */
   settle(loader, isEmpty, empty) {
-    const key = loader.problem && (!loader.loaded || isEmpty) ? `failed ${loader.problem.message}`
-      : !loader.loaded ? "waiting" : isEmpty ? `empty ${empty[0]}` : null;
+    const key =
+      loader.problem && (!loader.loaded || isEmpty)
+        ? `failed ${loader.problem.message}`
+        : !loader.loaded
+          ? 'waiting'
+          : isEmpty
+            ? `empty ${empty[0]}`
+            : null;
     this.show(key, () => noticeFor(loader, isEmpty, empty));
   }
 }

@@ -1,13 +1,13 @@
 // One conversation: who takes part, until when it must be answered, and its line of time.
 
-import { el, reconcile, setAttribute, setText } from "../dom.js";
-import { NOTHING, absolute, count, millis, short, timeOfDay } from "../format.js";
-import { roleOf } from "../model/events.js";
-import { Timeline } from "../model/timeline.js";
-import { Action } from "../parts/action.js";
-import { failed, notice } from "../parts/notice.js";
-import { ofStage, sentence, setState, state, stateElement } from "../states.js";
-import { setDeadline, setTime, tick, timeElement } from "../times.js";
+import { el, reconcile, setAttribute, setText } from '../dom.js';
+import { NOTHING, absolute, count, millis, short, timeOfDay } from '../format.js';
+import { roleOf } from '../model/events.js';
+import { Timeline } from '../model/timeline.js';
+import { Action } from '../parts/action.js';
+import { failed, notice } from '../parts/notice.js';
+import { ofStage, sentence, setState, state, stateElement } from '../states.js';
+import { setDeadline, setTime, tick, timeElement } from '../times.js';
 
 /** Somebody who said nothing for so long does not type any more. */
 const TYPES_FOR = 8000;
@@ -34,45 +34,106 @@ export class ConversationPane {
 
   constructor(model, id) {
     this.#model = model;
-    this.#timeline = new Timeline(id, { newest: model.overview.first.then(() => model.overview.now?.journal.newest), onChange: () => model.changed() });
-    this.#head = { stage: stateElement(), title: el("h1", { tabindex: -1, class: "id", text: id }) };
-    const copy = el("button", {
-      class: "quiet", type: "button", text: "Copy id",
-      click: () => navigator.clipboard?.writeText(id).then(() => model.announce("The id was copied"), () => model.announce("The id could not be copied")),
+    this.#timeline = new Timeline(id, {
+      newest: model.overview.first.then(() => model.overview.now?.journal.newest),
+      onChange: () => model.changed(),
     });
-    const fact = (name, value = el("dd")) => {
+    this.#head = { stage: stateElement(), title: el('h1', { tabindex: -1, class: 'id', text: id }) };
+    const copy = el('button', {
+      class: 'quiet',
+      type: 'button',
+      text: 'Copy id',
+      click: () =>
+        navigator.clipboard?.writeText(id).then(
+          () => model.announce('The id was copied'),
+          () => model.announce('The id could not be copied'),
+        ),
+    });
+    const fact = (name, value = el('dd')) => {
       this.#facts.set(name, value);
-      return el("div", { class: "fact" }, el("dt", { text: name }), value);
+      return el('div', { class: 'fact' }, el('dt', { text: name }), value);
     };
-    const deadline = timeElement({ class: "deadline" });
+    const deadline = timeElement({ class: 'deadline' });
     this.#facts.deadline = deadline;
-    this.#people = el("ul", { class: "people" });
-    this.#note = el("p", { class: "note-text" });
-    this.#noteBox = el("section", { class: "note", hidden: true, "aria-label": "Note" }, el("h2", { text: "Note" }), this.#note);
+    this.#people = el('ul', { class: 'people' });
+    this.#note = el('p', { class: 'note-text' });
+    this.#noteBox = el(
+      'section',
+      { class: 'note', hidden: true, 'aria-label': 'Note' },
+      el('h2', { text: 'Note' }),
+      this.#note,
+    );
     this.#release = new Action({
-      label: "Release", describe: `Release conversation ${id}`, done: "It goes on", announce: model.announce,
+      label: 'Release',
+      describe: `Release conversation ${id}`,
+      done: 'It goes on',
+      announce: model.announce,
       act: () => model.supervision.release(this.#quarantined()?.connection, id),
     });
-    this.#quarantine = el("div", { class: "banner", hidden: true },
-      state("Quarantined", "held"), el("span", { text: "It failed too often and takes no notifications or commands until it is released." }), this.#release.element);
-    this.#line = el("ol", { class: "timeline" });
-    this.#typing = el("p", { class: "typing", role: "status" });
-    this.#scroll = el("div", { class: "timeline-scroll", tabindex: 0, role: "log", "aria-live": "off", "aria-label": "What was said and what happened", scroll: () => this.#scrolled() },
-      this.#foot = el("p", { class: "timeline-foot" }), this.#line, this.#typing);
-    this.#problem = el("div", { hidden: true });
-    this.#body = el("div", { class: "pane-body" },
-      el("dl", { class: "facts" },
-        el("div", { class: "fact fact-deadline" }, el("dt", { text: "Answer due" }), el("dd", {}, deadline)),
-        fact("Skill"), fact("Connection"), fact("Started", el("dd", {}, timeElement())), fact("Published"), fact("Notifications")),
-      this.#people, this.#noteBox, this.#scroll);
-    this.element = el("article", { class: "pane", "aria-label": `Conversation ${id}` },
-      el("header", { class: "pane-head" },
-        el("a", { class: "quiet back", href: "#/conversations", "aria-label": "Back to the list" , text: "‹ List" }),
-        this.#head.stage, this.#head.title, copy,
-        el("a", { class: "quiet close", href: "#/conversations", "aria-label": "Close this conversation", text: "Close" })),
-      this.#quarantine, this.#problem, this.#body);
+    this.#quarantine = el(
+      'div',
+      { class: 'banner', hidden: true },
+      state('Quarantined', 'held'),
+      el('span', { text: 'It failed too often and takes no notifications or commands until it is released.' }),
+      this.#release.element,
+    );
+    this.#line = el('ol', { class: 'timeline' });
+    this.#typing = el('p', { class: 'typing', role: 'status' });
+    this.#scroll = el(
+      'div',
+      {
+        class: 'timeline-scroll',
+        tabindex: 0,
+        role: 'log',
+        'aria-live': 'off',
+        'aria-label': 'What was said and what happened',
+        scroll: () => this.#scrolled(),
+      },
+      (this.#foot = el('p', { class: 'timeline-foot' })),
+      this.#line,
+      this.#typing,
+    );
+    this.#problem = el('div', { hidden: true });
+    this.#body = el(
+      'div',
+      { class: 'pane-body' },
+      el(
+        'dl',
+        { class: 'facts' },
+        el('div', { class: 'fact fact-deadline' }, el('dt', { text: 'Answer due' }), el('dd', {}, deadline)),
+        fact('Skill'),
+        fact('Connection'),
+        fact('Started', el('dd', {}, timeElement())),
+        fact('Published'),
+        fact('Notifications'),
+      ),
+      this.#people,
+      this.#noteBox,
+      this.#scroll,
+    );
+    this.element = el(
+      'article',
+      { class: 'pane', 'aria-label': `Conversation ${id}` },
+      el(
+        'header',
+        { class: 'pane-head' },
+        el('a', { class: 'quiet back', href: '#/conversations', 'aria-label': 'Back to the list', text: '‹ List' }),
+        this.#head.stage,
+        this.#head.title,
+        copy,
+        el('a', {
+          class: 'quiet close',
+          href: '#/conversations',
+          'aria-label': 'Close this conversation',
+          text: 'Close',
+        }),
+      ),
+      this.#quarantine,
+      this.#problem,
+      this.#body,
+    );
     setText(this.#head.title, id);
-    setAttribute(this.#head.title, "title", id);
+    setAttribute(this.#head.title, 'title', id);
   }
 
   focus() {
@@ -91,13 +152,17 @@ export class ConversationPane {
   render() {
     const { members, loader } = this.#timeline;
     const isAbsent = members === null && loader.problem !== null;
-    setAttribute(this.#problem, "hidden", isAbsent ? null : true);
-    setAttribute(this.#body, "hidden", isAbsent ? true : null);
+    setAttribute(this.#problem, 'hidden', isAbsent ? null : true);
+    setAttribute(this.#body, 'hidden', isAbsent ? true : null);
     if (isAbsent) {
       const { problem } = loader;
-      const text = problem.code === "unknown-conversation"
-        ? notice("There is no such conversation", "None of the connections knows it, or it was removed in the meantime.")
-        : failed(problem, () => loader.request());
+      const text =
+        problem.code === 'unknown-conversation'
+          ? notice(
+              'There is no such conversation',
+              'None of the connections knows it, or it was removed in the meantime.',
+            )
+          : failed(problem, () => loader.request());
       if (this.#problem.problem !== problem.message) this.#problem.replaceChildren(text);
       this.#problem.problem = problem.message;
       return;
@@ -111,53 +176,89 @@ export class ConversationPane {
   #show(members) {
     const fact = (name) => this.#facts.get(name);
     setState(this.#head.stage, ofStage(members.stage));
-    setDeadline(this.#facts.deadline, members.stage === "CLOSE" ? null : millis(members.ttrEffectiveManual) ?? millis(members.ttrEffective));
-    setText(fact("Skill"), members.skillId === "-1" || !members.skillId ? NOTHING : members.skillId);
+    setDeadline(
+      this.#facts.deadline,
+      members.stage === 'CLOSE' ? null : (millis(members.ttrEffectiveManual) ?? millis(members.ttrEffective)),
+    );
+    setText(fact('Skill'), members.skillId === '-1' || !members.skillId ? NOTHING : members.skillId);
     const row = this.#model.conversations.rows.get(this.#timeline.id);
-    setText(fact("Connection"), (row?.connections ?? [members.connection]).join(", "));
-    setTime(fact("Started").firstChild, millis(members.startTime));
+    setText(fact('Connection'), (row?.connections ?? [members.connection]).join(', '));
+    setTime(fact('Started').firstChild, millis(members.startTime));
     const next = (members.dialogs ?? []).reduce((most, { nextSequence }) => most + (Number(nextSequence) || 0), 0);
-    setText(fact("Published"), count(next));
-    setAttribute(fact("Published"), "title", "Messages and receipts in its dialogs");
-    setText(fact("Notifications"), count(members.notificationCount));
-    setAttribute(fact("Notifications"), "title", `${count(members.notificationIgnoredCount)} repeated, ${count(members.notificationOutOfOrderCount)} out of order`);
+    setText(fact('Published'), count(next));
+    setAttribute(fact('Published'), 'title', 'Messages and receipts in its dialogs');
+    setText(fact('Notifications'), count(members.notificationCount));
+    setAttribute(
+      fact('Notifications'),
+      'title',
+      `${count(members.notificationIgnoredCount)} repeated, ${count(members.notificationOutOfOrderCount)} out of order`,
+    );
     const people = (members.participants ?? []).slice(0, 50);
-    reconcile(this.#people, people, ({ userId, agentId, role }) => `${userId} ${agentId} ${role}`,
+    reconcile(
+      this.#people,
+      people,
+      ({ userId, agentId, role }) => `${userId} ${agentId} ${role}`,
       (person) => {
-        const id = String(person.agentId || person.userId || "");
-        return el("li", { "data-role": person.role ?? "" }, el("span", { class: "person-role", text: roleOf(person.role) }), el("b", { class: "id", title: id, text: short(id) || NOTHING }), person.state && person.state !== "ACTIVE" ? el("span", { class: "person-state", text: sentence(String(person.state).toLowerCase()) }) : null);
-      });
-    setAttribute(this.#noteBox, "hidden", members.note ? null : true);
-    setText(this.#note, members.note ?? "");
+        const id = String(person.agentId || person.userId || '');
+        return el(
+          'li',
+          { 'data-role': person.role ?? '' },
+          el('span', { class: 'person-role', text: roleOf(person.role) }),
+          el('b', { class: 'id', title: id, text: short(id) || NOTHING }),
+          person.state && person.state !== 'ACTIVE'
+            ? el('span', { class: 'person-state', text: sentence(String(person.state).toLowerCase()) })
+            : null,
+        );
+      },
+    );
+    setAttribute(this.#noteBox, 'hidden', members.note ? null : true);
+    setText(this.#note, members.note ?? '');
   }
 
   #quarantined() {
     for (const connection of this.#model.supervision.tree?.connections ?? []) {
-      if (connection.quarantined?.some(({ conversation }) => conversation === this.#timeline.id)) return { connection: connection.id };
+      if (connection.quarantined?.some(({ conversation }) => conversation === this.#timeline.id))
+        return { connection: connection.id };
     }
     return null;
   }
 
   #isolate() {
-    setAttribute(this.#quarantine, "hidden", this.#quarantined() ? null : true);
+    setAttribute(this.#quarantine, 'hidden', this.#quarantined() ? null : true);
     this.#release.allow(this.#model.scope());
   }
 
   #tell() {
     const items = this.#timeline.items();
-    const names = new Map((this.#timeline.members?.participants ?? []).map(({ userId, agentId }) => [userId, agentId || userId]));
-    setText(this.#foot, this.#timeline.cut ? "Older messages and events are not shown." : items.length === 0 ? "Nothing was said yet." : "");
-    reconcile(this.#line, items, ({ key }) => key, (item) => (item.kind === "message" ? message(item) : happening(item)),
+    const names = new Map(
+      (this.#timeline.members?.participants ?? []).map(({ userId, agentId }) => [userId, agentId || userId]),
+    );
+    setText(
+      this.#foot,
+      this.#timeline.cut
+        ? 'Older messages and events are not shown.'
+        : items.length === 0
+          ? 'Nothing was said yet.'
+          : '',
+    );
+    reconcile(
+      this.#line,
+      items,
+      ({ key }) => key,
+      (item) => (item.kind === 'message' ? message(item) : happening(item)),
       (element, item) => {
         element.update?.(item, names);
-      });
+      },
+    );
     if (this.#atEnd) this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
 
   #type() {
     const now = Date.now();
-    const who = [...this.#timeline.typing].filter(([, since]) => now - since < TYPES_FOR).map(([id]) => short(String(id)));
-    setText(this.#typing, who.length === 0 ? "" : `${who.join(", ")} ${who.length === 1 ? "types" : "type"}…`);
+    const who = [...this.#timeline.typing]
+      .filter(([, since]) => now - since < TYPES_FOR)
+      .map(([id]) => short(String(id)));
+    setText(this.#typing, who.length === 0 ? '' : `${who.join(', ')} ${who.length === 1 ? 'types' : 'type'}…`);
   }
 
   #scrolled() {
@@ -167,27 +268,38 @@ export class ConversationPane {
 }
 
 function stamp(at) {
-  return el("span", { class: "stamp", title: absolute(at), text: timeOfDay(at) });
+  return el('span', { class: 'stamp', title: absolute(at), text: timeOfDay(at) });
 }
 
 function message(item) {
-  const side = item.role === "CONSUMER" ? "consumer" : "brand";
-  const text = el("p", { class: "said", dir: "auto", text: item.text });
-  const from = el("span", { class: "id", title: item.from });
-  const element = el("li", { class: "message", "data-side": side, "data-private": item.isPrivate ? "" : null },
-    el("div", { class: "message-head" },
-      el("b", { text: sentence(roleOf(item.role) || "unknown") }), from,
-      item.isPrivate ? el("span", { class: "private", text: "Private" }) : null, stamp(item.at),
-      el("span", { class: "sequence", title: "Place in the dialog", text: `#${item.sequence}` })),
-    text);
+  const side = item.role === 'CONSUMER' ? 'consumer' : 'brand';
+  const text = el('p', { class: 'said', dir: 'auto', text: item.text });
+  const from = el('span', { class: 'id', title: item.from });
+  const element = el(
+    'li',
+    { class: 'message', 'data-side': side, 'data-private': item.isPrivate ? '' : null },
+    el(
+      'div',
+      { class: 'message-head' },
+      el('b', { text: sentence(roleOf(item.role) || 'unknown') }),
+      from,
+      item.isPrivate ? el('span', { class: 'private', text: 'Private' }) : null,
+      stamp(item.at),
+      el('span', { class: 'sequence', title: 'Place in the dialog', text: `#${item.sequence}` }),
+    ),
+    text,
+  );
   element.update = (next, names) => {
     setText(text, next.text);
-    setText(from, short(String(names.get(next.from) ?? next.from ?? "")));
+    setText(from, short(String(names.get(next.from) ?? next.from ?? '')));
   };
   return element;
 }
 
 function happening({ at, text, tone, connection, type }) {
-  const via = type.startsWith("conversation") || type === "command-failed" ? el("span", { class: "via", text: `by ${connection}` }) : null;
-  return el("li", { class: "happening" }, state("", tone), el("span", { text }), via, stamp(at));
+  const via =
+    type.startsWith('conversation') || type === 'command-failed'
+      ? el('span', { class: 'via', text: `by ${connection}` })
+      : null;
+  return el('li', { class: 'happening' }, state('', tone), el('span', { text }), via, stamp(at));
 }

@@ -1,21 +1,24 @@
 // The conversations: a list with search and filters, and beside it the one that is open.
 
-import { el, setAttribute, setText } from "../dom.js";
-import { NOTHING, count, short } from "../format.js";
-import { roleOf } from "../model/events.js";
-import { List } from "../parts/list.js";
-import { Place } from "../parts/notice.js";
-import { ofStage, setState, stateElement } from "../states.js";
-import { setTime, timeElement } from "../times.js";
-import { ConversationPane } from "./conversation.js";
+import { el, setAttribute, setText } from '../dom.js';
+import { NOTHING, count, short } from '../format.js';
+import { roleOf } from '../model/events.js';
+import { List } from '../parts/list.js';
+import { Place } from '../parts/notice.js';
+import { ofStage, setState, stateElement } from '../states.js';
+import { setTime, timeElement } from '../times.js';
+import { ConversationPane } from './conversation.js';
 
-const EMPTY = ["No conversations", "As soon as a connection sees one, it appears here."];
-const NONE_MATCH = ["No conversation matches", "Try fewer words or filters. Messages are searched by the last one that came while this page was open."];
+const EMPTY = ['No conversations', 'As soon as a connection sees one, it appears here.'];
+const NONE_MATCH = [
+  'No conversation matches',
+  'Try fewer words or filters. Messages are searched by the last one that came while this page was open.',
+];
 /** The list is not put in a new order more often than this. */
 const CALM = 400;
 
 export class ConversationsView {
-  title = "Conversations";
+  title = 'Conversations';
   element;
   #model;
   #list;
@@ -27,33 +30,74 @@ export class ConversationsView {
   #pane = null;
   #detail;
   #open = null;
-  #selected = { version: -1, asked: "", rows: [] };
+  #selected = { version: -1, asked: '', rows: [] };
   #ordered = -Infinity;
 
   constructor(model) {
     this.#model = model;
     const changed = () => model.changed();
-    this.#search = el("input", {
-      type: "search", class: "field wide", placeholder: "Search id, consumer, agent, words", "aria-label": "Search conversations",
-      autocomplete: "off", spellcheck: "false", input: changed,
+    this.#search = el('input', {
+      type: 'search',
+      class: 'field wide',
+      placeholder: 'Search id, consumer, agent, words',
+      'aria-label': 'Search conversations',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      input: changed,
       keydown: (event) => {
-        if (event.key === "Enter") this.#lookUp();
+        if (event.key === 'Enter') this.#lookUp();
       },
     });
     const select = (label, options, change) =>
-      el("select", { class: "field", "aria-label": label, change }, options.map(([value, text]) => el("option", { value, text })));
-    const text = (label, name) => el("input", { type: "text", class: "field narrow", placeholder: label, "aria-label": `${label}, exactly`, autocomplete: "off", spellcheck: "false", change: () => this.#filter(name) });
+      el(
+        'select',
+        { class: 'field', 'aria-label': label, change },
+        options.map(([value, text]) => el('option', { value, text })),
+      );
+    const text = (label, name) =>
+      el('input', {
+        type: 'text',
+        class: 'field narrow',
+        placeholder: label,
+        'aria-label': `${label}, exactly`,
+        autocomplete: 'off',
+        spellcheck: 'false',
+        change: () => this.#filter(name),
+      });
     this.#fields = {
-      stage: select("Stage", [["", "Any stage"], ["OPEN", "Open"], ["CLOSE", "Closed"]], () => this.#filter("stage")),
-      connection: text("Connection", "connection"),
-      skill: text("Skill", "skill"),
-      agent: text("Agent", "agent"),
+      stage: select(
+        'Stage',
+        [
+          ['', 'Any stage'],
+          ['OPEN', 'Open'],
+          ['CLOSE', 'Closed'],
+        ],
+        () => this.#filter('stage'),
+      ),
+      connection: text('Connection', 'connection'),
+      skill: text('Skill', 'skill'),
+      agent: text('Agent', 'agent'),
     };
-    this.#order = select("Order", [["newest", "Newest first"], ["active", "Latest message first"]], changed);
-    this.#total = el("span", { class: "total", role: "status" });
+    this.#order = select(
+      'Order',
+      [
+        ['newest', 'Newest first'],
+        ['active', 'Latest message first'],
+      ],
+      changed,
+    );
+    this.#total = el('span', { class: 'total', role: 'status' });
     this.#list = new List({
-      label: "Conversations",
-      columns: [["Stage", "v-stage"], ["Conversation", "v-id"], ["Consumer", "v-who"], ["Agent", "v-who"], ["Skill", "v-skill"], ["Last message", "v-last"], ["Active", "v-time"]],
+      label: 'Conversations',
+      columns: [
+        ['Stage', 'v-stage'],
+        ['Conversation', 'v-id'],
+        ['Consumer', 'v-who'],
+        ['Agent', 'v-who'],
+        ['Skill', 'v-skill'],
+        ['Last message', 'v-last'],
+        ['Active', 'v-time'],
+      ],
       key: ({ id }) => id,
       create: row,
       update,
@@ -62,13 +106,24 @@ export class ConversationsView {
       },
     });
     this.#place = new Place(this.#list.element);
-    this.#detail = el("div", { class: "detail" });
-    this.element = el("section", { class: "view conversations", "aria-label": "Conversations" },
-      el("div", { class: "master" },
-        el("div", { class: "bar" }, el("h1", { tabindex: -1, text: "Conversations" }), this.#total, this.#search),
-        el("div", { class: "bar filters", role: "group", "aria-label": "Filters" }, Object.values(this.#fields), this.#order),
-        this.#place.element),
-      this.#detail);
+    this.#detail = el('div', { class: 'detail' });
+    this.element = el(
+      'section',
+      { class: 'view conversations', 'aria-label': 'Conversations' },
+      el(
+        'div',
+        { class: 'master' },
+        el('div', { class: 'bar' }, el('h1', { tabindex: -1, text: 'Conversations' }), this.#total, this.#search),
+        el(
+          'div',
+          { class: 'bar filters', role: 'group', 'aria-label': 'Filters' },
+          Object.values(this.#fields),
+          this.#order,
+        ),
+        this.#place.element,
+      ),
+      this.#detail,
+    );
   }
 
   show([id]) {
@@ -81,11 +136,11 @@ export class ConversationsView {
     if (id !== undefined) {
       this.#pane = new ConversationPane(this.#model, id);
       this.#detail.replaceChildren(this.#pane.element);
-      if (matchMedia("(max-width: 1100px)").matches) this.#pane.focus();
+      if (matchMedia('(max-width: 1100px)').matches) this.#pane.focus();
     } else {
       this.#detail.replaceChildren();
     }
-    setAttribute(this.element, "data-open", id === undefined ? null : "");
+    setAttribute(this.element, 'data-open', id === undefined ? null : '');
     this.#list.select(id ?? null);
     if (id === undefined && wasOpen) requestAnimationFrame(() => this.#list.focus());
   }
@@ -105,9 +160,13 @@ export class ConversationsView {
   render() {
     const { conversations } = this.#model;
     const rows = this.#rows();
-    const more = conversations.loader.reading ? ", reading more…" : ", the first of more: filter to see others";
-    setText(this.#total, conversations.loader.loaded ? count(rows.length) + (conversations.more ? more : "") : "");
-    this.#place.settle(conversations.loader, rows.length === 0, conversations.rows.size === 0 && !this.#isFiltered() ? EMPTY : NONE_MATCH);
+    const more = conversations.loader.reading ? ', reading more…' : ', the first of more: filter to see others';
+    setText(this.#total, conversations.loader.loaded ? count(rows.length) + (conversations.more ? more : '') : '');
+    this.#place.settle(
+      conversations.loader,
+      rows.length === 0,
+      conversations.rows.size === 0 && !this.#isFiltered() ? EMPTY : NONE_MATCH,
+    );
     this.#list.show(rows);
     this.#pane?.render();
   }
@@ -128,7 +187,7 @@ export class ConversationsView {
   }
 
   #isFiltered() {
-    return this.#search.value !== "" || Object.values(this.#model.conversations.filter).some((value) => value !== "");
+    return this.#search.value !== '' || Object.values(this.#model.conversations.filter).some((value) => value !== '');
   }
 
   #filter(name) {
@@ -146,14 +205,28 @@ export class ConversationsView {
 }
 
 function row() {
-  const cell = (className, ...inside) => el("span", { role: "gridcell", class: className }, inside);
+  const cell = (className, ...inside) => el('span', { role: 'gridcell', class: className }, inside);
   const shown = {
-    stage: stateElement(), id: el("b", { class: "id" }), consumer: el("span", { class: "id" }), agent: el("span", { class: "id" }),
-    skill: el("span"), last: el("span"), from: el("i"), time: timeElement(),
+    stage: stateElement(),
+    id: el('b', { class: 'id' }),
+    consumer: el('span', { class: 'id' }),
+    agent: el('span', { class: 'id' }),
+    skill: el('span'),
+    last: el('span'),
+    from: el('i'),
+    time: timeElement(),
   };
-  const element = el("div", { class: "conversation" },
-    cell("v-stage", shown.stage), cell("v-id", shown.id), cell("v-who v-consumer", shown.consumer), cell("v-who v-agent", shown.agent),
-    cell("v-skill", shown.skill), cell("v-last", shown.from, shown.last), cell("v-time", shown.time));
+  const element = el(
+    'div',
+    { class: 'conversation' },
+    cell('v-stage', shown.stage),
+    cell('v-id', shown.id),
+    cell('v-who v-consumer', shown.consumer),
+    cell('v-who v-agent', shown.agent),
+    cell('v-skill', shown.skill),
+    cell('v-last', shown.from, shown.last),
+    cell('v-time', shown.time),
+  );
   element.shown = shown;
   return element;
 }
@@ -163,13 +236,13 @@ function update({ shown }, conversation) {
   named(shown.id, conversation.id);
   named(shown.consumer, conversation.consumer);
   named(shown.agent, conversation.agent);
-  setText(shown.skill, conversation.skill === "-1" || conversation.skill === null ? NOTHING : conversation.skill);
-  setText(shown.from, conversation.lastText === null ? "" : `${roleOf(conversation.lastRole)}: `);
+  setText(shown.skill, conversation.skill === '-1' || conversation.skill === null ? NOTHING : conversation.skill);
+  setText(shown.from, conversation.lastText === null ? '' : `${roleOf(conversation.lastRole)}: `);
   setText(shown.last, conversation.lastText ?? NOTHING);
   setTime(shown.time, conversation.lastAt ?? conversation.startTime);
 }
 
 function named(element, id) {
   setText(element, id === null ? NOTHING : short(id));
-  setAttribute(element, "title", id);
+  setAttribute(element, 'title', id);
 }

@@ -1,10 +1,10 @@
 // The first view: is everything all right, how much goes through, and what happened lately.
 
-import { el, reconcile, setAttribute, setText } from "../dom.js";
-import { NOTHING, bytes, count, rate, short, took } from "../format.js";
-import { Chart } from "../parts/chart.js";
-import { ofFailure, setState, state, stateElement } from "../states.js";
-import { setTime, timeElement } from "../times.js";
+import { el, reconcile, setAttribute, setText } from '../dom.js';
+import { NOTHING, bytes, count, rate, short, took } from '../format.js';
+import { Chart } from '../parts/chart.js';
+import { ofFailure, setState, state, stateElement } from '../states.js';
+import { setTime, timeElement } from '../times.js';
 
 /** Rows of the two lists; more is in the other views. */
 const SHOWN = 40;
@@ -13,7 +13,7 @@ const NAMED = 4;
 const CALM = 700;
 
 export class OverviewView {
-  title = "Overview";
+  title = 'Overview';
   element;
   #model;
   #tiles;
@@ -28,45 +28,66 @@ export class OverviewView {
     this.#model = model;
     this.#tiles = new Map(
       [
-        ["connections", "Connections", "#/connections"],
-        ["conversations", "Conversations", "#/conversations"],
-        ["events", "Events"],
-        ["commands", "Commands"],
-        ["latency", "Frame to event, p99"],
-        ["memory", "Memory"],
+        ['connections', 'Connections', '#/connections'],
+        ['conversations', 'Conversations', '#/conversations'],
+        ['events', 'Events'],
+        ['commands', 'Commands'],
+        ['latency', 'Frame to event, p99'],
+        ['memory', 'Memory'],
       ].map(([name, label, href]) => [name, tile(label, href)]),
     );
     this.#throughput = new Chart({
-      title: "Throughput",
-      hint: "What goes through the service each second",
+      title: 'Throughput',
+      hint: 'What goes through the service each second',
       series: [
-        { label: "Frames in", colour: "--line-3" },
-        { label: "Events", colour: "--line-1", fill: "--fill-1" },
-        { label: "Commands", colour: "--line-2" },
+        { label: 'Frames in', colour: '--line-3' },
+        { label: 'Events', colour: '--line-1', fill: '--fill-1' },
+        { label: 'Commands', colour: '--line-2' },
       ],
       format: (value) => `${rate(value)}/s`,
     });
     this.#latency = new Chart({
-      title: "Latency",
-      hint: "Own time from a frame to the events that it brought",
+      title: 'Latency',
+      hint: 'Own time from a frame to the events that it brought',
       series: [
-        { label: "Median", colour: "--line-2" },
-        { label: "99th percentile", colour: "--line-1", fill: "--fill-1" },
+        { label: 'Median', colour: '--line-2' },
+        { label: '99th percentile', colour: '--line-1', fill: '--fill-1' },
       ],
       format: (value) => took(value),
     });
-    this.#attention = el("ul", { class: "rows attention" });
-    this.#activity = el("ol", { class: "rows activity" });
-    this.element = el("section", { class: "view overview", "aria-label": "Overview" },
-      el("h1", { class: "unseen", tabindex: -1, text: "Overview" }),
-      el("ul", { class: "tiles", "aria-label": "The service in numbers" }, [...this.#tiles.values()].map(({ element }) => element)),
-      el("div", { class: "charts" }, this.#throughput.element, this.#latency.element),
-      el("div", { class: "columns" },
-        el("section", { class: "panel", "aria-labelledby": "attention" },
-          el("div", { class: "panel-head" }, el("h2", { id: "attention", text: "Needs attention" })), this.#attention),
-        el("section", { class: "panel", "aria-labelledby": "activity" },
-          el("div", { class: "panel-head" }, el("h2", { id: "activity", text: "Lately" })),
-          el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "What happened lately" }, this.#activity))));
+    this.#attention = el('ul', { class: 'rows attention' });
+    this.#activity = el('ol', { class: 'rows activity' });
+    this.element = el(
+      'section',
+      { class: 'view overview', 'aria-label': 'Overview' },
+      el('h1', { class: 'unseen', tabindex: -1, text: 'Overview' }),
+      el(
+        'ul',
+        { class: 'tiles', 'aria-label': 'The service in numbers' },
+        [...this.#tiles.values()].map(({ element }) => element),
+      ),
+      el('div', { class: 'charts' }, this.#throughput.element, this.#latency.element),
+      el(
+        'div',
+        { class: 'columns' },
+        el(
+          'section',
+          { class: 'panel', 'aria-labelledby': 'attention' },
+          el('div', { class: 'panel-head' }, el('h2', { id: 'attention', text: 'Needs attention' })),
+          this.#attention,
+        ),
+        el(
+          'section',
+          { class: 'panel', 'aria-labelledby': 'activity' },
+          el('div', { class: 'panel-head' }, el('h2', { id: 'activity', text: 'Lately' })),
+          el(
+            'div',
+            { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'What happened lately' },
+            this.#activity,
+          ),
+        ),
+      ),
+    );
   }
 
   show() {
@@ -96,43 +117,68 @@ export class OverviewView {
       const { value: number, more: words, element } = this.#tiles.get(name);
       setText(number, value);
       setText(words, more);
-      setAttribute(element, "data-tone", tone);
+      setAttribute(element, 'data-tone', tone);
     };
     if (!now) {
-      for (const name of this.#tiles.keys()) put(name, NOTHING, "", null);
+      for (const name of this.#tiles.keys()) put(name, NOTHING, '', null);
       return;
     }
     const { connections, conversations, counts, latency, journal } = now;
     const isAll = connections.ready === connections.total;
-    put("connections", count(connections.ready),
-      connections.total === 0 ? "none configured" : isAll ? "all ready" : `of ${count(connections.total)} ready`,
-      isAll ? null : connections.failed > 0 ? "bad" : "warn");
-    put("conversations", count(conversations.inMemory + conversations.asleep),
-      conversations.asleep > 0 ? `${count(conversations.asleep)} asleep` : "all in memory");
-    put("events", `${rate(rates.events)}/s`, `${count(counts.events)} in all`);
+    put(
+      'connections',
+      count(connections.ready),
+      connections.total === 0 ? 'none configured' : isAll ? 'all ready' : `of ${count(connections.total)} ready`,
+      isAll ? null : connections.failed > 0 ? 'bad' : 'warn',
+    );
+    put(
+      'conversations',
+      count(conversations.inMemory + conversations.asleep),
+      conversations.asleep > 0 ? `${count(conversations.asleep)} asleep` : 'all in memory',
+    );
+    put('events', `${rate(rates.events)}/s`, `${count(counts.events)} in all`);
     const answered = latency?.command?.p99;
-    put("commands", `${rate(rates.commands)}/s`,
-      `${answered === null || answered === undefined ? "" : `p99 ${took(answered)}, `}${counts.commandsFailed > 0 ? `${count(counts.commandsFailed)} failed` : "none failed"}`);
+    put(
+      'commands',
+      `${rate(rates.commands)}/s`,
+      `${answered === null || answered === undefined ? '' : `p99 ${took(answered)}, `}${counts.commandsFailed > 0 ? `${count(counts.commandsFailed)} failed` : 'none failed'}`,
+    );
     const last = latency?.frameToEvent;
-    put("latency", took(last?.p99 ?? NaN), last?.p50 === undefined || last?.p50 === null ? "no frames lately" : `median ${took(last.p50)}`);
-    put("memory", bytes(now.residentBytes), journal.waiting > 0 ? `${count(journal.waiting)} steps to be kept` : "everything is kept");
+    put(
+      'latency',
+      took(last?.p99 ?? NaN),
+      last?.p50 === undefined || last?.p50 === null ? 'no frames lately' : `median ${took(last.p50)}`,
+    );
+    put(
+      'memory',
+      bytes(now.residentBytes),
+      journal.waiting > 0 ? `${count(journal.waiting)} steps to be kept` : 'everything is kept',
+    );
   }
 
   #attend() {
     const items = attention(this.#model);
-    reconcile(this.#attention, items, ({ key }) => key,
+    reconcile(
+      this.#attention,
+      items,
+      ({ key }) => key,
       () => {
-        const shown = { state: stateElement(), text: el("span", { class: "row-text" }), link: el("a", { class: "row-link" }) };
-        const element = el("li", {}, shown.state, shown.text, shown.link);
+        const shown = {
+          state: stateElement(),
+          text: el('span', { class: 'row-text' }),
+          link: el('a', { class: 'row-link' }),
+        };
+        const element = el('li', {}, shown.state, shown.text, shown.link);
         element.shown = shown;
         return element;
       },
       ({ shown }, { word, tone, text, href, link }) => {
         setState(shown.state, [word, tone]);
         setText(shown.text, text);
-        setText(shown.link, link ?? "");
-        setAttribute(shown.link, "href", href);
-      });
+        setText(shown.link, link ?? '');
+        setAttribute(shown.link, 'href', href);
+      },
+    );
   }
 
   #tell() {
@@ -143,28 +189,45 @@ export class OverviewView {
     this.#told = performance.now();
     const { items } = this.#model.activity;
     if (items.length === 0) {
-      reconcile(this.#activity, [{ id: "none" }], ({ id }) => id,
-        () => el("li", { class: "row-empty", text: "Nothing happened since this page was opened. Messages, transfers, faults and reconnects appear here." }));
+      reconcile(
+        this.#activity,
+        [{ id: 'none' }],
+        ({ id }) => id,
+        () =>
+          el('li', {
+            class: 'row-empty',
+            text: 'Nothing happened since this page was opened. Messages, transfers, faults and reconnects appear here.',
+          }),
+      );
       return;
     }
-    reconcile(this.#activity, items.slice(0, SHOWN), ({ id }) => id,
+    reconcile(
+      this.#activity,
+      items.slice(0, SHOWN),
+      ({ id }) => id,
       ({ at, text, tone, connection, conversation }) => {
-        const time = timeElement({ class: "row-time" });
+        const time = timeElement({ class: 'row-time' });
         setTime(time, at);
-        const mark = tone ? state("", tone) : el("span", { class: "state" });
+        const mark = tone ? state('', tone) : el('span', { class: 'state' });
         const name = conversation
-          ? el("a", { class: "id", href: `#/conversations/${encodeURIComponent(conversation)}`, title: conversation, text: short(conversation) })
-          : el("span", { class: "id", text: connection ?? "" });
-        return el("li", {}, mark, el("span", { class: "row-text" }, name, " ", el("span", { text })), time);
-      });
+          ? el('a', {
+              class: 'id',
+              href: `#/conversations/${encodeURIComponent(conversation)}`,
+              title: conversation,
+              text: short(conversation),
+            })
+          : el('span', { class: 'id', text: connection ?? '' });
+        return el('li', {}, mark, el('span', { class: 'row-text' }, name, ' ', el('span', { text })), time);
+      },
+    );
   }
 }
 
 function tile(label, href) {
-  const value = el("b", { class: "tile-value", text: NOTHING });
-  const more = el("span", { class: "tile-more" });
-  const inside = [el("span", { class: "tile-label", text: label }), value, more];
-  const element = el("li", { class: "tile" }, href ? el("a", { href }, inside) : inside);
+  const value = el('b', { class: 'tile-value', text: NOTHING });
+  const more = el('span', { class: 'tile-more' });
+  const inside = [el('span', { class: 'tile-label', text: label }), value, more];
+  const element = el('li', { class: 'tile' }, href ? el('a', { href }, inside) : inside);
   return { element, value, more };
 }
 
@@ -173,32 +236,93 @@ function attention({ overview, fleet, live }) {
   const items = [];
   const { now } = overview;
   if (!now) {
-    return [{ key: "waiting", word: live.isDown() ? "Unknown" : "Reading", tone: "idle", text: live.isDown() ? "The service does not answer" : "Asking the service…" }];
+    return [
+      {
+        key: 'waiting',
+        word: live.isDown() ? 'Unknown' : 'Reading',
+        tone: 'idle',
+        text: live.isDown() ? 'The service does not answer' : 'Asking the service…',
+      },
+    ];
   }
   if (!now.journal.healthy) {
-    items.push({ key: "journal", word: "Not kept", tone: "bad", text: "The last commit failed and is tried again: sockets are held back meanwhile" });
+    items.push({
+      key: 'journal',
+      word: 'Not kept',
+      tone: 'bad',
+      text: 'The last commit failed and is tried again: sockets are held back meanwhile',
+    });
   }
-  const failed = [...fleet.connections.values()].filter(({ state: name }) => name === "failed");
+  const failed = [...fleet.connections.values()].filter(({ state: name }) => name === 'failed');
   for (const connection of failed.slice(0, NAMED)) {
-    items.push({ key: `c ${connection.id}`, word: "Failed", tone: "bad", text: `${connection.id}: ${ofFailure(connection.failure) || connection.lastError || "it has given up"}`, href: `#/connections/${encodeURIComponent(connection.id)}`, link: "Look" });
+    items.push({
+      key: `c ${connection.id}`,
+      word: 'Failed',
+      tone: 'bad',
+      text: `${connection.id}: ${ofFailure(connection.failure) || connection.lastError || 'it has given up'}`,
+      href: `#/connections/${encodeURIComponent(connection.id)}`,
+      link: 'Look',
+    });
   }
   if (now.connections.failed > Math.min(failed.length, NAMED)) {
-    items.push({ key: "failed", word: "Failed", tone: "bad", text: `${count(now.connections.failed - Math.min(failed.length, NAMED))} ${failed.length > 0 ? "more " : ""}connections have given up`, href: "#/connections", link: "Show" });
+    items.push({
+      key: 'failed',
+      word: 'Failed',
+      tone: 'bad',
+      text: `${count(now.connections.failed - Math.min(failed.length, NAMED))} ${failed.length > 0 ? 'more ' : ''}connections have given up`,
+      href: '#/connections',
+      link: 'Show',
+    });
   }
   if (now.conversations.quarantined > 0) {
-    items.push({ key: "quarantine", word: "Quarantined", tone: "held", text: plural(now.conversations.quarantined, "conversation failed again and again and waits", "conversations failed again and again and wait"), href: "#/supervision", link: "Release" });
+    items.push({
+      key: 'quarantine',
+      word: 'Quarantined',
+      tone: 'held',
+      text: plural(
+        now.conversations.quarantined,
+        'conversation failed again and again and waits',
+        'conversations failed again and again and wait',
+      ),
+      href: '#/supervision',
+      link: 'Release',
+    });
   }
   if (now.deadLetters > 0) {
-    items.push({ key: "letters", word: "Dead letters", tone: "held", text: plural(now.deadLetters, "notification, command or delivery could not be handled", "notifications, commands or deliveries could not be handled"), href: "#/dead-letters", link: "Look" });
+    items.push({
+      key: 'letters',
+      word: 'Dead letters',
+      tone: 'held',
+      text: plural(
+        now.deadLetters,
+        'notification, command or delivery could not be handled',
+        'notifications, commands or deliveries could not be handled',
+      ),
+      href: '#/dead-letters',
+      link: 'Look',
+    });
   }
   if (now.connections.working > 0) {
-    items.push({ key: "working", word: "On the way", tone: "warn", text: plural(now.connections.working, "connection is not ready yet", "connections are not ready yet"), href: "#/connections", link: "Show" });
+    items.push({
+      key: 'working',
+      word: 'On the way',
+      tone: 'warn',
+      text: plural(now.connections.working, 'connection is not ready yet', 'connections are not ready yet'),
+      href: '#/connections',
+      link: 'Show',
+    });
   }
   if (items.length === 0) {
-    const text = now.connections.total === 0
-      ? "No connection is configured yet. Add [[connections]] to tertulia.toml, or try tertulia demo --keep"
-      : `Every connection is ready, nothing is in quarantine, and there are no dead letters`;
-    items.push({ key: "fine", word: now.connections.total === 0 ? "Empty" : "All well", tone: now.connections.total === 0 ? "idle" : "good", text });
+    const text =
+      now.connections.total === 0
+        ? 'No connection is configured yet. Add [[connections]] to tertulia.toml, or try tertulia demo --keep'
+        : `Every connection is ready, nothing is in quarantine, and there are no dead letters`;
+    items.push({
+      key: 'fine',
+      word: now.connections.total === 0 ? 'Empty' : 'All well',
+      tone: now.connections.total === 0 ? 'idle' : 'good',
+      text,
+    });
   }
   return items;
 }
