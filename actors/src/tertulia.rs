@@ -214,6 +214,21 @@ impl Tertulia {
         self.around.directory.of(connection)
     }
 
+    /// Those conversations of `connections` in memory that are meant, awake or asleep, by id and then by connection:
+    /// behind the one `after`, at most `limit` of them, and whether there are more. It asks nobody:
+    /// [`ConversationHandle::outline`] tells what there is to know. With very many conversations it is not for an
+    /// arbiter's thread.
+    #[must_use]
+    pub fn conversations_page(
+        &self,
+        connections: &[ConnectionId],
+        after: Option<(&str, &str)>,
+        limit: usize,
+        is_meant: impl Fn(&ConversationHandle) -> bool,
+    ) -> (Vec<ConversationHandle>, bool) {
+        self.around.directory.page(connections, after, limit, is_meant)
+    }
+
     /// Events as they happen, with room for 65,536 of them.
     pub fn events(&self, filter: Filter) -> EventStream {
         self.events_within(filter, STREAM_CAPACITY)

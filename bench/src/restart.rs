@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use tertulia::engine::embedded::EmbeddedStore;
 use tertulia_actors::{
     Tertulia,
+    conversation::ConversationHandle,
+    core::id::ConnectionId,
     engine::{Journal, Retention},
     subscriber::{EventData, Filter},
 };
@@ -54,6 +56,10 @@ struct Beginning {
     taken_up: Duration,
     /// Memory then, in bytes.
     resident: u64,
+    /// A list's first hundred conversations then, when all sleep.
+    listed: Duration,
+    /// A list by a filter that none of them passes.
+    looked_through: Duration,
     /// Until every connection had resumed on the platform.
     resumed: Duration,
     /// Memory then, in bytes.
@@ -80,14 +86,19 @@ pub(crate) async fn run(conversations: u32) -> anyhow::Result<()> {
     let told = beginning(&mut lines).await?;
     life.kill().await?;
     let mebibytes = |bytes: u64| bytes / (1 << 20);
-    println!("| conversations kept | store open | ready to resume | memory | resumed on the platform | memory |");
-    println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
     println!(
-        "| {} | {:.2} s | {:.2} s | {} MiB | {:.1} s | {} MiB |",
+        "| conversations kept | store open | ready to resume | memory | a page of 100 | a filter that none passes | \
+         resumed on the platform | memory |"
+    );
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "| {} | {:.2} s | {:.2} s | {} MiB | {:.2} ms | {:.2} ms | {:.1} s | {} MiB |",
         told.conversations,
         told.opened.as_secs_f64(),
         told.taken_up.as_secs_f64(),
         mebibytes(told.resident),
+        told.listed.as_secs_f64() * 1e3,
+        told.looked_through.as_secs_f64() * 1e3,
         told.resumed.as_secs_f64(),
         mebibytes(told.resident_resumed),
     );
@@ -129,12 +140,16 @@ pub(crate) async fn live() -> anyhow::Result<()> {
         tertulia.begun(&bot).await.context("a connection is gone")?;
     }
     let (taken_up, resident) = (begun.elapsed(), resident_bytes()?);
+    let all: Vec<_> = bots_of(bots).collect();
+    let listed = listing(&tertulia, &all, |_| true);
+    let looked_through = listing(&tertulia, &all, |one| one.outline().skill_id() == Some(&"none".into()));
     for bot in bots_of(bots) {
         tertulia.ready(&bot, PATIENCE).await?;
     }
     let (resumed, resident_resumed) = (begun.elapsed(), resident_bytes()?);
     let conversations = conversations(&tertulia, bots);
-    let beginning = Beginning { opened, taken_up, resident, resumed, resident_resumed, conversations };
+    let beginning =
+        Beginning { opened, taken_up, resident, listed, looked_through, resumed, resident_resumed, conversations };
     println!("{}", serde_json::to_string(&beginning)?);
     let mut left = messages;
     while left > 0 {
@@ -144,6 +159,15 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     anyhow::ensure!(journal.settled().await, "the journal was closed");
     println!();
     std::future::pending().await
+}
+
+/// How long it takes to find the first hundred conversations that are meant.
+fn listing(tertulia: &Tertulia, bots: &[ConnectionId], is_meant: impl Fn(&ConversationHandle) -> bool) -> Duration {
+    let begun = Instant::now();
+    let page = tertulia.conversations_page(bots, None, 100, is_meant);
+    let took = begun.elapsed();
+    drop(page);
+    took
 }
 
 fn conversations(tertulia: &Tertulia, bots: u32) -> usize {

@@ -12,8 +12,8 @@ use tertulia_core::{
 };
 
 use super::{
-    CommandFailure, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
-    Wish,
+    CommandFailure, ConversationHandle, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, Rest,
+    StateArrived, Upstream, Wish,
     commands::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
@@ -36,6 +36,8 @@ pub struct Conversation {
     pub(super) sequence: u64,
     pub(super) chat_states: ChatStateWindow,
     pub(super) latest_consumer_message: Option<Arc<Message>>,
+    /// Where others find it and what is known of it.
+    pub(super) handle: Option<ConversationHandle>,
     /// For whom a connector speaks here.
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
@@ -64,6 +66,7 @@ impl Conversation {
             sequence: 0,
             chat_states: ChatStateWindow::default(),
             latest_consumer_message: None,
+            handle: None,
             consumer: None,
             restarts: 0,
             transfers: 0,
@@ -166,6 +169,7 @@ impl Actor for Conversation {
 impl Conversation {
     /// Goes on from what is known: after a panic, or with commands of an earlier life.
     pub(super) fn begin(&mut self, ctx: &mut Context<Self>) {
+        self.tell_outline();
         if self.restarts > 0 {
             self.emit(EventData::ConversationRestarted { restarts: self.restarts });
         }

@@ -1,7 +1,7 @@
 //! A caller's hold on a conversation.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 use uuid::Uuid;
 
-use super::{CommandFailure, Done, Durable, Errand, Perform, Recall, Wish};
+use super::{CommandFailure, Done, Durable, Errand, Outline, Perform, Recall, Wish};
 use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -36,6 +36,7 @@ struct Inner {
     door: Arc<Door>,
     id: ConversationId,
     queue: Depth,
+    outline: Mutex<Outline>,
 }
 
 /// The way to a connection's conversations, shared by all handles of them.
@@ -46,7 +47,7 @@ pub(crate) struct Door {
 
 impl ConversationHandle {
     pub(crate) fn new(door: Arc<Door>, id: ConversationId, queue: Depth) -> Self {
-        Self(Arc::new(Inner { door, id, queue }))
+        Self(Arc::new(Inner { door, id, queue, outline: Mutex::default() }))
     }
 
     /// Which conversation.
@@ -59,6 +60,16 @@ impl ConversationHandle {
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
         &self.0.door.connection
+    }
+
+    /// What is known of it without asking it: it stays asleep if it sleeps.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        self.0.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_outline(&self, outline: Outline) {
+        *self.0.outline.lock().unwrap_or_else(PoisonError::into_inner) = outline;
     }
 
     /// Asks something of the conversation. What nobody is there for any more is dropped, its place for the answer too.

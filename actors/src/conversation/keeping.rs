@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tertulia_core::conversation::DialogPlace;
 use tokio::time::sleep;
 
-use super::{Conversation, Place, Snapshot, durable};
+use super::{Conversation, Outline, Place, Snapshot, Upstream, durable};
 use crate::{
     engine::{Change, Record, RecordKey, StoreError, Table, Then},
     subscriber::{EventData, Happening},
@@ -97,6 +97,9 @@ impl Conversation {
     pub(super) fn conclude(&mut self) {
         let Some(step) = self.unconcluded.take() else { return };
         let Unconcluded { events, mut changes, thens, touched } = *step;
+        if touched {
+            self.tell_outline();
+        }
         if self.keeps() {
             if touched || !events.is_empty() {
                 changes.extend(self.snapshot_change());
@@ -109,6 +112,17 @@ impl Conversation {
             (!thens.is_empty()).then(|| Box::new(|| thens.into_iter().for_each(|then| then())) as _);
         let happening = Happening { events, changes, then };
         self.upstream.routing.commit(&self.upstream.origin, self.model.id(), happening);
+    }
+
+    /// Lets others know of it what they may want without asking.
+    pub(super) fn tell_outline(&mut self) {
+        let Upstream { directory, origin, .. } = &*self.upstream;
+        if self.handle.is_none() {
+            self.handle = directory.get(&origin.connection, self.model.id());
+        }
+        if let Some(handle) = &self.handle {
+            directory.outline(handle, Outline::of(&self.model));
+        }
     }
 
     /// The key of this conversation's records.

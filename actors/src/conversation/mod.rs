@@ -16,6 +16,7 @@ mod history;
 mod keeping;
 mod messages;
 mod outbox;
+mod outline;
 mod poison;
 mod restore;
 mod snapshot;
@@ -37,6 +38,7 @@ pub(crate) use messages::{
     CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall, RecordsArrived, Rest,
     SpeakFor, StateArrived, Wish,
 };
+pub use outline::{Assignee, Assignment, Outline};
 pub(crate) use poison::LetterOfCommand;
 pub(crate) use restore::{Remembered, remembered};
 pub(crate) use snapshot::Snapshot;

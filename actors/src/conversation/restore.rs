@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tertulia_core::id::{ConnectionId, ConversationId, DialogId, ExternalConsumerId};
 use tokio::time::sleep;
 
+use super::Outline;
 use crate::engine::{Journal, Record, RecordKey, StoreError, Table};
 
 /// Records read at a time.
@@ -20,6 +21,8 @@ pub(crate) struct Remembered {
     pub(crate) dialogs: Vec<DialogId>,
     /// For whom a connector spoke in it.
     pub(crate) consumer: Option<ExternalConsumerId>,
+    /// What is known of it, where its snapshot tells.
+    pub(crate) outline: Outline,
     /// Whether commands of it are in the outbox.
     pub(crate) is_pending: bool,
 }
@@ -47,9 +50,10 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
         let gist: Gist = serde_json::from_slice(&record.value).ok()?;
         let id = conversation_of(&record.key)?;
         let is_pending = pending.contains(&id);
-        let dialogs = gist.conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
+        let Gist { held, consumer, outline, conversation } = gist;
+        let dialogs = conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
         let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
-        (gist.held || is_pending).then_some(Remembered { id, dialogs, consumer: gist.consumer, is_pending })
+        (held || is_pending).then_some(Remembered { id, dialogs, consumer, outline, is_pending })
     })
     .await
 }
@@ -91,6 +95,8 @@ struct Gist {
     held: bool,
     #[serde(default)]
     consumer: Option<ExternalConsumerId>,
+    #[serde(default)]
+    outline: Outline,
     conversation: Dialogs,
 }
 

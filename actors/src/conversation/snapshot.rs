@@ -13,7 +13,7 @@ use tertulia_core::{
     webhook::ChatStateWindow,
 };
 
-use super::{CommandFailure, Conversation, SpeakFor, Upstream};
+use super::{CommandFailure, Conversation, Outline, SpeakFor, Upstream};
 
 /// The shape of a snapshot. One of another version is not loaded.
 const VERSION: u32 = 1;
@@ -44,6 +44,8 @@ struct Written<'a> {
     consumer: Option<&'a ExternalConsumerId>,
     #[serde(skip_serializing_if = "ChatStateWindow::is_empty")]
     chat_states: &'a ChatStateWindow,
+    /// For whoever wants to know of it without reading all of it.
+    outline: Outline,
     conversation: &'a Model,
 }
 
@@ -104,6 +106,7 @@ impl Conversation {
             sequence: self.sequence,
             consumer: self.consumer.as_ref(),
             chat_states: &self.chat_states,
+            outline: Outline::of(&self.model),
             conversation: &self.model,
         })
     }

@@ -96,13 +96,15 @@ impl Intake {
     }
 
     /// Lets callers find the conversation.
-    fn make_known(&mut self, id: ConversationId, ctx: &mut Context<Self>) {
+    fn make_known(&mut self, id: ConversationId, ctx: &mut Context<Self>) -> ConversationHandle {
         let me = ctx.address();
         let door = self
             .door
             .get_or_insert_with(|| Arc::new(Door { connection: self.settings.id.clone(), errands: me.recipient() }));
         let queue = Depth::new(self.settings.max_waiting_commands);
-        self.around.directory.add(ConversationHandle::new(Arc::clone(door), id, queue));
+        let handle = ConversationHandle::new(Arc::clone(door), id, queue);
+        self.around.directory.add(handle.clone());
+        handle
     }
 
     /// What the conversations have in common; the same from the first to the last.
@@ -138,9 +140,10 @@ impl Intake {
 
     /// Takes up the conversations of an earlier life.
     pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
-        for Remembered { id, dialogs, consumer, is_pending } in conversations {
+        for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
             self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
-            self.make_known(id.clone(), ctx);
+            let handle = self.make_known(id.clone(), ctx);
+            self.around.directory.outline(&handle, outline);
             self.fall_asleep(id.clone(), consumer);
             if is_pending {
                 self.child(&id, ctx);

@@ -1,29 +1,30 @@
-//! `GET /v1/conversations`: the conversations in memory, in pages.
+//! `GET /v1/conversations`: the conversations in memory, filtered and in pages. Nobody is asked, so that whoever sleeps
+//! sleeps on.
+
+use std::sync::Arc;
 
 use actix_web::{
     get,
-    web::{Data, Json, Query},
+    web::{self, Data, Json, Query},
 };
-use futures_util::{StreamExt as _, stream};
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use tertulia_actors::{conversation::ConversationHandle, core::id::ConnectionId};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use tertulia_actors::{
+    conversation::{Assignee, ConversationHandle, Outline},
+    core::{
+        id::{AgentId, ConnectionId, ConversationId, SkillId, UserId},
+        time::Timestamp,
+        ums::Stage,
+    },
+};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::one::members;
 use crate::gateway::{
     connections,
     page::{self, Page},
     problem::Problem,
     state::State,
 };
-
-/// Conversations that one list asks at a time.
-const PARALLEL: usize = 64;
-/// What a list tells of each conversation.
-const IN_LISTS: [&str; 8] =
-    ["conversationId", "stage", "skillId", "assignedAgent", "consumer", "startTime", "updateTime", "closeTime"];
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list);
@@ -35,41 +36,154 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 struct Asked {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
+    /// `OPEN`, `CLOSE` or `LOCKED`; `OPEN` means those too of which nothing is known yet.
+    #[param(value_type = Option<String>, example = "OPEN")]
+    stage: Option<Stage>,
+    /// Of this skill.
+    #[param(value_type = Option<String>)]
+    skill: Option<SkillId>,
+    /// Assigned to this agent: a public id, `account.user` or the user alone.
+    agent: Option<String>,
+    /// In whose id, consumer, skill or agent this text is, in capitals or not.
+    text: Option<String>,
     limit: Option<usize>,
+    /// The `nextCursor` of the page before.
     cursor: Option<String>,
 }
 
-/// The conversations in memory, briefly.
+/// A conversation in brief.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConversationInBrief)]
+#[serde(rename_all = "camelCase")]
+struct Brief {
+    #[schema(value_type = String)]
+    connection: ConnectionId,
+    #[schema(value_type = String)]
+    conversation_id: ConversationId,
+    /// How far it has come; null before the first state.
+    #[schema(value_type = Option<String>)]
+    stage: Option<Stage>,
+    /// The skill; `-1` is none.
+    #[schema(value_type = Option<String>)]
+    skill_id: Option<SkillId>,
+    /// The agent it is assigned to; at the end the last one.
+    assigned_agent: Option<Agent>,
+    /// The consumer; at the end the last one.
+    consumer: Option<Consumer>,
+    /// In milliseconds since the epoch, as all moments.
+    #[schema(value_type = Option<i64>)]
+    start_time: Option<Timestamp>,
+    #[schema(value_type = Option<i64>)]
+    update_time: Option<Timestamp>,
+    #[schema(value_type = Option<i64>)]
+    close_time: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentInBrief)]
+#[serde(rename_all = "camelCase")]
+struct Agent {
+    /// The public id.
+    #[schema(value_type = String)]
+    user_id: UserId,
+    /// The id as `account.user`.
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<AgentId>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConsumerInBrief)]
+#[serde(rename_all = "camelCase")]
+struct Consumer {
+    #[schema(value_type = String)]
+    user_id: UserId,
+}
+
+impl Brief {
+    fn of(handle: &ConversationHandle) -> Self {
+        let outline = handle.outline();
+        let agent = outline
+            .agent()
+            .map(|Assignee { user_id, agent_id }| Agent { user_id: user_id.clone(), agent_id: agent_id.clone() });
+        Self {
+            connection: handle.connection().clone(),
+            conversation_id: handle.id().clone(),
+            stage: outline.stage().cloned(),
+            skill_id: outline.skill_id().cloned(),
+            assigned_agent: agent,
+            start_time: outline.start_time.when_set(),
+            update_time: outline.update_time.when_set(),
+            close_time: outline.close_time.when_set(),
+            consumer: outline.consumer.map(|user_id| Consumer { user_id }),
+        }
+    }
+}
+
+/// Which conversations are meant: those of which everything holds that is asked.
+struct Meant {
+    stage: Option<Stage>,
+    skill: Option<SkillId>,
+    agent: Option<String>,
+    text: Option<String>,
+}
+
+impl Meant {
+    fn takes(&self, handle: &ConversationHandle) -> bool {
+        let Self { stage, skill, agent, text } = self;
+        if stage.is_none() && skill.is_none() && agent.is_none() && text.is_none() {
+            return true;
+        }
+        let outline = handle.outline();
+        stage.as_ref().is_none_or(|stage| stage == outline.stage().unwrap_or(&Stage::Open))
+            && skill.as_ref().is_none_or(|skill| outline.skill_id() == Some(skill))
+            && agent.as_ref().is_none_or(|agent| outline.agent().is_some_and(|own| own.is(agent)))
+            && text.as_ref().is_none_or(|text| is_in(text, handle, &outline))
+    }
+}
+
+/// Whether `text` is in any of the conversation's names.
+fn is_in(text: &str, handle: &ConversationHandle, outline: &Outline) -> bool {
+    let agent = outline.agent();
+    [
+        Some(handle.id().as_str()),
+        outline.consumer.as_ref().map(UserId::as_str),
+        outline.skill_id().map(SkillId::as_str),
+        agent.map(|agent| agent.user_id.as_str()),
+        agent.and_then(|agent| agent.agent_id.as_ref()).map(AgentId::as_str),
+    ]
+    .into_iter()
+    .flatten()
+    .any(|name| contains(name.as_bytes(), text.as_bytes()))
+}
+
+/// Names are ASCII as good as always: other letters are compared as they are.
+fn contains(name: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || name.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text))
+}
+
+/// The conversations in memory, awake or asleep, in brief. Each connection that sees one has its own item.
 #[utoipa::path(
     tag = "conversations",
     params(Asked),
-    responses((status = 200, description = "A page", body = Page<Value>))
+    responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/conversations")]
-async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Value>>, Problem> {
-    let Asked { connection, limit, cursor } = asked.into_inner();
+async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief>>, Problem> {
+    let Asked { connection, stage, skill, agent, text, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
-    let cursor = match &cursor {
-        Some(cursor) => Some(cursor.rsplit_once('/').ok_or_else(|| Problem::bad_request("this is no cursor"))?),
-        None => None,
-    };
-    let behind = |handle: &ConversationHandle| cursor.is_none_or(|cursor| order(handle) > cursor);
-    let handles = connections::candidates(&state, connection)?;
-    let handles = handles.iter().flat_map(|connection| state.tertulia.conversations(connection));
-    let handles: Vec<ConversationHandle> = handles.filter(behind).collect();
-    let owned = |handle: &ConversationHandle| (handle.id().clone(), handle.connection().clone());
-    let (handles, next_cursor) =
-        page::cut(handles, limit, owned, |handle| format!("{}/{}", handle.id(), handle.connection()));
-    let items = stream::iter(handles).map(|handle| async move { members(&handle).await.ok() }).buffered(PARALLEL);
-    let items = items.filter_map(|members| async { members.map(brief) }).collect().await;
-    Ok(Json(Page { items, next_cursor }))
-}
-
-fn order(handle: &ConversationHandle) -> (&str, &str) {
-    (handle.id().as_str(), handle.connection().as_str())
-}
-
-fn brief(mut members: Map<String, Value>) -> Value {
-    members.retain(|name, _| name == "connection" || IN_LISTS.contains(&name.as_str()));
-    Value::Object(members)
+    if cursor.as_ref().is_some_and(|cursor| !cursor.contains('/')) {
+        return Err(Problem::bad_request("this is no cursor"));
+    }
+    let connections = connections::candidates(&state, connection)?;
+    let meant = Meant { stage, skill, agent, text };
+    let tertulia = Arc::clone(&state.tertulia);
+    // A filter that few pass looks at all there are, which other requests need not wait for.
+    let looking = web::block(move || {
+        let after = cursor.as_deref().and_then(|cursor| cursor.rsplit_once('/'));
+        let (handles, is_more) = tertulia.conversations_page(&connections, after, limit, |handle| meant.takes(handle));
+        let last = handles.last().filter(|_| is_more);
+        let next_cursor = last.map(|last| format!("{}/{}", last.id(), last.connection()));
+        Page { items: handles.iter().map(Brief::of).collect(), next_cursor }
+    });
+    Ok(Json(looking.await.map_err(|_| Problem::stopping())?))
 }

@@ -1,0 +1,104 @@
+//! What is known of a conversation without asking it: enough for lists and filters, beside its name whether it is awake
+//! or asleep.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tertulia_core::{
+    conversation::{Conversation as Model, Dialog},
+    id::{AgentId, SkillId, UserId},
+    time::Timestamp,
+    ums::Stage,
+};
+
+/// A conversation in brief. Small, because there is one for each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outline {
+    /// How far it has come and whose it is; `None` before the first state.
+    pub assignment: Option<Arc<Assignment>>,
+    /// The consumer, at the end the last one.
+    pub consumer: Option<UserId>,
+    /// When it began; negative while that is not known, like the others.
+    pub start_time: Timestamp,
+    /// The version of its state.
+    pub update_time: Timestamp,
+    /// When it ended.
+    pub close_time: Timestamp,
+}
+
+/// How far a conversation has come and whose it is: the same for many of them, and held once for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Assignment {
+    /// How far it has come.
+    pub stage: Option<Stage>,
+    /// The skill; `-1` is none.
+    pub skill_id: Option<SkillId>,
+    /// The agent it is assigned to; at the end the last one.
+    pub agent: Option<Assignee>,
+}
+
+/// An agent by all ids that are known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assignee {
+    /// The public id.
+    pub user_id: UserId,
+    /// The id as `account.user`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<AgentId>,
+}
+
+const UNKNOWN: Timestamp = Timestamp(-1);
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self { assignment: None, consumer: None, start_time: UNKNOWN, update_time: UNKNOWN, close_time: UNKNOWN }
+    }
+}
+
+impl Outline {
+    pub(super) fn of(conversation: &Model) -> Self {
+        let dialog = conversation.open_dialog().or_else(|| conversation.main_dialog());
+        let agent = dialog.and_then(Dialog::assigned_agent);
+        let agent = agent.map(|agent| Assignee { user_id: agent.user_id.clone(), agent_id: agent.agent_id.clone() });
+        let (stage, skill_id) = (conversation.stage().cloned(), conversation.skill_id().cloned());
+        Self {
+            assignment: Some(Arc::new(Assignment { stage, skill_id, agent })),
+            consumer: dialog.and_then(Dialog::consumer).map(|consumer| consumer.user_id.clone()),
+            start_time: conversation.start_time().unwrap_or(UNKNOWN),
+            update_time: conversation.update_time().unwrap_or(UNKNOWN),
+            close_time: conversation.close_time().unwrap_or(UNKNOWN),
+        }
+    }
+
+    /// How far it has come; unknown before the first state.
+    #[must_use]
+    pub fn stage(&self) -> Option<&Stage> {
+        self.assignment.as_ref()?.stage.as_ref()
+    }
+
+    /// The skill.
+    #[must_use]
+    pub fn skill_id(&self) -> Option<&SkillId> {
+        self.assignment.as_ref()?.skill_id.as_ref()
+    }
+
+    /// The agent it is assigned to; at the end the last one.
+    #[must_use]
+    pub fn agent(&self) -> Option<&Assignee> {
+        self.assignment.as_ref()?.agent.as_ref()
+    }
+}
+
+impl Assignee {
+    /// Whether `agent` is one of its ids, or the user alone.
+    #[must_use]
+    pub fn is(&self, agent: &str) -> bool {
+        let own = self.agent_id.as_ref().map(AgentId::as_str);
+        self.user_id == *agent
+            || own == Some(agent)
+            || own.and_then(|id| id.rsplit_once('.')).is_some_and(|(_, user)| user == agent)
+    }
+}
