@@ -11,6 +11,7 @@ mod interrupt;
 mod loopback;
 mod open_files;
 pub mod run;
+pub mod tail;
 
 use std::{
     io::{self, Write as _},
@@ -30,6 +31,7 @@ use check::CheckOptions;
 use demo::DemoOptions;
 use emulate::EmulateOptions;
 use run::RunOptions;
+use tail::TailOptions;
 
 /// A connector backend for LivePerson messaging: thousands of supervised conversations in one process
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ pub enum Command {
     Emulate(EmulateOptions),
     /// Run the service until it is told to end: hold the configured connections and serve the gateway
     Run(RunOptions),
+    /// Follow the events of a running service in the terminal, one line each
+    Tail(TailOptions),
     /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
 }
@@ -76,6 +80,7 @@ impl Cli {
             Command::Demo(options) => demo::execute(&options),
             Command::Emulate(options) => emulate::execute(&options),
             Command::Run(options) => run::execute(&options),
+            Command::Tail(options) => tail::execute(&options),
             Command::Check(options) => check::execute(&options),
         }
     }

@@ -30,7 +30,7 @@ pub use provider::{AgentToken, TokenError, TokenProvider};
 pub use proxy::{Proxy, ProxyCredentials, ProxyError};
 pub use sentinel::AppCredentials;
 pub use socket::Socket;
-pub use tls::TlsError;
+pub use tls::{TlsError, client_config};
 
 pub(crate) use rest::RestAnswer;
 pub(crate) use send::{SendAnswer, SendFailure, SendLetter, SendPath};
@@ -91,7 +91,7 @@ impl Platform {
     /// # Errors
     /// [`TlsError`] where an authority is no certificate.
     pub fn new(settings: PlatformSettings) -> Result<Arc<Self>, TlsError> {
-        let tls = tls::client_config(&settings.authorities)?;
+        let tls = client_config(&settings.authorities)?;
         let turns = Turns::new(settings.pace);
         Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns }))
     }

@@ -19,7 +19,11 @@ pub enum TlsError {
     Empty,
 }
 
-pub(super) fn client_config(authorities: &[String]) -> Result<Arc<ClientConfig>, TlsError> {
+/// TLS for a client that trusts the web's authorities and these, PEM texts, too.
+///
+/// # Errors
+/// [`TlsError`]: one of them is none.
+pub fn client_config(authorities: &[String]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for text in authorities {
         let mut found = false;

@@ -1,0 +1,118 @@
+//! `tertulia tail`: follows the event stream of a running service in the terminal.
+
+mod blocks;
+mod line;
+mod source;
+
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+use tertulia_actors::core::session::Backoff;
+use tokio::{
+    io::{AsyncWriteExt as _, Stdout, stdout},
+    task::LocalSet,
+    time::sleep,
+};
+
+use super::interrupt::Interrupt;
+use source::{Broken, Source};
+
+/// The pauses between two tries to open a stream, where the service does not say how long they are.
+const AGAIN: Backoff =
+    Backoff { floor: Duration::from_millis(500), base: Duration::from_secs(1), max: Duration::from_secs(15) };
+
+/// What to follow.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tertulia tail --type message --type transfer-skill")]
+pub struct TailOptions {
+    /// Where the service's gateway is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// A token of the gateway, where it asks for one; rather give it by the environment
+    #[arg(long, value_name = "TOKEN", env = "TERTULIA_TOKEN", hide_env_values = true)]
+    pub token: Option<SecretString>,
+    /// Trust one more certificate authority, in a PEM file, for a gateway with https
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Only events of this connection; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub connection: Vec<String>,
+    /// Only events of this conversation; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub conversation: Vec<String>,
+    /// Only events of this type, with or without `tertulia.` before it; may be given several times
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Vec<String>,
+    /// Begin behind the event with this id, instead of with what happens from now on
+    #[arg(long, value_name = "EVENT_ID")]
+    pub after: Option<String>,
+    /// Print each event whole, as one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Follows the events until SIGINT or SIGTERM, or until nobody reads what is printed. A stream that breaks is opened
+/// again behind the last event that was printed.
+pub(super) fn execute(options: &TailOptions) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = LocalSet::new().block_on(&runtime, async {
+        let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
+        tokio::select! {
+            outcome = follow(options) => outcome,
+            () = interrupt.received() => Ok(()),
+        }
+    });
+    // A print that is not taken, by a pager say, is not waited for.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+async fn follow(options: &TailOptions) -> anyhow::Result<()> {
+    let mut source = Source::new(options)?;
+    let mut printed = stdout();
+    let mut tries = 0;
+    loop {
+        match follow_once(&mut source, options.json, &mut printed, &mut tries).await {
+            Err(Broken::ForGood(why)) => return Err(why),
+            Err(Broken::NobodyReads) => return Ok(()),
+            Err(Broken::ForNow { why, pause }) => {
+                let by_itself = AGAIN.delay(tries, rand::random());
+                let pause = pause.filter(|_| tries == 0).unwrap_or(by_itself);
+                tracing::warn!("{why}; again in {:.1} s", pause.as_secs_f64());
+                tries += 1;
+                sleep(pause).await;
+            }
+            Ok(never) => match never {},
+        }
+    }
+}
+
+/// Prints what one stream tells until it breaks.
+async fn follow_once(
+    source: &mut Source,
+    json: bool,
+    printed: &mut Stdout,
+    tries: &mut u32,
+) -> Result<std::convert::Infallible, Broken> {
+    let mut stream = source.open().await?;
+    loop {
+        let blocks = stream.next().await?;
+        *tries = 0;
+        let mut text = String::new();
+        for data in blocks.iter().filter_map(|block| block.data.as_deref()) {
+            text.push_str(&if json { line::whole(data) } else { line::readable(data) });
+            text.push('\n');
+        }
+        if !text.is_empty() {
+            print(printed, &text).await.map_err(|_| Broken::NobodyReads)?;
+        }
+        // Only what was printed is behind us.
+        source.advance(blocks);
+    }
+}
+
+async fn print(printed: &mut Stdout, text: &str) -> io::Result<()> {
+    printed.write_all(text.as_bytes()).await?;
+    printed.flush().await
+}

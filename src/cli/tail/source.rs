@@ -1,0 +1,171 @@
+//! The stream of a gateway, and how it breaks.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use awc::{
+    Client, ClientResponse, Connector,
+    error::{ConnectError, PayloadError, SendRequestError},
+    http::{StatusCode, header},
+};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream::LocalBoxStream};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tertulia_actors::platform::client_config;
+use tokio::time::timeout;
+
+use super::{
+    TailOptions,
+    blocks::{Block, Blocks},
+    line::harmless,
+};
+
+/// How long a gateway may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// The longest silence: three times the pause between two heartbeats.
+const SILENCE: Duration = Duration::from_secs(45);
+/// The largest error that is read, in bytes.
+const LARGEST_PROBLEM: usize = 64 * 1024;
+
+/// Why nothing more comes.
+pub(super) enum Broken {
+    /// It is worth another try, after the pause that the service asked for.
+    ForNow { why: anyhow::Error, pause: Option<Duration> },
+    /// It would be the same the next time.
+    ForGood(anyhow::Error),
+    /// What is printed goes nowhere.
+    NobodyReads,
+}
+
+/// Where the events come from, and how far they were read.
+pub(super) struct Source {
+    client: Client,
+    address: String,
+    token: Option<SecretString>,
+    filters: Vec<(&'static str, String)>,
+    after: Option<String>,
+    /// How long the service wants to be left alone after a break.
+    pause: Option<Duration>,
+}
+
+/// What an error says of itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    detail: String,
+    code: String,
+}
+
+impl Source {
+    pub(super) fn new(options: &TailOptions) -> anyhow::Result<Self> {
+        let authorities = options.ca_file.iter().map(|file| {
+            fs::read_to_string(file)
+                .with_context(|| format!("cannot read the certificate authority in {}", file.display()))
+        });
+        let tls = client_config(&authorities.collect::<anyhow::Result<Vec<_>>>()?)?;
+        let connector = Connector::new().rustls_0_23(tls).timeout(ANSWER_WITHIN);
+        // A token goes nowhere but where it is meant to go.
+        let client = Client::builder().connector(connector).disable_timeout().disable_redirects().finish();
+        let named = |name: &'static str, values: &[String]| {
+            values.iter().map(move |value| (name, value.clone())).collect::<Vec<_>>()
+        };
+        let mut filters = named("connection", &options.connection);
+        filters.extend(named("conversation", &options.conversation));
+        filters.extend(named("type", &options.kind));
+        let address = format!("{}/v1/events", options.url.trim_end_matches('/'));
+        let token = options.token.clone();
+        Ok(Self { client, address, token, filters, after: options.after.clone(), pause: None })
+    }
+
+    /// Opens the stream behind what was read.
+    pub(super) async fn open(&self) -> Result<EventStream, Broken> {
+        let address = &self.address;
+        let mut query = self.filters.clone();
+        query.extend(self.after.iter().map(|after| ("after", after.clone())));
+        let mut request = self.client.get(address).insert_header((header::ACCEPT, "text/event-stream"));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret().trim());
+        }
+        let request = request.query(&query).map_err(|error| Broken::ForGood(anyhow!("{address}: {error}")))?;
+        let response = match timeout(ANSWER_WITHIN, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if is_ours(&error) => {
+                return Err(Broken::ForGood(anyhow!("{address} cannot be asked: {error}")));
+            }
+            Ok(Err(error)) => return Err(self.for_now(anyhow!("{address} cannot be reached: {error}"))),
+            Err(_) => return Err(self.for_now(anyhow!("{address} does not answer"))),
+        };
+        self.check(response).await
+    }
+
+    async fn check<S>(&self, mut response: ClientResponse<S>) -> Result<EventStream, Broken>
+    where
+        S: futures_util::Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
+    {
+        let (address, status) = (&self.address, response.status());
+        if status.is_success() {
+            let content_type = response.headers().get(header::CONTENT_TYPE);
+            if content_type.is_none_or(|content_type| !content_type.as_bytes().starts_with(b"text/event-stream")) {
+                return Err(Broken::ForGood(anyhow!("{address} is no event stream")));
+            }
+            return Ok(EventStream { chunks: response.boxed_local(), blocks: Blocks::default(), pause: self.pause });
+        }
+        let body = timeout(ANSWER_WITHIN, response.body().limit(LARGEST_PROBLEM)).await;
+        let problem = body.ok().and_then(Result::ok).and_then(|body| serde_json::from_slice(&body).ok());
+        let Problem { detail, code } = problem.unwrap_or_default();
+        let mut why = format!("{address} answered {status}");
+        if !detail.is_empty() {
+            why.push_str(&format!(": {} ({})", harmless(&detail), harmless(&code)));
+        }
+        let passes =
+            status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+        Err(if passes { self.for_now(anyhow!(why)) } else { Broken::ForGood(anyhow!(why)) })
+    }
+
+    fn for_now(&self, why: anyhow::Error) -> Broken {
+        Broken::ForNow { why, pause: self.pause }
+    }
+
+    /// Notes how far the events were read.
+    pub(super) fn advance(&mut self, blocks: Vec<Block>) {
+        for Block { id, retry, .. } in blocks {
+            self.after = id.or(self.after.take());
+            self.pause = retry.or(self.pause);
+        }
+    }
+}
+
+/// Whether a request could not even be made.
+fn is_ours(error: &SendRequestError) -> bool {
+    matches!(
+        error,
+        SendRequestError::Url(_)
+            | SendRequestError::Http(_)
+            | SendRequestError::Connect(ConnectError::Unresolved | ConnectError::SslIsNotSupported)
+    )
+}
+
+/// An open stream.
+pub(super) struct EventStream {
+    chunks: LocalBoxStream<'static, Result<Bytes, PayloadError>>,
+    blocks: Blocks,
+    pause: Option<Duration>,
+}
+
+impl EventStream {
+    /// The next blocks, at least one.
+    pub(super) async fn next(&mut self) -> Result<Vec<Block>, Broken> {
+        let broken = |why: anyhow::Error| Broken::ForNow { why, pause: self.pause };
+        loop {
+            let chunk =
+                timeout(SILENCE, self.chunks.next()).await.map_err(|_| broken(anyhow!("the stream fell silent")))?;
+            let chunk = chunk.ok_or_else(|| broken(anyhow!("the stream ended")))?;
+            let chunk = chunk.map_err(|error| broken(anyhow!("the stream broke: {error}")))?;
+            let blocks = self.blocks.read(&chunk).map_err(Broken::ForGood)?;
+            if !blocks.is_empty() {
+                return Ok(blocks);
+            }
+        }
+    }
+}
