@@ -14,6 +14,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -24,6 +25,10 @@ use super::{
     state::State,
 };
 use crate::config::{Limits, Scope, Token};
+
+/// The subprotocol of the gateway's WebSockets. It means nothing; it is there to be chosen where a token is offered beside
+/// it.
+pub(super) const SUBPROTOCOL: &str = "tertulia";
 
 /// Who may call, and how much.
 pub(super) struct Access {
@@ -88,8 +93,10 @@ impl Access {
     }
 
     fn shown(&self, headers: &HeaderMap) -> Option<&Caller> {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer)?;
-        self.caller(shown)
+        match headers.get(header::AUTHORIZATION) {
+            Some(value) => self.caller(value.to_str().ok().and_then(bearer)?),
+            None => self.caller(&offered(headers)?),
+        }
     }
 
     /// Compares with every token, each in constant time: how long it takes tells nothing about any.
@@ -113,6 +120,22 @@ fn digest(token: &str) -> [u8; 32] {
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The subprotocols that a caller offers for a WebSocket.
+pub(super) fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    offers.flat_map(|offers| offers.split(',')).map(str::trim)
+}
+
+/// The token that is offered as a subprotocol: a page in a browser can say nothing else to a WebSocket.
+fn offered(headers: &HeaderMap) -> Option<String> {
+    let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok())?;
+    if !upgrade.eq_ignore_ascii_case("websocket") {
+        return None;
+    }
+    let token = subprotocols(headers).find_map(|offered| offered.strip_prefix("bearer."))?;
+    String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()
 }
 
 /// A page in a browser on this machine can reach the loopback address: by a name of its own (DNS rebinding), which the

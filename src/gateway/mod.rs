@@ -6,6 +6,7 @@
 
 mod access;
 mod body;
+mod capacity;
 mod connections;
 mod conversations;
 mod dashboard;
@@ -48,12 +49,13 @@ use actix_web::{
     rt::task::JoinHandle,
     web::{self, Data},
 };
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
 
-use transport::{Stream, Watched};
+use transport::{Ending, Stream, Watched};
 
 pub use state::State;
 pub use tls::Certificate;
@@ -61,8 +63,9 @@ pub use transport::Patience;
 
 /// Threads that answer requests. What they do is little: the work is the actors'.
 const WORKERS: usize = 2;
-/// Connections of callers that one worker holds at a time; more wait to be accepted.
-const MAX_CALLERS: usize = 4_096;
+/// What the system may hold of an answer that its caller does not take, in bytes; it takes up to twice as much for it.
+/// More than is on the way to a caller far off at a few megabytes a second.
+const SEND_BUFFER: usize = 128 * 1024;
 /// How long what a caller still sends is read away, so that a refusal reaches them.
 const LINGER: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
@@ -122,6 +125,8 @@ impl Gateway {
         let Listening { address: listen, certificate, patience } = listening;
         let failed = |source| GatewayError::Listen { address: listen, source };
         let closing = state.closing.clone();
+        let (capacity, ending) =
+            (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
         let state = Data::new(state);
         let listener = TcpListener::bind(listen).map_err(failed)?;
         rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
@@ -132,7 +137,8 @@ impl Gateway {
         };
         let builder = Server::build()
             .workers(WORKERS)
-            .max_concurrent_connections(MAX_CALLERS)
+            // They take turns in accepting.
+            .max_concurrent_connections(capacity.callers.div_ceil(WORKERS))
             .disable_signals()
             // The deadline is the caller's of `stop`.
             .shutdown_timeout(u64::from(u32::MAX));
@@ -151,10 +157,13 @@ impl Gateway {
                 .keep_alive(patience.keep_alive)
                 .client_request_timeout(patience.head)
                 .client_disconnect_timeout(LINGER)
+                // Who says no more is gone. Otherwise a stream without news would not end with its caller.
+                .h1_allow_half_closed(false)
                 .local_addr(address)
                 .finish(map_config(app, |()| AppConfig::default()));
             let acceptor = acceptor.clone();
-            let open = move |socket| open(socket, acceptor.clone(), patience);
+            let ending = ending.clone();
+            let open = move |socket| open(socket, acceptor.clone(), patience, ending.clone());
             fn_service(open).map_err(DispatchError::Io).and_then(http)
         };
         let server = builder.listen("gateway", listener, service).map_err(failed)?.run();
@@ -194,14 +203,16 @@ async fn open(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,
     patience: Patience,
+    ending: Ending,
 ) -> io::Result<(Watched<Stream>, Protocol, Option<SocketAddr>)> {
     let peer = socket.peer_addr().ok();
     socket.set_nodelay(true)?;
+    set_socket_send_buffer_size(&socket, SEND_BUFFER)?;
     let stream = match acceptor {
         Some(acceptor) => Stream::Tls(Box::new(timeout(patience.handshake, acceptor.accept(socket)).await??)),
         None => Stream::Plain(socket),
     };
-    Ok((Watched::new(stream, patience), Protocol::Http1, peer))
+    Ok((Watched::new(stream, patience, ending), Protocol::Http1, peer))
 }
 
 fn routes(config: &mut ServiceConfig<'_>) {

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
+    capacity::Capacity,
     conversations::UPLOAD_PLACES,
+    events::places::Places,
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
     openapi::Document,
@@ -20,9 +22,6 @@ use crate::{
     fleet::AddedConnections,
     webhooks::Webhooks,
 };
-
-/// Event streams that may be open at a time, over all callers.
-const MAX_STREAMS: usize = 1_024;
 
 /// What the resources share: the running system and who may call.
 pub struct State {
@@ -35,8 +34,10 @@ pub struct State {
     pub(super) webhooks: Arc<Webhooks>,
     pub(super) under_way: Arc<UnderWay>,
     pub(super) recent: Recent,
-    /// Free places for event streams.
-    pub(super) streams: Arc<Semaphore>,
+    /// How many callers there may be.
+    pub(super) capacity: Capacity,
+    /// Places for those of them who follow the events.
+    pub(super) places: Places,
     /// Free places in memory for files on their way to the platform.
     pub(super) uploads: Arc<Semaphore>,
     /// Set when the gateway ends, for whatever would last longer.
@@ -48,9 +49,11 @@ impl State {
     /// address. Each token may ask as much as `limits` say.
     #[must_use]
     pub fn new(tertulia: Arc<Tertulia>, webhooks: Arc<Webhooks>, tokens: &[Token], limits: &Limits) -> Self {
-        let http = HttpMetrics::default();
+        let (http, capacity) = (HttpMetrics::default(), Capacity::here());
         Self {
             registry: metrics::registry(&tertulia, webhooks.metrics(), &http),
+            places: Places::new(capacity.streams, http.streams.clone()),
+            capacity,
             http,
             added: AddedConnections::new(Arc::clone(&tertulia)),
             webhooks,
@@ -59,7 +62,6 @@ impl State {
             access: Access::new(tokens, limits),
             document: Document::gather(),
             recent: Recent::default(),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
             closing: CancellationToken::new(),
         }

@@ -10,12 +10,14 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// How long callers may make the gateway wait.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ pub struct Patience {
     pub unanswered: Duration,
     /// Until a caller who takes nothing of an answer takes some of it.
     pub stalled: Duration,
+    /// The same once the gateway ends.
+    pub parting: Duration,
 }
 
 impl Default for Patience {
@@ -40,6 +44,7 @@ impl Default for Patience {
             keep_alive: Duration::from_secs(30),
             unanswered: Duration::from_secs(180),
             stalled: Duration::from_secs(60),
+            parting: Duration::from_secs(2),
         }
     }
 }
@@ -85,19 +90,32 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// What all connections have in common.
+#[derive(Clone)]
+pub(super) struct Ending {
+    /// Set when the gateway ends.
+    pub(super) closing: CancellationToken,
+    /// Connections that were ended because their callers took nothing.
+    pub(super) stalled: Counter,
+}
+
 /// A stream that ends with an error when its other end makes it wait for too long.
 pub(super) struct Watched<S> {
     stream: S,
     patience: Patience,
+    ending: Ending,
     /// Something of a request has come, and nothing was answered.
     unanswered: Alarm,
     /// Nothing of an answer is taken.
     stalled: Alarm,
+    /// The end of the gateway, for as long as nothing is taken.
+    closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, patience: Patience) -> Self {
-        Self { stream, patience, unanswered: Alarm::default(), stalled: Alarm::default() }
+    pub(super) fn new(stream: S, patience: Patience, ending: Ending) -> Self {
+        let (unanswered, stalled) = (Alarm::default(), Alarm::default());
+        Self { stream, patience, ending, unanswered, stalled, closing: None }
     }
 }
 
@@ -111,6 +129,12 @@ struct Alarm {
 impl Alarm {
     fn set(&mut self, within: Duration) {
         self.at.get_or_insert_with(|| Instant::now() + within);
+    }
+
+    /// No later than that.
+    fn hasten(&mut self, within: Duration) {
+        let by = Instant::now() + within;
+        self.at = Some(self.at.map_or(by, |at| at.min(by)));
     }
 
     fn clear(&mut self) {
@@ -158,11 +182,20 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled.clear();
+            self.closing = None;
             return written;
         }
         self.stalled.set(self.patience.stalled);
+        let closing = self.closing.get_or_insert_with(|| Box::pin(self.ending.closing.clone().cancelled_owned()));
+        if closing.as_mut().poll(cx).is_ready() {
+            self.stalled.hasten(self.patience.parting);
+        }
         match self.stalled.poll(cx) {
-            Poll::Ready(()) => timed_out("the caller takes nothing of its answer"),
+            Poll::Ready(()) => {
+                self.ending.stalled.inc();
+                tracing::info!("a connection is ended whose caller takes nothing of its answer");
+                timed_out("the caller takes nothing of its answer")
+            }
             Poll::Pending => Poll::Pending,
         }
     }

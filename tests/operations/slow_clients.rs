@@ -19,7 +19,8 @@ use crate::running::PATIENCE;
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);
 /// Everything may take as long as it likes; a test makes one thing short.
-const PATIENT: Patience = Patience { handshake: LONG, head: LONG, keep_alive: LONG, unanswered: LONG, stalled: LONG };
+const PATIENT: Patience =
+    Patience { handshake: LONG, head: LONG, keep_alive: LONG, unanswered: LONG, stalled: LONG, parting: LONG };
 
 /// A gateway without connections.
 fn gateway(patience: Patience) -> Gateway {

@@ -1,7 +1,7 @@
 //! What is counted of the HTTP interface.
 
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use tertulia_actors::metrics::Latency;
@@ -18,16 +18,23 @@ pub(in crate::gateway) struct HttpMetrics {
     pub(in crate::gateway) durations: Latency,
     /// Requests that were refused because their token had made too many.
     pub(in crate::gateway) limited: Counter,
+    /// Event streams that are open.
+    pub(in crate::gateway) streams: Gauge,
+    /// Connections that were ended because their callers took nothing of an answer.
+    pub(in crate::gateway) stalled: Counter,
 }
 
 impl HttpMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let Self { requests, durations, limited } = self;
+        let Self { requests, durations, limited, streams, stalled } = self;
         let help = "Requests to the gateway, by method, path template and status";
         registry.register("http_requests", help, requests.clone());
         let help = "Time from the head of a request to the head of its answer";
         registry.register("http_request_duration_seconds", help, durations.clone());
         let help = "Requests refused because their token had made too many";
         registry.register("http_requests_limited", help, limited.clone());
+        registry.register("event_streams", "Event streams that are open", streams.clone());
+        let help = "Connections ended because their callers took nothing of an answer";
+        registry.register("http_connections_stalled", help, stalled.clone());
     }
 }

@@ -1,0 +1,129 @@
+//! What a caller of an event stream asks for: which events, and behind which.
+
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderMap;
+use tertulia_actors::{
+    engine::Journal,
+    subscriber::{EventId, Filter},
+};
+
+use super::{
+    super::{problem::Problem, state::State},
+    following::Following,
+};
+
+/// What a caller asks for.
+pub(super) struct Asked {
+    filter: Filter,
+    after: Option<String>,
+}
+
+impl Asked {
+    /// Each filter may be given several times.
+    ///
+    /// # Errors
+    /// A parameter that there is not, or `after` twice.
+    pub(super) fn read(parameters: Vec<(String, String)>, headers: &HeaderMap) -> Result<Self, Problem> {
+        let (mut filter, mut after) = (Filter::everything(), None);
+        for (name, value) in parameters {
+            filter = match name.as_str() {
+                "connection" => filter.connection(value),
+                "conversation" => filter.conversation(value),
+                "type" => filter.kind(&value),
+                "after" if after.is_none() => {
+                    after = Some(value);
+                    filter
+                }
+                "after" => return Err(Problem::bad_request("\"after\" is given twice")),
+                _ => {
+                    return Err(Problem::bad_request(format!(
+                        "{name:?} is none of connection, conversation, type, after"
+                    )));
+                }
+            };
+        }
+        // The header is newer: a browser comes back to the address that it began with. One that cannot be read is no id of
+        // any log, and still says that there was one.
+        let last = headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+        let given = |id: &String| !id.is_empty();
+        Ok(Self { filter, after: last.filter(given).or(after.filter(given)) })
+    }
+
+    /// The log from there on.
+    pub(super) fn follow(self, state: &State) -> Following {
+        let journal = state.tertulia.journal();
+        let start = self.start(journal);
+        Following::new(journal, start, self.filter, state.closing.clone())
+    }
+
+    fn start(&self, journal: &Arc<Journal>) -> Start {
+        let newest = journal.newest();
+        let Some(after) = &self.after else { return Start::Behind(newest) };
+        match EventId::parse(after) {
+            Some(id) if id.epoch == *journal.epoch() && id.offset <= newest => Start::Behind(id.offset),
+            _ => Start::Unknown { newest },
+        }
+    }
+}
+
+/// Where a stream begins.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Behind this event.
+    Behind(u64),
+    /// The caller came with an id that is none of this log's: they are told so, and go on behind the newest event.
+    Unknown {
+        /// The newest event.
+        newest: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::{super::tests::journal, *};
+
+    fn asked(query: &[(&str, &str)], header: Option<&[u8]>) -> Asked {
+        let mut headers = HeaderMap::new();
+        if let Some(id) = header {
+            headers.insert(HeaderName::from_static("last-event-id"), HeaderValue::from_bytes(id).unwrap());
+        }
+        let parameters = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Asked::read(parameters, &headers).unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    #[actix_rt::test]
+    async fn a_stream_begins_at_the_header_then_at_the_address_then_now() {
+        let journal = journal(9, &["said"; 9]).await;
+        let id = |offset: u64| format!("{}-{offset}", journal.epoch());
+        let start = |query: Option<String>, header: Option<String>| {
+            let query: Vec<_> = query.iter().map(|id| ("after", id.as_str())).collect();
+            asked(&query, header.as_deref().map(str::as_bytes)).start(&journal)
+        };
+        assert_eq!(start(None, None), Start::Behind(9));
+        assert_eq!(start(Some(id(3)), None), Start::Behind(3));
+        assert_eq!(start(Some(id(3)), Some(id(5))), Start::Behind(5));
+        assert_eq!(start(Some(id(3)), Some(String::new())), Start::Behind(3));
+        assert_eq!(start(Some(String::new()), None), Start::Behind(9));
+        assert_eq!(start(Some(id(0)), None), Start::Behind(0));
+        assert_eq!(start(Some(id(9)), None), Start::Behind(9));
+        // Of the future: the log is not the one that it was, say, restored from a copy.
+        let unknown = [id(10), id(u64::MAX), "other-1".to_owned(), "9".to_owned(), "-".to_owned(), "é".to_owned()];
+        let unknown = unknown.into_iter().chain([format!("{}-x", journal.epoch()), format!(" {}", id(1))]);
+        for unknown in unknown {
+            assert_eq!(start(Some(unknown.clone()), None), Start::Unknown { newest: 9 }, "{unknown}");
+        }
+        assert_eq!(start(Some(id(3)), Some("other-1".to_owned())), Start::Unknown { newest: 9 });
+        assert_eq!(asked(&[], Some(b"\xff\xfe")).start(&journal), Start::Unknown { newest: 9 });
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused() {
+        for parameters in [&[("speed", "fast")][..], &[("after", "e-1"), ("after", "e-2")]] {
+            let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert!(Asked::read(parameters, &HeaderMap::new()).is_err());
+        }
+    }
+}

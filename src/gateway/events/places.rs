@@ -1,0 +1,94 @@
+//! Who follows the events at the moment: how many may.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use actix_web::http::StatusCode;
+use futures_util::Stream;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::super::problem::Problem;
+
+/// Places for those who follow the events.
+pub(in super::super) struct Places {
+    free: Arc<Semaphore>,
+    limit: usize,
+    taken: Gauge,
+}
+
+/// One caller's place; dropping it leaves it to another.
+pub(super) struct Place {
+    taken: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    /// So many; those that are taken are counted in `taken`.
+    pub(in super::super) fn new(limit: usize, taken: Gauge) -> Self {
+        Self { free: Arc::new(Semaphore::new(limit)), limit, taken }
+    }
+
+    /// A place for one more.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub(super) fn take(&self) -> Result<Place, Problem> {
+        let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            let detail = format!("{} event streams are open, and no more may be", self.limit);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail)
+        })?;
+        self.taken.inc();
+        Ok(Place { taken: self.taken.clone(), _permit: permit })
+    }
+}
+
+impl Place {
+    /// Holds the place for as long as `stream` is there.
+    pub(super) fn hold<S>(self, stream: S) -> Held<S> {
+        Held { stream: Box::pin(stream), _place: self }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.taken.dec();
+    }
+}
+
+/// A stream that has a place.
+pub(super) struct Held<S> {
+    stream: Pin<Box<S>>,
+    _place: Place,
+}
+
+impl<S: Stream> Stream for Held<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.stream.as_mut().poll_next(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Each place is for one, for as long as their stream is there.
+    #[test]
+    fn who_finds_no_place_is_told() {
+        let taken = Gauge::default();
+        let places = Places::new(1, taken.clone());
+        let held = places.take().map(|place| place.hold(stream::pending::<()>()));
+        assert!(held.is_ok() && places.take().is_err());
+        assert_eq!(taken.get(), 1);
+        drop(held);
+        assert!(places.take().is_ok());
+        assert_eq!(taken.get(), 0);
+    }
+}

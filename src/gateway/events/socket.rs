@@ -1,0 +1,141 @@
+//! A WebSocket of events: one text message for each. What the caller may send are control frames.
+
+use std::convert::Infallible;
+
+use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Message, OpCode, Parser, ProtocolError};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio_util::codec::{Decoder as _, Encoder as _};
+
+use super::following::{End, Following, Next};
+
+/// The largest frame that is looked at, in bytes: control frames have 125.
+const LARGEST_FRAME: usize = 4 * 1024;
+/// Pings in a row that may stay unanswered: a caller who is as silent as that for the time between two of them is closed.
+const UNANSWERED_PINGS: u32 = 2;
+
+/// One caller's socket, both ways in one task: what is read from it makes room for what is written.
+pub(super) struct Socket<P> {
+    following: Following,
+    incoming: P,
+    unread: BytesMut,
+    codec: Codec,
+    /// Pings since the caller's last frame.
+    pings: u32,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The caller has heard nothing yet.
+    New,
+    Open,
+    /// The last frame was sent.
+    Closed,
+}
+
+impl<P, E> Socket<P>
+where
+    P: Stream<Item = Result<Bytes, E>> + Unpin,
+{
+    /// Sends what `following` finds, to whom sends `incoming`.
+    pub(super) fn new(following: Following, incoming: P) -> Self {
+        let codec = Codec::new().max_size(LARGEST_FRAME);
+        Self { following, incoming, unread: BytesMut::new(), codec, pings: 0, stage: Stage::New }
+    }
+
+    /// The frames that are sent; they end with a close frame, or where the caller is gone.
+    pub(super) fn body(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        stream::unfold(self, |mut socket| async {
+            let frames = socket.next().await?;
+            Some((Ok(frames), socket))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        match self.stage {
+            Stage::New => {
+                self.stage = Stage::Open;
+                if !self.following.begins_with_gap() {
+                    return Some(self.ping());
+                }
+            }
+            Stage::Open => {}
+            Stage::Closed => return None,
+        }
+        loop {
+            match self.codec.decode(&mut self.unread) {
+                Ok(Some(frame)) => {
+                    if let Some(answer) = self.take(frame) {
+                        return Some(answer);
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(ProtocolError::Overflow) => {
+                    return Some(self.close(CloseCode::Size, "nothing is taken but control frames"));
+                }
+                Err(error) => return Some(self.close(CloseCode::Protocol, &error.to_string())),
+            }
+            tokio::select! {
+                biased;
+                // Without an end of the WebSocket: there is nobody to close it for.
+                bytes = self.incoming.next() => self.unread.extend_from_slice(&bytes?.ok()?),
+                next = self.following.next() => return Some(self.tell(next)),
+            }
+        }
+    }
+
+    /// The answer to a frame of the caller, if it takes one.
+    fn take(&mut self, frame: Frame) -> Option<Bytes> {
+        self.pings = 0;
+        match frame {
+            Frame::Ping(payload) => Some(self.frame(Message::Pong(payload))),
+            Frame::Pong(_) => None,
+            Frame::Close(reason) => {
+                self.stage = Stage::Closed;
+                let reason = reason.map(|CloseReason { code, .. }| code.into());
+                Some(self.frame(Message::Close(reason)))
+            }
+            Frame::Text(_) | Frame::Binary(_) | Frame::Continuation(_) => {
+                Some(self.close(CloseCode::Unsupported, "nothing is taken but control frames"))
+            }
+        }
+    }
+
+    fn tell(&mut self, next: Result<Next, End>) -> Bytes {
+        let mut frames = BytesMut::new();
+        match next {
+            Ok(Next::Events(events)) => {
+                for event in events {
+                    Parser::write_message(&mut frames, &event.json, OpCode::Text, true, false);
+                }
+            }
+            Ok(Next::Gap(gap)) => Parser::write_message(&mut frames, gap, OpCode::Text, true, false),
+            Ok(Next::Nothing) if self.pings < UNANSWERED_PINGS => return self.ping(),
+            Ok(Next::Nothing) => return self.close(CloseCode::Policy, "pings were not answered"),
+            Err(End::Closing) => return self.close(CloseCode::Away, "the gateway ends: come back with the last id"),
+            Err(End::Unreadable) => return self.close(CloseCode::Error, "the log cannot be read"),
+        }
+        frames.freeze()
+    }
+
+    /// A ping with the cursor, which says how far the log was looked through, whatever was wanted of it.
+    fn ping(&mut self) -> Bytes {
+        self.pings += 1;
+        let cursor = self.following.cursor().to_string();
+        self.frame(Message::Ping(cursor.into()))
+    }
+
+    fn close(&mut self, code: CloseCode, description: &str) -> Bytes {
+        self.stage = Stage::Closed;
+        self.frame(Message::Close(Some(CloseReason { code, description: Some(description.to_owned()) })))
+    }
+
+    fn frame(&mut self, message: Message) -> Bytes {
+        let mut frame = BytesMut::new();
+        // Nothing that is sent here is the second part of anything, which is all that could be wrong with it.
+        let _ = self.codec.encode(message, &mut frame);
+        frame.freeze()
+    }
+}

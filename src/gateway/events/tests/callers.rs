@@ -1,0 +1,130 @@
+//! The event streams over real sockets: those who do not read, those who leave, and the end of the gateway.
+
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tertulia_actors::{
+    Tertulia,
+    engine::{Journal, MemoryStore, Retention},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use super::{
+    super::super::{Gateway, Listening, Patience, State, metrics::HttpMetrics},
+    say,
+};
+use crate::config::Limits;
+
+/// The longest that anything is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A gateway without connections, its log, and what it counts.
+fn gateway(patience: Patience) -> (Gateway, Arc<Journal>, HttpMetrics) {
+    let store = MemoryStore::new(NonZeroUsize::new(100_000).unwrap());
+    let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
+    let tertulia = Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap();
+    let state = State::new(Arc::new(tertulia), &[], &Limits::default());
+    let counted = state.http.clone();
+    let listening = Listening { patience, ..Listening::plain("127.0.0.1:0".parse().unwrap()) };
+    (Gateway::start(state, listening).unwrap(), journal, counted)
+}
+
+/// A caller who follows the events; what they were sent is in the socket from the greeting on.
+async fn caller(address: SocketAddr, path: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    // What the system would take for somebody who does not read.
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n";
+    let upgrade = if path.ends_with("socket") { upgrade } else { "" };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{upgrade}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut byte = [0];
+    timeout(PATIENCE, stream.read_exact(&mut byte)).await.unwrap().unwrap();
+    stream
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let turns = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, turns).await.unwrap();
+}
+
+/// Says so much that no buffer holds it.
+async fn say_much(journal: &Arc<Journal>) {
+    let text = "x".repeat(1_000);
+    say(journal, &vec![&*text; 5_000]);
+    assert!(journal.settled().await);
+}
+
+/// Promise 6: one who reads nothing is hung up on, and another notices nothing of them.
+#[actix_rt::test]
+async fn who_reads_nothing_is_hung_up_on_and_others_go_on() {
+    let patience = Patience { stalled: Duration::from_secs(2), ..Patience::default() };
+    let (gateway, journal, counted) = gateway(patience);
+    let mut stalled = Vec::new();
+    for path in ["/v1/events", "/v1/events/socket"] {
+        stalled.push(caller(gateway.address(), path).await);
+    }
+    let mut reader = caller(gateway.address(), "/v1/events").await;
+    assert_eq!(counted.streams.get(), 3);
+    say_much(&journal).await;
+    let last = format!("id: {}-5000\n", journal.epoch());
+    let reads = async {
+        let mut read = Vec::new();
+        while !String::from_utf8_lossy(&read[read.len().saturating_sub(3_000)..]).contains(&last) {
+            reader.read_buf(&mut read).await.unwrap();
+        }
+    };
+    timeout(PATIENCE, reads).await.unwrap();
+    until(|| counted.streams.get() == 1).await;
+    assert_eq!(counted.stalled.get(), 2);
+    for mut stalled in stalled {
+        let mut rest = Vec::new();
+        // What the system held for them, and then the end.
+        let _ = timeout(PATIENCE, stalled.read_to_end(&mut rest)).await.unwrap();
+        assert!(rest.len() < 1_000_000, "{}", rest.len());
+    }
+    say(&journal, &["still here"]);
+    let mut more = [0];
+    timeout(PATIENCE, reader.read_exact(&mut more)).await.unwrap().unwrap();
+    gateway.stop(PATIENCE).await;
+}
+
+/// The end of the gateway does not wait for those who do not read it.
+#[actix_rt::test]
+async fn the_gateway_ends_whoever_reads_nothing() {
+    let (gateway, journal, _) = gateway(Patience { parting: Duration::from_millis(50), ..Patience::default() });
+    let mut stalled = Vec::new();
+    for path in ["/v1/events", "/v1/events/socket"].repeat(5) {
+        stalled.push(caller(gateway.address(), path).await);
+    }
+    say_much(&journal).await;
+    let stopped = async {
+        gateway.stop(Duration::MAX).await;
+        Some(())
+    };
+    assert_eq!(timeout(PATIENCE, stopped).await.ok().flatten(), Some(()));
+}
+
+/// Whoever leaves leaves nothing behind, also where nothing happens and nobody would notice by writing.
+#[actix_rt::test]
+async fn callers_who_leave_again_and_again_leave_their_places() {
+    let (gateway, _, counted) = gateway(Patience::default());
+    let stays = caller(gateway.address(), "/v1/events").await;
+    for round in 0..500 {
+        let path = if round % 2 == 0 { "/v1/events" } else { "/v1/events/socket" };
+        drop(caller(gateway.address(), path).await);
+    }
+    until(|| counted.streams.get() == 1).await;
+    drop(stays);
+    until(|| counted.streams.get() == 0).await;
+    gateway.stop(PATIENCE).await;
+}

@@ -1,0 +1,57 @@
+//! The event streams over a log in memory: what is sent, to whom, and what becomes of those who do not read.
+
+mod callers;
+mod pieces;
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use tertulia_actors::{
+    engine::{Journal, Loggable, MemoryStore, Retention, Step, StoredEvent},
+    subscriber::Filter,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{asked::Start, following::Following};
+
+/// An event of a log of the tests.
+struct Said(StoredEvent);
+
+impl Loggable for Said {
+    fn stored(&self) -> StoredEvent {
+        self.0.clone()
+    }
+}
+
+/// A log that keeps so many events, with as many as are said in it.
+pub(super) async fn journal(kept: usize, said: &[&str]) -> Arc<Journal> {
+    let store = MemoryStore::new(NonZeroUsize::new(kept).unwrap());
+    let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
+    say(&journal, said);
+    assert!(journal.settled().await);
+    journal
+}
+
+/// Appends messages of conversation `c`.
+fn say(journal: &Journal, texts: &[&str]) {
+    for text in texts {
+        journal.append(1, |offset| Step { events: vec![event(journal, offset, text)], ..Step::default() });
+    }
+}
+
+fn event(journal: &Journal, offset: u64, text: &str) -> Arc<dyn Loggable> {
+    let id = format!("{}-{offset}", journal.epoch());
+    let json = serde_json::json!({ "id": id, "data": text });
+    Arc::new(Said(StoredEvent {
+        offset,
+        connection: "bots-1".into(),
+        conversation: Some("c".into()),
+        name: "message".into(),
+        json: json.to_string().into(),
+    }))
+}
+
+/// A caller's way from `start` on, and what ends it.
+fn following(journal: &Arc<Journal>, start: Start, filter: Filter) -> (Following, CancellationToken) {
+    let closing = CancellationToken::new();
+    (Following::new(journal, start, filter, closing.clone()), closing)
+}

@@ -1,0 +1,217 @@
+//! What is sent, piece by piece, on a clock that stands still where nothing waits for it.
+
+use std::{convert::Infallible, sync::Arc};
+
+use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Message};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, stream};
+use tertulia_actors::{engine::Journal, subscriber::Filter};
+use tokio::{sync::mpsc, time::pause};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::codec::{Decoder as _, Encoder as _};
+
+use super::{
+    super::{asked::Start, server_sent::ServerSent, socket::Socket},
+    following, journal, say,
+};
+
+type Pieces = stream::LocalBoxStream<'static, Result<Bytes, Infallible>>;
+
+async fn text(pieces: &mut Pieces) -> Option<String> {
+    let Ok(piece) = pieces.next().await?;
+    Some(String::from_utf8(piece.to_vec()).unwrap())
+}
+
+fn server_sent(journal: &Arc<Journal>, start: Start, filter: Filter) -> Pieces {
+    ServerSent::new(following(journal, start, filter).0).body().boxed_local()
+}
+
+/// Interfaces §4: ids are cursors; a browser is told when to come back; a comment comes at once and then now and then.
+#[actix_rt::test]
+async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
+    let journal = journal(9, &["one", "two"]).await;
+    let epoch = journal.epoch();
+    let mut pieces = server_sent(&journal, Start::Behind(1), Filter::everything());
+    let greeting = text(&mut pieces).await.unwrap();
+    let (retry, rest) = greeting.split_once('\n').unwrap();
+    let retry: u32 = retry.strip_prefix("retry: ").unwrap().parse().unwrap();
+    assert!((500..3_000).contains(&retry));
+    assert_eq!(rest, format!("id: {epoch}-1\n: heartbeat\n\n"));
+    let told = text(&mut pieces).await.unwrap();
+    assert_eq!(told, format!("id: {epoch}-2\ndata: {{\"data\":\"two\",\"id\":\"{epoch}-2\"}}\n\n"));
+
+    let mut deaf = server_sent(&journal, Start::Behind(0), Filter::everything().kind("ring"));
+    pause();
+    assert!(text(&mut deaf).await.unwrap().ends_with(&format!("id: {epoch}-0\n: heartbeat\n\n")));
+    assert_eq!(text(&mut deaf).await.unwrap(), format!("id: {epoch}-2\n: heartbeat\n\n"));
+}
+
+/// Interfaces §4: what is missing is told before anything moves the caller's cursor, and how much it is.
+#[actix_rt::test]
+async fn what_is_missing_is_told_first() {
+    let journal = journal(2, &["one", "two", "three"]).await;
+    let mut unknown = server_sent(&journal, Start::Unknown { newest: 3 }, Filter::everything().kind("ring"));
+    let first = text(&mut unknown).await.unwrap();
+    let (retry, event) = first.split_once('\n').unwrap();
+    assert!(retry.starts_with("retry: ") && event.starts_with(&format!("id: {}-3\ndata: {{", journal.epoch())));
+    assert!(event.contains("\"type\":\"tertulia.gap\"") && event.contains("\"missed\":null"), "{event}");
+
+    let mut opened = socket(&journal, Start::Unknown { newest: 3 }, stream::pending());
+    let Some(Frame::Text(gap)) = opened.next().await else { panic!("no gap") };
+    assert!(String::from_utf8_lossy(&gap).contains("\"snapshot\":\"/v1/conversations\""));
+}
+
+/// A caller who reads nothing holds no more than this, however much there is to tell.
+#[actix_rt::test]
+async fn pieces_are_small_however_much_there_is() {
+    let large = "x".repeat(10_000);
+    let journal = journal(100, &[&*large; 20]).await;
+    let mut pieces = server_sent(&journal, Start::Behind(0), Filter::everything());
+    text(&mut pieces).await.unwrap();
+    let mut told = 0;
+    while told < 20 {
+        let piece = text(&mut pieces).await.unwrap();
+        assert!(piece.len() < 45_000, "{}", piece.len());
+        told += piece.matches("data: ").count();
+    }
+    assert_eq!(told, 20);
+}
+
+#[actix_rt::test]
+async fn a_stream_ends_with_the_gateway() {
+    let journal = journal(9, &[]).await;
+    let (following, closing) = following(&journal, Start::Behind(0), Filter::everything());
+    let mut pieces = ServerSent::new(following).body().boxed_local();
+    text(&mut pieces).await.unwrap();
+    closing.cancel();
+    assert_eq!(text(&mut pieces).await, None);
+}
+
+/// The frames of a socket, as its caller decodes them.
+struct Opened {
+    pieces: Pieces,
+    unread: BytesMut,
+    codec: Codec,
+}
+
+fn socket<S: Stream<Item = Result<Bytes, Infallible>> + Unpin + 'static>(
+    journal: &Arc<Journal>,
+    start: Start,
+    incoming: S,
+) -> Opened {
+    let (following, _) = following(journal, start, Filter::everything());
+    open(Socket::new(following, incoming).body())
+}
+
+fn open(pieces: impl Stream<Item = Result<Bytes, Infallible>> + 'static) -> Opened {
+    Opened { pieces: pieces.boxed_local(), unread: BytesMut::new(), codec: Codec::new().client_mode() }
+}
+
+impl Opened {
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.codec.decode(&mut self.unread).unwrap() {
+                return Some(frame);
+            }
+            let Ok(piece) = self.pieces.next().await?;
+            self.unread.extend_from_slice(&piece);
+        }
+    }
+
+    /// The code it closes with, behind everything else that comes.
+    async fn closed(&mut self) -> Option<CloseCode> {
+        loop {
+            if let Frame::Close(reason) = self.next().await? {
+                assert_eq!(self.next().await, None);
+                return reason.map(|CloseReason { code, .. }| code);
+            }
+        }
+    }
+}
+
+/// What a caller sends.
+fn sent(messages: impl IntoIterator<Item = Message>) -> Bytes {
+    let (mut codec, mut bytes) = (Codec::new().client_mode(), BytesMut::new());
+    for message in messages {
+        codec.encode(message, &mut bytes).unwrap();
+    }
+    bytes.freeze()
+}
+
+#[actix_rt::test]
+async fn a_socket_pings_with_the_cursor_and_tells_events_as_text() {
+    let journal = journal(9, &["one"]).await;
+    let mut opened = socket(&journal, Start::Behind(0), stream::pending());
+    let cursor = |offset: u64| Bytes::from(format!("{}-{offset}", journal.epoch()));
+    assert_eq!(opened.next().await, Some(Frame::Ping(cursor(0))));
+    let one = format!("{{\"data\":\"one\",\"id\":\"{}-1\"}}", journal.epoch());
+    assert_eq!(opened.next().await, Some(Frame::Text(one.into())));
+    pause();
+    assert_eq!(opened.next().await, Some(Frame::Ping(cursor(1))));
+}
+
+#[actix_rt::test]
+async fn who_answers_no_ping_is_closed_and_who_does_is_not() {
+    let journal = journal(9, &[]).await;
+    let (answers, incoming) = mpsc::unbounded_channel();
+    let mut answered = socket(&journal, Start::Behind(0), UnboundedReceiverStream::new(incoming));
+    let mut silent = socket(&journal, Start::Behind(0), stream::pending());
+    pause();
+    for _ in 0..10 {
+        let Some(Frame::Ping(cursor)) = answered.next().await else { panic!("no ping") };
+        answers.send(Ok(sent([Message::Pong(cursor)]))).unwrap();
+    }
+    assert_eq!(silent.closed().await, Some(CloseCode::Policy));
+}
+
+#[actix_rt::test]
+async fn pings_and_close_frames_are_answered_in_their_order() {
+    let journal = journal(9, &[]).await;
+    let close = CloseReason { code: CloseCode::Normal, description: None };
+    let messages =
+        [Message::Ping("a".into()), Message::Pong("?".into()), Message::Ping("b".into()), Message::Close(Some(close))];
+    // In pieces as small as they come.
+    let bytes = sent(messages);
+    let pieces: Vec<_> = bytes.iter().map(|byte| Ok(Bytes::copy_from_slice(&[*byte]))).collect();
+    let mut opened = socket(&journal, Start::Behind(0), stream::iter(pieces).chain(stream::pending()));
+    assert!(matches!(opened.next().await, Some(Frame::Ping(_))));
+    assert_eq!(opened.next().await, Some(Frame::Pong("a".into())));
+    assert_eq!(opened.next().await, Some(Frame::Pong("b".into())));
+    assert_eq!(opened.closed().await, Some(CloseCode::Normal));
+}
+
+#[actix_rt::test]
+async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
+    let journal = journal(9, &[]).await;
+    let unmasked = {
+        let mut bytes = BytesMut::new();
+        Codec::new().encode(Message::Ping("x".into()), &mut bytes).unwrap();
+        bytes.freeze()
+    };
+    for (bytes, expected) in [
+        (sent([Message::Text("hi".into())]), CloseCode::Unsupported),
+        (sent([Message::Binary("hi".into())]), CloseCode::Unsupported),
+        (sent([Message::Text("x".repeat(1 << 20).into())]), CloseCode::Size),
+        (unmasked, CloseCode::Protocol),
+        (Bytes::from_static(&[0xff; 64]), CloseCode::Protocol),
+    ] {
+        let incoming = stream::iter([Ok(bytes)]).chain(stream::pending());
+        assert_eq!(socket(&journal, Start::Behind(0), incoming).closed().await, Some(expected));
+    }
+}
+
+#[actix_rt::test]
+async fn a_socket_says_that_the_gateway_ends_and_ends_with_its_caller() {
+    let journal = journal(9, &["one"]).await;
+    let (following, closing) = following(&journal, Start::Behind(0), Filter::everything());
+    let mut opened = open(Socket::new(following, stream::pending::<Result<Bytes, Infallible>>()).body());
+    assert!(matches!(opened.next().await, Some(Frame::Ping(_))));
+    assert!(matches!(opened.next().await, Some(Frame::Text(_))));
+    closing.cancel();
+    assert_eq!(opened.closed().await, Some(CloseCode::Away));
+
+    let mut left = socket(&journal, Start::Behind(1), stream::empty());
+    assert!(matches!(left.next().await, Some(Frame::Ping(_))));
+    say(&journal, &["two"]);
+    assert_eq!(left.next().await, None);
+}
