@@ -2,6 +2,7 @@
 //! soak.
 
 mod chaos;
+mod follow;
 mod load;
 mod machine;
 mod platform;
@@ -10,6 +11,7 @@ mod report;
 mod restart;
 mod soak;
 mod store;
+mod viewers;
 
 use std::process::{self as system, ExitCode, Stdio};
 
@@ -43,6 +45,8 @@ enum Command {
     },
     /// Kill the service under a misbehaving platform, again and again; prove that nothing is lost or done twice
     Chaos(chaos::ChaosOptions),
+    /// Follow the events by cursor while the service is ended again and again; prove that each comes exactly once, in order
+    Follow(follow::FollowOptions),
     /// Measure the embedded store alone; report durable steps a second, latencies, memory and the time to open one
     Store {
         #[command(flatten)]
@@ -56,6 +60,8 @@ enum Command {
     },
     /// Hold a fleet of bots under steady traffic; report memory over time, and how quickly messages are answered
     Soak(soak::SoakOptions),
+    /// Let thousands follow the events of a service, and some stop reading; report how quickly the others get each event
+    Viewers(viewers::ViewersOptions),
     /// Print what the results depend on: machine, compiler and commit
     Machine,
     /// One run, printed as JSON
@@ -107,9 +113,11 @@ fn main() -> anyhow::Result<ExitCode> {
             report.print(json)?;
         }
         Command::Chaos(options) => return actix_rt::System::new().block_on(chaos::run(&options)),
+        Command::Follow(options) => return actix_rt::System::new().block_on(follow::run(&options)),
         Command::Store { plan } => store::run(&plan)?,
         Command::StorePart { part } => store::measure(part)?,
         Command::Soak(options) => return actix_rt::System::new().block_on(soak::run(&options)),
+        Command::Viewers(options) => return actix_rt::System::new().block_on(viewers::run(&options)),
         Command::Restart { conversations } => actix_rt::System::new().block_on(restart::run(conversations))?,
         Command::Life => actix_rt::System::new().block_on(restart::live())?,
         Command::Machine => println!("{}", Machine::here()),

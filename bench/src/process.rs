@@ -19,7 +19,12 @@ pub(crate) fn resident_bytes_of(process: u32) -> anyhow::Result<u64> {
 
 /// Processor time this process has used on all cores, in steps of 10 ms.
 pub(crate) fn processor_time() -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
+    processor_time_of(std::process::id())
+}
+
+/// Processor time a process has used on all cores, in steps of 10 ms.
+pub(crate) fn processor_time_of(process: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name in parentheses may contain spaces; user and system time are the 14th and 15th member of all.
     let members = stat.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = members.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();

@@ -47,9 +47,9 @@ type Cell = fn(&Run) -> String;
 /// A distribution of latencies, in microseconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Latency {
-    p50: u64,
-    p99: u64,
-    max: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) max: u64,
 }
 
 impl Latency {

@@ -16,16 +16,13 @@ use super::super::{access, problem::Problem};
 /// # Errors
 /// The request is for no WebSocket of version 13.
 pub(super) fn answer(request: &HttpRequest) -> Result<ResponseBuilder, Problem> {
-    let mut response = handshake(request.head()).map_err(|error| {
-        let problem = match error {
-            HandshakeError::NoWebsocketUpgrade | HandshakeError::UnsupportedVersion => {
-                Problem::new(StatusCode::UPGRADE_REQUIRED, "not-a-websocket", error.to_string())
-                    .header(header::UPGRADE, "websocket")
-                    .header(header::SEC_WEBSOCKET_VERSION, "13")
-            }
-            error => Problem::bad_request(error.to_string()),
-        };
-        problem.header(header::CONNECTION, "close")
+    let mut response = handshake(request.head()).map_err(|error| match error {
+        HandshakeError::NoWebsocketUpgrade | HandshakeError::UnsupportedVersion => {
+            Problem::new(StatusCode::UPGRADE_REQUIRED, "not-a-websocket", error.to_string())
+                .header(header::UPGRADE, "websocket")
+                .header(header::SEC_WEBSOCKET_VERSION, "13")
+        }
+        error => Problem::bad_request(error.to_string()),
     })?;
     // What carries a token is never chosen: it would be said again.
     if access::subprotocols(request.headers()).any(|offered| offered == access::SUBPROTOCOL) {
