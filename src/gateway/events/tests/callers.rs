@@ -16,7 +16,10 @@ use super::{
     super::super::{Gateway, Listening, Patience, State, metrics::HttpMetrics},
     say,
 };
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    webhooks::{Settings, Webhooks},
+};
 
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +29,8 @@ fn gateway(patience: Patience) -> (Gateway, Arc<Journal>, HttpMetrics) {
     let store = MemoryStore::new(NonZeroUsize::new(100_000).unwrap());
     let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
     let tertulia = Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap();
-    let state = State::new(Arc::new(tertulia), &[], &Limits::default());
+    let webhooks = Webhooks::start(&tertulia, Settings::default());
+    let state = State::new(Arc::new(tertulia), webhooks, &[], &Limits::default());
     let counted = state.http.clone();
     let listening = Listening { patience, ..Listening::plain("127.0.0.1:0".parse().unwrap()) };
     (Gateway::start(state, listening).unwrap(), journal, counted)
