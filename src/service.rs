@@ -15,6 +15,7 @@ use tertulia_actors::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    bulk::Bulk,
     config::{self, Configuration, Engine, Environment, TlsError},
     engine::embedded::{EmbeddedStore, FileLeases, OpenError},
     fleet::{AddedConnections, Described, UnsupportedLogin, describe},
@@ -71,6 +72,7 @@ pub enum ServiceError {
 pub struct Service {
     tertulia: Arc<Tertulia>,
     webhooks: Arc<Webhooks>,
+    bulk: Arc<Bulk>,
     gateway: Gateway,
 }
 
@@ -100,10 +102,11 @@ impl Service {
         let tertulia = Arc::new(builder.start()?);
         AddedConnections::new(Arc::clone(&tertulia)).resume(&added, &Environment::of_process());
         let webhooks = Webhooks::start(&tertulia, webhooks::settings(configuration.webhooks));
+        let bulk = Bulk::start(Arc::clone(&tertulia));
         let (tokens, limits) = (&configuration.gateway.tokens, &configuration.gateway.limits);
-        let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), tokens, limits);
+        let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
-        Ok(Self { tertulia, webhooks, gateway })
+        Ok(Self { tertulia, webhooks, bulk, gateway })
     }
 
     /// Waits until each connection has the right to log in, which takes no longer than asking for it.
@@ -133,14 +136,15 @@ impl Service {
         &self.gateway
     }
 
-    /// Takes no more requests and finishes those that are being answered, deliveries to webhooks too, then closes the sockets, then stops the
-    /// actors; all of it within `within`, after which the rest is dropped.
+    /// Takes no more requests and finishes those that are being answered, deliveries to webhooks and bulk items too,
+    /// then closes the sockets, then stops the actors; all of it within `within`, after which the rest is dropped.
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
-        let Self { tertulia, webhooks, gateway } = self;
+        let Self { tertulia, webhooks, bulk, gateway } = self;
         // The last part of the time is for closing the sockets.
         let within = within * 5 / 6;
-        tokio::join!(gateway.stop(within), webhooks.stop(within));
+        tokio::join!(gateway.stop(within), webhooks.stop(within), bulk.stop(within));
+        drop(bulk);
         let connections = tertulia.connections();
         let ends = join_all(connections.iter().map(|connection| tertulia.disconnect(connection)));
         if timeout_at(deadline, ends).await.is_err() {

@@ -13,6 +13,7 @@ use tertulia_emulator::FaultMode;
 
 use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
 use crate::{
+    bulk::Bulk,
     config::Limits,
     demo::{Demo, Length, Progress, Scale, Summary},
     gateway::{Gateway, Listening, State},
@@ -94,7 +95,9 @@ async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let demo = Demo::start(options.scale())?;
     // Whoever tries it has their receivers where the demo is.
     let webhooks = Webhooks::start(demo.tertulia(), Settings { allow_internal: true, ..Settings::default() });
-    let state = State::new(Arc::clone(demo.tertulia()), Arc::clone(&webhooks), &[], &Limits::default());
+    let bulk = Bulk::start(Arc::clone(demo.tertulia()));
+    let (tertulia, limits) = (Arc::clone(demo.tertulia()), Limits::default());
+    let state = State::new(tertulia, Arc::clone(&webhooks), Arc::clone(&bulk), &[], &limits);
     let gateway = Gateway::start(state, Listening::plain(options.listen))?;
     // A closed standard error does not end the demo.
     let _ = writeln!(io::stderr(), "gateway: http://{}", gateway.address());
@@ -110,7 +113,8 @@ async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             interrupt.received().await;
         }
     }
-    tokio::join!(gateway.stop(GATEWAY_ENDS_WITHIN), webhooks.stop(GATEWAY_ENDS_WITHIN));
+    tokio::join!(gateway.stop(GATEWAY_ENDS_WITHIN), webhooks.stop(GATEWAY_ENDS_WITHIN), bulk.stop(GATEWAY_ENDS_WITHIN));
+    drop(bulk);
     demo.stop().await;
     let clean = outcome.is_some_and(|summary| summary.is_clean());
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })

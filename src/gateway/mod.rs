@@ -6,6 +6,7 @@
 
 mod access;
 mod body;
+mod bulk;
 mod capacity;
 mod connections;
 mod conversations;
@@ -50,7 +51,7 @@ use actix_web::{
     web::{self, Data},
 };
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
@@ -70,6 +71,9 @@ const SEND_BUFFER: usize = 128 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 2_048;
+
+/// How long the server's threads may take to let go of what they shared once it has ended.
+const RELEASED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why the gateway could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +116,8 @@ pub struct Gateway {
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
     closing: CancellationToken,
+    /// Told when nothing of the server holds what the resources share any more.
+    released: watch::Receiver<()>,
     certificate: Option<Arc<Certificate>>,
     _watching: Option<AbortOnDropHandle<()>>,
 }
@@ -124,7 +130,7 @@ impl Gateway {
     pub fn start(state: State, listening: Listening) -> Result<Self, GatewayError> {
         let Listening { address: listen, certificate, patience } = listening;
         let failed = |source| GatewayError::Listen { address: listen, source };
-        let closing = state.closing.clone();
+        let (closing, released) = (state.closing.clone(), state.held.subscribe());
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
         let state = Data::new(state);
@@ -170,7 +176,15 @@ impl Gateway {
         let handle = server.handle();
         let watching =
             certificate.clone().map(|certificate| AbortOnDropHandle::new(actix_web::rt::spawn(certificate.watch())));
-        Ok(Self { address, handle, server: actix_web::rt::spawn(server), closing, certificate, _watching: watching })
+        Ok(Self {
+            address,
+            handle,
+            server: actix_web::rt::spawn(server),
+            closing,
+            released,
+            certificate,
+            _watching: watching,
+        })
     }
 
     /// Where it listens.
@@ -188,13 +202,14 @@ impl Gateway {
 
     /// Takes no more requests, ends event streams, lets the requests that are being answered finish, and drops what is
     /// not done `within`.
-    pub async fn stop(self, within: Duration) {
+    pub async fn stop(mut self, within: Duration) {
         self.closing.cancel();
         if timeout(within, self.handle.stop(true)).await.is_err() {
             tracing::warn!("requests were not answered in time and are dropped");
         }
-        // Ends by force what is left of the server.
+        // Ends by force what is left of the server; whoever stops the rest next wants to be the last to hold it.
         self.server.abort();
+        let _ = timeout(RELEASED_WITHIN, self.released.changed()).await;
     }
 }
 
@@ -232,6 +247,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
             .configure(supervision::routes)
             .configure(dead_letters::routes)
             .configure(webhooks::routes)
+            .configure(bulk::routes)
             .configure(events::routes),
     );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     overview::Recent,
 };
 use crate::{
+    bulk::Bulk,
     config::{Limits, Token},
     fleet::AddedConnections,
     webhooks::Webhooks,
@@ -26,6 +27,7 @@ use crate::{
 /// What the resources share: the running system and who may call.
 pub struct State {
     pub(super) tertulia: Arc<Tertulia>,
+    pub(super) bulk: Arc<Bulk>,
     pub(super) access: Access,
     pub(super) registry: Registry,
     pub(super) http: HttpMetrics,
@@ -42,19 +44,30 @@ pub struct State {
     pub(super) uploads: Arc<Semaphore>,
     /// Set when the gateway ends, for whatever would last longer.
     pub(super) closing: CancellationToken,
+    /// Lives as long as this.
+    pub(super) held: watch::Sender<()>,
 }
 
 impl State {
-    /// A gateway to `tertulia` and its `webhooks` for whoever shows one of `tokens`; without any, for whoever reaches its
-    /// address. Each token may ask as much as `limits` say.
+    /// A gateway to `tertulia`, its `webhooks` and its `bulk` work for whoever shows one of `tokens`; without any, for
+    /// whoever reaches its address. Each token may ask as much as `limits` say.
     #[must_use]
-    pub fn new(tertulia: Arc<Tertulia>, webhooks: Arc<Webhooks>, tokens: &[Token], limits: &Limits) -> Self {
+    pub fn new(
+        tertulia: Arc<Tertulia>,
+        webhooks: Arc<Webhooks>,
+        bulk: Arc<Bulk>,
+        tokens: &[Token],
+        limits: &Limits,
+    ) -> Self {
         let (http, capacity) = (HttpMetrics::default(), Capacity::here());
+        let mut registry = metrics::registry(&tertulia, webhooks.metrics(), &http);
+        bulk.register(registry.sub_registry_with_prefix("tertulia"));
         Self {
-            registry: metrics::registry(&tertulia, webhooks.metrics(), &http),
+            registry,
             places: Places::new(capacity.streams, http.streams.clone()),
             capacity,
             http,
+            bulk,
             added: AddedConnections::new(Arc::clone(&tertulia)),
             webhooks,
             under_way: Arc::default(),
@@ -64,6 +77,7 @@ impl State {
             recent: Recent::default(),
             uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
             closing: CancellationToken::new(),
+            held: watch::Sender::new(()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tertulia::{
+    bulk::Bulk,
     config::Limits,
     gateway::{Gateway, Listening, Patience, State},
     webhooks::{Settings, Webhooks},
@@ -28,7 +29,8 @@ fn gateway(patience: Patience) -> Gateway {
     let webhooks = Webhooks::start(&tertulia, Settings::default());
     let limits = Limits { requests_per_second: 1_000_000, burst: 1_000_000, concurrent: 1_000 };
     let listening = Listening { patience, ..Listening::plain("127.0.0.1:0".parse().unwrap()) };
-    Gateway::start(State::new(tertulia, webhooks, &[], &limits), listening).unwrap()
+    let bulk = Bulk::start(Arc::clone(&tertulia));
+    Gateway::start(State::new(tertulia, webhooks, bulk, &[], &limits), listening).unwrap()
 }
 
 async fn connect(gateway: &Gateway) -> TcpStream {

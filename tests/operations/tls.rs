@@ -7,6 +7,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
 use tertulia::{
+    bulk::Bulk,
     config::{Configuration, Environment, Limits, Tls},
     gateway::{Certificate, Gateway, Listening, Patience, State},
     webhooks::{Settings, Webhooks},
@@ -38,7 +39,8 @@ fn gateway(certificate: &Arc<Certificate>, patience: Patience) -> Gateway {
         patience,
         ..Listening::plain("127.0.0.1:0".parse().unwrap())
     };
-    Gateway::start(State::new(tertulia, webhooks, &[], &Limits::default()), listening).unwrap()
+    let bulk = Bulk::start(Arc::clone(&tertulia));
+    Gateway::start(State::new(tertulia, webhooks, bulk, &[], &Limits::default()), listening).unwrap()
 }
 
 /// Asks for `/healthz` of whoever shows `trusted`.

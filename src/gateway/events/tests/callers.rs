@@ -17,6 +17,7 @@ use super::{
     say,
 };
 use crate::{
+    bulk::Bulk,
     config::Limits,
     webhooks::{Settings, Webhooks},
 };
@@ -28,9 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn gateway(patience: Patience) -> (Gateway, Arc<Journal>, HttpMetrics) {
     let store = MemoryStore::new(NonZeroUsize::new(100_000).unwrap());
     let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
-    let tertulia = Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap();
-    let webhooks = Webhooks::start(&tertulia, Settings::default());
-    let state = State::new(Arc::new(tertulia), webhooks, &[], &Limits::default());
+    let tertulia = Arc::new(Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap());
+    let (webhooks, bulk) = (Webhooks::start(&tertulia, Settings::default()), Bulk::start(Arc::clone(&tertulia)));
+    let state = State::new(tertulia, webhooks, bulk, &[], &Limits::default());
     let counted = state.http.clone();
     let listening = Listening { patience, ..Listening::plain("127.0.0.1:0".parse().unwrap()) };
     (Gateway::start(state, listening).unwrap(), journal, counted)

@@ -1,0 +1,101 @@
+//! Which connection acts on a conversation that several see.
+
+use tertulia_actors::{
+    conversation::ConversationSummary,
+    core::{command::Identity, ums::Dialect},
+};
+
+/// How well a connection is placed to act on a conversation, the best one first. Of connections placed alike, the first
+/// by name acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// The conversation is assigned to its agent, whom the platform lets do most.
+    Assigned,
+    /// Its agent takes part.
+    TakesPart,
+    /// Its agent sees it.
+    Sees,
+    /// It is the consumer's own.
+    Consumer,
+}
+
+impl Standing {
+    /// How the connection of `identity` is placed; `None` where it cannot act at all. Before its first login nothing is
+    /// known of a connection's identity.
+    pub(super) fn of(summary: &ConversationSummary, identity: Option<&Identity>, is_for_agents: bool) -> Option<Self> {
+        if summary.dialect == Dialect::Consumer {
+            return (!is_for_agents).then_some(Self::Consumer);
+        }
+        let is_own = |id: &str| match identity {
+            Some(Identity::Brand { agent_id, user_id, .. }) => *agent_id == *id || *user_id == *id,
+            Some(Identity::Consumer { .. }) | None => false,
+        };
+        let own = summary.participants.iter().find(|participant| {
+            is_own(participant.user_id.as_str())
+                || participant.agent_id.as_ref().is_some_and(|agent_id| is_own(agent_id.as_str()))
+        });
+        Some(match own {
+            Some(own) if own.is_assigned() => Self::Assigned,
+            Some(_) => Self::TakesPart,
+            None => Self::Sees,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tertulia_actors::core::{
+        conversation::Participant,
+        ums::{ChatState, ParticipantRole, ParticipantStatus},
+    };
+
+    use super::*;
+
+    fn agent(user: &str) -> Identity {
+        Identity::Brand {
+            account: "1".into(),
+            agent_id: format!("1.{user}").as_str().into(),
+            user_id: format!("pid-{user}").as_str().into(),
+            name: None,
+        }
+    }
+
+    fn summary(dialect: Dialect) -> ConversationSummary {
+        let participant = |role, user: &str| Participant {
+            user_id: format!("pid-{user}").as_str().into(),
+            agent_id: Some(format!("1.{user}").as_str().into()),
+            role,
+            state: ParticipantStatus::Active,
+            chat_state: ChatState::Active,
+        };
+        ConversationSummary {
+            id: "c".into(),
+            dialect,
+            stage: None,
+            skill_id: None,
+            participants: vec![
+                participant(ParticipantRole::AssignedAgent, "7"),
+                participant(ParticipantRole::Manager, "8"),
+            ],
+            start_time: None,
+            update_time: None,
+            close_time: None,
+        }
+    }
+
+    #[test]
+    fn the_assigned_agent_comes_before_who_takes_part_and_who_only_sees_and_the_consumer_last() {
+        let standing = |user: &str| Standing::of(&summary(Dialect::Brand), Some(&agent(user)), false);
+        let expected = [Standing::Assigned, Standing::TakesPart, Standing::Sees].map(Some);
+        assert_eq!(["7", "8", "9"].map(standing), expected);
+        let consumer = Standing::of(&summary(Dialect::Consumer), None, false);
+        assert_eq!(consumer, Some(Standing::Consumer));
+        assert!(expected.iter().all(|agents| *agents < consumer));
+    }
+
+    #[test]
+    fn a_consumer_does_not_act_where_only_agents_can() {
+        assert_eq!(Standing::of(&summary(Dialect::Consumer), None, true), None);
+        assert_eq!(Standing::of(&summary(Dialect::Brand), None, true), Some(Standing::Sees));
+    }
+}

@@ -1,0 +1,134 @@
+//! How far a job is.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    job::{Job, Rate},
+    outcome::Outcome,
+};
+
+/// How many of a job's items are where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Conversations that matched.
+    pub matched: usize,
+    /// Those that are as they were to be.
+    pub done: usize,
+    /// Those that are not.
+    pub refused: usize,
+    /// Those of which it could not be found out.
+    pub unknown: usize,
+}
+
+impl Counts {
+    pub(super) fn settle(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done { .. } => self.done += 1,
+            Outcome::Refused { .. } => self.refused += 1,
+            Outcome::Unknown { .. } => self.unknown += 1,
+        }
+    }
+
+    fn settled(&self) -> usize {
+        self.done + self.refused + self.unknown
+    }
+
+    /// Those of which nothing became yet.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.matched.saturating_sub(self.settled())
+    }
+}
+
+/// A job in this life of the process.
+pub(super) struct Live {
+    pub(super) job: Job,
+    pub(super) counts: Counts,
+    pub(super) in_flight: usize,
+    /// Ends what runs it, while anything does.
+    pub(super) run: Option<CancellationToken>,
+    /// From when it runs, and what was settled then.
+    pub(super) running_since: Option<(Instant, usize)>,
+}
+
+/// A job, and how far it is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The job.
+    pub job: Job,
+    /// Its items.
+    pub counts: Counts,
+    /// Items that are being carried out.
+    pub in_flight: usize,
+    /// When it will be finished if it goes on as it did; only while it runs.
+    pub estimated_end: Option<Timestamp>,
+}
+
+impl Live {
+    pub(super) fn new(job: Job, counts: Counts) -> Self {
+        Self { job, counts, in_flight: 0, run: None, running_since: None }
+    }
+
+    /// The job as it is to be kept.
+    pub(super) fn kept(&self) -> Job {
+        Job { counts: self.counts, ..self.job.clone() }
+    }
+
+    pub(super) fn settle(&mut self, outcome: &Outcome) {
+        self.counts.settle(outcome);
+    }
+
+    /// Notes from when the job runs.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.running_since = Some((now, self.counts.settled()));
+    }
+
+    pub(super) fn progress(&self, now: Instant) -> Progress {
+        let is_running = self.job.state.name() == "running";
+        let since = self.running_since.filter(|_| is_running);
+        let estimated_end = since.and_then(|(since, before)| {
+            let settled = self.counts.settled().saturating_sub(before);
+            let left = time_left(self.counts.left(), settled, now.saturating_duration_since(since), self.job.rate);
+            Timestamp::now().checked_add(left).ok()
+        });
+        Progress { job: self.kept(), counts: self.counts, in_flight: self.in_flight, estimated_end }
+    }
+}
+
+/// How long `left` items take, when `settled` took `elapsed`: never less than the rate says.
+fn time_left(left: usize, settled: usize, elapsed: Duration, rate: Rate) -> Duration {
+    let by_rate = 1.0 / f64::from(rate.per_second().get());
+    let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
+    let by_experience = if settled == 0 { 0.0 } else { elapsed.as_secs_f64() / number(settled) };
+    Duration::try_from_secs_f64(by_rate.max(by_experience) * number(left)).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_takes_as_long_as_what_was_done_and_never_less_than_the_rate_says() {
+        let rate = Rate::new(10).unwrap();
+        let seconds =
+            |left, settled, elapsed| time_left(left, settled, Duration::from_secs(elapsed), rate).as_secs_f64().round();
+        assert_eq!(seconds(100, 0, 5) as u32, 10, "nothing is known yet");
+        assert_eq!(seconds(100, 50, 25) as u32, 50);
+        assert_eq!(seconds(100, 50, 1) as u32, 10);
+        assert_eq!(seconds(0, 50, 1) as u32, 0);
+    }
+
+    #[test]
+    fn what_is_left_is_what_has_no_outcome() {
+        let mut counts = Counts { matched: 4, ..Counts::default() };
+        counts.settle(&Outcome::done("closed"));
+        let (code, detail) = ("timed-out".to_owned(), String::new());
+        counts.settle(&Outcome::Unknown { code: code.clone(), detail: detail.clone() });
+        counts.settle(&Outcome::Refused { code, detail, platform_code: None });
+        assert_eq!((counts.done, counts.unknown, counts.refused, counts.left()), (1, 1, 1, 1));
+    }
+}

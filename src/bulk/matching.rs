@@ -1,0 +1,162 @@
+//! Which conversations a filter means, and which connection acts on each: read from the store in the order of their
+//! ids, over all connections at once, a page of each in memory.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration, vec};
+
+use futures_util::future::join_all;
+use tertulia_actors::{
+    Tertulia,
+    conversation::{ConversationFilter, ConversationSummary},
+    core::{
+        command::Identity,
+        id::{ConnectionId, ConversationId},
+    },
+    engine::StoreError,
+};
+use tokio::time::timeout;
+
+use super::{acting::Standing, filter::Filter, operation::Operation};
+
+/// Summaries in memory at most, over all connections.
+const IN_MEMORY: usize = 20_000;
+/// Summaries of one connection in memory at most.
+const PAGE: usize = 1_000;
+/// How long a connection may take to tell who it is. It is taken as one that only sees otherwise.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A conversation that is meant, and who acts on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Match {
+    pub(super) conversation: ConversationId,
+    /// None where it was listed and no connection sees it.
+    pub(super) connection: Option<ConnectionId>,
+}
+
+/// The conversations that a filter means.
+pub(super) struct Candidates<'a> {
+    tertulia: &'a Tertulia,
+    conditions: ConversationFilter,
+    is_for_agents: bool,
+    sources: Vec<Source>,
+    listed: Option<vec::IntoIter<ConversationId>>,
+}
+
+/// The conversations of one connection.
+struct Source {
+    connection: ConnectionId,
+    identity: Option<Arc<Identity>>,
+    page: VecDeque<ConversationSummary>,
+    /// Behind which the next page begins.
+    next: Option<ConversationId>,
+    is_read: bool,
+}
+
+impl<'a> Candidates<'a> {
+    /// Waits until every connection in question is ready or has given up, for `patience` at most: of one that is not
+    /// ready then, only what an earlier life or session knew is looked at.
+    pub(super) async fn open(
+        tertulia: &'a Tertulia,
+        filter: &Filter,
+        operation: &Operation,
+        patience: Duration,
+    ) -> Self {
+        let mut connections = match &filter.connection {
+            Some(connection) => vec![connection.clone()],
+            None => tertulia.connections(),
+        };
+        connections.sort_unstable();
+        let sources = connections.into_iter().map(|connection| async move {
+            if let Err(trouble) = tertulia.ready(&connection, patience).await {
+                tracing::warn!(%connection, %trouble, "bulk work looks at a connection that is not ready");
+            }
+            let identity = timeout(ANSWERS_WITHIN, tertulia.identity(&connection)).await;
+            let identity = identity.ok().and_then(Result::ok);
+            Source { connection, identity, page: VecDeque::new(), next: None, is_read: false }
+        });
+        let sources = join_all(sources).await;
+        // What happened before is in the store then.
+        tertulia.journal().settled().await;
+        let listed = filter.conversations.as_deref().map(|listed| {
+            let mut listed = listed.to_vec();
+            listed.sort_unstable();
+            listed.dedup();
+            listed.into_iter()
+        });
+        let (conditions, is_for_agents) = (filter.conditions(), operation.is_for_agents());
+        Self { tertulia, conditions, is_for_agents, sources, listed }
+    }
+
+    /// The next one, by id.
+    pub(super) async fn next(&mut self) -> Result<Option<Match>, StoreError> {
+        if self.listed.is_some() { self.next_listed().await } else { self.next_found().await }
+    }
+
+    async fn next_listed(&mut self) -> Result<Option<Match>, StoreError> {
+        while let Some(conversation) = self.listed.as_mut().and_then(Iterator::next) {
+            let (mut seen, mut best) = (false, None);
+            for source in &self.sources {
+                if self.tertulia.conversation(&source.connection, &conversation).is_none() {
+                    continue;
+                }
+                seen = true;
+                let summary = self.tertulia.summary(&source.connection, &conversation).await?;
+                let summary = summary.filter(|summary| self.conditions.matches(summary));
+                let standing = summary.and_then(|it| Standing::of(&it, source.identity.as_deref(), self.is_for_agents));
+                best = best_of(best, standing.map(|standing| (standing, &source.connection)));
+            }
+            if !seen || best.is_some() {
+                let connection = best.map(|(_, connection)| connection.clone());
+                return Ok(Some(Match { conversation, connection }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn next_found(&mut self) -> Result<Option<Match>, StoreError> {
+        let limit = (IN_MEMORY / self.sources.len().max(1)).clamp(1, PAGE);
+        loop {
+            for source in &mut self.sources {
+                source.fill(self.tertulia, &self.conditions, limit).await?;
+            }
+            let heads = self.sources.iter().filter_map(|source| source.page.front());
+            let Some(conversation) = heads.map(|summary| &summary.id).min().cloned() else { return Ok(None) };
+            let mut best = None;
+            for source in &mut self.sources {
+                if let Some(summary) = source.page.pop_front_if(|summary| summary.id == conversation) {
+                    let standing = Standing::of(&summary, source.identity.as_deref(), self.is_for_agents);
+                    best = best_of(best, standing.map(|standing| (standing, &source.connection)));
+                }
+            }
+            if let Some((_, connection)) = best {
+                return Ok(Some(Match { conversation, connection: Some(connection.clone()) }));
+            }
+        }
+    }
+}
+
+impl Source {
+    async fn fill(
+        &mut self,
+        tertulia: &Tertulia,
+        conditions: &ConversationFilter,
+        limit: usize,
+    ) -> Result<(), StoreError> {
+        while self.page.is_empty() && !self.is_read {
+            let page = tertulia.summaries(&self.connection, conditions, self.next.take(), limit).await?;
+            self.page = page.summaries.into();
+            self.is_read = page.next.is_none();
+            self.next = page.next;
+        }
+        Ok(())
+    }
+}
+
+type Claim<'a> = (Standing, &'a ConnectionId);
+
+/// The better placed one; the first by name, which came first, where both are placed alike.
+fn best_of<'a>(best: Option<Claim<'a>>, claim: Option<Claim<'a>>) -> Option<Claim<'a>> {
+    match (best, claim) {
+        (Some(best), Some(claim)) => Some(best.min(claim)),
+        (best, claim) => best.or(claim),
+    }
+}

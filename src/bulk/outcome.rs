@@ -1,0 +1,177 @@
+//! What a conversation's answer means for its item.
+
+use serde::{Deserialize, Serialize};
+use tertulia_actors::{
+    conversation::{CommandFailure, Done},
+    core::{command::Refusal, ums::AnswerError},
+};
+
+use super::operation::Operation;
+
+/// The platform is asked too much of.
+const TOO_MANY: u16 = 429;
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// The conversation is as it was to be.
+    Done {
+        /// Whether anything had to be done for it, in a word.
+        code: String,
+    },
+    /// It is not, and will not be tried again.
+    Refused {
+        /// A stable word for the reason.
+        code: String,
+        /// The reason.
+        detail: String,
+        /// The platform's own code, where it was the platform that refused.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        platform_code: Option<u16>,
+    },
+    /// It was asked of the platform, and whether it had its effect could not be found out.
+    Unknown {
+        /// A stable word for the reason.
+        code: String,
+        /// The reason.
+        detail: String,
+    },
+}
+
+impl Outcome {
+    /// It is done, and this word tells how.
+    pub(super) fn done(code: &str) -> Self {
+        Self::Done { code: code.to_owned() }
+    }
+
+    /// What a failure is when it is final.
+    pub(super) fn of(failure: &CommandFailure) -> Self {
+        let (code, detail) = (failure.code().to_owned(), failure.to_string());
+        match failure {
+            CommandFailure::OutcomeUnknown { .. } => Self::Unknown { code, detail },
+            CommandFailure::Refused(AnswerError::Refused { code: platform_code, .. }) => {
+                Self::Refused { code, detail, platform_code: Some(*platform_code) }
+            }
+            _ => Self::Refused { code, detail, platform_code: None },
+        }
+    }
+
+    /// Its name, also in metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Refused { .. } => "refused",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
+/// What is to be done with an item after an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is over.
+    Settled(Outcome),
+    /// It is over, unless the conversation's last known state says that it is as it was to be.
+    Look(Outcome),
+    /// It may go well another time; this is what it is if it never does.
+    Again(Outcome),
+}
+
+/// Judges an answer.
+pub(super) fn judge(operation: &Operation, answer: &Result<Done, CommandFailure>) -> Verdict {
+    let failure = match answer {
+        Ok(_) => return Verdict::Settled(Outcome::done(operation.done())),
+        Err(failure) => failure,
+    };
+    let outcome = Outcome::of(failure);
+    match failure {
+        CommandFailure::Invalid(error) if is_as_wanted(operation, &error.refusal) => {
+            Verdict::Settled(Outcome::done(operation.already()))
+        }
+        CommandFailure::Overloaded
+        | CommandFailure::NotConnected
+        | CommandFailure::TimedOut
+        | CommandFailure::OutcomeUnknown { .. } => Verdict::Again(outcome),
+        CommandFailure::Refused(AnswerError::Refused { code: TOO_MANY, .. }) => Verdict::Again(outcome),
+        CommandFailure::Refused(error) if error.is_transient() => Verdict::Again(outcome),
+        CommandFailure::Refused(_) | CommandFailure::UnknownConversation => Verdict::Look(outcome),
+        CommandFailure::Invalid(_)
+        | CommandFailure::Quarantined
+        | CommandFailure::DeadLettered
+        | CommandFailure::KeyReused { .. } => Verdict::Settled(outcome),
+    }
+}
+
+/// Whether a conversation refuses because there is nothing to do.
+fn is_as_wanted(operation: &Operation, refusal: &Refusal) -> bool {
+    match operation {
+        Operation::Close { .. } => {
+            matches!(refusal, Refusal::NoOpenDialog | Refusal::DialogClosed(_) | Refusal::Locked)
+        }
+        Operation::Transfer { .. } => matches!(refusal, Refusal::SameAgent(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tertulia_actors::core::{command::CommandError, id::CommandKey};
+
+    use super::*;
+
+    const CLOSE: Operation = Operation::Close { survey: false };
+    const TRANSFER: Operation = Operation::Transfer { agent_id: None, skill_id: None };
+
+    fn invalid(refusal: Refusal) -> Result<Done, CommandFailure> {
+        Err(CommandFailure::Invalid(CommandError { conversation: "c".into(), refusal }))
+    }
+
+    fn refused(code: u16) -> Result<Done, CommandFailure> {
+        Err(CommandFailure::Refused(AnswerError::Refused { code, text: "no".to_owned() }))
+    }
+
+    #[test]
+    fn what_is_closed_or_there_already_is_done() {
+        for refusal in [Refusal::NoOpenDialog, Refusal::DialogClosed("d".into()), Refusal::Locked] {
+            let closed = Verdict::Settled(Outcome::done("already-closed"));
+            assert_eq!(judge(&CLOSE, &invalid(refusal.clone())), closed);
+            assert!(matches!(judge(&TRANSFER, &invalid(refusal)), Verdict::Settled(Outcome::Refused { .. })));
+        }
+        let there = Verdict::Settled(Outcome::done("already-there"));
+        assert_eq!(judge(&TRANSFER, &invalid(Refusal::SameAgent("1.2".into()))), there);
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again() {
+        for failure in [CommandFailure::Overloaded, CommandFailure::NotConnected, CommandFailure::TimedOut] {
+            let verdict = judge(&CLOSE, &Err(failure.clone()));
+            assert!(matches!(&verdict, Verdict::Again(Outcome::Refused { code, .. }) if code == failure.code()));
+        }
+        for code in [429, 500, 502, 503] {
+            assert!(matches!(judge(&CLOSE, &refused(code)), Verdict::Again(_)), "{code}");
+        }
+        let unknown = Err(CommandFailure::OutcomeUnknown { key: CommandKey::from("k") });
+        assert!(matches!(judge(&CLOSE, &unknown), Verdict::Again(Outcome::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_refusal_of_the_platform_is_kept_with_its_code_unless_the_conversation_tells_otherwise() {
+        for code in [400, 403, 404] {
+            let Verdict::Look(Outcome::Refused { code: word, detail, platform_code }) = judge(&CLOSE, &refused(code))
+            else {
+                panic!("{code} is not looked at")
+            };
+            assert_eq!((word.as_str(), platform_code), ("platform-rejected", Some(code)));
+            assert!(detail.contains("no"));
+        }
+        assert!(matches!(judge(&CLOSE, &Err(CommandFailure::UnknownConversation)), Verdict::Look(_)));
+    }
+
+    #[test]
+    fn a_broken_conversation_is_not_tried_again() {
+        for failure in [CommandFailure::Quarantined, CommandFailure::DeadLettered] {
+            assert!(matches!(judge(&CLOSE, &Err(failure)), Verdict::Settled(Outcome::Refused { .. })));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! How fast a job goes: by its own rate, and slower while the platform refuses the account's requests for their number.
+
+use std::time::{Duration, Instant};
+
+use super::job::Rate;
+
+/// The least part of its rate that a job is slowed down to.
+const SLOWEST: f64 = 1.0 / 32.0;
+/// By how much of its rate a job that was slowed down gets faster in a second without refusals.
+const RECOVERY: f64 = 0.05;
+/// Refusals so close together are one: the requests were on their way together (protocol §9.3).
+const ONE_BURST: Duration = Duration::from_secs(1);
+
+/// When a job may begin its next item.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rate: Rate,
+    next: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { rate, next: None }
+    }
+
+    /// Takes the next turn: when it is. Turns that were not taken are lost, so that no burst follows a pause.
+    pub(super) fn take(&mut self, speed: f64, now: Instant) -> Instant {
+        let turn = self.next.map_or(now, |next| next.max(now));
+        let per_second = f64::from(self.rate.per_second().get()) * speed.clamp(SLOWEST, 1.0);
+        self.next = Some(turn + Duration::from_secs_f64(1.0 / per_second));
+        turn
+    }
+}
+
+/// How much slower the jobs of one account go than they were told.
+#[derive(Debug, Default)]
+pub(super) struct Slowdown {
+    /// The part of their rates at that time; none while they are not slowed down.
+    since: Option<(f64, Instant)>,
+}
+
+impl Slowdown {
+    /// The platform refused a request for its number: half as fast, with a rest of a second in which others that were
+    /// on their way count as the same.
+    pub(super) fn refused(&mut self, now: Instant) {
+        if self.since.is_none_or(|(_, since)| now.saturating_duration_since(since) >= ONE_BURST) {
+            self.since = Some(((self.speed(now) / 2.0).max(SLOWEST), now));
+        }
+    }
+
+    /// The part of their rates at which jobs go now.
+    pub(super) fn speed(&self, now: Instant) -> f64 {
+        let Some((speed, since)) = self.since else { return 1.0 };
+        (speed + RECOVERY * now.saturating_duration_since(since).as_secs_f64()).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rate(per_second: u32) -> Rate {
+        Rate::new(per_second).unwrap()
+    }
+
+    #[test]
+    fn turns_are_as_far_apart_as_the_rate_says() {
+        let (mut pace, now) = (Pace::new(rate(4)), Instant::now());
+        let turns: Vec<_> = (0..5).map(|_| pace.take(1.0, now).duration_since(now).as_millis()).collect();
+        assert_eq!(turns, [0, 250, 500, 750, 1_000]);
+    }
+
+    #[test]
+    fn no_burst_follows_a_pause() {
+        let (mut pace, now) = (Pace::new(rate(10)), Instant::now());
+        pace.take(1.0, now);
+        let later = now + SECOND * 60;
+        assert_eq!(pace.take(1.0, later), later);
+        assert_eq!(pace.take(1.0, later), later + SECOND / 10);
+    }
+
+    #[test]
+    fn a_burst_of_refusals_halves_the_speed_once_and_the_next_one_again() {
+        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        for refusal in 0..50 {
+            slowdown.refused(now + SECOND / 100 * refusal);
+        }
+        assert!((slowdown.speed(now) - 0.5).abs() < 1e-9);
+        slowdown.refused(now + SECOND);
+        assert!((slowdown.speed(now + SECOND) - 0.275).abs() < 1e-9);
+        for refusal in 2..100 {
+            slowdown.refused(now + SECOND * refusal);
+        }
+        assert!(slowdown.speed(now + SECOND * 99) >= SLOWEST);
+    }
+
+    #[test]
+    fn the_speed_comes_back_while_nothing_is_refused() {
+        let (mut slowdown, now) = (Slowdown::default(), Instant::now());
+        slowdown.refused(now);
+        let speeds = [0, 5, 10, 60].map(|seconds| slowdown.speed(now + SECOND * seconds));
+        assert!(speeds.is_sorted() && (speeds[2] - 1.0).abs() < 1e-9 && speeds[3] <= 1.0, "{speeds:?}");
+    }
+
+    #[test]
+    fn a_slowed_down_job_takes_its_turns_further_apart() {
+        let (mut pace, now) = (Pace::new(rate(10)), Instant::now());
+        pace.take(0.5, now);
+        assert_eq!(pace.take(0.5, now), now + SECOND / 5);
+        assert!(pace.take(0.0, now) < now + SECOND, "it never stands still");
+    }
+}

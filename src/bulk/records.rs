@@ -1,0 +1,191 @@
+//! What is kept of jobs and their items, and under which keys.
+
+use serde::{Deserialize, Serialize};
+use tertulia_actors::{
+    core::id::{ConnectionId, ConversationId},
+    engine::{Change, Journal, Record, RecordKey, Step, Store, StoreError, Table},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    job::{Job, JobId},
+    live::Counts,
+    outcome::Outcome,
+};
+
+/// Records that are looked at in one read, and removed in one commit.
+const PAGE: usize = 1_000;
+
+/// One conversation of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// Which; in a record it is in the key.
+    #[serde(skip, default = "nobody")]
+    pub conversation: ConversationId,
+    /// Which connection acts on it; none where none sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
+    /// What became of it; nothing yet where it is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+}
+
+/// That an item is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// In which way.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// When.
+    pub at: jiff::Timestamp,
+}
+
+fn nobody() -> ConversationId {
+    ConversationId::from("")
+}
+
+fn jobs() -> RecordKey {
+    RecordKey::of(&["bulk", "job"])
+}
+
+fn items(job: &JobId) -> RecordKey {
+    RecordKey::of(&["bulk", "item", job.as_str()])
+}
+
+fn put(key: RecordKey, value: &impl Serialize) -> Option<Change> {
+    // Names and values of both records are always JSON.
+    let value = serde_json::to_vec(value).ok()?;
+    Some(Change::Put(Table::Notes, Record { key, value: value.into() }))
+}
+
+pub(super) fn put_job(job: &Job) -> Option<Change> {
+    put(jobs().with(job.id.as_str()), job)
+}
+
+pub(super) fn remove_job(job: &JobId) -> Change {
+    Change::Remove(Table::Notes, jobs().with(job.as_str()))
+}
+
+pub(super) fn put_item(job: &JobId, item: &Item) -> Option<Change> {
+    put(items(job).with(item.conversation.as_str()), item)
+}
+
+fn read_item(record: &Record) -> Option<Item> {
+    let conversation = record.key.parts()?.pop()?.into();
+    let item: Item = serde_json::from_slice(&record.value).ok()?;
+    Some(Item { conversation, ..item })
+}
+
+/// Hands changes to the journal; the answer comes once they are durable, and fails where nothing is kept any more.
+pub(super) fn hand_over(journal: &Journal, changes: Vec<Change>) -> oneshot::Receiver<()> {
+    let (told, durable) = oneshot::channel();
+    journal.append(0, |_| Step {
+        changes,
+        then: Some(Box::new(move || {
+            let _ = told.send(());
+        })),
+        ..Step::default()
+    });
+    durable
+}
+
+/// Makes changes durable.
+pub(super) async fn write(journal: &Journal, changes: Vec<Change>) -> Result<(), StoreError> {
+    let closed = |_| StoreError::new("write", "it was closed");
+    hand_over(journal, changes).await.map_err(closed)
+}
+
+/// Every job, the oldest first. One whose record is of another shape is left alone.
+pub(super) async fn read_jobs(journal: &Journal) -> Result<Vec<Job>, StoreError> {
+    journal
+        .read(|store| {
+            let (mut found, mut after) = (Vec::new(), None);
+            while let Some(page) = page(store, &jobs(), &mut after)? {
+                for record in page {
+                    match serde_json::from_slice(&record.value) {
+                        Ok(job) => found.push(job),
+                        Err(error) => tracing::error!(key = ?record.key, %error, "a bulk job cannot be read"),
+                    }
+                }
+            }
+            Ok(found)
+        })
+        .await
+}
+
+/// How far a job's items are.
+pub(super) async fn count(journal: &Journal, job: &JobId) -> Result<Counts, StoreError> {
+    let prefix = items(job);
+    journal
+        .read(move |store| {
+            let (mut counts, mut after) = (Counts::default(), None);
+            while let Some(page) = page(store, &prefix, &mut after)? {
+                for item in page.iter().filter_map(read_item) {
+                    counts.matched += 1;
+                    if let Some(settled) = &item.settled {
+                        counts.settle(&settled.outcome);
+                    }
+                }
+            }
+            Ok(counts)
+        })
+        .await
+}
+
+/// A page of those items of which `wanted` holds, by conversation, and behind which the next one begins.
+pub(super) async fn read_items(
+    journal: &Journal,
+    job: &JobId,
+    after: Option<ConversationId>,
+    limit: usize,
+    wanted: impl Fn(&Item) -> bool + Send + 'static,
+) -> Result<(Vec<Item>, Option<ConversationId>), StoreError> {
+    let prefix = items(job);
+    journal
+        .read(move |store| {
+            let mut found: Vec<Item> = Vec::new();
+            let mut after = after.map(|conversation| prefix.with(conversation.as_str()));
+            while let Some(page) = page(store, &prefix, &mut after)? {
+                for item in page.iter().filter_map(read_item).filter(&wanted) {
+                    // The one beyond the limit shows that there are more.
+                    if found.len() == limit {
+                        let next = found.last().map(|item| item.conversation.clone());
+                        return Ok((found, next));
+                    }
+                    found.push(item);
+                }
+            }
+            Ok((found, None))
+        })
+        .await
+}
+
+/// Removes a job's items.
+pub(super) async fn remove_items(journal: &Journal, job: &JobId) -> Result<(), StoreError> {
+    loop {
+        let prefix = items(job);
+        let page = journal.read(move |store| store.scan(Table::Notes, &prefix, None, PAGE)).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let changes = page.into_iter().map(|record| Change::Remove(Table::Notes, record.key));
+        write(journal, changes.collect()).await?;
+    }
+}
+
+/// The next records, if there are any.
+fn page(
+    store: &dyn Store,
+    prefix: &RecordKey,
+    after: &mut Option<RecordKey>,
+) -> Result<Option<Vec<Record>>, StoreError> {
+    let page = store.scan(Table::Notes, prefix, after.as_ref(), PAGE)?;
+    match page.last() {
+        Some(last) => {
+            *after = Some(last.key.clone());
+            Ok(Some(page))
+        }
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,217 @@
+//! What runs jobs: matches and carries out, goes on with those of an earlier life, and forgets old ones.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use tertulia_actors::engine::StoreError;
+use tokio::{
+    sync::oneshot,
+    time::{interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    housekeeping::over,
+    job::{End, Failure, Job, Phase, State},
+    jobs::{Bulk, Entry, ITEMS_AT_MOST},
+    live::{Counts, Live},
+    matching::{Candidates, Match},
+    outcome::Outcome,
+    records::{self, Item, Settled},
+};
+
+/// Items that are written down in one commit.
+const TOGETHER: usize = 500;
+/// How long a job waits for connections that are about to be ready: its process may have just been started.
+const MATCHING_WAITS: Duration = Duration::from_secs(60);
+/// How long to wait before the store is asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often old jobs are looked for.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3_600);
+
+/// What runs a job.
+impl Bulk {
+    /// Notes where a job is; what is written keeps the order in which it was decided.
+    pub(super) fn put_state(&self, live: &mut Live, state: State) -> oneshot::Receiver<()> {
+        live.job.state = state;
+        if !state.is_going()
+            && let Some(run) = live.run.take()
+        {
+            run.cancel();
+        }
+        tracing::info!(job = %live.job.id, state = state.name(), "bulk job");
+        records::hand_over(self.journal(), records::put_job(&live.kept()).into_iter().collect())
+    }
+
+    pub(super) fn count_active(&self) {
+        let active = self.jobs().values().filter(|entry| !entry.live().job.state.has_ended()).count();
+        self.metrics.active.set(i64::try_from(active).unwrap_or(i64::MAX));
+    }
+
+    /// Begins what runs a job, unless it is to wait or runs already.
+    pub(super) fn run(self: &Arc<Self>, entry: &Arc<Entry>) {
+        let token = {
+            let mut live = entry.live();
+            if !live.job.state.is_going() || live.run.is_some() {
+                return;
+            }
+            live.run.insert(self.stopping.child_token()).clone()
+        };
+        let (bulk, entry) = (Arc::clone(self), Arc::clone(entry));
+        self.spawn(async move {
+            let work = AssertUnwindSafe(Box::pin(bulk.work(&entry, &token))).catch_unwind();
+            if work.await.is_err() {
+                tracing::error!(job = %entry.id, "a bulk job broke");
+                let state = entry.live().job.state.ended(End::Failed(Failure::Internal), Timestamp::now());
+                // What cannot be written now is tried again by the next life.
+                let _ = bulk.change(&entry, |_| Ok(state)).await;
+            }
+        });
+    }
+
+    /// Works on a job until it has ended or is to stop, through all troubles of the store.
+    async fn work(&self, entry: &Entry, token: &CancellationToken) {
+        let _turn = entry.turn.lock().await;
+        while !token.is_cancelled() {
+            let phase = match entry.live().job.state {
+                State::Active { phase, is_paused: false } => phase,
+                State::Active { .. } | State::Ended { .. } => return,
+            };
+            let worked = match phase {
+                Phase::Matching => self.match_all(entry, token).await,
+                Phase::Carrying => self.carry_all(entry, token).await,
+            };
+            if let Err(error) = worked {
+                tracing::error!(job = %entry.id, %error, "a bulk job cannot go on; it is tried again");
+                token.run_until_cancelled(sleep(AGAIN_AFTER)).await;
+            }
+        }
+    }
+
+    /// Writes down what matches, all of it before anything is carried out.
+    async fn match_all(&self, entry: &Entry, token: &CancellationToken) -> Result<(), StoreError> {
+        let (filter, operation) = {
+            let mut live = entry.live();
+            live.counts = Counts::default();
+            (live.job.filter.clone(), live.job.operation.clone())
+        };
+        // An earlier life may have come halfway.
+        records::remove_items(self.journal(), &entry.id).await?;
+        let opening = Candidates::open(&self.tertulia, &filter, &operation, MATCHING_WAITS);
+        let Some(mut candidates) = token.run_until_cancelled(opening).await else { return Ok(()) };
+        let mut items = Vec::with_capacity(TOGETHER);
+        let mut is_more = true;
+        while is_more {
+            if token.is_cancelled() {
+                return Ok(());
+            }
+            match candidates.next().await? {
+                Some(found) => items.push(item_of(found)),
+                None => is_more = false,
+            }
+            if items.len() == TOGETHER || (!is_more && !items.is_empty()) {
+                self.write_down(entry, &mut items).await?;
+            }
+            if entry.live().counts.matched > ITEMS_AT_MOST {
+                records::remove_items(self.journal(), &entry.id).await?;
+                entry.live().counts = Counts::default();
+                return self.end(entry, End::Failed(Failure::TooManyItems)).await;
+            }
+        }
+        let durable = {
+            let mut live = entry.live();
+            let state = live.job.state.matched();
+            self.put_state(&mut live, state)
+        };
+        durable.await.map_err(|_| StoreError::new("write", "it was closed"))
+    }
+
+    async fn write_down(&self, entry: &Entry, items: &mut Vec<Item>) -> Result<(), StoreError> {
+        let changes = items.iter().filter_map(|item| records::put_item(&entry.id, item)).collect();
+        records::write(self.journal(), changes).await?;
+        let mut live = entry.live();
+        for item in items.drain(..) {
+            live.counts.matched += 1;
+            if let Some(Settled { outcome, .. }) = &item.settled {
+                self.metrics.settled(live.job.operation.name(), outcome.name());
+                live.settle(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a job, unless it ended meanwhile.
+    pub(super) async fn end(&self, entry: &Entry, end: End) -> Result<(), StoreError> {
+        let durable = {
+            let mut live = entry.live();
+            let state = live.job.state.ended(end, Timestamp::now());
+            self.put_state(&mut live, state)
+        };
+        self.count_active();
+        durable.await.map_err(|_| StoreError::new("write", "it was closed"))
+    }
+}
+
+fn item_of(Match { conversation, connection }: Match) -> Item {
+    let unseen = || Settled {
+        outcome: Outcome::Refused {
+            code: "unknown-conversation".to_owned(),
+            detail: "no connection sees the conversation".to_owned(),
+            platform_code: None,
+        },
+        at: Timestamp::now(),
+    };
+    let settled = connection.is_none().then(unseen);
+    Item { conversation, connection, settled }
+}
+
+/// What an earlier life left, and what is too old to be kept.
+impl Bulk {
+    /// Takes up the jobs of an earlier life. Asks until the store answers.
+    pub(super) async fn load(self: &Arc<Self>) {
+        if self.journal().keeps() {
+            while let Err(error) = self.try_load().await {
+                tracing::error!(%error, "bulk jobs cannot be read; it is tried again");
+                sleep(AGAIN_AFTER).await;
+            }
+        }
+        self.loaded.send_replace(true);
+        self.count_active();
+        let entries: Vec<_> = self.jobs().values().cloned().collect();
+        entries.iter().for_each(|entry| self.run(entry));
+    }
+
+    async fn try_load(&self) -> Result<(), StoreError> {
+        for job in records::read_jobs(self.journal()).await? {
+            // What was under way at another end was settled after it.
+            let counts = match job.state {
+                State::Ended { end: End::Finished, .. } => job.counts,
+                _ => records::count(self.journal(), &job.id).await?,
+            };
+            self.jobs().insert(job.id.clone(), Entry::new(job, counts));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn keep_house(&self) {
+        let mut hours = interval(HOUSEKEEPING_EVERY);
+        loop {
+            hours.tick().await;
+            if let Err(error) = self.forget_old().await {
+                tracing::error!(%error, "old bulk jobs cannot be forgotten; it is tried again");
+            }
+        }
+    }
+
+    pub(super) async fn forget_old(&self) -> Result<(), StoreError> {
+        let entries: Vec<_> = self.jobs().values().cloned().collect();
+        let jobs: Vec<Job> = entries.iter().map(|entry| entry.live().job.clone()).collect();
+        for id in over(jobs.iter(), Timestamp::now()) {
+            records::remove_items(self.journal(), &id).await?;
+            records::write(self.journal(), vec![records::remove_job(&id)]).await?;
+            self.jobs().remove(&id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,450 @@
+//! `/v1/bulk`: one operation on many conversations, at a pace that the platform bears.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::{StatusCode, header},
+    post,
+    web::{Data, Json, Path, Query},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tertulia_actors::core::{
+    id::{AgentId, ConnectionId, ConversationId, SkillId},
+    ums::Stage,
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    body::Body,
+    connections, idempotency,
+    page::{self, Page},
+    problem::Problem,
+    state::State,
+};
+use crate::bulk::{
+    AskedAs, BulkError, DryRun, End, Filter, Item, JobId, LISTED_AT_MOST, Operation, Order, Outcome, Progress, Rate,
+    State as JobState,
+};
+
+/// What an item can be asked for by.
+const OUTCOMES: [&str; 4] = ["left", "done", "refused", "unknown"];
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(begin).service(list).service(one).service(items);
+    config.service(pause).service(resume).service(cancel);
+}
+
+/// What is to be done, and to which conversations.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BulkOrder)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Asked {
+    operation: Name,
+    filter: Conditions,
+    #[serde(default)]
+    arguments: Arguments,
+    /// Conversations begun a second, from 1 to 100.
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    rate: Option<u32>,
+    /// Tells what matches, and does nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What is done to each conversation.
+#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[schema(as = BulkOperation)]
+#[serde(rename_all = "kebab-case")]
+enum Name {
+    Close,
+    Transfer,
+}
+
+/// How it is done. A close takes `survey`, a transfer `agentId`, `skillId` or both.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[schema(as = BulkArguments)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Arguments {
+    /// Whether the survey begins where the account has one; it does not unless told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    survey: Option<bool>,
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<AgentId>,
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skill_id: Option<SkillId>,
+}
+
+/// Which conversations: those of which everything holds that is given. At least one condition is needed, or `all`.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[schema(as = BulkFilter)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Conditions {
+    /// Every conversation that goes on; has to be said where there is no condition.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    all: bool,
+    /// By which connection they are seen, and acted on. Without it, of several the one acts whose agent has the
+    /// conversation, else one whose agent takes part, else the first by name.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<ConnectionId>,
+    /// `OPEN`, `CLOSE` or `LOCKED`. Open ones where nothing is told; of `conversations`, all.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<Stage>,
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skill: Option<SkillId>,
+    /// Whom they are assigned to: a public id, `account.user`, or the user alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    /// They began before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_before: Option<Timestamp>,
+    /// Nothing changed in them since.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_before: Option<Timestamp>,
+    /// These only, from 1 to 10,000.
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversations: Option<Vec<ConversationId>>,
+}
+
+impl Asked {
+    fn into_order(self) -> Result<Order, Problem> {
+        let operation = self.arguments.into_operation(self.operation)?;
+        let rate = self.rate.map_or(Some(Rate::default()), Rate::new).ok_or_else(|| {
+            let detail = format!("rate must be from 1 to {}", Rate::MAX);
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-rate", detail)
+        })?;
+        Ok(Order { operation, filter: self.filter.into_filter()?, rate })
+    }
+}
+
+impl Arguments {
+    fn into_operation(self, name: Name) -> Result<Operation, Problem> {
+        match (name, self) {
+            (Name::Close, Self { survey, agent_id: None, skill_id: None }) => {
+                Ok(Operation::Close { survey: survey.unwrap_or_default() })
+            }
+            (Name::Close, _) => Err(Problem::bad_request("the only argument of close is survey")),
+            (Name::Transfer, Self { survey: Some(_), .. }) => {
+                Err(Problem::bad_request("the arguments of transfer are agentId and skillId"))
+            }
+            (Name::Transfer, Self { survey: None, agent_id, skill_id }) => {
+                let is_named = |id: Option<&str>| id.is_some_and(|id| !id.is_empty());
+                let named = [agent_id.as_ref().map(AgentId::as_str), skill_id.as_ref().map(SkillId::as_str)];
+                if !named.into_iter().any(is_named) || named.contains(&Some("")) {
+                    return Err(Problem::bad_request("a transfer needs an agentId, a skillId or both"));
+                }
+                Ok(Operation::Transfer { agent_id, skill_id })
+            }
+        }
+    }
+
+    fn of(operation: &Operation) -> (Name, Self) {
+        match operation.clone() {
+            Operation::Close { survey } => (Name::Close, Self { survey: Some(survey), ..Self::default() }),
+            Operation::Transfer { agent_id, skill_id } => (Name::Transfer, Self { survey: None, agent_id, skill_id }),
+        }
+    }
+}
+
+impl Conditions {
+    fn into_filter(self) -> Result<Filter, Problem> {
+        let Self { all, connection, stage, skill, agent, started_before, updated_before, conversations } = self;
+        if let Some(Stage::Unlisted(stage)) = &stage {
+            return Err(Problem::bad_request(format!("there is no stage {stage:?}")));
+        }
+        let conversations: Option<Arc<[ConversationId]>> = conversations.map(Arc::from);
+        if conversations.as_ref().is_some_and(|listed| !(1..=LISTED_AT_MOST).contains(&listed.len())) {
+            let detail = format!("from 1 to {LISTED_AT_MOST} conversations can be listed");
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail));
+        }
+        let filter = Filter { connection, stage, skill, agent, started_before, updated_before, conversations, all };
+        if !filter.is_told() {
+            let detail = "the filter has no condition: give one, or \"all\": true";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no-condition", detail));
+        }
+        Ok(filter)
+    }
+
+    fn of(filter: Filter) -> Self {
+        let Filter { connection, stage, skill, agent, started_before, updated_before, all, .. } = filter;
+        Self { all, connection, stage, skill, agent, started_before, updated_before, conversations: None }
+    }
+}
+
+/// A job and how far it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkJob)]
+#[serde(rename_all = "camelCase")]
+struct View {
+    id: String,
+    operation: Name,
+    arguments: Arguments,
+    /// Without the conversations that were listed: they are its items.
+    filter: Conditions,
+    /// How many conversations were listed, where they were.
+    listed: Option<usize>,
+    /// `matching`, `running`, `paused`, `finished`, `cancelled` or `failed`.
+    state: &'static str,
+    /// Why it failed, in a stable word.
+    failure: Option<&'static str>,
+    rate: u32,
+    /// Conversations that matched.
+    matched: usize,
+    /// Those that are as they were to be.
+    done: usize,
+    /// Those that are not and will not be tried again.
+    refused: usize,
+    /// Those of which it could not be found out.
+    unknown: usize,
+    /// Those of which nothing became yet.
+    left: usize,
+    /// Those of them that are being carried out.
+    in_flight: usize,
+    created: String,
+    started: Option<String>,
+    ended: Option<String>,
+    /// When it will be finished if it goes on as it did.
+    estimated_end: Option<String>,
+}
+
+impl From<Progress> for View {
+    fn from(progress: Progress) -> Self {
+        let Progress { job, counts, in_flight, estimated_end } = progress;
+        let (operation, arguments) = Arguments::of(&job.operation);
+        let (ended, failure) = match job.state {
+            JobState::Ended { at, end: End::Failed(failure) } => (Some(at), Some(failure.code())),
+            JobState::Ended { at, end: End::Finished | End::Cancelled } => (Some(at), None),
+            JobState::Active { .. } => (None, None),
+        };
+        let text = |time: Timestamp| time.to_string();
+        Self {
+            id: job.id.to_string(),
+            operation,
+            arguments,
+            listed: job.filter.conversations.as_ref().map(|listed| listed.len()),
+            filter: Conditions::of(job.filter),
+            state: job.state.name(),
+            failure,
+            rate: job.rate.per_second().get(),
+            matched: counts.matched,
+            done: counts.done,
+            refused: counts.refused,
+            unknown: counts.unknown,
+            left: counts.left(),
+            in_flight,
+            created: text(job.created),
+            started: job.started.map(text),
+            ended: ended.map(text),
+            estimated_end: estimated_end.map(text),
+        }
+    }
+}
+
+/// What a job would be for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkDryRun)]
+#[serde(rename_all = "camelCase")]
+struct WouldMatch {
+    dry_run: bool,
+    matched: usize,
+    /// How many of them each connection would act on.
+    #[schema(value_type = HashMap<String, usize>)]
+    by_connection: BTreeMap<String, usize>,
+    /// Listed conversations that no connection sees.
+    unseen: usize,
+    /// The first 100 of them, by id.
+    items: Vec<ItemView>,
+}
+
+impl From<DryRun> for WouldMatch {
+    fn from(DryRun { matched, by_connection, unseen, sample }: DryRun) -> Self {
+        let by_connection = by_connection.into_iter().map(|(id, count)| (id.to_string(), count)).collect();
+        Self { dry_run: true, matched, by_connection, unseen, items: sample.into_iter().map(ItemView::from).collect() }
+    }
+}
+
+/// One conversation of a job.
+#[derive(Serialize, ToSchema)]
+#[schema(as = BulkItem)]
+#[serde(rename_all = "camelCase")]
+struct ItemView {
+    conversation: String,
+    /// Which connection acts; null where none sees it.
+    connection: Option<String>,
+    /// `left`, `done`, `refused` or `unknown`.
+    outcome: &'static str,
+    /// How it was done, or why it was not, in a stable word.
+    code: Option<String>,
+    detail: Option<String>,
+    platform_code: Option<u16>,
+    at: Option<String>,
+}
+
+impl From<Item> for ItemView {
+    fn from(item: Item) -> Self {
+        let outcome = item.outcome();
+        let at = item.settled.as_ref().map(|settled| settled.at.to_string());
+        let (code, detail, platform_code) = match item.settled.map(|settled| settled.outcome) {
+            None => (None, None, None),
+            Some(Outcome::Done { code }) => (Some(code), None, None),
+            Some(Outcome::Refused { code, detail, platform_code }) => (Some(code), Some(detail), platform_code),
+            Some(Outcome::Unknown { code, detail }) => (Some(code), Some(detail), None),
+        };
+        let (conversation, connection) = (item.conversation.to_string(), item.connection.map(|id| id.to_string()));
+        Self { conversation, connection, outcome, code, detail, platform_code, at }
+    }
+}
+
+impl From<BulkError> for Problem {
+    fn from(error: BulkError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BulkError::UnknownJob(_) => Self::new(StatusCode::NOT_FOUND, "unknown-job", detail),
+            BulkError::UnknownConnection(id) => connections::unknown(&id),
+            BulkError::HasEnded(_) => Self::new(StatusCode::CONFLICT, "job-ended", detail),
+            BulkError::TooManyJobs(_) => Self::new(StatusCode::CONFLICT, "too-many-jobs", detail),
+            BulkError::TooManyItems => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail),
+            BulkError::KeyReused(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail),
+            BulkError::TimedOut => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", detail),
+            BulkError::Starting => {
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", detail);
+                problem.header(header::RETRY_AFTER, "1")
+            }
+            BulkError::Store(error) => {
+                tracing::error!(%error, "bulk work cannot be kept");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "nothing can be kept or read just now")
+            }
+        }
+    }
+}
+
+/// Takes a job, which is carried out by itself from then on, over restarts too; or tells what it would be for.
+#[utoipa::path(
+    tag = "bulk",
+    params(idempotency::Key),
+    request_body = Asked,
+    responses(
+        (status = 201, description = "The job", body = View),
+        (status = 200, description = "What it would be for, of a dry run", body = WouldMatch),
+    )
+)]
+#[post("/bulk")]
+async fn begin(state: Data<State>, request: HttpRequest, body: Body<Asked>) -> Result<HttpResponse, Problem> {
+    let key = idempotency::key(request.headers())?;
+    let is_dry_run = body.value.dry_run;
+    let order = body.value.into_order()?;
+    if is_dry_run {
+        return Ok(HttpResponse::Ok().json(WouldMatch::from(state.bulk.dry_run(&order).await?)));
+    }
+    let asked_as = key.map(|key| AskedAs { key: key.as_str().to_owned(), digest: body.digest.as_str().to_owned() });
+    let view = View::from(state.bulk.add(order, asked_as).await?);
+    let location = (header::LOCATION, format!("/v1/bulk/{}", view.id));
+    Ok(HttpResponse::Created().insert_header(location).json(view))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Listed {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// The jobs, the newest first. They are kept for a week after their end.
+#[utoipa::path(tag = "bulk", params(Listed), responses((status = 200, description = "A page", body = Page<View>)))]
+#[get("/bulk")]
+async fn list(state: Data<State>, asked: Query<Listed>) -> Result<Json<Page<View>>, Problem> {
+    let limit = page::limit(asked.limit)?;
+    let before = asked.cursor.as_deref().map(JobId::from);
+    let mut jobs: Vec<View> = state.bulk.list(before.as_ref()).await?.into_iter().map(View::from).collect();
+    let is_more = jobs.len() > limit;
+    jobs.truncate(limit);
+    let next_cursor = jobs.last().filter(|_| is_more).map(|last| last.id.clone());
+    Ok(Json(Page { items: jobs, next_cursor }))
+}
+
+/// How far a job is.
+#[utoipa::path(
+    tag = "bulk",
+    params(("job" = String, Path)),
+    responses((status = 200, description = "The job", body = View))
+)]
+#[get("/bulk/{job}")]
+async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+    Ok(Json(state.bulk.progress(&JobId::from(id.as_str())).await?.into()))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ItemsAsked {
+    /// `left`, `done`, `refused` or `unknown`; all where it is not told.
+    outcome: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// A job's conversations and what became of each, by id.
+#[utoipa::path(
+    tag = "bulk",
+    params(("job" = String, Path), ItemsAsked),
+    responses((status = 200, description = "A page", body = Page<ItemView>))
+)]
+#[get("/bulk/{job}/items")]
+async fn items(
+    state: Data<State>,
+    id: Path<String>,
+    asked: Query<ItemsAsked>,
+) -> Result<Json<Page<ItemView>>, Problem> {
+    let ItemsAsked { outcome, limit, cursor } = asked.into_inner();
+    if outcome.as_deref().is_some_and(|outcome| !OUTCOMES.contains(&outcome)) {
+        return Err(Problem::bad_request("outcome must be left, done, refused or unknown"));
+    }
+    let (limit, after) = (page::limit(limit)?, cursor.map(ConversationId::from));
+    let (found, next) = state.bulk.items(&JobId::from(id.as_str()), outcome, after, limit).await?;
+    let found = found.into_iter().map(ItemView::from).collect();
+    Ok(Json(Page { items: found, next_cursor: next.map(|conversation| conversation.to_string()) }))
+}
+
+/// Begins nothing more of a job until it is resumed; what is being carried out is finished.
+#[utoipa::path(
+    tag = "bulk",
+    params(("job" = String, Path)),
+    responses((status = 200, description = "The job", body = View))
+)]
+#[post("/bulk/{job}/pause")]
+async fn pause(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+    Ok(Json(state.bulk.pause(&JobId::from(id.as_str())).await?.into()))
+}
+
+/// Goes on with a paused job.
+#[utoipa::path(
+    tag = "bulk",
+    params(("job" = String, Path)),
+    responses((status = 200, description = "The job", body = View))
+)]
+#[post("/bulk/{job}/resume")]
+async fn resume(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+    Ok(Json(state.bulk.resume(&JobId::from(id.as_str())).await?.into()))
+}
+
+/// Ends a job; what is being carried out is finished, the rest is left as it is.
+#[utoipa::path(
+    tag = "bulk",
+    params(("job" = String, Path)),
+    responses((status = 200, description = "The job", body = View))
+)]
+#[post("/bulk/{job}/cancel")]
+async fn cancel(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+    Ok(Json(state.bulk.cancel(&JobId::from(id.as_str())).await?.into()))
+}
