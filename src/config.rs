@@ -19,6 +19,7 @@ mod problem;
 mod proxy;
 mod secret;
 mod supervision;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -38,6 +39,7 @@ pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
+pub use telemetry::Telemetry;
 pub use tls::{Tls, TlsError, TlsFiles};
 pub use webhooks::Webhooks;
 
@@ -62,6 +64,8 @@ pub struct Configuration {
     pub supervision: Supervision,
     /// How events are delivered to receivers over HTTP.
     pub webhooks: Webhooks,
+    /// Where spans go.
+    pub telemetry: Telemetry,
     /// How it ends.
     pub drain: Drain,
 }
@@ -115,12 +119,13 @@ impl Configuration {
         let gateway = Gateway::read(sections.field("gateway"));
         let supervision = Supervision::read(sections.field("supervision"));
         let webhooks = Webhooks::read(sections.field("webhooks"));
+        let telemetry = Telemetry::read(sections.field("telemetry"));
         let drain = Drain::read(sections.field("drain"));
         sections.finish();
 
         match (reading.into_problems(), platform, engine, gateway) {
             (problems, Some(platform), Some(engine), Some(gateway)) if problems.is_empty() => {
-                Ok(Self { platform, connections, engine, gateway, supervision, webhooks, drain })
+                Ok(Self { platform, connections, engine, gateway, supervision, webhooks, telemetry, drain })
             }
             (problems, ..) => Err(problems),
         }

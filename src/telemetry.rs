@@ -1,4 +1,6 @@
-//! Logs: where they go, in which format, how much of them.
+//! Logs: where they go, in which format, how much of them. Spans go to a collector where one is named.
+
+mod otlp;
 
 use std::io::{self, IsTerminal as _};
 
@@ -9,6 +11,10 @@ use tracing_subscriber::{
     fmt,
     layer::SubscriberExt as _,
 };
+
+use crate::config::Telemetry;
+
+pub use otlp::{Export, ExportError, Exporting, SpanCounts};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,6 +31,9 @@ pub enum TelemetryError {
     /// `RUST_LOG` cannot be understood.
     #[error("RUST_LOG is not a log filter")]
     Filter(#[from] tracing_subscriber::filter::FromEnvError),
+    /// Spans cannot be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// Something in this process logs already.
     #[error("logging is already set up")]
     AlreadySet(#[from] tracing::subscriber::SetGlobalDefaultError),
@@ -36,6 +45,17 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`]: `RUST_LOG` cannot be understood, or logging was set up before.
 pub fn start_logs(format: LogFormat) -> Result<(), TelemetryError> {
+    start(format, None).map(drop)
+}
+
+/// Sends logs to standard error as [`start_logs`] does, and spans to where `telemetry` says; the export begins when it is
+/// told to.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<Option<Export>, TelemetryError> {
+    let export = telemetry.map(Export::new).transpose()?.flatten();
+    let (export, tracer) = export.unzip();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
     let filter = filter.and(filter_fn(tells_no_secret));
     // A closed standard error must not end the process, which complaining about it would.
@@ -44,14 +64,58 @@ pub fn start_logs(format: LogFormat) -> Result<(), TelemetryError> {
         LogFormat::Text => logs.with_filter(filter).boxed(),
         LogFormat::Json => logs.json().flatten_event(true).with_filter(filter).boxed(),
     };
-    tracing::subscriber::set_global_default(Registry::default().with(logs))?;
-    Ok(())
+    tracing::subscriber::set_global_default(Registry::default().with(tracer.map(otlp::layer)).with(logs))?;
+    Ok(export)
 }
 
 /// What libraries trace may be whole requests with their `Authorization`, or addresses with a token in them. Only our own
 /// lines, which hold neither, are as detailed as `RUST_LOG` asks for; of others there is no more than `info`.
 fn tells_no_secret(metadata: &Metadata<'_>) -> bool {
+    is_own(metadata) || *metadata.level() <= Level::INFO
+}
+
+fn is_own(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    let is_own = target == "tertulia" || target.starts_with("tertulia_") || target.starts_with("tertulia::");
-    is_own || *metadata.level() <= Level::INFO
+    target == "tertulia" || target.starts_with("tertulia_") || target.starts_with("tertulia::")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_libraries_nothing_is_told_beyond_info() {
+        let log = Log::default();
+        let writer = log.clone();
+        let layer = fmt::layer().with_writer(move || writer.clone()).with_filter(filter_fn(tells_no_secret));
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            tracing::trace!("our own");
+            tracing::trace!(target: "tertulia_actors::connection", "an actor's");
+            tracing::info!(target: "actix_http", "theirs");
+            tracing::debug!(target: "actix_http::h1", "too much");
+            tracing::trace!(target: "awc", "too much");
+            tracing::debug!(target: "tertulias", "too much");
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(!text.contains("too much"), "{text}");
+    }
 }

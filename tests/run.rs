@@ -300,3 +300,77 @@ fn a_hangup_has_the_certificate_read_anew() {
     process.signal("-TERM");
     assert!(process.ended().success());
 }
+
+/// A collector: what it is sent; it answers each request with `answer`, or never.
+fn collector(answer: Option<&'static str>) -> (String, Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, sent) = channel();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for socket in listener.incoming() {
+            let mut reader = BufReader::new(socket.unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let _ = sender.send(body);
+            let mut socket = reader.into_inner();
+            match answer {
+                Some(answer) => socket.write_all(answer.as_bytes()).unwrap(),
+                None => kept.push(socket),
+            }
+        }
+    });
+    (address, sent)
+}
+
+/// Interfaces §2: spans of a connection, a request and its command go to the collector, in one trace where they are one.
+#[test]
+fn spans_are_exported_and_flushed_at_the_end() {
+    let (address, sent) = collector(Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
+    let emulator = emulator();
+    let telemetry = format!("[telemetry]\notlp = {address:?}\nservice_name = \"desk\"\n");
+    let (_directory, file) = configuration(&emulator, &format!("{BOT}{telemetry}"));
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let conversation = emulator.create_conversation(None, None);
+    process.get_until("/metrics", "tertulia_conversations 1");
+    let mut post = process.begin_post(&format!("/v1/conversations/{conversation}/messages"));
+    post.write_all(BODY).unwrap();
+    assert!(rest(post).contains("\"sequence\""));
+    process.signal("-TERM");
+    assert!(process.ended().success());
+    let all: Vec<u8> = sent.try_iter().flatten().collect();
+    let text = String::from_utf8_lossy(&all);
+    for wanted in ["desk", "connect", "command", "request", "send-text", &conversation, "done", "resumed"] {
+        assert!(text.contains(wanted), "no {wanted}");
+    }
+    assert!(!text.contains("hi\u{0}") && !text.contains("\"text\""));
+}
+
+#[test]
+fn a_collector_that_never_answers_holds_nobody_up() {
+    let (address, _sent) = collector(None);
+    let emulator = emulator();
+    let telemetry = format!("[telemetry]\notlp = {address:?}\n");
+    let (_directory, file) = configuration(&emulator, &format!("{BOT}{telemetry}"));
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    for _ in 0..100 {
+        assert!(process.get("/healthz").contains("alive"));
+    }
+    process.signal("-TERM");
+    assert!(process.ended().success());
+}

@@ -74,12 +74,15 @@ impl Cli {
     }
 
     fn dispatch(self) -> anyhow::Result<ExitCode> {
-        telemetry::start_logs(self.log_format)?;
         panics::keep_silent();
+        // A service is told by its configuration where spans go.
+        if !matches!(self.command, Command::Run(_)) {
+            telemetry::start_logs(self.log_format)?;
+        }
         match self.command {
             Command::Demo(options) => demo::execute(&options),
             Command::Emulate(options) => emulate::execute(&options),
-            Command::Run(options) => run::execute(&options),
+            Command::Run(options) => run::execute(&options, self.log_format),
             Command::Tail(options) => tail::execute(&options),
             Command::Check(options) => check::execute(&options),
         }

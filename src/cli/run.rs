@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -13,7 +14,11 @@ use super::{interrupt::Interrupt, open_files};
 use crate::{
     config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
     service::Service,
+    telemetry::{self, Export, LogFormat},
 };
+
+/// How long the last spans may take to be exported.
+const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -25,7 +30,7 @@ pub struct RunOptions {
 }
 
 /// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once. SIGHUP has the certificate read anew.
-pub(super) fn execute(options: &RunOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result<ExitCode> {
     let configuration = match Configuration::load(&options.config, &Environment::of_process()) {
         Ok(configuration) => configuration,
         Err(mistakes @ ConfigurationError::Mistaken { .. }) => {
@@ -34,8 +39,16 @@ pub(super) fn execute(options: &RunOptions) -> anyhow::Result<ExitCode> {
         }
         Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(unreadable.into()),
     };
+    let export = telemetry::start(format, Some(&configuration.telemetry))?;
     open_files::raise_limit();
-    actix_rt::System::new().block_on(serve(&configuration))
+    actix_rt::System::new().block_on(async {
+        let exporting = export.map(Export::begin);
+        let served = serve(&configuration).await;
+        if let Some(exporting) = exporting {
+            exporting.flush(FLUSH_WITHIN).await;
+        }
+        served
+    })
 }
 
 async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {

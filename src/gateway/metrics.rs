@@ -16,8 +16,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{access, problem::Problem, state::State};
 use connections::Connections;
 use journal::JournalState;
-use process::ProcessMemory;
 pub(super) use process::resident_bytes;
+use process::{ProcessMemory, Spans};
 
 use crate::webhooks::WebhookMetrics;
 pub(super) use http::HttpMetrics;
@@ -39,6 +39,7 @@ pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http
     http.register(own);
     own.register_collector(Box::new(JournalState(Arc::clone(tertulia.journal()))));
     own.register_collector(Box::new(Connections(Arc::clone(tertulia))));
+    own.register_collector(Box::new(Spans));
     registry.register_collector(Box::new(ProcessMemory));
     registry
 }

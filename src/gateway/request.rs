@@ -12,7 +12,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
 use super::{access::CallerName, headers, state::State};
@@ -60,13 +60,14 @@ pub(super) async fn accompany(
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
-    let span = tracing::info_span!("request", request_id = %id, %method, route = tracing::field::Empty);
+    let span = tracing::info_span!("request", request_id = %id, %method, route = Empty, status = Empty);
     let mut response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
 
     response.headers_mut().insert(REQUEST_ID, id.0.clone());
     headers::shut(&mut response);
     let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
     let status = response.status().as_u16();
+    span.record("route", route.as_str()).record("status", status);
     let took = began.elapsed();
     if let Some(state) = response.request().app_data::<Data<State>>() {
         let labels =
@@ -79,9 +80,9 @@ pub(super) async fn accompany(
     let token = extensions.get::<CallerName>().map_or("-", |CallerName(name)| name);
     span.in_scope(|| {
         if QUIET.contains(&route.as_str()) {
-            tracing::debug!(target: LOG, route, status, duration_ms, token, "answered");
+            tracing::debug!(target: LOG, %method, route, status, duration_ms, token, "answered");
         } else {
-            tracing::info!(target: LOG, route, status, duration_ms, token, "answered");
+            tracing::info!(target: LOG, %method, route, status, duration_ms, token, "answered");
         }
     });
     drop(extensions);

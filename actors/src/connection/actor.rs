@@ -16,6 +16,7 @@ use tertulia_core::{
     ums::{AgentState, RepeatedFrames},
 };
 use tokio::sync::{Semaphore, watch};
+use tracing::{Span, field::Empty};
 
 use super::{
     ConnectionSettings, ConnectionStatus, Directory, Stop, arrivals::Arrivals, children::Children, creation::Creation,
@@ -101,6 +102,8 @@ pub struct Connection {
     pub(super) creations: VecDeque<Creation>,
     pub(super) histories: Arc<Semaphore>,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
+    /// From the beginning of an attempt until it is resumed or lost.
+    connecting: Span,
     timer: Option<SpawnHandle>,
     pub(super) resume: Option<SpawnHandle>,
     ready: bool,
@@ -151,6 +154,7 @@ impl Connection {
             creations: VecDeque::new(),
             histories: Arc::new(Semaphore::new(PARALLEL_HISTORIES)),
             status,
+            connecting: Span::none(),
             timer: None,
             resume: None,
             ready: false,
@@ -274,20 +278,36 @@ impl Connection {
     fn report(&mut self, report: Report, ctx: &mut Context<Self>) {
         tracing::debug!(connection = %self.settings.id, ?report, "session");
         match report {
-            Report::Connecting | Report::Waiting { .. } => {}
+            Report::Connecting => {
+                let attempt = self.session.attempts();
+                self.connecting =
+                    tracing::debug_span!("connect", connection = %self.settings.id, attempt, outcome = Empty);
+            }
+            Report::Waiting { .. } => {}
             Report::Connected => self.publish(EventData::Connected {}),
             Report::Disconnected(closure, reason) => {
+                self.connecting_ended("disconnected");
                 self.publish(EventData::Disconnected { code: closure.code, by: closure.by, reason });
             }
             Report::Resuming => self.publish(EventData::Resuming { attempt: self.session.attempts() }),
             Report::Resumed => {
+                self.connecting_ended("resumed");
                 if self.session.reconnects() > 0 {
                     self.metrics().reconnects.inc();
                 }
             }
-            Report::Failed(reason) => self.fail(reason),
+            Report::Failed(reason) => {
+                self.connecting_ended("failed");
+                self.fail(reason);
+            }
             Report::Stopped => ctx.stop(),
         }
+    }
+
+    /// The span of an attempt ends with what became of it.
+    fn connecting_ended(&mut self, outcome: &'static str) {
+        self.connecting.record("outcome", outcome);
+        self.connecting = Span::none();
     }
 
     fn fail(&mut self, reason: FailureReason) {

@@ -15,6 +15,7 @@ use tertulia_core::{
     ums::{AnswerError, MessageRecord},
 };
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{
     CommandFailure, Conversation, Perform,
@@ -69,6 +70,7 @@ pub(super) struct Waiting {
     pub(super) key: CommandKey,
     pub(super) deadline: Instant,
     pub(super) asked: Instant,
+    pub(super) span: Span,
     /// Who waits for the outcome; nobody any more for one of an earlier life.
     pub(super) replies: Vec<Reply>,
     pub(super) state: State,
@@ -462,11 +464,14 @@ impl Conversation {
                 self.emit(EventData::CommandFailed { key, command, code, detail });
             }
         }
+        let span = std::mem::replace(&mut finished.span, Span::none());
+        span.record("outcome", if outcome.is_ok() { "done" } else { "failed" });
         let replies = std::mem::take(&mut finished.replies);
         let ending = finished.durable.clone().map(|durable| (Ending::of(&durable, &outcome), durable));
         let (asked, durations) = (finished.asked, self.upstream.metrics.command_duration_seconds.clone());
         let tell = move || {
             durations.observe(asked.elapsed());
+            drop(span);
             replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
         };
         let Some((ending, durable)) = ending else { return tell() };
@@ -535,7 +540,7 @@ impl Conversation {
 impl Conversation {
     /// Takes a command into the queue.
     pub(super) fn perform(&mut self, perform: Perform, ctx: &mut Context<Self>) {
-        let Perform { command, key, deadline, durable, reply, place } = perform;
+        let Perform { command, key, deadline, durable, reply, span, place } = perform;
         // A key the caller put into the metadata is the one that travels.
         let key = command.own_key().unwrap_or(key);
         let durable = durable.filter(|_| self.keeps());
@@ -544,6 +549,7 @@ impl Conversation {
             key,
             deadline,
             asked: Instant::now(),
+            span,
             replies: vec![reply],
             state: State::Queued { not_before: None },
             durable: durable.clone(),

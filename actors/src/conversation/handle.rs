@@ -15,6 +15,7 @@ use tertulia_core::{
     ums::{ChatState, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
 };
 use tokio::{sync::oneshot, time::timeout};
+use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 use super::{CommandFailure, Done, Durable, Errand, Outline, Perform, Recall, Wish};
@@ -117,7 +118,8 @@ impl ConversationHandle {
         let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, _) = oneshot::channel();
         let deadline = Instant::now() + DEFAULT_PATIENCE;
-        self.wish(Wish::Perform(Perform { command, key, deadline, durable: None, reply, place }));
+        let span = self.span(&key, &command);
+        self.wish(Wish::Perform(Perform { command, key, deadline, durable: None, reply, span, place }));
         Ok(())
     }
 
@@ -172,6 +174,18 @@ impl ConversationHandle {
         }
     }
 
+    /// What a command is in a trace, within whatever its caller does.
+    fn span(&self, key: &CommandKey, command: &Command) -> Span {
+        tracing::debug_span!(
+            "command",
+            command = command.name(),
+            connection = %self.connection(),
+            conversation = %self.id(),
+            %key,
+            outcome = Empty,
+        )
+    }
+
     async fn ask(
         &self,
         command: Command,
@@ -183,7 +197,8 @@ impl ConversationHandle {
         let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, done) = oneshot::channel();
         let deadline = Instant::now() + lifetime;
-        self.wish(Wish::Perform(Perform { command, key: key.clone(), deadline, durable, reply, place }));
+        let span = self.span(&key, &command);
+        self.wish(Wish::Perform(Perform { command, key: key.clone(), deadline, durable, reply, span, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),

@@ -15,6 +15,8 @@ use tertulia_core::{
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use tracing::Span;
+
 use super::{
     CommandFailure, Done,
     durable::Durable,
@@ -117,6 +119,8 @@ pub(crate) struct Perform {
     /// Where it is to outlive the process.
     pub(crate) durable: Option<Durable>,
     pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
+    /// From the caller to the answer.
+    pub(crate) span: Span,
     pub(crate) place: DepthPermit,
 }
 

@@ -9,6 +9,7 @@ use tertulia_core::{
     ums::{Dialect, Json, ParticipantRole},
 };
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{
     CommandFailure, Conversation, Done, Recall,
@@ -78,6 +79,7 @@ impl Conversation {
                 key,
                 deadline,
                 asked: Instant::now(),
+                span: Span::none(),
                 replies: Vec::new(),
                 state: State::Recovered { found },
                 durable: Some(durable),

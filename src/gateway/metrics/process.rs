@@ -1,13 +1,15 @@
-//! The process as the system sees it.
+//! The process as the system sees it, and what it tells of itself elsewhere.
 
 use std::{fmt, fs};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
-    metrics::{MetricType, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
+
+use crate::telemetry::SpanCounts;
 
 /// The memory of this process, read when it is asked for.
 #[derive(Debug)]
@@ -20,6 +22,25 @@ impl Collector for ProcessMemory {
         let gauge =
             encoder.encode_descriptor("process_resident_memory", help, Some(&Unit::Bytes), MetricType::Gauge)?;
         ConstGauge::new(resident).encode(gauge)
+    }
+}
+
+/// What became of spans.
+#[derive(Debug)]
+pub(super) struct Spans;
+
+impl Collector for Spans {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let SpanCounts { ended, exported, failed } = SpanCounts::now();
+        for (name, help, count) in [
+            ("spans_ended", "Sampled spans that ended; those of no other fate wait, or were too many.", ended),
+            ("spans_exported", "Spans that the collector took.", exported),
+            ("spans_failed", "Spans that the collector did not take.", failed),
+        ] {
+            let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(count).encode(counter)?;
+        }
+        Ok(())
     }
 }
 

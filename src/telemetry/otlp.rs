@@ -1,0 +1,240 @@
+//! Spans to an OpenTelemetry collector, by OTLP over HTTP with protobuf (`[telemetry]`).
+//!
+//! Ended spans wait in a queue of a bounded length for a thread of their own, which sends them in batches; at its limit
+//! they are dropped and counted. A collector that is slow or dead is waited for by nobody else.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use actix_web::http::Method;
+use awc::Client;
+use opentelemetry::{Context, trace::TracerProvider as _};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{Protocol, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{
+        BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter,
+        SpanProcessor,
+    },
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+
+use super::is_own;
+use crate::config::Telemetry;
+
+/// Spans that wait to be sent.
+const WAITING: usize = 2_048;
+/// Spans of one batch.
+const TOGETHER: usize = 512;
+/// How long a span waits for others to go with it.
+const GATHER: Duration = Duration::from_secs(5);
+/// How long the collector may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1_024;
+/// Batches on their way to the collector.
+const ON_THE_WAY: usize = 4;
+
+static ENDED: AtomicU64 = AtomicU64::new(0);
+static EXPORTED: AtomicU64 = AtomicU64::new(0);
+static FAILED: AtomicU64 = AtomicU64::new(0);
+
+/// How many spans of this process had which fate. What ended and was neither exported nor failed waits, or was dropped
+/// because too many waited.
+#[derive(Debug, Clone, Copy)]
+pub struct SpanCounts {
+    /// Sampled spans that ended.
+    pub ended: u64,
+    /// Spans that the collector took.
+    pub exported: u64,
+    /// Spans that it did not take.
+    pub failed: u64,
+}
+
+impl SpanCounts {
+    /// Of this process so far.
+    #[must_use]
+    pub fn now() -> Self {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Self { ended: of(&ENDED), exported: of(&EXPORTED), failed: of(&FAILED) }
+    }
+}
+
+/// Why spans cannot be exported.
+#[derive(Debug, thiserror::Error)]
+#[error("spans cannot be exported to {collector}")]
+pub struct ExportError {
+    collector: String,
+    source: opentelemetry_otlp::ExporterBuildError,
+}
+
+/// The export of spans, until it is flushed.
+pub struct Export {
+    provider: SdkTracerProvider,
+    parcels: mpsc::Receiver<Parcel>,
+}
+
+/// An export whose batches are sent.
+pub struct Exporting {
+    provider: SdkTracerProvider,
+    _sending: AbortOnDropHandle<()>,
+}
+
+impl Export {
+    /// An export as `telemetry` says, and its tracer; none where it names no collector.
+    pub(super) fn new(telemetry: &Telemetry) -> Result<Option<(Self, SdkTracer)>, ExportError> {
+        let Some(collector) = &telemetry.otlp else { return Ok(None) };
+        let (sender, parcels) = mpsc::channel(ON_THE_WAY);
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .with_http_client(Courier(sender))
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{}/v1/traces", collector.to_string().trim_end_matches('/')))
+            .with_timeout(ANSWER_WITHIN)
+            .build()
+            .map_err(|source| ExportError { collector: collector.to_string(), source })?;
+        let batches = BatchConfigBuilder::default()
+            .with_max_queue_size(WAITING)
+            .with_max_export_batch_size(TOGETHER)
+            .with_scheduled_delay(GATHER)
+            .build();
+        let processor = BatchSpanProcessor::builder(Counted(exporter)).with_batch_config(batches).build();
+        let ratio = f64::from(telemetry.sample_percent) / 100.0;
+        let resource = Resource::builder_empty()
+            .with_service_name(telemetry.service_name.clone())
+            .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(Counted(processor))
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
+            .with_resource(resource)
+            .build();
+        let tracer = provider.tracer("tertulia");
+        Ok(Some((Self { provider, parcels }, tracer)))
+    }
+
+    /// Begins to send. Must be called inside an actix system.
+    #[must_use]
+    pub fn begin(self) -> Exporting {
+        let Self { provider, parcels } = self;
+        Exporting { provider, _sending: AbortOnDropHandle::new(actix_rt::spawn(send(parcels))) }
+    }
+}
+
+impl Exporting {
+    /// Sends what waits, and ends; what is not sent `within` is lost.
+    pub async fn flush(self, within: Duration) {
+        let provider = self.provider.clone();
+        let flushing = spawn_blocking(move || provider.shutdown_with_timeout(within));
+        match timeout(within, flushing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "the last spans were not exported"),
+            Ok(Err(_)) | Err(_) => tracing::warn!("the last spans were not exported in time"),
+        }
+    }
+}
+
+/// The spans of our own code.
+pub(super) fn layer<S>(tracer: SdkTracer) -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layer = OpenTelemetryLayer::new(tracer).with_location(false).with_threads(false);
+    layer.with_filter(filter_fn(|metadata| {
+        metadata.is_span() && is_own(metadata) && *metadata.level() <= tracing::Level::DEBUG
+    }))
+}
+
+/// Counts what passes.
+#[derive(Debug)]
+struct Counted<T>(T);
+
+impl<E: SpanExporter> SpanExporter for Counted<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len() as u64;
+        let exported = self.0.export(batch).await;
+        let fate = if exported.is_ok() { &EXPORTED } else { &FAILED };
+        fate.fetch_add(count, Ordering::Relaxed);
+        if let Err(error) = &exported {
+            tracing::warn!(%error, spans = count, "spans were not exported");
+        }
+        exported
+    }
+
+    fn shutdown_with_timeout(&self, within: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(within)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+impl<P: SpanProcessor> SpanProcessor for Counted<P> {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.0.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        ENDED.fetch_add(1, Ordering::Relaxed);
+        self.0.on_end(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, within: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(within)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+/// A request, and who waits for its answer.
+type Parcel = (Request<Bytes>, oneshot::Sender<Result<Response<Bytes>, HttpError>>);
+
+/// Hands requests to the actix system, whose client lives on one thread.
+#[derive(Debug)]
+struct Courier(mpsc::Sender<Parcel>);
+
+#[async_trait::async_trait]
+impl HttpClient for Courier {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send((request, reply)).map_err(|_| "nothing is sent just now")?;
+        answer.await?
+    }
+}
+
+async fn send(mut parcels: mpsc::Receiver<Parcel>) {
+    let client = Client::builder().timeout(ANSWER_WITHIN).disable_redirects().finish();
+    while let Some((request, reply)) = parcels.recv().await {
+        // Whoever waited may have gone.
+        let _ = reply.send(deliver(&client, request).await);
+    }
+}
+
+async fn deliver(client: &Client, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    let (head, body) = request.into_parts();
+    let mut sending = client.request(Method::POST, head.uri.to_string());
+    for (name, value) in &head.headers {
+        sending = sending.insert_header((name.as_str(), value.as_bytes()));
+    }
+    let mut answer = sending.send_body(body).await.map_err(|error| error.to_string())?;
+    let body = answer.body().limit(MAX_ANSWER).await.map_err(|error| error.to_string())?;
+    Ok(Response::builder().status(answer.status().as_u16()).body(body)?)
+}
