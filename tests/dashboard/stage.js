@@ -132,13 +132,7 @@ export class Stage {
           body: Buffer.from(scene.text('body', '{"dialogs":[{"channelType":null}]}')).toString('base64'),
         };
       case 'conversations': {
-        if (id === undefined)
-          return page(
-            scene.conversations.filter(
-              (row) => !url.searchParams.has('stage') || row.stage === url.searchParams.get('stage'),
-            ),
-            url,
-          );
+        if (id === undefined) return page(scene.conversations.filter(meant(url.searchParams)), url);
         const row = scene.conversations.find(({ conversationId }) => conversationId === id);
         if (row === undefined) return null;
         return part === 'messages'
@@ -175,6 +169,15 @@ export class Stage {
       this.#streams.delete(stream);
     });
   }
+}
+
+/** Which conversations are asked for, as the gateway has it. */
+function meant(asked) {
+  const [stage, skill, text] = ['stage', 'skill', 'text'].map((name) => asked.get(name));
+  return (row) =>
+    (stage === null || row.stage === stage) &&
+    (skill === null || row.skillId === skill) &&
+    (text === null || [row.conversationId, row.consumer?.userId, row.skillId].some((own) => own?.includes(text)));
 }
 
 function page(rows, url) {

@@ -321,6 +321,33 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
+  test('of more conversations than the page holds, the gateway finds the others; filters and search go together', async () => {
+    await staged({ conversations: 6000 });
+    const { page, complaints } = await opened({ hash: '#/conversations' });
+    const total = (text) =>
+      page.waitForFunction((wanted) => document.querySelector('.conversations .total').textContent === wanted, text);
+    await total('5,000, the first of more: search or filter to see others');
+    const { conversationId } = stage.scene.conversations.at(-1);
+    const search = page.getByRole('searchbox', { name: 'Search conversations' });
+    await search.fill(conversationId);
+    await total('1');
+    assert.equal(await page.locator('.conversation .v-id b').first().getAttribute('title'), conversationId);
+    await search.press('Enter');
+    await page.getByRole('article', { name: `Conversation ${conversationId}` }).waitFor();
+    await page.getByRole('link', { name: 'Close this conversation' }).click();
+
+    await search.fill('');
+    await page.getByRole('combobox', { name: 'Stage' }).selectOption('CLOSE');
+    const closed = stage.scene.conversations.filter(({ stage: one }) => one === 'CLOSE');
+    await total(closed.length.toLocaleString('en'));
+    await page.getByLabel('Skill, exactly').fill('sales');
+    await page.keyboard.press('Enter');
+    await total(String(closed.filter(({ skillId }) => skillId === 'sales').length));
+    await search.fill('no such words');
+    await page.getByRole('heading', { name: 'No conversation matches' }).waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
   test('the theme follows the system until somebody chooses one, which is kept', async () => {
     await staged({ conversations: 5 });
     const { page } = await opened({ colorScheme: 'dark' });

@@ -1,7 +1,7 @@
 // Whether what is shown is how things are: the word beside the name of the service.
 
 import { setAttribute } from './dom.js';
-import { ago } from './format.js';
+import { timeOfDay } from './format.js';
 import { setState, stateElement } from './states.js';
 
 /** A state that lasts shorter is not worth a word. */
@@ -43,8 +43,10 @@ export class Live {
     return this.#before === state || this.#stream === state;
   }
 
-  isDown() {
-    return this.#problem !== null;
+  /** Whether the service answers: "up", "away", or "locked" where it asks for a token. */
+  state() {
+    if (this.#problem === null) return 'up';
+    return this.#problem.status === 401 ? 'locked' : 'away';
   }
 
   tick() {
@@ -55,11 +57,11 @@ export class Live {
   }
 
   #words() {
-    const last = this.#answeredAt ? `. What is shown is from ${ago(this.#answeredAt)}` : '';
-    if (this.#problem?.status === 401 || this.#stream === 'refused')
+    const last = this.#answeredAt ? `. What is shown is from ${timeOfDay(this.#answeredAt)}` : '';
+    if (this.state() === 'locked' || this.#stream === 'refused')
       return ['Locked', 'warn', 'The service asks for a token'];
-    if (this.#stream === 'live' && !this.isDown()) return ['Live', 'good', 'Events arrive as they happen'];
-    if (this.#answeredAt === null && !this.isDown()) return ['Connecting', 'idle', ''];
+    if (this.#stream === 'live' && this.state() === 'up') return ['Live', 'good', 'Events arrive as they happen'];
+    if (this.#answeredAt === null && this.state() === 'up') return ['Connecting', 'idle', ''];
     if (performance.now() - this.#since < PATIENCE) return ['Live', 'good', ''];
     const seconds = this.#stream === 'waiting' ? Math.ceil((this.#detail - Date.now()) / 1000) : 0;
     return [

@@ -8,8 +8,8 @@ import { connectionOf, textOf } from './events.js';
 /** Conversations that the page holds at most, and what it reads for them: several connections may see each. */
 const MOST = 5000;
 const MOST_READ = 10_000;
-/** Read at a time: each is asked for its members. */
-const PAGE = 250;
+/** Read at a time, so that there is something to see soon. */
+const PAGE = 1000;
 const PREVIEW = 140;
 /** Connections that are named of one conversation. */
 const NAMED = 6;
@@ -17,7 +17,7 @@ const NAMED = 6;
 export class Conversations {
   rows = new Map();
   more = false;
-  filter = { stage: '', connection: '', skill: '', agent: '' };
+  filter = { stage: '', connection: '', skill: '', agent: '', text: '' };
   /** Whether somebody looks: only then the list is read again when conversations come and go. */
   watched = false;
   /** Grows with each change of the rows. */
@@ -44,6 +44,11 @@ export class Conversations {
     if (this.watched) this.loader.request();
   }
 
+  /** Whether the gateway is to search, because not everything is here. */
+  get searchesThere() {
+    return this.more || this.filter.text !== '';
+  }
+
   setFilter(filter) {
     this.filter = { ...this.filter, ...filter };
     this.#stale = true;
@@ -64,7 +69,8 @@ export class Conversations {
     const row = this.rows.get(id);
     if (type === 'message') this.#note(id, event.data ?? {}, millis(event.time));
     if (!row) {
-      if (!this.#stale && (type === 'conversation' || this.rows.size < MOST)) this.invalidate();
+      // It is new, or may be one of those asked for now. What is said changes neither.
+      if (!this.#stale && type !== 'message') this.invalidate();
       return;
     }
     const data = event.data ?? {};
@@ -116,10 +122,10 @@ export class Conversations {
     const { stage, connection, skill, agent } = this.filter;
     const chosen = [];
     for (const row of this.rows.values()) {
-      if (stage && row.stage !== stage) continue;
+      if (stage && (row.stage ?? 'OPEN') !== stage) continue;
       if (connection && !row.connections.includes(connection)) continue;
       if (skill && row.skill !== skill) continue;
-      if (agent && row.agent !== agent && row.agentUser !== agent) continue;
+      if (agent && ![row.agent, row.agentUser, row.agent?.split('.')[1]].includes(agent)) continue;
       if (words.length > 0 && !words.every((word) => searched(row).includes(word))) continue;
       chosen.push(row);
     }
@@ -140,7 +146,6 @@ export class Conversations {
 
   async #load(signal) {
     this.#stale = false;
-    const { stage, connection, skill, agent } = this.filter;
     const isFirst = !this.loader.loaded;
     const onPage = (items) => {
       if (signal.aborted || !isFirst) return;
@@ -148,10 +153,7 @@ export class Conversations {
       this.loader.partly();
     };
     try {
-      const { items, more } = await list('v1/conversations', { stage, connection, skill, agent }, MOST_READ, signal, {
-        page: PAGE,
-        onPage,
-      });
+      const { items, more } = await list('v1/conversations', this.filter, MOST_READ, signal, { page: PAGE, onPage });
       this.#put(items, more);
     } catch (problem) {
       this.#stale = true;

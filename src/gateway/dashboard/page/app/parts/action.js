@@ -4,16 +4,21 @@ import { el, setAttribute, setText } from '../dom.js';
 
 const READ_ONLY = 'Your token may only read. Enter one that may write to do this.';
 
-/** `act()` does it and may fail with a problem; `done` is what is said afterwards. */
+/**
+ * `act()` does it and may fail with a problem; `done` is what is said afterwards. A terse one tells why it is disabled in
+ * its title only, because another beside it tells the same.
+ */
 export class Action {
   element;
   #button;
   #said;
   #label;
+  #isTerse;
   #reason = null;
 
-  constructor({ label, describe, act, done, announce }) {
+  constructor({ label, describe, act, done, announce, isTerse = false }) {
     this.#label = label;
+    this.#isTerse = isTerse;
     this.#said = el('span', { class: 'action-said' });
     this.#button = el('button', { class: 'button small', type: 'button', text: label, 'aria-label': describe });
     this.element = el('span', { class: 'action' }, this.#button, this.#said);
@@ -42,6 +47,6 @@ export class Action {
     setAttribute(this.#button, 'aria-disabled', reason ? 'true' : null);
     setAttribute(this.#button, 'title', reason);
     setText(this.#button, this.#label);
-    setText(this.#said, reason === READ_ONLY ? 'Needs a token that may write' : '');
+    setText(this.#said, reason === READ_ONLY && !this.#isTerse ? 'Needs a token that may write' : '');
   }
 }

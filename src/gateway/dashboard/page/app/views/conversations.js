@@ -16,6 +16,8 @@ const NONE_MATCH = [
 ];
 /** The list is not put in a new order more often than this. */
 const CALM = 400;
+/** Nobody types for so long: the gateway is asked. */
+const TYPED = 350;
 
 export class ConversationsView {
   title = 'Conversations';
@@ -32,6 +34,7 @@ export class ConversationsView {
   #open = null;
   #selected = { version: -1, asked: '', rows: [] };
   #ordered = -Infinity;
+  #asking = null;
 
   constructor(model) {
     this.#model = model;
@@ -43,7 +46,7 @@ export class ConversationsView {
       'aria-label': 'Search conversations',
       autocomplete: 'off',
       spellcheck: 'false',
-      input: changed,
+      input: () => this.#searched(),
       keydown: (event) => {
         if (event.key === 'Enter') this.#lookUp();
       },
@@ -160,7 +163,9 @@ export class ConversationsView {
   render() {
     const { conversations } = this.#model;
     const rows = this.#rows();
-    const more = conversations.loader.reading ? ', reading more…' : ', the first of more: filter to see others';
+    const more = conversations.loader.reading
+      ? ', reading more…'
+      : ', the first of more: search or filter to see others';
     setText(this.#total, conversations.loader.loaded ? count(rows.length) + (conversations.more ? more : '') : '');
     this.#place.settle(
       conversations.loader,
@@ -193,6 +198,18 @@ export class ConversationsView {
   #filter(name) {
     this.#model.conversations.setFilter({ [name]: this.#fields[name].value.trim() });
     this.#model.changed();
+  }
+
+  /** Shows what matches of what is here; where that is not all, the gateway is asked a little later. */
+  #searched() {
+    const { conversations } = this.#model;
+    this.#model.changed();
+    clearTimeout(this.#asking);
+    if (!conversations.searchesThere) return;
+    this.#asking = setTimeout(() => {
+      const text = this.#search.value.trim();
+      if (text !== conversations.filter.text) conversations.setFilter({ text });
+    }, TYPED);
   }
 
   /** Opens the conversation whose whole id was entered, also if it is not in the list. */

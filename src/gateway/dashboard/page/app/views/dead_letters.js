@@ -93,6 +93,7 @@ export class DeadLettersView {
       }),
       discard: new Action({
         label: 'Discard',
+        isTerse: true,
         describe: `Discard dead letter ${id}`,
         done: 'It was thrown away',
         announce,

@@ -1,7 +1,7 @@
 // The first view: is everything all right, how much goes through, and what happened lately.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
-import { NOTHING, bytes, count, rate, short, took } from '../format.js';
+import { NOTHING, bytes, count, rate, short, timeOfDay, took } from '../format.js';
 import { Chart } from '../parts/chart.js';
 import { ofFailure, setState, state, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
@@ -236,14 +236,17 @@ function attention({ overview, fleet, live }) {
   const items = [];
   const { now } = overview;
   if (!now) {
-    return [
-      {
-        key: 'waiting',
-        word: live.isDown() ? 'Unknown' : 'Reading',
-        tone: 'idle',
-        text: live.isDown() ? 'The service does not answer' : 'Asking the service…',
-      },
-    ];
+    const text = {
+      away: 'The service does not answer',
+      locked: 'The service asks for a token',
+      up: 'Asking the service…',
+    };
+    const state = live.state();
+    return [{ key: state, word: state === 'up' ? 'Reading' : 'Unknown', tone: 'idle', text: text[state] }];
+  }
+  if (live.state() === 'away') {
+    const text = `The service does not answer. What is shown is from ${timeOfDay(overview.at)}`;
+    items.push({ key: 'away', word: 'Out of reach', tone: 'bad', text });
   }
   if (!now.journal.healthy) {
     items.push({
