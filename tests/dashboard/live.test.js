@@ -31,14 +31,20 @@ describe('in front of a real service', () => {
     page.setDefaultTimeout(OPENED_WITHIN);
     const tile = (name, value) =>
       page.locator('.tile', { hasText: name }).locator('.tile-value').filter({ hasText: value }).waitFor();
-    await tile('Connections', /^1,004$/);
     // Each is seen by its bot and by its consumer.
     await tile('Conversations', /^2,000$/);
     await tile('Events', /^[1-9]/);
+    const listed = (view, count) =>
+      page.waitForFunction(
+        ([name, wanted]) => document.querySelector(`.${name} .total`)?.textContent === wanted,
+        [view, count],
+      );
+    await page.getByRole('link', { name: 'Connections', exact: true }).click();
+    await listed('connections', '1,004');
 
     await page.getByRole('link', { name: 'Conversations', exact: true }).click();
     const grid = page.getByRole('grid', { name: 'Conversations' });
-    await page.waitForFunction(() => document.querySelector('.conversations .total')?.textContent === '1,000');
+    await listed('conversations', '1,000');
     assert.equal(await grid.getAttribute('aria-rowcount'), '1001');
     assert.ok((await grid.getByRole('row').count()) < 80);
     // They are live: what was said last comes into the rows by itself.
