@@ -22,6 +22,8 @@ use super::{
 const MAX_ANSWER: usize = 16 * 1024;
 /// How long the rest of an answer may take once its head is there: the outcome is known by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a connection that is not used is kept.
+const IDLE: Duration = Duration::from_secs(4);
 /// As much of an answer as a caller is told, in characters.
 const TOLD: usize = 1_000;
 
@@ -50,7 +52,9 @@ pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, withi
         // How many attempts are made at a time is decided elsewhere.
         .limit(0)
         .timeout(within)
-        .handshake_timeout(within);
+        .handshake_timeout(within)
+        // Shorter than most servers keep them: one that is closed just when it is used costs a retry.
+        .conn_keep_alive(IDLE);
     Client::builder()
         .connector(connector)
         .timeout(within)

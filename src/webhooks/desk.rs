@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     engine::{Change, Step, StoreError},
@@ -221,7 +222,7 @@ impl Desk {
             return Err(WebhookError::FilterTooLong);
         }
         let secret = match secret {
-            Some(secret) => Secret::parse(secret)?,
+            Some(secret) => Secret::parse(secret.expose_secret())?,
             None => Secret::random(),
         };
         let disabled = WebhookState::Disabled { reason: DisabledReason::Requested, since: now };

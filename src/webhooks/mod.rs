@@ -7,18 +7,18 @@
 //! Why it is built as it is:
 //!
 //! - *The event log is the queue.* It is durable and ordered already, so what waits for a webhook need not be copied. A
-//!   webhook keeps how far it has read and the few numbers before that which are not done ([`record`]).
+//!   webhook keeps how far it has read and the few numbers before that which are not done (`record`).
 //! - *One conversation that fails must not hold up another.* Once an event fails, it and what comes behind it in its
-//!   lane get records of their own, and reading goes on ([`lanes`]). Their number is bounded, by a policy that hurts the
+//!   lane get records of their own, and reading goes on (`lanes`). Their number is bounded, by a policy that hurts the
 //!   one at fault.
 //! - *A receiver that is down is one trouble, not as many as there are conversations.* It is probed by one attempt at a
-//!   time ([`receiver`]), most events keep all of their retries for when it is back, and the log waits.
+//!   time (`receiver`), most events keep all of their retries for when it is back, and the log waits.
 //! - *The outcome of an attempt is durable before the next event of its lane goes.* So a crash repeats at most one event
 //!   of each conversation, in its place. It costs one group commit, some milliseconds, which other lanes use.
-//! - *The address that was checked is the address that is dialled* ([`dial`]), because whoever may make webhooks is not
+//! - *The address that was checked is the address that is dialled* (`dial`), because whoever may make webhooks is not
 //!   thereby somebody who may reach the network behind the gateway.
 //!
-//! All webhooks are on one thread of their own, each with one task ([`worker`]) under one desk ([`desk`]).
+//! All webhooks are on one thread of their own, each with one task (`worker`) under one desk (`desk`).
 
 mod address;
 mod attempt;
@@ -106,7 +106,7 @@ pub struct NewWebhook {
     /// The pauses between attempts; the default ones otherwise.
     pub retries: Option<Retries>,
     /// What it signs with; a random one otherwise.
-    pub secret: Option<String>,
+    pub secret: Option<SecretString>,
     /// The event behind which it begins; the newest otherwise.
     pub after: Option<String>,
     /// Whether it delivers from the beginning.

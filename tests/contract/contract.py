@@ -74,6 +74,9 @@ allow_internal = true
 listen = "127.0.0.1:0"
 limits = {{ requests_per_second = 10000, burst = 10000 }}
 tokens = [{{ name = "contract", token = {{ env = "CONTRACT_TOKEN" }}, scope = "write" }}]
+
+[webhooks]
+allow_internal = true
 """
 
 

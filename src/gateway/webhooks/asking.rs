@@ -41,7 +41,7 @@ impl TryFrom<New> for NewWebhook {
             filter: filter.unwrap_or_default(),
             ordered: ordered.unwrap_or(true),
             retries: retries.map(pauses).transpose()?,
-            secret,
+            secret: secret.map(Into::into),
             after,
             enabled: enabled.unwrap_or(true),
         })

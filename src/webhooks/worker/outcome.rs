@@ -73,7 +73,7 @@ impl Worker {
             Verdict::Gone => {
                 let (head, newly_kept) = self.lanes.park(go, now);
                 let mut changes = Vec::new();
-                self.kept(go, head.unwrap_or_default(), &newly_kept, &mut changes);
+                self.kept(go, cargo, head.unwrap_or_default(), &newly_kept, &mut changes);
                 self.write_down(&Delivery::new(cargo, go.attempt, attempted, None), &mut changes);
                 self.troubled(attempted, now);
                 self.disable(DisabledReason::Gone, &mut changes);
@@ -94,7 +94,7 @@ impl Worker {
                 self.disable_if_it_lasts(now, &mut changes);
                 match setback.head {
                     Some(head) => {
-                        self.kept(go, head, &setback.newly_kept, &mut changes);
+                        self.kept(go, cargo, head, &setback.newly_kept, &mut changes);
                         changes.push(self.progress());
                         self.append(changes, || {});
                     }
@@ -129,17 +129,15 @@ impl Worker {
     }
 
     /// Keeps what has to be kept from now on, and how the first event of the lane stands.
-    fn kept(&mut self, go: &Go, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
+    fn kept(&mut self, go: &Go, cargo: &Cargo, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
         for item in newly_kept {
             self.bodies.remove(&item.offset);
             let key = record::kept(&self.id, &go.lane, item.offset);
             changes.push(record::put(key, &KeptRecord::of(item, Head::default())));
         }
-        // What a dead letter held is in the record, which its failures are not written over.
-        if go.item.content != Content::Letter {
-            let key = record::kept(&self.id, &go.lane, go.item.offset);
-            changes.push(record::put(key, &KeptRecord::of(&go.item, head)));
-        }
+        let record = KeptRecord::of(&go.item, head);
+        let record = if go.item.content == Content::Letter { record.with_letter(&cargo.body) } else { record };
+        changes.push(record::put(record::kept(&self.id, &go.lane, go.item.offset), &record));
     }
 
     fn troubled(&mut self, attempted: &Attempted, now: i64) {
