@@ -12,7 +12,21 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::verdict::KINDS;
+
 type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
+
+const DELIVERED: &str = "delivered";
+const GIVEN_UP: &str = "given-up";
+
+/// Counters that are there from the beginning, so that their first increase is seen.
+fn outcomes(words: &[&'static str]) -> Outcomes {
+    let outcomes = Outcomes::default();
+    for word in words {
+        outcomes.get_or_create(&[("outcome", *word)]);
+    }
+    outcomes
+}
 
 /// What is counted of webhooks.
 #[derive(Debug)]
@@ -30,10 +44,10 @@ pub struct WebhookMetrics {
 impl Default for WebhookMetrics {
     fn default() -> Self {
         Self {
-            attempts: Family::default(),
+            attempts: outcomes(&KINDS),
             // From 2 ms to 33 s.
             attempt_duration: Histogram::new(exponential_buckets(0.002, 2.0, 15)),
-            deliveries: Family::default(),
+            deliveries: outcomes(&[DELIVERED, GIVEN_UP]),
             // From 5 ms to 23 hours.
             delivery_latency: Histogram::new(exponential_buckets(0.005, 4.0, 13)),
             pending: Gauge::default(),
@@ -74,13 +88,13 @@ impl WebhookMetrics {
     }
 
     pub(super) fn delivered(&self, age: Option<Duration>) {
-        self.deliveries.get_or_create(&[("outcome", "delivered")]).inc();
+        self.deliveries.get_or_create(&[("outcome", DELIVERED)]).inc();
         if let Some(age) = age {
             self.delivery_latency.observe(age.as_secs_f64());
         }
     }
 
     pub(super) fn given_up(&self) {
-        self.deliveries.get_or_create(&[("outcome", "given-up")]).inc();
+        self.deliveries.get_or_create(&[("outcome", GIVEN_UP)]).inc();
     }
 }

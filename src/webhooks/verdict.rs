@@ -51,6 +51,20 @@ impl Failure {
     }
 }
 
+/// Every word that an outcome has.
+pub(super) const KINDS: [&str; 10] = [
+    "delivered",
+    "redirected",
+    "client-error",
+    "server-error",
+    "timed-out",
+    "name-not-found",
+    "internal-address",
+    "unreachable",
+    "connection-lost",
+    "unreadable",
+];
+
 /// What an attempt's outcome means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -126,6 +140,25 @@ mod tests {
             assert_eq!(verdict(status), failed, "{status}");
         }
         assert_eq!(Outcome::Failed(Failure::TimedOut).verdict(), failed);
+    }
+
+    #[test]
+    fn every_outcome_has_one_of_the_words() {
+        let answered = (100..1_000).map(|status| Outcome::Answered { status, retry_after: None });
+        let failed = [
+            Failure::TimedOut,
+            Failure::NameNotFound,
+            Failure::InternalAddress,
+            Failure::Unreachable,
+            Failure::ConnectionLost,
+            Failure::Unreadable,
+        ];
+        let mut words: Vec<_> = answered.chain(failed.map(Outcome::Failed)).map(|outcome| outcome.kind()).collect();
+        words.sort_unstable();
+        words.dedup();
+        let mut listed = KINDS;
+        listed.sort_unstable();
+        assert_eq!(words, listed);
     }
 
     #[test]

@@ -67,9 +67,6 @@ login = {{ app_key = "app", secret = {{ env = "APP_SECRET" }} }}
 path = "{directory}/data"
 leases = "{directory}/leases"
 
-[webhooks]
-allow_internal = true
-
 [gateway]
 listen = "127.0.0.1:0"
 limits = {{ requests_per_second = 10000, burst = 10000 }}
