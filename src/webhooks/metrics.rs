@@ -23,7 +23,7 @@ const GIVEN_UP: &str = "given-up";
 fn outcomes(words: &[&'static str]) -> Outcomes {
     let outcomes = Outcomes::default();
     for word in words {
-        outcomes.get_or_create(&[("outcome", *word)]);
+        drop(outcomes.get_or_create(&[("outcome", *word)]));
     }
     outcomes
 }

@@ -154,7 +154,8 @@ def examine(gateway, control):
 
 
 def walk(gateway, conversations):
-    there = {"connection": ["bots-1", "someone"], "conversation": conversations}
+    webhook = call(f"{gateway}/v1/webhooks", {"url": "http://127.0.0.1:9/", "enabled": False})["id"]
+    there = {"connection": ["bots-1", "someone"], "conversation": conversations, "webhook": [webhook]}
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "TERTULIA_THERE": json.dumps(there)}
     environment["PYTHONPATH"] = str(HERE)
     command = [pathlib.Path(sys.executable).with_name("schemathesis"), "run", f"{gateway}/openapi.json"]
