@@ -22,3 +22,68 @@ async fn every_error_is_a_problem() {
         assert_eq!(running.request(method, path, &[], None).await.problem(), expected, "{path}");
     }
 }
+
+/// Whatever is asked of a conversation, it is answered, and a refusal is a problem of the caller's.
+#[actix_rt::test]
+async fn no_odd_request_of_a_conversation_is_a_failure_of_the_service() {
+    let mut running = Running::bot().await;
+    let id = running.conversation().await;
+    let odd_ids = ["%00", "%FF%FE", "%2F", "..", "a%0d%0ab", "%F0%9F%98%80", &"x".repeat(4_000), &id];
+    let rows = [
+        "messages",
+        "join",
+        "leave",
+        "transfer",
+        "consumer-takeover",
+        "csat",
+        "ttr",
+        "manual-ettr",
+        "note",
+        "read",
+        "accept",
+        "chat-state",
+        "unload",
+        "files",
+        "nothing",
+    ];
+    let deep = "[".repeat(10_000);
+    let bodies: [&[u8]; 10] = [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"{\"text\":\"\\u0000\\ud800\"}",
+        b"\xff\xfe",
+        b"{\"sequences\":[18446744073709551615]}",
+        b"{\"time\":-9223372036854775808}",
+        b"{\"agentId\":\"\",\"skillId\":\"\"}",
+        deep.as_bytes(),
+    ];
+    for odd in odd_ids {
+        for row in rows {
+            for body in bodies {
+                let path = format!("/v1/conversations/{odd}/{row}");
+                let answer = running.send_bytes(&path, "application/json", &[], body.to_vec()).await;
+                assert!(answer.status < 500, "{path} {body:?} {}", answer.text);
+                if answer.status >= 400 {
+                    answer.problem();
+                }
+            }
+        }
+        for row in [
+            "",
+            "/messages?dialog=%00",
+            "/messages?dialog=%FF",
+            "/files?path=%00%0d%0a",
+            "/files?path=..%2F..",
+            "/snapshot",
+        ] {
+            let answer = running.get(&format!("/v1/conversations/{odd}{row}")).await;
+            assert!(answer.status < 500, "{odd}{row} {}", answer.text);
+        }
+    }
+    for query in ["text=%FF", "text=%00", "cursor=%00/%FF", "cursor=//", "stage=", "skill=&agent=", "connection=%FF"] {
+        let answer = running.get(&format!("/v1/conversations?{query}")).await;
+        assert!(answer.status < 500, "{query} {}", answer.text);
+    }
+}

@@ -14,8 +14,8 @@ use super::{Assignment, ConversationHandle, Outline};
 
 /// Conversations that are looked at before whoever comes or goes has a turn.
 const LOOK_AT: usize = 1_000;
-/// Conversations of one connection that a page takes at a time.
-const CHUNK: usize = 64;
+/// Conversations of one connection that a page takes at a time, at least and at most.
+const CHUNK: (usize, usize) = (8, 256);
 /// Assignments that are held before those without conversations are forgotten.
 const ASSIGNMENTS: usize = 1_024;
 
@@ -70,11 +70,12 @@ impl Directory {
         limit: usize,
         is_meant: impl Fn(&ConversationHandle) -> bool,
     ) -> (Vec<ConversationHandle>, bool) {
+        let chunk = (2 * limit / connections.len().max(1)).clamp(CHUNK.0, CHUNK.1);
         let mut sources: Vec<Source<'_>> =
             connections.iter().map(|connection| Source::behind(connection, after)).collect();
         let mut heads: BinaryHeap<_> = BinaryHeap::new();
         for (at, source) in sources.iter_mut().enumerate() {
-            source.fill(self, &is_meant);
+            source.fill(self, chunk, &is_meant);
             heads.extend(source.head(at));
         }
         let mut page = Vec::new();
@@ -84,7 +85,7 @@ impl Directory {
             }
             if let Some(source) = sources.get_mut(at) {
                 page.extend(source.taken.pop_front());
-                source.fill(self, &is_meant);
+                source.fill(self, chunk, &is_meant);
                 heads.extend(source.head(at));
             }
         }
@@ -134,8 +135,8 @@ impl<'a> Source<'a> {
         Self { connection, from, taken: VecDeque::new(), has_ended: false }
     }
 
-    /// Looks for the next ones, where none is left.
-    fn fill(&mut self, directory: &Directory, is_meant: &impl Fn(&ConversationHandle) -> bool) {
+    /// Looks for the next `chunk`, where none is left.
+    fn fill(&mut self, directory: &Directory, chunk: usize, is_meant: &impl Fn(&ConversationHandle) -> bool) {
         while self.taken.is_empty() && !self.has_ended {
             self.has_ended = true;
             let Some(own) = directory.conversations.get(self.connection) else { return };
@@ -144,7 +145,7 @@ impl<'a> Source<'a> {
                 if is_meant(handle) {
                     self.taken.push_back(handle.clone());
                 }
-                if self.taken.len() == CHUNK || place + 1 == LOOK_AT {
+                if self.taken.len() == chunk || place + 1 == LOOK_AT {
                     (self.from, self.has_ended) = (Bound::Excluded(id.clone()), false);
                     break;
                 }
@@ -155,5 +156,108 @@ impl<'a> Source<'a> {
     /// The first one, and that it is of the source `at`, in the order of pages.
     fn head(&self, at: usize) -> Option<Reverse<(ConversationId, ConnectionId, usize)>> {
         self.taken.front().map(|head| Reverse((head.id().clone(), head.connection().clone(), at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Context, Handler};
+    use tertulia_core::{id::SkillId, ums::Stage};
+
+    use super::{
+        super::{Door, Errand},
+        *,
+    };
+    use crate::supervision::Depth;
+
+    /// Nobody is asked for a page.
+    struct Nobody;
+
+    impl Actor for Nobody {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Errand> for Nobody {
+        type Result = ();
+
+        fn handle(&mut self, _: Errand, _: &mut Self::Context) {
+            unreachable!("a conversation was asked for a list");
+        }
+    }
+
+    /// Conversations `0`, `1`, … of each connection, each with another skill: `even` or `odd`.
+    fn directory(connections: &[&str], conversations: usize) -> Directory {
+        let directory = Directory::default();
+        let errands = Nobody.start().recipient();
+        for connection in connections {
+            let door = Arc::new(Door { connection: (*connection).into(), errands: errands.clone() });
+            for number in 0..conversations {
+                let handle = ConversationHandle::new(Arc::clone(&door), format!("{number:06}").into(), Depth::new(1));
+                directory.add(handle.clone());
+                let skill = if number % 2 == 0 { "even" } else { "odd" };
+                directory.outline(&handle, of_skill(skill));
+            }
+        }
+        directory
+    }
+
+    fn of_skill(skill: &str) -> Outline {
+        let assignment = Assignment { stage: Some(Stage::Open), skill_id: Some(skill.into()), agent: None };
+        Outline { assignment: Some(Arc::new(assignment)), ..Outline::default() }
+    }
+
+    fn names(page: &[ConversationHandle]) -> Vec<(String, String)> {
+        page.iter().map(|handle| (handle.id().to_string(), handle.connection().to_string())).collect()
+    }
+
+    #[actix_rt::test]
+    async fn pages_hold_each_conversation_that_is_meant_once_and_in_order() {
+        let directory = directory(&["a", "b", "c"], 2_500);
+        let (connections, odd) = ([ConnectionId::from("a"), "c".into()], SkillId::from("odd"));
+        let is_meant = |handle: &ConversationHandle| handle.outline().skill_id() == Some(&odd);
+        let mut expected = Vec::new();
+        for number in (1..2_500).step_by(2) {
+            expected.extend(["a", "c"].map(|connection| (format!("{number:06}"), connection.to_owned())));
+        }
+        for limit in [1_000, 777, 3_000] {
+            let (mut listed, mut after) = (Vec::new(), None::<(String, String)>);
+            loop {
+                let behind = after.as_ref().map(|(id, connection)| (id.as_str(), connection.as_str()));
+                let (page, is_more) = directory.page(&connections, behind, limit, is_meant);
+                assert!(page.len() == limit || !is_more);
+                listed.extend(names(&page));
+                after = listed.last().cloned();
+                if !is_more {
+                    break;
+                }
+            }
+            assert_eq!(listed, expected, "{limit}");
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_page_ends_with_the_last_conversation_and_not_behind_it() {
+        let directory = directory(&["a"], 4);
+        let all = [ConnectionId::from("a"), "gone".into()];
+        assert!(directory.page(&all, None, 3, |_| true).1);
+        assert!(!directory.page(&all, None, 4, |_| true).1);
+        assert!(!directory.page(&all, None, 4, |_| false).1);
+        assert!(directory.page(&all, Some(("000003", "a")), 4, |_| true).0.is_empty());
+        let (page, _) = directory.page(&all, Some(("000002x", "z")), 4, |_| true);
+        assert_eq!(names(&page), [("000003".to_owned(), "a".to_owned())]);
+    }
+
+    #[actix_rt::test]
+    async fn what_conversations_have_in_common_is_held_once_and_forgotten_with_the_last_of_them() {
+        let directory = directory(&["a"], 1_000);
+        let held = |directory: &Directory| directory.assignments.lock().unwrap().held.len();
+        assert_eq!(held(&directory), 2);
+        let handle = directory.get(&"a".into(), &"000000".into()).unwrap();
+        for number in 0..10 * ASSIGNMENTS {
+            directory.outline(&handle, of_skill(&number.to_string()));
+        }
+        assert!(held(&directory) <= ASSIGNMENTS);
+        let (even, odd) = (of_skill("even"), of_skill("odd"));
+        assert!(directory.of(&"a".into()).iter().skip(1).all(|handle| [&even, &odd].contains(&&handle.outline())));
     }
 }
