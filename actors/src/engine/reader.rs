@@ -8,6 +8,9 @@ use super::{Journal, StoreError, StoredEvent};
 
 /// Events of one read.
 const BATCH: usize = 256;
+/// What a reader is handed of the store at once, in bytes of JSON; one event at least. What it holds while it does not come
+/// to handing it on is bounded so.
+const BYTES: usize = 1 << 20;
 
 /// Reads the log from a place on, each event once, in order.
 pub struct LogReader {
@@ -67,7 +70,7 @@ impl LogReader {
                 return Ok(Some(LogBatch::Forgotten { events: self.after - after }));
             }
         }
-        Ok(Some(self.take(events.into_iter().map(Arc::new).collect())))
+        Ok(Some(self.take(few(events).map(Arc::new).collect())))
     }
 
     fn take(&mut self, events: Vec<Arc<StoredEvent>>) -> LogBatch {
@@ -75,5 +78,36 @@ impl LogReader {
             self.after = last.offset;
         }
         LogBatch::Events(events)
+    }
+}
+
+/// The first events, as many as are not too large together.
+fn few(events: Vec<StoredEvent>) -> impl Iterator<Item = StoredEvent> {
+    let mut bytes = 0;
+    events.into_iter().take_while(move |event| {
+        let is_first = bytes == 0;
+        bytes += event.json.len();
+        is_first || bytes <= BYTES
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_events_are_handed_on_few_at_a_time_and_always_one() {
+        let event = |bytes: usize| StoredEvent {
+            offset: 1,
+            connection: "c".into(),
+            conversation: None,
+            name: "message".into(),
+            json: vec![b' '; bytes].into(),
+        };
+        for (sizes, expected) in
+            [(&[][..], 0), (&[BYTES * 3, 1], 1), (&[BYTES / 2, BYTES / 2, 1], 2), (&[1, BYTES, 1], 1), (&[1; 256], 256)]
+        {
+            assert_eq!(few(sizes.iter().map(|size| event(*size)).collect()).count(), expected);
+        }
     }
 }

@@ -32,9 +32,8 @@ const TURN: Duration = Duration::from_millis(5);
 const WARM_UP: Duration = Duration::from_secs(5);
 /// How long the last events may take to arrive.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(60);
-/// How long a pause after the end is long enough for whoever stalled to be dropped: 15 s until a heartbeat is due, 30 s of
-/// patience, and some.
-const DROPPED_WITHIN: Duration = Duration::from_secs(60);
+/// How long after the second part those who stalled may take to be dropped: until all buffers are full, and a minute.
+const DROPPED_WITHIN: Duration = Duration::from_secs(120);
 
 /// How many, and how much they are told.
 #[derive(Debug, clap::Args)]
@@ -123,7 +122,7 @@ pub(crate) async fn run(options: &ViewersOptions) -> anyhow::Result<ExitCode> {
     let without = load.part(&crowd, seconds, process).await?;
     crowd.stall();
     let with = load.part(&crowd, seconds, process).await?;
-    let (heard, dropped) = load.end(crowd).await?;
+    let (heard, dropped) = load.end(crowd, process).await?;
     service.end(Signal::Terminate).await?;
 
     let found = Viewers {
@@ -202,20 +201,19 @@ impl<'e> Load<'e> {
         })
     }
 
-    /// Waits until everybody who reads has everything, and until those who do not are dropped.
-    async fn end(&mut self, crowd: Crowd) -> anyhow::Result<(Heard, u64)> {
+    /// Goes on until those who stalled are dropped, and waits until everybody who reads has everything.
+    async fn end(&mut self, crowd: Crowd, process: u32) -> anyhow::Result<(Heard, u64)> {
+        let deadline = Instant::now() + DROPPED_WITHIN;
+        while crowd.stalled_open() > 0 && Instant::now() < deadline {
+            crowd.probe();
+            self.hold(Duration::from_millis(500), process).await?;
+        }
+        let dropped = crowd.stalled() - crowd.stalled_open();
         let deadline = Instant::now() + ARRIVE_WITHIN;
         while !crowd.is_level() && Instant::now() < deadline {
             sleep(TURN).await;
         }
-        let deadline = Instant::now() + DROPPED_WITHIN;
-        while crowd.stalled_open() > 0 && Instant::now() < deadline {
-            crowd.probe();
-            sleep(Duration::from_millis(500)).await;
-        }
-        let left = crowd.stalled_open();
-        let stalled = crowd.stalled();
-        Ok((crowd.end()?, stalled - left))
+        Ok((crowd.end()?, dropped))
     }
 }
 
