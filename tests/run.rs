@@ -374,3 +374,59 @@ fn a_collector_that_never_answers_holds_nobody_up() {
     process.signal("-TERM");
     assert!(process.ended().success());
 }
+
+/// Readiness falls first, and is told for as long as the configuration says, while everything is served on; then whatever
+/// was begun is answered, and no answer is cut off.
+#[test]
+fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nnotice = \"1s\"\n"));
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let conversations: Vec<String> = (0..4).map(|_| emulator.create_conversation(None, None)).collect();
+    process.get_until("/metrics", "tertulia_conversations 4");
+    let mut streams: Vec<TcpStream> = (0..8).map(|_| process.request("/v1/events")).collect();
+    for stream in &mut streams {
+        stream.read_exact(&mut [0; 15]).unwrap();
+    }
+
+    let confirmed: usize = thread::scope(|scope| {
+        let speakers: Vec<_> =
+            conversations.iter().map(|conversation| scope.spawn(|| speak(&process.gateway, conversation))).collect();
+        process.signal("-TERM");
+        process.get_until("/readyz", "\"code\":\"stopping\"");
+        // It is served on.
+        assert!(process.get("/v1/connections").contains("\"ready\""));
+        speakers.into_iter().map(|speaker| speaker.join().unwrap()).sum()
+    });
+    for stream in streams {
+        assert!(rest(stream).ends_with("0\r\n\r\n"), "an event stream was cut off");
+    }
+    assert!(process.ended().success());
+    assert!(confirmed > 0);
+    assert_eq!(emulator.summary().agent_messages, confirmed as u64);
+}
+
+/// Says one thing after the other until nobody answers any more; how many were confirmed.
+fn speak(gateway: &str, conversation: &str) -> usize {
+    let mut confirmed = 0;
+    loop {
+        let Ok(mut socket) = TcpStream::connect(gateway) else { return confirmed };
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!(
+            "POST /v1/conversations/{conversation}/messages HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            BODY.len()
+        );
+        // A socket that nobody accepted any more is reset: nothing was asked then.
+        let sent = socket.write_all(&[head.as_bytes(), BODY].concat());
+        let mut answer = String::new();
+        let read = sent.and_then(|()| socket.read_to_string(&mut answer));
+        if answer.is_empty() {
+            return confirmed;
+        }
+        read.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"sequence\""), "{answer}");
+        confirmed += 1;
+    }
+}

@@ -8,11 +8,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::sleep,
+};
 
 use super::{interrupt::Interrupt, open_files};
 use crate::{
-    config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
+    config::{Configuration, ConfigurationError, DEFAULT_FILE, Drain, Environment},
     service::Service,
     telemetry::{self, Export, LogFormat},
 };
@@ -66,10 +69,15 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
             _ = hangup.recv() => service.gateway().look_at_certificate().await,
         }
     }
-    let within = configuration.drain.within;
-    tracing::info!(?within, "draining; another signal ends it at once");
+    let Drain { notice, within } = configuration.drain;
+    tracing::info!(?notice, ?within, "draining; another signal ends it at once");
+    let draining = async {
+        service.gateway().leave();
+        sleep(notice).await;
+        service.stop(within).await;
+    };
     tokio::select! {
-        () = service.stop(within) => {
+        () = draining => {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }

@@ -31,7 +31,7 @@ struct Reason {
 #[utoipa::path(tag = "service", responses((status = 200, description = "It is ready", body = Object)))]
 #[get("/readyz")]
 async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
-    if state.closing.is_cancelled() {
+    if state.leaving.is_cancelled() || state.closing.is_cancelled() {
         return Err(Problem::stopping());
     }
     if !state.tertulia.journal().is_healthy() {

@@ -115,6 +115,7 @@ pub struct Gateway {
     address: SocketAddr,
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
+    leaving: CancellationToken,
     closing: CancellationToken,
     /// Told when nothing of the server holds what the resources share any more.
     released: watch::Receiver<()>,
@@ -130,7 +131,8 @@ impl Gateway {
     pub fn start(state: State, listening: Listening) -> Result<Self, GatewayError> {
         let Listening { address: listen, certificate, patience } = listening;
         let failed = |source| GatewayError::Listen { address: listen, source };
-        let (closing, released) = (state.closing.clone(), state.held.subscribe());
+        let (leaving, closing) = (state.leaving.clone(), state.closing.clone());
+        let released = state.held.subscribe();
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
         let state = Data::new(state);
@@ -180,6 +182,7 @@ impl Gateway {
             address,
             handle,
             server: actix_web::rt::spawn(server),
+            leaving,
             closing,
             released,
             certificate,
@@ -198,6 +201,11 @@ impl Gateway {
         if let Some(certificate) = &self.certificate {
             Arc::clone(certificate).look_aside().await;
         }
+    }
+
+    /// Says at `/readyz` that the end is near. Everything else is served on.
+    pub fn leave(&self) {
+        self.leaving.cancel();
     }
 
     /// Takes no more requests, ends event streams, lets the requests that are being answered finish, and drops what is

@@ -42,6 +42,8 @@ pub struct State {
     pub(super) places: Places,
     /// Free places in memory for files on their way to the platform.
     pub(super) uploads: Arc<Semaphore>,
+    /// Set before the gateway ends: it is not ready for more.
+    pub(super) leaving: CancellationToken,
     /// Set when the gateway ends, for whatever would last longer.
     pub(super) closing: CancellationToken,
     /// Lives as long as this.
@@ -76,6 +78,7 @@ impl State {
             document: Document::gather(),
             recent: Recent::default(),
             uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
+            leaving: CancellationToken::new(),
             closing: CancellationToken::new(),
             held: watch::Sender::new(()),
         }
