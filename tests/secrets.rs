@@ -40,6 +40,8 @@ const SECRETS: [(&str, &str); 12] = [
     ("WRITE_TOKEN", "writeT0kenCanary"),
     ("SAML", "Ym90NA=="),
 ];
+/// What a webhook signs with; in the store it is kept, for it signs after a restart too.
+const SIGNS: &str = "webh00kSecretCanaryOfAReceiver42";
 /// Shown by somebody who guesses.
 const GUESSED: &str = "gu3ssedTokenCanary";
 /// What a consumer says and a bot answers: it belongs into events, and never into a log.
@@ -291,6 +293,11 @@ fn drive(emulator: &Emulator, format: &str) {
         ));
     }
 
+    let hook = format!("{{\"url\":\"https://receiver.invalid/hook\",\"secret\":\"whsec_{}\"}}", STANDARD.encode(SIGNS));
+    // The answer to its maker is the only place where it is told.
+    assert!(process.ask("POST /v1/webhooks", Some(write), Some(&hook)).starts_with("HTTP/1.1 201"));
+    outside.push(("the list of webhooks".to_owned(), process.ask("GET /v1/webhooks", Some(read), None)));
+
     let stream = process.send("GET /v1/events", Some(read), None);
     emulator.set_faults(FaultMode::Hostile, 7);
     let mut posts = Vec::new();
@@ -319,13 +326,16 @@ fn drive(emulator: &Emulator, format: &str) {
     let (log, printed) = process.end();
     outside.push(("the event stream".to_owned(), following.join().unwrap()));
     outside.push(("standard output".to_owned(), printed));
-    outside.extend(files(directory.path()).into_iter().filter(|(name, _)| !name.ends_with(".pem")));
+    let kept = files(directory.path()).into_iter().filter(|(name, _)| !name.ends_with(".pem"));
 
     let bearers: Vec<&str> = bearers.iter().map(String::as_str).collect();
     assert!(log.lines().count() > 100 && log.contains("TRACE") | log.contains("DEBUG"), "little was logged: {log}");
-    assert_without("the log", &log, all(bearers.iter().copied().chain([SAID, ANSWERED])));
+    assert_without("the log", &log, all(bearers.iter().copied().chain([SAID, ANSWERED, SIGNS])));
     for (name, text) in &outside {
-        assert_without(name, text, all(bearers.iter().copied()));
+        assert_without(name, text, all(bearers.iter().copied().chain([SIGNS])));
+    }
+    for (name, text) in kept {
+        assert_without(&name, &text, all(bearers.iter().copied()));
     }
     for (name, text) in outside.iter().chain([&("the log".to_owned(), log)]) {
         // The platform's own tokens for consumers.
