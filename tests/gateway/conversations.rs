@@ -152,7 +152,7 @@ async fn a_list_is_filtered_by_stage_skill_agent_and_text() {
 #[actix_rt::test]
 async fn conversations_that_sleep_are_listed_and_sleep_on() {
     let mut running = Running::bot().await;
-    let mut expected = vec![running.conversation().await, running.conversation().await];
+    let mut expected = [running.conversation().await, running.conversation().await];
     expected.sort();
     running.emulator.inject(Fault::new(FaultKind::SlowLogin).user("bot1").count(100));
     running = running.restart().await;

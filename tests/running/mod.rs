@@ -305,7 +305,7 @@ impl Answer {
         let headers = response.headers().clone();
         let (content_type, authenticate, allow) = (header("content-type"), header("www-authenticate"), header("allow"));
         let body = response.body().limit(4 * 1024 * 1024).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
+        let text = String::from_utf8_lossy(&body).into_owned();
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer { status: response.status().as_u16(), headers, content_type, authenticate, allow, text, json }
     }
