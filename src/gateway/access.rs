@@ -9,7 +9,7 @@ use actix_web::{
     http::{
         Method, StatusCode,
         header::{self, HeaderMap},
-        uri::{Authority, Uri},
+        uri::Authority,
     },
     middleware::Next,
     web::Data,
@@ -138,19 +138,11 @@ fn offered(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()
 }
 
-/// A page in a browser on this machine can reach the loopback address: by a name of its own (DNS rebinding), which the
-/// `Host` that it sends then tells, or as any other site, which its `Origin` tells.
+/// A page in a browser on this machine can reach the loopback address by a name of its own (DNS rebinding); the `Host`
+/// that it sends then tells.
 fn from_this_machine(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(host) = headers.get(header::HOST) else { return Ok(()) };
     let authority: Option<Authority> = host.to_str().ok().and_then(|host| host.parse().ok());
-    if let Some(origin) = headers.get(header::ORIGIN) {
-        let site = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-        let is_own = site.is_some_and(|site| site.authority().is_some() && site.authority() == authority.as_ref());
-        if !is_own {
-            let detail = "without tokens the gateway answers no pages of other sites";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail));
-        }
-    }
     let is_here = authority.is_some_and(|authority| {
         let name = authority.host().trim_matches(['[', ']']);
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -169,14 +161,14 @@ fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let is_own = |origin: &str| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
-        authority.is_some() && authority == text("host")
+        authority.zip(text("host")).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host))
     };
     let by_site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
     if by_site && text("origin").is_none_or(is_own) {
         return Ok(());
     }
     let detail = "without tokens the gateway takes no requests of other pages";
-    Err(Problem::new(StatusCode::FORBIDDEN, "cross-origin", detail))
+    Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
 }
 
 /// Lets a request pass whose caller may make it.

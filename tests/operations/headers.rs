@@ -61,7 +61,7 @@ async fn without_tokens_no_page_of_another_origin_may_act_or_listen() {
             (Method::GET, "/metrics"),
         ] {
             let answer = running.request(method, path, &[foreign], Some(text.clone())).await;
-            assert_eq!(answer.problem(), (403, "cross-origin"), "{foreign:?} {path}");
+            assert_eq!(answer.problem(), (403, "not-permitted"), "{foreign:?} {path}");
         }
     }
     for own in [("origin", own.as_str()), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none")] {

@@ -57,7 +57,9 @@ async fn every_metric_has_a_help_text_and_stands_on_the_page_as_it_is() {
         assert_eq!(row, Some(&(kind.clone(), help.clone())), "src/gateway/metrics.md says otherwise of {name}");
     }
     for name in listed.keys() {
-        assert!(described.contains_key(name), "src/gateway/metrics.md lists {name}, which is not there");
+        // One with labels is not there before there is something to tell apart.
+        let is_labelled = PAGE.contains(&format!("`{name}{{"));
+        assert!(described.contains_key(name) || is_labelled, "src/gateway/metrics.md lists {name}, which is not there");
     }
 }
 

@@ -78,7 +78,7 @@ async fn a_later_request_that_does_not_come_to_its_end_closes_its_connection() {
 async fn a_body_that_does_not_come_to_its_end_closes_its_connection() {
     let gateway = gateway(Patience { unanswered: SHORT, ..PATIENT });
     let mut stream = connect(&gateway).await;
-    let head = "POST /v1/conversations/c/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+    let head = "POST /v1/connections HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 content-length: 1000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
     assert_eq!(closed(stream).await, "");
