@@ -15,6 +15,9 @@ const WHERE =
 /** Seconds between two looks at the overview, and how many there were before the picture is taken. */
 const STEP = 2;
 const STEPS = 450;
+/** Milliseconds that the page may take to begin, and when it does, so that the last picture shows the scene's moment. */
+const STARTING = 10_000;
+const BEGUN = NOW - STEPS * STEP * 1000 - STARTING;
 
 /** Lets so many steps go by. */
 async function pass(page, stage, steps) {
@@ -49,10 +52,12 @@ try {
     const { page, close } = await open(browser, stage.address, {
       viewport: { width, height },
       colorScheme: scheme,
-      clock: NOW - STEPS * STEP * 1000,
+      clock: BEGUN,
       reducedMotion: 'reduce',
     });
     await page.locator('.tile').first().waitFor();
+    // From here on only as much time passes as is let.
+    await page.clock.pauseAt(BEGUN + STARTING);
     stage.seconds = 0;
     await pass(page, stage, STEPS);
     await stage.send(happenings(stage.scene));

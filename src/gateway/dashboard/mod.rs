@@ -51,7 +51,14 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
     path = "/dashboard/{file}",
     params(("file" = String, Path, description = "Its path, as the page names it")),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "text/plain"),
+        (status = 200, description = "The file", content(
+            (String = "text/html"),
+            (String = "text/css"),
+            (String = "text/javascript"),
+            (String = "text/plain"),
+            (String = "image/svg+xml"),
+            (String = "font/woff2"),
+        )),
         (status = 304, description = "The caller has it already"),
     )
 )]

@@ -111,9 +111,12 @@ export class ConversationPane {
       this.#noteBox,
       this.#scroll,
     );
+    const keydown = ({ key, target }) => {
+      if (key === 'Escape' && !target.matches('input, textarea')) location.hash = '#/conversations';
+    };
     this.element = el(
       'article',
-      { class: 'pane', 'aria-label': `Conversation ${id}` },
+      { class: 'pane', 'aria-label': `Conversation ${id}`, keydown },
       el(
         'header',
         { class: 'pane-head' },
