@@ -37,13 +37,14 @@ impl RequestId {
             let bytes = id.as_bytes();
             (1..=MAX_ID).contains(&bytes.len()) && bytes.iter().copied().all(is_harmless)
         });
-        Self(own.cloned().unwrap_or_else(Self::new))
+        Self(own.cloned().unwrap_or_else(given))
     }
+}
 
-    fn new() -> HeaderValue {
-        // A UUID is always a header's value.
-        HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
-    }
+/// An id for a request that came without one.
+fn given() -> HeaderValue {
+    // A UUID is always a header's value.
+    HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
 }
 
 impl fmt::Display for RequestId {
