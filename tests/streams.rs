@@ -1,6 +1,6 @@
 //! The event streams in front of a real service: sockets and who may open them, and readers who leave and come back.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod running;
 

@@ -5,8 +5,8 @@
 //! on by itself, unless it was paused.
 //!
 //! [`Bulk`] owns the jobs and runs them. What it decides is decided by plain values: which connection acts
-//! ([`acting`]), what an answer means ([`outcome`]), how fast to go ([`pace`]), whether to go on ([`passes`]), what may
-//! become of a job ([`job`]).
+//! (`acting`), what an answer means (`outcome`), how fast to go (`pace`), whether to go on (`passes`), what may
+//! become of a job (`job`).
 
 mod acting;
 mod carrying;
