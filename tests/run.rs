@@ -5,6 +5,8 @@
 mod running;
 
 use std::{
+    cell::RefCell,
+    collections::VecDeque,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
@@ -32,6 +34,8 @@ fn command(file: &str) -> Command {
 struct Process {
     child: Child,
     log: Receiver<Value>,
+    /// What it said before it was running.
+    before: RefCell<VecDeque<Value>>,
     gateway: String,
 }
 
@@ -48,15 +52,22 @@ impl Process {
                 let _ = lines.send(serde_json::from_str(&line).unwrap());
             }
         });
-        let mut process = Self { child, log, gateway: String::new() };
-        process.gateway = process.logged("running")["gateway"].as_str().unwrap().to_owned();
-        process
+        let mut before = VecDeque::new();
+        let gateway = loop {
+            let line: Value = log.recv_timeout(PATIENCE).unwrap();
+            if line["message"] == "running" {
+                break line["gateway"].as_str().unwrap().to_owned();
+            }
+            before.push_back(line);
+        };
+        Self { child, log, before: before.into(), gateway }
     }
 
     /// Waits for a line of the log.
     fn logged(&self, message: &str) -> Value {
         loop {
-            let line = self.log.recv_timeout(PATIENCE).unwrap();
+            let early = self.before.borrow_mut().pop_front();
+            let line = early.unwrap_or_else(|| self.log.recv_timeout(PATIENCE).unwrap());
             if line["message"] == message {
                 return line;
             }

@@ -68,8 +68,9 @@ fn url(running: &Running) -> String {
     format!("http://{}", running.address())
 }
 
-/// The id of the newest event.
+/// The id of the newest event, once all that happened is told to streams.
 async fn newest(running: &Running) -> String {
+    assert!(running.service.tertulia().journal().settled().await);
     let mut stream = running.follow("/v1/events", &[]).await;
     let greeting = stream.block().await.unwrap();
     greeting.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()

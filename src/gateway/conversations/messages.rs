@@ -113,6 +113,9 @@ struct History {
 #[get("/conversations/{conversation}/messages")]
 async fn history(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<Json<History>, Problem> {
     let Asked { connection, dialog, sequence_min: from, sequence_max: to, max_quantity: max } = asked.into_inner();
+    if [from, to, max].into_iter().flatten().any(|number| i64::try_from(number).is_err()) {
+        return Err(Problem::bad_request("the platform counts to 9223372036854775807"));
+    }
     let command = Command::QueryMessages { dialog, range: MessageRange { from, to, max } };
     let mut last = None;
     for handle in find_all(&state, &id, Through { connection })? {
