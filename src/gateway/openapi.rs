@@ -60,6 +60,7 @@ impl Document {
             let is_guarded = path.starts_with("/v1/") && !path.starts_with("/v1/intake/") || path == "/metrics";
             let methods = operations(item).map(|(method, operation)| {
                 complete(operation, is_guarded);
+                operation.operation_id = Some(operation_id(&method, path));
                 method
             });
             paths.push((ResourceDef::new(path.as_str()), methods.collect()));
@@ -122,6 +123,14 @@ fn complete(operation: &mut Operation, is_guarded: bool) {
     if is_guarded {
         operation.security.get_or_insert_default().push(SecurityRequirement::new::<_, _, &str>(SCHEME, []));
     }
+}
+
+/// Unique, because a path and a method are: `get_connections_connection`.
+fn operation_id(method: &Method, path: &str) -> String {
+    let segments = path.split('/').map(|segment| segment.trim_matches(['{', '}']));
+    let named = segments.filter(|segment| !segment.is_empty() && *segment != "v1");
+    let words = named.map(|segment| segment.replace(['-', '.'], "_"));
+    [method.as_str().to_lowercase()].into_iter().chain(words).collect::<Vec<_>>().join("_")
 }
 
 fn name(method: &Method) -> Option<&'static str> {

@@ -14,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 
+from openapi_spec_validator import validate
+
 HERE = pathlib.Path(__file__).parent
 BINARY = os.environ["TERTULIA_BIN"]
 TOKEN = "contract"
@@ -149,6 +151,7 @@ def examine(gateway, control):
     until(lambda: len(call(f"{gateway}/v1/conversations?connection=bots-1")["items"]) == len(conversations))
     environment = {**os.environ, "GATEWAY": gateway, "CONTROL": control, "TOKEN": TOKEN}
     environment["CONVERSATION"] = conversations.pop()
+    validate(call(f"{gateway}/openapi.json"))
     rows = subprocess.run([HERE / "rows"], env=environment).returncode
     return walk(gateway, conversations) or rows
 
