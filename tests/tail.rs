@@ -99,10 +99,11 @@ async fn each_event_is_a_line_whose_texts_cannot_drive_the_terminal() {
 async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
     let mut running = Running::start(&format!("{BOT}[gateway]\nlisten = \"127.0.0.1:{}\"\n", free_port()));
     running.ready("bots-1").await;
-    let id = running.conversation().await;
     let start = newest(&running).await;
+    let id = running.conversation().await;
     let arguments = ["--json", "--after", &start, "--type", "tertulia.message", "--conversation", &id];
     let mut tail = Tail::start(&url(&running), &arguments);
+    assert_eq!(serde_json::from_str::<Value>(&tail.line().await).unwrap()["data"]["body"], "hello");
     for round in 0..3 {
         running.emulator.say(&id, &round.to_string()).unwrap();
         let event: Value = serde_json::from_str(&tail.line().await).unwrap();

@@ -227,7 +227,7 @@ async fn open(
     acceptor: Option<TlsAcceptor>,
     patience: Patience,
     ending: Ending,
-) -> io::Result<(Watched<Stream>, Protocol, Option<SocketAddr>)> {
+) -> io::Result<(Watched, Protocol, Option<SocketAddr>)> {
     let peer = socket.peer_addr().ok();
     socket.set_nodelay(true)?;
     set_socket_send_buffer_size(&socket, SEND_BUFFER)?;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use prometheus_client::metrics::counter::Counter;
+use rustix::net::sockopt::set_socket_linger;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -53,6 +54,20 @@ impl Default for Patience {
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Ends the connection at once when it is dropped. Otherwise the system would go on offering for minutes what nobody
+    /// takes, and the caller would not learn of the end before they took it.
+    fn cut_off(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
+            tracing::debug!(%error, "a connection is not cut off");
+        }
+    }
 }
 
 macro_rules! either {
@@ -100,8 +115,8 @@ pub(super) struct Ending {
 }
 
 /// A stream that ends with an error when its other end makes it wait for too long.
-pub(super) struct Watched<S> {
-    stream: S,
+pub(super) struct Watched {
+    stream: Stream,
     patience: Patience,
     ending: Ending,
     /// Something of a request has come, and nothing was answered.
@@ -112,8 +127,8 @@ pub(super) struct Watched<S> {
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, patience: Patience, ending: Ending) -> Self {
+impl Watched {
+    pub(super) fn new(stream: Stream, patience: Patience, ending: Ending) -> Self {
         let (unanswered, stalled) = (Alarm::default(), Alarm::default());
         Self { stream, patience, ending, unanswered, stalled, closing: None }
     }
@@ -159,7 +174,7 @@ fn timed_out<T>(why: &'static str) -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
@@ -177,7 +192,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Watched<S> {
+impl Watched {
     /// Notes whether the other end took something.
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -193,6 +208,7 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
         match self.stalled.poll(cx) {
             Poll::Ready(()) => {
                 self.ending.stalled.inc();
+                self.stream.cut_off();
                 tracing::info!("a connection is ended whose caller takes nothing of its answer");
                 timed_out("the caller takes nothing of its answer")
             }
@@ -201,7 +217,7 @@ impl<S: AsyncWrite + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, Interest},
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::LocalSet,
     time::{sleep, timeout},
 };
@@ -97,7 +97,7 @@ fn now() -> u64 {
 impl Crowd {
     /// Connects so many viewers of the service at `address`, the first `stalled` of whom will stall, and waits until all
     /// are greeted.
-    pub(super) fn start(address: &str, viewers: usize, stalled: usize) -> anyhow::Result<Self> {
+    pub(super) async fn start(address: &str, viewers: usize, stalled: usize) -> anyhow::Result<Self> {
         let address: SocketAddr = address.parse()?;
         let heard = Heard { events: 0, deliveries: 0, micros: Histogram::new(3)?, violations: Vec::new() };
         let shared = Arc::new(Shared {
@@ -111,7 +111,7 @@ impl Crowd {
             level: AtomicU64::new(0),
             stalled_open: AtomicU64::new(stalled as u64),
         });
-        let (told, ready) = std::sync::mpsc::channel();
+        let (told, ready) = oneshot::channel();
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("viewers".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -126,7 +126,8 @@ impl Crowd {
                 Ok(())
             })
         })?;
-        ready.recv().context("the viewers' thread ended")??;
+        // What the service logs in the meantime is read: it would wait otherwise.
+        ready.await.context("the viewers' thread ended")??;
         Ok(Self { shared, thread })
     }
 

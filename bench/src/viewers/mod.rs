@@ -116,7 +116,7 @@ pub(crate) async fn run(options: &ViewersOptions) -> anyhow::Result<ExitCode> {
     let resident_bytes_before = resident_bytes_of(process)?;
 
     let stalled = u64::from(options.viewers) * u64::from(options.stalled) / 100;
-    let crowd = Crowd::start(&address, options.viewers as usize, stalled as usize)?;
+    let crowd = Crowd::start(&address, options.viewers as usize, stalled as usize).await?;
     load.hold(WARM_UP, process).await?;
     let seconds = Duration::from_secs(options.seconds);
     let without = load.part(&crowd, seconds, process).await?;
