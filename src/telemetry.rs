@@ -5,6 +5,7 @@ mod otlp;
 use std::io::{self, IsTerminal as _};
 
 use tracing::{Level, Metadata};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry,
     filter::{FilterExt as _, LevelFilter, filter_fn},
@@ -39,13 +40,21 @@ pub enum TelemetryError {
     AlreadySet(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
+/// Log lines that wait to be written; beyond it they are dropped.
+const WAITING_LINES: usize = 16_384;
+
+/// The logs of a process. Dropping it writes what waits, as far as it is read within a second.
+pub struct Logs {
+    _writer: WorkerGuard,
+}
+
 /// Sends logs to standard error, as much as `RUST_LOG` asks for, `info` by default. Standard output stays free for the
 /// answer of a command.
 ///
 /// # Errors
 /// [`TelemetryError`]: `RUST_LOG` cannot be understood, or logging was set up before.
-pub fn start_logs(format: LogFormat) -> Result<(), TelemetryError> {
-    start(format, None).map(drop)
+pub fn start_logs(format: LogFormat) -> Result<Logs, TelemetryError> {
+    start(format, None).map(|(logs, _)| logs)
 }
 
 /// Sends logs to standard error as [`start_logs`] does, and spans to where `telemetry` says; the export begins when it is
@@ -53,19 +62,22 @@ pub fn start_logs(format: LogFormat) -> Result<(), TelemetryError> {
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<Option<Export>, TelemetryError> {
+pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<(Logs, Option<Export>), TelemetryError> {
     let export = telemetry.map(Export::new).transpose()?.flatten();
     let (export, tracer) = export.unzip();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
     let filter = filter.and(filter_fn(tells_no_secret));
+    // Whoever reads the log slowly, or not at all, holds up nothing but the log.
+    let (lines, writer) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES).finish(io::stderr());
     // A closed standard error must not end the process, which complaining about it would.
-    let logs = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
+    let logs = fmt::layer().with_writer(lines).with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
     let logs = match format {
         LogFormat::Text => logs.with_filter(filter).boxed(),
         LogFormat::Json => logs.json().flatten_event(true).with_filter(filter).boxed(),
     };
     tracing::subscriber::set_global_default(Registry::default().with(tracer.map(otlp::layer)).with(logs))?;
-    Ok(export)
+    Ok((Logs { _writer: writer }, export))
 }
 
 /// What libraries trace may be whole requests with their `Authorization`, or addresses with a token in them. Only our own

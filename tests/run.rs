@@ -224,6 +224,31 @@ fn a_wrong_password_ends_that_connection_alone() {
 }
 
 #[test]
+fn whoever_reads_no_log_holds_nothing_up() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, "");
+    let mut child = command(&file).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let gateway = loop {
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if let Some(gateway) = line["gateway"].as_str() {
+            break gateway.to_owned();
+        }
+    };
+    // Each request is a line, and a pipe holds some hundreds of them.
+    for _ in 0..1_500 {
+        let mut socket = TcpStream::connect(&gateway).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(socket, "GET /v1/connections HTTP/1.1\r\nHost: {gateway}\r\nConnection: close\r\n\r\n").unwrap();
+        assert!(rest(socket).starts_with("HTTP/1.1 200"));
+    }
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn what_cannot_be_run_ends_with_1_and_says_why() {
     let emulator = emulator();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

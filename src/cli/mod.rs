@@ -76,9 +76,8 @@ impl Cli {
     fn dispatch(self) -> anyhow::Result<ExitCode> {
         panics::keep_silent();
         // A service is told by its configuration where spans go.
-        if !matches!(self.command, Command::Run(_)) {
-            telemetry::start_logs(self.log_format)?;
-        }
+        let is_service = matches!(self.command, Command::Run(_));
+        let _logs = (!is_service).then(|| telemetry::start_logs(self.log_format)).transpose()?;
         match self.command {
             Command::Demo(options) => demo::execute(&options),
             Command::Emulate(options) => emulate::execute(&options),

@@ -42,7 +42,7 @@ pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result
         }
         Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(unreadable.into()),
     };
-    let export = telemetry::start(format, Some(&configuration.telemetry))?;
+    let (_logs, export) = telemetry::start(format, Some(&configuration.telemetry))?;
     open_files::raise_limit();
     actix_rt::System::new().block_on(async {
         let exporting = export.map(Export::begin);
