@@ -428,6 +428,10 @@ impl Conversation {
 
     fn finish_first(&mut self, outcome: Result<Done, CommandFailure>) {
         if let Some(first) = self.commands.waiting.pop_front() {
+            // Most conversations are quiet most of the time, and a place for commands is not small.
+            if self.commands.waiting.is_empty() {
+                self.commands.waiting.shrink_to_fit();
+            }
             self.finish(first, outcome);
         }
     }

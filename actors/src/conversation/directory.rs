@@ -106,12 +106,11 @@ impl Directory {
 
     /// Notes what is known of a conversation now.
     pub(crate) fn outline(&self, handle: &ConversationHandle, mut outline: Outline) {
-        let present = handle.outline();
-        if present.assignment == outline.assignment {
-            outline.assignment = present.assignment;
-        } else {
+        let present = handle.outline().assignment;
+        let is_new = |assignment: &Arc<Assignment>| !present.as_ref().is_some_and(|held| Arc::ptr_eq(held, assignment));
+        if let Some(assignment) = outline.assignment.take_if(|assignment| is_new(assignment)) {
             let mut assignments = self.assignments.lock().unwrap_or_else(PoisonError::into_inner);
-            outline.assignment = outline.assignment.map(|assignment| assignments.shared(assignment));
+            outline.assignment = Some(assignments.shared(assignment));
         }
         handle.set_outline(outline);
     }

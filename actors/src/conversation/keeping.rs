@@ -121,7 +121,7 @@ impl Conversation {
             self.handle = directory.get(&origin.connection, self.model.id());
         }
         if let Some(handle) = &self.handle {
-            directory.outline(handle, Outline::of(&self.model));
+            directory.outline(handle, Outline::after(&self.model, handle.outline().assignment));
         }
     }
 

@@ -60,12 +60,26 @@ impl Default for Outline {
 
 impl Outline {
     pub(super) fn of(conversation: &Model) -> Self {
+        Self::after(conversation, None)
+    }
+
+    /// The outline of `conversation`, which has the assignment that it had before where that is still so.
+    pub(super) fn after(conversation: &Model, before: Option<Arc<Assignment>>) -> Self {
         let dialog = conversation.open_dialog().or_else(|| conversation.main_dialog());
         let agent = dialog.and_then(Dialog::assigned_agent);
-        let agent = agent.map(|agent| Assignee { user_id: agent.user_id.clone(), agent_id: agent.agent_id.clone() });
-        let (stage, skill_id) = (conversation.stage().cloned(), conversation.skill_id().cloned());
+        let (stage, skill_id) = (conversation.stage(), conversation.skill_id());
+        let is_still_so = |before: &Arc<Assignment>| {
+            let assignee = before.agent.as_ref().map(|agent| (&agent.user_id, agent.agent_id.as_ref()));
+            (before.stage.as_ref(), before.skill_id.as_ref()) == (stage, skill_id)
+                && assignee == agent.map(|agent| (&agent.user_id, agent.agent_id.as_ref()))
+        };
+        let assignment = before.filter(is_still_so).unwrap_or_else(|| {
+            let agent =
+                agent.map(|agent| Assignee { user_id: agent.user_id.clone(), agent_id: agent.agent_id.clone() });
+            Arc::new(Assignment { stage: stage.cloned(), skill_id: skill_id.cloned(), agent })
+        });
         Self {
-            assignment: Some(Arc::new(Assignment { stage, skill_id, agent })),
+            assignment: Some(assignment),
             consumer: dialog.and_then(Dialog::consumer).map(|consumer| consumer.user_id.clone()),
             start_time: conversation.start_time().unwrap_or(UNKNOWN),
             update_time: conversation.update_time().unwrap_or(UNKNOWN),
