@@ -34,6 +34,54 @@ fn consumer(id: &str) -> Value {
     json!({ "id": id, "account": "12345678", "role": "consumer" })
 }
 
+/// The rows of interfaces §3.
+const ROWS: &str = "
+get /healthz
+get /readyz
+get /metrics
+get /openapi.json
+get /
+get,post /v1/connections
+get,delete /v1/connections/{connection}
+put /v1/connections/{connection}/agent-state
+post /v1/connections/{connection}/conversations
+post /v1/connections/{connection}/requests
+post /v1/connections/{connection}/step-up
+get /v1/rings
+post /v1/rings/{ring}/accept
+post /v1/rings/{ring}/reject
+get /v1/conversations
+get /v1/conversations/{conversation}
+get,post /v1/conversations/{conversation}/messages
+get,post /v1/conversations/{conversation}/files
+post /v1/conversations/{conversation}/join
+post /v1/conversations/{conversation}/leave
+post /v1/conversations/{conversation}/transfer
+post /v1/conversations/{conversation}/close
+post /v1/conversations/{conversation}/consumer-takeover
+post /v1/conversations/{conversation}/csat
+post /v1/conversations/{conversation}/ttr
+post /v1/conversations/{conversation}/manual-ettr
+post /v1/conversations/{conversation}/note
+post /v1/conversations/{conversation}/read
+post /v1/conversations/{conversation}/accept
+post /v1/conversations/{conversation}/chat-state
+get /v1/conversations/{conversation}/snapshot
+post /v1/conversations/load
+post /v1/conversations/{conversation}/unload
+post /v1/intake/{connection}
+get /v1/events
+get /v1/events/socket
+get,post /v1/webhooks
+get,delete /v1/webhooks/{webhook}
+post /v1/webhooks/{webhook}/test
+get /v1/webhooks/{webhook}/deliveries
+post /v1/bulk
+get /v1/bulk/{job}
+get /v1/dead-letters
+post /v1/dead-letters/{letter}/replay
+";
+
 async fn keyed(running: &Running, path: &str, key: &str, body: &Value) -> running::Answer {
     running.request(Method::POST, path, &[("idempotency-key", key)], Some(body.to_string())).await
 }
@@ -261,8 +309,12 @@ async fn the_description_of_the_interface_names_every_row_and_every_path_says_wh
     let running = Running::start("");
     let document = running.get("/openapi.json").await.json;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let row = "/v1/connections/{connection}";
-    assert!(document["paths"][row]["get"].is_object() && document["paths"][row]["delete"].is_object());
+    for row in ROWS.lines().filter(|row| !row.is_empty()) {
+        let (methods, path) = row.split_once(' ').unwrap();
+        for method in methods.split(',') {
+            assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        }
+    }
     let answer = running.request(Method::PATCH, "/v1/connections/x", &[], None).await;
     assert_eq!((answer.problem(), answer.allow.as_str()), ((405, "method-not-allowed"), "DELETE, GET"));
 }

@@ -8,7 +8,7 @@ use actix_web::{
     http::StatusCode,
     web::{Data, Json, Path, Query},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tertulia_actors::{
     connection::ConnectionStatus,
@@ -17,7 +17,7 @@ use tertulia_actors::{
         session::{FailureReason, Phase},
     },
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -85,18 +85,10 @@ impl View {
     }
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
 /// The fleet.
-#[utoipa::path(tag = "connections", params(Asked), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(tag = "connections", params(page::Asked), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/connections")]
-async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>>, Problem> {
+async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let behind = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
     let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(behind).collect();

@@ -6,9 +6,9 @@ use actix_web::{
     post,
     web::{Data, Json, Path, Query},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tertulia_actors::dead_letters::{DeadLetter, DeadLetterId, DeadLetterKind, ReplayError};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -61,22 +61,14 @@ impl From<&DeadLetter> for Brief {
     }
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
 /// The dead letters that are kept, the oldest first.
 #[utoipa::path(
     tag = "dead letters",
-    params(Asked),
+    params(page::Asked),
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/dead-letters")]
-async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief>>, Problem> {
+async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<Brief>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
     let letters = state.tertulia.dead_letters().list(after.as_ref(), limit + 1);

@@ -11,8 +11,6 @@ use actix_web::{
     patch, post,
     web::{Data, Json, Path, Query},
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -32,18 +30,10 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(rotate).service(test).service(deliveries);
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
 /// The webhooks there are, the oldest first.
-#[utoipa::path(tag = "webhooks", params(Asked), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(tag = "webhooks", params(page::Asked), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/webhooks")]
-async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<View>>, Problem> {
+async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let mut webhooks = state.webhooks.list().await?;
     if let Some(cursor) = &asked.cursor {
@@ -151,17 +141,17 @@ async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, 
 /// The newest attempts to deliver, the newest first.
 #[utoipa::path(
     tag = "webhooks",
-    params(("webhook" = String, Path), Asked),
+    params(("webhook" = String, Path), page::Asked),
     responses((status = 200, description = "A page", body = Page<Delivery>))
 )]
 #[get("/webhooks/{webhook}/deliveries")]
 async fn deliveries(
     state: Data<State>,
     id: Path<String>,
-    asked: Query<Asked>,
+    asked: Query<page::Asked>,
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let limit = page::limit(asked.limit)?;
-    let Asked { cursor, .. } = asked.into_inner();
+    let page::Asked { cursor, .. } = asked.into_inner();
     let id = WebhookId::from(id.as_str());
     let mut found = state.webhooks.deliveries(id, cursor, limit + 1).await?;
     let is_more = found.len() > limit;
