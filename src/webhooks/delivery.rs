@@ -21,7 +21,7 @@ pub struct Delivery {
     pub conversation: Option<String>,
     /// Which attempt of this event it was, from 1.
     pub attempt: u32,
-    /// When it began.
+    /// When it began, to the millisecond as `next_try`, so that the two can be compared.
     #[schema(value_type = String)]
     pub time: jiff::Timestamp,
     /// How long it took, in milliseconds.
@@ -44,11 +44,40 @@ impl Delivery {
             kind: format!("tertulia.{}", cargo.name),
             conversation: cargo.conversation.as_deref().map(str::to_owned),
             attempt,
-            time: *time,
+            time: jiff::Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(*time),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             outcome: Outcome::kind(outcome).to_owned(),
             status: outcome.status(),
             next_try: next_try.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn the_pause_until_the_next_try_can_be_read_off_the_log() {
+        let cargo = Cargo {
+            id: "e-1".to_owned(),
+            name: "message".into(),
+            connection: "main".into(),
+            conversation: None,
+            body: Bytes::new(),
+        };
+        let attempted = Attempted {
+            time: "2026-11-25T19:12:44.569219794Z".parse().unwrap(),
+            took: Duration::ZERO,
+            outcome: Outcome::Answered { status: 503, retry_after: None },
+            answer: Bytes::new(),
+        };
+        let next = attempted.time.as_millisecond() + 3_600_000;
+        let delivery = Delivery::new(&cargo, 1, &attempted, Some(next));
+        assert_eq!(delivery.next_try.unwrap().duration_since(delivery.time).as_secs(), 3_600);
     }
 }
