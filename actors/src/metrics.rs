@@ -84,6 +84,8 @@ metrics! {
     messages_back_filled: Counter,
     /// Messages that had to be given up as missing.
     message_gaps: Counter,
+    /// Snapshots that may lack conversations, because more changed in one millisecond than the platform names at once.
+    snapshots_cut: Counter,
     /// Commands carried out.
     commands_done: Counter,
     /// Commands that failed.

@@ -50,6 +50,13 @@ impl Connection {
                     self.ask_own(OwnRequest::Subscribe(key), request, Vec::new());
                 }
                 Output::Unsubscribe(subscription_id) => self.unsubscribe(subscription_id),
+                Output::SnapshotCut { at } => {
+                    self.around.metrics.snapshots_cut.inc();
+                    self.note_error(&format_args!(
+                        "more conversations changed at {at} ms than a snapshot names; some may be unknown until they \
+                         change again"
+                    ));
+                }
                 Output::SnapshotWhole(snapshot) => {
                     let mut missing = self.known().filter(|id| !snapshot.contains(*id)).cloned().collect();
                     self.keep_for_step_up(&mut missing);

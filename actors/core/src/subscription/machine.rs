@@ -107,6 +107,7 @@ impl<N> Subscriptions<N> {
         let Some(entry) = self.entries.get_mut(&key) else { return outputs };
         let is_page = matches!(entry.life, Life::Once { page_of: Some(_) });
         let is_full = self.pages.is_full(changes);
+        let oldest = if is_full { oldest() } else { None };
         let snapshot = match entry.snapshot.take() {
             Some(mut snapshot) => {
                 snapshot.seen.extend(named);
@@ -119,6 +120,9 @@ impl<N> Subscriptions<N> {
             let alone_since = snapshot.alone_since.or(Some(now));
             entry.snapshot = Some(Snapshot { alone_since, ..snapshot });
             return outputs;
+        }
+        if let Some(at) = oldest.filter(|_| self.pages.is_cut(&entry.query, changes, oldest)) {
+            outputs.push(Output::SnapshotCut { at });
         }
         let next = self.pages.next_page(&entry.query, changes, oldest);
         self.page_taken(key, snapshot, next, now, &mut outputs);

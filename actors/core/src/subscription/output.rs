@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{SubscriptionKey, WishNumber};
 use crate::{
     id::{ConversationId, SubscriptionId},
+    time::Timestamp,
     ums::{AnswerError, ConversationQuery},
 };
 
@@ -26,6 +27,12 @@ pub enum Output {
     },
     /// Send this; nobody waits for the answer.
     Unsubscribe(SubscriptionId),
+    /// More conversations changed at one time than the platform names at once: there may be others, which stay unknown
+    /// until they change again (SB-10).
+    SnapshotCut {
+        /// The time they share.
+        at: Timestamp,
+    },
     /// The snapshots of the resume plan are whole: tell [`missing`](super::Subscriptions::missing) who is known and not
     /// among these.
     SnapshotWhole(HashSet<ConversationId>),

@@ -7,13 +7,15 @@ use crate::{time::Timestamp, ums::ConversationQuery};
 pub(super) struct PageRule {
     /// From so many changes on, a first notification is taken for a full page.
     pub(super) full: usize,
+    /// From so many changes on, there may be others that the platform left out.
+    pub(super) most: usize,
     /// By how many milliseconds pages overlap, so that a conversation that changes meanwhile is in one of them.
     pub(super) overlap: i64,
 }
 
 impl PageRule {
-    /// The platform has trouble near its limit of 1001 (SB-8, SB-9).
-    pub(super) const PLATFORM: Self = Self { full: 900, overlap: 10_000 };
+    /// The platform has trouble near its limit of 1000 or 1001: sources differ (SB-8, SB-9).
+    pub(super) const PLATFORM: Self = Self { full: 900, most: 1_000, overlap: 10_000 };
 
     /// Whether there may be a page behind one of `changes` changes.
     pub(super) fn is_full(self, changes: usize) -> bool {
@@ -28,12 +30,9 @@ impl PageRule {
         self,
         query: &ConversationQuery,
         changes: usize,
-        oldest: impl FnOnce() -> Option<Timestamp>,
+        oldest: Option<Timestamp>,
     ) -> Option<ConversationQuery> {
-        if !self.is_full(changes) {
-            return None;
-        }
-        let Timestamp(oldest) = oldest()?;
+        let Timestamp(oldest) = oldest.filter(|_| self.is_full(changes))?;
         let bound = query.max_last_updated_time.map_or(i64::MAX, |Timestamp(bound)| bound);
         let candidates = [oldest.saturating_add(self.overlap), oldest];
         let next = candidates.into_iter().find(|candidate| *candidate < bound).unwrap_or(bound - 1);
@@ -43,17 +42,26 @@ impl PageRule {
             ..query.clone()
         })
     }
+
+    /// Whether others may have changed at the very time that this whole page is of: no bound tells them apart, and the
+    /// queries have no other key that does (SB-10).
+    pub(super) fn is_cut(self, query: &ConversationQuery, changes: usize, oldest: Option<Timestamp>) -> bool {
+        changes >= self.most && oldest.is_some() && oldest == query.max_last_updated_time
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn until(bound: Option<i64>) -> ConversationQuery {
+        ConversationQuery { max_last_updated_time: bound.map(Timestamp), ..ConversationQuery::default() }
+    }
+
     fn page(times: impl Iterator<Item = i64>, bound: Option<i64>) -> Option<i64> {
         let times: Vec<i64> = times.collect();
-        let query = ConversationQuery { max_last_updated_time: bound.map(Timestamp), ..ConversationQuery::default() };
-        let oldest = || times.iter().min().copied().map(Timestamp);
-        let next = PageRule::PLATFORM.next_page(&query, times.len(), oldest);
+        let oldest = times.iter().min().copied().map(Timestamp);
+        let next = PageRule::PLATFORM.next_page(&until(bound), times.len(), oldest);
         next.and_then(|query| query.max_last_updated_time).map(|Timestamp(time)| time)
     }
 
@@ -75,5 +83,14 @@ mod tests {
     #[test]
     fn sb10_a_page_of_one_time_is_left_behind() {
         assert_eq!(page((0..900).map(|_| 1_000_000), Some(1_000_000)), Some(999_999));
+    }
+
+    #[test]
+    fn sb10_a_page_of_one_time_is_cut_if_it_holds_as_many_as_the_platform_names() {
+        let is_cut = |bound, changes, oldest| PageRule::PLATFORM.is_cut(&until(bound), changes, Some(Timestamp(oldest)));
+        assert!(is_cut(Some(7), 1_000, 7) && is_cut(Some(7), 1_001, 7));
+        assert!(!is_cut(Some(7), 999, 7), "all of that time are in it");
+        assert!(!is_cut(Some(7), 1_001, 6), "the next page begins at 6");
+        assert!(!is_cut(None, 1_001, 7), "the next page begins at 7");
     }
 }

@@ -155,6 +155,7 @@ impl Client {
                     self.out.push(Wish::Subscribe { request, query });
                 }
                 Output::Unsubscribe(id) => self.out.push(Wish::Unsubscribe(id)),
+                Output::SnapshotCut { at } => panic!("cut at {at}, though no two changed at one time"),
                 Output::SnapshotWhole(snapshot) => {
                     let known = self.known.keys().map(|number| ConversationId::from(format!("c{number}")));
                     let missing = known.filter(|id| !snapshot.contains(id)).collect();

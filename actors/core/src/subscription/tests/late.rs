@@ -16,7 +16,7 @@ struct Scene(Subscriptions<()>);
 impl Scene {
     /// The own subscription is there as `root`, and its snapshot is still to come.
     fn begun() -> Self {
-        let mut scene = Self(Subscriptions::with(PageRule { full: 3, overlap: 10 }));
+        let mut scene = Self(Subscriptions::with(PageRule { full: 3, most: 3, overlap: 10 }));
         let outputs = scene.0.resume(Some(ConversationQuery::default()), NOW);
         scene.answer(&outputs, "root");
         scene
@@ -81,6 +81,21 @@ fn sb9_a_further_page_of_one_change_is_taken_after_a_while() {
     assert!(scene.0.tick(Millis(5_999)).is_empty());
     let outputs = scene.0.tick(Millis(6_000));
     assert!(outputs.iter().any(|output| matches!(output, Output::SnapshotWhole(seen) if seen.len() == 4)));
+}
+
+#[test]
+fn sb10_that_a_snapshot_is_cut_is_told_once_and_older_pages_follow() {
+    let mut scene = Scene::begun();
+    let crowd = [("a", 100), ("b", 100), ("c", 100)];
+    for (from, to) in [("root", "overlap"), ("overlap", "crowd"), ("crowd", "older")] {
+        let outputs = scene.upserts(from, &crowd);
+        let is_cut = outputs.contains(&Output::SnapshotCut { at: Timestamp(100) });
+        assert_eq!(is_cut, from == "crowd");
+        scene.answer(&outputs, to);
+    }
+    let outputs = scene.upserts("older", &[("d", 50), ("e", 60)]);
+    assert!(outputs.iter().any(|output| matches!(output, Output::SnapshotWhole(seen) if seen.contains("e"))));
+    assert!(["a", "b", "c", "d", "e"].into_iter().all(|id| scene.has(id)));
 }
 
 #[test]

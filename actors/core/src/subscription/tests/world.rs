@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Pages of a schedule: 900 and 1001 made small, so that most schedules have several.
-const SMALL: PageRule = PageRule { full: 4, overlap: 100 };
+const SMALL: PageRule = PageRule { full: 4, most: 5, overlap: 100 };
 const AGENTS: [&str; 3] = [ME, "b", "c"];
 /// How long it may take until everything is as it should be, once nothing happens any more, in milliseconds.
 const SETTLES_WITHIN: u64 = 600_000;
