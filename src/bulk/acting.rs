@@ -44,9 +44,12 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use tertulia_actors::core::{
-        conversation::Participant,
-        ums::{ChatState, ParticipantRole, ParticipantStatus},
+    use tertulia_actors::{
+        conversation::Outline,
+        core::{
+            conversation::Participant,
+            ums::{ChatState, ParticipantRole, ParticipantStatus},
+        },
     };
 
     use super::*;
@@ -71,15 +74,11 @@ mod tests {
         ConversationSummary {
             id: "c".into(),
             dialect,
-            stage: None,
-            skill_id: None,
+            outline: Outline::default(),
             participants: vec![
                 participant(ParticipantRole::AssignedAgent, "7"),
                 participant(ParticipantRole::Manager, "8"),
             ],
-            start_time: None,
-            update_time: None,
-            close_time: None,
         }
     }
 

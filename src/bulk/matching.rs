@@ -100,7 +100,7 @@ impl<'a> Candidates<'a> {
                 }
                 seen = true;
                 let summary = self.tertulia.summary(&source.connection, &conversation).await?;
-                let summary = summary.filter(|summary| self.conditions.matches(summary));
+                let summary = summary.filter(|summary| self.conditions.matches(&summary.outline));
                 let standing = summary.and_then(|it| Standing::of(&it, source.identity.as_deref(), self.is_for_agents));
                 best = best_of(best, standing.map(|standing| (standing, &source.connection)));
             }

@@ -75,7 +75,7 @@ impl Operation {
         match self {
             Self::Close { .. } => !summary.is_open(),
             Self::Transfer { agent_id: None, skill_id: Some(skill) } => {
-                summary.is_open() && summary.skill_id.as_ref() == Some(skill)
+                summary.is_open() && summary.outline.skill_id() == Some(skill)
             }
             Self::Transfer { .. } => false,
         }

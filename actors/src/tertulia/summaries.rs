@@ -51,7 +51,7 @@ impl Tertulia {
                         let id = id_of(&record.key).filter(|id| directory.get(&connection, id).is_some());
                         let is_last = place + 1 == records.len() && records.len() < LOOK_AT;
                         let summary = id.and_then(|_| ConversationSummary::read(record));
-                        found.extend(summary.filter(|summary| filter.matches(summary)));
+                        found.extend(summary.filter(|summary| filter.matches(&summary.outline)));
                         last = id_of(&record.key).filter(|_| !is_last);
                         if found.len() >= wanted {
                             break;

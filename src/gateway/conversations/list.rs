@@ -9,7 +9,7 @@ use actix_web::{
 };
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    conversation::{Assignee, ConversationHandle, Outline},
+    conversation::{Assignee, ConversationFilter, ConversationHandle, Outline},
     core::{
         id::{AgentId, ConnectionId, ConversationId, SkillId, UserId},
         time::Timestamp,
@@ -119,28 +119,6 @@ impl Brief {
     }
 }
 
-/// Which conversations are meant: those of which everything holds that is asked.
-struct Meant {
-    stage: Option<Stage>,
-    skill: Option<SkillId>,
-    agent: Option<String>,
-    text: Option<String>,
-}
-
-impl Meant {
-    fn takes(&self, handle: &ConversationHandle) -> bool {
-        let Self { stage, skill, agent, text } = self;
-        if stage.is_none() && skill.is_none() && agent.is_none() && text.is_none() {
-            return true;
-        }
-        let outline = handle.outline();
-        stage.as_ref().is_none_or(|stage| stage == outline.stage().unwrap_or(&Stage::Open))
-            && skill.as_ref().is_none_or(|skill| outline.skill_id() == Some(skill))
-            && agent.as_ref().is_none_or(|agent| outline.agent().is_some_and(|own| own.is(agent)))
-            && text.as_ref().is_none_or(|text| is_in(text, handle, &outline))
-    }
-}
-
 /// Whether `text` is in any of the conversation's names.
 fn is_in(text: &str, handle: &ConversationHandle, outline: &Outline) -> bool {
     let agent = outline.agent();
@@ -175,12 +153,16 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief
         return Err(Problem::bad_request("this is no cursor"));
     }
     let connections = connections::candidates(&state, connection)?;
-    let meant = Meant { stage, skill, agent, text };
+    let filter = ConversationFilter { stage, skill, agent, ..ConversationFilter::default() };
+    let is_meant = move |handle: &ConversationHandle| {
+        let outline = handle.outline();
+        filter.matches(&outline) && text.as_ref().is_none_or(|text| is_in(text, handle, &outline))
+    };
     let tertulia = Arc::clone(&state.tertulia);
     // A filter that few pass looks at all there are, which other requests need not wait for.
     let looking = web::block(move || {
         let after = cursor.as_deref().and_then(|cursor| cursor.rsplit_once('/'));
-        let (handles, is_more) = tertulia.conversations_page(&connections, after, limit, |handle| meant.takes(handle));
+        let (handles, is_more) = tertulia.conversations_page(&connections, after, limit, is_meant);
         let last = handles.last().filter(|_| is_more);
         let next_cursor = last.map(|last| format!("{}/{}", last.id(), last.connection()));
         Page { items: handles.iter().map(Brief::of).collect(), next_cursor }

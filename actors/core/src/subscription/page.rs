@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn sb10_a_page_of_one_time_is_cut_if_it_holds_as_many_as_the_platform_names() {
-        let is_cut = |bound, changes, oldest| PageRule::PLATFORM.is_cut(&until(bound), changes, Some(Timestamp(oldest)));
+        let is_cut =
+            |bound, changes, oldest| PageRule::PLATFORM.is_cut(&until(bound), changes, Some(Timestamp(oldest)));
         assert!(is_cut(Some(7), 1_000, 7) && is_cut(Some(7), 1_001, 7));
         assert!(!is_cut(Some(7), 999, 7), "all of that time are in it");
         assert!(!is_cut(Some(7), 1_001, 6), "the next page begins at 6");
