@@ -78,7 +78,8 @@ test('an hour of events in a minute leaves nothing behind', async (t) => {
       await page.evaluate((to) => {
         location.hash = to;
       }, `#/${view}`);
-      await page.locator('main h1').first().waitFor({ state: 'attached' });
+      const [path] = view.split('/');
+      await page.locator(`#views a[href="#/${path}"][aria-current="page"]`).waitFor({ state: 'attached' });
       await stage.send(some(AT_ONCE, 0));
     }
     await page.locator('.timeline .message').first().waitFor();

@@ -348,6 +348,26 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
+  test('a conversation that was closed is read and followed no more', async () => {
+    await staged({ conversations: 5 });
+    const { connection, conversationId } = stage.scene.opened;
+    const { page } = await opened({ hash: `#/conversations/${conversationId}` });
+    await page.locator('.timeline .message').first().waitFor();
+    const data = { dialogId: 'main', skillId: 'another skill' };
+    const options = { connection, subject: conversationId, time: Date.now(), data };
+    await stage.send([event(stage.scene, stage.next(), 'transfer-skill', options)]);
+    await page.locator('.timeline').getByText('another skill').waitFor();
+    // What has happened is to be read within a second; by then nobody looks any more.
+    await page.getByRole('link', { name: 'Close this conversation' }).click();
+    await page.locator('.pane').waitFor({ state: 'detached' });
+    const asked = stage.addresses.length;
+    const overviews = () => stage.addresses.slice(asked).filter((address) => address.startsWith('/v1/overview')).length;
+    while (overviews() < 2) await page.waitForResponse(/overview/);
+    const own = `/v1/conversations/${conversationId}`;
+    assert.deepEqual(stage.addresses.slice(asked).filter((address) => address.startsWith(own)), []);
+    assert.equal(stage.streams, 1);
+  });
+
   test('the theme follows the system until somebody chooses one, which is kept', async () => {
     await staged({ conversations: 5 });
     const { page } = await opened({ colorScheme: 'dark' });

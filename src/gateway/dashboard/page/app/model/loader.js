@@ -7,6 +7,7 @@ export class Loader {
   #timer = null;
   #running = null;
   #again = false;
+  #closed = false;
   #began = -Infinity;
   #onChange;
 
@@ -30,6 +31,7 @@ export class Loader {
 
   /** Reads as soon as it may. */
   request() {
+    if (this.#closed) return;
     if (this.#running) {
       this.#again = true;
       return;
@@ -41,12 +43,22 @@ export class Loader {
 
   /** Forgets what is being read, because something else is wanted, and reads at once. */
   restart() {
+    this.#stop();
+    this.#began = -Infinity;
+    this.request();
+  }
+
+  /** Reads no more: nothing that is on its way holds whoever was told of it. */
+  close() {
+    this.#closed = true;
+    this.#stop();
+  }
+
+  #stop() {
     this.#running?.abort();
     this.#running = null;
     clearTimeout(this.#timer);
     this.#timer = null;
-    this.#began = -Infinity;
-    this.request();
   }
 
   /** There is something to show already, though not all of it. */

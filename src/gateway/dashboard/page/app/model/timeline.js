@@ -52,6 +52,7 @@ export class Timeline {
   close() {
     this.#closed = true;
     this.#stream?.close();
+    this.loader.close();
     clearInterval(this.#refresh);
   }
 

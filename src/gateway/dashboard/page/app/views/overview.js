@@ -94,6 +94,7 @@ export class OverviewView {
     this.#model.fleet.refresh();
     this.#model.supervision.loader.request();
     this.#drawn = -1;
+    this.#told = -Infinity;
   }
 
   hide() {}
