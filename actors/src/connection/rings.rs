@@ -22,12 +22,16 @@ const REMEMBERED: usize = 4096;
 /// For how long an offer is remembered that does not tell.
 const DEFAULT_LIFE: Duration = Duration::from_secs(120);
 
+/// An offer, in as little as its state asks for: most are settled at once and remembered for a while.
 struct Known {
-    offer: Offer,
+    state: RingState,
+    conversation: Option<ConversationId>,
     until: Instant,
+    /// The whole of it, while it waits for an answer.
+    waiting: Option<Box<Offer>>,
 }
 
-/// Offers that stand.
+/// Offers that were made lately.
 #[derive(Default)]
 pub(super) struct RingTable {
     rings: HashMap<RingId, Known>,
@@ -36,7 +40,7 @@ pub(super) struct RingTable {
 impl RingTable {
     /// Notes an offer's state; `false` where it is known already.
     fn note(&mut self, offer: &Offer, life: Duration) -> bool {
-        if self.rings.get(&offer.ring_id).is_some_and(|known| known.offer.ring_state == offer.ring_state) {
+        if self.rings.get(&offer.ring_id).is_some_and(|known| known.state == offer.ring_state) {
             return false;
         }
         if self.rings.len() >= REMEMBERED
@@ -44,21 +48,26 @@ impl RingTable {
         {
             self.rings.remove(&first);
         }
-        let until = Instant::now() + life;
-        self.rings.insert(offer.ring_id.clone(), Known { offer: offer.clone(), until });
+        let known = Known {
+            state: offer.ring_state.clone(),
+            conversation: offer.conversation_id.clone(),
+            until: Instant::now() + life,
+            waiting: (offer.ring_state == RingState::Waiting).then(|| Box::new(offer.clone())),
+        };
+        self.rings.insert(offer.ring_id.clone(), known);
         true
     }
 
     /// Which conversation is offered.
     pub(super) fn conversation(&self, ring: &RingId) -> Option<&ConversationId> {
-        self.rings.get(ring)?.offer.conversation_id.as_ref()
+        self.rings.get(ring)?.conversation.as_ref()
     }
 
     /// The offers that wait for an answer.
     fn waiting(&self) -> Vec<Offer> {
         let now = Instant::now();
-        let waits = |known: &&Known| known.until > now && known.offer.ring_state == RingState::Waiting;
-        self.rings.values().filter(waits).map(|known| known.offer.clone()).collect()
+        let waiting = self.rings.values().filter(|known| known.until > now).filter_map(|known| known.waiting.as_deref());
+        waiting.cloned().collect()
     }
 
     pub(super) fn forget_expired(&mut self) {

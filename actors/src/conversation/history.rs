@@ -114,6 +114,8 @@ impl Conversation {
             return;
         }
         let Some(stretch) = self.histories.wanted.pop_front() else {
+            // Most conversations never fetch again.
+            self.histories.wanted = VecDeque::new();
             if std::mem::take(&mut self.histories.catching_up) {
                 self.histories.current = true;
                 self.histories.tell(true);
