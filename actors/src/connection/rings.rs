@@ -66,8 +66,8 @@ impl RingTable {
     /// The offers that wait for an answer.
     fn waiting(&self) -> Vec<Offer> {
         let now = Instant::now();
-        let waiting = self.rings.values().filter(|known| known.until > now).filter_map(|known| known.waiting.as_deref());
-        waiting.cloned().collect()
+        let stand = self.rings.values().filter(|known| known.until > now);
+        stand.filter_map(|known| known.waiting.as_deref().cloned()).collect()
     }
 
     pub(super) fn forget_expired(&mut self) {

@@ -198,13 +198,15 @@ impl Serialize for Event {
 
 impl Loggable for Event {
     fn stored(&self) -> StoredEvent {
+        // Names and values of an event are always JSON.
+        let json = serde_json::to_vec(self).unwrap_or_default();
         StoredEvent {
             offset: self.id.offset,
             connection: self.origin.connection.share(),
             conversation: self.conversation.as_ref().map(ConversationId::share),
             name: self.data.name().into(),
-            // Names and values of an event are always JSON.
-            json: serde_json::to_vec(self).unwrap_or_default().into(),
+            // A store in memory holds it for days: without the room that it was written in.
+            json: json.into_boxed_slice().into(),
         }
     }
 }
