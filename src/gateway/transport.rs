@@ -20,6 +20,10 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+/// How often HTTP may look at a connection without reading or writing. It does so all the time once its buffer is full of
+/// requests that wait for the answer to another one, which may be an event stream.
+const LOOKS: u32 = 10_000;
+
 /// How long callers may make the gateway wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -125,12 +129,14 @@ pub(super) struct Watched {
     stalled: Alarm,
     /// The end of the gateway, for as long as nothing is taken.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// How often HTTP has looked since it read or wrote.
+    looks: u32,
 }
 
 impl Watched {
     pub(super) fn new(stream: Stream, patience: Patience, ending: Ending) -> Self {
         let (unanswered, stalled) = (Alarm::default(), Alarm::default());
-        Self { stream, patience, ending, unanswered, stalled, closing: None }
+        Self { stream, patience, ending, unanswered, stalled, closing: None, looks: 0 }
     }
 }
 
@@ -177,6 +183,7 @@ fn timed_out<T>(why: &'static str) -> Poll<io::Result<T>> {
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.looks = 0;
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if read.is_ready() {
@@ -193,6 +200,16 @@ impl AsyncRead for Watched {
 }
 
 impl Watched {
+    /// Notes that HTTP looks without having read.
+    fn looked(&mut self) -> io::Result<()> {
+        self.looks += 1;
+        if self.looks <= LOOKS {
+            return Ok(());
+        }
+        tracing::info!("a connection is ended whose caller asked for too much ahead of its answers");
+        Err(io::Error::other("the caller asks for too much ahead of its answers"))
+    }
+
     /// Notes whether the other end took something.
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
@@ -223,12 +240,16 @@ impl AsyncWrite for Watched {
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if matches!(written, Poll::Ready(Ok(1..))) {
             this.unanswered.clear();
+            this.looks = 0;
+        } else {
+            this.looked()?;
         }
         this.judge(written, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.looked()?;
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
         this.judge(flushed, cx)
     }

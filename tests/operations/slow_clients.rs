@@ -74,6 +74,19 @@ async fn a_later_request_that_does_not_come_to_its_end_closes_its_connection() {
     assert_eq!(closed(stream).await, "");
 }
 
+/// HTTP itself would turn over and over the requests that it cannot hold.
+#[actix_rt::test]
+async fn who_asks_for_ever_more_behind_a_stream_without_end_is_closed() {
+    let gateway = gateway(PATIENT);
+    let mut stream = connect(&gateway).await;
+    stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let more = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+    let asking = async { while stream.write_all(&more).await.is_ok() {} };
+    timeout(PATIENCE, asking).await.unwrap();
+    let mut other = connect(&gateway).await;
+    ask(&mut other).await;
+}
+
 #[actix_rt::test]
 async fn a_body_that_does_not_come_to_its_end_closes_its_connection() {
     let gateway = gateway(Patience { unanswered: SHORT, ..PATIENT });
