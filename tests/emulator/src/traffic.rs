@@ -14,9 +14,9 @@ const BATCH: u64 = 64;
 pub struct TrafficSpec {
     /// Conversations to open.
     pub conversations: u64,
-    /// Messages in each.
+    /// Messages in each. With none, consumers open conversations and say nothing.
     pub messages: u64,
-    /// Messages per second in all; 0 or less means as fast as possible.
+    /// Messages per second in all, or openings where nothing is said; 0 or less means as fast as possible.
     pub rate: f64,
     /// Skill asked for.
     pub skill: String,
@@ -49,7 +49,8 @@ struct Run {
     spec: TrafficSpec,
     started: Millis,
     opened: Vec<ConversationId>,
-    sent: u64,
+    /// How often a consumer's turn was: each opens a conversation by its first one, and says something in every one.
+    turns: u64,
 }
 
 /// All runs of one emulator.
@@ -62,7 +63,7 @@ impl Traffic {
     /// Starts a run; its id.
     pub(crate) fn start(&mut self, spec: TrafficSpec, now: Millis) -> String {
         let number = self.runs.len() as u32 + 1;
-        self.runs.push(Run { number, spec, started: now, opened: Vec::new(), sent: 0 });
+        self.runs.push(Run { number, spec, started: now, opened: Vec::new(), turns: 0 });
         format!("t{number}")
     }
 
@@ -71,7 +72,7 @@ impl Traffic {
         let run = self.runs.iter().find(|run| run.number == number)?;
         Some(TrafficProgress {
             opened: run.opened.len() as u64,
-            sent: run.sent,
+            sent: if run.spec.messages == 0 { 0 } else { run.turns },
             answered: account.hub().platform.traffic_answers(number),
             done: run.remaining() == 0,
         })
@@ -80,22 +81,22 @@ impl Traffic {
 
 impl Run {
     fn remaining(&self) -> u64 {
-        self.spec.conversations.saturating_mul(self.spec.messages).saturating_sub(self.sent)
+        self.spec.conversations.saturating_mul(self.spec.messages.max(1)).saturating_sub(self.turns)
     }
 
-    /// Messages that should have been sent by now and have not.
+    /// Turns that should have been by now and have not.
     fn due(&self, now: Millis) -> u64 {
         if self.spec.rate <= 0.0 {
             return self.remaining();
         }
         let owed = (now.saturating_sub(self.started)) as f64 * self.spec.rate / 1_000.0;
-        (owed as u64).saturating_sub(self.sent).min(self.remaining())
+        (owed as u64).saturating_sub(self.turns).min(self.remaining())
     }
 
     fn speak(&mut self, account: &Account, count: u64, now: Millis) {
         let mut hub = account.hub();
         for _ in 0..count {
-            let place = (self.sent % self.spec.conversations) as usize;
+            let place = (self.turns % self.spec.conversations) as usize;
             if place >= self.opened.len() {
                 let consumer = ConsumerId::new(format!("traffic-{}-{place}", self.number));
                 let new = NewConversation {
@@ -105,13 +106,16 @@ impl Run {
                 };
                 self.opened.push(hub.platform.open_conversation(&consumer, new, now));
             }
-            let text =
-                format!("{:<1$}", format!("message {}", self.sent / self.spec.conversations), self.spec.text_bytes);
+            let turn = self.turns / self.spec.conversations;
+            self.turns += 1;
+            if self.spec.messages == 0 {
+                continue;
+            }
+            let text = format!("{:<1$}", format!("message {turn}"), self.spec.text_bytes);
             // A conversation that was closed meanwhile takes no more messages; the count goes on all the same.
             if let Err(refusal) = hub.platform.say(self.opened[place].as_str(), &text, now) {
                 tracing::debug!(conversation = %self.opened[place], text = refusal.text, "traffic refused");
             }
-            self.sent += 1;
         }
         hub.flush();
     }

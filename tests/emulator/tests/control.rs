@@ -103,17 +103,30 @@ async fn simulated_traffic_opens_speaks_and_counts_its_answers() {
         let event = json!({"type": "ContentEvent", "contentType": "text/plain", "message": "hello"});
         agent.ask(".ams.ms.PublishEvent", json!({"dialogId": details["convId"], "event": event})).await;
     }
+    until_traffic_is(&emulator, &id, json!({"opened": 3, "sent": 12, "answered": 3, "done": true})).await;
+    assert!(emulator.ledger().iter().all(|entry| entry.role != "CONSUMER" || entry.text.unwrap().len() == 20));
+    assert_eq!(call(&emulator, "GET", "/traffic/t9", Value::Null).await.0, 404);
+}
+
+#[actix_web::test]
+async fn simulated_consumers_may_open_conversations_and_say_nothing() {
+    let emulator = start();
+    let spec = json!({"conversations": 3, "messages": 0, "rate": 0});
+    let id = json_call(&emulator, "POST", "/traffic", spec).await["id"].as_str().unwrap().to_owned();
+    until_traffic_is(&emulator, &id, json!({"opened": 3, "sent": 0, "answered": 0, "done": true})).await;
+    assert_eq!(emulator.summary().consumer_messages, 0);
+}
+
+async fn until_traffic_is(emulator: &Emulator, id: &str, expected: Value) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let progress = json_call(&emulator, "GET", &format!("/traffic/{id}"), Value::Null).await;
-        if progress == json!({"opened": 3, "sent": 12, "answered": 3, "done": true}) {
+        let progress = json_call(emulator, "GET", &format!("/traffic/{id}"), Value::Null).await;
+        if progress == expected {
             break;
         }
         assert!(Instant::now() < deadline, "{progress}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(emulator.ledger().iter().all(|entry| entry.role != "CONSUMER" || entry.text.unwrap().len() == 20));
-    assert_eq!(call(&emulator, "GET", "/traffic/t9", Value::Null).await.0, 404);
 }
 
 #[test]
