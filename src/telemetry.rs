@@ -93,17 +93,17 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{Read as _, Seek as _},
-        sync::Arc,
-    };
+    use std::{fs, sync::Arc};
+
+    use tempfile::NamedTempFile;
 
     use super::*;
 
     #[test]
     fn of_libraries_nothing_is_told_beyond_info() {
-        let log = Arc::new(tempfile::tempfile().unwrap());
-        let layer = fmt::layer().with_writer(Arc::clone(&log)).with_filter(filter_fn(tells_no_secret));
+        let log = NamedTempFile::new().unwrap();
+        let writer = Arc::new(log.reopen().unwrap());
+        let layer = fmt::layer().with_writer(writer).with_filter(filter_fn(tells_no_secret));
         tracing::subscriber::with_default(Registry::default().with(layer), || {
             tracing::trace!("our own");
             tracing::trace!(target: "tertulia_actors::connection", "an actor's");
@@ -112,9 +112,7 @@ mod tests {
             tracing::trace!(target: "awc", "too much");
             tracing::debug!(target: "tertulias", "too much");
         });
-        let mut text = String::new();
-        (&*log).rewind().unwrap();
-        (&*log).read_to_string(&mut text).unwrap();
+        let text = fs::read_to_string(log.path()).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(!text.contains("too much"), "{text}");
     }

@@ -28,7 +28,7 @@ pub struct Filter {
     /// Their skill.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skill: Option<SkillId>,
-    /// Whom they are assigned to.
+    /// Whom they are assigned to, or were at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// They began before.

@@ -1,7 +1,7 @@
 //! A caller's connection below HTTP: plain or TLS, and given up where the caller makes it wait.
 //!
 //! HTTP itself knows deadlines for the first head of a connection and for a connection without a request. Whoever sends a
-//! later head byte by byte, or reads no answer, is found here.
+//! later head byte by byte, reads no answer, or asks for ever more ahead of one, is found here.
 
 use std::{
     io,

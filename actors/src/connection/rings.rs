@@ -177,3 +177,31 @@ impl Handler<AnswerRing> for Connection {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(ring_state: RingState) -> Offer {
+        Offer {
+            ring_id: "r1".into(),
+            ring_state,
+            conversation_id: Some("c1".into()),
+            skill_id: None,
+            consumer_id: None,
+            ring_expiration_ts: None,
+        }
+    }
+
+    #[test]
+    fn a_settled_offer_waits_no_more_and_is_known_by_its_state_and_conversation() {
+        let (mut table, life) = (RingTable::default(), Duration::from_secs(60));
+        let waiting = offer(RingState::Waiting);
+        assert!(table.note(&waiting, life) && !table.note(&waiting, life));
+        assert_eq!(table.waiting(), [waiting]);
+        let settled = offer(RingState::Accepted);
+        assert!(table.note(&settled, life) && !table.note(&settled, life));
+        assert!(table.waiting().is_empty());
+        assert_eq!(table.conversation(&"r1".into()), Some(&"c1".into()));
+    }
+}

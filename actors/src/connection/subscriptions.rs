@@ -53,8 +53,8 @@ impl Connection {
                 Output::SnapshotCut { at } => {
                     self.around.metrics.snapshots_cut.inc();
                     self.note_error(&format_args!(
-                        "more conversations changed at {at} ms than a snapshot names; some may be unknown until they \
-                         change again"
+                        "as many conversations changed at {at} ms as a snapshot names; others of that time may be \
+                         unknown until they change again"
                     ));
                 }
                 Output::SnapshotWhole(snapshot) => {

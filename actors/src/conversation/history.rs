@@ -115,7 +115,7 @@ impl Conversation {
         }
         let Some(stretch) = self.histories.wanted.pop_front() else {
             // Most conversations never fetch again.
-            self.histories.wanted = VecDeque::new();
+            self.histories.wanted.shrink_to_fit();
             if std::mem::take(&mut self.histories.catching_up) {
                 self.histories.current = true;
                 self.histories.tell(true);

@@ -116,3 +116,36 @@ impl Assignee {
             || own.and_then(|id| id.rsplit_once('.')).is_some_and(|(_, user)| user == agent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tertulia_core::{conversation::HistoryStart, ums::Dialect};
+
+    use super::*;
+
+    #[test]
+    fn a_conversation_is_its_assigned_agents_and_its_consumers_and_nobody_elses_who_takes_part() {
+        let taking_part = |id: &str, role: &str| json!({ "id": id, "role": role, "state": "ACTIVE" });
+        let people = [("anna", "CONSUMER"), ("6f-2", "MANAGER"), ("6f-1", "ASSIGNED_AGENT"), ("6f-3", "READER")];
+        let state = json!({
+            "convId": "c1",
+            "conversationDetails": {
+                "state": "OPEN", "stage": "OPEN", "skillId": "501", "startTs": 1_000, "metaDataLastUpdateTs": 2_000,
+                "participants": people.map(|(id, role)| json!({ "id": id, "role": role })),
+                "dialogs": [{
+                    "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
+                    "participantsDetails": people.map(|(id, role)| taking_part(id, role)),
+                }],
+            },
+        });
+        let mut conversation = Model::new("c1".into(), Dialect::Brand, HistoryStart::Beginning);
+        conversation.receive_state(&state.to_string()).unwrap();
+        let outline = Outline::of(&conversation);
+        let agent = outline.agent().unwrap();
+        assert!(agent.is("6f-1") && !["6f-2", "6f-3", "anna"].into_iter().any(|other| agent.is(other)));
+        assert_eq!(outline.consumer, Some("anna".into()));
+        assert_eq!((outline.stage(), outline.skill_id()), (Some(&Stage::Open), Some(&"501".into())));
+        assert_eq!((outline.start_time, outline.update_time), (Timestamp(1_000), Timestamp(2_000)));
+    }
+}

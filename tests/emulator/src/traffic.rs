@@ -49,7 +49,8 @@ struct Run {
     spec: TrafficSpec,
     started: Millis,
     opened: Vec<ConversationId>,
-    /// How often a consumer's turn was: each opens a conversation by its first one, and says something in every one.
+    /// Turns that were taken. Consumers take them in order: the first opens the conversation, and in each they say a
+    /// message, if they say any.
     turns: u64,
 }
 

@@ -27,7 +27,7 @@ pub enum Output {
     },
     /// Send this; nobody waits for the answer.
     Unsubscribe(SubscriptionId),
-    /// More conversations changed at one time than the platform names at once: there may be others, which stay unknown
+    /// As many conversations changed at one time as the platform names at once: there may be others, which stay unknown
     /// until they change again (SB-10).
     SnapshotCut {
         /// The time they share.

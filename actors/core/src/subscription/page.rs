@@ -43,8 +43,8 @@ impl PageRule {
         })
     }
 
-    /// Whether others may have changed at the very time that this whole page is of: no bound tells them apart, and the
-    /// queries have no other key that does (SB-10).
+    /// Whether others may have changed at the very time that this whole page is of: no bound tells them apart, nor does
+    /// any other key of the usual query (SB-10).
     pub(super) fn is_cut(self, query: &ConversationQuery, changes: usize, oldest: Option<Timestamp>) -> bool {
         changes >= self.most && oldest.is_some() && oldest == query.max_last_updated_time
     }
