@@ -335,6 +335,8 @@ describe('in front of a staged gateway', () => {
     await search.press('Enter');
     await page.getByRole('article', { name: `Conversation ${conversationId}` }).waitFor();
     await page.getByRole('link', { name: 'Close this conversation' }).click();
+    // Closing gives the focus back to the list, wherever it is by then.
+    await page.waitForFunction(() => document.activeElement.matches('.list-row.conversation'));
 
     await search.fill('');
     await page.getByRole('combobox', { name: 'Stage' }).selectOption('CLOSE');

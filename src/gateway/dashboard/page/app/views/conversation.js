@@ -140,7 +140,7 @@ export class ConversationPane {
   }
 
   focus() {
-    requestAnimationFrame(() => this.#head.title.focus({ preventScroll: true }));
+    this.#head.title.focus({ preventScroll: true });
   }
 
   close() {

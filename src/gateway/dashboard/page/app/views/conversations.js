@@ -135,17 +135,16 @@ export class ConversationsView {
     const wasOpen = this.#open !== null;
     this.#open = id ?? null;
     this.#pane?.close();
-    this.#pane = null;
-    if (id !== undefined) {
-      this.#pane = new ConversationPane(this.#model, id);
-      this.#detail.replaceChildren(this.#pane.element);
-      if (matchMedia('(max-width: 1100px)').matches) this.#pane.focus();
-    } else {
-      this.#detail.replaceChildren();
+    this.#pane = id === undefined ? null : new ConversationPane(this.#model, id);
+    this.#detail.replaceChildren(...(this.#pane ? [this.#pane.element] : []));
+    setAttribute(this.element, 'data-open', this.#pane ? '' : null);
+    this.#list.select(this.#open);
+    // The focus moves at once: a moment later it would be taken from whoever went on already.
+    if (this.#pane === null) {
+      if (wasOpen) this.#list.focus();
+    } else if (matchMedia('(max-width: 1100px)').matches) {
+      this.#pane.focus();
     }
-    setAttribute(this.element, 'data-open', id === undefined ? null : '');
-    this.#list.select(id ?? null);
-    if (id === undefined && wasOpen) requestAnimationFrame(() => this.#list.focus());
   }
 
   hide() {
