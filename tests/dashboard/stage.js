@@ -17,6 +17,8 @@ export class Stage {
   addresses = [];
   /** Seconds that have passed in the scene; real time where it is null. */
   seconds = null;
+  /** Promises by path: an answer that is ready waits for them. */
+  #held = new Map();
   #began = Date.now();
   #real;
   #server;
@@ -79,6 +81,19 @@ export class Stage {
     }
   }
 
+  /** Keeps the answers of this path back until the function that is returned is called. */
+  hold(path) {
+    let release;
+    const held = new Promise((resolve) => {
+      release = resolve;
+    });
+    this.#held.set(path, held);
+    return () => {
+      this.#held.delete(path);
+      release();
+    };
+  }
+
   /** The next place of the log. */
   next() {
     this.#offset += 1;
@@ -92,6 +107,7 @@ export class Stage {
     const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1];
     const needsNone = Object.keys(this.tokens).length === 0;
     const scope = needsNone ? 'write' : this.tokens[token];
+    await this.#held.get(url.pathname);
     if (scope === undefined) return problem(response, 401, 'unauthenticated', 'a bearer token is needed');
     if (request.method !== 'GET') {
       if (scope !== 'write') return problem(response, 403, 'not-permitted', "the token's scope is read");

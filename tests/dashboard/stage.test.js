@@ -169,6 +169,28 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
+  test('a late answer to the token before does not ask for one again', async () => {
+    await staged();
+    stage.tokens = { operator: 'write' };
+    const { page } = await opened({ expected: REFUSED });
+    const dialog = page.getByRole('dialog', { name: 'Token' });
+    const enter = async (token) => {
+      await dialog.waitFor();
+      await page.getByLabel('A token of this gateway').fill(token);
+      await page.getByRole('button', { name: 'Use it' }).click();
+      await dialog.waitFor({ state: 'hidden' });
+    };
+    await dialog.waitFor();
+    const release = stage.hold('/v1/overview');
+    const asked = () => page.waitForRequest(/overview/);
+    await Promise.all([asked(), enter('wrong')]);
+    await page.locator('#token').click();
+    await Promise.all([asked(), enter('operator')]);
+    release();
+    await page.getByRole('button', { name: /^May write/ }).waitFor();
+    assert.equal(await dialog.isVisible(), false);
+  });
+
   test('everything is reached by keyboard, in an order that makes sense, and nothing keeps it', async () => {
     await staged();
     const { page, complaints } = await opened();

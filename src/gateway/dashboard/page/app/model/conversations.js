@@ -58,7 +58,7 @@ export class Conversations {
   forget() {
     this.rows.clear();
     this.#said.clear();
-    this.loader.loaded = false;
+    this.loader.forget();
     this.#stale = true;
     this.#changed();
   }

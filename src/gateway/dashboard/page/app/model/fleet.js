@@ -61,7 +61,7 @@ export class Fleet {
   forget() {
     this.connections.clear();
     this.#lags.clear();
-    this.loader.loaded = false;
+    this.loader.forget();
   }
 
   #behind(id, event) {

@@ -48,6 +48,14 @@ export class Loader {
     this.request();
   }
 
+  /** Forgets what was read and what is being read, because nobody may see it any more. */
+  forget() {
+    this.#stop();
+    this.#began = -Infinity;
+    this.loaded = false;
+    this.problem = null;
+  }
+
   /** Reads no more: nothing that is on its way holds whoever was told of it. */
   close() {
     this.#closed = true;

@@ -27,6 +27,7 @@ export class Overview {
   });
   #before = null;
   #timer = null;
+  #asking = null;
   #onChange;
   #onAnswer;
 
@@ -38,19 +39,21 @@ export class Overview {
     });
   }
 
-  /** Asks now, and from then on again and again. */
+  /** Asks now, and from then on again and again. What was asked before, maybe by another token, counts no more. */
   async ask() {
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#asking?.abort();
+    const asking = new AbortController();
+    this.#asking = asking;
     try {
-      this.#take(await get('v1/overview'));
+      this.#take(await get('v1/overview', {}, asking.signal));
       this.problem = null;
     } catch (problem) {
+      if (asking.signal.aborted) return;
       this.problem = problem;
     }
     this.#onAnswer();
     this.#onChange();
-    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.ask(), document.hidden ? EVERY_HIDDEN : EVERY);
   }
 

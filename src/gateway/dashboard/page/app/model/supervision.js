@@ -31,7 +31,7 @@ export class Supervision {
 
   forget() {
     this.tree = null;
-    this.loader.loaded = false;
+    this.loader.forget();
   }
 }
 
@@ -73,6 +73,6 @@ export class DeadLetters {
 
   forget() {
     this.letters = [];
-    this.loader.loaded = false;
+    this.loader.forget();
   }
 }
