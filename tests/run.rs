@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use running::{BOT, CANARY, PATIENCE, configuration, emulator};
+use running::{BOT, CANARY, LOOK_EVERY, PATIENCE, configuration, emulator};
 use serde_json::Value;
 use tertulia_emulator::Emulator;
 
@@ -130,7 +130,7 @@ impl Process {
                 return answer;
             }
             assert!(std::time::Instant::now() < deadline, "{answer}");
-            thread::yield_now();
+            thread::sleep(LOOK_EVERY);
         }
     }
 }
@@ -416,7 +416,7 @@ fn a_collector_that_never_answers_holds_nobody_up() {
 #[test]
 fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
     let emulator = emulator();
-    let (_directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nnotice = \"1s\"\n"));
+    let (_directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nnotice = \"5s\"\n"));
     let process = Process::start(&file);
     process.get_until("/readyz", "\"ready\":true");
     let conversations: Vec<String> = (0..4).map(|_| emulator.create_conversation(None, None)).collect();

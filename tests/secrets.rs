@@ -21,7 +21,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use running::{BOT, PATIENCE, configuration, emulator};
+use running::{BOT, LOOK_EVERY, PATIENCE, configuration, emulator};
 use tertulia_emulator::{Emulator, FaultMode};
 
 /// A place of a secret, by the name of its variable, and what is kept there. Each has something of its own that survives
@@ -168,7 +168,7 @@ impl Process {
                 return answer;
             }
             assert!(Instant::now() < deadline, "{answer}");
-            thread::yield_now();
+            thread::sleep(LOOK_EVERY);
         }
     }
 

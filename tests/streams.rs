@@ -6,7 +6,7 @@ mod running;
 
 use actix_codec::Framed;
 use awc::{
-    BoxedSocket, Client,
+    BoxedSocket,
     error::WsClientError,
     http::{
         Method,
@@ -17,7 +17,7 @@ use awc::{
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use running::{BOT, PATIENCE, Running};
+use running::{BOT, PATIENCE, Running, client};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -39,7 +39,7 @@ struct Opened {
 
 /// Opens the socket at `path`; the status where it is refused.
 async fn open(running: &Running, path: &str, headers: &[(&str, &str)]) -> Result<Opened, u16> {
-    let mut request = Client::new().ws(format!("ws://{}{path}", running.address()));
+    let mut request = client().ws(format!("ws://{}{path}", running.address()));
     for (name, value) in headers {
         request = request.set_header(HeaderName::try_from(*name).unwrap(), *value);
     }

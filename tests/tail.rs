@@ -6,7 +6,7 @@ mod running;
 
 use std::process::{ExitStatus, Stdio};
 
-use running::{BOT, PATIENCE, Running};
+use running::{BOT, PATIENCE, Port, Running};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -97,7 +97,8 @@ async fn each_event_is_a_line_whose_texts_cannot_drive_the_terminal() {
 
 #[actix_rt::test]
 async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
-    let mut running = Running::start(&format!("{BOT}[gateway]\nlisten = \"127.0.0.1:{}\"\n", free_port()));
+    let port = Port::free();
+    let mut running = Running::start(&format!("{BOT}[gateway]\nlisten = \"127.0.0.1:{}\"\n", port.number));
     running.ready("bots-1").await;
     let start = newest(&running).await;
     let id = running.conversation().await;
@@ -113,11 +114,6 @@ async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
     }
     tail.signal("-INT").await;
     assert_eq!(tail.ended().await.0.code(), Some(0));
-}
-
-/// A port that nobody has at the moment.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[actix_rt::test]

@@ -5,13 +5,14 @@ mod stage;
 use std::time::Duration;
 
 use serde_json::json;
-use stage::{PATIENCE, Stage};
+use stage::{PATIENCE, Stage, hasty};
 use tertulia_actors::{
     connection::{Agents, ConnectionSettings, Rings, Subscribe},
     conversation::CommandFailure,
     core::{
         command::{Command, MessageRange, SendText},
         id::CommandKey,
+        session::SessionPolicy,
         time::Timestamp,
         ums::{self, ChatState, ParticipantRole, TtrType},
     },
@@ -44,7 +45,9 @@ async fn content_is_published_to_its_audience() {
 #[actix_rt::test]
 async fn the_history_is_read_within_inclusive_bounds() {
     let mut stage = Stage::set(EmulatorConfig::default());
-    let bot = stage.bot().await;
+    // Requests are counted below, so nothing keeps the session alive meanwhile.
+    let policy = SessionPolicy { keep_alive_every: PATIENCE, dead_after: 2 * PATIENCE, ..hasty() };
+    let bot = stage.connect(ConnectionSettings { policy, ..stage::bot(1) }).await;
     let conversation = stage.conversation(&bot).await;
     for number in 0..5 {
         conversation.send_text(format!("{number}")).await.unwrap();
@@ -163,6 +166,8 @@ async fn a_full_queue_refuses_at_once() {
     let settings = ConnectionSettings { max_waiting_commands: 2, ..stage::bot(1) };
     let bot = stage.connect(settings).await;
     let conversation = stage.conversation(&bot).await;
+    // No answer makes room while they are sent.
+    stage.emulator.inject(Fault::new(FaultKind::Delay).user("bot1").count(8));
     let sends = (0..3).map(|number| conversation.send_text(format!("{number}")));
     let outcomes = futures_util::future::join_all(sends).await;
     let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();

@@ -528,22 +528,28 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     life.taken(&quiet).await;
     let conversation = life.taken(&busy).await;
     let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
+    let (tell, is_on_its_way) = tokio::sync::oneshot::channel::<()>();
     let content = futures_util::stream::once(async move {
+        tell.send(()).map_err(|()| io::Error::other("nobody waits"))?;
         waits.await.map_err(io::Error::other)?;
         Ok(bytes::Bytes::from_static(b"%PDF"))
     });
     let uploading =
         actix_rt::spawn(async move { conversation.upload_file(UploadSource::once(FileType::Pdf, 4, content)).await });
-    // Both were asked by the same sweeps, and the other one is asleep long since.
+    timeout(PATIENCE, is_on_its_way).await.unwrap().unwrap();
+    // Both are asked by the same sweeps. The busy one may have slept before it was called, and sleeps no more.
     let mut sweeps = tokio::time::interval(Duration::from_millis(300));
+    let metrics = life.tertulia.metrics();
     timeout(PATIENCE, async {
-        while life.tertulia.metrics().conversations_asleep.get() == 0 {
+        sweeps.tick().await;
+        while (metrics.conversations.get(), metrics.conversations_asleep.get()) != (1, 1) {
             sweeps.tick().await;
         }
     })
     .await
-    .unwrap();
-    assert_eq!(life.tertulia.metrics().conversations.get(), 1);
+    .expect("one sleeps, and the one with the file does not");
+    sweeps.tick().await;
+    assert_eq!(metrics.conversations.get(), 1);
     go_on.send(()).unwrap();
     assert_eq!(uploading.await.unwrap().unwrap().done.sequence, Some(0));
     life.end().await;

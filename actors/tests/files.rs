@@ -106,6 +106,7 @@ async fn a_file_that_cannot_be_sent_is_refused_before_a_byte_goes_out() {
     }
     assert!(matches!(FileType::of_name("run.exe"), Err(FileError::UnknownType(kind)) if kind == "exe"));
     conversation.close_at_once().await.unwrap();
+    stage.event("close").await;
     assert_eq!(conversation.upload_file(file("1234")).await.unwrap_err().code(), "no-open-dialog");
 }
 

@@ -24,6 +24,12 @@ async fn notes(conversation: &ConversationHandle) -> Vec<String> {
     field.iter().filter_map(|note| note["noteContent"].as_str().map(str::to_owned)).collect()
 }
 
+/// Waits for a state that tells what the note is now: the one that tells of a new response time.
+async fn shown(stage: &mut Stage, conversation: &ConversationHandle) {
+    conversation.set_ttr(ums::TtrType::Urgent, 0).await.unwrap();
+    stage.event("ttr-change").await;
+}
+
 /// NT-3, NT-6: notes stand beside each other; a long one is cut and says so.
 #[actix_rt::test]
 async fn notes_stand_beside_each_other_and_a_long_one_is_cut() {
@@ -34,6 +40,7 @@ async fn notes_stand_beside_each_other_and_a_long_one_is_cut() {
     let done = conversation.set_agent_note(note(&"x".repeat(6_000), 2)).await.unwrap();
     let written = done.note.unwrap();
     assert!(written.truncated);
+    shown(&mut stage, &conversation).await;
     assert_eq!(notes(&conversation).await, ["first".to_owned(), written.content]);
     let full = conversation.set_agent_note(note("no room", 3)).await.unwrap_err();
     assert_eq!(full.code(), "note-full");
@@ -58,6 +65,7 @@ async fn two_writers_at_the_same_time_lose_no_note() {
     join_all([write(mine.clone(), "a"), write(theirs, "b")]).await;
     let last = mine.set_agent_note(note("last", 100)).await.unwrap();
     assert_eq!(last.note.unwrap().content, "last");
+    shown(&mut stage, &mine).await;
     let mut written = notes(&mine).await;
     written.sort();
     assert_eq!(written, ["a0", "a1", "a2", "a3", "a4", "b0", "b1", "b2", "b3", "b4", "last"]);
@@ -75,8 +83,6 @@ async fn a_note_that_no_state_has_shown_yet_is_not_lost_by_the_next() {
         stage.emulator.inject(Fault::new(FaultKind::Reorder).user("bot1").count(1));
         conversation.set_agent_note(note(&number.to_string(), number)).await.unwrap();
     }
-    // The state that tells of this tells what the note is now, too.
-    conversation.set_ttr(ums::TtrType::Urgent, 0).await.unwrap();
-    stage.event("ttr-change").await;
+    shown(&mut stage, &conversation).await;
     assert_eq!(notes(&conversation).await, ["0", "1", "2", "3", "4", "5"]);
 }

@@ -16,6 +16,12 @@ use tertulia_actors::{
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultMode, Side};
 
+/// Takes the bot away for three seconds: it has to log in anew, and that takes so long.
+fn stay_away(stage: &Stage) {
+    stage.emulator.inject(Fault::new(FaultKind::SlowLogin).user("bot1"));
+    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::ExpireToken).user("bot1")), 1);
+}
+
 /// Q9: what a bot missed while it was away is fetched, and told in its place.
 #[actix_rt::test]
 async fn messages_missed_while_away_arrive_once_and_in_order() {
@@ -26,7 +32,7 @@ async fn messages_missed_while_away_arrive_once_and_in_order() {
     stage.emulator.say(id, "0").unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["0"]);
 
-    stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
+    stay_away(&stage);
     for text in ["1", "2", "3"] {
         stage.emulator.say(id, text).unwrap();
     }
@@ -252,7 +258,7 @@ async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
     let ended = held.pop().unwrap();
     // The snapshot, and the first answer about a conversation that was missing in what came before it.
     let late = Fault::new(FaultKind::StaleSnapshot).user("bot1").count(2);
-    assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1")), 1);
+    stay_away(&stage);
     assert_eq!(stage.emulator.inject(late), 0);
     stage.emulator.close_conversation(ended.id().as_str()).unwrap();
     for number in 0.. {
@@ -262,7 +268,7 @@ async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
         }
         stage.emulator.say(held[0].id().as_str(), &format!("{number}")).unwrap();
     }
-    assert_eq!(stage.emulator.summary().faults, 3);
+    assert_eq!(stage.emulator.summary().faults, 4);
     let gone = async {
         while stage.tertulia.conversation(&bot, ended.id()).is_some() {
             tokio::task::yield_now().await;

@@ -10,7 +10,7 @@ use tertulia_actors::{
     core::{
         conversation::HistoryStart,
         id::{ConnectionId, ConversationId},
-        ums,
+        ums::{self, TtrType},
     },
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
@@ -76,10 +76,13 @@ async fn repetitions_are_counted_and_change_nothing() {
     for text in ["1", "2", "3"] {
         conversation.send_text(text).await.unwrap();
     }
+    assert_eq!(stage.texts(&bot, 3).await, ["1", "2", "3"]);
+    // What comes behind the last repetition.
+    conversation.set_ttr(TtrType::Urgent, 0).await.unwrap();
+    stage.event("ttr-change").await;
     let members = conversation.members().await.unwrap();
     let count = |name: &str| members[name].as_u64().unwrap();
     let metrics = stage.tertulia.metrics();
     assert_eq!(count("notificationCount"), metrics.state_notifications_processed.get());
     assert_eq!(count("notificationIgnoredCount"), metrics.state_notifications_ignored.get());
-    assert_eq!(stage.texts(&bot, 3).await, ["1", "2", "3"]);
 }

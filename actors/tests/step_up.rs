@@ -27,7 +27,7 @@ fn hurried(config: EmulatorConfig) -> Stage {
     let emulator = Emulator::start(config).unwrap();
     let fast = NonZeroU32::new(10_000).unwrap();
     let pace = Pace { logins_per_account: fast, logins: fast, connects: fast, ..Pace::default() };
-    let settings = PlatformSettings { pace, ..platform(&emulator) };
+    let settings = PlatformSettings { pace, request_timeout: PATIENCE, ..platform(&emulator) };
     let tertulia = Tertulia::builder().platform(settings).arbiters(NonZeroUsize::MIN).start().unwrap();
     let events = tertulia.events(Filter::everything());
     Stage { emulator, tertulia, events }
@@ -39,7 +39,7 @@ fn known_as(name: &str) -> StepUp {
 
 #[actix_rt::test]
 async fn two_hundred_consumers_step_up_at_once_and_keep_their_conversations() {
-    let mut stage = hurried(EmulatorConfig::default());
+    let mut stage = hurried(EmulatorConfig { init_grace: PATIENCE, ..EmulatorConfig::default() });
     let bots = [stage.connect(bot(1)).await, stage.connect(bot(2)).await];
     let names: Vec<ConnectionId> = (0..CONSUMERS).map(|number| format!("c{number}").into()).collect();
     for name in &names {

@@ -37,7 +37,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_http::{HttpService, Protocol, error::DispatchError};
@@ -72,7 +72,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 2_048;
 
-/// How long the server's threads may take to let go of what they shared once it has ended.
+/// How long the server's threads may take at least to let go of what they shared once it has ended.
 const RELEASED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why the gateway could not be started.
@@ -211,13 +211,15 @@ impl Gateway {
     /// Takes no more requests, ends event streams, lets the requests that are being answered finish, and drops what is
     /// not done `within`.
     pub async fn stop(mut self, within: Duration) {
+        let began = Instant::now();
         self.closing.cancel();
         if timeout(within, self.handle.stop(true)).await.is_err() {
             tracing::warn!("requests were not answered in time and are dropped");
         }
         // Ends by force what is left of the server; whoever stops the rest next wants to be the last to hold it.
         self.server.abort();
-        let _ = timeout(RELEASED_WITHIN, self.released.changed()).await;
+        let left = within.saturating_sub(began.elapsed()).max(RELEASED_WITHIN);
+        let _ = timeout(left, self.released.changed()).await;
     }
 }
 

@@ -6,19 +6,16 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
 use tertulia_emulator::Emulator;
 
 use crate::{
-    running::{PATIENCE, configuration, emulator},
+    running::{LOOK_EVERY, PATIENCE, configuration, emulator},
     scene::{MANAGER, assert_each_once, changed, opened},
 };
-
-/// Between two looks at something that is on its way.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A service in a process of its own; it does not outlive the test.
 struct Process {
@@ -162,6 +159,7 @@ fn a_transfer_that_a_killed_process_made_is_not_made_again_though_another_agent_
     let deadline = Instant::now() + PATIENCE;
     while !taken(&process.request("POST /v1/bulk", &order.to_string())) {
         assert!(Instant::now() < deadline);
+        thread::sleep(LOOK_EVERY);
     }
     let order = json!({ "operation": "transfer", "filter": { "conversations": ids },
         "arguments": { "skillId": "502" }, "rate": 50 });

@@ -1,13 +1,13 @@
 //! A manager who sees the whole account, conversations of simulated consumers, and what the platform was asked.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use awc::http::Method;
 use serde_json::{Value, json};
 use tertulia_emulator::{ChangeRequest, Emulator};
 use tokio::time::{sleep, timeout};
 
-use crate::running::{Answer, PATIENCE, Running};
+use crate::running::{Answer, LOOK_EVERY, PATIENCE, Running};
 
 /// Sees every conversation of the account and takes none.
 pub(crate) const MANAGER: &str = r#"
@@ -18,8 +18,6 @@ role = "brand"
 login = { username = "bot4", password = { env = "PASSWORD" } }
 subscribe = { agents = "all" }
 "#;
-/// Between two looks at something that is on its way.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Opens conversations.
 pub(crate) fn opened(emulator: &Emulator, count: usize, skill: Option<&str>) -> Vec<String> {

@@ -65,6 +65,9 @@ account = "12345678"
 role = "intake"
 login = {{ app_key = "app", secret = {{ env = "APP_SECRET" }} }}
 
+[drain]
+within = "5s"
+
 [engine]
 path = "{directory}/data"
 leases = "{directory}/leases"
@@ -128,8 +131,7 @@ def main():
         finally:
             for process in filter(None, (service, platform)):
                 process.terminate()
-            for process in filter(None, (service, platform)):
-                process.wait(timeout=WITHIN)
+                process.wait(timeout=2 * WITHIN)
 
 
 def address(log):
@@ -158,10 +160,14 @@ def examine(gateway, control):
 
 def walk(gateway, conversations):
     webhook = call(f"{gateway}/v1/webhooks", {"url": "http://127.0.0.1:9/", "enabled": False})["id"]
+    connections = [connection["id"] for connection in call(f"{gateway}/v1/connections")["items"]]
     there = {"connection": ["bots-1", "someone"], "conversation": conversations, "webhook": [webhook]}
-    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "TERTULIA_THERE": json.dumps(there)}
+    stays = {"connection": connections, "webhook": [webhook]}
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "hooks"}
+    environment |= {"TERTULIA_THERE": json.dumps(there), "TERTULIA_STAYS": json.dumps(stays)}
     environment["PYTHONPATH"] = str(HERE)
-    command = [pathlib.Path(sys.executable).with_name("schemathesis"), "run", f"{gateway}/openapi.json"]
+    command = [pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml"]
+    command += ["run", f"{gateway}/openapi.json"]
     command += ["-H", f"Authorization: Bearer {TOKEN}"]
     # Streams never end; they have tests of their own.
     command += ["--exclude-path", "/v1/events", "--exclude-path", "/v1/events/socket"]

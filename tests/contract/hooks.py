@@ -6,6 +6,7 @@ import os
 import schemathesis
 
 THERE = json.loads(os.environ["TERTULIA_THERE"])
+STAYS = json.loads(os.environ["TERTULIA_STAYS"])
 turns = 0
 
 
@@ -13,7 +14,12 @@ turns = 0
 def map_path_parameters(context, path_parameters):
     """The fleet itself is left alone: nothing that is there is removed."""
     global turns
-    if not path_parameters or context.operation.method.upper() == "DELETE":
+    if not path_parameters:
+        return path_parameters
+    if context.operation.method.upper() == "DELETE":
+        for name, kept in STAYS.items():
+            if path_parameters.get(name) in kept:
+                path_parameters[name] = "nobody"
         return path_parameters
     turns += 1
     for name, choices in THERE.items():

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { launch, open } from './browser.js';
 import { event, scene } from './scene.js';
-import { demo } from './service.js';
+import { demo, endings } from './service.js';
 import { Stage } from './stage.js';
 
 /** Events of an hour at seventeen a second, and those before it until everything that is bounded is full. */
@@ -56,18 +56,15 @@ async function measure(session) {
 }
 
 test('an hour of events in a minute leaves nothing behind', async (t) => {
-  const ends = [];
-  t.after(async () => {
-    for (const end of ends.reverse()) await end();
-  });
+  const ends = endings(t);
   const browser = await launch();
-  ends.push(() => browser.close());
+  ends(() => browser.close());
   const real = await demo('--conversations', '1', '--messages', '1');
-  ends.push(() => real.stop('SIGINT'));
+  ends(real.stop);
   const stage = await Stage.start(real.address, scene());
-  ends.push(() => stage.stop());
+  ends(() => stage.stop());
   const { page, complaints, close } = await open(browser, stage.address);
-  ends.push(close);
+  ends(close);
   const session = await page.context().newCDPSession(page);
   const { conversationId } = stage.scene.opened;
   const some = (count, from) => Array.from({ length: count }, (_, place) => happening(stage, from + place));
@@ -93,7 +90,12 @@ test('an hour of events in a minute leaves nothing behind', async (t) => {
   await round(BEFORE / 2);
   const earlier = await measure(session);
   for (let part = 0; part < 4; part += 1) await round(EVENTS / 4);
-  const later = await measure(session);
+  let later = await measure(session);
+  // The other stream may still be at work, and the engine's own share goes up and down: a leak stays.
+  for (let look = 0; look < 5 && later.heap - earlier.heap >= HEAP; look += 1) {
+    await page.waitForResponse(/overview/);
+    later = await measure(session);
+  }
   const told = `earlier ${JSON.stringify(earlier)}, later ${JSON.stringify(later)}`;
   t.diagnostic(told);
   assert.ok(later.heap - earlier.heap < HEAP, told);

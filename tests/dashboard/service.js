@@ -75,11 +75,20 @@ class Process {
   }
 }
 
+/** Ends what a test began, the last first: the function that is returned is told what to do for each. */
+export function endings(t) {
+  const ends = [];
+  t.after(async () => {
+    for (const end of ends.reverse()) await end();
+  });
+  return (end) => ends.push(end);
+}
+
 /** `tertulia demo --keep` with these options. */
 export async function demo(...options) {
   const process = new Process(['demo', '--keep', ...options]);
   const address = await process.line((line) => /^gateway: (.*)$/.exec(line)?.[1]);
-  return { address, stop: (signal) => process.stop(signal) };
+  return { address, stop: () => process.stop('SIGINT') };
 }
 
 /** A platform stand-in with its control interface, and the files of a service in front of it. */
@@ -108,13 +117,23 @@ export class Platform {
     await this.#order(`/conversations/${conversation}/messages`, { text });
   }
 
+  /** Waits until a service in front of this platform knows the conversation. */
+  async known(service, conversation) {
+    await this.#process.within(answers(`${service.address}/v1/conversations/${conversation}`));
+  }
+
   /** `tertulia run` with one bot on this platform; its gateway listens on `port`. */
   async run(port) {
     const file = join(this.#directory, 'tertulia.toml');
     await writeFile(file, this.#configuration(port));
     const process = new Process(['run', '--config', file]);
     const address = `http://127.0.0.1:${port}`;
-    await process.within(answers(`${address}/readyz`));
+    try {
+      await process.within(answers(`${address}/readyz`));
+    } catch (error) {
+      await process.stop('SIGKILL');
+      throw error;
+    }
     return { address, stop: (signal) => process.stop(signal) };
   }
 

@@ -3,6 +3,8 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { PATIENCE } from './browser.js';
 import { history, overview } from './scene.js';
 
 const HEARTBEAT = 2000;
@@ -68,6 +70,11 @@ export class Stage {
     return this.#streams.size;
   }
 
+  /** Waits until so many streams are open: what is sent before reaches nobody. */
+  async followed(count = 1) {
+    while (this.#streams.size < count) await pause(5, undefined, { signal: AbortSignal.timeout(PATIENCE) });
+  }
+
   /** Sends events to every stream that wants them, no faster than they are read. */
   async send(events) {
     for (const stream of this.#streams) {
@@ -77,7 +84,7 @@ export class Stage {
           (types.length === 0 || types.includes(type)) && (conversation === null || subject === conversation),
       );
       const text = wanted.map((event) => `id: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`).join('');
-      if (text !== '' && !response.write(text)) await once(response, 'drain');
+      if (text !== '' && !response.write(text)) await drained(response);
     }
   }
 
@@ -185,6 +192,15 @@ export class Stage {
       this.#streams.delete(stream);
     });
   }
+}
+
+/** Waits until there is room again, or nobody reads any more. */
+async function drained(response) {
+  const over = new AbortController();
+  const either = ['drain', 'close'].map((event) => once(response, event, { signal: over.signal }));
+  await Promise.race(either);
+  for (const other of either) other.catch(() => {});
+  over.abort();
 }
 
 /** Which conversations are asked for, as the gateway has it. */

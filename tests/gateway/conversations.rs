@@ -154,7 +154,7 @@ async fn conversations_that_sleep_are_listed_and_sleep_on() {
     let mut running = Running::bot().await;
     let mut expected = [running.conversation().await, running.conversation().await];
     expected.sort();
-    running.emulator.inject(Fault::new(FaultKind::SlowLogin).user("bot1").count(100));
+    running.emulator.inject(Fault::new(FaultKind::RefuseLogin).code(503).user("bot1").count(100));
     running = running.restart().await;
     running.service.tertulia().begun(&"bots-1".into()).await.unwrap();
     let page = running.get("/v1/conversations?stage=OPEN&limit=1").await.json;

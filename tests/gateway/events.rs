@@ -23,14 +23,14 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     assert_eq!((&message["type"], &message["subject"]), (&json!("tertulia.message"), &json!(id)));
     assert_eq!((&message["specversion"], &message["data"]["body"]), (&json!("1.0"), &json!("hello")));
     assert_eq!(messages_only.event().await["type"], "tertulia.close");
-    let block = all.block().await.unwrap();
+    let block = all.told().await.unwrap();
     let (id_line, data) = block.split_once("\ndata: ").unwrap();
     let event: Value = serde_json::from_str(data).unwrap();
     assert_eq!(id_line, format!("id: {}", event["id"].as_str().unwrap()));
 
     running.service.stop(PATIENCE).await;
     // Nothing of another conversation or connection came before the end.
-    assert_eq!((elsewhere.block().await, other.block().await), (None, None));
+    assert_eq!((elsewhere.told().await, other.told().await), (None, None));
 }
 
 /// Interfaces §4: a cursor of another log is answered with a gap; what comes from now on follows.

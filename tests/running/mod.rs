@@ -6,7 +6,7 @@ use std::{fs, net::SocketAddr, time::Duration};
 
 use actix_web::web::Bytes;
 use awc::{
-    Client, ClientResponse,
+    Client, ClientResponse, Connector,
     error::PayloadError,
     http::{Method, header::HeaderMap},
 };
@@ -22,10 +22,12 @@ use tertulia_actors::{
     subscriber::{EventData, EventStream, Filter},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
-use tokio::time::timeout;
+use tokio::{net::TcpSocket, time::timeout};
 
 /// The longest that anything is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How often is asked for what nobody tells; more often would only keep the machine from getting there.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// What no output may hold.
 pub(crate) const CANARY: &str = "sEcReT-cAnArY";
 /// A bot that takes every ring.
@@ -257,14 +259,32 @@ impl Running {
 pub(crate) async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     timeout(PATIENCE, waiting).await.unwrap();
 }
 
-fn client() -> Client {
-    Client::builder().timeout(PATIENCE).finish()
+pub(crate) fn client() -> Client {
+    let connector = Connector::new().timeout(PATIENCE).handshake_timeout(PATIENCE);
+    Client::builder().connector(connector).timeout(PATIENCE).finish()
+}
+
+/// A port that nobody else gets while this is held, though one listener after the other may have it.
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    _held: TcpSocket,
+}
+
+impl Port {
+    /// Some free one.
+    pub(crate) fn free() -> Self {
+        let held = TcpSocket::new_v4().unwrap();
+        // With this the system lets those who name the port have it too.
+        held.set_reuseaddr(true).unwrap();
+        held.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Self { number: held.local_addr().unwrap().port(), _held: held }
+    }
 }
 
 /// What was downloaded.
@@ -338,6 +358,16 @@ impl Followed {
             }
             let chunk = timeout(PATIENCE, self.chunks.next()).await.unwrap()?.unwrap();
             self.unread.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// The next block that tells something, which a heartbeat does not.
+    pub(crate) async fn told(&mut self) -> Option<String> {
+        loop {
+            match self.block().await {
+                Some(block) if block.ends_with(": heartbeat") => {}
+                block => return block,
+            }
         }
     }
 

@@ -8,11 +8,12 @@ use tertulia_actors::{
     Tertulia,
     engine::{Journal, Loggable, MemoryStore, Retention, Step},
 };
+use tokio::time::timeout;
 
 use crate::{
     Made, happen,
     receiver::{Behaviour, Receiver},
-    running::PATIENCE,
+    running::{LOOK_EVERY, PATIENCE},
     service, until, webhook,
 };
 
@@ -60,12 +61,15 @@ async fn a_letter_that_fails_again_is_a_letter_again_and_one_whose_webhook_is_go
     let replay = |id: &str| format!("/v1/dead-letters/{id}/replay");
     assert_eq!(running.post(&replay(&first), &json!({})).await.status, 204);
     receiver.until(|received| received.len() == 2).await;
-    let second = loop {
-        match letter(&running).await {
-            Some(id) if id != first => break id,
-            _ => tokio::task::yield_now().await,
+    let second = timeout(PATIENCE, async {
+        loop {
+            match letter(&running).await {
+                Some(id) if id != first => break id,
+                _ => tokio::time::sleep(LOOK_EVERY).await,
+            }
         }
-    };
+    });
+    let second = second.await.unwrap();
     running.request(awc::http::Method::DELETE, &crate::path(&made), &[], None).await;
     assert_eq!(running.post(&replay(&second), &json!({})).await.problem(), (404, "unknown-webhook"));
     assert_eq!(letter(&running).await, Some(second));
@@ -103,9 +107,12 @@ async fn what_the_log_forgot_meanwhile_is_one_gap() {
     happen("b", 0);
     receiver.until_accepted(1).await;
     receiver.until(|received| received.iter().any(|received| received.event["subject"] == "a")).await;
-    while webhooks.get(id.clone()).await.unwrap().status.pending < 3 {
-        tokio::task::yield_now().await;
-    }
+    let waiting = async {
+        while webhooks.get(id.clone()).await.unwrap().status.pending < 3 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
     // They are forgotten.
     (1..30).for_each(|number| happen("b", number));
     receiver.until_accepted(30).await;

@@ -109,10 +109,6 @@ impl Receiver {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Behaves so from now on.
     pub(crate) fn behave(&self, script: impl Fn(&Received) -> Behaviour + Send + Sync + 'static) {
         *self.shared.script.lock().unwrap() = Arc::new(script);
@@ -126,11 +122,13 @@ impl Receiver {
         self.received().into_iter().filter(|received| received.accepted).collect()
     }
 
-    /// Waits until what was received is so.
+    /// Waits until what was received is so, for as long as requests come.
     pub(crate) async fn until(&self, is_so: impl Fn(&[Received]) -> bool) {
         let mut received = self.shared.received.subscribe();
-        let so = timeout(PATIENCE, received.wait_for(|received| is_so(received))).await;
-        assert!(so.is_ok(), "only {} requests came", self.received().len());
+        while !is_so(&received.borrow_and_update()) {
+            let more = timeout(PATIENCE, received.changed()).await;
+            assert!(more.is_ok(), "only {} requests came", self.received().len());
+        }
     }
 
     /// Waits until so many were accepted.

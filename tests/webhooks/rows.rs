@@ -5,9 +5,9 @@ use serde_json::json;
 use tertulia_actors::engine::{RecordKey, Table};
 
 use crate::{
-    WEBHOOKS, deliveries, happen, patch, path,
+    WEBHOOKS, deliveries, happen, impatient, patch, path,
     receiver::{Behaviour, Receiver},
-    running::Running,
+    running::{LOOK_EVERY, PATIENCE, Running},
     service, until, webhook,
 };
 
@@ -125,8 +125,16 @@ async fn there_are_a_hundred_webhooks_at_most_and_each_is_in_one_page() {
         path = format!("/v1/webhooks?limit=33&cursor={cursor}");
     }
     assert_eq!(listed, made);
-    let metrics = running.get("/metrics").await.text;
-    assert!(metrics.contains("tertulia_webhook_webhooks 100\n") && metrics.contains("tertulia_webhook_disabled 50\n"));
+    // Counted once they are at work.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let metrics = running.get("/metrics").await.text;
+        if metrics.contains("tertulia_webhook_webhooks 100\n") && metrics.contains("tertulia_webhook_disabled 50\n") {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{metrics}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 #[actix_rt::test]
@@ -204,7 +212,7 @@ async fn the_delivery_log_is_read_in_pages_newest_first_and_holds_no_text() {
 
 #[actix_rt::test]
 async fn nothing_stays_of_a_webhook_that_was_deleted() {
-    let (running, receiver) = (service(), Receiver::start(|_| Behaviour::Hang));
+    let (running, receiver) = (impatient(), Receiver::start(|_| Behaviour::Hang));
     let made = webhook(&running, &receiver, json!({ "retries": vec![0; 20] })).await;
     let stays = webhook(&running, &Receiver::willing(), json!({})).await;
     for conversation in ["a", "b", "c"] {

@@ -278,7 +278,7 @@ mod tests {
 
     #[actix::test]
     async fn a_stuck_arbiter_does_not_hold_up_the_stop() {
-        let pool = pool(2);
+        let pool = pool(1);
         let (release, stuck) = std::sync::mpsc::channel::<()>();
         let (told, is_stuck) = oneshot::channel();
         pool.place().arbiter().unwrap().spawn_fn(move || {

@@ -249,11 +249,10 @@ mod tests {
         let (release, blocked) = mpsc::channel::<()>();
         arbiter.spawn_fn(move || assert!(blocked.recv().is_err()));
 
-        until(|| watchdog.frozen_now() == 1).await;
-        assert!(watchdog.frozen_total() >= 1 && watch.is_frozen());
+        until(|| watchdog.frozen_now() == 1 && watch.is_frozen()).await;
+        assert!(watchdog.frozen_total() >= 1);
         drop(release);
-        until(|| watchdog.frozen_now() == 0).await;
-        assert!(!watch.is_frozen());
+        until(|| watchdog.frozen_now() == 0 && !watch.is_frozen()).await;
 
         arbiter.stop();
         arbiter.join().unwrap();

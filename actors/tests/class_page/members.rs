@@ -133,6 +133,8 @@ async fn cv_m8_notification_ignored_count_grows_when_the_platform_repeats_itself
 #[actix_rt::test]
 async fn cv_m9_notification_out_of_order_count_grows_when_a_state_was_overtaken() {
     let (stage, mut agent, conversation) = taken(EmulatorConfig::default()).await;
+    // Else the answer with the history might be what comes late.
+    agent.settled(&conversation).await;
     stage.emulator.inject(Fault::new(FaultKind::Delay).user("bot1"));
     for group in ["7", "8"] {
         stage.emulator.change_group(conversation.id().as_str(), group).unwrap();

@@ -108,7 +108,7 @@ pub fn platform(emulator: &Emulator) -> PlatformSettings {
     }
 }
 
-/// Waits no longer than a test needs to.
+/// Tries again sooner than a user would, and gives a slow machine time.
 pub fn hasty() -> SessionPolicy {
     SessionPolicy {
         first_retry_within: Duration::from_millis(50),
@@ -116,6 +116,9 @@ pub fn hasty() -> SessionPolicy {
         backoff_max: Duration::from_millis(200),
         login_backoff_base: Duration::from_millis(50),
         login_backoff_max: Duration::from_millis(200),
+        connect_timeout: PATIENCE,
+        login_timeout: PATIENCE,
+        verify_timeout: PATIENCE,
         ..SessionPolicy::default()
     }
 }

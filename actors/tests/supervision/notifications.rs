@@ -1,7 +1,7 @@
 //! Notifications that break a conversation, and those that nobody can read.
 
 use tertulia_actors::{
-    core::ums::TtrType,
+    core::{command::MessageRange, ums::TtrType},
     dead_letters::{DeadLetterId, DeadLetterKind, ReplayError},
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
@@ -73,10 +73,12 @@ async fn a_history_that_panics_is_asked_for_again() {
     let mut stage = set(EmulatorConfig::default(), conversations_restart(5), 1);
     let bot = stage.connect(trouble.bot(1)).await;
     let conversation = stage.conversation(&bot).await;
+    // Its first history is read; the next is what it has missed.
+    conversation.query_messages(MessageRange::default()).await.unwrap();
+    trouble.once(conversation.id(), DeadLetterKind::Answer);
     stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
     stage.event("connection.disconnected").await;
     stage.emulator.say(conversation.id().as_str(), "missed").unwrap();
-    trouble.once(conversation.id(), DeadLetterKind::Answer);
     assert_eq!(stage.texts(&bot, 1).await, ["missed"]);
     let letters = letters(&stage);
     let [letter] = &letters[..] else { panic!("{letters:?}") };

@@ -197,7 +197,7 @@ async fn a_message_whose_answer_and_webhook_are_lost_is_told_as_unknown_and_not_
     let conversation = open(&stage, &hook).await;
     assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop)), 1);
     let command = Command::SendText(SendText { text: "once".to_owned(), ..SendText::default() });
-    let lost = conversation.perform_as("k1".into(), command, Duration::from_millis(300)).await;
+    let lost = conversation.perform_as("k1".into(), command, Duration::from_secs(3)).await;
     assert_eq!(lost.unwrap_err(), CommandFailure::OutcomeUnknown { key: "k1".into() });
     assert_eq!(stage.said(), ["once"]);
     stage.tertulia.stop(PATIENCE).await;

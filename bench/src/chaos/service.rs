@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use actix_rt::task::JoinHandle;
 use anyhow::Context as _;
 use serde_json::Value;
 use tertulia_emulator::Emulator;
@@ -32,6 +33,7 @@ pub(crate) struct Service {
     configuration: PathBuf,
     log: PathBuf,
     child: Option<Child>,
+    reader: Option<JoinHandle<()>>,
     tell: watch::Sender<Option<String>>,
     /// How often it was started.
     pub(crate) lives: u32,
@@ -63,6 +65,7 @@ impl Service {
             configuration,
             log: directory.join("service.log"),
             child: None,
+            reader: None,
             tell: watch::Sender::new(None),
             lives: 0,
         })
@@ -93,7 +96,7 @@ impl Service {
         let tell = self.tell.clone();
         self.child = Some(child);
         // Ends with the life of the process.
-        actix_rt::spawn(async move {
+        self.reader = Some(actix_rt::spawn(async move {
             let mut lines = lines.lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(Value::Object(entry)) = serde_json::from_str(&line)
@@ -104,7 +107,7 @@ impl Service {
                 }
                 let _ = log.write_all(format!("{line}\n").as_bytes()).await;
             }
-        });
+        }));
         Ok(())
     }
 
@@ -143,6 +146,10 @@ impl Service {
             anyhow::ensure!(status.success() || !was_running, "the drain ended with {status}");
         } else {
             child.kill().await?;
+        }
+        // What it said before it ended is read before the next life begins.
+        if let Some(reader) = self.reader.take() {
+            timeout(DRAINED_WITHIN, reader).await.context("its standard error stays open")??;
         }
         self.tell.send_replace(None);
         Ok(())

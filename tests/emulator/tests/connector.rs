@@ -195,7 +195,7 @@ async fn an_application_is_installed_by_its_document_and_hears_what_it_has_endpo
     let install = |webhooks: Value| {
         let document = json!({"client_name": "mine", "client_id": "c", "client_secret": "s", "enabled": true,
             "scope": "msg.consumer", "capabilities": {"webhooks": webhooks}});
-        let request = awc::Client::default().post(&url);
+        let request = awc::Client::builder().timeout(PATIENCE).finish().post(&url);
         async move { request.send_json(&document).await.unwrap().status().as_u16() }
     };
     assert_eq!(install(json!({"ms.Unheard": {"endpoint": address}})).await, 400);

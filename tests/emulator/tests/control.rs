@@ -18,7 +18,7 @@ fn start() -> Emulator {
 
 async fn call(emulator: &Emulator, method: &str, path: &str, body: Value) -> (u16, String) {
     let url = format!("http://{}{path}", emulator.control().unwrap());
-    let client = awc::Client::default();
+    let client = awc::Client::builder().timeout(PATIENCE).finish();
     let mut response = match method {
         "POST" => client.post(url).send_json(&body).await.unwrap(),
         _ => client.get(url).send().await.unwrap(),

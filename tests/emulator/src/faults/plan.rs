@@ -285,7 +285,7 @@ impl FaultPlan {
             return Some(FrameFate::Twice(Duration::ZERO));
         }
         if notification && fires(FaultKind::Reorder) {
-            return Some(late(60));
+            return Some(late(300));
         }
         if kind != FrameKind::Snapshot && fires(FaultKind::Delay) {
             return Some(late(300));

@@ -179,3 +179,32 @@ impl MessageBody for SocketBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// SB-12: whoever listens for a snapshot only once the subscription is answered finds it in a read of its own.
+    #[actix_web::test]
+    async fn a_snapshot_never_shares_a_piece_with_its_answer() {
+        tokio::time::pause();
+        let (queue, frames) = mpsc::channel(2);
+        let pause = Duration::from_millis(50);
+        let mut body = Box::pin(SocketBody::new(frames, BoxBody::new(()), Arc::default(), pause));
+        queue.try_send(Outgoing::Frame(Bytes::from_static(b"answer"))).unwrap();
+        queue.try_send(Outgoing::Snapshot(Bytes::from_static(b"snapshot"))).unwrap();
+        let began = Instant::now();
+        let mut pieces = Vec::new();
+        for _ in 0..2 {
+            let piece = poll_fn(|cx| body.as_mut().poll_next(cx)).await.unwrap().unwrap();
+            pieces.push((String::from_utf8_lossy(&piece[2..]).into_owned(), began.elapsed()));
+        }
+        let [(first, at), (second, after)] = &pieces[..] else { panic!("{pieces:?}") };
+        assert_eq!((first.as_str(), second.as_str()), ("answer", "snapshot"));
+        assert!(at.is_zero() && *after >= pause, "{pieces:?}");
+    }
+}

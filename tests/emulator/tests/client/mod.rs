@@ -26,7 +26,8 @@ pub(crate) fn http(emulator: &Emulator) -> awc::Client {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connector = awc::Connector::new().rustls_0_23(Arc::new(tls)).limit(0);
+    let connector =
+        awc::Connector::new().rustls_0_23(Arc::new(tls)).limit(0).timeout(PATIENCE).handshake_timeout(PATIENCE);
     awc::Client::builder().connector(connector).timeout(PATIENCE).finish()
 }
 

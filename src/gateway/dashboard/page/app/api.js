@@ -32,6 +32,7 @@ async function ask(method, path, parameters, body, signal) {
   if (method !== 'GET') headers['idempotency-key'] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   if (body !== undefined) headers['content-type'] = 'application/json';
   let response;
+  let text;
   try {
     response = await fetch(address(path, parameters), {
       method,
@@ -40,18 +41,18 @@ async function ask(method, path, parameters, body, signal) {
       signal: signal ? AbortSignal.any([patience, signal]) : patience,
       cache: 'no-store',
     });
+    text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(0, 'unreachable', 'The service cannot be reached.');
   }
-  const text = await response.text().catch(() => '');
   let answer = null;
   try {
     answer = text === '' ? null : JSON.parse(text);
   } catch {
     answer = null;
   }
-  if (response.ok) return answer;
+  if (response.ok && (text === '' || answer !== null)) return answer;
   throw new Problem(response.status, answer?.code ?? 'error', answer?.detail ?? response.statusText);
 }
 

@@ -44,6 +44,9 @@ export function setAttribute(element, name, value) {
 export function reconcile(parent, items, key, create, update) {
   const kept = parent.keyed ?? new Map();
   const next = new Map();
+  // First of all what is gone: else everything behind it would be moved, and lose the focus.
+  const names = new Set(items.map(key));
+  for (const [name, element] of kept) if (!names.has(name)) element.remove();
   let place = parent.firstChild;
   for (const item of items) {
     const name = key(item);
@@ -54,6 +57,5 @@ export function reconcile(parent, items, key, create, update) {
     if (element === place) place = place.nextSibling;
     else parent.insertBefore(element, place);
   }
-  for (const [name, element] of kept) if (next.get(name) !== element) element.remove();
   parent.keyed = next;
 }

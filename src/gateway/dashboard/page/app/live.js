@@ -15,6 +15,7 @@ export class Live {
   #problem = null;
   #answeredAt = null;
   #since = performance.now();
+  #wasLive = false;
 
   constructor(place) {
     place.append(this.#element);
@@ -24,7 +25,10 @@ export class Live {
   /** The event stream's state changed. */
   stream(state, detail = null) {
     if (this.#stream !== state && this.#stream !== 'connecting') this.#before = this.#stream;
-    if (state === 'live') this.#before = null;
+    if (state === 'live') {
+      this.#before = null;
+      this.#wasLive = true;
+    }
     if ((state === 'live') !== (this.#stream === 'live')) this.#since = performance.now();
     this.#stream = state;
     this.#detail = detail;
@@ -62,7 +66,8 @@ export class Live {
       return ['Locked', 'warn', 'The service asks for a token'];
     if (this.#stream === 'live' && this.state() === 'up') return ['Live', 'good', 'Events arrive as they happen'];
     if (this.#answeredAt === null && this.state() === 'up') return ['Connecting', 'idle', ''];
-    if (performance.now() - this.#since < PATIENCE) return ['Live', 'good', ''];
+    if (performance.now() - this.#since < PATIENCE)
+      return this.#wasLive ? ['Live', 'good', ''] : ['Connecting', 'idle', ''];
     const seconds = this.#stream === 'waiting' ? Math.ceil((this.#detail - Date.now()) / 1000) : 0;
     return [
       'Reconnecting',

@@ -10,7 +10,7 @@ import { Fleet } from './model/fleet.js';
 import { Overview } from './model/overview.js';
 import { DeadLetters, Supervision } from './model/supervision.js';
 import { hasToken } from './session.js';
-import { Stream } from './stream.js';
+import { Stream, hurryStreams } from './stream.js';
 import { prepareTheme } from './theme_switch.js';
 import { tick } from './times.js';
 import { TokenDialog } from './token.js';
@@ -155,6 +155,9 @@ const dialog = new TokenDialog({
       part.forget();
     begin();
     readAnew();
+    // What is open was opened by the token before.
+    view?.hide();
+    route();
   },
 });
 
@@ -163,7 +166,7 @@ function answered() {
   live.answered(problem);
   if (problem?.status === 401) dialog.ask(hasToken() ? 'The service does not know this token.' : null);
   else if (now) dialog.known(now.scope);
-  if (!problem) stream?.hurry();
+  if (!problem) hurryStreams();
 }
 
 function begin() {
@@ -199,7 +202,7 @@ document.getElementById('skip').addEventListener('click', (event) => {
 });
 addEventListener('hashchange', route);
 addEventListener('online', () => {
-  stream?.hurry();
+  hurryStreams();
   overview.ask();
 });
 setInterval(() => {

@@ -9,6 +9,13 @@ const SILENT_FOR = 40_000;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 
+const open = new Set();
+
+/** The service is there: no stream waits any longer before it tries again. */
+export function hurryStreams() {
+  for (const stream of open) stream.hurry();
+}
+
 /**
  * Follows `v1/events`. `onEvent(event)` is called for each event, `onState(name, detail)` with "connecting", "live",
  * "waiting" (and until when) or "refused" (and the status: a token is needed).
@@ -28,7 +35,8 @@ export class Stream {
     this.#last = after;
     this.#onEvent = onEvent;
     this.#onState = onState;
-    this.#run();
+    open.add(this);
+    this.#run().finally(() => open.delete(this));
   }
 
   /** Does not wait any longer before it tries again. */
@@ -83,7 +91,7 @@ export class Stream {
         signal: this.#abort.signal,
         cache: 'no-store',
       });
-      if (!response.ok) return response.status;
+      if (!response.ok || this.#closed) return response.status;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const parser = new EventParser((event) => this.#take(event));
       this.#onState('live');

@@ -72,9 +72,11 @@ export class TokenDialog {
   }
 
   #open() {
+    // Whoever is typing already goes on.
+    if (this.#dialog.open) return;
     setAttribute(this.#forget, 'hidden', hasToken() ? null : true);
     this.#input.value = '';
-    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#dialog.showModal();
     this.#input.focus();
   }
 

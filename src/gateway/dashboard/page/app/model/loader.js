@@ -1,10 +1,14 @@
 // One list or object that is read from the gateway: when, how often at most, and what came of it.
 
+/** What was not read because the service was away or busy is read again after so long. */
+const AGAIN_AFTER = 5000;
+
 /** Reads by `load(signal)` when asked to, never twice at a time and never more often than `least` milliseconds. */
 export class Loader {
   #load;
   #least;
   #timer = null;
+  #due = Infinity;
   #running = null;
   #again = false;
   #closed = false;
@@ -36,9 +40,7 @@ export class Loader {
       this.#again = true;
       return;
     }
-    if (this.#timer !== null) return;
-    const wait = Math.max(0, this.#began + this.#least - performance.now());
-    this.#timer = setTimeout(() => this.#run(), wait);
+    this.#plan(this.#began + this.#least);
   }
 
   /** Forgets what is being read, because something else is wanted, and reads at once. */
@@ -66,7 +68,14 @@ export class Loader {
     this.#running?.abort();
     this.#running = null;
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#due = Infinity;
+  }
+
+  #plan(at) {
+    if (this.#due <= at) return;
+    clearTimeout(this.#timer);
+    this.#due = at;
+    this.#timer = setTimeout(() => this.#run(), Math.max(0, at - performance.now()));
   }
 
   /** There is something to show already, though not all of it. */
@@ -77,7 +86,7 @@ export class Loader {
   }
 
   async #run() {
-    this.#timer = null;
+    this.#due = Infinity;
     const running = new AbortController();
     this.#running = running;
     this.#again = false;
@@ -95,5 +104,11 @@ export class Loader {
     this.#running = null;
     this.#onChange();
     if (this.#again) this.request();
+    else if (isPassing(this.problem)) this.#plan(performance.now() + AGAIN_AFTER);
   }
+}
+
+/** Whether it may be better by itself: there was no answer, or the service was busy or failed. */
+function isPassing(problem) {
+  return problem !== null && (problem.status === 0 || problem.status === 429 || problem.status >= 500);
 }

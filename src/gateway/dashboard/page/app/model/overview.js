@@ -22,9 +22,7 @@ export class Overview {
   at = null;
   #answered;
   /** The first answer, once there is one. */
-  first = new Promise((resolve) => {
-    this.#answered = resolve;
-  });
+  first = this.#toCome();
   #before = null;
   #timer = null;
   #asking = null;
@@ -60,8 +58,15 @@ export class Overview {
   /** Forgets what another token may have shown. */
   forget() {
     this.now = null;
+    this.first = this.#toCome();
     this.#before = null;
     for (const column of Object.values(this.history)) column.length = 0;
+  }
+
+  #toCome() {
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+    });
   }
 
   #take(now) {

@@ -30,20 +30,21 @@ export class Timeline {
   cut = false;
   /** Who types now, by user id. */
   typing = new Map();
-  messagesProblem = null;
   #stream = null;
   #closed = false;
   #refresh;
   #onChange;
   loader;
+  #messages;
 
   /** `newest` promises the cursor of the newest event. */
   constructor(id, { newest, onChange }) {
     this.id = id;
     this.#onChange = onChange;
     this.loader = new Loader((signal) => this.#load(signal), { least: 1000, onChange });
+    this.#messages = new Loader((signal) => this.#loadMessages(signal), { least: 1000, onChange });
     this.loader.request();
-    this.#messages();
+    this.#messages.request();
     newest.then((cursor) => this.#follow(cursor));
     // Reads again what no event tells.
     this.#refresh = setInterval(() => this.loader.request(), 15_000);
@@ -53,6 +54,7 @@ export class Timeline {
     this.#closed = true;
     this.#stream?.close();
     this.loader.close();
+    this.#messages.close();
     clearInterval(this.#refresh);
   }
 
@@ -75,16 +77,10 @@ export class Timeline {
     this.members = await get(`v1/conversations/${encodeURIComponent(this.id)}`, {}, signal);
   }
 
-  async #messages() {
-    try {
-      const answer = await get(`v1/conversations/${encodeURIComponent(this.id)}/messages`, { maxQuantity: 100 });
-      for (const message of answer?.items ?? answer?.messages ?? (Array.isArray(answer) ? answer : []))
-        this.#message(message);
-      this.messagesProblem = null;
-    } catch (problem) {
-      this.messagesProblem = problem;
-    }
-    this.#changed();
+  async #loadMessages(signal) {
+    const path = `v1/conversations/${encodeURIComponent(this.id)}/messages`;
+    const { items } = await get(path, { maxQuantity: 100 }, signal);
+    for (const message of items) this.#message(message);
   }
 
   #take(event) {
@@ -92,7 +88,7 @@ export class Timeline {
     // What was missed by the stream itself is read anew.
     if (!event.subject) {
       this.loader.request();
-      this.#messages();
+      this.#messages.request();
       return;
     }
     if (type === 'message') {

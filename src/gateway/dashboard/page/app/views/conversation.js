@@ -35,7 +35,7 @@ export class ConversationPane {
   constructor(model, id) {
     this.#model = model;
     this.#timeline = new Timeline(id, {
-      newest: model.overview.first.then(() => model.overview.now?.journal.newest),
+      newest: model.overview.first.then((overview) => overview.journal.newest),
       onChange: () => model.changed(),
     });
     this.#head = { stage: stateElement(), title: el('h1', { tabindex: -1, class: 'id', text: id }) };
