@@ -21,9 +21,8 @@ use tertulia_actors::{
         AppCredentials, HttpError, Platform, PlatformClient, PlatformSettings, Proxy, ProxyCredentials, ProxyError,
         Service,
     },
-    subscriber::Filter,
 };
-use tertulia_emulator::{AppInstall, EmulatorConfig};
+use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -123,20 +122,19 @@ async fn serve(mut near: TcpStream, manners: Manners, asked: &Mutex<Vec<String>>
 /// A stage whose discovery service is at a host that only the proxy finds, and that proxy.
 async fn behind_a_proxy(manners: Manners, config: EmulatorConfig) -> (Stage, TestProxy) {
     let config = EmulatorConfig { discovery_listen: Some(([127, 0, 0, 1], 0).into()), ..config };
-    let mut stage = Stage::set(config);
-    let proxy = TestProxy::start(manners, stage.emulator.discovery().unwrap().to_string()).await;
-    stage.tertulia = Tertulia::builder().platform(hidden(&stage)).start().unwrap();
-    stage.events = stage.tertulia.events(Filter::everything());
-    (stage, proxy)
+    let emulator = Emulator::start(config).unwrap();
+    let proxy = TestProxy::start(manners, emulator.discovery().unwrap().to_string()).await;
+    let tertulia = Tertulia::builder().platform(hidden(&emulator)).start().unwrap();
+    (Stage::of(emulator, tertulia), proxy)
 }
 
-fn hidden(stage: &Stage) -> PlatformSettings {
-    PlatformSettings { discovery: "http://discovery.invalid".to_owned(), ..platform(&stage.emulator) }
+fn hidden(emulator: &Emulator) -> PlatformSettings {
+    PlatformSettings { discovery: "http://discovery.invalid".to_owned(), ..platform(emulator) }
 }
 
 /// What becomes of a first request by way of `proxy`.
 async fn first_request(stage: &Stage, proxy: Proxy, within: Duration) -> Result<String, HttpError> {
-    let platform = Platform::new(PlatformSettings { request_timeout: within, ..hidden(stage) }).unwrap();
+    let platform = Platform::new(PlatformSettings { request_timeout: within, ..hidden(&stage.emulator) }).unwrap();
     PlatformClient::through(Some(proxy), platform, AccountId::from("12345678")).host(Service::AgentLogin).await
 }
 

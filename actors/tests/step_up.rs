@@ -16,7 +16,6 @@ use tertulia_actors::{
     connection::{StepUpError, Takeover},
     core::id::{ConnectionId, UserId},
     platform::{Pace, PlatformSettings, StepUp},
-    subscriber::Filter,
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
@@ -29,8 +28,7 @@ fn hurried(config: EmulatorConfig) -> Stage {
     let pace = Pace { logins_per_account: fast, logins: fast, connects: fast, ..Pace::default() };
     let settings = PlatformSettings { pace, request_timeout: PATIENCE, ..platform(&emulator) };
     let tertulia = Tertulia::builder().platform(settings).arbiters(NonZeroUsize::MIN).start().unwrap();
-    let events = tertulia.events(Filter::everything());
-    Stage { emulator, tertulia, events }
+    Stage::of(emulator, tertulia)
 }
 
 fn known_as(name: &str) -> StepUp {

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of the stage")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tertulia_actors::{
     Tertulia,
@@ -27,6 +27,8 @@ pub struct Stage {
     pub emulator: Emulator,
     pub tertulia: Tertulia,
     pub events: EventStream,
+    /// Messages that came while something else was waited for, the oldest first.
+    overheard: VecDeque<Arc<Event>>,
 }
 
 impl Stage {
@@ -34,8 +36,13 @@ impl Stage {
     pub fn set(config: EmulatorConfig) -> Self {
         let emulator = Emulator::start(config).unwrap();
         let tertulia = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN).start().unwrap();
+        Self::of(emulator, tertulia)
+    }
+
+    /// A platform and a system on it.
+    pub fn of(emulator: Emulator, tertulia: Tertulia) -> Self {
         let events = tertulia.events(Filter::everything());
-        Self { emulator, tertulia, events }
+        Self { emulator, tertulia, events, overheard: VecDeque::new() }
     }
 
     /// Connects, and waits until the connection is ready.
@@ -65,14 +72,17 @@ impl Stage {
         self.tertulia.conversation(bot, &id).unwrap()
     }
 
-    /// The next event that fits.
+    /// The next event that fits; messages before it are kept for [`Self::texts`].
     pub async fn until(&mut self, fits: impl Fn(&Event) -> bool) -> Arc<Event> {
-        let events = &mut self.events;
+        let Self { events, overheard, .. } = self;
         let next = async {
             loop {
                 let event = events.next().await.unwrap().unwrap();
                 if fits(&event) {
                     return event;
+                }
+                if message(&event).is_some() {
+                    overheard.push_back(event);
                 }
             }
         };
@@ -84,11 +94,16 @@ impl Stage {
         self.until(|event| event.data.name() == name).await
     }
 
-    /// The texts of the next `count` messages heard by a connection.
+    /// The texts of the next `count` messages heard by a connection. Each is told once, in order, whatever else was
+    /// waited for meanwhile: what two connections hear comes in no order between them.
     pub async fn texts(&mut self, connection: &ConnectionId, count: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while texts.len() < count {
-            let event = self.until(|event| event.origin.connection == *connection && message(event).is_some()).await;
+            let kept = self.overheard.iter().position(|event| event.origin.connection == *connection);
+            let event = match kept.and_then(|place| self.overheard.remove(place)) {
+                Some(event) => event,
+                None => self.until(|event| event.origin.connection == *connection && message(event).is_some()).await,
+            };
             texts.extend(message(&event).and_then(Message::text));
         }
         texts

@@ -27,8 +27,7 @@ fn set(restarts: u32) -> Stage {
     let builder = Tertulia::builder().platform(platform(&emulator)).supervision(conversations_restart(restarts));
     let journal = Journal::start(store, Retention::default()).unwrap();
     let tertulia = builder.arbiters(NonZeroUsize::MIN).journal(journal).start().unwrap();
-    let events = tertulia.events(Filter::everything());
-    Stage { emulator, tertulia, events }
+    Stage::of(emulator, tertulia)
 }
 
 #[actix_rt::test]

@@ -27,7 +27,6 @@ use tertulia_actors::{
     conversation::{ConversationHandle, Drill, DrillStep},
     core::{id::ConversationId, session::Backoff},
     dead_letters::{DeadLetter, DeadLetterKind},
-    subscriber::Filter,
     supervision::{RestartPolicy, SupervisionSettings},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
@@ -103,8 +102,7 @@ fn set(config: EmulatorConfig, supervision: SupervisionSettings, arbiters: usize
     let arbiters = NonZeroUsize::new(arbiters).unwrap();
     let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(arbiters).supervision(supervision);
     let tertulia = builder.start().unwrap();
-    let events = tertulia.events(Filter::everything());
-    Stage { emulator, tertulia, events }
+    Stage::of(emulator, tertulia)
 }
 
 fn letters(stage: &Stage) -> Vec<Arc<DeadLetter>> {
