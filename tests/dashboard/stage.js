@@ -19,6 +19,8 @@ export class Stage {
   addresses = [];
   /** Seconds that have passed in the scene; real time where it is null. */
   seconds = null;
+  /** Paths that answer 503. */
+  failing = new Set();
   /** Promises by path: an answer that is ready waits for them. */
   #held = new Map();
   #began = Date.now();
@@ -115,6 +117,7 @@ export class Stage {
     const needsNone = Object.keys(this.tokens).length === 0;
     const scope = needsNone ? 'write' : this.tokens[token];
     await this.#held.get(url.pathname);
+    if (this.failing.has(url.pathname)) return problem(response, 503, 'stopping', 'the service is busy');
     if (scope === undefined) return problem(response, 401, 'unauthenticated', 'a bearer token is needed');
     if (request.method !== 'GET') {
       if (scope !== 'write') return problem(response, 403, 'not-permitted', "the token's scope is read");

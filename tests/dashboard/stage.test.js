@@ -191,6 +191,37 @@ describe('in front of a staged gateway', () => {
     assert.equal(await dialog.isVisible(), false);
   });
 
+  test('what was open while the service asked for a token is shown once there is one', async () => {
+    await staged();
+    stage.tokens = { looker: 'read' };
+    const { conversationId } = stage.scene.opened;
+    const { page, complaints } = await opened({ expected: REFUSED, hash: `#/conversations/${conversationId}` });
+    await page.getByRole('dialog', { name: 'Token' }).waitFor();
+    assert.equal(await page.locator('.timeline .message').count(), 0);
+    await page.getByLabel('A token of this gateway').fill('looker');
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.locator('.timeline .message').first().waitFor();
+    await page.locator('.timeline .happening').first().waitFor();
+    assert.equal(stage.streams, 2, 'one for the page and one for the conversation');
+    assert.deepEqual(complaints, []);
+  });
+
+  test('what the service could not tell at first is asked for again', async () => {
+    await staged();
+    const { conversationId } = stage.scene.opened;
+    const messages = `/v1/conversations/${conversationId}/messages`;
+    stage.failing = new Set(['/v1/dead-letters', messages]);
+    const { page } = await opened({ hash: '#/dead-letters', expected: REFUSED });
+    await page.getByText('the service is busy').waitFor();
+    stage.failing.delete('/v1/dead-letters');
+    await page.locator('.letter').first().waitFor();
+    const refused = page.waitForResponse((response) => response.url().includes(messages));
+    await go(page, `conversations/${conversationId}`);
+    assert.equal((await refused).status(), 503);
+    stage.failing.clear();
+    await page.locator('.timeline .message').first().waitFor();
+  });
+
   test('everything is reached by keyboard, in an order that makes sense, and nothing keeps it', async () => {
     await staged();
     const { page, complaints } = await opened();
