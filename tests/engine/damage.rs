@@ -5,6 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -36,10 +37,20 @@ struct Written {
 impl Written {
     /// Writes so many commits, each event with so many bytes.
     fn new(commits: u64, bytes: usize) -> Self {
+        Self::closed_once(commits, bytes, |_| true)
+    }
+
+    /// The same, closed once its files are so.
+    fn closed_once(commits: u64, bytes: usize, are_so: impl Fn(&[PathBuf]) -> bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let commits: Vec<_> = (0..commits).map(|number| commit(number, bytes)).collect();
         let store = EmbeddedStore::open(directory.path()).unwrap();
         commits.iter().for_each(|changes| store.commit(changes.clone()).unwrap());
+        let asked = Instant::now();
+        while !are_so(&files(directory.path())) {
+            assert!(asked.elapsed() < PATIENCE, "the store made no such file");
+            thread::sleep(Duration::from_millis(10));
+        }
         drop(store);
         let written = Self { directory, commits };
         written.check(written.directory.path()).unwrap();
@@ -158,18 +169,11 @@ fn a_journal_that_lost_its_end_or_its_beginning_is_told() {
 
 #[test]
 fn damaged_events_are_told_when_they_are_read() {
-    // So many that they get a file of their own, beside the journal, once the store has time for it.
-    let written = Written::new(20, 20_000);
-    let store = EmbeddedStore::open(written.directory.path()).unwrap();
-    let asked = Instant::now();
+    // So many that they get a file of their own, beside the journal. A store that is closed before it had time for it
+    // leaves them in the journal until more is written.
     let in_blobs = |file: &PathBuf| file.parent().unwrap().ends_with("blobs");
-    let events = loop {
-        match written.files().into_iter().find(in_blobs) {
-            Some(file) => break file,
-            None => assert!(asked.elapsed() < PATIENCE, "the events stay in the journal"),
-        }
-    };
-    drop(store);
+    let written = Written::closed_once(20, 20_000, |files| files.iter().any(in_blobs));
+    let events = written.files().into_iter().find(in_blobs).unwrap();
     let error = written.damaged(&events, Damage::Byte(1)).unwrap_err();
     assert!(error.starts_with("the store could not read events"), "{error}");
     let error = written.damaged(&events, Damage::Lost).unwrap_err();
