@@ -74,7 +74,8 @@ export class Stage {
 
   /** Waits until so many streams are open: what is sent before reaches nobody. */
   async followed(count = 1) {
-    while (this.#streams.size < count) await pause(5, undefined, { signal: AbortSignal.timeout(PATIENCE) });
+    const signal = AbortSignal.timeout(PATIENCE);
+    while (this.#streams.size < count) await pause(5, undefined, { signal });
   }
 
   /** Sends events to every stream that wants them, no faster than they are read. */

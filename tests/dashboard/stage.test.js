@@ -202,6 +202,7 @@ describe('in front of a staged gateway', () => {
     await page.getByRole('button', { name: 'Use it' }).click();
     await page.locator('.timeline .message').first().waitFor();
     await page.locator('.timeline .happening').first().waitFor();
+    await stage.followed(2);
     assert.equal(stage.streams, 2, 'one for the page and one for the conversation');
     assert.deepEqual(complaints, []);
   });
