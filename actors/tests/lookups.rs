@@ -52,11 +52,14 @@ async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_told() {
     for on_shift in [false, true] {
         stage.emulator.set_shift("501", on_shift);
         // Asked a thousand times a second, one answer may fail.
-        let change = loop {
-            if let Ok(change) = timeout(PATIENCE, shifts.next()).await.unwrap().unwrap() {
-                break change;
+        let change = timeout(PATIENCE, async {
+            loop {
+                if let Ok(change) = shifts.next().await.unwrap() {
+                    return change;
+                }
             }
-        };
+        });
+        let change = change.await.unwrap();
         let (status, is_work) = match change {
             ShiftChange::EnteredWorkHours(status) => (status, true),
             ShiftChange::EnteredOffHours(status) => (status, false),

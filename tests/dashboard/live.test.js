@@ -8,8 +8,11 @@ import { Platform, demo, endings, freePort } from './service.js';
 const MARKUP = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>';
 /** How long a thousand conversations may take to be opened, listed and answered. */
 const OPENED_WITHIN = 180_000;
-/** What a browser says by itself when a service is away. */
-const AWAY = [/Failed to load resource/, /ERR_/];
+/** What a browser says by itself when a service is away, and while it takes up again what it had. */
+const AWAY = [
+  /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/,
+  /Failed to load resource: the server responded with a status of (404|503)/,
+];
 
 describe('in front of a real service', () => {
   let browser;

@@ -6,7 +6,7 @@ mod client;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::{End, Socket, get, http, login, post, signup};
 use serde_json::{Value, json};
@@ -183,6 +183,18 @@ async fn a_consumers_token_keeps_its_identity_and_a_step_up_links_the_next_one()
         identities.push(socket.ask("userprofile.GetUserProfile", json!({})).await["userId"].clone());
     }
     assert_eq!(identities[0], identities[1]);
+}
+
+/// SB-12: however slow the machine is, no sooner than that.
+#[actix_web::test]
+async fn a_subscriptions_snapshot_comes_a_moment_behind_its_answer() {
+    let snapshot_pause = Duration::from_millis(100);
+    let emulator = Emulator::start(EmulatorConfig { snapshot_pause, ..EmulatorConfig::default() }).unwrap();
+    let mut agent = Socket::agent(&emulator, "bot1").await;
+    let asked = Instant::now();
+    agent.ask(".ams.aam.SubscribeExConversations", json!({})).await;
+    agent.notification(".ams.aam.ExConversationChangeNotification", |_| true).await;
+    assert!(asked.elapsed() >= snapshot_pause);
 }
 
 #[actix_web::test]

@@ -53,7 +53,8 @@ async function ask(method, path, parameters, body, signal) {
     answer = null;
   }
   if (response.ok && (text === '' || answer !== null)) return answer;
-  throw new Problem(response.status, answer?.code ?? 'error', answer?.detail ?? response.statusText);
+  const otherwise = response.ok ? 'What answered is not this service.' : response.statusText;
+  throw new Problem(response.status, answer?.code ?? 'error', answer?.detail ?? otherwise);
 }
 
 /** Reads a list page by page, up to `most` items, and says whether there are more. `onPage` gets what came so far. */
