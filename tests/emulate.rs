@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The longest that a socket is waited for.
@@ -36,9 +37,8 @@ impl Running {
     }
 
     /// Ends the emulator by `signal`; answers what else it had printed, and how it ended.
-    fn end_by(mut self, signal: &str) -> (String, ExitStatus) {
-        let killed = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+    fn end_by(mut self, signal: Signal) -> (String, ExitStatus) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         (rest, self.process.wait().unwrap())
@@ -105,9 +105,9 @@ fn the_ca_certificate_is_written_before_the_ready_line() {
 
 #[test]
 fn sigint_and_sigterm_end_it_with_0_and_nothing_more_on_standard_output() {
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let (rest, status) = Running::start(&[]).end_by(signal);
-        assert_eq!((rest.as_str(), status.code()), ("", Some(0)), "{signal}");
+        assert_eq!((rest.as_str(), status.code()), ("", Some(0)), "{signal:?}");
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
 };
 
 use running::{BOT, CANARY, LOOK_EVERY, PATIENCE, configuration, emulator};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tertulia_emulator::Emulator;
 
@@ -74,9 +75,8 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: &str) {
-        let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// How it ended; nothing was printed on standard output.
@@ -156,7 +156,7 @@ fn sockets(emulator: &Emulator) -> usize {
 
 #[test]
 fn it_runs_until_a_signal_and_then_closes_its_sockets_and_streams() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let emulator = emulator();
         let (_directory, file) = configuration(&emulator, BOT);
         let process = Process::start(&file);
@@ -173,7 +173,7 @@ fn it_runs_until_a_signal_and_then_closes_its_sockets_and_streams() {
         // The end of the stream does not wait for its reader.
         stream.read_to_string(&mut line).unwrap();
         process.logged("stopped");
-        assert_eq!((process.ended().code(), sockets(&emulator)), (Some(0), 0), "{signal}");
+        assert_eq!((process.ended().code(), sockets(&emulator)), (Some(0), 0), "{signal:?}");
     }
 }
 
@@ -186,7 +186,7 @@ fn a_command_that_is_being_answered_gets_its_answer_before_the_end() {
     let id = emulator.create_conversation(None, None);
     process.get_until(&format!("/v1/conversations/{id}"), "HTTP/1.1 200");
     let mut begun = process.begin_post(&format!("/v1/conversations/{id}/messages"));
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     process.logged("draining; another signal ends it at once");
     begun.write_all(BODY).unwrap();
     let answer = rest(begun);
@@ -201,9 +201,9 @@ fn a_second_signal_ends_it_at_once() {
     let process = Process::start(&file);
     // The drain waits for the rest of the request.
     let _begun = process.begin_post("/v1/conversations/any/messages");
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     process.logged("draining; another signal ends it at once");
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     process.logged("ended before it was drained");
     assert_eq!(process.ended().code(), Some(1));
 }
@@ -219,7 +219,7 @@ fn a_wrong_password_ends_that_connection_alone() {
     assert!(failed["reason"].as_str().unwrap().contains("401"));
     process.get_until("/v1/connections/wrong", "\"state\":\"failed\"");
     process.get_until("/v1/connections/bots-1", "\"state\":\"ready\"");
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     assert_eq!(process.ended().code(), Some(0));
 }
 
@@ -244,7 +244,7 @@ fn whoever_reads_no_log_holds_nothing_up() {
         write!(socket, "GET /v1/connections HTTP/1.1\r\nHost: {gateway}\r\nConnection: close\r\n\r\n").unwrap();
         assert!(rest(socket).starts_with("HTTP/1.1 200"));
     }
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -297,7 +297,7 @@ fn a_second_process_with_the_same_data_or_the_same_login_ends_at_once() {
 
     let bot = emulator.sessions().into_iter().find(|session| session.user == "bot1").unwrap();
     assert_eq!((bot.now, bot.max), (1, 1));
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     assert_eq!(process.ended().code(), Some(0));
 }
 
@@ -309,7 +309,7 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
     let process = Process::start(&file);
     // Never finished by its caller.
     let _begun = process.begin_post("/v1/conversations/any/messages");
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     process.logged("draining; another signal ends it at once");
     process.logged("stopped");
     assert_eq!(process.ended().code(), Some(0));
@@ -331,9 +331,9 @@ fn a_hangup_has_the_certificate_read_anew() {
     let (_files, file) = configuration(&emulator, &format!("{BOT}[gateway]\nlisten = \"127.0.0.1:0\"\n{tls}\n"));
     let process = Process::start(&file);
     write();
-    process.signal("-HUP");
+    process.signal(Signal::HUP);
     process.logged("shows another certificate");
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     assert!(process.ended().success());
 }
 
@@ -386,7 +386,7 @@ fn spans_are_exported_and_flushed_at_the_end() {
     let mut post = process.begin_post(&format!("/v1/conversations/{conversation}/messages"));
     post.write_all(BODY).unwrap();
     assert!(rest(post).contains("\"sequence\""));
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     assert!(process.ended().success());
     let all: Vec<u8> = sent.try_iter().flatten().collect();
     let text = String::from_utf8_lossy(&all);
@@ -407,7 +407,7 @@ fn a_collector_that_never_answers_holds_nobody_up() {
     for _ in 0..100 {
         assert!(process.get("/healthz").contains("alive"));
     }
-    process.signal("-TERM");
+    process.signal(Signal::TERM);
     assert!(process.ended().success());
 }
 
@@ -429,7 +429,7 @@ fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
     let confirmed: usize = thread::scope(|scope| {
         let speakers: Vec<_> =
             conversations.iter().map(|conversation| scope.spawn(|| speak(&process.gateway, conversation))).collect();
-        process.signal("-TERM");
+        process.signal(Signal::TERM);
         process.get_until("/readyz", "\"code\":\"stopping\"");
         // It is served on.
         assert!(process.get("/v1/connections").contains("\"ready\""));

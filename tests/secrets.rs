@@ -22,6 +22,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use running::{BOT, LOOK_EVERY, PATIENCE, configuration, emulator};
+use rustix::process::{Pid, Signal, kill_process};
 use tertulia_emulator::{Emulator, FaultMode};
 
 /// A place of a secret, by the name of its variable, and what is kept there. Each has something of its own that survives
@@ -174,8 +175,7 @@ impl Process {
 
     /// Ends it; the whole log, and what was printed.
     fn end(mut self) -> (String, String) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let mut printed = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
         self.child.wait().unwrap();

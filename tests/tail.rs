@@ -7,6 +7,7 @@ mod running;
 use std::process::{ExitStatus, Stdio};
 
 use running::{BOT, PATIENCE, Port, Running};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -50,9 +51,9 @@ impl Tail {
         timeout(PATIENCE, found).await.unwrap();
     }
 
-    async fn signal(&self, signal: &str) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).unwrap();
+        kill_process(id, signal).unwrap();
     }
 
     /// How it ended, and what it said on standard error.
@@ -82,14 +83,14 @@ async fn each_event_is_a_line_whose_texts_cannot_drive_the_terminal() {
     let start = newest(&running).await;
     let id = running.conversation().await;
     running.emulator.say(&id, "look:\u{1b}[2J\nfake").unwrap();
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let mut tail = Tail::start(&url(&running), &["--after", &start, "--type", "message", "--connection", "bots-1"]);
         let line = tail.line().await;
         let (time, rest) = line.split_once("  ").unwrap();
         assert!(time.ends_with('Z') && time.len() == "2026-11-22T07:00:00.123Z".len(), "{time}");
         assert_eq!(rest, format!("bots-1  {id}  message  CONSUMER: hello"));
         assert!(tail.line().await.ends_with("CONSUMER: look:\\u{1b}[2J\\nfake"));
-        tail.signal(signal).await;
+        tail.signal(signal);
         let (status, log) = tail.ended().await;
         assert_eq!((status.code(), log.as_str()), (Some(0), ""));
     }
@@ -112,7 +113,7 @@ async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
         running = running.restart().await;
         tail.logged("again in").await;
     }
-    tail.signal("-INT").await;
+    tail.signal(Signal::INT);
     assert_eq!(tail.ended().await.0.code(), Some(0));
 }
 

@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tertulia_emulator::Emulator;
 
@@ -72,9 +73,8 @@ impl Process {
         }
     }
 
-    fn end(&mut self, signal: &str) {
-        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
+    fn end(&mut self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap();
     }
 }
@@ -122,7 +122,9 @@ fn a_job_goes_on_after_kill_and_after_a_restart_and_closes_each_conversation_onc
 
     // Once while it is matched, or just after, and then wherever it is by then.
     let mut lives = 0;
-    for (signal, share) in [("-KILL", 0), ("-KILL", 1), ("-TERM", 2), ("-KILL", 3), ("-KILL", 4)] {
+    for (signal, share) in
+        [(Signal::KILL, 0), (Signal::KILL, 1), (Signal::TERM, 2), (Signal::KILL, 3), (Signal::KILL, 4)]
+    {
         let far_enough = COUNT * share / 6;
         let deadline = Instant::now() + PATIENCE;
         while changed(&emulator).len() < far_enough {
@@ -172,7 +174,7 @@ fn a_transfer_that_a_killed_process_made_is_not_made_again_though_another_agent_
             assert!(Instant::now() < deadline, "the job does not go on");
             thread::sleep(LOOK_EVERY);
         }
-        process.end("-KILL");
+        process.end(Signal::KILL);
         process = Process::start(&file);
     }
     let job = process.until(&path, |job| job["state"] == "finished");

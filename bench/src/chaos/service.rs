@@ -9,6 +9,7 @@ use std::{
 
 use actix_rt::task::JoinHandle;
 use anyhow::Context as _;
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tertulia_emulator::Emulator;
 use tokio::{
@@ -136,10 +137,9 @@ impl Service {
     pub(crate) async fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         if signal == Signal::Terminate
-            && let Some(id) = child.id()
+            && let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?))
         {
-            let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
-            anyhow::ensure!(sent.success(), "the signal could not be sent");
+            kill_process(id, rustix::process::Signal::TERM)?;
             // What ended before it was ready to listen for signals has nothing to drain.
             let was_running = self.tell.borrow().is_some();
             let status = timeout(DRAINED_WITHIN, child.wait()).await.context("the drain did not end")??;
