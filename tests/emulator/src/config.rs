@@ -48,6 +48,8 @@ pub struct Switches {
     pub inclusive_history_bound: bool,
     /// What `ConversationStateField CLOSE` does on an account with a survey.
     pub state_close_survey: StateCloseSurvey,
+    /// A login closes the sockets of the same user's earlier session with 4401 (TK-6).
+    pub login_closes_sockets: bool,
 }
 
 impl Default for Switches {
@@ -58,6 +60,7 @@ impl Default for Switches {
             refuse_closed_message_subscription: false,
             inclusive_history_bound: false,
             state_close_survey: StateCloseSurvey::default(),
+            login_closes_sockets: false,
         }
     }
 }

@@ -76,6 +76,36 @@ pub(crate) enum Operation {
     BrandProfile,
 }
 
+/// The names by which requests are told apart in rules: the last part of their types.
+pub(crate) const REQUESTS: [&str; 26] = [
+    "InitConnection",
+    "GetClock",
+    "KeepAlive",
+    "ConsumerRequestConversation",
+    "AgentRequestConversation",
+    "SubscribeExConversations",
+    "UnsubscribeExConversations",
+    "UpdateExConversationSubscription",
+    "UpdateConversationField",
+    "PublishEvent",
+    "SubscribeMessagingEvents",
+    "QueryMessages",
+    "GenerateURLForUploadFile",
+    "GenerateURLForDownloadFile",
+    "GenerateUploadToken",
+    "GenerateDownloadToken",
+    "GetUserProfile",
+    "SetUserProfile",
+    "SetAgentState",
+    "SubscribeAgentsState",
+    "SubscribeRoutingTasks",
+    "UpdateRoutingTaskSubscription",
+    "UpdateRingState",
+    "GetBrands",
+    "GetBrandProfile",
+    "SetBrandProfile",
+];
+
 impl Operation {
     /// The operation of a type name in either dialect; `None` for an unknown name.
     pub(crate) fn of(type_name: &str) -> Option<Self> {
@@ -193,6 +223,16 @@ impl Request {
         })
     }
 
+    /// The last part of the type, by which rules name the request.
+    pub(crate) fn name(&self) -> &str {
+        self.type_name.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// The ids by which the request names a conversation: its own, a dialog's, and the one in a ring's id.
+    pub(crate) fn conversation_ids(&self) -> Vec<String> {
+        conversation_ids(&self.tree())
+    }
+
     /// The body in a typed form; a missing body reads as an empty object.
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.raw_body())
@@ -210,6 +250,13 @@ impl Request {
     pub(crate) fn tree(&self) -> Value {
         self.body().unwrap_or(Value::Null)
     }
+}
+
+/// The ids by which a request's body names a conversation.
+pub(crate) fn conversation_ids(body: &Value) -> Vec<String> {
+    let ring = body["ringId"].as_str().and_then(|ring| ring.split('_').next());
+    let named = ["conversationId", "dialogId", "convId"].into_iter().filter_map(|name| body[name].as_str());
+    named.chain(ring).map(str::to_owned).collect()
 }
 
 /// A list that may have been sent as its only element (protocol §4.4).

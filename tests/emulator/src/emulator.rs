@@ -8,13 +8,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use tokio::sync::oneshot;
 
 use crate::account::{Account, lock, now};
 use crate::config::EmulatorConfig;
-use crate::faults::{Fault, FaultMode};
+use crate::faults::{Fault, FaultMode, FaultRule, RuleCounts, RuleError, RuleId};
 use crate::hub::UserSessions;
 use crate::ledger::{ChangeRequest, Ledger, LedgerSummary};
 use crate::tls::{self, Tls};
@@ -174,6 +175,29 @@ impl Emulator {
         self.account.hub().inject(&fault)
     }
 
+    /// One more rule of refusal from now on.
+    ///
+    /// # Errors
+    /// When no request has the name that the rule gives.
+    pub fn add_rule(&self, rule: FaultRule) -> Result<RuleId, RuleError> {
+        self.account.hub().rules.add(rule, now())
+    }
+
+    /// What a rule has let pass and struck so far; `None` once it is lifted.
+    pub fn rule_counts(&self, rule: RuleId) -> Option<RuleCounts> {
+        self.account.hub().rules.all().find(|(id, ..)| *id == rule).map(|(.., counts)| counts)
+    }
+
+    /// Ends a rule; whether there was one.
+    pub fn lift_rule(&self, rule: RuleId) -> bool {
+        self.account.hub().rules.lift(rule)
+    }
+
+    /// Ends every rule.
+    pub fn clear_rules(&self) {
+        self.account.hub().rules.clear();
+    }
+
     /// A simulated consumer opens a conversation: a named consumer or a new one, for a skill or for none.
     /// Returns the conversation's id, which is also its MAIN dialog's.
     pub fn create_conversation(&self, consumer: Option<&str>, skill: Option<&str>) -> String {
@@ -249,16 +273,18 @@ type Bound = (Listening, Vec<actix_web::dev::Server>);
 fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, StartError> {
     let config = &account.config;
     let shared = account.clone();
-    let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(http::platform))
-        .workers(config.threads.max(1))
-        .backlog(8_192)
-        .max_connection_rate(1_024)
-        .tcp_nodelay(true)
-        // A socket that drops is gone at once, it does not linger.
-        .client_disconnect_timeout(Duration::ZERO)
-        .tls_handshake_timeout(Duration::from_secs(20))
-        .disable_signals()
-        .shutdown_timeout(1);
+    let server = HttpServer::new(move || {
+        App::new().app_data(shared.clone()).wrap(from_fn(http::ruled)).configure(http::platform)
+    })
+    .workers(config.threads.max(1))
+    .backlog(8_192)
+    .max_connection_rate(1_024)
+    .tcp_nodelay(true)
+    // A socket that drops is gone at once, it does not linger.
+    .client_disconnect_timeout(Duration::ZERO)
+    .tls_handshake_timeout(Duration::from_secs(20))
+    .disable_signals()
+    .shutdown_timeout(1);
     let failed = |address| move |source| StartError::Listen { address, source };
     let server = server.bind_rustls_0_23(config.listen, tls).map_err(failed(config.listen))?;
     let listen = server.addrs().first().copied().unwrap_or(config.listen);
@@ -268,7 +294,9 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
 
     let shared = account.clone();
     if let Some(address) = config.discovery_listen {
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(http::discovery_only));
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).wrap(from_fn(http::ruled)).configure(http::discovery_only)
+        });
         let server = server.workers(1).disable_signals().bind(address).map_err(failed(address))?;
         listening.discovery = server.addrs().first().copied();
         servers.push(server.run());

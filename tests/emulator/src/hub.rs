@@ -1,18 +1,21 @@
 //! Where the platform and the sockets meet: one lock, under which a request is handled and its frames are queued,
 //! so that every socket sees the platform's order. Faults strike here, after the platform has accepted.
 
+mod ruled;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+pub(crate) use ruled::{refusal, spoil_records};
 use serde::Serialize;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::dialect::{Dialect, Operation, Request};
-use crate::faults::{Fault, FaultKind, FaultPlan, FrameFate, RequestFate, Side, Strike, Target};
-use crate::identity::AgentSessions;
+use crate::faults::{Fault, FaultKind, FaultPlan, FrameFate, RequestFate, Rules, Side, Strike, Target};
+use crate::identity::{AgentSession, AgentSessions};
 use crate::platform::{
     AgentIndex, Caller, ConsumerId, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId,
 };
@@ -59,6 +62,7 @@ pub struct UserSessions {
 pub(crate) struct Hub {
     pub(crate) platform: Platform,
     pub(crate) faults: FaultPlan,
+    pub(crate) rules: Rules,
     pub(crate) agents: AgentSessions,
     pub(crate) revoked_tokens: Vec<String>,
     sockets: HashMap<SocketId, Open>,
@@ -74,6 +78,7 @@ impl Hub {
         Self {
             platform,
             faults,
+            rules: Rules::default(),
             agents,
             revoked_tokens: Vec::new(),
             sockets: HashMap::new(),
@@ -149,7 +154,7 @@ impl Hub {
         let target = Target { socket, side };
         let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
         if let RequestFate::Refuse(code) = fate {
-            return Err(Refusal::new(code, if code == 429 { "Too many requests" } else { "Server error" }));
+            return Err(Refusal::by_rule(code));
         }
         let body = self.platform.perform(caller, request, now);
         self.flush();
@@ -198,13 +203,19 @@ impl Hub {
 
     /// One request of one socket: handled, and everything that follows from it queued.
     pub(crate) fn request(&mut self, socket: SocketId, request: &Request, now: Millis) {
+        if let Some(verdict) = self.verdict(socket, request, now) {
+            return self.ruled(socket, request, verdict, |hub| {
+                hub.platform.handle(socket, request, now);
+                hub.platform.take_frames()
+            });
+        }
         let Some(open) = self.sockets.get(&socket) else { return };
         let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
         let target = Target { socket, side: open.side };
         let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
         match fate {
             RequestFate::Refuse(code) => {
-                let refusal = Refusal::new(code, if code == 429 { "Too many requests" } else { "Server error" });
+                let refusal = Refusal::by_rule(code);
                 let text = refusal.frame(&request.id, open.dialect).into();
                 self.queue(socket, Outgoing::Frame(text));
             }
@@ -221,6 +232,16 @@ impl Hub {
                 self.cut(socket);
                 frames.into_iter().for_each(|frame| self.send(frame));
             }
+        }
+    }
+
+    /// One request of one socket whose answer was made elsewhere.
+    pub(crate) fn respond(&mut self, socket: SocketId, request: &Request, text: String, now: Millis) {
+        match self.verdict(socket, request, now) {
+            Some(verdict) => self.ruled(socket, request, verdict, |_| {
+                vec![Emission { socket, kind: FrameKind::Answer, text: text.into() }]
+            }),
+            None => self.answer(socket, text),
         }
     }
 
@@ -383,6 +404,18 @@ impl Hub {
             }
         };
         self.close_with(socket, code.unwrap_or(usual));
+    }
+
+    /// Starts a session of an agent. The earlier one ends, and the sockets that it opened are closed unless the account
+    /// lets them be (TK-6).
+    pub(crate) fn log_in(&mut self, agent: AgentIndex, closes_sockets: bool) -> Option<AgentSession> {
+        let session = self.agents.log_in(agent)?;
+        let party = Party::Agent(agent);
+        let mut earlier: Vec<SocketId> =
+            self.sockets.iter().filter(|(_, open)| closes_sockets && open.party == party).map(|(id, _)| *id).collect();
+        earlier.sort_unstable();
+        earlier.into_iter().for_each(|socket| self.close_with(socket, 4401));
+        Some(session)
     }
 
     /// Open sockets by side and user.

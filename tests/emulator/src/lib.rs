@@ -36,7 +36,7 @@ mod traffic;
 pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults};
 pub use connector::{AppEndpoint, AppInstall, EVENT_TYPES, SignatureKind};
 pub use emulator::{Emulator, Refused, StartError};
-pub use faults::{Fault, FaultKind, FaultMode, Side};
+pub use faults::{Fault, FaultKind, FaultMode, FaultRule, HowOften, Outcome, RuleCounts, RuleError, RuleId, Side};
 pub use hub::UserSessions;
 pub use ledger::{ChangeRequest, Ledger, LedgerEntry, LedgerSummary, SessionCount};
 pub use traffic::{TrafficProgress, TrafficSpec};

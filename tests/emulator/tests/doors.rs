@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use client::{End, Socket, get, http, login, post, signup};
 use serde_json::{Value, json};
-use tertulia_emulator::{Emulator, EmulatorConfig};
+use tertulia_emulator::{Emulator, EmulatorConfig, Switches};
 
 fn start() -> Emulator {
     Emulator::start(EmulatorConfig::default()).unwrap()
@@ -95,16 +95,31 @@ async fn a_session_is_refreshed_by_cookie_and_csrf_whatever_case_the_cookie_has(
     }
 }
 
+/// TK-6: one session per user, and the last one wins.
 #[actix_web::test]
-async fn a_new_login_ends_the_earlier_bearer_for_new_sockets_while_the_open_one_survives() {
-    let emulator = start();
+async fn a_new_login_ends_the_earlier_bearer_and_closes_its_sockets_but_no_other_users() {
+    let switches = Switches { login_closes_sockets: true, ..Switches::default() };
+    let emulator = Emulator::start(EmulatorConfig { switches, ..EmulatorConfig::default() }).unwrap();
     let old = login(&emulator, "bot1").await["bearer"].as_str().unwrap().to_owned();
     let mut open = Socket::brand(&emulator, &old).await;
+    let mut other = Socket::agent(&emulator, "bot2").await;
     let new = login(&emulator, "bot1").await["bearer"].as_str().unwrap().to_owned();
+    assert_eq!(open.end().await, End::Code(4401));
     let path = format!("/ws_api/account/12345678/messaging/brand/{old}?v=2.1");
     assert_eq!(Socket::open(&emulator, &path).await.err(), Some(401));
-    open.ask(".GetClock", json!({})).await;
     let mut second = Socket::brand(&emulator, &new).await;
+    second.ask(".GetClock", json!({})).await;
+    other.ask(".GetClock", json!({})).await;
+    assert_eq!((emulator.summary().sessions["bot1"].now, emulator.summary().sessions["bot1"].max), (1, 1));
+}
+
+#[actix_web::test]
+async fn an_account_may_let_the_sockets_of_an_earlier_session_be() {
+    let switches = Switches { login_closes_sockets: false, ..Switches::default() };
+    let emulator = Emulator::start(EmulatorConfig { switches, ..EmulatorConfig::default() }).unwrap();
+    let mut open = Socket::agent(&emulator, "bot1").await;
+    let mut second = Socket::agent(&emulator, "bot1").await;
+    open.ask(".GetClock", json!({})).await;
     second.ask(".GetClock", json!({})).await;
     assert_eq!((emulator.summary().sessions["bot1"].now, emulator.summary().sessions["bot1"].max), (2, 2));
 }

@@ -1,10 +1,14 @@
-//! What goes wrong on purpose: modes by seed, single faults by request, and the count of both.
+//! What goes wrong on purpose: modes by seed, single faults, rules of refusal, and the count of all.
 
 mod plan;
+mod rule;
+mod rules;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use plan::{FaultPlan, FrameFate, LoginFate, RequestFate, Strike, Target};
+pub use rule::{FaultRule, HowOften, Outcome, RuleCounts, RuleError, RuleId};
+pub(crate) use rules::{Asked, Rules, Verdict};
 
 /// How the platform behaves on its own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

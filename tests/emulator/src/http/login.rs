@@ -42,7 +42,7 @@ async fn login(account: Data<Account>, path: Path<String>, body: Bytes) -> HttpR
     let Some(agent) = hub.agents.verify(&credentials) else {
         return refused(401, "Wrong user name or password");
     };
-    let Some(session) = hub.agents.log_in(agent) else {
+    let Some(session) = hub.log_in(agent, account.config.switches.login_closes_sockets) else {
         return refused(500, "Login failed");
     };
     let Some(known) = hub.agents.agent(agent) else {

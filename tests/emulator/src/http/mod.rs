@@ -5,10 +5,13 @@ mod idp;
 mod login;
 mod messaging;
 mod rest;
+mod ruled;
 mod send_api;
 mod storage;
 
 use actix_web::web::{self, ServiceConfig};
+
+pub(crate) use ruled::{html_page, ruled};
 
 use crate::socket;
 

@@ -28,6 +28,11 @@ fn error(status: u16, code: u32, title: &str) -> HttpResponse {
         .json(json!({"kind": "resp", "code": status, "body": body, "type": ".ReqBody$ErrorResp"}))
 }
 
+/// The refusal that a rule of refusal asks for.
+pub(super) fn refused_by_rule(code: u16) -> HttpResponse {
+    error(code, MALFORMED, &Refusal::by_rule(code).text)
+}
+
 /// The refusal of a request's headers.
 fn refused(code: u32, title: &str) -> HttpResponse {
     error(if code == MALFORMED { 400 } else { 401 }, code, title)

@@ -1,4 +1,4 @@
-//! Agents' logins and sessions: a new login ends the earlier bearer for new sockets, open ones survive (§2.2).
+//! Agents' logins and sessions: a new login ends the earlier bearer (§2.2).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -82,6 +82,17 @@ impl Refusal {
         Self { code, text: text.into().chars().take(128).collect() }
     }
 
+    /// What is said with a code that a fault asks for.
+    pub(crate) fn by_rule(code: u16) -> Self {
+        let text = match code {
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            429 => "Too many requests",
+            _ => "Server error",
+        };
+        Self::new(code, text)
+    }
+
     pub(crate) fn bad(text: impl Into<String>) -> Self {
         Self::new(400, text)
     }

@@ -231,6 +231,11 @@ impl Platform {
         self.traffic_answers.get(&run).copied().unwrap_or(0)
     }
 
+    /// The conversation that a conversation's or a dialog's id belongs to.
+    pub(crate) fn owner_of(&self, id: &str) -> Option<String> {
+        self.conversation_of(id).map(|conversation| conversation.to_string())
+    }
+
     fn uuid(&mut self) -> String {
         uuid::Builder::from_random_bytes(self.random.random()).into_uuid().to_string()
     }

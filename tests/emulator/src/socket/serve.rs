@@ -14,7 +14,8 @@ use super::upgrade::consumer_of;
 use crate::account::{Account, now};
 use crate::client_properties;
 use crate::dialect::{Dialect, Operation, Request, response_frame, text_of};
-use crate::hub::SocketHandle;
+use crate::faults::{Asked, Outcome, Side, Verdict};
+use crate::hub::{SocketHandle, refusal};
 use crate::platform::{Caller, Party, Refusal, SocketId};
 
 /// How long the other end may take to answer a close frame.
@@ -156,6 +157,31 @@ async fn introduce(account: &Account, stream: &mut AggregatedMessageStream, hand
             let _ = answer(Refusal::new(401, "Invalid token").frame(&request.id, Dialect::V3));
             return None;
         };
+        let asked = Asked {
+            request: request.name(),
+            side: Some(Side::Consumer),
+            user: id.as_str(),
+            conversations: Vec::new(),
+            body: request.raw_body(),
+        };
+        let verdict = account.hub().decide(asked, now());
+        if let Some(Verdict { outcome, .. }) = verdict {
+            match outcome {
+                Outcome::Close(code) => {
+                    let _ = handle.queue.try_send(Outgoing::Close(Some(code)));
+                    return None;
+                }
+                Outcome::Drop => {
+                    let _ = handle.queue.try_send(Outgoing::Cut);
+                    return None;
+                }
+                _ if outcome.changes_the_right_answer() => {}
+                _ => {
+                    let _ = refusal(outcome, &request, Dialect::V3).map(answer);
+                    continue;
+                }
+            }
+        }
         let client_properties = match header("ClientProperties").map(client_properties::of_frame).transpose() {
             Ok(properties) => properties,
             Err(fault) => {
@@ -186,7 +212,7 @@ fn request(account: &Account, socket: SocketId, dialect: Dialect, frame: &[u8]) 
                 Ok(url) => response_frame(&request.id, 200, operation.response_type(dialect), &url.to_string()),
                 Err(refusal) => refusal.frame(&request.id, dialect),
             };
-            account.hub().answer(socket, text);
+            account.hub().respond(socket, &request, text, now());
         }
         _ => account.hub().request(socket, &request, now()),
     }
