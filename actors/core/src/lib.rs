@@ -5,6 +5,8 @@
 //! - [`conversation`]: what a conversation is and what a notification changes in it.
 //! - [`command`]: what a caller may ask of a conversation, validated, and the requests it becomes.
 //! - [`note`]: the note field as the list of agents' notes that it holds, and how one is written among the others.
+//! - [`readiness`]: what a connection lacks on its socket.
+//! - [`refusal`]: what one refusal of the platform concerns, and at which pace is asked again.
 //! - [`rest`]: what of it an agent can ask by HTTP, without a socket.
 //! - [`rich_content`]: what structured content, quick replies and metadata must look like.
 //! - [`session`]: the life of one connection as a state machine, with time as an argument.
@@ -15,6 +17,8 @@ pub mod command;
 pub mod conversation;
 pub mod id;
 pub mod note;
+pub mod readiness;
+pub mod refusal;
 pub mod rest;
 pub mod rich_content;
 pub mod session;

@@ -1,0 +1,236 @@
+//! What a refusal concerns, and whether and when the request is tried again.
+
+use std::time::Duration;
+
+use super::{Lane, Refusal, RequestType};
+use crate::session::Backoff;
+
+/// The waits between tries of what is tried again. The longest is short enough that all works soon after the platform
+/// does.
+const AGAIN: Backoff =
+    Backoff { floor: Duration::from_millis(500), base: Duration::from_secs(1), max: Duration::from_secs(15) };
+/// The connection goes on without what was refused this many times, and keeps trying.
+const GOES_ON_AFTER: u32 = 3;
+/// A refused permission is final if it lasts this long.
+const PERMISSION_LASTS: Duration = Duration::from_secs(60);
+
+/// One refused request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// For what it was sent.
+    pub lane: Lane,
+    /// What it asked for.
+    pub request: RequestType,
+    /// How it was not granted.
+    pub refusal: Refusal,
+    /// How often it was not granted now, this time included.
+    pub tries: u32,
+    /// Since when it was not granted.
+    pub lasted: Duration,
+}
+
+/// What a refusal concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Concern {
+    /// One command; the commands of its conversation behind it wait while it is tried again.
+    Command,
+    /// One conversation, whose sends wait.
+    Conversation,
+    /// One type of request; everything else goes on.
+    RequestType,
+    /// The whole login; only keep-alives go out.
+    Login,
+}
+
+/// Whether and when a request is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Not at all: the refusal is the answer.
+    Never,
+    /// As it is, when the pace of the login allows it ([`super::LoginPace`]).
+    AtPace,
+    /// After this wait, by the number of tries.
+    After(Backoff),
+    /// After it is known whether the request had its effect.
+    AfterLookup,
+    /// On the next socket.
+    NextSocket,
+}
+
+/// What is done about a refused request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What the refusal concerns.
+    pub concerns: Concern,
+    /// Whether and when the request is tried again.
+    pub retry: Retry,
+    /// Whether the connection goes on without what was asked, and tells what it lacks.
+    pub goes_on: bool,
+    /// Whether the sends of the conversation wait until it is granted.
+    pub holds_sends: bool,
+}
+
+impl Decision {
+    /// The wait before the next try; `None` where another event than time decides. `entropy` is 64 random bits.
+    #[must_use]
+    pub fn wait(&self, tries: u32, entropy: u64) -> Option<Duration> {
+        match self.retry {
+            Retry::After(backoff) => Some(backoff.delay(tries.saturating_sub(1), entropy)),
+            Retry::Never | Retry::AtPace | Retry::AfterLookup | Retry::NextSocket => None,
+        }
+    }
+}
+
+/// Decides about one refused request.
+///
+/// | answer | command | history | subscription, rings, agent state, … |
+/// |---|---|---|---|
+/// | 429 | at the pace of the login | same | same |
+/// | connection lost | looked up on the next socket | next socket | next socket |
+/// | 5xx, no answer | looked up, then again | again; its sends wait | again; all else goes on |
+/// | 401, 403 | final | again for a minute, then final | again; all else goes on |
+/// | other 4xx | final | final | again; all else goes on |
+#[must_use]
+pub fn decide(case: Case) -> Decision {
+    let goes_on = case.tries >= GOES_ON_AFTER;
+    let decision = |concerns, retry| Decision { concerns, retry, goes_on, holds_sends: false };
+    match (case.refusal, case.lane, case.request) {
+        (Refusal::TooMany, Lane::Recovery, _) => {
+            Decision { goes_on: false, ..decision(Concern::RequestType, Retry::AtPace) }
+        }
+        (Refusal::TooMany, ..) => Decision { goes_on: false, ..decision(Concern::Login, Retry::AtPace) },
+        (Refusal::ConnectionLost, Lane::Command, _) => decision(Concern::Login, Retry::AfterLookup),
+        (Refusal::ConnectionLost, ..) => decision(Concern::Login, Retry::NextSocket),
+        // The session notices by itself that a socket does not answer.
+        (_, Lane::KeepAlive, _) => decision(Concern::RequestType, Retry::Never),
+        (Refusal::Trouble | Refusal::Unanswered, Lane::Command, _) => decision(Concern::Command, Retry::AfterLookup),
+        (Refusal::NotPermitted | Refusal::Rejected, Lane::Command, _) => decision(Concern::Command, Retry::Never),
+        (Refusal::Trouble | Refusal::Unanswered, Lane::Recovery, RequestType::History) => {
+            Decision { holds_sends: true, ..decision(Concern::Conversation, Retry::After(AGAIN)) }
+        }
+        (Refusal::NotPermitted, Lane::Recovery, RequestType::History) if case.lasted < PERMISSION_LASTS => {
+            decision(Concern::Conversation, Retry::After(AGAIN))
+        }
+        (Refusal::NotPermitted | Refusal::Rejected, Lane::Recovery, RequestType::History) => {
+            Decision { goes_on: true, ..decision(Concern::Conversation, Retry::Never) }
+        }
+        // An offer that cannot be taken rings elsewhere.
+        (Refusal::NotPermitted | Refusal::Rejected, Lane::Recovery, RequestType::RingAnswer) => {
+            Decision { goes_on: true, ..decision(Concern::Command, Retry::Never) }
+        }
+        (_, Lane::Recovery, _) => decision(Concern::RequestType, Retry::After(AGAIN)),
+    }
+}
+
+impl Concern {
+    /// Whether a request of `lane` waits while what this concerns is refused. `same_conversation` says whether the
+    /// request is of the conversation of the refused one, `same_type` whether it is of its type.
+    #[must_use]
+    pub fn holds(self, lane: Lane, same_conversation: bool, same_type: bool) -> bool {
+        match (self, lane) {
+            (_, Lane::KeepAlive) => false,
+            (Self::Login, _) => true,
+            (Self::RequestType, _) => same_type,
+            (Self::Command | Self::Conversation, Lane::Command) => same_conversation,
+            (Self::Conversation, Lane::Recovery) => same_conversation && same_type,
+            (Self::Command, Lane::Recovery) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSALS: [Refusal; 6] = [
+        Refusal::TooMany,
+        Refusal::Trouble,
+        Refusal::NotPermitted,
+        Refusal::Rejected,
+        Refusal::Unanswered,
+        Refusal::ConnectionLost,
+    ];
+    const PARTS: [RequestType; 3] = [RequestType::Subscription, RequestType::RingSubscription, RequestType::AgentState];
+
+    fn case(lane: Lane, request: RequestType, refusal: Refusal) -> Case {
+        Case { lane, request, refusal, tries: 1, lasted: Duration::ZERO }
+    }
+
+    fn recovery(request: RequestType, refusal: Refusal) -> Decision {
+        decide(case(Lane::Recovery, request, refusal))
+    }
+
+    #[test]
+    fn every_part_of_the_resume_plan_is_tried_again_whatever_was_answered() {
+        for request in PARTS {
+            for refusal in REFUSALS {
+                assert_ne!(recovery(request, refusal).retry, Retry::Never, "{request:?} {refusal:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_history_concerns_its_conversation_alone() {
+        let decision = recovery(RequestType::History, Refusal::Trouble);
+        assert_eq!((decision.concerns, decision.holds_sends), (Concern::Conversation, true));
+        let holds = |lane, same_conversation| decision.concerns.holds(lane, same_conversation, true);
+        assert!(holds(Lane::Command, true) && !holds(Lane::Command, false));
+        assert!(holds(Lane::Recovery, true) && !holds(Lane::Recovery, false));
+    }
+
+    #[test]
+    fn after_three_tries_the_connection_goes_on_and_the_tries_do_too() {
+        for request in [RequestType::History, RequestType::Subscription] {
+            let tried = |tries| decide(Case { tries, ..case(Lane::Recovery, request, Refusal::Unanswered) });
+            assert_eq!([1, 2, 3, 100].map(|tries| tried(tries).goes_on), [false, false, true, true]);
+            assert!(matches!(tried(100).retry, Retry::After(_)));
+        }
+    }
+
+    #[test]
+    fn a_refused_permission_to_read_is_final_only_if_it_lasts() {
+        let lasted = |seconds| Case {
+            lasted: Duration::from_secs(seconds),
+            ..case(Lane::Recovery, RequestType::History, Refusal::NotPermitted)
+        };
+        assert!(matches!(decide(lasted(30)).retry, Retry::After(_)));
+        assert_eq!(decide(lasted(60)).retry, Retry::Never);
+        assert_eq!(recovery(RequestType::History, Refusal::Rejected).retry, Retry::Never);
+    }
+
+    #[test]
+    fn a_command_is_repeated_at_once_only_where_it_had_no_effect() {
+        let retry = |refusal| decide(case(Lane::Command, RequestType::Other, refusal)).retry;
+        assert_eq!(retry(Refusal::TooMany), Retry::AtPace);
+        for unknown in [Refusal::Trouble, Refusal::Unanswered, Refusal::ConnectionLost] {
+            assert_eq!(retry(unknown), Retry::AfterLookup);
+        }
+        assert_eq!([Refusal::NotPermitted, Refusal::Rejected].map(retry), [Retry::Never; 2]);
+    }
+
+    #[test]
+    fn nothing_holds_a_keep_alive() {
+        let all = [Concern::Command, Concern::Conversation, Concern::RequestType, Concern::Login];
+        assert!(all.iter().all(|concern| !concern.holds(Lane::KeepAlive, true, true)));
+        assert!(Concern::Login.holds(Lane::Command, false, false));
+    }
+
+    #[test]
+    fn a_try_comes_within_half_a_minute_however_often_it_was_refused() {
+        let decision = recovery(RequestType::History, Refusal::Trouble);
+        for tries in [1, 2, 5, 50, u32::MAX] {
+            let longest = (0..64).filter_map(|bit| decision.wait(tries, u64::MAX >> bit)).max();
+            assert!(longest.is_some_and(|wait| wait < Duration::from_secs(20)), "{longest:?}");
+        }
+    }
+
+    #[test]
+    fn the_codes_of_the_platform_are_told_apart() {
+        let codes = [200, 404, 401, 403, 429, 500, 502].map(Refusal::of_code);
+        let (permitted, trouble) = (Some(Refusal::NotPermitted), Some(Refusal::Trouble));
+        assert_eq!(
+            codes,
+            [None, Some(Refusal::Rejected), permitted, permitted, Some(Refusal::TooMany), trouble, trouble]
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! When the next request of a login may go out (429, protocol §9.3).
+
+use std::collections::BTreeMap;
+
+use super::{Lane, Pause, RequestType, rate::Rate};
+use crate::session::Millis;
+
+/// The pauses and paces of one login, over all its sockets.
+///
+/// The platform counts by login, and some of its limits by request type. So a refused recovery request pauses its own
+/// type; sends go on. A refused command, or refusals of two types at once, pause the whole login. Keep-alives never
+/// wait.
+#[derive(Debug, Clone, Default)]
+pub struct LoginPace {
+    login: Pause,
+    types: BTreeMap<RequestType, Rate>,
+}
+
+impl LoginPace {
+    /// The platform refused a request for its number.
+    pub fn refused(&mut self, lane: Lane, request: RequestType, now: Millis, entropy: u64) {
+        if lane != Lane::Recovery {
+            self.login.refused(now, entropy);
+            return;
+        }
+        let is_other_paused = self.types.iter().any(|(other, rate)| *other != request && rate.pause.is_on(now));
+        let begins = self.types.entry(request).or_default().refused(now, entropy);
+        if begins && is_other_paused {
+            self.login.refused(now, entropy);
+        }
+    }
+
+    /// The platform granted a request.
+    pub fn granted(&mut self, lane: Lane, request: RequestType, now: Millis) {
+        match lane {
+            // The platform may answer keep-alives whatever else it refuses.
+            Lane::KeepAlive => {}
+            Lane::Command => self.login.granted(now),
+            Lane::Recovery => {
+                self.login.granted(now);
+                self.types.entry(request).or_default().granted(now);
+            }
+        }
+    }
+
+    /// A request goes out.
+    pub fn sent(&mut self, lane: Lane, request: RequestType, now: Millis) {
+        if lane == Lane::Recovery {
+            self.types.entry(request).or_default().sent(now);
+        }
+    }
+
+    /// When the next such request may go out, `now` at the earliest.
+    #[must_use]
+    pub fn next(&self, lane: Lane, request: RequestType, now: Millis) -> Millis {
+        let login = self.login.until(now).unwrap_or(now);
+        match lane {
+            Lane::KeepAlive => now,
+            Lane::Command => login,
+            Lane::Recovery => self.types.get(&request).map_or(now, |rate| rate.next(now)).max(login),
+        }
+    }
+
+    /// Whether such a request must wait.
+    #[must_use]
+    pub fn is_held(&self, lane: Lane, request: RequestType, now: Millis) -> bool {
+        self.next(lane, request, now) > now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HISTORY: RequestType = RequestType::History;
+
+    /// A platform's limit a second.
+    enum Limit {
+        /// Tokens that gather up to one second's worth.
+        Bucket { per_second: f64, tokens: f64, at: u64 },
+        /// So many in each whole second.
+        Window { per_second: u32, second: u64, used: u32 },
+        /// None.
+        Unlimited,
+    }
+
+    impl Limit {
+        fn bucket(per_second: f64) -> Self {
+            Self::Bucket { per_second, tokens: per_second, at: 0 }
+        }
+
+        fn grants(&mut self, now: u64) -> bool {
+            match self {
+                Self::Unlimited => true,
+                Self::Bucket { per_second, tokens, at } => {
+                    *tokens = (*tokens + (now - *at) as f64 / 1_000.0 * *per_second).min(*per_second);
+                    *at = now;
+                    let grants = *tokens >= 1.0;
+                    *tokens -= f64::from(u8::from(grants));
+                    grants
+                }
+                Self::Window { per_second, second, used } => {
+                    if *second != now / 1_000 {
+                        (*second, *used) = (now / 1_000, 0);
+                    }
+                    let grants = *used < *per_second;
+                    *used += u32::from(grants);
+                    grants
+                }
+            }
+        }
+    }
+
+    /// Asks for `count` histories on a link of `round_trip` milliseconds; returns how long that took in milliseconds and
+    /// how many requests were refused.
+    fn recover(limit: &mut Limit, count: usize, round_trip: u64) -> (u64, usize) {
+        let (mut pace, mut now, mut wanted, mut done, mut refused) = (LoginPace::default(), 0, count, 0, 0);
+        let mut out: Vec<(u64, bool)> = Vec::new();
+        while done < count {
+            out.retain(|(at, is_granted)| {
+                if *at > now {
+                    return true;
+                }
+                if *is_granted {
+                    pace.granted(Lane::Recovery, HISTORY, Millis(now));
+                    done += 1;
+                } else {
+                    pace.refused(Lane::Recovery, HISTORY, Millis(now), now.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                    refused += 1;
+                    wanted += 1;
+                }
+                false
+            });
+            while wanted > 0 && out.len() < 32 && !pace.is_held(Lane::Recovery, HISTORY, Millis(now)) {
+                pace.sent(Lane::Recovery, HISTORY, Millis(now));
+                out.push((now + round_trip, limit.grants(now)));
+                wanted -= 1;
+            }
+            now += 1;
+        }
+        (now, refused)
+    }
+
+    #[test]
+    fn five_hundred_histories_at_four_a_second_take_little_longer_than_they_must_with_few_refusals() {
+        for round_trip in [1, 30, 200] {
+            for mut limit in [Limit::bucket(4.0), Limit::Window { per_second: 4, second: 0, used: 0 }] {
+                let (took, refused) = recover(&mut limit, 500, round_trip);
+                assert!(took < 1_200 * 500 / 4 && refused < 50, "{round_trip} ms: {took} ms, {refused} refused");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_recovery_is_refused_seldom_too() {
+        for round_trip in [1, 30] {
+            for mut limit in [Limit::bucket(20.0), Limit::Window { per_second: 20, second: 0, used: 0 }] {
+                let (took, refused) = recover(&mut limit, 60, round_trip);
+                assert!(refused < 6, "{round_trip} ms: {took} ms, {refused} refused");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_limit_a_recovery_takes_no_time_to_speak_of() {
+        let (took, refused) = recover(&mut Limit::Unlimited, 500, 5);
+        assert!(took < 2_000 && refused == 0, "{took} ms");
+    }
+
+    #[test]
+    fn refused_histories_hold_neither_sends_nor_keep_alives() {
+        let mut pace = LoginPace::default();
+        pace.refused(Lane::Recovery, HISTORY, Millis(0), 0);
+        assert!(pace.is_held(Lane::Recovery, HISTORY, Millis(999)));
+        assert!(!pace.is_held(Lane::Recovery, RequestType::RingAnswer, Millis(0)));
+        assert!(!pace.is_held(Lane::Command, RequestType::Other, Millis(0)));
+        assert!(!pace.is_held(Lane::KeepAlive, RequestType::Other, Millis(0)));
+    }
+
+    #[test]
+    fn a_refused_command_or_two_refused_types_pause_the_whole_login_but_the_keep_alives() {
+        let mut of_a_command = LoginPace::default();
+        of_a_command.refused(Lane::Command, RequestType::Other, Millis(0), 0);
+        let mut of_two_types = LoginPace::default();
+        of_two_types.refused(Lane::Recovery, HISTORY, Millis(0), 0);
+        of_two_types.refused(Lane::Recovery, RequestType::RingAnswer, Millis(1), 0);
+        for pace in [of_a_command, of_two_types] {
+            let is_held = |lane, request| pace.is_held(lane, request, Millis(900));
+            assert!(is_held(Lane::Command, RequestType::Other) && is_held(Lane::Recovery, RequestType::Subscription));
+            assert!(!is_held(Lane::KeepAlive, RequestType::Other));
+            assert_eq!(pace.next(Lane::Command, RequestType::Other, Millis(5_000)), Millis(5_000));
+        }
+    }
+
+    #[test]
+    fn the_pause_of_a_login_grows_until_a_request_is_granted() {
+        let (mut pace, other) = (LoginPace::default(), RequestType::Other);
+        let mut pauses = Vec::new();
+        let mut now = Millis(0);
+        for _ in 0..4 {
+            pace.refused(Lane::Command, other, now, 0x7FFF_FFFF);
+            let end = pace.next(Lane::Command, other, now);
+            pauses.push(end.since(now));
+            now = end;
+        }
+        assert!(pauses.iter().all(|pause| *pause >= Duration::from_secs(1)));
+        pace.granted(Lane::Command, other, now);
+        assert!(!pace.is_held(Lane::Command, other, now));
+    }
+}

@@ -1,0 +1,116 @@
+//! The pace of one type of request: found by asking faster until the platform refuses, and kept below what it grants.
+
+use std::time::Duration;
+
+use super::Pause;
+use crate::session::Millis;
+
+/// Requests a second at the beginning. With [`SPEED_UP`] there is as good as no limit after a second of grants.
+const START: f64 = 20.0;
+/// The rate is as good as no limit.
+const UNLIMITED: f64 = 10_000.0;
+/// No slower than one request in ten seconds.
+const SLOWEST: f64 = 0.1;
+/// By how much each grant speeds the pace up while no limit is known.
+const SPEED_UP: f64 = 1.05;
+/// Which share of the granted rate is asked for once the limit is known.
+const SHARE: f64 = 0.92;
+/// By which share of itself the pace grows a second once the limit is known.
+const GROWTH: f64 = 0.01;
+/// This far above the known limit without a refusal, the limit is not believed any more.
+const DISBELIEF: f64 = 1.25;
+/// A shorter time tells nothing of a rate.
+const MEASURED_FOR: Duration = Duration::from_secs(1);
+
+/// When the next request of a type may go out.
+#[derive(Debug, Clone)]
+pub(super) struct Rate {
+    pub(super) pause: Pause,
+    per_second: f64,
+    /// What the platform granted a second when it last refused.
+    limit: Option<f64>,
+    /// Since when it is measured what the platform grants: the beginning of the last pause.
+    measured_since: Millis,
+    granted: u32,
+    /// In milliseconds, with their fraction.
+    next: f64,
+    grown: Millis,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self {
+            pause: Pause::default(),
+            per_second: START,
+            limit: None,
+            measured_since: Millis(0),
+            granted: 0,
+            next: 0.0,
+            grown: Millis(0),
+        }
+    }
+}
+
+impl Rate {
+    /// When the next request may go out, `now` at the earliest.
+    pub(super) fn next(&self, now: Millis) -> Millis {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time, saturating")]
+        let paced = Millis(self.next.ceil() as u64);
+        paced.max(self.pause.until(now).unwrap_or(now)).max(now)
+    }
+
+    /// A request goes out.
+    pub(super) fn sent(&mut self, now: Millis) {
+        let at = as_float(now);
+        if at > self.next + as_float(Millis(1_000)) {
+            // Nothing was asked for a while, so what was granted since tells no rate.
+            (self.measured_since, self.granted, self.grown) = (now, 0, now);
+        }
+        self.next = self.next.max(at) + 1_000.0 / self.per_second;
+    }
+
+    /// The platform granted a request.
+    pub(super) fn granted(&mut self, now: Millis) {
+        self.pause.granted(now);
+        if self.pause.is_on(now) {
+            return;
+        }
+        self.granted = self.granted.saturating_add(1);
+        let passed = now.since(self.grown).min(MEASURED_FOR).as_secs_f64();
+        self.grown = now;
+        match self.limit {
+            None => self.per_second *= SPEED_UP,
+            Some(limit) => {
+                self.per_second *= 1.0 + GROWTH * passed;
+                if self.per_second > limit * DISBELIEF {
+                    self.limit = None;
+                }
+            }
+        }
+        self.per_second = self.per_second.min(UNLIMITED);
+    }
+
+    /// The platform refused a request for its number. Returns whether that begins a pause.
+    pub(super) fn refused(&mut self, now: Millis, entropy: u64) -> bool {
+        if !self.pause.refused(now, entropy) {
+            return false;
+        }
+        let lasted = now.since(self.measured_since);
+        let granted = f64::from(self.granted) / lasted.max(MEASURED_FOR).as_secs_f64();
+        if lasted >= MEASURED_FOR {
+            self.limit = Some(granted.max(SLOWEST));
+            self.per_second = self.per_second.min(granted * SHARE);
+        } else {
+            self.per_second = granted.min(self.per_second / 2.0);
+        }
+        self.per_second = self.per_second.max(SLOWEST);
+        (self.measured_since, self.granted, self.grown) = (now, 0, now);
+        self.next = 0.0;
+        true
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "milliseconds of a process's life are far below 2^53")]
+fn as_float(Millis(time): Millis) -> f64 {
+    time as f64
+}
