@@ -66,6 +66,8 @@ metrics! {
     state_notifications_out_of_order: Counter,
     /// State notifications that could not be read.
     state_notifications_malformed: Counter,
+    /// Members of states that were left out because their values had not the members' types.
+    state_members_dropped: Counter,
     /// Events emitted.
     events: Counter,
     /// Events dropped for a subscriber whose queue was full.

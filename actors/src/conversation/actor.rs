@@ -85,7 +85,7 @@ impl Conversation {
 
     /// Emits what a reception brought, and fetches what it showed to be missing.
     pub(super) fn take_reception(&mut self, reception: Reception, ctx: &mut Context<Self>) {
-        let Reception { outcome, events, back_fill } = reception;
+        let Reception { outcome, events, back_fill, .. } = reception;
         if outcome == Outcome::Processed {
             self.touch();
         }
@@ -219,6 +219,13 @@ impl Handler<StateArrived> for Conversation {
                     Outcome::Ignored => metrics.state_notifications_ignored.inc(),
                     Outcome::OutOfOrder => metrics.state_notifications_out_of_order.inc(),
                 };
+                if let Some(dropped) = &reception.dropped {
+                    metrics.state_members_dropped.inc_by(dropped.count);
+                    tracing::debug!(
+                        connection = %self.upstream.origin.connection, conversation = %self.id(),
+                        count = dropped.count, paths = ?dropped.paths, "members of a state cannot be read",
+                    );
+                }
                 self.take_reception(reception, ctx);
                 self.amend_note();
                 self.next_command(ctx);

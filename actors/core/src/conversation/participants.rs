@@ -89,10 +89,11 @@ pub(super) fn told<'s>(
     people: &'s [Person<'_>],
     dialect: Dialect,
 ) -> SmallVec<[Told<'s>; 4]> {
-    distinct(details.iter().map(|ParticipantDetails { id, role, state }| {
+    distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {
         let person = (people.iter())
             .find(|person| person.agent_id.as_ref() == Some(id))
             .or_else(|| people.iter().find(|person| person.user_id == *id));
+        let role = role.as_ref().or(person.map(|person| &person.role))?;
         let (user_id, agent_id) = match person {
             Some(person) => (person.user_id.as_str(), person.agent_id.as_deref()),
             None => {
@@ -100,7 +101,7 @@ pub(super) fn told<'s>(
                 (id.as_str(), is_agent_id.then_some(id.as_str()))
             }
         };
-        Told { user_id, agent_id, role, state: state.clone().unwrap_or(ParticipantStatus::Active) }
+        Some(Told { user_id, agent_id, role, state: state.clone().unwrap_or(ParticipantStatus::Active) })
     }))
 }
 

@@ -4,7 +4,10 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::ConversationEvent;
-use crate::id::{ConversationId, DialogId};
+use crate::{
+    id::{ConversationId, DialogId},
+    ums::DroppedMembers,
+};
 
 /// What became of a state or record, and what follows from it.
 #[derive(Clone, Debug)]
@@ -17,11 +20,13 @@ pub struct Reception {
     ///
     /// [`Conversation::holes`]: super::Conversation::holes
     pub back_fill: SmallVec<[BackFill; 1]>,
+    /// The members of a state that could not be read and were left out; `None` where all could.
+    pub dropped: Option<Box<DroppedMembers>>,
 }
 
 impl Reception {
     pub(super) fn new(outcome: Outcome) -> Self {
-        Self { outcome, events: Vec::new(), back_fill: SmallVec::new() }
+        Self { outcome, events: Vec::new(), back_fill: SmallVec::new(), dropped: None }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     id::{ConversationId, UserId},
-    ums::{ConversationDetails, ConversationState, Dialect, MessageRecord, Person, UnreadMessages},
+    ums::{ConversationDetails, ConversationState, Dialect, MessageRecord, Person, UnreadMessages, without_ill_typed},
 };
 
 impl Conversation {
@@ -19,6 +19,8 @@ impl Conversation {
     /// state says is no difference: it is told as [`ConversationEvent::Conversation`] and the dialogs beside MAIN
     /// (CV-I2).
     ///
+    /// A member whose value has not its type is left out ([`Reception::dropped`]).
+    ///
     /// # Errors
     /// [`StateError`] for a text that is no state, lacks its details or is another conversation's. Nothing has changed
     /// then (CV-N3).
@@ -27,7 +29,23 @@ impl Conversation {
         if self.is_told && (text == self.hashes.text || text == self.hashes.repeated_text) {
             return Ok(self.ignored());
         }
-        let (state, details) = self.read(raw)?;
+        match serde_json::from_str(raw) {
+            Ok(state) => self.receive_read(state, raw, text),
+            Err(source) => {
+                let readable = without_ill_typed(raw);
+                let (state, dropped) = readable
+                    .as_ref()
+                    .and_then(|(readable, dropped)| Some((serde_json::from_str(readable).ok()?, dropped)))
+                    .ok_or_else(|| StateError::Malformed { conversation_id: self.id.clone(), source })?;
+                let mut reception = self.receive_read(state, raw, text)?;
+                reception.dropped = Some(Box::new(dropped.clone()));
+                Ok(reception)
+            }
+        }
+    }
+
+    fn receive_read(&mut self, state: ConversationState<'_>, raw: &str, text: u64) -> Result<Reception, StateError> {
+        let (state, details) = self.own(state)?;
         let update_time = details.meta_data_last_update_ts;
         // The hash test comes before this one (CV-N2), but a repetition of what is held is never older.
         if self.is_told && update_time.zip(self.members.update_time).is_some_and(|(told, held)| told < held) {
@@ -42,10 +60,12 @@ impl Conversation {
         Ok(self.accept(&state, &details))
     }
 
-    fn read<'s>(&self, raw: &'s str) -> Result<(ConversationState<'s>, ConversationDetails<'s>), StateError> {
+    /// The state and its details, if it is this conversation's.
+    fn own<'s>(
+        &self,
+        mut state: ConversationState<'s>,
+    ) -> Result<(ConversationState<'s>, ConversationDetails<'s>), StateError> {
         let conversation_id = || self.id.clone();
-        let mut state: ConversationState<'s> = serde_json::from_str(raw)
-            .map_err(|source| StateError::Malformed { conversation_id: conversation_id(), source })?;
         if self.id != *state.conv_id {
             let found = ConversationId::from(&state.conv_id);
             return Err(StateError::Foreign { conversation_id: conversation_id(), found });

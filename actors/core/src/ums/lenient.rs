@@ -132,6 +132,14 @@ where
             T::deserialize(de::value::StrDeserializer::new(text)).map(|element| vec![element])
         }
 
+        fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+            T::deserialize(de::value::BoolDeserializer::new(flag)).map(|element| vec![element])
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+            T::deserialize(de::value::F64Deserializer::new(number)).map(|element| vec![element])
+        }
+
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
             T::deserialize(de::value::U64Deserializer::new(number)).map(|element| vec![element])
         }

@@ -9,6 +9,7 @@ mod dialect;
 mod enumeration;
 mod envelope;
 mod field_change;
+mod ill_typed;
 mod json;
 mod lenient;
 mod message;
@@ -37,6 +38,8 @@ pub use enumeration::{
 };
 pub use envelope::{Code, Frame, FrameError, Response};
 pub use field_change::{DialogChange, FieldChange};
+pub use ill_typed::DroppedMembers;
+pub(crate) use ill_typed::without_ill_typed;
 pub use json::Json;
 pub use lenient::Presence;
 pub use message::{MessageContent, MessageRecord, Originator};

@@ -114,8 +114,9 @@ pub struct ParticipantDetails<'a> {
     /// The consumer's id; the agent id on a brand socket, the public id on a consumer's.
     #[serde(borrow)]
     pub id: Text<'a>,
-    /// What the participant is.
-    pub role: ParticipantRole,
+    /// What the participant is; where it is missing, the conversation's participants tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<ParticipantRole>,
     /// Whether the participant takes part already; missing in old conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ParticipantStatus>,

@@ -109,7 +109,7 @@ samples! {
         assert!(details.conversation_handler_details.is_absent() && details.context.is_absent());
         assert_eq!(details.ttr, Presence::Value(Ttr { ttr_type: Some(TtrType::Unlisted("".into())), value: None }));
         let main = details.dialogs.iter().find(|dialog| dialog.dialog_type == Some(DialogType::Main)).unwrap();
-        let suggested = main.participants_details.iter().find(|person| person.role == ParticipantRole::AssignedAgent);
+        let suggested = main.participants_details.iter().find(|person| person.role == Some(ParticipantRole::AssignedAgent));
         let suggested = suggested.unwrap();
         assert_eq!((suggested.id.as_str(), suggested.state.as_ref()), ("7149717.880365851", Some(&ParticipantStatus::Suggested)));
         assert!(details.people().iter().all(|person| person.role != ParticipantRole::AssignedAgent));

@@ -148,8 +148,11 @@ pub(crate) fn state(dialect: Dialect) -> Value {
         person(ParticipantRole::Consumer, CONSUMER, None),
         person(ParticipantRole::AssignedAgent, AGENT_PUBLIC, Some(AGENT)),
     ];
-    let in_dialog =
-        |id: &'static str, role| ParticipantDetails { id: id.into(), role, state: Some(ParticipantStatus::Active) };
+    let in_dialog = |id: &'static str, role| ParticipantDetails {
+        id: id.into(),
+        role: Some(role),
+        state: Some(ParticipantStatus::Active),
+    };
     let agent_in_dialog = if dialect == Dialect::Brand { AGENT } else { AGENT_PUBLIC };
     let dialog = DialogState {
         dialog_id: CONVERSATION.into(),

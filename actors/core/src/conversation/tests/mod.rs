@@ -3,6 +3,7 @@
 mod dialogs;
 mod first_state;
 mod hostile_input;
+mod ill_typed;
 mod members;
 mod message_order;
 mod messages;
@@ -12,7 +13,7 @@ mod transfers;
 
 use serde_json::{Map, Value, json};
 
-use super::{Conversation, ConversationEvent, HistoryStart, Outcome, Participant, Reception};
+use super::{Conversation, ConversationEvent, HistoryStart, Outcome, Participant, Reception, StateError};
 use crate::{
     id::{ConversationId, DialogId},
     ums::{Dialect, MessageRecord, Person, Roster},

@@ -139,7 +139,7 @@ prop_compose! {
             dialog_id,
             participants_details: participants
                 .into_iter()
-                .map(|(id, role, state)| ParticipantDetails { id, role, state })
+                .map(|(id, role, state)| ParticipantDetails { id, role: Some(role), state })
                 .collect(),
             dialog_type,
             channel_type,
