@@ -13,9 +13,10 @@ use actix_service::Service;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
 use awc::http::Uri;
 use futures_util::future::LocalBoxFuture;
+use tertulia_actors::core::address::is_internal;
 use tokio::net::lookup_host;
 
-use super::{address::is_internal, target::literal};
+use super::target::literal;
 
 /// A host's name stands for an internal address, at least among others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

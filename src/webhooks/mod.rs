@@ -20,7 +20,6 @@
 //!
 //! All webhooks are on one thread of their own, each with one task (`worker`) under one desk (`desk`).
 
-mod address;
 mod attempt;
 mod cargo;
 mod definition;

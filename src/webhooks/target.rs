@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr};
 use awc::http::Uri;
 use serde::{Deserialize, Serialize};
 
-use super::address::is_internal;
+use tertulia_actors::core::address::is_internal;
 
 /// The longest URL taken, in bytes.
 const LONGEST: usize = 2_048;

@@ -1,5 +1,6 @@
 //! The UMS wire protocol and the conversation model of Tertulia, pure: no I/O, no clock, no threads, no actors.
 //!
+//! - [`address`]: which network addresses are internal.
 //! - [`ums`]: the wire. Envelope, requests, responses, notifications and enumerations of both dialects (brand v2.1,
 //!   consumer v3) as one typed model, read leniently and written strictly.
 //! - [`conversation`]: what a conversation is and what a notification changes in it.
@@ -11,8 +12,10 @@
 //! - [`rich_content`]: what structured content, quick replies and metadata must look like.
 //! - [`session`]: the life of one connection as a state machine, with time as an argument.
 //! - [`subscription`]: what a connection sees, over all its sockets: snapshots, who joined and who left.
+//! - [`websocket`]: what a frame of a websocket declares before it has come.
 //! - [`webhook`]: what a notification that comes by webhook needs beside: its signature, and the order of chat states.
 
+pub mod address;
 pub mod command;
 pub mod conversation;
 pub mod id;
@@ -26,3 +29,4 @@ pub mod subscription;
 pub mod time;
 pub mod ums;
 pub mod webhook;
+pub mod websocket;

@@ -1,6 +1,6 @@
 //! One websocket: frames in, joined and bounded; messages out, queued and bounded.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use actix_http::ws::Item;
 use awc::{
@@ -22,6 +22,8 @@ use crate::platform::Socket;
 pub(super) const WRITE_QUEUE: usize = 1024;
 /// How long one write may take before the socket counts as dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the close frame of a socket that we end may take to be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most fragments a message may come in.
 const MAX_FRAGMENTS: usize = 1024;
 
@@ -42,6 +44,8 @@ pub(super) enum SocketError {
     Oversize { limit: usize },
     #[error("more than {MAX_FRAGMENTS} fragments of one message")]
     TooManyFragments,
+    #[error("a frame that was begun does not go on")]
+    Standstill,
     #[error("{0}")]
     Protocol(WsProtocolError),
 }
@@ -117,7 +121,7 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
                 Some(Ok(Frame::Continuation(item))) => match self.join(item) {
                     Ok(Some(bytes)) => bytes,
                     Ok(None) => continue,
-                    Err(error) => return Some(self.end(ClosedBy::Us, None, Some(error))),
+                    Err(error) => return Some(self.refuse(error).await),
                 },
                 Some(Ok(Frame::Ping(payload))) => {
                     SocketWriter::pong(&self.pongs, payload);
@@ -130,8 +134,10 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
                     return Some(self.end(ClosedBy::Platform, code, None));
                 }
                 Some(Err(WsProtocolError::Overflow)) => {
-                    let error = SocketError::Oversize { limit: self.max_bytes };
-                    return Some(self.end(ClosedBy::Us, None, Some(error)));
+                    return Some(self.refuse(SocketError::Oversize { limit: self.max_bytes }).await);
+                }
+                Some(Err(WsProtocolError::Io(error))) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Some(self.end(ClosedBy::Transport, None, Some(SocketError::Standstill)));
                 }
                 Some(Err(WsProtocolError::Io(_))) | None => {
                     return Some(self.end(ClosedBy::Transport, None, None));
@@ -168,6 +174,16 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
         Ok(if last { self.joined.take().map(|joined| joined.bytes.freeze()) } else { None })
     }
 
+    /// Ends the socket for a message that is larger than it may be (close code 1009), and lets the platform know.
+    async fn refuse(&mut self, error: SocketError) -> Incoming {
+        let reason = CloseReason { code: CloseCode::Size, description: None };
+        if self.pongs.try_send(Message::Close(Some(reason))).is_ok() {
+            // The writer ends when it has written a close.
+            let _ = timeout(CLOSE_TIMEOUT, self.pongs.closed()).await;
+        }
+        self.end(ClosedBy::Us, None, Some(error))
+    }
+
     fn end(&mut self, by: ClosedBy, code: Option<u16>, error: Option<SocketError>) -> Incoming {
         self.ended = true;
         Incoming::Closed(Closure { by, code }, error)
@@ -178,10 +194,17 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
 mod tests {
     use std::pin::pin;
 
+    use actix_codec::Framed;
     use actix_http::ws::ProtocolError;
+    use awc::ws::Codec;
     use futures_util::FutureExt;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
+    use crate::platform::BoundedSocket;
 
     type Frames = Vec<Result<Frame, ProtocolError>>;
 
@@ -255,6 +278,28 @@ mod tests {
         assert_eq!(closure, Closure { by: ClosedBy::Platform, code: Some(4401) });
         assert!(matches!(written.recv().await, Some(Message::Close(_))));
         assert!(reader.next().await.is_none());
+    }
+
+    /// Promise 7: the length is looked at before anything of it comes, and the platform hears why the socket ends.
+    #[actix_rt::test]
+    async fn a_frame_that_declares_more_than_it_may_ends_the_socket_with_1009() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut platform, _) = listener.accept().await.unwrap();
+        let socket = BoundedSocket::new(Framed::new(ours, Codec::new().client_mode()), 1_000);
+        let (_writer, incoming) = split(socket, Arc::new(Semaphore::new(1)), 1_000);
+        let mut incoming = pin!(incoming);
+        platform.write_all(&[&[0x81, 127][..], &(1_u64 << 40).to_be_bytes()].concat()).await.unwrap();
+        let Some(Incoming::Closed(closure, Some(SocketError::Oversize { limit: 1_000 }))) = incoming.next().await
+        else {
+            panic!("the frame is taken")
+        };
+        assert_eq!(closure.by, ClosedBy::Us);
+        // Its head, the mask, and the masked code.
+        let mut close = [0; 8];
+        platform.read_exact(&mut close).await.unwrap();
+        assert_eq!(close[..2], [0x88, 0x82]);
+        assert_eq!(u16::from_be_bytes([close[6] ^ close[2], close[7] ^ close[3]]), 1009);
     }
 
     /// Promise 6: what was read and is not handled yet is bounded; then nothing more is read.

@@ -1,6 +1,7 @@
 //! The platform's HTTP side: where its services are, who may speak, and how a socket is opened.
 
 mod agent;
+mod bounded;
 mod brand;
 mod consumer;
 mod discovery;
@@ -32,6 +33,8 @@ pub use sentinel::AppCredentials;
 pub use socket::Socket;
 pub use tls::{TlsError, client_config};
 
+#[cfg(test)]
+pub(crate) use bounded::BoundedSocket;
 pub(crate) use rest::RestAnswer;
 pub(crate) use send::{SendAnswer, SendFailure, SendLetter, SendPath};
 pub(crate) use sentinel::AppToken;

@@ -8,7 +8,7 @@ use futures_util::{Sink, Stream};
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::ums::ClientProperties;
 
-use super::{HttpError, PlatformClient, Service, http::upgrade_failed};
+use super::{HttpError, PlatformClient, Service, bounded::BoundedSocket, http::upgrade_failed};
 
 /// An open websocket.
 pub trait Socket: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + 'static {}
@@ -42,9 +42,8 @@ impl PlatformClient {
         self.platform.turns.connect().await;
         let host = self.host(service).await?;
         let address = format!("wss://{host}/ws_api/account/{}/{path}", self.account);
-        let request = self.http.ws(address).max_frame_size(self.platform.settings.max_answer_bytes);
-        match request.connect().await {
-            Ok((_, socket)) => Ok(socket),
+        match self.http.ws(address).connect().await {
+            Ok((_, socket)) => Ok(BoundedSocket::new(socket, self.platform.settings.max_answer_bytes)),
             Err(error) => {
                 self.forget_host(service);
                 Err(upgrade_failed(service, &host, &error))

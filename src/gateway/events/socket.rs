@@ -1,16 +1,20 @@
 //! A WebSocket of events: one text message for each. What the caller may send are control frames.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, future, time::Duration};
 
 use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Message, OpCode, Parser, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
+use tertulia_actors::core::websocket::FrameHead;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::following::{End, Following, Next};
 
 /// The largest frame that is looked at, in bytes: control frames have 125.
 const LARGEST_FRAME: usize = 4 * 1024;
+/// How long a frame may take from its first byte to its last.
+const FRAME_WITHIN: Duration = Duration::from_secs(10);
 /// Pings in a row that may stay unanswered: a caller who is as silent as that for the time between two of them is closed.
 const UNANSWERED_PINGS: u32 = 2;
 
@@ -20,6 +24,8 @@ pub(super) struct Socket<P> {
     incoming: P,
     unread: BytesMut,
     codec: Codec,
+    /// By when the frame that has begun must be whole.
+    due: Option<Instant>,
     /// Pings since the caller's last frame.
     pings: u32,
     stage: Stage,
@@ -41,7 +47,7 @@ where
     /// Sends what `following` finds, to whom sends `incoming`.
     pub(super) fn new(following: Following, incoming: P) -> Self {
         let codec = Codec::new().max_size(LARGEST_FRAME);
-        Self { following, incoming, unread: BytesMut::new(), codec, pings: 0, stage: Stage::New }
+        Self { following, incoming, unread: BytesMut::new(), codec, due: None, pings: 0, stage: Stage::New }
     }
 
     /// The frames that are sent; they end with a close frame, or where the caller is gone.
@@ -64,8 +70,13 @@ where
             Stage::Closed => return None,
         }
         loop {
+            // The codec looks at the length only once the whole frame is in memory.
+            if FrameHead::read(&self.unread).is_some_and(|head| head.exceeds(LARGEST_FRAME)) {
+                return Some(self.close(CloseCode::Size, "nothing is taken but control frames"));
+            }
             match self.codec.decode(&mut self.unread) {
                 Ok(Some(frame)) => {
+                    self.due = None;
                     if let Some(answer) = self.take(frame) {
                         return Some(answer);
                     }
@@ -77,10 +88,14 @@ where
                 }
                 Err(error) => return Some(self.close(CloseCode::Protocol, &error.to_string())),
             }
+            if !self.unread.is_empty() {
+                self.due.get_or_insert_with(|| Instant::now() + FRAME_WITHIN);
+            }
             tokio::select! {
                 biased;
                 // Without an end of the WebSocket: there is nobody to close it for.
                 bytes = self.incoming.next() => self.unread.extend_from_slice(&bytes?.ok()?),
+                () = late(self.due) => return Some(self.close(CloseCode::Policy, "a frame did not come to its end")),
                 next = self.following.next() => return Some(self.tell(next)),
             }
         }
@@ -137,5 +152,13 @@ where
         // Nothing that is sent here is the second part of anything, which is all that could be wrong with it.
         let _ = self.codec.encode(message, &mut frame);
         frame.freeze()
+    }
+}
+
+/// Comes at a deadline, where there is one.
+async fn late(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => future::pending().await,
     }
 }

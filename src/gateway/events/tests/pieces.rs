@@ -193,11 +193,23 @@ async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
         (sent([Message::Binary("hi".into())]), CloseCode::Unsupported),
         (sent([Message::Text("x".repeat(1 << 20).into())]), CloseCode::Size),
         (unmasked, CloseCode::Protocol),
-        (Bytes::from_static(&[0xff; 64]), CloseCode::Protocol),
+        (Bytes::from_static(&[0xff, 0x85, 0, 0, 0, 0, 1, 2, 3, 4, 5]), CloseCode::Protocol),
+        // Refused by the length that their heads declare; nothing more of them is waited for.
+        (Bytes::from_static(&[0xff; 64]), CloseCode::Size),
+        (Bytes::from_static(&[0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0]), CloseCode::Size),
+        (Bytes::from_static(&[0x89, 0xfe, 0, 126]), CloseCode::Size),
     ] {
         let incoming = stream::iter([Ok(bytes)]).chain(stream::pending());
         assert_eq!(socket(&journal, Start::Behind(0), incoming).closed().await, Some(expected));
     }
+}
+
+#[actix_rt::test]
+async fn a_frame_that_does_not_come_to_its_end_closes_the_socket() {
+    let journal = journal(9, &[]).await;
+    pause();
+    let incoming = stream::iter([Ok(Bytes::from_static(&[0x81, 0x85, 0, 0]))]).chain(stream::pending());
+    assert_eq!(socket(&journal, Start::Behind(0), incoming).closed().await, Some(CloseCode::Policy));
 }
 
 #[actix_rt::test]

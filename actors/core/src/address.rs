@@ -1,4 +1,4 @@
-//! Which addresses a webhook must not lead to: those of this machine and of the networks behind it.
+//! Which addresses a caller's choice must not lead to: those of this machine and of the networks behind it.
 //!
 //! A caller of the gateway chooses where webhooks go, and may be less trusted than the network that the gateway stands
 //! in. What is not plainly an address of the public internet is therefore internal, forms that carry another address
@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address is internal.
 #[must_use]
-pub(super) fn is_internal(address: IpAddr) -> bool {
+pub fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_internal_v4(address),
         IpAddr::V6(address) => is_internal_v6(address),
