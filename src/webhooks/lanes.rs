@@ -16,7 +16,7 @@ use std::{
 use tertulia_actors::engine::StoredEvent;
 
 use super::{
-    receiver::Receiver,
+    receiver::{PROBE_WITHIN, Receiver},
     schedule::{LONGEST_PAUSE, Retries, spread},
 };
 
@@ -142,6 +142,12 @@ struct Waiting {
     wakes: i64,
     /// When it last failed.
     failed_at: i64,
+    /// The receiver asked not to be sent this before then.
+    asked_until: i64,
+    /// A success of another lane has woken this one since it failed.
+    is_woken: bool,
+    /// How often it was woken so and failed all the same: it may be at fault itself.
+    in_vain: u32,
 }
 
 #[derive(Debug)]
@@ -156,6 +162,21 @@ enum Phase {
     /// An attempt is under way, or its outcome is not durable yet.
     Busy,
     Due,
+}
+
+impl Waiting {
+    fn new(queued: Queued, phase: Phase, head: Head) -> Self {
+        let (failed_at, asked_until, is_woken, in_vain) = (0, 0, false, 0);
+        Self { queue: [queued].into(), phase, head, wakes: head.due, failed_at, asked_until, is_woken, in_vain }
+    }
+
+    /// Until when the successes of other lanes say nothing of this one: no time at first, and twice as long each time
+    /// that it failed although others succeeded.
+    fn leaves_alone_until(&self) -> i64 {
+        const MOST_DOUBLINGS: u32 = 16;
+        let Some(doublings) = self.in_vain.checked_sub(1) else { return self.failed_at };
+        self.failed_at.saturating_add(millis(PROBE_WITHIN) << doublings.min(MOST_DOUBLINGS))
+    }
 }
 
 /// All lanes of one webhook.
@@ -221,6 +242,9 @@ impl Lanes {
     pub(super) fn restore(&mut self, lane: Lane, item: Item, head: Head, now: i64) {
         // A clock that was set back does not put anything off for ever.
         let latest = now.saturating_add(2 * millis(LONGEST_PAUSE));
+        if head.tried > 0 {
+            self.receiver.doubt(now);
+        }
         self.push(lane, item, true, Head { due: head.due.min(latest), ..head });
     }
 
@@ -236,7 +260,7 @@ impl Lanes {
             return;
         }
         let phase = if head.tried > 0 { Phase::Due } else { Phase::Ready };
-        let waiting = Waiting { queue: [queued].into(), phase, head, wakes: head.due, failed_at: 0 };
+        let waiting = Waiting::new(queued, phase, head);
         self.lanes.insert(lane.clone(), waiting);
         match phase {
             Phase::Due => {
@@ -253,13 +277,12 @@ impl Lanes {
         }
         let is_probe = self.receiver.is_down();
         let due = match (is_probe, self.ready.is_empty()) {
+            (false, true) if self.looks(now) => self.longest_failed(),
             (false, _) => self.due.first().filter(|(at, _)| *at <= now).cloned(),
             // Of a receiver that is down, what has not failed yet tells more: the others may be at fault themselves,
             // and so take turns.
             (true, false) => None,
-            (true, true) => {
-                self.due.iter().min_by_key(|(_, lane)| self.lanes.get(lane).map(|it| it.failed_at)).cloned()
-            }
+            (true, true) => self.longest_failed(),
         };
         let lane = match due {
             Some(entry) => {
@@ -275,6 +298,17 @@ impl Lanes {
         Some(Go { attempt: waiting.head.tried.saturating_add(1), lane, item, is_probe })
     }
 
+    /// Whether it is time to look if what failed succeeds now, before it is due.
+    fn looks(&self, now: i64) -> bool {
+        let is_due = self.due.first().is_some_and(|(at, _)| *at <= now);
+        !is_due && self.under_way == 0 && self.receiver.look().is_some_and(|at| at <= now)
+    }
+
+    /// Of the lanes that wait for their time, the one that was tried least lately: they take turns.
+    fn longest_failed(&self) -> Option<(i64, Lane)> {
+        self.due.iter().min_by_key(|(_, lane)| self.lanes.get(lane).map(|it| it.failed_at)).cloned()
+    }
+
     /// When to ask for the next attempt, unless something happens before.
     pub(super) fn wake_at(&self) -> Option<i64> {
         if self.under_way >= TOGETHER {
@@ -284,6 +318,7 @@ impl Lanes {
         let first = match (self.ready.is_empty(), self.due.first()) {
             (false, _) => i64::MIN,
             (true, Some(_)) if self.receiver.is_down() => i64::MIN,
+            (true, Some((at, _))) if self.under_way == 0 => self.receiver.look().map_or(*at, |look| look.min(*at)),
             (true, Some((at, _))) => *at,
             (true, None) => return None,
         };
@@ -292,9 +327,8 @@ impl Lanes {
 
     /// An attempt succeeded; answers whether the event had been kept. The lane goes on once this is [`Self::settled`].
     pub(super) fn delivered(&mut self, lane: &Lane, now: i64) -> bool {
-        if self.receiver.answered() {
-            self.wake(now);
-        }
+        self.receiver.answered();
+        self.wake(now, |waiting| waiting.asked_until <= now && now >= waiting.leaves_alone_until());
         self.pop(lane)
     }
 
@@ -321,7 +355,7 @@ impl Lanes {
         retry_after: Option<Duration>,
         random: f64,
     ) -> Setback {
-        self.receiver.failed(go.attempt == 1, go.is_probe, now, retries);
+        self.receiver.failed(go.attempt == 1, go.is_probe, now, retries, retry_after);
         let mut setback = Setback { head: None, newly_kept: Vec::new(), was_kept: false };
         let Some(waiting) = self.lanes.get_mut(&go.lane) else { return setback };
         let head = &mut waiting.head;
@@ -336,7 +370,10 @@ impl Lanes {
         }
         head.tried = head.tried.saturating_add(1);
         head.due = head.due.max(due);
-        waiting.failed_at = now;
+        (waiting.failed_at, waiting.asked_until) = (now, now.saturating_add(millis(retry_after.unwrap_or_default())));
+        if std::mem::take(&mut waiting.is_woken) {
+            waiting.in_vain = waiting.in_vain.saturating_add(1);
+        }
         (setback.head, setback.was_kept) = (Some(*head), waiting.queue.front().is_some_and(|queued| queued.kept));
         setback.newly_kept = self.put_off(&go.lane);
         setback
@@ -432,22 +469,29 @@ impl Lanes {
     /// Everything that waits for its time is tried now, whatever the receiver seemed to be or asked for.
     pub(super) fn try_all(&mut self, now: i64) {
         self.receiver = Receiver::default();
-        self.wake(now);
+        self.wake(now, |_| true);
     }
 
-    fn wake(&mut self, now: i64) {
-        for (_, lane) in std::mem::take(&mut self.due) {
-            if let Some(waiting) = self.lanes.get_mut(&lane) {
-                waiting.wakes = now;
-                self.due.insert((now, lane));
+    /// Tries those lanes now that wait for their time.
+    fn wake(&mut self, now: i64, which: impl Fn(&Waiting) -> bool) {
+        let mut woken = Vec::new();
+        for (at, lane) in &self.due {
+            let Some(waiting) = self.lanes.get_mut(lane) else { continue };
+            if *at > now && which(waiting) {
+                (waiting.wakes, waiting.is_woken) = (now, true);
+                woken.push((*at, lane.clone()));
             }
+        }
+        for entry in woken {
+            self.due.remove(&entry);
+            self.due.insert((now, entry.1));
         }
     }
 
     /// Takes the first event out of a lane; answers whether it had been kept.
     fn pop(&mut self, lane: &Lane) -> bool {
         let Some(waiting) = self.lanes.get_mut(lane) else { return false };
-        waiting.head = Head::default();
+        (waiting.head, waiting.is_woken, waiting.in_vain) = (Head::default(), false, 0);
         let Some(Queued { item, kept }) = waiting.queue.pop_front() else { return false };
         if kept {
             self.kept -= 1;

@@ -135,6 +135,91 @@ fn a_probe_before_its_time_does_not_count_against_the_retries() {
     assert_eq!(now, 50 * 60_000);
 }
 
+/// A receiver that was away for so short a time that a few attempts failed, and no more is read from it.
+#[test]
+fn any_success_wakes_what_waits_for_its_time() {
+    let mut lanes = Lanes::new(0);
+    let retries = Retries::default();
+    (0..2).for_each(|n| _ = lanes.take(lane(n), n as u64 + 1));
+    for now in [0, 5_000] {
+        for go in begin_all(&mut lanes, now) {
+            lanes.failed(&go, now, &retries, None, 0.5);
+        }
+    }
+    assert!(!lanes.is_down() && lanes.next(20_000).is_none(), "the next attempts are due in five minutes");
+    lanes.take(lane(2), 3);
+    let go = lanes.next(20_000).unwrap();
+    lanes.delivered(&go.lane, 20_000);
+    lanes.settled(&go.lane);
+    assert_eq!(begin_all(&mut lanes, 20_000).len(), 2);
+}
+
+#[test]
+fn a_receiver_that_does_nothing_but_fail_is_looked_at_within_a_minute_however_few_its_failures() {
+    for conversations in 1..4 {
+        let mut lanes = Lanes::new(0);
+        let retries = Retries::try_from(vec![5.0, 86_400.0]).unwrap();
+        (0..conversations).for_each(|n| _ = lanes.take(lane(n), n as u64 + 1));
+        let mut attempts = Vec::new();
+        while attempts.last().is_none_or(|at| *at < 3_600_000) {
+            let now = lanes.wake_at().unwrap().max(attempts.last().copied().unwrap_or_default());
+            let begun = begin_all(&mut lanes, now);
+            assert!(!begun.is_empty(), "whoever wakes finds something to do");
+            for go in begun {
+                assert!(lanes.failed(&go, now, &retries, None, 0.5).head.is_some(), "looking uses up no retries");
+            }
+            attempts.push(now);
+        }
+        assert!(attempts.windows(2).all(|pair| pair[1] - pair[0] <= 60_000), "{conversations}: {attempts:?}");
+        assert!(attempts.len() < 70, "{conversations}: {attempts:?}");
+    }
+}
+
+/// What is kept over a restart does not know for how long the receiver has been back.
+#[test]
+fn what_failed_in_an_earlier_life_is_tried_within_a_minute() {
+    let mut lanes = Lanes::new(9);
+    let head = Head { failed: 3, tried: 3, due: 7_200_000 };
+    lanes.restore(lane(0), event(5), head, 0);
+    assert_eq!(lanes.wake_at(), Some(60_000));
+    assert_eq!(lanes.next(59_999), None);
+    assert_eq!(lanes.next(60_000).unwrap().item, event(5));
+}
+
+/// Where others are delivered all the time, one that fails all the same is not tried each time that they are.
+#[test]
+fn what_is_at_fault_itself_is_woken_ever_more_rarely_and_not_before_the_receiver_wants_it() {
+    let mut lanes = Lanes::new(0);
+    let retries = Retries::try_from(vec![86_400.0]).unwrap();
+    lanes.take(lane(0), 1);
+    let (mut tried, mut offset) = (0, 1);
+    for second in 0..3_600 {
+        let now = second * 1_000;
+        offset += 1;
+        lanes.take(lane(1), offset);
+        for go in begin_all(&mut lanes, now) {
+            if go.lane == lane(0) {
+                tried += 1;
+                lanes.failed(&go, now, &retries, None, 0.5);
+            } else {
+                lanes.delivered(&go.lane, now);
+                lanes.settled(&go.lane);
+            }
+        }
+    }
+    assert!((5..10).contains(&tried), "{tried} attempts in an hour");
+
+    let mut lanes = Lanes::new(0);
+    lanes.take(lane(0), 1);
+    let go = lanes.next(0).unwrap();
+    lanes.failed(&go, 0, &retries, Some(std::time::Duration::from_secs(600)), 0.5);
+    lanes.take(lane(1), 2);
+    let go = lanes.next(1_000).unwrap();
+    lanes.delivered(&go.lane, 1_000);
+    lanes.settled(&go.lane);
+    assert_eq!(lanes.next(599_999), None, "it asked for ten minutes");
+}
+
 #[test]
 fn at_the_bound_the_longest_lane_gives_up_its_first_event_unless_the_receiver_is_down() {
     let mut lanes = Lanes::new(0);

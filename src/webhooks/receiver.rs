@@ -1,11 +1,12 @@
 //! Whether a webhook's receiver as a whole is up.
 //!
 //! When a receiver is down, everything fails. Then nothing is learned by trying everything: one attempt at a time is
-//! made, and the first that succeeds tells that the receiver is back.
+//! made, and the first that succeeds tells that the receiver is back. A few failures are too little to take it to be
+//! down, and yet it may be: it is looked at within a minute all the same.
 
 use std::time::Duration;
 
-use super::schedule::Retries;
+use super::{lanes::millis, schedule::Retries};
 
 /// So much evidence without a success, of whatever conversations, and a receiver is taken to be down.
 const DOWN_AT: u32 = 50;
@@ -13,8 +14,8 @@ const DOWN_AT: u32 = 50;
 const FIRST: u32 = 10;
 /// What another failure of the same event tells: it may be at fault itself.
 const AGAIN: u32 = 1;
-/// The longest time between two looks at a receiver that is down.
-const PROBE_WITHIN: Duration = Duration::from_secs(60);
+/// The longest time between two looks at a receiver that has done nothing but fail.
+pub(super) const PROBE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is known of a receiver. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) struct Receiver {
     /// What failures told since the last success.
     evidence: u32,
     down: Option<Down>,
+    /// Nothing has succeeded since something failed: when to look again, whatever is due later.
+    look: Option<i64>,
     /// It asked to be left alone until then.
     hold_until: i64,
 }
@@ -46,14 +49,32 @@ impl Receiver {
         }
     }
 
-    /// Something was delivered; answers whether the receiver was down.
-    pub(super) fn answered(&mut self) -> bool {
-        self.evidence = 0;
-        self.down.take().is_some()
+    /// When to look whether what failed succeeds now, before it is due; `None` where something has succeeded since.
+    pub(super) fn look(&self) -> Option<i64> {
+        self.look
     }
 
-    /// An attempt failed. It was the first of its event or not, and a probe or not.
-    pub(super) fn failed(&mut self, was_first: bool, was_probe: bool, now: i64, retries: &Retries) {
+    /// Something had failed when this was last known of.
+    pub(super) fn doubt(&mut self, now: i64) {
+        self.look.get_or_insert(now.saturating_add(millis(PROBE_WITHIN)));
+    }
+
+    /// Something was delivered.
+    pub(super) fn answered(&mut self) {
+        (self.evidence, self.down, self.look) = (0, None, None);
+    }
+
+    /// An attempt failed, and asked to be left alone for some time or not. It was the first of its event or not, and a
+    /// probe or not.
+    pub(super) fn failed(
+        &mut self,
+        was_first: bool,
+        was_probe: bool,
+        now: i64,
+        retries: &Retries,
+        retry_after: Option<Duration>,
+    ) {
+        self.look = Some(now.saturating_add(millis(retry_after.unwrap_or_default().max(PROBE_WITHIN))));
         self.evidence = self.evidence.saturating_add(if was_first { FIRST } else { AGAIN });
         let probes = match &self.down {
             Some(down) if was_probe => down.probes.saturating_add(1),
@@ -62,8 +83,8 @@ impl Receiver {
             None if self.evidence < DOWN_AT => return,
             None => 0,
         };
-        let pause = retries.probe(probes, PROBE_WITHIN).as_millis();
-        self.down = Some(Down { probes, next: now.saturating_add(i64::try_from(pause).unwrap_or(i64::MAX)) });
+        let pause = retries.probe(probes, PROBE_WITHIN);
+        self.down = Some(Down { probes, next: now.saturating_add(millis(pause)) });
     }
 
     /// It asked to be left alone until then.
@@ -79,16 +100,19 @@ mod tests {
     const DOWN_AFTER: u32 = DOWN_AT / FIRST;
 
     fn failed(receiver: &mut Receiver, times: u32, now: i64) {
-        (0..times).for_each(|_| receiver.failed(true, false, now, &Retries::default()));
+        (0..times).for_each(|_| receiver.failed(true, false, now, &Retries::default(), None));
     }
 
     #[test]
     fn a_few_events_that_keep_failing_do_not_take_it_down() {
         let mut receiver = Receiver::default();
-        (1..DOWN_AT).for_each(|_| receiver.failed(false, false, 0, &Retries::default()));
+        let fail = |receiver: &mut Receiver| receiver.failed(false, false, 0, &Retries::default(), None);
+        (1..DOWN_AT).for_each(|_| fail(&mut receiver));
         assert!(!receiver.is_down());
-        assert!(!receiver.answered());
-        (0..DOWN_AT).for_each(|_| receiver.failed(false, false, 0, &Retries::default()));
+        receiver.answered();
+        (1..DOWN_AT).for_each(|_| fail(&mut receiver));
+        assert!(!receiver.is_down());
+        fail(&mut receiver);
         assert!(receiver.is_down());
     }
 
@@ -96,13 +120,13 @@ mod tests {
     fn failures_in_a_row_take_it_down_and_one_success_brings_it_back() {
         let mut receiver = Receiver::default();
         failed(&mut receiver, DOWN_AFTER - 1, 0);
-        assert!(!receiver.answered());
+        receiver.answered();
         failed(&mut receiver, DOWN_AFTER - 1, 0);
         assert!(!receiver.is_down());
         failed(&mut receiver, 1, 1_000);
         assert!(receiver.is_down());
         assert_eq!((receiver.opens(0), receiver.opens(1)), (Some(6_000), None));
-        assert!(receiver.answered());
+        receiver.answered();
         assert_eq!(receiver, Receiver::default());
         assert_eq!(receiver.opens(15), Some(0));
     }
@@ -112,10 +136,25 @@ mod tests {
         let mut receiver = Receiver::default();
         failed(&mut receiver, DOWN_AFTER + 10, 0);
         assert_eq!(receiver.opens(0), Some(5_000));
-        receiver.failed(true, true, 5_000, &Retries::default());
+        receiver.failed(true, true, 5_000, &Retries::default(), None);
         assert_eq!(receiver.opens(0), Some(65_000));
-        receiver.failed(false, true, 65_000, &Retries::default());
+        receiver.failed(false, true, 65_000, &Retries::default(), None);
         assert_eq!(receiver.opens(0), Some(125_000));
+    }
+
+    #[test]
+    fn one_failure_is_enough_to_look_again_within_a_minute_and_one_success_ends_it() {
+        let mut receiver = Receiver::default();
+        assert_eq!(receiver.look(), None);
+        failed(&mut receiver, 1, 1_000);
+        assert_eq!(receiver.look(), Some(61_000));
+        receiver.failed(false, false, 61_000, &Retries::default(), Some(Duration::from_secs(90)));
+        assert_eq!(receiver.look(), Some(151_000), "unless it asks for longer");
+        receiver.answered();
+        assert_eq!(receiver.look(), None);
+        receiver.doubt(5_000);
+        receiver.doubt(9_000);
+        assert_eq!(receiver.look(), Some(65_000));
     }
 
     #[test]
@@ -123,7 +162,8 @@ mod tests {
         let mut receiver = Receiver::default();
         receiver.hold(9_000);
         receiver.hold(4_000);
-        assert!(!receiver.answered(), "what was under way when it asked may still succeed");
+        // What was under way when it asked may still succeed.
+        receiver.answered();
         assert_eq!(receiver.opens(3), Some(9_000));
         failed(&mut receiver, DOWN_AFTER, 0);
         assert_eq!(receiver.opens(0), Some(9_000));

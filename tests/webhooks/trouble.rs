@@ -190,6 +190,24 @@ async fn a_receiver_that_was_away_is_found_again_by_itself() {
     back.until_accepted(1).await;
 }
 
+/// Away for so short a time that only a few attempts failed: what waits for hours comes as soon as anything is delivered.
+#[actix_rt::test]
+async fn a_success_brings_what_waits_of_other_conversations() {
+    let receiver = Receiver::start(|_| Behaviour::Answer(503));
+    let running = service();
+    let made = webhook(&running, &receiver, json!({ "retries": [0.05, 3600] })).await;
+    for conversation in ["a", "b"] {
+        happen(&running, Some(conversation), 1);
+    }
+    // Each was tried twice, and is due in an hour.
+    receiver.until(|received| received.len() == 4).await;
+    until(&running, &made, |webhook| webhook["pending"] == 2 && webhook["isReceiverDown"] == false).await;
+    receiver.behave(|_| Behaviour::Answer(200));
+    happen(&running, Some("c"), 1);
+    receiver.until_accepted(3).await;
+    until(&running, &made, |webhook| webhook["pending"] == 0).await;
+}
+
 #[actix_rt::test]
 async fn internal_addresses_are_refused_unless_the_configuration_allows_them() {
     let receiver = Receiver::willing();
