@@ -4,6 +4,7 @@
 //! the tree; then each section takes its own keys out of it, and what nobody took is an unknown key. Each section's file
 //! holds its types, its defaults and its rules. Relative paths are relative to the working directory.
 
+mod admissible;
 mod client_properties;
 mod connection;
 mod document;
@@ -27,6 +28,7 @@ mod webhooks;
 
 use std::{fs, io, path::Path, path::PathBuf};
 
+pub use admissible::Admissible;
 pub use client_properties::ClientProperties;
 pub use connection::{AgentState, Agents, Connection, Requested, Rings, Role, Stage, Subscription};
 pub use drain::Drain;
@@ -116,7 +118,10 @@ impl Configuration {
         let platform = Platform::read(sections.field("platform"));
         let connections = connection::read_all(sections.field("connections"));
         let engine = Engine::read(sections.field("engine"));
-        let gateway = Gateway::read(sections.field("gateway"));
+        let mut gateway = Gateway::read(sections.field("gateway"));
+        if let Some(gateway) = &mut gateway {
+            gateway.admissible.add_used(reading.take_sources(), &connections);
+        }
         let supervision = Supervision::read(sections.field("supervision"));
         let webhooks = Webhooks::read(sections.field("webhooks"));
         let telemetry = Telemetry::read(sections.field("telemetry"));

@@ -100,11 +100,13 @@ impl Service {
             };
         }
         let tertulia = Arc::new(builder.start()?);
-        AddedConnections::new(Arc::clone(&tertulia)).resume(&added, &Environment::of_process());
+        let admissible = &configuration.gateway.admissible;
+        AddedConnections::new(Arc::clone(&tertulia), admissible.clone()).resume(&added, &Environment::of_process());
         let webhooks = Webhooks::start(&tertulia, webhooks::settings(configuration.webhooks));
         let bulk = Bulk::start(Arc::clone(&tertulia));
         let (tokens, limits) = (&configuration.gateway.tokens, &configuration.gateway.limits);
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
+        let state = state.admitting(admissible.clone());
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
         Ok(Self { tertulia, webhooks, bulk, gateway })
     }

@@ -136,6 +136,73 @@ async fn every_mistake_of_a_definition_is_told_with_its_path_and_no_secret() {
     }
 }
 
+/// Whoever may add connections may not thereby read every file and variable of the service, or send them anywhere.
+#[actix_rt::test]
+async fn an_added_connection_refers_to_nothing_that_the_configuration_does_not_let_it() {
+    let attacker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    attacker.set_nonblocking(true).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, running::CANARY).unwrap();
+    let at = |file: &std::path::Path| json!({ "file": file.to_str().unwrap() });
+    let added = |id: &str, password: Value, proxy: Option<(&str, u16)>| {
+        let mut definition = bot(id, "bot1");
+        definition["login"]["password"] = password;
+        if let Some((host, port)) = proxy {
+            definition["proxy"] = json!({ "host": host, "port": port, "username": "me", "password": at(&secret) });
+        }
+        definition
+    };
+    let proxy = Some(("127.0.0.1", attacker.local_addr().unwrap().port()));
+
+    let running = Running::start("");
+    for (definition, expected) in [
+        (added("stolen", json!("secret"), proxy), &["proxy.password.file", "proxy"][..]),
+        (added("stolen", json!({ "file": "/proc/self/environ" }), None), &["login.password.file"]),
+        (added("stolen", json!({ "env": "PATH" }), None), &["login.password.env"]),
+        (added("stolen", json!({ "env": "NO_SUCH_VARIABLE" }), None), &["login.password.env"]),
+    ] {
+        let answer = running.post("/v1/connections", &definition).await;
+        assert_eq!(answer.problem(), (422, "invalid-connection"), "{definition}");
+        let mistakes = answer.json["mistakes"].as_array().unwrap();
+        let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, expected, "{}", answer.text);
+        // What is there and what is not is told alike.
+        assert!(mistakes.iter().all(|mistake| mistake["message"].as_str().unwrap().contains("see gateway.")));
+    }
+    assert!(running.get("/v1/connections").await.json["items"].as_array().unwrap().is_empty());
+    assert!(attacker.accept().is_err());
+
+    let running = Running::start(&format!(
+        "[gateway]\nlisten = \"127.0.0.1:0\"\nsecrets = [\"PATH\", \"{}/*\"]\nproxies = [\"127.0.0.1\", \"local*\"]\n",
+        directory.path().display()
+    ));
+    for (definition, status) in [
+        (added("variable", json!({ "env": "PATH" }), None), 201),
+        (added("file", at(&secret), None), 201),
+        (added("proxied", json!("secret"), proxy), 201),
+        (added("matched", json!("secret"), proxy.map(|(_, port)| ("localhost", port))), 201),
+        (added("beyond", at(&directory.path().join("../secret")), None), 422),
+        (added("elsewhere", json!("secret"), Some(("10.0.0.1", 3128))), 422),
+    ] {
+        let answer = running.post("/v1/connections", &definition).await;
+        assert_eq!(answer.status, status, "{definition} {}", answer.text);
+        assert!(!answer.text.contains(running::CANARY));
+    }
+    // A pattern leads to no internal address, whatever names it stands for.
+    let refused = async {
+        loop {
+            let told = running.get("/v1/connections/matched").await.json["lastError"].to_string();
+            if told != "null" {
+                return told;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let refused = tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert!(refused.contains("is at the internal address"), "{refused}");
+}
+
 #[actix_rt::test]
 async fn a_consumer_opens_a_conversation_once_for_a_key() {
     let running = Running::start(CONSUMER);

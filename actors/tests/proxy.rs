@@ -75,7 +75,7 @@ impl TestProxy {
     }
 
     fn settings(&self) -> Proxy {
-        Proxy { host: "127.0.0.1".to_owned(), port: self.port, credentials: None }
+        Proxy { host: "127.0.0.1".to_owned(), port: self.port, credentials: None, only_public: false }
     }
 
     fn with_password(&self, password: &str) -> Proxy {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    Environment, Problem, client_properties::ClientProperties, document, field::Field, login::Login, problem::Reading,
-    proxy::Proxy,
+    Admissible, Environment, Problem, client_properties::ClientProperties, document, field::Field, login::Login,
+    problem::Reading, proxy::Proxy,
 };
 
 /// The longest connection id, in bytes: it is part of URLs, metric labels and event sources.
@@ -45,12 +45,12 @@ pub struct Requested {
 }
 
 impl Requested {
-    /// Reads and validates `definition`.
+    /// Reads and validates `definition`, which may refer only to what is `admissible`.
     ///
     /// # Errors
     /// Every mistake; never empty.
-    pub fn parse(definition: &Value, environment: &Environment) -> Result<Self, Vec<Problem>> {
-        let reading = Reading::of_request(environment);
+    pub fn parse(definition: &Value, environment: &Environment, admissible: &Admissible) -> Result<Self, Vec<Problem>> {
+        let reading = Reading::of_request(environment, admissible);
         let connection = Connection::read(Field::whole(document::of_json(definition), &reading), &mut BTreeMap::new());
         let has_written_secrets = reading.has_written_secrets();
         match (reading.into_problems(), connection) {

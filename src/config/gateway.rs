@@ -8,7 +8,7 @@ use std::{
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::{field::Field, limits::Limits, tls::Tls};
+use super::{admissible::Admissible, field::Field, limits::Limits, tls::Tls};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -23,6 +23,8 @@ pub struct Gateway {
     pub tls: Option<Tls>,
     /// How much each of them may ask.
     pub limits: Limits,
+    /// What connections that are added over HTTP may refer to.
+    pub admissible: Admissible,
 }
 
 /// A bearer token that callers show.
@@ -53,6 +55,8 @@ impl Gateway {
         let tokens = section.field("tokens");
         let tls = Tls::read(section.field("tls"));
         let limits = Limits::read(section.field("limits"));
+        let (secrets, platforms) = (section.field("secrets"), section.field("platforms"));
+        let admissible = Admissible::read(secrets, platforms, section.field("proxies"));
         section.finish();
 
         let mut names = BTreeSet::new();
@@ -61,7 +65,7 @@ impl Gateway {
         // A mistaken token counts as one here: its own mistake is enough to say.
         let is_open = tokens.is_empty();
         let listen = if listen.is_present() { listen.parse(|text| address(text, is_open))? } else { DEFAULT_LISTEN };
-        Some(Self { listen, tokens: tokens.into_iter().flatten().collect(), tls, limits })
+        Some(Self { listen, tokens: tokens.into_iter().flatten().collect(), tls, limits, admissible })
     }
 }
 

@@ -7,7 +7,10 @@ use std::{
     path::Path,
 };
 
-use super::Environment;
+use super::{
+    Environment,
+    admissible::{Admissible, Reach, SecretSource},
+};
 
 /// Where a value of the configuration was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +50,12 @@ impl Problem {
 /// One reading of a configuration: what it may look at and what it found wrong.
 pub(super) struct Reading<'a> {
     pub(super) environment: &'a Environment,
-    /// Whether a secret may be written where it is used, and how many were.
-    written_secrets: Option<Cell<usize>>,
+    /// Of a request: what it may refer to.
+    request: Option<&'a Admissible>,
+    /// How many secrets were written where they are used, which only a request may do.
+    written_secrets: Cell<usize>,
+    /// Where the secrets of connections are kept.
+    used: RefCell<Vec<SecretSource>>,
     problems: RefCell<Vec<Problem>>,
     /// Lines that are not TOML. What follows from them is not reported: it would be noise.
     broken_lines: BTreeSet<usize>,
@@ -56,29 +63,57 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(environment: &'a Environment) -> Self {
-        Self { environment, written_secrets: None, problems: RefCell::default(), broken_lines: BTreeSet::new() }
+        Self {
+            environment,
+            request: None,
+            written_secrets: Cell::default(),
+            used: RefCell::default(),
+            problems: RefCell::default(),
+            broken_lines: BTreeSet::new(),
+        }
     }
 
-    /// A reading of a request, in which a secret may be written where it is used.
-    pub(super) fn of_request(environment: &'a Environment) -> Self {
-        Self { written_secrets: Some(Cell::default()), ..Self::new(environment) }
+    /// A reading of a request, in which a secret may be written where it is used, and which may refer only to what is
+    /// `admissible`.
+    pub(super) fn of_request(environment: &'a Environment, admissible: &'a Admissible) -> Self {
+        Self { request: Some(admissible), ..Self::new(environment) }
+    }
+
+    /// Whether a secret may be looked for where it is said to be kept.
+    pub(super) fn admits_secret(&self, source: &SecretSource) -> bool {
+        self.request.is_none_or(|admissible| admissible.admits_secret(source))
+    }
+
+    /// At which addresses a proxy may be spoken to; `None` where it may not be used.
+    pub(super) fn reach_of_proxy(&self, host: &str, port: u16) -> Option<Reach> {
+        self.request.map_or(Some(Reach::Anywhere), |admissible| admissible.admits_proxy(host, port))
+    }
+
+    /// Notes where the secret at `path` is kept.
+    pub(super) fn note_source(&self, path: &str, source: SecretSource) {
+        if path.starts_with("connections[") {
+            self.used.borrow_mut().push(source);
+        }
+    }
+
+    /// Where the secrets of connections are kept.
+    pub(super) fn take_sources(&self) -> Vec<SecretSource> {
+        self.used.take()
     }
 
     /// Whether a secret may be written where it is used.
     pub(super) fn takes_written_secrets(&self) -> bool {
-        self.written_secrets.is_some()
+        self.request.is_some()
     }
 
     /// Notes that a secret was written where it is used.
     pub(super) fn note_written_secret(&self) {
-        if let Some(count) = &self.written_secrets {
-            count.update(|count| count + 1);
-        }
+        self.written_secrets.update(|count| count + 1);
     }
 
     /// Whether secrets were written where they are used.
     pub(super) fn has_written_secrets(&self) -> bool {
-        self.written_secrets.as_ref().is_some_and(|count| count.get() > 0)
+        self.written_secrets.get() > 0
     }
 
     /// Notes that `line` is not TOML.

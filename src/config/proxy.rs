@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::field::Field;
+use super::{admissible::Reach, field::Field};
 
 /// An HTTP proxy that opens tunnels.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Proxy {
     pub port: u16,
     /// User name and password, both or none. The name has no colon.
     pub credentials: Option<(String, SecretString)>,
+    /// Whether it may be at public addresses only; one of the configuration may be anywhere.
+    pub only_public: bool,
 }
 
 impl Proxy {
@@ -40,7 +42,13 @@ impl Proxy {
             reading.report(&at, &username_path, "a proxy's user name has no colon");
         }
         let credentials = username.zip(password.secret());
-        Some(Self { host: host?, port: u16::try_from(port?).ok()?, credentials })
+        let (host, port) = (host?, u16::try_from(port?).ok()?);
+        let Some(reach) = reading.reach_of_proxy(&host, port) else {
+            let message = "the configuration lets no added connection go through this proxy: see gateway.proxies";
+            reading.report(&place, &path, message);
+            return None;
+        };
+        Some(Self { host, port, credentials, only_public: reach == Reach::Public })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::field::Field;
+use super::{admissible::SecretSource, field::Field, problem::Reading};
 
 /// The largest file taken for a secret, in bytes: no password or token comes near, a wrong path may.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -30,8 +30,14 @@ impl Field<'_> {
             return None;
         }
         match (variable.is_present(), file.is_present()) {
-            (true, false) => variable.parse(|name| from_variable(name, reading.environment.get(name))),
-            (false, true) => file.parse(from_file),
+            (true, false) => variable.parse(|name| {
+                admit(reading, &path, SecretSource::Variable(name.to_owned()))?;
+                from_variable(name, reading.environment.get(name))
+            }),
+            (false, true) => file.parse(|file| {
+                admit(reading, &path, SecretSource::File(file.to_owned()))?;
+                from_file(file)
+            }),
             _ => {
                 reading.report(&place, &path, "a secret has either { env = \"NAME\" } or { file = \"path\" }");
                 None
@@ -43,6 +49,16 @@ impl Field<'_> {
     pub(super) fn text_or_secret(self) -> Option<String> {
         if self.is_table() { self.secret().map(|secret| secret.expose_secret().to_owned()) } else { self.text() }
     }
+}
+
+/// Looks whether a secret may be looked for, before anything tells whether it is there.
+fn admit(reading: &Reading<'_>, path: &str, source: SecretSource) -> Result<(), String> {
+    if !reading.admits_secret(&source) {
+        let what = if matches!(source, SecretSource::Variable(_)) { "variable" } else { "file" };
+        return Err(format!("the configuration lets no added connection refer to this {what}: see gateway.secrets"));
+    }
+    reading.note_source(path, source);
+    Ok(())
 }
 
 fn from_variable(name: &str, value: Option<&str>) -> Result<SecretString, String> {

@@ -12,7 +12,7 @@ use tertulia_actors::{
 };
 
 use super::{Described, UnsupportedLogin, describe};
-use crate::config::{Environment, Problem, Requested};
+use crate::config::{Admissible, Environment, Problem, Requested};
 
 /// Connections that may be added.
 const MAX: usize = 10_000;
@@ -30,6 +30,7 @@ struct Kept {
 /// The connections that were added, and the way to add and remove some.
 pub struct AddedConnections {
     tertulia: Arc<Tertulia>,
+    admissible: Admissible,
 }
 
 /// What was added.
@@ -62,10 +63,10 @@ pub enum AddConnectionError {
 }
 
 impl AddedConnections {
-    /// The way to add connections to `tertulia`.
+    /// The way to add connections to `tertulia`, which refer only to what is `admissible`.
     #[must_use]
-    pub fn new(tertulia: Arc<Tertulia>) -> Self {
-        Self { tertulia }
+    pub fn new(tertulia: Arc<Tertulia>, admissible: Admissible) -> Self {
+        Self { tertulia, admissible }
     }
 
     /// Adds the connection that `definition` describes as `[[connections]]` does in the configuration, where a secret may
@@ -74,7 +75,8 @@ impl AddedConnections {
     /// # Errors
     /// [`AddConnectionError`].
     pub async fn add(&self, definition: Value, environment: &Environment) -> Result<Adding, AddConnectionError> {
-        let requested = Requested::parse(&definition, environment).map_err(AddConnectionError::Mistaken)?;
+        let requested =
+            Requested::parse(&definition, environment, &self.admissible).map_err(AddConnectionError::Mistaken)?;
         if self.tertulia.connections().len() >= MAX {
             return Err(AddConnectionError::TooMany);
         }
@@ -120,7 +122,7 @@ impl AddedConnections {
     pub(crate) fn resume(&self, definitions: &[Value], environment: &Environment) {
         for definition in definitions {
             let connection = definition["id"].as_str().unwrap_or_default();
-            let begun = match Requested::parse(definition, environment) {
+            let begun = match Requested::parse(definition, environment, &self.admissible) {
                 Ok(requested) => begin(&self.tertulia, &requested),
                 Err(problems) => Err(AddConnectionError::Mistaken(problems)),
             };

@@ -79,9 +79,9 @@ pub(crate) fn identity(connection: &Connection) -> Result<Identity, UnsupportedL
 
 /// What stands between `connection` and the platform.
 pub(crate) fn proxy(connection: &Connection) -> Option<Proxy> {
-    let config::Proxy { host, port, credentials } = connection.proxy.as_ref()?;
+    let config::Proxy { host, port, credentials, only_public } = connection.proxy.as_ref()?;
     let credentials = credentials.clone().map(|(username, password)| ProxyCredentials { username, password });
-    Some(Proxy { host: host.clone(), port: *port, credentials })
+    Some(Proxy { host: host.clone(), port: *port, credentials, only_public: *only_public })
 }
 
 fn client_properties(connection: &Connection) -> ClientProperties {

@@ -1,13 +1,23 @@
-//! The JSON body of a request: bounded, in time, and of the documented shape.
+//! The JSON body of a request: bounded, alone and with all others, in time, and of the documented shape.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::StatusCode, web};
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest,
+    dev::Payload,
+    http::{StatusCode, header},
+    web::{self, Bytes, BytesMut, Data},
+};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    room::{Room, Taken},
+    state::State,
+};
 
 /// The largest body, in bytes: four times what the longest structured content needs when each of its characters is
 /// escaped.
@@ -20,12 +30,14 @@ pub(super) struct Body<T> {
     pub(super) value: T,
     /// Tells what is asked by one body from what is asked by another, or of another resource.
     pub(super) digest: Digest,
+    _memory: Taken,
 }
 
 /// A body that need not be there, where its default says all.
 pub(super) struct BodyOrNone<T> {
     pub(super) value: T,
     pub(super) digest: Digest,
+    _memory: Taken,
 }
 
 /// A SHA-256 in hexadecimal.
@@ -58,8 +70,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if !is_json(&request) {
                 return Err(no_json());
             }
-            let bytes = read(payload.map_err(|error| Problem::bad_request(error.to_string()))?, MAX_BYTES).await?;
-            Ok(Self { value: parsed(&bytes)?, digest: digest(&request, &bytes) })
+            let payload = payload.map_err(|error| Problem::bad_request(error.to_string()))?;
+            let (bytes, memory) = read(&request, payload, MAX_BYTES, &room(&request)).await?;
+            Ok(Self { value: parsed(&bytes)?, digest: digest(&request, &bytes), _memory: memory })
         })
     }
 }
@@ -71,13 +84,14 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for BodyOrNone<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), web::Payload::from_request(request, payload).into_inner());
         Box::pin(async move {
-            let bytes = read(payload.map_err(|error| Problem::bad_request(error.to_string()))?, MAX_BYTES).await?;
+            let payload = payload.map_err(|error| Problem::bad_request(error.to_string()))?;
+            let (bytes, memory) = read(&request, payload, MAX_BYTES, &room(&request)).await?;
             let value = match bytes.is_empty() {
                 true => T::default(),
                 false if is_json(&request) => parsed(&bytes)?,
                 false => return Err(no_json()),
             };
-            Ok(Self { value, digest: digest(&request, &bytes) })
+            Ok(Self { value, digest: digest(&request, &bytes), _memory: memory })
         })
     }
 }
@@ -98,18 +112,51 @@ fn digest(request: &HttpRequest, bytes: &[u8]) -> Digest {
     Digest::of(&request.match_pattern().unwrap_or_default(), [bytes])
 }
 
-/// Reads a whole body of at most `max` bytes.
-pub(super) async fn read(payload: web::Payload, max: usize) -> Result<web::Bytes, Problem> {
-    match timeout(WITHIN, payload.to_bytes_limited(max)).await {
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(error))) => Err(Problem::bad_request(error.to_string())),
-        Ok(Err(_)) => {
-            let detail = format!("the body has more than {max} bytes");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
-        }
-        Err(_) => {
-            let detail = "the body did not come in time";
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
-        }
+/// Where the bodies of callers who were let in are held.
+fn room(request: &HttpRequest) -> Room {
+    // Every request of the service has its state.
+    request.app_data::<Data<State>>().map_or_else(|| Room::new(MAX_BYTES), |state| state.bodies.clone())
+}
+
+/// Reads a whole body of at most `max` bytes, as far as there is `room` for it. The memory is free again when what comes
+/// with the body is dropped.
+///
+/// # Errors
+/// It is too large, which its head may tell before a byte of it is read; it is too slow, or there is no room.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    max: usize,
+    room: &Room,
+) -> Result<(Bytes, Taken), Problem> {
+    if declared(request).is_some_and(|bytes| bytes > max as u64) {
+        return Err(too_large(max));
     }
+    timeout(WITHIN, collect(payload, max, room)).await.unwrap_or_else(|_| {
+        let detail = "the body did not come in time";
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
+    })
+}
+
+async fn collect(mut payload: web::Payload, max: usize, room: &Room) -> Result<(Bytes, Taken), Problem> {
+    let (mut body, mut memory) = (BytesMut::new(), room.enter());
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|error| Problem::bad_request(error.to_string()))?;
+        if body.len() + piece.len() > max {
+            return Err(too_large(max));
+        }
+        memory.grow(piece.len())?;
+        body.extend_from_slice(&piece);
+    }
+    Ok((body.freeze(), memory))
+}
+
+/// The length of the body that the head tells.
+fn declared(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(max: usize) -> Problem {
+    let detail = format!("the body has more than {max} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }

@@ -39,18 +39,21 @@ async fn receive(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let connection = ConnectionId::from(connection.as_str());
-    let body = body::read(payload, MAX_BYTES).await?;
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
-    match state.tertulia.receive_webhook(&connection, signature, body).await {
-        Ok(()) => Ok(HttpResponse::Ok().finish()),
-        Err(error) => {
-            let (status, code) = match &error {
-                WebhookError::UnknownConnection(_) => (StatusCode::NOT_FOUND, "unknown-connection"),
-                WebhookError::BadSignature(_) => (StatusCode::UNAUTHORIZED, "bad-signature"),
-                WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
-                WebhookError::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
-            };
-            Err(Problem::new(status, code, error.to_string()))
-        }
-    }
+    // Nobody vouches for the body yet: it is read only where it may be taken, and there is less room for it.
+    state.tertulia.expects_webhook(&connection, signature).map_err(refused)?;
+    let (body, _memory) = body::read(&request, payload, MAX_BYTES, &state.unknown_bodies).await?;
+    state.tertulia.receive_webhook(&connection, signature, body).await.map_err(refused)?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what maps an error takes it")]
+fn refused(error: WebhookError) -> Problem {
+    let (status, code) = match &error {
+        WebhookError::UnknownConnection(_) => (StatusCode::NOT_FOUND, "unknown-connection"),
+        WebhookError::BadSignature(_) => (StatusCode::UNAUTHORIZED, "bad-signature"),
+        WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+        WebhookError::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+    };
+    Problem::new(status, code, error.to_string())
 }

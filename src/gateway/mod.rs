@@ -27,6 +27,7 @@ mod page;
 mod problem;
 mod request;
 mod rings;
+mod room;
 mod state;
 mod supervision;
 mod tls;

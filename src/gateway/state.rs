@@ -4,25 +4,32 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
     capacity::Capacity,
-    conversations::UPLOAD_PLACES,
     events::places::Places,
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
     openapi::Document,
     overview::Recent,
+    room::Room,
 };
 use crate::{
     bulk::Bulk,
-    config::{Limits, Token},
+    config::{Admissible, Limits, Token},
     fleet::AddedConnections,
     webhooks::Webhooks,
 };
+
+/// What all bodies of callers who were let in may take together, in bytes.
+const BODIES: usize = 64 * 1024 * 1024;
+/// What all bodies may take together of callers whose body itself must vouch for them, in bytes.
+const UNKNOWN_BODIES: usize = 16 * 1024 * 1024;
+/// What all files may take together, in bytes.
+const UPLOADS: usize = 64 * 1024 * 1024;
 
 /// What the resources share: the running system and who may call.
 pub struct State {
@@ -40,8 +47,12 @@ pub struct State {
     pub(super) capacity: Capacity,
     /// Places for those of them who follow the events.
     pub(super) places: Places,
-    /// Free places in memory for files on their way to the platform.
-    pub(super) uploads: Arc<Semaphore>,
+    /// Memory for the bodies of callers who were let in.
+    pub(super) bodies: Room,
+    /// Memory for the bodies of callers who are not known before their body was read.
+    pub(super) unknown_bodies: Room,
+    /// Memory for files on their way to the platform.
+    pub(super) uploads: Room,
     /// Set before the gateway ends: it is not ready for more.
     pub(super) leaving: CancellationToken,
     /// Set when the gateway ends, for whatever would last longer.
@@ -70,17 +81,25 @@ impl State {
             capacity,
             http,
             bulk,
-            added: AddedConnections::new(Arc::clone(&tertulia)),
+            added: AddedConnections::new(Arc::clone(&tertulia), Admissible::default()),
             webhooks,
             under_way: Arc::default(),
             tertulia,
             access: Access::new(tokens, limits),
             document: Document::gather(),
             recent: Recent::default(),
-            uploads: Arc::new(Semaphore::new(UPLOAD_PLACES)),
+            bodies: Room::new(BODIES),
+            unknown_bodies: Room::new(UNKNOWN_BODIES),
+            uploads: Room::new(UPLOADS),
             leaving: CancellationToken::new(),
             closing: CancellationToken::new(),
             held: watch::Sender::new(()),
         }
+    }
+
+    /// The same, whose callers may add connections that refer to what is `admissible`.
+    #[must_use]
+    pub fn admitting(self, admissible: Admissible) -> Self {
+        Self { added: AddedConnections::new(Arc::clone(&self.tertulia), admissible), ..self }
     }
 }

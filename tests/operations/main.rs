@@ -5,8 +5,10 @@
 #[path = "../running/mod.rs"]
 mod running;
 
+mod bodies;
 mod headers;
 mod limits;
 mod metrics;
 mod slow_clients;
+mod sockets;
 mod tls;

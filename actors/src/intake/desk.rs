@@ -64,6 +64,14 @@ impl Desk {
         })
     }
 
+    /// Checks the form of a webhook's signature; one that can be that of no body is counted.
+    pub(crate) fn expects(&self, signature: Option<&str>) -> Result<(), WebhookError> {
+        webhook::check_form(signature).map_err(|error| {
+            self.metrics.webhooks_refused.inc();
+            error.into()
+        })
+    }
+
     pub(crate) async fn take(&self, body: Bytes) -> Result<(), WebhookError> {
         let overloaded = || WebhookError::Overloaded(self.id.clone());
         let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;

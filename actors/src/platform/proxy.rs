@@ -1,6 +1,11 @@
 //! A proxy between one connection and the platform (U9): everything goes through tunnels that it opens by HTTP CONNECT.
 
-use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_rt::net::TcpStream;
 use actix_service::Service;
@@ -9,8 +14,10 @@ use awc::http::Uri;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
+use tertulia_core::address::is_internal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::lookup_host,
     time::timeout,
 };
 
@@ -30,6 +37,8 @@ pub struct Proxy {
     pub port: u16,
     /// Who asks it, where it wants to know.
     pub credentials: Option<ProxyCredentials>,
+    /// Whether it is spoken to at public addresses only: not on this machine or on private networks.
+    pub only_public: bool,
 }
 
 /// The user of a proxy, told by Basic authentication.
@@ -57,6 +66,14 @@ pub enum ProxyError {
         proxy: String,
         /// What the transport says.
         detail: String,
+    },
+    /// Its name stands for an address of this machine or of a private network, where it may not be.
+    #[error("the proxy {proxy} is at the internal address {address}")]
+    Internal {
+        /// The proxy's address.
+        proxy: String,
+        /// The address that its name stands for, at least among others.
+        address: IpAddr,
     },
     /// It does not open the tunnel; 407 asks for other credentials.
     #[error("the proxy {proxy} answered {status}")]
@@ -125,12 +142,13 @@ fn authority(target: &ConnectInfo<Uri>) -> String {
 
 impl Proxy {
     async fn tunnel(&self, tcp: &ConnectorService, authority: &str) -> Result<TcpStream, ProxyError> {
-        let (host, port) = (self.host.clone(), self.port);
-        let address = match host.parse::<IpAddr>() {
-            Ok(address) => ConnectInfo::with_addr(host, (address, port).into()),
-            Err(_) => ConnectInfo::new(host).set_port(port),
-        };
-        let reached = tcp.call(address).await;
+        // The addresses that are looked at are the very ones that are then dialled.
+        let addresses = self.addresses().await?;
+        let internal = addresses.iter().map(SocketAddr::ip).find(|address| is_internal(*address));
+        if let Some(address) = internal.filter(|_| self.only_public) {
+            return Err(ProxyError::Internal { proxy: self.to_string(), address });
+        }
+        let reached = tcp.call(ConnectInfo::new(self.host.clone()).set_addrs(addresses)).await;
         let mut stream = match reached {
             Ok(connection) => connection.into_parts().0,
             Err(ConnectError::Io(error)) => return Err(self.unreachable(&error)),
@@ -142,6 +160,18 @@ impl Proxy {
             200..=299 => Ok(stream),
             status => Err(ProxyError::Refused { proxy: self.to_string(), status }),
         }
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, ProxyError> {
+        if let Ok(address) = self.host.parse::<IpAddr>() {
+            return Ok(vec![(address, self.port).into()]);
+        }
+        let found = lookup_host((self.host.as_str(), self.port)).await.map_err(|error| self.unreachable(&error))?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        if addresses.is_empty() {
+            return Err(self.unreachable(&"its name has no address"));
+        }
+        Ok(addresses)
     }
 
     fn opening(&self, authority: &str) -> SecretString {

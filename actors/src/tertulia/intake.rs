@@ -35,6 +35,16 @@ impl Tertulia {
         desk.take(body).await
     }
 
+    /// Whether [`Self::receive_webhook`] may take a webhook with this signature, before its body was read.
+    ///
+    /// # Errors
+    /// [`WebhookError`]: the connection takes no webhooks, or the signature can be that of no body. A missing or
+    /// malformed signature is counted.
+    pub fn expects_webhook(&self, connection: &ConnectionId, signature: Option<&str>) -> Result<(), WebhookError> {
+        let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
+        desk.expects(signature)
+    }
+
     /// Takes a notification whose way here vouches for it, such as a queue of one's own (CN-F14). Everything else is as
     /// with [`Self::receive_webhook`].
     ///

@@ -4,19 +4,20 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_multipart::{Field, Multipart};
-use actix_web::{http::StatusCode, http::header, web::Bytes};
+use actix_web::{http::StatusCode, web::Bytes};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tertulia_actors::{
     core::id::DialogId,
     files::{FileType, UploadSource},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::media_type;
-use crate::gateway::{body::Digest, problem::Problem};
+use crate::gateway::{
+    body::Digest,
+    problem::Problem,
+    room::{Room, Taken},
+};
 
 /// The largest file taken, in bytes: more than the platform takes of any type (FL-2).
 const MAX_FILE: usize = 8 * 1024 * 1024;
@@ -24,11 +25,6 @@ const MAX_FILE: usize = 8 * 1024 * 1024;
 const MAX_TEXT: usize = 32 * 1024;
 /// How long a caller may take to send the form.
 const WITHIN: Duration = Duration::from_secs(60);
-/// What one place in memory is for, in bytes.
-const PLACE: usize = 1024;
-
-/// Places in memory for files that come at the same time: 64 MiB.
-pub(in crate::gateway) const PLACES: usize = 64 * 1024;
 
 /// A file, and what goes with it.
 pub(super) struct Form {
@@ -41,7 +37,7 @@ struct File {
     name: String,
     file_type: FileType,
     pieces: Vec<Bytes>,
-    place: Option<OwnedSemaphorePermit>,
+    memory: Taken,
 }
 
 impl Form {
@@ -49,7 +45,7 @@ impl Form {
     ///
     /// # Errors
     /// It is none, it is too large or too slow, or there is no room for it just now.
-    pub(super) async fn read(parts: Multipart, room: &Arc<Semaphore>) -> Result<Self, Problem> {
+    pub(super) async fn read(parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let read = timeout(WITHIN, Self::read_parts(parts, room));
         read.await.unwrap_or_else(|_| {
             let detail = "the form did not come in time";
@@ -57,7 +53,7 @@ impl Form {
         })
     }
 
-    async fn read_parts(mut parts: Multipart, room: &Arc<Semaphore>) -> Result<Self, Problem> {
+    async fn read_parts(mut parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let (mut file, mut caption, mut dialog) = (None, None, None);
         // Nothing is asked of the form behind its first error.
         while let Some(mut part) = parts.try_next().await.map_err(malformed)? {
@@ -82,9 +78,9 @@ impl Form {
 
     /// The file to upload. It holds its place in memory until it is dropped.
     pub(super) fn into_source(self) -> UploadSource {
-        let Self { file: File { file_type, pieces, place, .. }, caption, dialog } = self;
+        let Self { file: File { file_type, pieces, memory, .. }, caption, dialog } = self;
         let size = pieces.iter().map(Bytes::len).sum::<usize>() as u64;
-        let held = Arc::new((pieces, place));
+        let held = Arc::new((pieces, memory));
         let source = UploadSource::again(file_type, size, move || {
             let held = Arc::clone(&held);
             stream::iter(0..held.0.len()).map(move |at| Ok(held.0[at].clone()))
@@ -98,14 +94,14 @@ impl Form {
 }
 
 impl File {
-    async fn read(part: &mut Field, room: &Arc<Semaphore>) -> Result<Self, Problem> {
+    async fn read(part: &mut Field, room: &Room) -> Result<Self, Problem> {
         let name = part.content_disposition().and_then(|told| told.get_filename()).unwrap_or_default().to_owned();
         let told = part.content_type().map(ToString::to_string);
         let file_type = match FileType::of_name(&name) {
             Ok(file_type) => file_type,
             Err(unknown) => told.and_then(|told| media_type::file_type(&told)).ok_or(unknown)?,
         };
-        let (mut pieces, mut place, mut size) = (Vec::new(), None::<OwnedSemaphorePermit>, 0);
+        let (mut pieces, mut memory, mut size) = (Vec::new(), room.enter(), 0);
         while let Some(piece) = part.next().await {
             let piece = piece.map_err(malformed)?;
             size += piece.len();
@@ -113,15 +109,10 @@ impl File {
                 let detail = format!("the file has more than {MAX_FILE} bytes");
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "file-too-large", detail));
             }
-            let places = u32::try_from(piece.len() / PLACE + 1).unwrap_or(u32::MAX);
-            let more = Arc::clone(room).try_acquire_many_owned(places).map_err(|_| no_room())?;
-            match &mut place {
-                Some(place) => place.merge(more),
-                None => place = Some(more),
-            }
+            memory.grow(piece.len())?;
             pieces.push(piece);
         }
-        Ok(Self { name, file_type, pieces, place })
+        Ok(Self { name, file_type, pieces, memory })
     }
 }
 
@@ -132,11 +123,6 @@ async fn text(part: &mut Field) -> Result<String, Problem> {
     })?;
     let bytes = read.map_err(malformed)?;
     String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("a part beside the file is not UTF-8"))
-}
-
-fn no_room() -> Problem {
-    let detail = "too many files come at the same time";
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail).header(header::RETRY_AFTER, "1")
 }
 
 fn malformed(error: actix_multipart::MultipartError) -> Problem {

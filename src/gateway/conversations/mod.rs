@@ -19,7 +19,6 @@ mod snapshots;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) use find::Through;
-pub(super) use form::PLACES as UPLOAD_PLACES;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config

@@ -7,5 +7,5 @@
 mod signature;
 mod window;
 
-pub use signature::{SignatureError, verify};
+pub use signature::{SignatureError, check_form, verify};
 pub use window::ChatStateWindow;

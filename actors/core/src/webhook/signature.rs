@@ -29,14 +29,35 @@ pub enum SignatureError {
 /// # Errors
 /// [`SignatureError`]; the body is not to be looked at then.
 pub fn verify(secret: &[u8], body: &[u8], signature: Option<&str>) -> Result<(), SignatureError> {
-    let (algorithm, given) = signature.ok_or(SignatureError::Missing)?.trim().split_once('=').unwrap_or_default();
-    let given = STANDARD.decode(given).map_err(|_| SignatureError::Malformed)?;
+    let (algorithm, given) = parts(signature)?;
     let checked = match algorithm {
-        "sha1" => check(Hmac::<Sha1>::new_from_slice(secret), body, &given),
-        "sha256" => check(Hmac::<Sha256>::new_from_slice(secret), body, &given),
-        _ => return Err(SignatureError::Malformed),
+        Algorithm::Sha1 => check(Hmac::<Sha1>::new_from_slice(secret), body, &given),
+        Algorithm::Sha256 => check(Hmac::<Sha256>::new_from_slice(secret), body, &given),
     };
     checked.map_err(|_| SignatureError::Wrong)
+}
+
+/// Checks that `signature` has the form of one, whatever body it is of.
+///
+/// # Errors
+/// [`SignatureError`], but never [`SignatureError::Wrong`].
+pub fn check_form(signature: Option<&str>) -> Result<(), SignatureError> {
+    parts(signature).map(drop)
+}
+
+enum Algorithm {
+    Sha1,
+    Sha256,
+}
+
+fn parts(signature: Option<&str>) -> Result<(Algorithm, Vec<u8>), SignatureError> {
+    let (algorithm, given) = signature.ok_or(SignatureError::Missing)?.trim().split_once('=').unwrap_or_default();
+    let given = STANDARD.decode(given).map_err(|_| SignatureError::Malformed)?;
+    match algorithm {
+        "sha1" => Ok((Algorithm::Sha1, given)),
+        "sha256" => Ok((Algorithm::Sha256, given)),
+        _ => Err(SignatureError::Malformed),
+    }
 }
 
 fn check<M: Mac>(mac: Result<M, InvalidLength>, body: &[u8], given: &[u8]) -> Result<(), MacError> {
@@ -65,14 +86,17 @@ mod tests {
         let cut = STANDARD.encode(&STANDARD.decode("QXrgMO1TEp21Q1FWZOAsJ+uuMWw=").unwrap()[..10]);
         for signature in ["sha256=QXrgMO1TEp21Q1FWZOAsJ+uuMWw=".to_owned(), "sha1=".to_owned(), format!("sha1={cut}")] {
             assert_eq!(verify(SECRET, BODY, Some(&signature)), Err(SignatureError::Wrong), "{signature}");
+            assert_eq!(check_form(Some(&signature)), Ok(()), "{signature}");
         }
     }
 
     #[test]
     fn what_is_no_signature_is_told_apart() {
         assert_eq!(verify(SECRET, BODY, None), Err(SignatureError::Missing));
+        assert_eq!(check_form(None), Err(SignatureError::Missing));
         for signature in ["", "sha1", "md5=QXrgMO1TEp21Q1FWZOAsJ+uuMWw=", "sha1=?", "QXrgMO1TEp21Q1FWZOAsJ+uuMWw="] {
             assert_eq!(verify(SECRET, BODY, Some(signature)), Err(SignatureError::Malformed), "{signature}");
+            assert_eq!(check_form(Some(signature)), Err(SignatureError::Malformed), "{signature}");
         }
     }
 }
