@@ -14,7 +14,7 @@ use std::{
 use tertulia_core::session::Backoff;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{Change, LogReader, Store, StoreError, StoredEvent, window::Window};
+use super::{Change, LogReader, Store, StoreError, StorePart, StoredEvent, window::Window};
 use crate::metrics::Latency;
 
 /// How long the first step of a commit waits for others to go with it.
@@ -263,6 +263,15 @@ impl Journal {
     #[must_use]
     pub fn newest(&self) -> u64 {
         *self.shared.committed.borrow()
+    }
+
+    /// The memory that each part of the store takes now, the events for readers that keep up among them.
+    #[must_use]
+    pub fn memory(&self) -> Vec<StorePart> {
+        let newest_events = StorePart { name: "newest_events", bytes: self.shared.window.bytes() as u64 };
+        let mut parts = self.store().map_or_else(Vec::new, |store| store.memory());
+        parts.push(newest_events);
+        parts
     }
 
     pub(super) fn window(&self) -> &Window {

@@ -21,5 +21,5 @@ pub use key::RecordKey;
 pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName, ProcessLeases};
 pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
-pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};
+pub use store::{Change, History, Record, Store, StoreError, StorePart, StoredEvent, Table};
 pub use validation::LONGEST_KEY;

@@ -142,4 +142,18 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
+
+    /// The memory that each part of the store takes now, in bytes. Empty where the store does not account for it.
+    fn memory(&self) -> Vec<StorePart> {
+        Vec::new()
+    }
+}
+
+/// The memory of one part of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorePart {
+    /// The part's name, such as `cache`.
+    pub name: &'static str,
+    /// Its size in bytes.
+    pub bytes: u64,
 }

@@ -36,6 +36,11 @@ impl Window {
         }
     }
 
+    /// The bytes of JSON that are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     /// The events after `after`, at most `limit`; `None` where the next one is not here.
     pub(super) fn after(&self, after: u64, limit: usize) -> Option<Vec<Arc<StoredEvent>>> {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);

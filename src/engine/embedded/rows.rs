@@ -2,8 +2,11 @@
 
 use std::{fs::File, io, path::Path};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode, Snapshot};
-use tertulia_actors::engine::{History, Table};
+use fjall::{
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
+    Snapshot,
+};
+use tertulia_actors::engine::{History, StorePart, Table};
 
 use super::block::{self, BlockKey};
 
@@ -118,6 +121,17 @@ impl Rows {
     /// Makes durable what was made, once more.
     pub(super) fn persist(&self) -> Result<(), fjall::Error> {
         self.database.persist(PersistMode::SyncAll)
+    }
+
+    /// The memory of the tables, by part.
+    pub(super) fn memory(&self) -> Vec<StorePart> {
+        let mut parts = vec![StorePart { name: "cache", bytes: self.database.cache_size() }];
+        let tables = || self.records.iter().chain([&self.events, &self.about]).map(|keyspace| &keyspace.tree);
+        let mut part = |name, bytes| parts.push(StorePart { name, bytes });
+        part("memtables", tables().map(AbstractTree::version_memtable_size_sum).sum());
+        part("indexes", tables().map(|tree| tree.pinned_block_index_size() as u64).sum());
+        part("filters", tables().map(|tree| tree.pinned_filter_size() as u64).sum());
+        parts
     }
 
     /// Adds to `batch` what is said of the log.

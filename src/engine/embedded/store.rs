@@ -9,7 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use fjall::Readable as _;
-use tertulia_actors::engine::{Change, History, LONGEST_KEY, Record, RecordKey, Store, StoreError, StoredEvent, Table};
+use tertulia_actors::engine::{
+    Change, History, LONGEST_KEY, Record, RecordKey, Store, StoreError, StorePart, StoredEvent, Table,
+};
 
 use super::{
     acknowledged::{Acknowledged, Said},
@@ -226,6 +228,11 @@ impl Store for EmbeddedStore {
             }
             Ok(records)
         })
+    }
+
+    fn memory(&self) -> Vec<StorePart> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        rows.as_ref().map_or_else(Vec::new, Rows::memory)
     }
 }
 

@@ -6,8 +6,9 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
     metrics::{MetricType, gauge::ConstGauge},
+    registry::Unit,
 };
-use tertulia_actors::engine::Journal;
+use tertulia_actors::engine::{Journal, StorePart};
 
 /// The journal, looked at when it is asked for.
 pub(super) struct JournalState(pub(super) Arc<Journal>);
@@ -28,6 +29,12 @@ impl Collector for JournalState {
         ] {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
+        }
+        let help = "Memory of the store and of the newest events, by part.";
+        let mut gauges = encoder.encode_descriptor("store_memory", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        for StorePart { name, bytes } in journal.memory() {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            ConstGauge::new(bytes).encode(gauges.encode_family(&[("part", name)])?)?;
         }
         let help = "Time of a commit of the store.";
         let histogram = encoder.encode_descriptor("store_commit_seconds", help, None, MetricType::Histogram)?;

@@ -1,9 +1,11 @@
 //! The soak: a fleet of bots under the traffic of a working day (W1 and its conversations' beginnings and ends), held for
 //! minutes, to see whether memory stays where it is and answers stay quick.
 
+mod parts;
+
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     rc::Rc,
     time::{Duration, Instant},
@@ -28,6 +30,7 @@ use crate::{
     process::resident_bytes_of,
     report::Latency,
 };
+use parts::Parts;
 
 /// How often memory is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -35,8 +38,16 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_millis(20);
 /// Messages of one consumer; then the conversation ends and another begins.
 const MESSAGES: u32 = 12;
-/// The part of the samples at the beginning that tells of warming up, not of growing: one in so many.
-const WARM_UP: usize = 4;
+/// Samples between two reports.
+const REPORT_EVERY: usize = 12;
+/// How long a service may take until its caches and buffers have the size that they keep.
+const WARM_UP: Duration = Duration::from_secs(20 * 60);
+/// The part of a shorter soak that counts as its warm-up.
+const SHORT_WARM_UP: f64 = 0.25;
+/// The steepest slope of the memory of a warm service, in KiB a minute.
+const STEEPEST: f64 = 100.0;
+/// A slope over fewer minutes than these tells nothing.
+const SLOPE_OVER: Duration = Duration::from_secs(10 * 60);
 /// How long the last messages may take to be answered.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -79,6 +90,10 @@ struct Soak {
     resident_bytes: u64,
     /// Its growth once it was warm, fitted over all samples since.
     kibibytes_per_minute: f64,
+    /// The minute from which on the growth is measured.
+    warm_from_minute: f64,
+    /// What the parts of the service hold at the end.
+    parts: Parts,
     /// From a consumer's message in the platform to the bot's answer there, in microseconds, over the service, its log,
     /// the event stream, the bot and its command; the platform's clock has steps of a millisecond.
     message_to_answer: Latency,
@@ -86,7 +101,7 @@ struct Soak {
     violations: Vec<String>,
 }
 
-/// Runs a soak. Fails if a message was not answered exactly once.
+/// Runs a soak. Fails if a message was not answered exactly once, or if the memory of a warm service grows.
 pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
@@ -100,7 +115,7 @@ pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let start = newest(&service.listening().await?).await?;
     let notes = Rc::new(Notes::default());
     let bot = actix_rt::spawn(bot::run(service.address(), start, Rc::clone(&notes)));
-    let held = hold(options, &emulator, &mut service).await?;
+    let held = hold(options, &emulator, &mut service, &directory.path().join("data")).await?;
     let deadline = Instant::now() + ANSWERED_WITHIN;
     while (notes.done() as u64) < emulator.summary().consumer_messages && Instant::now() < deadline {
         sleep(TURN).await;
@@ -111,6 +126,12 @@ pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let ledger: Vec<LedgerEntry> = emulator.ledger().iter().collect();
     let mut violations = Vec::new();
     oracle::replies(&ledger, &notes.answers.borrow(), &mut violations);
+    let duration = Duration::from_secs(options.minutes * 60);
+    let warm_up = if duration > WARM_UP { WARM_UP } else { duration.mul_f64(SHORT_WARM_UP) };
+    let kibibytes_per_minute = slope(&since(&held.samples, warm_up)) * 60.0 / 1_024.0;
+    if duration >= WARM_UP + SLOPE_OVER && kibibytes_per_minute >= STEEPEST {
+        violations.push(format!("memory grows by {kibibytes_per_minute:.0} KiB a minute, {STEEPEST} are allowed"));
+    }
     let soak = Soak {
         machine: Machine::here(),
         minutes: options.minutes,
@@ -119,7 +140,9 @@ pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
         messages: emulator.summary().consumer_messages,
         ended: held.ended,
         resident_bytes: held.samples.last().map_or(0, |(_, bytes)| *bytes),
-        kibibytes_per_minute: slope(&held.samples[held.samples.len() / WARM_UP..]) * 60.0 / 1_024.0,
+        kibibytes_per_minute,
+        warm_from_minute: warm_up.as_secs_f64() / 60.0,
+        parts: held.parts,
         message_to_answer: Latency::of(&latencies(&ledger)?),
         violations,
     };
@@ -135,11 +158,28 @@ pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
 struct Held {
     /// Seconds since the beginning, and bytes.
     samples: Vec<(f64, u64)>,
+    parts: Parts,
     ended: u64,
 }
 
+impl Held {
+    fn report(&self, elapsed: Duration, said: u64) {
+        let resident = self.samples.last().map_or(0, |(_, bytes)| bytes / 1_024);
+        print!("{:>4.0} min: {said} messages, {resident} KiB; {}", elapsed.as_secs_f64() / 60.0, self.parts);
+        if elapsed > WARM_UP {
+            print!("; slope {:.0} KiB/min", slope(&since(&self.samples, WARM_UP)) * 60.0 / 1_024.0);
+        }
+        println!();
+    }
+}
+
+/// The samples that were taken after `begun`.
+fn since(samples: &[(f64, u64)], begun: Duration) -> Vec<(f64, u64)> {
+    samples.iter().filter(|(at, _)| *at >= begun.as_secs_f64()).copied().collect()
+}
+
 /// Lets consumers speak for as long as the soak is, and looks at the service's memory.
-async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service) -> anyhow::Result<Held> {
+async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service, store: &Path) -> anyhow::Result<Held> {
     let begun = Instant::now();
     let until = begun + Duration::from_secs(options.minutes * 60);
     let per_second = f64::from(options.conversations) * options.rate / 60.0;
@@ -175,9 +215,11 @@ async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service)
             sampled = Instant::now();
             let id = service.id().context("the service is not there")?;
             held.samples.push((begun.elapsed().as_secs_f64(), resident_bytes_of(id)?));
-            if !options.json && held.samples.len() % 12 == 0 {
-                let bytes = held.samples.last().map_or(0, |(_, bytes)| *bytes);
-                println!("{:>4} min: {said} messages, {} KiB", held.samples.len() / 12, bytes / 1_024);
+            if held.samples.len().is_multiple_of(REPORT_EVERY) {
+                held.parts = Parts::ask(&service.listening().await?, store).await?;
+                if !options.json {
+                    held.report(begun.elapsed(), said);
+                }
             }
         }
     }
@@ -218,7 +260,11 @@ impl Soak {
         println!("| messages, each answered | {} |", self.messages);
         println!("| conversations ended | {} |", self.ended);
         println!("| memory at the end | {} KiB |", self.resident_bytes / 1_024);
-        println!("| memory slope | {:.0} KiB/min |", self.kibibytes_per_minute);
+        println!(
+            "| memory slope from minute {:.0} on | {:.0} KiB/min |",
+            self.warm_from_minute, self.kibibytes_per_minute
+        );
+        println!("| parts at the end | {} |", self.parts);
         println!("| message to answer p50 / p99 / max | {} |", self.message_to_answer.in_milliseconds());
         for violation in &self.violations {
             println!("{violation}");
