@@ -5,18 +5,23 @@ use std::{
     fmt,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
 use tertulia_core::id::{ConnectionId, ConversationId};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
     engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
     metrics::Metrics,
 };
+
+/// How long it may take until it is durable that a letter is forgotten.
+const KEPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Names a dead letter. Ids grow with time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -279,15 +284,25 @@ impl DeadLetters {
         held.position(id).and_then(|position| held.letters.get(position)).cloned()
     }
 
-    /// Forgets one letter, and answers it.
-    pub fn remove(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
-        let mut held = self.lock();
-        let letter = held.position(id).and_then(|position| held.take(position));
-        if letter.is_some() {
-            self.keep(Change::Remove(Table::DeadLetters, id.record_key()));
+    /// Forgets one letter. Returns the letter once it is durable that it is forgotten.
+    ///
+    /// # Errors
+    /// [`ReplayError::Unknown`], or [`ReplayError::NotKept`] after ten seconds: the letter may come back with the next
+    /// start.
+    pub async fn remove(&self, id: &DeadLetterId) -> Result<Arc<DeadLetter>, ReplayError> {
+        let letter = self.take(id).ok_or_else(|| ReplayError::Unknown(id.clone()))?;
+        match timeout(KEPT_WITHIN, self.journal.settled()).await {
+            Ok(true) => Ok(letter),
+            Ok(false) | Err(_) => Err(ReplayError::NotKept(id.clone())),
         }
+    }
+
+    fn take(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
+        let mut held = self.lock();
+        let letter = held.position(id).and_then(|position| held.take(position))?;
+        self.keep(Change::Remove(Table::DeadLetters, id.record_key()));
         self.show(&held);
-        letter
+        Some(letter)
     }
 
     fn show(&self, held: &Held) {
@@ -299,7 +314,7 @@ impl DeadLetters {
     }
 }
 
-/// Why a dead letter was not handed over again. It is still kept.
+/// Why a dead letter was not handed over again or forgotten. It is still kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// There is none with this id any more.
@@ -314,6 +329,9 @@ pub enum ReplayError {
     /// Too much waits there already.
     #[error("there is no room for dead letter {0} now")]
     Overloaded(DeadLetterId),
+    /// It could not be made durable that it is forgotten.
+    #[error("dead letter {0} may come back: the store does not keep that it is forgotten")]
+    NotKept(DeadLetterId),
 }
 
 mod base64_text {
@@ -333,10 +351,14 @@ mod base64_text {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
+    use std::{
+        num::NonZeroUsize,
+        pin::pin,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use super::*;
-    use crate::engine::{MemoryStore, Retention, Store};
+    use crate::engine::{History, MemoryStore, Retention, Store, StoredEvent};
 
     fn letters(limits: DeadLetterLimits) -> DeadLetters {
         DeadLetters::new(limits, Arc::default(), Journal::forgetful())
@@ -383,14 +405,14 @@ mod tests {
         assert_eq!((&*listed[1].body, listed[1].is_cut), (&b"12"[..], false));
     }
 
-    #[test]
-    fn letters_are_listed_in_pages_and_removed_by_id() {
+    #[tokio::test]
+    async fn letters_are_listed_in_pages_and_removed_by_id() {
         let letters = letters(DeadLetterLimits::default());
         [b"1", b"2", b"3", b"4"].iter().for_each(|body| put(&letters, *body));
         let page = letters.list(None, 2);
         assert_eq!(letters.list(Some(&page[1].id), 1)[0].body, "3");
-        assert_eq!(letters.remove(&page[1].id).map(|letter| letter.body.clone()), Some("2".into()));
-        assert!(letters.remove(&page[1].id).is_none());
+        assert_eq!(letters.remove(&page[1].id).await.unwrap().body, "2");
+        assert_eq!(letters.remove(&page[1].id).await, Err(ReplayError::Unknown(page[1].id.clone())));
         assert_eq!(letters.get(&page[0].id).map(|letter| letter.id.clone()), Some(page[0].id.clone()));
         assert_eq!(letters.list(Some(&page[1].id), 1)[0].body, "3", "a page goes on behind one that was removed");
     }
@@ -423,13 +445,69 @@ mod tests {
             letters.restore().unwrap();
             (letters, journal)
         };
-        let (letters, journal) = life();
+        let (letters, _journal) = life();
         [b"1", b"2", b"3"].iter().for_each(|body| put(&letters, *body));
-        letters.remove(&letters.list(None, 1)[0].id);
-        assert!(journal.settled().await);
+        letters.remove(&letters.list(None, 1)[0].id).await.unwrap();
         let (again, _) = life();
         assert_eq!(bodies(&again), [b"3"]);
         assert_eq!(again.list(None, 1), letters.list(None, 1));
         assert_eq!(again.metrics.dead_letters_held.get(), 1);
+    }
+
+    /// A store that refuses every commit while it is told to.
+    struct Refusing {
+        store: MemoryStore,
+        refuses: AtomicBool,
+    }
+
+    impl Store for Refusing {
+        fn history(&self) -> History {
+            self.store.history()
+        }
+
+        fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+            if self.refuses.load(Ordering::SeqCst) {
+                return Err(StoreError::new("commit", "there is no room"));
+            }
+            self.store.commit(changes)
+        }
+
+        fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+            self.store.events(after, limit)
+        }
+
+        fn get(&self, table: Table, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
+            self.store.get(table, key)
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            prefix: &RecordKey,
+            after: Option<&RecordKey>,
+            limit: usize,
+        ) -> Result<Vec<Record>, StoreError> {
+            self.store.scan(table, prefix, after, limit)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_letter_is_removed_once_that_is_durable() {
+        let store = Arc::new(Refusing { store: MemoryStore::new(NonZeroUsize::MIN), refuses: AtomicBool::new(false) });
+        let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+        let letters = DeadLetters::new(DeadLetterLimits::default(), Arc::default(), Arc::clone(&journal));
+        put(&letters, b"1");
+        assert!(journal.settled().await);
+
+        store.refuses.store(true, Ordering::SeqCst);
+        let id = letters.list(None, 1)[0].id.clone();
+        let kept = || store.get(Table::DeadLetters, &id.record_key()).unwrap().is_some();
+        let mut removing = pin!(letters.remove(&id));
+        assert!(timeout(Duration::from_millis(20), &mut removing).await.is_err(), "nothing of it is durable");
+        assert!(kept());
+        store.refuses.store(false, Ordering::SeqCst);
+        assert_eq!(removing.await.unwrap().id, id);
+        assert!(!kept());
+        journal.close();
     }
 }

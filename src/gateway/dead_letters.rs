@@ -103,7 +103,7 @@ async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
     match state.tertulia.dead_letters().get(&id).filter(|letter| Webhooks::sent(letter)) {
         Some(letter) => {
             state.webhooks.replay(&letter).await?;
-            state.tertulia.dead_letters().remove(&id);
+            state.tertulia.dead_letters().remove(&id).await?;
         }
         None => state.tertulia.replay_dead_letter(&id).await?,
     }
@@ -119,7 +119,7 @@ async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
 #[delete("/dead-letters/{letter}")]
 async fn discard(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = DeadLetterId::from(id.as_str());
-    state.tertulia.dead_letters().remove(&id).ok_or_else(|| unknown(&id))?;
+    state.tertulia.dead_letters().remove(&id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -134,6 +134,7 @@ impl From<ReplayError> for Problem {
             ReplayError::NotReplayable(_) => (StatusCode::CONFLICT, "not-replayable"),
             ReplayError::NobodyThere(_) => (StatusCode::CONFLICT, "nobody-there"),
             ReplayError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            ReplayError::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
         };
         Self::new(status, code, error.to_string())
     }

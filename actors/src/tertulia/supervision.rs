@@ -71,7 +71,7 @@ impl Tertulia {
                 self.replay_notification(Arc::clone(&letter)).await?;
             }
         }
-        self.dead_letters().remove(id);
+        self.dead_letters().remove(id).await?;
         Ok(())
     }
 
