@@ -1,4 +1,4 @@
-//! The request to end: SIGINT or SIGTERM.
+//! Signals: the request to end (SIGINT or SIGTERM), and those that must not end the service.
 
 use std::io;
 
@@ -22,5 +22,25 @@ impl Interrupt {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// From its making on, SIGHUP is waited for and does not end the process, and a write beyond the size limit of files
+/// (SIGXFSZ) fails and does not end the process either.
+pub(super) struct Hangup {
+    hangup: Signal,
+    _file_size: Signal,
+}
+
+impl Hangup {
+    /// Must be called inside a tokio runtime.
+    pub(super) fn listen() -> io::Result<Self> {
+        const FILE_SIZE: SignalKind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        Ok(Self { hangup: signal(SignalKind::hangup())?, _file_size: signal(FILE_SIZE)? })
+    }
+
+    /// Waits for the next SIGHUP.
+    pub(super) async fn received(&mut self) {
+        self.hangup.recv().await;
     }
 }

@@ -4,16 +4,18 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::sleep,
-};
+use rustix::{fs::Mode, process::umask};
+use tokio::time::sleep;
 
-use super::{interrupt::Interrupt, open_files};
+use super::{
+    interrupt::{Hangup, Interrupt},
+    open_files,
+};
 use crate::{
     config::{Configuration, ConfigurationError, DEFAULT_FILE, Drain, Environment},
     service::Service,
@@ -34,6 +36,16 @@ pub struct RunOptions {
 
 /// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once. SIGHUP has the certificate read anew.
 pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result<ExitCode> {
+    // Before the configuration is read: it may take a while, and an early SIGHUP would end the process.
+    actix_rt::System::new().block_on(async {
+        let hangup = Hangup::listen().context("cannot listen for signals")?;
+        start(options, format, hangup).await
+    })
+}
+
+async fn start(options: &RunOptions, format: LogFormat, hangup: Hangup) -> anyhow::Result<ExitCode> {
+    // Files of the store hold secrets, whatever the directory around it allows.
+    umask(Mode::RWXG | Mode::RWXO);
     let configuration = match Configuration::load(&options.config, &Environment::of_process()) {
         Ok(configuration) => configuration,
         Err(mistakes @ ConfigurationError::Mistaken { .. }) => {
@@ -44,20 +56,16 @@ pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result
     };
     let (_logs, export) = telemetry::start(format, Some(&configuration.telemetry))?;
     open_files::raise_limit();
-    actix_rt::System::new().block_on(async {
-        let exporting = export.map(Export::begin);
-        let served = serve(&configuration).await;
-        if let Some(exporting) = exporting {
-            exporting.flush(FLUSH_WITHIN).await;
-        }
-        served
-    })
+    let exporting = export.map(Export::begin);
+    let served = serve(&configuration, hangup).await;
+    if let Some(exporting) = exporting {
+        exporting.flush(FLUSH_WITHIN).await;
+    }
+    served
 }
 
-async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
+async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
-    // By custom it means that files have changed; unheard, it would end the process.
-    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for signals")?;
     let service = Service::start(configuration)?;
     service.claimed().await?;
     let gateway = service.gateway().address();
@@ -66,11 +74,12 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
             () = interrupt.received() => break,
-            _ = hangup.recv() => service.gateway().look_at_certificate().await,
+            () = hangup.received() => service.gateway().look_at_certificate().await,
         }
     }
     let Drain { notice, within } = configuration.drain;
     tracing::info!(?notice, ?within, "draining; another signal ends it at once");
+    let journal = Arc::clone(service.tertulia().journal());
     let draining = async {
         service.gateway().leave();
         sleep(notice).await;
@@ -78,6 +87,10 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     };
     tokio::select! {
         () = draining => {
+            if !journal.is_healthy() {
+                tracing::error!("stopped; what happened last could not be kept");
+                return Ok(ExitCode::FAILURE);
+            }
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
