@@ -15,9 +15,12 @@ use std::{
 };
 
 use running::{BOT, CANARY, LOOK_EVERY, PATIENCE, configuration, emulator};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    fs::Mode,
+    process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
+};
 use serde_json::Value;
-use tertulia_emulator::Emulator;
+use tertulia_emulator::{Emulator, Fault, FaultKind};
 
 /// A message.
 const BODY: &[u8] = b"{\"text\":\"hi\"}";
@@ -43,7 +46,11 @@ struct Process {
 impl Process {
     /// Starts it and waits until it says where it listens.
     fn start(file: &str) -> Self {
-        let mut child = command(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::running(command(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until a process says where it listens.
+    fn running(mut child: Child) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (lines, log) = channel();
         thread::spawn(move || {
@@ -119,6 +126,19 @@ impl Process {
 
     fn get(&self, path: &str) -> String {
         rest(self.request(path))
+    }
+
+    /// Deletes what is at `path`.
+    fn delete(&self, path: &str) -> String {
+        let mut socket = self.connect();
+        write!(socket, "DELETE {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.gateway).unwrap();
+        rest(socket)
+    }
+
+    /// `kill -9`.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Asks until the answer has `wanted` in it.
@@ -465,4 +485,102 @@ fn speak(gateway: &str, conversation: &str) -> usize {
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"sequence\""), "{answer}");
         confirmed += 1;
     }
+}
+
+/// SIGHUP means that files have changed, also while they are read for the first time.
+#[test]
+fn a_hangup_while_it_starts_does_not_end_it() {
+    let emulator = emulator();
+    let (directory, file) = configuration(&emulator, "");
+    let slow = directory.path().join("slow.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &slow, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut starting = command(slow.to_str().unwrap());
+    let child = starting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Opened once the process reads it, and read for as long as it is open here.
+    let mut configuration = std::fs::OpenOptions::new().write(true).open(&slow).unwrap();
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    configuration.write_all(&std::fs::read(file).unwrap()).unwrap();
+    drop(configuration);
+    let process = Process::running(child);
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
+}
+
+/// A file that may not grow is a disk that takes no more: it is told, nothing is lost, and it goes on afterwards.
+#[test]
+fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, BOT);
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let pid = Some(Pid::from_child(&process.child));
+    let maximum = prlimit(pid, Resource::Fsize, Rlimit { current: Some(1), maximum: None }).unwrap().maximum;
+    let conversation = emulator.create_conversation(None, None);
+    process.get_until("/readyz", "cannot be kept");
+    process.logged("nothing can be kept; sockets are held back");
+
+    prlimit(pid, Resource::Fsize, Rlimit { current: maximum, maximum }).unwrap();
+    process.get_until("/readyz", "\"ready\":true");
+    process.get_until(&format!("/v1/conversations/{conversation}"), "HTTP/1.1 200");
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
+}
+
+#[test]
+fn a_data_directory_that_is_deleted_is_told_and_not_made_again() {
+    let emulator = emulator();
+    let (directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nwithin = \"2s\"\n"));
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let data = directory.path().join("data");
+    std::fs::remove_dir_all(&data).unwrap();
+    // Whether anything is to be kept or not.
+    process.get_until("/readyz", "cannot be kept");
+    let told = process.logged("nothing can be kept; sockets are held back");
+    assert!(told["error"].as_str().unwrap().contains("was deleted or replaced"), "{told}");
+    emulator.create_conversation(None, None);
+    process.logged("nothing can be kept; sockets are held back");
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended().code(), Some(1));
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_dead_letter_that_was_thrown_away_does_not_come_back_after_a_kill() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, BOT);
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    emulator.inject(Fault::new(FaultKind::Malformed).user("bot1"));
+    let list = process.get_until("/v1/dead-letters", "\"id\"");
+    let (_, list) = list.split_once("\r\n\r\n").unwrap();
+    let list: Value = serde_json::from_str(&list[list.find('{').unwrap()..=list.rfind('}').unwrap()]).unwrap();
+    let letter = format!("/v1/dead-letters/{}", list["items"][0]["id"].as_str().unwrap());
+    assert!(process.delete(&letter).starts_with("HTTP/1.1 204"));
+    process.kill();
+    let process = Process::start(&file);
+    assert!(process.get(&letter).starts_with("HTTP/1.1 404"));
+}
+
+/// What the store holds is for this user alone, in whatever directory it is told to be.
+#[test]
+fn its_files_are_for_nobody_else_in_a_directory_that_others_may_enter() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let emulator = emulator();
+    let (directory, file) = configuration(&emulator, BOT);
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let (mut unseen, mut files) = (vec![data], 0);
+    while let Some(directory) = unseen.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            let metadata = entry.metadata().unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o077, 0, "{:?}", entry.path());
+            files += usize::from(metadata.is_file());
+            unseen.extend(metadata.is_dir().then(|| entry.path()));
+        }
+    }
+    assert!(files > 5, "{files}");
 }

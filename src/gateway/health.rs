@@ -47,7 +47,11 @@ async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
         .map(|(status, connection)| Reason { connection, life: Life::from(&status.state) })
         .collect();
     if reasons.is_empty() {
-        return Ok(HttpResponse::Ok().json(json!({ "ready": true })));
+        // What is damaged stays so: no restart would mend it, and it concerns only those who read it.
+        return Ok(HttpResponse::Ok().json(match state.tertulia.journal().damaged() {
+            0 => json!({ "ready": true }),
+            damaged => json!({ "ready": true, "damagedEvents": damaged }),
+        }));
     }
     reasons.sort_unstable_by(|one, other| one.connection.cmp(&other.connection));
     let detail = format!("connections that are not ready: {}", reasons.len());

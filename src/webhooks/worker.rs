@@ -348,12 +348,9 @@ impl Worker {
                     return Box::pin(async { found });
                 }
                 Box::pin(async move {
-                    let read = journal.read(move |store| {
-                        let event = store.events(offset.saturating_sub(1), 1)?.into_iter().next();
-                        Ok((event, store.history().oldest))
-                    });
+                    let read = journal.read(move |store| Ok((store.event(offset)?, store.history().oldest)));
                     match read.await {
-                        Ok((Some(event), _)) if event.offset == offset => Found::Cargo(Cargo::of(&epoch, &event)),
+                        Ok((Some(event), _)) => Found::Cargo(Cargo::of(&epoch, &event)),
                         Ok((_, oldest)) => Found::Forgotten(oldest.max(offset + 1)),
                         Err(error) => nothing(&error),
                     }

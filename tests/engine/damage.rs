@@ -5,12 +5,13 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use tertulia::engine::embedded::EmbeddedStore;
-use tertulia_actors::engine::{Change, Record, RecordKey, Store, StoredEvent, Table};
+use tertulia_actors::engine::{Change, Journal, LogBatch, Record, RecordKey, Retention, Store, StoredEvent, Table};
 
 use crate::event;
 
@@ -178,4 +179,37 @@ fn damaged_events_are_told_when_they_are_read() {
     assert!(error.starts_with("the store could not read events"), "{error}");
     let error = written.damaged(&events, Damage::Lost).unwrap_err();
     assert!(error.contains("is damaged"), "{error}");
+}
+
+#[tokio::test]
+async fn readers_pass_damaged_events_and_are_told_how_many() {
+    let in_blobs = |file: &PathBuf| file.parent().unwrap().ends_with("blobs");
+    let written = Written::closed_once(20, 20_000, |files| files.iter().any(in_blobs));
+    let blobs = written.files().into_iter().find(in_blobs).unwrap();
+    flip(&written.directory.path().join(blobs), 3_000_000);
+
+    let store = Arc::new(EmbeddedStore::open(written.directory.path()).unwrap());
+    assert_eq!(store.damaged(), 0, "nobody has read them");
+    let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+    let (mut log, mut read, mut passed) = (journal.reader(0), Vec::new(), Vec::new());
+    while log.after() < journal.newest() {
+        let before = log.after();
+        match log.next().await.unwrap().unwrap() {
+            LogBatch::Events(events) => read.extend(events.iter().map(|event| event.offset)),
+            LogBatch::Damaged { events } => passed.extend(before + 1..=before + events),
+            LogBatch::Forgotten { events } => panic!("{events} were not forgotten"),
+        }
+    }
+    // A row holds as many events as fit into 64 KiB.
+    assert!((1..=4).contains(&passed.len()), "{passed:?}");
+    let whole: Vec<u64> = (1..=20 * TOGETHER).filter(|offset| !passed.contains(offset)).collect();
+    assert_eq!(read, whole, "all others are read, in order");
+    assert_eq!(journal.damaged(), passed.len() as u64);
+
+    // Whoever reads them later is told the same, and they are counted once.
+    assert_eq!(store.damage(0).unwrap(), Some(passed[0]..=passed[passed.len() - 1]));
+    assert_eq!(store.event(passed[0]).unwrap(), None);
+    assert_eq!(store.event(whole[0]).unwrap().map(|event| event.offset), Some(whole[0]));
+    assert_eq!(journal.damaged(), passed.len() as u64);
+    journal.close();
 }

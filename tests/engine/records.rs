@@ -1,5 +1,6 @@
 //! Records: written, read, removed and listed by their keys.
 
+use tertulia::engine::embedded::EmbeddedStore;
 use tertulia_actors::engine::{Change, LONGEST_KEY, Record, RecordKey, Store, Table};
 
 use crate::{put, record};
@@ -112,4 +113,35 @@ fn a_key_that_no_store_keeps_is_refused_and_has_no_record(store: &impl Store) {
         assert_eq!(store.get(TABLE, &key).unwrap(), None);
         assert!(store.scan(TABLE, &key, Some(&key), 10).unwrap().len() <= 1);
     }
+}
+
+/// The part `name` of the memory of a store, in bytes.
+fn memory(store: &impl Store, name: &str) -> u64 {
+    store.memory().into_iter().find(|part| part.name == name).unwrap().bytes
+}
+
+#[test]
+fn a_list_costs_nothing_for_records_that_were_removed_behind_it() {
+    const RECORDS: u64 = 40_000;
+    const OUTBOX: Table = Table::Outbox;
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    let keys: Vec<RecordKey> =
+        (0..RECORDS).map(|number| key(&["bots-1", &format!("conversation-{number:08}"), "k"])).collect();
+    for keys in keys.chunks(1_000) {
+        let puts = keys.iter().map(|key| Change::Put(OUTBOX, Record { key: key.clone(), value: "sent".into() }));
+        store.commit(puts.collect()).unwrap();
+        store.commit(keys.iter().map(|key| Change::Remove(OUTBOX, key.clone())).collect()).unwrap();
+    }
+    let mine = Record { key: key(&["bots-1", "conversation-", "k"]), value: "waits".into() };
+    store.commit(vec![Change::Put(OUTBOX, mine.clone())]).unwrap();
+    drop(store);
+
+    // What was removed is on the disk, as far as it was written there, and is not read.
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    let before = memory(&store, "cache");
+    assert_eq!(store.scan(OUTBOX, &key(&["bots-1", "conversation-"]), None, 10).unwrap(), [mine]);
+    assert_eq!(store.scan(OUTBOX, &key(&["bots-1", "conversation"]), None, 10).unwrap(), []);
+    let read = memory(&store, "cache") - before;
+    assert!(read < 64 * 1_024, "{read} bytes were read");
 }

@@ -31,6 +31,8 @@ const RETRY: Backoff =
     Backoff { floor: Duration::from_millis(100), base: Duration::from_millis(100), max: Duration::from_secs(5) };
 /// Reads that block at the same time.
 const READS: usize = 4;
+/// How often the store is looked at while nothing is committed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Events beyond those to be kept before the oldest are forgotten, together.
 const TRIM_BEHIND: u64 = 4_096;
 
@@ -180,7 +182,7 @@ impl Journal {
         self.shared.retention
     }
 
-    /// Whether the last commit went well. One that did not is tried again.
+    /// Whether the last commit went well, and the store is still where it was. A commit that failed is tried again.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Relaxed)
@@ -265,6 +267,12 @@ impl Journal {
         *self.shared.committed.borrow()
     }
 
+    /// The events of the log that were found to be damaged since the store was opened. Readers pass them with a gap.
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        self.store().map_or(0, |store| store.damaged())
+    }
+
     /// The memory that each part of the store takes now, the events for readers that keep up among them.
     #[must_use]
     pub fn memory(&self) -> Vec<StorePart> {
@@ -305,7 +313,7 @@ impl Shared {
     /// The writer's life.
     fn write(&self, store: &dyn Store) {
         let mut oldest = store.history().oldest;
-        while let Some(steps) = self.gather() {
+        while let Some(steps) = self.gather(store) {
             let (mut changes, mut events, mut thens) = (Vec::new(), Vec::new(), Vec::new());
             for Step { events: own, changes: others, then } in steps {
                 for event in own {
@@ -336,12 +344,17 @@ impl Shared {
     }
 
     /// What is to be committed next; `None` once all is done.
-    fn gather(&self) -> Option<Vec<Step>> {
-        let mut queue = self.queue();
-        queue = self
-            .filled
-            .wait_while(queue, |queue| queue.waiting.is_empty() && !queue.closed)
-            .unwrap_or_else(PoisonError::into_inner);
+    fn gather(&self, store: &dyn Store) -> Option<Vec<Step>> {
+        let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
+        let queue = loop {
+            let waited = self.filled.wait_timeout_while(self.queue(), LOOK_EVERY, idle);
+            let (queue, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !timeout.timed_out() {
+                break queue;
+            }
+            drop(queue);
+            self.look_at(store);
+        };
         let few = |queue: &mut Queue| queue.waiting.len() < ENOUGH && !queue.closed;
         let (mut queue, _) = self.filled.wait_timeout_while(queue, GATHER, few).unwrap_or_else(PoisonError::into_inner);
         if queue.waiting.is_empty() {
@@ -355,6 +368,15 @@ impl Shared {
         queue.committing = true;
         self.drained.notify_all();
         Some(steps)
+    }
+
+    /// Where nothing is committed, nothing else tells that nothing could be.
+    fn look_at(&self, store: &dyn Store) {
+        let looked = store.check();
+        if let Err(error) = &looked {
+            tracing::error!(%error, "nothing can be kept; sockets are held back");
+        }
+        self.healthy.store(looked.is_ok(), Ordering::Relaxed);
     }
 
     /// Commits, if need be again and again. `false` where the journal is closed and it does not work.

@@ -1,10 +1,10 @@
 //! Reads the log by cursor: from memory while it keeps up, from the store where it is behind.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use tokio::sync::watch;
 
-use super::{Journal, StoreError, StoredEvent};
+use super::{Journal, Store, StoreError, StoredEvent};
 
 /// Events of one read.
 const BATCH: usize = 256;
@@ -29,6 +29,33 @@ pub enum LogBatch {
         /// How many.
         events: u64,
     },
+    /// The next events are damaged; the reader goes on after them.
+    Damaged {
+        /// How many.
+        events: u64,
+    },
+}
+
+/// What the store says of the next events.
+enum Stored {
+    Events { oldest: u64, events: Vec<StoredEvent> },
+    Damaged { last: u64 },
+}
+
+/// Reads the events after `after`, as far as they are whole.
+fn read(store: &dyn Store, after: u64) -> Result<Stored, StoreError> {
+    let found = |events| Stored::Events { oldest: store.history().oldest, events };
+    match store.events(after, BATCH) {
+        Ok(events) => Ok(found(events)),
+        Err(error) => match store.damage(after)?.map(RangeInclusive::into_inner) {
+            Some((first, last)) if first <= after + 1 => Ok(Stored::Damaged { last }),
+            Some((first, _)) => {
+                let whole = usize::try_from(first - 1 - after).unwrap_or(BATCH).min(BATCH);
+                store.events(after, whole).map(found)
+            }
+            None => Err(error),
+        },
+    }
 }
 
 impl LogReader {
@@ -54,13 +81,13 @@ impl LogReader {
         if let Some(events) = self.journal.window().after(after, BATCH) {
             return Ok(Some(self.take(events)));
         }
-        let (oldest, events) = self
-            .journal
-            .read(move |store| {
-                let events = store.events(after, BATCH)?;
-                Ok((store.history().oldest, events))
-            })
-            .await?;
+        let (oldest, events) = match self.journal.read(move |store| read(store, after)).await? {
+            Stored::Events { oldest, events } => (oldest, events),
+            Stored::Damaged { last } => {
+                self.after = last.max(after + 1);
+                return Ok(Some(LogBatch::Damaged { events: self.after - after }));
+            }
+        };
         match events.first() {
             Some(first) if first.offset == after + 1 => {}
             // They were forgotten, before or while this was read.

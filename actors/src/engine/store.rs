@@ -1,6 +1,6 @@
 //! The port to what keeps events and records.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 
@@ -125,6 +125,36 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`].
     fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// The first events after `after` that are damaged, by offset; `None` where all can be read. Asked after
+    /// [`Store::events`] failed.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store cannot be read at all.
+    fn damage(&self, after: u64) -> Result<Option<RangeInclusive<u64>>, StoreError> {
+        let _ = after;
+        Ok(None)
+    }
+
+    /// The events that were found to be damaged since the store was opened.
+    fn damaged(&self) -> u64 {
+        0
+    }
+
+    /// The event at `offset`; `None` where it is forgotten or damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn event(&self, offset: u64) -> Result<Option<StoredEvent>, StoreError> {
+        let before = offset.saturating_sub(1);
+        match self.events(before, 1) {
+            Ok(events) => Ok(events.into_iter().next().filter(|event| event.offset == offset)),
+            Err(error) => match self.damage(before)? {
+                Some(damaged) if damaged.contains(&offset) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
     /// The record with this key.
     ///
     /// # Errors
@@ -142,6 +172,14 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
+
+    /// Fails where what was kept is not where it was any more. Asked while nothing is committed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// The memory that each part of the store takes now, in bytes. Empty where the store does not account for it.
     fn memory(&self) -> Vec<StorePart> {

@@ -6,7 +6,7 @@
 //! back to a lower one.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
@@ -22,7 +22,9 @@ pub(super) struct Acknowledged {
 /// What the file says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// Nothing: the store is new.
+    /// There is no such file.
+    Missing,
+    /// Nothing: the store was never opened.
     Nothing,
     /// So many commits, in the log with this epoch.
     Commits { epoch: String, count: u64 },
@@ -30,20 +32,33 @@ pub(super) enum Said {
     Nonsense,
 }
 
-impl Acknowledged {
-    /// Reads the file, which is made when it is missing.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Said)> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+impl Said {
+    /// Reads the file at `path`.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
         let mut text = Vec::new();
-        file.by_ref().take(256).read_to_end(&mut text)?;
-        Ok((Self { file, epoch: String::new() }, said(&text)))
+        match File::open(path) {
+            Ok(file) => file.take(256).read_to_end(&mut text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Missing),
+            Err(error) => return Err(error),
+        };
+        Ok(said(&text))
     }
+}
 
-    /// Says the first word of the log with this epoch, and waits until it is durable.
-    pub(super) fn begin(&mut self, epoch: &str, count: u64) -> io::Result<()> {
-        epoch.clone_into(&mut self.epoch);
-        self.write(count)?;
-        self.file.sync_all()
+impl Acknowledged {
+    /// Replaces the file at `path` by one with the first count of the log with this epoch. Returns once the file is
+    /// durable; it is there as a whole or not at all.
+    pub(super) fn begin(path: &Path, epoch: &str, count: u64) -> io::Result<Self> {
+        let draft = path.with_extension("new");
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let begun = Self { file, epoch: epoch.to_owned() };
+        begun.write(count)?;
+        begun.file.sync_all()?;
+        fs::rename(&draft, path)?;
+        if let Some(directory) = path.parent() {
+            File::open(directory)?.sync_all()?;
+        }
+        Ok(begun)
     }
 
     /// Every count takes the place of the one before at once: it is as long.
@@ -69,13 +84,11 @@ mod tests {
     fn the_last_count_is_said_also_by_a_process_that_did_not_end_well() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("acknowledged");
-        let (mut acknowledged, said) = Acknowledged::open(&path).unwrap();
-        assert_eq!(said, Said::Nothing);
-        acknowledged.begin("6a", 0).unwrap();
+        assert_eq!(Said::read(&path).unwrap(), Said::Missing);
+        let acknowledged = Acknowledged::begin(&path, "6a", 0).unwrap();
         for count in [1, 2, 1_000_000] {
             acknowledged.write(count).unwrap();
-            let (_, said) = Acknowledged::open(&path).unwrap();
-            assert_eq!(said, Said::Commits { epoch: "6a".to_owned(), count });
+            assert_eq!(Said::read(&path).unwrap(), Said::Commits { epoch: "6a".to_owned(), count });
         }
     }
 

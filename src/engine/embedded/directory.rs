@@ -1,15 +1,17 @@
 //! The directory of a store: whose it is, and how it is written.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 const LOCK: &str = "lock";
 const FORMAT: &str = "format";
 const DATA: &str = "data";
+/// Where the data of a new store is made, until it is all there.
+const DRAFT: &str = "data.new";
 const ACKNOWLEDGED: &str = "acknowledged";
 
 /// The format that this version reads and writes. It grows with every change that an older version would misread.
@@ -82,12 +84,50 @@ impl Directory {
         sign(&mut lock).map_err(failed("lock"))?;
         let directory = Self { path: path.to_owned(), lock };
         directory.check_format()?;
+        directory.close_to_others().map_err(failed("close to other users"))?;
         Ok(directory)
+    }
+
+    /// An earlier version let a data directory that others may enter decide who reads the secrets in it.
+    fn close_to_others(&self) -> io::Result<()> {
+        let data = self.data();
+        match fs::metadata(&data) {
+            Ok(metadata) if metadata.mode() & 0o077 != 0 => fs::set_permissions(&data, Permissions::from_mode(0o700)),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where the data is.
     pub(super) fn data(&self) -> PathBuf {
         self.path.join(DATA)
+    }
+
+    /// Has `make` fill an empty directory, which takes the place of the data at once: it is there as a whole or not at
+    /// all, whenever the process ends.
+    pub(super) fn begin<E: From<io::Error>>(&self, make: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+        let (draft, data) = (self.path.join(DRAFT), self.data());
+        remove(&draft)?;
+        let made = (|| {
+            private_directory(&draft)?;
+            make(&draft)?;
+            remove(&data)?;
+            fs::rename(&draft, &data)?;
+            File::open(&self.path)?.sync_all()?;
+            Ok(())
+        })();
+        if made.is_err() {
+            // The room may be needed; the next start removes what stays.
+            let _ = remove(&draft);
+        }
+        made
+    }
+
+    /// Which files these are now.
+    pub(super) fn identity(&self) -> io::Result<Identity> {
+        let of = |path: PathBuf| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+        Ok(Identity { data: of(self.data())?, acknowledged: of(self.acknowledged())? })
     }
 
     /// Where the commits are counted.
@@ -121,6 +161,25 @@ impl Directory {
         file.sync_all()?;
         fs::rename(&draft, self.path.join(FORMAT))?;
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Which data and which count a store has: another directory at the same path has another identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    data: (u64, u64),
+    acknowledged: (u64, u64),
+}
+
+/// A directory that only its owner can look into, whatever the one around it allows.
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+fn remove(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

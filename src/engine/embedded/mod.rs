@@ -4,6 +4,7 @@
 mod acknowledged;
 mod block;
 mod commit;
+mod damage;
 mod directory;
 mod leases;
 mod rows;

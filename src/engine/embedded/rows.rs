@@ -3,8 +3,8 @@
 use std::{fs::File, io, path::Path};
 
 use fjall::{
-    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
-    Snapshot,
+    AbstractTree, Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
+    PersistMode, Snapshot,
 };
 use tertulia_actors::engine::{History, StorePart, Table};
 
@@ -12,16 +12,16 @@ use super::block::{self, BlockKey};
 
 const MIB: u64 = 1024 * 1024;
 /// What was read lately, of all tables together.
-const CACHE: u64 = 32 * MIB;
+const CACHE: u64 = 16 * MIB;
 /// How much is written before the oldest of it must be sorted: what a start after a crash reads again.
 const JOURNAL: u64 = 128 * MIB;
-const EVENTS_IN_MEMORY: u64 = 16 * MIB;
-const SNAPSHOTS_IN_MEMORY: u64 = 32 * MIB;
-const OTHERS_IN_MEMORY: u64 = 8 * MIB;
+const EVENTS_IN_MEMORY: u64 = 8 * MIB;
+const SNAPSHOTS_IN_MEMORY: u64 = 16 * MIB;
+const OTHERS_IN_MEMORY: u64 = 2 * MIB;
 
 const EVENTS: &str = "events";
 const ABOUT: &str = "about";
-/// In [`ABOUT`]: the epoch. It is written once all tables are there.
+/// In [`ABOUT`]: the epoch.
 const EPOCH: &str = "epoch";
 /// In [`ABOUT`]: the oldest and the newest event and the number of commits, written with every commit.
 const LOG: &str = "log";
@@ -76,32 +76,44 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Opens the tables in `directory`, makes those that a new store lacks, and checks that the log is whole.
+    /// Makes the tables of an empty log in `directory`, which must exist and be empty. They are durable and closed when
+    /// it returns.
+    pub(super) fn make(directory: &Path) -> Result<(), Failure> {
+        let rows = Self::of_database(builder(directory).open()?)?;
+        let log = Log { history: History::begun(jiff::Timestamp::now()), commits: 0 };
+        let mut batch = rows.batch();
+        batch.insert(&rows.about, EPOCH, log.history.epoch.as_bytes());
+        rows.put_log(&mut batch, &log);
+        batch.commit()?;
+        drop(rows);
+        Ok(File::open(directory)?.sync_all()?)
+    }
+
+    /// Opens the tables in `directory` and checks that the log is whole. Makes nothing: what is missing is damage.
     pub(super) fn open(directory: &Path) -> Result<(Self, Log), Failure> {
-        let database =
-            Database::builder(directory).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1).open()?;
-        let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
-        let epoch = about.get(EPOCH)?;
-        let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS]);
-        if let Some(lost) = names.find(|name| epoch.is_some() && !database.keyspace_exists(name)) {
+        let database = Database::recover(builder(directory).into_config())?;
+        let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS, ABOUT]);
+        if let Some(lost) = names.find(|name| !database.keyspace_exists(name)) {
             return Err(Failure::Damaged(format!("its table {lost} is missing")));
         }
+        let rows = Self::of_database(database)?;
+        let log = rows.log()?;
+        rows.check(&log.history)?;
+        Ok((rows, log))
+    }
+
+    /// The tables of a database, which are made where they are missing.
+    fn of_database(database: Database) -> Result<Self, Failure> {
         // Rows of events are kept apart from their keys: reading the keys alone is reading little.
         let apart = || options(EVENTS_IN_MEMORY).with_kv_separation(Some(KvSeparationOptions::default()));
+        let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
         let events = database.keyspace(EVENTS, apart)?;
         let mut records = Vec::with_capacity(Table::ALL.len());
         for table in Table::ALL {
             let memory = if table == Table::Snapshots { SNAPSHOTS_IN_MEMORY } else { OTHERS_IN_MEMORY };
             records.push(database.keyspace(table.name(), || options(memory))?);
         }
-
-        let rows = Self { events, records, about, database };
-        let log = match epoch {
-            Some(epoch) => rows.log(&epoch)?,
-            None => rows.begin(directory)?,
-        };
-        rows.check(&log.history)?;
-        Ok((rows, log))
+        Ok(Self { events, records, about, database })
     }
 
     pub(super) fn of(&self, table: Table) -> &Keyspace {
@@ -140,9 +152,9 @@ impl Rows {
         batch.insert(&self.about, LOG, numbers.as_flattened());
     }
 
-    fn log(&self, epoch: &[u8]) -> Result<Log, Failure> {
-        let epoch = std::str::from_utf8(epoch).ok();
-        let log = self.about.get(LOG)?;
+    fn log(&self) -> Result<Log, Failure> {
+        let (epoch, log) = (self.about.get(EPOCH)?, self.about.get(LOG)?);
+        let epoch = epoch.as_deref().and_then(|epoch| std::str::from_utf8(epoch).ok());
         let numbers = log.as_deref().map(|log| log.as_chunks().0.iter().copied().map(u64::from_be_bytes));
         match (epoch, numbers.map(Vec::from_iter).as_deref()) {
             (Some(epoch), Some(&[oldest, newest, commits])) if (1..=newest + 1).contains(&oldest) => {
@@ -150,22 +162,6 @@ impl Rows {
             }
             _ => Err(Failure::Damaged("what it says of its log makes no sense".to_owned())),
         }
-    }
-
-    /// Begins a log, unless there is something in the tables: then it had one.
-    fn begin(&self, directory: &Path) -> Result<Log, Failure> {
-        if self.records.iter().chain([&self.events]).any(|table| table.first_key_value().is_some()) {
-            return Err(Failure::Damaged("it has lost what it said of its log".to_owned()));
-        }
-        let log = Log { history: History::begun(jiff::Timestamp::now()), commits: 0 };
-        let mut batch = self.batch();
-        batch.insert(&self.about, EPOCH, log.history.epoch.as_bytes());
-        self.put_log(&mut batch, &log);
-        batch.commit()?;
-        for made in [directory, directory.parent().unwrap_or(directory)] {
-            File::open(made)?.sync_all()?;
-        }
-        Ok(log)
     }
 
     /// The rows of events follow each other without a hole from the oldest event to the newest, and the newest row can
@@ -199,6 +195,10 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+fn builder(directory: &Path) -> DatabaseBuilder<Database> {
+    Database::builder(directory).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1)
 }
 
 fn options(in_memory: u64) -> KeyspaceCreateOptions {

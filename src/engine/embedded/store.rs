@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    ops::Bound,
+    ops::{Bound, RangeInclusive},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -17,13 +17,15 @@ use super::{
     acknowledged::{Acknowledged, Said},
     block::{self, BlockKey},
     commit::{self, COMMIT},
-    directory::{Directory, OpenError},
+    damage::{self, Damaged},
+    directory::{Directory, Identity, OpenError},
     rows::{Failure, Log, Rows},
 };
 
 const READ_EVENTS: &str = "read events";
 const GET: &str = "get a record";
 const SCAN: &str = "scan records";
+const CHECK: &str = "find its files";
 
 /// A store in a directory, which one process has open at a time.
 ///
@@ -31,13 +33,15 @@ const SCAN: &str = "scan records";
 /// next one opens the tables again first. What was refused may then be there after all, as a whole: committing the same
 /// again finds it made.
 ///
-/// Its memory is bounded: a cache of 32 MiB, up to 88 MiB of what was written last and is not sorted yet, and about as
-/// much again while that is being sorted, by one thread.
+/// Its memory is bounded, whatever it keeps on the disk: a cache of 16 MiB, up to 34 MiB of what was written last and is
+/// not sorted yet, and about as much again of what was sorted last, by one thread.
 pub struct EmbeddedStore {
     /// `None` where they could not be opened again.
     rows: RwLock<Option<Rows>>,
     history: Mutex<History>,
     writer: Mutex<Writer>,
+    identity: Identity,
+    damaged: Damaged,
     /// The last to go: whoever gets the directory next finds the tables closed.
     directory: Directory,
 }
@@ -68,18 +72,33 @@ impl EmbeddedStore {
     /// [`OpenError`]: it is open already, its format is not known, it is damaged, or the system did not allow it.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let directory = Directory::claim(directory)?;
-        let unusable = |failure| directory.unusable(failure);
-        let (mut acknowledged, said) =
-            Acknowledged::open(&directory.acknowledged()).map_err(|error| unusable(Failure::System(error)))?;
-        let (rows, log) = Rows::open(&directory.data()).map_err(unusable)?;
-        check_acknowledged(&said, &log).map_err(unusable)?;
-        acknowledged.begin(&log.history.epoch, log.commits).map_err(|error| unusable(Failure::System(error)))?;
+        let opened = || -> Result<_, Failure> {
+            let (rows, log) = open_or_begin(&directory)?;
+            let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
+            Ok((rows, log, acknowledged, directory.identity()?))
+        };
+        let (rows, log, acknowledged, identity) = opened().map_err(|failure| directory.unusable(failure))?;
         Ok(Self {
             rows: RwLock::new(Some(rows)),
             history: Mutex::new(log.history),
             writer: Mutex::new(Writer { commits: log.commits, acknowledged, refused: None }),
+            identity,
+            damaged: Damaged::default(),
             directory,
         })
+    }
+
+    /// Fails where the files of the store are not those that were opened: somebody deleted or replaced them.
+    fn check_identity(&self, operation: &'static str) -> Result<(), StoreError> {
+        let lost = |reason: &dyn fmt::Display| {
+            let directory = self.directory.path.display();
+            StoreError::new(operation, format!("its directory {directory} was deleted or replaced ({reason})"))
+        };
+        match self.directory.identity() {
+            Ok(identity) if identity == self.identity => Ok(()),
+            Ok(_) => Err(lost(&"other files are in its place")),
+            Err(error) => Err(lost(&error)),
+        }
     }
 
     fn current(&self) -> MutexGuard<'_, History> {
@@ -110,6 +129,7 @@ impl EmbeddedStore {
     /// Opens the tables again. Answers whether a commit is there that was refused.
     fn open_again(&self, writer: &mut Writer) -> Result<bool, StoreError> {
         let failed = |failure: Failure| StoreError::new(COMMIT, failure);
+        self.check_identity(COMMIT)?;
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         // They are closed before they are opened.
         *rows = None;
@@ -146,6 +166,7 @@ impl Store for EmbeddedStore {
                 }
             }
         }
+        self.check_identity(COMMIT)?;
         let before = self.history();
         let after = Log { history: before.after(&changes)?, commits: writer.commits + 1 };
         let committed = self.with_rows(COMMIT, |rows| {
@@ -155,6 +176,11 @@ impl Store for EmbeddedStore {
         if let Err(error) = committed {
             writer.refused = Some(changes);
             return Err(StoreError::new(COMMIT, error));
+        }
+        // What was written into files that nobody finds again is not kept.
+        if let Err(error) = self.check_identity(COMMIT) {
+            writer.refused = Some(changes);
+            return Err(error);
         }
         writer.commits = after.commits;
         *self.current() = after.history;
@@ -189,6 +215,24 @@ impl Store for EmbeddedStore {
         }
     }
 
+    fn damage(&self, after: u64) -> Result<Option<RangeInclusive<u64>>, StoreError> {
+        let first = after.saturating_add(1).max(self.current().oldest);
+        let newest = self.current().newest;
+        let found = self.with_rows(READ_EVENTS, |rows| {
+            damage::first(rows, first..=newest).map_err(|failure| StoreError::new(READ_EVENTS, failure))
+        })?;
+        // It may have been forgotten since.
+        let found = found.filter(|found| *found.end() >= self.oldest_after_commit());
+        if let Some(found) = &found {
+            self.damaged.note(found.clone());
+        }
+        Ok(found)
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damaged.events()
+    }
+
     fn get(&self, table: Table, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
         if !(1..=LONGEST_KEY).contains(&key.as_bytes().len()) {
             return Ok(None);
@@ -214,20 +258,24 @@ impl Store for EmbeddedStore {
             Some(after) if after >= prefix => Bound::Excluded(beginning(after)),
             _ => Bound::Included(prefix.as_bytes()),
         };
+        // Without an end the table would be read up to the next record that is there, past all that were removed.
+        let end = end(prefix.as_bytes());
+        let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         self.with_rows(SCAN, |rows| {
             let mut records = Vec::new();
-            for row in rows.snapshot().range::<&[u8], _>(rows.of(table), (first, Bound::Unbounded)) {
+            for row in rows.snapshot().range::<&[u8], _>(rows.of(table), (first, end)) {
                 if records.len() >= limit {
                     break;
                 }
                 let (key, value) = row.into_inner().map_err(|error| StoreError::new(SCAN, error))?;
-                if !key.starts_with(prefix.as_bytes()) {
-                    break;
-                }
                 records.push(Record { key: RecordKey::from_bytes(&key), value: Bytes::copy_from_slice(&value) });
             }
             Ok(records)
         })
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.check_identity(CHECK)
     }
 
     fn memory(&self) -> Vec<StorePart> {
@@ -245,20 +293,53 @@ impl Writer {
     }
 }
 
+/// Opens the tables; makes them where there are none or where they are unusable, and no commit was ever acknowledged.
+fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
+    let (data, said) = (directory.data(), Said::read(&directory.acknowledged())?);
+    let has_data = data.try_exists()?;
+    let has_acknowledged = match said {
+        Said::Missing => has_data,
+        Said::Nothing | Said::Commits { count: 0, .. } => false,
+        Said::Commits { .. } | Said::Nonsense => true,
+    };
+    match has_data.then(|| Rows::open(&data)) {
+        Some(Ok((rows, log))) => {
+            check_acknowledged(&said, &log)?;
+            return Ok((rows, log));
+        }
+        Some(Err(Failure::Damaged(what))) if !has_acknowledged => {
+            tracing::warn!(what, "the store acknowledged nothing before its making was interrupted; it begins again");
+        }
+        Some(failed) => return failed,
+        None if has_acknowledged => return Err(Failure::Damaged("its data is missing".to_owned())),
+        None => {}
+    }
+    directory.begin(Rows::make)?;
+    Rows::open(&data)
+}
+
 /// The tables hold every commit that was acknowledged.
 fn check_acknowledged(said: &Said, log: &Log) -> Result<(), Failure> {
     match said {
-        Said::Nothing if log.commits == 0 => Ok(()),
+        Said::Missing | Said::Nothing | Said::Commits { count: 0, .. } if log.commits == 0 => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch && *count <= log.commits => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch => Err(lost(log.commits, *count)),
         Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("it has lost the log with the epoch {epoch}"))),
-        Said::Nothing => Err(Failure::Damaged("the count of its commits is missing".to_owned())),
+        Said::Missing | Said::Nothing => Err(Failure::Damaged("the count of its commits is missing".to_owned())),
         Said::Nonsense => Err(Failure::Damaged("the count of its commits makes no sense".to_owned())),
     }
 }
 
 fn lost(there: u64, acknowledged: u64) -> Failure {
     Failure::Damaged(format!("of {acknowledged} acknowledged commits, it holds the first {there}"))
+}
+
+/// The first key after all that begin with `prefix`; `None` where no key is after them.
+fn end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix.get(..=last)?.to_vec();
+    *end.last_mut()? += 1;
+    Some(end)
 }
 
 fn beginning(key: &RecordKey) -> &[u8] {
@@ -272,6 +353,21 @@ impl Directory {
         match failure {
             Failure::Damaged(what) => OpenError::Damaged { directory, what },
             Failure::System(source) => OpenError::System { directory, operation: "open", source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_after_every_key_with_it_and_before_every_other() {
+        for (prefix, after) in [(&b"a"[..], Some(&b"b"[..])), (b"a\0\x01", Some(b"a\0\x02")), (b"a\xff", Some(b"b"))] {
+            assert_eq!(end(prefix).as_deref(), after);
+        }
+        for prefix in [&b""[..], b"\xff\xff"] {
+            assert_eq!(end(prefix), None);
         }
     }
 }

@@ -90,7 +90,9 @@ impl Following {
             };
             match batch {
                 Ok(Some(LogBatch::Events(events))) => self.read = events.into_iter(),
-                Ok(Some(LogBatch::Forgotten { events })) => return Ok(Next::Gap(self.gap(Some(events)))),
+                Ok(Some(LogBatch::Forgotten { events } | LogBatch::Damaged { events })) => {
+                    return Ok(Next::Gap(self.gap(Some(events))));
+                }
                 Ok(None) => return Err(End::Closing),
                 Err(error) => {
                     tracing::error!(%error, "an event stream ends");

@@ -23,9 +23,15 @@ impl Collector for JournalState {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Self(journal) = self;
         let waiting = i64::try_from(journal.waiting()).unwrap_or(i64::MAX);
+        let damaged = i64::try_from(journal.damaged()).unwrap_or(i64::MAX);
         for (name, help, value) in [
             ("journal_waiting", "Steps that are not durable yet.", waiting),
-            ("journal_healthy", "Whether the last commit went well.", i64::from(journal.is_healthy())),
+            (
+                "journal_healthy",
+                "Whether the last commit went well, and the store is where it was.",
+                i64::from(journal.is_healthy()),
+            ),
+            ("events_damaged", "Events of the log that were found damaged and are passed with a gap.", damaged),
         ] {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;

@@ -100,8 +100,7 @@ fn left(store: &dyn Store, id: &WebhookId) -> Result<Left, StoreError> {
     }
     let (mut fresh, mut lost) = (Vec::new(), None);
     for offset in &progress.fresh {
-        let event = store.events(offset.saturating_sub(1), 1)?.into_iter().next();
-        match event.filter(|event| event.offset == *offset) {
+        match store.event(*offset)? {
             Some(event) => fresh.push(event),
             None => lost = Some((lost.map_or(0, |(count, _)| count) + 1, *offset)),
         }

@@ -36,6 +36,11 @@ impl Worker {
                         self.lanes.read_to(before);
                         self.miss(before, events);
                     }
+                    Ok(Some(LogBatch::Damaged { events })) => {
+                        tracing::error!(webhook = %self.id, events, "a webhook passes events of the log that are damaged");
+                        self.lanes.read_to(before);
+                        self.miss(before, events);
+                    }
                     Ok(None) => return None,
                     Err(error) => tracing::error!(webhook = %self.id, %error, "a webhook cannot read the log"),
                 }
