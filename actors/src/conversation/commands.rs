@@ -407,7 +407,7 @@ impl Conversation {
             AnswerKind::Published => done.sequence = answer.read(|response| response.published())?,
             AnswerKind::Changed => answer.read(|response| response.changed())?,
             AnswerKind::Anything => answer.read(|response| response.outcome().map(drop))?,
-            AnswerKind::History => {
+            AnswerKind::History(range) => {
                 done.messages = answer.read(|response| {
                     let body = response.outcome()?;
                     let records: Vec<MessageRecord<'_>> = body
@@ -415,10 +415,13 @@ impl Conversation {
                         .map_err(|error| AnswerError::Unexpected(error.to_string()))?;
                     let mut messages = Vec::new();
                     for record in &records {
-                        messages.extend(self.model.message_of(record));
+                        let wanted = record.sequence.is_some_and(|sequence| range.contains(sequence));
+                        messages.extend(self.model.message_of(record).filter(|_| wanted));
                         let reception = self.model.receive_record(record, None);
                         self.take_reception(reception, ctx);
                     }
+                    let most = range.max.and_then(|max| usize::try_from(max).ok());
+                    messages.truncate(most.unwrap_or(usize::MAX));
                     Ok(messages)
                 })?;
             }

@@ -17,19 +17,28 @@ impl Planner<'_> {
             Some(id) => self.readable_dialog(id)?,
             None => self.open_dialog()?,
         };
+        // Some platforms read the lower bound as inclusive: there is room for the record that it names.
+        let from = from.unwrap_or(0);
         let query = MessageQuery {
             dialog_id: dialog.dialog_id.clone(),
-            newer_than_sequence: Some(wire_sequence(from.unwrap_or(0)) - 1),
+            newer_than_sequence: Some(wire_sequence(from) - 1),
             older_than_sequence: to.map(|to| wire_sequence(to.saturating_add(1))),
-            max_quantity: max,
+            max_quantity: max.map(|max| max.saturating_add(u64::from(from > 0))),
         };
         Ok(Plan::Request(Box::new(PlannedRequest {
             request: Request::QueryMessages(query),
             metadata: Vec::new(),
-            answer: AnswerKind::History,
+            answer: AnswerKind::History(range),
             repeat: Repeat::Safe,
             note: None,
         })))
+    }
+}
+
+impl MessageRange {
+    /// Whether the range has this sequence. The platform's bounds may be wider (CV-F5).
+    pub fn contains(&self, sequence: u64) -> bool {
+        self.from.is_none_or(|from| from <= sequence) && self.to.is_none_or(|to| sequence <= to)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::MessageRange;
 use crate::{
     id::{CommandKey, DialogId},
     note::WrittenNote,
@@ -39,8 +40,8 @@ pub enum AnswerKind {
     Published,
     /// By [`crate::ums::Response::changed`].
     Changed,
-    /// As an array of [`crate::ums::MessageRecord`]s.
-    History,
+    /// As an array of [`crate::ums::MessageRecord`]s, of which those within the range were asked for.
+    History(MessageRange),
     /// By [`crate::ums::Response::outcome`].
     Anything,
 }

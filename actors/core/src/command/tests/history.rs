@@ -23,6 +23,7 @@ fn cv_f5_inclusive_bounds_become_the_wires_exclusive_ones() {
             query(None, Some(0), Some(1)),
             json!({ "dialogId": MAIN, "newerThanSequence": -1, "olderThanSequence": 1, "maxQuantity": 1 }),
         ),
+        (query(Some(1), None, Some(2)), json!({ "dialogId": MAIN, "newerThanSequence": 0, "maxQuantity": 3 })),
         (
             query(None, Some(u64::MAX), None),
             json!({ "dialogId": MAIN, "newerThanSequence": -1, "olderThanSequence": i64::MAX }),
@@ -32,7 +33,14 @@ fn cv_f5_inclusive_bounds_become_the_wires_exclusive_ones() {
         assert_eq!(Scene::open().body(&command, &agent()), expected);
     }
     let planned = Scene::open().planned(&query(None, None, None), &agent());
-    assert_eq!((planned.answer, planned.repeat), (AnswerKind::History, Repeat::Safe));
+    assert_eq!((planned.answer, planned.repeat), (AnswerKind::History(MessageRange::default()), Repeat::Safe));
+}
+
+#[test]
+fn cv_f5_a_range_has_both_its_bounds() {
+    let range = MessageRange { from: Some(2), to: Some(3), max: None };
+    assert_eq!([1, 2, 3, 4].map(|sequence| range.contains(sequence)), [false, true, true, false]);
+    assert!(MessageRange::default().contains(0) && MessageRange::default().contains(u64::MAX));
 }
 
 #[test]
