@@ -55,9 +55,14 @@ impl Drop for Running {
 
 /// The answer to a plain HTTP request for `target`, head and body.
 fn get(address: &Value, target: &str) -> String {
+    send(address, "GET", target)
+}
+
+fn send(address: &Value, method: &str, target: &str) -> String {
     let mut socket = TcpStream::connect(address.as_str().unwrap()).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(socket, "GET {target} HTTP/1.1\r\nHost: adminlogin.liveperson.net\r\nConnection: close\r\n\r\n").unwrap();
+    let head = "Host: adminlogin.liveperson.net\r\nConnection: close\r\nContent-Length: 0";
+    write!(socket, "{method} {target} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     answer
@@ -91,6 +96,35 @@ fn the_control_interface_is_there_when_asked_for() {
     let emulator = Running::start(&["--control", "127.0.0.1:0"]);
     let answer = get(&emulator.ready["control"], "/ledger/summary");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"conversations\":0"), "{answer}");
+}
+
+/// Whoever keeps what it knows from one run to the next would take new conversations for those of the run before.
+#[test]
+fn ids_differ_from_run_to_run_unless_a_seed_is_given() {
+    let id = |arguments: &[&str]| {
+        let emulator = Running::start(&[&["--control", "127.0.0.1:0"], arguments].concat());
+        let answer = send(&emulator.ready["control"], "POST", "/conversations");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(id(&[]), id(&[]));
+    assert_eq!(id(&["--seed", "7"]), id(&["--seed", "7"]));
+}
+
+#[test]
+fn discovery_and_certificate_have_the_names_that_were_given() {
+    let emulator = Running::start(&["--discovery-listen", "127.0.0.1:0", "--host", "one", "--host", "two"]);
+    let path = "/api/account/12345678/service/idp/baseURI.json";
+    let port = emulator.ready["listen"].as_str().unwrap().rsplit(':').next().unwrap();
+    let answer = get(&emulator.ready["discovery"], path);
+    assert!(answer.contains(&format!("\"one:{port}\"")), "{answer}");
+}
+
+#[test]
+fn a_latency_that_is_no_time_is_wrong_usage() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tertulia")).args(["emulate", "--latency", "fast"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("such as \"80ms\""));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tertulia_actors::{
         ums::{self, ChatState, ParticipantRole, TtrType},
     },
 };
-use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, HistoryBound, Switches};
 
 fn text(text: &str) -> Command {
     Command::SendText(SendText { text: text.to_owned(), ..SendText::default() })
@@ -43,8 +43,15 @@ async fn content_is_published_to_its_audience() {
 
 /// CV-F5: the history, both bounds inclusive.
 #[actix_rt::test]
-async fn the_history_is_read_within_inclusive_bounds() {
-    let mut stage = Stage::set(EmulatorConfig::default());
+async fn the_history_is_read_within_inclusive_bounds_however_the_platform_reads_them() {
+    for history_bound in [HistoryBound::Inclusive, HistoryBound::Exclusive] {
+        let switches = Switches { history_bound, ..Switches::default() };
+        let config = EmulatorConfig { switches, ..EmulatorConfig::default() };
+        the_history_is_read_within_inclusive_bounds(Stage::set(config)).await;
+    }
+}
+
+async fn the_history_is_read_within_inclusive_bounds(mut stage: Stage) {
     // Requests are counted below, so nothing keeps the session alive meanwhile.
     let policy = SessionPolicy { keep_alive_every: PATIENCE, dead_after: 2 * PATIENCE, ..hasty() };
     let bot = stage.connect(ConnectionSettings { policy, ..stage::bot(1) }).await;
@@ -61,6 +68,8 @@ async fn the_history_is_read_within_inclusive_bounds() {
     let requests = stage.tertulia.metrics().requests.get();
     assert_eq!(texts(conversation.query_messages(range).await.unwrap()), ["1", "2", "3"]);
     assert_eq!(stage.tertulia.metrics().requests.get(), requests + 1);
+    let range = MessageRange { from: Some(1), to: None, max: Some(2) };
+    assert_eq!(texts(conversation.query_messages(range).await.unwrap()), ["1", "2"]);
 }
 
 /// CV-F13, CV-E12; CV-F11, CV-E5: response times, seen by the event that follows.

@@ -11,6 +11,7 @@ use tertulia_actors::{
     connection::{Agents, ConnectionSettings, Rings, Subscribe},
     conversation::ConversationHandle,
     core::{command::SetAgentNote, time::Timestamp, ums},
+    subscriber::Event,
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
@@ -27,7 +28,9 @@ async fn notes(conversation: &ConversationHandle) -> Vec<String> {
 /// Waits for a state that tells what the note is now: the one that tells of a new response time.
 async fn shown(stage: &mut Stage, conversation: &ConversationHandle) {
     conversation.set_ttr(ums::TtrType::Urgent, 0).await.unwrap();
-    stage.event("ttr-change").await;
+    let here =
+        |event: &Event| event.data.name() == "ttr-change" && event.origin.connection == *conversation.connection();
+    stage.until(here).await;
 }
 
 /// NT-3, NT-6: notes stand beside each other; a long one is cut and says so.

@@ -14,7 +14,7 @@ use tertulia_actors::{
     },
     subscriber::EventData,
 };
-use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultMode, Side};
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultMode, HistoryBound, Side, Switches};
 
 /// Takes the bot away for three seconds: it has to log in anew, and that takes so long.
 fn stay_away(stage: &Stage) {
@@ -43,6 +43,25 @@ async fn messages_missed_while_away_arrive_once_and_in_order() {
     assert_eq!(stage.texts(&bot, 1).await, ["4"]);
     assert_eq!(stage.tertulia.metrics().messages_back_filled.get(), 3);
     assert_eq!(stage.tertulia.metrics().message_gaps.get(), 0);
+}
+
+/// More than two pages of history, and the first message of all, whether the platform's lower bound is inclusive or not.
+#[actix_rt::test]
+async fn long_histories_are_filled_however_the_platform_reads_their_bounds() {
+    const MISSED: u64 = 1_100;
+    for history_bound in [HistoryBound::Inclusive, HistoryBound::Exclusive] {
+        let switches = Switches { history_bound, ..Switches::default() };
+        let mut stage = Stage::set(EmulatorConfig { switches, ..EmulatorConfig::default() });
+        let bot = stage.bot().await;
+        let conversation = stage.conversation(&bot).await;
+        stay_away(&stage);
+        for number in 0..MISSED {
+            stage.emulator.say(conversation.id().as_str(), &number.to_string()).unwrap();
+        }
+        let texts = stage.texts(&bot, MISSED as usize).await;
+        assert_eq!(texts, (0..MISSED).map(|number| number.to_string()).collect::<Vec<_>>());
+        assert_eq!(stage.tertulia.metrics().message_gaps.get(), 0);
+    }
 }
 
 /// Promise 1: `sequence` grows by one for every event of a conversation, over a reconnect too.

@@ -1,15 +1,21 @@
 //! `tertulia emulate`: the platform stand-in alone.
 
+mod switches;
+
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use serde::Serialize;
-use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
+use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode, NetworkSettings};
+
+use self::switches::SwitchOptions;
 
 use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
 
@@ -23,6 +29,10 @@ pub struct EmulateOptions {
     /// Where discovery listens without TLS too, also as a proxy for clients that use http_proxy [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     pub discovery_listen: Option<SocketAddr>,
+    /// A name by which clients reach the platform: in the certificate, and in discovery for those who ask by it;
+    /// repeatable [default: the listening address]
+    #[arg(long = "host", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub hosts: Vec<String>,
     /// The account that there is
     #[arg(long, value_name = "ID", default_value = "12345678", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub account: String,
@@ -32,15 +42,42 @@ pub struct EmulateOptions {
     /// Agents of the account: logins bot1, bot2 and so on, password `secret`
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub agents: usize,
+    /// How many of the agents are administrators too: bot1, bot2 and so on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub admins: usize,
     /// Open a survey when a conversation's main dialog closes
     #[arg(long)]
     pub survey: bool,
     /// How badly the platform behaves
     #[arg(long, value_name = "MODE", default_value = "none")]
     pub faults: Faults,
+    /// The seed of ids and of everything that is left to chance [default: another one each time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How long every answer and every notification travels, such as 80ms
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = travel_time)]
+    pub latency: Duration,
+    /// How much longer than the latency some of them travel, at most
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = travel_time)]
+    pub jitter: Duration,
+    /// Split the frames of sockets into fragments, and split and merge their bytes, at random
+    #[arg(long)]
+    pub split_frames: bool,
     /// Where the HTTP control interface for tests listens, on loopback [default: nowhere]
     #[arg(long, value_name = "ADDR", value_parser = loopback_address)]
     pub control: Option<SocketAddr>,
+    /// How the platform behaves where its documents leave it open.
+    #[command(flatten)]
+    pub switches: SwitchOptions,
+}
+
+/// The longest that anything may travel.
+const LONGEST_TRAVEL: Duration = Duration::from_secs(60);
+
+fn travel_time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| *time <= LONGEST_TRAVEL)
+        .ok_or_else(|| "expected a duration from 0s to 1m, such as \"80ms\"".to_owned())
 }
 
 /// What scripts read to know that the emulator is ready, and where.
@@ -82,16 +119,26 @@ impl From<&EmulateOptions> for EmulatorConfig {
     fn from(options: &EmulateOptions) -> Self {
         Self {
             listen: options.listen,
+            hosts: options.hosts.clone(),
             discovery_listen: options.discovery_listen,
             control: options.control,
             account: options.account.clone(),
             agents: options.agents,
+            admins: options.admins,
             survey: options.survey,
             faults: match options.faults {
                 Faults::None => FaultMode::None,
                 Faults::Flaky => FaultMode::Flaky,
                 Faults::Hostile => FaultMode::Hostile,
             },
+            // Clients that keep what they know from one run to the next would take new conversations for known ones.
+            seed: options.seed.unwrap_or_else(rand::random),
+            network: NetworkSettings {
+                latency: options.latency,
+                jitter: options.jitter,
+                split_frames: options.split_frames,
+            },
+            switches: (&options.switches).into(),
             ..Self::default()
         }
     }

@@ -95,6 +95,7 @@ async fn cv_e7_participant_removed_tells_who_left() {
     let looked_at = manager.meets(&stage, conversation.id().as_str()).await;
     looked_at.join(ParticipantRole::Manager).await.unwrap();
     let came = agent.hears("participant-added").await["participant"].clone();
+    manager.hears("participant-added").await;
     looked_at.leave().await.unwrap();
     let told = agent.hears("participant-removed").await;
     assert_eq!(told["dialogId"], json!(conversation.id()));

@@ -43,9 +43,10 @@ async fn talking() -> (Stage, [Side; 2], [tertulia_actors::conversation::Convers
 /// CV-F1: afterwards the new identity speaks, and the old one does not.
 #[actix_rt::test]
 async fn cv_f1_consumer_takeover_gives_the_conversation_to_the_new_identity() {
-    let StepUp { stage, mut agent, after, known, .. } = step_up().await;
+    let StepUp { stage, mut agent, mut signed_in, after, known, .. } = step_up().await;
     after.consumer_takeover(known.clone()).await.unwrap();
     agent.hears("consumer-step-up").await;
+    signed_in.hears("consumer-step-up").await;
     assert_eq!(after.send_text("it is me").await.unwrap().sequence, Some(0));
     let heard = agent.hears("message").await;
     assert_eq!((&heard["body"], &heard["originatorId"]), (&json!("it is me"), &json!(known)));

@@ -25,6 +25,8 @@ pub(crate) struct StepUp {
     pub(crate) anonymous: UserId,
     /// The conversation as the consumer sees it who has signed in.
     pub(crate) after: ConversationHandle,
+    /// Who has signed in.
+    pub(crate) signed_in: Side,
     pub(crate) known: UserId,
     pub(crate) stage: Stage,
 }
@@ -38,10 +40,10 @@ pub(crate) async fn step_up() -> StepUp {
     let before = stage.tertulia.create_conversation(&anonymous.id, Default::default()).await.unwrap();
     agent.meets(&stage, before.id().as_str()).await;
     let better = sign_in(&stage, &token).await;
-    let mut known = Side::of(&stage, "known".into());
+    let mut signed_in = Side::of(&stage, "known".into());
     stage.tertulia.connect(by_token("known", better.clone())).unwrap();
-    let after = known.meets(&stage, before.id().as_str()).await;
-    StepUp { agent, anonymous: subject(&token), after, known: subject(&better), stage }
+    let after = signed_in.meets(&stage, before.id().as_str()).await;
+    StepUp { agent, anonymous: subject(&token), after, signed_in, known: subject(&better), stage }
 }
 
 fn by_token(name: &str, token: SecretString) -> ConnectionSettings {

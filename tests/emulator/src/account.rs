@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,7 @@ use crate::files::Files;
 use crate::hub::Hub;
 use crate::identity::{AgentSessions, Tokens};
 use crate::ledger::{Ledger, LedgerSummary};
+use crate::network::Network;
 use crate::platform::{ConsumerId, Millis, NewConversation, Platform, Refusal, Settings};
 use crate::traffic::Traffic;
 
@@ -25,7 +27,9 @@ pub(crate) struct Account {
     pub(crate) files: Mutex<Files>,
     pub(crate) traffic: Mutex<Traffic>,
     hub: Mutex<Hub>,
-    base: OnceLock<String>,
+    listen: OnceLock<SocketAddr>,
+    /// Connections so far: each has a network of its own.
+    connections: AtomicU64,
     pub(crate) apps: Mutex<Apps>,
     /// Skills whose agents are away for now.
     pub(crate) off_shift: Mutex<BTreeSet<String>>,
@@ -67,7 +71,8 @@ impl Account {
             files: Mutex::new(Files::new(config.limits.file, config.file_url_life)),
             traffic: Mutex::new(Traffic::default()),
             hub: Mutex::new(hub),
-            base: OnceLock::new(),
+            listen: OnceLock::new(),
+            connections: AtomicU64::new(0),
             apps: Mutex::new(Apps::default()),
             off_shift: Mutex::default(),
             config,
@@ -78,20 +83,30 @@ impl Account {
         lock(&self.hub)
     }
 
-    /// The address all services are reached under, known once the listener is bound.
-    pub(crate) fn set_base(&self, listen: SocketAddr) {
-        let host = match &self.config.host {
+    /// The address where everything listens, known once the listener is bound.
+    pub(crate) fn set_listen(&self, listen: SocketAddr) {
+        let _ = self.listen.set(listen);
+    }
+
+    /// The network of the next connection.
+    pub(crate) fn network(&self) -> Network {
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        Network::new(self.config.network, self.config.seed.wrapping_add(number))
+    }
+
+    /// `host:port` of every base URI, for a caller that asked by a name.
+    pub(crate) fn base(&self, asked: &str) -> String {
+        let Some(listen) = self.listen.get() else { return String::new() };
+        let asked = asked.rsplit_once(':').map_or(asked, |(name, _)| name);
+        let hosts = &self.config.hosts;
+        let named = hosts.iter().find(|host| host.eq_ignore_ascii_case(asked)).or_else(|| hosts.first());
+        let host = match named {
             Some(host) => host.clone(),
             None if listen.ip().is_unspecified() => "127.0.0.1".to_owned(),
             None if listen.is_ipv6() => format!("[{}]", listen.ip()),
             None => listen.ip().to_string(),
         };
-        let _ = self.base.set(format!("{host}:{}", listen.port()));
-    }
-
-    /// `host:port` of every base URI.
-    pub(crate) fn base(&self) -> &str {
-        self.base.get().map_or("", String::as_str)
+        format!("{host}:{}", listen.port())
     }
 
     /// A signed URL for a file, as `GenerateURLForUploadFile` or `…DownloadFile` asks for it.

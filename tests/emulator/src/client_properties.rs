@@ -27,19 +27,18 @@ const TEXTS: [(&str, usize); 11] = [
 /// Reads the HTTP header `Client-Properties`; what the server echoes of it, or what is wrong.
 pub(crate) fn of_header(text: &str) -> Result<Arc<RawValue>, String> {
     let properties = serde_json::from_str(text).map_err(|error| format!("Client-Properties: {error}"))?;
-    read(properties, ".ClientProperties")
+    read(properties)
 }
 
 /// Reads the header of `InitConnection`.
 pub(crate) fn of_frame(header: &Value) -> Result<Arc<RawValue>, String> {
     let properties = header.as_object().cloned().unwrap_or_default();
-    read(properties, ".ams.headers.ClientProperties")
+    read(properties)
 }
 
-fn read(mut properties: Map<String, Value>, type_name: &str) -> Result<Arc<RawValue>, String> {
-    if properties.get("type").and_then(Value::as_str) != Some(type_name) {
-        return Err(format!("The type of client properties is {type_name}"));
-    }
+/// Clients spell the type in many ways, or leave it out; the platform reads it from none.
+fn read(mut properties: Map<String, Value>) -> Result<Arc<RawValue>, String> {
+    properties.remove("type");
     for (name, value) in properties.iter().filter(|(_, value)| !value.is_null()) {
         check(name, value).map_err(|fault| format!("Client properties: {name} {fault}"))?;
     }
@@ -52,7 +51,6 @@ fn check(name: &str, value: &Value) -> Result<(), &'static str> {
     let text = value.as_str();
     let one_of = |known: &[&str]| text.is_some_and(|text| known.contains(&text));
     match name {
-        "type" => Ok(()),
         "deviceFamily" => one_of(&DEVICE_FAMILIES).then_some(()).ok_or("is not known"),
         "os" => one_of(&SYSTEMS).then_some(()).ok_or("is not known"),
         "integration" => one_of(&INTEGRATIONS).then_some(()).ok_or("is not known"),
@@ -87,10 +85,17 @@ mod tests {
     }
 
     #[test]
+    fn the_type_may_be_spelled_in_any_way_or_be_missing() {
+        for kind in [json!("ClientProperties"), json!(".ams.headers.ClientProperties"), json!(null), json!(7)] {
+            let given = json!({"type": kind, "os": "IOS"});
+            assert!(of_header(&given.to_string()).unwrap().get().contains(r#""type":".ClientProperties""#), "{kind}");
+        }
+        assert!(of_header("{}").unwrap().get().contains(r#""type":".ClientProperties""#));
+    }
+
+    #[test]
     fn a_wrong_description_is_told_from_a_good_one() {
         for wrong in [
-            json!({}),
-            json!({"type": ".ams.headers.ClientProperties"}),
             json!({"type": ".ClientProperties", "os": "PLAN9"}),
             json!({"type": ".ClientProperties", "features": "RICH_CONTENT"}),
             json!({"type": ".ClientProperties", "features": [1]}),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::connector::AppInstall;
 use crate::faults::FaultMode;
+use crate::network::NetworkSettings;
 
 /// Time to respond of each kind, in seconds (protocol §7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,16 @@ pub enum StateCloseSurvey {
     Never,
 }
 
+/// How `QueryMessages` reads `newerThanSequence`; the sources contradict each other (protocol §5.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HistoryBound {
+    /// The record with that sequence is among the answer.
+    #[default]
+    Inclusive,
+    /// Only later ones are.
+    Exclusive,
+}
+
 /// Points on which the sources leave the platform's behaviour open; each has the documented or safest default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switches {
@@ -44,8 +55,8 @@ pub struct Switches {
     pub close_upsert_before_delete: bool,
     /// `SubscribeMessagingEvents` on a conversation whose stage is CLOSE is refused.
     pub refuse_closed_message_subscription: bool,
-    /// `QueryMessages` reads `newerThanSequence` as an inclusive bound.
-    pub inclusive_history_bound: bool,
+    /// How `QueryMessages` reads `newerThanSequence`.
+    pub history_bound: HistoryBound,
     /// What `ConversationStateField CLOSE` does on an account with a survey.
     pub state_close_survey: StateCloseSurvey,
     /// A login closes the sockets of the same user's earlier session with 4401 (TK-6).
@@ -58,9 +69,9 @@ impl Default for Switches {
             suggested_in_maps: true,
             close_upsert_before_delete: false,
             refuse_closed_message_subscription: false,
-            inclusive_history_bound: false,
+            history_bound: HistoryBound::default(),
             state_close_survey: StateCloseSurvey::default(),
-            login_closes_sockets: false,
+            login_closes_sockets: true,
         }
     }
 }
@@ -89,9 +100,10 @@ impl Default for Limits {
 pub struct EmulatorConfig {
     /// Where everything over TLS listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Host name in base URIs; the listening address when absent. The certificate covers `localhost`,
-    /// `127.0.0.1`, `::1` and this name.
-    pub host: Option<String>,
+    /// Names under which the emulator is reached. The certificate covers them, `localhost`, `127.0.0.1` and `::1`.
+    /// Discovery answers with the name by which it was asked, if it is one of them, else with the first, and without any
+    /// with the listening address.
+    pub hosts: Vec<String>,
     /// Where plain-HTTP discovery listens, if at all; it answers origin-form and absolute-form request lines.
     pub discovery_listen: Option<SocketAddr>,
     /// Where the plain-HTTP control interface listens, if at all.
@@ -101,6 +113,8 @@ pub struct EmulatorConfig {
     /// Number of agents: logins `bot1`…, password `secret`, app key `botN-key`, secret `botN-secret`,
     /// access token `botN-token`, access token secret `botN-token-secret`.
     pub agents: usize,
+    /// How many of the agents are administrators too: the first ones.
+    pub admins: usize,
     /// Skills the account has, besides `-1`.
     pub skills: Vec<String>,
     /// Skills by login; an agent who is not named here serves every skill.
@@ -125,8 +139,10 @@ pub struct EmulatorConfig {
     pub ring_expiry: Duration,
     /// Conversations in one snapshot, at most; the newest are kept, listed oldest first.
     pub page_limit: usize,
-    /// Pause between the answer to a subscription and its first notification.
+    /// Pause between the answer to a request and what it caused on the same socket.
     pub snapshot_pause: Duration,
+    /// What lies between a client and the platform.
+    pub network: NetworkSettings,
     /// How long a bearer and a classic consumer token live.
     pub token_life: Duration,
     /// How long a signed file URL lives.
@@ -147,11 +163,12 @@ impl Default for EmulatorConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            host: None,
+            hosts: Vec::new(),
             discovery_listen: None,
             control: None,
             account: "12345678".to_owned(),
             agents: 4,
+            admins: 0,
             skills: vec!["501".to_owned(), "502".to_owned()],
             agent_skills: Vec::new(),
             survey: false,
@@ -165,6 +182,7 @@ impl Default for EmulatorConfig {
             ring_expiry: Duration::from_secs(72),
             page_limit: 1_001,
             snapshot_pause: Duration::from_millis(6),
+            network: NetworkSettings::default(),
             token_life: Duration::from_secs(8 * 3_600),
             file_url_life: Duration::from_secs(60),
             socket_queue: 4_096,

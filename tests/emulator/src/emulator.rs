@@ -84,7 +84,7 @@ impl Emulator {
     /// # Errors
     /// When an address is taken, or certificates or threads cannot be made.
     pub fn start(config: EmulatorConfig) -> Result<Self, StartError> {
-        let Tls { ca_pem, server } = tls::generate(config.host.as_deref())?;
+        let Tls { ca_pem, server } = tls::generate(&config.hosts)?;
         let account = Data::new(Account::new(config));
         let shared = account.clone();
         let (ready, listening) = mpsc::channel();
@@ -274,7 +274,11 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
     let config = &account.config;
     let shared = account.clone();
     let server = HttpServer::new(move || {
-        App::new().app_data(shared.clone()).wrap(from_fn(http::ruled)).configure(http::platform)
+        App::new()
+            .app_data(shared.clone())
+            .wrap(from_fn(http::ruled))
+            .wrap(from_fn(http::cors))
+            .configure(http::platform)
     })
     .workers(config.threads.max(1))
     .backlog(8_192)
@@ -288,14 +292,18 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
     let failed = |address| move |source| StartError::Listen { address, source };
     let server = server.bind_rustls_0_23(config.listen, tls).map_err(failed(config.listen))?;
     let listen = server.addrs().first().copied().unwrap_or(config.listen);
-    account.set_base(listen);
+    account.set_listen(listen);
     let mut listening = Listening { tls: listen, discovery: None, control: None };
     let mut servers = vec![server.run()];
 
     let shared = account.clone();
     if let Some(address) = config.discovery_listen {
         let server = HttpServer::new(move || {
-            App::new().app_data(shared.clone()).wrap(from_fn(http::ruled)).configure(http::discovery_only)
+            App::new()
+                .app_data(shared.clone())
+                .wrap(from_fn(http::ruled))
+                .wrap(from_fn(http::cors))
+                .configure(http::discovery_only)
         });
         let server = server.workers(1).disable_signals().bind(address).map_err(failed(address))?;
         listening.discovery = server.addrs().first().copied();

@@ -216,21 +216,21 @@ impl Hub {
         match fate {
             RequestFate::Refuse(code) => {
                 let refusal = Refusal::by_rule(code);
-                let text = refusal.frame(&request.id, open.dialect).into();
-                self.queue(socket, Outgoing::Frame(text));
+                let text = refusal.frame(&request.id, open.dialect);
+                self.answer(socket, text);
             }
             RequestFate::Proceed => {
                 let omit = !self.faults.idle() && self.faults.omits_last_content();
                 self.platform.omit_last_content(omit);
                 self.platform.handle(socket, request, now);
                 self.platform.omit_last_content(false);
-                self.flush();
+                self.platform.take_frames().into_iter().for_each(|frame| self.send(frame, Some(socket)));
             }
             RequestFate::DropAfter => {
                 self.platform.handle(socket, request, now);
                 let frames = self.platform.take_frames();
                 self.cut(socket);
-                frames.into_iter().for_each(|frame| self.send(frame));
+                frames.into_iter().for_each(|frame| self.send(frame, None));
             }
         }
     }
@@ -247,27 +247,34 @@ impl Hub {
 
     /// Answers a request by hand, in the socket's own dialect.
     pub(crate) fn answer(&mut self, socket: SocketId, text: String) {
-        self.queue(socket, Outgoing::Frame(text.into()));
+        self.queue(socket, Outgoing::Answer(text.into()));
     }
 
     /// Queues every frame the platform has decided.
     pub(crate) fn flush(&mut self) {
         for frame in self.platform.take_frames() {
-            self.send(frame);
+            self.send(frame, None);
         }
     }
 
-    fn send(&mut self, frame: Emission) {
+    /// Queues a frame. What a request caused on its own socket is held back behind the answer (SB-12); on the platform
+    /// the two come from two services.
+    fn send(&mut self, frame: Emission, asked_by: Option<SocketId>) {
         let Some(open) = self.sockets.get(&frame.socket) else { return };
         let target = Target { socket: frame.socket, side: open.side };
         let fate = if self.faults.idle() { FrameFate::Send } else { self.faults.frame(target, frame.kind) };
         let Emission { socket, kind, text } = frame;
+        let item = match kind {
+            FrameKind::Answer => Outgoing::Answer,
+            FrameKind::Snapshot => Outgoing::Held,
+            _ if asked_by == Some(socket) => Outgoing::Held,
+            _ => Outgoing::Frame,
+        };
         match fate {
-            FrameFate::Send if kind == FrameKind::Snapshot => self.queue(socket, Outgoing::Snapshot(text)),
-            FrameFate::Send => self.queue(socket, Outgoing::Frame(text)),
+            FrameFate::Send => self.queue(socket, item(text)),
             FrameFate::Late(after) => self.queue(socket, Outgoing::Late(after, text)),
             FrameFate::Twice(after) => {
-                self.queue(socket, Outgoing::Frame(text.clone()));
+                self.queue(socket, item(text.clone()));
                 self.queue(socket, Outgoing::Late(after, text));
             }
         }

@@ -28,15 +28,17 @@ mod http;
 mod hub;
 mod identity;
 mod ledger;
+mod network;
 mod platform;
 mod socket;
 mod tls;
 mod traffic;
 
-pub use config::{EmulatorConfig, Limits, StateCloseSurvey, Switches, TtrDefaults};
+pub use config::{EmulatorConfig, HistoryBound, Limits, StateCloseSurvey, Switches, TtrDefaults};
 pub use connector::{AppEndpoint, AppInstall, EVENT_TYPES, SignatureKind};
 pub use emulator::{Emulator, Refused, StartError};
 pub use faults::{Fault, FaultKind, FaultMode, FaultRule, HowOften, Outcome, RuleCounts, RuleError, RuleId, Side};
 pub use hub::UserSessions;
 pub use ledger::{ChangeRequest, Ledger, LedgerEntry, LedgerSummary, SessionCount};
+pub use network::NetworkSettings;
 pub use traffic::{TrafficProgress, TrafficSpec};

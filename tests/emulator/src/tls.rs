@@ -14,8 +14,8 @@ pub(crate) struct Tls {
     pub(crate) server: ServerConfig,
 }
 
-/// Makes a fresh CA and a certificate signed by it for loopback and one more name.
-pub(crate) fn generate(host: Option<&str>) -> Result<Tls, StartError> {
+/// Makes a fresh CA and a certificate signed by it for loopback and more names.
+pub(crate) fn generate(hosts: &[String]) -> Result<Tls, StartError> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -25,7 +25,7 @@ pub(crate) fn generate(host: Option<&str>) -> Result<Tls, StartError> {
     let issuer = Issuer::new(ca, ca_key);
 
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    names.extend(host.map(str::to_owned).filter(|host| !names.contains(host)));
+    names.extend(hosts.iter().filter(|host| !names.contains(host)).cloned().collect::<Vec<_>>());
     let mut server = CertificateParams::new(names)?;
     server.distinguished_name.push(DnType::CommonName, "Tertulia emulator");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -122,6 +122,37 @@ async fn a_connector_opens_speaks_and_hears_the_agent_by_signed_webhooks_in_orde
     assert_eq!(users, ["bot1"], "a connector's consumer has no socket");
 }
 
+/// As three connectors write it: no channel, properties without a known type, and the first message along with it.
+#[actix_web::test]
+async fn a_conversation_opens_with_the_brand_alone_and_with_its_first_message() {
+    let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
+    let tokens = tokens(&emulator).await;
+    let say = json!({"kind": "req", "id": "3", "type": "ms.PublishEvent",
+        "body": {"event": {"type": "ContentEvent", "contentType": "text/plain", "message": "hi"}}});
+    let mut requests = opening();
+    requests[1]["body"] = json!({"brandId": "12345678"});
+    requests.as_array_mut().unwrap().push(say.clone());
+    let url = format!("https://{}/api/account/12345678/messaging/consumer/conversation?v=3", emulator.listen());
+    let post = |properties: &str| {
+        let request = http(&emulator).post(&url).insert_header(("Authorization", tokens.0.clone()));
+        request.insert_header(("X-LP-ON-BEHALF", tokens.1.clone())).insert_header(("Client-Properties", properties))
+    };
+    let mut answer = post(r#"{"type":"ClientProperties","os":"ANDROID"}"#).send_json(&requests).await.unwrap();
+    let answers: Value = answer.json().await.unwrap();
+    let id = answers[1]["body"]["conversationId"].as_str().unwrap();
+    assert_eq!(answers[2], json!({"reqId": "3", "code": "OK", "body": {"sequence": 0}}));
+    let said: Vec<_> = emulator.ledger().iter().map(|entry| (entry.conversation, entry.text)).collect();
+    assert_eq!(said, [(id.to_owned(), Some("hi".to_owned()))]);
+    assert_eq!(post("{}").send_json(&opening()).await.unwrap().status().as_u16(), 200);
+
+    let mut wrong = opening();
+    wrong.as_array_mut().unwrap().extend([say.clone(), say]);
+    assert_eq!(post("{}").send_json(&wrong).await.unwrap().status().as_u16(), 400, "one message, not two");
+    let mut nobodys = opening();
+    nobodys[1]["body"] = json!({});
+    assert_eq!(post("{}").send_json(&nobodys).await.unwrap().status().as_u16(), 400);
+}
+
 #[actix_web::test]
 async fn tokens_that_are_missing_or_wrong_are_told_apart_by_their_error_codes() {
     let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
@@ -218,7 +249,7 @@ async fn a_description_of_the_device_is_checked() {
     let path = "/api/account/12345678/messaging/consumer/conversation?v=3";
     for (properties, status) in [
         (r#"{"type":".ClientProperties","features":["AUTO_MESSAGES"]}"#, 200),
-        (r#"{"type":".ams.headers.ClientProperties"}"#, 400),
+        (r#"{"type":".ClientProperties","os":"PLAN9"}"#, 400),
         (r#"{"type":".ClientProperties","features":"AUTO_MESSAGES"}"#, 400),
         ("AUTO_MESSAGES", 400),
     ] {

@@ -8,9 +8,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use client::{End, Socket, get, http, login, post, signup};
+use client::{End, Socket, Splicing, get, http, login, post, signup};
 use serde_json::{Value, json};
-use tertulia_emulator::{Emulator, EmulatorConfig, Switches};
+use tertulia_emulator::{Emulator, EmulatorConfig, NetworkSettings, Switches};
 
 fn start() -> Emulator {
     Emulator::start(EmulatorConfig::default()).unwrap()
@@ -60,6 +60,118 @@ async fn discovery_lists_every_service_a_client_needs() {
     ] {
         assert!(services.contains(&service), "{service}");
     }
+}
+
+#[actix_web::test]
+async fn discovery_answers_the_same_without_the_ending() {
+    let emulator = start();
+    for (path, plain) in [
+        ("/api/account/12345678/service/baseURI.json", "/api/account/12345678/service/baseURI"),
+        ("/api/account/12345678/service/idp/baseURI.json", "/csdr/account/12345678/service/idp/baseURI"),
+    ] {
+        let (status, body) = get(&emulator, plain, "").await;
+        assert_eq!((status, body), get(&emulator, path, "").await);
+    }
+    assert_eq!(get(&emulator, "/api/account/12345678/service/baseURI.xml", "").await.0, 404);
+}
+
+#[test]
+fn discovery_answers_with_the_name_by_which_it_was_asked_if_it_is_the_emulators() {
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let hosts = vec!["emulator".to_owned(), "platform.test".to_owned()];
+    let config = EmulatorConfig { discovery_listen: listen, hosts, ..EmulatorConfig::default() };
+    let emulator = Emulator::start(config).unwrap();
+    let port = emulator.listen().port();
+    for (asked, told) in [("platform.test:8443", "platform.test"), ("EMULATOR", "emulator"), ("elsewhere", "emulator")]
+    {
+        let mut stream = TcpStream::connect(emulator.discovery().unwrap()).unwrap();
+        let path = "/api/account/12345678/service/idp/baseURI.json";
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {asked}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let body: Value = serde_json::from_str(answer.rsplit("\r\n\r\n").next().unwrap()).unwrap();
+        assert_eq!(body["baseURI"], format!("{told}:{port}"), "{asked}");
+    }
+}
+
+/// A page of any origin may discover, sign up and put files; others' doors say nothing of origins.
+#[actix_web::test]
+async fn pages_may_use_discovery_identity_and_storage() {
+    let emulator = start();
+    let origin = "https://shop.example";
+    for (method, path) in [
+        ("GET", "/api/account/12345678/service/baseURI.json"),
+        ("POST", "/api/account/12345678/signup"),
+        ("PUT", "/v1/AUTH_async-images/12345678/x.png"),
+    ] {
+        let url = format!("https://{}{path}", emulator.listen());
+        let preflight = http(&emulator)
+            .options(&url)
+            .insert_header(("Origin", origin))
+            .insert_header(("Access-Control-Request-Method", method))
+            .insert_header(("Access-Control-Request-Headers", "content-type, x-shop"));
+        let answer = preflight.send().await.unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(answer.status().as_u16(), 204, "{path}");
+        assert_eq!(header("access-control-allow-origin").as_deref(), Some(origin));
+        assert_eq!(header("access-control-allow-methods").as_deref(), Some(method));
+        assert_eq!(header("access-control-allow-headers").as_deref(), Some("content-type, x-shop"));
+        let request = http(&emulator).request(method.parse().unwrap(), &url).insert_header(("Origin", origin));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers().get("access-control-allow-origin").unwrap(), origin, "{path}");
+    }
+    let url = format!("https://{}/api/account/12345678/shift-status", emulator.listen());
+    let answer = http(&emulator).get(url).insert_header(("Origin", origin)).send().await.unwrap();
+    assert!(answer.headers().get("access-control-allow-origin").is_none());
+}
+
+#[actix_web::test]
+async fn the_first_agents_are_administrators_and_a_login_tells_every_service() {
+    let emulator = Emulator::start(EmulatorConfig { admins: 1, ..EmulatorConfig::default() }).unwrap();
+    let (_, discovered) = get(&emulator, "/api/account/12345678/service/baseURI.json", "").await;
+    for (user, is_admin) in [("bot1", true), ("bot2", false)] {
+        let session = login(&emulator, user).await;
+        assert_eq!(session["config"]["isAdmin"], is_admin);
+        assert_eq!(session["csdsCollectionResponse"], discovered);
+    }
+}
+
+#[actix_web::test]
+async fn a_slow_network_delays_answers_over_http_and_over_sockets() {
+    let latency = Duration::from_millis(60);
+    let network = NetworkSettings { latency, jitter: Duration::from_millis(10), ..NetworkSettings::default() };
+    let emulator = Emulator::start(EmulatorConfig { network, ..EmulatorConfig::default() }).unwrap();
+    let mut asked = Instant::now();
+    let mut agent = Socket::agent(&emulator, "bot1").await;
+    assert!(asked.elapsed() >= 2 * latency, "login and upgrade");
+    asked = Instant::now();
+    agent.ask(".GetClock", json!({})).await;
+    assert!(asked.elapsed() >= latency);
+}
+
+/// Whatever the pieces are, they are the same frames.
+#[actix_web::test]
+async fn a_network_that_splits_and_merges_loses_and_changes_nothing() {
+    let network = NetworkSettings { split_frames: true, ..NetworkSettings::default() };
+    let emulator = Emulator::start(EmulatorConfig { network, ..EmulatorConfig::default() }).unwrap();
+    let mut agent = Splicing::open(&emulator, "bot1").await;
+    agent.ask(json!({"id": "s", "type": ".ams.aam.SubscribeExConversations", "body": {}})).await;
+    let id = emulator.create_conversation(None, None);
+    let join = json!([{"field": "ParticipantsChange", "type": "ADD", "role": "ASSIGNED_AGENT"}]);
+    let body = json!({"conversationId": id, "conversationField": join});
+    agent.ask(json!({"id": "j", "type": ".ams.cm.UpdateConversationField", "body": body})).await;
+    for number in 0..200 {
+        emulator.say(&id, &format!("{number} é")).unwrap();
+    }
+    let mut heard = Vec::new();
+    while heard.len() < 200 {
+        let frame = agent.next().await;
+        if frame["type"] == ".ams.ms.OnlineEventDistribution" {
+            heard.push(frame["body"]["event"]["message"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(heard, (0..200).map(|number| format!("{number} é")).collect::<Vec<_>>());
+    assert!(agent.fragments > 0, "some came in fragments");
 }
 
 #[actix_web::test]
@@ -210,6 +322,52 @@ async fn a_subscriptions_snapshot_comes_a_moment_behind_its_answer() {
     agent.ask(".ams.aam.SubscribeExConversations", json!({})).await;
     agent.notification(".ams.aam.ExConversationChangeNotification", |_| true).await;
     assert!(asked.elapsed() >= snapshot_pause);
+}
+
+/// Clients replace what they hold when the answer is handled, and would lose what comes in the same read.
+#[actix_web::test]
+async fn what_a_request_caused_comes_a_moment_behind_its_answer_whatever_the_request() {
+    let snapshot_pause = Duration::from_millis(100);
+    let emulator = Emulator::start(EmulatorConfig { snapshot_pause, ..EmulatorConfig::default() }).unwrap();
+    let jwt = signup(&emulator).await;
+    let mut consumer = Socket::consumer(&emulator, &jwt).await;
+    let change = "cqm.ExConversationChangeNotification";
+    consumer.ask("cqm.SubscribeExConversations", json!({})).await;
+    consumer.notification(change, |_| true).await;
+    let opened = separated(&mut consumer, "cm.ConsumerRequestConversation", json!({}), change, snapshot_pause).await;
+    let id = opened["conversationId"].as_str().unwrap();
+    let close = json!({"conversationId": id,
+        "conversationField": [{"field": "ConversationStateField", "conversationState": "CLOSE"}]});
+    separated(&mut consumer, "cm.UpdateConversationField", close, change, snapshot_pause).await;
+
+    let mut agent = Socket::agent(&emulator, "bot1").await;
+    let change = ".ams.aam.ExConversationChangeNotification";
+    separated(&mut agent, ".ams.aam.SubscribeExConversations", json!({}), change, snapshot_pause).await;
+    let ann = json!({"consumerId": "ann"});
+    let opened = separated(&mut agent, ".ams.cm.AgentRequestConversation", ann, change, snapshot_pause).await;
+    let id = opened["conversationId"].as_str().unwrap();
+    let join = json!({"conversationId": id,
+        "conversationField": [{"field": "ParticipantsChange", "type": "ADD", "role": "ASSIGNED_AGENT"}]});
+    separated(&mut agent, ".ams.cm.UpdateConversationField", join, change, snapshot_pause).await;
+    let say = json!({"dialogId": id, "event": {"type": "ContentEvent", "contentType": "text/plain", "message": "hi"}});
+    let message = ".ams.ms.OnlineEventDistribution";
+    separated(&mut agent, ".ams.ms.PublishEvent", say, message, snapshot_pause).await;
+}
+
+/// Asks, and asserts that the answer comes first and the notification a pause later; the body of the answer.
+async fn separated(socket: &mut Socket, kind: &str, body: Value, notification: &str, pause: Duration) -> Value {
+    let asked = Instant::now();
+    socket.raw(json!({"kind": "req", "id": kind, "type": kind, "body": body}).to_string()).await;
+    let mut answer = Value::Null;
+    loop {
+        let frame = socket.next().await.unwrap();
+        if frame["reqId"] == kind {
+            answer = frame["body"].clone();
+        } else if frame["type"] == notification {
+            assert!(!answer.is_null() && asked.elapsed() >= pause, "{kind}: {:?}", asked.elapsed());
+            return answer;
+        }
+    }
 }
 
 #[actix_web::test]

@@ -58,7 +58,7 @@ async fn a_consumer_and_an_agent_hold_a_conversation_from_ring_to_close() {
     assert_eq!(heard["changes"][0]["originatorMetadata"]["role"], "ASSIGNED_AGENT");
     assert!(heard["changes"][0].get("originatorPId").is_none());
 
-    let history = agent.ask(".ams.ms.QueryMessages", json!({"dialogId": id, "newerThanSequence": 0})).await;
+    let history = agent.ask(".ams.ms.QueryMessages", json!({"dialogId": id, "newerThanSequence": 1})).await;
     assert_eq!((history.as_array().unwrap().len(), &history[0]["sequence"]), (1, &json!(1)));
 
     let close = json!({"conversationId": id,

@@ -27,14 +27,14 @@ async function history(agent, dialogId, bounds) {
 test('the history of a dialog is complete, in order, and cut by its bounds', async (t) => {
   const { agent, conversation } = await heardLive(t, ['zero', 'one', 'two', 'three']);
   assert.deepEqual(await history(agent, conversation, { fromSeq: -1 }), ['0 zero', '1 one', '2 two', '3 three']);
-  assert.deepEqual(await history(agent, conversation, { fromSeq: 1 }), ['2 two', '3 three']);
+  assert.deepEqual(await history(agent, conversation, { fromSeq: 2 }), ['2 two', '3 three']);
   const middle = { fromSeq: -1, olderThanSequence: 3, maxQuantity: 2 };
   assert.deepEqual(await history(agent, conversation, middle), ['0 zero', '1 one']);
 });
 
-test('the bound that the SDK sends by itself leaves out the first message', async (t) => {
+test('the bound that the SDK sends by itself brings the whole dialog', async (t) => {
   const { agent, conversation } = await heardLive(t, ['zero', 'one']);
-  assert.deepEqual(await history(agent, conversation, {}), ['1 one']);
+  assert.deepEqual(await history(agent, conversation, {}), ['0 zero', '1 one']);
 });
 
 test('own messages of earlier connections are known as own', async (t) => {

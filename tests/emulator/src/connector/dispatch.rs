@@ -38,7 +38,7 @@ pub(super) async fn run(app: Arc<AppInstall>, account: String, mut outgoing: Rec
     });
     while let Some(item) = outgoing.recv().await {
         match item {
-            Outgoing::Frame(frame) => dispatch.enqueue(&frame),
+            Outgoing::Frame(frame) | Outgoing::Held(frame) => dispatch.enqueue(&frame),
             Outgoing::Late(after, frame) => {
                 let dispatch = Rc::clone(&dispatch);
                 spawn(async move {

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::discovery::services;
 use super::error_body;
 use crate::account::{Account, now};
 use crate::faults::LoginFate;
@@ -24,7 +25,7 @@ fn refused(status: u16, text: &str) -> HttpResponse {
     HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED)).json(error_body(text))
 }
 
-async fn login(account: Data<Account>, path: Path<String>, body: Bytes) -> HttpResponse {
+async fn login(account: Data<Account>, request: HttpRequest, path: Path<String>, body: Bytes) -> HttpResponse {
     if path.into_inner() != account.config.account {
         return refused(401, "Invalid site");
     }
@@ -64,12 +65,10 @@ async fn login(account: Data<Account>, path: Path<String>, body: Bytes) -> HttpR
             "serverTimeZoneName": "UTC",
             "serverTimeGMTDiff": 0,
             "isLPA": false,
-            "isAdmin": false,
+            "isAdmin": (agent.0 as usize) < account.config.admins,
             "accountTimeZoneId": "UTC",
         },
-        "csdsCollectionResponse": {"baseURIs": [
-            {"account": account.config.account, "baseURI": account.base(), "service": "agentVep"},
-        ]},
+        "csdsCollectionResponse": {"baseURIs": services(&account, &request)},
         "accountData": {"agentGroupsData": {
             "items": [{"id": -1, "deleted": false, "name": "Main Group"}],
             "revision": 1,

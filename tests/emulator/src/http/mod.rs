@@ -1,5 +1,6 @@
 //! The account's HTTP doors, all on the TLS listener; discovery is on the plain one too.
 
+mod cors;
 mod discovery;
 mod idp;
 mod login;
@@ -11,6 +12,7 @@ mod storage;
 
 use actix_web::web::{self, ServiceConfig};
 
+pub(crate) use cors::cors;
 pub(crate) use ruled::{html_page, ruled};
 
 use crate::socket;

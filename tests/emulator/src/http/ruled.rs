@@ -30,6 +30,10 @@ pub(crate) fn html_page(code: u16) -> String {
 /// Middleware of every listener: asks the rules about a request before its door does.
 pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(account) = request.app_data::<Data<Account>>().cloned() else { return next.call(request).await };
+    let delay = account.network().delay();
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
     if account.hub().rules.is_empty() {
         return next.call(request).await;
     }

@@ -84,7 +84,7 @@ fn caller(account: &Account, speaker: Speaker) -> Caller {
     Caller { client_properties, ..caller }
 }
 
-/// `[SetUserProfile, ConsumerRequestConversation]`, in this order.
+/// `[SetUserProfile, ConsumerRequestConversation]`, in this order, and the first message behind them if there is one.
 async fn conversation(account: Data<Account>, path: Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let speaker = match speaker(&account, &request) {
         Ok(speaker) if path.into_inner() == account.config.account => speaker,
@@ -96,21 +96,34 @@ async fn conversation(account: Data<Account>, path: Path<String>, request: HttpR
     let Some(requests) = requests.filter(|requests| in_order(requests)) else {
         return error(400, MALFORMED, "SetUserProfile and ConsumerRequestConversation are expected");
     };
-    let wanted = requests.get(1).map(Request::tree).unwrap_or_default();
-    if wanted["brandId"].is_null() || wanted["channelType"].is_null() {
+    // The channel is MESSAGING unless told otherwise.
+    if requests.get(1).is_none_or(|wanted| wanted.tree()["brandId"].is_null()) {
         return error(400, 40001, "Missing parameter");
     }
     let caller = caller(&account, speaker);
-    let mut answers = Vec::new();
+    let mut answers: Vec<Value> = Vec::new();
     for request in &requests {
-        match perform(&account, &caller, request) {
+        let said = answers.get(1).and_then(|opened| said_in(request, &opened["body"]["conversationId"]));
+        match perform(&account, &caller, said.as_ref().unwrap_or(request)) {
             Ok(answer) => answers.push(answer),
             Err(refusal) => return error(refusal.code, MALFORMED, &refusal.text),
         }
+        if let [_, opened] = &answers[..] {
+            listen(&account, &caller, &opened["body"]["conversationId"]);
+        }
     }
-    let id = answers.last().map(|created| created["body"]["conversationId"].clone());
-    listen(&account, &caller, &id.unwrap_or_default());
     HttpResponse::Ok().json(answers)
+}
+
+/// The first message names no dialog, because there was none when it was written: it is said in the one just opened.
+fn said_in(request: &Request, conversation: &Value) -> Option<Request> {
+    let mut body = request.tree();
+    if !body["dialogId"].is_null() {
+        return None;
+    }
+    body["dialogId"] = conversation.clone();
+    let frame = json!({"id": request.id, "type": request.type_name, "body": body, "metadata": request.metadata});
+    Request::read(frame.to_string().as_bytes()).ok()
 }
 
 /// The connector hears the messages of what it has opened.
@@ -127,7 +140,8 @@ fn listen(account: &Account, caller: &Caller, id: &Value) {
 
 fn in_order(requests: &[Request]) -> bool {
     let operations: Vec<_> = requests.iter().map(|request| Operation::of(&request.type_name)).collect();
-    operations == [Some(Operation::SetUserProfile), Some(Operation::ConsumerRequestConversation)]
+    let opening = [Some(Operation::SetUserProfile), Some(Operation::ConsumerRequestConversation)];
+    operations.strip_prefix(&opening).is_some_and(|rest| rest.is_empty() || rest == [Some(Operation::PublishEvent)])
 }
 
 /// One request of an open conversation.

@@ -59,17 +59,19 @@ impl Hub {
                 frames.iter_mut().filter(|frame| snapshot(frame)).for_each(|frame| spoil(frame, outcome));
                 if let Some(mut answer) = answer {
                     spoil(&mut answer, outcome);
-                    self.send(answer);
+                    self.send(answer, Some(socket));
                 }
             }
-            Outcome::Dribble(_) | Outcome::EarlyHints => answer.into_iter().for_each(|answer| self.send(answer)),
+            Outcome::Dribble(_) | Outcome::EarlyHints => {
+                answer.into_iter().for_each(|answer| self.send(answer, Some(socket)))
+            }
             Outcome::Code(_) | Outcome::Html(_) | Outcome::Echo(_) | Outcome::Never => {
                 if let Some(text) = refusal(outcome, request, dialect) {
                     self.answer(socket, text);
                 }
             }
         }
-        frames.into_iter().for_each(|frame| self.send(frame));
+        frames.into_iter().for_each(|frame| self.send(frame, Some(socket)));
     }
 }
 

@@ -8,6 +8,7 @@ use super::answer::{Answer, FrameKind, Refusal};
 use super::names::{Millis, Party, State};
 use super::record::{Record, batch_notification, json};
 use super::sessions::Caller;
+use crate::config::HistoryBound;
 use crate::dialect::{Dialect, Request, number_of};
 
 #[derive(Deserialize)]
@@ -26,7 +27,8 @@ struct QueryBody {
 }
 
 impl Platform {
-    /// The stored events of a dialog between two exclusive bounds, in order; for agents who take part.
+    /// The stored events of a dialog from a bound, which is inclusive unless switched, up to an exclusive one, in order;
+    /// for agents who take part.
     pub(super) fn query_messages(&mut self, caller: &Caller, request: &Request) -> Result<Answer, Refusal> {
         let body: QueryBody = request.body()?;
         let dialog_id = body.dialog_id.or(body.conversation_id).ok_or_else(|| Refusal::bad("dialogId is missing"))?;
@@ -37,7 +39,7 @@ impl Platform {
         if dialog.channel == "COBROWSE" {
             return Err(Refusal::bad("No conversation to send for MCCA"));
         }
-        let inclusive = i64::from(self.settings.switches.inclusive_history_bound);
+        let inclusive = i64::from(self.settings.switches.history_bound == HistoryBound::Inclusive);
         let newer = number_of(&body.newer_than_sequence).map(|newer| newer - inclusive);
         let newer = newer.or_else(|| number_of(&body.from_seq).map(|from| from - 1)).unwrap_or(-1);
         let older = number_of(&body.older_than_sequence).unwrap_or(i64::MAX);

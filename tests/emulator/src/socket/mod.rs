@@ -1,6 +1,7 @@
 //! One websocket of the shell: the upgrade, the reading task, and the body that writes.
 
 mod body;
+mod lanes;
 mod serve;
 mod upgrade;
 

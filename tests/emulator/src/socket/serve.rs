@@ -144,7 +144,7 @@ async fn introduce(account: &Account, stream: &mut AggregatedMessageStream, hand
             _ => return None,
         };
         let Ok(request) = Request::read(&frame) else { continue };
-        let answer = |text: String| handle.queue.try_send(Outgoing::Frame(text.into()));
+        let answer = |text: String| handle.queue.try_send(Outgoing::Answer(text.into()));
         if Operation::of(&request.type_name) != Some(Operation::InitConnection) {
             let _ = answer(Refusal::new(401, "InitConnection is missing").frame(&request.id, Dialect::V3));
             continue;

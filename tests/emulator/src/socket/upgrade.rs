@@ -95,6 +95,7 @@ fn upgrade(
     let overflown = Arc::new(AtomicBool::new(false));
     let pause = account.config.snapshot_pause;
     let noticed = Arc::clone(&overflown);
+    let network = account.network();
     let mut handle = SocketHandle {
         queue,
         ending: CancellationToken::new(),
@@ -105,6 +106,6 @@ fn upgrade(
     // Before the handshake is answered, so that whoever sees it answered is known here.
     let admitted = identity.map(|identity| admit(&account, &mut handle, identity));
     actix_web::rt::spawn(serve(account, stream, handle, admitted));
-    let response = response.map_body(|_, reading| SocketBody::new(outgoing, reading, noticed, pause));
+    let response = response.map_body(|_, reading| SocketBody::new(outgoing, reading, noticed, pause, network));
     Ok(response.map_into_boxed_body())
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::ws::{CloseCode, Frame, Message};
+use actix_http::ws::{CloseCode, Frame, Item, Message};
 use futures_util::{SinkExt, StreamExt};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -57,6 +57,49 @@ pub(crate) async fn signup(emulator: &Emulator) -> String {
     let (status, body) = post(emulator, &format!("/api/account/{}/signup", emulator.account()), &json!({})).await;
     assert_eq!(status, 200, "{body}");
     body["jwt"].as_str().unwrap().to_owned()
+}
+
+/// An agent's socket that puts fragments together.
+pub(crate) struct Splicing {
+    inner: actix_codec::Framed<awc::BoxedSocket, awc::ws::Codec>,
+    /// Fragments so far.
+    pub(crate) fragments: usize,
+}
+
+impl Splicing {
+    pub(crate) async fn open(emulator: &Emulator, user: &str) -> Self {
+        let session = login(emulator, user).await;
+        let bearer = session["bearer"].as_str().unwrap();
+        let path = format!("/ws_api/account/{}/messaging/brand/{bearer}?v=2.1", emulator.account());
+        let url = format!("wss://{}{path}", emulator.listen());
+        let (_, inner) = http(emulator).ws(url).connect().await.unwrap();
+        Self { inner, fragments: 0 }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) async fn ask(&mut self, mut request: Value) {
+        request["kind"] = json!("req");
+        self.inner.send(Message::Text(request.to_string().into())).await.unwrap();
+        while self.next().await["reqId"] != request["id"] {}
+    }
+
+    pub(crate) async fn next(&mut self) -> Value {
+        let mut whole = Vec::new();
+        loop {
+            match timeout(PATIENCE, self.inner.next()).await.expect("no frame in time").unwrap().unwrap() {
+                Frame::Text(text) => return serde_json::from_slice(&text).unwrap(),
+                Frame::Continuation(Item::FirstText(part) | Item::Continue(part)) => {
+                    self.fragments += 1;
+                    whole.extend(part);
+                }
+                Frame::Continuation(Item::Last(part)) => {
+                    whole.extend(part);
+                    return serde_json::from_slice(&whole).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
 
 /// How a socket ended.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Desk, desk, desk_with};
+use crate::config::HistoryBound;
 use crate::platform::SocketId;
 
 const MESSAGE: &str = ".ams.ms.OnlineEventDistribution";
@@ -78,7 +79,7 @@ fn a_private_message_never_reaches_a_consumer_live_or_replayed() {
 }
 
 #[test]
-fn history_is_ordered_and_its_bounds_are_exclusive() {
+fn history_is_ordered_and_begins_with_the_record_that_its_lower_bound_names() {
     let mut desk = desk();
     let (consumer, agent, id) = talk(&mut desk);
     for text in ["0", "1", "2", "3", "4"] {
@@ -88,17 +89,18 @@ fn history_is_ordered_and_its_bounds_are_exclusive() {
         desk.history(agent, body).iter().map(|record| record["sequence"].as_u64().unwrap()).collect()
     };
     assert_eq!(sequences(json!({"dialogId": id, "newerThanSequence": -1})), [0, 1, 2, 3, 4]);
-    assert_eq!(sequences(json!({"dialogId": id, "newerThanSequence": 0, "olderThanSequence": 3})), [1, 2]);
-    assert_eq!(sequences(json!({"dialogId": id, "newerThanSequence": "1", "maxQuantity": "2"})), [2, 3]);
+    assert_eq!(sequences(json!({"dialogId": id, "newerThanSequence": 0, "olderThanSequence": 3})), [0, 1, 2]);
+    assert_eq!(sequences(json!({"dialogId": id, "newerThanSequence": "1", "maxQuantity": "2"})), [1, 2]);
     assert_eq!(sequences(json!({"dialogId": id})), [0, 1, 2, 3, 4]);
 }
 
 #[test]
-fn a_switch_makes_the_lower_bound_of_history_inclusive() {
-    let mut desk = desk_with(|settings| settings.switches.inclusive_history_bound = true);
+fn a_switch_makes_the_lower_bound_of_history_exclusive() {
+    let mut desk = desk_with(|settings| settings.switches.history_bound = HistoryBound::Exclusive);
     let (consumer, agent, id) = talk(&mut desk);
     desk.say(consumer, &id, "0");
-    assert_eq!(desk.history(agent, json!({"dialogId": id, "newerThanSequence": 0})).len(), 1);
+    assert_eq!(desk.history(agent, json!({"dialogId": id, "newerThanSequence": 0})).len(), 0);
+    assert_eq!(desk.history(agent, json!({"dialogId": id, "newerThanSequence": -1})).len(), 1);
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! Points on which the platform's behaviour is open or differs between accounts: a flag for each.
+
+use tertulia_emulator::{HistoryBound, StateCloseSurvey, Switches};
+
+/// How the platform behaves where its documents leave it open
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Switches of the protocol")]
+pub struct SwitchOptions {
+    /// Whether a history begins with the record that newerThanSequence names, or behind it
+    #[arg(long, value_name = "BOUND", default_value = "inclusive")]
+    pub history_bound: Bound,
+    /// Leave the sockets of a user open when that user logs in again; the platform closes them with 4401
+    #[arg(long)]
+    pub keep_earlier_sessions: bool,
+    /// List a suggested agent in participantsDetails only, not in the maps of participants
+    #[arg(long)]
+    pub suggested_in_details_only: bool,
+    /// Send subscriptions to open conversations the closing state before the DELETE
+    #[arg(long)]
+    pub close_upsert_before_delete: bool,
+    /// Refuse subscriptions to the messages of a closed conversation
+    #[arg(long)]
+    pub refuse_closed_message_subscription: bool,
+    /// Whose ConversationStateField CLOSE opens a survey, with --survey
+    #[arg(long, value_name = "WHOSE", default_value = "consumer")]
+    pub state_close_survey: Closing,
+}
+
+/// How a lower bound is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Bound {
+    /// The named record is among the answer.
+    Inclusive,
+    /// Only later ones are.
+    Exclusive,
+}
+
+/// Whose close opens a survey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Closing {
+    /// A consumer's.
+    Consumer,
+    /// Everybody's.
+    Everybody,
+    /// Nobody's; a DialogChange still does.
+    Nobody,
+}
+
+impl From<&SwitchOptions> for Switches {
+    fn from(options: &SwitchOptions) -> Self {
+        Self {
+            suggested_in_maps: !options.suggested_in_details_only,
+            close_upsert_before_delete: options.close_upsert_before_delete,
+            refuse_closed_message_subscription: options.refuse_closed_message_subscription,
+            history_bound: match options.history_bound {
+                Bound::Inclusive => HistoryBound::Inclusive,
+                Bound::Exclusive => HistoryBound::Exclusive,
+            },
+            state_close_survey: match options.state_close_survey {
+                Closing::Consumer => StateCloseSurvey::ByConsumer,
+                Closing::Everybody => StateCloseSurvey::Always,
+                Closing::Nobody => StateCloseSurvey::Never,
+            },
+            login_closes_sockets: !options.keep_earlier_sessions,
+        }
+    }
+}
