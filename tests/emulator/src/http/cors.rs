@@ -29,13 +29,12 @@ pub(crate) async fn cors(request: ServiceRequest, next: Next<BoxBody>) -> Result
 
 fn is_for_pages(path: &str) -> bool {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let identity =
+        ["signup", "signup.jsonp", "anonymous", "authenticate", "app", "consumer", "login", "refresh", "logout"];
     match segments[..] {
-        ["api" | "csdr", "account", _, "service", ..] | ["v1", "AUTH_async-images", ..] => true,
-        ["api", "account", _, "signup" | "signup.jsonp" | "anonymous" | "authenticate" | "app" | "consumer", ..] => {
-            true
-        }
-        ["api", "account", _, "login" | "refresh" | "logout"] => true,
-        _ => false,
+        ["api", "account", _, service, ..] => service == "service" || identity.contains(&service),
+        ["csdr", "account", _, service, ..] => service == "service",
+        _ => segments.starts_with(&["v1", "AUTH_async-images"]),
     }
 }
 
