@@ -1,5 +1,6 @@
 //! Tertulia, the service: its command line, configuration and telemetry around the actors of `tertulia-actors`.
 
+mod archive;
 pub mod bulk;
 pub mod cli;
 pub mod config;

@@ -72,6 +72,7 @@ post /v1/conversations/{conversation}/unload
 post /v1/intake/{connection}
 get /v1/events
 get /v1/events/socket
+post /v1/backup
 get,post /v1/webhooks
 get,delete /v1/webhooks/{webhook}
 post /v1/webhooks/{webhook}/test

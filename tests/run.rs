@@ -128,6 +128,18 @@ impl Process {
         rest(self.request(path))
     }
 
+    /// Asks with a token.
+    fn get_as(&self, token: &str, path: &str) -> String {
+        let mut socket = self.connect();
+        write!(
+            socket,
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n",
+            self.gateway
+        )
+        .unwrap();
+        rest(socket)
+    }
+
     /// Deletes what is at `path`.
     fn delete(&self, path: &str) -> String {
         let mut socket = self.connect();
@@ -583,4 +595,60 @@ fn its_files_are_for_nobody_else_in_a_directory_that_others_may_enter() {
         }
     }
     assert!(files > 5, "{files}");
+}
+
+/// What `tertulia backup` says and how it ends.
+fn backup(directory: &std::path::Path, url: &str, token: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
+    command.env_clear().env("TERTULIA_TOKEN", token).args(["backup", "--url", url]).arg(directory);
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_backup_is_taken_of_a_running_service_by_administrators_and_a_service_runs_on_it() {
+    let emulator = emulator();
+    let tokens = "[gateway]\nlisten = \"127.0.0.1:0\"\ntokens = [\
+                  { name = \"writer\", token = { env = \"WRITER\" }, scope = \"write\" },\
+                  { name = \"admin\", token = { env = \"ADMIN\" }, scope = \"admin\" }]\n";
+    let (directory, file) = configuration(&emulator, &format!("{BOT}{tokens}"));
+    let start = |file: &str| {
+        let mut command = command(file);
+        command.envs([("WRITER", "writer-token"), ("ADMIN", "admin-token")]);
+        Process::running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    let process = start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let conversation = emulator.create_conversation(None, None);
+    let path = format!("/v1/conversations/{conversation}");
+    let asked = |process: &Process| process.get_as("admin-token", &path);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !asked(&process).starts_with("HTTP/1.1 200") {
+        assert!(std::time::Instant::now() < deadline);
+        thread::sleep(LOOK_EVERY);
+    }
+
+    let (url, target) = (format!("http://{}", process.gateway), directory.path().join("backup"));
+    for (token, refused) in [("writer-token", "answered 403 Forbidden"), ("guess", "answered 401 Unauthorized")] {
+        let (code, said) = backup(&target, &url, token);
+        assert!(code == Some(1) && said.contains(refused), "{said}");
+        assert!(!target.exists());
+    }
+    let (code, said) = backup(&target, &url, "admin-token");
+    assert!(code == Some(0) && said.contains("events 1 to "), "{said}");
+    let (code, said) = backup(&target, &url, "admin-token");
+    assert!(code == Some(1) && said.contains("is not an empty directory"), "{said}");
+    let entries = std::fs::read_dir(directory.path().join("data")).unwrap();
+    let left = entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("copy-"));
+    assert_eq!(left.count(), 0);
+    process.kill();
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let data = directory.path().join("data");
+    std::fs::write(&file, text.replace(data.to_str().unwrap(), target.to_str().unwrap())).unwrap();
+    let process = start(&file);
+    assert!(asked(&process).starts_with("HTTP/1.1 200"), "{}", asked(&process));
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
 }

@@ -3,10 +3,12 @@
 //! A command's answer goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong
 //! usage.
 
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod emulate;
 mod faults;
+pub mod gateway;
 mod interrupt;
 mod loopback;
 mod open_files;
@@ -27,6 +29,7 @@ use crate::{
     panics,
     telemetry::{self, LogFormat},
 };
+use backup::BackupOptions;
 use check::CheckOptions;
 use demo::DemoOptions;
 use emulate::EmulateOptions;
@@ -58,6 +61,8 @@ pub enum Command {
     Tail(TailOptions),
     /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
+    /// Copy the store of a running service into a new directory
+    Backup(BackupOptions),
 }
 
 impl Cli {
@@ -84,6 +89,7 @@ impl Cli {
             Command::Run(options) => run::execute(&options, self.log_format),
             Command::Tail(options) => tail::execute(&options),
             Command::Check(options) => check::execute(&options),
+            Command::Backup(options) => backup::execute(&options),
         }
     }
 }

@@ -39,13 +39,15 @@ pub struct Token {
 }
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Look, change nothing.
     Read,
     /// Look and act.
     Write,
+    /// Look, act, and take copies of everything that is kept, secrets included.
+    Admin,
 }
 
 impl Gateway {
@@ -76,7 +78,11 @@ impl Token {
             if names.insert(name.to_owned()) { Ok(name.to_owned()) } else { Err(format!("{name:?} is already used")) }
         });
         let token = section.field("token").required().secret();
-        let scope = section.field("scope").required().word(&[("read", Scope::Read), ("write", Scope::Write)]);
+        let scope = section.field("scope").required().word(&[
+            ("read", Scope::Read),
+            ("write", Scope::Write),
+            ("admin", Scope::Admin),
+        ]);
         section.finish();
         Some(Self { name: name?, token: token?, scope: scope? })
     }

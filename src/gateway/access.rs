@@ -74,7 +74,7 @@ impl Access {
         };
         request.extensions_mut().insert(caller.name.clone());
         let turn = caller.allowance.enter()?;
-        if only_looks(method) || caller.scope == Scope::Write {
+        if only_looks(method) || caller.scope >= Scope::Write {
             return Ok(turn);
         }
         Err(Problem::new(
@@ -87,9 +87,17 @@ impl Access {
     /// What a caller may do who was let in: everything where nobody needs a token.
     pub(super) fn scope(&self, headers: &HeaderMap) -> Scope {
         if self.callers.is_empty() {
-            return Scope::Write;
+            return Scope::Admin;
         }
         self.shown(headers).map_or(Scope::Read, |caller| caller.scope)
+    }
+
+    /// Refuses a caller who was let in and may not administer the service.
+    pub(super) fn require_admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.scope(headers) >= Scope::Admin {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", "only a token with the scope admin may do this"))
     }
 
     fn shown(&self, headers: &HeaderMap) -> Option<&Caller> {

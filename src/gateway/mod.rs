@@ -5,6 +5,7 @@
 #![allow(unused_qualifications, reason = "what describes the handlers names their types once more")]
 
 mod access;
+mod backup;
 mod body;
 mod bulk;
 mod capacity;
@@ -252,6 +253,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
         scope("/v1")
             .wrap(from_fn(access::require))
             .configure(overview::routes)
+            .configure(backup::routes)
             .configure(connections::routes)
             .configure(conversations::routes)
             .configure(rings::routes)

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
+    backup::BACKUPS,
     capacity::Capacity,
     events::places::Places,
     keyed::UnderWay,
@@ -53,6 +54,8 @@ pub struct State {
     pub(super) unknown_bodies: Room,
     /// Memory for files on their way to the platform.
     pub(super) uploads: Room,
+    /// Places for backups.
+    pub(super) backups: Arc<Semaphore>,
     /// Set before the gateway ends: it is not ready for more.
     pub(super) leaving: CancellationToken,
     /// Set when the gateway ends, for whatever would last longer.
@@ -91,6 +94,7 @@ impl State {
             bodies: Room::new(BODIES),
             unknown_bodies: Room::new(UNKNOWN_BODIES),
             uploads: Room::new(UPLOADS),
+            backups: Arc::new(Semaphore::new(BACKUPS)),
             leaving: CancellationToken::new(),
             closing: CancellationToken::new(),
             held: watch::Sender::new(()),

@@ -23,6 +23,7 @@ macro_rules! promises {
 }
 
 mod atomicity;
+mod backup;
 mod child;
 mod damage;
 mod directory;

@@ -14,7 +14,7 @@ use std::{
 use tertulia_core::session::Backoff;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{Change, LogReader, Store, StoreError, StorePart, StoredEvent, window::Window};
+use super::{Change, LogReader, Store, StoreCopy, StoreError, StorePart, StoredEvent, window::Window};
 use crate::metrics::Latency;
 
 /// How long the first step of a commit waits for others to go with it.
@@ -253,6 +253,20 @@ impl Journal {
         let store = self.store().ok_or_else(|| failed(&"nothing is kept, or it was closed"))?;
         let _turn = self.reading.acquire().await.map_err(|error| failed(&error))?;
         tokio::task::spawn_blocking(move || read(&*store)).await.map_err(|error| failed(&error))?
+    }
+
+    /// Makes a consistent copy of the store beside the arbiters; see [`Store::copy`]. What was appended before is in it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn copy(&self) -> Result<StoreCopy, StoreError> {
+        let failed = |reason: &dyn fmt::Display| StoreError::new("copy itself", reason);
+        let store = self.store().ok_or_else(|| failed(&"nothing is kept, or it was closed"))?;
+        if !self.settled().await {
+            return Err(failed(&"it was closed"));
+        }
+        // Not among the reads: it lasts, and would take the place of one.
+        tokio::task::spawn_blocking(move || store.copy()).await.map_err(|error| failed(&error))?
     }
 
     /// Reads the log after `after`; what is not durable yet when it comes to it is waited for.

@@ -5,6 +5,7 @@
 //! stands before it: it numbers events, gathers steps into commits and serves readers. [`Leases`] say which process may
 //! log in as which user.
 
+mod copy;
 mod housekeeping;
 mod journal;
 mod key;
@@ -15,6 +16,7 @@ mod store;
 mod validation;
 mod window;
 
+pub use copy::StoreCopy;
 pub use housekeeping::keep_house;
 pub use journal::{Journal, Loggable, Retention, Step, Then};
 pub use key::RecordKey;

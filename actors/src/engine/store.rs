@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 
-use super::RecordKey;
+use super::{RecordKey, StoreCopy};
 
 /// A table of records. Each is small and known by its key; what a record says is its writer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -179,6 +179,15 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`].
     fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Makes a consistent copy of the store, from which a store can be opened: what was committed when this was called.
+    /// Commits go on beside it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store cannot be copied, or the disk does not take the copy.
+    fn copy(&self) -> Result<StoreCopy, StoreError> {
+        Err(StoreError::new("copy itself", "this kind of store has no copies"))
     }
 
     /// The memory that each part of the store takes now, in bytes. Empty where the store does not account for it.

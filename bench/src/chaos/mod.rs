@@ -1,6 +1,7 @@
 //! Chaos: the real service on a platform that misbehaves, killed again and again, and the proof that nothing was lost
-//! and nothing was done twice.
+//! and nothing was done twice. Backups are taken meanwhile, and one of them is opened.
 
+mod backup;
 pub(crate) mod bot;
 pub(crate) mod oracle;
 pub(crate) mod plan;
@@ -41,6 +42,9 @@ pub(crate) struct ChaosOptions {
     /// Trials at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
     together: u64,
+    /// Milliseconds between two backups of the running service; one of them is opened in the end
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    backup_every: u64,
     /// The service to test, instead of one built now
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -66,7 +70,7 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
     };
     let seeds = streams::iter((0..).take_while(goes_on)).map(|number| options.seed + number);
     let mut verdicts = seeds
-        .map(|seed| trial(Plan::of(seed, options.kills), &binary, &options.evidence))
+        .map(|seed| trial(Plan::of(seed, options.kills), &binary, options))
         .buffer_unordered(usize::try_from(options.together)?);
     let mut all = Vec::new();
     while let Some(verdict) = verdicts.next().await {
@@ -86,10 +90,12 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
 }
 
 /// One trial in a directory of its own, which stays if it fails.
-async fn trial(plan: Plan, binary: &Path, evidence: &Path) -> anyhow::Result<Verdict> {
+async fn trial(plan: Plan, binary: &Path, options: &ChaosOptions) -> anyhow::Result<Verdict> {
+    let (evidence, backup_every) = (&options.evidence, Duration::from_millis(options.backup_every));
     let seed = plan.seed;
     let directory = tempfile::Builder::new().prefix("tertulia-chaos-").tempdir()?;
-    let verdict = trial::run(plan, binary, directory.path()).await.with_context(|| format!("seed {seed}"))?;
+    let verdict =
+        trial::run(plan, binary, directory.path(), backup_every).await.with_context(|| format!("seed {seed}"))?;
     if !verdict.violations.is_empty() {
         let kept = evidence.join(format!("seed-{seed}"));
         let _ = fs::remove_dir_all(&kept);
@@ -138,12 +144,13 @@ fn mode(faults: FaultMode) -> &'static str {
 }
 
 fn print(verdict: &Verdict, options: &ChaosOptions) {
-    let Verdict { plan, lives, faults, messages, replies, events, breaks, again, seconds, violations } = verdict;
+    let Verdict { plan, lives, faults, messages, replies, events, breaks, backups, again, seconds, violations } =
+        verdict;
     let outcome = if violations.is_empty() { "ok" } else { "FAILED" };
     let again: u32 = again.iter().map(|(_, times)| times).sum();
     println!(
         "seed {:>4} {:<7} {outcome}: {messages} messages, {replies} replies, {events} events, {faults} faults, {lives} \
-         lives, {breaks} breaks, asked again {again} times, {seconds:.1} s",
+         lives, {breaks} breaks, {backups} backups, asked again {again} times, {seconds:.1} s",
         plan.seed,
         mode(plan.faults),
     );
@@ -165,13 +172,15 @@ fn print(verdict: &Verdict, options: &ChaosOptions) {
 }
 
 fn print_table(all: &[Verdict]) {
-    println!("\n| faults | trials | failed | messages | replies | events | faults injected | lives | asked again |");
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!(
+        "\n| faults | trials | failed | messages | replies | events | faults injected | lives | backups | asked again |"
+    );
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     for faults in [FaultMode::None, FaultMode::Flaky, FaultMode::Hostile] {
         let of: Vec<&Verdict> = all.iter().filter(|verdict| verdict.plan.faults == faults).collect();
         let sum = |count: fn(&Verdict) -> u64| of.iter().map(|verdict| count(verdict)).sum::<u64>();
         println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             mode(faults),
             of.len(),
             sum(|verdict| u64::from(!verdict.violations.is_empty())),
@@ -180,6 +189,7 @@ fn print_table(all: &[Verdict]) {
             sum(|verdict| verdict.events as u64),
             sum(|verdict| verdict.faults),
             sum(|verdict| verdict.lives.into()),
+            sum(|verdict| verdict.backups as u64),
             sum(|verdict| verdict.again.iter().map(|(_, times)| u64::from(*times)).sum()),
         );
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode, LedgerEntry, TrafficSpec};
 
 use super::{
+    backup::{self, Backups},
     bot::{self, Notes},
     oracle::{Evidence, violations},
     plan::{Plan, Signal},
@@ -39,6 +40,8 @@ pub(crate) struct Verdict {
     pub(crate) events: usize,
     /// How often the bot's stream broke.
     pub(crate) breaks: u32,
+    /// Backups that were taken.
+    pub(crate) backups: usize,
     /// How often an answer was asked for again, and what was said instead of it.
     pub(crate) again: Vec<(String, u32)>,
     pub(crate) seconds: f64,
@@ -47,17 +50,28 @@ pub(crate) struct Verdict {
 }
 
 /// Carries a plan out in `directory`, which keeps everything that was seen.
-pub(crate) async fn run(plan: Plan, binary: &Path, directory: &Path) -> anyhow::Result<Verdict> {
+pub(crate) async fn run(
+    plan: Plan,
+    binary: &Path,
+    directory: &Path,
+    backup_every: Duration,
+) -> anyhow::Result<Verdict> {
     let begun = Instant::now();
     let agents = usize::try_from(plan.bots)?;
     let emulator = Emulator::start(EmulatorConfig { agents, seed: plan.seed, ..EmulatorConfig::default() })?;
     let mut service = Service::new(binary, directory, &emulator, plan.bots)?;
     let notes = Rc::new(Notes::default());
     let mut log = Vec::new();
-    let outcome = carry_out(&plan, &emulator, &mut service, &notes, &mut log).await;
+    let backups = Backups::default();
+    let (binary, target) = (binary.to_owned(), directory.to_owned());
+    let taking = backup::take(backup_every, binary, target, service.address(), Rc::clone(&notes), Rc::clone(&backups));
+    let taking = actix_rt::spawn(taking);
+    let mut start = None;
+    let outcome = carry_out(&plan, &emulator, &mut service, &notes, &mut start, &mut log).await;
+    taking.abort();
     service.end(Signal::Kill).await?;
     let ledger: Vec<LedgerEntry> = emulator.ledger().iter().collect();
-    let found;
+    let mut found;
     {
         let (heard, answers) = (notes.heard.borrow(), notes.answers.borrow());
         found = match outcome {
@@ -65,6 +79,12 @@ pub(crate) async fn run(plan: Plan, binary: &Path, directory: &Path) -> anyhow::
             // It was not carried through, so that much is missing for no other reason.
             Err(failure) => vec![format!("{failure:#}")],
         };
+        // Without the whole log there is nothing to compare with.
+        if found.is_empty()
+            && let Some(start) = &start
+        {
+            backup::check(&backups.borrow(), plan.seed, plan.bots, start, &log, &mut found);
+        }
         keep(directory, "ledger", &ledger)?;
         keep(directory, "log", log.iter().map(|(_, event)| event))?;
         keep(directory, "heard", heard.iter().map(|(_, event)| event))?;
@@ -80,6 +100,7 @@ pub(crate) async fn run(plan: Plan, binary: &Path, directory: &Path) -> anyhow::
         replies: summary.agent_messages,
         events: log.len(),
         breaks: notes.breaks.get(),
+        backups: backups.borrow().len(),
         again,
         seconds: begun.elapsed().as_secs_f64(),
         violations: found,
@@ -93,10 +114,12 @@ async fn carry_out(
     emulator: &Emulator,
     service: &mut Service,
     notes: &Rc<Notes>,
+    begun: &mut Option<Cursor>,
     log: &mut Vec<(Option<Cursor>, Value)>,
 ) -> anyhow::Result<()> {
     service.start().await?;
     let start = newest(&service.listening().await?).await?;
+    *begun = Some(start.clone());
     let bot = actix_rt::spawn(bot::run(service.address(), start.clone(), Rc::clone(notes)));
     let spoken = speak(plan, emulator, service).await;
     let answered = match spoken {

@@ -38,7 +38,7 @@ pub(super) fn whole(data: &str) -> String {
 }
 
 /// The text with everything that a terminal could obey written out.
-pub(super) fn harmless(text: &str) -> String {
+pub(in crate::cli) fn harmless(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         if is_harmful(character) {

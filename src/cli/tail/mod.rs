@@ -4,10 +4,9 @@ mod blocks;
 mod line;
 mod source;
 
-use std::{io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use secrecy::SecretString;
 use tertulia_actors::core::session::Backoff;
 use tokio::{
     io::{AsyncWriteExt as _, Stdout, stdout},
@@ -15,7 +14,8 @@ use tokio::{
     time::sleep,
 };
 
-use super::interrupt::Interrupt;
+use super::{gateway::GatewayOptions, interrupt::Interrupt};
+pub(super) use line::harmless;
 use source::{Broken, Source};
 
 /// The pauses between two tries to open a stream, where the service does not say how long they are.
@@ -26,15 +26,9 @@ const AGAIN: Backoff =
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia tail --type message --type transfer-skill")]
 pub struct TailOptions {
-    /// Where the service's gateway is
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-    /// A token of the gateway, where it asks for one; rather give it by the environment
-    #[arg(long, value_name = "TOKEN", env = "TERTULIA_TOKEN", hide_env_values = true)]
-    pub token: Option<SecretString>,
-    /// Trust one more certificate authority, in a PEM file, for a gateway with https
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
+    /// The service.
+    #[command(flatten)]
+    pub gateway: GatewayOptions,
     /// Only events of this connection; may be given several times
     #[arg(long, value_name = "ID")]
     pub connection: Vec<String>,

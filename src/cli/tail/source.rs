@@ -1,33 +1,25 @@
 //! The stream of a gateway, and how it breaks.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use awc::{
-    Client, ClientResponse, Connector,
+    Client, ClientResponse,
     error::{ConnectError, PayloadError, SendRequestError},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::LocalBoxStream};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
-use tertulia_actors::platform::client_config;
 use tokio::time::timeout;
 
 use super::{
+    super::gateway::{ANSWER_WITHIN, GatewayOptions, refusal},
     TailOptions,
     blocks::{Block, Blocks},
-    line::harmless,
 };
 
-/// How long a gateway may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// The longest silence: three times the pause between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(45);
-/// The largest error that is read, in bytes.
-const LARGEST_PROBLEM: usize = 64 * 1024;
-
 /// Why nothing more comes.
 pub(super) enum Broken {
     /// It is worth another try, after the pause that the service asked for.
@@ -42,40 +34,24 @@ pub(super) enum Broken {
 pub(super) struct Source {
     client: Client,
     address: String,
-    token: Option<SecretString>,
+    gateway: GatewayOptions,
     filters: Vec<(&'static str, String)>,
     after: Option<String>,
     /// How long the service wants to be left alone after a break.
     pause: Option<Duration>,
 }
 
-/// What an error says of itself.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    detail: String,
-    code: String,
-}
-
 impl Source {
     pub(super) fn new(options: &TailOptions) -> anyhow::Result<Self> {
-        let authorities = options.ca_file.iter().map(|file| {
-            fs::read_to_string(file)
-                .with_context(|| format!("cannot read the certificate authority in {}", file.display()))
-        });
-        let tls = client_config(&authorities.collect::<anyhow::Result<Vec<_>>>()?)?;
-        let connector = Connector::new().rustls_0_23(tls).timeout(ANSWER_WITHIN);
-        // A token goes nowhere but where it is meant to go.
-        let client = Client::builder().connector(connector).disable_timeout().disable_redirects().finish();
         let named = |name: &'static str, values: &[String]| {
             values.iter().map(move |value| (name, value.clone())).collect::<Vec<_>>()
         };
         let mut filters = named("connection", &options.connection);
         filters.extend(named("conversation", &options.conversation));
         filters.extend(named("type", &options.kind));
-        let address = format!("{}/v1/events", options.url.trim_end_matches('/'));
-        let token = options.token.clone();
-        Ok(Self { client, address, token, filters, after: options.after.clone(), pause: None })
+        let gateway = options.gateway.clone();
+        let (client, address) = (gateway.client()?, gateway.address("/v1/events"));
+        Ok(Self { client, address, gateway, filters, after: options.after.clone(), pause: None })
     }
 
     /// Opens the stream behind what was read.
@@ -83,10 +59,8 @@ impl Source {
         let address = &self.address;
         let mut query = self.filters.clone();
         query.extend(self.after.iter().map(|after| ("after", after.clone())));
-        let mut request = self.client.get(address).insert_header((header::ACCEPT, "text/event-stream"));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret().trim());
-        }
+        let request = self.gateway.request(&self.client, Method::GET, address);
+        let request = request.insert_header((header::ACCEPT, "text/event-stream"));
         let request = request.query(&query).map_err(|error| Broken::ForGood(anyhow!("{address}: {error}")))?;
         let response = match timeout(ANSWER_WITHIN, request.send()).await {
             Ok(Ok(response)) => response,
@@ -99,7 +73,7 @@ impl Source {
         self.check(response).await
     }
 
-    async fn check<S>(&self, mut response: ClientResponse<S>) -> Result<EventStream, Broken>
+    async fn check<S>(&self, response: ClientResponse<S>) -> Result<EventStream, Broken>
     where
         S: futures_util::Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
@@ -111,13 +85,7 @@ impl Source {
             }
             return Ok(EventStream { chunks: response.boxed_local(), blocks: Blocks::default(), pause: self.pause });
         }
-        let body = timeout(ANSWER_WITHIN, response.body().limit(LARGEST_PROBLEM)).await;
-        let problem = body.ok().and_then(Result::ok).and_then(|body| serde_json::from_slice(&body).ok());
-        let Problem { detail, code } = problem.unwrap_or_default();
-        let mut why = format!("{address} answered {status}");
-        if !detail.is_empty() {
-            why.push_str(&format!(": {} ({})", harmless(&detail), harmless(&code)));
-        }
+        let why = refusal(address, response).await;
         let passes =
             status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
         Err(if passes { self.for_now(anyhow!(why)) } else { Broken::ForGood(anyhow!(why)) })

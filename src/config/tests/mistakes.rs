@@ -114,14 +114,14 @@ fn values_of_another_kind_are_reported() {
 fn ids_and_token_names_are_unique() {
     let text = connection(&connection(
         "[gateway]\ntokens = [\n { name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\" },\n \
-         { name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"admin\" }\n]\n",
+         { name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"root\" }\n]\n",
     ));
     assert_mistakes(
         &text,
         &[
             "7 connections[1].id: \"bots-1\" is already the id of connections[0]",
             "14 gateway.tokens[1].name: \"a\" is already used",
-            "14 gateway.tokens[1].scope: \"admin\" is none of read, write; the nearest is read",
+            "14 gateway.tokens[1].scope: \"root\" is none of read, write, admin; the nearest is read",
         ],
     );
 }

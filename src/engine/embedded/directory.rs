@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 const LOCK: &str = "lock";
@@ -12,6 +13,8 @@ const FORMAT: &str = "format";
 const DATA: &str = "data";
 /// Where the data of a new store is made, until it is all there.
 const DRAFT: &str = "data.new";
+/// Where copies of the store are made, until they are handed on: the beginning of their names.
+const COPY: &str = "copy-";
 const ACKNOWLEDGED: &str = "acknowledged";
 
 /// The format that this version reads and writes. It grows with every change that an older version would misread.
@@ -85,6 +88,7 @@ impl Directory {
         let directory = Self { path: path.to_owned(), lock };
         directory.check_format()?;
         directory.close_to_others().map_err(failed("close to other users"))?;
+        directory.remove_copies().map_err(failed("remove old copies of"))?;
         Ok(directory)
     }
 
@@ -99,6 +103,35 @@ impl Directory {
         }
     }
 
+    /// The directory of a store that is made in `path`, which is removed first if it is there.
+    pub(super) fn begun(path: &Path) -> io::Result<Self> {
+        remove(path)?;
+        private_directory(path)?;
+        let mut lock = open_lock(path)?;
+        lock.try_lock()?;
+        sign(&mut lock)?;
+        let directory = Self { path: path.to_owned(), lock };
+        directory.write_format()?;
+        Ok(directory)
+    }
+
+    /// Where the next copy of the store is made.
+    pub(super) fn next_copy(&self) -> PathBuf {
+        static COPIES: AtomicU64 = AtomicU64::new(0);
+        self.path.join(format!("{COPY}{}", COPIES.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// A process that was killed leaves the copies that it made.
+    fn remove_copies(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(COPY)) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where the data is.
     pub(super) fn data(&self) -> PathBuf {
         self.path.join(DATA)
@@ -106,16 +139,16 @@ impl Directory {
 
     /// Has `make` fill an empty directory, which takes the place of the data at once: it is there as a whole or not at
     /// all, whenever the process ends.
-    pub(super) fn begin<E: From<io::Error>>(&self, make: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn begin<T, E: From<io::Error>>(&self, make: impl FnOnce(&Path) -> Result<T, E>) -> Result<T, E> {
         let (draft, data) = (self.path.join(DRAFT), self.data());
         remove(&draft)?;
         let made = (|| {
             private_directory(&draft)?;
-            make(&draft)?;
+            let made = make(&draft)?;
             remove(&data)?;
             fs::rename(&draft, &data)?;
             File::open(&self.path)?.sync_all()?;
-            Ok(())
+            Ok(made)
         })();
         if made.is_err() {
             // The room may be needed; the next start removes what stays.

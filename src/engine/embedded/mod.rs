@@ -2,6 +2,7 @@
 //! however it ends.
 
 mod acknowledged;
+mod backup;
 mod block;
 mod commit;
 mod damage;

@@ -79,7 +79,7 @@ impl Rows {
     /// Makes the tables of an empty log in `directory`, which must exist and be empty. They are durable and closed when
     /// it returns.
     pub(super) fn make(directory: &Path) -> Result<(), Failure> {
-        let rows = Self::of_database(builder(directory).open()?)?;
+        let rows = Self::create(directory)?;
         let log = Log { history: History::begun(jiff::Timestamp::now()), commits: 0 };
         let mut batch = rows.batch();
         batch.insert(&rows.about, EPOCH, log.history.epoch.as_bytes());
@@ -87,6 +87,16 @@ impl Rows {
         batch.commit()?;
         drop(rows);
         Ok(File::open(directory)?.sync_all()?)
+    }
+
+    /// Makes empty tables in `directory`, without a log.
+    pub(super) fn create(directory: &Path) -> Result<Self, Failure> {
+        Self::of_database(builder(directory).open()?)
+    }
+
+    /// Every table, in the same order for every store.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Keyspace> {
+        self.records.iter().chain([&self.events, &self.about])
     }
 
     /// Opens the tables in `directory` and checks that the log is whole. Makes nothing: what is missing is damage.
@@ -138,7 +148,7 @@ impl Rows {
     /// The memory of the tables, by part.
     pub(super) fn memory(&self) -> Vec<StorePart> {
         let mut parts = vec![StorePart { name: "cache", bytes: self.database.cache_size() }];
-        let tables = || self.records.iter().chain([&self.events, &self.about]).map(|keyspace| &keyspace.tree);
+        let tables = || self.all().map(|keyspace| &keyspace.tree);
         let mut part = |name, bytes| parts.push(StorePart { name, bytes });
         part("memtables", tables().map(AbstractTree::version_memtable_size_sum).sum());
         part("indexes", tables().map(|tree| tree.pinned_block_index_size() as u64).sum());
@@ -152,7 +162,8 @@ impl Rows {
         batch.insert(&self.about, LOG, numbers.as_flattened());
     }
 
-    fn log(&self) -> Result<Log, Failure> {
+    /// What is said of the log.
+    pub(super) fn log(&self) -> Result<Log, Failure> {
         let (epoch, log) = (self.about.get(EPOCH)?, self.about.get(LOG)?);
         let epoch = epoch.as_deref().and_then(|epoch| std::str::from_utf8(epoch).ok());
         let numbers = log.as_deref().map(|log| log.as_chunks().0.iter().copied().map(u64::from_be_bytes));

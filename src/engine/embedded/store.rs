@@ -10,11 +10,12 @@ use std::{
 use bytes::Bytes;
 use fjall::Readable as _;
 use tertulia_actors::engine::{
-    Change, History, LONGEST_KEY, Record, RecordKey, Store, StoreError, StorePart, StoredEvent, Table,
+    Change, History, LONGEST_KEY, Record, RecordKey, Store, StoreCopy, StoreError, StorePart, StoredEvent, Table,
 };
 
 use super::{
     acknowledged::{Acknowledged, Said},
+    backup,
     block::{self, BlockKey},
     commit::{self, COMMIT},
     damage::{self, Damaged},
@@ -26,6 +27,7 @@ const READ_EVENTS: &str = "read events";
 const GET: &str = "get a record";
 const SCAN: &str = "scan records";
 const CHECK: &str = "find its files";
+const COPY: &str = "copy itself";
 
 /// A store in a directory, which one process has open at a time.
 ///
@@ -276,6 +278,15 @@ impl Store for EmbeddedStore {
 
     fn check(&self) -> Result<(), StoreError> {
         self.check_identity(CHECK)
+    }
+
+    fn copy(&self) -> Result<StoreCopy, StoreError> {
+        self.check_identity(COPY)?;
+        let copy = StoreCopy::new(self.directory.next_copy());
+        self.with_rows(COPY, |rows| {
+            backup::copy(rows, copy.directory()).map_err(|failure| StoreError::new(COPY, failure))
+        })?;
+        Ok(copy)
     }
 
     fn memory(&self) -> Vec<StorePart> {

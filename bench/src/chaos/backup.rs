@@ -1,0 +1,130 @@
+//! Backups that are taken while the service is ended again and again: one of them is opened in the end, and holds the
+//! beginning of the log and everything that was known to be kept when it was asked for.
+
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    process::Stdio,
+    rc::Rc,
+    time::Duration,
+};
+
+use actix_rt::time::{sleep, timeout};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
+use tertulia::engine::embedded::EmbeddedStore;
+use tertulia_actors::engine::{RecordKey, Store, Table};
+use tokio::process::Command;
+
+use super::{
+    bot::{Notes, Place, key},
+    service::Address,
+    stream::Cursor,
+};
+
+/// How long one backup may take.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// A backup that was taken.
+#[derive(Debug)]
+pub(crate) struct Backup {
+    directory: PathBuf,
+    /// The newest event that the bot had been sent before.
+    heard: Option<Cursor>,
+    /// The answers that were known to be published before.
+    published: Vec<Place>,
+}
+
+/// The backups of a trial.
+pub(crate) type Backups = Rc<RefCell<Vec<Backup>>>;
+
+/// Takes a backup into `directory` every so often while the service is there; never ends by itself.
+pub(crate) async fn take(
+    every: Duration,
+    binary: PathBuf,
+    directory: PathBuf,
+    address: Address,
+    notes: Rc<Notes>,
+    backups: Backups,
+) {
+    for number in 0_u64.. {
+        sleep(every).await;
+        let Some(at) = address.borrow().clone() else { continue };
+        let backup = Backup {
+            directory: directory.join(format!("backup-{number}")),
+            heard: notes.heard.borrow().iter().rev().find_map(|(cursor, _)| cursor.clone()),
+            published: published(&notes),
+        };
+        let mut command = Command::new(&binary);
+        command.env_clear().args(["backup", "--url", &format!("http://{at}")]).arg(&backup.directory);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        // One that the end of the service breaks off leaves nothing.
+        if let Ok(Ok(status)) = timeout(TAKEN_WITHIN, command.status()).await
+            && status.success()
+        {
+            backups.borrow_mut().push(backup);
+        }
+    }
+}
+
+fn published(notes: &Notes) -> Vec<Place> {
+    let answers = notes.answers.borrow();
+    answers.iter().filter(|(_, outcome)| matches!(outcome, Some(Ok(_)))).map(|(place, _)| place.clone()).collect()
+}
+
+/// Opens one of the backups, by chance, and compares it with the whole log from `start` on.
+pub(crate) fn check(
+    backups: &[Backup],
+    seed: u64,
+    bots: u32,
+    start: &Cursor,
+    log: &[(Option<Cursor>, Value)],
+    found: &mut Vec<String>,
+) {
+    if backups.is_empty() {
+        return;
+    }
+    let backup = &backups[StdRng::seed_from_u64(seed).random_range(0..backups.len())];
+    let name = backup.directory.file_name().unwrap_or_default().display();
+    match open(backup, bots, start, log) {
+        Ok(lacking) => found.extend(lacking.into_iter().map(|lacking| format!("{name}: {lacking}"))),
+        Err(error) => found.push(format!("{name} cannot be used: {error}")),
+    }
+}
+
+fn open(backup: &Backup, bots: u32, start: &Cursor, log: &[(Option<Cursor>, Value)]) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    let store = EmbeddedStore::open(Path::new(&backup.directory))?;
+    let history = store.history();
+    if *history.epoch != *start.epoch {
+        found.push(format!("its log is {}, not {}", history.epoch, start.epoch));
+    }
+    let events = store.events(start.offset, usize::MAX)?;
+    if events.len() as u64 != history.newest.saturating_sub(start.offset) {
+        found.push(format!("it holds {} events from {start} to {}", events.len(), history.newest));
+    }
+    for (event, (cursor, logged)) in events.iter().zip(log) {
+        let is_same = cursor.as_ref().is_some_and(|cursor| cursor.offset == event.offset);
+        if !is_same || serde_json::from_slice::<Value>(&event.json)? != *logged {
+            found.push(format!("its event {} is another one than in the log", event.offset));
+            break;
+        }
+    }
+    if events.len() > log.len() {
+        found.push(format!("it holds {} events, and the log has {}", events.len(), log.len()));
+    }
+    if backup.heard.as_ref().is_some_and(|heard| heard.offset > history.newest) {
+        found.push(format!("it ends at {}, and {:?} had been heard before", history.newest, backup.heard));
+    }
+    for (conversation, _, sequence) in &backup.published {
+        let key = key(conversation, *sequence);
+        let answers = (1..=bots).map(|bot| {
+            let key = RecordKey::of(&[&format!("bots-{bot}"), conversation, &key]);
+            store.get(Table::Answers, &key)
+        });
+        if !answers.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some) {
+            found.push(format!("it lacks the answer to {key}, which was known before"));
+        }
+    }
+    Ok(found)
+}

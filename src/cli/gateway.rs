@@ -1,0 +1,84 @@
+//! The gateway of a running service, as commands ask it.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use awc::{Client, ClientRequest, ClientResponse, Connector, error::PayloadError, http::Method};
+use bytes::Bytes;
+use futures_util::Stream;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tertulia_actors::platform::client_config;
+use tokio::time::timeout;
+
+use super::tail::harmless;
+
+/// How long a gateway may take to answer.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// The largest error that is read, in bytes.
+const LARGEST_PROBLEM: usize = 64 * 1024;
+
+/// Where a service is, and who asks it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct GatewayOptions {
+    /// Where the service's gateway is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// A token of the gateway, where it asks for one; rather give it by the environment
+    #[arg(long, value_name = "TOKEN", env = "TERTULIA_TOKEN", hide_env_values = true)]
+    pub token: Option<SecretString>,
+    /// Trust one more certificate authority, in a PEM file, for a gateway with https
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What an error says of itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    detail: String,
+    code: String,
+}
+
+impl GatewayOptions {
+    /// A client that trusts the authorities that are wanted, and takes a token nowhere but where it is meant to go.
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
+        let authorities = self.ca_file.iter().map(|file| {
+            fs::read_to_string(file)
+                .with_context(|| format!("cannot read the certificate authority in {}", file.display()))
+        });
+        let tls = client_config(&authorities.collect::<anyhow::Result<Vec<_>>>()?)?;
+        let connector = Connector::new().rustls_0_23(tls).timeout(ANSWER_WITHIN);
+        Ok(Client::builder().connector(connector).disable_timeout().disable_redirects().finish())
+    }
+
+    /// The address of `path`.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url.trim_end_matches('/'))
+    }
+
+    /// A request with the token, if there is one.
+    pub(super) fn request(&self, client: &Client, method: Method, address: &str) -> ClientRequest {
+        let request = client.request(method, address);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret().trim()),
+            None => request,
+        }
+    }
+}
+
+/// What a gateway said instead of what was wanted, in words.
+pub(super) async fn refusal<S>(address: &str, mut response: ClientResponse<S>) -> String
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let status = response.status();
+    let body = timeout(ANSWER_WITHIN, response.body().limit(LARGEST_PROBLEM)).await;
+    let problem = body.ok().and_then(Result::ok).and_then(|body| serde_json::from_slice(&body).ok());
+    let Problem { detail, code } = problem.unwrap_or_default();
+    let mut why = format!("{address} answered {status}");
+    if !detail.is_empty() {
+        why.push_str(&format!(": {} ({})", harmless(&detail), harmless(&code)));
+    }
+    why
+}

@@ -1,0 +1,63 @@
+//! A consistent copy of a store, made while commits go on: a snapshot of all tables, written into tables of their own.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
+
+use fjall::{Keyspace, Readable as _};
+
+use super::{
+    acknowledged::Acknowledged,
+    directory::Directory,
+    rows::{Failure, Log, Rows},
+};
+
+/// Copies what `rows` hold now into `directory`, which is made for it.
+pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, Failure> {
+    let target = Directory::begun(directory)?;
+    let log = target.begin(|data| {
+        let copied = Rows::create(data)?;
+        let snapshot = rows.snapshot();
+        for (from, to) in rows.all().zip(copied.all()) {
+            table(snapshot.iter(from), to)?;
+        }
+        let log = copied.log()?;
+        drop(copied);
+        shorten_journals(data)?;
+        Ok::<_, Failure>(log)
+    })?;
+    drop(Acknowledged::begin(&target.acknowledged(), &log.history.epoch, log.commits)?);
+    Ok(log)
+}
+
+/// Writes the rows of one table in one go.
+fn table(rows: fjall::Iter, to: &Keyspace) -> Result<(), Failure> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    let mut ingestion = to.start_ingestion()?;
+    for row in rows {
+        let (key, value) = row.into_inner()?;
+        ingestion.write(key, value)?;
+    }
+    Ok(ingestion.finish()?)
+}
+
+/// A journal takes its room ahead, in zeros; a copy need not carry them.
+fn shorten_journals(data: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(data)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            let mut written = Vec::new();
+            File::open(&path)?.read_to_end(&mut written)?;
+            let end = written.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+            let file = File::options().write(true).open(&path)?;
+            file.set_len(end)?;
+            file.sync_all()?;
+        }
+    }
+    Ok(())
+}

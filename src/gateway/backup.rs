@@ -1,0 +1,75 @@
+//! `/v1/backup`: a consistent copy of the store while the service runs.
+
+use std::{io, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, post, rt, web::Data};
+use bytes::Bytes;
+use futures_util::stream;
+use tertulia_actors::engine::Journal;
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::spawn_blocking,
+};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{problem::Problem, state::State};
+use crate::archive;
+
+/// Backups that are made at a time: each takes as much of the disk as the store.
+pub(super) const BACKUPS: usize = 1;
+/// Pieces of an archive that wait for their caller.
+const PIECES: usize = 4;
+
+type Pieces = mpsc::Sender<io::Result<Bytes>>;
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(backup);
+}
+
+/// Copies the store while the service runs; needs a token with the scope `admin`. The answer is a tar archive of a
+/// directory from which a service can be started. It begins once the copy is made, and is whole if it ends well. It holds
+/// everything that was answered before it was asked for, the secrets of webhooks included.
+#[utoipa::path(
+    tag = "service",
+    responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"))
+)]
+#[post("/backup")]
+async fn backup(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    state.access.require_admin(request.headers())?;
+    let journal = Arc::clone(state.tertulia.journal());
+    if !journal.keeps() {
+        return Err(Problem::new(StatusCode::CONFLICT, "nothing-kept", "the service keeps nothing"));
+    }
+    let turn = Arc::clone(&state.backups).try_acquire_owned().map_err(|_| {
+        let problem = Problem::new(StatusCode::CONFLICT, "backup-under-way", "another backup is being made");
+        problem.header(header::RETRY_AFTER, "10")
+    })?;
+    let (pieces, taken) = mpsc::channel(PIECES);
+    // Ends with its caller: what they do not take any more ends the writing.
+    rt::spawn(send(journal, pieces, turn));
+    let body = stream::unfold(taken, |mut taken| async { taken.recv().await.map(|piece| (piece, taken)) });
+    Ok(HttpResponse::Ok().content_type("application/x-tar").streaming(body))
+}
+
+/// Makes a copy and sends it. An error breaks the answer off, so that nobody takes a part for the whole.
+async fn send(journal: Arc<Journal>, pieces: Pieces, _turn: OwnedSemaphorePermit) {
+    let sent = match journal.copy().await {
+        Ok(copy) => {
+            let pieces = pieces.clone();
+            let write = move || {
+                let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody takes it any more");
+                archive::write(copy.directory(), &mut |piece| pieces.blocking_send(Ok(piece)).map_err(gone))
+            };
+            spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        }
+        Err(error) => Err(io::Error::other(error)),
+    };
+    match sent {
+        Ok(()) => tracing::info!("a backup was taken"),
+        Err(error) => {
+            tracing::error!(%error, "a backup broke off");
+            // The caller may be gone.
+            let _ = pieces.send(Err(error)).await;
+        }
+    }
+}
