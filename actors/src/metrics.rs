@@ -19,6 +19,9 @@ pub type Kind = [(&'static str, &'static str); 1];
 /// What was asked by a command, and whether it was `done` or `failed`, as labels.
 pub type Outcome = [(&'static str, &'static str); 2];
 
+/// A member of a conversation's state, as a label.
+pub type Absent = [(&'static str, &'static str); 1];
+
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $name:ident: $kind:ty,)+) => {
         /// The counters, gauges and histograms of a process.
@@ -68,6 +71,10 @@ metrics! {
     state_notifications_malformed: Counter,
     /// Members of states that were left out because their values had not the members' types.
     state_members_dropped: Counter,
+    /// Members that were unset because a newer state lacks them, by the member's name on the wire.
+    members_unset_by_absence: Family<Absent, Counter>,
+    /// Update times of states that lay more than a year ahead of the next state's and count no more.
+    state_times_disbelieved: Counter,
     /// Events emitted.
     events: Counter,
     /// Events dropped for a subscriber whose queue was full.

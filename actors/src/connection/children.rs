@@ -140,6 +140,7 @@ impl Connection {
                 histories: Arc::clone(histories),
                 settings: ConversationSettings {
                     dialect: settings.dialect(),
+                    is_by_webhook: false,
                     history: settings.history,
                     limits: settings.limits,
                 },

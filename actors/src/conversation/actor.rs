@@ -57,8 +57,9 @@ pub struct Conversation {
 
 impl Conversation {
     pub(crate) fn new(id: ConversationId, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
+        let unseen = Model::new(id, upstream.settings.dialect, upstream.settings.history);
         Self {
-            model: Model::new(id, upstream.settings.dialect, upstream.settings.history),
+            model: if upstream.settings.is_by_webhook { unseen.by_webhook() } else { unseen },
             upstream,
             ready,
             commands: CommandQueue::default(),
@@ -85,8 +86,8 @@ impl Conversation {
 
     /// Emits what a reception brought, and fetches what it showed to be missing.
     pub(super) fn take_reception(&mut self, reception: Reception, ctx: &mut Context<Self>) {
-        let Reception { outcome, events, back_fill, .. } = reception;
-        if outcome == Outcome::Processed {
+        let Reception { events, back_fill, is_changed, .. } = reception;
+        if is_changed {
             self.touch();
         }
         for event in events {
@@ -94,6 +95,23 @@ impl Conversation {
             self.emit(EventData::Conversation(event));
         }
         self.fetch(back_fill, ctx);
+    }
+
+    /// Counts what was odd about a state that was taken all the same.
+    fn count_oddities(&self, Reception { dropped, unset, disbelieved, .. }: &Reception) {
+        let (metrics, connection, conversation) = (&self.upstream.metrics, &self.upstream.origin.connection, self.id());
+        if let Some(dropped) = dropped {
+            metrics.state_members_dropped.inc_by(dropped.count);
+            let (count, paths) = (dropped.count, &dropped.paths);
+            tracing::debug!(%connection, %conversation, count, ?paths, "members of a state cannot be read");
+        }
+        for member in unset {
+            metrics.members_unset_by_absence.get_or_create(&[("member", member.name())]).inc();
+        }
+        if let Some(update_time) = disbelieved {
+            metrics.state_times_disbelieved.inc();
+            tracing::warn!(%connection, %conversation, %update_time, "a state's update time was years ahead; newer states count");
+        }
     }
 
     /// What the actor itself makes of an event.
@@ -219,13 +237,7 @@ impl Handler<StateArrived> for Conversation {
                     Outcome::Ignored => metrics.state_notifications_ignored.inc(),
                     Outcome::OutOfOrder => metrics.state_notifications_out_of_order.inc(),
                 };
-                if let Some(dropped) = &reception.dropped {
-                    metrics.state_members_dropped.inc_by(dropped.count);
-                    tracing::debug!(
-                        connection = %self.upstream.origin.connection, conversation = %self.id(),
-                        count = dropped.count, paths = ?dropped.paths, "members of a state cannot be read",
-                    );
-                }
+                self.count_oddities(&reception);
                 self.take_reception(reception, ctx);
                 self.amend_note();
                 self.next_command(ctx);

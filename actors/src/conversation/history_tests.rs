@@ -78,6 +78,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         histories: Arc::new(Semaphore::new(8)),
         settings: ConversationSettings {
             dialect: Dialect::Brand,
+            is_by_webhook: false,
             history: HistoryStart::Beginning,
             limits: Limits::default(),
         },

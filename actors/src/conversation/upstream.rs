@@ -45,6 +45,8 @@ pub(crate) struct Upstream {
 #[derive(Clone, Copy)]
 pub(crate) struct ConversationSettings {
     pub(crate) dialect: Dialect,
+    /// Whether states come by webhook.
+    pub(crate) is_by_webhook: bool,
     pub(crate) history: HistoryStart,
     pub(crate) limits: Limits,
 }

@@ -129,6 +129,7 @@ impl Intake {
                 histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
                 settings: ConversationSettings {
                     dialect: settings.dialect(),
+                    is_by_webhook: true,
                     history: settings.history,
                     limits: settings.limits,
                 },

@@ -52,7 +52,7 @@ impl Table {
 
     fn publish(&self, sequence: u64) {
         let subject = Subject::Conversation(&self.conversation, sequence);
-        let skill = ConversationEvent::TransferSkill { dialog_id: "c1".into(), skill_id: Some("501".into()) };
+        let skill = ConversationEvent::TransferSkill { dialog_id: "c1".into(), skill_id: "501".into() };
         self.routing.publish(&self.origin, subject, EventData::Conversation(skill));
     }
 }

@@ -1,10 +1,12 @@
 //! A conversation's members as the class page names them: read one by one, or all as JSON.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{Conversation, Dialog, Participant};
+use super::{Conversation, Dialog, Participant, lookup::SHORT};
 use crate::{
-    id::{AccountId, ConversationId, SkillId, UserId},
+    id::{AccountId, AgentId, ConversationId, SkillId, UserId},
     time::Timestamp,
     ums::{CloseReason, Csat, Delay, Stage, TtrType},
 };
@@ -88,10 +90,31 @@ impl Conversation {
         self.counters.out_of_order
     }
 
-    /// Unread messages by participant (CV-M10); nothing where the dialect does not tell.
+    /// Unread messages by participant (CV-M10); nothing where the dialect does not tell. They are told by user id, although
+    /// the platform counts agents by agent id. Who takes part no more stays under the id that was sent.
     #[must_use]
-    pub fn number_of_unread_messages(&self) -> Option<&[(UserId, u64)]> {
-        self.members.number_of_unread_messages.as_deref()
+    pub fn number_of_unread_messages(&self) -> Option<Vec<(UserId, u64)>> {
+        let unread = self.members.number_of_unread_messages.as_ref()?;
+        let participants = || self.dialogs.iter().flat_map(Dialog::participants);
+        // Few counts are looked up one by one, many in an index.
+        let index = (unread.len() > SHORT).then(|| {
+            let mut index: HashMap<&str, &UserId> = HashMap::new();
+            for participant in participants() {
+                let ids = [Some(participant.user_id.as_str()), participant.agent_id.as_ref().map(AgentId::as_str)];
+                for id in ids.into_iter().flatten() {
+                    index.entry(id).or_insert(&participant.user_id);
+                }
+            }
+            index
+        });
+        let user_id = |id: &str| {
+            let known = match &index {
+                Some(index) => index.get(id).copied(),
+                None => participants().find(|participant| participant.is(id)).map(|participant| &participant.user_id),
+            };
+            known.cloned().unwrap_or_else(|| id.into())
+        };
+        Some(unread.iter().map(|(id, count)| (user_id(id), *count)).collect())
     }
 
     /// Until when the agent must answer (CV-M11).
@@ -198,8 +221,8 @@ impl Conversation {
                 page.insert(name.to_owned(), number.into());
             }
         }
-        let unread = self.members.number_of_unread_messages.as_ref().map(|unread| {
-            let counts = unread.iter().map(|(user_id, count)| (user_id.to_string(), Value::from(*count)));
+        let unread = self.number_of_unread_messages().map(|unread| {
+            let counts = unread.into_iter().map(|(user_id, count)| (user_id.to_string(), Value::from(count)));
             counts.collect::<Map<_, _>>()
         });
         let dialog = self.open_dialog().or_else(|| self.main_dialog());
@@ -212,7 +235,7 @@ impl Conversation {
                 ("notificationIgnoredCount", json!(self.counters.ignored)),
                 ("notificationOutOfOrderCount", json!(self.counters.out_of_order)),
                 ("numberOfunreadMessages", json!(unread)),
-                ("dialogs", self.dialogs.iter().map(Dialog::members).collect()),
+                ("dialogs", self.dialogs.iter().filter(|dialog| !dialog.is_gone()).map(Dialog::members).collect()),
                 ("participants", json!(dialog.map(Dialog::participants).unwrap_or_default())),
             ]
             .map(|(name, value)| (name.to_owned(), value)),

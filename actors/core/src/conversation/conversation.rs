@@ -4,16 +4,26 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dialog, HistoryStart, dialog::order_of, members::Members, message_order::MessageOrder};
+use super::{
+    Dialog, HistoryStart,
+    absence::{EarliestTold, Flavour},
+    dialog::order_of,
+    members::Members,
+    message_order::MessageOrder,
+};
 use crate::{
-    id::{ConversationId, DialogId},
+    id::{ConversationId, DialogId, UserId},
     note::{Unshown, WrittenNote},
+    time::Timestamp,
     ums::{Dialect, DialogType},
 };
 
 /// How many dialogs are kept of one conversation. Beyond it, dialogs that the newest state does not tell of are
 /// forgotten, and records of unknown dialogs are dropped.
 pub(super) const DIALOG_LIMIT: usize = 64;
+
+/// How many dialogs are taken of one state, beside MAIN. The platform tells the newest first.
+pub(super) const DIALOGS_PER_STATE: usize = 256;
 
 /// A conversation as the platform's notifications tell it.
 ///
@@ -25,12 +35,27 @@ pub(super) const DIALOG_LIMIT: usize = 64;
 pub struct Conversation {
     pub(super) id: ConversationId,
     pub(super) dialect: Dialect,
+    /// Whether its states come by webhook, where some members are never sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_by_webhook: bool,
     pub(super) history: HistoryStart,
     /// Whether a state was accepted; until then everything is assumed.
     pub(super) is_told: bool,
     pub(super) counters: Counters,
     pub(super) hashes: Hashes,
     pub(super) members: Members,
+    /// By which states the members were told that never change.
+    #[serde(default, skip_serializing_if = "EarliestTold::is_empty")]
+    pub(super) earliest_told: EarliestTold,
+    /// When anything at all had last happened, by the state that is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_update_time: Option<Timestamp>,
+    /// An update time that was held and cannot have been right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) disbelieved: Option<Timestamp>,
+    /// To whom the consumer stepped up last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stepped_up_to: Option<UserId>,
     pub(super) dialogs: Vec<Dialog>,
     /// What was written to the note; boxed, because few conversations have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,14 +101,30 @@ impl Conversation {
         Self {
             id,
             dialect,
+            is_by_webhook: false,
             history,
             is_told: false,
             counters: Counters::default(),
             hashes: Hashes::default(),
             members: Members::default(),
+            earliest_told: EarliestTold::default(),
+            last_update_time: None,
+            disbelieved: None,
+            stepped_up_to: None,
             dialogs: vec![main],
             unshown_note: None,
         }
+    }
+
+    /// The same conversation, whose states come by webhook.
+    #[must_use]
+    pub fn by_webhook(self) -> Self {
+        Self { is_by_webhook: true, ..self }
+    }
+
+    /// In which form its states come.
+    pub(super) fn flavour(&self) -> Flavour {
+        Flavour::of(self.dialect, self.is_by_webhook)
     }
 
     /// The same conversation without any state: its identity, its counters, these places in its dialogs and what was
@@ -97,7 +138,8 @@ impl Conversation {
         };
         let empty = Self::new(self.id.clone(), self.dialect, self.history);
         let dialogs = if places.is_empty() { empty.dialogs.clone() } else { places.iter().map(dialog).collect() };
-        Self { counters: self.counters, dialogs, unshown_note: self.unshown_note.clone(), ..empty }
+        let (counters, is_by_webhook, unshown_note) = (self.counters, self.is_by_webhook, self.unshown_note.clone());
+        Self { counters, dialogs, is_by_webhook, unshown_note, ..empty }
     }
 
     /// Writes down where each dialog's messages are, for [`Self::rebuilt_at`]. Costs little where the dialogs are the
@@ -121,7 +163,7 @@ impl Conversation {
         self.dialect
     }
 
-    /// All dialogs known, in no order to rely on.
+    /// All dialogs known, in no order to rely on; also those that the newest state does not tell of any more.
     #[must_use]
     pub fn dialogs(&self) -> &[Dialog] {
         &self.dialogs
@@ -136,7 +178,8 @@ impl Conversation {
     /// The dialog of the type `kind` that was updated last (CV-F2).
     #[must_use]
     pub fn get_dialog(&self, kind: &DialogType) -> Option<&Dialog> {
-        let of_kind = self.dialogs.iter().filter(|dialog| dialog.dialog_type.as_ref() == Some(kind));
+        let told = self.dialogs.iter().filter(|dialog| !dialog.is_gone());
+        let of_kind = told.filter(|dialog| dialog.dialog_type.as_ref() == Some(kind));
         of_kind.max_by_key(|dialog| dialog.update_time)
     }
 

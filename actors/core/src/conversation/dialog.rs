@@ -5,15 +5,16 @@ use serde_json::value::RawValue;
 
 use super::{
     ConversationEvent, HistoryStart, MessageDelivery, Participant,
+    absence::{Member, Reading},
     message_order::MessageOrder,
-    participants::{self, ParticipantChange, QueueCircumstances},
+    participants::{self, ParticipantChange, People, Queue, ToldList},
 };
 use crate::{
     id::{ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{
         ChannelType, ChatState, CloseReason, DeliveryStatus, Dialect, DialogState, DialogStatus, DialogType, Json,
-        ParticipantRole, Person,
+        ParticipantRole, ParticipantStatus,
     },
 };
 
@@ -45,12 +46,18 @@ pub struct Dialog {
     /// What the dialog's kind adds, such as a survey's `appInstallId`.
     pub meta_data: Option<Box<RawValue>>,
     participants: Vec<Participant>,
+    /// The update time of the state that told the participants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    participants_told: Option<Timestamp>,
     departed_consumer: Option<Box<Participant>>,
     /// Chat states of users that no state has told of yet: notifications may overtake each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     early_chat_states: Vec<(UserId, ChatState)>,
     /// Whether a state has told of it; otherwise it is assumed, by its conversation or by a record.
     is_told: bool,
+    /// Whether a state told of it and the newest one does no more. Its messages keep their places.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_gone: bool,
     /// The newest message that a reader in the role has read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     read_by_consumer: Option<u64>,
@@ -61,12 +68,15 @@ pub struct Dialog {
 
 /// What a state says beside its dialogs, as far as they need it.
 pub(super) struct Circumstances<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) people: &'a [Person<'a>],
-    /// Whether the state is newer than the one held by the conversation's own update time.
+    pub(super) conversation: &'a ConversationId,
+    pub(super) people: &'a People<'a>,
+    /// Whether the state is newer than the one held by the conversation's own times.
     pub(super) is_newer: bool,
-    /// The new skill, if it changed.
-    pub(super) skill_change: Option<&'a Option<SkillId>>,
+    pub(super) update_time: Option<Timestamp>,
+    /// The update time of the state before, which did not tell of a dialog that is new in this one.
+    pub(super) previous: Option<Timestamp>,
+    /// The new skill, if it changed to one.
+    pub(super) new_skill: Option<&'a SkillId>,
 }
 
 impl Dialog {
@@ -89,9 +99,11 @@ impl Dialog {
             closed_cause: None,
             meta_data: None,
             participants: Vec::new(),
+            participants_told: None,
             departed_consumer: None,
             early_chat_states: Vec::new(),
             is_told: false,
+            is_gone: false,
             read_by_consumer: None,
             read_by_assigned_agent: None,
             order,
@@ -174,10 +186,11 @@ impl Dialog {
         }
     }
 
-    /// The agent it is assigned to; one who is merely suggested counts (CV-M2).
+    /// The agent it is assigned to; one who is merely suggested counts where nobody else is assigned (CV-M2).
     #[must_use]
     pub fn assigned_agent(&self) -> Option<&Participant> {
-        self.participants.iter().find(|participant| participant.is_assigned())
+        let assigned = || self.participants.iter().filter(|participant| participant.is_assigned());
+        assigned().find(|participant| participant.state == ParticipantStatus::Active).or_else(|| assigned().next())
     }
 
     /// The consumer (CV-M4).
@@ -209,8 +222,9 @@ impl Dialog {
         self.is_told
     }
 
-    pub(super) fn is_main(&self) -> bool {
-        self.dialog_type == Some(DialogType::Main)
+    /// Whether a state told of it and the newest one does no more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     /// Whether its history is wanted when a state first tells of it: where the beginning of the delivery is known. On a
@@ -225,24 +239,30 @@ impl Dialog {
         &mut self,
         told: &DialogState<'_>,
         circumstances: &Circumstances<'_>,
+        reading: &mut Reading,
         events: &mut Vec<ConversationEvent>,
     ) {
         if self.is_older(told, circumstances) {
             events.push(ConversationEvent::NotificationOutOfOrder { dialog_id: Some(self.dialog_id.clone()) });
             return;
         }
+        let is_main = self.dialog_id.is_main_of(circumstances.conversation);
         let was_open = self.is_open();
-        self.take_members(told);
-        let list = match &*told.participants_details {
-            [] if self.is_main() => participants::told_by_roster(circumstances.people),
-            details => participants::told(details, circumstances.people, circumstances.dialect),
-        };
-        let settled = participants::settled(&self.participants, &list);
+        self.is_gone = false;
+        if !self.is_told {
+            self.participants_told = circumstances.previous;
+        }
+        self.take_members(told, is_main, reading);
+        let list = list_of(told, circumstances.people, is_main);
+        if list.is_some() {
+            self.participants_told = circumstances.update_time.or(self.participants_told);
+        }
+        let settled = list.and_then(|list| participants::settled(&self.participants, &list));
         if !self.is_told {
             self.is_told = true;
             self.participants = settled.unwrap_or_default();
             self.take_early_chat_states();
-            if !self.is_main() {
+            if !is_main {
                 events.push(self.appeared());
             }
             return;
@@ -253,41 +273,82 @@ impl Dialog {
             (false, true) => events.push(self.appeared()),
             _ => {}
         }
-        self.tell_participants(settled, circumstances, events);
+        self.tell_participants(settled, circumstances.new_skill, is_main, events);
         self.take_early_chat_states();
     }
 
-    /// Whether what is told is older than what is held (DG-N2). Where the conversation's own update time shows that the
-    /// state is newer, that decides, so that the end does not depend on the order of arrival (promise 3).
+    /// Takes the participants from a state that is older than the one held, where no newer state told them. `told` is
+    /// what the older state says of this dialog. Tells whether that made a difference.
+    pub(super) fn receive_late(
+        &mut self,
+        told: Option<&DialogState<'_>>,
+        people: &People<'_>,
+        time: Timestamp,
+        is_main: bool,
+    ) -> bool {
+        if !self.is_told || self.participants_told.is_some_and(|told| told >= time) {
+            return false;
+        }
+        let list = match told {
+            Some(told) => list_of(told, people, is_main),
+            None if is_main => people.in_main(),
+            // It did not exist then, or existed no more.
+            None => Some(ToldList::new()),
+        };
+        let Some(list) = list else { return false };
+        self.participants_told = Some(time);
+        let Some(settled) = participants::settled(&self.participants, &list) else { return false };
+        self.participants = settled;
+        self.take_early_chat_states();
+        true
+    }
+
+    /// The newest state does not tell of this dialog any more (CV-N7). It ends; of its messages nothing is forgotten.
+    pub(super) fn end_untold(&mut self, time: Option<Timestamp>, events: &mut Vec<ConversationEvent>) {
+        self.is_gone = true;
+        self.participants_told = time.or(self.participants_told);
+        let participants = std::mem::take(&mut self.participants);
+        if self.is_open() {
+            self.state = DialogStatus::Close;
+            events.push(self.closed(&participants));
+        }
+    }
+
+    /// Whether what is told is older than what is held (DG-N2). Where the conversation's own times show that the state is
+    /// newer, they decide, so that the end does not depend on the order of arrival (promise 3).
     fn is_older(&self, told: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {
         let is_older = told.meta_data_last_update_ts.zip(self.update_time).is_some_and(|(told, held)| told < held);
         is_older && !circumstances.is_newer
     }
 
-    fn take_members(&mut self, told: &DialogState<'_>) {
-        fn keep<T: Clone>(held: &mut Option<T>, told: Option<&T>) {
-            if let Some(told) = told {
-                *held = Some(told.clone());
-            }
+    fn take_members(&mut self, told: &DialogState<'_>, is_main: bool, reading: &mut Reading) {
+        let kind = told.dialog_type.clone().or_else(|| is_main.then_some(DialogType::Main));
+        reading.take(Member::DialogType, &mut self.dialog_type, kind);
+        reading.take(Member::DialogChannelType, &mut self.channel_type, told.channel_type.clone());
+        let start_time = told.creation_ts.and_then(Timestamp::when_set);
+        reading.take(Member::DialogStartTime, &mut self.start_time, start_time);
+        reading.take(Member::DialogUpdateTime, &mut self.update_time, told.meta_data_last_update_ts);
+        let meta_data = told.meta_data.as_ref().filter(|told| !told.is_null());
+        if meta_data.map(Json::get) != self.meta_data() {
+            reading.take(Member::DialogMetaData, &mut self.meta_data, meta_data.map(Json::to_raw));
         }
-        keep(&mut self.dialog_type, told.dialog_type.as_ref());
-        keep(&mut self.channel_type, told.channel_type.as_ref());
-        keep(&mut self.start_time, told.creation_ts.as_ref());
-        keep(&mut self.update_time, told.meta_data_last_update_ts.as_ref());
-        if let Some(meta_data) = told.meta_data.as_ref().filter(|told| self.meta_data() != Some(told.get())) {
-            self.meta_data = Some(meta_data).filter(|told| !told.is_null()).map(Json::to_raw);
-        }
-        if let Some(state) = &told.state {
-            self.state = state.clone();
+        match &told.state {
+            Some(state) if *state == self.state => {}
+            Some(state) => self.state = state.clone(),
+            // Assumed until told, as before the first state (CV-I1).
+            None if reading.absent(Member::DialogState, self.is_told) => self.state = DialogStatus::Open,
+            None => {}
         }
         if self.is_open() {
             (self.end_time, self.closed_by, self.closed_cause) = (None, None, None);
             return;
         }
-        keep(&mut self.end_time, told.end_ts.and_then(Timestamp::when_set).as_ref());
-        keep(&mut self.closed_by, told.closed_by.as_ref());
-        if let Some(cause) = &told.closed_cause {
-            self.closed_cause = cause.non_empty().map(Box::from);
+        reading.take(Member::DialogEndTime, &mut self.end_time, told.end_ts.and_then(Timestamp::when_set));
+        reading.take(Member::DialogClosedBy, &mut self.closed_by, told.closed_by.clone());
+        let cause = told.closed_cause.as_ref().map(|cause| cause.non_empty().map(Box::from));
+        match cause {
+            Some(cause) => self.closed_cause = cause,
+            None => reading.take(Member::DialogClosedCause, &mut self.closed_cause, None),
         }
     }
 
@@ -295,30 +356,24 @@ impl Dialog {
         self.meta_data.as_deref().map(RawValue::get)
     }
 
+    /// Only MAIN waits in a queue: nothing goes back to one from a survey or a call.
     fn tell_participants(
         &mut self,
         settled: Option<Vec<Participant>>,
-        circumstances: &Circumstances<'_>,
+        new_skill: Option<&SkillId>,
+        is_main: bool,
         events: &mut Vec<ConversationEvent>,
     ) {
-        let change = ParticipantChange {
-            dialog_id: &self.dialog_id,
-            before: &self.participants,
-            after: settled.as_ref().unwrap_or(&self.participants),
-        };
-        if settled.is_some() {
-            change.tell(&mut self.departed_consumer, events);
-        }
-        change.tell_queue(
-            &QueueCircumstances {
-                is_open: self.is_open(),
-                is_skill_changed: circumstances.skill_change.is_some(),
-                transfer_to: circumstances.skill_change.filter(|_| self.is_main()),
-            },
-            events,
-        );
+        let after = settled.as_ref().unwrap_or(&self.participants);
+        let queue = Queue::after(is_main && self.is_open(), &self.participants, after, new_skill);
         if let Some(settled) = settled {
+            let change = ParticipantChange::new(&self.dialog_id, &self.participants, &settled);
+            change.tell(queue == Queue::Back, &mut self.departed_consumer, events);
             self.participants = settled;
+        }
+        if let Queue::Transferred(skill_id) = queue {
+            let (dialog_id, skill_id) = (self.dialog_id.clone(), skill_id.clone());
+            events.push(ConversationEvent::TransferSkill { dialog_id, skill_id });
         }
     }
 
@@ -340,6 +395,16 @@ impl Dialog {
             closed_by: self.closed_by.clone(),
             closed_cause: self.closed_cause.as_deref().map(str::to_owned),
         }
+    }
+}
+
+/// The participants that a state tells of a dialog; `None` where it says nothing of them. An empty list says that nobody
+/// takes part.
+fn list_of<'s>(told: &'s DialogState<'_>, people: &'s People<'_>, is_main: bool) -> Option<ToldList<'s>> {
+    match &told.participants_details {
+        Some(details) => Some(people.told(details)),
+        None if is_main => people.in_main(),
+        None => None,
     }
 }
 

@@ -160,7 +160,7 @@ pub enum ConversationEvent {
         /// In which dialog.
         dialog_id: DialogId,
         /// The skill transferred to.
-        skill_id: Option<SkillId>,
+        skill_id: SkillId,
     },
     /// The response time changed (CV-E12).
     #[serde(rename_all = "camelCase")]

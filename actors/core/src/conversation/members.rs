@@ -5,13 +5,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::ConversationEvent;
+use super::{
+    ConversationEvent,
+    absence::{EarliestTold, Member, Reading},
+};
 use crate::{
-    id::{AccountId, SkillId, UserId},
+    id::{AccountId, SkillId},
     time::Timestamp,
     ums::{
-        CampaignInfo, CloseReason, ConversationDetails, ConversationState, Csat, Delay, HandlerDetails, Json, Presence,
-        Stage, Text, Ttr, TtrType,
+        CampaignInfo, CloseReason, ConversationDetails, ConversationState, Csat, Delay, HandlerDetails, Presence,
+        Stage, Text, Ttr, TtrType, UnreadMessages,
     },
 };
 
@@ -26,8 +29,9 @@ pub(super) struct Members {
     pub(super) handler_account_id: Option<AccountId>,
     pub(super) handler_skill_id: Option<SkillId>,
     pub(super) note: Option<Box<str>>,
+    /// By the ids that were sent.
     #[serde(rename = "numberOfunreadMessages")]
-    pub(super) number_of_unread_messages: Option<Vec<(UserId, u64)>>,
+    pub(super) number_of_unread_messages: Option<Vec<(Box<str>, u64)>>,
     pub(super) ttr_effective: Option<Timestamp>,
     pub(super) ttr_effective_manual: Option<Timestamp>,
     pub(super) ttr_type: Option<TtrType>,
@@ -47,74 +51,103 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Takes what a state says, in the order of CV-N6; tells whether the skill changed. Absent members stay as they
-    /// are, null and empty ones are cleared (CV-N7).
+    /// Takes what a state says, in the order of CV-N6. A member that is null or empty is cleared; what an absent one means
+    /// is told by [`Member`] (CV-N7).
     pub(super) fn receive(
         &mut self,
         state: &ConversationState<'_>,
         details: &ConversationDetails<'_>,
+        earliest: &mut EarliestTold,
+        reading: &mut Reading,
         events: &mut Vec<ConversationEvent>,
-    ) -> bool {
-        if let Some(said) = moment(&state.effective_ttr) {
+    ) {
+        if let Some(said) = moment(reading, Member::EffectiveTtr, &state.effective_ttr, self.ttr_effective) {
             self.ttr_effective = said;
         }
-        self.receive_origin(details);
-        if details.meta_data_last_update_ts.is_some() {
-            self.update_time = details.meta_data_last_update_ts;
+        let is_held = self.number_of_unread_messages.is_some();
+        if let Some(unread) = reading.said(Member::UnreadMessages, &state.number_of_unread_messages, is_held) {
+            let counts =
+                |unread: &UnreadMessages<'_>| unread.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect();
+            self.number_of_unread_messages = unread.map(counts);
         }
-        self.receive_group(details, events);
-        let is_skill_changed = self.receive_skill(details, events);
-        self.receive_stage(details, events);
-        self.receive_csat(details);
-        replace(&mut self.note, text(&details.note));
-        self.receive_ttr(details, events);
-        self.receive_manual_ettr(details, events);
-        self.receive_provenance(details);
-        is_skill_changed
+        self.receive_origin(details, earliest);
+        reading.take(Member::UpdateTime, &mut self.update_time, details.meta_data_last_update_ts);
+        self.receive_group(details, reading, events);
+        self.receive_skill(details, reading, events);
+        self.receive_stage(details, reading, events);
+        self.receive_csat(details, reading);
+        let note = text(reading, Member::Note, &details.note, self.note.is_some());
+        replace(&mut self.note, note);
+        self.receive_ttr(details, reading, events);
+        self.receive_manual_ettr(details, reading, events);
+        self.receive_provenance(details, reading);
     }
 
-    /// What a conversation is born with never changes: the first word counts (CV-N6.3, §1.7).
-    fn receive_origin(&mut self, details: &ConversationDetails<'_>) {
-        if self.account_id.is_none() {
-            self.account_id = details.brand_id.as_ref().and_then(Text::non_empty).map(AccountId::from);
-        }
-        self.start_time = self.start_time.or(details.start_ts);
-        self.first_conversation = self.first_conversation.or(details.first_conversation);
-        if self.context.is_none() {
-            self.context = details.context.value().map(Json::to_raw);
-        }
+    /// What a conversation is born with never changes: the earliest state that tells it counts, a late one too (CV-N6.3,
+    /// CV-M1). Tells whether that made a difference.
+    pub(super) fn receive_origin(&mut self, details: &ConversationDetails<'_>, earliest: &mut EarliestTold) -> bool {
+        let time = details.meta_data_last_update_ts;
+        let brand_id = details.brand_id.as_ref().and_then(Text::non_empty);
+        let app_inst_id = details.app_inst_id.value().and_then(Text::non_empty);
+        let start_time = details.start_ts.and_then(Timestamp::when_set);
+        let first_conversation = details.first_conversation;
+        let context = details.context.value();
+        let differences = [
+            earliest.fill(Member::BrandId, &mut self.account_id, brand_id.map(|id| move || AccountId::from(id)), time),
+            earliest.fill(Member::StartTime, &mut self.start_time, start_time.map(|start| move || start), time),
+            earliest.fill(
+                Member::FirstConversation,
+                &mut self.first_conversation,
+                first_conversation.map(|is_first| move || is_first),
+                time,
+            ),
+            earliest.fill(Member::Context, &mut self.context, context.map(|context| move || context.to_raw()), time),
+            earliest.fill(Member::AppInstId, &mut self.app_inst_id, app_inst_id.map(|id| move || Box::from(id)), time),
+        ];
+        differences.contains(&true)
     }
 
-    fn receive_group(&mut self, details: &ConversationDetails<'_>, events: &mut Vec<ConversationEvent>) {
+    fn receive_group(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        reading: &mut Reading,
+        events: &mut Vec<ConversationEvent>,
+    ) {
         let prev_group_id = self.group_id.clone();
-        if replace(&mut self.group_id, text(&details.group_id)) {
+        let said = text(reading, Member::GroupId, &details.group_id, prev_group_id.is_some());
+        if replace(&mut self.group_id, said) {
             events.push(ConversationEvent::GroupChange { prev_group_id, new_group_id: self.group_id.clone() });
         }
     }
 
-    fn receive_skill(&mut self, details: &ConversationDetails<'_>, events: &mut Vec<ConversationEvent>) -> bool {
+    fn receive_skill(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        reading: &mut Reading,
+        events: &mut Vec<ConversationEvent>,
+    ) {
         let prev_skill_id = self.skill_id.clone();
-        let is_changed = replace(&mut self.skill_id, text(&details.skill_id));
-        if is_changed {
+        let said = text(reading, Member::SkillId, &details.skill_id, prev_skill_id.is_some());
+        if replace(&mut self.skill_id, said) {
             events.push(ConversationEvent::SkillChange { prev_skill_id, new_skill_id: self.skill_id.clone() });
         }
-        is_changed
     }
 
     /// Old conversations have no stage; their state says the same.
-    fn receive_stage(&mut self, details: &ConversationDetails<'_>, events: &mut Vec<ConversationEvent>) {
+    fn receive_stage(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        reading: &mut Reading,
+        events: &mut Vec<ConversationEvent>,
+    ) {
         let was_open = self.is_open();
-        if let Some(stage) = details.stage.as_ref().or(details.state.as_ref()) {
-            self.stage = Some(stage.clone());
-        }
+        reading.take(Member::Stage, &mut self.stage, details.stage.as_ref().or(details.state.as_ref()).cloned());
         if self.is_open() {
             (self.close_time, self.close_reason) = (None, None);
             return;
         }
-        self.close_time = details.end_ts.and_then(Timestamp::when_set).or(self.close_time);
-        if details.close_reason.is_some() {
-            self.close_reason.clone_from(&details.close_reason);
-        }
+        reading.take(Member::EndTime, &mut self.close_time, details.end_ts.and_then(Timestamp::when_set));
+        reading.take(Member::CloseReason, &mut self.close_reason, details.close_reason.clone());
         if was_open {
             let (close_time, close_reason) = (self.close_time, self.close_reason.clone());
             events.push(ConversationEvent::Close { close_time, close_reason });
@@ -122,22 +155,30 @@ impl Members {
     }
 
     /// The brand dialect tells the rate alone, and 0 is none (§6.1).
-    fn receive_csat(&mut self, details: &ConversationDetails<'_>) {
+    fn receive_csat(&mut self, details: &ConversationDetails<'_>, reading: &mut Reading) {
         let rated = |rate| Csat { csat_rate: Some(rate), csat_resolution_confirmation: None, status: None };
         let csat = match (&details.csat, details.csat_rate) {
             (Presence::Value(csat), _) => Some(csat.clone()),
             (_, Some(rate)) => Some(rate).filter(|rate| *rate != 0).map(rated),
             (Presence::Null, None) => None,
+            (Presence::Absent, None) if reading.absent(Member::Csat, self.csat.is_some()) => None,
             (Presence::Absent, None) => return,
         };
         self.csat = csat.map(Box::new);
     }
 
-    fn receive_ttr(&mut self, details: &ConversationDetails<'_>, events: &mut Vec<ConversationEvent>) {
-        if let Some(delay) = details.delay.said() {
-            self.delay = delay.cloned().map(Box::new);
+    fn receive_ttr(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        reading: &mut Reading,
+        events: &mut Vec<ConversationEvent>,
+    ) {
+        if let Some(delay) = reading.said(Member::Delay, &details.delay, self.delay.is_some()) {
+            let till_when = |delay: &Delay| delay.till_when.and_then(Timestamp::when_set);
+            self.delay = delay.map(|delay| Box::new(Delay { till_when: till_when(delay), ..delay.clone() }));
         }
-        let Some(ttr) = details.ttr.said() else { return };
+        let is_held = self.ttr_type.is_some() || self.ttr_value.is_some();
+        let Some(ttr) = reading.said(Member::Ttr, &details.ttr, is_held) else { return };
         let (ttr_type, ttr_value) = match ttr {
             Some(Ttr { ttr_type, value }) => (ttr_type.clone().filter(|told| !told.as_str().is_empty()), *value),
             None => (None, None),
@@ -148,27 +189,34 @@ impl Members {
         }
     }
 
-    fn receive_manual_ettr(&mut self, details: &ConversationDetails<'_>, events: &mut Vec<ConversationEvent>) {
-        let Some(ttr_effective_manual) = moment(&details.manual_ettr) else { return };
-        if self.ttr_effective_manual != ttr_effective_manual {
+    fn receive_manual_ettr(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        reading: &mut Reading,
+        events: &mut Vec<ConversationEvent>,
+    ) {
+        let held = self.ttr_effective_manual;
+        let Some(ttr_effective_manual) = moment(reading, Member::ManualEttr, &details.manual_ettr, held) else {
+            return;
+        };
+        if held != ttr_effective_manual {
             self.ttr_effective_manual = ttr_effective_manual;
             let ttr_effective = self.ttr_effective;
             events.push(ConversationEvent::ManualEttrChange { ttr_effective_manual, ttr_effective });
         }
     }
 
-    fn receive_provenance(&mut self, details: &ConversationDetails<'_>) {
-        if let Some(campaign) = details.campaign_info.said() {
+    fn receive_provenance(&mut self, details: &ConversationDetails<'_>, reading: &mut Reading) {
+        let is_held = self.campaign_id.is_some() || self.engagement_id.is_some();
+        if let Some(campaign) = reading.said(Member::CampaignInfo, &details.campaign_info, is_held) {
             let nothing = CampaignInfo { campaign_id: None, engagement_id: None };
             let CampaignInfo { campaign_id, engagement_id } = campaign.unwrap_or(&nothing);
             replace(&mut self.campaign_id, Some(campaign_id.as_ref().and_then(Text::non_empty)));
             replace(&mut self.engagement_id, Some(engagement_id.as_ref().and_then(Text::non_empty)));
         }
-        // Never cleared (CV-M1).
-        if let Some(app_inst_id) = details.app_inst_id.value().and_then(Text::non_empty) {
-            replace(&mut self.app_inst_id, Some(Some(app_inst_id)));
-        }
-        if let Some(handler) = details.conversation_handler_details.said() {
+        let is_held = self.handler_account_id.is_some() || self.handler_skill_id.is_some();
+        let handler = reading.said(Member::HandlerDetails, &details.conversation_handler_details, is_held);
+        if let Some(handler) = handler {
             let nothing = HandlerDetails { account_id: None, skill_id: None };
             let HandlerDetails { account_id, skill_id } = handler.unwrap_or(&nothing);
             replace(&mut self.handler_account_id, Some(account_id.as_ref().and_then(Text::non_empty)));
@@ -190,13 +238,23 @@ impl Members {
 }
 
 /// What a member says: nothing, cleared, or its text. An empty text says cleared.
-fn text<'t>(member: &'t Presence<Text<'_>>) -> Option<Option<&'t str>> {
-    member.said().map(|said| said.and_then(Text::non_empty))
+fn text<'t>(
+    reading: &mut Reading,
+    member: Member,
+    told: &'t Presence<Text<'_>>,
+    is_held: bool,
+) -> Option<Option<&'t str>> {
+    reading.said(member, told, is_held).map(|said| said.and_then(Text::non_empty))
 }
 
-/// What a member says: nothing, cleared, or its moment. A negative moment says cleared.
-fn moment(member: &Presence<Timestamp>) -> Option<Option<Timestamp>> {
-    member.said().map(|said| said.copied().and_then(Timestamp::when_set))
+/// What a member says: nothing, cleared, or its moment. A moment that is none says cleared.
+fn moment(
+    reading: &mut Reading,
+    member: Member,
+    told: &Presence<Timestamp>,
+    held: Option<Timestamp>,
+) -> Option<Option<Timestamp>> {
+    reading.said(member, told, held.is_some()).map(|said| said.copied().and_then(Timestamp::when_set))
 }
 
 /// Takes what was said, if anything; tells whether that made a difference.

@@ -3,11 +3,14 @@
 //! [`Conversation`] takes the raw states and records of the platform and answers each with a [`Reception`]: what became
 //! of it, the events in the order promised, and the history that is missing. Nothing here waits, asks or panics.
 
+mod absence;
+mod age;
 mod class_page;
 #[expect(clippy::module_inception, reason = "the noun of this room")]
 mod conversation;
 mod dialog;
 mod event;
+mod lookup;
 mod members;
 mod message_order;
 mod messages;
@@ -19,6 +22,7 @@ mod state_notification;
 #[cfg(test)]
 mod tests;
 
+pub use absence::{Member, UnsetMembers};
 pub use conversation::{Conversation, DialogPlace};
 pub use dialog::Dialog;
 pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};

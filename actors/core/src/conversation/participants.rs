@@ -1,9 +1,14 @@
 //! The participants of a dialog: who they are, and what differs between two states (DG-N5 to DG-N10).
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{AdditionContext, ConversationEvent};
+use super::{
+    AdditionContext, ConversationEvent,
+    lookup::{Lookup, SHORT},
+};
 use crate::{
     id::{AgentId, DialogId, SkillId, UserId},
     ums::{ChatState, Dialect, ParticipantDetails, ParticipantRole, ParticipantStatus, Person},
@@ -38,7 +43,7 @@ impl Participant {
         self.user_id == *id || self.agent_id.as_ref().is_some_and(|agent_id| agent_id == id)
     }
 
-    /// Whether both are the same person. A suggested agent may be known by its agent id alone at first.
+    /// Whether both are the same person.
     fn is_same(&self, other: &Self) -> bool {
         self.user_id == other.user_id || (self.agent_id.is_some() && self.agent_id == other.agent_id)
     }
@@ -48,6 +53,80 @@ impl Participant {
         Self { state: ParticipantStatus::Removed, ..self.clone() }
     }
 }
+
+/// The participants of a dialog, to be found by their ids.
+struct Everybody<'p> {
+    list: &'p [Participant],
+    by_user_id: Lookup<'p, Participant>,
+    by_agent_id: Lookup<'p, Participant>,
+}
+
+impl<'p> Everybody<'p> {
+    fn new(list: &'p [Participant]) -> Self {
+        let by_user_id = Lookup::new(list, |participant| Some(participant.user_id.as_str()));
+        let by_agent_id = Lookup::new(list, |participant| participant.agent_id.as_ref().map(AgentId::as_str));
+        Self { list, by_user_id, by_agent_id }
+    }
+
+    /// The participant with this user id or agent id.
+    fn with_id(&self, id: &str) -> Option<&'p Participant> {
+        self.by_user_id.find(id).or_else(|| self.by_agent_id.find(id))
+    }
+
+    /// The same person. A suggested agent may be known by its agent id alone at first.
+    fn same(&self, other: &Participant) -> Option<&'p Participant> {
+        let by_agent_id = || other.agent_id.as_ref().and_then(|id| self.by_agent_id.find(id.as_str()));
+        self.by_user_id.find(other.user_id.as_str()).or_else(by_agent_id)
+    }
+}
+
+/// Whom a state tells of beside its dialogs, to be found by their ids.
+pub(super) struct People<'p> {
+    /// `None` where the state tells of nobody at all.
+    roster: Option<&'p [Person<'p>]>,
+    by_agent_id: Lookup<'p, Person<'p>>,
+    by_user_id: Lookup<'p, Person<'p>>,
+    dialect: Dialect,
+}
+
+impl<'p> People<'p> {
+    pub(super) fn new(roster: Option<&'p [Person<'p>]>, dialect: Dialect) -> Self {
+        let list = roster.unwrap_or_default();
+        let by_agent_id = Lookup::new(list, |person| person.agent_id.as_deref());
+        let by_user_id = Lookup::new(list, |person| Some(person.user_id.as_str()));
+        Self { roster, by_agent_id, by_user_id, dialect }
+    }
+
+    /// Who takes part in a dialog by its `details`, with the ids that the roster pairs with theirs (DG-N10).
+    pub(super) fn told<'s>(&'s self, details: &'s [ParticipantDetails<'_>]) -> ToldList<'s> {
+        distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {
+            let person = self.by_agent_id.find(id).or_else(|| self.by_user_id.find(id));
+            let role = role.as_ref().or(person.map(|person| &person.role))?;
+            let (user_id, agent_id) = match person {
+                Some(person) => (person.user_id.as_str(), person.agent_id.as_deref()),
+                None => {
+                    let is_agent_id = self.dialect == Dialect::Brand && *role != ParticipantRole::Consumer;
+                    (id.as_str(), is_agent_id.then_some(id.as_str()))
+                }
+            };
+            Some(Told { user_id, agent_id, role, state: state.clone().unwrap_or(ParticipantStatus::Active) })
+        }))
+    }
+
+    /// Who takes part in MAIN by the roster alone: old conversations tell no more. `None` where there is no roster.
+    pub(super) fn in_main(&self) -> Option<ToldList<'_>> {
+        let roster = self.roster?;
+        Some(distinct(roster.iter().map(|Person { role, user_id, agent_id }| Told {
+            user_id: user_id.as_str(),
+            agent_id: agent_id.as_deref(),
+            role,
+            state: ParticipantStatus::Active,
+        })))
+    }
+}
+
+/// The participants of a dialog as a state tells of them, each once.
+pub(super) type ToldList<'s> = SmallVec<[Told<'s>; 4]>;
 
 /// A participant as a state tells of it.
 pub(super) struct Told<'s> {
@@ -65,9 +144,27 @@ impl Told<'_> {
             && held.state == self.state
     }
 
+    /// Whether this entry says more of somebody than `other`, an earlier one: an assignment counts before another role,
+    /// one that is accepted before one that is proposed, and a role in which one does more before one in which one does
+    /// less. The roles of a roster come in no order to rely on.
+    fn outranks(&self, other: &Self) -> bool {
+        let rank = |told: &Self| {
+            let role = match told.role {
+                ParticipantRole::AssignedAgent => 5,
+                ParticipantRole::Agent | ParticipantRole::Consumer => 4,
+                ParticipantRole::Manager => 3,
+                ParticipantRole::Controller | ParticipantRole::BrandBot => 2,
+                ParticipantRole::Reader => 1,
+                ParticipantRole::Unlisted(_) => 0,
+            };
+            (*told.role == ParticipantRole::AssignedAgent, told.state == ParticipantStatus::Active, role)
+        };
+        rank(self) > rank(other)
+    }
+
     /// The participant, with what `held` knows of it; ids are shared with it where they are the same.
-    fn settle(&self, held: &[Participant]) -> Participant {
-        let known = held.iter().find(|known| known.is(self.user_id) || self.agent_id.is_some_and(|id| known.is(id)));
+    fn settle(&self, held: &Everybody<'_>) -> Participant {
+        let known = held.with_id(self.user_id).or_else(|| self.agent_id.and_then(|id| held.with_id(id)));
         let user_id = known.map(|known| &known.user_id).filter(|id| **id == *self.user_id);
         let agent_id = self.agent_id.map(|told| {
             let known = known.and_then(|known| known.agent_id.clone()).filter(|id| *id == *told);
@@ -83,44 +180,27 @@ impl Told<'_> {
     }
 }
 
-/// Who takes part in a dialog by its `details`, with the ids that `people` pair with theirs (DG-N10).
-pub(super) fn told<'s>(
-    details: &'s [ParticipantDetails<'_>],
-    people: &'s [Person<'_>],
-    dialect: Dialect,
-) -> SmallVec<[Told<'s>; 4]> {
-    distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {
-        let person = (people.iter())
-            .find(|person| person.agent_id.as_ref() == Some(id))
-            .or_else(|| people.iter().find(|person| person.user_id == *id));
-        let role = role.as_ref().or(person.map(|person| &person.role))?;
-        let (user_id, agent_id) = match person {
-            Some(person) => (person.user_id.as_str(), person.agent_id.as_deref()),
-            None => {
-                let is_agent_id = dialect == Dialect::Brand && *role != ParticipantRole::Consumer;
-                (id.as_str(), is_agent_id.then_some(id.as_str()))
-            }
-        };
-        Some(Told { user_id, agent_id, role, state: state.clone().unwrap_or(ParticipantStatus::Active) })
-    }))
-}
-
-/// Who takes part by the conversation's `people` alone: old conversations tell no more.
-pub(super) fn told_by_roster<'s>(people: &'s [Person<'_>]) -> SmallVec<[Told<'s>; 4]> {
-    distinct(people.iter().map(|Person { role, user_id, agent_id }| Told {
-        user_id: user_id.as_str(),
-        agent_id: agent_id.as_deref(),
-        role,
-        state: ParticipantStatus::Active,
-    }))
-}
-
-/// Everybody who takes part, each once: of somebody listed twice the first counts.
-fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> SmallVec<[Told<'s>; 4]> {
-    let mut list: SmallVec<[Told<'s>; 4]> = SmallVec::new();
+/// Everybody who takes part, each once: of somebody listed twice the entry counts that says most.
+fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
+    let mut list = ToldList::new();
+    let mut places: Option<HashMap<&str, usize>> = None;
     for told in everybody.filter(|told| told.state != ParticipantStatus::Removed) {
-        if list.iter().all(|known| known.user_id != told.user_id) {
-            list.push(told);
+        let known = match &places {
+            Some(places) => places.get(told.user_id).copied(),
+            None => list.iter().position(|known| known.user_id == told.user_id),
+        };
+        match known.and_then(|at| list.get_mut(at)) {
+            Some(known) if told.outranks(known) => *known = told,
+            Some(_) => {}
+            None => {
+                if let Some(places) = &mut places {
+                    places.insert(told.user_id, list.len());
+                }
+                list.push(told);
+                if list.len() == SHORT {
+                    places = Some(list.iter().enumerate().map(|(at, told)| (told.user_id, at)).collect());
+                }
+            }
         }
     }
     list
@@ -129,51 +209,84 @@ fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> SmallVec<[Told<'s>
 /// The participants after `told`, or nothing if they are those held.
 pub(super) fn settled(held: &[Participant], told: &[Told<'_>]) -> Option<Vec<Participant>> {
     let is_same = held.len() == told.len() && told.iter().zip(held).all(|(told, held)| told.is_held(held));
-    (!is_same).then(|| told.iter().map(|told| told.settle(held)).collect())
+    (!is_same).then(|| {
+        let held = Everybody::new(held);
+        told.iter().map(|told| told.settle(&held)).collect()
+    })
 }
 
 /// The participants of one dialog before and after a state.
 pub(super) struct ParticipantChange<'a> {
-    pub(super) dialog_id: &'a DialogId,
-    pub(super) before: &'a [Participant],
-    pub(super) after: &'a [Participant],
+    dialog_id: &'a DialogId,
+    before: Everybody<'a>,
+    after: Everybody<'a>,
 }
 
-/// What the same state says beside a dialog's participants.
-pub(super) struct QueueCircumstances<'a> {
-    /// Whether the dialog goes on: a closed one waits in no queue.
-    pub(super) is_open: bool,
-    /// Whether the skill changed.
-    pub(super) is_skill_changed: bool,
-    /// The skill, if this dialog is to report a transfer to it: MAIN only, so that it is told once (row 18).
-    pub(super) transfer_to: Option<&'a Option<SkillId>>,
+/// Where MAIN's conversation waits after a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue<'a> {
+    /// Where it did before.
+    Same,
+    /// In its queue, because nobody is assigned any more (CV-E2).
+    Back,
+    /// In the queue of another skill (CV-E11).
+    Transferred(&'a SkillId),
 }
 
-impl ParticipantChange<'_> {
-    fn before(&self, participant: &Participant) -> Option<&Participant> {
-        self.before.iter().find(|before| before.is_same(participant))
+impl<'a> Queue<'a> {
+    /// Where it waits after these changes of MAIN, with the new skill if it changed (rows 1 to 13 and 18). A closed
+    /// dialog waits in no queue.
+    pub(super) fn after(
+        is_open: bool,
+        before: &[Participant],
+        after: &[Participant],
+        new_skill: Option<&'a SkillId>,
+    ) -> Self {
+        if !is_open || after.iter().any(Participant::is_assigned) {
+            return Self::Same;
+        }
+        match new_skill {
+            Some(skill_id) => Self::Transferred(skill_id),
+            None if before.iter().any(Participant::is_assigned) => Self::Back,
+            None => Self::Same,
+        }
     }
+}
 
-    fn is_gone(&self, participant: &Participant) -> bool {
-        !self.after.iter().any(|after| after.is_same(participant))
+impl<'a> ParticipantChange<'a> {
+    pub(super) fn new(dialog_id: &'a DialogId, before: &'a [Participant], after: &'a [Participant]) -> Self {
+        Self { dialog_id, before: Everybody::new(before), after: Everybody::new(after) }
     }
 
     /// Who came, was suggested, went, has another role, and whether the consumer stepped up, in this order (DG-N5,
-    /// DG-N6, CV-E3, CV-E6 to E10).
+    /// DG-N6, CV-E3, CV-E6 to E10). That the conversation is `back` in its queue comes right after the assignee is gone
+    /// (CV-E2).
     ///
     /// `departed_consumer` remembers a consumer who left without another one being there, because a step-up may come
     /// in two states.
-    pub(super) fn tell(&self, departed_consumer: &mut Option<Box<Participant>>, events: &mut Vec<ConversationEvent>) {
+    pub(super) fn tell(
+        &self,
+        is_back_in_queue: bool,
+        departed_consumer: &mut Option<Box<Participant>>,
+        events: &mut Vec<ConversationEvent>,
+    ) {
         self.tell_added(events);
         self.tell_suggested(events);
-        self.tell_removed(events);
-        self.tell_roles(events);
+        let unassigned_at = [self.tell_removed(events), self.tell_roles(events)].into_iter().flatten().max();
+        if is_back_in_queue {
+            let at = unassigned_at.unwrap_or(events.len());
+            events.insert(at, ConversationEvent::BackToQueue { dialog_id: self.dialog_id.clone() });
+        }
         self.tell_step_up(departed_consumer, events);
     }
 
+    fn is_gone(&self, participant: &Participant) -> bool {
+        self.after.same(participant).is_none()
+    }
+
     fn tell_added(&self, events: &mut Vec<ConversationEvent>) {
-        for participant in self.after.iter().filter(|after| after.state == ParticipantStatus::Active) {
-            let previously_suggested = match self.before(participant) {
+        for participant in self.after.list.iter().filter(|after| after.state == ParticipantStatus::Active) {
+            let previously_suggested = match self.before.same(participant) {
                 None => false,
                 Some(before) if before.state == ParticipantStatus::Suggested => true,
                 Some(_) => continue,
@@ -186,56 +299,70 @@ impl ParticipantChange<'_> {
         }
     }
 
+    /// Whoever takes part already can be suggested too: a transfer to a manager does so.
     fn tell_suggested(&self, events: &mut Vec<ConversationEvent>) {
-        for participant in self.after.iter().filter(|after| after.state == ParticipantStatus::Suggested) {
-            if self.before(participant).is_some() {
-                continue;
+        for participant in self.after.list.iter().filter(|after| after.state == ParticipantStatus::Suggested) {
+            let suggested_before =
+                self.before.same(participant).filter(|before| before.state == ParticipantStatus::Suggested);
+            let dialog_id = || self.dialog_id.clone();
+            if suggested_before.is_none() {
+                let participant = participant.clone();
+                events.push(ConversationEvent::ParticipantSuggested { dialog_id: dialog_id(), participant });
             }
-            let (dialog_id, participant) = (self.dialog_id.clone(), participant.clone());
-            let is_transfer = participant.is_assigned();
-            let transferred = is_transfer.then(|| (dialog_id.clone(), participant.clone()));
-            events.push(ConversationEvent::ParticipantSuggested { dialog_id, participant });
-            if let Some((dialog_id, participant)) = transferred {
-                events.push(ConversationEvent::TransferAgent { dialog_id, participant });
+            if participant.is_assigned() && suggested_before.is_none_or(|before| !before.is_assigned()) {
+                let participant = participant.clone();
+                events.push(ConversationEvent::TransferAgent { dialog_id: dialog_id(), participant });
             }
         }
     }
 
-    fn tell_removed(&self, events: &mut Vec<ConversationEvent>) {
-        let gone = |state: ParticipantStatus| {
-            let leavers = self.before.iter().filter(move |before| before.state == state);
-            leavers.filter(|before| self.is_gone(before)).map(Participant::removed)
-        };
-        events.extend(gone(ParticipantStatus::Active).map(|participant| ConversationEvent::ParticipantRemoved {
-            dialog_id: self.dialog_id.clone(),
-            participant,
-        }));
-        events.extend(gone(ParticipantStatus::Suggested).map(|participant| {
-            ConversationEvent::ParticipantSuggestedRemoved { dialog_id: self.dialog_id.clone(), participant }
-        }));
+    /// Returns the place after the last assignee's removal.
+    fn tell_removed(&self, events: &mut Vec<ConversationEvent>) -> Option<usize> {
+        let mut unassigned_at = None;
+        for state in [ParticipantStatus::Active, ParticipantStatus::Suggested] {
+            for before in self.before.list.iter().filter(|before| before.state == state && self.is_gone(before)) {
+                let (dialog_id, participant) = (self.dialog_id.clone(), before.removed());
+                events.push(if state == ParticipantStatus::Active {
+                    ConversationEvent::ParticipantRemoved { dialog_id, participant }
+                } else {
+                    ConversationEvent::ParticipantSuggestedRemoved { dialog_id, participant }
+                });
+                if before.is_assigned() {
+                    unassigned_at = Some(events.len());
+                }
+            }
+        }
+        unassigned_at
     }
 
     /// Whose role is another one now. Whoever comes, or comes back, does so with a role and changes none.
-    fn tell_roles(&self, events: &mut Vec<ConversationEvent>) {
-        for participant in self.after {
-            let previous_role = self.before(participant).map(|before| &before.role);
-            if let Some(previous_role) = previous_role.filter(|role| **role != participant.role) {
-                events.push(ConversationEvent::ParticipantRoleChange {
-                    dialog_id: self.dialog_id.clone(),
-                    participant: participant.clone(),
-                    previous_role: previous_role.clone(),
-                });
+    /// Returns the place after the last assignee's change.
+    fn tell_roles(&self, events: &mut Vec<ConversationEvent>) -> Option<usize> {
+        let mut unassigned_at = None;
+        for participant in self.after.list {
+            let Some(before) = self.before.same(participant) else { continue };
+            if before.role == participant.role {
+                continue;
+            }
+            events.push(ConversationEvent::ParticipantRoleChange {
+                dialog_id: self.dialog_id.clone(),
+                participant: participant.clone(),
+                previous_role: before.role.clone(),
+            });
+            if before.is_assigned() {
+                unassigned_at = Some(events.len());
             }
         }
+        unassigned_at
     }
 
     fn tell_step_up(&self, departed_consumer: &mut Option<Box<Participant>>, events: &mut Vec<ConversationEvent>) {
         let is_consumer = |participant: &&Participant| participant.role == ParticipantRole::Consumer;
-        let left = self.before.iter().filter(is_consumer).find(|before| self.is_gone(before));
+        let left = self.before.list.iter().filter(is_consumer).find(|before| self.is_gone(before));
         if let Some(left) = left {
             *departed_consumer = Some(Box::new(left.removed()));
         }
-        let Some(consumer) = self.after.iter().find(is_consumer) else { return };
+        let Some(consumer) = self.after.list.iter().find(is_consumer) else { return };
         if let Some(previous) = departed_consumer.take()
             && !previous.is_same(consumer)
         {
@@ -244,19 +371,6 @@ impl ParticipantChange<'_> {
                 previous: *previous,
                 participant: consumer.clone(),
             });
-        }
-    }
-
-    /// Whether the conversation went back to the queue or to another skill (CV-E2, CV-E11, rows 1 to 13 and 18).
-    pub(super) fn tell_queue(&self, circumstances: &QueueCircumstances<'_>, events: &mut Vec<ConversationEvent>) {
-        if !circumstances.is_open || self.after.iter().any(Participant::is_assigned) {
-            return;
-        }
-        let dialog_id = self.dialog_id.clone();
-        if let Some(skill_id) = circumstances.transfer_to {
-            events.push(ConversationEvent::TransferSkill { dialog_id, skill_id: skill_id.clone() });
-        } else if !circumstances.is_skill_changed && self.before.iter().any(Participant::is_assigned) {
-            events.push(ConversationEvent::BackToQueue { dialog_id });
         }
     }
 }

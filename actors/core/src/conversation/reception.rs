@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::ConversationEvent;
+use super::{ConversationEvent, absence::UnsetMembers};
 use crate::{
     id::{ConversationId, DialogId},
+    time::Timestamp,
     ums::DroppedMembers,
 };
 
@@ -20,13 +21,27 @@ pub struct Reception {
     ///
     /// [`Conversation::holes`]: super::Conversation::holes
     pub back_fill: SmallVec<[BackFill; 1]>,
+    /// Whether what is held differs from before; a record that was taken may wait still.
+    pub is_changed: bool,
     /// The members of a state that could not be read and were left out; `None` where all could.
     pub dropped: Option<Box<DroppedMembers>>,
+    /// The members that a state has unset because it lacks them (CV-N7).
+    pub unset: UnsetMembers,
+    /// The update time that was held before and cannot have been right: it lay more than a year behind this state's.
+    pub disbelieved: Option<Timestamp>,
 }
 
 impl Reception {
     pub(super) fn new(outcome: Outcome) -> Self {
-        Self { outcome, events: Vec::new(), back_fill: SmallVec::new(), dropped: None }
+        Self {
+            outcome,
+            events: Vec::new(),
+            back_fill: SmallVec::new(),
+            is_changed: outcome == Outcome::Processed,
+            dropped: None,
+            unset: UnsetMembers::new(),
+            disbelieved: None,
+        }
     }
 }
 

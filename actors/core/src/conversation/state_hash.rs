@@ -28,10 +28,15 @@ const NUMBER: u64 = 0x85eb_ca77_c2b2_ae63;
 const FRACTION: u64 = 0x27d4_eb2f_1656_67c5;
 const ARRAY: u64 = 0xd6e8_feb8_6659_fd93;
 const OBJECT: u64 = 0xa076_1d64_78bd_642f;
+const NEGATIVE: u64 = 0xe703_7ed1_a0b4_28db;
+
+/// Keys of [`mix`]. No value has one of them as its hash: it would vanish in the product.
+const FIRST_KEY: u64 = 0x8ebc_6af0_9c88_c6e3;
+const SECOND_KEY: u64 = 0x5899_65cc_7537_4cc3;
 
 /// One value that depends on both and on their order.
 fn mix(first: u64, second: u64) -> u64 {
-    let product = u128::from(first ^ NULL).wrapping_mul(u128::from(second ^ TRUE));
+    let product = u128::from(first ^ FIRST_KEY).wrapping_mul(u128::from(second ^ SECOND_KEY));
     let [low, high] = [product, product >> 64].map(|half| half & u128::from(u64::MAX));
     u64::try_from(low ^ high).unwrap_or_default().rotate_left(23) ^ first
 }
@@ -66,7 +71,8 @@ impl<'de> Visitor<'de> for Meaning {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<u64, E> {
-        Ok(mix(NUMBER, number.cast_unsigned()))
+        // Only negative numbers come here; their bits are those of other, positive ones.
+        Ok(mix(NEGATIVE, number.cast_unsigned()))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<u64, E> {
@@ -92,5 +98,50 @@ impl<'de> Visitor<'de> for Meaning {
             hash = hash.wrapping_add(mix(name, members.next_value_seed(Meaning)?));
         }
         Ok(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_meaning;
+
+    #[test]
+    fn every_element_of_an_array_counts() {
+        for element in ["true", "false", "null", "0", "-1", "1.5", r#""""#, "[]", "{}"] {
+            for (shorter, longer) in
+                [("[1]".to_owned(), format!("[1,{element}]")), ("[]".into(), format!("[{element}]"))]
+            {
+                assert_ne!(of_meaning(&shorter), of_meaning(&longer), "{shorter} and {longer}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_different_kinds_are_different() {
+        let values = [
+            "null",
+            "true",
+            "false",
+            "0",
+            "-1",
+            "18446744073709551615",
+            "1",
+            "1.5",
+            r#""""#,
+            r#""1""#,
+            "[]",
+            "{}",
+            "[1]",
+            "[true]",
+            r#"{"a":1}"#,
+            r#"{"a":true}"#,
+            "-9223372036854775808",
+            "9223372036854775808",
+        ];
+        for (at, value) in values.iter().enumerate() {
+            for other in &values[at + 1..] {
+                assert_ne!(of_meaning(value), of_meaning(other), "{value} and {other}");
+            }
+        }
     }
 }

@@ -2,14 +2,19 @@
 
 use super::{
     BackFill, Conversation, ConversationEvent, Dialog, Outcome, Reception, StateError,
-    conversation::{DIALOG_LIMIT, Hashes},
+    absence::{Member, Reading},
+    age::Age,
+    conversation::{DIALOG_LIMIT, DIALOGS_PER_STATE, Hashes},
     dialog::Circumstances,
     message_order::{Missing, OPEN_END},
+    participants::People,
     state_hash,
 };
 use crate::{
-    id::{ConversationId, UserId},
-    ums::{ConversationDetails, ConversationState, Dialect, MessageRecord, Person, UnreadMessages, without_ill_typed},
+    id::ConversationId,
+    ums::{
+        ConversationDetails, ConversationState, Dialect, DialogState, DroppedMembers, MessageRecord, without_ill_typed,
+    },
 };
 
 impl Conversation {
@@ -38,7 +43,7 @@ impl Conversation {
                     .and_then(|(readable, dropped)| Some((serde_json::from_str(readable).ok()?, dropped)))
                     .ok_or_else(|| StateError::Malformed { conversation_id: self.id.clone(), source })?;
                 let mut reception = self.receive_read(state, raw, text)?;
-                reception.dropped = Some(Box::new(dropped.clone()));
+                reception.dropped.get_or_insert_default().add(dropped);
                 Ok(reception)
             }
         }
@@ -46,10 +51,11 @@ impl Conversation {
 
     fn receive_read(&mut self, state: ConversationState<'_>, raw: &str, text: u64) -> Result<Reception, StateError> {
         let (state, details) = self.own(state)?;
-        let update_time = details.meta_data_last_update_ts;
+        let age =
+            if self.is_told { self.age(details.meta_data_last_update_ts, state.last_update_time) } else { Age::Newer };
         // The hash test comes before this one (CV-N2), but a repetition of what is held is never older.
-        if self.is_told && update_time.zip(self.members.update_time).is_some_and(|(told, held)| told < held) {
-            return Ok(self.out_of_order());
+        if age == Age::Older {
+            return Ok(self.out_of_order(&details));
         }
         let meaning = state_hash::of_meaning(raw);
         if self.is_told && meaning == self.hashes.meaning {
@@ -57,7 +63,7 @@ impl Conversation {
             return Ok(self.ignored());
         }
         self.hashes = Hashes { meaning, text, repeated_text: text };
-        Ok(self.accept(&state, &details))
+        Ok(self.accept(&state, &details, age))
     }
 
     /// The state and its details, if it is this conversation's.
@@ -81,55 +87,91 @@ impl Conversation {
         Reception { events: vec![ConversationEvent::NotificationIgnored {}], ..Reception::new(Outcome::Ignored) }
     }
 
-    fn out_of_order(&mut self) -> Reception {
+    /// An older state tells nothing, but what no newer state has told is taken from it quietly, so that the end does not
+    /// depend on the order of arrival (CV-N7).
+    fn out_of_order(&mut self, details: &ConversationDetails<'_>) -> Reception {
         self.counters.out_of_order += 1;
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };
-        Reception { events: vec![event], ..Reception::new(Outcome::OutOfOrder) }
+        let mut reception = Reception { events: vec![event], ..Reception::new(Outcome::OutOfOrder) };
+        reception.is_changed = self.members.receive_origin(details, &mut self.earliest_told);
+        let Some(time) = details.meta_data_last_update_ts else { return reception };
+        let roster = details.roster();
+        let people = People::new(roster.as_deref(), self.dialect);
+        let mut is_changed = false;
+        for dialog in &mut self.dialogs {
+            let is_main = dialog.dialog_id.is_main_of(&self.id);
+            let told = details.dialogs.iter().find(|told| dialog.dialog_id == *told.dialog_id);
+            is_changed |= dialog.receive_late(told, &people, time, is_main);
+        }
+        reception.is_changed |= is_changed;
+        reception
     }
 
     /// Applies an accepted state, in the order of CV-N6.
-    fn accept(&mut self, state: &ConversationState<'_>, details: &ConversationDetails<'_>) -> Reception {
+    fn accept(&mut self, state: &ConversationState<'_>, details: &ConversationDetails<'_>, age: Age) -> Reception {
         self.counters.processed += 1;
         let mut reception = Reception::new(Outcome::Processed);
-        let held = self.members.update_time;
-        let is_newer = details.meta_data_last_update_ts.zip(held).is_some_and(|(told, held)| told > held);
-        let is_first = !self.is_told;
-        let mut is_skill_changed = self.members.receive(state, details, &mut reception.events);
+        let mut reading = Reading::new(self.flavour());
+        let previous = self.members.update_time.filter(|_| self.is_told);
+        if age == Age::NewerThanAbsurd {
+            self.disbelieved = previous;
+            reception.disbelieved = previous;
+        }
+        let held_skill = self.members.skill_id.clone();
+        self.members.receive(state, details, &mut self.earliest_told, &mut reading, &mut reception.events);
+        reading.take(Member::LastUpdateTime, &mut self.last_update_time, state.last_update_time);
         if let Some(unshown) = &mut self.unshown_note {
             unshown.told(self.members.note.as_deref());
         }
-        if is_first {
-            is_skill_changed = false;
+        // A skill that is none any more is nothing to transfer to.
+        let mut new_skill = self.members.skill_id.clone().filter(|skill| held_skill.as_ref() != Some(skill));
+        if !self.is_told {
+            new_skill = None;
             reception.events.clear();
             reception.events.push(ConversationEvent::Conversation {});
         }
-        self.receive_dialogs(details, is_newer, is_skill_changed, &mut reception);
+        let roster = details.roster();
+        let people = People::new(roster.as_deref(), self.dialect);
+        let id = self.id.clone();
+        let circumstances = Circumstances {
+            conversation: &id,
+            people: &people,
+            is_newer: matches!(age, Age::Newer | Age::NewerThanAbsurd),
+            update_time: details.meta_data_last_update_ts,
+            previous,
+            new_skill: new_skill.as_ref(),
+        };
+        self.receive_dialogs(details, &circumstances, &mut reading, &mut reception);
+        self.tell_step_up_once(&mut reception.events);
         self.is_told = true;
-        if let Some(unread) = state.number_of_unread_messages.said() {
-            self.members.number_of_unread_messages = unread.map(|unread| self.unread(unread));
-        }
         if let Some(record) = &state.last_content_event_notification {
             self.hear_of(record, &mut reception);
         }
+        reception.unset = reading.unset;
         reception
     }
 
     fn receive_dialogs(
         &mut self,
         details: &ConversationDetails<'_>,
-        is_newer: bool,
-        is_skill_changed: bool,
+        circumstances: &Circumstances<'_>,
+        reading: &mut Reading,
         reception: &mut Reception,
     ) {
-        let people: Vec<Person<'_>> = details.people();
-        let skill_id = is_skill_changed.then(|| self.members.skill_id.clone());
-        let circumstances =
-            Circumstances { dialect: self.dialect, people: &people, is_newer, skill_change: skill_id.as_ref() };
-        for told in &details.dialogs {
+        let id = circumstances.conversation;
+        let is_main = |told: &DialogState<'_>| id.as_str() == told.dialog_id.as_str();
+        // Old states tell of no dialogs at all. MAIN goes on all the same, as the conversation does.
+        let main = (!details.dialogs.iter().any(is_main)).then(|| details.as_main(id.as_str().into()));
+        let told = || {
+            let listed = details.dialogs.iter().enumerate();
+            let taken = listed.filter(|(at, told)| *at < DIALOGS_PER_STATE || is_main(told));
+            taken.map(|(_, told)| told).chain(&main)
+        };
+        for told in told() {
             let Some(at) = self.dialog_at(&told.dialog_id, usize::MAX) else { continue };
             let Some(dialog) = self.dialogs.get_mut(at) else { continue };
             let is_first_sight = !dialog.is_told();
-            dialog.receive(told, &circumstances, &mut reception.events);
+            dialog.receive(told, circumstances, reading, &mut reception.events);
             if is_first_sight
                 && dialog.wants_history(self.dialect)
                 && let Some(missing) = dialog.order.ask_to_the_end()
@@ -137,21 +179,40 @@ impl Conversation {
                 reception.back_fill.push(dialog.back_fill(missing));
             }
         }
+        let beyond = details.dialogs.len().saturating_sub(DIALOGS_PER_STATE);
+        if beyond > 0 {
+            let paths = vec![format!("conversationDetails.dialogs[{DIALOGS_PER_STATE}..]")];
+            reception.dropped = Some(Box::new(DroppedMembers { count: beyond as u64, paths }));
+        }
+        let is_told = |dialog: &Dialog| told().any(|told| dialog.dialog_id == *told.dialog_id);
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.is_told() && !dialog.is_gone()) {
+            if !is_told(dialog) && reading.absent(Member::Dialog, true) {
+                dialog.end_untold(circumstances.update_time, &mut reception.events);
+            }
+        }
         if self.dialogs.len() > DIALOG_LIMIT {
-            let id = &self.id;
-            let is_told = |dialog: &Dialog| details.dialogs.iter().any(|told| dialog.dialog_id == *told.dialog_id);
             self.dialogs.retain(|dialog| dialog.dialog_id.is_main_of(id) || is_told(dialog));
         }
     }
 
-    /// The unread counts by user id, although the platform counts agents by agent id (CV-M10). Who takes part no more
-    /// stays under the id that was sent.
-    fn unread(&self, told: &UnreadMessages<'_>) -> Vec<(UserId, u64)> {
-        let user_id = |id: &str| {
-            let participant = self.dialogs.iter().find_map(|dialog| dialog.participant(id));
-            participant.map_or_else(|| id.into(), |participant| participant.user_id.clone())
+    /// A consumer steps up once, although every dialog shows it and perhaps not in the same state (CV-E3). Where MAIN
+    /// shows it, it is told of MAIN.
+    fn tell_step_up_once(&mut self, events: &mut Vec<ConversationEvent>) {
+        let step_up = |event: &ConversationEvent| match event {
+            ConversationEvent::ConsumerStepUp { dialog_id, participant, .. } => {
+                Some((dialog_id.clone(), participant.user_id.clone()))
+            }
+            _ => None,
         };
-        told.0.iter().map(|(id, count)| (user_id(id), *count)).collect()
+        let told = || events.iter().filter_map(step_up);
+        let Some((chosen, user_id)) =
+            told().find(|(dialog_id, _)| dialog_id.is_main_of(&self.id)).or_else(|| told().next())
+        else {
+            return;
+        };
+        let is_known = self.stepped_up_to.as_ref() == Some(&user_id);
+        events.retain(|event| step_up(event).is_none_or(|(dialog_id, _)| !is_known && dialog_id == chosen));
+        self.stepped_up_to = Some(user_id);
     }
 
     /// Hears of the newest content (CV-N6.16). It is used to notice what is missing but not delivered, because the full
@@ -161,7 +222,9 @@ impl Conversation {
         else {
             return;
         };
-        let main = self.dialogs.iter_mut().find(|dialog| dialog.is_main() && dialog.dialog_id == **dialog_id);
+        let id = &self.id;
+        let main =
+            self.dialogs.iter_mut().find(|dialog| dialog.dialog_id.is_main_of(id) && dialog.dialog_id == **dialog_id);
         let Some(main) = main.filter(|main| main.is_open() || main.order.next().is_some()) else { return };
         main.order.reveal(sequence);
         for missing in main.order.ask() {

@@ -119,6 +119,32 @@ impl<'a> ConversationDetails<'a> {
         Roster::read(self.participants.as_ref(), self.participants_public.as_ref())
     }
 
+    /// The same, or `None` where the details do not tell of anybody's taking part or not.
+    pub(crate) fn roster(&self) -> Option<Vec<Person<'a>>> {
+        (self.participants.is_some() || self.participants_public.is_some()).then(|| self.people())
+    }
+
+    /// The MAIN dialog `id` as far as the details of its conversation tell of it: old ones have no dialogs (§6.1).
+    pub(crate) fn as_main<'s>(&'s self, id: Text<'s>) -> DialogState<'s> {
+        DialogState {
+            dialog_id: id,
+            participants_details: None,
+            dialog_type: Some(DialogType::Main),
+            channel_type: None,
+            meta_data: None,
+            state: self.state.as_ref().map(|state| match state {
+                Stage::Open => DialogStatus::Open,
+                Stage::Close | Stage::Locked => DialogStatus::Close,
+                Stage::Unlisted(state) => DialogStatus::Unlisted(state.clone()),
+            }),
+            creation_ts: self.start_ts,
+            end_ts: self.end_ts,
+            meta_data_last_update_ts: self.meta_data_last_update_ts,
+            closed_by: self.close_reason.clone(),
+            closed_cause: None,
+        }
+    }
+
     /// The same details with `people` as `dialect` writes them.
     #[must_use]
     pub fn with_people(mut self, people: Vec<Person<'a>>, dialect: Dialect) -> Self {
@@ -136,9 +162,9 @@ pub struct DialogState<'a> {
     /// Which dialog.
     #[serde(borrow)]
     pub dialog_id: Text<'a>,
-    /// Who takes part; old conversations lack it.
-    #[serde(default, deserialize_with = "lenient::one_or_many")]
-    pub participants_details: Vec<ParticipantDetails<'a>>,
+    /// Who takes part; old conversations lack it, and an empty list says that nobody does.
+    #[serde(default, deserialize_with = "lenient::maybe_many", skip_serializing_if = "Option::is_none")]
+    pub participants_details: Option<Vec<ParticipantDetails<'a>>>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog_type: Option<DialogType>,

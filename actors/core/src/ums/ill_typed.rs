@@ -31,6 +31,14 @@ pub struct DroppedMembers {
     pub paths: Vec<String>,
 }
 
+impl DroppedMembers {
+    /// Takes those of the same state that were dropped for another reason.
+    pub(crate) fn add(&mut self, others: &Self) {
+        self.count += others.count;
+        self.paths.extend(others.paths.iter().take(PATHS.saturating_sub(self.paths.len())).cloned());
+    }
+}
+
 /// The state `raw` without its ill-typed members, as text. `None` where it is no state still: no object, or without what
 /// identifies the conversation.
 pub(crate) fn without_ill_typed(raw: &str) -> Option<(String, DroppedMembers)> {

@@ -103,17 +103,26 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
+    maybe_many(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A list, or a single element in its place; `null` is no list.
+pub(crate) fn maybe_many<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
     struct Visitor<T>(PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-        type Value = Vec<T>;
+        type Value = Option<Vec<T>>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("one element or an array of them")
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
+            Ok(None)
         }
 
         fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
@@ -121,32 +130,36 @@ where
             while let Some(element) = elements.next_element()? {
                 list.push(element);
             }
-            Ok(list)
+            Ok(Some(list))
         }
 
         fn visit_map<A: de::MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-            T::deserialize(de::value::MapAccessDeserializer::new(members)).map(|element| vec![element])
+            alone(de::value::MapAccessDeserializer::new(members))
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            T::deserialize(de::value::StrDeserializer::new(text)).map(|element| vec![element])
+            alone(de::value::StrDeserializer::new(text))
         }
 
         fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
-            T::deserialize(de::value::BoolDeserializer::new(flag)).map(|element| vec![element])
+            alone(de::value::BoolDeserializer::new(flag))
         }
 
         fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
-            T::deserialize(de::value::F64Deserializer::new(number)).map(|element| vec![element])
+            alone(de::value::F64Deserializer::new(number))
         }
 
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-            T::deserialize(de::value::U64Deserializer::new(number)).map(|element| vec![element])
+            alone(de::value::U64Deserializer::new(number))
         }
 
         fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-            T::deserialize(de::value::I64Deserializer::new(number)).map(|element| vec![element])
+            alone(de::value::I64Deserializer::new(number))
         }
+    }
+
+    fn alone<'de, D: Deserializer<'de>, T: Deserialize<'de>>(element: D) -> Result<Option<Vec<T>>, D::Error> {
+        T::deserialize(element).map(|element| Some(vec![element]))
     }
 
     deserializer.deserialize_any(Visitor(PhantomData))

@@ -18,13 +18,16 @@ pub struct Person<'a> {
     pub agent_id: Option<Text<'a>>,
 }
 
+/// How many roles of two maps are paired. There are seven, and the platform allows sixteen (§8).
+const PAIRED_ROLES: usize = 64;
+
 /// Participants by role: the brand dialect's map (§6.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleMap<'a>(pub Vec<(ParticipantRole, Vec<Text<'a>>)>);
 
 impl<'a> RoleMap<'a> {
     fn get(&self, role: &ParticipantRole) -> &[Text<'a>] {
-        self.0.iter().find(|(candidate, _)| candidate == role).map_or(&[], |(_, ids)| ids)
+        self.0.iter().take(PAIRED_ROLES).find(|(candidate, _)| candidate == role).map_or(&[], |(_, ids)| ids)
     }
 
     fn push(&mut self, role: &ParticipantRole, id: Text<'a>) {
@@ -86,8 +89,10 @@ impl<'a> Roster<'a> {
             (Some(Self::ByRole(by_role)), public_ids) => by_role
                 .0
                 .iter()
-                .flat_map(|(role, ids)| {
-                    let paired = public_ids.map(|map| map.get(role)).filter(|public| public.len() == ids.len());
+                .enumerate()
+                .flat_map(|(place, (role, ids))| {
+                    let public = public_ids.filter(|_| place < PAIRED_ROLES).map(|map| map.get(role));
+                    let paired = public.filter(|public| public.len() == ids.len());
                     ids.iter().enumerate().map(move |(at, id)| {
                         let user_id = paired.map_or_else(|| id.clone(), |public| public[at].clone());
                         let agent_id = (*role != ParticipantRole::Consumer).then(|| id.clone());

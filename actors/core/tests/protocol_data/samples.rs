@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
-use tertulia_core::{id::ConversationId, time::Timestamp, ums::*};
+use tertulia_core::{
+    conversation::{Conversation, HistoryStart, Participant},
+    id::ConversationId,
+    time::Timestamp,
+    ums::*,
+};
 
 use super::data;
 
@@ -43,6 +48,22 @@ fn conversations(text: &str) -> Vec<ConversationState<'_>> {
         panic!("not of conversations: {text}")
     };
     body.changes.iter().map(|change| serde_json::from_str(change.result.unwrap().get()).unwrap()).collect()
+}
+
+/// The conversation that a sample's frames tell of, and the names of what its states tell.
+fn conversation_of(sample: &str, told: &mut Vec<&'static str>) -> Conversation {
+    let mut conversation: Option<Conversation> = None;
+    for frame in frames(sample) {
+        let Ok(Frame::Notification(Notification::Conversations(body))) = Frame::decode(frame.get()) else { continue };
+        for change in &body.changes {
+            let id = ConversationId::from(&change.conversation_id().unwrap());
+            let unseen = || Conversation::new(id, Dialect::Consumer, HistoryStart::Beginning).by_webhook();
+            let conversation = conversation.get_or_insert_with(unseen);
+            let reception = conversation.receive_state(change.result.unwrap().get()).unwrap();
+            told.extend(reception.events.iter().map(|event| event.name()));
+        }
+    }
+    conversation.unwrap()
 }
 
 fn records(text: &str) -> Vec<MessageRecord<'_>> {
@@ -109,7 +130,7 @@ samples! {
         assert!(details.conversation_handler_details.is_absent() && details.context.is_absent());
         assert_eq!(details.ttr, Presence::Value(Ttr { ttr_type: Some(TtrType::Unlisted("".into())), value: None }));
         let main = details.dialogs.iter().find(|dialog| dialog.dialog_type == Some(DialogType::Main)).unwrap();
-        let suggested = main.participants_details.iter().find(|person| person.role == Some(ParticipantRole::AssignedAgent));
+        let suggested = main.participants_details.iter().flatten().find(|person| person.role == Some(ParticipantRole::AssignedAgent));
         let suggested = suggested.unwrap();
         assert_eq!((suggested.id.as_str(), suggested.state.as_ref()), ("7149717.880365851", Some(&ParticipantStatus::Suggested)));
         assert!(details.people().iter().all(|person| person.role != ParticipantRole::AssignedAgent));
@@ -122,7 +143,7 @@ samples! {
         assert_eq!(details.stage, Some(Stage::Open));
         assert_eq!(details.ttr, Presence::Value(Ttr { ttr_type: Some(TtrType::Prioritized), value: Some(600) }));
         assert_eq!(people(details), ["CONSUMER 5c40c773 None"]);
-        assert_eq!(details.dialogs[0].participants_details[0].state, None);
+        assert_eq!(details.dialogs[0].participants_details.as_ref().unwrap()[0].state, None);
     }
 
     "webhook-exconversation-change-closed.json" => a_webhook_tells_of_a_closed_conversation(text) {
@@ -165,6 +186,12 @@ samples! {
             }
         }
         assert_eq!((states, sequences), (2, vec![0, 1, 2, 3]));
+        let mut told = Vec::new();
+        let conversation = conversation_of(text, &mut told);
+        assert_eq!(told, ["conversation", "participant-added"]);
+        let user = |participant: Option<&Participant>| participant.map(|participant| participant.user_id.to_string());
+        assert_eq!(user(conversation.assigned_agent()).as_deref(), Some("29c3019d-fe0b-5200-afe8-737abfeae4b4"));
+        assert!(user(conversation.consumer()).is_some_and(|consumer| consumer.starts_with("ade26082b118")));
         assert_eq!(texts, ["Hello from Consumer", "Hello from the Agent\n", "Hello from Agent\n"]);
     }
 
@@ -222,6 +249,9 @@ samples! {
         let states = conversations(&frame);
         let details = states[0].conversation_details.as_ref().unwrap();
         assert_eq!(people(details), ["CONSUMER d51ce914 None", "MANAGER 1a41233d None", "ASSIGNED_AGENT 393c6873 None"]);
+        let conversation = conversation_of(&format!("[{frame}]"), &mut Vec::new());
+        assert!(conversation.assigned_agent().is_some_and(|agent| agent.user_id.as_str().starts_with("393c6873")));
+        assert!(conversation.consumer().is_some_and(|consumer| consumer.user_id.as_str().starts_with("d51ce914")));
         let last = states[0].last_content_event_notification.as_ref().unwrap();
         assert_eq!(last.sequence, Some(29));
         assert!(matches!(last.event, MessageContent::Rich { .. }));

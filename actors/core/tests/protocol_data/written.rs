@@ -156,10 +156,10 @@ pub(crate) fn state(dialect: Dialect) -> Value {
     let agent_in_dialog = if dialect == Dialect::Brand { AGENT } else { AGENT_PUBLIC };
     let dialog = DialogState {
         dialog_id: CONVERSATION.into(),
-        participants_details: vec![
+        participants_details: Some(vec![
             in_dialog(CONSUMER, ParticipantRole::Consumer),
             in_dialog(agent_in_dialog, ParticipantRole::AssignedAgent),
-        ],
+        ]),
         dialog_type: Some(DialogType::Main),
         channel_type: Some(ChannelType::Messaging),
         meta_data: None,

@@ -2,7 +2,13 @@
 
 use serde_json::json;
 
-use super::{super::conversation::DIALOG_LIMIT, ACCOUNT, Dialect, ID, SURVEY, main_id, seen, state, told};
+use super::{
+    super::{
+        Member,
+        conversation::{DIALOG_LIMIT, DIALOGS_PER_STATE},
+    },
+    ACCOUNT, Dialect, ID, SURVEY, content, labels, main_id, receive, seen, state, told, unseen,
+};
 use crate::ums::{DialogType, ParticipantRole};
 
 /// DG-N1.
@@ -201,11 +207,118 @@ fn somebody_listed_twice_takes_part_once() {
     }
 }
 
+/// CV-N7: the newest state is the truth.
 #[test]
-fn a_dialog_that_a_newer_state_does_not_tell_of_stays_known() {
+fn a_dialog_that_a_newer_state_does_not_tell_of_ends() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_survey("OPEN"));
+    let reception = conversation.receive_state(&state(Dialect::Brand, 20, "C:carol").text()).expect("a state");
+    assert_eq!(labels(&reception), ["dialog.close(survey-1)"]);
+    assert_eq!(reception.unset.to_vec(), [Member::Dialog]);
+    assert_eq!(conversation.members()["dialogs"].as_array().map(Vec::len), Some(1));
+    assert!(conversation.get_dialog(&DialogType::PostSurvey).is_none());
+    assert_eq!(told(&mut conversation, &state(Dialect::Brand, 30, "C:carol")), [""; 0]);
+    let back = state(Dialect::Brand, 40, "C:carol").with_survey("OPEN");
+    assert_eq!(told(&mut conversation, &back), ["dialog(survey-1)", "participant-added(carol, false)"]);
+}
+
+#[test]
+fn a_dialog_that_was_closed_goes_without_a_word() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_survey("CLOSE"));
+    assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol")), [""; 0]);
+}
+
+/// Promise 2: what was delivered is not delivered again.
+#[test]
+fn the_messages_of_a_dialog_that_comes_back_go_on_where_they_ended() {
+    let survey = |sequence| {
+        let mut record = content(sequence);
+        record["dialogId"] = json!(SURVEY);
+        record
+    };
+    let with_survey = |time| state(Dialect::Brand, time, "C:carol").with_survey("OPEN");
+    let mut conversation = seen(&with_survey(10));
+    assert_eq!(labels(&receive(&mut conversation, &survey(0))), ["message(0)"]);
     told(&mut conversation, &state(Dialect::Brand, 20, "C:carol"));
-    assert!(conversation.dialog(&SURVEY.into()).is_some());
+    assert_eq!(labels(&receive(&mut conversation, &survey(0))), [""; 0]);
+    told(&mut conversation, &with_survey(30));
+    assert_eq!(labels(&receive(&mut conversation, &survey(0))), [""; 0]);
+    assert_eq!(labels(&receive(&mut conversation, &survey(1))), ["message(1)"]);
+}
+
+/// CV-N7: what a state does not tell of a dialog is unset, its cause too.
+#[test]
+fn members_that_a_newer_state_lacks_are_unset_in_dialogs_too() {
+    let closed = |time| state(Dialect::Brand, time, "C:carol").with_main("state", "CLOSE");
+    let mut conversation =
+        seen(&closed(10).with_main("closedCause", "done").with_main("closedBy", "AGENT").with_main("endTs", 9));
+    let reception = conversation.receive_state(&closed(20).text()).expect("a state");
+    let main = conversation.main_dialog().expect("MAIN");
+    assert_eq!((&main.closed_cause, &main.closed_by, main.end_time), (&None, &None, None));
+    assert_eq!(reception.unset.to_vec(), [Member::DialogEndTime, Member::DialogClosedBy, Member::DialogClosedCause]);
+}
+
+/// Published states without dialogs: those of the oldest webhooks.
+#[test]
+fn a_state_without_dialogs_tells_by_its_roster_who_takes_part_in_main() {
+    for dialogs in [json!(null), json!([])] {
+        let bare = |time, people: &str| {
+            let mut bare = state(Dialect::Consumer, time, people).value();
+            bare["conversationDetails"]["dialogs"] = dialogs.clone();
+            bare.to_string()
+        };
+        let mut conversation = unseen(Dialect::Consumer);
+        conversation.receive_state(&bare(10, "C:carol")).expect("a state");
+        assert_eq!(conversation.consumer().map(|consumer| consumer.user_id.as_str()), Some("carol"));
+        let reception = conversation.receive_state(&bare(20, "A:anna C:carol")).expect("a state");
+        assert_eq!(labels(&reception), ["participant-added(anna, false)"]);
+        assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("anna"));
+        let mut closed: serde_json::Value = serde_json::from_str(&bare(30, "C:carol")).expect("a state");
+        closed["conversationDetails"]["state"] = json!("CLOSE");
+        closed["conversationDetails"]["stage"] = json!("CLOSE");
+        let reception = conversation.receive_state(&closed.to_string()).expect("a state");
+        assert_eq!(labels(&reception), ["close", "dialog.close(main)", "participant-removed(anna)"]);
+    }
+}
+
+#[test]
+fn an_empty_list_says_that_nobody_takes_part_and_an_absent_one_says_nothing() {
+    let empty = state(Dialect::Brand, 10, "C:carol A:anna").with_main("participantsDetails", json!([]));
+    assert_eq!(seen(&empty).main_dialog().map(|main| main.participants().len()), Some(0));
+
+    let survey = |time, listed: serde_json::Value| {
+        let survey =
+            json!({"dialogId": SURVEY, "dialogType": "POST_SURVEY", "state": "OPEN", "participantsDetails": listed});
+        state(Dialect::Brand, time, "C:carol").with_dialog(survey)
+    };
+    let mut conversation = seen(&survey(10, super::details("C:carol", Dialect::Brand)));
+    assert_eq!(told(&mut conversation, &survey(20, json!(null))), [""; 0]);
+    assert_eq!(conversation.dialog(&SURVEY.into()).map(|survey| survey.participants().len()), Some(1));
+    assert_eq!(told(&mut conversation, &survey(30, json!([]))), ["participant-removed(carol)"]);
+}
+
+/// CV-M2.
+#[test]
+fn an_agent_who_takes_part_is_assigned_before_one_who_is_suggested() {
+    let conversation = seen(&state(Dialect::Brand, 10, "C:carol S:bert A:anna"));
+    assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("anna"));
+    let conversation = seen(&state(Dialect::Brand, 10, "C:carol S:bert"));
+    assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("bert"));
+}
+
+/// DG-N10: and never sends a conversation back to its queue.
+#[test]
+fn of_somebody_listed_twice_the_assignment_counts() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna M:max"));
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Brand, 20, "C:carol M:max S:max")),
+        [
+            "participant-suggested(max)",
+            "transfer-agent(max)",
+            "participant-removed(anna)",
+            "participant-role-change(max, MANAGER -> ASSIGNED_AGENT)",
+        ]
+    );
+    assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("max"));
 }
 
 /// Promise 6.
@@ -218,4 +331,37 @@ fn dialogs_beyond_the_limit_are_forgotten_once_no_state_tells_of_them() {
         assert!(conversation.dialogs().len() <= DIALOG_LIMIT);
     }
     assert!(conversation.main_dialog().is_some());
+}
+
+/// Promise 7: however many dialogs one state tells of.
+#[test]
+fn of_a_state_with_thousands_of_dialogs_some_are_taken_and_main_is() {
+    let mut many = state(Dialect::Brand, 20, "C:carol A:anna");
+    let dialog = |number: usize| json!({"dialogId": format!("d{number}"), "dialogType": "OTHER", "state": "CLOSE"});
+    let main = state(Dialect::Brand, 20, "").dialogs.remove(0);
+    many.dialogs = (0..10_000).map(dialog).chain([main]).collect();
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    let reception = conversation.receive_state(&many.text()).expect("a state");
+    assert_eq!(conversation.dialogs().len(), DIALOGS_PER_STATE + 1);
+    assert_eq!(reception.dropped.map(|dropped| dropped.count), Some(10_001 - DIALOGS_PER_STATE as u64));
+    assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("anna"));
+}
+
+/// Promise 7: in a debug build the square of this number takes minutes.
+#[test]
+fn thousands_of_participants_are_replaced_by_others() {
+    const MANY: usize = 8_000;
+    let crowd = |time: i64, kind: &str| {
+        let ids: Vec<String> = (0..MANY).map(|number| format!("{kind}{number}")).collect();
+        let listed: Vec<_> = ids.iter().map(|id| json!({"id": id, "role": "READER", "state": "ACTIVE"})).collect();
+        let unread: serde_json::Map<_, _> = ids.iter().map(|id| (id.clone(), json!(1))).collect();
+        state(Dialect::Consumer, time, "")
+            .with("participants", json!(listed))
+            .with_main("participantsDetails", json!(listed))
+            .with_top("numberOfunreadMessages", unread)
+    };
+    let mut conversation = seen(&crowd(10, "r"));
+    let reception = conversation.receive_state(&crowd(20, "s").text()).expect("a state");
+    assert_eq!(reception.events.len(), 2 * MANY);
+    assert_eq!(conversation.main_dialog().map(|main| main.participants().len()), Some(MANY));
 }

@@ -3,15 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{Dialect, ID, seen, state, told};
+use crate::time::Timestamp;
 
-/// CV-M1.
+/// CV-M1: never cleared and never changed.
 #[test]
-fn the_connector_installation_is_updated_but_never_cleared() {
-    let mut conversation = seen(&state(Dialect::Brand, 10, "").with("appInstId", "i1"));
-    told(&mut conversation, &state(Dialect::Brand, 20, "").with("appInstId", ""));
+fn the_connector_installation_is_filled_once() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, ""));
+    told(&mut conversation, &state(Dialect::Brand, 20, "").with("appInstId", "i1"));
+    for later in ["", "i2"] {
+        told(&mut conversation, &state(Dialect::Brand, 30, "").with("appInstId", later));
+        assert_eq!(conversation.app_inst_id(), Some("i1"));
+    }
+    told(&mut conversation, &state(Dialect::Brand, 40, ""));
     assert_eq!(conversation.app_inst_id(), Some("i1"));
-    told(&mut conversation, &state(Dialect::Brand, 30, "").with("appInstId", "i2"));
-    assert_eq!(conversation.app_inst_id(), Some("i2"));
 }
 
 /// CV-M2, CV-M4.
@@ -74,7 +78,7 @@ fn unread_messages_are_counted_by_user_id() {
     told(&mut conversation, &unread(20, json!({"carol": 0})));
     assert_eq!(conversation.members()["numberOfunreadMessages"], json!({"carol": 0}));
     told(&mut conversation, &state(Dialect::Brand, 30, "C:carol A:anna"));
-    assert_eq!(conversation.members()["numberOfunreadMessages"], json!({"carol": 0}));
+    assert_eq!(conversation.members()["numberOfunreadMessages"], json!(null));
 }
 
 /// CV-M11: -1 is none; no event of its own.
@@ -109,7 +113,7 @@ fn changes_of_the_response_time_name_all_of_it() {
 
 /// CV-N6.3: what a conversation is born with is told once.
 #[test]
-fn account_start_first_flag_and_context_keep_their_first_word() {
+fn account_start_first_flag_and_context_are_those_of_the_earliest_state() {
     let born = |time, account: &str, start: i64, is_first: bool, context: &str| {
         state(Dialect::Brand, time, "")
             .with("brandId", account)
@@ -119,10 +123,37 @@ fn account_start_first_flag_and_context_keep_their_first_word() {
     };
     let mut conversation = seen(&born(10, "one", 1, true, "SharkContext"));
     told(&mut conversation, &born(20, "two", 2, false, "CustomContext"));
+    told(&mut conversation, &state(Dialect::Brand, 30, "").without("brandId").without("startTs"));
     assert_eq!(conversation.account_id().map(|id| id.as_str()), Some("one"));
     assert_eq!(conversation.start_time().map(|time| time.0), Some(1));
     assert_eq!(conversation.first_conversation(), Some(true));
     assert_eq!(conversation.context().map(|context| context.get()), Some(r#"{"type":"SharkContext"}"#));
+}
+
+/// CV-N7: a late state tells what no earlier one has told.
+#[test]
+fn a_state_out_of_order_fills_what_a_conversation_is_born_with() {
+    let mut conversation = seen(&state(Dialect::Brand, 30, "").without("brandId").without("startTs"));
+    let mut late = |time, account: &str| {
+        let late = state(Dialect::Brand, time, "").with("brandId", account).with("startTs", time);
+        let reception = conversation.receive_state(&late.text()).expect("a state");
+        assert_eq!(super::labels(&reception), ["notification-out-of-order"]);
+        (reception.is_changed, conversation.account_id().map(|id| id.to_string()), conversation.start_time())
+    };
+    assert_eq!(late(20, "two"), (true, Some("two".into()), Some(Timestamp(20))));
+    assert_eq!(late(10, "one"), (true, Some("one".into()), Some(Timestamp(10))));
+    assert_eq!(late(15, "other"), (false, Some("one".into()), Some(Timestamp(10))));
+}
+
+/// CV-M11, CV-E5: 0 is none, like -1.
+#[test]
+fn a_time_of_zero_is_none() {
+    let mut conversation =
+        seen(&state(Dialect::Brand, 10, "").with("manualETTR", 5_000).with_top("effectiveTTR", 5_000));
+    let zero = state(Dialect::Brand, 20, "").with("manualETTR", 0).with_top("effectiveTTR", 0);
+    let reception = conversation.receive_state(&zero.text()).expect("a state");
+    assert_eq!(json!(reception.events), json!([{"ttrEffectiveManual": null, "ttrEffective": null}]));
+    assert_eq!((conversation.ttr_effective(), conversation.ttr_effective_manual()), (None, None));
 }
 
 #[test]

@@ -198,9 +198,7 @@ fn label(event: &ConversationEvent) -> String {
             let [old, new] = [prev_group_id, new_group_id].map(|id| id.as_deref().unwrap_or("none"));
             format!("{old} -> {new}")
         }
-        ConversationEvent::TransferSkill { skill_id, .. } => {
-            skill_id.as_ref().map_or("none", |id| id.as_str()).to_owned()
-        }
+        ConversationEvent::TransferSkill { skill_id, .. } => skill_id.to_string(),
         _ => return event.name().to_owned(),
     };
     format!("{}({inside})", event.name())

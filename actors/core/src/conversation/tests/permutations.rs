@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Conversation, Dialect, State, details, state, states::respelled, unseen};
+use super::{super::Member, Conversation, Dialect, State, details, state, states::respelled, unseen};
 
 /// What may differ between two states of one conversation; each is complete in itself.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..7)
 }
 
-/// The states that the changes make, in the order of their update times. A dialog once begun stays in every later one.
+/// The states that the changes make, in the order of their update times. Each is whole; a survey once begun stays.
 fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
     let mut survey = None;
     let complete = |(index, change): (usize, &Change)| {
@@ -82,6 +82,7 @@ fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
         state = match dialect {
             Dialect::Brand => state
                 .with("groupId", change.group)
+                .with("delay", json!({"type": "NIGHT", "tillWhen": 1 + change.ttr}))
                 .with("note", change.note)
                 .with("csatRate", change.csat)
                 .with("firstConversation", true)
@@ -111,8 +112,22 @@ fn held(conversation: &Conversation) -> Value {
     for counter in ["notificationCount", "notificationIgnoredCount", "notificationOutOfOrderCount"] {
         members[counter] = Value::Null;
     }
-    if let Some(dialogs) = members["dialogs"].as_array_mut() {
-        dialogs.sort_by_key(|dialog| dialog["dialogId"].to_string());
+    // Neither dialogs nor, in a roster by role, participants come in an order to rely on.
+    let by_id = |list: &mut Value, id: &str| {
+        if let Some(list) = list.as_array_mut() {
+            list.sort_by_key(|element| element[id].to_string());
+        }
+    };
+    by_id(&mut members["dialogs"], "dialogId");
+    by_id(&mut members["participants"], "userId");
+    for dialog in members["dialogs"].as_array_mut().into_iter().flatten() {
+        by_id(&mut dialog["participants"], "userId");
+        for one_of_several in ["assignedAgent", "consumer"] {
+            dialog[one_of_several] = Value::Null;
+        }
+    }
+    for one_of_several in ["assignedAgent", "consumer"] {
+        members[one_of_several] = Value::Null;
     }
     members
 }
@@ -124,23 +139,132 @@ fn deliveries(states: usize) -> impl Strategy<Value = Vec<(usize, bool)>> {
     (each_once, repeated).prop_flat_map(|(once, repeated)| Just([once, repeated].concat()).prop_shuffle())
 }
 
-fn scenario() -> impl Strategy<Value = (Vec<Change>, Vec<(usize, bool)>, Dialect)> {
-    let dialect = prop::sample::select(Dialect::ALL.to_vec());
-    changes().prop_flat_map(move |changes| (Just(changes.clone()), deliveries(changes.len()), dialect.clone()))
+/// How a state leaves a member out.
+#[derive(Clone, Copy, Debug)]
+enum Omission {
+    Absent,
+    Null,
+    /// An empty text, list or object, or a moment that is none.
+    Empty,
+}
+
+/// Every member that a state may leave out, by its place. The update time stays, because it tells which state is newer.
+const MEMBERS: &[&str] = &[
+    "/effectiveTTR",
+    "/numberOfunreadMessages",
+    "/conversationDetails/skillId",
+    "/conversationDetails/brandId",
+    "/conversationDetails/stage",
+    "/conversationDetails/state",
+    "/conversationDetails/startTs",
+    "/conversationDetails/endTs",
+    "/conversationDetails/closeReason",
+    "/conversationDetails/firstConversation",
+    "/conversationDetails/ttr",
+    "/conversationDetails/delay",
+    "/conversationDetails/manualETTR",
+    "/conversationDetails/csat",
+    "/conversationDetails/csatRate",
+    "/conversationDetails/groupId",
+    "/conversationDetails/note",
+    "/conversationDetails/context",
+    "/conversationDetails/appInstId",
+    "/conversationDetails/campaignInfo",
+    "/conversationDetails/conversationHandlerDetails",
+    "/conversationDetails/participants",
+    "/conversationDetails/participantsPId",
+    "/conversationDetails/dialogs",
+    "/conversationDetails/dialogs/0",
+    "/conversationDetails/dialogs/1",
+    "/conversationDetails/dialogs/0/participantsDetails",
+    "/conversationDetails/dialogs/0/dialogType",
+    "/conversationDetails/dialogs/0/channelType",
+    "/conversationDetails/dialogs/0/metaData",
+    "/conversationDetails/dialogs/0/state",
+    "/conversationDetails/dialogs/0/creationTs",
+    "/conversationDetails/dialogs/0/endTs",
+    "/conversationDetails/dialogs/0/metaDataLastUpdateTs",
+    "/conversationDetails/dialogs/0/closedBy",
+    "/conversationDetails/dialogs/0/closedCause",
+    "/conversationDetails/dialogs/1/participantsDetails",
+    "/conversationDetails/dialogs/1/channelType",
+    "/conversationDetails/dialogs/1/state",
+    "/conversationDetails/dialogs/1/endTs",
+    "/conversationDetails/dialogs/1/closedBy",
+    "/conversationDetails/dialogs/1/closedCause",
+];
+
+/// What each state leaves out.
+fn omissions(states: usize) -> impl Strategy<Value = Vec<Vec<(&'static str, Omission)>>> {
+    let how = prop::sample::select(vec![Omission::Absent, Omission::Null, Omission::Empty]);
+    let omission = (prop::sample::select(MEMBERS), how);
+    // Few or many of them.
+    let of_one = prop_oneof![prop::collection::vec(omission.clone(), 0..4), prop::collection::vec(omission, 0..60)];
+    prop::collection::vec(of_one, states)
+}
+
+fn omit(state: &mut Value, pointer: &str, how: Omission) {
+    let Some((parent, member)) = pointer.rsplit_once('/') else { return };
+    let Some(parent) = state.pointer_mut(parent) else { return };
+    match (how, parent) {
+        (Omission::Absent, Value::Object(members)) => drop(members.remove(member)),
+        (_, Value::Object(members)) => {
+            let Some(value) = members.get_mut(member) else { return };
+            *value = match (how, &*value) {
+                (Omission::Null, _) => Value::Null,
+                (_, Value::Array(_)) => json!([]),
+                (_, Value::Object(_)) => json!({}),
+                (_, Value::Number(_)) => json!(-1),
+                _ => json!(""),
+            };
+        }
+        (_, Value::Array(elements)) => {
+            let at = member.parse().unwrap_or(usize::MAX);
+            if at < elements.len() {
+                elements.remove(at);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Another conversation's place for states: nothing known, of one of the three flavours.
+fn unseen_in(dialect: Dialect, is_by_webhook: bool) -> Conversation {
+    if is_by_webhook { unseen(dialect).by_webhook() } else { unseen(dialect) }
+}
+
+type Scenario = (Vec<Change>, Vec<Vec<(&'static str, Omission)>>, Vec<(usize, bool)>, Dialect, bool);
+
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let flavour =
+        prop::sample::select(vec![(Dialect::Brand, false), (Dialect::Consumer, false), (Dialect::Consumer, true)]);
+    (changes(), flavour).prop_flat_map(|(changes, (dialect, is_by_webhook))| {
+        let (omissions, deliveries) = (omissions(changes.len()), deliveries(changes.len()));
+        (Just(changes), omissions, deliveries, Just(dialect), Just(is_by_webhook))
+    })
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    /// Whatever the states leave out, null or empty.
     #[test]
-    fn the_end_depends_on_the_states_and_not_on_their_arrival((changes, deliveries, dialect) in scenario()) {
-        let states = states(&changes, dialect);
-        let mut in_order = unseen(dialect);
+    fn the_end_depends_on_the_states_and_not_on_their_arrival(
+        (changes, omissions, deliveries, dialect, is_by_webhook) in scenario(),
+    ) {
+        let states: Vec<Value> = states(&changes, dialect).iter().zip(&omissions).map(|(state, omissions)| {
+            let mut state = state.value();
+            omissions.iter().for_each(|(pointer, how)| omit(&mut state, pointer, *how));
+            state
+        }).collect();
+        let mut in_order = unseen_in(dialect, is_by_webhook);
         for state in &states {
-            in_order.receive_state(&state.text()).expect("a state");
+            in_order.receive_state(&state.to_string()).expect("a state");
         }
-        let (mut shuffled, mut newest) = (unseen(dialect), None);
+        let (mut shuffled, mut newest) = (unseen_in(dialect, is_by_webhook), None);
         let (mut processed, mut ignored, mut out_of_order) = (0, 0, 0);
         for (state, is_respelled) in deliveries {
-            let text = if is_respelled { respelled(&states[state].value()) } else { states[state].text() };
+            let text = if is_respelled { respelled(&states[state]) } else { states[state].to_string() };
             shuffled.receive_state(&text).expect("a state");
             if newest == Some(state) {
                 ignored += 1;
@@ -156,4 +280,77 @@ proptest! {
         prop_assert_eq!(shuffled.notification_ignored_count(), ignored);
         prop_assert_eq!(shuffled.notification_out_of_order_count(), out_of_order);
     }
+}
+
+/// The platform's captured style: a member that is not set is not sent.
+#[test]
+fn what_the_newest_state_leaves_out_is_unset_in_every_order() {
+    let first = state(Dialect::Brand, 10, "C:carol").with("groupId", "g1").with("manualETTR", 5_000);
+    let second = state(Dialect::Brand, 20, "C:carol");
+    let mut in_order = unseen(Dialect::Brand);
+    super::told(&mut in_order, &first);
+    let reception = in_order.receive_state(&second.text()).expect("a state");
+    assert_eq!(super::labels(&reception), ["group-change(g1 -> none)", "manual-ettr-change"]);
+    assert_eq!(reception.unset.to_vec(), [Member::GroupId, Member::ManualEttr]);
+    let mut reversed = unseen(Dialect::Brand);
+    super::told(&mut reversed, &second);
+    super::told(&mut reversed, &first);
+    assert_eq!(held(&in_order), held(&reversed));
+    assert_eq!((in_order.group_id(), in_order.ttr_effective_manual()), (None, None));
+}
+
+/// Every member that is unset tells so, where there is an event for it.
+#[test]
+fn each_member_that_a_state_leaves_out_is_unset_with_its_event() {
+    let full = state(Dialect::Brand, 10, "C:carol A:anna")
+        .with("groupId", "g1")
+        .with("manualETTR", 5_000)
+        .with("delay", json!({"type": "NIGHT", "tillWhen": 70}))
+        .with("csatRate", 4)
+        .with("note", "n")
+        .with("campaignInfo", json!({"campaignId": 1, "engagementId": 2}))
+        .with("conversationHandlerDetails", json!({"accountId": "a", "skillId": "s"}))
+        .with_survey("OPEN")
+        .with_top("numberOfunreadMessages", json!({"carol": 1}));
+    let mut bare = state(Dialect::Brand, 20, "C:carol A:anna").without("skillId").without("ttr");
+    bare.top.remove("effectiveTTR");
+    let mut conversation = unseen(Dialect::Brand);
+    super::told(&mut conversation, &full);
+    let reception = conversation.receive_state(&bare.text()).expect("a state");
+    assert_eq!(
+        super::labels(&reception),
+        [
+            "group-change(g1 -> none)",
+            "skill-change(s1 -> none)",
+            "ttr-change",
+            "manual-ettr-change",
+            "dialog.close(survey-1)",
+        ]
+    );
+    assert_eq!(
+        reception.unset.to_vec(),
+        [
+            Member::UnreadMessages,
+            Member::GroupId,
+            Member::SkillId,
+            Member::Csat,
+            Member::Note,
+            Member::Delay,
+            Member::Ttr,
+            Member::ManualEttr,
+            Member::CampaignInfo,
+            Member::HandlerDetails,
+            Member::Dialog,
+        ]
+    );
+}
+
+/// The newest content may be missing at any time.
+#[test]
+fn a_state_without_its_newest_content_unsets_nothing() {
+    let with_content = state(Dialect::Brand, 10, "C:carol").with_top("lastContentEventNotification", super::content(3));
+    let mut conversation = unseen(Dialect::Brand);
+    super::told(&mut conversation, &with_content);
+    let reception = conversation.receive_state(&state(Dialect::Brand, 20, "C:carol").text()).expect("a state");
+    assert!(reception.unset.is_empty() && reception.events.is_empty());
 }

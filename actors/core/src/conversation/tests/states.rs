@@ -63,12 +63,12 @@ fn a_difference_in_any_member_is_no_repetition() {
     let first = state(Dialect::Brand, 10, "C:carol").with_top("lastUpdateTime", 1);
     let mut conversation = seen(&first);
     for changed in [
-        first.clone().with_top("lastUpdateTime", 2),
         first.clone().with_top("numberOfunreadMessages", json!({"carol": 1})),
         first.clone().with("topic", "unread"),
         first.clone().with("context", json!({"type": "SharkContext", "list": [1, 2]})),
         first.clone().with("context", json!({"type": "SharkContext", "list": [2, 1]})),
         first.clone().with_top("lastContentEventNotification", content(0)),
+        first.clone().with_top("lastUpdateTime", 2),
     ] {
         assert_eq!(told(&mut conversation, &changed), [""; 0]);
     }
@@ -163,7 +163,8 @@ fn a_closed_stage_leaves_a_dialog_open_that_no_state_has_closed() {
     assert_eq!(told(&mut conversation, &closed), ["close"]);
     assert!(conversation.open_dialog().is_some());
     assert_eq!((conversation.assigned_agent(), conversation.consumer()), (None, None));
-    let locked = state(Dialect::Brand, 30, "C:carol A:anna").with("stage", "LOCKED").with_main("state", "CLOSE");
+    let locked = state(Dialect::Brand, 30, "C:carol A:anna").with("stage", "LOCKED").with("endTs", 19);
+    let locked = locked.with_main("state", "CLOSE");
     assert_eq!(told(&mut conversation, &locked), ["dialog.close(main)"]);
     assert!(conversation.open_dialog().is_none());
     assert_eq!(conversation.close_time().map(|time| time.0), Some(19));
@@ -171,7 +172,7 @@ fn a_closed_stage_leaves_a_dialog_open_that_no_state_has_closed() {
 
 /// CV-N7, Q11.
 #[test]
-fn null_and_empty_clear_a_member_and_absence_keeps_it() {
+fn null_empty_and_absent_all_clear_a_member() {
     let full = |time| {
         state(Dialect::Brand, time, "C:carol")
             .with("groupId", "g1")
@@ -193,22 +194,70 @@ fn null_and_empty_clear_a_member_and_absence_keeps_it() {
     let mut conversation = seen(&full(10));
     assert_eq!(held(&conversation), everything);
 
-    let mut silent = state(Dialect::Brand, 20, "C:carol");
-    silent.top.remove("effectiveTTR");
-    assert_eq!(told(&mut conversation, &silent), [""; 0]);
-    assert_eq!(held(&conversation), everything);
-
     let empty = |time| full(time).with("groupId", "").with("note", "").with("csatRate", 0).with("manualETTR", -1);
     let null = |time| full(time).with("groupId", Value::Null).with("note", Value::Null).with("manualETTR", Value::Null);
-    for (time, cleared) in [(30, empty(30)), (50, null(50).with("csatRate", 0))] {
-        assert_eq!(
-            told(&mut conversation, &cleared.with_top("effectiveTTR", Value::Null)),
-            ["group-change(g1 -> none)", "manual-ettr-change"]
-        );
+    let absent = |time| {
+        let mut absent = state(Dialect::Brand, time, "C:carol");
+        absent.top.remove("effectiveTTR");
+        absent
+    };
+    let no_time = Value::Null;
+    for (time, cleared) in [
+        (30, empty(30).with_top("effectiveTTR", no_time.clone())),
+        (50, null(50).with("csatRate", 0).with_top("effectiveTTR", no_time)),
+        (70, absent(70)),
+    ] {
+        assert_eq!(told(&mut conversation, &cleared), ["group-change(g1 -> none)", "manual-ettr-change"]);
         assert_eq!(held(&conversation), (None, None, None, None, None));
         told(&mut conversation, &full(time + 10));
         assert_eq!(held(&conversation), everything);
     }
+}
+
+/// CV-N4.
+#[test]
+fn of_two_states_with_the_same_update_time_the_one_of_the_later_content_counts() {
+    let content = |last: i64, unread: u64| {
+        state(Dialect::Brand, 10, "C:carol")
+            .with_top("lastUpdateTime", last)
+            .with_top("numberOfunreadMessages", json!({"carol": unread}))
+            .with_top("effectiveTTR", last)
+    };
+    let mut conversation = seen(&content(20, 1));
+    assert_eq!(told(&mut conversation, &content(40, 3)), [""; 0]);
+    assert_eq!(told(&mut conversation, &content(30, 2)), ["notification-out-of-order"]);
+    assert_eq!(conversation.members()["numberOfunreadMessages"], json!({"carol": 3}));
+    assert_eq!(conversation.ttr_effective().map(|time| time.0), Some(40));
+    assert_eq!(counters(&conversation), (2, 0, 1));
+}
+
+/// An update time of the far future would else make every later state out of order, for ever.
+#[test]
+fn an_update_time_years_ahead_is_taken_once_and_the_next_states_win() {
+    const NOW: i64 = 1_735_689_600_000;
+    let skill = |time, skill: &str| state(Dialect::Brand, time, "C:carol").with("skillId", skill);
+    let absurd = skill(NOW * 2, "s2");
+    let mut conversation = seen(&skill(NOW, "s1"));
+    assert_eq!(told(&mut conversation, &absurd), ["skill-change(s1 -> s2)", "transfer-skill(s2)"]);
+    let next = conversation.receive_state(&skill(NOW + 1, "s3").text()).expect("a state");
+    assert_eq!(next.outcome, Outcome::Processed);
+    assert_eq!(next.disbelieved.map(|time| time.0), Some(NOW * 2));
+    assert_eq!(told(&mut conversation, &absurd), ["notification-out-of-order"]);
+    assert_eq!(told(&mut conversation, &skill(NOW, "s1")), ["notification-out-of-order"]);
+    let next = conversation.receive_state(&skill(NOW + 2, "s4").text()).expect("a state");
+    assert_eq!((next.outcome, next.disbelieved), (Outcome::Processed, None));
+    assert_eq!(conversation.skill_id().map(|id| id.as_str()), Some("s4"));
+    assert_eq!(conversation.update_time().map(|time| time.0), Some(NOW + 2));
+}
+
+/// A first state of the far future is the same.
+#[test]
+fn a_first_state_of_years_ahead_does_not_silence_a_conversation() {
+    let mut conversation = seen(&state(Dialect::Consumer, i64::MAX, "C:carol"));
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Consumer, 1_735_689_600_000, "C:carol A:anna")),
+        ["participant-added(anna, false)"]
+    );
 }
 
 /// CV-N10.

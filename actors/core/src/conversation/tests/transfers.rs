@@ -158,10 +158,75 @@ const TABLE: &[Row] = &[
     },
 ];
 
+/// Ours: an agent who takes part already is proposed like any other. A transfer to one takes the former role away and
+/// proposes the agent in one state (TR-1).
+const PROPOSED_AMONG_THEM: &[Row] = &[
+    Row {
+        number: "3 to a manager",
+        before: "C:carol A:anna M:max",
+        after: "C:carol S:max",
+        is_skill_changed: false,
+        events: &[
+            "participant-suggested(max)",
+            "transfer-agent(max)",
+            "participant-removed(anna)",
+            "participant-role-change(max, MANAGER -> ASSIGNED_AGENT)",
+        ],
+    },
+    Row {
+        number: "3 to a reader who was proposed as such",
+        before: "C:carol A:anna r:rita",
+        after: "C:carol S:rita",
+        is_skill_changed: false,
+        events: &[
+            "transfer-agent(rita)",
+            "participant-removed(anna)",
+            "participant-role-change(rita, READER -> ASSIGNED_AGENT)",
+        ],
+    },
+    Row {
+        number: "7 of a manager",
+        before: "C:carol S:max",
+        after: "C:carol A:max",
+        is_skill_changed: false,
+        events: &["participant-added(max, true)"],
+    },
+    Row {
+        number: "8 of a manager",
+        before: "C:carol S:max",
+        after: "C:carol",
+        is_skill_changed: false,
+        events: &["participant-suggested-removed(max)", "back-to-queue"],
+    },
+    Row {
+        number: "1 with others who leave",
+        before: "C:carol A:anna R:rita M:max",
+        after: "C:carol",
+        is_skill_changed: false,
+        events: &[
+            "participant-removed(anna)",
+            "back-to-queue",
+            "participant-removed(rita)",
+            "participant-removed(max)",
+        ],
+    },
+    Row {
+        number: "13 with others who leave",
+        before: "C:carol A:anna R:rita",
+        after: "C:carol M:anna",
+        is_skill_changed: false,
+        events: &[
+            "participant-removed(rita)",
+            "participant-role-change(anna, ASSIGNED_AGENT -> MANAGER)",
+            "back-to-queue",
+        ],
+    },
+];
+
 #[test]
 fn every_row_of_the_truth_table_holds_in_both_dialects() {
     for dialect in Dialect::ALL {
-        for row in TABLE {
+        for row in TABLE.iter().chain(PROPOSED_AMONG_THEM) {
             let mut conversation = seen(&state(dialect, 10, row.before));
             let after = state(dialect, 20, row.after).with("skillId", if row.is_skill_changed { "s2" } else { "s1" });
             assert_eq!(told(&mut conversation, &after), row.events, "row {} in {dialect:?}", row.number);
@@ -191,6 +256,73 @@ fn an_agent_who_leaves_a_closed_dialog_sends_nothing_back_to_the_queue() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     let after = state(Dialect::Brand, 20, "C:carol").with_main("state", "CLOSE");
     assert_eq!(told(&mut conversation, &after), ["dialog.close(main)", "participant-removed(anna)"]);
+}
+
+/// CV-E2: only MAIN waits in a queue.
+#[test]
+fn who_leaves_several_dialogs_sends_the_conversation_back_to_its_queue_once() {
+    let call = |people: &str| {
+        serde_json::json!({"dialogId": "call-1", "dialogType": "OTHER", "channelType": "COBROWSE", "state": "OPEN",
+            "participantsDetails": super::details(people, Dialect::Brand)})
+    };
+    let with_call = |time, main: &str, in_call: &str| state(Dialect::Brand, time, main).with_dialog(call(in_call));
+    let mut conversation = seen(&with_call(10, "C:carol A:anna", "C:carol A:anna"));
+    assert_eq!(
+        told(&mut conversation, &with_call(20, "C:carol A:anna", "C:carol")),
+        ["participant-removed(anna)"],
+        "the call alone"
+    );
+    let mut conversation = seen(&with_call(10, "C:carol A:anna", "C:carol A:anna"));
+    assert_eq!(
+        told(&mut conversation, &with_call(20, "C:carol", "C:carol")),
+        ["participant-removed(anna)", "participant-removed(anna)", "back-to-queue"]
+    );
+}
+
+/// CV-E2.
+#[test]
+fn a_bot_that_leaves_its_survey_sends_nothing_back_to_the_queue() {
+    let survey = |time, people: &str| {
+        let survey = serde_json::json!({"dialogId": "survey-1", "dialogType": "POST_SURVEY", "state": "OPEN",
+            "participantsDetails": super::details(people, Dialect::Brand)});
+        state(Dialect::Brand, time, "C:carol").with_main("state", "CLOSE").with_dialog(survey)
+    };
+    let mut conversation = seen(&survey(10, "C:carol A:bot"));
+    assert_eq!(told(&mut conversation, &survey(20, "C:carol")), ["participant-removed(12345678.bot)"]);
+}
+
+/// CV-E3.
+#[test]
+fn a_step_up_that_several_dialogs_show_is_told_once_of_main() {
+    let survey = |time, main: &str, in_survey: &str| {
+        let survey = serde_json::json!({"dialogId": "survey-1", "dialogType": "POST_SURVEY", "state": "OPEN",
+            "participantsDetails": super::details(in_survey, Dialect::Consumer)});
+        state(Dialect::Consumer, time, main).with_dialog(survey)
+    };
+    let step_ups = |conversation: &mut super::Conversation, state: &super::State| {
+        let events = conversation.receive_state(&state.text()).expect("a state").events;
+        let step_ups = events.iter().filter(|event| event.name() == "consumer-step-up");
+        step_ups.map(|event| serde_json::to_value(event).expect("an event")["dialogId"].clone()).collect::<Vec<_>>()
+    };
+    let mut conversation = seen(&survey(10, "C:carol", "C:carol"));
+    assert_eq!(step_ups(&mut conversation, &survey(20, "C:cora", "C:cora")), [super::ID]);
+    // The dialogs show it one after the other.
+    let mut conversation = seen(&survey(10, "C:carol", "C:carol"));
+    assert_eq!(step_ups(&mut conversation, &survey(20, "C:carol", "C:cora")), ["survey-1"]);
+    assert_eq!(step_ups(&mut conversation, &survey(30, "C:cora", "C:cora")), [""; 0]);
+    assert_eq!(step_ups(&mut conversation, &survey(40, "C:carol", "C:carol")), [super::ID]);
+}
+
+/// CV-E11: a skill that is taken away is none to be transferred to.
+#[test]
+fn without_a_skill_a_conversation_is_not_transferred_but_back_in_its_queue() {
+    for none in [serde_json::json!(null), serde_json::json!("")] {
+        let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
+        assert_eq!(
+            told(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with("skillId", none)),
+            ["skill-change(s1 -> none)", "participant-removed(anna)", "back-to-queue"]
+        );
+    }
 }
 
 /// CV-E3.

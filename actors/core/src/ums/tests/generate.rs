@@ -126,7 +126,9 @@ pub(super) fn people() -> impl Strategy<Value = Vec<Person<'static>>> {
 prop_compose! {
     fn dialog()(
         dialog_id in text(),
-        participants in vec((text(), any_of(ParticipantRole::KNOWN), option::of(any_of(ParticipantStatus::KNOWN))), 0..4),
+        participants in option::of(
+            vec((text(), option::of(any_of(ParticipantRole::KNOWN)), option::of(any_of(ParticipantStatus::KNOWN))), 0..4),
+        ),
         dialog_type in option::of(any_of(DialogType::KNOWN)),
         channel_type in option::of(any_of(ChannelType::KNOWN)),
         meta_data in option::of(some_json()),
@@ -137,10 +139,9 @@ prop_compose! {
     ) -> DialogState<'static> {
         DialogState {
             dialog_id,
-            participants_details: participants
-                .into_iter()
-                .map(|(id, role, state)| ParticipantDetails { id, role: Some(role), state })
-                .collect(),
+            participants_details: participants.map(|participants| {
+                participants.into_iter().map(|(id, role, state)| ParticipantDetails { id, role, state }).collect()
+            }),
             dialog_type,
             channel_type,
             meta_data,

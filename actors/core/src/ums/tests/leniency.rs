@@ -202,7 +202,7 @@ fn optional_members_may_be_missing_or_null() {
     assert_eq!(null, ConversationDetails::default());
     let dialog: DialogState<'_> =
         serde_json::from_str(r#"{"dialogId":"d","participantsDetails":null,"metaData":null}"#).unwrap();
-    assert!(dialog.participants_details.is_empty() && dialog.meta_data.is_none());
+    assert!(dialog.participants_details.is_none() && dialog.meta_data.is_none());
     assert!(state(r#"{"convId":"c"}"#).conversation_details.is_none());
 }
 

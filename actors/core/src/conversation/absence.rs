@@ -1,0 +1,207 @@
+//! What it means that a state lacks a member (CV-N7): decided here, member by member.
+//!
+//! A state is whole, never a difference (protocol §6.1), and the newest state is the truth. So a member that it lacks is
+//! unset, as if it were null or empty. Two kinds of members are otherwise: those that never change once they are known
+//! are taken from the earliest state that tells them, whenever that arrives; and those that the platform leaves out at
+//! any time, or never sends in this form of notification, say nothing by their absence.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::{
+    time::Timestamp,
+    ums::{Dialect, Presence},
+};
+
+/// In which form states come. A conversation gets all its states in one form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flavour {
+    BrandSocket,
+    ConsumerSocket,
+    Webhook,
+}
+
+impl Flavour {
+    pub(super) fn of(dialect: Dialect, is_by_webhook: bool) -> Self {
+        match dialect {
+            _ if is_by_webhook => Self::Webhook,
+            Dialect::Brand => Self::BrandSocket,
+            Dialect::Consumer => Self::ConsumerSocket,
+        }
+    }
+}
+
+/// What the absence of a member means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// The member is unset.
+    Unsets,
+    /// Nothing: the member never changes, and the earliest state that tells it counts.
+    LeavesToEarliest,
+    /// Nothing: what was told last stays.
+    SaysNothing,
+}
+
+macro_rules! members {
+    ($($name:ident = $wire:literal,)+) => {
+        /// A member of a state, by its place in the state.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Member {
+            $(#[doc = concat!("`", $wire, "`")] $name,)+
+        }
+
+        impl Member {
+            /// Every member.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The member's name on the wire, behind `dialogs[].` where it is a dialog's.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $wire,)+
+                }
+            }
+        }
+    };
+}
+
+members! {
+    EffectiveTtr = "effectiveTTR",
+    UnreadMessages = "numberOfunreadMessages",
+    LastUpdateTime = "lastUpdateTime",
+    LastContent = "lastContentEventNotification",
+    UpdateTime = "metaDataLastUpdateTs",
+    BrandId = "brandId",
+    StartTime = "startTs",
+    FirstConversation = "firstConversation",
+    Context = "context",
+    AppInstId = "appInstId",
+    SkillId = "skillId",
+    GroupId = "groupId",
+    Stage = "stage",
+    EndTime = "endTs",
+    CloseReason = "closeReason",
+    Ttr = "ttr",
+    Delay = "delay",
+    ManualEttr = "manualETTR",
+    Csat = "csat",
+    Note = "note",
+    CampaignInfo = "campaignInfo",
+    HandlerDetails = "conversationHandlerDetails",
+    Dialog = "dialogs[]",
+    DialogParticipants = "dialogs[].participantsDetails",
+    DialogType = "dialogs[].dialogType",
+    DialogChannelType = "dialogs[].channelType",
+    DialogMetaData = "dialogs[].metaData",
+    DialogState = "dialogs[].state",
+    DialogStartTime = "dialogs[].creationTs",
+    DialogUpdateTime = "dialogs[].metaDataLastUpdateTs",
+    DialogEndTime = "dialogs[].endTs",
+    DialogClosedBy = "dialogs[].closedBy",
+    DialogClosedCause = "dialogs[].closedCause",
+}
+
+impl Member {
+    /// What its absence means.
+    pub(super) fn absence(self, flavour: Flavour) -> Absence {
+        match (self, flavour) {
+            (Self::BrandId | Self::StartTime | Self::FirstConversation | Self::Context | Self::AppInstId, _) => {
+                Absence::LeavesToEarliest
+            }
+            // The platform loses the newest content now and then (protocol §9.4), old conversations lack who takes part
+            // in a dialog, and a state without a version has none to compare.
+            (Self::LastContent | Self::DialogParticipants | Self::UpdateTime | Self::LastUpdateTime, _)
+            // Not sent to consumers and in webhooks (protocol §6.1).
+            | (Self::GroupId | Self::Note | Self::UnreadMessages, Flavour::ConsumerSocket | Flavour::Webhook) => {
+                Absence::SaysNothing
+            }
+            _ => Absence::Unsets,
+        }
+    }
+}
+
+/// The members that one state has unset by their absence.
+pub type UnsetMembers = SmallVec<[Member; 4]>;
+
+/// Reads the members of one state, absent ones by the rules above, and notes what it unsets so.
+pub(super) struct Reading {
+    flavour: Flavour,
+    pub(super) unset: UnsetMembers,
+}
+
+impl Reading {
+    pub(super) fn new(flavour: Flavour) -> Self {
+        Self { flavour, unset: UnsetMembers::new() }
+    }
+
+    /// What is to be held of a member: `None` what is held already, `Some(None)` nothing.
+    pub(super) fn said<'t, T>(
+        &mut self,
+        member: Member,
+        told: &'t Presence<T>,
+        is_held: bool,
+    ) -> Option<Option<&'t T>> {
+        match told {
+            Presence::Absent => self.absent(member, is_held).then_some(None),
+            Presence::Null => Some(None),
+            Presence::Value(value) => Some(Some(value)),
+        }
+    }
+
+    /// Takes a member that is `None` where the state lacks it or has null.
+    pub(super) fn take<T>(&mut self, member: Member, held: &mut Option<T>, told: Option<T>) {
+        if told.is_some() || self.absent(member, held.is_some()) {
+            *held = told;
+        }
+    }
+
+    /// Whether a member is unset because a state lacks it.
+    pub(super) fn absent(&mut self, member: Member, is_held: bool) -> bool {
+        let unsets = member.absence(self.flavour) == Absence::Unsets;
+        if unsets && is_held {
+            self.unset.push(member);
+        }
+        unsets
+    }
+}
+
+/// By which states the members were told that never change: the update time of each, where it has one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct EarliestTold([Option<Timestamp>; 5]);
+
+impl EarliestTold {
+    /// Takes what the state of `time` tells of a member, unless an earlier state has told it. Tells whether that made a
+    /// difference.
+    pub(super) fn fill<T>(
+        &mut self,
+        member: Member,
+        held: &mut Option<T>,
+        told: Option<impl FnOnce() -> T>,
+        time: Option<Timestamp>,
+    ) -> bool {
+        let place = match member {
+            Member::BrandId => 0,
+            Member::StartTime => 1,
+            Member::FirstConversation => 2,
+            Member::Context => 3,
+            _ => 4,
+        };
+        let (Some(told), Some(told_at)) = (told, self.0.get_mut(place)) else { return false };
+        let is_earlier = match (time, *told_at) {
+            (Some(time), Some(told_at)) => time < told_at,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if held.is_some() && !is_earlier {
+            return false;
+        }
+        *held = Some(told());
+        *told_at = time;
+        true
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+}
