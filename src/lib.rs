@@ -8,6 +8,8 @@ pub mod demo;
 pub mod engine;
 pub mod fleet;
 pub mod gateway;
+mod harmless;
+mod nearest;
 pub mod panics;
 pub mod service;
 pub mod telemetry;

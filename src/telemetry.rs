@@ -1,5 +1,6 @@
 //! Logs: where they go, in which format, how much of them. Spans go to a collector where one is named.
 
+mod one_line;
 mod otlp;
 
 use std::io::{self, IsTerminal as _};
@@ -8,12 +9,14 @@ use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry,
+    field::MakeExt as _,
     filter::{FilterExt as _, LevelFilter, filter_fn},
-    fmt,
+    fmt::{self, format::debug_fn},
     layer::SubscriberExt as _,
 };
 
 use crate::config::Telemetry;
+use one_line::write_field;
 
 pub use otlp::{Export, ExportError, Exporting, SpanCounts};
 
@@ -73,7 +76,7 @@ pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<(Logs, 
     // A closed standard error must not end the process, which complaining about it would.
     let logs = fmt::layer().with_writer(lines).with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
     let logs = match format {
-        LogFormat::Text => logs.with_filter(filter).boxed(),
+        LogFormat::Text => logs.fmt_fields(debug_fn(write_field).delimited(" ")).with_filter(filter).boxed(),
         LogFormat::Json => logs.json().flatten_event(true).with_filter(filter).boxed(),
     };
     tracing::subscriber::set_global_default(Registry::default().with(tracer.map(otlp::layer)).with(logs))?;
@@ -115,5 +118,30 @@ mod tests {
         let text = fs::read_to_string(log.path()).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(!text.contains("too much"), "{text}");
+    }
+
+    /// What the platform or a caller says may stand anywhere in an event.
+    #[test]
+    fn whatever_others_write_an_event_is_one_line_that_drives_no_terminal() {
+        const EVIL: &str = "no\r\n2026-11-28T00:00:00Z  INFO tertulia: forged\u{1b}[2J\u{9b}2J\u{7}\u{2028}\u{202e}end";
+        for has_colours in [false, true] {
+            let log = NamedTempFile::new().unwrap();
+            let fields = debug_fn(write_field).delimited(" ");
+            let writer = Arc::new(log.reopen().unwrap());
+            let layer = fmt::layer().with_ansi(has_colours).with_writer(writer).fmt_fields(fields);
+            tracing::subscriber::with_default(Registry::default().with(layer), || {
+                let _span = tracing::info_span!("one", shown = %EVIL, written = ?EVIL, told = EVIL).entered();
+                let source = io::Error::other(EVIL);
+                let error: &(dyn std::error::Error + 'static) = &source;
+                tracing::warn!(shown = %EVIL, written = ?EVIL, told = EVIL, error, "{EVIL}");
+                tracing::info!("next");
+            });
+            let text = fs::read_to_string(log.path()).unwrap();
+            assert_eq!(text.lines().count(), 2, "{text}");
+            for evil in ["\r", "\u{1b}[2J", "\u{9b}", "\u{7}", "\u{2028}", "\u{202e}"] {
+                assert!(!text.contains(evil), "{evil:?} in {text}");
+            }
+            assert!(text.contains("forged") && text.ends_with("next\n") || has_colours, "{text}");
+        }
     }
 }

@@ -13,7 +13,10 @@ use std::{
 use connect::Trial;
 use futures_util::StreamExt as _;
 
-use crate::config::{Configuration, ConfigurationError, DEFAULT_FILE, Engine, Environment};
+use crate::{
+    config::{Configuration, ConfigurationError, DEFAULT_FILE, Engine, Environment},
+    harmless::harmless,
+};
 
 /// Which file to validate.
 #[derive(Debug, clap::Args)]
@@ -57,7 +60,8 @@ async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
             Ok(done) => writeln!(io::stdout(), "{}: ok: {done}", connection.id)?,
             Err(failure) => {
                 let advice = failure.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-                writeln!(io::stdout(), "{}: failed: {failure}{advice}", connection.id)?;
+                let failed = format!("{}: failed: {failure}{advice}", connection.id);
+                writeln!(io::stdout(), "{}", harmless(&failed))?;
                 code = ExitCode::FAILURE;
             }
         }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tertulia_actors::platform::client_config;
 use tokio::time::timeout;
 
-use super::tail::harmless;
+use crate::harmless::harmless;
 
 /// How long a gateway may take to answer.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use super::{
@@ -144,11 +145,34 @@ const AGENT_STATES: &[(&str, AgentState)] = &[
 
 /// All connections; those without a mistake.
 pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
-    let mut ids = BTreeMap::new();
-    field.list().into_iter().filter_map(|field| Connection::read(field, &mut ids)).collect()
+    let (mut ids, mut logins) = (BTreeMap::new(), BTreeMap::new());
+    let read = |field: Field<'_>| {
+        let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
+        let connection = Connection::read(field, &mut ids)?;
+        if let Some(session) = connection.session()
+            && let Some(other) = logins.insert(session, path.clone())
+        {
+            let message = format!("the same login as {other}: the platform lets one session of it live at a time");
+            reading.report(&place, &format!("{path}.login"), message);
+        }
+        Some(connection)
+    };
+    field.list().into_iter().filter_map(read).collect()
 }
 
 impl Connection {
+    /// What of its login is one session at the platform; `None` of a connection that has none, or a new one each time.
+    fn session(&self) -> Option<(String, &'static str, String)> {
+        let (kind, user) = match self.login.as_ref()? {
+            _ if matches!(self.role, Role::Connector | Role::Intake) => return None,
+            Login::Password { username, .. } | Login::KeySet { username, .. } => ("agent", username.clone()),
+            Login::Bearer { user_id, .. } => ("user", user_id.clone()),
+            Login::Assertion { assertion } => ("assertion", assertion.expose_secret().to_owned()),
+            Login::Application { .. } => return None,
+        };
+        Some((self.account.clone(), kind, user))
+    }
+
     /// `ids` are those of the connections before it, with their paths.
     fn read(field: Field<'_>, ids: &mut BTreeMap<String, String>) -> Option<Self> {
         let own_path = field.path.clone();

@@ -8,6 +8,7 @@ use super::{
     document::{Content, Node},
     problem::{Place, Reading},
 };
+use crate::nearest::nearest;
 
 /// A value that may be there, with its path. Every way to read it answers `None` where it is absent or mistaken, and a
 /// mistake has then been reported, so that a reader goes on with a default and meets the next mistake.
@@ -208,8 +209,4 @@ impl<'a> Section<'a> {
     fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
-}
-
-fn nearest<'n>(name: &str, names: &[&'n str]) -> &'n str {
-    names.iter().min_by_key(|valid| strsim::damerau_levenshtein(name, valid)).copied().unwrap_or_default()
 }

@@ -1,14 +1,17 @@
 //! `[gateway]`: where and to whom the HTTP interface is open.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use super::{admissible::Admissible, field::Field, limits::Limits, tls::Tls};
+
+/// The fewest characters of a token: fewer are found by trying.
+const SHORTEST_TOKEN: usize = 6;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
@@ -61,9 +64,9 @@ impl Gateway {
         let admissible = Admissible::read(secrets, platforms, section.field("proxies"));
         section.finish();
 
-        let mut names = BTreeSet::new();
+        let (mut names, mut values) = (BTreeSet::new(), BTreeMap::new());
         let tokens: Vec<Option<Token>> =
-            tokens.list().into_iter().map(|token| Token::read(token, &mut names)).collect();
+            tokens.list().into_iter().map(|token| Token::read(token, &mut names, &mut values)).collect();
         // A mistaken token counts as one here: its own mistake is enough to say.
         let is_open = tokens.is_empty();
         let listen = if listen.is_present() { listen.parse(|text| address(text, is_open))? } else { DEFAULT_LISTEN };
@@ -72,19 +75,45 @@ impl Gateway {
 }
 
 impl Token {
-    fn read(field: Field<'_>, names: &mut BTreeSet<String>) -> Option<Self> {
+    /// `names` and `values` are those of the tokens before it, the values with their paths.
+    fn read(field: Field<'_>, names: &mut BTreeSet<String>, values: &mut BTreeMap<String, String>) -> Option<Self> {
+        let own_path = field.path.clone();
         let mut section = field.section();
         let name = section.field("name").required().parse(|name| {
             if names.insert(name.to_owned()) { Ok(name.to_owned()) } else { Err(format!("{name:?} is already used")) }
         });
-        let token = section.field("token").required().secret();
+        let token = section.field("token").required();
+        let (reading, place, path) = (token.reading, token.place.clone(), token.path.clone());
+        let token = token.secret();
         let scope = section.field("scope").required().word(&[
             ("read", Scope::Read),
             ("write", Scope::Write),
             ("admin", Scope::Admin),
         ]);
         section.finish();
-        Some(Self { name: name?, token: token?, scope: scope? })
+        let token = token?;
+        if let Some(mistake) = mistake(token.expose_secret(), own_path, values) {
+            reading.report(&place, &path, mistake);
+            return None;
+        }
+        Some(Self { name: name?, token, scope: scope? })
+    }
+}
+
+/// Why nobody can be known by this value, which is not repeated.
+fn mistake(token: &str, path: String, values: &mut BTreeMap<String, String>) -> Option<String> {
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some("a token has only visible ASCII characters: no spaces, no line ends".to_owned());
+    }
+    if token.len() < SHORTEST_TOKEN {
+        return Some(format!("a token has at least {SHORTEST_TOKEN} characters"));
+    }
+    match values.get(token) {
+        Some(other) => Some(format!("the same value as the token of {other}")),
+        None => {
+            values.insert(token.to_owned(), path);
+            None
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::harmless::{harmless, is_harmful};
+
 /// The longest gist, in characters.
 const LONGEST_GIST: usize = 400;
 /// How much of a time is shown: to the millisecond.
@@ -35,26 +37,6 @@ pub(super) fn whole(data: &str) -> String {
         }
     }
     line
-}
-
-/// The text with everything that a terminal could obey written out.
-pub(in crate::cli) fn harmless(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_harmful(character) {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
-
-/// Control characters, those that end lines, and those that turn the direction of writing: all have four hexadecimal
-/// digits at most.
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 fn gist(kind: &str, data: &Value) -> String {

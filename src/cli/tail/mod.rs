@@ -15,7 +15,6 @@ use tokio::{
 };
 
 use super::{gateway::GatewayOptions, interrupt::Interrupt};
-pub(super) use line::harmless;
 use source::{Broken, Source};
 
 /// The pauses between two tries to open a stream, where the service does not say how long they are.

@@ -17,6 +17,7 @@ use super::{
     TailOptions,
     blocks::{Block, Blocks},
 };
+use crate::harmless::harmless;
 
 /// The longest silence: three times the pause between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(45);

@@ -122,6 +122,7 @@ fn ids_and_token_names_are_unique() {
             "7 connections[1].id: \"bots-1\" is already the id of connections[0]",
             "14 gateway.tokens[1].name: \"a\" is already used",
             "14 gateway.tokens[1].scope: \"root\" is none of read, write, admin; the nearest is read",
+            "14 gateway.tokens[1].token: the same value as the token of gateway.tokens[0]",
         ],
     );
 }
@@ -225,6 +226,50 @@ fn mistakes_of_a_proxy_are_reported_and_never_repeat_its_password() {
             "6 connections[0].proxy.host: missing",
             "6 connections[0].proxy.port: missing",
             "6 connections[0].proxy.password: a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }",
+        ],
+    );
+}
+
+#[test]
+fn a_token_that_nobody_can_be_known_by_is_a_mistake() {
+    let mistakes = |first: &str, second: &str| {
+        let text = "[gateway]\ntokens = [\n{ name = \"a\", token = { env = \"A\" }, scope = \"read\" },\n\
+                    { name = \"b\", token = { env = \"B\" }, scope = \"write\" },\n]\n";
+        mistakes_in(text, &environment(&[("A", first), ("B", second)]))
+    };
+    assert_eq!(
+        mistakes(CANARY, CANARY),
+        ["4 gateway.tokens[1].token: the same value as the token of gateway.tokens[0]"]
+    );
+    assert_eq!(mistakes("x", CANARY), ["3 gateway.tokens[0].token: a token has at least 6 characters"]);
+    for odd in ["line-end\n", "\nline-end", "two words", "t\u{f6}ken-value", "carriage\r"] {
+        let expected = "4 gateway.tokens[1].token: a token has only visible ASCII characters: no spaces, no line ends";
+        assert_eq!(mistakes(CANARY, odd), [expected], "{odd:?}");
+    }
+}
+
+#[test]
+fn two_connections_with_one_login_are_a_mistake() {
+    let other = connection("").replace("bots-1", "bots-2");
+    let message = "the same login as connections[0]: the platform lets one session of it live at a time";
+    assert_mistakes(&format!("{}{other}", connection("")), &[&format!("6 connections[1].login: {message}")]);
+    let elsewhere = other.replace("12345678", "87654321");
+    assert!(Configuration::parse(&format!("{}{elsewhere}", connection("")), &with_secrets()).is_ok());
+}
+
+#[test]
+fn what_an_added_connection_may_refer_to_is_named_as_it_can_be() {
+    assert_mistakes(
+        "[gateway]\nsecrets = [\"BOT_*\", \"/run/*\", \"../x\", \"/a/../b\", \"A B\"]\n\
+         proxies = [\"proxy.example:3128\", \"[fd00::1]:80\", \"http://proxy\", \"a:0\", \"\"]\nplatforms = [\"x y\"]\n",
+        &[
+            "2 gateway.secrets[2]: \"../x\" is neither the name of an environment variable nor an absolute path",
+            "2 gateway.secrets[3]: \"/a/../b\" is not the path of files: it has an empty part, \".\" or \"..\"",
+            "2 gateway.secrets[4]: \"A B\" is neither the name of an environment variable nor an absolute path",
+            "3 gateway.proxies[2]: \"http://proxy\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",
+            "3 gateway.proxies[3]: \"a:0\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",
+            "3 gateway.proxies[4]: must not be empty",
+            "4 gateway.platforms[0]: \"x y\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",
         ],
     );
 }
