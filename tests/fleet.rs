@@ -147,7 +147,8 @@ async fn an_added_connection_refers_to_nothing_that_the_configuration_does_not_l
     std::fs::write(&secret, running::CANARY).unwrap();
     let at = |file: &std::path::Path| json!({ "file": file.to_str().unwrap() });
     let added = |id: &str, password: Value, proxy: Option<(&str, u16)>| {
-        let mut definition = bot(id, "bot1");
+        // One user for each: none has to wait for another's session.
+        let mut definition = bot(id, id);
         definition["login"]["password"] = password;
         if let Some((host, port)) = proxy {
             definition["proxy"] = json!({ "host": host, "port": port, "username": "me", "password": at(&secret) });

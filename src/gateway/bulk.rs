@@ -20,9 +20,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     body::Body,
     connections, idempotency,
-    page::{self, Page},
+    page::{self, Cursor, Page},
     problem::Problem,
     state::State,
+    words::{check, check_stage},
 };
 use crate::bulk::{
     AskedAs, BulkError, DryRun, End, Filter, Item, JobId, LISTED_AT_MOST, Operation, Order, Outcome, Progress, Rate,
@@ -159,9 +160,7 @@ impl Arguments {
 impl Conditions {
     fn into_filter(self) -> Result<Filter, Problem> {
         let Self { all, connection, stage, skill, agent, started_before, updated_before, conversations } = self;
-        if let Some(Stage::Unlisted(stage)) = &stage {
-            return Err(Problem::bad_request(format!("there is no stage {stage:?}")));
-        }
+        check_stage(stage.as_ref())?;
         let conversations: Option<Arc<[ConversationId]>> = conversations.map(Arc::from);
         if conversations.as_ref().is_some_and(|listed| !(1..=LISTED_AT_MOST).contains(&listed.len())) {
             let detail = format!("from 1 to {LISTED_AT_MOST} conversations can be listed");
@@ -357,7 +356,8 @@ async fn begin(state: Data<State>, request: HttpRequest, body: Body<Asked>) -> R
 #[serde(deny_unknown_fields)]
 struct Listed {
     limit: Option<usize>,
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// The jobs, the newest first. They are kept for a week after their end.
@@ -369,7 +369,7 @@ async fn list(state: Data<State>, asked: Query<Listed>) -> Result<Json<Page<View
     let mut jobs: Vec<View> = state.bulk.list(before.as_ref()).await?.into_iter().map(View::from).collect();
     let is_more = jobs.len() > limit;
     jobs.truncate(limit);
-    let next_cursor = jobs.last().filter(|_| is_more).map(|last| last.id.clone());
+    let next_cursor = jobs.last().filter(|_| is_more).map(|last| Cursor::name(&last.id));
     Ok(Json(Page { items: jobs, next_cursor }))
 }
 
@@ -391,7 +391,8 @@ struct ItemsAsked {
     /// `left`, `done`, `refused` or `unknown`; all where it is not told.
     outcome: Option<String>,
     limit: Option<usize>,
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// A job's conversations and what became of each, by id.
@@ -407,13 +408,13 @@ async fn items(
     asked: Query<ItemsAsked>,
 ) -> Result<Json<Page<ItemView>>, Problem> {
     let ItemsAsked { outcome, limit, cursor } = asked.into_inner();
-    if outcome.as_deref().is_some_and(|outcome| !OUTCOMES.contains(&outcome)) {
-        return Err(Problem::bad_request("outcome must be left, done, refused or unknown"));
+    if let Some(outcome) = &outcome {
+        check("outcome", outcome, &OUTCOMES)?;
     }
-    let (limit, after) = (page::limit(limit)?, cursor.map(ConversationId::from));
+    let (limit, after) = (page::limit(limit)?, cursor.map(|cursor| ConversationId::from(cursor.into_place())));
     let (found, next) = state.bulk.items(&JobId::from(id.as_str()), outcome, after, limit).await?;
     let found = found.into_iter().map(ItemView::from).collect();
-    Ok(Json(Page { items: found, next_cursor: next.map(|conversation| conversation.to_string()) }))
+    Ok(Json(Page { items: found, next_cursor: next.map(|conversation| Cursor::name(conversation.as_str())) }))
 }
 
 /// Begins nothing more of a job until it is resumed; what is being carried out is finished.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    page::{self, Page},
+    page::{self, Cursor, Page},
     problem::Problem,
     state::State,
 };
@@ -72,7 +72,8 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
     let letters = state.tertulia.dead_letters().list(after.as_ref(), limit + 1);
-    let next_cursor = letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| last.id.to_string());
+    let next_cursor =
+        letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| Cursor::name(&last.id.to_string()));
     let items = letters.iter().take(limit).map(|letter| Brief::from(&**letter)).collect();
     Ok(Json(Page { items, next_cursor }))
 }

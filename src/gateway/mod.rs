@@ -9,6 +9,7 @@ mod backup;
 mod body;
 mod bulk;
 mod capacity;
+mod clients;
 mod connections;
 mod conversations;
 mod dashboard;
@@ -34,6 +35,7 @@ mod supervision;
 mod tls;
 mod transport;
 mod webhooks;
+mod words;
 
 use std::{
     io,
@@ -58,6 +60,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
 
+use clients::Clients;
 use transport::{Ending, Stream, Watched};
 
 pub use state::State;
@@ -71,6 +74,8 @@ const WORKERS: usize = 2;
 const SEND_BUFFER: usize = 128 * 1024;
 /// How long what a caller still sends is read away, so that a refusal reaches them.
 const LINGER: Duration = Duration::from_secs(1);
+/// Connections of each worker that may be ending beside those that there may be.
+const SPARE: usize = 64;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 2_048;
 
@@ -138,6 +143,7 @@ impl Gateway {
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
         let state = Data::new(state);
+        let clients = Clients::new(capacity);
         let listener = TcpListener::bind(listen).map_err(failed)?;
         rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
         let address = listener.local_addr().map_err(failed)?;
@@ -147,8 +153,8 @@ impl Gateway {
         };
         let builder = Server::build()
             .workers(WORKERS)
-            // They take turns in accepting.
-            .max_concurrent_connections(capacity.callers.div_ceil(WORKERS))
+            // They take turns in accepting. Beyond the capacity one connection gives way to another, which takes a moment.
+            .max_concurrent_connections(capacity.callers.div_ceil(WORKERS) + SPARE)
             .disable_signals()
             // The deadline is the caller's of `stop`.
             .shutdown_timeout(u64::from(u32::MAX));
@@ -167,13 +173,15 @@ impl Gateway {
                 .keep_alive(patience.keep_alive)
                 .client_request_timeout(patience.head)
                 .client_disconnect_timeout(LINGER)
-                // Who says no more is gone. Otherwise a stream without news would not end with its caller.
-                .h1_allow_half_closed(false)
+                // Who says no more still gets the answer; streams end by themselves then.
+                .h1_allow_half_closed(true)
+                .on_connect_ext(|stream: &Watched, data| _ = data.insert(stream.client().clone()))
                 .local_addr(address)
                 .finish(map_config(app, |()| AppConfig::default()));
             let acceptor = acceptor.clone();
             let ending = ending.clone();
-            let open = move |socket| open(socket, acceptor.clone(), patience, ending.clone());
+            let clients = clients.clone();
+            let open = move |socket| open(socket, acceptor.clone(), patience, ending.clone(), clients.clone());
             fn_service(open).map_err(DispatchError::Io).and_then(http)
         };
         let server = builder.listen("gateway", listener, service).map_err(failed)?.run();
@@ -231,15 +239,20 @@ async fn open(
     acceptor: Option<TlsAcceptor>,
     patience: Patience,
     ending: Ending,
+    clients: Clients,
 ) -> io::Result<(Watched, Protocol, Option<SocketAddr>)> {
-    let peer = socket.peer_addr().ok();
+    let peer = socket.peer_addr()?;
     socket.set_nodelay(true)?;
     set_socket_send_buffer_size(&socket, SEND_BUFFER)?;
+    let place = clients.enter(peer.ip());
     let stream = match acceptor {
-        Some(acceptor) => Stream::Tls(Box::new(timeout(patience.handshake, acceptor.accept(socket)).await??)),
+        Some(acceptor) => tokio::select! {
+            shaken = timeout(patience.handshake, acceptor.accept(socket)) => Stream::Tls(Box::new(shaken??)),
+            () = place.client().ended.cancelled() => return Err(clients::gave_way()),
+        },
         None => Stream::Plain(socket),
     };
-    Ok((Watched::new(stream, patience, ending), Protocol::Http1, peer))
+    Ok((Watched::new(stream, patience, ending, place), Protocol::Http1, Some(peer)))
 }
 
 fn routes(config: &mut ServiceConfig<'_>) {

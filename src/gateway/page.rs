@@ -1,6 +1,10 @@
 //! Lists in pages: at most `limit` items behind a `cursor`.
 
-use serde::{Deserialize, Serialize};
+use std::ops::Deref;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
@@ -16,7 +20,56 @@ pub(super) struct Asked {
     /// Items at most, 1 to 1,000; 100 where it is not told.
     pub(super) limit: Option<usize>,
     /// The `nextCursor` of the page before.
-    pub(super) cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    pub(super) cursor: Option<Cursor>,
+}
+
+/// The place behind which a page begins, as a page before it named it. It can be told from what was misspelt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cursor(String);
+
+/// Bytes at the end of a cursor that belong to those before them.
+const CHECK_BYTES: usize = 4;
+
+impl Cursor {
+    /// How callers are told of `place`.
+    pub(super) fn name(place: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode([place.as_bytes(), &check_bytes(place)].concat())
+    }
+
+    /// The place that was named.
+    fn read(text: &str) -> Option<Self> {
+        let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let check = bytes.split_off(bytes.len().checked_sub(CHECK_BYTES)?);
+        let place = String::from_utf8(bytes).ok()?;
+        (check == check_bytes(&place)).then_some(Self(place))
+    }
+
+    pub(super) fn into_place(self) -> String {
+        self.0
+    }
+}
+
+fn check_bytes(place: &str) -> [u8; CHECK_BYTES] {
+    let digest: [u8; 32] = Sha256::digest(place).into();
+    let [a, b, c, d, ..] = digest;
+    [a, b, c, d]
+}
+
+impl Deref for Cursor {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unknown = || de::Error::custom("cursor is not the nextCursor of a page of this service");
+        Self::read(&text).ok_or_else(unknown)
+    }
 }
 
 /// One page of a list.
@@ -52,6 +105,26 @@ pub(super) fn cut<T, K: Ord>(
         items.truncate(limit);
     }
     items.sort_unstable_by_key(&key);
-    let next = items.last().filter(|_| is_more).map(cursor);
+    let next = items.last().filter(|_| is_more).map(|last| Cursor::name(&cursor(last)));
     (items, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_taken_as_it_was_named_and_in_no_other_form() {
+        for place in ["", "bots-1", "a/b c/\u{e9}", &"x".repeat(300)] {
+            let named = Cursor::name(place);
+            assert_eq!(Cursor::read(&named).as_deref(), Some(place));
+            assert!(named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{named}");
+            for wrong in [&named[1..], &named[..named.len() - 1], &format!("{named}A"), &format!("A{named}")] {
+                assert_eq!(Cursor::read(wrong), None, "{wrong}");
+            }
+        }
+        for wrong in ["zz", "bots-1", "x/y", "AAAA", "AAAAAAAA", "\0"] {
+            assert_eq!(Cursor::read(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     connections,
     conversations::Through,
-    page::{self, Page},
+    page::{self, Cursor, Page},
     problem::Problem,
     state::State,
 };
@@ -68,7 +68,8 @@ struct Asked {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     limit: Option<usize>,
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// What became of a ring.

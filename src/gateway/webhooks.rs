@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     body::Body,
     idempotency,
-    page::{self, Page},
+    page::{self, Cursor, Page},
     problem::Problem,
     state::State,
 };
@@ -37,7 +37,7 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     let limit = page::limit(asked.limit)?;
     let mut webhooks = state.webhooks.list().await?;
     if let Some(cursor) = &asked.cursor {
-        webhooks.retain(|webhook| webhook.definition.id.as_str() > cursor.as_str());
+        webhooks.retain(|webhook| webhook.definition.id.as_str() > &**cursor);
     }
     let id = |webhook: &crate::webhooks::Webhook| webhook.definition.id.clone();
     let (webhooks, next_cursor) = page::cut(webhooks, limit, id, |webhook| webhook.definition.id.to_string());
@@ -45,7 +45,8 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     Ok(Json(Page { items: webhooks.into_iter().map(|webhook| View::new(webhook, epoch)).collect(), next_cursor }))
 }
 
-/// Makes a webhook. What it signs with is answered here and never again.
+/// Makes a webhook. What it signs with is answered here and never again, not to the same key either: a caller who did
+/// not get the answer has another one made.
 #[utoipa::path(
     tag = "webhooks",
     params(idempotency::Key),
@@ -153,10 +154,10 @@ async fn deliveries(
     let limit = page::limit(asked.limit)?;
     let page::Asked { cursor, .. } = asked.into_inner();
     let id = WebhookId::from(id.as_str());
-    let mut found = state.webhooks.deliveries(id, cursor, limit + 1).await?;
+    let mut found = state.webhooks.deliveries(id, cursor.map(Cursor::into_place), limit + 1).await?;
     let is_more = found.len() > limit;
     found.truncate(limit);
-    let next_cursor = found.last().filter(|_| is_more).map(|(name, _)| name.clone());
+    let next_cursor = found.last().filter(|_| is_more).map(|(name, _)| Cursor::name(name));
     Ok(Json(Page { items: found.into_iter().map(|(_, delivery)| delivery).collect(), next_cursor }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     engine::{Change, Step, StoreError},
@@ -185,7 +185,7 @@ impl Desk {
             let name = record::creation(key);
             let found = journal.read(move |store| record::get::<CreationRecord>(store, &name)).await?;
             match found {
-                Some(made) if made.digest == *digest => return Ok(created(made.definition, made.read)),
+                Some(made) if made.digest == *digest => return Ok(created(made.definition, made.read, None)),
                 Some(_) => return Err(WebhookError::KeyReused),
                 None => {}
             }
@@ -212,7 +212,8 @@ impl Desk {
         self.keep(writes).await?;
         self.add(Shared::new(definition.clone(), read), Duration::ZERO);
         tracing::info!(webhook = %definition.id, "a webhook was made");
-        Ok(created(definition, read))
+        let secret = definition.secrets.current().into();
+        Ok(created(definition, read, Some(secret)))
     }
 
     fn definition(&self, new: &NewWebhook, now: jiff::Timestamp) -> Result<Definition, WebhookError> {
@@ -397,8 +398,7 @@ fn view(member: &Member) -> Webhook {
     Webhook { definition: member.shared.definition.borrow().clone(), status: member.shared.status.borrow().clone() }
 }
 
-fn created(definition: Definition, read: u64) -> Created {
-    let secret = definition.secrets.current().into();
+fn created(definition: Definition, read: u64, secret: Option<SecretString>) -> Created {
     Created { webhook: Webhook { definition, status: Status { read, ..Status::default() } }, secret }
 }
 

@@ -139,8 +139,8 @@ pub struct Webhook {
 pub struct Created {
     /// The webhook.
     pub webhook: Webhook,
-    /// What it signs with.
-    pub secret: SecretString,
+    /// What it signs with, for whoever made it; `None` where it was made before and its key came again.
+    pub secret: Option<SecretString>,
 }
 
 /// A webhook that has another secret.

@@ -17,10 +17,40 @@ async fn every_error_is_a_problem() {
         (Method::GET, "/v1/connections?limit=x", (400, "bad-request")),
         (Method::GET, "/v1/conversations?order=asc", (400, "bad-request")),
         (Method::GET, "/v1/conversations?cursor=x", (400, "bad-request")),
+        (Method::GET, "/v1/conversations?cursor=x/y", (400, "bad-request")),
+        (Method::GET, "/v1/conversations?stage=NONE", (400, "bad-request")),
+        (Method::GET, "/v1/connections?cursor=zz", (400, "bad-request")),
+        (Method::GET, "/v1/rings?cursor=zz", (400, "bad-request")),
+        (Method::GET, "/v1/webhooks?cursor=zz", (400, "bad-request")),
+        (Method::GET, "/v1/bulk?cursor=zz", (400, "bad-request")),
+        (Method::GET, "/v1/bulk/none/items?cursor=zz", (400, "bad-request")),
+        (Method::GET, "/v1/bulk/none/items?outcome=don", (400, "bad-request")),
+        (Method::GET, "/v1/dead-letters?cursor=zz", (400, "bad-request")),
+        (Method::GET, "/v1/events?type=nosuch", (400, "bad-request")),
+        (Method::GET, "/v1/events/socket?type=tertulia.mesage", (400, "bad-request")),
         (Method::GET, "/v1/events?speed=fast", (400, "bad-request")),
     ] {
         assert_eq!(running.request(method, path, &[], None).await.problem(), expected, "{path}");
     }
+}
+
+#[actix_rt::test]
+async fn a_misspelt_value_is_told_the_nearest_one() {
+    let running = Running::bot().await;
+    for (path, nearest) in [
+        ("/v1/conversations?stage=CLOSED", "CLOSE"),
+        ("/v1/events?type=tertulia.mesage", "message"),
+        ("/v1/events?type=connection.conected", "connection.connected"),
+        ("/v1/events?conection=bots-1", "connection"),
+        ("/v1/bulk/none/items?outcome=don", "done"),
+    ] {
+        let answer = running.get(path).await;
+        assert_eq!((answer.status, answer.json["nearest"].as_str()), (400, Some(nearest)), "{path} {}", answer.text);
+        assert!(answer.json["detail"].as_str().unwrap().ends_with(&format!("the nearest is {nearest:?}")));
+    }
+    let filter = serde_json::json!({ "url": "https://example.com/", "filter": { "type": ["mesage"] } });
+    let refused = running.post("/v1/webhooks", &filter).await;
+    assert_eq!((refused.problem(), refused.json["nearest"].as_str()), ((400, "bad-request"), Some("message")));
 }
 
 /// Whatever is asked of a conversation, it is answered, and a refusal is a problem of the caller's.

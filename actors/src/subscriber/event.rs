@@ -13,6 +13,43 @@ use tertulia_core::{
 
 use crate::engine::{Loggable, StoredEvent};
 
+/// The names of all events, as [`EventData::name`] gives them.
+pub const EVENT_NAMES: [&str; 33] = [
+    "conversation",
+    "message",
+    "message-delivery",
+    "close",
+    "dialog",
+    "dialog.close",
+    "back-to-queue",
+    "consumer-step-up",
+    "group-change",
+    "skill-change",
+    "manual-ettr-change",
+    "participant-added",
+    "participant-removed",
+    "participant-suggested",
+    "participant-suggested-removed",
+    "participant-role-change",
+    "transfer-agent",
+    "transfer-skill",
+    "ttr-change",
+    "chat-state",
+    "notification-ignored",
+    "notification-out-of-order",
+    "gap",
+    "ring",
+    "command-sent",
+    "command-failed",
+    "conversation-restarted",
+    "conversation-quarantined",
+    "connection.connected",
+    "connection.disconnected",
+    "connection.resuming",
+    "connection.resumed",
+    "connection.failed",
+];
+
 /// The resume cursor of an event: the process's epoch and the event's place in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
@@ -198,6 +235,7 @@ impl Serialize for Event {
 
 impl Loggable for Event {
     fn stored(&self) -> StoredEvent {
+        debug_assert!(EVENT_NAMES.contains(&self.data.name()), "{} is not listed", self.data.name());
         // Names and values of an event are always JSON.
         let json = serde_json::to_vec(self).unwrap_or_default();
         StoredEvent {

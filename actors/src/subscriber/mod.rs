@@ -11,7 +11,7 @@ mod stream;
 mod tests;
 
 pub use actor::{Sink, SinkError, Subscriber};
-pub use event::{Event, EventData, EventId, Offer, Origin};
+pub use event::{EVENT_NAMES, Event, EventData, EventId, Offer, Origin};
 pub use filter::Filter;
 pub use notifications::{NotificationFilter, NotificationStream, NotificationTable, RawNotification};
 pub use route::Delivery;

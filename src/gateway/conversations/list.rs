@@ -21,9 +21,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::gateway::{
     connections,
-    page::{self, Page},
+    page::{self, Cursor, Page},
     problem::Problem,
     state::State,
+    words::check_stage,
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -48,7 +49,8 @@ struct Asked {
     text: Option<String>,
     limit: Option<usize>,
     /// The `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// A conversation in brief.
@@ -149,9 +151,7 @@ fn contains(name: &[u8], text: &[u8]) -> bool {
 async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief>>, Problem> {
     let Asked { connection, stage, skill, agent, text, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
-    if cursor.as_ref().is_some_and(|cursor| !cursor.contains('/')) {
-        return Err(Problem::bad_request("this is no cursor"));
-    }
+    check_stage(stage.as_ref())?;
     let connections = connections::candidates(&state, connection)?;
     let filter = ConversationFilter { stage, skill, agent, ..ConversationFilter::default() };
     let is_meant = move |handle: &ConversationHandle| {
@@ -164,7 +164,7 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief
         let after = cursor.as_deref().and_then(|cursor| cursor.rsplit_once('/'));
         let (handles, is_more) = tertulia.conversations_page(&connections, after, limit, is_meant);
         let last = handles.last().filter(|_| is_more);
-        let next_cursor = last.map(|last| format!("{}/{}", last.id(), last.connection()));
+        let next_cursor = last.map(|last| Cursor::name(&format!("{}/{}", last.id(), last.connection())));
         Page { items: handles.iter().map(Brief::of).collect(), next_cursor }
     });
     Ok(Json(looking.await.map_err(|_| Problem::stopping())?))

@@ -9,9 +9,16 @@ use tertulia_actors::{
 };
 
 use super::{
-    super::{problem::Problem, state::State},
+    super::{
+        problem::Problem,
+        state::State,
+        words::{check, check_event_type},
+    },
     following::Following,
 };
+
+/// What can be asked.
+const PARAMETERS: [&str; 4] = ["connection", "conversation", "type", "after"];
 
 /// What a caller asks for.
 pub(super) struct Asked {
@@ -23,23 +30,25 @@ impl Asked {
     /// Each filter may be given several times.
     ///
     /// # Errors
-    /// A parameter that there is not, or `after` twice.
+    /// A parameter or a type that there is not, or `after` twice.
     pub(super) fn read(parameters: Vec<(String, String)>, headers: &HeaderMap) -> Result<Self, Problem> {
         let (mut filter, mut after) = (Filter::everything(), None);
         for (name, value) in parameters {
             filter = match name.as_str() {
                 "connection" => filter.connection(value),
                 "conversation" => filter.conversation(value),
-                "type" => filter.kind(&value),
+                "type" => {
+                    check_event_type(&value)?;
+                    filter.kind(&value)
+                }
                 "after" if after.is_none() => {
                     after = Some(value);
                     filter
                 }
                 "after" => return Err(Problem::bad_request("\"after\" is given twice")),
                 _ => {
-                    return Err(Problem::bad_request(format!(
-                        "{name:?} is none of connection, conversation, type, after"
-                    )));
+                    check("parameter", &name, &PARAMETERS)?;
+                    filter
                 }
             };
         }
@@ -121,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_refused() {
-        for parameters in [&[("speed", "fast")][..], &[("after", "e-1"), ("after", "e-2")]] {
+        for parameters in [&[("speed", "fast")][..], &[("after", "e-1"), ("after", "e-2")], &[("type", "mesage")]] {
             let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             assert!(Asked::read(parameters, &HeaderMap::new()).is_err());
         }

@@ -5,7 +5,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Problem;
-use crate::webhooks::{Changes, NewWebhook, Retries, Wanted};
+use crate::{
+    gateway::words::check_event_type,
+    webhooks::{Changes, NewWebhook, Retries, Wanted},
+};
 
 /// A webhook to make.
 #[derive(Deserialize, ToSchema)]
@@ -36,6 +39,7 @@ impl TryFrom<New> for NewWebhook {
 
     fn try_from(new: New) -> Result<Self, Problem> {
         let New { url, filter, ordered, retries, secret, after, enabled } = new;
+        filter.as_ref().map_or(Ok(()), check)?;
         Ok(Self {
             url,
             filter: filter.unwrap_or_default(),
@@ -68,6 +72,7 @@ impl TryFrom<Changed> for Changes {
 
     fn try_from(changed: Changed) -> Result<Self, Problem> {
         let Changed { url, filter, retries, enabled } = changed;
+        filter.as_ref().map_or(Ok(()), check)?;
         Ok(Self { url, filter, retries: retries.map(pauses).transpose()?, enabled })
     }
 }
@@ -83,6 +88,15 @@ pub(super) struct Another {
     /// For how many seconds the secret before signs beside it, up to 2,592,000; a day where nothing is said, and not at
     /// all where it is 0.
     pub(super) overlap_seconds: Option<u64>,
+}
+
+/// Looks whether there are such types.
+fn check(filter: &Wanted) -> Result<(), Problem> {
+    // What is too much is refused as such, and not looked through.
+    if !filter.is_bounded() {
+        return Ok(());
+    }
+    filter.kind.iter().try_for_each(|name| check_event_type(name))
 }
 
 fn pauses(seconds: Vec<f64>) -> Result<Retries, Problem> {

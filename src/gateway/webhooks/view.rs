@@ -81,14 +81,15 @@ impl View {
 pub(super) struct Made {
     #[serde(flatten)]
     webhook: View,
-    /// What it signs with.
-    secret: String,
+    /// What it signs with; not where the same key came again, for a secret is answered once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
 }
 
 impl Made {
     pub(super) fn new(created: Created, epoch: &Arc<str>) -> Self {
         let Created { webhook, secret } = created;
-        Self { webhook: View::new(webhook, epoch), secret: secret.expose_secret().to_owned() }
+        Self { webhook: View::new(webhook, epoch), secret: secret.map(|secret| secret.expose_secret().to_owned()) }
     }
 }
 
