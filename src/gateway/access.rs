@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
+    clients::Client,
     limits::{Allowance, Turn},
     problem::Problem,
     state::State,
@@ -189,6 +190,9 @@ pub(super) async fn require(
     };
     match state.access.admit(&request) {
         Ok(turn) => {
+            if let Some(client) = request.request().conn_data::<Client>() {
+                client.know();
+            }
             let answered = next.call(request).await;
             drop(turn);
             Ok(answered?.map_into_boxed_body())

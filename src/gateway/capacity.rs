@@ -3,6 +3,9 @@
 /// Callers at most, however many files may be open.
 const MOST: u64 = 20_000;
 
+/// Connections of one address at most whose callers have shown no token.
+const MOST_OF_ADDRESS: usize = 1_000;
+
 /// How many callers there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Capacity {
@@ -10,6 +13,10 @@ pub(super) struct Capacity {
     pub(super) callers: usize,
     /// Event streams among them; more are refused. Some connections are left for everybody else.
     pub(super) streams: usize,
+    /// Connections whose callers have shown no token; the oldest gives way to more.
+    pub(super) unknown: usize,
+    /// The same of one address.
+    pub(super) unknown_of_address: usize,
 }
 
 impl Capacity {
@@ -18,7 +25,8 @@ impl Capacity {
         let callers = (open_files / 2).clamp(2, MOST);
         // At most 20,000, which fits.
         let callers = usize::try_from(callers).unwrap_or(usize::MAX);
-        Self { callers, streams: callers * 4 / 5 }
+        let unknown_of_address = (callers / 4).clamp(1, MOST_OF_ADDRESS);
+        Self { callers, streams: callers * 4 / 5, unknown: (callers / 2).max(1), unknown_of_address }
     }
 
     /// Of this process.
@@ -35,11 +43,13 @@ mod tests {
 
     #[test]
     fn callers_leave_files_to_the_store_and_streams_leave_connections_to_other_callers() {
-        assert_eq!(Capacity::of(1_024), Capacity { callers: 512, streams: 409 });
-        assert_eq!(Capacity::of(20_000), Capacity { callers: 10_000, streams: 8_000 });
-        assert_eq!(Capacity::of(u64::MAX), Capacity { callers: 20_000, streams: 16_000 });
+        let of =
+            |callers, streams, unknown, unknown_of_address| Capacity { callers, streams, unknown, unknown_of_address };
+        assert_eq!(Capacity::of(1_024), of(512, 409, 256, 128));
+        assert_eq!(Capacity::of(20_000), of(10_000, 8_000, 5_000, 1_000));
+        assert_eq!(Capacity::of(u64::MAX), of(20_000, 16_000, 10_000, 1_000));
         for files in [0, 1, 64, 4_096, 1 << 20] {
-            let Capacity { callers, streams } = Capacity::of(files);
+            let Capacity { callers, streams, .. } = Capacity::of(files);
             assert!(0 < streams && streams < callers);
         }
     }

@@ -10,7 +10,7 @@ use actix_web::{
 use tertulia_actors::{core::id::ConnectionId, intake::WebhookError};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{State, body, problem::Problem};
+use super::{State, body, clients::Client, problem::Problem};
 
 /// The largest webhook taken, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -44,6 +44,9 @@ async fn receive(
     state.tertulia.expects_webhook(&connection, signature).map_err(refused)?;
     let (body, _memory) = body::read(&request, payload, MAX_BYTES, &state.unknown_bodies).await?;
     state.tertulia.receive_webhook(&connection, signature, body).await.map_err(refused)?;
+    if let Some(client) = request.conn_data::<Client>() {
+        client.know();
+    }
     Ok(HttpResponse::Ok().finish())
 }
 

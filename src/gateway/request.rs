@@ -4,18 +4,22 @@
 
 use std::{fmt, time::Instant};
 
+use actix_http::ConnectionType;
 use actix_web::{
     Error, HttpMessage as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
     web::Data,
 };
 use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
-use super::{access::CallerName, headers, state::State};
+use super::{access::CallerName, clients::Client, headers, state::State};
 
 /// What callers name their requests by, and get back.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,6 +63,7 @@ pub(super) async fn accompany(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
+    let _busy = request.request().conn_data::<Client>().map(Client::asks);
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id, %method, route = Empty, status = Empty);
@@ -66,6 +71,10 @@ pub(super) async fn accompany(
 
     response.headers_mut().insert(REQUEST_ID, id.0.clone());
     headers::shut(&mut response);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // Whoever is not known keeps no connection.
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
     let status = response.status().as_u16();
     span.record("route", route.as_str()).record("status", status);

@@ -20,6 +20,8 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::clients::{self, Client, Place};
+
 /// How often HTTP may look at a connection without reading or writing. It does so all the time once its buffer is full of
 /// requests that wait for the answer to another one, which may be an event stream.
 const LOOKS: u32 = 10_000;
@@ -131,12 +133,21 @@ pub(super) struct Watched {
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// How often HTTP has looked since it read or wrote.
     looks: u32,
+    place: Place,
+    /// The end of the connection because others need its place.
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Watched {
-    pub(super) fn new(stream: Stream, patience: Patience, ending: Ending) -> Self {
+    pub(super) fn new(stream: Stream, patience: Patience, ending: Ending, place: Place) -> Self {
         let (unanswered, stalled) = (Alarm::default(), Alarm::default());
-        Self { stream, patience, ending, unanswered, stalled, closing: None, looks: 0 }
+        let ended = Box::pin(place.client().ended.clone().cancelled_owned());
+        Self { stream, patience, ending, unanswered, stalled, closing: None, looks: 0, place, ended }
+    }
+
+    /// Whose connection it is.
+    pub(super) fn client(&self) -> &Client {
+        self.place.client()
     }
 }
 
@@ -187,10 +198,17 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if read.is_ready() {
-            if buffer.filled().len() > before {
-                this.unanswered.set(this.patience.unanswered);
+            match buffer.filled().len() - before {
+                0 => this.place.client().silent.cancel(),
+                bytes => {
+                    this.place.client().received(bytes);
+                    this.unanswered.set(this.patience.unanswered);
+                }
             }
             return read;
+        }
+        if this.ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(clients::gave_way()));
         }
         match this.unanswered.poll(cx) {
             Poll::Ready(()) => timed_out("the caller's request did not come to its end"),

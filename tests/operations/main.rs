@@ -6,6 +6,7 @@
 mod running;
 
 mod bodies;
+mod clients;
 mod headers;
 mod limits;
 mod metrics;

@@ -67,7 +67,7 @@ async fn follow(
 ) -> Result<HttpResponse, Problem> {
     let asked = Asked::read(parameters.into_inner(), request.headers())?;
     let place = state.places.take()?;
-    let body = place.hold(ServerSent::new(asked.follow(&state)).body());
+    let body = place.hold(ServerSent::new(asked.follow(&state)).body(), request.conn_data());
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         // Whoever is between must neither keep it nor hold it back to compress it.
@@ -101,7 +101,7 @@ async fn open(
     let asked = Asked::read(parameters.into_inner(), request.headers())?;
     let mut response = handshake::answer(&request)?;
     let place = state.places.take()?;
-    let body = place.hold(Socket::new(asked.follow(&state), payload).body());
+    let body = place.hold(Socket::new(asked.follow(&state), payload).body(), request.conn_data());
     // What was not begun cannot fail.
     let response = response.message_body(BodyStream::new(body).boxed());
     response.map(HttpResponse::from).map_err(|error| Problem::bad_request(error.to_string()))

@@ -10,8 +10,12 @@ use actix_web::http::StatusCode;
 use futures_util::Stream;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::super::problem::Problem;
+use super::super::{
+    clients::{Busy, Client},
+    problem::Problem,
+};
 
 /// Places for those who follow the events.
 pub(in super::super) struct Places {
@@ -47,9 +51,11 @@ impl Places {
 }
 
 impl Place {
-    /// Holds the place for as long as `stream` is there.
-    pub(super) fn hold<S>(self, stream: S) -> Held<S> {
-        Held { stream: Box::pin(stream), _place: self }
+    /// Holds the place for as long as `stream` is there, and `client` has not closed their side.
+    pub(super) fn hold<S>(self, stream: S, client: Option<&Client>) -> Held<S> {
+        let busy = client.map(Client::asks);
+        let silent = client.map(|client| Box::pin(client.silent.clone().cancelled_owned()));
+        Held { stream: Box::pin(stream), silent, _busy: busy, _place: self }
     }
 }
 
@@ -62,6 +68,9 @@ impl Drop for Place {
 /// A stream that has a place.
 pub(super) struct Held<S> {
     stream: Pin<Box<S>>,
+    /// The caller will send no more, which is how a caller of a stream leaves.
+    silent: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    _busy: Option<Busy>,
     _place: Place,
 }
 
@@ -69,6 +78,9 @@ impl<S: Stream> Stream for Held<S> {
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        if self.silent.as_mut().is_some_and(|silent| silent.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(None);
+        }
         self.stream.as_mut().poll_next(context)
     }
 }
@@ -84,7 +96,7 @@ mod tests {
     fn who_finds_no_place_is_told() {
         let taken = Gauge::default();
         let places = Places::new(1, taken.clone());
-        let held = places.take().map(|place| place.hold(stream::pending::<()>()));
+        let held = places.take().map(|place| place.hold(stream::pending::<()>(), None));
         assert!(held.is_ok() && places.take().is_err());
         assert_eq!(taken.get(), 1);
         drop(held);
