@@ -91,6 +91,8 @@ metrics! {
     responses_late: Counter,
     /// Messages that were fetched because they had been missed.
     messages_back_filled: Counter,
+    /// Records in the place of others that were taken, with other content.
+    records_contradicting: Counter,
     /// Messages that had to be given up as missing.
     message_gaps: Counter,
     /// Snapshots that may lack conversations, because more changed in one millisecond than the platform names at once.

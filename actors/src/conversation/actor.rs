@@ -158,6 +158,7 @@ impl Conversation {
                 }
             }
             let reception = self.model.receive_record(record, named);
+            self.notice_contradiction(&reception, record, named);
             self.take_reception(reception, ctx);
         }
         let dialog = highest.as_ref().map(|(dialog, _)| dialog.clone()).or_else(|| batch_dialog.map(DialogId::from));
@@ -234,7 +235,7 @@ impl Handler<StateArrived> for Conversation {
             Ok(Ok(reception)) => {
                 match reception.outcome {
                     Outcome::Processed => metrics.state_notifications_processed.inc(),
-                    Outcome::Ignored => metrics.state_notifications_ignored.inc(),
+                    Outcome::Ignored | Outcome::Contradicting => metrics.state_notifications_ignored.inc(),
                     Outcome::OutOfOrder => metrics.state_notifications_out_of_order.inc(),
                 };
                 self.count_oddities(&reception);

@@ -418,6 +418,7 @@ impl Conversation {
                         let wanted = record.sequence.is_some_and(|sequence| range.contains(sequence));
                         messages.extend(self.model.message_of(record).filter(|_| wanted));
                         let reception = self.model.receive_record(record, None);
+                        self.notice_contradiction(&reception, record, None);
                         self.take_reception(reception, ctx);
                     }
                     let most = range.max.and_then(|max| usize::try_from(max).ok());

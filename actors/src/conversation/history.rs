@@ -215,6 +215,7 @@ impl Conversation {
             for record in &records {
                 highest = highest.max(record.sequence);
                 let reception = self.model.receive_record(record, Some(dialog.as_str()));
+                self.notice_contradiction(&reception, record, Some(dialog.as_str()));
                 self.count_filled(&reception);
                 self.take_reception(reception, ctx);
             }

@@ -4,7 +4,12 @@
 use actix::{AsyncContext, Context};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tertulia_core::{command::Command, id::CommandKey};
+use tertulia_core::{
+    command::Command,
+    conversation::{Outcome, Reception},
+    id::CommandKey,
+    ums::MessageRecord,
+};
 
 use super::{ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, durable::Ending};
 use crate::{
@@ -93,6 +98,31 @@ impl Conversation {
             kind: DeadLetterKind::State,
             reason,
             body,
+        });
+    }
+
+    /// Counts a record that has the place of another one and other content, and keeps it as the frame that would bring it.
+    pub(super) fn notice_contradiction(&self, reception: &Reception, record: &MessageRecord<'_>, dialog: Option<&str>) {
+        if reception.outcome != Outcome::Contradicting {
+            return;
+        }
+        let (sequence, id) = (record.sequence.unwrap_or_default(), self.model.id());
+        let dialog = record.dialog_id.as_deref().or(dialog).unwrap_or(id.as_str());
+        self.upstream.metrics.records_contradicting.inc();
+        tracing::warn!(
+            connection = %self.upstream.origin.connection, conversation = %id, dialog, sequence,
+            "a record has the place of another one, with other content"
+        );
+        let frame = serde_json::json!({
+            "kind": "notification", "type": "ms.MessagingEventNotification",
+            "body": { "dialogId": dialog, "conversationId": id, "changes": [record] },
+        });
+        self.upstream.dead_letters.put_unreadable(Unhandled {
+            connection: &self.upstream.origin.connection,
+            conversation: Some(id),
+            kind: DeadLetterKind::Records,
+            reason: format!("record {sequence} of dialog {dialog} has other content than the one that was taken"),
+            body: frame.to_string().as_bytes(),
         });
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-use super::ConversationEvent;
+use super::{ConversationEvent, contents::Contents};
 
 /// How many records of one dialog wait for a hole before them to be filled. Beyond it the farthest is dropped; it is
 /// asked for again when there is room.
@@ -46,6 +46,9 @@ pub(super) struct MessageOrder {
     /// What was asked for and is not answered yet.
     #[serde(skip)]
     asked: Vec<Missing>,
+    /// What the newest records contain.
+    #[serde(skip)]
+    contents: Contents,
 }
 
 impl MessageOrder {
@@ -63,6 +66,11 @@ impl MessageOrder {
 
     pub(super) fn next(&self) -> Option<u64> {
         self.next
+    }
+
+    /// What the newest records contain.
+    pub(super) fn contents(&mut self) -> &mut Contents {
+        &mut self.contents
     }
 
     /// Whether records are known to be missing.

@@ -16,7 +16,8 @@ impl Conversation {
     /// for records that name none; without either it is MAIN.
     ///
     /// Content and receipts are told in the order of their sequences, each once: a record below the next sequence or
-    /// waiting already is dropped ([`Outcome::Ignored`]), one above it waits, at most [`super::PARKED_LIMIT`] of them.
+    /// waiting already is dropped ([`Outcome::Ignored`], or [`Outcome::Contradicting`] where the newest records show that
+    /// it has other content than the one taken), one above it waits, at most [`super::PARKED_LIMIT`] of them.
     /// A record of an unknown kind takes its place silently (MS-2). Chat states have no sequence and are told at once.
     pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
         let main = DialogId::main_of(&self.id);
@@ -30,8 +31,10 @@ impl Conversation {
             return Reception::new(Outcome::Ignored);
         };
         if !dialog.order.is_new(sequence) {
-            return Reception::new(Outcome::Ignored);
+            let contradicts = dialog.order.contents().contradicts(sequence, &record.event);
+            return Reception::new(if contradicts { Outcome::Contradicting } else { Outcome::Ignored });
         }
+        dialog.order.contents().remember(sequence, &record.event);
         let mut reception = Reception::new(Outcome::Processed);
         let event = dialog.event_of(record, sequence);
         dialog.order.take(sequence, event, &mut reception.events);

@@ -6,6 +6,7 @@
 mod absence;
 mod age;
 mod class_page;
+mod contents;
 #[expect(clippy::module_inception, reason = "the noun of this room")]
 mod conversation;
 mod dialog;

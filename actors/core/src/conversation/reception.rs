@@ -54,6 +54,8 @@ pub enum Outcome {
     Ignored,
     /// A state older than the one that is held (CV-N4).
     OutOfOrder,
+    /// A record in the place of another one that was taken, with other content. It is told once and not taken.
+    Contradicting,
 }
 
 /// A stretch of a dialog's history that is missing.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    super::{BackFill, ConversationEvent, HistoryStart, Message, Outcome, Reception},
+    super::{BackFill, ConversationEvent, HistoryStart, Message, Outcome, Reception, contents::REMEMBERED},
     Conversation, ConversationId, Dialect, ID, content, labels, main_id, receive, seen, state, unseen,
 };
 use crate::ums::{ChatState, ContentType, MessageAudience, MessageRecord, ParticipantRole};
@@ -373,4 +373,51 @@ fn a_stored_conversation_has_no_text_of_a_message_that_was_delivered() {
     receive(&mut conversation, &content(0));
     let stored = serde_json::to_string(&conversation).expect("a conversation");
     assert!(!stored.contains("text 0"), "{stored}");
+}
+
+/// Another record in a place that is taken is not lost silently.
+#[test]
+fn a_known_sequence_with_other_content_is_told_once() {
+    let saying = |sequence, text: &str| {
+        let mut record = content(sequence);
+        record["event"]["message"] = json!(text);
+        record
+    };
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    for sequence in [0, 1, 3] {
+        assert_eq!(receive(&mut conversation, &content(sequence)).outcome, Outcome::Processed);
+    }
+    // One that was told and one that waits.
+    for taken in [1, 3] {
+        let again = receive(&mut conversation, &content(taken));
+        assert_eq!(again.outcome, Outcome::Ignored);
+        let other = receive(&mut conversation, &saying(taken, "other"));
+        assert_eq!((other.outcome, other.events.len()), (Outcome::Contradicting, 0));
+        for known in ["other", &format!("text {taken}")] {
+            assert_eq!(receive(&mut conversation, &saying(taken, known)).outcome, Outcome::Ignored, "{known}");
+        }
+        assert_eq!(receive(&mut conversation, &saying(taken, "a third")).outcome, Outcome::Contradicting);
+    }
+    let mut receipt = content(1);
+    receipt["event"] = json!({"type": "AcceptStatusEvent", "status": "READ", "sequenceList": [0]});
+    assert_eq!(receive(&mut conversation, &receipt).outcome, Outcome::Contradicting);
+    let mut html = saying(1, "<b>text 1</b>");
+    html["event"]["contentType"] = json!("text/html");
+    assert_eq!(receive(&mut conversation, &html).outcome, Outcome::Ignored, "a text with markup may be the same");
+    assert_eq!(labels(&receive(&mut conversation, &content(2))), ["message(2)", "message(3)"]);
+}
+
+/// Promise 6.
+#[test]
+fn contents_are_remembered_of_the_newest_records_only() {
+    let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
+    let last = 2 * u64::try_from(REMEMBERED).expect("small");
+    for sequence in 0..=last {
+        receive(&mut conversation, &content(sequence));
+    }
+    let mut other = content(0);
+    other["event"]["message"] = json!("other");
+    assert_eq!(receive(&mut conversation, &other).outcome, Outcome::Ignored);
+    other["sequence"] = json!(last);
+    assert_eq!(receive(&mut conversation, &other).outcome, Outcome::Contradicting);
 }
