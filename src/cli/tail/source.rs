@@ -17,7 +17,6 @@ use super::{
     TailOptions,
     blocks::{Block, Blocks},
 };
-use crate::harmless::harmless;
 
 /// The longest silence: three times the pause between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(45);
