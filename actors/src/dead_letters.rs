@@ -66,6 +66,10 @@ pub enum DeadLetterKind {
     Records,
     /// An answer of the platform, with a conversation's history.
     Answer,
+    /// A record of a conversation's history, as sent.
+    Record,
+    /// A stretch of a conversation's history that the platform does not give, as JSON.
+    History,
     /// A caller's command and its key, as JSON.
     Command,
     /// A frame or webhook that no conversation could be given, as sent.

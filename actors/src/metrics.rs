@@ -59,6 +59,8 @@ metrics! {
     frames_malformed: Counter,
     /// Frames above the size limit.
     frames_oversize: Counter,
+    /// Message notifications of conversations that were not known; their state was asked for, where there was room.
+    messages_of_strangers: Counter,
     /// Notifications of a type this version does not know.
     notifications_unlisted: Counter,
     /// State notifications that were applied.

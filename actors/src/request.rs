@@ -5,9 +5,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     id::ConversationId,
+    refusal::Refusal,
     ums::{AnswerError, Frame, Request, Response},
 };
 use tokio::sync::oneshot;
+
+pub use tertulia_core::refusal::Lane;
 
 /// Where a reply goes. A receiver that went away is no error: nobody waits any more.
 pub type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
@@ -22,19 +25,10 @@ pub struct Ask {
     pub request: Request,
     /// Metadata that goes with it.
     pub metadata: Vec<Value>,
-    /// When it may be sent.
+    /// For what it is sent: commands wait until the connection may send.
     pub lane: Lane,
     /// Where the answer goes.
     pub reply: Reply<Answer>,
-}
-
-/// When a request may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// While the connection brings itself up to date, and after.
-    Recovery,
-    /// Once it is ready.
-    Command,
 }
 
 /// Why a request has no answer.
@@ -68,6 +62,18 @@ impl RequestFailure {
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::ConnectionLost | Self::TimedOut)
+    }
+
+    /// How the request was not granted.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::NotConnected | Self::ConnectionLost => Refusal::ConnectionLost,
+            Self::Overloaded => Refusal::TooMany,
+            Self::Unwritable(_) | Self::NotSupported(_) => Refusal::Rejected,
+            Self::TimedOut => Refusal::Unanswered,
+            Self::Answer(error) => error.into(),
+        }
     }
 }
 

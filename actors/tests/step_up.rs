@@ -7,6 +7,7 @@ mod stage;
 use std::{
     collections::HashSet,
     num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
 };
 
 use futures_util::future::{join_all, try_join_all};
@@ -51,6 +52,10 @@ async fn two_hundred_consumers_step_up_at_once_and_keep_their_conversations() {
         conversation
     });
     let conversations = join_all(opened).await;
+    // Who comes to a conversation afterwards is told of no step-up.
+    while bots.iter().map(|bot| tertulia.conversations(bot).len()).sum::<usize>() < CONSUMERS {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 
     let steps = names.iter().map(|name| tertulia.step_up(name, known_as(name.as_str())));
     let stepped_up = try_join_all(steps).await.unwrap();

@@ -14,6 +14,7 @@ use tertulia_actors::{
     connection::ConnectionStatus,
     core::{
         id::ConnectionId,
+        readiness::Lacking,
         session::{FailureReason, Phase},
     },
 };
@@ -67,6 +68,10 @@ struct View {
     restarts: u64,
     /// Restarts of its conversations after a panic, all together.
     conversation_restarts: u64,
+    /// What it lacks on its socket: `subscriptions`, `rings` and `agentState`, each with the reason, and the number of
+    /// conversations whose `histories` are not up to date. Absent members stand; without any it is ready for everything.
+    #[schema(value_type = Object, example = json!({ "rings": "the platform refused with 429: Too many requests", "histories": 1 }))]
+    lacking: Lacking,
 }
 
 impl View {
@@ -81,6 +86,7 @@ impl View {
             conversations: status.conversations,
             restarts: status.restarts,
             conversation_restarts: status.conversation_restarts,
+            lacking: status.lacking,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
-use serde_json::{Value, json};
-use tertulia_actors::core::id::ConnectionId;
+use serde_json::{Map, Value, json};
+use tertulia_actors::{connection::ConnectionStatus, core::id::ConnectionId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{connections::Life, problem::Problem, state::State};
@@ -25,9 +25,21 @@ struct Reason {
     connection: ConnectionId,
     #[serde(flatten)]
     life: Life,
+    lacking: Value,
 }
 
-/// Whether it does what it is for, and if not, which connections keep it from it.
+/// What a connection lacks, without the words of the platform.
+fn lacking(status: &ConnectionStatus) -> Value {
+    let parts = status.lacking.parts().into_iter().filter(|(_, reason)| reason.is_some());
+    let mut lacking: Map<String, Value> = parts.map(|(part, _)| (part.to_owned(), true.into())).collect();
+    if status.lacking.histories > 0 {
+        lacking.insert("histories".to_owned(), status.lacking.histories.into());
+    }
+    lacking.into()
+}
+
+/// Whether it does what it is for, and if not, which connections keep it from it and what each lacks. A conversation whose
+/// history lacks keeps nobody from anything else.
 #[utoipa::path(tag = "service", responses((status = 200, description = "It is ready", body = Object)))]
 #[get("/readyz")]
 async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
@@ -43,8 +55,8 @@ async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
         .connections()
         .into_iter()
         .filter_map(|connection| Some((state.tertulia.status(&connection)?, connection)))
-        .filter(|(status, _)| !status.is_ready())
-        .map(|(status, connection)| Reason { connection, life: Life::from(&status.state) })
+        .filter(|(status, _)| !status.is_ready() || !status.lacking.has_parts())
+        .map(|(status, connection)| Reason { connection, life: Life::from(&status.state), lacking: lacking(&status) })
         .collect();
     if reasons.is_empty() {
         // What is damaged stays so: no restart would mend it, and it concerns only those who read it.

@@ -1,17 +1,21 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, Supervised, WrapFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, Supervised, WrapFuture,
+};
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, SubscriptionId},
-    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Throttle},
+    readiness::Readiness,
+    refusal::{LoginPace, RequestType},
+    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session},
     subscription::SubscriptionKey,
     ums::{AgentState, RepeatedFrames},
 };
@@ -19,8 +23,18 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Span, field::Empty};
 
 use super::{
-    ConnectionSettings, ConnectionStatus, Directory, Stop, arrivals::Arrivals, children::Children, creation::Creation,
-    login::Credentials, requests::RequestTable, rings::RingTable, socket::SocketWriter, step_up::SteppingUp,
+    ConnectionSettings, ConnectionStatus, Directory, Stop,
+    arrivals::Arrivals,
+    children::Children,
+    creation::Creation,
+    login::Credentials,
+    readiness::Told,
+    recovery::{Again, RecoveryQueue},
+    requests::RequestTable,
+    resume::Resuming,
+    rings::RingTable,
+    socket::SocketWriter,
+    step_up::SteppingUp,
     subscriptions::Subscribed,
 };
 use crate::{
@@ -35,8 +49,6 @@ use crate::{
 
 /// How often request deadlines and leaving conversations are looked at.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
-/// Histories that are read at the same time while a connection brings itself up to date.
-const PARALLEL_HISTORIES: usize = 32;
 
 /// What all connections of a process share.
 #[derive(Clone)]
@@ -86,7 +98,15 @@ pub struct Connection {
     pub(super) socket: Option<SocketWriter>,
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
-    pub(super) throttle: Throttle,
+    /// Over all sockets, as the platform counts.
+    pub(super) pace: LoginPace,
+    pub(super) recovery: RecoveryQueue,
+    /// What is asked again, and when.
+    pub(super) tries: Vec<(Millis, Again)>,
+    /// How often in a row each type of the connection's own requests was not granted.
+    pub(super) refusals: BTreeMap<RequestType, u32>,
+    pub(super) readiness: Readiness,
+    pub(super) told: Told,
     pub(super) subscribed: Subscribed,
     pub(super) repeated: RepeatedFrames,
     pub(super) ring_subscription: Option<SubscriptionId>,
@@ -100,12 +120,16 @@ pub struct Connection {
     pub(super) upstream: Option<Rc<Upstream>>,
     pub(super) dialogs: HashMap<DialogId, ConversationId>,
     pub(super) creations: VecDeque<Creation>,
-    pub(super) histories: Arc<Semaphore>,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     /// From the beginning of an attempt until it is resumed or lost.
     connecting: Span,
     timer: Option<SpawnHandle>,
-    pub(super) resume: Option<SpawnHandle>,
+    /// The resume plan, until it was gone through.
+    pub(super) resuming: Option<Resuming>,
+    /// Whether commands may go out: who is here is known.
+    pub(super) linked: bool,
+    /// Itself, while it runs.
+    pub(super) me: Option<Addr<Self>>,
     ready: bool,
     /// Whether the conversations of an earlier life are here.
     restored: bool,
@@ -127,7 +151,12 @@ impl Connection {
             session: Session::new(settings.policy.clone()),
             started: Instant::now(),
             window: Arc::new(Semaphore::new(settings.max_unhandled_frames)),
-            throttle: Throttle::default(),
+            pace: LoginPace::default(),
+            recovery: RecoveryQueue::default(),
+            tries: Vec::new(),
+            refusals: BTreeMap::new(),
+            readiness: Readiness::default(),
+            told: Told::default(),
             requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
             settings: Arc::new(settings),
@@ -152,11 +181,12 @@ impl Connection {
             upstream: None,
             dialogs: HashMap::new(),
             creations: VecDeque::new(),
-            histories: Arc::new(Semaphore::new(PARALLEL_HISTORIES)),
             status,
             connecting: Span::none(),
             timer: None,
-            resume: None,
+            resuming: None,
+            linked: false,
+            me: None,
             ready: false,
             restored: false,
             lease: None,
@@ -208,13 +238,8 @@ impl Connection {
         let ready = self.session.may_send();
         if ready != self.ready {
             self.ready = ready;
-            let refreshes = self.subscribed.state.ready(ready);
             if ready {
                 self.around.metrics.connections_ready.inc();
-                self.tell_children_ready();
-                self.create_next(ctx);
-                self.step_on(ctx);
-                self.carry_out_all(refreshes);
             } else {
                 self.around.metrics.connections_ready.dec();
             }
@@ -270,7 +295,7 @@ impl Connection {
             Output::Verify => self.verify(),
             Output::Resume { attempt, first } => self.begin_resume(attempt, first, ctx),
             Output::SendKeepAlive => self.keep_alive(),
-            Output::CloseSocket { code } => self.close_socket(code, ctx),
+            Output::CloseSocket { code } => self.close_socket(code),
             Output::Report(report) => self.report(report, ctx),
         }
     }
@@ -332,8 +357,9 @@ impl Connection {
     }
 
     fn forget_socket(&mut self) {
-        let now = self.now();
-        let lost = self.subscribed.state.socket_lost(now);
+        self.linked = false;
+        self.resuming = None;
+        let lost = self.subscribed.state.socket_lost();
         self.carry_out_all(lost);
         self.repeated.clear();
         self.ring_subscription = None;
@@ -341,13 +367,13 @@ impl Connection {
         self.rings = RingTable::default();
         self.fail_requests();
         self.tell_children_lost();
+        self.lacks_socket();
     }
 
-    fn close_socket(&mut self, code: u16, ctx: &mut Context<Self>) {
+    fn close_socket(&mut self, code: u16) {
         if let Some(socket) = &self.socket {
             socket.close(code);
         }
-        self.abandon_resume(ctx);
         // The other end may never answer, and nothing that it still says is listened to.
         self.forget_socket();
     }
@@ -357,6 +383,7 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.me = Some(ctx.address());
         let (platform, settings) = (&self.around.platform, &self.settings);
         self.client.get_or_insert_with(|| {
             PlatformClient::through(settings.proxy.clone(), Arc::clone(platform), settings.account.clone())
@@ -391,7 +418,6 @@ impl Supervised for Connection {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.lose_socket();
         self.timer = None;
-        self.resume = None;
         if std::mem::take(&mut self.ready) {
             self.around.metrics.connections_ready.dec();
         }
@@ -404,6 +430,7 @@ impl Supervised for Connection {
 impl Connection {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.expire_requests();
+        self.try_due(ctx);
         self.let_go(ctx);
         self.let_sleep(ctx);
         self.rings.forget_expired();

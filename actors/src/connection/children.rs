@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use super::Connection;
 use crate::{
     conversation::{
-        self, ChildFailed, ChildTold, Conversation, ConversationHandle, ConversationSettings, DialogKnown, Door,
-        Errand, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError, Remembered, Rest, Upstream,
+        self, ChildFailed, ChildNotice, ChildTold, Conversation, ConversationHandle, ConversationSettings, DialogKnown,
+        Door, Errand, HistoryProgress, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError,
+        Remembered, Rest, Upstream, Wish,
     },
     supervision::{Depth, Verdict},
 };
@@ -55,7 +56,7 @@ impl Connection {
             self.make_known(id.clone(), ctx);
         }
         let upstream = self.upstream(ctx);
-        let ready = self.identity.as_ref().filter(|_| self.session.may_send());
+        let ready = self.identity.as_ref().filter(|_| self.linked);
         let child = self.children.child(id, || Conversation::new(id.clone(), upstream, ready.cloned()));
         child.notes.used = Instant::now();
         child.notes.resting = false;
@@ -121,7 +122,7 @@ impl Connection {
 
     /// What the conversations have in common; the same from the first to the last.
     fn upstream(&mut self, ctx: &mut Context<Self>) -> Rc<Upstream> {
-        let Self { settings, around, origin, client, histories, .. } = self;
+        let Self { settings, around, origin, client, .. } = self;
         let upstream = self.upstream.get_or_insert_with(|| {
             let me = ctx.address();
             Rc::new(Upstream {
@@ -137,12 +138,12 @@ impl Connection {
                 origin: Arc::clone(origin),
                 metrics: Arc::clone(&around.metrics),
                 counted: around.metrics.by_connection.of(&settings.id),
-                histories: Arc::clone(histories),
                 settings: ConversationSettings {
                     dialect: settings.dialect(),
                     is_by_webhook: false,
                     history: settings.history,
                     limits: settings.limits,
+                    sends_when_caught_up: true,
                 },
                 filled: Cell::default(),
             })
@@ -197,6 +198,7 @@ impl Connection {
 
     fn forget(&mut self, id: &ConversationId) {
         self.repeated.forget(id);
+        self.readiness.history_done(id);
         self.subscribed.state.forget(id);
         self.around.directory.remove(&self.settings.id, id);
         self.dialogs.retain(|_, conversation| conversation != id);
@@ -214,12 +216,17 @@ impl Handler<ChildTold> for Connection {
     type Result = ();
 
     fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
+        if let ChildNotice::History(progress) = told.notice {
+            return self.history_told(&told.conversation, progress);
+        }
         let upstream = self.upstream(ctx);
         let failed = self.children.told(told, &upstream, &self.around.supervision.systemic);
         let Some(ChildFailed { conversation, is_restarted, verdict }) = failed else { return };
         if is_restarted {
             self.status.send_modify(|status| status.conversation_restarts += 1);
             self.ask_state(conversation);
+        } else {
+            self.history_told(&conversation, HistoryProgress::Done);
         }
         match verdict {
             Verdict::Single => {}
@@ -242,7 +249,7 @@ impl Handler<Release> for Connection {
 
     fn handle(&mut self, Release { conversation: id }: Release, ctx: &mut Self::Context) -> Self::Result {
         let upstream = self.upstream(ctx);
-        let ready = self.identity.as_ref().filter(|_| self.session.may_send()).cloned();
+        let ready = self.identity.as_ref().filter(|_| self.linked).cloned();
         self.children.release(&id, |remains| Conversation::released(id.clone(), remains, upstream, ready))?;
         self.ask_state(id);
         Ok(())
@@ -270,6 +277,9 @@ impl Handler<Errand> for Connection {
 
     fn handle(&mut self, Errand { conversation, wish }: Errand, ctx: &mut Self::Context) {
         if self.knows(&conversation) {
+            if matches!(wish, Wish::Perform(_)) && self.readiness.lacks_history(&conversation) {
+                self.recovery.hurry(&conversation);
+            }
             self.child(&conversation, ctx).tell(wish);
         }
     }

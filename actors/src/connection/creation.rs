@@ -32,7 +32,7 @@ enum State {
 impl Connection {
     /// Goes on with the first creation that waits.
     pub(super) fn create_next(&mut self, ctx: &mut Context<Self>) {
-        if !self.session.may_send() {
+        if !self.linked {
             return;
         }
         let Some(creation) = self.creations.front_mut() else { return };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     id::{ConversationId, RequestId, SubscriptionId},
+    refusal::{Refusal, RequestType},
     session::{ClosedBy, Closure},
     subscription::{Presence, Told},
     ums::{
@@ -16,14 +17,19 @@ use tertulia_core::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{AskWith, Connection, actor::OwnRequest, requests::Waiter, socket::SocketError, subscriptions::Parked};
+use super::{
+    AskWith, Connection,
+    actor::OwnRequest,
+    recovery::Recovery,
+    requests::{Asked, Waiter},
+    socket::SocketError,
+    subscriptions::Parked,
+};
 use crate::{
     conversation::{Place, RecordsArrived, StateArrived},
     request::{Answer, Ask, Lane, RequestFailure},
 };
 
-/// The platform's code for too many requests (protocol §9.3).
-const TOO_MANY: u16 = 429;
 /// The close code for a message that is too big (RFC 6455 §7.4.1).
 const TOO_BIG: u16 = 1009;
 
@@ -83,31 +89,49 @@ impl Connection {
     }
 
     fn take_response(&mut self, frame: &Bytes, response: &Response<'_>, ctx: &mut Context<Self>) {
-        let now = self.now();
         if response.code.is_refusal() {
             self.metrics().requests_refused.inc();
-        } else {
-            self.throttle.taken(now);
         }
-        if response.code.0 == TOO_MANY {
-            self.throttle.refused(now, rand::random());
+        let is_too_many = Refusal::of_code(response.code.0) == Some(Refusal::TooMany);
+        if is_too_many {
             self.status.send_modify(|status| status.throttled += 1);
         }
-        let waiter = response.request_id.as_ref().and_then(|id| self.requests.take(id));
-        match waiter {
-            None => {
-                self.metrics().responses_late.inc();
+        let Some(Asked { waiter, lane, request, again }) =
+            response.request_id.as_ref().and_then(|id| self.requests.take(id))
+        else {
+            self.metrics().responses_late.inc();
+            return;
+        };
+        let now = self.now();
+        if is_too_many {
+            self.pace.refused(lane, request, now, rand::random());
+        } else {
+            self.pace.granted(lane, request, now);
+        }
+        if lane == Lane::Recovery {
+            self.recovery.came_back(request);
+            match again {
+                Some(out) if is_too_many => {
+                    self.recover_again(*out, waiter);
+                    return self.recover_next();
+                }
+                _ => self.resume_progressed(),
             }
-            Some(Waiter::Caller(reply)) => {
+        }
+        match waiter {
+            Waiter::Caller(reply) => {
                 let _ = reply.send(Ok(Answer::new(frame.clone())));
             }
-            Some(Waiter::Own(OwnRequest::KeepAlive)) => {}
-            Some(Waiter::Own(OwnRequest::Verify)) => self.verified(response, ctx),
-            Some(Waiter::Own(OwnRequest::Subscribe(key))) => {
+            Waiter::Own(OwnRequest::KeepAlive) => {}
+            Waiter::Own(OwnRequest::Verify) => self.verified(response, ctx),
+            Waiter::Own(OwnRequest::Subscribe(key)) => {
                 self.subscribe_answered(key, response);
                 self.take_parked(ctx);
             }
-            Some(Waiter::Own(OwnRequest::SubscribeRings)) => self.ring_subscribed(response),
+            Waiter::Own(OwnRequest::SubscribeRings) => self.ring_subscribed(response),
+        }
+        if lane == Lane::Recovery {
+            self.recover_next();
         }
     }
 
@@ -185,7 +209,8 @@ impl Connection {
         }
     }
 
-    /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
+    /// Passes records on to their conversation. One that is not known is asked for first: if the connection sees it, its
+    /// history tells them (MS-8).
     fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: Place, ctx: &mut Context<Self>) {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
@@ -205,13 +230,29 @@ impl Connection {
             self.metrics().frames_malformed.inc();
             return;
         };
+        if !self.knows(&id) {
+            return self.hear_stranger(&id);
+        }
         let records = RecordsArrived { frame: frame.clone(), place };
         self.child(&id, ctx).pass_records(records);
     }
 
-    /// Sends one of the connection's own requests.
+    fn hear_stranger(&mut self, id: &ConversationId) {
+        self.metrics().messages_of_strangers.inc();
+        let (own, now) = (self.own_query(), self.now());
+        let outputs = self.subscribed.state.stranger(id, own.as_ref(), now);
+        self.carry_out_all(outputs);
+    }
+
+    /// Sends a request that keeps the socket, at once.
     pub(super) fn ask_own(&mut self, own: OwnRequest, request: Request, headers: Vec<Value>) {
-        let id = self.requests.add(Waiter::Own(own), Instant::now(), self.settings.request_timeout);
+        let asked = Asked {
+            waiter: Waiter::Own(own),
+            lane: Lane::KeepAlive,
+            request: RequestType::from(&request),
+            again: None,
+        };
+        let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
         if let Err(failure) = self.write(&id, request, headers, Vec::new()) {
             // Its answer will be missed at its deadline.
             self.note_error(&failure);
@@ -226,32 +267,34 @@ impl Connection {
         self.ask_with(ask, Vec::new());
     }
 
-    fn ask_with(&mut self, Ask { request, metadata, lane, reply, .. }: Ask, headers: Vec<Value>) {
-        let open = match lane {
-            Lane::Recovery => self.session.phase().is_open(),
-            Lane::Command => self.session.may_send(),
+    fn ask_with(&mut self, ask: Ask, headers: Vec<Value>) {
+        let Ask { conversation, request, metadata, lane, reply } = ask;
+        let is_open = match lane {
+            Lane::KeepAlive | Lane::Recovery => self.session.phase().is_open(),
+            Lane::Command => self.linked,
         };
-        let refused = if !open {
-            Some(RequestFailure::NotConnected)
-        } else if self.requests.is_full() || (lane == Lane::Command && self.throttle.is_paused(self.now())) {
-            Some(RequestFailure::Overloaded)
-        } else {
-            None
-        };
-        if let Some(failure) = refused {
-            let _ = reply.send(Err(failure));
+        if !is_open {
+            let _ = reply.send(Err(RequestFailure::NotConnected));
             return;
         }
-        let now = Instant::now();
-        let id = self.requests.add(Waiter::Caller(reply), now, self.settings.request_timeout);
+        let waiter = Waiter::Caller(reply);
+        if lane == Lane::Recovery {
+            return self.recover(Recovery { conversation, request, metadata, waiter, until: None });
+        }
+        let kind = RequestType::from(&request);
+        if self.requests.is_full() || self.pace.is_held(lane, kind, self.now()) {
+            return self.give_up(waiter, RequestFailure::Overloaded);
+        }
+        let asked = Asked { waiter, lane, request: kind, again: None };
+        let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
         if let Err(failure) = self.write(&id, request, headers, metadata)
-            && let Some(Waiter::Caller(reply)) = self.requests.take(id.as_str())
+            && let Some(asked) = self.requests.take(id.as_str())
         {
-            let _ = reply.send(Err(failure));
+            self.give_up(asked.waiter, failure);
         }
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         id: &RequestId,
         request: Request,
@@ -270,21 +313,25 @@ impl Connection {
     }
 
     pub(super) fn expire_requests(&mut self) {
-        for waiter in self.requests.expired(Instant::now()) {
+        for asked in self.requests.expired(Instant::now()) {
             self.metrics().requests_timed_out.inc();
-            self.give_up(waiter, RequestFailure::TimedOut);
+            if asked.lane == Lane::Recovery {
+                self.recovery.came_back(asked.request);
+            }
+            self.give_up(asked.waiter, RequestFailure::TimedOut);
         }
     }
 
     pub(super) fn fail_requests(&mut self) {
-        for waiter in self.requests.drain() {
+        self.fail_recovery();
+        for Asked { waiter, .. } in self.requests.drain() {
             if let Waiter::Caller(reply) = waiter {
                 let _ = reply.send(Err(RequestFailure::ConnectionLost));
             }
         }
     }
 
-    fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestFailure) {
+    pub(super) fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestFailure) {
         match waiter {
             Waiter::Caller(reply) => {
                 let _ = reply.send(Err(failure));
@@ -296,7 +343,7 @@ impl Connection {
                 let outputs = self.subscribed.state.unanswered(key, now);
                 self.carry_out_all(outputs);
             }
-            Waiter::Own(OwnRequest::SubscribeRings) => self.note_error(&failure),
+            Waiter::Own(OwnRequest::SubscribeRings) => self.rings_refused(&failure),
         }
     }
 }

@@ -182,7 +182,6 @@ impl Connection {
             }
             self.note_error(&error);
         }
-        self.abandon_resume(ctx);
         self.lose_socket();
         self.feed(Input::SocketClosed(closure), ctx);
     }

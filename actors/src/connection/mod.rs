@@ -14,6 +14,8 @@ mod lease;
 mod login;
 mod lookup;
 mod messages;
+mod readiness;
+mod recovery;
 mod requests;
 mod resume;
 mod rings;

@@ -5,8 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tertulia_core::id::RequestId;
+use tertulia_core::{
+    id::RequestId,
+    refusal::{Lane, RequestType},
+};
 
+use super::recovery::Out;
 use crate::request::{Answer, Reply};
 
 /// Who waits for an answer.
@@ -17,8 +21,17 @@ pub(super) enum Waiter<P> {
     Own(P),
 }
 
+/// A request that was sent.
+pub(super) struct Asked<P> {
+    pub(super) waiter: Waiter<P>,
+    pub(super) lane: Lane,
+    pub(super) request: RequestType,
+    /// What is needed to send it again; only of the recovery lane.
+    pub(super) again: Option<Box<Out>>,
+}
+
 struct Pending<P> {
-    waiter: Waiter<P>,
+    asked: Asked<P>,
     deadline: Instant,
 }
 
@@ -45,24 +58,24 @@ impl<P> RequestTable<P> {
     }
 
     /// Notes a request and gives it its id, which is unique in the life of the connection.
-    pub(super) fn add(&mut self, waiter: Waiter<P>, now: Instant, within: Duration) -> RequestId {
+    pub(super) fn add(&mut self, asked: Asked<P>, now: Instant, within: Duration) -> RequestId {
         self.next += 1;
         let id = RequestId::from(self.next.to_string());
         let deadline = now + within;
         self.deadlines.insert((deadline, id.clone()));
-        self.pending.insert(id.clone(), Pending { waiter, deadline });
+        self.pending.insert(id.clone(), Pending { asked, deadline });
         id
     }
 
-    /// Takes the waiter of an answer; `None` where nobody waits any more.
-    pub(super) fn take(&mut self, id: &str) -> Option<Waiter<P>> {
-        let (id, Pending { waiter, deadline }) = self.pending.remove_entry(id)?;
+    /// Takes the request of an answer; `None` where nobody waits any more.
+    pub(super) fn take(&mut self, id: &str) -> Option<Asked<P>> {
+        let (id, Pending { asked, deadline }) = self.pending.remove_entry(id)?;
         self.deadlines.remove(&(deadline, id));
-        Some(waiter)
+        Some(asked)
     }
 
-    /// Takes the waiters whose time is over.
-    pub(super) fn expired(&mut self, now: Instant) -> Vec<Waiter<P>> {
+    /// Takes the requests whose time is over.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<Asked<P>> {
         let mut expired = Vec::new();
         while let Some((deadline, id)) = self.deadlines.first()
             && *deadline <= now
@@ -73,10 +86,10 @@ impl<P> RequestTable<P> {
         expired
     }
 
-    /// Takes all waiters, because the socket is gone.
-    pub(super) fn drain(&mut self) -> Vec<Waiter<P>> {
+    /// Takes all requests, because the socket is gone.
+    pub(super) fn drain(&mut self) -> Vec<Asked<P>> {
         self.deadlines.clear();
-        self.pending.drain().map(|(_, pending)| pending.waiter).collect()
+        self.pending.drain().map(|(_, pending)| pending.asked).collect()
     }
 }
 
@@ -86,17 +99,21 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn asked<P>(own: P) -> Asked<P> {
+        Asked { waiter: Waiter::Own(own), lane: Lane::Command, request: RequestType::Other, again: None }
+    }
+
     /// Q5.
     #[test]
     fn a_request_expires_at_its_deadline_and_its_late_answer_finds_nobody() {
         let now = Instant::now();
         let mut table = RequestTable::new(10);
-        let first = table.add(Waiter::Own("first"), now, SECOND);
-        table.add(Waiter::Own("second"), now, SECOND * 2);
+        let first = table.add(asked("first"), now, SECOND);
+        table.add(asked("second"), now, SECOND * 2);
         assert!(table.expired(now).is_empty());
-        assert!(matches!(table.expired(now + SECOND)[..], [Waiter::Own("first")]));
+        assert!(matches!(table.expired(now + SECOND)[..], [Asked { waiter: Waiter::Own("first"), .. }]));
         assert!(table.take(first.as_str()).is_none());
-        assert!(matches!(table.drain()[..], [Waiter::Own("second")]));
+        assert!(matches!(table.drain()[..], [Asked { waiter: Waiter::Own("second"), .. }]));
     }
 
     /// Q14.
@@ -104,7 +121,7 @@ mod tests {
     fn the_table_says_when_it_is_full() {
         let mut table = RequestTable::new(1);
         assert!(!table.is_full());
-        let id = table.add(Waiter::Own(()), Instant::now(), SECOND);
+        let id = table.add(asked(()), Instant::now(), SECOND);
         assert!(table.is_full());
         table.take(id.as_str());
         assert!(!table.is_full());

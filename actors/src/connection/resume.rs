@@ -1,92 +1,48 @@
-//! The resume plan: what a connection does on each new socket before commands go out (architecture §3).
+//! The resume plan: what a connection does on each new socket.
 //!
-//! In this order: subscriptions with their whole snapshot, the fate of conversations that are missing in it, rings,
-//! the agent's state, and every open conversation's missing messages.
+//! First the subscriptions with their whole snapshot, which tell who is here. Then everything at once, each part by
+//! itself: rings, the agent's state, what became of conversations that are missing in the snapshot, and every open
+//! conversation's missing messages. The sends of a conversation go out when its own messages are up to date.
 
 use std::cmp::Reverse;
 
-use actix::{
-    ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message, ResponseActFuture, ResponseFuture,
-    WrapFuture,
-};
-use futures_util::future::join_all;
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use tertulia_core::{
     command::Identity,
-    session::Input,
-    ums::{AgentStateRequest, ChannelType, ProfileQuery, Request, UserProfile},
-};
-use tokio::sync::oneshot;
-
-use super::{Connection, Login, SetAgentState, children::Child};
-use crate::{
-    request::{Lane, RequestFailure},
-    subscriber::EventData,
+    id::ConversationId,
+    readiness::Part,
+    refusal::{Lane, RequestType},
+    session::{Epoch, Input, Phase},
+    ums::{AgentStateRequest, ChannelType, ConversationQuery, ProfileQuery, Request, UserProfile},
 };
 
-/// Why the plan cannot be finished on this socket.
-#[derive(Debug, thiserror::Error)]
-enum ResumeError {
-    #[error("the connection could not be brought up to date: {0}")]
-    Request(#[from] RequestFailure),
-    #[error("the connection went away: {0}")]
-    Gone(#[from] MailboxError),
-}
+use super::{Connection, Login, SetAgentState, recovery::Again};
+use crate::{request::RequestFailure, subscriber::EventData};
 
-/// Learns who this is: a consumer's own id is in its profile.
-#[derive(Message)]
-#[rtype(result = "Result<(), RequestFailure>")]
-struct LearnIdentity;
-
-/// Subscribes, takes the whole snapshot, and asks what became of conversations that are missing in it; answers how many
-/// are in it.
-#[derive(Message)]
-#[rtype(result = "Result<usize, RequestFailure>")]
-struct TakeSnapshot;
-
-/// Asks for rings and sets the agent's state, as they were before.
-#[derive(Message)]
-#[rtype(result = "Result<(), RequestFailure>")]
-struct RestoreAgent;
-
-/// Has every conversation fetch what it missed; answers how many could not.
-#[derive(Message)]
-#[rtype(result = "Result<usize, RequestFailure>")]
-struct FillGaps;
-
-struct Outcome {
+/// The resume plan of the present socket.
+pub(super) struct Resuming {
+    epoch: Epoch,
+    /// Messages that had been fetched before.
+    filled_before: u64,
+    /// Conversations in the snapshots.
     conversations: usize,
-    incomplete: usize,
 }
 
-async fn resume(connection: Addr<Connection>) -> Result<Outcome, ResumeError> {
-    connection.send(LearnIdentity).await??;
-    let conversations = connection.send(TakeSnapshot).await??;
-    connection.send(RestoreAgent).await??;
-    let incomplete = connection.send(FillGaps).await??;
-    Ok(Outcome { conversations, incomplete })
+/// The resume plan may go on: a snapshot is whole, or nothing is waited for any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) enum PlanStep {
+    SnapshotWhole { epoch: Epoch, conversations: usize },
+    GoesOn { epoch: Epoch },
 }
 
 impl Connection {
     pub(super) fn begin_resume(&mut self, attempt: u32, first: bool, ctx: &mut Context<Self>) {
         tracing::debug!(connection = %self.settings.id, attempt, first, "resuming");
-        self.abandon_resume(ctx);
-        let epoch = self.session.epoch();
-        let before = self.filled();
-        let plan = resume(ctx.address()).into_actor(self).map(move |outcome, connection, ctx| {
-            connection.resume = None;
-            match outcome {
-                Ok(Outcome { conversations, incomplete }) => {
-                    let filled = connection.filled().saturating_sub(before);
-                    connection.publish(EventData::Resumed { conversations, filled, incomplete });
-                    connection.feed_of(epoch, Input::Resumed, ctx);
-                }
-                Err(error) => {
-                    connection.note_error(&error);
-                    connection.feed_of(epoch, Input::ResumeFailed, ctx);
-                }
-            }
-        });
-        self.resume = Some(ctx.spawn(plan));
+        let (epoch, filled_before) = (self.session.epoch(), self.filled());
+        self.resuming = Some(Resuming { epoch, filled_before, conversations: 0 });
+        self.lacks_socket();
+        self.learn_identity(ctx);
     }
 
     /// Messages that conversations fetched because they had been missed.
@@ -94,99 +50,175 @@ impl Connection {
         self.upstream.as_ref().map_or(0, |upstream| upstream.filled.get())
     }
 
-    pub(super) fn abandon_resume(&mut self, ctx: &mut Context<Self>) {
-        if let Some(plan) = self.resume.take() {
-            ctx.cancel_future(plan);
+    /// Learns who this is: a consumer's own id is in its profile. Then subscribes.
+    pub(super) fn learn_identity(&mut self, ctx: &mut Context<Self>) {
+        if self.identity.is_some() {
+            return self.subscribe_all();
         }
-        self.subscribed.state.abandon_plan();
-    }
-}
-
-impl Handler<LearnIdentity> for Connection {
-    type Result = ResponseActFuture<Self, Result<(), RequestFailure>>;
-
-    fn handle(&mut self, _: LearnIdentity, _: &mut Self::Context) -> Self::Result {
-        let needed = self.identity.is_none();
-        let answer = needed.then(|| self.ask_here(Request::GetUserProfile(ProfileQuery::default()), Lane::Recovery));
-        let learn = async move {
-            match answer {
-                Some(answer) => answer.await.map(Some),
-                None => Ok(None),
+        let epoch = self.session.epoch();
+        let answer = self.ask_here(Request::GetUserProfile(ProfileQuery::default()), Lane::Recovery);
+        ctx.spawn(answer.into_actor(self).map(move |answer, connection, _| {
+            if epoch != connection.session.epoch() {
+                return;
             }
-        };
-        Box::pin(learn.into_actor(self).map(|answer, connection, _| {
-            let Some(answer) = answer? else { return Ok(()) };
-            answer.read(|response| {
-                let body = response.outcome()?;
-                if let Some(Ok(profile)) = body.map(|body| body.read::<UserProfile<'_>>()) {
-                    connection.take_profile(&profile);
+            let learnt = answer.and_then(|answer| {
+                answer.read(|response| {
+                    let body = response.outcome()?;
+                    if let Some(Ok(profile)) = body.map(|body| body.read::<UserProfile<'_>>()) {
+                        connection.take_profile(&profile);
+                    }
+                    Ok(())
+                })
+            });
+            match learnt {
+                Ok(()) => connection.subscribe_all(),
+                Err(failure) => {
+                    connection.part_refused(Part::Subscriptions, RequestType::Other, &failure, Again::Identity);
                 }
-                Ok(())
-            })
-        }))
+            }
+        }));
     }
-}
 
-impl Handler<TakeSnapshot> for Connection {
-    type Result = ResponseFuture<Result<usize, RequestFailure>>;
-
-    fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
+    /// The connection's own subscription, if it wants one.
+    pub(super) fn own_query(&self) -> Option<ConversationQuery> {
         let own = match self.identity.as_deref() {
             Some(Identity::Brand { agent_id, .. }) => Some(agent_id),
             Some(Identity::Consumer { .. }) | None => None,
         };
-        let query = self.settings.query(own);
-        let now = self.now();
-        let outputs = self.subscribed.state.resume(query, now);
-        let (plan, taken) = oneshot::channel();
-        self.subscribed.plan = Some(plan);
+        self.settings.query(own)
+    }
+
+    fn subscribe_all(&mut self) {
+        let query = self.own_query();
+        let outputs = self.subscribed.state.resume(query);
         self.carry_out_all(outputs);
-        Box::pin(async move { taken.await.unwrap_or(Err(RequestFailure::ConnectionLost)) })
     }
-}
 
-impl Handler<RestoreAgent> for Connection {
-    type Result = ResponseFuture<Result<(), RequestFailure>>;
+    /// The snapshots are whole: `missing` are known and in none of them. The plan goes on once their states are passed on.
+    pub(super) fn snapshot_whole(&mut self, missing: &[ConversationId], conversations: usize) {
+        self.subscribed.unsettled = missing.iter().cloned().collect();
+        let epoch = self.session.epoch();
+        self.step(PlanStep::SnapshotWhole { epoch, conversations });
+    }
 
-    fn handle(&mut self, _: RestoreAgent, _: &mut Self::Context) -> Self::Result {
-        self.subscribe_rings();
-        let stated = self.state_agent(Lane::Recovery);
-        Box::pin(async move {
-            match stated {
-                Some(stated) => stated.await,
-                None => Ok(()),
+    /// Looks whether the plan may go on.
+    pub(super) fn step_plan(&self) {
+        let is_due = if self.linked {
+            self.resuming.is_some() && self.readiness.is_passed()
+        } else {
+            self.session.phase().is_open() && self.readiness.goes_on_without(Part::Subscriptions)
+        };
+        if is_due {
+            self.step(PlanStep::GoesOn { epoch: self.session.epoch() });
+        }
+    }
+
+    fn step(&self, step: PlanStep) {
+        if let Some(me) = &self.me {
+            me.do_send(step);
+        }
+    }
+
+    /// Everybody who is here catches up, and commands may go out: in each conversation when it has.
+    fn link(&mut self, ctx: &mut Context<Self>) {
+        let was_linked = std::mem::replace(&mut self.linked, true);
+        self.catch_up_all();
+        if !was_linked {
+            self.tell_children_ready();
+            self.create_next(ctx);
+            self.step_on(ctx);
+            let refreshes = self.subscribed.state.ready(true);
+            self.carry_out_all(refreshes);
+            self.subscribe_rings();
+            self.set_agent_state(ctx);
+        }
+        self.tell_lacking();
+    }
+
+    /// Has every conversation fetch what it missed. Those whose turn the socket before cut off come first, then those in
+    /// which something happened last.
+    fn catch_up_all(&mut self) {
+        let mut all: Vec<_> = self.children.iter_mut().filter(|(_, child)| !child.is_quarantined()).collect();
+        all.sort_unstable_by_key(|(id, child)| (!self.readiness.lacks_history(id), Reverse(child.used())));
+        for (id, child) in all {
+            self.readiness.history_wanted(id);
+            if !self.subscribed.unsettled.contains(id) {
+                child.catch_up();
             }
-        })
+        }
     }
-}
 
-impl Handler<FillGaps> for Connection {
-    type Result = ResponseFuture<Result<usize, RequestFailure>>;
-
-    fn handle(&mut self, _: FillGaps, _: &mut Self::Context) -> Self::Result {
-        // Those in which something happened last have their turn first.
-        let mut children: Vec<&Child> = self.children.values().collect();
-        children.sort_unstable_by_key(|child| Reverse(child.used()));
-        let filled: Vec<_> = children.into_iter().map(Child::catch_up).collect();
-        Box::pin(async move {
-            let outcomes = join_all(filled).await;
-            // A conversation that went away meanwhile has nothing left to fetch.
-            Ok(outcomes.into_iter().filter(|outcome| matches!(outcome, Ok(false))).count())
-        })
+    /// What became of a conversation that was missing in the snapshots is known.
+    pub(super) fn settled(&mut self, id: &ConversationId) {
+        self.subscribed.unsettled.remove(id);
+        match self.children.get(id).filter(|child| !child.is_quarantined()) {
+            Some(child) => child.catch_up(),
+            None => self.readiness.history_done(id),
+        }
+        self.tell_lacking();
     }
-}
 
-impl Connection {
-    fn state_agent(&mut self, lane: Lane) -> Option<impl Future<Output = Result<(), RequestFailure>> + use<>> {
+    fn plan_passed(&mut self, ctx: &mut Context<Self>) {
+        let Some(Resuming { epoch, filled_before, conversations }) = self.resuming.take() else { return };
+        let filled = self.filled().saturating_sub(filled_before);
+        let incomplete = self.readiness.refused_now().histories;
+        self.publish(EventData::Resumed { conversations, filled, incomplete });
+        self.feed_of(epoch, Input::Resumed, ctx);
+    }
+
+    fn agent_state_request(&self) -> Option<Request> {
         let Some(Identity::Brand { agent_id, .. }) = self.identity.as_deref() else { return None };
         let availability = self.agent_state.clone()?;
-        let request = Request::SetAgentState(AgentStateRequest {
+        Some(Request::SetAgentState(AgentStateRequest {
             availability,
             channels: vec![ChannelType::Messaging],
             agent_user_id: agent_id.clone(),
-        });
-        let answer = self.ask_here(request, lane);
-        Some(async move { answer.await?.read(|response| response.outcome().map(drop)) })
+        }))
+    }
+
+    /// Sets the agent's state, as it was before.
+    pub(super) fn set_agent_state(&mut self, ctx: &mut Context<Self>) {
+        let Some(request) = self.agent_state_request() else { return };
+        let epoch = self.session.epoch();
+        let answer = self.ask_here(request, Lane::Recovery);
+        let stated = async move { answer.await?.read(|response| response.outcome().map(drop)) };
+        ctx.spawn(stated.into_actor(self).map(move |outcome, connection, _| {
+            if epoch == connection.session.epoch() {
+                connection.agent_stated(&outcome);
+            }
+        }));
+    }
+
+    fn agent_stated(&mut self, outcome: &Result<(), RequestFailure>) {
+        match outcome {
+            Ok(()) => self.part_stands(Part::AgentState, RequestType::AgentState),
+            Err(failure) => {
+                self.part_refused(Part::AgentState, RequestType::AgentState, failure, Again::AgentState);
+            }
+        }
+    }
+}
+
+impl Handler<PlanStep> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, step: PlanStep, ctx: &mut Self::Context) {
+        let (PlanStep::SnapshotWhole { epoch, .. } | PlanStep::GoesOn { epoch }) = step;
+        if epoch != self.session.epoch() || !matches!(self.session.phase(), Phase::Resuming | Phase::Ready) {
+            return;
+        }
+        match step {
+            PlanStep::SnapshotWhole { conversations, .. } => {
+                if let Some(resuming) = &mut self.resuming {
+                    resuming.conversations = conversations;
+                }
+                self.readiness.stands(Part::Subscriptions);
+                self.link(ctx);
+            }
+            PlanStep::GoesOn { .. } if !self.linked => self.link(ctx),
+            PlanStep::GoesOn { .. } if self.readiness.is_passed() => self.plan_passed(ctx),
+            PlanStep::GoesOn { .. } => {}
+        }
     }
 }
 
@@ -199,16 +231,19 @@ impl Handler<SetAgentState> for Connection {
             return;
         }
         self.agent_state = Some(agent_state);
-        match self.state_agent(Lane::Command) {
-            Some(stated) => {
-                ctx.spawn(stated.into_actor(self).map(|outcome, _, _| {
-                    let _ = reply.send(outcome);
-                }));
+        // It is set with the next login.
+        let Some(request) = self.agent_state_request() else {
+            let _ = reply.send(Err(RequestFailure::NotConnected));
+            return;
+        };
+        let epoch = self.session.epoch();
+        let answer = self.ask_here(request, Lane::Command);
+        let stated = async move { answer.await?.read(|response| response.outcome().map(drop)) };
+        ctx.spawn(stated.into_actor(self).map(move |outcome, connection, _| {
+            if epoch == connection.session.epoch() {
+                connection.agent_stated(&outcome);
             }
-            // It is set with the next login.
-            None => {
-                let _ = reply.send(Err(RequestFailure::NotConnected));
-            }
-        }
+            let _ = reply.send(outcome);
+        }));
     }
 }

@@ -7,11 +7,18 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WrapF
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, RingId, SkillId, UserId},
+    readiness::Part,
+    refusal::{Case, RequestType, decide},
     ums::{ChannelType, Request, Response, RingAnswer, RingState, Rings as RingNotification, RoutingSubscription},
 };
 use tokio::sync::oneshot;
 
-use super::{AnswerRing, Connection, ListRings, Rings, actor::OwnRequest};
+use super::{
+    AnswerRing, Connection, ListRings, Rings,
+    actor::OwnRequest,
+    recovery::{Again, Recovery},
+    requests::Waiter,
+};
 use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
     subscriber::{EventData, Offer},
@@ -63,6 +70,16 @@ impl RingTable {
         self.rings.get(ring)?.conversation.as_ref()
     }
 
+    /// When an offer expires.
+    fn until(&self, ring: &RingId) -> Option<Instant> {
+        self.rings.get(ring).map(|known| known.until)
+    }
+
+    /// Whether an offer waits for an answer and has not expired.
+    fn is_waiting(&self, ring: &RingId) -> bool {
+        self.rings.get(ring).is_some_and(|known| known.waiting.is_some() && known.until > Instant::now())
+    }
+
     /// The offers that wait for an answer.
     fn waiting(&self) -> Vec<Offer> {
         let now = Instant::now();
@@ -88,14 +105,21 @@ impl Connection {
             brand_id: account.clone(),
             agent_id: agent_id.clone(),
         });
-        self.ask_own(OwnRequest::SubscribeRings, request, Vec::new());
+        self.recover_own(OwnRequest::SubscribeRings, request);
     }
 
     pub(super) fn ring_subscribed(&mut self, response: &Response<'_>) {
         match response.subscribed() {
-            Ok(id) => self.ring_subscription = Some(id),
-            Err(error) => self.note_error(&error),
+            Ok(id) => {
+                self.ring_subscription = Some(id);
+                self.part_stands(Part::Rings, RequestType::RingSubscription);
+            }
+            Err(error) => self.rings_refused(&error.into()),
         }
+    }
+
+    pub(super) fn rings_refused(&mut self, failure: &RequestFailure) {
+        self.part_refused(Part::Rings, RequestType::RingSubscription, failure, Again::Rings);
     }
 
     pub(super) fn take_rings(&mut self, notification: &RingNotification<'_>, ctx: &mut Context<Self>) {
@@ -118,22 +142,35 @@ impl Connection {
                     continue;
                 }
                 if offer.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
-                    self.accept(offer.ring_id.clone(), ctx);
+                    self.accept(offer.ring_id.clone(), 0, ctx);
                 }
                 self.publish(EventData::Ring(offer));
             }
         }
     }
 
-    fn accept(&mut self, ring_id: RingId, ctx: &mut Context<Self>) {
-        let answered = self.answer_ring(ring_id, true);
-        ctx.spawn(answered.into_actor(self).map(|outcome, connection, _| match outcome {
+    /// Takes an offer, however often that must be asked before it expires. It was asked `tries` times before.
+    pub(super) fn accept(&mut self, ring_id: RingId, tries: u32, ctx: &mut Context<Self>) {
+        if !self.rings.is_waiting(&ring_id) {
+            return;
+        }
+        let answered = self.answer_ring(ring_id.clone(), true);
+        ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
             Ok(()) => {
                 connection.metrics().rings_accepted.inc();
             }
-            // It rings again, here after a reconnect or at another agent.
-            Err(failure) => connection.note_error(&failure),
+            Err(failure) => connection.not_accepted(ring_id, tries.saturating_add(1), &failure),
         }));
+    }
+
+    /// It rings again, here after a reconnect or at another agent, where it is not accepted again.
+    fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestFailure) {
+        self.note_error(failure);
+        let (request, refusal, lasted) = (RequestType::RingAnswer, failure.refusal(), Duration::ZERO);
+        let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted });
+        if let Some(wait) = decision.wait(tries, rand::random()) {
+            self.try_again(Again::Accept(ring_id, tries), wait);
+        }
     }
 
     pub(super) fn answer_ring(
@@ -142,8 +179,12 @@ impl Connection {
         accept: bool,
     ) -> impl Future<Output = Result<(), RequestFailure>> + use<> {
         let ring_state = if accept { RingState::Accepted } else { RingState::Rejected };
+        let until = self.rings.until(&ring_id);
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
-        let answer = self.ask_here(request, Lane::Recovery);
+        let (reply, answer) = oneshot::channel();
+        let (conversation, metadata, waiter) = (None, Vec::new(), Waiter::Caller(reply));
+        self.recover(Recovery { conversation, request, metadata, waiter, until });
+        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }
 

@@ -1,7 +1,7 @@
 //! How a connection is doing, for whoever waits or watches.
 
 use serde::Serialize;
-use tertulia_core::session::Phase;
+use tertulia_core::{readiness::Lacking, session::Phase};
 
 /// How a connection is doing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct ConnectionStatus {
     pub conversation_restarts: u64,
     /// Requests that the platform refused because there were too many (429).
     pub throttled: u64,
+    /// What it lacks. A connection that is ready and lacks something is degraded: it works for everything else.
+    pub lacking: Lacking,
 }
 
 impl ConnectionStatus {
@@ -39,6 +41,7 @@ impl ConnectionStatus {
             restarts: 0,
             conversation_restarts: 0,
             throttled: 0,
+            lacking: Lacking::default(),
         }
     }
 
@@ -48,7 +51,7 @@ impl ConnectionStatus {
         matches!(self.state, Phase::Failed(_) | Phase::Stopped)
     }
 
-    /// Whether commands are sent.
+    /// Whether it was brought up to date on its socket, as far as the platform let it.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.state == Phase::Ready

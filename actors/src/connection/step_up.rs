@@ -107,7 +107,7 @@ enum Stage {
 impl Connection {
     /// Goes on with the step-up as far as it can go now.
     pub(super) fn step_on(&mut self, ctx: &mut Context<Self>) {
-        let may_send = self.session.may_send();
+        let may_send = self.linked;
         let Some(stepping) = &mut self.stepping_up else { return };
         match &stepping.stage {
             Stage::Granted(identity) if may_send => {
@@ -165,7 +165,7 @@ impl Connection {
                 // The platform may have refused the new identity its messages until now. Nobody waits for the end. One that
                 // sleeps was told of nothing since.
                 if let Some(child) = self.children.get(conversation) {
-                    drop(child.catch_up());
+                    child.catch_up();
                 }
             }
         }

@@ -1,17 +1,24 @@
 //! Subscriptions to conversations: carries out what [`Subscriptions`] decides, and tells whoever waits.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use actix::Context;
 use bytes::Bytes;
 use tertulia_core::{
     id::{ConversationId, SubscriptionId},
-    subscription::{self, Failure, Output, Outputs, Subscriptions, WishNumber},
+    readiness::Part,
+    refusal::{Case, RequestType, decide},
+    subscription::{
+        self, Failure, Output, Outputs, Part as SubscriptionPart, SubscriptionKey, Subscriptions, WishNumber,
+    },
     ums::{Request, Response, Unsubscription},
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, actor::OwnRequest};
+use super::{Connection, actor::OwnRequest, recovery::Again};
 use crate::{
     conversation::Place,
     request::{Ask, Lane, Reply, RequestFailure},
@@ -24,8 +31,8 @@ pub(super) type Parked = subscription::Parked<(Bytes, Place)>;
 #[derive(Default)]
 pub(super) struct Subscribed {
     pub(super) state: Subscriptions<(Bytes, Place)>,
-    /// The resume plan, which goes on with the number of conversations in the snapshots.
-    pub(super) plan: Option<Reply<usize>>,
+    /// Conversations that are missing in the snapshots, and of which it is not known yet what became.
+    pub(super) unsettled: HashSet<ConversationId>,
     /// Callers whose wishes are about to begin.
     pub(super) begun: HashMap<WishNumber, Reply<Vec<ConversationId>>>,
 }
@@ -47,7 +54,10 @@ impl Connection {
             match output {
                 Output::Subscribe { key, query } => {
                     let request = Request::SubscribeConversations(query);
-                    self.ask_own(OwnRequest::Subscribe(key), request, Vec::new());
+                    self.recover_own(OwnRequest::Subscribe(key), request);
+                }
+                Output::SubscribeLater { key, part, tries, failure } => {
+                    self.subscribe_later(key, part, tries, failure.into());
                 }
                 Output::Unsubscribe(subscription_id) => self.unsubscribe(subscription_id),
                 Output::SnapshotCut { at } => {
@@ -60,12 +70,13 @@ impl Connection {
                 Output::SnapshotWhole(snapshot) => {
                     let mut missing = self.known().filter(|id| !snapshot.contains(*id)).cloned().collect();
                     self.keep_for_step_up(&mut missing);
+                    self.snapshot_whole(&missing, snapshot.len());
                     let now = self.now();
                     let outputs = self.subscribed.state.missing(missing, now);
                     self.carry_out_all(outputs);
                 }
-                Output::UpToDate { conversations } => self.plan_goes_on(Ok(conversations)),
-                Output::NotUpToDate(failure) => self.plan_goes_on(Err(failure.into())),
+                Output::Settled(id) => self.settled(&id),
+                Output::UpToDate { .. } => {}
                 Output::Wished { wish, begun } => {
                     if let Some(reply) = self.subscribed.begun.remove(&wish) {
                         let _ = reply.send(begun.map_err(RequestFailure::from));
@@ -75,18 +86,23 @@ impl Connection {
         }
     }
 
-    fn plan_goes_on(&mut self, outcome: Result<usize, RequestFailure>) {
-        if let Some(plan) = self.subscribed.plan.take() {
-            let _ = plan.send(outcome);
+    /// A subscription was not granted: it is asked for again after a while. Where it is one to what the connection sees,
+    /// that lacks meanwhile.
+    fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestFailure) {
+        let (request, refusal) = (RequestType::Subscription, failure.refusal());
+        let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted: Duration::ZERO });
+        let wait = decision.wait(tries, rand::random()).unwrap_or_default();
+        self.try_again(Again::Subscription(key), wait);
+        if part == SubscriptionPart::Standing {
+            self.note_error(&failure);
+            self.readiness.refused(Part::Subscriptions, failure.to_string(), decision.goes_on);
+            self.tell_lacking();
         }
     }
 
     /// Notes a new subscription's id before the next frame is read, which may be its snapshot (SB-12).
-    pub(super) fn subscribe_answered(&mut self, key: subscription::SubscriptionKey, response: &Response<'_>) {
+    pub(super) fn subscribe_answered(&mut self, key: SubscriptionKey, response: &Response<'_>) {
         let answer = response.subscribed();
-        if let Err(error) = &answer {
-            self.note_error(error);
-        }
         let now = self.now();
         let outputs = self.subscribed.state.answered(key, answer, now);
         self.carry_out_all(outputs);

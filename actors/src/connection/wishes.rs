@@ -49,7 +49,7 @@ impl Handler<SubscribeTo> for Connection {
     type Result = ();
 
     fn handle(&mut self, SubscribeTo { query, reply }: SubscribeTo, ctx: &mut Context<Self>) {
-        let wished = if self.session.may_send() {
+        let wished = if self.linked {
             self.subscribed.state.wish(query).ok_or(RequestFailure::Overloaded)
         } else {
             Err(RequestFailure::NotConnected)

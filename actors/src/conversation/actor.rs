@@ -123,7 +123,7 @@ impl Conversation {
                 }
                 self.notice_own(message);
             }
-            ConversationEvent::Gap { .. } => {
+            ConversationEvent::Gap { awaited: false, .. } => {
                 self.upstream.metrics.message_gaps.inc();
             }
             ConversationEvent::Dialog { dialog_id, .. } => {
@@ -197,7 +197,7 @@ impl Conversation {
         }
         self.accept_again(ctx);
         if self.restarts > 0 || (self.ready.is_some() && self.commands.are_recovered()) {
-            self.catch_up(None, ctx);
+            self.catch_up(ctx);
         }
         self.next_command(ctx);
     }

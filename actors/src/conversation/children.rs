@@ -14,7 +14,7 @@ use tertulia_core::{
     conversation::Conversation as Model,
     id::{ConversationId, ExternalConsumerId},
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     CatchUp, Conversation, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, StateArrived, Upstream,
@@ -112,6 +112,17 @@ pub(crate) enum ChildNotice {
     Remains(Box<Remains>),
     /// Its actor was restarted or ended.
     Exited(ChildExit),
+    /// How far its history is.
+    History(HistoryProgress),
+}
+
+/// How far a conversation's history is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HistoryProgress {
+    /// It is up to date, as far as the platform gives it.
+    Done,
+    /// The platform did not give it, and is asked on; the conversation's sends wait.
+    Refused,
 }
 
 /// A conversation's actor failed.
@@ -157,11 +168,9 @@ impl<N> Child<N> {
         }
     }
 
-    /// Has the conversation fetch what it missed; it answers whether it could.
-    pub(crate) fn catch_up(&self) -> oneshot::Receiver<bool> {
-        let (done, outcome) = oneshot::channel();
-        self.tell(CatchUp { done });
-        outcome
+    /// Has the conversation fetch what it missed; it tells when it has.
+    pub(crate) fn catch_up(&self) {
+        self.tell(CatchUp);
     }
 
     /// Tells the conversation, unless it is quarantined.
@@ -297,6 +306,7 @@ impl<N> Children<N> {
                 upstream.metrics.restarted(&upstream.metrics.conversation_restarts);
                 true
             }
+            ChildNotice::History(_) => return None,
             ChildNotice::Exited(ChildExit::Ended {
                 reason: ExitReason::Normal | ExitReason::ArbiterStopped, ..
             }) => {

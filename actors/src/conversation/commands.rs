@@ -233,7 +233,8 @@ impl Conversation {
             State::Queued { .. } if over => Next::Finish(Err(CommandFailure::TimedOut)),
             State::Queued { not_before } => {
                 let due = not_before.is_none_or(|time| time <= now);
-                if due && self.ready.is_some() { Next::Send } else { Next::Wait }
+                let may_send = self.ready.is_some() && !self.are_sends_held();
+                if due && may_send { Next::Send } else { Next::Wait }
             }
             State::Unknown(Sent { found: Some(sequence), .. }) => {
                 Next::Finish(Ok(Done { sequence: Some(*sequence), ..done() }))
@@ -362,7 +363,7 @@ impl Conversation {
     fn look_up(&mut self, ctx: &mut Context<Self>) {
         self.commands.lose_answer();
         if self.ready.is_some() {
-            self.catch_up(None, ctx);
+            self.catch_up(ctx);
         }
     }
 
@@ -533,7 +534,9 @@ impl Conversation {
         let time = match first.state {
             // The request table answers in time.
             State::InFlight(_) => return,
-            State::Queued { not_before: Some(time) } if self.ready.is_some() => time.min(first.deadline),
+            State::Queued { not_before: Some(time) } if self.ready.is_some() && !self.are_sends_held() => {
+                time.min(first.deadline)
+            }
             State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown(_) => first.deadline,
         };
         let wait = time.saturating_duration_since(Instant::now());

@@ -1,24 +1,34 @@
 //! Missing history: which stretches are to be fetched, one after the other, and what comes of each.
 
-use std::{cmp::Ordering, collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    cmp::Ordering,
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
+use serde::Deserialize;
 use tertulia_core::{
     conversation::BackFill,
     id::DialogId,
-    ums::{Dialect, MessageQuery, MessageRecord, MessageSubscription, Request},
+    refusal::{Case, RequestType, decide},
+    ums::{AnswerError, Dialect, Json, MessageQuery, MessageRecord, MessageSubscription, Request},
 };
 use tokio::sync::oneshot;
 
-use super::{CatchUp, Conversation, poison::Handling};
-use crate::request::{Answer, Ask, Lane, RequestFailure};
+use super::{CatchUp, ChildNotice, ChildTold, Conversation, HistoryProgress, poison::Handling};
+use crate::{
+    dead_letters::{DeadLetterKind, Unhandled},
+    request::{Answer, Ask, Lane, RequestFailure},
+    subscriber::EventData,
+};
 
 /// Records asked for at a time.
 const PAGE: u64 = 500;
+/// An answer with fewer records is no page of several where it reaches what is known to be the end.
+const SHORT: u64 = 50;
 /// How long the replay of a consumer's subscription may take to begin.
 const REPLAY_WITHIN: Duration = Duration::from_secs(10);
-/// How long to wait before a stretch is asked for again that the platform could not give just now.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The stretches of history that are missing. One is fetched at a time; each is wanted once.
 #[derive(Default)]
@@ -36,7 +46,17 @@ pub(super) struct Histories {
     asked: u64,
     /// Dialogs whose history the platform refused in the last catch-up: what was published there stays unknown.
     refused: Vec<DialogId>,
-    waiters: Vec<oneshot::Sender<bool>>,
+    /// Boxed, because most histories are given.
+    failing: Option<Box<Failing>>,
+}
+
+/// A history that the platform does not give just now.
+struct Failing {
+    since: Instant,
+    tries: u32,
+    holds_sends: bool,
+    /// The connection was told that it goes on without it.
+    is_told: bool,
 }
 
 struct Fetching {
@@ -62,7 +82,14 @@ impl Histories {
 
     /// Whether anything is being fetched or waits for it.
     pub(super) fn are_wanted(&self) -> bool {
-        self.fetching.is_some() || !self.wanted.is_empty() || !self.waiters.is_empty()
+        self.fetching.is_some() || !self.wanted.is_empty() || self.catching_up
+    }
+
+    fn hold_sends(&self) -> bool {
+        match &self.failing {
+            Some(failing) => failing.holds_sends,
+            None => self.catching_up,
+        }
     }
 
     /// The socket is gone: what it would have brought is asked for again by the next catch-up.
@@ -71,21 +98,20 @@ impl Histories {
         self.current = false;
         self.wanted.clear();
         self.fetching = None;
-        self.tell(false);
+        self.failing = None;
     }
 
     fn is_fetching(&self, number: u64) -> bool {
         self.fetching.as_ref().is_some_and(|now| now.number == number)
     }
-
-    fn tell(&mut self, outcome: bool) {
-        for waiter in self.waiters.drain(..) {
-            let _ = waiter.send(outcome);
-        }
-    }
 }
 
 impl Conversation {
+    /// Whether sends wait, because what was said before is not known yet.
+    pub(super) fn are_sends_held(&self) -> bool {
+        self.upstream.settings.sends_when_caught_up && self.histories.hold_sends()
+    }
+
     /// Fetches stretches that a state or record showed to be missing.
     pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
         let before = self.histories.wanted.len();
@@ -96,14 +122,14 @@ impl Conversation {
     }
 
     /// Fetches everything that may have been missed: the known holes, and what came after the newest known record.
-    pub(super) fn catch_up(&mut self, done: Option<oneshot::Sender<bool>>, ctx: &mut Context<Self>) {
-        self.histories.waiters.extend(done);
+    pub(super) fn catch_up(&mut self, ctx: &mut Context<Self>) {
         // What is being fetched is a part of this, and its answer may belong to the socket before.
         self.histories.fetching = None;
         self.histories.catching_up = true;
         self.histories.refused.clear();
         self.histories.doubted = None;
         self.histories.current = false;
+        self.histories.failing = None;
         // What was wanted before is a part of this.
         self.histories.wanted = self.model.holes().into();
         self.fetch_next(ctx);
@@ -116,9 +142,11 @@ impl Conversation {
         let Some(stretch) = self.histories.wanted.pop_front() else {
             // Most conversations never fetch again.
             self.histories.wanted.shrink_to_fit();
-            if std::mem::take(&mut self.histories.catching_up) {
-                self.histories.current = true;
-                self.histories.tell(true);
+            let was_told = self.histories.failing.take().is_some_and(|failing| failing.is_told);
+            let has_caught_up = std::mem::take(&mut self.histories.catching_up);
+            self.histories.current |= has_caught_up;
+            if was_told || has_caught_up {
+                self.tell_history(HistoryProgress::Done);
             }
             self.next_command(ctx);
             return;
@@ -128,13 +156,15 @@ impl Conversation {
         let number = self.histories.asked;
         self.histories.fetching = Some(Box::new(Fetching { stretch, number, deadline: None, early: None }));
         let conversation = Some(self.model.id().clone());
-        let (requests, permits) = (self.upstream.requests.clone(), Arc::clone(&self.upstream.histories));
-        let answer = async move {
-            let _permit = permits.acquire_owned().await;
-            let (reply, answer) = oneshot::channel();
-            requests.do_send(Ask { conversation, request, metadata: Vec::new(), lane: Lane::Recovery, reply });
-            answer.await.unwrap_or(Err(RequestFailure::ConnectionLost))
-        };
+        let (reply, answer) = oneshot::channel();
+        self.upstream.requests.do_send(Ask {
+            conversation,
+            request,
+            metadata: Vec::new(),
+            lane: Lane::Recovery,
+            reply,
+        });
+        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
             conversation.fetched(number, answer, ctx);
             conversation.conclude();
@@ -179,26 +209,66 @@ impl Conversation {
         };
         match taken {
             Ok(()) => {}
-            Err(RequestFailure::Answer(error)) if !error.is_transient() => {
-                tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %error, "history refused");
-                if !self.histories.refused.contains(&stretch.dialog_id) {
-                    self.histories.refused.push(stretch.dialog_id.clone());
-                }
-                self.stretch_done(&stretch, None, ctx);
-            }
             Err(RequestFailure::ConnectionLost | RequestFailure::NotConnected) => self.histories.link_lost(),
-            Err(failure) => {
-                tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %failure, "history delayed");
-                ctx.run_later(AGAIN_AFTER, move |conversation, ctx| {
-                    if conversation.histories.is_fetching(number) {
-                        conversation.histories.fetching = None;
-                        conversation.histories.wanted.push_front(stretch);
-                        conversation.fetch_next(ctx);
-                        conversation.conclude();
-                    }
-                });
-            }
+            Err(failure) => self.not_given(number, stretch, &failure, ctx),
         }
+    }
+
+    /// The platform did not give a stretch: asks again after a while, or takes the refusal for its answer.
+    fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestFailure, ctx: &mut Context<Self>) {
+        let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_told: false };
+        let failing = self.histories.failing.get_or_insert_with(|| Box::new(first()));
+        failing.tries = failing.tries.saturating_add(1);
+        let (tries, refusal, lasted) = (failing.tries, failure.refusal(), failing.since.elapsed());
+        let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
+        failing.holds_sends = decision.holds_sends;
+        let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);
+        tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %failure, "history not given");
+        let Some(wait) = decision.wait(tries, rand::random()) else {
+            if !self.histories.refused.contains(&stretch.dialog_id) {
+                self.histories.refused.push(stretch.dialog_id.clone());
+            }
+            return self.stretch_done(&stretch, None, ctx);
+        };
+        if goes_on {
+            self.go_on_without(&stretch, failure);
+        }
+        ctx.run_later(wait, move |conversation, ctx| {
+            if conversation.histories.is_fetching(number) {
+                conversation.histories.fetching = None;
+                conversation.histories.wanted.push_front(stretch);
+                conversation.fetch_next(ctx);
+                conversation.conclude();
+            }
+        });
+        self.next_command(ctx);
+    }
+
+    /// The connection goes on, and this conversation waits for its history: tells it in every place where one looks.
+    fn go_on_without(&mut self, stretch: &BackFill, failure: &RequestFailure) {
+        let connection = &self.upstream.origin.connection;
+        let dialog = &stretch.dialog_id;
+        tracing::warn!(%connection, conversation = %self.id(), %dialog, %failure, "the history of a conversation is not given; its sends wait");
+        let asked = serde_json::json!({
+            "dialogId": dialog,
+            "newerThanSequence": stretch.newer_than,
+            "olderThanSequence": stretch.older_than,
+        });
+        self.upstream.dead_letters.put(Unhandled {
+            connection,
+            conversation: Some(self.model.id()),
+            kind: DeadLetterKind::History,
+            reason: failure.to_string(),
+            body: asked.to_string().as_bytes(),
+        });
+        let gap = self.model.history_awaited(stretch);
+        self.emit(EventData::Conversation(gap));
+        self.tell_history(HistoryProgress::Refused);
+    }
+
+    fn tell_history(&self, progress: HistoryProgress) {
+        let (conversation, notice) = (self.model.id().clone(), ChildNotice::History(progress));
+        self.upstream.parent.do_send(ChildTold { conversation, notice });
     }
 
     fn take_history(
@@ -207,28 +277,44 @@ impl Conversation {
         stretch: &BackFill,
         ctx: &mut Context<Self>,
     ) -> Result<(), RequestFailure> {
-        let dialog = stretch.dialog_id.clone();
-        let (highest, count): (Option<u64>, usize) = answer.read(|response| {
-            let body = response.outcome()?;
-            let records: Vec<MessageRecord<'_>> = body.and_then(|body| body.read().ok()).unwrap_or_default();
+        let dialog = &stretch.dialog_id;
+        let (highest, count): (Option<u64>, u64) = answer.read(|response| {
+            let unfit = |error: serde_json::Error| AnswerError::Unexpected(error.to_string());
+            let records: Vec<Json<'_>> =
+                response.outcome()?.map_or(Ok(Vec::new()), |body| body.read()).map_err(unfit)?;
             let mut highest = None;
-            for record in &records {
-                highest = highest.max(record.sequence);
-                let reception = self.model.receive_record(record, Some(dialog.as_str()));
-                self.notice_contradiction(&reception, record, Some(dialog.as_str()));
+            for raw in &records {
+                let reception = match raw.read::<MessageRecord<'_>>() {
+                    Ok(record) => {
+                        highest = highest.max(record.sequence);
+                        let reception = self.model.receive_record(&record, Some(dialog.as_str()));
+                        self.notice_contradiction(&reception, &record, Some(dialog.as_str()));
+                        reception
+                    }
+                    Err(error) => {
+                        let sequence = raw.read::<Place>().ok().and_then(|place| place.sequence);
+                        highest = highest.max(sequence);
+                        self.bury_record(&error.to_string(), raw.get().as_bytes());
+                        let Some(sequence) = sequence else { continue };
+                        self.model.receive_unreadable(dialog, sequence)
+                    }
+                };
                 self.count_filled(&reception);
                 self.take_reception(reception, ctx);
             }
-            Ok((highest, records.len()))
+            Ok((highest, records.len() as u64))
         })?;
-        if let Some(highest) = highest
-            && count as u64 >= PAGE
-        {
-            // One page of several: only what it covers is known to be complete.
-            self.histories.wanted.push_front(BackFill { newer_than: Some(highest), ..stretch.clone() });
-            self.stretch_done(&BackFill { older_than: None, ..stretch.clone() }, Some(highest), ctx);
-        } else {
-            self.stretch_done(stretch, highest, ctx);
+        self.histories.failing = self.histories.failing.take().filter(|failing| failing.is_told);
+        if let Some(failing) = &mut self.histories.failing {
+            failing.tries = 0;
+        }
+        match highest.filter(|highest| is_page_of_several(stretch, *highest, count, self.model.last_content(dialog))) {
+            Some(highest) => {
+                // Only what the page covers is known to be complete.
+                self.histories.wanted.push_front(BackFill { newer_than: Some(highest), ..stretch.clone() });
+                self.stretch_done(&BackFill { older_than: None, ..stretch.clone() }, Some(highest), ctx);
+            }
+            None => self.stretch_done(stretch, highest, ctx),
         }
         Ok(())
     }
@@ -314,6 +400,24 @@ impl Conversation {
     }
 }
 
+/// As much of a record that cannot be read as tells its place.
+#[derive(Deserialize)]
+struct Place {
+    sequence: Option<u64>,
+}
+
+/// Whether there may be more behind an answer of `count` records up to `highest`: the platform gives fewer than were
+/// asked for if it likes. A short answer is the whole of it where it reaches the end of the stretch, or the last content
+/// that the state tells of.
+fn is_page_of_several(stretch: &BackFill, highest: u64, count: u64, last_content: Option<u64>) -> bool {
+    let is_progress = stretch.newer_than.is_none_or(|newest| highest > newest);
+    let reaches_end = match stretch.older_than {
+        Some(older) => highest.saturating_add(1) >= older,
+        None => count < SHORT && last_content.is_some_and(|last| highest >= last),
+    };
+    is_progress && !reaches_end
+}
+
 /// What a batch of a consumer's records is to a stretch that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Batch {
@@ -347,8 +451,8 @@ fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
 impl Handler<CatchUp> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, CatchUp { done }: CatchUp, ctx: &mut Self::Context) {
-        self.catch_up(Some(done), ctx);
+    fn handle(&mut self, CatchUp: CatchUp, ctx: &mut Self::Context) {
+        self.catch_up(ctx);
         self.conclude();
     }
 }

@@ -12,7 +12,6 @@ use tertulia_core::{
 };
 use tokio::{
     sync::{
-        Semaphore,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
@@ -28,7 +27,10 @@ use crate::{
 };
 
 /// Takes what a conversation asks of its connection, and leaves the answer to the test.
-struct Desk(UnboundedSender<Ask>);
+struct Desk {
+    asked: UnboundedSender<Ask>,
+    told: UnboundedSender<HistoryProgress>,
+}
 
 impl Actor for Desk {
     type Context = Context<Self>;
@@ -38,7 +40,7 @@ impl Handler<Ask> for Desk {
     type Result = ();
 
     fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
-        let _ = self.0.send(ask);
+        let _ = self.asked.send(ask);
     }
 }
 
@@ -51,12 +53,20 @@ impl Handler<DialogKnown> for Desk {
 impl Handler<ChildTold> for Desk {
     type Result = ();
 
-    fn handle(&mut self, _: ChildTold, _: &mut Self::Context) {}
+    fn handle(&mut self, told: ChildTold, _: &mut Self::Context) {
+        if let ChildNotice::History(progress) = told.notice {
+            let _ = self.told.send(progress);
+        }
+    }
 }
 
-fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
+/// What a conversation tells of its history.
+type Progress = UnboundedReceiver<HistoryProgress>;
+
+fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
     let (asked, asks) = unbounded_channel();
-    let desk = Desk(asked).start();
+    let (told, progress) = unbounded_channel();
+    let desk = Desk { asked, told }.start();
     let metrics = Arc::new(Metrics::default());
     let upstream = Upstream {
         parent: desk.clone().recipient(),
@@ -75,28 +85,26 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         counted: Arc::default(),
         metrics,
-        histories: Arc::new(Semaphore::new(8)),
         settings: ConversationSettings {
             dialect: Dialect::Brand,
             is_by_webhook: false,
             history: HistoryStart::Beginning,
             limits: Limits::default(),
+            sends_when_caught_up: true,
         },
         filled: Cell::default(),
     };
-    (Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start(), asks)
-}
-
-fn catch_up(conversation: &Addr<Conversation>) -> oneshot::Receiver<bool> {
-    let (done, finished) = oneshot::channel();
-    conversation.do_send(CatchUp { done });
-    finished
+    (Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start(), asks, progress)
 }
 
 /// The next request; the wait for it is over as soon as nothing else moves.
 async fn asked(asks: &mut UnboundedReceiver<Ask>) -> Ask {
+    asked_within(asks, Duration::from_secs(1)).await
+}
+
+async fn asked_within(asks: &mut UnboundedReceiver<Ask>, time: Duration) -> Ask {
     tokio::time::pause();
-    let ask = timeout(Duration::from_secs(1), asks.recv()).await.expect("nothing was asked");
+    let ask = timeout(time, asks.recv()).await.expect("nothing was asked");
     tokio::time::resume();
     ask.unwrap()
 }
@@ -108,31 +116,60 @@ fn empty_history() -> Result<Answer, RequestFailure> {
 /// Q16: what the socket before left behind is asked for anew at once, and its late failure ends nothing.
 #[actix_rt::test]
 async fn a_catch_up_begins_without_what_the_socket_before_left_behind() {
-    let (conversation, mut asks) = conversation();
+    let (conversation, mut asks, mut progress) = conversation();
     // No word of the lost link comes between: the request of the socket before is still out.
-    let first = catch_up(&conversation);
+    conversation.do_send(CatchUp);
     let before = asked(&mut asks).await;
-    let second = catch_up(&conversation);
+    conversation.do_send(CatchUp);
     let after = asked(&mut asks).await;
     before.reply.send(Err(RequestFailure::ConnectionLost)).unwrap();
     after.reply.send(empty_history()).unwrap();
-    assert_eq!((first.await, second.await), (Ok(true), Ok(true)));
+    assert_eq!(progress.recv().await, Some(HistoryProgress::Done));
 }
 
 /// The same for an answer that came late: it is not taken for the new socket's.
 #[actix_rt::test]
 async fn a_late_answer_of_the_socket_before_is_not_taken_for_the_new_ones() {
-    let (conversation, mut asks) = conversation();
-    let _first = catch_up(&conversation);
+    let (conversation, mut asks, mut progress) = conversation();
+    conversation.do_send(CatchUp);
     let before = asked(&mut asks).await;
-    let mut second = catch_up(&conversation);
+    conversation.do_send(CatchUp);
     let after = asked(&mut asks).await;
     before.reply.send(empty_history()).unwrap();
     let (reply, members) = oneshot::channel();
     conversation.do_send(Wish::Inspect(reply));
     members.await.unwrap();
-    assert!(second.try_recv().is_err(), "the new socket has not answered");
+    assert!(progress.try_recv().is_err(), "the new socket has not answered");
     let busy = AnswerError::Refused { code: 404, text: "no history".to_owned() };
     after.reply.send(Err(busy.into())).unwrap();
-    assert_eq!(second.await, Ok(true), "a refusal is an answer");
+    assert_eq!(progress.recv().await, Some(HistoryProgress::Done), "a refusal is an answer");
+}
+
+fn trouble() -> Result<Answer, RequestFailure> {
+    Err(AnswerError::Refused { code: 500, text: "server error".to_owned() }.into())
+}
+
+/// After three tries the connection is told once that it goes on without, and is told again when the history was given.
+#[actix_rt::test]
+async fn a_history_that_is_not_given_is_asked_for_on_and_told_once() {
+    let (conversation, mut asks, mut progress) = conversation();
+    conversation.do_send(CatchUp);
+    for _ in 0..5 {
+        asked_within(&mut asks, Duration::from_secs(30)).await.reply.send(trouble()).unwrap();
+    }
+    asked_within(&mut asks, Duration::from_secs(30)).await.reply.send(empty_history()).unwrap();
+    assert_eq!(progress.recv().await, Some(HistoryProgress::Refused));
+    assert_eq!(progress.recv().await, Some(HistoryProgress::Done));
+}
+
+/// A refused page that has no more than its end is asked for on while there is progress.
+#[test]
+fn a_short_answer_is_a_page_of_several_unless_it_reaches_what_is_known_to_be_the_end() {
+    let open = BackFill { dialog_id: "d".into(), newer_than: Some(3), older_than: None };
+    let is_page = |highest, count, last| is_page_of_several(&open, highest, count, last);
+    assert!(is_page(5, 2, Some(9)) && is_page(5, 2, None) && is_page(60, 57, Some(60)));
+    assert!(!is_page(5, 2, Some(5)) && !is_page(3, 1, None), "the end, or no progress");
+    let bounded = BackFill { older_than: Some(9), ..open.clone() };
+    assert!(is_page_of_several(&bounded, 7, 2, Some(20)));
+    assert!(!is_page_of_several(&bounded, 8, 2, None));
 }

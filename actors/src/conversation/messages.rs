@@ -77,12 +77,10 @@ pub(crate) struct RecordsArrived {
     pub(crate) place: Place,
 }
 
-/// The connection has a new socket: fetch what was missed, and answer whether that went well.
+/// The connection has a new socket: fetch what was missed, and tell when that is done.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct CatchUp {
-    pub(crate) done: oneshot::Sender<bool>,
-}
+pub(crate) struct CatchUp;
 
 /// The connection is ready: commands may go out.
 #[derive(Message)]

@@ -25,7 +25,9 @@ mod summary;
 mod upstream;
 
 pub use actor::Conversation;
-pub(crate) use children::{Child, ChildFailed, ChildNotice, ChildTold, Children, ListQuarantined, Release};
+pub(crate) use children::{
+    Child, ChildFailed, ChildNotice, ChildTold, Children, HistoryProgress, ListQuarantined, Release,
+};
 pub use children::{QuarantinedConversation, ReleaseError};
 pub use commands::Done;
 pub use directory::Directory;

@@ -90,6 +90,22 @@ impl Conversation {
         });
     }
 
+    /// Keeps a record of a history that cannot be read.
+    pub(super) fn bury_record(&self, reason: &str, body: &[u8]) {
+        tracing::warn!(
+            connection = %self.upstream.origin.connection,
+            conversation = %self.id(),
+            "a record of a history cannot be read; it is among the dead letters",
+        );
+        self.upstream.dead_letters.put_unreadable(Unhandled {
+            connection: &self.upstream.origin.connection,
+            conversation: Some(self.model.id()),
+            kind: DeadLetterKind::Record,
+            reason: reason.to_owned(),
+            body,
+        });
+    }
+
     /// Keeps a state that cannot be read.
     pub(super) fn bury_unreadable(&self, reason: String, body: &[u8]) {
         self.upstream.dead_letters.put_unreadable(Unhandled {

@@ -4,7 +4,6 @@ use std::{cell::Cell, sync::Arc};
 
 use actix::Recipient;
 use tertulia_core::{command::Limits, conversation::HistoryStart, ums::Dialect};
-use tokio::sync::Semaphore;
 
 use super::{ChildTold, DialogKnown, Directory, Drill};
 use crate::{
@@ -34,8 +33,6 @@ pub(crate) struct Upstream {
     pub(crate) metrics: Arc<Metrics>,
     /// Of the connection alone.
     pub(crate) counted: Arc<ConnectionMetrics>,
-    /// Bounds the histories read at the same time over all conversations of the connection.
-    pub(crate) histories: Arc<Semaphore>,
     pub(crate) settings: ConversationSettings,
     /// Messages that were fetched because they had been missed, so far.
     pub(crate) filled: Cell<u64>,
@@ -49,4 +46,6 @@ pub(crate) struct ConversationSettings {
     pub(crate) is_by_webhook: bool,
     pub(crate) history: HistoryStart,
     pub(crate) limits: Limits,
+    /// Whether sends wait until what was missed is known. Without a socket nobody is told of what is said meanwhile.
+    pub(crate) sends_when_caught_up: bool,
 }

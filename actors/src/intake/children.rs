@@ -8,7 +8,6 @@ use tertulia_core::{
     id::{ConversationId, ExternalConsumerId},
     time::Timestamp,
 };
-use tokio::sync::Semaphore;
 
 use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError};
 use crate::{
@@ -125,13 +124,12 @@ impl Intake {
                 origin: Arc::clone(origin),
                 metrics: Arc::clone(&around.metrics),
                 counted: around.metrics.by_connection.of(&settings.id),
-                // What is read at the same time is bounded by the turns of all requests.
-                histories: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
                 settings: ConversationSettings {
                     dialect: settings.dialect(),
                     is_by_webhook: true,
                     history: settings.history,
                     limits: settings.limits,
+                    sends_when_caught_up: false,
                 },
                 filled: Cell::default(),
             })
@@ -156,7 +154,7 @@ impl Intake {
         self.children.tell_ready(&self.identity);
         if self.rest.is_some() {
             // What was missing before could not be asked for. Nobody waits for the end.
-            self.children.values().for_each(|child| drop(child.catch_up()));
+            self.children.values().for_each(Child::catch_up);
         }
     }
 
@@ -210,7 +208,7 @@ impl Handler<Load> for Intake {
         if is_new {
             child.notes.consumer = consumer;
             // Holes that were known before are waited for again.
-            drop(child.catch_up());
+            child.catch_up();
         }
         self.update_status();
         Ok(id)

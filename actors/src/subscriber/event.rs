@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use tertulia_core::{
     conversation::ConversationEvent,
     id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
+    readiness::Lacking,
     session::{ClosedBy, DisconnectReason},
     time::Timestamp,
     ums::RingState,
@@ -184,6 +185,11 @@ pub enum EventData {
         /// Conversations whose history could not be brought up to date.
         incomplete: usize,
     },
+    /// Something that the connection needs was refused, or stands again.
+    Lacking {
+        /// What is refused now; nothing where all stands.
+        lacking: Lacking,
+    },
     /// The connection has given up.
     Failed {
         /// Why.
@@ -206,6 +212,7 @@ impl EventData {
             Self::Disconnected { .. } => "connection.disconnected",
             Self::Resuming { .. } => "connection.resuming",
             Self::Resumed { .. } => "connection.resumed",
+            Self::Lacking { .. } => "connection.lacking",
             Self::Failed { .. } => "connection.failed",
         }
     }

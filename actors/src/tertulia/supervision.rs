@@ -65,7 +65,9 @@ impl Tertulia {
         let not_replayable = || ReplayError::NotReplayable(id.clone());
         match letter.kind {
             _ if letter.is_cut => return Err(not_replayable()),
-            DeadLetterKind::Answer | DeadLetterKind::Delivery => return Err(not_replayable()),
+            DeadLetterKind::Answer | DeadLetterKind::Record | DeadLetterKind::History | DeadLetterKind::Delivery => {
+                return Err(not_replayable());
+            }
             DeadLetterKind::Command => self.replay_command(&letter)?,
             DeadLetterKind::State | DeadLetterKind::Records | DeadLetterKind::Frame => {
                 self.replay_notification(Arc::clone(&letter)).await?;

@@ -31,6 +31,7 @@ struct Row {
     states: BTreeMap<Cow<'static, str>, i64>,
     conversations: i64,
     attempts: i64,
+    lacking: [i64; 4],
     reconnects: u64,
     frames: u64,
     commands_done: u64,
@@ -50,6 +51,10 @@ impl Row {
         *self.states.entry(word(&status.state)).or_default() += 1;
         self.conversations += i64::try_from(status.conversations).unwrap_or(i64::MAX);
         self.attempts += i64::from(status.attempts);
+        for (lacking, (_, reason)) in self.lacking.iter_mut().zip(status.lacking.parts()) {
+            *lacking += i64::from(reason.is_some());
+        }
+        self.lacking[3] += i64::try_from(status.lacking.histories).unwrap_or(i64::MAX);
         self.reconnects += status.reconnects;
         self.frames += counted.frames.get();
         self.commands_done += counted.commands_done.get();
@@ -100,6 +105,15 @@ impl Collector for Connections {
             for (state, count) in &row.states {
                 let labels = [("connection", name.as_str()), ("state", state.as_ref())];
                 ConstGauge::new(*count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+
+        let help = "What a connection lacks on its socket: 1 for each part, and the number of histories.";
+        let mut family = encoder.encode_descriptor("connection_lacking", help, None, MetricType::Gauge)?;
+        for (name, row) in &rows {
+            for (part, lacking) in ["subscriptions", "rings", "agentState", "histories"].into_iter().zip(row.lacking) {
+                let labels = [("connection", name.as_str()), ("part", part)];
+                ConstGauge::new(lacking).encode(family.encode_family(&labels)?)?;
             }
         }
 

@@ -198,8 +198,11 @@ pub enum ConversationEvent {
         dialog_id: DialogId,
         /// The first sequence missing.
         from: u64,
-        /// The last sequence missing.
+        /// The last sequence missing, as far as is known.
         to: u64,
+        /// Whether they are still asked for and may come: delivery waits for them.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        awaited: bool,
     },
 }
 

@@ -43,6 +43,9 @@ pub(super) struct MessageOrder {
     /// because by webhook nothing comes twice (SR-1).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "super::parked")]
     parked: BTreeMap<u64, Option<ConversationEvent>>,
+    /// The sequence that the newest state tells of.
+    #[serde(skip)]
+    told: Option<u64>,
     /// What was asked for and is not answered yet.
     #[serde(skip)]
     asked: Vec<Missing>,
@@ -104,8 +107,24 @@ impl MessageOrder {
         }
     }
 
+    /// One above the highest sequence ever heard of.
+    pub(super) fn revealed(&self) -> u64 {
+        self.revealed
+    }
+
+    /// The sequence that the newest state tells of.
+    pub(super) fn told(&self) -> Option<u64> {
+        self.told
+    }
+
+    /// A newer state tells of no sequence.
+    pub(super) fn untell(&mut self) {
+        self.told = None;
+    }
+
     /// Hears that a record exists without seeing it.
     pub(super) fn reveal(&mut self, sequence: u64) {
+        self.told = Some(sequence);
         self.next.get_or_insert(sequence);
         self.revealed = self.revealed.max(sequence.saturating_add(1));
     }

@@ -83,12 +83,43 @@ impl Conversation {
             return reception;
         };
         let dialog_id = dialog.dialog_id.clone();
-        let gap = |(from, to)| ConversationEvent::Gap { dialog_id: dialog_id.clone(), from, to };
+        let gap = |(from, to)| ConversationEvent::Gap { dialog_id: dialog_id.clone(), from, to, awaited: false };
         let from = newer_than.map_or(0, |newest| newest.saturating_add(1));
         let missing = dialog.order.exhausted(from, through, &mut reception.events, gap);
         dialog.note_reads(&reception.events);
         reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
         reception
+    }
+
+    /// Takes a record of a history that cannot be read: it becomes a gap of one in its place.
+    pub fn receive_unreadable(&mut self, dialog: &DialogId, sequence: u64) -> Reception {
+        let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) else {
+            return Reception::new(Outcome::Ignored);
+        };
+        if !dialog.order.is_new(sequence) {
+            return Reception::new(Outcome::Ignored);
+        }
+        let dialog_id = dialog.dialog_id.clone();
+        let gap = ConversationEvent::Gap { dialog_id, from: sequence, to: sequence, awaited: false };
+        let mut reception = Reception::new(Outcome::Processed);
+        dialog.order.take(sequence, Some(gap), &mut reception.events);
+        reception
+    }
+
+    /// What is told of a stretch of history that the platform does not give just now.
+    #[must_use]
+    pub fn history_awaited(&self, stretch: &BackFill) -> ConversationEvent {
+        let from = stretch.newer_than.map_or(0, |newest| newest.saturating_add(1));
+        let revealed = self.dialog(&stretch.dialog_id).map_or(0, |dialog| dialog.order.revealed());
+        let to = stretch.older_than.unwrap_or(revealed).saturating_sub(1).max(from);
+        ConversationEvent::Gap { dialog_id: stretch.dialog_id.clone(), from, to, awaited: true }
+    }
+
+    /// The sequence of the last content that the newest state tells of in a dialog, where it tells of one. It may be
+    /// missing in a state, and is no proof that nothing else was said.
+    #[must_use]
+    pub fn last_content(&self, dialog: &DialogId) -> Option<u64> {
+        self.dialog(dialog)?.order.told()
     }
 
     /// Notes that something is about to be published in a dialog. Of one whose records nobody has told of, all are wanted

@@ -5,13 +5,20 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ConversationEvent, Message, MessageDelivery};
+use crate::id::DialogId;
 
-/// What waits. Only these two kinds of events have a place in a dialog.
+/// What waits. Only these kinds of events have a place in a dialog.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Parked {
     Message(Arc<Message>),
     Delivery(MessageDelivery),
+    /// A record that could not be read.
+    #[serde(rename_all = "camelCase")]
+    Unreadable {
+        dialog_id: DialogId,
+        sequence: u64,
+    },
     /// A record of a kind that tells nothing.
     Silent,
 }
@@ -23,6 +30,9 @@ pub(super) fn serialize<S: Serializer>(records: &Records, serializer: S) -> Resu
         let parked = match event {
             Some(ConversationEvent::Message(message)) => Parked::Message(Arc::clone(message)),
             Some(ConversationEvent::MessageDelivery(delivery)) => Parked::Delivery(delivery.clone()),
+            Some(ConversationEvent::Gap { dialog_id, from, .. }) => {
+                Parked::Unreadable { dialog_id: dialog_id.clone(), sequence: *from }
+            }
             _ => Parked::Silent,
         };
         (sequence, parked)
@@ -34,6 +44,9 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let event = |parked| match parked {
         Parked::Message(message) => Some(ConversationEvent::Message(message)),
         Parked::Delivery(delivery) => Some(ConversationEvent::MessageDelivery(delivery)),
+        Parked::Unreadable { dialog_id, sequence } => {
+            Some(ConversationEvent::Gap { dialog_id, from: sequence, to: sequence, awaited: false })
+        }
         Parked::Silent => None,
     };
     Ok(records.into_iter().map(|(sequence, parked)| (sequence, event(parked))).collect())

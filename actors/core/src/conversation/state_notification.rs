@@ -144,6 +144,7 @@ impl Conversation {
         self.receive_dialogs(details, &circumstances, &mut reading, &mut reception);
         self.tell_step_up_once(&mut reception.events);
         self.is_told = true;
+        self.dialogs.iter_mut().for_each(|dialog| dialog.order.untell());
         if let Some(record) = &state.last_content_event_notification {
             self.hear_of(record, &mut reception);
         }

@@ -82,6 +82,8 @@ mod tests {
         Bucket { per_second: f64, tokens: f64, at: u64 },
         /// So many in each whole second.
         Window { per_second: u32, second: u64, used: u32 },
+        /// So many in any stretch of a second.
+        Sliding { per_second: usize, granted: std::collections::VecDeque<u64> },
         /// None.
         Unlimited,
     }
@@ -91,9 +93,25 @@ mod tests {
             Self::Bucket { per_second, tokens: per_second, at: 0 }
         }
 
+        fn window(per_second: u32) -> Self {
+            Self::Window { per_second, second: 0, used: 0 }
+        }
+
+        fn sliding(per_second: usize) -> Self {
+            Self::Sliding { per_second, granted: std::collections::VecDeque::new() }
+        }
+
         fn grants(&mut self, now: u64) -> bool {
             match self {
                 Self::Unlimited => true,
+                Self::Sliding { per_second, granted } => {
+                    while granted.front().is_some_and(|first| now >= *first + 1_000) {
+                        granted.pop_front();
+                    }
+                    let grants = granted.len() < *per_second;
+                    granted.extend(grants.then_some(now));
+                    grants
+                }
                 Self::Bucket { per_second, tokens, at } => {
                     *tokens = (*tokens + (now - *at) as f64 / 1_000.0 * *per_second).min(*per_second);
                     *at = now;
@@ -146,7 +164,7 @@ mod tests {
     #[test]
     fn five_hundred_histories_at_four_a_second_take_little_longer_than_they_must_with_few_refusals() {
         for round_trip in [1, 30, 200] {
-            for mut limit in [Limit::bucket(4.0), Limit::Window { per_second: 4, second: 0, used: 0 }] {
+            for mut limit in [Limit::bucket(4.0), Limit::window(4), Limit::sliding(4)] {
                 let (took, refused) = recover(&mut limit, 500, round_trip);
                 assert!(took < 1_200 * 500 / 4 && refused < 50, "{round_trip} ms: {took} ms, {refused} refused");
             }
@@ -156,7 +174,7 @@ mod tests {
     #[test]
     fn a_short_recovery_is_refused_seldom_too() {
         for round_trip in [1, 30] {
-            for mut limit in [Limit::bucket(20.0), Limit::Window { per_second: 20, second: 0, used: 0 }] {
+            for mut limit in [Limit::bucket(20.0), Limit::window(20), Limit::sliding(20)] {
                 let (took, refused) = recover(&mut limit, 60, round_trip);
                 assert!(refused < 6, "{round_trip} ms: {took} ms, {refused} refused");
             }

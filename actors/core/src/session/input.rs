@@ -34,6 +34,8 @@ pub enum Input {
     },
     /// The resume plan is done; gaps that could not be filled are the plan's own report.
     Resumed,
+    /// The resume plan has come on: its deadline begins anew.
+    ResumeProgressed,
     /// The resume plan cannot be finished on this socket.
     ResumeFailed,
     /// Any frame arrived: a message, a ping or a pong.

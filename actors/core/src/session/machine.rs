@@ -143,6 +143,7 @@ impl Session {
             Input::Verified => self.verified(&mut step),
             Input::VerifyRefused { code } => self.verify_refused(code, &mut step),
             Input::Resumed => self.resumed(&mut step),
+            Input::ResumeProgressed => self.resume_progressed(now),
             Input::ResumeFailed => self.resume_failed(&mut step),
             Input::SocketClosed(closure) => self.socket_closed(closure, &mut step),
             Input::Distrusted => self.distrusted(&mut step),

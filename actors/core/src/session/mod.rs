@@ -18,7 +18,6 @@ mod output;
 mod phase;
 mod policy;
 mod socket;
-mod throttle;
 mod token;
 
 #[cfg(test)]
@@ -32,4 +31,3 @@ pub use millis::Millis;
 pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};
 pub use phase::Phase;
 pub use policy::{PolicyError, SessionPolicy};
-pub use throttle::Throttle;

@@ -90,7 +90,7 @@ pub enum DisconnectReason {
     PolicyViolation,
     /// The resume plan could not be finished.
     ResumeFailed,
-    /// The resume plan took too long.
+    /// The resume plan stood still for too long.
     ResumeTimedOut,
     /// The platform closed with 1011.
     ServerError,

@@ -39,7 +39,7 @@ pub struct SessionPolicy {
     pub reconnects: bool,
     /// How often the token is refreshed while a socket is open; `None` for tokens that cannot be. Default 4 min.
     pub refresh_every: Option<Duration>,
-    /// How long the resume plan may take. Default 120 s.
+    /// How long the resume plan may stand still. Default 120 s.
     pub resume_timeout: Duration,
     /// The back-off starts anew after this long in [`Ready`](super::Phase::Ready). Default 30 s.
     pub stable_after: Duration,

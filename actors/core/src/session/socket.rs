@@ -99,6 +99,12 @@ impl Session {
         step.report(Report::Resumed);
     }
 
+    pub(super) fn resume_progressed(&mut self, now: Millis) {
+        if self.phase == Phase::Resuming {
+            self.deadline = Some(now.after(self.policy.resume_timeout));
+        }
+    }
+
     pub(super) fn resume_failed(&mut self, step: &mut Step<'_>) {
         if self.phase == Phase::Resuming {
             self.abandon(DisconnectReason::ResumeFailed, step);

@@ -21,6 +21,10 @@ pub(super) struct Entry {
     pub(super) query: ConversationQuery,
     pub(super) id: Option<SubscriptionId>,
     pub(super) life: Life,
+    /// How often the subscription was refused or not answered.
+    pub(super) tries: u32,
+    /// Whether the answer is still to come.
+    pub(super) is_asked: bool,
     /// `None` once the snapshot is whole.
     pub(super) snapshot: Option<Snapshot>,
 }
@@ -48,6 +52,8 @@ pub(super) enum Purpose {
     Missing(ConversationId),
     /// A conversation that wants its state told anew.
     Refresh(ConversationId),
+    /// A message of a conversation that is not known.
+    Stranger(ConversationId),
     /// Nobody: a change overtook the first page, and was taken for the whole snapshot.
     Late,
 }

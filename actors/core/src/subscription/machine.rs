@@ -3,16 +3,18 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Failure, Output, Outputs, Parked, SubscriptionKey, Told, WishNumber,
+    Failure, Output, Outputs, Parked, Part, SubscriptionKey, Told, WishNumber,
     departures::Departures,
     entry::{Entry, Life, Purpose, Snapshot},
     leaving::Leaving,
     page::PageRule,
     plan::{Plan, question},
     refreshing::Refreshing,
+    strangers::Strangers,
 };
 use crate::{
     id::{ConversationId, SubscriptionId},
+    refusal::Refusal,
     session::Millis,
     time::Timestamp,
     ums::{AnswerError, ConversationQuery},
@@ -20,6 +22,8 @@ use crate::{
 
 /// Wishes of one connection; beyond it a caller is refused.
 pub const WISHES: usize = 64;
+/// A refused permission to see a conversation is final at this many tries, which are spread over half a minute or more.
+const PERMISSION_TRIES: u32 = 8;
 /// How long a page is awaited behind a single change that may have overtaken it.
 const ALONE_FOR: Duration = Duration::from_secs(5);
 
@@ -35,6 +39,7 @@ pub struct Subscriptions<N> {
     pub(super) plan: Option<Plan>,
     pub(super) refreshing: Refreshing,
     may_refresh: bool,
+    strangers: Strangers,
     pub(super) leaving: Leaving,
     pub(super) departures: Departures,
 }
@@ -57,6 +62,7 @@ impl<N> Subscriptions<N> {
             plan: None,
             refreshing: Refreshing::default(),
             may_refresh: false,
+            strangers: Strangers::default(),
             leaving: Leaving::default(),
             departures: Departures::default(),
         }
@@ -174,16 +180,17 @@ impl<N> Subscriptions<N> {
 
     /// Ends everything of the socket, because it is gone. Who was about to leave stays until the next plan has looked
     /// again.
-    pub fn socket_lost(&mut self, now: Millis) -> Outputs {
+    pub fn socket_lost(&mut self) -> Outputs {
         let mut outputs = Outputs::new();
         self.parked.clear();
         self.may_refresh = false;
+        self.strangers.clear();
         self.leaving.clear();
         self.departures.clear();
-        self.plan_fails(Failure::SocketLost, &mut outputs);
+        self.plan = None;
         for (_, Entry { snapshot, .. }) in std::mem::take(&mut self.entries) {
             if let Some(Snapshot { purpose, .. }) = snapshot {
-                self.failed(purpose, Failure::SocketLost, now, &mut outputs);
+                self.socket_lost_over(purpose, &mut outputs);
             }
         }
         outputs
@@ -226,6 +233,19 @@ impl<N> Subscriptions<N> {
         self.refreshing.want(id);
         let mut outputs = Outputs::new();
         self.refresh_next(&mut outputs);
+        outputs
+    }
+
+    /// A message named a conversation that is not known. Asks whether the connection sees it, by its `own` query if there
+    /// is one; as often, and of as many at a time, as is worth it. Its state makes it known.
+    pub fn stranger(&mut self, id: &ConversationId, own: Option<&ConversationQuery>, now: Millis) -> Outputs {
+        let mut outputs = Outputs::new();
+        if self.may_refresh && self.strangers.ask(id, now) {
+            let of_own =
+                |own: &ConversationQuery| ConversationQuery { conversation_id: Some(id.clone()), ..own.clone() };
+            let query = own.map_or_else(|| question(id.clone()), of_own);
+            self.subscribe(query, Life::QUESTION, Purpose::Stranger(id.clone()), &mut outputs);
+        }
         outputs
     }
 
@@ -274,7 +294,8 @@ impl<N> Subscriptions<N> {
         self.next += 1;
         let key = SubscriptionKey(self.next);
         outputs.push(Output::Subscribe { key, query: query.clone() });
-        self.entries.insert(key, Entry { query, id: None, life, snapshot: Some(snapshot) });
+        let entry = Entry { query, id: None, life, tries: 0, is_asked: true, snapshot: Some(snapshot) };
+        self.entries.insert(key, entry);
     }
 
     pub(super) fn key_of(&self, id: &str) -> Option<SubscriptionKey> {
@@ -287,33 +308,58 @@ impl<N> Subscriptions<N> {
             Purpose::Begun(wish) => outputs.push(Output::Wished { wish, begun: Ok(snapshot) }),
             Purpose::Missing(id) => self.settled(id, now, outputs),
             Purpose::Refresh(id) => self.refreshed(&id, now, outputs),
+            Purpose::Stranger(id) => self.strangers.answered(&id, now),
             Purpose::Late => {}
         }
     }
 
     fn fail(&mut self, key: SubscriptionKey, failure: Failure, now: Millis) -> Outputs {
         let mut outputs = Outputs::new();
-        if let Some(Entry { snapshot: Some(Snapshot { purpose, .. }), .. }) = self.entries.remove(&key) {
-            self.failed(purpose, failure, now, &mut outputs);
+        let Some(mut entry) = self.entries.remove(&key) else { return outputs };
+        entry.tries = entry.tries.saturating_add(1);
+        let Some(purpose) = entry.snapshot.as_ref().map(|snapshot| &snapshot.purpose) else { return outputs };
+        let is_final = is_final((&failure).into(), entry.tries);
+        match purpose {
+            Purpose::Begun(wish) => outputs.push(Output::Wished { wish: *wish, begun: Err(failure) }),
+            // What the platform grants no more cannot be waited for.
+            Purpose::Restored if is_final => self.planned(Vec::new(), &mut outputs),
+            // What this login may not see any more has no state to be had; it leaves without one.
+            Purpose::Missing(id) if is_final => self.settled(id.clone(), now, &mut outputs),
+            Purpose::Refresh(id) if is_final => self.refreshed(&id.clone(), now, &mut outputs),
+            Purpose::Stranger(id) => self.strangers.answered(&id.clone(), now),
+            Purpose::Late => {}
+            Purpose::Own | Purpose::Restored => self.later(key, entry, Part::Standing, failure, &mut outputs),
+            Purpose::Missing(_) | Purpose::Refresh(_) => {
+                self.later(key, entry, Part::Question, failure, &mut outputs);
+            }
         }
         outputs
     }
 
-    fn failed(&mut self, purpose: Purpose, failure: Failure, now: Millis, outputs: &mut Outputs) {
-        match (purpose, failure) {
-            (Purpose::Begun(wish), failure) => outputs.push(Output::Wished { wish, begun: Err(failure) }),
-            // What the platform grants no more cannot be waited for.
-            (Purpose::Restored, Failure::Refused(_)) => self.planned(Vec::new(), outputs),
-            // What this login may not see any more has no state to be had; it leaves without one.
-            (Purpose::Missing(id), Failure::Refused(_)) => self.settled(id, now, outputs),
-            (Purpose::Refresh(id), Failure::Refused(_)) => self.refreshed(&id, now, outputs),
-            (Purpose::Refresh(id), _) => {
+    fn later(&mut self, key: SubscriptionKey, entry: Entry, part: Part, failure: Failure, outputs: &mut Outputs) {
+        let tries = entry.tries;
+        self.entries.insert(key, Entry { is_asked: false, ..entry });
+        outputs.push(Output::SubscribeLater { key, part, tries, failure });
+    }
+
+    /// Asks again for a subscription that was not granted before; nothing where it is not wanted any more.
+    pub fn again(&mut self, key: SubscriptionKey) -> Outputs {
+        let waiting = self.entries.get_mut(&key).filter(|entry| !entry.is_asked);
+        let asked = waiting.map(|entry| {
+            entry.is_asked = true;
+            Output::Subscribe { key, query: entry.query.clone() }
+        });
+        asked.into_iter().collect()
+    }
+
+    fn socket_lost_over(&mut self, purpose: Purpose, outputs: &mut Outputs) {
+        match purpose {
+            Purpose::Begun(wish) => outputs.push(Output::Wished { wish, begun: Err(Failure::SocketLost) }),
+            Purpose::Refresh(id) => {
                 self.refreshing.ended(&id);
                 self.refreshing.want(id);
-                self.refresh_next(outputs);
             }
-            (Purpose::Late, _) => {}
-            (Purpose::Own | Purpose::Restored | Purpose::Missing(_), failure) => self.plan_fails(failure, outputs),
+            Purpose::Own | Purpose::Restored | Purpose::Missing(_) | Purpose::Stranger(_) | Purpose::Late => {}
         }
     }
 
@@ -330,6 +376,15 @@ impl<N> Subscriptions<N> {
         {
             self.subscribe(question(id.clone()), Life::QUESTION, Purpose::Refresh(id), outputs);
         }
+    }
+}
+
+/// Whether a subscription that was refused this way is not to be had.
+fn is_final(refusal: Refusal, tries: u32) -> bool {
+    match refusal {
+        Refusal::Rejected => true,
+        Refusal::NotPermitted => tries >= PERMISSION_TRIES,
+        Refusal::TooMany | Refusal::Trouble | Refusal::Unanswered | Refusal::ConnectionLost => false,
     }
 }
 

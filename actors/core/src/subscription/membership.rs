@@ -2,7 +2,7 @@
 
 use super::{
     SubscriptionKey, Subscriptions,
-    entry::{Entry, Life},
+    entry::{Entry, Life, Purpose},
 };
 use crate::{id::ConversationId, session::Millis, time::Timestamp, ums::ChangeKind};
 
@@ -50,6 +50,9 @@ impl<N> Subscriptions<N> {
         now: Millis,
     ) -> Option<Presence> {
         let is_gone = *kind == ChangeKind::Delete;
+        if !is_gone && self.asks_for_stranger(told, id) {
+            return Some(Presence::Held);
+        }
         let mut is_late = told == Told::Stranger || self.is_question(told);
         if is_gone {
             if !is_late && let Some(updated) = updated() {
@@ -94,6 +97,12 @@ impl<N> Subscriptions<N> {
     #[must_use]
     pub fn is_question(&self, told: Told) -> bool {
         matches!(self.entry(told), Some(Entry { life: Life::Once { page_of: None }, .. }))
+    }
+
+    /// Whether a notification answers the question for this conversation, of which only a message was known.
+    fn asks_for_stranger(&self, told: Told, id: &ConversationId) -> bool {
+        let snapshot = self.entry(told).and_then(|entry| entry.snapshot.as_ref());
+        snapshot.is_some_and(|snapshot| matches!(&snapshot.purpose, Purpose::Stranger(asked) if asked == id))
     }
 
     fn joined(&mut self, told: Told, id: &ConversationId) {

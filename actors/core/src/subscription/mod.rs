@@ -15,6 +15,7 @@ mod page;
 mod parking;
 mod plan;
 mod refreshing;
+mod strangers;
 
 #[cfg(test)]
 mod tests;
@@ -22,5 +23,5 @@ mod tests;
 pub use entry::{SubscriptionKey, WishNumber};
 pub use machine::{Subscriptions, WISHES};
 pub use membership::{Presence, Told};
-pub use output::{Failure, Output, Outputs};
+pub use output::{Failure, Output, Outputs, Part};
 pub use parking::Parked;

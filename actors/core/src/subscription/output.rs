@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{SubscriptionKey, WishNumber};
 use crate::{
     id::{ConversationId, SubscriptionId},
+    refusal::Refusal,
     time::Timestamp,
     ums::{AnswerError, ConversationQuery},
 };
@@ -25,6 +26,17 @@ pub enum Output {
         /// What is wanted.
         query: ConversationQuery,
     },
+    /// The subscription was not granted and stays wanted: call [`again`](super::Subscriptions::again) after a while.
+    SubscribeLater {
+        /// Which subscription.
+        key: SubscriptionKey,
+        /// Of which part of what is seen it is.
+        part: Part,
+        /// How often it was not granted.
+        tries: u32,
+        /// Why it was not granted.
+        failure: Failure,
+    },
     /// Send this; nobody waits for the answer.
     Unsubscribe(SubscriptionId),
     /// As many conversations changed at one time as the platform names at once: there may be others, which stay unknown
@@ -36,13 +48,13 @@ pub enum Output {
     /// The snapshots of the resume plan are whole: tell [`missing`](super::Subscriptions::missing) who is known and not
     /// among these.
     SnapshotWhole(HashSet<ConversationId>),
+    /// What became of a conversation that was missing in the snapshots is known, if anything is to be known.
+    Settled(ConversationId),
     /// What became of everybody is known.
     UpToDate {
         /// How many conversations the snapshots had.
         conversations: usize,
     },
-    /// The resume plan cannot be finished on this socket.
-    NotUpToDate(Failure),
     /// A wish has begun with these, or could not begin.
     Wished {
         /// Which wish.
@@ -50,6 +62,15 @@ pub enum Output {
         /// What matched at first.
         begun: Result<Vec<ConversationId>, Failure>,
     },
+}
+
+/// What a subscription is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What the connection sees: without it new conversations stay unknown.
+    Standing,
+    /// The state of one conversation.
+    Question,
 }
 
 /// Why a snapshot does not come.
@@ -64,4 +85,14 @@ pub enum Failure {
     /// The socket was lost.
     #[error("the connection was lost before the snapshot was whole")]
     SocketLost,
+}
+
+impl From<&Failure> for Refusal {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Refused(error) => error.into(),
+            Failure::TimedOut => Self::Unanswered,
+            Failure::SocketLost => Self::ConnectionLost,
+        }
+    }
 }

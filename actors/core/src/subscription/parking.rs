@@ -43,6 +43,6 @@ impl<N> Subscriptions<N> {
 
     /// Whether the answer to a subscription is still to come.
     fn awaits_answer(&self) -> bool {
-        self.entries.values().any(|entry| entry.id.is_none())
+        self.entries.values().any(|entry| entry.is_asked && entry.id.is_none())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::{
-    Failure, Output, Outputs, Subscriptions,
+    Output, Outputs, Subscriptions,
     entry::{Life, Purpose},
 };
 use crate::{
@@ -41,8 +41,8 @@ pub(super) fn question(id: ConversationId) -> ConversationQuery {
 impl<N> Subscriptions<N> {
     /// Begins the plan on a new socket: subscribes to `own`, if the connection wants a subscription of its own, and to
     /// everything that is wished for. Whatever an earlier socket left is gone.
-    pub fn resume(&mut self, own: Option<ConversationQuery>, now: Millis) -> Outputs {
-        let mut outputs = self.socket_lost(now);
+    pub fn resume(&mut self, own: Option<ConversationQuery>) -> Outputs {
+        let mut outputs = self.socket_lost();
         let open = usize::from(own.is_some()) + self.wishes.len();
         if let Some(own) = own {
             self.subscribe(own, Life::standing(None), Purpose::Own, &mut outputs);
@@ -90,7 +90,8 @@ impl<N> Subscriptions<N> {
     /// A question of the plan was answered, or refused for good.
     pub(super) fn settled(&mut self, id: ConversationId, now: Millis, outputs: &mut Outputs) {
         let Some(Plan::Settling { settled, open, .. }) = &mut self.plan else { return };
-        settled.push(id);
+        settled.push(id.clone());
+        outputs.push(Output::Settled(id));
         *open -= 1;
         if *open == 0 {
             self.settle_next(now, outputs);
@@ -114,12 +115,6 @@ impl<N> Subscriptions<N> {
         }
         for id in next {
             self.subscribe(question(id.clone()), Life::QUESTION, Purpose::Missing(id), outputs);
-        }
-    }
-
-    pub(super) fn plan_fails(&mut self, failure: Failure, outputs: &mut Outputs) {
-        if self.plan.take().is_some() {
-            outputs.push(Output::NotUpToDate(failure));
         }
     }
 }

@@ -157,6 +157,21 @@ fn a_resume_that_failed_is_tried_again_on_a_new_socket() {
 }
 
 #[test]
+fn a_resume_is_given_up_when_it_stands_still_and_not_because_it_is_long() {
+    let mut driver = Driver::in_phase(Phase::Resuming);
+    for _ in 0..10 {
+        let until = Millis(driver.now.0 + 100_000);
+        while driver.now < until {
+            driver.now = driver.session.next_wake().unwrap().min(until);
+            driver.feed(Input::FrameReceived);
+            driver.feed(Input::Tick);
+        }
+        assert!(driver.feed(Input::ResumeProgressed).is_empty());
+        assert_eq!(driver.phase(), Phase::Resuming);
+    }
+}
+
+#[test]
 fn a_refused_verification_is_tried_again_with_the_token_unless_it_is_blamed() {
     for (code, needs_login, wait) in [(500, false, 0), (429, false, 5), (401, true, 0), (403, true, 0)] {
         let mut driver = Driver::in_phase(Phase::Verifying);

@@ -9,6 +9,7 @@ const PROGRESS: &[Input] = &[
     Input::LoggedIn,
     Input::SocketOpened,
     Input::Verified,
+    Input::ResumeProgressed,
     Input::Resumed,
     Input::FrameReceived,
     Input::TokenRefreshed,

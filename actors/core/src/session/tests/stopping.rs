@@ -52,6 +52,7 @@ fn nothing_but_a_start_wakes_a_session_at_rest() {
         Input::SocketRefused(SocketRefusal::Unavailable),
         Input::Verified,
         Input::VerifyRefused { code: 401 },
+        Input::ResumeProgressed,
         Input::Resumed,
         Input::ResumeFailed,
         Input::Distrusted,

@@ -21,6 +21,8 @@ use crate::{
 pub(super) const LINGER: Duration = Duration::from_secs(10);
 /// How long an answer is awaited.
 const ANSWER_WITHIN: u64 = 30_000;
+/// How long what was not granted waits.
+const AGAIN_AFTER: u64 = 2_000;
 
 /// What a request is for.
 enum Waiter {
@@ -59,6 +61,8 @@ pub(super) struct Client {
     /// Wishes whose callers wait.
     pub(super) begun: BTreeSet<WishNumber>,
     waiters: BTreeMap<u64, (Waiter, u64)>,
+    /// Subscriptions that are asked for again, and when.
+    later: Vec<(u64, crate::subscription::SubscriptionKey)>,
     requests: u64,
     ready: bool,
     pub(super) out: Vec<Wish>,
@@ -86,6 +90,7 @@ impl Client {
             wishes: BTreeMap::new(),
             begun: BTreeSet::new(),
             waiters: BTreeMap::new(),
+            later: Vec::new(),
             requests: 0,
             ready: false,
             out: Vec::new(),
@@ -105,7 +110,7 @@ impl Client {
                 session::Output::SendKeepAlive => self.ask(Waiter::KeepAlive, now),
                 session::Output::Resume { .. } => {
                     self.state.abandon_plan();
-                    let outputs = self.state.resume(Some(own()), Millis(now));
+                    let outputs = self.state.resume(Some(own()));
                     self.carry_out(outputs, now, random);
                 }
                 session::Output::CloseSocket { .. } => {
@@ -126,7 +131,7 @@ impl Client {
 
     fn lose_subscriptions(&mut self, now: u64, random: &mut StdRng) {
         self.waiters.clear();
-        let outputs = self.state.socket_lost(Millis(now));
+        let outputs = self.state.socket_lost();
         self.carry_out(outputs, now, random);
     }
 
@@ -163,7 +168,8 @@ impl Client {
                     self.carry_out(outputs, now, random);
                 }
                 Output::UpToDate { .. } => self.feed(Input::Resumed, now, random),
-                Output::NotUpToDate(_) => self.feed(Input::ResumeFailed, now, random),
+                Output::Settled(_) => {}
+                Output::SubscribeLater { key, .. } => self.later.push((now + AGAIN_AFTER, key)),
                 Output::Wished { wish, begun } => {
                     self.begun.remove(&wish);
                     if begun.is_err() {
@@ -260,6 +266,11 @@ impl Client {
                 self.carry_out(outputs, now, random);
             }
         }
+        let due: Vec<_> = self.later.extract_if(.., |(at, _)| *at <= now).collect();
+        for (_, key) in due {
+            let outputs = self.state.again(key);
+            self.carry_out(outputs, now, random);
+        }
         let outputs = self.state.tick(Millis(now));
         self.carry_out(outputs, now, random);
         let mut gone = Vec::new();
@@ -272,6 +283,10 @@ impl Client {
 
     /// Whether nothing is on its way any more.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.ready && self.waiters.is_empty() && self.begun.is_empty() && self.state.is_at_rest()
+        self.ready
+            && self.waiters.is_empty()
+            && self.later.is_empty()
+            && self.begun.is_empty()
+            && self.state.is_at_rest()
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     id::ConversationId,
     session::Millis,
     time::Timestamp,
-    ums::{ChangeKind, ConversationQuery},
+    ums::{AnswerError, ChangeKind, ConversationQuery},
 };
 
 const NOW: Millis = Millis(1_000);
@@ -17,7 +17,7 @@ impl Scene {
     /// The own subscription is there as `root`, and its snapshot is still to come.
     fn begun() -> Self {
         let mut scene = Self(Subscriptions::with(PageRule { full: 3, most: 3, overlap: 10 }));
-        let outputs = scene.0.resume(Some(ConversationQuery::default()), NOW);
+        let outputs = scene.0.resume(Some(ConversationQuery::default()));
         scene.answer(&outputs, "root");
         scene
     }
@@ -124,6 +124,63 @@ fn nobody_leaves_because_the_socket_was_lost_over_the_question() {
     let mut scene = Scene::begun();
     scene.upserts("root", &[]);
     scene.0.missing(vec!["a".into()], NOW);
-    scene.0.socket_lost(NOW);
+    scene.0.socket_lost();
     assert!(!scene.0.is_leaving(&"a".into()));
+}
+
+fn refused(code: u16) -> AnswerError {
+    AnswerError::Refused { code, text: String::new() }
+}
+
+fn later(outputs: &Outputs) -> SubscriptionKey {
+    match outputs[..] {
+        [Output::SubscribeLater { key, .. }] => key,
+        _ => panic!("{outputs:?}"),
+    }
+}
+
+#[test]
+fn a_refused_subscription_is_asked_for_again_until_it_stands() {
+    let mut state = Subscriptions::<()>::default();
+    let outputs = state.resume(Some(ConversationQuery::default()));
+    let Output::Subscribe { key, .. } = outputs[0] else { panic!("{outputs:?}") };
+    for code in [500, 403, 404] {
+        assert_eq!(later(&state.answered(key, Err(refused(code)), NOW)), key);
+        assert!(matches!(state.again(key)[..], [Output::Subscribe { .. }]));
+        assert!(state.again(key).is_empty(), "it is asked already");
+    }
+    assert!(state.answered(key, Ok("root".into()), NOW).is_empty());
+    let whole = state.notified(state.told(Some("root")), Vec::new(), 0, || None, NOW);
+    assert!(matches!(whole[..], [Output::SnapshotWhole(_)]));
+}
+
+#[test]
+fn a_question_that_is_not_answered_keeps_nobody_else_waiting_and_makes_nobody_leave() {
+    let mut scene = Scene::begun();
+    scene.upserts("root", &[]);
+    let asked = scene.0.missing(vec!["a".into(), "b".into()], NOW);
+    let [Output::Subscribe { key: a, .. }, Output::Subscribe { key: b, .. }] = asked[..] else { panic!("{asked:?}") };
+    assert_eq!(later(&scene.0.answered(a, Err(refused(500)), NOW)), a);
+    assert_eq!(scene.0.answered(b, Err(refused(404)), NOW)[..], [Output::Settled("b".into())]);
+    assert!(!scene.0.is_leaving(&"a".into()));
+    scene.0.again(a);
+    let settled = scene.0.answered(a, Err(refused(404)), NOW);
+    assert!(matches!(&settled[..], [Output::Settled(_), Output::UpToDate { .. }]), "{settled:?}");
+}
+
+#[test]
+fn a_stranger_is_asked_for_by_what_the_connection_sees_and_its_state_makes_it_known() {
+    let mut state = Subscriptions::<()>::default();
+    state.ready(true);
+    let own = ConversationQuery { agent_ids: vec!["me".into()], ..ConversationQuery::default() };
+    let asked = state.stranger(&"s".into(), Some(&own), NOW);
+    let [Output::Subscribe { key, query }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((query.conversation_id.clone(), &query.agent_ids), (Some("s".into()), &own.agent_ids));
+    assert!(state.stranger(&"s".into(), Some(&own), NOW).is_empty());
+    state.answered(*key, Ok("question".into()), NOW);
+    let told = state.told(Some("question"));
+    let presence = state.change(told, &"s".into(), &ChangeKind::Upsert, false, || None, NOW);
+    assert_eq!(presence, Some(Presence::Held));
+    assert_eq!(state.change(told, &"other".into(), &ChangeKind::Upsert, false, || None, NOW), None);
+    assert!(matches!(state.notified(told, vec!["s".into()], 1, || None, NOW)[..], [Output::Unsubscribe(_)]));
 }

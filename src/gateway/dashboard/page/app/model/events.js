@@ -23,6 +23,7 @@ export const FOLLOWED = [
   'connection.disconnected',
   'connection.resuming',
   'connection.resumed',
+  'connection.lacking',
   'connection.failed',
 ].map((name) => `tertulia.${name}`);
 
@@ -99,8 +100,10 @@ const SENTENCES = {
     `Response time is ${String(ttrType ?? 'unknown').toLowerCase()}${ttrValue ? `, ${ttrValue} s` : ''}`,
     'held',
   ],
-  gap: ({ from, to, missed }) =>
-    from !== undefined
+  gap: ({ from, to, missed, awaited }) =>
+    awaited
+      ? [`Messages ${from} to ${to} are asked for still: the platform does not give them now`, 'warn']
+      : from !== undefined
       ? [`Messages ${from} to ${to} cannot be had from the platform`, 'bad']
       : [missed ? `${missed} events were missed` : 'Events were missed', 'warn'],
   'command-failed': ({ command, code, detail }) => [
@@ -119,8 +122,20 @@ const SENTENCES = {
     `Resumed with ${conversations} conversations${filled ? `, ${filled} missed messages fetched` : ''}${incomplete ? `, ${incomplete} incomplete` : ''}`,
     incomplete ? 'warn' : 'good',
   ],
+  'connection.lacking': ({ lacking }) => {
+    const what = lackingOf(lacking);
+    return what ? [`Degraded: ${what}`, 'warn'] : ['Works for everything again', 'good'];
+  },
   'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
+
+/** What a connection lacks, in words; nothing where it lacks nothing. */
+export function lackingOf(lacking) {
+  const { histories = 0, ...parts } = lacking ?? {};
+  const words = Object.entries(parts).map(([part, why]) => `${part === 'agentState' ? 'agent state' : part} (${why})`);
+  if (histories > 0) words.push(`${histories} ${histories === 1 ? 'history' : 'histories'}`);
+  return words.length > 0 ? `lacks ${words.join(', ')}` : '';
+}
 
 /** An event as a sentence and a tone; one that this page does not know by its name. */
 export function describe(type, data) {

@@ -4,7 +4,8 @@ import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { NOTHING, count, millis, took } from '../format.js';
 import { List } from '../parts/list.js';
 import { Place } from '../parts/notice.js';
-import { ofConnection, ofFailure, setState, stateElement } from '../states.js';
+import { lackingOf } from '../model/events.js';
+import { ofConnection, ofFailure, sentence, setState, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
 const ORDER = ['bad', 'warn', 'good', 'idle'];
@@ -174,7 +175,8 @@ function update({ shown }, connection, lag) {
   setText(shown.reconnects, count(connection.reconnects));
   const failure = connection.failure ? ofFailure(connection.failure) : '';
   const attempts = connection.attempts > 0 ? `Attempt ${connection.attempts}. ` : '';
-  const error = [failure, connection.lastError].filter(Boolean).join(': ');
+  const lacking = connection.state === 'ready' ? lackingOf(connection.lacking) : '';
+  const error = [failure, lacking && sentence(lacking), connection.lastError].filter(Boolean).join(': ');
   setText(shown.error, attempts + error || NOTHING);
   setAttribute(shown.error, 'title', error || null);
 }

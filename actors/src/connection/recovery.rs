@@ -1,0 +1,270 @@
+//! Requests that bring the connection up to date: each goes out when the pace of the login allows it, and again where the
+//! platform refused it for the number of requests (429).
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use actix::{Context, Handler, Message};
+use serde_json::Value;
+use tertulia_core::{
+    id::{ConversationId, RingId},
+    refusal::{Lane, RequestType},
+    session::Millis,
+    subscription::SubscriptionKey,
+    ums::Request,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Connection,
+    actor::OwnRequest,
+    requests::{Asked, Waiter},
+};
+use crate::request::RequestFailure;
+
+/// Requests of one type that are out at the same time.
+const TOGETHER: usize = 32;
+
+/// A request of the recovery lane.
+pub(super) struct Recovery {
+    pub(super) conversation: Option<ConversationId>,
+    pub(super) request: Request,
+    pub(super) metadata: Vec<Value>,
+    pub(super) waiter: Waiter<OwnRequest>,
+    /// After which nobody wants the answer, such as that to an offer.
+    pub(super) until: Option<Instant>,
+}
+
+/// A request of the recovery lane that is out, in case it is to be repeated.
+pub(super) struct Out {
+    conversation: Option<ConversationId>,
+    request: Request,
+    metadata: Vec<Value>,
+    until: Option<Instant>,
+}
+
+/// Requests that wait for their turn. Bounded by who asks: one history a conversation, one answer an offer, and what the
+/// connection asks for itself.
+#[derive(Default)]
+pub(super) struct RecoveryQueue {
+    waiting: BTreeMap<RequestType, VecDeque<Recovery>>,
+    out: BTreeMap<RequestType, usize>,
+    /// Conversations whose history waits.
+    histories: HashSet<ConversationId>,
+    /// Wakes the queue for its next request.
+    alarm: Option<(Millis, AbortOnDropHandle<()>)>,
+}
+
+impl RecoveryQueue {
+    /// Takes a request in. A history that its conversation asks for again meanwhile stands for the one before.
+    fn push(&mut self, recovery: Recovery) {
+        let request = RequestType::from(&recovery.request);
+        let waiting = self.waiting.entry(request).or_default();
+        if request == RequestType::History
+            && let Some(conversation) = &recovery.conversation
+            && !self.histories.insert(conversation.clone())
+            && let Some(before) = waiting.iter_mut().find(|before| before.conversation == recovery.conversation)
+        {
+            *before = recovery;
+            return;
+        }
+        waiting.push_back(recovery);
+    }
+
+    /// A request waits no more.
+    fn left(&mut self, recovery: &Recovery) {
+        if let Some(conversation) = &recovery.conversation {
+            self.histories.remove(conversation);
+        }
+    }
+
+    /// Has the history of a conversation read next, if it waits.
+    pub(super) fn hurry(&mut self, conversation: &ConversationId) {
+        let Some(histories) = self.waiting.get_mut(&RequestType::History) else { return };
+        let is_it = |waiting: &Recovery| waiting.conversation.as_ref() == Some(conversation);
+        if let Some(waiting) = histories.iter().position(is_it).and_then(|place| histories.remove(place)) {
+            histories.push_front(waiting);
+        }
+    }
+
+    /// A request of the type is out no more.
+    pub(super) fn came_back(&mut self, request: RequestType) {
+        if let Some(out) = self.out.get_mut(&request) {
+            *out = out.saturating_sub(1);
+        }
+    }
+
+    fn drain(&mut self) -> Vec<Waiter<OwnRequest>> {
+        self.out.clear();
+        self.histories.clear();
+        self.alarm = None;
+        std::mem::take(&mut self.waiting).into_values().flatten().map(|waiting| waiting.waiter).collect()
+    }
+}
+
+/// What is asked again after a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    Identity,
+    Subscription(SubscriptionKey),
+    Rings,
+    AgentState,
+    /// An offer, which was tried so often.
+    Accept(RingId, u32),
+}
+
+/// The next request of the recovery lane may have its turn.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct NextRecovery;
+
+impl Connection {
+    /// Sends a request of the recovery lane when it has its turn.
+    pub(super) fn recover(&mut self, recovery: Recovery) {
+        self.recovery.push(recovery);
+        self.recover_next();
+    }
+
+    /// Sends one of the connection's own requests when it has its turn.
+    pub(super) fn recover_own(&mut self, own: OwnRequest, request: Request) {
+        let (conversation, metadata, waiter) = (None, Vec::new(), Waiter::Own(own));
+        self.recover(Recovery { conversation, request, metadata, waiter, until: None });
+    }
+
+    /// The platform refused a request for the number of requests: it goes first when the pace allows it.
+    pub(super) fn recover_again(&mut self, out: Out, waiter: Waiter<OwnRequest>) {
+        let Out { conversation, request, metadata, until } = out;
+        let kind = RequestType::from(&request);
+        if kind == RequestType::History
+            && let Some(conversation) = &conversation
+            && !self.recovery.histories.insert(conversation.clone())
+        {
+            // The conversation asked again meanwhile.
+            return;
+        }
+        let again = Recovery { conversation, request, metadata, waiter, until };
+        self.recovery.waiting.entry(kind).or_default().push_front(again);
+    }
+
+    /// Sends what may be sent now, and sets the alarm for what may be sent next.
+    pub(super) fn recover_next(&mut self) {
+        if !self.session.phase().is_open() {
+            return self.fail_recovery();
+        }
+        let mut next: Option<Millis> = None;
+        let kinds: Vec<RequestType> = self.recovery.waiting.keys().copied().collect();
+        for kind in kinds {
+            while let Some(recovery) = self.take_next(kind, &mut next) {
+                self.send_recovery(kind, recovery);
+            }
+        }
+        self.recovery.waiting.retain(|_, waiting| !waiting.is_empty());
+        self.set_recovery_alarm(next);
+    }
+
+    fn take_next(&mut self, kind: RequestType, next: &mut Option<Millis>) -> Option<Recovery> {
+        let now = self.now();
+        loop {
+            let waiting = self.recovery.waiting.get_mut(&kind)?;
+            let first = waiting.front()?;
+            if first.until.is_some_and(|until| until <= Instant::now()) {
+                let expired = waiting.pop_front()?;
+                self.recovery.left(&expired);
+                self.give_up(expired.waiter, RequestFailure::TimedOut);
+                continue;
+            }
+            let is_full = self.requests.is_full() || self.recovery.out.get(&kind).is_some_and(|out| *out >= TOGETHER);
+            if is_full {
+                // The next answer makes room.
+                return None;
+            }
+            let at = self.pace.next(Lane::Recovery, kind, now);
+            if at > now {
+                *next = Some(next.map_or(at, |next| next.min(at)));
+                return None;
+            }
+            let next = waiting.pop_front()?;
+            self.recovery.left(&next);
+            return Some(next);
+        }
+    }
+
+    fn send_recovery(&mut self, kind: RequestType, recovery: Recovery) {
+        let Recovery { conversation, request, metadata, waiter, until } = recovery;
+        self.pace.sent(Lane::Recovery, kind, self.now());
+        *self.recovery.out.entry(kind).or_default() += 1;
+        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until };
+        let within = self.settings.request_timeout;
+        let asked = Asked { waiter, lane: Lane::Recovery, request: kind, again: Some(Box::new(out)) };
+        let id = self.requests.add(asked, Instant::now(), within);
+        if let Err(failure) = self.write(&id, request, Vec::new(), metadata)
+            && let Some(asked) = self.requests.take(id.as_str())
+        {
+            self.recovery.came_back(kind);
+            self.give_up(asked.waiter, failure);
+        }
+    }
+
+    fn set_recovery_alarm(&mut self, next: Option<Millis>) {
+        let Some(at) = next else {
+            self.recovery.alarm = None;
+            return;
+        };
+        if self.recovery.alarm.as_ref().is_some_and(|(set, _)| *set <= at) {
+            return;
+        }
+        let Some(me) = self.me.clone() else { return };
+        let wait = at.since(self.now());
+        let task = actix_rt::spawn(async move {
+            tokio::time::sleep(wait).await;
+            me.do_send(NextRecovery);
+        });
+        self.recovery.alarm = Some((at, AbortOnDropHandle::new(task)));
+    }
+
+    /// The socket is gone: what waits was not sent.
+    pub(super) fn fail_recovery(&mut self) {
+        self.tries.clear();
+        for waiter in self.recovery.drain() {
+            if let Waiter::Caller(reply) = waiter {
+                let _ = reply.send(Err(RequestFailure::NotConnected));
+            }
+        }
+    }
+
+    /// Asks again after `wait`, on this socket.
+    pub(super) fn try_again(&mut self, again: Again, wait: Duration) {
+        let at = self.now().after(wait);
+        self.tries.push((at, again));
+    }
+
+    /// Asks again for what is due.
+    pub(super) fn try_due(&mut self, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let due: Vec<Again> = self.tries.extract_if(.., |(at, _)| *at <= now).map(|(_, again)| again).collect();
+        for again in due {
+            match again {
+                Again::Identity => self.learn_identity(ctx),
+                Again::Subscription(key) => {
+                    let outputs = self.subscribed.state.again(key);
+                    self.carry_out_all(outputs);
+                }
+                Again::Rings => self.subscribe_rings(),
+                Again::AgentState => self.set_agent_state(ctx),
+                Again::Accept(ring, tries) => self.accept(ring, tries, ctx),
+            }
+        }
+        self.recover_next();
+    }
+}
+
+impl Handler<NextRecovery> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: NextRecovery, _: &mut Self::Context) {
+        self.recovery.alarm = None;
+        self.recover_next();
+    }
+}
