@@ -1,7 +1,7 @@
 //! How a connection is doing, for whoever waits or watches.
 
 use serde::Serialize;
-use tertulia_core::session::Phase;
+use tertulia_core::session::{Phase, WaitReason};
 
 /// How a connection is doing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,6 +15,8 @@ pub struct ConnectionStatus {
     pub attempts: u32,
     /// How often it became ready again after a loss.
     pub reconnects: u64,
+    /// What it waits for before it tries again.
+    pub waiting: Option<Waiting>,
     /// What last went wrong, in words.
     pub last_error: Option<String>,
     /// Conversations it holds.
@@ -27,6 +29,15 @@ pub struct ConnectionStatus {
     pub throttled: u64,
 }
 
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// When it tries again.
+    pub until: jiff::Timestamp,
+}
+
 impl ConnectionStatus {
     pub(super) fn idle() -> Self {
         Self {
@@ -34,6 +45,7 @@ impl ConnectionStatus {
             since: jiff::Timestamp::now(),
             attempts: 0,
             reconnects: 0,
+            waiting: None,
             last_error: None,
             conversations: 0,
             restarts: 0,

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use tertulia_core::{
     conversation::ConversationEvent,
     id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
-    session::{ClosedBy, DisconnectReason},
+    session::{ClosedBy, DisconnectReason, WaitReason},
     time::Timestamp,
     ums::RingState,
 };
@@ -147,6 +147,17 @@ pub enum EventData {
         /// Conversations whose history could not be brought up to date.
         incomplete: usize,
     },
+    /// The connection cannot log in, or is ended by another login again and again. It tries again by itself; somebody
+    /// may have to act all the same. Told once, until the connection is ready again.
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// Why.
+        reason: WaitReason,
+        /// When it tries again for the first time.
+        until: jiff::Timestamp,
+        /// What last went wrong, in words.
+        last_error: Option<String>,
+    },
     /// The connection has given up.
     Failed {
         /// Why.
@@ -169,6 +180,7 @@ impl EventData {
             Self::Disconnected { .. } => "connection.disconnected",
             Self::Resuming { .. } => "connection.resuming",
             Self::Resumed { .. } => "connection.resumed",
+            Self::Waiting { .. } => "connection.waiting",
             Self::Failed { .. } => "connection.failed",
         }
     }

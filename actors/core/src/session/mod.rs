@@ -9,6 +9,7 @@
 
 mod backoff;
 mod close_codes;
+mod evictions;
 mod input;
 mod liveness;
 mod login;
@@ -20,6 +21,7 @@ mod policy;
 mod socket;
 mod throttle;
 mod token;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -33,3 +35,4 @@ pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};
 pub use phase::Phase;
 pub use policy::{PolicyError, SessionPolicy};
 pub use throttle::Throttle;
+pub use wait::{Wait, WaitReason};

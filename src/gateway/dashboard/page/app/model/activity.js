@@ -23,6 +23,7 @@ const TOLD = new Set([
   'connection.connected',
   'connection.disconnected',
   'connection.resumed',
+  'connection.waiting',
   'connection.failed',
 ]);
 

@@ -1,6 +1,6 @@
 // Events in plain words, and what else the page reads out of them.
 
-import { sentence } from '../states.js';
+import { ofWaiting, sentence } from '../states.js';
 import { cut, short } from '../format.js';
 
 /** What the page follows of the whole service. What it does not show, such as receipts, is not sent to it. */
@@ -23,6 +23,7 @@ export const FOLLOWED = [
   'connection.disconnected',
   'connection.resuming',
   'connection.resumed',
+  'connection.waiting',
   'connection.failed',
 ].map((name) => `tertulia.${name}`);
 
@@ -119,6 +120,7 @@ const SENTENCES = {
     `Resumed with ${conversations} conversations${filled ? `, ${filled} missed messages fetched` : ''}${incomplete ? `, ${incomplete} incomplete` : ''}`,
     incomplete ? 'warn' : 'good',
   ],
+  'connection.waiting': ({ reason }) => [`Waits: ${ofWaiting({ reason }).toLowerCase()}`, 'bad'],
   'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
 

@@ -4,7 +4,7 @@ import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { NOTHING, count, millis, took } from '../format.js';
 import { List } from '../parts/list.js';
 import { Place } from '../parts/notice.js';
-import { ofConnection, ofFailure, setState, stateElement } from '../states.js';
+import { ofConnection, ofFailure, ofWaiting, setState, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
 const ORDER = ['bad', 'warn', 'good', 'idle'];
@@ -172,7 +172,7 @@ function update({ shown }, connection, lag) {
   setText(shown.conversations, count(connection.conversations));
   setText(shown.lag, lag === null ? NOTHING : took(lag));
   setText(shown.reconnects, count(connection.reconnects));
-  const failure = connection.failure ? ofFailure(connection.failure) : '';
+  const failure = connection.failure ? ofFailure(connection.failure) : ofWaiting(connection.waiting);
   const attempts = connection.attempts > 0 ? `Attempt ${connection.attempts}. ` : '';
   const error = [failure, connection.lastError].filter(Boolean).join(': ');
   setText(shown.error, attempts + error || NOTHING);
