@@ -8,7 +8,6 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tertulia_actors::{
     StartError, Tertulia,
-    core::session::{FailureReason, Phase},
     engine::{Journal, Retention, StoreError},
     platform::PlatformSettings,
 };
@@ -41,14 +40,6 @@ pub enum ServiceError {
     /// The system gave no thread for the store's writer.
     #[error("cannot start the writer of the store")]
     Thread(#[source] io::Error),
-    /// A login is in use.
-    #[error("connection {connection}: {reason}")]
-    LoggedInElsewhere {
-        /// The connection's id.
-        connection: String,
-        /// Whose the login is, as far as is known.
-        reason: String,
-    },
     /// The file of `platform.ca_file` could not be read.
     #[error("cannot read the certificate authority in {}", file.display())]
     Authority {
@@ -109,21 +100,6 @@ impl Service {
         let state = state.admitting(admissible.clone());
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
         Ok(Self { tertulia, webhooks, bulk, gateway })
-    }
-
-    /// Waits until each connection has the right to log in, which takes no longer than asking for it.
-    ///
-    /// # Errors
-    /// [`ServiceError::LoggedInElsewhere`]: one of them is another process's, or another connection's of this one.
-    pub async fn claimed(&self) -> Result<(), ServiceError> {
-        for connection in self.tertulia.connections() {
-            let Some(status) = self.tertulia.begun(&connection).await else { continue };
-            if status.state == Phase::Failed(FailureReason::LoggedInElsewhere) {
-                let (connection, reason) = (connection.to_string(), status.last_error.unwrap_or_default());
-                return Err(ServiceError::LoggedInElsewhere { connection, reason });
-            }
-        }
-        Ok(())
     }
 
     /// The connections and conversations.

@@ -104,7 +104,7 @@ fn wrong_credentials_fail_and_the_others_are_tried_all_the_same() {
     let (code, stdout) = check(&file);
     assert_eq!(code, Some(1));
     let failed = line(&stdout, "wrong");
-    assert!(failed.starts_with("failed: agentVep at ") && failed.contains(" answered 401: "), "{failed}");
+    assert!(failed.starts_with("failed: agentVep at ") && failed.ends_with(" answered 401"), "{failed}");
     assert!(line(&stdout, "bots-1").starts_with("ok: "));
 }
 

@@ -47,6 +47,7 @@ put /v1/connections/{connection}/agent-state
 post /v1/connections/{connection}/conversations
 post /v1/connections/{connection}/requests
 post /v1/connections/{connection}/step-up
+post /v1/connections/{connection}/restart
 get /v1/rings
 post /v1/rings/{ring}/accept
 post /v1/rings/{ring}/reject

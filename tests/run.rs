@@ -301,34 +301,73 @@ fn what_cannot_be_run_ends_with_1_and_says_why() {
     }
 }
 
-/// TK-6, U11: nobody throws another process out; whoever comes second ends at once and says why.
 #[test]
-fn a_second_process_with_the_same_data_or_the_same_login_ends_at_once() {
+fn a_second_process_with_the_same_data_ends_at_once() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, BOT);
+    let _process = Process::start(&file);
+    let output = command(&file).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("is in use by process"), "{stderr}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// TK-6, U11: nobody throws another process out; whoever comes second says so, serves its other logins, and takes over.
+#[test]
+fn a_second_process_with_the_same_login_waits_for_it_and_takes_over() {
     let emulator = emulator();
     let (directory, file) = configuration(&emulator, BOT);
-    let process = Process::start(&file);
-    process.get_until("/readyz", "\"ready\":true");
+    let first = Process::start(&file);
+    first.get_until("/readyz", "\"ready\":true");
 
-    let second = |file: &str| {
-        let output = command(file).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
-    let (code, stderr) = second(&file);
-    assert!(stderr.contains("is in use by process"), "{stderr}");
-    assert_eq!(code, Some(1));
-
-    let elsewhere = directory.path().join("elsewhere");
-    let text = std::fs::read_to_string(&file).unwrap();
     let data = directory.path().join("data");
-    let text = text.replace(data.to_str().unwrap(), elsewhere.to_str().unwrap());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace(data.to_str().unwrap(), directory.path().join("elsewhere").to_str().unwrap());
+    let also = BOT.replace("bots-1", "bots-2").replace("bot1", "bot2");
     let other = directory.path().join("other.toml");
-    std::fs::write(&other, text).unwrap();
-    let (code, stderr) = second(other.to_str().unwrap());
-    assert!(stderr.contains("bots-1") && stderr.contains("12345678/bot1 is logged in elsewhere"), "{stderr}");
-    assert_eq!(code, Some(1));
+    std::fs::write(&other, format!("{text}{also}")).unwrap();
+    let second = Process::start(other.to_str().unwrap());
+    let waits = second.logged("the connection waits");
+    assert_eq!(waits["connection"], "bots-1", "{waits}");
+    let shown = second.get("/v1/connections/bots-1");
+    assert!(shown.contains("\"waiting_to_log_in\"") && shown.contains("\"reason\":\"login_held\""), "{shown}");
+    assert!(shown.contains("12345678/bot1 is logged in elsewhere: process"), "{shown}");
+    assert!(second.get("/metrics").contains("connection_waiting{connection=\"bots-1\",reason=\"login_held\"} 1"));
+    second.get_until("/v1/connections/bots-2", "\"ready\"");
 
+    first.signal(Signal::TERM);
+    assert_eq!(first.ended().code(), Some(0));
+    second.get_until("/v1/connections/bots-1", "\"ready\"");
     let bot = emulator.sessions().into_iter().find(|session| session.user == "bot1").unwrap();
     assert_eq!((bot.now, bot.max), (1, 1));
+    second.signal(Signal::TERM);
+    assert_eq!(second.ended().code(), Some(0));
+}
+
+/// Protocol §3.5: every close leaves its code and reason in the log and in `lastError`.
+#[test]
+fn every_close_is_told_with_its_code_and_reason() {
+    let emulator = emulator();
+    let (_directory, file) = configuration(&emulator, BOT);
+    let process = Process::start(&file);
+    for (code, reason) in [
+        (4401, "the token is missing, expired or revoked"),
+        (1008, "policy violation"),
+        (1011, "a server error"),
+        (4410, "it could not read what was sent"),
+        (1000, "it asks for nothing but a new attempt"),
+    ] {
+        process.get_until("/readyz", "\"ready\":true");
+        assert_eq!(emulator.inject(Fault::new(FaultKind::Close).user("bot1").code(code)), 1);
+        let line = process.logged("the socket was closed");
+        assert_eq!(
+            (&line["level"], &line["connection"], &line["code"]),
+            (&"WARN".into(), &"bots-1".into(), &code.into())
+        );
+        assert!(line["reason"].as_str().unwrap().contains(reason), "{line}");
+        let shown = process.get_until("/v1/connections/bots-1", &format!("closed the socket with {code}"));
+        assert!(shown.contains(reason), "{shown}");
+    }
     process.signal(Signal::TERM);
     assert_eq!(process.ended().code(), Some(0));
 }
@@ -366,7 +405,7 @@ fn a_hangup_has_the_certificate_read_anew() {
     process.signal(Signal::HUP);
     process.logged("shows another certificate");
     process.signal(Signal::TERM);
-    assert!(process.ended().success());
+    assert_eq!(process.ended().code(), Some(0));
 }
 
 /// A collector: what it is sent; it answers each request with `answer`, or never.
@@ -419,7 +458,7 @@ fn spans_are_exported_and_flushed_at_the_end() {
     post.write_all(BODY).unwrap();
     assert!(rest(post).contains("\"sequence\""));
     process.signal(Signal::TERM);
-    assert!(process.ended().success());
+    assert_eq!(process.ended().code(), Some(0));
     let all: Vec<u8> = sent.try_iter().flatten().collect();
     let text = String::from_utf8_lossy(&all);
     for wanted in ["desk", "connect", "command", "request", "send-text", &conversation, "done", "resumed"] {
@@ -440,7 +479,7 @@ fn a_collector_that_never_answers_holds_nobody_up() {
         assert!(process.get("/healthz").contains("alive"));
     }
     process.signal(Signal::TERM);
-    assert!(process.ended().success());
+    assert_eq!(process.ended().code(), Some(0));
 }
 
 /// Readiness falls first, and is told for as long as the configuration says, while everything is served on; then whatever
@@ -470,7 +509,7 @@ fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
     for stream in streams {
         assert!(rest(stream).ends_with("0\r\n\r\n"), "an event stream was cut off");
     }
-    assert!(process.ended().success());
+    assert_eq!(process.ended().code(), Some(0));
     assert!(confirmed > 0);
     assert_eq!(emulator.summary().agent_messages, confirmed as u64);
 }

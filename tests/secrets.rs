@@ -23,7 +23,7 @@ use base64::{
 };
 use running::{BOT, LOOK_EVERY, PATIENCE, configuration, emulator};
 use rustix::process::{Pid, Signal, kill_process};
-use tertulia_emulator::{Emulator, FaultMode};
+use tertulia_emulator::{Emulator, FaultMode, FaultRule, Outcome};
 
 /// A place of a secret, by the name of its variable, and what is kept there. Each has something of its own that survives
 /// being quoted, escaped or percent-encoded, and something around it that does not.
@@ -251,6 +251,16 @@ fn files(directory: &Path) -> Vec<(String, String)> {
 /// Drives a service through everything that touches a secret, and looks for each in all that comes out.
 fn drive(emulator: &Emulator, format: &str) {
     let (directory, file) = configuration(emulator, &sections(refusing_proxy()));
+    // A platform may repeat in its answers what it was sent.
+    for rule in [
+        FaultRule::new("login", Outcome::Echo(401)).user("bot3"),
+        FaultRule::new("login", Outcome::Echo(400)).user("bot6"),
+        FaultRule::new("app-token", Outcome::Echo(401)),
+        FaultRule::new("authenticate", Outcome::Echo(500)),
+        FaultRule::new("refresh", Outcome::Echo(500)),
+    ] {
+        emulator.add_rule(rule.always()).unwrap();
+    }
     let process = Process::start(format, &file);
     let (read, write) = ("readT0kenCanary", "writeT0kenCanary");
     let mut outside = Vec::new();
@@ -261,6 +271,8 @@ fn drive(emulator: &Emulator, format: &str) {
     process.ask_until("GET /v1/connections/saml", read, "\"ready\"");
     process.ask_until("GET /v1/connections/wrong", read, "\"failed\"");
     process.ask_until("GET /v1/connections/wrong-keys", read, "\"failed\"");
+    process.ask_until("GET /v1/connections/shop", read, "\"failed\"");
+    process.ask_until("GET /v1/connections/signed", read, "answered 500");
     process.ask_until("GET /v1/connections/proxied", read, "407");
     bearers.extend(emulator.bearers());
 

@@ -26,7 +26,7 @@ use crate::{
     Builder,
     connection::{
         AcceptRing, AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, ListRings,
-        RingError, SetAgentState, Surroundings,
+        Restart, RingError, SetAgentState, Surroundings,
     },
     conversation::ConversationHandle,
     engine::{Journal, StoreError},
@@ -153,6 +153,23 @@ impl Tertulia {
             member.end(PATIENCE).await;
             self.around.metrics.by_connection.forget(connection);
         }
+    }
+
+    /// Begins a connection again, a failed one too: with a new login, and a new socket where it has one. `false` where
+    /// there is no such connection. Its status tells how it goes on.
+    pub fn restart(&self, connection: &ConnectionId) -> bool {
+        let Some(member) = self.registry.get(connection) else { return false };
+        let is_alive = match &member.address {
+            Address::Socket(connection) => connection.connected() && connection.try_send(Restart).is_ok(),
+            Address::Intake(desk) => desk.restart(),
+        };
+        if !is_alive {
+            // Its actor was given up.
+            let policy = &self.around.supervision.connection;
+            let grounds = Grounds { pool: &self.pool, fleet: &self.fleet, policy };
+            self.registry.begin_again(connection, member.life, &grounds);
+        }
+        true
     }
 
     /// The connections' names.

@@ -67,7 +67,6 @@ async fn start(options: &RunOptions, format: LogFormat, hangup: Hangup) -> anyho
 async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
     let service = Service::start(configuration)?;
-    service.claimed().await?;
     let gateway = service.gateway().address();
     tracing::info!(%gateway, connections = configuration.connections.len(), "running");
 

@@ -11,11 +11,11 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use tertulia_actors::{
-    connection::ConnectionStatus,
+    connection::{ConnectionStatus, Waiting},
     core::{
         id::ConnectionId,
         readiness::Lacking,
-        session::{FailureReason, Phase},
+        session::{FailureReason, Phase, WaitReason},
     },
 };
 use utoipa::ToSchema;
@@ -50,6 +50,24 @@ impl From<&Phase> for Life {
     }
 }
 
+/// What a connection waits for before it tries again.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionWaiting)]
+struct WaitingView {
+    /// `credentials_refused`, `logged_in_elsewhere`, `login_held`, `token_refused`, `throttled`, `unavailable` or
+    /// `connection_lost`.
+    #[schema(value_type = String)]
+    reason: WaitReason,
+    /// When it tries again.
+    until: String,
+}
+
+impl From<Waiting> for WaitingView {
+    fn from(Waiting { reason, until }: Waiting) -> Self {
+        Self { reason, until: until.to_string() }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Connection)]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +80,7 @@ struct View {
     /// Failed attempts since it was last stable.
     attempts: u32,
     reconnects: u64,
+    waiting: Option<WaitingView>,
     last_error: Option<String>,
     conversations: usize,
     /// Restarts of its actor after a panic.
@@ -82,6 +101,7 @@ impl View {
             since: status.since.to_string(),
             attempts: status.attempts,
             reconnects: status.reconnects,
+            waiting: status.waiting.map(WaitingView::from),
             last_error: status.last_error,
             conversations: status.conversations,
             restarts: status.restarts,

@@ -15,7 +15,7 @@ use tertulia_core::{
     id::{ConversationId, DialogId, SubscriptionId},
     readiness::Readiness,
     refusal::{LoginPace, RequestType},
-    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session},
+    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Wait, WaitReason},
     subscription::SubscriptionKey,
     ums::{AgentState, RepeatedFrames},
 };
@@ -135,6 +135,14 @@ pub struct Connection {
     restored: bool,
     /// The right to log in, where the login has a name by which it can be had.
     pub(super) lease: Option<Lease>,
+    /// Whether it is being asked for.
+    pub(super) claims: bool,
+    /// What the session was last told to wait for.
+    pub(super) waiting: Option<Wait>,
+    /// What was told as an event since the connection was last ready.
+    pub(super) waited_for: Option<WaitReason>,
+    /// What the end of the socket said of itself.
+    pub(super) closing_words: Option<String>,
 }
 
 impl Connection {
@@ -190,6 +198,10 @@ impl Connection {
             ready: false,
             restored: false,
             lease: None,
+            claims: false,
+            waiting: None,
+            waited_for: None,
+            closing_words: None,
         }
     }
 
@@ -245,6 +257,7 @@ impl Connection {
             }
         }
         self.update_status();
+        self.tell_waiting();
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
@@ -289,6 +302,7 @@ impl Connection {
 
     fn carry_out(&mut self, output: Output, ctx: &mut Context<Self>) {
         match output {
+            Output::Claim => self.claim(ctx),
             Output::LogIn => self.log_in(ctx),
             Output::RefreshToken => self.refresh(ctx),
             Output::OpenSocket => self.open_socket(ctx),
@@ -312,6 +326,7 @@ impl Connection {
             Report::Connected => self.publish(EventData::Connected {}),
             Report::Disconnected(closure, reason) => {
                 self.connecting_ended("disconnected");
+                self.tell_closed(closure, reason);
                 self.publish(EventData::Disconnected { code: closure.code, by: closure.by, reason });
             }
             Report::Resuming => self.publish(EventData::Resuming { attempt: self.session.attempts() }),
@@ -396,6 +411,10 @@ impl Actor for Connection {
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, connection, ctx| {
             connection.restored = true;
+            if !conversations.is_empty() {
+                // This login has had conversations: its credentials have worked.
+                connection.session.trust_credentials();
+            }
             connection.restore(conversations, ctx);
             connection.claim(ctx);
         }));
@@ -423,7 +442,12 @@ impl Supervised for Connection {
         }
         self.restart_step_up();
         self.lookups = 0;
+        let credentials_worked = self.session.credentials_worked();
         self.session = Session::new(self.settings.policy.clone());
+        if credentials_worked {
+            self.session.trust_credentials();
+        }
+        self.claims = false;
     }
 }
 

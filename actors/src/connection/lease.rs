@@ -1,13 +1,13 @@
 //! The right to log in: the platform allows one session a user, so whoever comes second would only throw the first one
-//! out (TK-6, U11).
+//! out (TK-6, U11). A connection whose login is held waits, and takes over when it is free.
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use tertulia_core::session::{FailureReason, Input};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use tertulia_core::session::{Input, WaitReason};
 use tokio::time::timeout;
 
-use super::{Connection, Login};
+use super::{Connection, Login, Restart};
 use crate::{
     engine::{LeaseError, LoginName},
     platform::AgentLogin,
@@ -22,37 +22,49 @@ impl Connection {
         let Some(login) = self.login_name().filter(|_| self.lease.is_none()) else {
             return self.begin(ctx);
         };
+        if std::mem::replace(&mut self.claims, true) {
+            return;
+        }
         let leases = Arc::clone(&self.around.leases);
         let acquired = async move {
             let late = LeaseError::Unavailable { login: login.clone(), reason: "no answer in time".to_owned() };
             timeout(WITHIN, leases.acquire(login)).await.unwrap_or(Err(late))
         };
-        ctx.spawn(acquired.into_actor(self).map(|acquired, connection, ctx| match acquired {
-            Ok(lease) => {
-                tracing::debug!(connection = %connection.settings.id, token = lease.token.0, "lease taken");
-                connection.lease = Some(lease);
-                connection.begin(ctx);
-            }
-            Err(error) => {
-                connection.note_error(&error);
-                let reason = match error {
-                    LeaseError::Held { .. } => FailureReason::LoggedInElsewhere,
-                    LeaseError::Unavailable { .. } => FailureReason::LeaseLost,
-                };
-                connection.feed(Input::GivenUp(reason), ctx);
+        ctx.spawn(acquired.into_actor(self).map(|acquired, connection, ctx| {
+            connection.claims = false;
+            match acquired {
+                Ok(lease) => {
+                    tracing::debug!(connection = %connection.settings.id, token = lease.token.0, "lease taken");
+                    connection.end_with(&lease.lost, ctx);
+                    connection.lease = Some(lease);
+                    connection.begin(ctx);
+                }
+                Err(error) => {
+                    // Once for each holder, however often it is asked for again.
+                    let told = connection.status.borrow().last_error.as_deref() == Some(error.to_string().as_str());
+                    if !(told && connection.waited_for == Some(WaitReason::LoginHeld)) {
+                        connection.note_error(&error);
+                    }
+                    connection.feed(Input::Withheld, ctx);
+                }
             }
         }));
     }
 
-    /// Begins, and ends with the lease.
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        if let Some(lost) = self.lease.as_ref().map(|lease| lease.lost.clone()) {
-            ctx.spawn(async move { lost.cancelled().await }.into_actor(self).map(|(), connection, ctx| {
-                connection.lease = None;
-                connection.feed(Input::GivenUp(FailureReason::LeaseLost), ctx);
-            }));
-        }
         self.feed(Input::Start, ctx);
+    }
+
+    /// Stops sending once the lease is lost, and asks for it again.
+    fn end_with(&self, lost: &tokio_util::sync::CancellationToken, ctx: &mut Context<Self>) {
+        let lost = lost.clone();
+        ctx.spawn(async move { lost.cancelled().await }.into_actor(self).map(|(), connection, ctx| {
+            if connection.lease.as_ref().is_some_and(|lease| lease.lost.is_cancelled()) {
+                connection.lease = None;
+                connection.note_error(&"the right to log in was lost");
+                connection.feed(Input::Withheld, ctx);
+            }
+        }));
     }
 
     fn login_name(&self) -> Option<LoginName> {
@@ -63,5 +75,19 @@ impl Connection {
         };
         let platform = self.around.platform.settings().discovery.clone();
         Some(LoginName { platform, account: self.settings.account.clone(), user: user.clone() })
+    }
+}
+
+impl Handler<Restart> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
+        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        let awaits_lease = self.session.waiting().is_some_and(|wait| wait.reason == WaitReason::LoginHeld);
+        if self.session.phase().is_at_rest() || awaits_lease {
+            self.claim(ctx);
+        } else {
+            self.feed(Input::Restart, ctx);
+        }
     }
 }

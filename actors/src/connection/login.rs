@@ -158,11 +158,23 @@ impl Connection {
     pub(super) fn verified(&mut self, response: &Response<'_>, ctx: &mut Context<Self>) {
         match response.outcome() {
             Ok(_) => self.feed(Input::Verified, ctx),
-            Err(error) => {
-                self.note_error(&error);
-                self.feed(Input::VerifyRefused { code: response.code.0 }, ctx);
+            // Its words are not told: they may repeat the token.
+            Err(_) => {
+                let code = response.code.0;
+                self.note_error(&format_args!("the platform answered {code} to the first request of the socket"));
+                self.feed(Input::VerifyRefused { code }, ctx);
             }
         }
+    }
+
+    /// Whether a text of the platform repeats the token in use.
+    pub(super) fn tells_token(&self, text: &str) -> bool {
+        let token = match &self.credentials {
+            Some(Credentials::Agent(session)) => session.bearer.expose_secret(),
+            Some(Credentials::Consumer(identity)) => identity.token.expose_secret(),
+            None => return false,
+        };
+        !token.is_empty() && text.contains(token)
     }
 
     /// Learns a consumer's own id from its profile (CA-5).
@@ -175,13 +187,11 @@ impl Connection {
         }
     }
 
-    pub(super) fn socket_closed(&mut self, closure: Closure, error: Option<SocketError>, ctx: &mut Context<Self>) {
-        if let Some(error) = error {
-            if matches!(error, SocketError::Oversize { .. }) {
-                self.metrics().frames_oversize.inc();
-            }
-            self.note_error(&error);
+    pub(super) fn socket_closed(&mut self, closure: Closure, ending: Option<SocketError>, ctx: &mut Context<Self>) {
+        if matches!(ending, Some(SocketError::Oversize { .. })) {
+            self.metrics().frames_oversize.inc();
         }
+        self.note_closing(ending.map(|ending| ending.to_string()));
         self.lose_socket();
         self.feed(Input::SocketClosed(closure), ctx);
     }

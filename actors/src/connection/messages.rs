@@ -67,6 +67,11 @@ pub struct SetAgentState {
     pub reply: Reply<()>,
 }
 
+/// Begins the connection again, a failed one too: with a new login and a new socket. Its conversations stay.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Restart;
+
 /// Ends the connection: closes the socket, tells its conversations, stops the actor.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -37,9 +37,12 @@ pub(super) enum Incoming {
     Closed(Closure, Option<SocketError>),
 }
 
-/// Why a socket ended other than by a close.
+/// What the end of a socket said of itself.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SocketError {
+    /// The words of the platform's close frame.
+    #[error("{0}")]
+    Closed(String),
     #[error("a message above the limit of {limit} bytes")]
     Oversize { limit: usize },
     #[error("more than {MAX_FRAGMENTS} fragments of one message")]
@@ -130,8 +133,9 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
                 Some(Ok(Frame::Pong(_))) => return Some(Incoming::Alive),
                 Some(Ok(Frame::Close(reason))) => {
                     let code = reason.as_ref().map(|reason| u16::from(reason.code));
+                    let words = reason.as_ref().and_then(|reason| reason.description.clone());
                     let _ = self.pongs.try_send(Message::Close(reason));
-                    return Some(self.end(ClosedBy::Platform, code, None));
+                    return Some(self.end(ClosedBy::Platform, code, words.map(SocketError::Closed)));
                 }
                 Some(Err(WsProtocolError::Overflow)) => {
                     return Some(self.refuse(SocketError::Oversize { limit: self.max_bytes }).await);

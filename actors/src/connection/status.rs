@@ -1,7 +1,10 @@
 //! How a connection is doing, for whoever waits or watches.
 
 use serde::Serialize;
-use tertulia_core::{readiness::Lacking, session::Phase};
+use tertulia_core::{
+    readiness::Lacking,
+    session::{Phase, WaitReason},
+};
 
 /// How a connection is doing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,6 +18,8 @@ pub struct ConnectionStatus {
     pub attempts: u32,
     /// How often it became ready again after a loss.
     pub reconnects: u64,
+    /// What it waits for before it tries again.
+    pub waiting: Option<Waiting>,
     /// What last went wrong, in words.
     pub last_error: Option<String>,
     /// Conversations it holds.
@@ -29,6 +34,15 @@ pub struct ConnectionStatus {
     pub lacking: Lacking,
 }
 
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// When it tries again.
+    pub until: jiff::Timestamp,
+}
+
 impl ConnectionStatus {
     pub(super) fn idle() -> Self {
         Self {
@@ -36,6 +50,7 @@ impl ConnectionStatus {
             since: jiff::Timestamp::now(),
             attempts: 0,
             reconnects: 0,
+            waiting: None,
             last_error: None,
             conversations: 0,
             restarts: 0,

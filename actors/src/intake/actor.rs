@@ -11,7 +11,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 use tertulia_core::{
     command::Identity,
     id::{ConversationId, DialogId, ExternalConsumerId, UserId},
-    session::{Backoff, FailureReason, LoginRefusal, Phase},
+    session::{FailureReason, Phase, WaitReason},
 };
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -20,11 +20,12 @@ use super::{
     IntakeRole, IntakeSettings,
     agent::{AgentDesk, RestSender},
     children::Children,
+    grant::{Grant, NotGranted},
     send::Sender,
     tokens::Tokens,
 };
 use crate::{
-    connection::{ConnectionStatus, Stop, Surroundings},
+    connection::{ConnectionStatus, Restart, Stop, Surroundings, Waiting},
     conversation::{Door, Upstream, remembered},
     metrics::{ConnectionMetrics, Metrics},
     platform::{AgentSession, HttpError, PlatformClient},
@@ -34,9 +35,6 @@ use crate::{
 
 /// How often ended conversations are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// The pauses between two tries to get the first token.
-const LOGIN_BACKOFF: Backoff =
-    Backoff { floor: Duration::from_secs(1), base: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// A connection without a socket. See [`super`] for what it does.
 pub struct Intake {
@@ -69,6 +67,12 @@ pub struct Intake {
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     pub(super) phase: Phase,
     attempts: u32,
+    /// The platform has granted a token for these credentials at some time.
+    credentials_worked: bool,
+    /// What was told as an event since the connection was last ready.
+    waited_for: Option<WaitReason>,
+    /// How often it began: what was asked for an earlier beginning is of no use.
+    logins: u64,
     pub(super) fairness: Fairness,
 }
 
@@ -82,7 +86,11 @@ impl Intake {
             origin: Arc::new(Origin { account: account.clone(), connection: settings.id.clone() }),
             // It speaks for many consumers; each request tells for whom by its token.
             identity: Arc::new(Identity::Consumer { account, user_id: UserId::from("") }),
-            tokens: Arc::new(Tokens::new(settings.app.clone(), settings.max_consumer_tokens)),
+            tokens: Arc::new(Tokens::new(
+                settings.app.clone(),
+                Grant::new(settings.login_backoff, Arc::clone(&status)),
+                settings.max_consumer_tokens,
+            )),
             counted: around.metrics.by_connection.of(&settings.id),
             settings: Arc::new(settings),
             around,
@@ -102,6 +110,9 @@ impl Intake {
             status,
             phase: Phase::Idle,
             attempts: 0,
+            credentials_worked: false,
+            waited_for: None,
+            logins: 0,
             fairness: Fairness::default(),
         }
     }
@@ -152,23 +163,39 @@ impl Intake {
     }
 
     /// Tries the credentials: the agent's where one acts, otherwise the application's.
-    fn log_in(&mut self, ctx: &mut Context<Self>) {
+    fn log_in(&mut self, begins: bool, ctx: &mut Context<Self>) {
         let Some(Sender { client, tokens, .. }) = self.sender.clone() else { return };
         self.enter(Phase::LoggingIn);
         let agent = self.rest.as_ref().map(|rest| Arc::clone(&rest.agent));
+        let (has_worked, life) = (self.credentials_worked, self.logins);
         let granted = async move {
             match agent {
-                Some(agent) => agent.session(&client, None).await.map(Some),
-                None => tokens.app(&client, None).await.map(|_| None),
+                Some(agent) => {
+                    if begins {
+                        agent.begin(has_worked).await;
+                    }
+                    agent.session(&client, None).await.map(Some)
+                }
+                None => {
+                    if begins {
+                        tokens.begin(has_worked).await;
+                    }
+                    tokens.app(&client, None).await.map(|_| None)
+                }
             }
         };
-        ctx.spawn(granted.into_actor(self).map(|granted, intake, ctx| intake.logged_in(granted, ctx)));
+        ctx.spawn(granted.into_actor(self).map(move |granted, intake, ctx| {
+            if life == intake.logins {
+                intake.logged_in(granted, ctx);
+            }
+        }));
     }
 
-    fn logged_in(&mut self, granted: Result<Option<AgentSession>, HttpError>, ctx: &mut Context<Self>) {
-        let error = match granted {
+    fn logged_in(&mut self, granted: Result<Option<AgentSession>, NotGranted>, ctx: &mut Context<Self>) {
+        let NotGranted { error, is_final, until } = match granted {
             Ok(session) => {
                 self.metrics().logins.inc();
+                self.credentials_worked = true;
                 if let Some(AgentSession { agent_id, user_id, name, .. }) = session {
                     let user_id = user_id.unwrap_or_else(|| UserId::from(agent_id.as_str()));
                     let account = self.settings.account.clone();
@@ -176,23 +203,50 @@ impl Intake {
                 }
                 return self.begin();
             }
-            Err(error) => error,
+            Err(refused) => refused,
         };
         self.metrics().logins_refused.inc();
         self.note_error(&error);
         self.attempts += 1;
-        let wait = match error.login_refusal() {
-            LoginRefusal::Credentials => return self.fail(&error),
-            LoginRefusal::Throttled { retry_after } => retry_after.unwrap_or_default(),
-            LoginRefusal::Unavailable => Duration::ZERO,
-        };
-        let wait = wait.max(LOGIN_BACKOFF.delay(self.attempts - 1, rand::random()));
+        if is_final {
+            return self.fail(&error);
+        }
         self.enter(Phase::WaitingToLogIn);
-        ctx.run_later(wait, Self::log_in);
+        self.tell_waiting();
+        let life = self.logins;
+        ctx.run_later(until.saturating_duration_since(tokio::time::Instant::now()), move |intake, ctx| {
+            if life == intake.logins {
+                intake.log_in(false, ctx);
+            }
+        });
+    }
+
+    /// Tells once that the credentials are refused, until they are taken again.
+    fn tell_waiting(&mut self) {
+        let status = self.status.borrow().clone();
+        let Some(Waiting { reason, until }) = status.waiting.filter(|waiting| waiting.reason.concerns_login()) else {
+            return;
+        };
+        if self.waited_for.replace(reason) != Some(reason) {
+            tracing::warn!(connection = %self.settings.id, %reason, %until, "the connection waits");
+            self.publish(EventData::Waiting { reason, until, last_error: status.last_error });
+        }
+    }
+
+    /// Begins for the first time or again.
+    fn start(&mut self, ctx: &mut Context<Self>) {
+        self.logins += 1;
+        match self.settings.role {
+            _ if self.rest.is_some() => self.log_in(true, ctx),
+            IntakeRole::Connector => self.log_in(true, ctx),
+            IntakeRole::Intake => self.begin(),
+        }
     }
 
     fn begin(&mut self) {
         self.attempts = 0;
+        self.waited_for = None;
+        self.held_back = false;
         self.enter(Phase::Ready);
         self.publish(EventData::Connected {});
         self.publish(EventData::Resumed {
@@ -226,7 +280,7 @@ impl Actor for Intake {
             (Arc::new(Semaphore::new(self.settings.max_requests.max(1))), self.settings.request_timeout);
         self.rest = self.settings.agent.clone().map(|login| RestSender {
             client: client.clone(),
-            agent: Arc::new(AgentDesk::new(login)),
+            agent: Arc::new(AgentDesk::new(login, Grant::new(self.settings.login_backoff, Arc::clone(&self.status)))),
             turns: Arc::clone(&turns),
             within,
         });
@@ -247,12 +301,10 @@ impl Actor for Intake {
         let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
+            // This login has had conversations: its credentials have worked.
+            intake.credentials_worked |= !conversations.is_empty();
             intake.restore(conversations, ctx);
-            match intake.settings.role {
-                _ if intake.rest.is_some() => intake.log_in(ctx),
-                IntakeRole::Connector => intake.log_in(ctx),
-                IntakeRole::Intake => intake.begin(),
-            }
+            intake.start(ctx);
         }));
     }
 }
@@ -271,6 +323,19 @@ impl Supervised for Intake {
     /// Nothing here is suspect after a panic but the notification that was being routed: the conversations stay.
     fn restarting(&mut self, _: &mut Self::Context) {
         self.held_back = self.has_failed();
+    }
+}
+
+impl Handler<Restart> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
+        if matches!(self.phase, Phase::Idle | Phase::Stopped) {
+            return;
+        }
+        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        self.attempts = 0;
+        self.start(ctx);
     }
 }
 

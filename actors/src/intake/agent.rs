@@ -9,8 +9,9 @@ use tokio::{
     time::timeout,
 };
 
+use super::grant::{Grant, NotGranted};
 use crate::{
-    platform::{AgentLogin, AgentSession, HttpError, PlatformClient, RestAnswer, SendFailure},
+    platform::{AgentLogin, AgentSession, PlatformClient, RestAnswer, SendFailure},
     request::RequestFailure,
 };
 
@@ -21,12 +22,17 @@ const TRIES: usize = 4;
 /// would end the first (TK-6).
 pub(super) struct AgentDesk {
     login: AgentLogin,
-    current: Mutex<Option<AgentSession>>,
+    grant: Mutex<Grant<AgentSession>>,
 }
 
 impl AgentDesk {
-    pub(super) fn new(login: AgentLogin) -> Self {
-        Self { login, current: Mutex::new(None) }
+    pub(super) fn new(login: AgentLogin, grant: Grant<AgentSession>) -> Self {
+        Self { login, grant: Mutex::new(grant) }
+    }
+
+    /// Forgets what was granted and refused. `has_worked` tells whether the credentials worked in a previous run.
+    pub(super) async fn begin(&self, has_worked: bool) {
+        self.grant.lock().await.begin(has_worked);
     }
 
     /// The agent's session, another than `refused` if that one was not taken.
@@ -34,16 +40,12 @@ impl AgentDesk {
         &self,
         client: &PlatformClient,
         refused: Option<&AgentSession>,
-    ) -> Result<AgentSession, HttpError> {
-        let mut current = self.current.lock().await;
+    ) -> Result<AgentSession, NotGranted> {
+        let mut grant = self.grant.lock().await;
         let is_refused = |session: &AgentSession| {
             refused.is_some_and(|refused| refused.bearer.expose_secret() == session.bearer.expose_secret())
         };
-        if let Some(session) = current.as_ref().filter(|session| !is_refused(session)) {
-            return Ok(session.clone());
-        }
-        let session = client.log_in(&self.login).await?;
-        Ok(current.insert(session).clone())
+        grant.get(|_| true, is_refused, client.log_in(&self.login)).await
     }
 }
 
@@ -116,13 +118,12 @@ fn not_answered(failure: SendFailure) -> RequestFailure {
     }
 }
 
-/// Without a session nothing was sent: the request may be sent again unless the platform refuses the agent.
-fn no_session(error: HttpError) -> RequestFailure {
+/// Without a session nothing was sent: the request may be sent again, unless the platform refuses an agent that it never
+/// took.
+fn no_session(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
+    tracing::debug!(%error, "no session");
     match error.status() {
-        Some(code @ 400..=404) => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => {
-            tracing::debug!(%error, "no session");
-            RequestFailure::Overloaded
-        }
+        Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
+        _ => RequestFailure::Overloaded,
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{Intake, IntakeSettings, WebhookArrived, WebhookError, escalation::Replay};
 use crate::{
-    connection::{ConnectionStatus, Stop, Surroundings},
+    connection::{ConnectionStatus, Restart, Stop, Surroundings},
     conversation::Place,
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
     metrics::Metrics,
@@ -54,6 +54,11 @@ impl Desk {
 
     pub(crate) fn stop(&self) {
         self.address.do_send(Stop);
+    }
+
+    /// Begins the connection again; `false` where its actor has ended.
+    pub(crate) fn restart(&self) -> bool {
+        self.address.connected() && self.address.try_send(Restart).is_ok()
     }
 
     /// Checks a webhook's signature; a wrong one is counted.

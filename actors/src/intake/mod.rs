@@ -13,6 +13,7 @@ mod children;
 mod desk;
 mod error;
 mod escalation;
+mod grant;
 mod messages;
 mod outgoing;
 mod send;

@@ -9,9 +9,9 @@ use serde_json::json;
 use tertulia_core::{id::ExternalConsumerId, ums::AnswerError};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::tokens::Tokens;
+use super::{grant::NotGranted, tokens::Tokens};
 use crate::{
-    platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendLetter, SendPath},
+    platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendLetter, SendPath, Service},
     request::RequestFailure,
 };
 
@@ -60,22 +60,23 @@ impl Sender {
         consumer: &ExternalConsumerId,
         body: String,
     ) -> Result<Bytes, RequestFailure> {
-        let app = self.tokens.app(&self.client, None).await.map_err(no_token)?;
+        let app = self.tokens.app(&self.client, None).await.map_err(no_app_token)?;
         let (app, token) = match self.tokens.consumer(&self.client, &app, consumer, None).await {
             Err(error) if error.status() == Some(401) => {
-                let app = self.tokens.app(&self.client, Some(&app)).await.map_err(no_token)?;
-                let token = self.tokens.consumer(&self.client, &app, consumer, None).await.map_err(no_token)?;
+                let app = self.tokens.app(&self.client, Some(&app)).await.map_err(no_app_token)?;
+                let token =
+                    self.tokens.consumer(&self.client, &app, consumer, None).await.map_err(no_consumer_token)?;
                 (app, token)
             }
-            token => (app, token.map_err(no_token)?),
+            token => (app, token.map_err(no_consumer_token)?),
         };
         let answer = self.post(path, &app, &token, body.clone()).await?;
         let (app, token) = match refused_token(&answer) {
             None => return Ok(frame(answer)),
-            Some(Refused::App) => (self.tokens.app(&self.client, Some(&app)).await.map_err(no_token)?, token),
+            Some(Refused::App) => (self.tokens.app(&self.client, Some(&app)).await.map_err(no_app_token)?, token),
             Some(Refused::Consumer) => {
                 let renewed = self.tokens.consumer(&self.client, &app, consumer, Some(&token)).await;
-                (app, renewed.map_err(no_token)?)
+                (app, renewed.map_err(no_consumer_token)?)
             }
         };
         self.post(path, &app, &token, body).await.map(frame)
@@ -102,14 +103,24 @@ impl Sender {
     }
 }
 
-/// Without a token nothing was sent: the request may be sent again unless the platform refuses the application.
-fn no_token(error: HttpError) -> RequestFailure {
+/// Without a token nothing was sent: the request may be sent again, unless the platform refuses an application that it
+/// never took.
+fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
+    tracing::debug!(%error, "no token of the application");
     match error.status() {
-        Some(code @ 400..=404) => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => {
-            tracing::debug!(%error, "no token");
-            RequestFailure::Overloaded
+        Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
+        _ => RequestFailure::Overloaded,
+    }
+}
+
+/// A request for a consumer whose name the platform does not take cannot be sent again.
+fn no_consumer_token(error: HttpError) -> RequestFailure {
+    tracing::debug!(%error, "no token of the consumer");
+    match error {
+        HttpError::Status { service: Service::Identity, status: code @ (400 | 404), .. } => {
+            AnswerError::Refused { code, text: error.to_string() }.into()
         }
+        _ => RequestFailure::Overloaded,
     }
 }
 
@@ -147,8 +158,8 @@ fn frame(SendAnswer { status, body }: SendAnswer) -> Bytes {
     if status < 400 || serde_json::from_slice::<Coded>(&body).is_ok() {
         return body;
     }
-    let text: String = String::from_utf8_lossy(&body).chars().take(128).collect();
-    json!({ "kind": "resp", "code": status, "body": text }).to_string().into()
+    // The request carried tokens, which a page may repeat.
+    json!({ "kind": "resp", "code": status, "body": "the answer is not of the Send API" }).to_string().into()
 }
 
 #[cfg(test)]
@@ -176,7 +187,7 @@ mod tests {
     #[test]
     fn a_refusal_that_is_no_frame_becomes_one() {
         let page = frame(answer(502, "<html>bad gateway</html>"));
-        assert_eq!(&page[..], br#"{"body":"<html>bad gateway</html>","code":502,"kind":"resp"}"#);
+        assert_eq!(&page[..], br#"{"body":"the answer is not of the Send API","code":502,"kind":"resp"}"#);
         let refusal = r#"{"kind":"resp","code":429,"body":"slow down"}"#;
         assert_eq!(&frame(answer(429, refusal))[..], refusal.as_bytes());
     }

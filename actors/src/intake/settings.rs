@@ -6,6 +6,7 @@ use tertulia_core::{
     command::Limits,
     conversation::HistoryStart,
     id::{AccountId, ConnectionId},
+    session::Backoff,
     ums::{ClientProperties, Dialect},
 };
 
@@ -59,9 +60,15 @@ pub struct IntakeSettings {
     /// How long a conversation that was not loaded stays in memory to which nothing happens. It comes back with whatever
     /// concerns it next; without a journal all of them stay.
     pub sleep_after: Duration,
+    /// The pauses between two logins that the platform refuses. Default 5 s to 5 min.
+    pub login_backoff: Backoff,
     /// Makes conversations fail on purpose; for tests.
     pub drill: Option<Drill>,
 }
+
+/// See [`IntakeSettings::login_backoff`].
+const LOGIN_BACKOFF: Backoff =
+    Backoff { floor: Duration::from_secs(5), base: Duration::from_secs(5), max: Duration::from_secs(300) };
 
 /// What a connection without a socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +103,7 @@ impl IntakeSettings {
             max_waiting_commands: 64,
             linger: Duration::from_secs(600),
             sleep_after: Duration::from_secs(600),
+            login_backoff: LOGIN_BACKOFF,
             drill: None,
         }
     }

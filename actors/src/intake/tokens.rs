@@ -8,6 +8,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::id::ExternalConsumerId;
 
+use super::grant::{Grant, NotGranted};
 use crate::platform::{AppCredentials, AppToken, HttpError, PlatformClient};
 
 /// How long before its end a token is renewed.
@@ -17,7 +18,7 @@ const RENEWED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 pub(super) struct Tokens {
     app: AppCredentials,
     /// Whoever finds no usable token fetches one while the others wait for it.
-    current: tokio::sync::Mutex<Option<AppToken>>,
+    grant: tokio::sync::Mutex<Grant<AppToken>>,
     consumers: Mutex<Consumers>,
 }
 
@@ -29,9 +30,9 @@ struct Consumers {
 }
 
 impl Tokens {
-    pub(super) fn new(app: AppCredentials, max_consumers: usize) -> Self {
+    pub(super) fn new(app: AppCredentials, grant: Grant<AppToken>, max_consumers: usize) -> Self {
         let consumers = Consumers { limit: max_consumers.max(1), known: HashMap::new(), order: VecDeque::new() };
-        Self { app, current: tokio::sync::Mutex::new(None), consumers: Mutex::new(consumers) }
+        Self { app, grant: tokio::sync::Mutex::new(grant), consumers: Mutex::new(consumers) }
     }
 
     /// The application's token, another than `refused` if that one was not taken.
@@ -39,15 +40,16 @@ impl Tokens {
         &self,
         client: &PlatformClient,
         refused: Option<&SecretString>,
-    ) -> Result<SecretString, HttpError> {
-        let mut current = self.current.lock().await;
-        let lasts = jiff::Timestamp::now() + RENEWED_BEFORE;
+    ) -> Result<SecretString, NotGranted> {
+        let mut grant = self.grant.lock().await;
+        let lasts = |token: &AppToken| token.expires > jiff::Timestamp::now() + RENEWED_BEFORE;
         let is_refused = |token: &AppToken| refused.is_some_and(|refused| is_same(refused, &token.token));
-        if let Some(token) = current.as_ref().filter(|token| token.expires > lasts && !is_refused(token)) {
-            return Ok(token.token.clone());
-        }
-        let token = client.app_token(&self.app).await?;
-        Ok(current.insert(token).token.clone())
+        grant.get(lasts, is_refused, client.app_token(&self.app)).await.map(|granted| granted.token)
+    }
+
+    /// Forgets what was granted and refused. `has_worked` tells whether the credentials worked in a previous run.
+    pub(super) async fn begin(&self, has_worked: bool) {
+        self.grant.lock().await.begin(has_worked);
     }
 
     /// The token of `consumer`, another than `refused` if that one was not taken.

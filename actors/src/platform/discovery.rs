@@ -2,9 +2,11 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
+use awc::http::uri::Authority;
 use serde::Deserialize;
 
 use super::{HttpError, PlatformClient, http::Call};
@@ -51,6 +53,16 @@ impl Service {
             Self::Public => "acCdnDomain",
         }
     }
+
+    /// Whether it checks credentials and grants tokens for them.
+    pub(super) fn grants_tokens(self) -> bool {
+        matches!(self, Self::AgentLogin | Self::Identity | Self::Sentinel)
+    }
+
+    /// Whether no request to it carries a secret, so that none can be in its answers.
+    pub(super) fn is_asked_without_secrets(self) -> bool {
+        matches!(self, Self::Discovery | Self::Public)
+    }
 }
 
 impl fmt::Display for Service {
@@ -87,6 +99,26 @@ struct Entry {
     base_uri: String,
 }
 
+/// Whether a base URI is a host, with its port if it has one: whatever else it says could lead a password elsewhere. One
+/// in plain HTTP is a host of this machine, and only where the discovery service itself was configured in plain HTTP.
+fn is_host(base_uri: &str, allows_plain: bool) -> bool {
+    let plain = base_uri.strip_prefix("http://").filter(|_| allows_plain);
+    let Ok(authority) = plain.unwrap_or(base_uri).parse::<Authority>() else { return false };
+    let host = authority.host();
+    let is_bare = !host.is_empty()
+        && match authority.as_str().strip_prefix(host) {
+            Some("") => true,
+            Some(rest) => rest.starts_with(':') && authority.port_u16().is_some(),
+            None => false,
+        };
+    is_bare && (plain.is_none() || is_loopback(host))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 impl PlatformClient {
     /// The host of a service, with its port if it has one; cached for ten minutes.
     ///
@@ -106,10 +138,11 @@ impl PlatformClient {
                 base_uris.into_iter().find(|entry| entry.service == service.name()).map(|entry| entry.base_uri)
             }
         };
-        let name = found.filter(|name| !name.is_empty()).ok_or_else(|| HttpError::Unexpected {
+        let allows_plain = discovery.starts_with("http://");
+        let name = found.filter(|name| is_host(name, allows_plain)).ok_or_else(|| HttpError::Unexpected {
             service: Service::Discovery,
             host: discovery,
-            detail: format!("no base URI for {service}"),
+            detail: format!("no host for {service}"),
         })?;
         self.platform.hosts.insert(key, Host { name: name.clone(), since: Instant::now() });
         Ok(name)
@@ -118,5 +151,44 @@ impl PlatformClient {
     /// Forgets a service's host, because it did not answer there.
     pub(crate) fn forget_host(&self, service: Service) {
         self.platform.hosts.remove(&(self.account.clone(), service));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_uri_is_a_host_with_or_without_a_port_and_nothing_else() {
+        for good in ["va.msg.example.net", "127.0.0.1:8443", "[::1]:8443", "localhost", "emulator:1"] {
+            assert!(is_host(good, false), "{good}");
+        }
+        for bad in [
+            "",
+            ":443",
+            "host:",
+            "host:port",
+            "host/path",
+            "user@host",
+            "host@evil.example",
+            "https://host",
+            "http://127.0.0.1:1",
+            "host?x",
+            "host#x",
+            "host name",
+            "//host",
+        ] {
+            assert!(!is_host(bad, false), "{bad}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_and_only_where_it_was_configured() {
+        for good in ["http://127.0.0.1:1", "http://localhost:80", "http://[::1]:1"] {
+            assert!(is_host(good, true) && !is_host(good, false), "{good}");
+        }
+        for bad in ["http://192.0.2.1", "http://localhost.example", "http://user@127.0.0.1", "http://127.0.0.1/p"] {
+            assert!(!is_host(bad, true), "{bad}");
+        }
     }
 }

@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Duration};
 use awc::{
     Client, Connector,
     error::{ConnectError, SendRequestError, WsClientError},
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
 };
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use tertulia_core::{
     id::AccountId,
     session::{LoginRefusal, RefreshRefusal, SocketRefusal},
 };
+use tokio::time::timeout;
 
 use super::{Platform, Proxy, ProxyError, Service, TokenError, proxy::Road};
 
@@ -19,7 +21,10 @@ use super::{Platform, Proxy, ProxyError, Service, TokenError, proxy::Road};
 pub(super) const MAX_ANSWER: usize = 1024 * 1024;
 
 /// A request to one of the platform's services that failed.
-#[derive(Debug, thiserror::Error)]
+///
+/// What a service answered to a request with a secret in it is never part of the error: a service may repeat in its
+/// answer what it was sent.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum HttpError {
     /// The service cannot be reached: no such host, refused, or its certificate is not trusted or expired.
     #[error("{service} at {host} cannot be reached: {detail}")]
@@ -42,7 +47,7 @@ pub enum HttpError {
         error: ProxyError,
     },
     /// The service answered with an error.
-    #[error("{service} at {host} answered {status}: {text}")]
+    #[error("{service} at {host} answered {status}{}", words(text))]
     Status {
         /// The service.
         service: Service,
@@ -50,7 +55,7 @@ pub enum HttpError {
         host: String,
         /// The status.
         status: u16,
-        /// The beginning of its words.
+        /// The beginning of its words; empty where the request carried a secret.
         text: String,
         /// The wait it asked for.
         retry_after: Option<Duration>,
@@ -80,22 +85,16 @@ impl HttpError {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            Self::Unreachable { .. } | Self::Proxy { .. } | Self::Unexpected { .. } | Self::NoToken(_) => None,
-        }
-    }
-
-    /// What a failed login means for the session (protocol §2.1).
+    /// What a failed login means for the session (protocol §2.1). Only the services that check credentials can refuse
+    /// them.
     #[must_use]
     pub fn login_refusal(&self) -> LoginRefusal {
-        if matches!(self, Self::NoToken(TokenError::Refused(_))) {
-            return LoginRefusal::Credentials;
-        }
-        match self.status() {
-            Some(400 | 401 | 403 | 451) => LoginRefusal::Credentials,
-            Some(429) => LoginRefusal::Throttled { retry_after: self.retry_after() },
+        match self {
+            Self::NoToken(TokenError::Refused(_)) => LoginRefusal::Credentials,
+            Self::Status { service, status: 400 | 401 | 403 | 451, .. } if service.grants_tokens() => {
+                LoginRefusal::Credentials
+            }
+            Self::Status { status: 429, retry_after, .. } => LoginRefusal::Throttled { retry_after: *retry_after },
             _ => LoginRefusal::Unavailable,
         }
     }
@@ -103,8 +102,8 @@ impl HttpError {
     /// What a failed refresh means for the session.
     #[must_use]
     pub fn refresh_refusal(&self) -> RefreshRefusal {
-        match self.status() {
-            Some(401) => RefreshRefusal::Unauthorized,
+        match self {
+            Self::Status { service: Service::AgentLogin, status: 401, .. } => RefreshRefusal::Unauthorized,
             _ => RefreshRefusal::Unavailable,
         }
     }
@@ -112,12 +111,18 @@ impl HttpError {
     /// What a failed upgrade means for the session.
     #[must_use]
     pub fn socket_refusal(&self) -> SocketRefusal {
-        match self.status() {
-            Some(401 | 403) => SocketRefusal::Unauthorized,
-            Some(429) => SocketRefusal::Throttled { retry_after: self.retry_after() },
+        match self {
+            Self::Status { service: Service::BrandSocket | Service::Messaging, status: 401 | 403, .. } => {
+                SocketRefusal::Unauthorized
+            }
+            Self::Status { status: 429, retry_after, .. } => SocketRefusal::Throttled { retry_after: *retry_after },
             _ => SocketRefusal::Unavailable,
         }
     }
+}
+
+fn words(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 /// The HTTP side of one connection. Lives on the connection's arbiter.
@@ -161,12 +166,11 @@ impl PlatformClient {
 
     pub(super) async fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, HttpError> {
         let Call { service, host, path, headers, .. } = call;
-        let mut request = self.http.get(address(&host, &path));
+        let mut request = self.http.get(address(service, &host, &path)?);
         for (name, value) in headers {
             request = request.insert_header((name, value));
         }
-        let response = request.send().await.map_err(|error| unreachable(service, &host, &error))?;
-        answer(response, service, &host).await.and_then(|bytes| read(&bytes, service, &host))
+        self.exchange(service, &host, request.send()).await.and_then(|bytes| read(&bytes, service, &host))
     }
 
     /// Posts a form and reads the answer; the call's own body is not looked at.
@@ -176,38 +180,86 @@ impl PlatformClient {
         form: &impl serde::Serialize,
     ) -> Result<T, HttpError> {
         let Call { service, host, path, .. } = call;
-        let sent = self.http.post(address(&host, &path)).send_form(form).await;
-        let response = sent.map_err(|error| unreachable(service, &host, &error))?;
-        answer(response, service, &host).await.and_then(|bytes| read(&bytes, service, &host))
+        let sending = self.http.post(address(service, &host, &path)?).send_form(form);
+        self.exchange(service, &host, sending).await.and_then(|bytes| read(&bytes, service, &host))
     }
 
     /// Posts JSON and hands back the answer's bytes.
     pub(super) async fn post(&self, call: Call<'_>) -> Result<Vec<u8>, HttpError> {
         let Call { service, host, path, headers, body } = call;
-        let mut request = self.http.post(address(&host, &path)).insert_header((header::ACCEPT, "application/json"));
+        let mut request =
+            self.http.post(address(service, &host, &path)?).insert_header((header::ACCEPT, "application/json"));
         for (name, value) in headers {
             request = request.insert_header((name, value));
         }
-        let sent = match body {
+        let sending = match body {
             Some(body) => request.send_json(body),
             None => request.insert_header((header::CONTENT_LENGTH, "0")).send(),
         };
-        let response = sent.await.map_err(|error| unreachable(service, &host, &error))?;
-        answer(response, service, &host).await
+        self.exchange(service, &host, sending).await
+    }
+
+    /// Sends a request and reads the whole answer, all of it within the time of one request: a service may answer its
+    /// head at once and dribble the rest.
+    async fn exchange<S>(
+        &self,
+        service: Service,
+        host: &str,
+        sending: impl Future<Output = Result<awc::ClientResponse<S>, SendRequestError>>,
+    ) -> Result<Vec<u8>, HttpError>
+    where
+        S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,
+    {
+        let exchange = async {
+            let response = sending.await.map_err(|error| {
+                if matches!(error, SendRequestError::Connect(_)) {
+                    self.forget_host(service);
+                }
+                unreachable(service, host, &error)
+            })?;
+            answer(response, service, host).await
+        };
+        let within = self.platform.settings.request_timeout;
+        let late = || HttpError::Unreachable {
+            service,
+            host: host.to_owned(),
+            detail: format!("no whole answer within {within:?}"),
+        };
+        timeout(within, exchange).await.unwrap_or_else(|_| Err(late()))
     }
 }
 
+/// Reads an answer. What does not fit is told by its place: the words of the answer may be secrets.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], service: Service, host: &str) -> Result<T, HttpError> {
-    serde_json::from_slice(bytes).map_err(|error| HttpError::Unexpected {
-        service,
-        host: host.to_owned(),
-        detail: error.to_string(),
+    serde_json::from_slice(bytes).map_err(|error| {
+        let kind = match error.classify() {
+            Category::Io | Category::Syntax => "it is not JSON",
+            Category::Eof => "it ends too early",
+            Category::Data => "it is not what the service answers",
+        };
+        let detail = format!("{kind}, at line {} column {}", error.line(), error.column());
+        HttpError::Unexpected { service, host: host.to_owned(), detail }
     })
 }
 
-pub(super) fn address(host: &str, path: &str) -> String {
-    // Base URIs are bare hosts (protocol §1.2); only the discovery service is configured with its scheme.
-    if host.contains("://") { format!("{host}{path}") } else { format!("https://{host}{path}") }
+/// The address of a path at a host. Base URIs are bare hosts (protocol §1.2); only the discovery service, and what it
+/// may name in plain HTTP, have their scheme. The path cannot lead to another host.
+pub(super) fn address(service: Service, host: &str, path: &str) -> Result<String, HttpError> {
+    with_scheme("https", service, host, path)
+}
+
+pub(super) fn with_scheme(scheme: &str, service: Service, host: &str, path: &str) -> Result<String, HttpError> {
+    let (scheme, authority) = match host.split_once("://") {
+        Some((plain, authority)) => (if scheme == "wss" && plain == "http" { "ws" } else { plain }, authority),
+        None => (scheme, host),
+    };
+    let address = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+    let address = address.ok().filter(|_| path.starts_with('/') && !authority.contains('@'));
+    address.map(|address| address.to_string()).ok_or_else(|| HttpError::Unexpected {
+        service,
+        host: host.to_owned(),
+        detail: "what it is asked for has no place in an address".to_owned(),
+    })
 }
 
 async fn answer<S>(mut response: awc::ClientResponse<S>, service: Service, host: &str) -> Result<Vec<u8>, HttpError>
@@ -228,11 +280,12 @@ where
 /// The error an answer is whose status is no success.
 pub(super) fn refused<S>(service: Service, host: &str, response: &awc::ClientResponse<S>, body: &[u8]) -> HttpError {
     let retry_after = response.headers().get(header::RETRY_AFTER);
+    let body = if service.is_asked_without_secrets() { body } else { &[] };
     HttpError::Status {
         service,
         host: host.to_owned(),
         status: response.status().as_u16(),
-        text: String::from_utf8_lossy(body).chars().take(200).collect(),
+        text: String::from_utf8_lossy(body).chars().filter(|letter| !letter.is_control()).take(200).collect(),
         retry_after: retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs),
     }
 }
@@ -256,10 +309,76 @@ pub(super) fn upgrade_failed(service: Service, host: &str, error: &WsClientError
             service,
             host: host.to_owned(),
             status: StatusCode::as_u16(status),
-            text: "websocket upgrade refused".to_owned(),
+            text: "the websocket upgrade was refused".to_owned(),
             retry_after: None,
         },
         WsClientError::SendRequest(error) => unreachable(service, host, error),
         other => HttpError::Unexpected { service, host: host.to_owned(), detail: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGIN: Service = Service::AgentLogin;
+
+    fn status(service: Service, status: u16) -> HttpError {
+        HttpError::Status { service, host: "host".to_owned(), status, text: String::new(), retry_after: None }
+    }
+
+    #[test]
+    fn only_a_service_that_checks_credentials_refuses_them() {
+        let throttled = LoginRefusal::Throttled { retry_after: None };
+        for (service, code, refusal) in [
+            (LOGIN, 401, LoginRefusal::Credentials),
+            (Service::Identity, 403, LoginRefusal::Credentials),
+            (Service::Sentinel, 400, LoginRefusal::Credentials),
+            (LOGIN, 429, throttled),
+            (Service::Discovery, 429, throttled),
+            (LOGIN, 500, LoginRefusal::Unavailable),
+            (LOGIN, 404, LoginRefusal::Unavailable),
+            (Service::Discovery, 401, LoginRefusal::Unavailable),
+            (Service::Discovery, 403, LoginRefusal::Unavailable),
+        ] {
+            assert_eq!(status(service, code).login_refusal(), refusal, "{service} {code}");
+        }
+    }
+
+    #[test]
+    fn discovery_refuses_neither_a_refresh_nor_a_socket() {
+        for code in [401, 403] {
+            let refused = status(Service::Discovery, code);
+            assert_eq!(refused.refresh_refusal(), RefreshRefusal::Unavailable);
+            assert_eq!(refused.socket_refusal(), SocketRefusal::Unavailable);
+        }
+        assert_eq!(status(LOGIN, 401).refresh_refusal(), RefreshRefusal::Unauthorized);
+        assert_eq!(status(Service::BrandSocket, 403).socket_refusal(), SocketRefusal::Unauthorized);
+    }
+
+    #[test]
+    fn a_page_with_status_200_is_trouble_of_the_platform_and_is_not_repeated() {
+        let page = b"<html>sEcReT</html>";
+        let error = read::<serde_json::Value>(page, LOGIN, "host").unwrap_err();
+        assert_eq!(error.login_refusal(), LoginRefusal::Unavailable);
+        let number = read::<String>(br#"123456789"#, LOGIN, "host").unwrap_err();
+        for error in [error, number] {
+            assert!(!error.to_string().contains("sEcReT") && !error.to_string().contains("123456789"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_no_other_host() {
+        assert_eq!(address(LOGIN, "a.example:8443", "/p?q=1").unwrap(), "https://a.example:8443/p?q=1");
+        for (host, path) in [
+            ("a.example", "@b.example/p"),
+            ("a.example", ".b.example/p"),
+            ("a.example", ""),
+            ("a.example@b.example", "/p"),
+            ("a.example/p", "/p"),
+            ("a.example", "/p\r\nx: y"),
+        ] {
+            address(LOGIN, host, path).unwrap_err();
+        }
     }
 }

@@ -36,7 +36,8 @@ impl PlatformClient {
             RestMethod::Patch => Client::patch,
             RestMethod::Delete => Client::delete,
         };
-        let mut request = method(&self.http, address(&host, &row.path(&self.account)))
+        let address = address(service, &host, &row.path(&self.account)).map_err(SendFailure::NotSent)?;
+        let mut request = method(&self.http, address)
             .insert_header((header::AUTHORIZATION, format!("Bearer {}", session.bearer.expose_secret())))
             .insert_header(("brand-id", self.account.as_str()));
         if let Some(version) = if_match {

@@ -63,7 +63,7 @@ impl PlatformClient {
         let path = format!("/api/account/{}/messaging/consumer/{end}?v=3", self.account);
         let request = self
             .http
-            .post(address(&host, &path))
+            .post(address(service, &host, &path).map_err(SendFailure::NotSent)?)
             .insert_header(("content-type", "application/json"))
             .insert_header(("authorization", app.expose_secret()))
             .insert_header(("x-lp-on-behalf", consumer.expose_secret()))

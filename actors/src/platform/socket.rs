@@ -8,7 +8,11 @@ use futures_util::{Sink, Stream};
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::ums::ClientProperties;
 
-use super::{HttpError, PlatformClient, Service, bounded::BoundedSocket, http::upgrade_failed};
+use super::{
+    HttpError, PlatformClient, Service,
+    bounded::BoundedSocket,
+    http::{upgrade_failed, with_scheme},
+};
 
 /// An open websocket.
 pub trait Socket: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + 'static {}
@@ -41,7 +45,8 @@ impl PlatformClient {
     async fn open(&self, service: Service, path: &str) -> Result<impl Socket + use<>, HttpError> {
         self.platform.turns.connect().await;
         let host = self.host(service).await?;
-        let address = format!("wss://{host}/ws_api/account/{}/{path}", self.account);
+        let path = format!("/ws_api/account/{}/{path}", self.account);
+        let address = with_scheme("wss", service, &host, &path)?;
         match self.http.ws(address).connect().await {
             Ok((_, socket)) => Ok(BoundedSocket::new(socket, self.platform.settings.max_answer_bytes)),
             Err(error) => {

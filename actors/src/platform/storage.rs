@@ -43,7 +43,10 @@ impl PlatformClient {
         E: std::error::Error + 'static,
     {
         let host = self.host(Service::Storage).await.map_err(StoreFailure::Storage)?;
-        let request = self.signed(&host, url, Client::put).content_type("application/octet-stream");
+        let request = self
+            .signed(&host, url, Client::put)
+            .map_err(StoreFailure::Storage)?
+            .content_type("application/octet-stream");
         let sent = request.send_body(SizedStream::new(size, Box::pin(content))).await;
         let mut response = match sent {
             Ok(response) => response,
@@ -69,7 +72,7 @@ impl PlatformClient {
     /// Begins to read a file.
     pub(crate) async fn stored(&self, url: &SignedUrl) -> Result<StoredFile, HttpError> {
         let host = self.host(Service::Storage).await?;
-        let request = self.signed(&host, url, Client::get).no_decompress();
+        let request = self.signed(&host, url, Client::get)?.no_decompress();
         let mut response = request.send().await.map_err(|error| self.storage_away(&host, &error))?;
         if !response.status().is_success() {
             let body = response.body().limit(MAX_ANSWER).await.unwrap_or_default();
@@ -96,11 +99,12 @@ impl PlatformClient {
         host: &str,
         url: &SignedUrl,
         method: impl FnOnce(&Client, String) -> ClientRequest,
-    ) -> ClientRequest {
+    ) -> Result<ClientRequest, HttpError> {
         let SignedUrl { relative_path, query_params } = url;
         let (signature, expires) = (&query_params.temp_url_sig, query_params.temp_url_expires.0);
         let path = format!("{relative_path}?temp_url_sig={signature}&temp_url_expires={expires}");
-        method(&self.http, address(host, &path)).timeout(self.transfer_timeout())
+        let address = address(Service::Storage, host, &path)?;
+        Ok(method(&self.http, address).timeout(self.transfer_timeout()))
     }
 
     fn storage_away(&self, host: &str, error: &SendRequestError) -> HttpError {

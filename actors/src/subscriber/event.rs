@@ -7,7 +7,7 @@ use tertulia_core::{
     conversation::ConversationEvent,
     id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
     readiness::Lacking,
-    session::{ClosedBy, DisconnectReason},
+    session::{ClosedBy, DisconnectReason, WaitReason},
     time::Timestamp,
     ums::RingState,
 };
@@ -190,6 +190,17 @@ pub enum EventData {
         /// What is refused now; nothing where all stands.
         lacking: Lacking,
     },
+    /// The connection cannot log in, or is ended by another login again and again. It tries again by itself; somebody
+    /// may have to act all the same. Told once, until the connection is ready again.
+    #[serde(rename_all = "camelCase")]
+    Waiting {
+        /// Why.
+        reason: WaitReason,
+        /// When it tries again for the first time.
+        until: jiff::Timestamp,
+        /// What last went wrong, in words.
+        last_error: Option<String>,
+    },
     /// The connection has given up.
     Failed {
         /// Why.
@@ -213,6 +224,7 @@ impl EventData {
             Self::Resuming { .. } => "connection.resuming",
             Self::Resumed { .. } => "connection.resumed",
             Self::Lacking { .. } => "connection.lacking",
+            Self::Waiting { .. } => "connection.waiting",
             Self::Failed { .. } => "connection.failed",
         }
     }

@@ -12,7 +12,7 @@ use tertulia_actors::core::id::ConnectionId;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::unknown;
+use super::{known, unknown};
 use crate::{
     config::Environment,
     fleet::AddConnectionError,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(add).service(remove);
+    config.service(add).service(remove).service(restart);
 }
 
 /// A connection that was added.
@@ -71,6 +71,19 @@ async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Res
 #[delete("/connections/{connection}")]
 async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
     if state.added.remove(&id).await { Ok(HttpResponse::NoContent().finish()) } else { Err(unknown(&id)) }
+}
+
+/// Begins a connection again, a failed one too: with a new login, and a new socket where it has one. Its conversations
+/// stay.
+#[utoipa::path(
+    tag = "connections",
+    params(("connection" = String, Path)),
+    responses((status = 202, description = "It begins again; `GET` tells how it goes on"))
+)]
+#[post("/connections/{connection}/restart")]
+async fn restart(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
+    known(&state, &id)?;
+    if state.tertulia.restart(&id) { Ok(HttpResponse::Accepted().finish()) } else { Err(unknown(&id)) }
 }
 
 impl From<AddConnectionError> for Problem {

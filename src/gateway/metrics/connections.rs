@@ -8,8 +8,8 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
-use serde_json::json;
-use tertulia_actors::{Tertulia, core::id::ConnectionId, core::session::Phase};
+use serde_json::{Value, json};
+use tertulia_actors::{Tertulia, connection::Waiting, core::id::ConnectionId, core::session::Phase};
 
 /// Connections that are told apart.
 const TOLD_APART: usize = 1_000;
@@ -29,6 +29,7 @@ impl fmt::Debug for Connections {
 #[derive(Default)]
 struct Row {
     states: BTreeMap<Cow<'static, str>, i64>,
+    waiting: BTreeMap<Cow<'static, str>, i64>,
     conversations: i64,
     attempts: i64,
     lacking: [i64; 4],
@@ -49,6 +50,9 @@ impl Row {
         let Some(status) = tertulia.status(connection) else { return };
         let counted = tertulia.metrics().by_connection.of(connection);
         *self.states.entry(word(&status.state)).or_default() += 1;
+        if let Some(Waiting { reason, .. }) = &status.waiting {
+            *self.waiting.entry(text(&json!(reason))).or_default() += 1;
+        }
         self.conversations += i64::try_from(status.conversations).unwrap_or(i64::MAX);
         self.attempts += i64::from(status.attempts);
         for (lacking, (_, reason)) in self.lacking.iter_mut().zip(status.lacking.parts()) {
@@ -72,7 +76,11 @@ fn word(state: &Phase) -> Cow<'static, str> {
     if matches!(state, Phase::Failed(_)) {
         return "failed".into();
     }
-    json!(state).as_str().map_or("unknown".into(), |word| word.to_owned().into())
+    text(&json!(state))
+}
+
+fn text(word: &Value) -> Cow<'static, str> {
+    word.as_str().map_or("unknown".into(), |word| word.to_owned().into())
 }
 
 /// The rows by label, from the first name on.
@@ -114,6 +122,15 @@ impl Collector for Connections {
             for (part, lacking) in ["subscriptions", "rings", "agentState", "histories"].into_iter().zip(row.lacking) {
                 let labels = [("connection", name.as_str()), ("part", part)];
                 ConstGauge::new(lacking).encode(family.encode_family(&labels)?)?;
+            }
+        }
+
+        let help = "Connections of this name that wait for this reason before they try again.";
+        let mut family = encoder.encode_descriptor("connection_waiting", help, None, MetricType::Gauge)?;
+        for (name, row) in &rows {
+            for (reason, count) in &row.waiting {
+                let labels = [("connection", name.as_str()), ("reason", reason.as_ref())];
+                ConstGauge::new(*count).encode(family.encode_family(&labels)?)?;
             }
         }
 

@@ -26,6 +26,13 @@ impl Backoff {
         self.base.saturating_mul(factor).min(self.max)
     }
 
+    /// The same back-off with a random part of at most half of `lasted`, the time since the trouble began. So a short
+    /// trouble is over soon after the platform is well again, whatever the random parts were.
+    #[must_use]
+    pub fn within(self, lasted: Duration) -> Self {
+        Self { max: self.max.min(self.base.max(lasted / 2)), ..self }
+    }
+
     /// The wait after `doublings` doublings. `entropy` is 64 uniformly random bits.
     #[must_use]
     pub fn delay(&self, doublings: u32, entropy: u64) -> Duration {

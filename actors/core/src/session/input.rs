@@ -9,8 +9,12 @@ use super::output::FailureReason;
 /// One happening, fed to [`Session::handle`](super::Session::handle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// The owner wants the connection. Also revives a session that failed or was stopped.
+    /// The owner wants the connection and has the right to log in. Also revives a session that failed or was stopped.
     Start,
+    /// The owner wants the connection to begin again: with a new token, a new socket, and no memory of earlier refusals.
+    Restart,
+    /// The owner does not have the right to log in, or has lost it: somebody else holds it.
+    Withheld,
     /// The owner's pace holds the login or connect just asked for back for `wait` (at most
     /// [`login_backoff_max`](super::SessionPolicy::login_backoff_max)): its deadline begins only then.
     Paced {
@@ -59,7 +63,8 @@ pub enum Input {
 /// Why no token was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginRefusal {
-    /// The credentials are wrong (status 400, 401, 451): repeating cannot help.
+    /// The login service refused the credentials (status 400, 401, 403, 451). Repeating cannot help, unless the
+    /// credentials worked before.
     Credentials,
     /// Too many logins (status 429).
     Throttled {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::close_codes::ABANDONED;
 use super::input::{LoginRefusal, RefreshRefusal};
 use super::machine::{Session, Step};
 use super::millis::Millis;
-use super::output::{FailureReason, Output, Report};
+use super::output::{DisconnectReason, FailureReason, Output};
 use super::phase::Phase;
 use super::token::Token;
+use super::wait::{Wait, WaitReason};
 
 impl Session {
     pub(super) fn logged_in(&mut self, step: &mut Step<'_>) {
@@ -16,7 +18,10 @@ impl Session {
         }
         self.login_failures = 0;
         self.credential_refusals = 0;
+        self.credentials_worked = true;
         self.hold_token(step.now);
+        self.granted_at = step.now;
+        self.token_accepted = false;
         self.token_outlives_socket = true;
         if self.phase == Phase::LoggingIn {
             self.open_socket(step);
@@ -30,7 +35,7 @@ impl Session {
 
     pub(super) fn login_refused(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) {
         if self.phase == Phase::LoggingIn {
-            if refusal == LoginRefusal::Credentials {
+            if refusal == LoginRefusal::Credentials && !self.credentials_worked {
                 self.credential_refusals += 1;
                 if self.credential_refusals >= self.policy.max_credential_refusals {
                     return self.fail(FailureReason::CredentialsRefused, step);
@@ -40,15 +45,32 @@ impl Session {
                 return self.fail(FailureReason::NotMaintained, step);
             }
             let until = self.next_login(refusal, step);
-            self.enter(Phase::WaitingToLogIn, Some(until));
-            step.report(Report::Waiting { until, attempt: self.login_failures });
-        } else if matches!(self.token, Token::Renewing { .. }) {
-            // Refused credentials wait for the next connect: there is a healthy socket to lose.
-            self.token = match refusal {
-                LoginRefusal::Credentials => Token::Missing,
-                _ => Token::RenewalDue { at: self.next_login(refusal, step) },
+            let reason = match refusal {
+                LoginRefusal::Credentials => WaitReason::CredentialsRefused,
+                LoginRefusal::Throttled { .. } => WaitReason::Throttled,
+                LoginRefusal::Unavailable => WaitReason::Unavailable,
             };
+            self.wait(Phase::WaitingToLogIn, Wait { reason, until }, step);
+        } else if matches!(self.token, Token::Renewing { .. }) {
+            self.token = Token::RenewalDue { at: self.next_login(refusal, step) };
         }
+    }
+
+    /// The owner cannot log in: somebody else holds the right to.
+    pub(super) fn withheld(&mut self, step: &mut Step<'_>) {
+        match self.phase {
+            Phase::Stopping | Phase::Stopped => return,
+            Phase::Verifying | Phase::Resuming | Phase::Ready => {
+                self.close_abandoned(DisconnectReason::LeaseLost, step);
+            }
+            Phase::Connecting => step.put(Output::CloseSocket { code: ABANDONED }),
+            Phase::Idle | Phase::LoggingIn | Phase::WaitingToLogIn | Phase::WaitingToReconnect | Phase::Failed(_) => {}
+        }
+        self.next_epoch();
+        self.token = Token::Missing;
+        self.ready_since = None;
+        let until = step.at(self.policy.claim_backoff(), 1);
+        self.wait(Phase::WaitingToLogIn, Wait { reason: WaitReason::LoginHeld, until }, step);
     }
 
     pub(super) fn paced(&mut self, wait: Duration, now: Millis) {
@@ -67,11 +89,13 @@ impl Session {
         if let LoginRefusal::Throttled { retry_after: Some(asked) } = refusal {
             backoff.floor = asked.min(self.policy.login_backoff_max).max(backoff.floor);
         }
-        step.at(backoff, self.login_failures)
+        let lasted = self.trouble_lasted(step.now);
+        step.at(backoff.within(lasted), self.login_failures)
     }
 
     pub(super) fn token_refreshed(&mut self, now: Millis) {
         if matches!(self.token, Token::Refreshing { .. }) {
+            self.evictions.refreshed();
             self.hold_token(now);
         }
     }
@@ -83,7 +107,9 @@ impl Session {
         match refusal {
             RefreshRefusal::Unavailable => self.hold_token(step.now),
             RefreshRefusal::Unauthorized => {
-                self.token = Token::RenewalDue { at: step.now };
+                self.evictions.refresh_refused();
+                let at = self.eviction_pause(step).map_or(step.now, |wait| wait.until);
+                self.token = Token::RenewalDue { at };
                 self.tend_token(step);
             }
         }

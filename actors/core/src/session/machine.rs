@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::close_codes::{ABANDONED, NORMAL};
-use super::input::{Input, LoginRefusal};
+use super::evictions::Evictions;
+use super::input::{ClosedBy, Closure, Input, LoginRefusal};
 use super::liveness::{Beat, Liveness};
 use super::millis::Millis;
 use super::output::{DisconnectReason, FailureReason, Output, Outputs, Report};
 use super::phase::Phase;
 use super::policy::SessionPolicy;
 use super::token::Token;
+use super::wait::{Wait, WaitReason};
 
 /// Which attempt the outcome of a login or a socket belongs to. It changes whenever a socket or the login before it is
 /// begun; a login beside a healthy socket belongs to the attempt of that socket.
@@ -34,7 +36,19 @@ pub struct Session {
     pub(super) failures: u32,
     pub(super) login_failures: u32,
     pub(super) credential_refusals: u32,
-    pub(super) unauthorized_opens: u32,
+    /// Fresh tokens in a row whose first socket was refused.
+    pub(super) refused_tokens: u32,
+    /// The platform granted a token for these credentials at some time.
+    pub(super) credentials_worked: bool,
+    /// When the token in use was granted.
+    pub(super) granted_at: Millis,
+    /// The platform accepted a socket with the token in use.
+    pub(super) token_accepted: bool,
+    pub(super) evictions: Evictions,
+    /// When the trouble began that is not over yet.
+    pub(super) trouble_since: Option<Millis>,
+    /// What a waiting phase waits for.
+    pub(super) waiting: Option<Wait>,
     pub(super) reconnects: u64,
 }
 
@@ -76,8 +90,38 @@ impl Session {
             failures: 0,
             login_failures: 0,
             credential_refusals: 0,
-            unauthorized_opens: 0,
+            refused_tokens: 0,
+            credentials_worked: false,
+            granted_at: Millis::default(),
+            token_accepted: false,
+            evictions: Evictions::default(),
+            trouble_since: None,
+            waiting: None,
             reconnects: 0,
+        }
+    }
+
+    /// Notes that the platform has granted a token for these credentials before. From now on a refusal of them is
+    /// trouble that passes, and never a reason to fail.
+    pub fn trust_credentials(&mut self) {
+        self.credentials_worked = true;
+    }
+
+    /// Whether the platform has ever granted a token for these credentials.
+    #[must_use]
+    pub fn credentials_worked(&self) -> bool {
+        self.credentials_worked
+    }
+
+    /// What the session waits for, and until when. A session that is logged in elsewhere waits for its next login also
+    /// while its socket is open.
+    #[must_use]
+    pub fn waiting(&self) -> Option<Wait> {
+        match self.token {
+            Token::RenewalDue { at } if self.is_live() && self.evictions.is_contested() => {
+                Some(Wait { reason: WaitReason::LoggedInElsewhere, until: at })
+            }
+            _ => self.waiting,
         }
     }
 
@@ -134,6 +178,8 @@ impl Session {
             Input::FrameReceived => self.frame_received(now),
             Input::Tick => self.tick(&mut step),
             Input::Start => self.start(&mut step),
+            Input::Restart => self.restart(&mut step),
+            Input::Withheld => self.withheld(&mut step),
             Input::Stop => self.stop(&mut step),
             Input::Paced { wait } => self.paced(wait, now),
             Input::LoggedIn => self.logged_in(&mut step),
@@ -161,17 +207,56 @@ impl Session {
     pub(super) fn enter(&mut self, phase: Phase, deadline: Option<Millis>) {
         self.phase = phase;
         self.deadline = deadline;
+        self.waiting = None;
+    }
+
+    pub(super) fn wait(&mut self, phase: Phase, wait: Wait, step: &mut Step<'_>) {
+        let Wait { reason, until } = wait;
+        self.enter(phase, Some(until));
+        self.waiting = Some(wait);
+        step.report(Report::Waiting { until, attempt: self.attempts(), reason });
+    }
+
+    /// How long the trouble has lasted. It begins now if there was none.
+    pub(super) fn trouble_lasted(&mut self, now: Millis) -> Duration {
+        now.since(*self.trouble_since.get_or_insert(now))
     }
 
     fn start(&mut self, step: &mut Step<'_>) {
-        if !self.phase.is_at_rest() {
-            return;
+        if self.phase.is_at_rest() || self.awaits_lease() {
+            self.begin_afresh(step);
         }
+    }
+
+    fn restart(&mut self, step: &mut Step<'_>) {
+        match self.phase {
+            Phase::LoggingIn | Phase::Stopping | Phase::Stopped => return,
+            Phase::Verifying | Phase::Resuming | Phase::Ready => {
+                step.put(Output::CloseSocket { code: NORMAL });
+                let closure = Closure { by: ClosedBy::Us, code: Some(NORMAL) };
+                step.report(Report::Disconnected(closure, DisconnectReason::ClosedByUs));
+            }
+            Phase::Connecting => step.put(Output::CloseSocket { code: NORMAL }),
+            Phase::Idle | Phase::WaitingToLogIn | Phase::WaitingToReconnect | Phase::Failed(_) => {}
+        }
+        self.token = Token::Missing;
+        self.ready_since = None;
+        self.begin_afresh(step);
+    }
+
+    fn begin_afresh(&mut self, step: &mut Step<'_>) {
         self.failures = 0;
         self.login_failures = 0;
         self.credential_refusals = 0;
-        self.unauthorized_opens = 0;
+        self.refused_tokens = 0;
+        self.evictions = Evictions::default();
+        self.trouble_since = None;
         self.begin_attempt(step);
+    }
+
+    /// Waits for the right to log in.
+    fn awaits_lease(&self) -> bool {
+        self.waiting.is_some_and(|wait| wait.reason == WaitReason::LoginHeld)
     }
 
     fn stop(&mut self, step: &mut Step<'_>) {
@@ -233,10 +318,15 @@ impl Session {
     fn phase_expired(&mut self, step: &mut Step<'_>) {
         match self.phase {
             Phase::LoggingIn => self.login_refused(LoginRefusal::Unavailable, step),
+            Phase::WaitingToLogIn if self.awaits_lease() => {
+                // Until the answer comes, which has its own deadline.
+                self.deadline = Some(step.now.after(self.policy.login_timeout));
+                step.put(Output::Claim);
+            }
             Phase::WaitingToLogIn | Phase::WaitingToReconnect => self.begin_attempt(step),
             Phase::Connecting => {
                 step.put(Output::CloseSocket { code: ABANDONED });
-                self.retry(Duration::ZERO, step);
+                self.retry(WaitReason::Unavailable, Duration::ZERO, step);
             }
             Phase::Verifying => self.abandon(DisconnectReason::VerifyTimedOut, step),
             Phase::Resuming => self.abandon(DisconnectReason::ResumeTimedOut, step),

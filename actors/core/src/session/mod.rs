@@ -9,6 +9,7 @@
 
 mod backoff;
 mod close_codes;
+mod evictions;
 mod input;
 mod liveness;
 mod login;
@@ -19,6 +20,7 @@ mod phase;
 mod policy;
 mod socket;
 mod token;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -31,3 +33,4 @@ pub use millis::Millis;
 pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};
 pub use phase::Phase;
 pub use policy::{PolicyError, SessionPolicy};
+pub use wait::{Wait, WaitReason};

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::input::Closure;
 use super::millis::Millis;
+use super::wait::WaitReason;
 
 /// The answers to one input, to be carried out in order.
 pub type Outputs = SmallVec<[Output; 3]>;
@@ -13,6 +14,9 @@ pub type Outputs = SmallVec<[Output; 3]>;
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
+    /// Ask for the right to log in again; answer [`Start`](super::Input::Start) or
+    /// [`Withheld`](super::Input::Withheld).
+    Claim,
     /// Obtain a token for the same identity from its origin; answer [`LoggedIn`](super::Input::LoggedIn) or
     /// [`LoginRefused`](super::Input::LoginRefused). May come while a healthy socket is open: the token is then for
     /// the next connect and the socket stays. Never create another identity instead (CA-3).
@@ -57,6 +61,8 @@ pub enum Report {
         until: Millis,
         /// Failed attempts since the connection was last stable.
         attempt: u32,
+        /// What it waits for.
+        reason: WaitReason,
     },
     /// The resume plan has begun.
     Resuming,
@@ -69,36 +75,53 @@ pub enum Report {
 }
 
 /// Why a socket that had opened is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectReason {
     /// The platform closed with 4410: it could not read what we sent.
+    #[error("it could not read what was sent")]
     BadContent,
     /// The platform closed with a code that asks for nothing but a new attempt.
+    #[error("it asks for nothing but a new attempt")]
     ClosedByPlatform,
     /// Our own side closed the socket.
+    #[error("this side wanted it")]
     ClosedByUs,
     /// The link broke, or the close had no code.
+    #[error("the link broke")]
     ConnectionLost,
     /// We gave it up, because what it brought could not be worked with.
+    #[error("what it brought could not be worked with")]
     Distrusted,
     /// No frame arrived in time although keep-alives were sent.
+    #[error("no frame came in time although keep-alives were sent")]
     DeadPeer,
+    /// We closed it, because the right to log in was lost.
+    #[error("the right to log in was lost")]
+    LeaseLost,
     /// The platform closed with 4407: the identity must be extended at its origin.
+    #[error("the identity must be extended at its origin")]
     IdentityExpired,
     /// The platform closed with 1008, which it uses for authentication.
+    #[error("policy violation, which the platform uses for authentication")]
     PolicyViolation,
     /// The resume plan could not be finished.
+    #[error("the resume plan could not be finished")]
     ResumeFailed,
     /// The resume plan stood still for too long.
+    #[error("the resume plan stood still for too long")]
     ResumeTimedOut,
     /// The platform closed with 1011.
+    #[error("a server error")]
     ServerError,
     /// The platform closed with 4401: the token is missing, expired or revoked.
+    #[error("the token is missing, expired or revoked")]
     TokenRejected,
     /// The platform refused the first request.
+    #[error("the first request was refused")]
     VerifyRefused,
     /// The platform did not answer the first request in time.
+    #[error("the first request was not answered in time")]
     VerifyTimedOut,
 }
 
@@ -112,22 +135,13 @@ pub enum FailureReason {
     /// Many conversations failed together, again and again.
     #[error("the conversations keep failing together")]
     ConversationsKeepFailing,
-    /// The platform refused the credentials.
+    /// The platform refused the credentials, which never worked before.
     #[error("the platform refused the credentials")]
     CredentialsRefused,
     /// It was lost or could not be made, and its policy is not to try again.
     #[error("the connection was lost, and is not to be made again")]
     NotMaintained,
-    /// Another connection has the login, here or in another process.
-    #[error("the user is logged in elsewhere")]
-    LoggedInElsewhere,
-    /// The right to log in was lost.
-    #[error("the right to log in was lost")]
-    LeaseLost,
     /// Its actor panicked more often than is allowed.
     #[error("the connection panicked too often")]
     Panicked,
-    /// New tokens were granted, and the socket refused each of them.
-    #[error("the platform granted tokens but refused every socket opened with them")]
-    TokensRefused,
 }

@@ -30,10 +30,8 @@ pub struct SessionPolicy {
     pub login_backoff_max: Duration,
     /// How long a login or a token refresh may take. Default 10 s.
     pub login_timeout: Duration,
-    /// The session fails at this many refusals of its credentials in a row. Default 1.
+    /// The session fails at this many refusals in a row of credentials that never worked. Default 1.
     pub max_credential_refusals: u32,
-    /// The session fails at this many sockets in a row that were refused for their token. Default 3.
-    pub max_unauthorized_opens: u32,
     /// Whether a connection that is lost, or cannot be made, is tried again (the SDK's `maintainConnection`); otherwise the
     /// session fails with the first loss. Default true.
     pub reconnects: bool,
@@ -63,7 +61,6 @@ impl Default for SessionPolicy {
             login_backoff_max: Duration::from_secs(5 * 60),
             login_timeout: Duration::from_secs(10),
             max_credential_refusals: 1,
-            max_unauthorized_opens: 3,
             reconnects: true,
             refresh_every: Some(Duration::from_secs(4 * 60)),
             resume_timeout: Duration::from_secs(120),
@@ -94,12 +91,8 @@ impl SessionPolicy {
         if let Some((limit, _)) = durations.into_iter().find(|(_, value)| value.as_millis() == 0) {
             return Err(PolicyError::TooSmall { limit });
         }
-        let counts = [
-            ("max_credential_refusals", self.max_credential_refusals),
-            ("max_unauthorized_opens", self.max_unauthorized_opens),
-        ];
-        if let Some((limit, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
-            return Err(PolicyError::TooSmall { limit });
+        if self.max_credential_refusals == 0 {
+            return Err(PolicyError::TooSmall { limit: "max_credential_refusals" });
         }
         let ordered = [
             ("backoff_base", self.backoff_base, "backoff_max", self.backoff_max),
@@ -129,6 +122,23 @@ impl SessionPolicy {
     /// The wait before the next login.
     pub(super) fn login_backoff(&self) -> Backoff {
         Backoff { floor: self.login_backoff_base, base: self.login_backoff_base, max: self.login_backoff_max }
+    }
+
+    /// The wait before the right to log in is asked for again. The platform hears nothing of it.
+    pub(super) fn claim_backoff(&self) -> Backoff {
+        let pause = self.login_backoff_base / 5;
+        Backoff { floor: pause, base: pause, max: pause }
+    }
+
+    /// The wait before the next login of a user who is logged in elsewhere too: each login ends the other one's session.
+    pub(super) fn eviction_backoff(&self) -> Backoff {
+        let floor = (self.login_backoff_max / 20).max(self.login_backoff_base);
+        Backoff { floor, base: floor * 2 / 3, max: self.login_backoff_max }
+    }
+
+    /// A login that lasted this long is not contested any more.
+    pub(super) fn uncontested_after(&self) -> Duration {
+        self.login_backoff_max * 2
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::close_codes::{ABANDONED, judge};
+use super::evictions::Evictions;
 use super::input::{ClosedBy, Closure, SocketRefusal};
 use super::liveness::Liveness;
 use super::machine::{Epoch, Session, Step};
@@ -11,6 +12,7 @@ use super::millis::Millis;
 use super::output::{DisconnectReason, FailureReason, Output, Report};
 use super::phase::Phase;
 use super::token::Token;
+use super::wait::{Wait, WaitReason};
 
 impl Session {
     pub(super) fn begin_attempt(&mut self, step: &mut Step<'_>) {
@@ -58,7 +60,7 @@ impl Session {
         match refusal {
             SocketRefusal::Unauthorized => self.token_refused(step),
             SocketRefusal::Throttled { retry_after } => self.retry_throttled(retry_after, step),
-            SocketRefusal::Unavailable => self.retry(Duration::ZERO, step),
+            SocketRefusal::Unavailable => self.retry(WaitReason::Unavailable, Duration::ZERO, step),
         }
     }
 
@@ -66,7 +68,8 @@ impl Session {
         if self.phase != Phase::Verifying {
             return;
         }
-        self.unauthorized_opens = 0;
+        self.refused_tokens = 0;
+        self.token_accepted |= !self.token_outlives_socket;
         self.liveness.frame_received(step.now);
         self.enter(Phase::Resuming, Some(step.now.after(self.policy.resume_timeout)));
         step.report(Report::Connected);
@@ -82,7 +85,7 @@ impl Session {
         match code {
             401 | 403 => self.token_refused(step),
             429 => self.retry_throttled(None, step),
-            _ => self.retry(Duration::ZERO, step),
+            _ => self.retry(WaitReason::Unavailable, Duration::ZERO, step),
         }
     }
 
@@ -126,7 +129,7 @@ impl Session {
     pub(super) fn socket_closed(&mut self, closure: Closure, step: &mut Step<'_>) {
         match self.phase {
             Phase::Stopping => self.stopped(step),
-            Phase::Connecting => self.retry(Duration::ZERO, step),
+            Phase::Connecting => self.retry(WaitReason::ConnectionLost, Duration::ZERO, step),
             Phase::Verifying | Phase::Resuming | Phase::Ready => self.lose_socket(closure, step),
             _ => {}
         }
@@ -141,14 +144,17 @@ impl Session {
         }
         if verdict.needs_new_token && !self.token_outlives_socket && self.token.is_usable() {
             self.token = Token::Missing;
+            if verdict.blames_token() {
+                return self.retry_evicted(step);
+            }
         }
-        self.retry(Duration::ZERO, step);
+        self.retry(WaitReason::ConnectionLost, Duration::ZERO, step);
     }
 
     pub(super) fn abandon(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
         self.close_abandoned(reason, step);
         self.settle(step.now);
-        self.retry(Duration::ZERO, step);
+        self.retry(WaitReason::ConnectionLost, Duration::ZERO, step);
     }
 
     pub(super) fn close_abandoned(&mut self, reason: DisconnectReason, step: &mut Step<'_>) {
@@ -157,38 +163,66 @@ impl Session {
         step.report(Report::Disconnected(closure, reason));
     }
 
+    /// The platform refused a socket for its token. A refusal says nothing about the credentials: the login took them.
     pub(super) fn token_refused(&mut self, step: &mut Step<'_>) {
-        if !self.token_outlives_socket {
-            self.token = Token::Missing;
+        if self.token_outlives_socket {
+            return self.retry(WaitReason::TokenRefused, Duration::ZERO, step);
         }
-        self.unauthorized_opens += 1;
-        if self.unauthorized_opens >= self.policy.max_unauthorized_opens {
-            return self.fail(FailureReason::TokensRefused, step);
+        self.token = Token::Missing;
+        if self.token_accepted {
+            return self.retry_evicted(step);
         }
-        self.retry(Duration::ZERO, step);
+        // Another login at once would give another token of the same kind.
+        self.refused_tokens = self.refused_tokens.saturating_add(1);
+        let lasted = self.trouble_lasted(step.now);
+        let until = step.at(self.policy.login_backoff().within(lasted), self.refused_tokens);
+        self.retry_at(Wait { reason: WaitReason::TokenRefused, until }, step);
+    }
+
+    /// The platform took back a token that it had accepted.
+    fn retry_evicted(&mut self, step: &mut Step<'_>) {
+        self.token_taken_back(step);
+        match self.eviction_pause(step) {
+            Some(wait) => self.retry_at(wait, step),
+            None => self.retry(WaitReason::ConnectionLost, Duration::ZERO, step),
+        }
     }
 
     pub(super) fn retry_throttled(&mut self, retry_after: Option<Duration>, step: &mut Step<'_>) {
         let asked = retry_after.unwrap_or_default().min(self.policy.login_backoff_max);
-        self.retry(asked.max(self.policy.throttled_for), step);
+        self.retry(WaitReason::Throttled, asked.max(self.policy.throttled_for), step);
     }
 
-    pub(super) fn retry(&mut self, floor: Duration, step: &mut Step<'_>) {
+    pub(super) fn retry(&mut self, reason: WaitReason, floor: Duration, step: &mut Step<'_>) {
+        let failures = self.failures.saturating_add(1);
+        let backoff = Backoff { floor, ..self.policy.connect_backoff(failures) };
+        let lasted = self.trouble_lasted(step.now);
+        let until = step.at(backoff.within(lasted), failures);
+        self.retry_at(Wait { reason, until }, step);
+    }
+
+    fn retry_at(&mut self, wait: Wait, step: &mut Step<'_>) {
         if !self.policy.reconnects {
             return self.fail(FailureReason::NotMaintained, step);
         }
         self.failures = self.failures.saturating_add(1);
-        let backoff = Backoff { floor, ..self.policy.connect_backoff(self.failures) };
-        let until = step.at(backoff, self.failures);
         self.ready_since = None;
-        self.enter(Phase::WaitingToReconnect, Some(until));
-        step.report(Report::Waiting { until, attempt: self.failures });
+        self.wait(Phase::WaitingToReconnect, wait, step);
     }
 
     /// A platform that accepts and drops at once must not be met with an ever fresh back-off.
     pub(super) fn settle(&mut self, now: Millis) {
-        if self.ready_since.is_some_and(|since| now.since(since) >= self.policy.stable_after) {
+        let Some(ready_for) = self.ready_since.map(|since| now.since(since)) else { return };
+        if ready_for >= self.policy.stable_after {
             self.failures = 0;
+            if self.token.is_usable() {
+                self.trouble_since = None;
+            }
+            self.evictions.settled();
+        }
+        if ready_for >= self.policy.uncontested_after() && now.since(self.granted_at) >= self.policy.uncontested_after()
+        {
+            self.evictions = Evictions::default();
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The promises of a session, driven by hand: a clock that is a number, and randomness that is chosen.
 
+mod evictions;
+mod lease;
 mod liveness;
 mod reconnecting;
+mod refusals;
 mod schedules;
 mod starting;
 mod stopping;

@@ -35,7 +35,7 @@ fn a_loss_is_reported_with_its_reason_and_the_time_of_the_next_attempt() {
         driver.feed(Input::SocketClosed(closure)),
         [
             Output::Report(Report::Disconnected(closure, DisconnectReason::BadContent)),
-            Output::Report(Report::Waiting { until, attempt: 1 })
+            Output::Report(Report::Waiting { until, attempt: 1, reason: WaitReason::ConnectionLost })
         ]
     );
 }
@@ -50,7 +50,7 @@ fn a_distrusted_socket_is_closed_and_another_one_opened_after_the_back_off() {
         [
             Output::CloseSocket { code: ABANDONED },
             Output::Report(Report::Disconnected(closure, DisconnectReason::Distrusted)),
-            Output::Report(Report::Waiting { until, attempt: 1 })
+            Output::Report(Report::Waiting { until, attempt: 1, reason: WaitReason::ConnectionLost })
         ]
     );
     assert_eq!(driver.feed(Input::Distrusted), [], "there is none to distrust");
@@ -75,6 +75,7 @@ fn a_platform_that_drops_at_once_meets_a_growing_back_off() {
         driver.feed(lost_link());
         assert_eq!(driver.session.attempts(), failures);
         driver.reconnect();
+        driver.live_for(seconds(10));
     }
     driver.entropy = 30_000;
     driver.feed(lost_link());
@@ -173,7 +174,7 @@ fn a_resume_is_given_up_when_it_stands_still_and_not_because_it_is_long() {
 
 #[test]
 fn a_refused_verification_is_tried_again_with_the_token_unless_it_is_blamed() {
-    for (code, needs_login, wait) in [(500, false, 0), (429, false, 5), (401, true, 0), (403, true, 0)] {
+    for (code, needs_login, wait) in [(500, false, 0), (429, false, 5), (401, true, 5), (403, true, 5)] {
         let mut driver = Driver::in_phase(Phase::Verifying);
         let outputs = driver.feed(Input::VerifyRefused { code });
         assert_eq!(outputs[0], Output::CloseSocket { code: ABANDONED });

@@ -18,6 +18,8 @@ const PROGRESS: &[Input] = &[
 
 const TROUBLE: &[Input] = &[
     Input::Start,
+    Input::Restart,
+    Input::Withheld,
     Input::Stop,
     Input::Paced { wait: Duration::MAX },
     Input::LoginRefused(LoginRefusal::Credentials),
@@ -88,6 +90,7 @@ impl Sockets {
 /// Answers every wish of the session at once.
 fn behave(outputs: &[Output]) -> Vec<Input> {
     let answer = |output: &Output| match output {
+        Output::Claim => Some(Input::Start),
         Output::LogIn => Some(Input::LoggedIn),
         Output::OpenSocket => Some(Input::SocketOpened),
         Output::Verify => Some(Input::Verified),

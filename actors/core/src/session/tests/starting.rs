@@ -138,6 +138,6 @@ fn the_default_policy_is_valid_and_a_contradictory_one_is_named() {
     assert_eq!(hasty.validated(), Err(PolicyError::Contradiction { lower: "keep_alive_every", upper: "dead_after" }));
     let timeless = SessionPolicy { verify_timeout: Duration::ZERO, ..SessionPolicy::default() };
     assert_eq!(timeless.validated(), Err(PolicyError::TooSmall { limit: "verify_timeout" }));
-    let never_failing = SessionPolicy { max_unauthorized_opens: 0, ..SessionPolicy::default() };
-    assert_eq!(never_failing.validated(), Err(PolicyError::TooSmall { limit: "max_unauthorized_opens" }));
+    let never_failing = SessionPolicy { max_credential_refusals: 0, ..SessionPolicy::default() };
+    assert_eq!(never_failing.validated(), Err(PolicyError::TooSmall { limit: "max_credential_refusals" }));
 }

@@ -100,15 +100,11 @@ fn a_renewal_held_back_by_the_owners_pace_is_not_given_up_before_its_turn() {
 }
 
 #[test]
-fn credentials_refused_under_a_healthy_socket_fail_only_at_the_next_connect() {
+fn credentials_refused_under_a_healthy_socket_are_tried_again_and_the_socket_is_kept() {
     let mut driver = renewing();
     driver.feed(Input::LoginRefused(LoginRefusal::Credentials));
-    assert!(!driver.live_for(seconds(3_600)).contains(&Output::LogIn));
+    assert!(driver.live_for(seconds(15)).contains(&Output::LogIn));
     assert_eq!(driver.phase(), Phase::Ready);
-    driver.feed(lost_link());
-    assert!(driver.wake().1.contains(&Output::LogIn));
-    driver.feed(Input::LoginRefused(LoginRefusal::Credentials));
-    assert_eq!(driver.phase(), Phase::Failed(FailureReason::CredentialsRefused));
 }
 
 /// TK-3.
@@ -125,29 +121,6 @@ fn a_socket_refused_for_its_token_leads_to_a_new_token() {
     let mut driver = Driver::in_phase(Phase::Connecting);
     driver.feed(Input::SocketRefused(SocketRefusal::Unauthorized));
     assert!(driver.wake().1.contains(&Output::LogIn));
-}
-
-#[test]
-fn tokens_refused_again_and_again_fail_instead_of_asking_for_another_identity() {
-    // CA-3
-    let refusals =
-        [Input::SocketRefused(SocketRefusal::Unauthorized), Input::VerifyRefused { code: 401 }, platform_close(4401)];
-    for refusal in refusals {
-        let mut driver = Driver::idle();
-        driver.feed(Input::Start);
-        for _ in 0..3 {
-            assert_eq!(driver.phase(), Phase::LoggingIn, "{refusal:?}");
-            driver.feed(Input::LoggedIn);
-            if !matches!(refusal, Input::SocketRefused(_)) {
-                driver.feed(Input::SocketOpened);
-            }
-            driver.feed(refusal);
-            if !driver.phase().is_at_rest() {
-                driver.wake();
-            }
-        }
-        assert_eq!(driver.phase(), Phase::Failed(FailureReason::TokensRefused), "{refusal:?}");
-    }
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Client {
                     self.out.push(Wish::CloseSocket);
                     self.lose_subscriptions(now, random);
                 }
-                session::Output::Report(_) => {}
+                session::Output::Claim | session::Output::Report(_) => {}
             }
         }
         let ready = self.session.may_send();

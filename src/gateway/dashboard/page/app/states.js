@@ -28,7 +28,13 @@ const STAGE = { OPEN: ['Open', 'good'], CLOSE: ['Closed', 'idle'], LOCKED: ['Loc
 
 const FAILURE = {
   credentials_refused: 'The login was refused: wrong credentials',
-  logged_in_elsewhere: 'The login is used elsewhere',
+};
+
+const WAITING = {
+  credentials_refused: 'The platform refuses a login that worked before',
+  logged_in_elsewhere: 'The user is logged in elsewhere too',
+  login_held: 'Another connection of this machine holds the login',
+  token_refused: 'The platform refuses the socket although it granted the token',
 };
 
 /** A connection's state; one that this page does not know is told as it is. */
@@ -43,6 +49,11 @@ export function ofStage(stage) {
 
 export function ofFailure(reason) {
   return FAILURE[reason] ?? sentence(String(reason ?? ''));
+}
+
+/** Why a connection waits, where somebody may have to act; nothing for what passes by itself. */
+export function ofWaiting(waiting) {
+  return WAITING[waiting?.reason] ?? '';
 }
 
 /** Words of a name of the wire. */

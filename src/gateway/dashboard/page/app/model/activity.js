@@ -24,6 +24,7 @@ const TOLD = new Set([
   'connection.disconnected',
   'connection.resumed',
   'connection.lacking',
+  'connection.waiting',
   'connection.failed',
 ]);
 

@@ -1,6 +1,6 @@
 // Events in plain words, and what else the page reads out of them.
 
-import { sentence } from '../states.js';
+import { ofWaiting, sentence } from '../states.js';
 import { cut, short } from '../format.js';
 
 /** What the page follows of the whole service. What it does not show, such as receipts, is not sent to it. */
@@ -24,6 +24,7 @@ export const FOLLOWED = [
   'connection.resuming',
   'connection.resumed',
   'connection.lacking',
+  'connection.waiting',
   'connection.failed',
 ].map((name) => `tertulia.${name}`);
 
@@ -126,6 +127,7 @@ const SENTENCES = {
     const what = lackingOf(lacking);
     return what ? [`Degraded: ${what}`, 'warn'] : ['Works for everything again', 'good'];
   },
+  'connection.waiting': ({ reason }) => [`Waits: ${ofWaiting({ reason }).toLowerCase()}`, 'bad'],
   'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
 

@@ -5,7 +5,7 @@ import { NOTHING, count, millis, took } from '../format.js';
 import { List } from '../parts/list.js';
 import { Place } from '../parts/notice.js';
 import { lackingOf } from '../model/events.js';
-import { ofConnection, ofFailure, sentence, setState, stateElement } from '../states.js';
+import { ofConnection, ofFailure, ofWaiting, sentence, setState, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
 const ORDER = ['bad', 'warn', 'good', 'idle'];
@@ -173,7 +173,7 @@ function update({ shown }, connection, lag) {
   setText(shown.conversations, count(connection.conversations));
   setText(shown.lag, lag === null ? NOTHING : took(lag));
   setText(shown.reconnects, count(connection.reconnects));
-  const failure = connection.failure ? ofFailure(connection.failure) : '';
+  const failure = connection.failure ? ofFailure(connection.failure) : ofWaiting(connection.waiting);
   const attempts = connection.attempts > 0 ? `Attempt ${connection.attempts}. ` : '';
   const lacking = connection.state === 'ready' ? lackingOf(connection.lacking) : '';
   const error = [failure, lacking && sentence(lacking), connection.lastError].filter(Boolean).join(': ');

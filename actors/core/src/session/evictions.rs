@@ -1,0 +1,60 @@
+//! Whether another login of the same user ends this one: the platform allows one session a user (TK-6).
+//!
+//! The platform does not tell. It takes back a token that it granted moments ago, which happens to nobody else. One such
+//! loss is trouble of the platform; several in a row are another machine that logs in as often as this one.
+
+use super::machine::{Session, Step};
+use super::wait::{Wait, WaitReason};
+
+/// So many tokens taken back in a row are the work of another login.
+const CONTESTED_AT: u32 = 3;
+
+/// Tokens that the platform took back early, in a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evictions {
+    /// Found out by the socket.
+    sockets: u32,
+    /// Found out by the refresh, where sockets outlive their tokens.
+    refreshes: u32,
+}
+
+impl Evictions {
+    pub(super) fn is_contested(self) -> bool {
+        self.sockets >= CONTESTED_AT || self.refreshes >= CONTESTED_AT
+    }
+
+    pub(super) fn refresh_refused(&mut self) {
+        self.refreshes = self.refreshes.saturating_add(1);
+    }
+
+    pub(super) fn refreshed(&mut self) {
+        if !self.is_contested() {
+            self.refreshes = 0;
+        }
+    }
+
+    /// The connection was stable for a while.
+    pub(super) fn settled(&mut self) {
+        if !self.is_contested() {
+            self.sockets = 0;
+        }
+    }
+}
+
+impl Session {
+    /// The platform took back a token with which it had accepted a socket.
+    pub(super) fn token_taken_back(&mut self, step: &Step<'_>) {
+        let age = step.now.since(self.granted_at);
+        if self.evictions.is_contested() || age < self.policy.stable_after {
+            self.evictions.sockets = self.evictions.sockets.saturating_add(1);
+        }
+    }
+
+    /// The pause before the next login, if the user is logged in elsewhere.
+    pub(super) fn eviction_pause(&self, step: &mut Step<'_>) -> Option<Wait> {
+        let Evictions { sockets, refreshes } = self.evictions;
+        let times = sockets.max(refreshes).checked_sub(CONTESTED_AT)?;
+        let until = step.at(self.policy.eviction_backoff(), times.saturating_add(1));
+        Some(Wait { reason: WaitReason::LoggedInElsewhere, until })
+    }
+}

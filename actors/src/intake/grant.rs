@@ -1,0 +1,119 @@
+//! A token or session that is fetched when it is needed, and how soon it is asked for again after a refusal.
+
+use std::sync::Arc;
+
+use tertulia_core::session::{Backoff, LoginRefusal, WaitReason};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    connection::{ConnectionStatus, Waiting},
+    platform::{HttpError, TokenError},
+};
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(super) struct NotGranted {
+    pub(super) error: HttpError,
+    /// The credentials never worked and are refused: asking again cannot help.
+    pub(super) is_final: bool,
+    /// When the platform is asked again.
+    pub(super) until: Instant,
+}
+
+/// A token of one kind. Whoever holds it asks the platform for the others too.
+pub(super) struct Grant<T> {
+    current: Option<T>,
+    /// When the present token was granted, if the one before it was refused.
+    renewed: Option<Instant>,
+    backoff: Backoff,
+    has_worked: bool,
+    failures: u32,
+    trouble_since: Option<Instant>,
+    refused: Option<(HttpError, Instant)>,
+    status: Arc<watch::Sender<ConnectionStatus>>,
+}
+
+impl<T: Clone> Grant<T> {
+    pub(super) fn new(backoff: Backoff, status: Arc<watch::Sender<ConnectionStatus>>) -> Self {
+        Self {
+            current: None,
+            renewed: None,
+            backoff,
+            has_worked: false,
+            failures: 0,
+            trouble_since: None,
+            refused: None,
+            status,
+        }
+    }
+
+    /// Forgets the token and every refusal. `has_worked` tells whether the credentials worked in a previous run.
+    pub(super) fn begin(&mut self, has_worked: bool) {
+        (self.current, self.renewed, self.refused) = (None, None, None);
+        (self.failures, self.trouble_since) = (0, None);
+        self.has_worked |= has_worked;
+    }
+
+    /// The present token if it lasts and was not refused, or another one. While the platform's last refusal is young,
+    /// nobody asks again.
+    pub(super) async fn get(
+        &mut self,
+        lasts: impl FnOnce(&T) -> bool,
+        is_refused: impl FnOnce(&T) -> bool,
+        fetch: impl Future<Output = Result<T, HttpError>>,
+    ) -> Result<T, NotGranted> {
+        let now = Instant::now();
+        let is_refused = self.current.as_ref().is_some_and(is_refused);
+        if let Some(token) = self.current.as_ref().filter(|token| !is_refused && lasts(token)) {
+            return Ok(token.clone());
+        }
+        // A renewed token that is refused at once would only be followed by another of its kind.
+        let earliest = self.renewed.filter(|_| is_refused).map(|renewed| renewed + self.backoff.floor);
+        if let Some(until) = earliest.filter(|until| now < *until) {
+            let detail = "the platform refuses a token that it has just granted".to_owned();
+            return Err(NotGranted { error: TokenError::Unavailable(detail).into(), is_final: false, until });
+        }
+        if let Some((error, until)) = self.refused.as_ref().filter(|(_, until)| now < *until) {
+            return Err(NotGranted { error: error.clone(), is_final: false, until: *until });
+        }
+        match fetch.await {
+            Ok(token) => {
+                self.granted();
+                self.renewed = is_refused.then(Instant::now);
+                self.current = Some(token.clone());
+                Ok(token)
+            }
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    fn granted(&mut self) {
+        (self.has_worked, self.failures, self.trouble_since, self.refused) = (true, 0, None, None);
+        self.status.send_if_modified(|status| status.waiting.take().is_some());
+    }
+
+    fn refused(&mut self, error: HttpError) -> NotGranted {
+        let now = Instant::now();
+        let refusal = error.login_refusal();
+        let lasted = now.duration_since(*self.trouble_since.get_or_insert(now));
+        let mut wait = self.backoff.within(lasted).delay(self.failures, rand::random());
+        self.failures = self.failures.saturating_add(1);
+        let reason = match refusal {
+            LoginRefusal::Credentials => WaitReason::CredentialsRefused,
+            LoginRefusal::Throttled { retry_after } => {
+                wait = wait.max(retry_after.unwrap_or_default().min(self.backoff.max));
+                WaitReason::Throttled
+            }
+            LoginRefusal::Unavailable => WaitReason::Unavailable,
+        };
+        let is_final = !self.has_worked && refusal == LoginRefusal::Credentials;
+        let until = now + wait;
+        self.refused = Some((error.clone(), until));
+        let waiting = Waiting { reason, until: jiff::Timestamp::now() + wait };
+        self.status.send_modify(|status| {
+            status.waiting = Some(waiting).filter(|_| !is_final);
+            status.last_error = Some(error.to_string());
+        });
+        NotGranted { error, is_final, until }
+    }
+}
