@@ -5,9 +5,13 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     id::ConversationId,
+    refusal::Refusal,
     ums::{AnswerError, Frame, Request, Response},
 };
 use tokio::sync::oneshot;
+
+/// The platform's code for too many requests (protocol §9.3).
+pub(crate) const TOO_MANY: u16 = 429;
 
 /// Where a reply goes. A receiver that went away is no error: nobody waits any more.
 pub type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
@@ -35,6 +39,8 @@ pub enum Lane {
     Recovery,
     /// Once it is ready.
     Command,
+    /// Once it is ready, and with no other command beside it: it is suspected of ending sockets.
+    Alone,
 }
 
 /// Why a request has no answer.
@@ -55,6 +61,14 @@ pub enum RequestFailure {
     /// It was sent, and the connection was lost before the answer came. It may or may not have had its effect.
     #[error("the connection was lost before the answer came")]
     ConnectionLost,
+    /// It was sent, and the platform closed the connection over content. It may or may not have had its effect.
+    #[error("the platform closed the connection with {code} before the answer came")]
+    ClosedOverContent {
+        /// The close code.
+        code: u16,
+        /// Whether no other command was in flight.
+        alone: bool,
+    },
     /// It was sent, and no answer came in time. It may or may not have had its effect.
     #[error("no answer came in time")]
     TimedOut,
@@ -67,7 +81,20 @@ impl RequestFailure {
     /// Whether the request may have had its effect without our knowing.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(self, Self::ConnectionLost | Self::TimedOut)
+        matches!(self, Self::ConnectionLost | Self::ClosedOverContent { .. } | Self::TimedOut)
+    }
+
+    /// How a request that was sent was not granted; `None` where nothing was sent.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::NotConnected | Self::Overloaded => None,
+            Self::ConnectionLost | Self::ClosedOverContent { .. } => Some(Refusal::ConnectionLost),
+            Self::TimedOut => Some(Refusal::Unanswered),
+            Self::Answer(error) => Some(error.into()),
+            // The same request would fail again.
+            Self::Unwritable(_) | Self::NotSupported(_) => Some(Refusal::Rejected),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, Supervised, WrapFuture};
 use tertulia_core::{
-    command::Identity,
+    command::{Identity, Isolation},
     id::{ConversationId, DialogId, SubscriptionId},
     session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Throttle},
     subscription::SubscriptionKey,
@@ -19,8 +19,16 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Span, field::Empty};
 
 use super::{
-    ConnectionSettings, ConnectionStatus, Directory, Stop, arrivals::Arrivals, children::Children, creation::Creation,
-    login::Credentials, requests::RequestTable, rings::RingTable, socket::SocketWriter, step_up::SteppingUp,
+    ConnectionSettings, ConnectionStatus, Directory, Stop,
+    arrivals::Arrivals,
+    children::{Children, Left},
+    commands::Held,
+    creation::Creation,
+    login::Credentials,
+    requests::RequestTable,
+    rings::RingTable,
+    socket::SocketWriter,
+    step_up::SteppingUp,
     subscriptions::Subscribed,
 };
 use crate::{
@@ -86,6 +94,8 @@ pub struct Connection {
     pub(super) socket: Option<SocketWriter>,
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
+    /// Which commands are in flight, and which wait because some are suspected of ending sockets.
+    pub(super) isolation: Isolation<Held>,
     pub(super) throttle: Throttle,
     pub(super) subscribed: Subscribed,
     pub(super) repeated: RepeatedFrames,
@@ -94,6 +104,10 @@ pub struct Connection {
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
     pub(super) children: Children,
+    /// Conversations that left.
+    pub(super) left: Left,
+    /// A whole snapshot was taken: what is new from now on came while the connection was there.
+    pub(super) snapshot_taken: bool,
     /// Conversations that are in the store only.
     pub(super) asleep: HashSet<ConversationId>,
     pub(super) door: Option<Arc<Door>>,
@@ -127,6 +141,7 @@ impl Connection {
             session: Session::new(settings.policy.clone()),
             started: Instant::now(),
             window: Arc::new(Semaphore::new(settings.max_unhandled_frames)),
+            isolation: Isolation::default(),
             throttle: Throttle::default(),
             requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
@@ -147,6 +162,8 @@ impl Connection {
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
             children: Children::default(),
+            left: Left::default(),
+            snapshot_taken: false,
             asleep: HashSet::new(),
             door: None,
             upstream: None,
@@ -404,6 +421,7 @@ impl Supervised for Connection {
 impl Connection {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.expire_requests();
+        self.send_commands();
         self.let_go(ctx);
         self.let_sleep(ctx);
         self.rings.forget_expired();

@@ -18,12 +18,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{AskWith, Connection, actor::OwnRequest, requests::Waiter, socket::SocketError, subscriptions::Parked};
 use crate::{
-    conversation::{Place, RecordsArrived, StateArrived},
-    request::{Answer, Ask, Lane, RequestFailure},
+    conversation::{CameBack, Place, RecordsArrived, StateArrived},
+    request::{Answer, Ask, Lane, RequestFailure, TOO_MANY},
 };
 
-/// The platform's code for too many requests (protocol §9.3).
-const TOO_MANY: u16 = 429;
 /// The close code for a message that is too big (RFC 6455 §7.4.1).
 const TOO_BIG: u16 = 1009;
 
@@ -101,6 +99,10 @@ impl Connection {
             Some(Waiter::Caller(reply)) => {
                 let _ = reply.send(Ok(Answer::new(frame.clone())));
             }
+            Some(Waiter::Command(reply)) => {
+                let _ = reply.send(Ok(Answer::new(frame.clone())));
+                self.command_ended();
+            }
             Some(Waiter::Own(OwnRequest::KeepAlive)) => {}
             Some(Waiter::Own(OwnRequest::Verify)) => self.verified(response, ctx),
             Some(Waiter::Own(OwnRequest::Subscribe(key))) => {
@@ -138,7 +140,7 @@ impl Connection {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let is_known = self.knows(&id);
+            let (is_known, was_leaving) = (self.knows(&id), self.subscribed.state.is_leaving(&id));
             let updated = || change.last_updated();
             let Some(presence) = self.subscribed.state.change(told, &id, &change.kind, is_known, updated, now) else {
                 continue;
@@ -147,7 +149,11 @@ impl Connection {
                 self.repeated.forget(&id);
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
-            self.child(&id, ctx).pass_state(state);
+            let child = self.child(&id, ctx);
+            if was_leaving && presence == Presence::Held {
+                child.tell(CameBack);
+            }
+            child.pass_state(state);
             if presence == Presence::Held {
                 self.arrivals.arrived(&id);
             }
@@ -226,29 +232,46 @@ impl Connection {
         self.ask_with(ask, Vec::new());
     }
 
-    fn ask_with(&mut self, Ask { request, metadata, lane, reply, .. }: Ask, headers: Vec<Value>) {
-        let open = match lane {
-            Lane::Recovery => self.session.phase().is_open(),
-            Lane::Command => self.session.may_send(),
-        };
-        let refused = if !open {
-            Some(RequestFailure::NotConnected)
-        } else if self.requests.is_full() || (lane == Lane::Command && self.throttle.is_paused(self.now())) {
-            Some(RequestFailure::Overloaded)
-        } else {
-            None
-        };
-        if let Some(failure) = refused {
-            let _ = reply.send(Err(failure));
+    fn ask_with(&mut self, ask: Ask, headers: Vec<Value>) {
+        if ask.conversation.is_some() && ask.lane != Lane::Recovery {
+            return self.ask_command(ask, headers);
+        }
+        if let Some(failure) = self.refusal(ask.lane) {
+            let _ = ask.reply.send(Err(failure));
             return;
         }
-        let now = Instant::now();
-        let id = self.requests.add(Waiter::Caller(reply), now, self.settings.request_timeout);
-        if let Err(failure) = self.write(&id, request, headers, metadata)
-            && let Some(Waiter::Caller(reply)) = self.requests.take(id.as_str())
-        {
+        let Ask { request, metadata, reply, .. } = ask;
+        self.send(Waiter::Caller(reply), request, headers, metadata);
+    }
+
+    /// Why nothing is sent in this lane now.
+    pub(super) fn refusal(&self, lane: Lane) -> Option<RequestFailure> {
+        let open = match lane {
+            Lane::Recovery => self.session.phase().is_open(),
+            Lane::Command | Lane::Alone => self.session.may_send(),
+        };
+        let is_paused = lane != Lane::Recovery && self.throttle.is_paused(self.now());
+        match () {
+            () if !open => Some(RequestFailure::NotConnected),
+            () if self.requests.is_full() || is_paused => Some(RequestFailure::Overloaded),
+            () => None,
+        }
+    }
+
+    /// Sends a request for whose answer somebody waits; whether it was sent.
+    pub(super) fn send(
+        &mut self,
+        waiter: Waiter<OwnRequest>,
+        request: Request,
+        headers: Vec<Value>,
+        metadata: Vec<Value>,
+    ) -> bool {
+        let id = self.requests.add(waiter, Instant::now(), self.settings.request_timeout);
+        let Err(failure) = self.write(&id, request, headers, metadata) else { return true };
+        if let Some(Waiter::Caller(reply) | Waiter::Command(reply)) = self.requests.take(id.as_str()) {
             let _ = reply.send(Err(failure));
         }
+        false
     }
 
     fn write(
@@ -277,8 +300,9 @@ impl Connection {
     }
 
     pub(super) fn fail_requests(&mut self) {
+        self.drop_held_commands();
         for waiter in self.requests.drain() {
-            if let Waiter::Caller(reply) = waiter {
+            if let Waiter::Caller(reply) | Waiter::Command(reply) = waiter {
                 let _ = reply.send(Err(RequestFailure::ConnectionLost));
             }
         }
@@ -288,6 +312,10 @@ impl Connection {
         match waiter {
             Waiter::Caller(reply) => {
                 let _ = reply.send(Err(failure));
+            }
+            Waiter::Command(reply) => {
+                let _ = reply.send(Err(failure));
+                self.command_ended();
             }
             // The session notices missing keep-alives and verifications by itself.
             Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}

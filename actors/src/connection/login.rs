@@ -183,6 +183,7 @@ impl Connection {
             self.note_error(&error);
         }
         self.abandon_resume(ctx);
+        self.suspect_commands(closure);
         self.lose_socket();
         self.feed(Input::SocketClosed(closure), ctx);
     }

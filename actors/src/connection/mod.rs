@@ -7,6 +7,7 @@
 mod actor;
 mod arrivals;
 mod children;
+mod commands;
 mod creation;
 mod escalation;
 mod frames;

@@ -64,7 +64,10 @@ impl Connection {
                     let outputs = self.subscribed.state.missing(missing, now);
                     self.carry_out_all(outputs);
                 }
-                Output::UpToDate { conversations } => self.plan_goes_on(Ok(conversations)),
+                Output::UpToDate { conversations } => {
+                    self.snapshot_taken = true;
+                    self.plan_goes_on(Ok(conversations));
+                }
                 Output::NotUpToDate(failure) => self.plan_goes_on(Err(failure.into())),
                 Output::Wished { wish, begun } => {
                     if let Some(reply) = self.subscribed.begun.remove(&wish) {

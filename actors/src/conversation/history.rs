@@ -74,6 +74,11 @@ impl Histories {
         self.tell(false);
     }
 
+    /// Whether records of a history may come as notifications.
+    pub(super) fn await_replay(&self) -> bool {
+        self.fetching.is_some()
+    }
+
     fn is_fetching(&self, number: u64) -> bool {
         self.fetching.as_ref().is_some_and(|now| now.number == number)
     }
@@ -212,9 +217,12 @@ impl Conversation {
             let body = response.outcome()?;
             let records: Vec<MessageRecord<'_>> = body.and_then(|body| body.read().ok()).unwrap_or_default();
             let mut highest = None;
+            // Of one page of several the answers are on the next.
+            let is_last = (records.len() as u64) < PAGE;
+            let answered = if is_last { self.model.answered_through(&records) } else { Some(u64::MAX) };
             for record in &records {
                 highest = highest.max(record.sequence);
-                let reception = self.model.receive_record(record, Some(dialog.as_str()));
+                let reception = self.model.receive_fetched(record, Some(dialog.as_str()), answered);
                 self.notice_contradiction(&reception, record, Some(dialog.as_str()));
                 self.count_filled(&reception);
                 self.take_reception(reception, ctx);

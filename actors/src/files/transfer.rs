@@ -166,6 +166,7 @@ fn may_pass(failure: &RequestFailure) -> bool {
         RequestFailure::NotConnected
         | RequestFailure::Overloaded
         | RequestFailure::ConnectionLost
+        | RequestFailure::ClosedOverContent { .. }
         | RequestFailure::TimedOut => true,
         RequestFailure::Answer(error @ AnswerError::Refused { .. }) => error.is_transient(),
         RequestFailure::Answer(AnswerError::Unexpected(_))
