@@ -30,7 +30,7 @@ use std::{fs, io, path::Path, path::PathBuf};
 
 pub use admissible::Admissible;
 pub use client_properties::ClientProperties;
-pub use connection::{AgentState, Agents, Connection, Requested, Rings, Role, Stage, Subscription};
+pub use connection::{AgentState, Agents, Connection, History, Requested, Rings, Role, Stage, Subscription};
 pub use drain::Drain;
 pub use engine::Engine;
 pub use environment::Environment;

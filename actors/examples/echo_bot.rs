@@ -36,6 +36,10 @@ async fn main() -> anyhow::Result<()> {
         let event = event?;
         let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
         let (Some(ParticipantRole::Consumer), Some(text)) = (&message.role, message.text()) else { continue };
+        // It was said to somebody else, or answered by an earlier run.
+        if message.back_filled {
+            continue;
+        }
         let Some(conversation) = event.conversation.as_ref().and_then(|id| tertulia.conversation(&bot, id)) else {
             continue;
         };

@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     while let Some(event) = events.next().await.transpose()? {
         let (Some(id), EventData::Conversation(told)) = (&event.conversation, &event.data) else { continue };
         match told {
-            ConversationEvent::Conversation {} => println!("{id}: taken"),
+            ConversationEvent::Conversation { .. } => println!("{id}: taken"),
             ConversationEvent::Message(message) => {
                 let by_consumer = message.role == Some(ParticipantRole::Consumer);
                 said.entry(id.clone()).or_default()[usize::from(by_consumer)] += 1;

@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 
 pub use tertulia_core::refusal::Lane;
 
+/// The platform's code for too many requests (protocol §9.3).
+pub(crate) const TOO_MANY: u16 = 429;
+
 /// Where a reply goes. A receiver that went away is no error: nobody waits any more.
 pub type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
 
@@ -27,6 +30,8 @@ pub struct Ask {
     pub metadata: Vec<Value>,
     /// For what it is sent: commands wait until the connection may send.
     pub lane: Lane,
+    /// Whether no other command may be in flight beside it: it is suspected of ending sockets.
+    pub alone: bool,
     /// Where the answer goes.
     pub reply: Reply<Answer>,
 }
@@ -49,6 +54,14 @@ pub enum RequestFailure {
     /// It was sent, and the connection was lost before the answer came. It may or may not have had its effect.
     #[error("the connection was lost before the answer came")]
     ConnectionLost,
+    /// It was sent, and the platform closed the connection over content. It may or may not have had its effect.
+    #[error("the platform closed the connection with {code} before the answer came")]
+    ClosedOverContent {
+        /// The close code.
+        code: u16,
+        /// Whether no other command was in flight.
+        alone: bool,
+    },
     /// It was sent, and no answer came in time. It may or may not have had its effect.
     #[error("no answer came in time")]
     TimedOut,
@@ -61,14 +74,20 @@ impl RequestFailure {
     /// Whether the request may have had its effect without our knowing.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(self, Self::ConnectionLost | Self::TimedOut)
+        matches!(self, Self::ConnectionLost | Self::ClosedOverContent { .. } | Self::TimedOut)
+    }
+
+    /// Whether nothing was sent, because nothing could be just now.
+    #[must_use]
+    pub fn is_for_now(&self) -> bool {
+        matches!(self, Self::NotConnected | Self::Overloaded)
     }
 
     /// How the request was not granted.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         match self {
-            Self::NotConnected | Self::ConnectionLost => Refusal::ConnectionLost,
+            Self::NotConnected | Self::ConnectionLost | Self::ClosedOverContent { .. } => Refusal::ConnectionLost,
             Self::Overloaded => Refusal::TooMany,
             Self::Unwritable(_) | Self::NotSupported(_) => Refusal::Rejected,
             Self::TimedOut => Refusal::Unanswered,

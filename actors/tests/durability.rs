@@ -34,7 +34,7 @@ use tertulia_actors::{
     intake::IntakeSettings,
     platform::AppCredentials,
 };
-use tertulia_emulator::{Emulator, EmulatorConfig};
+use tertulia_emulator::{Emulator, EmulatorConfig, FaultRule, Outcome};
 use tokio::time::timeout;
 
 /// Where a store cuts itself off.
@@ -52,6 +52,8 @@ enum Cut {
 struct Disk {
     store: Arc<MemoryStore>,
     is_cut: AtomicBool,
+    /// Takes nothing for now.
+    is_full: AtomicBool,
     /// Where it cuts itself off, by a change.
     cuts: fn(&Change) -> Cut,
     /// Answers are kept only while this is open.
@@ -64,6 +66,7 @@ impl Disk {
         Arc::new(Self {
             store: Arc::clone(store),
             is_cut: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
             cuts,
             keeps_answers: Mutex::new(true),
             opened: Condvar::new(),
@@ -83,6 +86,9 @@ impl Store for Disk {
     fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         if self.is_cut.load(Ordering::SeqCst) {
             return Err(StoreError::new("commit", "the process is dead"));
+        }
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(StoreError::new("commit", "no space left on the device"));
         }
         if changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
             drop(self.opened.wait_while(self.keeps_answers.lock().unwrap(), |is_open| !*is_open).unwrap());
@@ -127,6 +133,16 @@ fn once_accepted(change: &Change) -> Cut {
 
 fn once_accepted_unheard(change: &Change) -> Cut {
     if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Unheard } else { Cut::No }
+}
+
+/// The record of a command that is suspected of ending sockets.
+fn once_suspected_unheard(change: &Change) -> Cut {
+    match change {
+        Change::Put(Table::Outbox, record) if String::from_utf8_lossy(&record.value).contains("suspicion") => {
+            Cut::Unheard
+        }
+        _ => Cut::No,
+    }
 }
 
 /// One life of a process.
@@ -251,6 +267,7 @@ async fn the_log_goes_on_where_the_process_before_ended() {
     let log = life.log_until(says("5")).await;
     assert_eq!(texts(&log), ["0", "1", "2", "3", "4", "5"]);
     assert_eq!(log.iter().filter(|event| event["type"] == "tertulia.conversation").count(), 1);
+    assert!(log.iter().all(|event| event["data"]["backFilled"].is_null()), "what was missed is to be answered");
     assert_whole(&log);
     life.end().await;
 }
@@ -341,6 +358,42 @@ async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_life() {
     life.end().await;
 }
 
+/// A command over which the platform closes the socket costs two sockets in all, though the process ends between them.
+#[actix_rt::test]
+async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_sent_again() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let (id, other) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
+    let rule = FaultRule::new("PublishEvent", Outcome::Close(4410)).containing("poison").always();
+    let rule = emulator.add_rule(rule).unwrap();
+    let refused = || emulator.rule_counts(rule).unwrap().refused;
+    let life = Life::begin(&emulator, &store, once_suspected_unheard);
+    let conversation = life.taken(&id).await;
+    let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "poison").await });
+    timeout(PATIENCE, async {
+        while !life.disk.is_cut.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    life.end().await;
+    asking.await.unwrap().unwrap_err();
+    assert_eq!(refused(), 1);
+
+    let life = Life::begin(&emulator, &store, never);
+    let log = life.log_until(|event| event["type"] == "tertulia.command-failed").await;
+    let failed = &log.last().unwrap()["data"];
+    assert_eq!((&failed["code"], &failed["platformCode"]), (&json!("closed-connection"), &json!(4410)));
+    assert_eq!(refused(), 2);
+    let conversation = life.tertulia.conversation(&life.bot, &id.as_str().into()).unwrap();
+    let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
+    assert_eq!(same, CommandFailure::ClosedConnection { code: 4410 });
+    ask(&life.taken(&other).await, "fine", "fine").await.unwrap();
+    assert_eq!(life.tertulia.dead_letters().list(None, 10).len(), 1);
+    assert_eq!((refused(), said(&emulator)), (2, vec!["fine".to_owned()]));
+    life.end().await;
+}
+
 /// Interfaces §3: the same key and body give the same answer and act once, in the next life too.
 #[actix_rt::test]
 async fn an_answer_is_kept_for_its_key() {
@@ -392,6 +445,38 @@ async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
     assert_whole(&log);
     asleep().await;
     assert_eq!(conversation.members().await.unwrap()["consumer"]["role"], "CONSUMER");
+    life.end().await;
+}
+
+/// Promise 4: with a full disk a conversation that sleeps cannot be woken, so nothing is sent, and the caller is told so.
+#[actix_rt::test]
+async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let (id, other) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
+    let life =
+        Life::with(&emulator, &store, never, ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) });
+    let conversation = life.taken(&id).await;
+    life.taken(&other).await;
+    let until = async |is_so: &dyn Fn() -> bool| {
+        timeout(PATIENCE, async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .unwrap();
+    };
+    until(&|| life.tertulia.metrics().conversations.get() == 0).await;
+    life.disk.is_full.store(true, Ordering::SeqCst);
+    emulator.say(&other, "hello").unwrap();
+    until(&|| !life.tertulia.journal().is_healthy()).await;
+    let command = Command::SendText(SendText { text: "late".to_owned(), ..SendText::default() });
+    let outcome = conversation.perform_as("k".into(), command, Duration::from_millis(100)).await;
+    assert_eq!(outcome.unwrap_err(), CommandFailure::TimedOut);
+    life.disk.is_full.store(false, Ordering::SeqCst);
+    // It is not sent later either.
+    assert_eq!(conversation.send_text("next").await.unwrap().sequence, Some(0));
+    assert_eq!(said(&emulator), ["hello", "next"]);
     life.end().await;
 }
 

@@ -19,7 +19,7 @@ use tertulia_actors::{
     },
     subscriber::Event,
 };
-use tertulia_emulator::{AppInstall, EmulatorConfig};
+use tertulia_emulator::{AppInstall, EmulatorConfig, FaultRule, Outcome};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -102,6 +102,31 @@ async fn the_echo_bot_answers_a_consumer() {
     ann.send_text("hello").await.unwrap();
     assert_eq!(stage.texts(ann.connection(), 2).await, ["hello", "you said: hello"]);
     assert_eq!(stage.said(), ["hello", "you said: hello"]);
+}
+
+/// It keeps nothing: what an earlier run answered comes again, and is not answered again.
+#[actix_rt::test]
+async fn the_echo_bot_does_not_answer_what_an_earlier_run_heard() {
+    let mut stage = Stage::set(EmulatorConfig::default());
+    let first = Example::run(&stage, "echo_bot", &[]);
+    let ann = stage.consumer("ann").await;
+    ann.send_text("hello").await.unwrap();
+    assert_eq!(stage.texts(ann.connection(), 2).await, ["hello", "you said: hello"]);
+    drop(first);
+    // The bot asks for rings once it has seen which conversations are there.
+    let rings = FaultRule::new("SubscribeRoutingTasks", Outcome::Late(0)).user("bot1").always();
+    let rings = stage.emulator.add_rule(rings).unwrap();
+    let _second = Example::run(&stage, "echo_bot", &[]);
+    timeout(PATIENCE, async {
+        while stage.emulator.rule_counts(rings).unwrap().refused == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    ann.send_text("again").await.unwrap();
+    assert_eq!(stage.texts(ann.connection(), 2).await, ["again", "you said: again"]);
+    assert_eq!(stage.said(), ["hello", "you said: hello", "again", "you said: again"]);
 }
 
 #[actix_rt::test]

@@ -100,6 +100,8 @@ pub(super) fn judge(operation: &Operation, answer: &Result<Done, CommandFailure>
         CommandFailure::Invalid(_)
         | CommandFailure::Quarantined
         | CommandFailure::DeadLettered
+        | CommandFailure::ClosedConnection { .. }
+        | CommandFailure::Cancelled
         | CommandFailure::KeyReused { .. } => Verdict::Settled(outcome),
     }
 }

@@ -32,6 +32,8 @@ pub struct Connection {
     pub subscribe: Option<Subscription>,
     /// What it does with rings; off by default.
     pub rings: Rings,
+    /// Whether messages are told that were said before the connection came; they are by default.
+    pub history: History,
     /// The agent state to set after each connect; unchanged where there is none.
     pub agent_state: Option<AgentState>,
 }
@@ -116,6 +118,16 @@ pub enum Rings {
     Off,
 }
 
+/// Where the messages of a conversation begin that the connection sees for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum History {
+    /// With the first one. What is not news is marked `backFilled`.
+    #[default]
+    Beginning,
+    /// With the first one that comes by itself; nothing from before is told.
+    FirstSeen,
+}
+
 /// Availability of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentState {
@@ -135,6 +147,7 @@ const ROLES: &[(&str, Role)] =
     &[("brand", Role::Brand), ("consumer", Role::Consumer), ("connector", Role::Connector), ("intake", Role::Intake)];
 const STAGES: &[(&str, Stage)] = &[("OPEN", Stage::Open), ("CLOSE", Stage::Close), ("LOCKED", Stage::Locked)];
 const RINGS: &[(&str, Rings)] = &[("accept", Rings::Accept), ("manual", Rings::Manual), ("off", Rings::Off)];
+const HISTORIES: &[(&str, History)] = &[("beginning", History::Beginning), ("first-seen", History::FirstSeen)];
 const AGENT_STATES: &[(&str, AgentState)] = &[
     ("ONLINE", AgentState::Online),
     ("OCCUPIED", AgentState::Occupied),
@@ -185,6 +198,7 @@ impl Connection {
         let client_properties = section.field("client_properties");
         let subscribe = section.field("subscribe");
         let rings = section.field("rings");
+        let history = section.field("history");
         let agent_state = section.field("agent_state");
         section.finish();
 
@@ -196,6 +210,7 @@ impl Connection {
             ClientProperties::read(client_properties)
         };
         let subscribe = Subscription::read(subscribe, role);
+        let history = history.word(HISTORIES);
         let (rings, agent_state) = if role.is_some_and(|role| role != Role::Brand) {
             rings.refused("only a connection of role \"brand\" gets rings");
             agent_state.refused("only a connection of role \"brand\" has an agent state");
@@ -212,6 +227,7 @@ impl Connection {
             client_properties,
             subscribe,
             rings: rings.unwrap_or(Rings::Off),
+            history: history.unwrap_or_default(),
             agent_state,
         })
     }

@@ -68,6 +68,7 @@ fn the_documented_example_is_valid() {
         login = {{ username = "bot1", password = {{ env = "BOT1_PASSWORD" }} }}
         subscribe = {{ stage = ["OPEN"], agents = "self" }}
         rings = "accept"
+        history = "first-seen"
         agent_state = "ONLINE"
 
         [engine]
@@ -95,6 +96,7 @@ fn the_documented_example_is_valid() {
     assert_eq!((username.as_str(), password.expose_secret()), ("bot1", CANARY));
     assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
     assert_eq!((connection.rings, connection.agent_state), (Rings::Accept, Some(AgentState::Online)));
+    assert_eq!(connection.history, History::FirstSeen);
     let engine = Engine::Embedded {
         path: "/var/lib/tertulia".into(),
         leases: Some("/run/tertulia".into()),
@@ -124,6 +126,7 @@ fn a_connection_hears_of_its_own_open_conversations_and_takes_no_rings_unless_to
     let connection = &configuration.connections[0];
     assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
     assert_eq!((connection.rings, connection.agent_state), (Rings::Off, None));
+    assert_eq!(connection.history, History::Beginning);
 }
 
 #[test]

@@ -182,7 +182,10 @@ impl Fleet {
         match (&message.role, at_bot) {
             (Some(ParticipantRole::Consumer), true) => {
                 self.heard.entry(id.clone()).or_default().note(Side::Bot, message.sequence);
-                self.answer(&event.origin.connection, id, message);
+                // A bot answers news.
+                if !message.back_filled {
+                    self.answer(&event.origin.connection, id, message);
+                }
             }
             (Some(ParticipantRole::AssignedAgent), false) => {
                 self.heard.entry(id.clone()).or_default().note(Side::Consumer, message.sequence);

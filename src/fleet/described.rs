@@ -3,6 +3,7 @@
 use tertulia_actors::{
     connection::{self as actors, ConnectionSettings},
     core::{
+        conversation::HistoryStart,
         id::AgentId,
         ums::{AgentState, ClientProperties, Stage},
     },
@@ -48,7 +49,8 @@ pub(crate) fn describe(connection: &Connection) -> Result<Described, Unsupported
                 Role::Brand | Role::Consumer | Role::Connector => IntakeSettings::connector(id, account, app),
             };
             let (proxy, client_properties) = (proxy(connection), client_properties(connection));
-            return Ok(Described::Webhooks(Box::new(IntakeSettings { proxy, client_properties, ..settings })));
+            let history = history(connection.history);
+            return Ok(Described::Webhooks(Box::new(IntakeSettings { proxy, client_properties, history, ..settings })));
         }
     };
     let subscribe = connection.subscribe.as_ref().map(|subscription| subscribe(subscription, connection.role));
@@ -61,6 +63,7 @@ pub(crate) fn describe(connection: &Connection) -> Result<Described, Unsupported
             Rings::Manual => actors::Rings::Manual,
             Rings::Off => actors::Rings::Off,
         },
+        history: history(connection.history),
         agent_state: connection.agent_state.map(agent_state),
         ..settings
     })))
@@ -164,6 +167,13 @@ fn subscribe(subscription: &config::Subscription, role: Role) -> actors::Subscri
         }
     };
     actors::Subscribe { stage: stage.collect(), agents }
+}
+
+fn history(history: config::History) -> HistoryStart {
+    match history {
+        config::History::Beginning => HistoryStart::Beginning,
+        config::History::FirstSeen => HistoryStart::FirstSeen,
+    }
 }
 
 fn agent_state(state: config::AgentState) -> AgentState {

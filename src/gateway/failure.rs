@@ -22,13 +22,17 @@ impl From<CommandFailure> for Problem {
             CommandFailure::Quarantined => StatusCode::CONFLICT,
             CommandFailure::DeadLettered => StatusCode::INTERNAL_SERVER_ERROR,
             CommandFailure::Refused(error) => refused_by_platform(error),
-            CommandFailure::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            CommandFailure::ClosedConnection { .. } | CommandFailure::KeyReused { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            CommandFailure::Cancelled => StatusCode::CONFLICT,
         };
         let problem = Self::new(status, failure.code(), failure.to_string());
         match failure {
             CommandFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
             CommandFailure::OutcomeUnknown { key } => problem.with("key", key.as_str()),
             CommandFailure::Refused(error) => problem.in_the_platforms_words(error),
+            CommandFailure::ClosedConnection { code } => problem.with("platformCode", code),
             _ => problem,
         }
     }
@@ -41,7 +45,7 @@ impl From<RequestFailure> for Problem {
             RequestFailure::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             RequestFailure::Unwritable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unwritable"),
             RequestFailure::NotSupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
-            RequestFailure::ConnectionLost | RequestFailure::TimedOut => {
+            RequestFailure::ConnectionLost | RequestFailure::ClosedOverContent { .. } | RequestFailure::TimedOut => {
                 (StatusCode::GATEWAY_TIMEOUT, "outcome-unknown")
             }
             RequestFailure::Answer(error) => (refused_by_platform(error), "platform-rejected"),

@@ -11,7 +11,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, Supervised, WrapFuture,
 };
 use tertulia_core::{
-    command::Identity,
+    command::{Identity, Isolation},
     id::{ConversationId, DialogId, SubscriptionId},
     readiness::Readiness,
     refusal::{LoginPace, RequestType},
@@ -25,7 +25,8 @@ use tracing::{Span, field::Empty};
 use super::{
     ConnectionSettings, ConnectionStatus, Directory, Stop,
     arrivals::Arrivals,
-    children::Children,
+    children::{Children, Left},
+    commands::Held,
     creation::Creation,
     login::Credentials,
     readiness::Told,
@@ -98,6 +99,8 @@ pub struct Connection {
     pub(super) socket: Option<SocketWriter>,
     pub(super) window: Arc<Semaphore>,
     pub(super) requests: RequestTable<OwnRequest>,
+    /// Which commands are in flight, and which wait because some are suspected of ending sockets.
+    pub(super) isolation: Isolation<Held>,
     /// Over all sockets, as the platform counts.
     pub(super) pace: LoginPace,
     pub(super) recovery: RecoveryQueue,
@@ -114,6 +117,10 @@ pub struct Connection {
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
     pub(super) children: Children,
+    /// Conversations that left.
+    pub(super) left: Left,
+    /// A whole snapshot was taken: what is new from now on came while the connection was there.
+    pub(super) snapshot_taken: bool,
     /// Conversations that are in the store only.
     pub(super) asleep: HashSet<ConversationId>,
     pub(super) door: Option<Arc<Door>>,
@@ -159,6 +166,7 @@ impl Connection {
             session: Session::new(settings.policy.clone()),
             started: Instant::now(),
             window: Arc::new(Semaphore::new(settings.max_unhandled_frames)),
+            isolation: Isolation::default(),
             pace: LoginPace::default(),
             recovery: RecoveryQueue::default(),
             tries: Vec::new(),
@@ -184,6 +192,8 @@ impl Connection {
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
             children: Children::default(),
+            left: Left::default(),
+            snapshot_taken: false,
             asleep: HashSet::new(),
             door: None,
             upstream: None,
@@ -455,6 +465,7 @@ impl Connection {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.expire_requests();
         self.try_due(ctx);
+        self.send_commands();
         self.let_go(ctx);
         self.let_sleep(ctx);
         self.rings.forget_expired();

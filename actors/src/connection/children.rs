@@ -1,9 +1,15 @@
 //! The connection's conversations: started, told, watched and let go.
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    collections::{HashSet, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
 use actix::{AsyncContext, Context, Handler, Message};
-use tertulia_core::id::ConversationId;
+use tertulia_core::{conversation::Arrival, id::ConversationId};
 use tokio::sync::oneshot;
 
 use super::Connection;
@@ -15,6 +21,34 @@ use crate::{
     },
     supervision::{Depth, Verdict},
 };
+
+/// Conversations that left; beyond it the one that left first is forgotten, and is as a new one when it comes back.
+const LEFT: usize = 10_000;
+
+/// Conversations that were this connection's, where no store remembers them.
+#[derive(Default)]
+pub(super) struct Left {
+    known: HashSet<ConversationId>,
+    order: VecDeque<ConversationId>,
+}
+
+impl Left {
+    fn contains(&self, id: &ConversationId) -> bool {
+        self.known.contains(id)
+    }
+
+    fn add(&mut self, id: ConversationId) {
+        if !self.known.insert(id.clone()) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > LEFT
+            && let Some(first) = self.order.pop_front()
+        {
+            self.known.remove(&first);
+        }
+    }
+}
 
 /// What the connection notes of a conversation that is awake.
 pub(super) struct Membership {
@@ -52,12 +86,17 @@ impl Connection {
     /// The conversation's actor; started if there is none yet, or if it sleeps.
     pub(super) fn child(&mut self, id: &ConversationId, ctx: &mut Context<Self>) -> &mut Child {
         let is_new = !self.children.contains_key(id) && !self.wake(id);
+        let was_here = !self.snapshot_taken || self.left.contains(id);
         if is_new {
             self.make_known(id.clone(), ctx);
         }
         let upstream = self.upstream(ctx);
         let ready = self.identity.as_ref().filter(|_| self.linked);
-        let child = self.children.child(id, || Conversation::new(id.clone(), upstream, ready.cloned()));
+        let child = self.children.child(id, || {
+            let conversation = Conversation::new(id.clone(), upstream, ready.cloned());
+            let arrival = if was_here { Arrival::Before } else { Arrival::New };
+            if is_new { conversation.arriving(arrival) } else { conversation }
+        });
         child.notes.used = Instant::now();
         child.notes.resting = false;
         child
@@ -162,6 +201,10 @@ impl Connection {
     }
 
     pub(super) fn forget_for_good(&mut self, id: &ConversationId) {
+        // The store tells by itself.
+        if !self.around.routing.journal().keeps() {
+            self.left.add(id.clone());
+        }
         self.forget_child(id, Leave::ForGood);
     }
 

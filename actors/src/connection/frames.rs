@@ -26,8 +26,8 @@ use super::{
     subscriptions::Parked,
 };
 use crate::{
-    conversation::{Place, RecordsArrived, StateArrived},
-    request::{Answer, Ask, Lane, RequestFailure},
+    conversation::{CameBack, Place, RecordsArrived, StateArrived},
+    request::{Answer, Ask, Lane, RequestFailure, TOO_MANY},
 };
 
 /// The close code for a message that is too big (RFC 6455 §7.4.1).
@@ -122,6 +122,10 @@ impl Connection {
             Waiter::Caller(reply) => {
                 let _ = reply.send(Ok(Answer::new(frame.clone())));
             }
+            Waiter::Command(reply) => {
+                let _ = reply.send(Ok(Answer::new(frame.clone())));
+                self.command_ended();
+            }
             Waiter::Own(OwnRequest::KeepAlive) => {}
             Waiter::Own(OwnRequest::Verify) => self.verified(response, ctx),
             Waiter::Own(OwnRequest::Subscribe(key)) => {
@@ -162,7 +166,7 @@ impl Connection {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let is_known = self.knows(&id);
+            let (is_known, was_leaving) = (self.knows(&id), self.subscribed.state.is_leaving(&id));
             let updated = || change.last_updated();
             let Some(presence) = self.subscribed.state.change(told, &id, &change.kind, is_known, updated, now) else {
                 continue;
@@ -171,7 +175,11 @@ impl Connection {
                 self.repeated.forget(&id);
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
-            self.child(&id, ctx).pass_state(state);
+            let child = self.child(&id, ctx);
+            if was_leaving && presence == Presence::Held {
+                child.tell(CameBack);
+            }
+            child.pass_state(state);
             if presence == Presence::Held {
                 self.arrivals.arrived(&id);
             }
@@ -268,30 +276,51 @@ impl Connection {
     }
 
     fn ask_with(&mut self, ask: Ask, headers: Vec<Value>) {
-        let Ask { conversation, request, metadata, lane, reply } = ask;
-        let is_open = match lane {
-            Lane::KeepAlive | Lane::Recovery => self.session.phase().is_open(),
-            Lane::Command => self.linked,
-        };
-        if !is_open {
-            let _ = reply.send(Err(RequestFailure::NotConnected));
+        if ask.conversation.is_some() && ask.lane != Lane::Recovery {
+            return self.ask_command(ask, headers);
+        }
+        if let Some(failure) = self.refusal(ask.lane, RequestType::from(&ask.request)) {
+            let _ = ask.reply.send(Err(failure));
             return;
         }
+        let Ask { conversation, request, metadata, lane, reply, .. } = ask;
         let waiter = Waiter::Caller(reply);
         if lane == Lane::Recovery {
             return self.recover(Recovery { conversation, request, metadata, waiter, until: None });
         }
-        let kind = RequestType::from(&request);
-        if self.requests.is_full() || self.pace.is_held(lane, kind, self.now()) {
-            return self.give_up(waiter, RequestFailure::Overloaded);
+        self.send(waiter, request, headers, metadata);
+    }
+
+    /// Why nothing of this type is taken in this lane now.
+    pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestFailure> {
+        let (is_open, is_held) = match lane {
+            Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false),
+            Lane::Command => (self.linked, self.requests.is_full() || self.pace.is_held(lane, request, self.now())),
+        };
+        match () {
+            () if !is_open => Some(RequestFailure::NotConnected),
+            () if is_held => Some(RequestFailure::Overloaded),
+            () => None,
         }
-        let asked = Asked { waiter, lane, request: kind, again: None };
+    }
+
+    /// Sends a request of a caller or a command; whether it was sent.
+    pub(super) fn send(
+        &mut self,
+        waiter: Waiter<OwnRequest>,
+        request: Request,
+        headers: Vec<Value>,
+        metadata: Vec<Value>,
+    ) -> bool {
+        let asked = Asked { waiter, lane: Lane::Command, request: RequestType::from(&request), again: None };
         let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
-        if let Err(failure) = self.write(&id, request, headers, metadata)
-            && let Some(asked) = self.requests.take(id.as_str())
+        let Err(failure) = self.write(&id, request, headers, metadata) else { return true };
+        if let Some(Waiter::Caller(reply) | Waiter::Command(reply)) =
+            self.requests.take(id.as_str()).map(|asked| asked.waiter)
         {
-            self.give_up(asked.waiter, failure);
+            let _ = reply.send(Err(failure));
         }
+        false
     }
 
     pub(super) fn write(
@@ -324,8 +353,9 @@ impl Connection {
 
     pub(super) fn fail_requests(&mut self) {
         self.fail_recovery();
+        self.drop_held_commands();
         for Asked { waiter, .. } in self.requests.drain() {
-            if let Waiter::Caller(reply) = waiter {
+            if let Waiter::Caller(reply) | Waiter::Command(reply) = waiter {
                 let _ = reply.send(Err(RequestFailure::ConnectionLost));
             }
         }
@@ -335,6 +365,10 @@ impl Connection {
         match waiter {
             Waiter::Caller(reply) => {
                 let _ = reply.send(Err(failure));
+            }
+            Waiter::Command(reply) => {
+                let _ = reply.send(Err(failure));
+                self.command_ended();
             }
             // The session notices missing keep-alives and verifications by itself.
             Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}

@@ -192,6 +192,7 @@ impl Connection {
             self.metrics().frames_oversize.inc();
         }
         self.note_closing(ending.map(|ending| ending.to_string()));
+        self.suspect_commands(closure);
         self.lose_socket();
         self.feed(Input::SocketClosed(closure), ctx);
     }

@@ -8,6 +8,7 @@ mod actor;
 mod arrivals;
 mod children;
 mod closing;
+mod commands;
 mod creation;
 mod escalation;
 mod frames;

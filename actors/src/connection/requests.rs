@@ -17,6 +17,8 @@ use crate::request::{Answer, Reply};
 pub(super) enum Waiter<P> {
     /// Somebody outside the connection, or one of its own futures.
     Caller(Reply<Answer>),
+    /// A conversation's command.
+    Command(Reply<Answer>),
     /// The connection itself, which must act before the next frame is looked at.
     Own(P),
 }
@@ -84,6 +86,16 @@ impl<P> RequestTable<P> {
             expired.extend(self.take(id.as_str()));
         }
         expired
+    }
+
+    /// Takes the waiters of commands.
+    pub(super) fn take_commands(&mut self) -> Vec<Reply<Answer>> {
+        let is_command = |(id, pending): (&RequestId, &Pending<P>)| {
+            matches!(pending.asked.waiter, Waiter::Command(_)).then(|| id.clone())
+        };
+        let commands: Vec<RequestId> = self.pending.iter().filter_map(is_command).collect();
+        let taken = commands.iter().filter_map(|id| self.take(id.as_str()));
+        taken.filter_map(|asked| if let Waiter::Command(reply) = asked.waiter { Some(reply) } else { None }).collect()
     }
 
     /// Takes all requests, because the socket is gone.

@@ -212,6 +212,7 @@ impl Handler<PlanStep> for Connection {
                 if let Some(resuming) = &mut self.resuming {
                     resuming.conversations = conversations;
                 }
+                self.snapshot_taken = true;
                 self.readiness.stands(Part::Subscriptions);
                 self.link(ctx);
             }

@@ -195,7 +195,7 @@ impl Connection {
         lane: Lane,
     ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Ask { conversation: None, request, metadata: Vec::new(), lane, reply });
+        self.ask(Ask { conversation: None, request, metadata: Vec::new(), lane, alone: false, reply });
         async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
     }
 }

@@ -5,15 +5,15 @@ use std::{rc::Rc, sync::Arc};
 use actix::{Actor, ActorContext, Context, Handler, Supervised};
 use tertulia_core::{
     command::Identity,
-    conversation::{Conversation as Model, ConversationEvent, Message, Outcome, Reception},
+    conversation::{Arrival, Conversation as Model, ConversationEvent, Message, Outcome, Reception},
     id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
     ums::{Frame, Notification, ParticipantRole},
     webhook::ChatStateWindow,
 };
 
 use super::{
-    CommandFailure, ConversationHandle, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, Rest,
-    StateArrived, Upstream, Wish,
+    CameBack, CommandFailure, ConversationHandle, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived,
+    Rest, StateArrived, Upstream, Wish,
     commands::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
@@ -80,6 +80,12 @@ impl Conversation {
         }
     }
 
+    /// The same, which comes to its connection. What is kept of it, if anything is, knows better.
+    pub(crate) fn arriving(mut self, arrival: Arrival) -> Self {
+        self.model.arrives(arrival);
+        self
+    }
+
     pub(super) fn id(&self) -> &ConversationId {
         self.model.id()
     }
@@ -141,6 +147,9 @@ impl Conversation {
         let batch_dialog = messages.dialog_id.as_ref();
         let mut highest: Option<(DialogId, u64)> = None;
         let lowest = messages.records.iter().filter_map(|record| record.sequence).min();
+        // A consumer's history comes by the same way as what is new.
+        let is_fetched = self.histories.await_replay();
+        let answered = is_fetched.then(|| self.model.answered_through(&messages.records)).flatten();
         for record in &messages.records {
             let elsewhere = record.conversation_id.as_ref().is_some_and(|id| id.as_str() != self.id().as_str());
             if elsewhere {
@@ -157,7 +166,10 @@ impl Conversation {
                     highest = Some((DialogId::from(dialog), sequence));
                 }
             }
-            let reception = self.model.receive_record(record, named);
+            let reception = match is_fetched {
+                true => self.model.receive_fetched(record, named, answered),
+                false => self.model.receive_record(record, named),
+            };
             self.notice_contradiction(&reception, record, named);
             self.take_reception(reception, ctx);
         }
@@ -271,6 +283,16 @@ impl Handler<RecordsArrived> for Conversation {
     }
 }
 
+impl Handler<CameBack> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, _: CameBack, _: &mut Self::Context) {
+        self.model.arrives(Arrival::Before);
+        self.touch();
+        self.conclude();
+    }
+}
+
 impl Handler<LinkReady> for Conversation {
     type Result = ();
 
@@ -287,6 +309,7 @@ impl Handler<LinkLost> for Conversation {
     fn handle(&mut self, _: LinkLost, _: &mut Self::Context) {
         self.ready = None;
         self.histories.link_lost();
+        self.commands.looked_up();
     }
 }
 
@@ -322,6 +345,8 @@ impl Handler<Wish> for Conversation {
         match wish {
             Wish::Perform(perform) => self.perform(perform, ctx),
             Wish::Recall(recall) => self.recall(recall, ctx),
+            Wish::ListCommands(reply) => drop(reply.send(self.waiting_commands())),
+            Wish::Cancel(key, reply) => self.cancel(&key, reply, ctx),
             Wish::Inspect(reply) => drop(reply.send(self.model.members())),
             Wish::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
             Wish::Snapshot(reply) => drop(reply.send(self.snapshot())),

@@ -8,19 +8,21 @@ use std::{
 
 use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tertulia_core::{
-    command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal, Repeat},
+    command::{AnswerKind, Command, CommandError, Plan, PlannedRequest, Refusal as Invalid, Remedy, Repeat, Suspicion},
     conversation::Message,
     id::CommandKey,
     note::WrittenNote,
+    refusal::Refusal,
     ums::{AnswerError, MessageRecord},
 };
 use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    CommandFailure, Conversation, Perform,
+    Claim, CommandFailure, Conversation, Perform,
     durable::{Durable, Ending},
     poison::Handling,
+    waiting::CancelReply,
 };
 use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
@@ -28,8 +30,10 @@ use crate::{
     supervision::DepthPermit,
 };
 
-/// The pause before a command is sent again that the platform could not take just now (protocol §9.3).
+/// The pause before a command is looked up or sent again that the platform did not answer with success (protocol §9.3).
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The longest such pause. It grows only where a command is sent again that nobody could look up.
+const AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(32);
 
 /// A command that was carried out.
 #[derive(Clone, Debug)]
@@ -75,6 +79,14 @@ pub(super) struct Waiting {
     pub(super) replies: Vec<Reply>,
     pub(super) state: State,
     pub(super) durable: Option<Durable>,
+    /// Whether the platform closes the socket over it, as far as is known.
+    pub(super) suspicion: Option<Suspected>,
+    /// How often it was sent again although nobody could look it up.
+    pub(super) unseen: u32,
+    /// Taken when it is first sent.
+    pub(super) claim: Option<Claim>,
+    /// Who wants it cancelled as soon as it is in the outbox.
+    pub(super) cancelled: Vec<CancelReply>,
     /// Its place among the conversation's commands.
     pub(super) number: u64,
     pub(super) _place: Option<DepthPermit>,
@@ -90,8 +102,36 @@ pub(super) enum State {
     Queued { not_before: Option<Instant> },
     /// Sent; the answer is awaited.
     InFlight(Sent),
-    /// Sent; the answer was lost.
-    Unknown(Sent),
+    /// Sent; the answer was lost, or was not success. Its effect is looked for.
+    Unknown { sent: Sent, look: Look },
+}
+
+/// A command that was in flight when the platform closed the socket over content.
+pub(super) struct Suspected {
+    pub(super) suspicion: Suspicion,
+    /// Whether the next life of the process would know. Only then is the command sent again.
+    is_kept: bool,
+}
+
+impl Suspected {
+    /// Of a command whose record was read.
+    pub(super) fn kept(suspicion: Suspicion) -> Self {
+        Self { suspicion, is_kept: true }
+    }
+}
+
+/// How the effect of a sent command is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    /// When the dialog's history is to be read; `None` once it is, or where the resume plan does it.
+    at: Option<Instant>,
+    /// The platform answered 429, and so says that there is no effect.
+    throttled: bool,
+}
+
+impl Look {
+    /// The next resume plan looks.
+    const AT_RESUME: Self = Self { at: None, throttled: false };
 }
 
 /// A command that was sent.
@@ -110,7 +150,7 @@ impl Waiting {
     /// Notes that this command published the message, if it did.
     pub(super) fn notice(&mut self, message: &Message, key: &CommandKey) -> bool {
         let found = match &mut self.state {
-            State::InFlight(sent) | State::Unknown(sent) => {
+            State::InFlight(sent) | State::Unknown { sent, .. } => {
                 let Repeat::Lookup { dialog_id, key: own, from } = &sent.planned.repeat else { return false };
                 if message.dialog_id != *dialog_id || message.sequence < *from || own != key {
                     return false;
@@ -123,11 +163,20 @@ impl Waiting {
         found.replace(message.sequence).is_none()
     }
 
+    /// Where it was seen in its dialog.
+    pub(super) fn found(&self) -> Option<u64> {
+        match &self.state {
+            State::InFlight(sent) | State::Unknown { sent, .. } => sent.found,
+            State::Recovered { found } => *found,
+            State::Accepting | State::Queued { .. } => None,
+        }
+    }
+
     /// Whether it may have had its effect.
     pub(super) fn may_have_been_sent(&self) -> bool {
         match self.state {
             State::Accepting | State::Queued { .. } => false,
-            State::Recovered { .. } | State::InFlight(_) | State::Unknown(_) => true,
+            State::Recovered { .. } | State::InFlight(_) | State::Unknown { .. } => true,
         }
     }
 
@@ -156,6 +205,11 @@ impl CommandQueue {
         self.waiting.is_empty() && self.open.is_empty()
     }
 
+    /// Whether a command is known that is asked for as `durable` is.
+    pub(super) fn is_asked_as(&self, durable: &Durable) -> bool {
+        self.waiting.iter().chain(&self.open).any(|known| known.is_asked_as(durable))
+    }
+
     fn next_number(&self) -> u64 {
         self.waiting.iter().chain(&self.open).map(|waiting| waiting.number + 1).max().unwrap_or_default()
     }
@@ -177,11 +231,18 @@ impl CommandQueue {
         self.lose_answer();
     }
 
+    /// The history of the command in doubt is being read, or will be by the resume plan.
+    pub(super) fn looked_up(&mut self) {
+        if let Some(Waiting { state: State::Unknown { look, .. }, .. }) = self.waiting.front_mut() {
+            look.at = None;
+        }
+    }
+
     /// The answer of the command in flight will not come.
     pub(super) fn lose_answer(&mut self) {
         if let Some(waiting) = self.waiting.front_mut() {
             waiting.state = match std::mem::replace(&mut waiting.state, State::Queued { not_before: None }) {
-                State::InFlight(sent) => State::Unknown(sent),
+                State::InFlight(sent) => State::Unknown { sent, look: Look::AT_RESUME },
                 state => state,
             };
         }
@@ -201,6 +262,7 @@ impl Drop for CommandQueue {
 enum Next {
     Send,
     Wait,
+    LookUp,
     Finish(Result<Done, CommandFailure>),
 }
 
@@ -208,9 +270,10 @@ impl Conversation {
     /// Goes on with the first command, as far as it can go now.
     pub(super) fn next_command(&mut self, ctx: &mut Context<Self>) {
         loop {
-            match self.judge_first() {
+            match self.judge_first().map(|next| self.judge_suspected(next)) {
                 None => return,
                 Some(Next::Wait) => return self.set_alarm(ctx),
+                Some(Next::LookUp) => return self.look_up(ctx),
                 Some(Next::Finish(outcome)) => self.finish_first(outcome),
                 Some(Next::Send) => self.send_first(ctx),
             }
@@ -236,21 +299,42 @@ impl Conversation {
                 let may_send = self.ready.is_some() && !self.are_sends_held();
                 if due && may_send { Next::Send } else { Next::Wait }
             }
-            State::Unknown(Sent { found: Some(sequence), .. }) => {
-                Next::Finish(Ok(Done { sequence: Some(*sequence), ..done() }))
-            }
-            State::Unknown(_) if over => Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() })),
-            State::Unknown(_) if self.ready.is_none() => Next::Wait,
-            State::Unknown(sent) => match sent.planned.repeat {
-                Repeat::Lookup { ref dialog_id, .. } if !self.histories.is_current(dialog_id) => Next::Wait,
-                Repeat::Lookup { .. } | Repeat::Safe => Next::Send,
-                Repeat::ReadStateThenAct if sent.planned.is_done(&self.model) => {
-                    Next::Finish(Ok(Done { note: sent.planned.note.clone(), ..done() }))
-                }
-                Repeat::ReadStateThenAct => Next::Send,
-                Repeat::Never => Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() })),
-            },
+            State::Unknown { sent, look } => self.judge_unknown(first, sent, *look, now),
         })
+    }
+
+    /// A command that is proved to end sockets is not sent again, and one that is suspected not before that is kept.
+    fn judge_suspected(&self, next: Next) -> Next {
+        let suspected = self.commands.waiting.front().and_then(|first| first.suspicion.as_ref());
+        match (next, suspected) {
+            (Next::Send, Some(Suspected { suspicion: Suspicion::Proved { code }, .. })) => {
+                Next::Finish(Err(CommandFailure::ClosedConnection { code: *code }))
+            }
+            (Next::Send, Some(Suspected { is_kept: false, .. })) => Next::Wait,
+            (next, _) => next,
+        }
+    }
+
+    /// What to do with a command that was sent and not answered with success.
+    fn judge_unknown(&self, first: &Waiting, sent: &Sent, look: Look, now: Instant) -> Next {
+        let done = || Done::of(&first.key);
+        let unknown = || Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() }));
+        match &sent.planned.repeat {
+            _ if let Some(sequence) = sent.found => Next::Finish(Ok(Done { sequence: Some(sequence), ..done() })),
+            _ if first.deadline <= now => unknown(),
+            _ if self.ready.is_none() || look.at.is_some_and(|time| time > now) => Next::Wait,
+            Repeat::Lookup { .. } if look.at.is_some() => Next::LookUp,
+            Repeat::Lookup { dialog_id, .. } if self.histories.is_current(dialog_id) => Next::Send,
+            // Nobody can tell, and its echo did not come: a 429 is taken at its word.
+            Repeat::Lookup { .. } if look.throttled && self.histories.are_current() => Next::Send,
+            Repeat::Lookup { .. } => Next::Wait,
+            Repeat::Safe => Next::Send,
+            Repeat::ReadStateThenAct if sent.planned.is_done(&self.model) => {
+                Next::Finish(Ok(Done { note: sent.planned.note.clone(), ..done() }))
+            }
+            Repeat::ReadStateThenAct => Next::Send,
+            Repeat::Never => unknown(),
+        }
     }
 
     /// What to do with a command that may have been sent in an earlier life: what it published would be known by now.
@@ -285,6 +369,12 @@ impl Conversation {
         let Some(identity) = self.ready.clone() else { return };
         let limits = &self.upstream.settings.limits;
         let Some(first) = self.commands.waiting.front_mut() else { return };
+        if let State::Unknown { sent, .. } = &first.state
+            && let Repeat::Lookup { dialog_id, .. } = &sent.planned.repeat
+            && !self.histories.is_current(dialog_id)
+        {
+            first.unseen += 1;
+        }
         // What breaks here is the command's, not that of the notification that let it go on.
         let before = std::mem::replace(&mut self.handling, Handling::Command(first.key.clone()));
         let planned = first.command.requests(&self.model, &identity, &first.key, limits);
@@ -297,6 +387,11 @@ impl Conversation {
             }
             Err(error) => return self.finish_first(Err(error.into())),
         };
+        let claim = self.commands.waiting.front_mut().and_then(|first| first.claim.take());
+        if claim.is_some_and(|claim| !claim.take()) {
+            // Its caller was told so.
+            return self.finish_first(Err(CommandFailure::TimedOut));
+        }
         self.send(planned, ctx);
     }
 
@@ -308,7 +403,8 @@ impl Conversation {
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
         self.put_back(State::InFlight(Sent { planned, found: None, amended: None }));
         let conversation = Some(self.model.id().clone());
-        self.upstream.requests.do_send(Ask { conversation, request, metadata, lane: Lane::Command, reply });
+        let alone = self.commands.waiting.front().is_some_and(|first| first.suspicion.is_some());
+        self.upstream.requests.do_send(Ask { conversation, request, metadata, lane: Lane::Command, alone, reply });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| {
             conversation.answered(answer, ctx);
@@ -332,25 +428,65 @@ impl Conversation {
             }
             Err(failure) => failure,
         };
-        let again = State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) };
-        match failure {
-            RequestFailure::NotConnected => self.put_back(State::Queued { not_before: None }),
-            // Nothing had an effect: the same can be sent again.
-            RequestFailure::Overloaded | RequestFailure::Answer(AnswerError::Refused { code: 429, .. }) => {
-                self.put_back(again);
+        if let RequestFailure::ClosedOverContent { code, alone } = failure {
+            self.suspect_first(code, alone, ctx);
+        }
+        let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
+        if failure.is_for_now() {
+            // What the link did not take is sent as soon as it is there again.
+            let not_before = (failure != RequestFailure::NotConnected).then(|| Instant::now() + AGAIN_AFTER);
+            self.put_back(State::Queued { not_before });
+            return self.next_command(ctx);
+        }
+        let refusal = failure.refusal();
+        match sent.planned.repeat.remedy(refusal) {
+            // Its echo is worth more than any answer.
+            _ if sent.found.is_some() => self.commands.lose_answer(),
+            Remedy::SendAgain => self.put_back(State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) }),
+            Remedy::LookUp => self.look_up_later(refusal == Refusal::TooMany),
+            Remedy::TellUnknown => {
+                let key = key.clone();
+                self.finish_first(Err(CommandFailure::OutcomeUnknown { key }));
             }
-            // The platform's own trouble may have come after the effect.
-            RequestFailure::Answer(ref error) if error.is_transient() => self.look_up(ctx),
-            RequestFailure::ConnectionLost | RequestFailure::TimedOut => self.look_up(ctx),
-            RequestFailure::Answer(error) => self.finish_first(Err(error.into())),
-            RequestFailure::NotSupported(what) => {
-                let conversation = self.model.id().clone();
-                let refusal = Refusal::NotSupported(what);
-                self.finish_first(Err(CommandError { conversation, refusal }.into()));
+            Remedy::Tell => {
+                let failure = self.told(failure);
+                self.finish_first(Err(failure));
             }
-            RequestFailure::Unwritable(detail) => self.finish_first(Err(AnswerError::Unexpected(detail).into())),
         }
         self.next_command(ctx);
+    }
+
+    /// The platform closed the socket while the first command was in flight. What is suspected of it is kept before it
+    /// is sent again, so that it costs no socket more however the process ends.
+    fn suspect_first(&mut self, code: u16, alone: bool, ctx: &mut Context<Self>) {
+        let (keeps, record_key) = (self.keeps(), self.record_key());
+        let Some(first) = self.commands.waiting.front_mut() else { return };
+        let before = first.suspicion.as_ref().map(|suspected| suspected.suspicion);
+        let suspicion = Suspicion::after(before, code, alone);
+        let is_kept = first.durable.is_none() || !keeps;
+        first.suspicion = Some(Suspected { suspicion, is_kept });
+        let (key, record) = (first.key.clone(), first.record(&record_key));
+        tracing::warn!(
+            connection = %self.upstream.origin.connection,
+            conversation = %self.model.id(),
+            %key,
+            ?suspicion,
+            "the platform closed the socket while the command was in flight"
+        );
+        let Some(record) = record.filter(|_| !is_kept) else { return };
+        self.change(record);
+        let (told, kept) = oneshot::channel();
+        self.afterwards(Box::new(move || {
+            let _ = told.send(());
+        }));
+        ctx.spawn(async move { kept.await.is_ok() }.into_actor(self).map(move |is_kept, conversation, ctx| {
+            let first = conversation.commands.waiting.front_mut().filter(|first| first.key == key);
+            if let Some(suspected) = first.and_then(|first| first.suspicion.as_mut()) {
+                suspected.is_kept = is_kept;
+                conversation.next_command(ctx);
+                conversation.conclude();
+            }
+        }));
     }
 
     fn put_back(&mut self, state: State) {
@@ -359,12 +495,38 @@ impl Conversation {
         }
     }
 
-    /// The outcome is unknown. On a live link it is looked up at once; on a lost one the resume plan does it.
-    fn look_up(&mut self, ctx: &mut Context<Self>) {
-        self.commands.lose_answer();
-        if self.ready.is_some() {
-            self.catch_up(ctx);
+    /// What the caller is told of a request that is not repeated.
+    fn told(&self, failure: RequestFailure) -> CommandFailure {
+        match failure {
+            RequestFailure::NotConnected => CommandFailure::NotConnected,
+            RequestFailure::Overloaded => CommandFailure::Overloaded,
+            RequestFailure::ConnectionLost | RequestFailure::ClosedOverContent { .. } | RequestFailure::TimedOut => {
+                CommandFailure::TimedOut
+            }
+            RequestFailure::Answer(error) => error.into(),
+            RequestFailure::Unwritable(detail) => AnswerError::Unexpected(detail).into(),
+            RequestFailure::NotSupported(what) => {
+                let conversation = self.model.id().clone();
+                CommandError { conversation, refusal: Invalid::NotSupported(what) }.into()
+            }
         }
+    }
+
+    /// The command in flight was not answered with success: its effect is looked for after a pause, in which its echo
+    /// may come. On a lost link the resume plan does it.
+    fn look_up_later(&mut self, throttled: bool) {
+        self.commands.lose_answer();
+        let is_linked = self.ready.is_some();
+        if let Some(Waiting { state: State::Unknown { look, .. }, unseen, .. }) = self.commands.waiting.front_mut() {
+            let pause = AGAIN_AFTER.saturating_mul(1 << (*unseen).min(5)).min(AGAIN_AFTER_AT_MOST);
+            *look = Look { at: is_linked.then(|| Instant::now() + pause), throttled };
+        }
+    }
+
+    /// Reads the history of what is in doubt.
+    fn look_up(&mut self, ctx: &mut Context<Self>) {
+        self.commands.looked_up();
+        self.catch_up(ctx);
     }
 
     /// Looks, after a state, whether the note on its way would wipe out what another wrote meanwhile (NT-3). It is then
@@ -388,7 +550,7 @@ impl Conversation {
     fn amended(&mut self) -> Option<PlannedRequest> {
         match &mut self.commands.waiting.front_mut()?.state {
             State::InFlight(sent) => sent.amended.take(),
-            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown(_) => None,
+            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown { .. } => None,
         }
     }
 
@@ -449,7 +611,7 @@ impl Conversation {
     }
 
     /// Tells the outcome: of a durable command once it is kept.
-    fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
+    pub(super) fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
         let (key, command) = (finished.key.clone(), finished.command.name());
         let word = if outcome.is_ok() { "done" } else { "failed" };
         self.upstream.metrics.commands.get_or_create(&[("command", command), ("outcome", word)]).inc();
@@ -459,7 +621,7 @@ impl Conversation {
                 self.upstream.counted.commands_done.inc();
                 if matches!(
                     finished.state,
-                    State::Unknown(Sent { found: Some(_), .. }) | State::Recovered { found: Some(_) }
+                    State::Unknown { sent: Sent { found: Some(_), .. }, .. } | State::Recovered { found: Some(_) }
                 ) {
                     self.upstream.metrics.commands_found_done.inc();
                 }
@@ -469,8 +631,11 @@ impl Conversation {
             Err(failure) => {
                 self.upstream.metrics.commands_failed.inc();
                 self.upstream.counted.commands_failed.inc();
-                let (code, detail) = (failure.code(), failure.to_string());
-                self.emit(EventData::CommandFailed { key, command, code, detail });
+                if let CommandFailure::ClosedConnection { .. } = failure {
+                    self.bury_command(&finished, failure);
+                }
+                let (code, detail, platform_code) = (failure.code(), failure.to_string(), failure.platform_code());
+                self.emit(EventData::CommandFailed { key, command, code, detail, platform_code });
             }
         }
         let span = std::mem::replace(&mut finished.span, Span::none());
@@ -498,12 +663,7 @@ impl Conversation {
     }
 
     fn leave_open(&mut self, mut left: Waiting) {
-        let found = match &left.state {
-            State::InFlight(sent) | State::Unknown(sent) => sent.found,
-            State::Recovered { found } => *found,
-            State::Accepting | State::Queued { .. } => None,
-        };
-        left.state = State::Recovered { found };
+        left.state = State::Recovered { found: left.found() };
         left._place = None;
         self.commands.open.push_back(left);
         if self.commands.open.len() > OPEN
@@ -518,7 +678,7 @@ impl Conversation {
         while let Some(first) = self.commands.waiting.front() {
             let outcome = match &first.state {
                 State::Accepting | State::Queued { .. } => failure.clone(),
-                State::InFlight(_) | State::Unknown(_) | State::Recovered { .. } => {
+                State::InFlight(_) | State::Unknown { .. } | State::Recovered { .. } => {
                     CommandFailure::OutcomeUnknown { key: first.key.clone() }
                 }
             };
@@ -537,7 +697,10 @@ impl Conversation {
             State::Queued { not_before: Some(time) } if self.ready.is_some() && !self.are_sends_held() => {
                 time.min(first.deadline)
             }
-            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown(_) => first.deadline,
+            State::Unknown { look: Look { at: Some(time), .. }, .. } if self.ready.is_some() => {
+                time.min(first.deadline)
+            }
+            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown { .. } => first.deadline,
         };
         let wait = time.saturating_duration_since(Instant::now());
         self.commands.alarm = Some(ctx.run_later(wait, |conversation, ctx| {
@@ -551,7 +714,7 @@ impl Conversation {
 impl Conversation {
     /// Takes a command into the queue.
     pub(super) fn perform(&mut self, perform: Perform, ctx: &mut Context<Self>) {
-        let Perform { command, key, deadline, durable, reply, span, place } = perform;
+        let Perform { command, key, deadline, durable, reply, claim, span, place } = perform;
         // A key the caller put into the metadata is the one that travels.
         let key = command.own_key().unwrap_or(key);
         let durable = durable.filter(|_| self.keeps());
@@ -564,6 +727,10 @@ impl Conversation {
             replies: vec![reply],
             state: State::Queued { not_before: None },
             durable: durable.clone(),
+            suspicion: None,
+            unseen: 0,
+            claim,
+            cancelled: Vec::new(),
             number: self.commands.next_number(),
             _place: Some(place),
         };

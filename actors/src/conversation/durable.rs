@@ -7,7 +7,13 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tertulia_core::{command::Command, id::CommandKey, note::WrittenNote, time::Timestamp, ums::AnswerError};
+use tertulia_core::{
+    command::{Command, Suspicion},
+    id::CommandKey,
+    note::WrittenNote,
+    time::Timestamp,
+    ums::AnswerError,
+};
 
 use super::{CommandFailure, Done};
 use crate::engine::{Change, Record, RecordKey, Table};
@@ -40,6 +46,9 @@ pub(super) struct Accepted {
     /// Where it was seen in its dialog before its answer came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) found: Option<u64>,
+    /// Whether it is suspected of making the platform close the socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) suspicion: Option<Suspicion>,
 }
 
 /// A record of the answers.
@@ -63,6 +72,9 @@ enum Outcome {
         note: Option<WrittenNote>,
     },
     Refused(AnswerError),
+    ClosedConnection {
+        code: u16,
+    },
 }
 
 /// What of a command is to be kept once its outcome is told.
@@ -84,12 +96,8 @@ impl Accepted {
             command: command.clone(),
             deadline: wall_clock(deadline),
             found: None,
+            suspicion: None,
         }
-    }
-
-    /// The same, seen in its dialog.
-    pub(super) fn found_at(self, sequence: u64) -> Self {
-        Self { found: Some(sequence), ..self }
     }
 
     /// Reads a record; `None` where it is of another shape.
@@ -119,6 +127,7 @@ impl Answered {
         match self.outcome {
             Outcome::Done { key, sequence, note } => Ok(Done { sequence, note, ..Done::of(&key) }),
             Outcome::Refused(error) => Err(CommandFailure::Refused(error)),
+            Outcome::ClosedConnection { code } => Err(CommandFailure::ClosedConnection { code }),
         }
     }
 }
@@ -129,7 +138,10 @@ impl Ending {
             Ok(Done { key, sequence, note, .. }) => {
                 Outcome::Done { key: key.clone(), sequence: *sequence, note: note.clone() }
             }
+            // The same may be taken later.
+            Err(CommandFailure::Refused(error)) if error.is_transient() => return Self::Forget,
             Err(CommandFailure::Refused(error)) => Outcome::Refused(error.clone()),
+            Err(CommandFailure::ClosedConnection { code }) => Outcome::ClosedConnection { code: *code },
             Err(CommandFailure::OutcomeUnknown { .. }) => return Self::Open,
             Err(_) => return Self::Forget,
         };

@@ -18,7 +18,7 @@ pub enum CommandFailure {
     #[error("the conversation is not known")]
     UnknownConversation,
     /// Its time was over before it could be sent.
-    #[error("it could not be sent in time")]
+    #[error("not sent: its time was over before it could be")]
     TimedOut,
     /// The platform refused it.
     #[error(transparent)]
@@ -29,6 +29,16 @@ pub enum CommandFailure {
     /// Handling it broke the conversation, which goes on without it; nothing was sent. It is among the dead letters.
     #[error("handling it failed; it is among the dead letters")]
     DeadLettered,
+    /// The platform closed the connection each time it was sent, at last with nothing beside it. It is not sent again, and
+    /// is among the dead letters.
+    #[error("the platform closed the connection with {code} each time it was sent; it is among the dead letters")]
+    ClosedConnection {
+        /// The platform's close code.
+        code: u16,
+    },
+    /// It was cancelled before it was sent.
+    #[error("it was cancelled before it was sent")]
+    Cancelled,
     /// It was sent, its answer was lost, and whether it had its effect could not be found out in time.
     #[error("its outcome is unknown; ask again with the key {key}")]
     OutcomeUnknown {
@@ -44,6 +54,15 @@ pub enum CommandFailure {
 }
 
 impl CommandFailure {
+    /// The platform's own code, where the failure is the platform's.
+    #[must_use]
+    pub fn platform_code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(AnswerError::Refused { code, .. }) | Self::ClosedConnection { code } => Some(*code),
+            _ => None,
+        }
+    }
+
     /// The stable word for the failure (interfaces §3).
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -56,6 +75,8 @@ impl CommandFailure {
             Self::Refused(_) => "platform-rejected",
             Self::Quarantined => "conversation-quarantined",
             Self::DeadLettered => "dead-lettered",
+            Self::ClosedConnection { .. } => "closed-connection",
+            Self::Cancelled => "cancelled",
             Self::OutcomeUnknown { .. } => "outcome-unknown",
             Self::KeyReused { .. } => "key-reused",
         }

@@ -18,7 +18,9 @@ use tokio::{sync::oneshot, time::timeout};
 use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
-use super::{CommandFailure, Done, Durable, Errand, Outline, Perform, Recall, Wish};
+use super::{
+    CancelError, Claim, CommandFailure, Done, Durable, Errand, Outline, Perform, Recall, WaitingCommand, Wish,
+};
 use crate::supervision::{Depth, DepthPermit};
 
 /// How long a command may take that names no other deadline, waiting for a reconnect included.
@@ -119,7 +121,7 @@ impl ConversationHandle {
         let (reply, _) = oneshot::channel();
         let deadline = Instant::now() + DEFAULT_PATIENCE;
         let span = self.span(&key, &command);
-        self.wish(Wish::Perform(Perform { command, key, deadline, durable: None, reply, span, place }));
+        self.wish(Wish::Perform(Perform { command, key, deadline, durable: None, reply, claim: None, span, place }));
         Ok(())
     }
 
@@ -198,10 +200,14 @@ impl ConversationHandle {
         let (reply, done) = oneshot::channel();
         let deadline = Instant::now() + lifetime;
         let span = self.span(&key, &command);
-        self.wish(Wish::Perform(Perform { command, key: key.clone(), deadline, durable, reply, span, place }));
+        let claim = durable.is_none().then(Claim::default);
+        let perform =
+            Perform { command, key: key.clone(), deadline, durable, reply, claim: claim.clone(), span, place };
+        self.wish(Wish::Perform(perform));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),
+            Err(_) if claim.is_some_and(|claim| claim.take()) => Err(CommandFailure::TimedOut),
             Err(_) => Err(CommandFailure::OutcomeUnknown { key }),
         }
     }
@@ -378,6 +384,22 @@ impl ConversationHandle {
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
         self.inquire(Wish::LatestConsumerMessage).await
+    }
+
+    /// The commands that wait, in the order in which they are carried out.
+    ///
+    /// # Errors
+    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    pub async fn waiting_commands(&self) -> Result<Vec<WaitingCommand>, CommandFailure> {
+        self.inquire(Wish::ListCommands).await
+    }
+
+    /// Cancels the command that waits under `key`. Its caller is told [`CommandFailure::Cancelled`], and nothing is sent.
+    ///
+    /// # Errors
+    /// [`CancelError`]; [`CancelError::InFlight`] where the command was sent, or may have been.
+    pub async fn cancel(&self, key: &CommandKey) -> Result<(), CancelError> {
+        self.inquire(|reply| Wish::Cancel(key.clone(), reply)).await?
     }
 
     /// All members under the class page's names.

@@ -101,6 +101,11 @@ impl Histories {
         self.failing = None;
     }
 
+    /// Whether records of a history may come as notifications.
+    pub(super) fn await_replay(&self) -> bool {
+        self.fetching.is_some()
+    }
+
     fn is_fetching(&self, number: u64) -> bool {
         self.fetching.as_ref().is_some_and(|now| now.number == number)
     }
@@ -162,6 +167,7 @@ impl Conversation {
             request,
             metadata: Vec::new(),
             lane: Lane::Recovery,
+            alone: false,
             reply,
         });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
@@ -283,12 +289,21 @@ impl Conversation {
             let records: Vec<Json<'_>> =
                 response.outcome()?.map_or(Ok(Vec::new()), |body| body.read()).map_err(unfit)?;
             let mut highest = None;
-            for raw in &records {
-                let reception = match raw.read::<MessageRecord<'_>>() {
+            let parsed: Vec<Result<MessageRecord<'_>, serde_json::Error>> =
+                records.iter().map(|raw| raw.read()).collect();
+            let readable = || parsed.iter().flatten();
+            let last = readable().filter_map(|record| record.sequence).max();
+            let count = records.len() as u64;
+            let goes_on =
+                last.is_some_and(|last| is_page_of_several(stretch, last, count, self.model.last_content(dialog)));
+            // Of one page of several the answers are on the next.
+            let answered = if goes_on { Some(u64::MAX) } else { self.model.answered_through(readable()) };
+            for (raw, record) in records.iter().zip(&parsed) {
+                let reception = match record {
                     Ok(record) => {
                         highest = highest.max(record.sequence);
-                        let reception = self.model.receive_record(&record, Some(dialog.as_str()));
-                        self.notice_contradiction(&reception, &record, Some(dialog.as_str()));
+                        let reception = self.model.receive_fetched(record, Some(dialog.as_str()), answered);
+                        self.notice_contradiction(&reception, record, Some(dialog.as_str()));
                         reception
                     }
                     Err(error) => {
@@ -302,7 +317,7 @@ impl Conversation {
                 self.count_filled(&reception);
                 self.take_reception(reception, ctx);
             }
-            Ok((highest, records.len() as u64))
+            Ok((highest, count))
         })?;
         self.histories.failing = self.histories.failing.take().filter(|failing| failing.is_told);
         if let Some(failing) = &mut self.histories.failing {

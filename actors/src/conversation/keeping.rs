@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytes::Bytes;
-use tertulia_core::conversation::DialogPlace;
+use tertulia_core::conversation::{Arrival, DialogPlace};
 use tokio::time::sleep;
 
 use super::{Conversation, Outline, Place, Snapshot, Upstream, durable};
@@ -180,7 +180,14 @@ impl Conversation {
     fn adopt(&mut self, Kept { snapshot, outbox }: Kept) {
         if let Some(snapshot) = snapshot {
             match std::str::from_utf8(&snapshot).map_err(|error| error.to_string()).and_then(Snapshot::read) {
-                Ok(snapshot) => self.take_snapshot(snapshot),
+                Ok(snapshot) => {
+                    let was_held = snapshot.held;
+                    self.take_snapshot(snapshot);
+                    if !was_held {
+                        // It comes back: what was said meanwhile was said to somebody else.
+                        self.model.arrives(Arrival::Before);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(conversation = %self.id(), error, "what was kept cannot be read; it begins anew");
                 }

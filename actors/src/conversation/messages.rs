@@ -18,9 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
 use super::{
-    CommandFailure, Done,
+    Claim, CommandFailure, Done,
     durable::Durable,
     files::{Download, Upload},
+    waiting::{CancelReply, WaitingCommand},
 };
 use crate::supervision::DepthPermit;
 
@@ -77,6 +78,11 @@ pub(crate) struct RecordsArrived {
     pub(crate) place: Place,
 }
 
+/// The conversation had left its connection and is its own again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CameBack;
+
 /// The connection has a new socket: fetch what was missed, and tell when that is done.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -117,6 +123,8 @@ pub(crate) struct Perform {
     /// Where it is to outlive the process.
     pub(crate) durable: Option<Durable>,
     pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
+    /// Taken when the command is sent, or when its caller gives up before. One that outlives the process needs none.
+    pub(crate) claim: Option<Claim>,
     /// From the caller to the answer.
     pub(crate) span: Span,
     pub(crate) place: DepthPermit,
@@ -147,6 +155,10 @@ pub(crate) enum Wish {
     Perform(Perform),
     /// To wait with a command that was asked before.
     Recall(Recall),
+    /// To list the commands that wait.
+    ListCommands(oneshot::Sender<Vec<WaitingCommand>>),
+    /// To cancel a command that was not sent.
+    Cancel(CommandKey, CancelReply),
     /// All members under the class page's names.
     Inspect(oneshot::Sender<Value>),
     /// The newest message of the consumer.

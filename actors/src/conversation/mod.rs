@@ -5,6 +5,7 @@
 
 mod actor;
 mod children;
+mod claim;
 mod commands;
 mod directory;
 mod drill;
@@ -23,12 +24,14 @@ mod restore;
 mod snapshot;
 mod summary;
 mod upstream;
+mod waiting;
 
 pub use actor::Conversation;
 pub(crate) use children::{
     Child, ChildFailed, ChildNotice, ChildTold, Children, HistoryProgress, ListQuarantined, Release,
 };
 pub use children::{QuarantinedConversation, ReleaseError};
+pub(crate) use claim::Claim;
 pub use commands::Done;
 pub use directory::Directory;
 pub use drill::{Drill, DrillStep};
@@ -39,8 +42,8 @@ pub use filter::ConversationFilter;
 pub use handle::ConversationHandle;
 pub(crate) use handle::Door;
 pub(crate) use messages::{
-    CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall, RecordsArrived, Rest,
-    SpeakFor, StateArrived, Wish,
+    CameBack, CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall,
+    RecordsArrived, Rest, SpeakFor, StateArrived, Wish,
 };
 pub use outline::{Assignee, Assignment, Outline};
 pub(crate) use poison::LetterOfCommand;
@@ -48,3 +51,4 @@ pub(crate) use restore::{Remembered, remembered};
 pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;
 pub(crate) use upstream::{ConversationSettings, Upstream};
+pub use waiting::{CancelError, WaitingCommand, WaitingState};

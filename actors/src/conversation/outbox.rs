@@ -13,7 +13,7 @@ use tracing::Span;
 
 use super::{
     CommandFailure, Conversation, Done, Recall,
-    commands::{Reply, State, Waiting},
+    commands::{Reply, State, Suspected, Waiting},
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{
@@ -21,6 +21,17 @@ use crate::{
     subscriber::EventData,
     supervision::DepthPermit,
 };
+
+impl Waiting {
+    /// The record that the next life finds it by, if it outlives the process.
+    pub(super) fn record(&self, conversation: &RecordKey) -> Option<Change> {
+        let durable = self.durable.as_ref()?;
+        let mut accepted = Accepted::new(durable, self.number, &self.command, self.deadline);
+        accepted.found = self.found();
+        accepted.suspicion = self.suspicion.as_ref().map(|suspected| suspected.suspicion);
+        durable.put(conversation, &accepted)
+    }
+}
 
 impl Conversation {
     /// Looks whether a message is one that a command of this side sent. The other side's may carry the same key: the
@@ -35,12 +46,9 @@ impl Conversation {
         let record_key = self.record_key();
         let (mut changes, mut answered) = (Vec::new(), None);
         for waiting in &mut self.commands.waiting {
-            if waiting.notice(message, &key)
-                && let Some(durable) = &waiting.durable
-            {
+            if waiting.notice(message, &key) {
                 // Its answer may come in another life, which does not hear of the message again.
-                let accepted = Accepted::new(durable, waiting.number, &waiting.command, waiting.deadline);
-                changes.extend(durable.put(&record_key, &accepted.found_at(message.sequence)));
+                changes.extend(waiting.record(&record_key));
             }
         }
         for open in &mut self.commands.open {
@@ -72,7 +80,7 @@ impl Conversation {
                 continue;
             }
             let deadline = accepted.deadline();
-            let Accepted { number, command, found, .. } = accepted;
+            let Accepted { number, command, found, suspicion, .. } = accepted;
             let key = command.own_key().unwrap_or_else(|| durable.asked_as.clone());
             self.commands.waiting.push_back(Waiting {
                 command,
@@ -83,6 +91,10 @@ impl Conversation {
                 replies: Vec::new(),
                 state: State::Recovered { found },
                 durable: Some(durable),
+                suspicion: suspicion.map(Suspected::kept),
+                unseen: 0,
+                claim: None,
+                cancelled: Vec::new(),
                 number,
                 _place: None,
             });
@@ -176,10 +188,9 @@ impl Conversation {
     /// Looks for the answer to a durable command; without one, puts it into the outbox.
     fn accept(&mut self, durable: Durable, ctx: &mut Context<Self>) {
         let Some(waiting) = self.commands.waiting.iter().find(|waiting| waiting.is_asked_as(&durable)) else { return };
-        let accepted = Accepted::new(&durable, waiting.number, &waiting.command, waiting.deadline);
         let (conversation, journal) = (self.record_key(), Arc::clone(self.upstream.routing.journal()));
         let key = durable.record_key(&conversation);
-        let put: Option<Change> = durable.put(&conversation, &accepted);
+        let put: Option<Change> = waiting.record(&conversation);
         let accepting = async move {
             if journal.keeps()
                 && let Some(answered) = answered(Arc::clone(&journal), key).await?
@@ -198,18 +209,29 @@ impl Conversation {
             Ok(None)
         };
         ctx.spawn(accepting.into_actor(self).map(move |answered, conversation, ctx| {
-            conversation.accepted(&durable, answered);
+            conversation.accepted(&durable, answered, ctx);
             conversation.next_command(ctx);
             conversation.conclude();
         }));
     }
 
-    fn accepted(&mut self, durable: &Durable, answered: Result<Option<Answered>, StoreError>) {
+    fn accepted(&mut self, durable: &Durable, answered: Result<Option<Answered>, StoreError>, ctx: &mut Context<Self>) {
         let is_it = |waiting: &Waiting| waiting.is_asked_as(durable) && matches!(waiting.state, State::Accepting);
-        let Some(place) = self.commands.waiting.iter().position(is_it) else { return };
+        let Some(place) = self.commands.waiting.iter().position(is_it) else {
+            // It ended meanwhile, and its record may have come to the outbox afterwards.
+            if matches!(answered, Ok(None)) && !self.commands.is_asked_as(durable) {
+                self.end(durable, Ending::Forget);
+            }
+            return;
+        };
         let outcome = match answered {
             Ok(None) => {
-                self.commands.waiting[place].state = State::Queued { not_before: None };
+                let accepted = &mut self.commands.waiting[place];
+                accepted.state = State::Queued { not_before: None };
+                let cancelled = std::mem::take(&mut accepted.cancelled);
+                if !cancelled.is_empty() {
+                    self.end_cancelled(place, cancelled, ctx);
+                }
                 return;
             }
             Ok(Some(answered)) => answered.outcome(durable),

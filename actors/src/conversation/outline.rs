@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
     conversation::{Conversation as Model, Dialog},
-    id::{AgentId, SkillId, UserId},
+    id::{AgentId, ExternalConsumerId, SkillId, UserId},
     time::Timestamp,
     ums::Stage,
 };
@@ -19,6 +19,9 @@ pub struct Outline {
     pub assignment: Option<Arc<Assignment>>,
     /// The consumer, at the end the last one.
     pub consumer: Option<UserId>,
+    /// The connector's own id of the consumer for whom it speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_consumer: Option<ExternalConsumerId>,
     /// When it began; negative while that is not known, like the others.
     pub start_time: Timestamp,
     /// The version of its state.
@@ -54,7 +57,14 @@ const UNKNOWN: Timestamp = Timestamp(-1);
 
 impl Default for Outline {
     fn default() -> Self {
-        Self { assignment: None, consumer: None, start_time: UNKNOWN, update_time: UNKNOWN, close_time: UNKNOWN }
+        Self {
+            assignment: None,
+            consumer: None,
+            external_consumer: None,
+            start_time: UNKNOWN,
+            update_time: UNKNOWN,
+            close_time: UNKNOWN,
+        }
     }
 }
 
@@ -81,6 +91,7 @@ impl Outline {
         Self {
             assignment: Some(assignment),
             consumer: dialog.and_then(Dialog::consumer).map(|consumer| consumer.user_id.clone()),
+            external_consumer: conversation.external_consumer_id().cloned(),
             start_time: conversation.start_time().unwrap_or(UNKNOWN),
             update_time: conversation.update_time().unwrap_or(UNKNOWN),
             close_time: conversation.close_time().unwrap_or(UNKNOWN),

@@ -11,7 +11,10 @@ use tertulia_core::{
     ums::MessageRecord,
 };
 
-use super::{ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, durable::Ending};
+use super::{
+    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, commands::Waiting,
+    durable::Ending,
+};
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
     subscriber::Happening,
@@ -103,6 +106,18 @@ impl Conversation {
             kind: DeadLetterKind::Record,
             reason: reason.to_owned(),
             body,
+        });
+    }
+
+    /// Keeps a command that is given up for good.
+    pub(super) fn bury_command(&self, given_up: &Waiting, failure: &CommandFailure) {
+        let letter = LetterOfCommand { key: given_up.key.clone(), command: given_up.command.clone() };
+        self.upstream.dead_letters.put(Unhandled {
+            connection: &self.upstream.origin.connection,
+            conversation: Some(self.model.id()),
+            kind: DeadLetterKind::Command,
+            reason: failure.to_string(),
+            body: &serde_json::to_vec(&letter).unwrap_or_default(),
         });
     }
 

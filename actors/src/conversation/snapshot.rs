@@ -23,6 +23,9 @@ const VERSION: u32 = 1;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Snapshot {
     version: u32,
+    /// Whether the conversation was its connection's when it was written.
+    #[serde(default)]
+    pub(super) held: bool,
     sequence: u64,
     #[serde(default)]
     consumer: Option<ExternalConsumerId>,
@@ -94,7 +97,9 @@ impl Conversation {
         }
         let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
         (self.model, self.sequence, self.chat_states) = (conversation, sequence, chat_states);
-        self.consumer = consumer.or(self.consumer.take());
+        if let Some(consumer) = consumer.or(self.consumer.take()) {
+            self.speak_for(consumer);
+        }
     }
 
     /// The conversation as text, to be loaded again.
@@ -116,11 +121,18 @@ impl Handler<SpeakFor> for Conversation {
     type Result = ();
 
     fn handle(&mut self, SpeakFor { consumer }: SpeakFor, _: &mut Self::Context) {
-        self.consumer = Some(consumer);
+        self.speak_for(consumer);
+        self.touch();
+        self.conclude();
     }
 }
 
 impl Conversation {
+    fn speak_for(&mut self, consumer: ExternalConsumerId) {
+        self.model.speaks_for(consumer.clone());
+        self.consumer = Some(consumer);
+    }
+
     pub(super) fn snapshot(&self) -> Result<String, CommandFailure> {
         let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
         let written = self.written().map_err(|error| unwritable(&error))?;

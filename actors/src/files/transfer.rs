@@ -150,7 +150,14 @@ impl Storage {
         loop {
             let (reply, answer) = oneshot::channel();
             let conversation = Some(self.conversation.clone());
-            let ask = Ask { conversation, request: wanted.clone(), metadata: Vec::new(), lane: Lane::Command, reply };
+            let ask = Ask {
+                conversation,
+                request: wanted.clone(),
+                metadata: Vec::new(),
+                lane: Lane::Command,
+                alone: false,
+                reply,
+            };
             self.requests.do_send(ask);
             let answer = answer.await.unwrap_or(Err(RequestFailure::ConnectionLost));
             match answer.and_then(|answer| answer.read(|response| response.signed_url())) {
@@ -166,6 +173,7 @@ fn may_pass(failure: &RequestFailure) -> bool {
         RequestFailure::NotConnected
         | RequestFailure::Overloaded
         | RequestFailure::ConnectionLost
+        | RequestFailure::ClosedOverContent { .. }
         | RequestFailure::TimedOut => true,
         RequestFailure::Answer(error @ AnswerError::Refused { .. }) => error.is_transient(),
         RequestFailure::Answer(AnswerError::Unexpected(_))

@@ -46,7 +46,7 @@ pub struct Intake {
     pub(super) sender: Option<Sender>,
     /// Where an agent acts.
     pub(super) rest: Option<RestSender>,
-    tokens: Arc<Tokens>,
+    pub(super) tokens: Arc<Tokens>,
     pub(super) children: Children,
     /// Conversations that are in the store only, and for whom is spoken in each.
     pub(super) asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,

@@ -5,6 +5,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 use actix::{AsyncContext, Context, Handler};
 use tertulia_core::{
     command::Identity,
+    conversation::Arrival,
     id::{ConversationId, ExternalConsumerId},
     time::Timestamp,
 };
@@ -71,7 +72,7 @@ impl Intake {
 
     /// The conversation's actor, started if there is none yet. Ask [`Self::has_room_for`] before.
     pub(super) fn child(&mut self, id: &ConversationId, ctx: &mut Context<Self>) -> &mut Child {
-        self.child_as(id, ctx, |upstream, ready| Conversation::new(id.clone(), upstream, ready))
+        self.child_as(id, ctx, |upstream, ready| Conversation::new(id.clone(), upstream, ready).arriving(Arrival::New))
     }
 
     fn child_as(

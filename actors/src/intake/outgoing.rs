@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::{AskRest, ConsumerProfile, Intake, OpenConversation, agent::RestSender};
 use crate::{
     platform::{RestAnswer, SendPath},
-    request::{Answer, Ask, Lane, Reply, RequestFailure},
+    request::{Answer, Ask, Lane, Reply, RequestFailure, TOO_MANY},
 };
 
 /// Conversations being opened at the same time; beyond it a caller is refused.
@@ -55,7 +55,7 @@ impl Looker {
 /// Whether the platform may have carried out what it did not answer well.
 fn is_lost(answer: &Result<RestAnswer, RequestFailure>) -> bool {
     match answer {
-        Ok(answer) => answer.status >= 500,
+        Ok(answer) => answer.status >= 500 || answer.status == TOO_MANY,
         Err(failure) => matches!(failure, RequestFailure::ConnectionLost | RequestFailure::TimedOut),
     }
 }
@@ -146,7 +146,7 @@ impl Intake {
     }
 
     /// A conversation's request, in the agent's name.
-    fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply }: Ask, me: Addr<Self>) {
+    fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply, .. }: Ask, me: Addr<Self>) {
         let unnamed = NotByRest("a request by REST is one of a conversation");
         let changed = conversation.clone().filter(|_| matches!(request, Request::UpdateConversation(_)));
         let looker = changed.map(|conversation| Looker { conversation, intake: me });

@@ -6,10 +6,10 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use tertulia_core::id::ExternalConsumerId;
+use tertulia_core::id::{ExternalConsumerId, UserId};
 
 use super::grant::{Grant, NotGranted};
-use crate::platform::{AppCredentials, AppToken, HttpError, PlatformClient};
+use crate::platform::{AppCredentials, AppToken, ConsumerToken, HttpError, PlatformClient};
 
 /// How long before its end a token is renewed.
 const RENEWED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
@@ -25,13 +25,15 @@ pub(super) struct Tokens {
 /// Consumers' tokens by consumer; beyond the limit the one fetched first is forgotten.
 struct Consumers {
     limit: usize,
-    known: HashMap<ExternalConsumerId, SecretString>,
+    known: HashMap<ExternalConsumerId, ConsumerToken>,
+    /// The same by the platform's ids.
+    by_user: HashMap<UserId, ExternalConsumerId>,
     order: VecDeque<ExternalConsumerId>,
 }
 
 impl Tokens {
     pub(super) fn new(app: AppCredentials, grant: Grant<AppToken>, max_consumers: usize) -> Self {
-        let consumers = Consumers { limit: max_consumers.max(1), known: HashMap::new(), order: VecDeque::new() };
+        let consumers = Consumers::new(max_consumers.max(1));
         Self { app, grant: tokio::sync::Mutex::new(grant), consumers: Mutex::new(consumers) }
     }
 
@@ -60,13 +62,19 @@ impl Tokens {
         consumer: &ExternalConsumerId,
         refused: Option<&SecretString>,
     ) -> Result<SecretString, HttpError> {
-        let known = self.consumers().known.get(consumer).cloned();
+        let known = self.consumers().known.get(consumer).map(|known| known.token.clone());
         if let Some(token) = known.filter(|known| refused.is_none_or(|refused| !is_same(refused, known))) {
             return Ok(token);
         }
         let token = client.consumer_jws(app, consumer).await?;
-        self.consumers().keep(consumer, token.clone());
-        Ok(token)
+        let secret = token.token.clone();
+        self.consumers().keep(consumer, token);
+        Ok(secret)
+    }
+
+    /// The application's own id of a consumer for whom it has spoken.
+    pub(super) fn consumer_of(&self, user: &str) -> Option<ExternalConsumerId> {
+        self.consumers().by_user.get(user).cloned()
     }
 
     fn consumers(&self) -> std::sync::MutexGuard<'_, Consumers> {
@@ -75,7 +83,14 @@ impl Tokens {
 }
 
 impl Consumers {
-    fn keep(&mut self, consumer: &ExternalConsumerId, token: SecretString) {
+    fn new(limit: usize) -> Self {
+        Self { limit, known: HashMap::new(), by_user: HashMap::new(), order: VecDeque::new() }
+    }
+
+    fn keep(&mut self, consumer: &ExternalConsumerId, token: ConsumerToken) {
+        if let Some(user_id) = token.user_id.clone() {
+            self.by_user.insert(user_id, consumer.clone());
+        }
         if self.known.insert(consumer.clone(), token).is_some() {
             return;
         }
@@ -83,7 +98,8 @@ impl Consumers {
         if self.order.len() > self.limit
             && let Some(oldest) = self.order.pop_front()
         {
-            self.known.remove(&oldest);
+            let forgotten = self.known.remove(&oldest).and_then(|token| token.user_id);
+            forgotten.map(|user_id| self.by_user.remove(&user_id));
         }
     }
 }
@@ -98,10 +114,13 @@ mod tests {
 
     #[test]
     fn the_oldest_consumer_is_forgotten_beyond_the_limit_and_a_renewed_one_is_kept_once() {
-        let mut consumers = Consumers { limit: 2, known: HashMap::new(), order: VecDeque::new() };
+        let mut consumers = Consumers::new(2);
         for name in ["a", "b", "b", "c"] {
-            consumers.keep(&ExternalConsumerId::from(name), name.into());
+            let token = ConsumerToken { token: name.into(), user_id: Some(name.into()) };
+            consumers.keep(&ExternalConsumerId::from(name), token);
         }
+        let users = ["a", "b"].map(|user| consumers.by_user.contains_key(user));
+        assert_eq!((users, consumers.by_user.len()), ([false, true], 2));
         let mut known: Vec<&str> = consumers.known.keys().map(ExternalConsumerId::as_str).collect();
         known.sort_unstable();
         assert_eq!((known, consumers.order.len()), (vec!["b", "c"], 2));

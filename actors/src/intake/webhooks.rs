@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tertulia_core::{
     id::ConversationId,
     time::Timestamp,
-    ums::{ChangeKind, ConversationChanges, Frame, Messages, Notification, Stage},
+    ums::{ChangeKind, ConversationChanges, ConversationState, Frame, Messages, Notification, ParticipantRole, Stage},
 };
 
 use tokio::sync::Semaphore;
@@ -55,7 +55,15 @@ impl Intake {
             }
             self.make_sure_of_room(&id)?;
             let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
-            self.child(&id, ctx).take_state(state, version, has_ended || is_gone);
+            let tokens = Arc::clone(&self.tokens);
+            let child = self.child(&id, ctx);
+            // The state may come before the answer to the conversation's opening, which tells for whom it is.
+            if child.consumer().is_none()
+                && let Some(consumer) = consumer_in(result.get()).and_then(|user| tokens.consumer_of(&user))
+            {
+                child.speak_for(consumer);
+            }
+            child.take_state(state, version, has_ended || is_gone);
         }
         Ok(())
     }
@@ -122,6 +130,14 @@ impl Handler<WebhookArrived> for Intake {
         self.fairness.take_turns(ctx);
         routed
     }
+}
+
+/// The platform's id of the consumer in a state.
+fn consumer_in(state: &str) -> Option<String> {
+    let state: ConversationState<'_> = serde_json::from_str(state).ok()?;
+    let people = state.conversation_details?.people();
+    let consumer = people.into_iter().find(|person| person.role == ParticipantRole::Consumer)?;
+    Some(consumer.user_id.as_str().to_owned())
 }
 
 /// What the connection itself wants to know of a state.

@@ -37,7 +37,7 @@ pub use tls::{TlsError, client_config};
 pub(crate) use bounded::BoundedSocket;
 pub(crate) use rest::RestAnswer;
 pub(crate) use send::{SendAnswer, SendFailure, SendLetter, SendPath};
-pub(crate) use sentinel::AppToken;
+pub(crate) use sentinel::{AppToken, ConsumerToken};
 pub(crate) use storage::{StoreFailure, StoredFile};
 
 use discovery::Host;

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use tertulia_core::id::ExternalConsumerId;
+use tertulia_core::id::{ExternalConsumerId, UserId};
 
 use super::{
     HttpError, PlatformClient, Service,
@@ -45,6 +45,8 @@ struct Signed {
 #[derive(Default, Deserialize)]
 struct Claims {
     exp: Option<i64>,
+    /// The platform's id of the consumer for whom the token is.
+    lp_consumer_id: Option<String>,
 }
 
 impl PlatformClient {
@@ -81,7 +83,7 @@ impl PlatformClient {
         &self,
         app: &SecretString,
         consumer: &ExternalConsumerId,
-    ) -> Result<SecretString, HttpError> {
+    ) -> Result<ConsumerToken, HttpError> {
         let service = Service::Identity;
         let host = self.host(service).await?;
         let path = format!("/api/account/{}/consumer?v=1.0", self.account);
@@ -89,8 +91,17 @@ impl PlatformClient {
         let body = json!({ "ext_consumer_id": consumer });
         let call = Call { service, host: host.clone(), path, headers, body: Some(&body) };
         let Signed { token } = read(&self.post(call).await?, service, &host)?;
-        Ok(token)
+        let user_id = claims(&token).lp_consumer_id.map(UserId::from);
+        Ok(ConsumerToken { token, user_id })
     }
+}
+
+/// The token of a consumer for whom an application speaks.
+#[derive(Debug)]
+pub(crate) struct ConsumerToken {
+    pub(crate) token: SecretString,
+    /// The platform's id of the consumer, if the token tells it.
+    pub(crate) user_id: Option<UserId>,
 }
 
 /// What a token says of itself. It is the platform's own, so its signature is not ours to check.

@@ -149,6 +149,9 @@ pub enum EventData {
         code: &'static str,
         /// What went wrong.
         detail: String,
+        /// The platform's own code, where the platform refused the command or closed the connection over it.
+        #[serde(rename = "platformCode", skip_serializing_if = "Option::is_none")]
+        platform_code: Option<u16>,
     },
     /// A conversation's actor was rebuilt after a panic.
     ConversationRestarted {

@@ -84,7 +84,7 @@ impl Tertulia {
         metadata: Vec<Value>,
     ) -> Result<Answer, RequestFailure> {
         self.ask(connection, |address, reply| {
-            let ask = Ask { conversation: None, request, metadata, lane: Lane::Command, reply };
+            let ask = Ask { conversation: None, request, metadata, lane: Lane::Command, alone: false, reply };
             address.do_send(AskWith { ask, headers });
         })
         .await

@@ -21,7 +21,7 @@ use tertulia_actors::{
     request::RequestFailure,
     subscriber::Filter,
 };
-use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
+use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultRule, Outcome};
 use tokio::time::timeout;
 
 use super::{
@@ -189,6 +189,18 @@ async fn an_agent_without_a_socket_sends_and_reads_files() {
     let mut download = mine.download_file(uploaded.file.relative_path).await.unwrap();
     assert_eq!(&download.next().await.unwrap().unwrap()[..], b"0123456789");
     drop(stage);
+}
+
+/// Promise 4: an agent without a socket reads the history before anything is repeated.
+#[actix_rt::test]
+async fn what_an_agent_without_a_socket_sent_is_not_repeated_whatever_was_answered() {
+    for code in [429, 500, 503] {
+        let (stage, _, _, mine) = served().await;
+        let rule = FaultRule::new("PublishEvent", Outcome::Code(code)).user("bot2").always().carried_out();
+        stage.emulator.add_rule(rule).unwrap();
+        assert_eq!(mine.send_text("once").await.unwrap().sequence, Some(0));
+        assert_eq!(stage.said(), ["once"], "{code}");
+    }
 }
 
 /// What REST has no row for is refused before anything is sent.

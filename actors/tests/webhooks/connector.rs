@@ -18,10 +18,10 @@ use tertulia_actors::{
     request::RequestFailure,
     subscriber::{EventData, NotificationFilter},
 };
-use tertulia_emulator::{AppInstall, Fault, FaultKind, SignatureKind};
+use tertulia_emulator::{AppInstall, Fault, FaultKind, FaultRule, HowOften, Outcome, SignatureKind};
 use tokio::time::timeout;
 
-use super::{Post, connect, connector, open, stage, stage::PATIENCE};
+use super::{CONSUMER, Post, connect, connector, open, stage, stage::PATIENCE};
 
 /// Hands webhooks in as they come.
 macro_rules! relay {
@@ -79,6 +79,39 @@ async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
     }
     let stage_told = conversation.members().await.unwrap()["stage"].clone();
     assert_eq!(stage_told, json!(ConversationStage::Close));
+    stage.tertulia.stop(PATIENCE).await;
+}
+
+/// The connector's own id of its consumer is with everything that is told of the conversation, from the first event on.
+#[actix_rt::test]
+async fn a_connector_s_consumer_is_told_by_the_connector_s_own_id() {
+    let (mut stage, mut posts) = stage(|app| app);
+    let hook = connect(&stage, connector()).await;
+    let conversation = open(&stage, &hook).await;
+    let bot = stage.bot().await;
+    conversation.send_text("hi").await.unwrap();
+    let events = &mut stage.events;
+    let mut told = Vec::new();
+    let hearing = async {
+        while told.len() < 2 {
+            let event = events.next().await.unwrap().unwrap();
+            if matches!(event.data.name(), "conversation" | "message") {
+                let own = serde_json::to_value(&event.data).unwrap()["externalConsumerId"].clone();
+                if event.origin.connection == hook {
+                    told.push(own);
+                } else {
+                    assert_eq!((&event.origin.connection, own), (&bot, json!(null)));
+                }
+            }
+        }
+    };
+    tokio::select! {
+        heard = timeout(PATIENCE, hearing) => heard.unwrap(),
+        () = relay!(stage, hook, posts) => {}
+    }
+    assert_eq!(told, [json!(CONSUMER), json!(CONSUMER)]);
+    assert_eq!(conversation.members().await.unwrap()["externalConsumerId"], CONSUMER);
+    assert_eq!(conversation.outline().external_consumer, Some(CONSUMER.into()));
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -187,6 +220,26 @@ async fn a_message_whose_answer_is_lost_is_found_by_its_webhook_and_not_repeated
     }
     assert_eq!(stage.said(), ["once"]);
     stage.tertulia.stop(PATIENCE).await;
+}
+
+/// Promise 4: an answer of 429 says that nothing happened, and its own webhook tells that something did.
+#[actix_rt::test]
+async fn a_message_that_was_taken_and_refused_is_found_by_its_webhook_and_not_repeated() {
+    for code in [429, 500, 503] {
+        for often in [HowOften::Times(1), HowOften::Times(3), HowOften::Always] {
+            let (stage, mut posts) = stage(|app| app);
+            let hook = connect(&stage, connector()).await;
+            let conversation = open(&stage, &hook).await;
+            let rule = FaultRule::new("PublishEvent", Outcome::Code(code)).carried_out();
+            stage.emulator.add_rule(FaultRule { often, ..rule }).unwrap();
+            tokio::select! {
+                done = conversation.send_text("once") => assert_eq!(done.unwrap().sequence, Some(0)),
+                () = relay!(stage, hook, posts) => {}
+            }
+            assert_eq!(stage.said(), ["once"], "{code} {often:?}");
+            stage.tertulia.stop(PATIENCE).await;
+        }
+    }
 }
 
 /// Promise 4: without its webhook nobody knows, so it is not sent again.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     conversation::{Assignee, ConversationFilter, ConversationHandle, Outline},
     core::{
-        id::{AgentId, ConnectionId, ConversationId, SkillId, UserId},
+        id::{AgentId, ConnectionId, ConversationId, ExternalConsumerId, SkillId, UserId},
         time::Timestamp,
         ums::Stage,
     },
@@ -72,6 +72,9 @@ struct Brief {
     assigned_agent: Option<Agent>,
     /// The consumer; at the end the last one.
     consumer: Option<Consumer>,
+    /// A connector's own id of the consumer for whom it speaks; null elsewhere.
+    #[schema(value_type = Option<String>)]
+    external_consumer_id: Option<ExternalConsumerId>,
     /// In milliseconds since the epoch, as all moments.
     #[schema(value_type = Option<i64>)]
     start_time: Option<Timestamp>,
@@ -116,6 +119,7 @@ impl Brief {
             start_time: outline.start_time.when_set(),
             update_time: outline.update_time.when_set(),
             close_time: outline.close_time.when_set(),
+            external_consumer_id: outline.external_consumer,
             consumer: outline.consumer.map(|user_id| Consumer { user_id }),
         }
     }
@@ -127,6 +131,7 @@ fn is_in(text: &str, handle: &ConversationHandle, outline: &Outline) -> bool {
     [
         Some(handle.id().as_str()),
         outline.consumer.as_ref().map(UserId::as_str),
+        outline.external_consumer.as_ref().map(ExternalConsumerId::as_str),
         outline.skill_id().map(SkillId::as_str),
         agent.map(|agent| agent.user_id.as_str()),
         agent.and_then(|agent| agent.agent_id.as_ref()).map(AgentId::as_str),

@@ -2,6 +2,7 @@
 
 mod acting;
 mod closing;
+mod commands;
 mod files;
 mod find;
 mod form;
@@ -28,6 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         .configure(files::routes)
         .configure(participation::routes)
         .configure(closing::routes)
+        .configure(commands::routes)
         .configure(response_time::routes)
         .configure(satisfaction::routes)
         .configure(note::routes)

@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod history;
 mod identity;
+mod isolation;
 mod key;
 mod limits;
 mod note;
@@ -18,6 +19,8 @@ mod participation;
 mod plan;
 mod planning;
 mod publish;
+mod remedy;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -27,10 +30,13 @@ use serde_json::Value;
 
 pub use error::{CommandError, Refusal};
 pub use identity::Identity;
+pub use isolation::Isolation;
 pub use key::{KEY_CHARS, key_of};
 pub use limits::Limits;
 pub use note::SetAgentNote;
 pub use plan::{AnswerKind, Plan, PlannedRequest, Repeat};
+pub use remedy::Remedy;
+pub use suspicion::{Suspicion, closed_over_content};
 
 use crate::{
     id::{AgentId, CommandKey, DialogId, SkillId, UserId},

@@ -231,6 +231,7 @@ impl Conversation {
                 ("conversationId", json!(self.id)),
                 ("assignedAgent", json!(self.assigned_agent())),
                 ("consumer", json!(self.consumer())),
+                ("externalConsumerId", json!(self.external_consumer_id)),
                 ("notificationCount", json!(self.counters.processed)),
                 ("notificationIgnoredCount", json!(self.counters.ignored)),
                 ("notificationOutOfOrderCount", json!(self.counters.out_of_order)),

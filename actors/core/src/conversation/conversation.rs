@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Dialog, HistoryStart,
     absence::{EarliestTold, Flavour},
+    arrival::Arrived,
     dialog::order_of,
     members::Members,
     message_order::MessageOrder,
 };
 use crate::{
-    id::{ConversationId, DialogId, UserId},
+    id::{ConversationId, DialogId, ExternalConsumerId, UserId},
     note::{Unshown, WrittenNote},
     time::Timestamp,
     ums::{Dialect, DialogType},
@@ -57,6 +58,12 @@ pub struct Conversation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stepped_up_to: Option<UserId>,
     pub(super) dialogs: Vec<Dialog>,
+    /// How and when it came to its connection; nothing where that is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) arrived: Option<Arrived>,
+    /// The connector's own id of the consumer for whom it speaks here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) external_consumer_id: Option<ExternalConsumerId>,
     /// What was written to the note; boxed, because few conversations have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) unshown_note: Option<Box<Unshown>>,
@@ -112,6 +119,8 @@ impl Conversation {
             disbelieved: None,
             stepped_up_to: None,
             dialogs: vec![main],
+            arrived: None,
+            external_consumer_id: None,
             unshown_note: None,
         }
     }
@@ -138,8 +147,15 @@ impl Conversation {
         };
         let empty = Self::new(self.id.clone(), self.dialect, self.history);
         let dialogs = if places.is_empty() { empty.dialogs.clone() } else { places.iter().map(dialog).collect() };
-        let (counters, is_by_webhook, unshown_note) = (self.counters, self.is_by_webhook, self.unshown_note.clone());
-        Self { counters, dialogs, is_by_webhook, unshown_note, ..empty }
+        Self {
+            counters: self.counters,
+            dialogs,
+            is_by_webhook: self.is_by_webhook,
+            arrived: self.arrived,
+            external_consumer_id: self.external_consumer_id.clone(),
+            unshown_note: self.unshown_note.clone(),
+            ..empty
+        }
     }
 
     /// Writes down where each dialog's messages are, for [`Self::rebuilt_at`]. Costs little where the dialogs are the
@@ -155,6 +171,17 @@ impl Conversation {
                 |dialog: &Dialog| DialogPlace { dialog_id: dialog.dialog_id.clone(), next: dialog.next_sequence() };
             *places = self.dialogs.iter().map(place).collect();
         }
+    }
+
+    /// Notes for whom a connector speaks here. A connector has one consumer in a conversation.
+    pub fn speaks_for(&mut self, consumer: ExternalConsumerId) {
+        self.external_consumer_id = Some(consumer);
+    }
+
+    /// The connector's own id of the consumer for whom it speaks here.
+    #[must_use]
+    pub fn external_consumer_id(&self) -> Option<&ExternalConsumerId> {
+        self.external_consumer_id.as_ref()
     }
 
     /// As whose it is seen.

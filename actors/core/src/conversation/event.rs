@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::Participant;
 use crate::{
     command::{HostedFile, Identity},
-    id::{DialogId, SkillId, UserId},
+    id::{DialogId, ExternalConsumerId, SkillId, UserId},
     time::Timestamp,
     ums::{
         ChannelType, ChatState, CloseReason, ContentType, DeliveryStatus, DialogStatus, DialogType, MessageAudience,
@@ -21,7 +21,12 @@ use crate::{
 #[serde(untagged)]
 pub enum ConversationEvent {
     /// Its first state arrived.
-    Conversation {},
+    #[serde(rename_all = "camelCase")]
+    Conversation {
+        /// The connector's own id of the consumer for whom it speaks here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        external_consumer_id: Option<ExternalConsumerId>,
+    },
     /// A message, in the order of its dialog (MS-1).
     Message(Arc<Message>),
     /// A receipt for earlier messages (MS-7).
@@ -239,6 +244,12 @@ pub struct Message {
     pub quick_replies: Option<Box<RawValue>>,
     /// When the platform took it.
     pub time: Option<Timestamp>,
+    /// It is not news: it was said before the conversation came to this connection ([`super::Arrival`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub back_filled: bool,
+    /// The connector's own id of the consumer for whom it speaks in the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_consumer_id: Option<ExternalConsumerId>,
 }
 
 /// A receipt.
@@ -289,7 +300,7 @@ impl ConversationEvent {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Conversation {} => "conversation",
+            Self::Conversation { .. } => "conversation",
             Self::Message(_) => "message",
             Self::MessageDelivery(_) => "message-delivery",
             Self::Close { .. } => "close",

@@ -18,8 +18,8 @@ pub enum HistoryStart {
     /// With the first message: the history is asked for at first sight, and what comes meanwhile waits for it.
     #[default]
     Beginning,
-    /// With the first record seen, or the newest one that the first state tells of. What lies before is never asked for.
-    /// Where one publishes before any of these, it is with the first message: what one has published must be found.
+    /// With the first record that comes by itself. The newest one that the first state tells of, and what lies before, is
+    /// never asked for. Where one publishes before any of these, it is with the first message: what one has published must be found.
     FirstSeen,
 }
 
@@ -37,6 +37,10 @@ pub(super) type Gap = (u64, u64);
 pub(super) struct MessageOrder {
     /// The sequence to be delivered next; unknown until the first one is seen under [`HistoryStart::FirstSeen`].
     next: Option<u64>,
+    /// The record at `next` was only heard of when the delivery began: it is told if it comes by itself, and is not missing
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    optional: bool,
     /// One above the highest sequence ever heard of.
     revealed: u64,
     /// Records above `next`. A record of a kind that tells nothing holds its place with `None`. A snapshot keeps them,
@@ -67,8 +71,9 @@ impl MessageOrder {
         Self { next, ..Self::default() }
     }
 
+    /// The sequence that is wanted next.
     pub(super) fn next(&self) -> Option<u64> {
-        self.next
+        self.next.map(|next| next.saturating_add(self.optional.into()))
     }
 
     /// What the newest records contain.
@@ -94,7 +99,11 @@ impl MessageOrder {
         events: &mut Vec<ConversationEvent>,
     ) {
         self.revealed = self.revealed.max(sequence.saturating_add(1));
-        let next = *self.next.get_or_insert(sequence);
+        let mut next = *self.next.get_or_insert(sequence);
+        if std::mem::take(&mut self.optional) && sequence > next {
+            next = next.saturating_add(1);
+            self.next = Some(next);
+        }
         if sequence == next {
             self.next = Some(next.saturating_add(1));
             events.extend(record);
@@ -125,7 +134,16 @@ impl MessageOrder {
     /// Hears that a record exists without seeing it.
     pub(super) fn reveal(&mut self, sequence: u64) {
         self.told = Some(sequence);
-        self.next.get_or_insert(sequence);
+        let next = *self.next.get_or_insert_with(|| {
+            self.optional = true;
+            sequence
+        });
+        if self.optional && sequence <= next {
+            return;
+        }
+        if std::mem::take(&mut self.optional) {
+            self.next = Some(next.saturating_add(1));
+        }
         self.revealed = self.revealed.max(sequence.saturating_add(1));
     }
 
@@ -143,7 +161,7 @@ impl MessageOrder {
 
     /// Everything from the next record to the end of the dialog.
     pub(super) fn to_the_end(&self) -> Option<Missing> {
-        Some(self.next?..OPEN_END)
+        Some(self.next()?..OPEN_END)
     }
 
     /// What is missing and was not asked for yet: the holes before parked records and, if something beyond them has

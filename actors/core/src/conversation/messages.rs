@@ -20,6 +20,23 @@ impl Conversation {
     /// it has other content than the one taken), one above it waits, at most [`super::PARKED_LIMIT`] of them.
     /// A record of an unknown kind takes its place silently (MS-2). Chat states have no sequence and are told at once.
     pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
+        self.receive(record, batch_dialog, false)
+    }
+
+    /// Takes a record of a history that was fetched, as [`Self::receive_record`] does, and marks a message that is not
+    /// news ([`super::Arrival`]). `answered` is [`Self::answered_through`] of the same history; where more of it follows,
+    /// `u64::MAX`.
+    pub fn receive_fetched(
+        &mut self,
+        record: &MessageRecord<'_>,
+        batch_dialog: Option<&str>,
+        answered: Option<u64>,
+    ) -> Reception {
+        let is_old = self.is_old(record, answered);
+        self.receive(record, batch_dialog, is_old)
+    }
+
+    fn receive(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>, is_old: bool) -> Reception {
         let main = DialogId::main_of(&self.id);
         let named = record.dialog_id.as_deref().or(batch_dialog).filter(|id| !id.is_empty());
         let dialog_id = named.unwrap_or(main.as_str());
@@ -36,7 +53,10 @@ impl Conversation {
         }
         dialog.order.contents().remember(sequence, &record.event);
         let mut reception = Reception::new(Outcome::Processed);
-        let event = dialog.event_of(record, sequence);
+        let mut event = dialog.event_of(record, sequence, is_old);
+        if let (Some(ConversationEvent::Message(message)), Some(consumer)) = (&mut event, &self.external_consumer_id) {
+            Arc::make_mut(message).external_consumer_id = Some(consumer.clone());
+        }
         dialog.order.take(sequence, event, &mut reception.events);
         dialog.note_reads(&reception.events);
         let missing = dialog.order.ask();
@@ -52,7 +72,7 @@ impl Conversation {
             Some(id) => self.dialog(&DialogId::from(id))?,
             None => self.main_dialog()?,
         };
-        match dialog.event_of(record, record.sequence?) {
+        match dialog.event_of(record, record.sequence?, false) {
             Some(ConversationEvent::Message(message)) => Some(message),
             _ => None,
         }
@@ -142,7 +162,7 @@ impl Conversation {
 
 impl Dialog {
     /// What a record with a sequence tells; nothing for a kind that is unknown.
-    fn event_of(&self, record: &MessageRecord<'_>, sequence: u64) -> Option<ConversationEvent> {
+    fn event_of(&self, record: &MessageRecord<'_>, sequence: u64, back_filled: bool) -> Option<ConversationEvent> {
         let (originator_id, role) = self.originator(record);
         let (content_type, body, quick_replies) = match &record.event {
             MessageContent::Content { content_type, message, quick_replies } => {
@@ -173,6 +193,8 @@ impl Dialog {
             metadata: record.metadata.as_ref().filter(|metadata| !metadata.is_null()).map(Json::to_raw),
             quick_replies: quick_replies.as_ref().map(Json::to_raw),
             time: record.server_timestamp,
+            back_filled,
+            external_consumer_id: None,
         })))
     }
 

@@ -5,6 +5,7 @@
 
 mod absence;
 mod age;
+mod arrival;
 mod class_page;
 mod contents;
 #[expect(clippy::module_inception, reason = "the noun of this room")]
@@ -24,6 +25,7 @@ mod state_notification;
 mod tests;
 
 pub use absence::{Member, UnsetMembers};
+pub use arrival::Arrival;
 pub use conversation::{Conversation, DialogPlace};
 pub use dialog::Dialog;
 pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};

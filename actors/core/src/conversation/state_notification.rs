@@ -128,7 +128,8 @@ impl Conversation {
         if !self.is_told {
             new_skill = None;
             reception.events.clear();
-            reception.events.push(ConversationEvent::Conversation {});
+            let external_consumer_id = self.external_consumer_id.clone();
+            reception.events.push(ConversationEvent::Conversation { external_consumer_id });
         }
         let roster = details.roster();
         let people = People::new(roster.as_deref(), self.dialect);
@@ -145,6 +146,7 @@ impl Conversation {
         self.tell_step_up_once(&mut reception.events);
         self.is_told = true;
         self.dialogs.iter_mut().for_each(|dialog| dialog.order.untell());
+        self.note_arrival();
         if let Some(record) = &state.last_content_event_notification {
             self.hear_of(record, &mut reception);
         }

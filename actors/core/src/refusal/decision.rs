@@ -85,7 +85,7 @@ impl Decision {
 ///
 /// | answer | command | history | subscription, rings, agent state, … |
 /// |---|---|---|---|
-/// | 429 | at the pace of the login | same | same |
+/// | 429 | looked up, then at the pace of the login | at the pace of the login | same |
 /// | connection lost | looked up on the next socket | next socket | next socket |
 /// | 5xx, no answer | looked up, then again | again; its sends wait | again; all else goes on |
 /// | 401, 403 | final | again for a minute, then final | again; all else goes on |
@@ -97,6 +97,10 @@ pub fn decide(case: Case) -> Decision {
     match (case.refusal, case.lane, case.request) {
         (Refusal::TooMany, Lane::Recovery, _) => {
             Decision { goes_on: false, ..decision(Concern::RequestType, Retry::AtPace) }
+        }
+        // A gateway may answer so for what went through.
+        (Refusal::TooMany, Lane::Command, _) => {
+            Decision { goes_on: false, ..decision(Concern::Login, Retry::AfterLookup) }
         }
         (Refusal::TooMany, ..) => Decision { goes_on: false, ..decision(Concern::Login, Retry::AtPace) },
         (Refusal::ConnectionLost, Lane::Command, _) => decision(Concern::Login, Retry::AfterLookup),
@@ -199,10 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_repeated_at_once_only_where_it_had_no_effect() {
+    fn a_command_is_looked_up_before_it_is_repeated_whatever_was_answered() {
         let retry = |refusal| decide(case(Lane::Command, RequestType::Other, refusal)).retry;
-        assert_eq!(retry(Refusal::TooMany), Retry::AtPace);
-        for unknown in [Refusal::Trouble, Refusal::Unanswered, Refusal::ConnectionLost] {
+        for unknown in [Refusal::TooMany, Refusal::Trouble, Refusal::Unanswered, Refusal::ConnectionLost] {
             assert_eq!(retry(unknown), Retry::AfterLookup);
         }
         assert_eq!([Refusal::NotPermitted, Refusal::Rejected].map(retry), [Retry::Never; 2]);

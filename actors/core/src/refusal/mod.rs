@@ -59,7 +59,7 @@ impl From<&Request> for RequestType {
 /// How a request was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Too many requests (429). The request had no effect.
+    /// Too many requests (429). The request should have had no effect, and may have had it all the same.
     TooMany,
     /// The platform is in trouble (5xx, or an answer that cannot be read). The request may have had its effect.
     Trouble,

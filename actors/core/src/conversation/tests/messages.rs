@@ -177,17 +177,25 @@ fn a_consumer_is_not_asked_to_fetch_the_newest_content() {
     assert!(conversation.receive_state(&told.text()).expect("a state").back_fill.is_empty());
 }
 
-/// CV-N6.16: what the first state tells of is where delivery begins.
+/// CV-N6.16: what the first state tells of was said before: it is not asked for, and told only if it comes by itself.
 #[test]
-fn the_newest_content_of_the_first_state_is_the_first_message_seen() {
-    let mut conversation = Conversation::new(ConversationId::from(ID), Dialect::Brand, HistoryStart::FirstSeen);
+fn the_newest_content_of_the_first_state_is_told_only_if_it_comes_by_itself() {
     let first = state(Dialect::Brand, 10, "C:carol").with_top("lastContentEventNotification", content(7));
-    let reception = conversation.receive_state(&first.text()).expect("a state");
-    assert_eq!(
-        reception.back_fill.to_vec(),
-        [BackFill { dialog_id: main_id(), newer_than: Some(6), older_than: None }]
-    );
-    assert_eq!(labels(&receive(&mut conversation, &content(7))), ["message(7)"]);
+    let begun = || {
+        let mut conversation = Conversation::new(ConversationId::from(ID), Dialect::Brand, HistoryStart::FirstSeen);
+        assert!(conversation.receive_state(&first.text()).expect("a state").back_fill.is_empty());
+        conversation
+    };
+    assert_eq!(labels(&receive(&mut begun(), &content(7))), ["message(7)"]);
+    let mut conversation = begun();
+    assert_eq!(conversation.holes()[0].newer_than, Some(7));
+    let behind = receive(&mut conversation, &content(8));
+    assert_eq!((labels(&behind), behind.back_fill.len()), (vec!["message(8)".to_owned()], 0));
+    // One that a later state tells of was said since.
+    let mut conversation = begun();
+    let later = state(Dialect::Brand, 20, "C:carol").with_top("lastContentEventNotification", content(9));
+    let missing = conversation.receive_state(&later.text()).expect("a state").back_fill;
+    assert_eq!(missing.to_vec(), [BackFill { dialog_id: main_id(), newer_than: Some(7), older_than: None }]);
 }
 
 /// MS-6.

@@ -1,5 +1,6 @@
 //! The rules of a conversation, one test each, and how their states and records are written down.
 
+mod arrivals;
 mod dialogs;
 mod first_state;
 mod hostile_input;

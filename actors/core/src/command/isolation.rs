@@ -1,0 +1,205 @@
+//! Which command is sent next: suspected ones alone, all others together.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::session::Millis;
+
+/// How long others wait for suspected commands, and they for others, before the other kind has its turn.
+const TURN: Duration = Duration::from_secs(3);
+
+/// The commands of one socket that are in flight or wait to be sent.
+///
+/// While no command is suspected, nothing waits. A suspected command is sent when no other is in flight, and no other is
+/// sent until it is answered. So that neither kind holds the other up, what has waited for [`TURN`] is sent all the same:
+/// a suspected command that is not alone then proves nothing.
+#[derive(Debug)]
+pub struct Isolation<T> {
+    in_flight: usize,
+    /// Since when a suspected command is in flight alone.
+    alone: Option<Millis>,
+    suspects: VecDeque<T>,
+    others: VecDeque<(Millis, T)>,
+    /// So many of the others have their turn now.
+    released: usize,
+}
+
+impl<T> Default for Isolation<T> {
+    fn default() -> Self {
+        Self { in_flight: 0, alone: None, suspects: VecDeque::new(), others: VecDeque::new(), released: 0 }
+    }
+}
+
+impl<T> Isolation<T> {
+    /// Takes a command that wants to be sent; see [`Self::next`].
+    pub fn offer(&mut self, command: T, is_suspected: bool, now: Millis) {
+        if is_suspected {
+            self.suspects.push_back(command);
+        } else {
+            self.others.push_back((now, command));
+        }
+    }
+
+    /// The next command to send now. It counts as in flight from here on, until [`Self::answered`].
+    pub fn next(&mut self, now: Millis) -> Option<T> {
+        if self.alone.is_some_and(|since| now < since.after(TURN)) {
+            return None;
+        }
+        self.alone = None;
+        if self.released == 0 && self.others.front().is_some_and(|(since, _)| now >= since.after(TURN)) {
+            self.released = self.others.len();
+        }
+        if self.suspects.is_empty() || self.released > 0 {
+            self.released = self.released.saturating_sub(1);
+            let (_, other) = self.others.pop_front()?;
+            self.in_flight += 1;
+            return Some(other);
+        }
+        if self.in_flight > 0 {
+            return None;
+        }
+        self.alone = Some(now);
+        self.in_flight = 1;
+        self.suspects.pop_front()
+    }
+
+    /// One command is in flight no more: it was answered, given up, or could not be sent.
+    pub fn answered(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.in_flight == 0 {
+            self.alone = None;
+        }
+    }
+
+    /// Whether exactly one command is in flight.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.in_flight == 1
+    }
+
+    /// How many commands wait to be sent.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.suspects.len() + self.others.len()
+    }
+
+    /// The socket is gone: nothing is in flight any more. Returns what waited to be sent.
+    pub fn clear(&mut self) -> Vec<T> {
+        let Self { suspects, others, .. } = std::mem::take(self);
+        suspects.into_iter().chain(others.into_iter().map(|(_, other)| other)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sent(isolation: &mut Isolation<&'static str>, now: u64) -> Vec<&'static str> {
+        std::iter::from_fn(|| isolation.next(Millis(now))).collect()
+    }
+
+    #[test]
+    fn without_a_suspect_nothing_waits() {
+        let mut isolation = Isolation::default();
+        for command in ["a", "b"] {
+            isolation.offer(command, false, Millis(0));
+            assert_eq!(sent(&mut isolation, 0), [command]);
+        }
+        assert!(!isolation.is_alone());
+    }
+
+    #[test]
+    fn a_suspect_waits_for_those_in_flight_and_those_behind_wait_for_the_suspect() {
+        let mut isolation = Isolation::default();
+        isolation.offer("before", false, Millis(0));
+        assert_eq!(sent(&mut isolation, 0), ["before"]);
+        isolation.offer("suspect 1", true, Millis(0));
+        isolation.offer("suspect 2", true, Millis(0));
+        isolation.offer("behind", false, Millis(0));
+        assert!(sent(&mut isolation, 0).is_empty());
+        for suspect in ["suspect 1", "suspect 2"] {
+            isolation.answered();
+            assert_eq!(sent(&mut isolation, 0), [suspect]);
+            assert!(isolation.is_alone());
+        }
+        isolation.answered();
+        assert_eq!(sent(&mut isolation, 0), ["behind"]);
+    }
+
+    #[test]
+    fn a_suspect_without_an_answer_holds_the_others_up_for_a_turn_only() {
+        let mut isolation = Isolation::default();
+        isolation.offer("suspect", true, Millis(0));
+        assert_eq!(sent(&mut isolation, 0), ["suspect"]);
+        isolation.offer("behind", false, Millis(0));
+        assert!(sent(&mut isolation, 2_999).is_empty());
+        assert_eq!(sent(&mut isolation, 3_000), ["behind"]);
+        assert!(!isolation.is_alone(), "a close now proves nothing");
+    }
+
+    #[test]
+    fn the_others_have_their_turn_among_many_suspects_and_the_suspects_go_on_after_it() {
+        let mut isolation = Isolation::default();
+        for suspect in ["s1", "s2", "s3"] {
+            isolation.offer(suspect, true, Millis(0));
+        }
+        isolation.offer("behind 1", false, Millis(0));
+        isolation.offer("behind 2", false, Millis(1_000));
+        assert_eq!(sent(&mut isolation, 0), ["s1"]);
+        isolation.answered();
+        assert_eq!(sent(&mut isolation, 3_000), ["behind 1", "behind 2"]);
+        isolation.offer("behind 3", false, Millis(3_000));
+        isolation.answered();
+        assert!(sent(&mut isolation, 3_000).is_empty());
+        isolation.answered();
+        assert_eq!(sent(&mut isolation, 3_000), ["s2"]);
+    }
+
+    #[test]
+    fn a_lost_socket_gives_back_what_waited() {
+        let mut isolation = Isolation::default();
+        isolation.offer("sent", true, Millis(0));
+        assert_eq!(sent(&mut isolation, 0), ["sent"]);
+        isolation.offer("waits", false, Millis(0));
+        isolation.offer("suspected", true, Millis(0));
+        assert_eq!(isolation.waiting(), 2);
+        assert_eq!(isolation.clear(), ["suspected", "waits"]);
+        assert_eq!((isolation.waiting(), isolation.is_alone()), (0, false));
+    }
+
+    proptest! {
+        /// Whatever is asked and answered, and when: nothing is sent twice or lost, and all is sent in the end.
+        #[test]
+        fn every_command_is_sent_once(steps in prop::collection::vec((any::<bool>(), 0_u64..2_000, 0_usize..3), 1..60)) {
+            let mut isolation = Isolation::default();
+            let (mut now, mut sent, mut in_flight) = (0, Vec::new(), 0_usize);
+            for (number, (suspected, pause, answers)) in steps.iter().enumerate() {
+                now += pause;
+                isolation.offer(number, *suspected, Millis(now));
+                for _ in 0..(*answers).min(in_flight) {
+                    isolation.answered();
+                    in_flight -= 1;
+                }
+                while let Some(next) = isolation.next(Millis(now)) {
+                    sent.push(next);
+                    in_flight += 1;
+                }
+            }
+            while sent.len() < steps.len() {
+                for _ in 0..in_flight {
+                    isolation.answered();
+                }
+                in_flight = 0;
+                now += 1;
+                while let Some(next) = isolation.next(Millis(now)) {
+                    sent.push(next);
+                    in_flight += 1;
+                }
+            }
+            sent.sort_unstable();
+            prop_assert_eq!(sent, (0..steps.len()).collect::<Vec<_>>());
+            prop_assert_eq!(isolation.waiting(), 0);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Commands of conversations on their way out, and which of them are suspected when the platform closes the socket.
+
+use serde_json::Value;
+use tertulia_core::{command::closed_over_content, refusal::RequestType, session::Closure};
+
+use super::{Connection, requests::Waiter};
+use crate::request::{Ask, RequestFailure};
+
+/// A command that waits for suspected ones, or for being alone.
+pub(super) struct Held {
+    ask: Ask,
+    headers: Vec<Value>,
+}
+
+impl Connection {
+    /// Sends a command of a conversation as soon as it may go out beside the others.
+    pub(super) fn ask_command(&mut self, ask: Ask, headers: Vec<Value>) {
+        let refusal = self.refusal(ask.lane, RequestType::from(&ask.request));
+        let is_full = self.isolation.waiting() >= self.settings.max_requests;
+        if let Some(failure) = refusal.or(is_full.then_some(RequestFailure::Overloaded)) {
+            let _ = ask.reply.send(Err(failure));
+            return;
+        }
+        let (is_suspected, now) = (ask.alone, self.now());
+        self.isolation.offer(Held { ask, headers }, is_suspected, now);
+        self.send_commands();
+    }
+
+    /// Sends the commands that may go out now.
+    pub(super) fn send_commands(&mut self) {
+        while let Some(Held { ask, headers }) = self.isolation.next(self.now()) {
+            let is_sent = match self.refusal(ask.lane, RequestType::from(&ask.request)) {
+                Some(failure) => {
+                    let _ = ask.reply.send(Err(failure));
+                    false
+                }
+                None => self.send(Waiter::Command(ask.reply), ask.request, headers, ask.metadata),
+            };
+            if !is_sent {
+                self.isolation.answered();
+            }
+        }
+    }
+
+    /// A command is in flight no more.
+    pub(super) fn command_ended(&mut self) {
+        self.isolation.answered();
+        self.send_commands();
+    }
+
+    /// Tells the commands in flight that the platform closed the socket over what one of them may have brought.
+    pub(super) fn suspect_commands(&mut self, closure: Closure) {
+        let Some(code) = closed_over_content(closure) else { return };
+        let alone = self.isolation.is_alone();
+        let suspects = self.requests.take_commands();
+        if suspects.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            connection = %self.settings.id,
+            code,
+            commands = suspects.len(),
+            "the platform closed the socket over content; the commands in flight are sent again one by one"
+        );
+        for reply in suspects {
+            let _ = reply.send(Err(RequestFailure::ClosedOverContent { code, alone }));
+        }
+    }
+
+    /// The socket is gone: what waited to be sent on it was not sent.
+    pub(super) fn drop_held_commands(&mut self) {
+        for Held { ask, .. } in self.isolation.clear() {
+            let _ = ask.reply.send(Err(RequestFailure::NotConnected));
+        }
+    }
+}

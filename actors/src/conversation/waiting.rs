@@ -1,0 +1,121 @@
+//! The commands that wait in a conversation: listed, and cancelled before they are sent.
+
+use std::time::Instant;
+
+use actix::Context;
+use tertulia_core::{id::CommandKey, time::Timestamp};
+use tokio::sync::oneshot;
+
+use super::{
+    CommandFailure, Conversation,
+    commands::{State, Waiting},
+};
+
+/// A command that waits in a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingCommand {
+    /// The key that the caller asked with, or that the command was given.
+    pub key: CommandKey,
+    /// What was asked, as in events.
+    pub command: &'static str,
+    /// How far the command came.
+    pub state: WaitingState,
+    /// Whether the command outlives this process.
+    pub is_durable: bool,
+    /// When the command was asked, or taken up by this process.
+    pub asked: Timestamp,
+    /// When the command is given up, in milliseconds since the epoch.
+    pub deadline: Timestamp,
+    /// The code with which the platform closed the socket while the command was in flight.
+    pub suspected: Option<u16>,
+    /// Grows along the queue.
+    pub number: u64,
+}
+
+/// How far a command came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitingState {
+    /// Not sent.
+    Queued,
+    /// Sent; the answer is awaited.
+    InFlight,
+    /// Perhaps sent; its effect is looked for before it is sent again.
+    Unknown,
+}
+
+/// Why a command was not cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CancelError {
+    /// No command waits under this key.
+    #[error("no command waits under the key {0}")]
+    UnknownCommand(CommandKey),
+    /// The command was sent, or may have been.
+    #[error("the command {0} was sent, or may have been, and cannot be cancelled")]
+    InFlight(CommandKey),
+    /// The conversation did not answer.
+    #[error(transparent)]
+    Conversation(#[from] CommandFailure),
+}
+
+/// Where the outcome of a cancellation goes.
+pub(crate) type CancelReply = oneshot::Sender<Result<(), CancelError>>;
+
+impl Waiting {
+    fn is_called(&self, key: &CommandKey) -> bool {
+        self.key == *key || self.durable.as_ref().is_some_and(|durable| durable.asked_as == *key)
+    }
+
+    fn told(&self) -> WaitingCommand {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let millis = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        WaitingCommand {
+            key: self.durable.as_ref().map_or(&self.key, |durable| &durable.asked_as).clone(),
+            command: self.command.name(),
+            state: match self.state {
+                State::Accepting | State::Queued { .. } => WaitingState::Queued,
+                State::InFlight(_) => WaitingState::InFlight,
+                State::Recovered { .. } | State::Unknown { .. } => WaitingState::Unknown,
+            },
+            is_durable: self.durable.is_some(),
+            asked: Timestamp(now.saturating_sub(millis(self.asked.elapsed()))),
+            deadline: Timestamp(now.saturating_add(millis(left))),
+            suspected: self.suspicion.as_ref().map(|suspected| suspected.suspicion.code()),
+            number: self.number,
+        }
+    }
+}
+
+impl Conversation {
+    /// The commands that wait, in the order in which they are carried out.
+    pub(super) fn waiting_commands(&self) -> Vec<WaitingCommand> {
+        self.commands.waiting.iter().map(Waiting::told).collect()
+    }
+
+    /// Cancels a command that was not sent, and tells so once no later life of the process would send it.
+    pub(super) fn cancel(&mut self, key: &CommandKey, reply: CancelReply, ctx: &mut Context<Self>) {
+        let Some(place) = self.commands.waiting.iter().position(|waiting| waiting.is_called(key)) else {
+            let _ = reply.send(Err(CancelError::UnknownCommand(key.clone())));
+            return;
+        };
+        match self.commands.waiting[place].state {
+            // Its record is on its way into the outbox, and is taken out again when it is there.
+            State::Accepting => self.commands.waiting[place].cancelled.push(reply),
+            State::Queued { .. } => self.end_cancelled(place, vec![reply], ctx),
+            State::Recovered { .. } | State::InFlight(_) | State::Unknown { .. } => {
+                let _ = reply.send(Err(CancelError::InFlight(key.clone())));
+            }
+        }
+    }
+
+    /// Ends a command that nothing was sent of.
+    pub(super) fn end_cancelled(&mut self, place: usize, replies: Vec<CancelReply>, ctx: &mut Context<Self>) {
+        let Some(cancelled) = self.commands.waiting.remove(place) else { return };
+        self.finish(cancelled, Err(CommandFailure::Cancelled));
+        self.afterwards(Box::new(move || {
+            replies.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
+        }));
+        self.next_command(ctx);
+    }
+}
