@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use actix_web::web::Bytes;
 use awc::{
@@ -111,6 +111,11 @@ impl Running {
         service.stop(PATIENCE).await;
         let file = files.path().join("tertulia.toml");
         Self::begin(emulator, files, file.to_str().unwrap())
+    }
+
+    /// Where the service keeps what it keeps.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.files.path().join("data")
     }
 
     /// Starts a bot and waits until it is ready.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod damaged;
 mod delivering;
 mod giving_up;
 mod killed;
