@@ -8,7 +8,7 @@ use tertulia_core::{
     command::Limits,
     conversation::HistoryStart,
     id::ConversationId,
-    ums::{AnswerError, Dialect},
+    ums::{AnswerError, Dialect, Frame, Notification},
 };
 use tokio::{
     sync::{
@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{super::*, *};
 use crate::{
-    dead_letters::{DeadLetterLimits, DeadLetters},
+    dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
     engine::Journal,
     metrics::Metrics,
     subscriber::{Origin, RoutingTable},
@@ -55,18 +55,22 @@ impl Handler<ChildTold> for Desk {
 }
 
 fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
+    let (conversation, asks, ..) = counted_conversation();
+    (conversation, asks)
+}
+
+/// The same with what counts in it and what it gives up.
+fn counted_conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Arc<Metrics>, Arc<DeadLetters>) {
     let (asked, asks) = unbounded_channel();
     let desk = Desk(asked).start();
     let metrics = Arc::new(Metrics::default());
+    let dead_letters =
+        Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Journal::forgetful()));
     let upstream = Upstream {
         parent: desk.clone().recipient(),
         policy: Arc::default(),
         directory: Arc::default(),
-        dead_letters: Arc::new(DeadLetters::new(
-            DeadLetterLimits::default(),
-            Arc::clone(&metrics),
-            Journal::forgetful(),
-        )),
+        dead_letters: Arc::clone(&dead_letters),
         drill: None,
         requests: desk.clone().recipient(),
         client: None,
@@ -74,7 +78,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         counted: Arc::default(),
-        metrics,
+        metrics: Arc::clone(&metrics),
         histories: Arc::new(Semaphore::new(8)),
         settings: ConversationSettings {
             dialect: Dialect::Brand,
@@ -84,7 +88,8 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>) {
         },
         filled: Cell::default(),
     };
-    (Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start(), asks)
+    let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
+    (conversation, asks, metrics, dead_letters)
 }
 
 fn catch_up(conversation: &Addr<Conversation>) -> oneshot::Receiver<bool> {
@@ -135,4 +140,30 @@ async fn a_late_answer_of_the_socket_before_is_not_taken_for_the_new_ones() {
     let busy = AnswerError::Refused { code: 404, text: "no history".to_owned() };
     after.reply.send(Err(busy.into())).unwrap();
     assert_eq!(second.await, Ok(true), "a refusal is an answer");
+}
+
+/// Another record in a place that is taken is counted and kept, once, and could be handed over again.
+#[actix_rt::test]
+async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
+    let (conversation, _asks, metrics, dead_letters) = counted_conversation();
+    let places = Arc::new(Semaphore::new(8));
+    for text in ["first", "first", "other", "other", "first"] {
+        let frame = json!({ "kind": "notification", "type": ".ams.ms.OnlineEventDistribution", "body": {
+            "sequence": 0, "dialogId": "c1", "conversationId": "c1", "originatorId": "anna",
+            "event": { "type": "ContentEvent", "contentType": "text/plain", "message": text },
+        } });
+        let place = Place::new(Arc::clone(&places).acquire_owned().await.unwrap());
+        conversation.do_send(RecordsArrived { frame: frame.to_string().into(), place });
+    }
+    let (reply, members) = oneshot::channel();
+    conversation.do_send(Wish::Inspect(reply));
+    members.await.unwrap();
+    assert_eq!(metrics.records_contradicting.get(), 1);
+    let letters = dead_letters.list(None, 8);
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].kind, DeadLetterKind::Records);
+    assert_eq!(letters[0].reason, "record 0 of dialog c1 has other content than the one that was taken");
+    let frame = std::str::from_utf8(&letters[0].body).unwrap();
+    let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(frame) else { panic!("{frame}") };
+    assert_eq!((messages.records.len(), messages.records[0].sequence), (1, Some(0)));
 }
