@@ -1,5 +1,7 @@
 //! A platform that refuses logins, tokens and sockets: what fails, what waits and why, and how it comes back by itself.
 
+#![allow(clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod stage;
 
 use std::time::Duration;

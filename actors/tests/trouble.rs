@@ -4,6 +4,8 @@
 //! The trouble lasts 2.5 s, and the pauses are scaled alike. `TERTULIA_TROUBLE_SECONDS=30` runs the table at full length
 //! with the pauses that users have.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod stage;
 
 use std::time::Duration;
@@ -34,7 +36,9 @@ enum Row {
     Refresh,
     Upgrade,
     Subscribe,
+    Rings,
     AgentState,
+    History,
 }
 
 const ROWS: [Row; 8] =
@@ -57,7 +61,9 @@ impl Row {
             Self::Refresh => "refresh",
             Self::Upgrade => "upgrade",
             Self::Subscribe => "SubscribeExConversations",
+            Self::Rings => "SubscribeRoutingTasks",
             Self::AgentState => "SetAgentState",
+            Self::History => "QueryMessages",
         }
     }
 
@@ -192,8 +198,18 @@ async fn after_subscriptions_were_refused_everything_works_again() {
 }
 
 #[actix_rt::test]
+async fn after_subscriptions_of_rings_were_refused_everything_works_again() {
+    row(Row::Rings).await;
+}
+
+#[actix_rt::test]
 async fn after_agent_states_were_refused_everything_works_again() {
     row(Row::AgentState).await;
+}
+
+#[actix_rt::test]
+async fn after_histories_were_refused_everything_works_again() {
+    row(Row::History).await;
 }
 
 /// Now this and now that, by seed.

@@ -3,10 +3,14 @@
 use std::{collections::HashMap, hint::black_box};
 
 use criterion::{
-    BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
 };
 use serde_json::Value;
-use tertulia_bench::notification::{Size, State};
+use tertulia_bench::{
+    crowd,
+    notification::{Size, State},
+};
 use tertulia_core::{
     conversation::{Conversation, HistoryStart},
     id::ConversationId,
@@ -113,5 +117,25 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
     });
 }
 
-criterion_group!(benches, notifications);
+/// States that nobody means: the elements per second stay the same, however many there are.
+fn crowds(criterion: &mut Criterion) {
+    type Make = fn(usize, u32) -> String;
+    for (kind, make) in [("participants", crowd::of_participants as Make), ("dialogs", crowd::of_dialogs as Make)] {
+        let mut group = criterion.benchmark_group(format!("{kind} replaced by others"));
+        group.sample_size(10);
+        for count in [1_000, 2_000, 4_000, 8_000, 16_000] {
+            let (before, after) = (make(count, 0), make(count, 1));
+            let id = ConversationId::from(crowd::CONVERSATION);
+            let mut told = Conversation::new(id, Dialect::Consumer, HistoryStart::Beginning);
+            let _ = told.receive_state(&before);
+            group.throughput(Throughput::Elements(count as u64));
+            group.bench_with_input(BenchmarkId::from_parameter(count), &after, |bencher, after| {
+                bencher.iter_batched_ref(|| told.clone(), |told| told.receive_state(after), BatchSize::LargeInput);
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, notifications, crowds);
 criterion_main!(benches);

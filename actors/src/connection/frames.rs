@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     conversation::{CameBack, Place, RecordsArrived, StateArrived},
-    request::{Answer, Ask, Lane, RequestFailure, TOO_MANY},
+    request::{Answer, Ask, Lane, RequestFailure},
 };
 
 /// The close code for a message that is too big (RFC 6455 §7.4.1).

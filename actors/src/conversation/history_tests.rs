@@ -8,10 +8,11 @@ use tertulia_core::{
     command::Limits,
     conversation::HistoryStart,
     id::ConversationId,
-    ums::{AnswerError, Dialect},
+    ums::{AnswerError, Dialect, Frame, Notification},
 };
 use tokio::{
     sync::{
+        Semaphore,
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
     },
@@ -20,7 +21,7 @@ use tokio::{
 
 use super::{super::*, *};
 use crate::{
-    dead_letters::{DeadLetterLimits, DeadLetters},
+    dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
     engine::Journal,
     metrics::Metrics,
     subscriber::{Origin, RoutingTable},
@@ -64,19 +65,23 @@ impl Handler<ChildTold> for Desk {
 type Progress = UnboundedReceiver<HistoryProgress>;
 
 fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
+    let (conversation, asks, progress, ..) = counted_conversation();
+    (conversation, asks, progress)
+}
+
+/// The same with what counts in it and what it gives up.
+fn counted_conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
     let (asked, asks) = unbounded_channel();
     let (told, progress) = unbounded_channel();
     let desk = Desk { asked, told }.start();
     let metrics = Arc::new(Metrics::default());
+    let dead_letters =
+        Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Journal::forgetful()));
     let upstream = Upstream {
         parent: desk.clone().recipient(),
         policy: Arc::default(),
         directory: Arc::default(),
-        dead_letters: Arc::new(DeadLetters::new(
-            DeadLetterLimits::default(),
-            Arc::clone(&metrics),
-            Journal::forgetful(),
-        )),
+        dead_letters: Arc::clone(&dead_letters),
         drill: None,
         requests: desk.clone().recipient(),
         client: None,
@@ -84,7 +89,7 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
         routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         counted: Arc::default(),
-        metrics,
+        metrics: Arc::clone(&metrics),
         settings: ConversationSettings {
             dialect: Dialect::Brand,
             is_by_webhook: false,
@@ -94,7 +99,8 @@ fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
         },
         filled: Cell::default(),
     };
-    (Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start(), asks, progress)
+    let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
+    (conversation, asks, progress, metrics, dead_letters)
 }
 
 /// The next request; the wait for it is over as soon as nothing else moves.
@@ -172,4 +178,30 @@ fn a_short_answer_is_a_page_of_several_unless_it_reaches_what_is_known_to_be_the
     let bounded = BackFill { older_than: Some(9), ..open.clone() };
     assert!(is_page_of_several(&bounded, 7, 2, Some(20)));
     assert!(!is_page_of_several(&bounded, 8, 2, None));
+}
+
+/// Another record in a place that is taken is counted and kept, once, and could be handed over again.
+#[actix_rt::test]
+async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
+    let (conversation, _asks, _progress, metrics, dead_letters) = counted_conversation();
+    let places = Arc::new(Semaphore::new(8));
+    for text in ["first", "first", "other", "other", "first"] {
+        let frame = json!({ "kind": "notification", "type": ".ams.ms.OnlineEventDistribution", "body": {
+            "sequence": 0, "dialogId": "c1", "conversationId": "c1", "originatorId": "anna",
+            "event": { "type": "ContentEvent", "contentType": "text/plain", "message": text },
+        } });
+        let place = super::super::Place::new(Arc::clone(&places).acquire_owned().await.unwrap());
+        conversation.do_send(RecordsArrived { frame: frame.to_string().into(), place });
+    }
+    let (reply, members) = oneshot::channel();
+    conversation.do_send(Wish::Inspect(reply));
+    members.await.unwrap();
+    assert_eq!(metrics.records_contradicting.get(), 1);
+    let letters = dead_letters.list(None, 8);
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].kind, DeadLetterKind::Records);
+    assert_eq!(letters[0].reason, "record 0 of dialog c1 has other content than the one that was taken");
+    let frame = std::str::from_utf8(&letters[0].body).unwrap();
+    let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(frame) else { panic!("{frame}") };
+    assert_eq!((messages.records.len(), messages.records[0].sequence), (1, Some(0)));
 }

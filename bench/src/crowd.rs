@@ -1,0 +1,39 @@
+//! States with a great many participants or dialogs, as only a broken or hostile sender makes them: what they cost has to
+//! grow with their length and not with its square.
+
+use std::fmt::Write as _;
+
+/// The conversation of all such states.
+pub const CONVERSATION: &str = "3f6c1a52-8e0d-4b7e-9a41-5c2d00000000";
+
+/// A state of the consumer dialect with `count` participants in MAIN. Those of another `version` are all others.
+#[must_use]
+pub fn of_participants(count: usize, version: u32) -> String {
+    let mut listed = String::new();
+    for number in 0..count {
+        let _ =
+            write!(listed, r#"{}{{"id":"{version}-{number}","role":"READER"}}"#, if number == 0 { "" } else { "," });
+    }
+    let dialog = format!(
+        r#"{{"dialogId":"{CONVERSATION}","dialogType":"MAIN","state":"OPEN","participantsDetails":[{listed}]}}"#
+    );
+    state(&listed, &dialog, version)
+}
+
+/// A state with `count` dialogs beside MAIN. Those of another `version` are all others.
+#[must_use]
+pub fn of_dialogs(count: usize, version: u32) -> String {
+    let mut dialogs = String::new();
+    for number in 0..count {
+        let _ = write!(dialogs, r#"{{"dialogId":"{version}-{number}"}},"#);
+    }
+    let _ = write!(dialogs, r#"{{"dialogId":"{CONVERSATION}","dialogType":"MAIN","state":"OPEN"}}"#);
+    state("", &dialogs, version)
+}
+
+fn state(participants: &str, dialogs: &str, version: u32) -> String {
+    let time = 1_767_225_600_000_u64 + u64::from(version);
+    format!(
+        r#"{{"convId":"{CONVERSATION}","conversationDetails":{{"participants":[{participants}],"dialogs":[{dialogs}],"stage":"OPEN","state":"OPEN","metaDataLastUpdateTs":{time}}}}}"#
+    )
+}
