@@ -25,7 +25,7 @@ fn by_monitor(id: &str, name: &str) -> String {
 /// CV-F3: who has joined may speak, until they leave.
 #[actix_rt::test]
 async fn an_agent_who_joins_may_speak_until_they_leave() {
-    let (running, id) = looked_at().await;
+    let (mut running, id) = looked_at().await;
     let (says, joins) = (by_monitor(&id, "messages"), by_monitor(&id, "join"));
     let text = json!({ "text": "may I help" });
     let answer = running.post(&says, &text).await;
@@ -36,6 +36,8 @@ async fn an_agent_who_joins_may_speak_until_they_leave() {
     assert_eq!(running.post(&says, &text).await.json, json!({ "sequence": 0 }));
     assert_eq!(running.emulator.ledger().get(0).unwrap().role, "MANAGER");
 
+    // The platform's state comes after its answer.
+    running.heard_by("monitor", "participant-added", &id).await;
     let leaves = by_monitor(&id, "leave");
     let answer = running.post(&leaves, &json!({ "dialog": id })).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

@@ -15,7 +15,8 @@ async fn the_process_is_alive_whatever_the_platform_does_and_ready_once_each_con
     assert_eq!(running.get("/healthz").await.status, 200);
     let answer = running.get("/readyz").await;
     assert_eq!(answer.problem(), (503, "not-ready"));
-    let reasons = json!([{ "connection": "wrong", "state": "failed", "failure": "credentials_refused" }]);
+    let reasons = json!([{ "connection": "wrong", "state": "failed", "failure": "credentials_refused",
+        "lacking": { "subscriptions": true } }]);
     assert_eq!(answer.json["reasons"], reasons);
 
     let running = Running::bot().await;

@@ -15,7 +15,7 @@ use tertulia_core::{
 use crate::engine::{Loggable, StoredEvent};
 
 /// The names of all events, as [`EventData::name`] gives them.
-pub const EVENT_NAMES: [&str; 33] = [
+pub const EVENT_NAMES: [&str; 35] = [
     "conversation",
     "message",
     "message-delivery",
@@ -48,6 +48,8 @@ pub const EVENT_NAMES: [&str; 33] = [
     "connection.disconnected",
     "connection.resuming",
     "connection.resumed",
+    "connection.lacking",
+    "connection.waiting",
     "connection.failed",
 ];
 

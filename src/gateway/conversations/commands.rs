@@ -21,7 +21,7 @@ use super::{
     find::{Through, find_to_act},
 };
 use crate::gateway::{
-    page::{self, Page},
+    page::{self, Cursor, Page},
     problem::Problem,
     state::State,
 };
@@ -40,7 +40,8 @@ struct Asked {
     /// Items at most, 1 to 1,000; 100 where it is not told.
     limit: Option<usize>,
     /// The `nextCursor` of the page before.
-    cursor: Option<String>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
 }
 
 /// A command that waits.
