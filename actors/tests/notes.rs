@@ -66,6 +66,8 @@ async fn two_writers_at_the_same_time_lose_no_note() {
         }
     };
     join_all([write(mine.clone(), "a"), write(theirs, "b")]).await;
+    // Nobody can keep a note that the platform has not shown them: the state comes after the other's answer.
+    shown(&mut stage, &mine).await;
     let last = mine.set_agent_note(note("last", 100)).await.unwrap();
     assert_eq!(last.note.unwrap().content, "last");
     shown(&mut stage, &mine).await;

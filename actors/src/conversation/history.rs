@@ -300,6 +300,11 @@ impl Conversation {
             let answered = if goes_on { Some(u64::MAX) } else { self.model.answered_through(readable()) };
             for (raw, record) in records.iter().zip(&parsed) {
                 let reception = match record {
+                    // Where the lower bound is inclusive, it names a record that was not asked for.
+                    Ok(record) if record.sequence.is_some_and(|sequence| stretch.newer_than >= Some(sequence)) => {
+                        highest = highest.max(record.sequence);
+                        continue;
+                    }
                     Ok(record) => {
                         highest = highest.max(record.sequence);
                         let reception = self.model.receive_fetched(record, Some(dialog.as_str()), answered);

@@ -132,7 +132,7 @@ impl SessionPolicy {
 
     /// The wait before the next login of a user who is logged in elsewhere too: each login ends the other one's session.
     pub(super) fn eviction_backoff(&self) -> Backoff {
-        let floor = (self.login_backoff_max / 20).max(self.login_backoff_base);
+        let floor = (self.login_backoff_max / 25).max(self.login_backoff_base);
         Backoff { floor, base: floor * 2 / 3, max: self.login_backoff_max }
     }
 
