@@ -10,7 +10,7 @@ const TURN: Duration = Duration::from_secs(3);
 /// The commands of one socket that are in flight or wait to be sent.
 ///
 /// While no command is suspected, nothing waits. A suspected command is sent when no other is in flight, and no other is
-/// sent until it is answered. So that neither kind holds the other up, what has waited for [`TURN`] is sent all the same:
+/// sent until it is answered. So that neither kind holds the other up, what has waited for 3 s is sent all the same:
 /// a suspected command that is not alone then proves nothing.
 #[derive(Debug)]
 pub struct Isolation<T> {
