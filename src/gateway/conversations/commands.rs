@@ -125,21 +125,11 @@ async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it only describes")]
-struct NamedCommand {
-    /// The conversation's id.
-    conversation: String,
-    /// The command's key.
-    key: String,
-}
-
 /// Cancels a command that was not sent: its caller gets the code `cancelled`, and nothing is sent, by a later process
 /// neither.
 #[utoipa::path(
     tag = "conversations",
-    params(NamedCommand, Through),
+    params(Through),
     responses((status = 204, description = "The command is cancelled"))
 )]
 #[delete("/conversations/{conversation}/commands/{key}")]

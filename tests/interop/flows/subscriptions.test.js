@@ -23,6 +23,8 @@ test('a subscription that was ended tells nothing more', async (t) => {
   const conversation = await openConversation();
   const agent = await Agent.connect(t, 'bot1');
   const ended = await agent.request('subscribeExConversations', { convState: ['OPEN'] });
+  // Its snapshot comes a moment after its answer.
+  await agent.heard('cqm.ExConversationChangeNotification');
   await agent.request('unsubscribeExConversations', { subscriptionId: ended.subscriptionId });
   await assert.rejects(agent.request('unsubscribeExConversations', { subscriptionId: ended.subscriptionId }), Refused);
   agent.forget();
