@@ -27,7 +27,12 @@ async fn notes(conversation: &ConversationHandle) -> Vec<String> {
 
 /// Waits for a state that tells what the note is now: the one that tells of a new response time.
 async fn shown(stage: &mut Stage, conversation: &ConversationHandle) {
-    conversation.set_ttr(ums::TtrType::Urgent, 0).await.unwrap();
+    shown_with(stage, conversation, ums::TtrType::Urgent).await;
+}
+
+/// The same with a response time of this type, which must be new.
+async fn shown_with(stage: &mut Stage, conversation: &ConversationHandle, ttr: ums::TtrType) {
+    conversation.set_ttr(ttr, 0).await.unwrap();
     let here =
         |event: &Event| event.data.name() == "ttr-change" && event.origin.connection == *conversation.connection();
     stage.until(here).await;
@@ -67,7 +72,7 @@ async fn two_writers_at_the_same_time_lose_no_note() {
     };
     join_all([write(mine.clone(), "a"), write(theirs, "b")]).await;
     // Nobody can keep a note that the platform has not shown them: the state comes after the other's answer.
-    shown(&mut stage, &mine).await;
+    shown_with(&mut stage, &mine, ums::TtrType::Normal).await;
     let last = mine.set_agent_note(note("last", 100)).await.unwrap();
     assert_eq!(last.note.unwrap().content, "last");
     shown(&mut stage, &mine).await;
