@@ -165,6 +165,10 @@ impl Connection {
 
     /// It rings again, here after a reconnect or at another agent, where it is not accepted again.
     fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestFailure) {
+        if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
+            // The socket's end is told once, and not by each offer that it took along.
+            return;
+        }
         self.note_error(failure);
         let (request, refusal, lasted) = (RequestType::RingAnswer, failure.refusal(), Duration::ZERO);
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted });
