@@ -97,11 +97,13 @@ impl Rate {
         }
         let lasted = now.since(self.measured_since);
         let granted = f64::from(self.granted) / lasted.max(MEASURED_FOR).as_secs_f64();
-        if lasted >= MEASURED_FOR {
-            self.limit = Some(granted.max(SLOWEST));
+        let half = self.per_second / 2.0;
+        if lasted >= MEASURED_FOR && granted >= half {
+            self.limit = Some(granted);
             self.per_second = self.per_second.min(granted * SHARE);
         } else {
-            self.per_second = granted.min(self.per_second / 2.0);
+            // So little was asked that what was granted tells no limit: one refusal costs half the pace at most.
+            self.per_second = half.max(granted * SHARE);
         }
         self.per_second = self.per_second.max(SLOWEST);
         (self.measured_since, self.granted, self.grown) = (now, 0, now);
