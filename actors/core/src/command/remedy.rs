@@ -31,7 +31,7 @@ impl Repeat {
             (Retry::Never, _) => Remedy::Tell,
             (_, Self::Safe) => Remedy::SendAgain,
             (_, Self::Lookup { .. } | Self::ReadStateThenAct) => Remedy::LookUp,
-            // The answer is all that is known of it, and whoever asked may know more.
+            // The caller gets the answer itself: nothing else is known of the request.
             (_, Self::Never) if refusal == Refusal::TooMany => Remedy::Tell,
             (_, Self::Never) => Remedy::TellUnknown,
         }
