@@ -314,8 +314,8 @@ impl Dialog {
         }
     }
 
-    /// Whether what is told is older than what is held (DG-N2). Where the conversation's own times show that the state is
-    /// newer, they decide, so that the end does not depend on the order of arrival (promise 3).
+    /// Whether the state is older than the dialog as it is known (DG-N2). The update times of the conversation decide where
+    /// they show that the state is newer, so that the end does not depend on the order of arrival (promise 3).
     fn is_older(&self, told: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {
         let is_older = told.meta_data_last_update_ts.zip(self.update_time).is_some_and(|(told, held)| told < held);
         is_older && !circumstances.is_newer

@@ -247,7 +247,7 @@ fn text<'t>(
     reading.said(member, told, is_held).map(|said| said.and_then(Text::non_empty))
 }
 
-/// What a member says: nothing, cleared, or its moment. A moment that is none says cleared.
+/// What a member says: nothing, cleared, or its time. A value that is not a time counts as cleared.
 fn moment(
     reading: &mut Reading,
     member: Member,

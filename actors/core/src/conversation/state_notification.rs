@@ -123,7 +123,7 @@ impl Conversation {
         if let Some(unshown) = &mut self.unshown_note {
             unshown.told(self.members.note.as_deref());
         }
-        // A skill that is none any more is nothing to transfer to.
+        // A cleared skill is no target of a transfer.
         let mut new_skill = self.members.skill_id.clone().filter(|skill| held_skill.as_ref() != Some(skill));
         if !self.is_told {
             new_skill = None;
