@@ -11,7 +11,6 @@ use serde_json::Value;
 use crate::config::EmulatorConfig;
 use crate::connector::Apps;
 use crate::dialect::{Operation, number_of};
-use crate::faults::FaultPlan;
 use crate::files::Files;
 use crate::hub::Hub;
 use crate::identity::{AgentSessions, Tokens};
@@ -65,7 +64,7 @@ impl Account {
             let skills = named.map_or(&[][..], |(_, skills)| skills);
             platform.add_agent(agent.user_id.clone(), agent.pid.clone(), agent.login.clone(), skills);
         }
-        let hub = Hub::new(platform, FaultPlan::new(config.faults, config.seed), sessions);
+        let hub = Hub::new(platform, config.faults, config.seed, sessions);
         Self {
             tokens: Mutex::new(Tokens::new(&config.account)),
             files: Mutex::new(Files::new(config.limits.file, config.file_url_life)),

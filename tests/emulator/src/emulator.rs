@@ -166,7 +166,7 @@ impl Emulator {
 
     /// Another fault mode from now on.
     pub fn set_faults(&self, mode: FaultMode, seed: u64) {
-        self.account.hub().faults.set_mode(mode, seed);
+        self.account.hub().set_mode(mode, seed);
     }
 
     /// One fault now; the number of sockets it hit, or armed for their next frames or requests. Faults of logins

@@ -14,7 +14,9 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::dialect::{Dialect, Operation, Request};
-use crate::faults::{Fault, FaultKind, FaultPlan, FrameFate, RequestFate, Rules, Side, Strike, Target};
+use crate::faults::{
+    Fault, FaultKind, FaultMode, FaultPlan, FrameFate, RequestFate, Rules, Side, Strike, Target, Weather,
+};
 use crate::identity::{AgentSession, AgentSessions};
 use crate::platform::{
     AgentIndex, Caller, ConsumerId, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId,
@@ -63,6 +65,7 @@ pub(crate) struct Hub {
     pub(crate) platform: Platform,
     pub(crate) faults: FaultPlan,
     pub(crate) rules: Rules,
+    weather: Weather,
     pub(crate) agents: AgentSessions,
     pub(crate) revoked_tokens: Vec<String>,
     sockets: HashMap<SocketId, Open>,
@@ -74,11 +77,12 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(platform: Platform, faults: FaultPlan, agents: AgentSessions) -> Self {
+    pub(crate) fn new(platform: Platform, mode: FaultMode, seed: u64, agents: AgentSessions) -> Self {
         Self {
             platform,
-            faults,
+            faults: FaultPlan::new(mode, seed),
             rules: Rules::default(),
+            weather: Weather::new(mode, seed),
             agents,
             revoked_tokens: Vec::new(),
             sockets: HashMap::new(),
@@ -308,9 +312,20 @@ impl Hub {
         }
     }
 
+    /// Another fault mode from now on; what was given by hand stays.
+    pub(crate) fn set_mode(&mut self, mode: FaultMode, seed: u64) {
+        self.faults.set_mode(mode, seed);
+        self.weather = Weather::new(mode, seed);
+        self.rules.forget_drawn();
+    }
+
     /// Time passes.
     pub(crate) fn tick(&mut self, now: Millis) {
         self.platform.tick(now);
+        if let Some(rule) = self.weather.turn(now) {
+            tracing::debug!(request = rule.request, outcome = ?rule.outcome, "refusals begin");
+            self.rules.draw(rule, now);
+        }
         if self.faults.strike_is_due(now) {
             let of_side = |side| {
                 let mut ids: Vec<SocketId> = self

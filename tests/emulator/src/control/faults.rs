@@ -40,7 +40,7 @@ async fn order(account: Data<Account>, order: Json<Value>) -> HttpResponse {
         read(order).and_then(add).map(|id| json!({"rule": id.to_string()}))
     } else {
         read(order).map(|Mode { mode, seed }| {
-            account.hub().faults.set_mode(mode, seed);
+            account.hub().set_mode(mode, seed);
             json!({"mode": mode, "seed": seed})
         })
     };

@@ -3,12 +3,14 @@
 mod plan;
 mod rule;
 mod rules;
+mod weather;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use plan::{FaultPlan, FrameFate, LoginFate, RequestFate, Strike, Target};
 pub use rule::{FaultRule, HowOften, Outcome, RuleCounts, RuleError, RuleId};
 pub(crate) use rules::{Asked, Rules, Verdict};
+pub(crate) use weather::Weather;
 
 /// How the platform behaves on its own account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,10 +20,13 @@ pub enum FaultMode {
     #[default]
     None,
     /// A bad day: forced disconnects, duplicated, delayed and reordered notifications, lost last content events,
-    /// sockets that drop between accepting a message and answering it.
+    /// sockets that drop between accepting a message and answering it, and now and then a moment in which one kind of
+    /// request is answered with 429, 500, 502 or a page.
     Flaky,
     /// A hostile day: all of that, and half-open sockets, authentication closes, refused and slow logins, bursts of
-    /// 429, malformed and oversize frames, stale snapshots, late notifications after a DELETE, refused refreshes.
+    /// 429, malformed and oversize frames, stale snapshots, late notifications after a DELETE, refused refreshes, and
+    /// every second or so a moment in which one kind of request, a door too, is refused, with 401 and 403 where a client
+    /// asks for its own upkeep, or is not answered, or is carried out and then refused.
     Hostile,
 }
 

@@ -36,10 +36,12 @@ struct Standing {
     counts: RuleCounts,
 }
 
-/// Every rule that was given, in order; one that is over stays for its counts until it is lifted.
+/// Every rule that was given, in order; one that is over stays for its counts until it is lifted. Then those that a
+/// fault mode has drawn: nobody lists them, and they go when they are over.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     standing: Vec<Standing>,
+    drawn: Vec<Standing>,
     last: u32,
 }
 
@@ -51,6 +53,18 @@ impl Rules {
         let id = RuleId(self.last);
         self.standing.push(Standing { id, rule, until, grants: Grants::new(), counts: RuleCounts::default() });
         Ok(id)
+    }
+
+    /// Lets a fault mode refuse something for a time.
+    pub(crate) fn draw(&mut self, rule: FaultRule, now: Millis) {
+        self.drawn.retain(|standing| standing.until.is_none_or(|until| now < until));
+        let until = rule.seconds.map(|seconds| now + (seconds * 1_000.0) as Millis);
+        self.drawn.push(Standing { id: RuleId(0), rule, until, grants: Grants::new(), counts: RuleCounts::default() });
+    }
+
+    /// Ends what a fault mode has drawn.
+    pub(crate) fn forget_drawn(&mut self) {
+        self.drawn.clear();
     }
 
     /// Ends a rule and forgets its counts; whether there was one.
@@ -65,7 +79,7 @@ impl Rules {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.standing.is_empty()
+        self.standing.is_empty() && self.drawn.is_empty()
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (RuleId, &FaultRule, RuleCounts)> {
@@ -74,7 +88,8 @@ impl Rules {
 
     /// The first rule that strikes, if one does.
     pub(crate) fn decide(&mut self, asked: &Asked<'_>, now: Millis) -> Option<Verdict> {
-        self.standing.iter_mut().filter(|standing| standing.covers(asked, now)).find_map(|standing| {
+        let all = self.standing.iter_mut().chain(&mut self.drawn);
+        all.filter(|standing| standing.covers(asked, now)).find_map(|standing| {
             let strikes = standing.strikes(asked, now);
             let counts = &mut standing.counts;
             let count = if strikes { &mut counts.refused } else { &mut counts.granted };

@@ -110,3 +110,25 @@ pub(crate) fn spoil_records(records: &mut Value, outcome: Outcome) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::account::Account;
+    use crate::config::EmulatorConfig;
+    use crate::faults::FaultMode;
+
+    #[test]
+    fn a_mode_refuses_now_and_then_and_no_more_once_it_is_over() {
+        let account = Account::new(EmulatorConfig { faults: FaultMode::Hostile, ..EmulatorConfig::default() });
+        let mut hub = account.hub();
+        let refusing = |hub: &mut super::Hub, now| {
+            hub.tick(now);
+            !hub.rules.is_empty()
+        };
+        let begins = (0..100_000).step_by(50).find(|now| refusing(&mut hub, *now)).unwrap();
+        assert!(hub.rules.all().next().is_none(), "only what was given is listed");
+        hub.set_mode(FaultMode::None, 0);
+        assert!(hub.rules.is_empty());
+        assert!(!(begins..begins + 100_000).step_by(50).any(|now| refusing(&mut hub, now)));
+    }
+}
