@@ -3,6 +3,7 @@
 //! A command's answer goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong
 //! usage.
 
+mod allocator;
 pub mod backup;
 pub mod check;
 pub mod demo;

@@ -13,6 +13,7 @@ use rustix::{fs::Mode, process::umask};
 use tokio::time::sleep;
 
 use super::{
+    allocator,
     interrupt::{Hangup, Interrupt},
     open_files,
 };
@@ -36,6 +37,7 @@ pub struct RunOptions {
 
 /// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once. SIGHUP has the certificate read anew.
 pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result<ExitCode> {
+    allocator::settle();
     // Before the configuration is read: it may take a while, and an early SIGHUP would end the process.
     actix_rt::System::new().block_on(async {
         let hangup = Hangup::listen().context("cannot listen for signals")?;

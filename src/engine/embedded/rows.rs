@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path};
 
 use fjall::{
     AbstractTree, Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
-    PersistMode, Snapshot,
+    PersistMode, Snapshot, config::PinningPolicy,
 };
 use tertulia_actors::engine::{History, StorePart, Table};
 
@@ -212,6 +212,12 @@ fn builder(directory: &Path) -> DatabaseBuilder<Database> {
     Database::builder(directory).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1)
 }
 
+/// Of the places of rows only those of the newest files stay in memory, so that it does not grow with the store; the
+/// others share the cache.
 fn options(in_memory: u64) -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(in_memory)
+    let newest = PinningPolicy::new([true, false]);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(in_memory)
+        .index_block_pinning_policy(newest.clone())
+        .filter_block_pinning_policy(newest)
 }
