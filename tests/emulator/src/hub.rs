@@ -156,7 +156,7 @@ impl Hub {
         let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
         let socket = self.struck_as(caller);
         let target = Target { socket, side };
-        let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
+        let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes, now) };
         if let RequestFate::Refuse(code) = fate {
             return Err(Refusal::by_rule(code));
         }
@@ -216,7 +216,7 @@ impl Hub {
         let Some(open) = self.sockets.get(&socket) else { return };
         let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
         let target = Target { socket, side: open.side };
-        let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes) };
+        let fate = if self.faults.idle() { RequestFate::Proceed } else { self.faults.request(target, publishes, now) };
         match fate {
             RequestFate::Refuse(code) => {
                 let refusal = Refusal::by_rule(code);

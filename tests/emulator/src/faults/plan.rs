@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Fault, FaultKind, FaultMode, Side};
-use crate::platform::{FrameKind, SocketId};
+use crate::platform::{FrameKind, Millis, SocketId};
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +127,8 @@ pub(crate) struct FaultPlan {
     awaiting: Vec<Fault>,
     /// Armed logins, in order: refused with a status or slow, for one user or for anyone.
     logins: Vec<(LoginFate, Option<String>)>,
-    /// Requests still to be refused in a burst.
-    burst: usize,
+    /// Sockets that asked too much, as it seems, and until when all that they ask is refused.
+    throttled: HashMap<SocketId, Millis>,
     next_strike: u64,
     strike_brand: bool,
 }
@@ -142,7 +142,7 @@ impl FaultPlan {
             armed: HashMap::new(),
             awaiting: Vec::new(),
             logins: Vec::new(),
-            burst: 0,
+            throttled: HashMap::new(),
             next_strike: 0,
             strike_brand: false,
         }
@@ -152,7 +152,7 @@ impl FaultPlan {
     pub(crate) fn set_mode(&mut self, mode: FaultMode, seed: u64) {
         self.mode = mode;
         self.streams = Streams::of(seed);
-        self.burst = 0;
+        self.throttled.clear();
         self.next_strike = 0;
     }
 
@@ -218,6 +218,7 @@ impl FaultPlan {
 
     /// Forgets a socket that is gone.
     pub(crate) fn disarm(&mut self, socket: SocketId) {
+        self.throttled.remove(&socket);
         if !self.armed.is_empty() {
             self.armed.retain(|(armed, _), _| *armed != socket);
         }
@@ -235,7 +236,7 @@ impl FaultPlan {
     }
 
     /// Decides about a request before it is carried out.
-    pub(crate) fn request(&mut self, target: Target, publishes: bool) -> RequestFate {
+    pub(crate) fn request(&mut self, target: Target, publishes: bool, now: Millis) -> RequestFate {
         if self.fire(target.socket, FaultKind::Throttle).is_some() {
             return RequestFate::Refuse(429);
         }
@@ -243,13 +244,13 @@ impl FaultPlan {
             return RequestFate::Refuse(code.unwrap_or(500));
         }
         let Some(odds) = self.odds() else { return RequestFate::Proceed };
-        if self.burst > 0 {
-            self.burst -= 1;
+        if self.throttled.get(&target.socket).is_some_and(|until| now < *until) {
             self.injected += 1;
             return RequestFate::Refuse(429);
         }
         if self.hits_request(odds.throttle) {
-            self.burst = self.streams.requests.random_range(2..10);
+            let until = now + self.streams.requests.random_range(100..1_000);
+            self.throttled.insert(target.socket, until);
             return RequestFate::Refuse(429);
         }
         if publishes && self.hits_request(odds.drop_after_publish) {
@@ -399,7 +400,9 @@ mod tests {
     fn the_same_seed_makes_the_same_plan() {
         let fates = |seed| {
             let mut plan = FaultPlan::new(FaultMode::Flaky, seed);
-            (0..2_000).map(|_| (plan.request(TARGET, true), plan.frame(TARGET, FrameKind::Message))).collect::<Vec<_>>()
+            (0..2_000)
+                .map(|now| (plan.request(TARGET, true, now), plan.frame(TARGET, FrameKind::Message)))
+                .collect::<Vec<_>>()
         };
         assert_eq!(fates(7), fates(7));
         assert_ne!(fates(7), fates(8));
@@ -414,7 +417,7 @@ mod tests {
             let mut moment = |tick: u64| {
                 for _ in 0..frames {
                     plan.frame(TARGET, FrameKind::Message);
-                    plan.request(TARGET, true);
+                    plan.request(TARGET, true, tick * 500);
                 }
                 (plan.login("bot1"), plan.refuses_refresh(), plan.strike(tick * 500, &sockets, &[]))
             };
@@ -432,8 +435,8 @@ mod tests {
         assert!(logins.contains(&LoginFate::Refuse(429)) && logins.contains(&LoginFate::Refuse(503)));
         assert!(logins.iter().any(|fate| matches!(fate, LoginFate::Slow(_))));
         assert!((0..100).any(|_| plan.refuses_refresh()));
-        let requests: Vec<RequestFate> = (0..10_000).map(|_| plan.request(TARGET, true)).collect();
-        assert!(requests.windows(3).any(|three| three == [RequestFate::Refuse(429); 3]), "a burst");
+        let requests: Vec<RequestFate> = (0..100_000).map(|now| plan.request(TARGET, true, now)).collect();
+        assert!(requests.windows(100).any(|hundred| hundred == [RequestFate::Refuse(429); 100]), "a throttled socket");
         assert!(requests.contains(&RequestFate::DropAfter));
         let late = |plan: &mut FaultPlan, kind, least: u64| {
             let late = |fate| matches!(fate, FrameFate::Late(after) if after >= Duration::from_millis(least));
@@ -461,10 +464,10 @@ mod tests {
     fn without_a_mode_nothing_happens_but_what_was_armed_and_every_fault_is_counted() {
         let mut plan = FaultPlan::new(FaultMode::None, 1);
         assert!(plan.idle());
-        assert_eq!(plan.request(TARGET, true), RequestFate::Proceed);
+        assert_eq!(plan.request(TARGET, true, 0), RequestFate::Proceed);
         plan.arm(TARGET.socket, &Fault::new(FaultKind::Throttle).count(2));
         plan.arm(TARGET.socket, &Fault::new(FaultKind::Error).code(503));
-        let fates: Vec<_> = (0..4).map(|_| plan.request(TARGET, false)).collect();
+        let fates: Vec<_> = (0..4).map(|_| plan.request(TARGET, false, 0)).collect();
         let refuse = RequestFate::Refuse;
         assert_eq!(fates, [refuse(429), refuse(429), refuse(503), RequestFate::Proceed]);
         assert_eq!(plan.injected(), 3);
@@ -473,7 +476,7 @@ mod tests {
     #[test]
     fn a_flaky_day_drops_some_publishers_and_strikes_both_sides() {
         let mut plan = FaultPlan::new(FaultMode::Flaky, 1);
-        let drops = (0..10_000).filter(|_| plan.request(TARGET, true) == RequestFate::DropAfter).count();
+        let drops = (0..10_000).filter(|_| plan.request(TARGET, true, 0) == RequestFate::DropAfter).count();
         assert!(drops > 5, "{drops}");
         let (brand, consumer) = ([SocketId(1)], [SocketId(2), SocketId(3)]);
         let struck: Vec<SocketId> =
