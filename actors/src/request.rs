@@ -1,5 +1,7 @@
 //! What is asked of the platform by a connection, and what can become of it.
 
+use std::time::Duration;
+
 use actix::Message;
 use bytes::Bytes;
 use serde_json::Value;
@@ -30,6 +32,9 @@ pub struct Ask {
     pub metadata: Vec<Value>,
     /// For what it is sent: commands wait until the connection may send.
     pub lane: Lane,
+    /// Whether messages or commands wait for the answer: such a request of the recovery lane goes before those that only
+    /// make sure.
+    pub urgent: bool,
     /// Whether no other command may be in flight beside it: it is suspected of ending sockets.
     pub alone: bool,
     /// Where the answer goes.
@@ -42,9 +47,15 @@ pub enum RequestFailure {
     /// Nothing was sent: there is no session now.
     #[error("the connection is not ready")]
     NotConnected,
-    /// Nothing was sent: too many requests are out, or the platform was asked too much of just now.
-    #[error("too many requests are in flight on the connection, or the platform asked for a pause")]
+    /// Nothing was sent: too many requests are out.
+    #[error("too many requests are in flight on the connection")]
     Overloaded,
+    /// Nothing was sent: the platform was asked too much of just now (429).
+    #[error("the platform refused too many requests: nothing is asked for {} ms more", wait.as_millis())]
+    Paused {
+        /// How long the pause still is.
+        wait: Duration,
+    },
     /// Nothing was sent: the request cannot be written.
     #[error("the request cannot be written: {0}")]
     Unwritable(String),
@@ -80,7 +91,7 @@ impl RequestFailure {
     /// Whether nothing was sent, because nothing could be just now.
     #[must_use]
     pub fn is_for_now(&self) -> bool {
-        matches!(self, Self::NotConnected | Self::Overloaded)
+        matches!(self, Self::NotConnected | Self::Overloaded | Self::Paused { .. })
     }
 
     /// How the request was not granted.
@@ -88,7 +99,7 @@ impl RequestFailure {
     pub fn refusal(&self) -> Refusal {
         match self {
             Self::NotConnected | Self::ConnectionLost | Self::ClosedOverContent { .. } => Refusal::ConnectionLost,
-            Self::Overloaded => Refusal::TooMany,
+            Self::Overloaded | Self::Paused { .. } => Refusal::TooMany,
             Self::Unwritable(_) | Self::NotSupported(_) => Refusal::Rejected,
             Self::TimedOut => Refusal::Unanswered,
             Self::Answer(error) => error.into(),

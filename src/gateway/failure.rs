@@ -42,7 +42,7 @@ impl From<RequestFailure> for Problem {
     fn from(failure: RequestFailure) -> Self {
         let (status, code) = match &failure {
             RequestFailure::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "not-connected"),
-            RequestFailure::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            RequestFailure::Overloaded | RequestFailure::Paused { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             RequestFailure::Unwritable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unwritable"),
             RequestFailure::NotSupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
             RequestFailure::ConnectionLost | RequestFailure::ClosedOverContent { .. } | RequestFailure::TimedOut => {
@@ -53,6 +53,9 @@ impl From<RequestFailure> for Problem {
         let problem = Self::new(status, code, failure.to_string());
         match failure {
             RequestFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
+            RequestFailure::Paused { wait } => {
+                problem.header(header::RETRY_AFTER, wait.as_millis().div_ceil(1_000).to_string())
+            }
             RequestFailure::Answer(error) => problem.in_the_platforms_words(error),
             _ => problem,
         }

@@ -1,6 +1,6 @@
 //! Frames in: what each means for the connection, and which conversation it is passed on to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Context, Handler};
 use bytes::Bytes;
@@ -283,23 +283,25 @@ impl Connection {
             let _ = ask.reply.send(Err(failure));
             return;
         }
-        let Ask { conversation, request, metadata, lane, reply, .. } = ask;
+        let Ask { conversation, request, metadata, lane, urgent, reply, .. } = ask;
         let waiter = Waiter::Caller(reply);
         if lane == Lane::Recovery {
-            return self.recover(Recovery { conversation, request, metadata, waiter, until: None });
+            return self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent });
         }
         self.send(waiter, request, headers, metadata);
     }
 
     /// Why nothing of this type is taken in this lane now.
     pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestFailure> {
-        let (is_open, is_held) = match lane {
-            Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false),
-            Lane::Command => (self.linked, self.requests.is_full() || self.pace.is_held(lane, request, self.now())),
+        let now = self.now();
+        let (is_open, is_full, wait) = match lane {
+            Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false, Duration::ZERO),
+            Lane::Command => (self.linked, self.requests.is_full(), self.pace.next(lane, request, now).since(now)),
         };
         match () {
             () if !is_open => Some(RequestFailure::NotConnected),
-            () if is_held => Some(RequestFailure::Overloaded),
+            () if !wait.is_zero() => Some(RequestFailure::Paused { wait }),
+            () if is_full => Some(RequestFailure::Overloaded),
             () => None,
         }
     }

@@ -35,6 +35,8 @@ pub(super) struct Recovery {
     pub(super) waiter: Waiter<OwnRequest>,
     /// After which nobody wants the answer, such as that to an offer.
     pub(super) until: Option<Instant>,
+    /// Whether it goes before those that only make sure.
+    pub(super) urgent: bool,
 }
 
 /// A request of the recovery lane that is out, in case it is to be repeated.
@@ -43,13 +45,52 @@ pub(super) struct Out {
     request: Request,
     metadata: Vec<Value>,
     until: Option<Instant>,
+    urgent: bool,
+}
+
+/// Requests of one type that wait.
+#[derive(Default)]
+struct Line {
+    urgent: VecDeque<Recovery>,
+    others: VecDeque<Recovery>,
+}
+
+impl Line {
+    fn first(&self) -> Option<&Recovery> {
+        self.urgent.front().or_else(|| self.others.front())
+    }
+
+    fn take_first(&mut self) -> Option<Recovery> {
+        self.urgent.pop_front().or_else(|| self.others.pop_front())
+    }
+
+    fn part(&mut self, urgent: bool) -> &mut VecDeque<Recovery> {
+        if urgent { &mut self.urgent } else { &mut self.others }
+    }
+
+    /// Takes out the request of a conversation, and says at which place of which part it was.
+    fn take_of(&mut self, conversation: &ConversationId) -> Option<(Recovery, usize)> {
+        [true, false].into_iter().find_map(|urgent| {
+            let part = self.part(urgent);
+            let place = part.iter().position(|waiting| waiting.conversation.as_ref() == Some(conversation))?;
+            Some((part.remove(place)?, place))
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.others.is_empty()
+    }
+
+    fn into_all(self) -> impl Iterator<Item = Recovery> {
+        self.urgent.into_iter().chain(self.others)
+    }
 }
 
 /// Requests that wait for their turn. Bounded by who asks: one history a conversation, one answer an offer, and what the
 /// connection asks for itself.
 #[derive(Default)]
 pub(super) struct RecoveryQueue {
-    waiting: BTreeMap<RequestType, VecDeque<Recovery>>,
+    waiting: BTreeMap<RequestType, Line>,
     out: BTreeMap<RequestType, usize>,
     /// Conversations whose history waits.
     histories: HashSet<ConversationId>,
@@ -58,19 +99,21 @@ pub(super) struct RecoveryQueue {
 }
 
 impl RecoveryQueue {
-    /// Takes a request in. A history that its conversation asks for again meanwhile stands for the one before.
+    /// Takes a request in. A history that its conversation asks for again meanwhile stands for the one before, in its place
+    /// unless it is more urgent now.
     fn push(&mut self, recovery: Recovery) {
         let request = RequestType::from(&recovery.request);
-        let waiting = self.waiting.entry(request).or_default();
+        let line = self.waiting.entry(request).or_default();
         if request == RequestType::History
             && let Some(conversation) = &recovery.conversation
             && !self.histories.insert(conversation.clone())
-            && let Some(before) = waiting.iter_mut().find(|before| before.conversation == recovery.conversation)
+            && let Some((before, place)) = line.take_of(conversation)
+            && (before.urgent || !recovery.urgent)
         {
-            *before = recovery;
-            return;
+            let urgent = before.urgent;
+            return line.part(urgent).insert(place, Recovery { urgent, ..recovery });
         }
-        waiting.push_back(recovery);
+        line.part(recovery.urgent).push_back(recovery);
     }
 
     /// A request waits no more.
@@ -83,9 +126,8 @@ impl RecoveryQueue {
     /// Has the history of a conversation read next, if it waits.
     pub(super) fn hurry(&mut self, conversation: &ConversationId) {
         let Some(histories) = self.waiting.get_mut(&RequestType::History) else { return };
-        let is_it = |waiting: &Recovery| waiting.conversation.as_ref() == Some(conversation);
-        if let Some(waiting) = histories.iter().position(is_it).and_then(|place| histories.remove(place)) {
-            histories.push_front(waiting);
+        if let Some((waiting, _)) = histories.take_of(conversation) {
+            histories.urgent.push_front(Recovery { urgent: true, ..waiting });
         }
     }
 
@@ -100,7 +142,7 @@ impl RecoveryQueue {
         self.out.clear();
         self.histories.clear();
         self.alarm = None;
-        std::mem::take(&mut self.waiting).into_values().flatten().map(|waiting| waiting.waiter).collect()
+        std::mem::take(&mut self.waiting).into_values().flat_map(Line::into_all).map(|waiting| waiting.waiter).collect()
     }
 }
 
@@ -130,12 +172,12 @@ impl Connection {
     /// Sends one of the connection's own requests when it has its turn.
     pub(super) fn recover_own(&mut self, own: OwnRequest, request: Request) {
         let (conversation, metadata, waiter) = (None, Vec::new(), Waiter::Own(own));
-        self.recover(Recovery { conversation, request, metadata, waiter, until: None });
+        self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent: true });
     }
 
     /// The platform refused a request for the number of requests: it goes first when the pace allows it.
     pub(super) fn recover_again(&mut self, out: Out, waiter: Waiter<OwnRequest>) {
-        let Out { conversation, request, metadata, until } = out;
+        let Out { conversation, request, metadata, until, urgent } = out;
         let kind = RequestType::from(&request);
         if kind == RequestType::History
             && let Some(conversation) = &conversation
@@ -144,8 +186,8 @@ impl Connection {
             // The conversation asked again meanwhile.
             return;
         }
-        let again = Recovery { conversation, request, metadata, waiter, until };
-        self.recovery.waiting.entry(kind).or_default().push_front(again);
+        let again = Recovery { conversation, request, metadata, waiter, until, urgent };
+        self.recovery.waiting.entry(kind).or_default().part(urgent).push_front(again);
     }
 
     /// Sends what may be sent now, and sets the alarm for what may be sent next.
@@ -168,9 +210,9 @@ impl Connection {
         let now = self.now();
         loop {
             let waiting = self.recovery.waiting.get_mut(&kind)?;
-            let first = waiting.front()?;
+            let first = waiting.first()?;
             if first.until.is_some_and(|until| until <= Instant::now()) {
-                let expired = waiting.pop_front()?;
+                let expired = waiting.take_first()?;
                 self.recovery.left(&expired);
                 self.give_up(expired.waiter, RequestFailure::TimedOut);
                 continue;
@@ -185,17 +227,17 @@ impl Connection {
                 *next = Some(next.map_or(at, |next| next.min(at)));
                 return None;
             }
-            let next = waiting.pop_front()?;
+            let next = waiting.take_first()?;
             self.recovery.left(&next);
             return Some(next);
         }
     }
 
     fn send_recovery(&mut self, kind: RequestType, recovery: Recovery) {
-        let Recovery { conversation, request, metadata, waiter, until } = recovery;
+        let Recovery { conversation, request, metadata, waiter, until, urgent } = recovery;
         self.pace.sent(Lane::Recovery, kind, self.now());
         *self.recovery.out.entry(kind).or_default() += 1;
-        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until };
+        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until, urgent };
         let within = self.settings.request_timeout;
         let asked = Asked { waiter, lane: Lane::Recovery, request: kind, again: Some(Box::new(out)) };
         let id = self.requests.add(asked, Instant::now(), within);
@@ -266,5 +308,60 @@ impl Handler<NextRecovery> for Connection {
     fn handle(&mut self, _: NextRecovery, _: &mut Self::Context) {
         self.recovery.alarm = None;
         self.recover_next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tertulia_core::ums::MessageQuery;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn history(conversation: &str, urgent: bool) -> Recovery {
+        let request = Request::QueryMessages(MessageQuery {
+            dialog_id: conversation.into(),
+            newer_than_sequence: None,
+            older_than_sequence: None,
+            max_quantity: None,
+        });
+        let waiter = Waiter::Caller(oneshot::channel().0);
+        Recovery { conversation: Some(conversation.into()), request, metadata: Vec::new(), waiter, until: None, urgent }
+    }
+
+    fn order(queue: &mut RecoveryQueue) -> Vec<String> {
+        let line = queue.waiting.get_mut(&RequestType::History);
+        let taken = line.into_iter().flat_map(|line| std::iter::from_fn(|| line.take_first()));
+        taken.filter_map(|recovery| Some(recovery.conversation?.to_string())).collect()
+    }
+
+    #[test]
+    fn urgent_histories_go_first_each_kind_in_the_order_in_which_they_were_asked_for() {
+        let mut queue = RecoveryQueue::default();
+        for (conversation, urgent) in [("a", false), ("b", true), ("c", false), ("d", true)] {
+            queue.push(history(conversation, urgent));
+        }
+        assert_eq!(order(&mut queue), ["b", "d", "a", "c"]);
+    }
+
+    #[test]
+    fn a_history_that_is_asked_for_again_keeps_its_place_unless_it_became_urgent() {
+        let mut queue = RecoveryQueue::default();
+        for (conversation, urgent) in [("a", true), ("b", false), ("c", true), ("d", false)] {
+            queue.push(history(conversation, urgent));
+        }
+        queue.push(history("a", false));
+        queue.push(history("d", true));
+        assert_eq!(order(&mut queue), ["a", "c", "d", "b"]);
+    }
+
+    #[test]
+    fn a_history_for_which_a_command_waits_goes_before_all_others() {
+        let mut queue = RecoveryQueue::default();
+        for (conversation, urgent) in [("a", true), ("b", false)] {
+            queue.push(history(conversation, urgent));
+        }
+        queue.hurry(&"b".into());
+        assert_eq!(order(&mut queue), ["b", "a"]);
     }
 }

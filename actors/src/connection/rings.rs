@@ -187,7 +187,7 @@ impl Connection {
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
         let (reply, answer) = oneshot::channel();
         let (conversation, metadata, waiter) = (None, Vec::new(), Waiter::Caller(reply));
-        self.recover(Recovery { conversation, request, metadata, waiter, until });
+        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }
@@ -199,7 +199,7 @@ impl Connection {
         lane: Lane,
     ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Ask { conversation: None, request, metadata: Vec::new(), lane, alone: false, reply });
+        self.ask(Ask { conversation: None, request, metadata: Vec::new(), lane, urgent: true, alone: false, reply });
         async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
     }
 }

@@ -404,7 +404,15 @@ impl Conversation {
         self.put_back(State::InFlight(Sent { planned, found: None, amended: None }));
         let conversation = Some(self.model.id().clone());
         let alone = self.commands.waiting.front().is_some_and(|first| first.suspicion.is_some());
-        self.upstream.requests.do_send(Ask { conversation, request, metadata, lane: Lane::Command, alone, reply });
+        self.upstream.requests.do_send(Ask {
+            conversation,
+            request,
+            metadata,
+            lane: Lane::Command,
+            urgent: true,
+            alone,
+            reply,
+        });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| {
             conversation.answered(answer, ctx);
@@ -433,8 +441,13 @@ impl Conversation {
         }
         let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
         if failure.is_for_now() {
-            // What the link did not take is sent as soon as it is there again.
-            let not_before = (failure != RequestFailure::NotConnected).then(|| Instant::now() + AGAIN_AFTER);
+            let wait = match failure {
+                // What the link did not take is sent as soon as it is there again.
+                RequestFailure::NotConnected => None,
+                RequestFailure::Paused { wait } => Some(wait),
+                _ => Some(AGAIN_AFTER),
+            };
+            let not_before = wait.map(|wait| Instant::now() + wait);
             self.put_back(State::Queued { not_before });
             return self.next_command(ctx);
         }
@@ -499,7 +512,7 @@ impl Conversation {
     fn told(&self, failure: RequestFailure) -> CommandFailure {
         match failure {
             RequestFailure::NotConnected => CommandFailure::NotConnected,
-            RequestFailure::Overloaded => CommandFailure::Overloaded,
+            RequestFailure::Overloaded | RequestFailure::Paused { .. } => CommandFailure::Overloaded,
             RequestFailure::ConnectionLost | RequestFailure::ClosedOverContent { .. } | RequestFailure::TimedOut => {
                 CommandFailure::TimedOut
             }

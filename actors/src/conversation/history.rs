@@ -167,6 +167,7 @@ impl Conversation {
             request,
             metadata: Vec::new(),
             lane: Lane::Recovery,
+            urgent: !self.commands.waiting.is_empty() || self.model.misses_messages(),
             alone: false,
             reply,
         });

@@ -155,6 +155,7 @@ impl Storage {
                 request: wanted.clone(),
                 metadata: Vec::new(),
                 lane: Lane::Command,
+                urgent: false,
                 alone: false,
                 reply,
             };
@@ -172,6 +173,7 @@ fn may_pass(failure: &RequestFailure) -> bool {
     match failure {
         RequestFailure::NotConnected
         | RequestFailure::Overloaded
+        | RequestFailure::Paused { .. }
         | RequestFailure::ConnectionLost
         | RequestFailure::ClosedOverContent { .. }
         | RequestFailure::TimedOut => true,

@@ -84,7 +84,8 @@ impl Tertulia {
         metadata: Vec<Value>,
     ) -> Result<Answer, RequestFailure> {
         self.ask(connection, |address, reply| {
-            let ask = Ask { conversation: None, request, metadata, lane: Lane::Command, alone: false, reply };
+            let ask =
+                Ask { conversation: None, request, metadata, lane: Lane::Command, urgent: true, alone: false, reply };
             address.do_send(AskWith { ask, headers });
         })
         .await

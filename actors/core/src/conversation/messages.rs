@@ -158,6 +158,14 @@ impl Conversation {
             self.dialogs.iter().filter(|dialog| dialog.has_messages() && (dialog.is_open() || dialog.order.has_hole()));
         incomplete.filter_map(|dialog| Some(dialog.back_fill(dialog.order.to_the_end()?))).collect()
     }
+
+    /// Whether messages are missing, as far as the newest state tells: it tells of one that did not come, or of none at all.
+    #[must_use]
+    pub fn misses_messages(&self) -> bool {
+        let mut going_on = self.dialogs.iter().filter(|dialog| dialog.has_messages() && dialog.is_open());
+        going_on.any(|dialog| dialog.order.told().is_none())
+            || self.dialogs.iter().any(|dialog| dialog.has_messages() && dialog.order.has_hole())
+    }
 }
 
 impl Dialog {

@@ -84,6 +84,8 @@ mod tests {
         Window { per_second: u32, second: u64, used: u32 },
         /// So many in any stretch of a second.
         Sliding { per_second: usize, granted: std::collections::VecDeque<u64> },
+        /// None, but one in so many is refused all the same.
+        Chance { every: usize, asked: usize },
         /// None.
         Unlimited,
     }
@@ -104,6 +106,10 @@ mod tests {
         fn grants(&mut self, now: u64) -> bool {
             match self {
                 Self::Unlimited => true,
+                Self::Chance { every, asked } => {
+                    *asked += 1;
+                    *asked % *every != 0
+                }
                 Self::Sliding { per_second, granted } => {
                     while granted.front().is_some_and(|first| now >= *first + 1_000) {
                         granted.pop_front();
@@ -185,6 +191,13 @@ mod tests {
     fn without_a_limit_a_recovery_takes_no_time_to_speak_of() {
         let (took, refused) = recover(&mut Limit::Unlimited, 500, 5);
         assert!(took < 2_000 && refused == 0, "{took} ms");
+    }
+
+    #[test]
+    fn refusals_that_are_not_for_the_number_of_requests_cost_their_pauses_and_little_more() {
+        let mut limit = Limit::Chance { every: 250, asked: 0 };
+        let (took, refused) = recover(&mut limit, 5_000, 10);
+        assert!(took < 2_000 * refused as u64, "{took} ms, {refused} refused");
     }
 
     #[test]

@@ -15,12 +15,15 @@ const SLOWEST: f64 = 0.1;
 const SPEED_UP: f64 = 1.05;
 /// Which share of the granted rate is asked for once the limit is known.
 const SHARE: f64 = 0.92;
-/// By which share of itself the pace grows a second once the limit is known.
-const GROWTH: f64 = 0.01;
+/// By how much each grant speeds the pace up once the limit is known. A refusal that comes seldom, and not for the number
+/// of requests, is made good before the next one.
+const PROBE: f64 = 1.001;
 /// This far above the known limit without a refusal, the limit is not believed any more.
 const DISBELIEF: f64 = 1.25;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
+/// A request that goes out so much later than it could was not held by the pace.
+const IDLE_AFTER: Duration = Duration::from_millis(200);
 
 /// When the next request of a type may go out.
 #[derive(Debug, Clone)]
@@ -29,12 +32,12 @@ pub(super) struct Rate {
     per_second: f64,
     /// What the platform granted a second when it last refused.
     limit: Option<f64>,
-    /// Since when it is measured what the platform grants: the beginning of the last pause.
+    /// Since when it is measured what the platform grants: the end of the last pause, and later by the time in which
+    /// nothing was asked.
     measured_since: Millis,
     granted: u32,
     /// In milliseconds, with their fraction.
     next: f64,
-    grown: Millis,
 }
 
 impl Default for Rate {
@@ -46,7 +49,6 @@ impl Default for Rate {
             measured_since: Millis(0),
             granted: 0,
             next: 0.0,
-            grown: Millis(0),
         }
     }
 }
@@ -62,9 +64,9 @@ impl Rate {
     /// A request goes out.
     pub(super) fn sent(&mut self, now: Millis) {
         let at = as_float(now);
-        if at > self.next + as_float(Millis(1_000)) {
-            // Nothing was asked for a while, so what was granted since tells no rate.
-            (self.measured_since, self.granted, self.grown) = (now, 0, now);
+        let could = self.next(Millis(0));
+        if now > could.after(IDLE_AFTER) {
+            self.measured_since = self.measured_since.after(now.since(could)).min(now);
         }
         self.next = self.next.max(at) + 1_000.0 / self.per_second;
     }
@@ -76,12 +78,10 @@ impl Rate {
             return;
         }
         self.granted = self.granted.saturating_add(1);
-        let passed = now.since(self.grown).min(MEASURED_FOR).as_secs_f64();
-        self.grown = now;
         match self.limit {
             None => self.per_second *= SPEED_UP,
             Some(limit) => {
-                self.per_second *= 1.0 + GROWTH * passed;
+                self.per_second *= PROBE;
                 if self.per_second > limit * DISBELIEF {
                     self.limit = None;
                 }
@@ -106,7 +106,7 @@ impl Rate {
             self.per_second = half.max(granted * SHARE);
         }
         self.per_second = self.per_second.max(SLOWEST);
-        (self.measured_since, self.granted, self.grown) = (now, 0, now);
+        (self.measured_since, self.granted) = (self.pause.until(now).unwrap_or(now), 0);
         self.next = 0.0;
         true
     }
