@@ -56,14 +56,15 @@ pub(super) fn platform(emulator: &Emulator) -> PlatformSettings {
 /// demo would only measure those.
 fn impatient(settings: ConnectionSettings) -> ConnectionSettings {
     let policy = SessionPolicy {
-        first_retry_within: Duration::from_millis(500),
-        backoff_max: Duration::from_secs(1),
-        keep_alive_every: Duration::from_secs(2),
-        dead_after: Duration::from_secs(5),
-        login_backoff_base: Duration::from_millis(500),
-        login_backoff_max: Duration::from_secs(2),
-        throttled_for: Duration::from_millis(500),
-        verify_timeout: Duration::from_secs(5),
+        first_retry_within: Duration::from_millis(100),
+        backoff_base: Duration::from_millis(100),
+        backoff_max: Duration::from_millis(500),
+        keep_alive_every: Duration::from_secs(1),
+        dead_after: Duration::from_secs(3),
+        login_backoff_base: Duration::from_millis(100),
+        login_backoff_max: Duration::from_secs(1),
+        throttled_for: Duration::from_millis(200),
+        verify_timeout: Duration::from_secs(3),
         ..settings.policy
     };
     ConnectionSettings { policy, ..settings }
