@@ -67,7 +67,7 @@ fn impatient(settings: ConnectionSettings) -> ConnectionSettings {
         verify_timeout: Duration::from_secs(3),
         ..settings.policy
     };
-    ConnectionSettings { policy, ..settings }
+    ConnectionSettings { policy, request_timeout: Duration::from_secs(3), ..settings }
 }
 
 pub(super) fn bots(account: &str, bots: u32) -> impl Iterator<Item = ConnectionSettings> {
