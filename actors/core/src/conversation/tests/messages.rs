@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     super::{BackFill, ConversationEvent, HistoryStart, Message, Outcome, Reception, contents::REMEMBERED},
-    Conversation, ConversationId, Dialect, ID, content, labels, main_id, receive, seen, state, unseen,
+    Conversation, ConversationId, Dialect, ID, content, labels, main_id, receive, seen, state, told, unseen,
 };
 use crate::ums::{ChatState, ContentType, MessageAudience, MessageRecord, ParticipantRole};
 
@@ -258,7 +258,7 @@ fn a_message_of_an_unknown_dialog_is_not_lost() {
     let record =
         json!({"sequence": 0, "dialogId": super::SURVEY, "event": {"type": "ContentEvent", "message": "rate us"}});
     assert_eq!(labels(&receive(&mut conversation, &record)), ["message(0)"]);
-    let told = super::told(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with_survey("OPEN"));
+    let told = told(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with_survey("OPEN"));
     assert_eq!(told, ["dialog(survey-1)"]);
 }
 
@@ -285,7 +285,7 @@ fn a_chat_state_is_told_at_once_and_kept_with_the_participant() {
     assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
     assert_eq!(labels(&receive(&mut conversation, &typing("stranger"))), ["chat-state"]);
     // It survives a state that says nothing new of the participant.
-    super::told(&mut conversation, &state(Dialect::Brand, 20, "C:carol A:anna M:max"));
+    told(&mut conversation, &state(Dialect::Brand, 20, "C:carol A:anna M:max"));
     assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
 }
 
@@ -316,6 +316,21 @@ fn after_a_reconnect_every_open_dialog_is_asked_for_from_its_next_message_on() {
     receive(&mut conversation, &content(0));
     receive(&mut conversation, &content(5));
     assert_eq!(conversation.holes(), [BackFill { dialog_id: main_id(), newer_than: Some(0), older_than: None }]);
+}
+
+/// A history is urgent unless the newest state tells that nothing was said.
+#[test]
+fn messages_are_missing_when_a_state_tells_of_one_that_did_not_come_or_of_none() {
+    let state = |time| state(Dialect::Brand, time, "C:carol");
+    let telling = |time, sequence| state(time).with_top("lastContentEventNotification", content(sequence));
+    let mut conversation = seen(&state(10));
+    assert!(conversation.misses_messages(), "nothing is told");
+    told(&mut conversation, &telling(20, 0));
+    assert!(conversation.misses_messages(), "message 0 did not come");
+    receive(&mut conversation, &content(0));
+    assert!(!conversation.misses_messages());
+    told(&mut conversation, &state(30));
+    assert!(conversation.misses_messages(), "a newer state tells of none");
 }
 
 /// Promise 2: an empty answer is no word about what came after it was given.
