@@ -297,8 +297,10 @@ impl Conversation {
             let count = records.len() as u64;
             let goes_on =
                 last.is_some_and(|last| is_page_of_several(stretch, last, count, self.model.last_content(dialog)));
-            // Of one page of several the answers are on the next.
-            let answered = if goes_on { Some(u64::MAX) } else { self.model.answered_through(readable()) };
+            // Of one page of several the answers are on the next. A short one is asked on where the state tells of no last
+            // content; it is the whole nearly always, and what nobody answered must not pass for answered.
+            let is_whole = !goes_on || (count < SHORT && self.model.last_content(dialog).is_none());
+            let answered = if is_whole { self.model.answered_through(readable()) } else { Some(u64::MAX) };
             for (raw, record) in records.iter().zip(&parsed) {
                 let reception = match record {
                     // Where the lower bound is inclusive, it names a record that was not asked for.
