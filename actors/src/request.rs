@@ -32,8 +32,7 @@ pub struct Ask {
     pub metadata: Vec<Value>,
     /// For what it is sent: commands wait until the connection may send.
     pub lane: Lane,
-    /// Whether messages or commands wait for the answer: such a request of the recovery lane goes before those that only
-    /// make sure.
+    /// Whether messages or commands wait for the answer. The recovery lane sends urgent requests first.
     pub urgent: bool,
     /// Whether no other command may be in flight beside it: it is suspected of ending sockets.
     pub alone: bool,

@@ -4,8 +4,9 @@
 //! conversations, whose live memory did not change in an hour, grew by 1.5 MiB a minute; with these settings it grew by
 //! a fifth of that.
 
-/// Applies the settings, by starting this process anew with them: they are read once, at its start. Comes back where that
-/// is done, somebody chose other ones, or the system does not allow it.
+/// Restarts this process with the allocator settings in its environment, because the C library reads them only at start.
+///
+/// Returns if the environment already has allocator settings, or if the restart fails.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn settle() {
     use std::{env, os::unix::process::CommandExt as _, process::Command};
@@ -19,7 +20,7 @@ pub(super) fn settle() {
         return;
     }
     let (Ok(program), Some(name)) = (env::current_exe(), env::args_os().next()) else { return };
-    // It only comes back if it failed.
+    // `exec` returns only if it fails; the process then runs with the default settings.
     let _ = Command::new(program).arg0(name).args(env::args_os().skip(1)).envs(SETTINGS).exec();
 }
 

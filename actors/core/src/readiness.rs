@@ -93,7 +93,7 @@ impl Standing {
 /// A history that is not up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct History {
-    /// Its turn among all that were ever wanted. It keeps it from socket to socket, until it is read.
+    /// Its place in the order in which histories were wanted. Kept across sockets until the history is read.
     turn: u64,
     /// The connection goes on without it.
     is_refused: bool,

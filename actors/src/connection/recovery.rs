@@ -35,7 +35,7 @@ pub(super) struct Recovery {
     pub(super) waiter: Waiter<OwnRequest>,
     /// After which nobody wants the answer, such as that to an offer.
     pub(super) until: Option<Instant>,
-    /// Whether it goes before those that only make sure.
+    /// Whether it is sent before requests that are not urgent.
     pub(super) urgent: bool,
 }
 

@@ -159,7 +159,7 @@ impl Conversation {
         incomplete.filter_map(|dialog| Some(dialog.back_fill(dialog.order.to_the_end()?))).collect()
     }
 
-    /// Whether messages are missing, as far as the newest state tells: it tells of one that did not come, or of none at all.
+    /// Whether messages may be missing: the newest state names a message that was not received, or names none.
     #[must_use]
     pub fn misses_messages(&self) -> bool {
         let mut going_on = self.dialogs.iter().filter(|dialog| dialog.has_messages() && dialog.is_open());

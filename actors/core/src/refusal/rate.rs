@@ -15,14 +15,14 @@ const SLOWEST: f64 = 0.1;
 const SPEED_UP: f64 = 1.05;
 /// Which share of the granted rate is asked for once the limit is known.
 const SHARE: f64 = 0.92;
-/// By how much each grant speeds the pace up once the limit is known. A refusal that comes seldom, and not for the number
-/// of requests, is made good before the next one.
+/// By how much each grant speeds the pace up once the limit is known. Enough grants between two rare refusals restore the
+/// pace.
 const PROBE: f64 = 1.001;
 /// This far above the known limit without a refusal, the limit is not believed any more.
 const DISBELIEF: f64 = 1.25;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
-/// A request that goes out so much later than it could was not held by the pace.
+/// A request that is sent this much later than the pace allowed was not delayed by the pace.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
 /// When the next request of a type may go out.

@@ -127,7 +127,7 @@ pub(crate) struct FaultPlan {
     awaiting: Vec<Fault>,
     /// Armed logins, in order: refused with a status or slow, for one user or for anyone.
     logins: Vec<(LoginFate, Option<String>)>,
-    /// Sockets that asked too much, as it seems, and until when all that they ask is refused.
+    /// Throttled sockets, each with the time until which every request is refused with 429.
     throttled: HashMap<SocketId, Millis>,
     next_strike: u64,
     strike_brand: bool,

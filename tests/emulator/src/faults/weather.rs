@@ -9,7 +9,7 @@ use super::FaultMode;
 use super::rule::{FaultRule, Outcome};
 use crate::platform::Millis;
 
-/// What a client asks for to come up. Who is told off here asks again: it is not a caller's own request.
+/// Requests with which a client brings its connection up to date. The client repeats them when they are refused.
 const UPKEEP: [&str; 6] = [
     "SubscribeExConversations",
     "SubscribeRoutingTasks",
@@ -18,9 +18,10 @@ const UPKEEP: [&str; 6] = [
     "SubscribeMessagingEvents",
     "UpdateRingState",
 ];
-/// What leads to a socket. Nothing here says that credentials are wrong: whoever never logged in believes it.
+/// Requests before a socket opens. They are never refused with 401: a client that never logged in would give up its
+/// credentials.
 const DOORS: [&str; 6] = ["discovery", "login", "refresh", "upgrade", "signup", "authenticate"];
-/// What a caller asks for: refusals for good would be told to the caller, and are no fault that anybody survives.
+/// Commands. They are never refused with 401 or 403: the client would report the command as failed.
 const ACTIONS: [&str; 2] = ["PublishEvent", "UpdateConversationField"];
 
 /// How often a rule begins, and how long it stands.
@@ -110,7 +111,7 @@ mod tests {
         }
     }
 
-    /// What a bad day brings is over by asking again; a hostile one has silence, and refusals that sound final.
+    /// Every refusal of `flaky` passes when the request is repeated; `hostile` also sends no answer, 401 and 403.
     #[test]
     fn a_flaky_day_refuses_for_now_and_a_hostile_one_everything_that_a_client_needs() {
         let flaky = rules(FaultMode::Flaky, 1);
