@@ -14,7 +14,7 @@ use tertulia_core::{
 use super::{
     CameBack, CommandFailure, ConversationHandle, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived,
     Rest, StateArrived, Upstream, Wish,
-    commands::CommandQueue,
+    command_queue::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
     poison::Handling,

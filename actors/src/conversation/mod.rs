@@ -6,6 +6,7 @@
 mod actor;
 mod children;
 mod claim;
+mod command_queue;
 mod commands;
 mod directory;
 mod drill;

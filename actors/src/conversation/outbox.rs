@@ -13,7 +13,7 @@ use tracing::Span;
 
 use super::{
     CommandFailure, Conversation, Done, Recall,
-    commands::{Reply, State, Suspected, Waiting},
+    command_queue::{Reply, State, Suspected, Waiting},
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{

@@ -12,7 +12,7 @@ use tertulia_core::{
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, commands::Waiting,
+    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, command_queue::Waiting,
     durable::Ending,
 };
 use crate::{

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{
     CommandFailure, Conversation,
-    commands::{State, Waiting},
+    command_queue::{State, Waiting},
 };
 
 /// A command that waits in a conversation.
