@@ -559,3 +559,7 @@ impl Conversation {
         self.handled();
     }
 }
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;

@@ -1,123 +1,19 @@
 //! What a conversation asks of its history on a real actor, where answers come when the test says.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::sync::Arc;
 
-use actix::{Actor, Addr, Context, Handler};
 use serde_json::json;
-use tertulia_core::{
-    command::Limits,
-    conversation::HistoryStart,
-    id::ConversationId,
-    ums::{AnswerError, Dialect, Frame, Notification},
-};
-use tokio::{
-    sync::{
-        Semaphore,
-        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-        oneshot,
+use tertulia_core::ums::{AnswerError, Frame, Notification};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{
+    super::{
+        test_desk::{asked, asked_within, conversation, counted_conversation, empty_history},
+        *,
     },
-    time::timeout,
+    *,
 };
-
-use super::{super::*, *};
-use crate::{
-    dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
-    engine::Journal,
-    metrics::Metrics,
-    subscriber::{Origin, RoutingTable},
-};
-
-/// Takes what a conversation asks of its connection, and leaves the answer to the test.
-struct Desk {
-    asked: UnboundedSender<Ask>,
-    told: UnboundedSender<HistoryProgress>,
-}
-
-impl Actor for Desk {
-    type Context = Context<Self>;
-}
-
-impl Handler<Ask> for Desk {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
-        let _ = self.asked.send(ask);
-    }
-}
-
-impl Handler<DialogKnown> for Desk {
-    type Result = ();
-
-    fn handle(&mut self, _: DialogKnown, _: &mut Self::Context) {}
-}
-
-impl Handler<ChildTold> for Desk {
-    type Result = ();
-
-    fn handle(&mut self, told: ChildTold, _: &mut Self::Context) {
-        if let ChildNotice::History(progress) = told.notice {
-            let _ = self.told.send(progress);
-        }
-    }
-}
-
-/// What a conversation tells of its history.
-type Progress = UnboundedReceiver<HistoryProgress>;
-
-fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
-    let (conversation, asks, progress, ..) = counted_conversation();
-    (conversation, asks, progress)
-}
-
-/// The same with what counts in it and what it gives up.
-fn counted_conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
-    let (asked, asks) = unbounded_channel();
-    let (told, progress) = unbounded_channel();
-    let desk = Desk { asked, told }.start();
-    let metrics = Arc::new(Metrics::default());
-    let dead_letters =
-        Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Journal::forgetful()));
-    let upstream = Upstream {
-        parent: desk.clone().recipient(),
-        policy: Arc::default(),
-        directory: Arc::default(),
-        dead_letters: Arc::clone(&dead_letters),
-        drill: None,
-        requests: desk.clone().recipient(),
-        client: None,
-        dialogs: desk.recipient(),
-        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
-        origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
-        counted: Arc::default(),
-        metrics: Arc::clone(&metrics),
-        settings: ConversationSettings {
-            dialect: Dialect::Brand,
-            is_by_webhook: false,
-            history: HistoryStart::Beginning,
-            limits: Limits::default(),
-            sends_when_caught_up: true,
-        },
-        filled: Cell::default(),
-    };
-    let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
-    (conversation, asks, progress, metrics, dead_letters)
-}
-
-/// The next request; the wait for it is over as soon as nothing else moves.
-async fn asked(asks: &mut UnboundedReceiver<Ask>) -> Ask {
-    asked_within(asks, Duration::from_secs(1)).await
-}
-
-async fn asked_within(asks: &mut UnboundedReceiver<Ask>, time: Duration) -> Ask {
-    tokio::time::pause();
-    let ask = timeout(time, asks.recv()).await.expect("nothing was asked");
-    tokio::time::resume();
-    ask.unwrap()
-}
-
-fn empty_history() -> Result<Answer, RequestFailure> {
-    Ok(Answer::new(json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [] }).to_string().into()))
-}
+use crate::dead_letters::DeadLetterKind;
 
 /// Q16: what the socket before left behind is asked for anew at once, and its late failure ends nothing.
 #[actix_rt::test]

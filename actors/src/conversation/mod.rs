@@ -24,6 +24,8 @@ mod poison;
 mod restore;
 mod snapshot;
 mod summary;
+#[cfg(test)]
+mod test_desk;
 mod upstream;
 mod waiting;
 

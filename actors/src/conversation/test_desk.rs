@@ -1,0 +1,113 @@
+//! A conversation's actor in a test: what it asks of its connection is answered when the test says.
+
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
+
+use actix::{Actor, Addr, Context, Handler};
+use serde_json::json;
+use tertulia_core::{command::Limits, conversation::HistoryStart, id::ConversationId, ums::Dialect};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::timeout,
+};
+
+use super::*;
+use crate::{
+    dead_letters::{DeadLetterLimits, DeadLetters},
+    engine::Journal,
+    metrics::Metrics,
+    request::{Answer, Ask, RequestFailure},
+    subscriber::{Origin, RoutingTable},
+};
+
+/// Takes what a conversation asks of its connection, and leaves the answer to the test.
+struct Desk {
+    asked: UnboundedSender<Ask>,
+    told: UnboundedSender<HistoryProgress>,
+}
+
+impl Actor for Desk {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask> for Desk {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
+        let _ = self.asked.send(ask);
+    }
+}
+
+impl Handler<DialogKnown> for Desk {
+    type Result = ();
+
+    fn handle(&mut self, _: DialogKnown, _: &mut Self::Context) {}
+}
+
+impl Handler<ChildTold> for Desk {
+    type Result = ();
+
+    fn handle(&mut self, told: ChildTold, _: &mut Self::Context) {
+        if let ChildNotice::History(progress) = told.notice {
+            let _ = self.told.send(progress);
+        }
+    }
+}
+
+/// What a conversation tells of its history.
+pub(super) type Progress = UnboundedReceiver<HistoryProgress>;
+
+pub(super) fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
+    let (conversation, asks, progress, ..) = counted_conversation();
+    (conversation, asks, progress)
+}
+
+/// The same with what counts in it and what it gives up.
+pub(super) fn counted_conversation()
+-> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
+    let (asked, asks) = unbounded_channel();
+    let (told, progress) = unbounded_channel();
+    let desk = Desk { asked, told }.start();
+    let metrics = Arc::new(Metrics::default());
+    let dead_letters =
+        Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Journal::forgetful()));
+    let upstream = Upstream {
+        parent: desk.clone().recipient(),
+        policy: Arc::default(),
+        directory: Arc::default(),
+        dead_letters: Arc::clone(&dead_letters),
+        drill: None,
+        requests: desk.clone().recipient(),
+        client: None,
+        dialogs: desk.recipient(),
+        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
+        origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
+        counted: Arc::default(),
+        metrics: Arc::clone(&metrics),
+        settings: ConversationSettings {
+            dialect: Dialect::Brand,
+            is_by_webhook: false,
+            history: HistoryStart::Beginning,
+            limits: Limits::default(),
+            sends_when_caught_up: true,
+        },
+        filled: Cell::default(),
+    };
+    let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
+    (conversation, asks, progress, metrics, dead_letters)
+}
+
+/// The next request; the wait for it is over as soon as nothing else moves.
+pub(super) async fn asked(asks: &mut UnboundedReceiver<Ask>) -> Ask {
+    asked_within(asks, Duration::from_secs(1)).await
+}
+
+pub(super) async fn asked_within(asks: &mut UnboundedReceiver<Ask>, time: Duration) -> Ask {
+    tokio::time::pause();
+    let ask = timeout(time, asks.recv()).await.expect("nothing was asked");
+    tokio::time::resume();
+    ask.unwrap()
+}
+
+pub(super) fn empty_history() -> Result<Answer, RequestFailure> {
+    Ok(Answer::new(json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [] }).to_string().into()))
+}
