@@ -84,8 +84,8 @@ mod tests {
         Window { per_second: u32, second: u64, used: u32 },
         /// So many in any stretch of a second.
         Sliding { per_second: usize, granted: std::collections::VecDeque<u64> },
-        /// None, but one in so many is refused all the same.
-        Chance { every: usize, asked: usize },
+        /// None, but one in so many is refused all the same, at random.
+        Chance { every: u64, random: u64 },
         /// None.
         Unlimited,
     }
@@ -106,9 +106,9 @@ mod tests {
         fn grants(&mut self, now: u64) -> bool {
             match self {
                 Self::Unlimited => true,
-                Self::Chance { every, asked } => {
-                    *asked += 1;
-                    *asked % *every != 0
+                Self::Chance { every, random } => {
+                    *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    !(*random >> 33).is_multiple_of(*every)
                 }
                 Self::Sliding { per_second, granted } => {
                     while granted.front().is_some_and(|first| now >= *first + 1_000) {
@@ -140,6 +140,11 @@ mod tests {
     /// Asks for `count` histories on a link of `round_trip` milliseconds; returns how long that took in milliseconds and
     /// how many requests were refused.
     fn recover(limit: &mut Limit, count: usize, round_trip: u64) -> (u64, usize) {
+        recover_in_turns(limit, count, round_trip, 1)
+    }
+
+    /// The same on a thread that has its turn once in so many milliseconds.
+    fn recover_in_turns(limit: &mut Limit, count: usize, round_trip: u64, turn: u64) -> (u64, usize) {
         let (mut pace, mut now, mut wanted, mut done, mut refused) = (LoginPace::default(), 0, count, 0, 0);
         let mut out: Vec<(u64, bool)> = Vec::new();
         while done < count {
@@ -162,7 +167,7 @@ mod tests {
                 out.push((now + round_trip, limit.grants(now)));
                 wanted -= 1;
             }
-            now += 1;
+            now += turn;
         }
         (now, refused)
     }
@@ -194,8 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_thread_recovers_many_in_each_of_its_turns() {
+        let (took, refused) = recover_in_turns(&mut Limit::Unlimited, 500, 5, 20);
+        assert!(took < 2_000 && refused == 0, "{took} ms");
+    }
+
+    /// A tenth of what is granted, at most, is refused; the best that could be is 25 s.
+    #[test]
+    fn bursts_after_pauses_do_not_make_the_pace_ever_faster() {
+        for turn in [1, 5, 20] {
+            for mut limit in [Limit::bucket(20.0), Limit::window(20), Limit::sliding(20)] {
+                let (took, refused) = recover_in_turns(&mut limit, 500, 5, turn);
+                assert!(took < 38_000 && refused < 50, "turns of {turn} ms: {took} ms, {refused} refused");
+            }
+        }
+    }
+
+    #[test]
     fn refusals_that_are_not_for_the_number_of_requests_cost_their_pauses_and_little_more() {
-        let mut limit = Limit::Chance { every: 250, asked: 0 };
+        let mut limit = Limit::Chance { every: 250, random: 1 };
         let (took, refused) = recover(&mut limit, 5_000, 10);
         assert!(took < 2_000 * refused as u64, "{took} ms, {refused} refused");
     }

@@ -22,6 +22,9 @@ const PROBE: f64 = 1.001;
 const DISBELIEF: f64 = 1.25;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
+/// A busy thread may have its turn this late, in milliseconds. Requests that lie closer together than its turns go out
+/// several at once, because one in each turn would be slower than the pace by far.
+const TURN: f64 = 20.0;
 /// A request that is sent this much later than the pace allowed was not delayed by the pace.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
@@ -30,6 +33,10 @@ const IDLE_AFTER: Duration = Duration::from_millis(200);
 pub(super) struct Rate {
     pub(super) pause: Pause,
     per_second: f64,
+    /// The pace after the last pause.
+    began_with: f64,
+    /// What was granted between the last two pauses, where that took less than a second.
+    burst: Option<u32>,
     /// What the platform granted a second when it last refused.
     limit: Option<f64>,
     /// Since when it is measured what the platform grants: the end of the last pause, and later by the time in which
@@ -45,6 +52,8 @@ impl Default for Rate {
         Self {
             pause: Pause::default(),
             per_second: START,
+            began_with: START,
+            burst: None,
             limit: None,
             measured_since: Millis(0),
             granted: 0,
@@ -68,7 +77,8 @@ impl Rate {
         if now > could.after(IDLE_AFTER) {
             self.measured_since = self.measured_since.after(now.since(could)).min(now);
         }
-        self.next = self.next.max(at) + 1_000.0 / self.per_second;
+        let interval = 1_000.0 / self.per_second;
+        self.next = self.next.max(at - (TURN - interval).max(0.0)) + interval;
     }
 
     /// The platform granted a request.
@@ -98,14 +108,21 @@ impl Rate {
         let lasted = now.since(self.measured_since);
         let granted = f64::from(self.granted) / lasted.max(MEASURED_FOR).as_secs_f64();
         let half = self.per_second / 2.0;
+        let is_as_before = self.burst.is_some_and(|burst| burst.abs_diff(self.granted) <= burst / 8);
         if lasted >= MEASURED_FOR && granted >= half {
             self.limit = Some(granted);
             self.per_second = self.per_second.min(granted * SHARE);
         } else {
-            // So little was asked that what was granted tells no limit: one refusal costs half the pace at most.
-            self.per_second = half.max(granted * SHARE);
+            // So little was asked that what was granted tells no limit, unless it was as much the time before. The pace
+            // gained since the last pause is lost: a burst of grants after each pause would make it ever faster.
+            if is_as_before {
+                self.limit = Some(granted);
+            }
+            self.per_second = (self.began_with / 2.0).min(half).max(granted * SHARE);
         }
         self.per_second = self.per_second.max(SLOWEST);
+        self.began_with = self.per_second;
+        self.burst = (lasted < MEASURED_FOR).then_some(self.granted);
         (self.measured_since, self.granted) = (self.pause.until(now).unwrap_or(now), 0);
         self.next = 0.0;
         true
