@@ -314,6 +314,17 @@ impl Dialog {
         }
     }
 
+    /// Closes the dialog without a state of the platform's. Emits no event for a dialog that no state has told of.
+    pub(super) fn end_here(&mut self, at: Timestamp, events: &mut Vec<ConversationEvent>) {
+        if !self.is_open() {
+            return;
+        }
+        (self.state, self.end_time) = (DialogStatus::Close, Some(at));
+        if self.is_told {
+            events.push(self.closed(&self.participants));
+        }
+    }
+
     /// Whether the state is older than the dialog as it is known (DG-N2). The update times of the conversation decide where
     /// they show that the state is newer, so that the end does not depend on the order of arrival (promise 3).
     fn is_older(&self, told: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {

@@ -154,6 +154,12 @@ impl Members {
         }
     }
 
+    /// Closes the conversation without a state of the platform's, so the close has no reason.
+    pub(super) fn end_here(&mut self, at: Timestamp, events: &mut Vec<ConversationEvent>) {
+        (self.stage, self.close_time, self.close_reason) = (Some(Stage::Close), Some(at), None);
+        events.push(ConversationEvent::Close { close_time: self.close_time, close_reason: None });
+    }
+
     /// The brand dialect tells the rate alone, and 0 is none (§6.1).
     fn receive_csat(&mut self, details: &ConversationDetails<'_>, reading: &mut Reading) {
         let rated = |rate| Csat { csat_rate: Some(rate), csat_resolution_confirmation: None, status: None };

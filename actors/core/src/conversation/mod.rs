@@ -12,6 +12,7 @@ mod contents;
 mod conversation;
 mod dialog;
 mod event;
+mod local_end;
 mod lookup;
 mod members;
 mod message_order;

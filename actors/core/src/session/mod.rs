@@ -10,6 +10,7 @@
 mod backoff;
 mod close_codes;
 mod evictions;
+mod identity;
 mod input;
 mod liveness;
 mod login;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use close_codes::{ABANDONED, NORMAL, Verdict, judge};
+pub use identity::{IdentityLoss, IdentityStanding, TokenTimes};
 pub use input::{ClosedBy, Closure, Input, LoginRefusal, RefreshRefusal, SocketRefusal};
 pub use machine::{Epoch, Session};
 pub use millis::Millis;

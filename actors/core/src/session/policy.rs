@@ -22,6 +22,12 @@ pub struct SessionPolicy {
     pub dead_after: Duration,
     /// The first attempt after a loss comes within this time. Default 2 s.
     pub first_retry_within: Duration,
+    /// An anonymous consumer's identity is lost at this many refusals in a row, if they lasted for `identity_refused_for`.
+    /// Default 5.
+    pub identity_refusals: u32,
+    /// An anonymous consumer's identity is not lost before it has been refused for this long, unless it has expired.
+    /// Default 10 min.
+    pub identity_refused_for: Duration,
     /// How often a keep-alive is sent on an open socket. Default 10 s.
     pub keep_alive_every: Duration,
     /// A refused or throttled login is not repeated sooner than this. Default 5 s.
@@ -56,6 +62,8 @@ impl Default for SessionPolicy {
             connect_timeout: Duration::from_secs(10),
             dead_after: Duration::from_secs(25),
             first_retry_within: Duration::from_secs(2),
+            identity_refusals: 5,
+            identity_refused_for: Duration::from_secs(10 * 60),
             keep_alive_every: Duration::from_secs(10),
             login_backoff_base: Duration::from_secs(5),
             login_backoff_max: Duration::from_secs(5 * 60),
@@ -91,8 +99,10 @@ impl SessionPolicy {
         if let Some((limit, _)) = durations.into_iter().find(|(_, value)| value.as_millis() == 0) {
             return Err(PolicyError::TooSmall { limit });
         }
-        if self.max_credential_refusals == 0 {
-            return Err(PolicyError::TooSmall { limit: "max_credential_refusals" });
+        let counts =
+            [("identity_refusals", self.identity_refusals), ("max_credential_refusals", self.max_credential_refusals)];
+        if let Some((limit, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(PolicyError::TooSmall { limit });
         }
         let ordered = [
             ("backoff_base", self.backoff_base, "backoff_max", self.backoff_max),

@@ -5,6 +5,7 @@ mod dialogs;
 mod first_state;
 mod hostile_input;
 mod ill_typed;
+mod local_end;
 mod members;
 mod message_order;
 mod messages;

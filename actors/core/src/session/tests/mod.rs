@@ -1,6 +1,7 @@
 //! The promises of a session, driven by hand: a clock that is a number, and randomness that is chosen.
 
 mod evictions;
+mod identity;
 mod lease;
 mod liveness;
 mod reconnecting;

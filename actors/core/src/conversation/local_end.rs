@@ -1,0 +1,25 @@
+//! The end of a conversation whose consumer's identity is lost (CA-3).
+
+use super::{Conversation, Outcome, Reception, conversation::Hashes};
+use crate::time::Timestamp;
+
+impl Conversation {
+    /// Closes the conversation on this side, because the consumer's identity is lost. The platform tells nothing more of
+    /// the conversation and takes no command, although the conversation may go on there. A state that the platform sends
+    /// all the same counts again.
+    ///
+    /// Changes nothing if the conversation has ended already.
+    pub fn end_here(&mut self, at: Timestamp) -> Reception {
+        if !self.is_open() {
+            return Reception::new(Outcome::Ignored);
+        }
+        let mut reception = Reception::new(Outcome::Processed);
+        self.members.end_here(at, &mut reception.events);
+        for dialog in &mut self.dialogs {
+            dialog.end_here(at, &mut reception.events);
+        }
+        // The state that is held is not what the platform told last.
+        self.hashes = Hashes::default();
+        reception
+    }
+}

@@ -1,0 +1,107 @@
+//! When an anonymous consumer's identity is lost (CA-3).
+//!
+//! The platform grants such an identity once. A second sign-up makes another consumer, who has none of the conversations.
+//! So a single refusal costs nothing. An identity is lost when the platform refuses a token that has expired, or when the
+//! platform refuses the identity for minutes. Only refusals of a socket's first request count: no other request carries
+//! the consumer's token. The clock alone costs nothing either, because it may be wrong.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{millis::Millis, policy::SessionPolicy};
+use crate::time::Timestamp;
+
+/// How long after its issue an external token can be exchanged for another token (protocol §2.3).
+const RENEWABLE_FOR: Duration = Duration::from_secs(730 * 60 * 60);
+
+/// Why an identity is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityLoss {
+    /// Its token has expired, cannot be renewed, and the platform refuses it.
+    #[error("its token has expired and cannot be renewed")]
+    Expired,
+    /// The connection is configured with another account, another type of login or another connector.
+    #[error("the connection is configured with another login")]
+    LoginChanged,
+    /// The previous run of the process did not store it.
+    #[error("the previous run did not store it")]
+    NotStored,
+    /// The platform has refused it for minutes.
+    #[error("the platform keeps refusing it")]
+    Refused,
+}
+
+/// The times that a token tells of itself, as far as it is a JWT.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenTimes {
+    issued: Option<Timestamp>,
+    expires: Option<Timestamp>,
+}
+
+/// The claims that matter here, in seconds.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Claims {
+    iat: Option<Timestamp>,
+    exp: Option<Timestamp>,
+}
+
+impl TokenTimes {
+    /// Reads the times of a token. Its signature is the platform's to check.
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let mut parts = token.split('.');
+        let payload = parts.nth(1).filter(|_| parts.count() == 1);
+        let decoded = payload.and_then(|payload| URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok());
+        let claims = decoded.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
+        let Claims { iat, exp } = claims;
+        let time = |seconds: Timestamp| Timestamp(seconds.0.saturating_mul(1_000)).when_set();
+        Self { issued: iat.and_then(time), expires: exp.and_then(time) }
+    }
+
+    /// Whether the token has expired at `now`. A token that does not tell never has.
+    #[must_use]
+    pub fn has_expired(self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Whether an external token with these times can be exchanged for another token at `now`. A token that does not tell
+    /// when it was issued always can.
+    #[must_use]
+    pub fn is_renewable(self, now: Timestamp) -> bool {
+        let renewable_for = i64::try_from(RENEWABLE_FOR.as_millis()).unwrap_or(i64::MAX);
+        self.issued.is_none_or(|issued| now.0 < issued.0.saturating_add(renewable_for))
+    }
+}
+
+/// The refusals of an identity since the platform last accepted it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IdentityStanding {
+    refusals: u32,
+    refused_since: Option<Millis>,
+}
+
+impl IdentityStanding {
+    /// The platform accepted a socket of the identity.
+    pub fn accepted(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The platform refused the first request of a socket for its token (401, 403, or a close that blames the token).
+    /// Returns why the identity is lost, if it is. `has_expired` tells that its token has expired and cannot be renewed.
+    pub fn refused(&mut self, has_expired: bool, now: Millis, policy: &SessionPolicy) -> Option<IdentityLoss> {
+        self.refusals = self.refusals.saturating_add(1);
+        let lasted = now.since(*self.refused_since.get_or_insert(now));
+        match () {
+            () if has_expired => Some(IdentityLoss::Expired),
+            () if self.refusals >= policy.identity_refusals && lasted >= policy.identity_refused_for => {
+                Some(IdentityLoss::Refused)
+            }
+            () => None,
+        }
+    }
+}
