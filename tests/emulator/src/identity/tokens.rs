@@ -38,7 +38,8 @@ impl Tokens {
         }
     }
 
-    /// A token for a subject that lives some seconds; further claims are added to it.
+    /// A token for a subject that lives some seconds; further claims are added to it. Two tokens of one second are two
+    /// tokens, so that one of them can be taken back.
     pub(crate) fn issue(&self, subject: &str, seconds: u64, claims: Value) -> Result<String, TokenError> {
         let now = epoch_seconds();
         let mut body = json!({
@@ -47,6 +48,7 @@ impl Tokens {
             "iss": "https://idp.liveperson.net",
             "iat": now,
             "exp": now + seconds,
+            "jti": uuid::Uuid::new_v4().to_string(),
         });
         if let (Value::Object(body), Value::Object(claims)) = (&mut body, claims) {
             body.extend(claims);
