@@ -28,6 +28,7 @@ use super::{
     children::{Children, Left},
     commands::Held,
     creation::Creation,
+    identity::{self, Anonymity},
     login::Credentials,
     readiness::Told,
     recovery::{Again, RecoveryQueue},
@@ -93,6 +94,7 @@ pub struct Connection {
     pub(super) identity: Option<Arc<Identity>>,
     /// How often a consumer became another one: a login for an earlier one is of no use.
     pub(super) identities: u64,
+    pub(super) anonymity: Anonymity,
     pub(super) stepping_up: Option<SteppingUp>,
     /// Questions on their way by HTTP.
     pub(super) lookups: usize,
@@ -183,6 +185,7 @@ impl Connection {
             credentials: None,
             identity: None,
             identities: 0,
+            anonymity: Anonymity::default(),
             stepping_up: None,
             lookups: 0,
             socket: None,
@@ -418,14 +421,15 @@ impl Actor for Connection {
             return self.claim(ctx);
         }
         let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
-        let remembering = async move { remembered(&journal, &id).await };
-        ctx.spawn(remembering.into_actor(self).map(|conversations, connection, ctx| {
+        let remembering = async move { (identity::stored(&journal, &id).await, remembered(&journal, &id).await) };
+        ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
             connection.restored = true;
             if !conversations.is_empty() {
                 // This login has had conversations: its credentials have worked.
                 connection.session.trust_credentials();
             }
             connection.restore(conversations, ctx);
+            connection.take_up_identity(stored, ctx);
             connection.claim(ctx);
         }));
     }

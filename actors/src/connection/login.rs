@@ -9,7 +9,7 @@ use serde_json::json;
 use tertulia_core::{
     command::Identity,
     id::UserId,
-    session::{Closure, Epoch, Input},
+    session::{Closure, Epoch, Input, Phase, judge},
     ums::{InitConnection, ProfileQuery, Request, Response, UserProfile},
 };
 
@@ -77,6 +77,7 @@ impl Connection {
             }));
         }
         self.credentials = Some(credentials);
+        self.store_identity();
     }
 
     pub(super) fn refresh(&mut self, ctx: &mut Context<Self>) {
@@ -157,12 +158,18 @@ impl Connection {
 
     pub(super) fn verified(&mut self, response: &Response<'_>, ctx: &mut Context<Self>) {
         match response.outcome() {
-            Ok(_) => self.feed(Input::Verified, ctx),
+            Ok(_) => {
+                self.identity_accepted();
+                self.feed(Input::Verified, ctx);
+            }
             // Its words are not told: they may repeat the token.
             Err(_) => {
                 let code = response.code.0;
                 self.note_error(&format_args!("the platform answered {code} to the first request of the socket"));
                 self.feed(Input::VerifyRefused { code }, ctx);
+                if matches!(code, 401 | 403) {
+                    self.identity_refused(ctx);
+                }
             }
         }
     }
@@ -177,13 +184,14 @@ impl Connection {
         !token.is_empty() && text.contains(token)
     }
 
-    /// Learns a consumer's own id from its profile (CA-5).
+    /// Learns a consumer's own id from its profile and stores the id (CA-5).
     pub(super) fn take_profile(&mut self, profile: &UserProfile<'_>) {
         if let Some(user_id) = &profile.user_id
             && self.identity.is_none()
         {
             let account = self.settings.account.clone();
             self.identity = Some(Arc::new(Identity::Consumer { account, user_id: user_id.into() }));
+            self.store_identity();
         }
     }
 
@@ -194,7 +202,11 @@ impl Connection {
         self.note_closing(ending.map(|ending| ending.to_string()));
         self.suspect_commands(closure);
         self.lose_socket();
+        let blames_identity = *self.session.phase() == Phase::Verifying && judge(closure).blames_token();
         self.feed(Input::SocketClosed(closure), ctx);
+        if blames_identity {
+            self.identity_refused(ctx);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod commands;
 mod creation;
 mod escalation;
 mod frames;
+mod identity;
 mod lease;
 mod login;
 mod lookup;

@@ -4,7 +4,7 @@
 //! itself: rings, the agent's state, what became of conversations that are missing in the snapshot, and every open
 //! conversation's missing messages. The sends of a conversation go out when its own messages are up to date.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use tertulia_core::{
@@ -50,26 +50,37 @@ impl Connection {
         self.upstream.as_ref().map_or(0, |upstream| upstream.filled.get())
     }
 
-    /// Learns who this is: a consumer's own id is in its profile. Then subscribes.
+    /// Learns who this is: a consumer's own id is in its profile. Subscribes once the identity is durable, because the next
+    /// run of the process could not go on with a conversation of an identity that was not stored.
     pub(super) fn learn_identity(&mut self, ctx: &mut Context<Self>) {
         if self.identity.is_some() {
             return self.subscribe_all();
         }
         let epoch = self.session.epoch();
         let answer = self.ask_here(Request::GetUserProfile(ProfileQuery::default()), Lane::Recovery);
-        ctx.spawn(answer.into_actor(self).map(move |answer, connection, _| {
-            if epoch != connection.session.epoch() {
-                return;
-            }
+        let learning = answer.into_actor(self).then(move |answer, connection, _| {
             let learnt = answer.and_then(|answer| {
                 answer.read(|response| {
                     let body = response.outcome()?;
-                    if let Some(Ok(profile)) = body.map(|body| body.read::<UserProfile<'_>>()) {
+                    if epoch == connection.session.epoch()
+                        && let Some(Ok(profile)) = body.map(|body| body.read::<UserProfile<'_>>())
+                    {
                         connection.take_profile(&profile);
                     }
                     Ok(())
                 })
             });
+            let journal = Arc::clone(connection.around.routing.journal());
+            let stored = async move {
+                journal.settled().await;
+                learnt
+            };
+            stored.into_actor(connection)
+        });
+        ctx.spawn(learning.map(move |learnt, connection, _| {
+            if epoch != connection.session.epoch() {
+                return;
+            }
             match learnt {
                 Ok(()) => connection.subscribe_all(),
                 Err(failure) => {

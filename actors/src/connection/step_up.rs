@@ -126,8 +126,8 @@ impl Connection {
 
     fn become_consumer(&mut self, identity: ConsumerIdentity, ctx: &mut Context<Self>) {
         self.credentials = Some(Credentials::Consumer(identity));
-        self.identities += 1;
-        self.identity = None;
+        self.forget_consumer();
+        self.store_identity();
         self.tell_children_lost();
         if let Some(socket) = &self.socket {
             socket.close(NORMAL);

@@ -105,6 +105,11 @@ pub(crate) struct LinkLost;
 #[rtype(result = "()")]
 pub(crate) struct LinkFailed;
 
+/// The identity of the conversation's consumer is lost. The conversation ends on this side.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ConsumerLost;
+
 /// The conversation leaves memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]

@@ -17,6 +17,7 @@ mod filter;
 mod handle;
 mod history;
 mod keeping;
+mod local_end;
 mod messages;
 mod outbox;
 mod outline;
@@ -45,8 +46,8 @@ pub use filter::ConversationFilter;
 pub use handle::ConversationHandle;
 pub(crate) use handle::Door;
 pub(crate) use messages::{
-    CameBack, CatchUp, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall,
-    RecordsArrived, Rest, SpeakFor, StateArrived, Wish,
+    CameBack, CatchUp, ConsumerLost, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place,
+    Recall, RecordsArrived, Rest, SpeakFor, StateArrived, Wish,
 };
 pub use outline::{Assignee, Assignment, Outline};
 pub(crate) use poison::LetterOfCommand;

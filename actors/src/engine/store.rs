@@ -1,6 +1,6 @@
 //! The port to what keeps events and records.
 
-use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
+use std::{borrow::Cow, fmt, ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ pub enum Table {
     Answers,
     /// Notifications and deliveries that could not be handled, by id, which grows with time.
     DeadLetters,
-    /// What the system notes of itself, such as quarantined conversations, by kind and name.
+    /// What the system notes of itself, such as the identities of anonymous consumers, by kind and name.
     Notes,
 }
 
@@ -55,12 +55,19 @@ pub struct StoredEvent {
 }
 
 /// One record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// Its key.
     pub key: RecordKey,
     /// What it says.
     pub value: Bytes,
+}
+
+impl fmt::Debug for Record {
+    /// Leaves out what the record says: a consumer's words, or a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("key", &self.key).field("bytes", &self.value.len()).finish()
+    }
 }
 
 /// One change.
@@ -102,7 +109,7 @@ pub struct StoreError {
 
 impl StoreError {
     /// A failure of `operation`.
-    pub fn new(operation: &'static str, reason: impl std::fmt::Display) -> Self {
+    pub fn new(operation: &'static str, reason: impl fmt::Display) -> Self {
         Self { operation, reason: reason.to_string().into() }
     }
 }

@@ -3,7 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tertulia_core::rest::segment;
+use tertulia_core::{
+    rest::segment,
+    session::{LoginRefusal, TokenTimes},
+    time::Timestamp,
+};
 
 use super::{
     HttpError, PlatformClient, Service,
@@ -59,6 +63,33 @@ pub struct StepUp {
     pub code: SecretString,
 }
 
+impl ConsumerIdentity {
+    /// The identity of an anonymous consumer as it was stored: its token, and the external token that renews it, if one
+    /// does.
+    pub(crate) fn stored(token: SecretString, external: Option<SecretString>) -> Self {
+        Self { token, renewal: external.map_or(Renewal::Never, Renewal::Anonymous) }
+    }
+
+    /// The external token that renews the identity, if one does.
+    pub(crate) fn external(&self) -> Option<&SecretString> {
+        match &self.renewal {
+            Renewal::Anonymous(external) => Some(external),
+            Renewal::Again | Renewal::Never => None,
+        }
+    }
+
+    /// Whether the token has expired and no other can be had for the identity.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        let times = |token: &SecretString| TokenTimes::of(token.expose_secret());
+        times(&self.token).has_expired(now)
+            && match &self.renewal {
+                Renewal::Again => false,
+                Renewal::Anonymous(external) => !times(external).is_renewable(now),
+                Renewal::Never => true,
+            }
+    }
+}
+
 #[derive(Deserialize)]
 struct TokenAnswer {
     #[serde(alias = "jwt")]
@@ -67,7 +98,7 @@ struct TokenAnswer {
 
 impl PlatformClient {
     /// Gets a consumer's token: the first one, or the next one for the identity `known`. An identity that cannot be
-    /// renewed keeps its token, and never becomes another consumer (CA-3).
+    /// renewed, or whose renewal the platform refuses, keeps its token, and never becomes another consumer (CA-3).
     ///
     /// # Errors
     /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
@@ -84,13 +115,16 @@ impl PlatformClient {
             ConsumerLogin::Token(token) => Ok(identity(token.clone(), Renewal::Never)),
             ConsumerLogin::SignUp => Ok(identity(self.identity("signup", None).await?, Renewal::Never)),
             ConsumerLogin::Anonymous { connector } => {
-                let body = match known {
-                    Some(ConsumerIdentity { renewal: Renewal::Anonymous(earlier), .. }) => {
-                        json!({ "id_token": earlier.expose_secret() })
+                let earlier = known.and_then(|known| Some((known, known.external()?)));
+                let body = earlier.map_or_else(|| json!({}), |(_, old)| json!({ "id_token": old.expose_secret() }));
+                let external = match (self.identity("anonymous/authorize", Some(body)).await, earlier) {
+                    // The token may be good still. If it is not, the platform says so to the first request of the socket.
+                    (Err(error), Some((known, _))) if error.login_refusal() == LoginRefusal::Credentials => {
+                        tracing::warn!(account = %self.account, %error, "an anonymous consumer's token was not renewed");
+                        return Ok(known.clone());
                     }
-                    _ => json!({}),
+                    (external, _) => external?,
                 };
-                let external = self.identity("anonymous/authorize", Some(body)).await?;
                 let body = json!({ "id_token": external.expose_secret() });
                 Ok(identity(self.authenticate(connector, body).await?, Renewal::Anonymous(external)))
             }

@@ -7,7 +7,7 @@ use tertulia_core::{
     conversation::ConversationEvent,
     id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
     readiness::Lacking,
-    session::{ClosedBy, DisconnectReason, WaitReason},
+    session::{ClosedBy, DisconnectReason, IdentityLoss, WaitReason},
     time::Timestamp,
     ums::RingState,
 };
@@ -15,7 +15,7 @@ use tertulia_core::{
 use crate::engine::{Loggable, StoredEvent};
 
 /// The names of all events, as [`EventData::name`] gives them.
-pub const EVENT_NAMES: [&str; 35] = [
+pub const EVENT_NAMES: [&str; 36] = [
     "conversation",
     "message",
     "message-delivery",
@@ -50,6 +50,7 @@ pub const EVENT_NAMES: [&str; 35] = [
     "connection.resumed",
     "connection.lacking",
     "connection.waiting",
+    "connection.identity-lost",
     "connection.failed",
 ];
 
@@ -206,6 +207,17 @@ pub enum EventData {
         /// What last went wrong, in words.
         last_error: Option<String>,
     },
+    /// The identity of an anonymous consumer is lost, and the connection goes on as another consumer. Each open
+    /// conversation ends on this side, with its own `close`.
+    #[serde(rename_all = "camelCase")]
+    IdentityLost {
+        /// Who the consumer was, as far as the platform told.
+        user_id: Option<UserId>,
+        /// Why.
+        reason: IdentityLoss,
+        /// How many conversations the connection held.
+        conversations: usize,
+    },
     /// The connection has given up.
     Failed {
         /// Why.
@@ -230,6 +242,7 @@ impl EventData {
             Self::Resumed { .. } => "connection.resumed",
             Self::Lacking { .. } => "connection.lacking",
             Self::Waiting { .. } => "connection.waiting",
+            Self::IdentityLost { .. } => "connection.identity-lost",
             Self::Failed { .. } => "connection.failed",
         }
     }

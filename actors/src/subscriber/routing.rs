@@ -115,6 +115,11 @@ impl RoutingTable {
         self.emit(origin, vec![(subject, data)], Vec::new(), None);
     }
 
+    /// Emits one event like [`Self::publish`], and has changes of records kept with it.
+    pub fn publish_with(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData, changes: Vec<Change>) {
+        self.emit(origin, vec![(subject, data)], changes, None);
+    }
+
     /// Emits what happened in a conversation, and has it kept with what it confirms.
     pub fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, happening: Happening) {
         let Happening { events, changes, then } = happening;
