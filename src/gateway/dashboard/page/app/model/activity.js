@@ -25,6 +25,7 @@ const TOLD = new Set([
   'connection.resumed',
   'connection.lacking',
   'connection.waiting',
+  'connection.identity-lost',
   'connection.failed',
 ]);
 

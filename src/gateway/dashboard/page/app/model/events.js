@@ -25,6 +25,7 @@ export const FOLLOWED = [
   'connection.resumed',
   'connection.lacking',
   'connection.waiting',
+  'connection.identity-lost',
   'connection.failed',
 ].map((name) => `tertulia.${name}`);
 
@@ -128,6 +129,10 @@ const SENTENCES = {
     return what ? [`Degraded: ${what}`, 'warn'] : ['Works for everything again', 'good'];
   },
   'connection.waiting': ({ reason }) => [`Waits: ${ofWaiting({ reason }).toLowerCase()}`, 'bad'],
+  'connection.identity-lost': ({ conversations }) => [
+    `Goes on as another consumer; ${Number(conversations ?? 0)} conversations ended`,
+    'bad',
+  ],
   'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
 
