@@ -63,6 +63,9 @@ pub struct EmulateOptions {
     /// Split the frames of sockets into fragments, and split and merge their bytes, at random
     #[arg(long)]
     pub split_frames: bool,
+    /// Write early hints (103) before every answer
+    #[arg(long)]
+    pub early_hints: bool,
     /// Where the HTTP control interface for tests listens, on loopback [default: nowhere]
     #[arg(long, value_name = "ADDR", value_parser = loopback_address)]
     pub control: Option<SocketAddr>,
@@ -137,6 +140,7 @@ impl From<&EmulateOptions> for EmulatorConfig {
                 latency: options.latency,
                 jitter: options.jitter,
                 split_frames: options.split_frames,
+                early_hints: options.early_hints,
             },
             switches: (&options.switches).into(),
             ..Self::default()

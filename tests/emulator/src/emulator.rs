@@ -1,9 +1,9 @@
 //! Starting, stopping and driving an emulator from the same process.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 use crate::account::{Account, lock, now};
 use crate::config::EmulatorConfig;
+use crate::early_hints;
 use crate::faults::{Fault, FaultMode, FaultRule, RuleCounts, RuleError, RuleId};
 use crate::hub::UserSessions;
 use crate::ledger::{ChangeRequest, Ledger, LedgerSummary};
@@ -67,6 +69,7 @@ struct Listening {
 pub struct Emulator {
     account: Data<Account>,
     ca_pem: String,
+    tls: TlsAcceptor,
     listening: Listening,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -86,6 +89,7 @@ impl Emulator {
     pub fn start(config: EmulatorConfig) -> Result<Self, StartError> {
         let Tls { ca_pem, server } = tls::generate(&config.hosts)?;
         let account = Data::new(Account::new(config));
+        let tls = TlsAcceptor::from(Arc::new(server.clone()));
         let shared = account.clone();
         let (ready, listening) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
@@ -103,7 +107,7 @@ impl Emulator {
             });
         })?;
         let listening = listening.recv().map_err(io::Error::other)??;
-        Ok(Self { account, ca_pem, listening, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { account, ca_pem, tls, listening, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where everything over TLS listens.
@@ -137,6 +141,16 @@ impl Emulator {
     /// When the file cannot be written.
     pub fn write_ca(&self, path: impl AsRef<Path>) -> io::Result<()> {
         std::fs::write(path, &self.ca_pem)
+    }
+
+    /// A way to the HTTP server at `server` on which early hints come before every answer, plain or over TLS with the
+    /// emulator's certificate. It lasts as long as the actix system that it is made in.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub fn hint_before(&self, server: SocketAddr, over_tls: bool) -> io::Result<SocketAddr> {
+        let tls = over_tls.then(|| self.tls.clone());
+        hint_before(server, tls, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
     }
 
     /// Every event accepted so far, in order.
@@ -267,6 +281,15 @@ impl Drop for Emulator {
     }
 }
 
+fn hint_before(server: SocketAddr, tls: Option<TlsAcceptor>, listen: SocketAddr) -> io::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listen = listener.local_addr()?;
+    actix_web::rt::spawn(early_hints::relay(listener, tls, server));
+    Ok(listen)
+}
+
 type Bound = (Listening, Vec<actix_web::dev::Server>);
 
 /// Binds every listener; the servers run once they are polled.
@@ -290,8 +313,17 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
     .disable_signals()
     .shutdown_timeout(1);
     let failed = |address| move |source| StartError::Listen { address, source };
-    let server = server.bind_rustls_0_23(config.listen, tls).map_err(failed(config.listen))?;
-    let listen = server.addrs().first().copied().unwrap_or(config.listen);
+    let (server, listen) = if config.network.early_hints {
+        let server = server.bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed(config.listen))?;
+        let behind = server.addrs().first().copied().unwrap_or(config.listen);
+        let tls = TlsAcceptor::from(Arc::new(tls));
+        let listen = hint_before(behind, Some(tls), config.listen).map_err(failed(config.listen))?;
+        (server, listen)
+    } else {
+        let server = server.bind_rustls_0_23(config.listen, tls).map_err(failed(config.listen))?;
+        let listen = server.addrs().first().copied().unwrap_or(config.listen);
+        (server, listen)
+    };
     account.set_listen(listen);
     let mut listening = Listening { tls: listen, discovery: None, control: None };
     let mut servers = vec![server.run()];

@@ -21,6 +21,7 @@ mod config;
 mod connector;
 mod control;
 mod dialect;
+mod early_hints;
 mod emulator;
 mod faults;
 mod files;

@@ -14,6 +14,8 @@ pub struct NetworkSettings {
     pub jitter: Duration,
     /// Frames of sockets are split into fragments, and their bytes split and merged at random.
     pub split_frames: bool,
+    /// Informational answers, such as `103 Early Hints`, come before every answer.
+    pub early_hints: bool,
 }
 
 /// The network of one connection.
@@ -69,6 +71,7 @@ mod tests {
             latency: Duration::from_millis(20),
             jitter: Duration::from_millis(10),
             split_frames: true,
+            early_hints: false,
         };
         let travels = |seed| {
             let mut network = Network::new(settings, seed);
