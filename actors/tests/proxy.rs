@@ -22,7 +22,7 @@ use tertulia_actors::{
         Service,
     },
 };
-use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig};
+use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig, NetworkSettings};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -37,6 +37,8 @@ const PASSWORD: &str = "sEcReT-cAnArY";
 enum Manners {
     /// Opens it.
     Opens,
+    /// Opens it after informational answers.
+    OpensAfterHints,
     /// Opens it for `bot:` and the password.
     OpensForItsUser,
     /// Says that it does not.
@@ -105,6 +107,13 @@ async fn serve(mut near: TcpStream, manners: Manners, asked: &Mutex<Vec<String>>
     let is_user = head.contains("\r\nProxy-Authorization: Basic Ym90OnNFY1JlVC1jQW5Bclk=\r\n");
     let answer = match manners {
         Manners::Opens => "200 Connection established\r\n\r\n",
+        Manners::OpensAfterHints => {
+            near.write_all(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </s.css>\r\n").await?;
+            near.flush().await?;
+            actix_rt::task::yield_now().await;
+            near.write_all(b"\r\n").await?;
+            "200 Connection established\r\n\r\n"
+        }
         Manners::OpensForItsUser if is_user => "200 Connection established\r\n\r\n",
         Manners::OpensForItsUser => "407 Proxy Authentication Required\r\nContent-Length: 9\r\n\r\nwho comes",
         Manners::Refuses => "403 Forbidden\r\nContent-Length: 0\r\n\r\n",
@@ -170,6 +179,17 @@ async fn discovery_login_and_socket_of_each_connection_go_through_its_proxy() {
 async fn a_proxy_is_told_who_asks() {
     let (mut stage, proxy) = behind_a_proxy(Manners::OpensForItsUser, EmulatorConfig::default()).await;
     stage.connect(ConnectionSettings { proxy: Some(proxy.with_password(PASSWORD)), ..bot(1) }).await;
+}
+
+/// RFC 9110 §15.2: before the proxy's own answer, and before every answer of the platform behind it.
+#[actix_rt::test]
+async fn informational_answers_come_before_the_answers() {
+    let network = NetworkSettings { early_hints: true, ..NetworkSettings::default() };
+    let (mut stage, proxy) =
+        behind_a_proxy(Manners::OpensAfterHints, EmulatorConfig { network, ..EmulatorConfig::default() }).await;
+    let bot = stage.connect(ConnectionSettings { proxy: Some(proxy.settings()), ..bot(1) }).await;
+    stage.conversation(&bot).await.send_text("hello").await.unwrap();
+    assert!(proxy.asked().contains(&stage.emulator.listen().to_string()));
 }
 
 #[actix_rt::test]

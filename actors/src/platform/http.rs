@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use awc::{
-    Client, Connector,
+    Client,
     error::{ConnectError, SendRequestError, WsClientError},
     http::{StatusCode, Uri, header},
 };
@@ -15,10 +15,12 @@ use tertulia_core::{
 };
 use tokio::time::timeout;
 
-use super::{Platform, Proxy, ProxyError, Service, TokenError, proxy::Road};
+use super::{Platform, Proxy, ProxyError, Service, TokenError, http_client::http_client, proxy::Road};
 
 /// The largest answer taken from an HTTP service, in bytes.
 pub(super) const MAX_ANSWER: usize = 1024 * 1024;
+/// How long a connection that is not used is kept.
+const IDLE: Duration = Duration::from_secs(15);
 
 /// A request to one of the platform's services that failed.
 ///
@@ -152,15 +154,8 @@ impl PlatformClient {
     /// A client for `account`, through `proxy` where there is one.
     #[must_use]
     pub fn through(proxy: Option<Proxy>, platform: Arc<Platform>, account: AccountId) -> Self {
-        let timeout = platform.settings.request_timeout;
-        let connector = Connector::new()
-            .connector(Road::by(proxy, timeout))
-            .rustls_0_23(Arc::clone(&platform.tls))
-            // Each open websocket holds a place of the pool for ever: with the default limit of 100 the next one hangs.
-            .limit(0)
-            .timeout(timeout)
-            .handshake_timeout(timeout);
-        let http = Client::builder().connector(connector).timeout(timeout).disable_redirects().finish();
+        let within = platform.settings.request_timeout;
+        let http = http_client(Road::by(proxy, within), Some(Arc::clone(&platform.tls)), within, IDLE);
         Self { platform, account, http }
     }
 

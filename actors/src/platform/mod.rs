@@ -5,7 +5,9 @@ mod bounded;
 mod brand;
 mod consumer;
 mod discovery;
+mod final_answers;
 mod http;
+mod http_client;
 mod pacing;
 mod provider;
 mod proxy;
@@ -15,6 +17,7 @@ mod sentinel;
 mod socket;
 mod storage;
 mod tls;
+mod wire;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +29,7 @@ pub use brand::{AgentProfile, ShiftStatus, Skill, StatisticsOf};
 pub use consumer::{ConsumerIdentity, ConsumerLogin, StepUp};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};
+pub use http_client::http_client;
 pub use pacing::Pace;
 pub use provider::{AgentToken, TokenError, TokenProvider};
 pub use proxy::{Proxy, ProxyCredentials, ProxyError};

@@ -189,19 +189,25 @@ impl Proxy {
         let no_proxy = |detail| ProxyError::NoProxy { proxy: self.to_string(), detail };
         let mut head = Vec::new();
         loop {
-            let read = stream.read_buf(&mut head).await.map_err(|error| self.unreachable(&error))?;
             let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
             let mut answer = httparse::Response::new(&mut lines);
             let parsed = answer.parse(&head).map_err(|_| no_proxy("it does not answer in HTTP"))?;
             match (parsed, answer.code) {
+                // Informational answers may come before the answer (RFC 9110 §15.2).
+                (httparse::Status::Complete(end), Some(100 | 102..=199)) => {
+                    head.drain(..end);
+                    continue;
+                }
                 // Through a tunnel nothing comes before it was spoken into; of a refusal the words are not read.
                 (httparse::Status::Complete(end), Some(200..=299)) if end < head.len() => {
                     return Err(no_proxy("it says more than that the tunnel is open"));
                 }
                 (httparse::Status::Complete(_), Some(status)) => return Ok(status),
-                _ if read == 0 => return Err(no_proxy("it hung up within its answer")),
                 _ if head.len() > MAX_HEAD => return Err(no_proxy("its answer has no end")),
                 _ => {}
+            }
+            if stream.read_buf(&mut head).await.map_err(|error| self.unreachable(&error))? == 0 {
+                return Err(no_proxy("it hung up within its answer"));
             }
         }
     }
