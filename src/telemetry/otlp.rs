@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use actix_tls::connect::Connector;
 use actix_web::http::Method;
 use awc::Client;
 use opentelemetry::{Context, trace::TracerProvider as _};
@@ -21,6 +22,7 @@ use opentelemetry_sdk::{
         SpanProcessor,
     },
 };
+use tertulia_actors::platform::http_client;
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
@@ -41,6 +43,8 @@ const TOGETHER: usize = 512;
 const GATHER: Duration = Duration::from_secs(5);
 /// How long the collector may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection that is not used is kept.
+const IDLE: Duration = Duration::from_secs(15);
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1_024;
 /// Batches on their way to the collector.
@@ -221,7 +225,8 @@ impl HttpClient for Courier {
 }
 
 async fn send(mut parcels: mpsc::Receiver<Parcel>) {
-    let client = Client::builder().timeout(ANSWER_WITHIN).disable_redirects().finish();
+    // The configuration takes collectors with plain HTTP only.
+    let client = http_client(Connector::default().service(), None, ANSWER_WITHIN, IDLE);
     while let Some((request, reply)) = parcels.recv().await {
         // Whoever waited may have gone.
         let _ = reply.send(deliver(&client, request).await);

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use awc::{
-    Client, Connector,
+    Client,
     error::{ConnectError, SendRequestError},
     http::header,
 };
 use bytes::Bytes;
+use tertulia_actors::platform::http_client;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -22,7 +23,8 @@ use super::{
 const MAX_ANSWER: usize = 16 * 1024;
 /// How long the rest of an answer may take once its head is there: the outcome is known by then.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long a connection that is not used is kept.
+/// How long a connection that is not used is kept. Most servers keep one longer: one that is closed just when it is used
+/// costs a retry.
 const IDLE: Duration = Duration::from_secs(4);
 /// As much of an answer as a caller is told, in characters.
 const TOLD: usize = 1_000;
@@ -46,21 +48,7 @@ impl Attempted {
 
 /// A client for one webhook, which keeps its connections for the next attempts.
 pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, within: Duration) -> Client {
-    let connector = Connector::new()
-        .connector(Dial::new(allow_internal))
-        .rustls_0_23(tls)
-        // How many attempts are made at a time is decided elsewhere.
-        .limit(0)
-        .timeout(within)
-        .handshake_timeout(within)
-        // Shorter than most servers keep them: one that is closed just when it is used costs a retry.
-        .conn_keep_alive(IDLE);
-    Client::builder()
-        .connector(connector)
-        .timeout(within)
-        .disable_redirects()
-        .add_default_header((header::USER_AGENT, concat!("tertulia/", env!("CARGO_PKG_VERSION"))))
-        .finish()
+    http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
 }
 
 /// Sends `cargo` to where `definition` says, and waits for the answer's head `within` that time, connecting included.
@@ -68,6 +56,7 @@ pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo
     let time = jiff::Timestamp::now();
     let request = client
         .post(definition.url.as_str())
+        .insert_header((header::USER_AGENT, concat!("tertulia/", env!("CARGO_PKG_VERSION"))))
         .insert_header((header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8"))
         .insert_header(("webhook-id", cargo.id.as_str()))
         .insert_header(("webhook-timestamp", time.as_second()))

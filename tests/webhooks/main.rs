@@ -4,6 +4,7 @@
 
 mod damaged;
 mod delivering;
+mod early_hints;
 mod giving_up;
 mod killed;
 mod receiver;

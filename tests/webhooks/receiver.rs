@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
@@ -103,6 +104,10 @@ impl Receiver {
     /// Takes everything.
     pub(crate) fn willing() -> Self {
         Self::start(|_| Behaviour::Answer(204))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     pub(crate) fn url(&self) -> String {
