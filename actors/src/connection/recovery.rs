@@ -24,9 +24,6 @@ use super::{
 };
 use crate::request::RequestFailure;
 
-/// Requests of one type that are out at the same time.
-const TOGETHER: usize = 32;
-
 /// A request of the recovery lane.
 pub(super) struct Recovery {
     pub(super) conversation: Option<ConversationId>,
@@ -123,11 +120,13 @@ impl RecoveryQueue {
         }
     }
 
-    /// Has the history of a conversation read next, if it waits.
+    /// Has the history of a conversation read behind those that are urgent already, if it waits.
     pub(super) fn hurry(&mut self, conversation: &ConversationId) {
         let Some(histories) = self.waiting.get_mut(&RequestType::History) else { return };
-        if let Some((waiting, _)) = histories.take_of(conversation) {
-            histories.urgent.push_front(Recovery { urgent: true, ..waiting });
+        let is_it = |waiting: &Recovery| waiting.conversation.as_ref() == Some(conversation);
+        let place = histories.others.iter().position(is_it);
+        if let Some(waiting) = place.and_then(|place| histories.others.remove(place)) {
+            histories.urgent.push_back(Recovery { urgent: true, ..waiting });
         }
     }
 
@@ -217,8 +216,8 @@ impl Connection {
                 self.give_up(expired.waiter, RequestFailure::TimedOut);
                 continue;
             }
-            let is_full = self.requests.is_full() || self.recovery.out.get(&kind).is_some_and(|out| *out >= TOGETHER);
-            if is_full {
+            let out = self.recovery.out.get(&kind).copied().unwrap_or_default();
+            if self.requests.is_full() || self.pace.is_full(Lane::Recovery, kind, out) {
                 // The next answer makes room.
                 return None;
             }
@@ -235,8 +234,10 @@ impl Connection {
 
     fn send_recovery(&mut self, kind: RequestType, recovery: Recovery) {
         let Recovery { conversation, request, metadata, waiter, until, urgent } = recovery;
-        self.pace.sent(Lane::Recovery, kind, self.now());
-        *self.recovery.out.entry(kind).or_default() += 1;
+        let now = self.now();
+        let out = self.recovery.out.entry(kind).or_default();
+        self.pace.sent(Lane::Recovery, kind, *out, now);
+        *out += 1;
         let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until, urgent };
         let within = self.settings.request_timeout;
         let asked = Asked { waiter, lane: Lane::Recovery, request: kind, again: Some(Box::new(out)) };
@@ -356,12 +357,13 @@ mod tests {
     }
 
     #[test]
-    fn a_history_for_which_a_command_waits_goes_before_all_others() {
+    fn a_history_for_which_a_command_waits_is_urgent_and_goes_before_no_other_urgent_one() {
         let mut queue = RecoveryQueue::default();
-        for (conversation, urgent) in [("a", true), ("b", false)] {
+        for (conversation, urgent) in [("a", true), ("b", true), ("c", false), ("d", false)] {
             queue.push(history(conversation, urgent));
         }
+        queue.hurry(&"d".into());
         queue.hurry(&"b".into());
-        assert_eq!(order(&mut queue), ["b", "a"]);
+        assert_eq!(order(&mut queue), ["a", "b", "d", "c"]);
     }
 }

@@ -30,6 +30,8 @@ pub struct Conversation {
     pub(super) upstream: Rc<Upstream>,
     /// Who commands, while commands may go out.
     pub(super) ready: Option<Arc<Identity>>,
+    /// How many links were lost: which one a command went out on.
+    pub(super) links_lost: u32,
     pub(super) commands: CommandQueue,
     pub(super) histories: Histories,
     /// Events emitted so far.
@@ -62,6 +64,7 @@ impl Conversation {
             model: if upstream.settings.is_by_webhook { unseen.by_webhook() } else { unseen },
             upstream,
             ready,
+            links_lost: 0,
             commands: CommandQueue::default(),
             histories: Histories::default(),
             sequence: 0,
@@ -308,6 +311,7 @@ impl Handler<LinkLost> for Conversation {
 
     fn handle(&mut self, _: LinkLost, _: &mut Self::Context) {
         self.ready = None;
+        self.links_lost = self.links_lost.wrapping_add(1);
         self.histories.link_lost();
         self.commands.looked_up();
     }

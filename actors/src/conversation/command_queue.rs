@@ -97,6 +97,8 @@ impl Look {
 /// A command that was sent.
 pub(super) struct Sent {
     pub(super) planned: PlannedRequest,
+    /// How many links had been lost when it went out.
+    pub(super) links_lost: u32,
     /// Where it was seen in the dialog, before or instead of the answer.
     pub(super) found: Option<u64>,
     /// What is to be sent when the answer has come, because another's note would be wiped out otherwise.

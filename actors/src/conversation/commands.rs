@@ -198,7 +198,7 @@ impl Conversation {
         }
         let (reply, answer) = oneshot::channel();
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
-        self.put_back(State::InFlight(Sent { planned, found: None, amended: None }));
+        self.put_back(State::InFlight(Sent { planned, links_lost: self.links_lost, found: None, amended: None }));
         let conversation = Some(self.model.id().clone());
         let alone = self.commands.waiting.front().is_some_and(|first| first.suspicion.is_some());
         self.upstream.requests.do_send(Ask {
@@ -237,6 +237,11 @@ impl Conversation {
             self.suspect_first(code, alone, ctx);
         }
         let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
+        // The connection tells the loss of the link in a message of its own, which may come after this answer. Without a
+        // link nothing is sent meanwhile.
+        if failure.refusal() == Refusal::ConnectionLost && sent.links_lost == self.links_lost {
+            self.ready = None;
+        }
         if failure.is_for_now() {
             let wait = match failure {
                 // What the link did not take is sent as soon as it is there again.

@@ -85,13 +85,6 @@ impl Histories {
         self.fetching.is_some() || !self.wanted.is_empty() || self.catching_up
     }
 
-    fn hold_sends(&self) -> bool {
-        match &self.failing {
-            Some(failing) => failing.holds_sends,
-            None => self.catching_up,
-        }
-    }
-
     /// The socket is gone: what it would have brought is asked for again by the next catch-up.
     pub(super) fn link_lost(&mut self) {
         self.catching_up = false;
@@ -112,9 +105,14 @@ impl Histories {
 }
 
 impl Conversation {
-    /// Whether sends wait, because what was said before is not known yet.
+    /// Whether sends wait, because what was said before is not known yet. Where the newest state shows that all of it is
+    /// known, they go out before the history was read.
     pub(super) fn are_sends_held(&self) -> bool {
-        self.upstream.settings.sends_when_caught_up && self.histories.hold_sends()
+        let is_unknown = match &self.histories.failing {
+            Some(failing) => failing.holds_sends,
+            None => self.histories.catching_up && self.model.misses_messages(),
+        };
+        self.upstream.settings.sends_when_caught_up && is_unknown
     }
 
     /// Fetches stretches that a state or record showed to be missing.

@@ -43,10 +43,10 @@ impl LoginPace {
         }
     }
 
-    /// A request goes out.
-    pub fn sent(&mut self, lane: Lane, request: RequestType, now: Millis) {
+    /// A request goes out while `out` others of its type are not answered.
+    pub fn sent(&mut self, lane: Lane, request: RequestType, out: usize, now: Millis) {
         if lane == Lane::Recovery {
-            self.types.entry(request).or_default().sent(now);
+            self.types.entry(request).or_default().sent(out, now);
         }
     }
 
@@ -59,6 +59,14 @@ impl LoginPace {
             Lane::Command => login,
             Lane::Recovery => self.types.get(&request).map_or(now, |rate| rate.next(now)).max(login),
         }
+    }
+
+    /// Whether no other request of this type may be sent while `out` of them are not answered. The bound of the recovery
+    /// lane grows with what the platform grants; the commands of the other lanes have theirs in their conversations.
+    #[must_use]
+    pub fn is_full(&self, lane: Lane, request: RequestType, out: usize) -> bool {
+        lane == Lane::Recovery
+            && self.types.get(&request).map_or_else(|| Rate::default().is_full(out), |rate| rate.is_full(out))
     }
 
     /// Whether such a request must wait.
@@ -162,8 +170,11 @@ mod tests {
                 }
                 false
             });
-            while wanted > 0 && out.len() < 32 && !pace.is_held(Lane::Recovery, HISTORY, Millis(now)) {
-                pace.sent(Lane::Recovery, HISTORY, Millis(now));
+            while wanted > 0
+                && !pace.is_full(Lane::Recovery, HISTORY, out.len())
+                && !pace.is_held(Lane::Recovery, HISTORY, Millis(now))
+            {
+                pace.sent(Lane::Recovery, HISTORY, out.len(), Millis(now));
                 out.push((now + round_trip, limit.grants(now)));
                 wanted -= 1;
             }

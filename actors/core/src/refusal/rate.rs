@@ -20,11 +20,20 @@ const SHARE: f64 = 0.92;
 const PROBE: f64 = 1.001;
 /// This far above the known limit without a refusal, the limit is not believed any more.
 const DISBELIEF: f64 = 1.25;
+/// Requests that may be out at the same time at the beginning. All of them may be refused where the first one is.
+const FEW: f64 = 3.0;
+/// Requests that may be out at the same time at most.
+const MANY: f64 = 32.0;
+/// By how many requests more each grant lets be out at the same time.
+const WIDEN: f64 = 1.0 / 8.0;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
 /// A busy thread may have its turn this late, in milliseconds. Requests that lie closer together than its turns go out
 /// several at once, because one in each turn would be slower than the pace by far.
 const TURN: f64 = 20.0;
+/// A burst of grants after a pause tells the limit if so many in a row were as large as the one before. A platform that
+/// refuses by chance grants now more and now less.
+const ALIKE: u32 = 2;
 /// A request that is sent this much later than the pace allowed was not delayed by the pace.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
@@ -33,10 +42,15 @@ const IDLE_AFTER: Duration = Duration::from_millis(200);
 pub(super) struct Rate {
     pub(super) pause: Pause,
     per_second: f64,
-    /// The pace after the last pause.
-    began_with: f64,
+    /// How many requests may be out at the same time.
+    together: f64,
+    /// Whether the last request went out as the last that could be out at that time. Otherwise grants do not show that more
+    /// together would be granted.
+    was_last: bool,
     /// What was granted between the last two pauses, where that took less than a second.
     burst: Option<u32>,
+    /// How many bursts in a row were as large as the one before.
+    alike: u32,
     /// What the platform granted a second when it last refused.
     limit: Option<f64>,
     /// Since when it is measured what the platform grants: the end of the last pause, and later by the time in which
@@ -52,8 +66,10 @@ impl Default for Rate {
         Self {
             pause: Pause::default(),
             per_second: START,
-            began_with: START,
+            together: FEW,
+            was_last: false,
             burst: None,
+            alike: 0,
             limit: None,
             measured_since: Millis(0),
             granted: 0,
@@ -70,8 +86,15 @@ impl Rate {
         paced.max(self.pause.until(now).unwrap_or(now)).max(now)
     }
 
-    /// A request goes out.
-    pub(super) fn sent(&mut self, now: Millis) {
+    /// Whether `out` requests are as many as may be out at the same time.
+    #[allow(clippy::cast_precision_loss, reason = "requests that are out are few")]
+    pub(super) fn is_full(&self, out: usize) -> bool {
+        out as f64 >= self.together.floor()
+    }
+
+    /// A request goes out while `out` others are not answered.
+    pub(super) fn sent(&mut self, out: usize, now: Millis) {
+        self.was_last = self.is_full(out + 1);
         let at = as_float(now);
         let could = self.next(Millis(0));
         if now > could.after(IDLE_AFTER) {
@@ -88,6 +111,9 @@ impl Rate {
             return;
         }
         self.granted = self.granted.saturating_add(1);
+        if self.was_last {
+            self.together = (self.together + WIDEN).min(MANY);
+        }
         match self.limit {
             None => self.per_second *= SPEED_UP,
             Some(limit) => {
@@ -105,24 +131,23 @@ impl Rate {
         if !self.pause.refused(now, entropy) {
             return false;
         }
+        self.together = FEW;
         let lasted = now.since(self.measured_since);
         let granted = f64::from(self.granted) / lasted.max(MEASURED_FOR).as_secs_f64();
         let half = self.per_second / 2.0;
-        let is_as_before = self.burst.is_some_and(|burst| burst.abs_diff(self.granted) <= burst / 8);
-        if lasted >= MEASURED_FOR && granted >= half {
+        let is_short = lasted < MEASURED_FOR;
+        let is_alike = self.burst.is_some_and(|burst| burst > 0 && burst.abs_diff(self.granted) <= burst / 8);
+        self.alike = if is_short && is_alike { self.alike.saturating_add(1) } else { 0 };
+        if self.alike >= ALIKE || (!is_short && granted >= half) {
             self.limit = Some(granted);
             self.per_second = self.per_second.min(granted * SHARE);
         } else {
-            // So little was asked that what was granted tells no limit, unless it was as much the time before. The pace
-            // gained since the last pause is lost: a burst of grants after each pause would make it ever faster.
-            if is_as_before {
-                self.limit = Some(granted);
-            }
-            self.per_second = (self.began_with / 2.0).min(half).max(granted * SHARE);
+            // So little was asked that what was granted tells no limit. The pace begins anew, and is as fast as before after
+            // a second without refusals.
+            self.per_second = half.min(START.max(granted * SHARE));
         }
         self.per_second = self.per_second.max(SLOWEST);
-        self.began_with = self.per_second;
-        self.burst = (lasted < MEASURED_FOR).then_some(self.granted);
+        self.burst = is_short.then_some(self.granted);
         (self.measured_since, self.granted) = (self.pause.until(now).unwrap_or(now), 0);
         self.next = 0.0;
         true
