@@ -175,9 +175,10 @@ impl Connection {
                 self.repeated.forget(&id);
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
+            let identity = self.identity.clone();
             let child = self.child(&id, ctx);
             if was_leaving && presence == Presence::Held {
-                child.tell(CameBack);
+                child.tell(CameBack { to: identity });
             }
             child.pass_state(state);
             if presence == Presence::Held {

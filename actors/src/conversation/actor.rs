@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use actix::{Actor, ActorContext, Context, Handler, Supervised};
 use tertulia_core::{
     command::Identity,
-    conversation::{Arrival, Conversation as Model, ConversationEvent, Message, Outcome, Reception},
+    conversation::{Arrival, Conversation as Model, ConversationEvent, Message, Outcome, Participant, Reception},
     id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
     ums::{Frame, Notification, ParticipantRole},
     webhook::ChatStateWindow,
@@ -289,7 +289,17 @@ impl Handler<RecordsArrived> for Conversation {
 impl Handler<CameBack> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, _: CameBack, _: &mut Self::Context) {
+    fn handle(&mut self, CameBack { to }: CameBack, _: &mut Self::Context) {
+        let is_ours = |agent: &Participant| match to.as_deref() {
+            Some(Identity::Brand { agent_id, user_id, .. }) => {
+                agent.is(agent_id.as_str()) || agent.is(user_id.as_str())
+            }
+            Some(Identity::Consumer { .. }) | None => false,
+        };
+        // It was missing in a snapshot, and its state says that it was ours all the time.
+        if self.model.assigned_agent().is_some_and(is_ours) {
+            return;
+        }
         self.model.arrives(Arrival::Before);
         self.touch();
         self.conclude();

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use actix::Addr;
 use serde_json::json;
-use tertulia_core::ums::{AnswerError, Frame, Notification};
+use tertulia_core::{
+    command::Identity,
+    ums::{AnswerError, Frame, Notification},
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
@@ -100,4 +104,42 @@ async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
     let frame = std::str::from_utf8(&letters[0].body).unwrap();
     let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(frame) else { panic!("{frame}") };
     assert_eq!((messages.records.len(), messages.records[0].sequence), (1, Some(0)));
+}
+
+/// A state in which the conversation is assigned to an agent.
+async fn assigned_to(conversation: &Addr<Conversation>, agent: &str, time: i64) {
+    let people = json!([{ "id": agent, "role": "ASSIGNED_AGENT", "state": "ACTIVE" }]);
+    let dialog = json!({ "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
+        "creationTs": 1, "metaDataLastUpdateTs": time, "participantsDetails": people });
+    let details = json!({ "dialogs": [dialog], "stage": "OPEN", "state": "OPEN", "startTs": 1,
+        "metaDataLastUpdateTs": time, "participants": { "ASSIGNED_AGENT": [agent] } });
+    let raw = json!({ "convId": "c1", "conversationDetails": details }).to_string().into();
+    let place = super::super::Place::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
+    conversation.do_send(StateArrived { raw, place });
+}
+
+/// A conversation may be missing in a snapshot although it never left; what its consumer says meanwhile is news.
+#[actix_rt::test]
+async fn what_was_said_while_a_conversation_was_only_thought_to_have_left_is_news() {
+    for (meanwhile_with, is_old) in [("bot", false), ("other", true)] {
+        let (conversation, mut asks, _progress) = conversation();
+        assigned_to(&conversation, "bot", 1).await;
+        asked(&mut asks).await.reply.send(empty_history()).unwrap();
+        assigned_to(&conversation, meanwhile_with, 2).await;
+        let (account, agent_id, user_id) = ("12345678".into(), "bot".into(), "bot".into());
+        let to = Some(Arc::new(Identity::Brand { account, agent_id, user_id, name: None }));
+        conversation.do_send(CameBack { to });
+        assigned_to(&conversation, "bot", 10).await;
+        conversation.do_send(CatchUp);
+        let record = json!({ "sequence": 0, "dialogId": "c1", "conversationId": "c1", "originatorId": "anna",
+            "originatorMetadata": { "id": "anna", "role": "CONSUMER" }, "serverTimestamp": 5,
+            "event": { "type": "ContentEvent", "contentType": "text/plain", "message": "hello" } });
+        let said = json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [record] }).to_string();
+        asked(&mut asks).await.reply.send(Ok(Answer::new(said.into()))).unwrap();
+        asked(&mut asks).await.reply.send(empty_history()).unwrap();
+        let (reply, message) = oneshot::channel();
+        conversation.do_send(Wish::LatestConsumerMessage(reply));
+        let message = message.await.unwrap().unwrap();
+        assert_eq!(message.back_filled, is_old, "it was with {meanwhile_with}");
+    }
 }

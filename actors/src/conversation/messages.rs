@@ -78,10 +78,13 @@ pub(crate) struct RecordsArrived {
     pub(crate) place: Place,
 }
 
-/// The conversation had left its connection and is its own again.
+/// The conversation had left its connection, as far as the connection knows, and is its own again.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct CameBack;
+pub(crate) struct CameBack {
+    /// As whom the connection speaks.
+    pub(crate) to: Option<Arc<Identity>>,
+}
 
 /// The connection has a new socket: fetch what was missed, and tell when that is done.
 #[derive(Message)]
