@@ -20,14 +20,25 @@ impl LoginPace {
     /// The platform refused a request for its number.
     pub fn refused(&mut self, lane: Lane, request: RequestType, now: Millis, entropy: u64) {
         if lane != Lane::Recovery {
-            self.login.refused(now, entropy);
+            if self.login.refused(now, entropy) {
+                self.unlearn(now);
+            }
             return;
         }
         let is_other_paused = self.types.iter().any(|(other, rate)| *other != request && rate.pause.is_on(now));
+        let is_login_paused = self.login.is_on(now);
         let begins = self.types.entry(request).or_default().refused(now, entropy);
         if begins && is_other_paused {
             self.login.refused(now, entropy);
         }
+        if begins && (is_other_paused || is_login_paused) {
+            self.unlearn(now);
+        }
+    }
+
+    /// Refusals that concern the whole login tell nothing of the limit of one type.
+    fn unlearn(&mut self, now: Millis) {
+        self.types.values_mut().filter(|rate| rate.pause.is_on(now)).for_each(Rate::unlearn);
     }
 
     /// The platform granted a request.
@@ -241,6 +252,31 @@ mod tests {
         assert!(!pace.is_held(Lane::Recovery, RequestType::RingAnswer, Millis(0)));
         assert!(!pace.is_held(Lane::Command, RequestType::Other, Millis(0)));
         assert!(!pace.is_held(Lane::KeepAlive, RequestType::Other, Millis(0)));
+    }
+
+    /// After a throttled login has passed its pause, histories go out as fast as before it.
+    #[test]
+    fn a_refusal_of_the_whole_login_does_not_slow_down_one_type() {
+        for is_command_first in [true, false] {
+            let mut pace = LoginPace::default();
+            for _ in 0..500 {
+                pace.sent(Lane::Recovery, HISTORY, 0, Millis(0));
+                pace.granted(Lane::Recovery, HISTORY, Millis(0));
+            }
+            let command = |pace: &mut LoginPace| pace.refused(Lane::Command, RequestType::Other, Millis(10), 0);
+            if is_command_first {
+                command(&mut pace);
+            }
+            pace.refused(Lane::Recovery, HISTORY, Millis(11), 0);
+            if !is_command_first {
+                command(&mut pace);
+            }
+            assert!(pace.is_held(Lane::Recovery, HISTORY, Millis(12)));
+            for _ in 0..100 {
+                pace.sent(Lane::Recovery, HISTORY, 0, Millis(10_000));
+            }
+            assert!(!pace.is_held(Lane::Recovery, HISTORY, Millis(10_020)));
+        }
     }
 
     #[test]

@@ -37,22 +37,30 @@ const ALIKE: u32 = 2;
 /// A request that is sent this much later than the pace allowed was not delayed by the pace.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
-/// When the next request of a type may go out.
-#[derive(Debug, Clone)]
-pub(super) struct Rate {
-    pub(super) pause: Pause,
+/// What the platform's grants and refusals showed of its limit.
+#[derive(Debug, Clone, Copy)]
+struct Learnt {
     per_second: f64,
     /// How many requests may be out at the same time.
     together: f64,
-    /// Whether the last request went out as the last that could be out at that time. Otherwise grants do not show that more
-    /// together would be granted.
-    was_last: bool,
     /// What was granted between the last two pauses, where that took less than a second.
     burst: Option<u32>,
     /// How many bursts in a row were as large as the one before.
     alike: u32,
     /// What the platform granted a second when it last refused.
     limit: Option<f64>,
+}
+
+/// When the next request of a type may go out.
+#[derive(Debug, Clone)]
+pub(super) struct Rate {
+    pub(super) pause: Pause,
+    learnt: Learnt,
+    /// What was learnt before the last refusal.
+    before: Learnt,
+    /// Whether the last request went out as the last that could be out at that time. Otherwise grants do not show that more
+    /// together would be granted.
+    was_last: bool,
     /// Since when it is measured what the platform grants: the end of the last pause, and later by the time in which
     /// nothing was asked.
     measured_since: Millis,
@@ -63,14 +71,12 @@ pub(super) struct Rate {
 
 impl Default for Rate {
     fn default() -> Self {
+        let learnt = Learnt { per_second: START, together: FEW, burst: None, alike: 0, limit: None };
         Self {
             pause: Pause::default(),
-            per_second: START,
-            together: FEW,
+            learnt,
+            before: learnt,
             was_last: false,
-            burst: None,
-            alike: 0,
-            limit: None,
             measured_since: Millis(0),
             granted: 0,
             next: 0.0,
@@ -89,7 +95,7 @@ impl Rate {
     /// Whether `out` requests are as many as may be out at the same time.
     #[allow(clippy::cast_precision_loss, reason = "requests that are out are few")]
     pub(super) fn is_full(&self, out: usize) -> bool {
-        out as f64 >= self.together.floor()
+        out as f64 >= self.learnt.together.floor()
     }
 
     /// A request goes out while `out` others are not answered.
@@ -100,7 +106,7 @@ impl Rate {
         if now > could.after(IDLE_AFTER) {
             self.measured_since = self.measured_since.after(now.since(could)).min(now);
         }
-        let interval = 1_000.0 / self.per_second;
+        let interval = 1_000.0 / self.learnt.per_second;
         self.next = self.next.max(at - (TURN - interval).max(0.0)) + interval;
     }
 
@@ -112,18 +118,18 @@ impl Rate {
         }
         self.granted = self.granted.saturating_add(1);
         if self.was_last {
-            self.together = (self.together + WIDEN).min(MANY);
+            self.learnt.together = (self.learnt.together + WIDEN).min(MANY);
         }
-        match self.limit {
-            None => self.per_second *= SPEED_UP,
+        match self.learnt.limit {
+            None => self.learnt.per_second *= SPEED_UP,
             Some(limit) => {
-                self.per_second *= PROBE;
-                if self.per_second > limit * DISBELIEF {
-                    self.limit = None;
+                self.learnt.per_second *= PROBE;
+                if self.learnt.per_second > limit * DISBELIEF {
+                    self.learnt.limit = None;
                 }
             }
         }
-        self.per_second = self.per_second.min(UNLIMITED);
+        self.learnt.per_second = self.learnt.per_second.min(UNLIMITED);
     }
 
     /// The platform refused a request for its number. Returns whether that begins a pause.
@@ -131,26 +137,32 @@ impl Rate {
         if !self.pause.refused(now, entropy) {
             return false;
         }
-        self.together = FEW;
+        self.before = self.learnt;
+        self.learnt.together = (self.learnt.together / 2.0).max(FEW);
         let lasted = now.since(self.measured_since);
         let granted = f64::from(self.granted) / lasted.max(MEASURED_FOR).as_secs_f64();
-        let half = self.per_second / 2.0;
+        let half = self.learnt.per_second / 2.0;
         let is_short = lasted < MEASURED_FOR;
-        let is_alike = self.burst.is_some_and(|burst| burst > 0 && burst.abs_diff(self.granted) <= burst / 8);
-        self.alike = if is_short && is_alike { self.alike.saturating_add(1) } else { 0 };
-        if self.alike >= ALIKE || (!is_short && granted >= half) {
-            self.limit = Some(granted);
-            self.per_second = self.per_second.min(granted * SHARE);
+        let is_alike = self.learnt.burst.is_some_and(|burst| burst > 0 && burst.abs_diff(self.granted) <= burst / 8);
+        self.learnt.alike = if is_short && is_alike { self.learnt.alike.saturating_add(1) } else { 0 };
+        if self.learnt.alike >= ALIKE || (!is_short && granted >= half) {
+            self.learnt.limit = Some(granted);
+            self.learnt.per_second = self.learnt.per_second.min(granted * SHARE);
         } else {
             // So little was asked that what was granted tells no limit. The pace begins anew, and is as fast as before after
             // a second without refusals.
-            self.per_second = half.min(START.max(granted * SHARE));
+            self.learnt.per_second = half.min(START.max(granted * SHARE));
         }
-        self.per_second = self.per_second.max(SLOWEST);
-        self.burst = is_short.then_some(self.granted);
+        self.learnt.per_second = self.learnt.per_second.max(SLOWEST);
+        self.learnt.burst = is_short.then_some(self.granted);
         (self.measured_since, self.granted) = (self.pause.until(now).unwrap_or(now), 0);
         self.next = 0.0;
         true
+    }
+
+    /// What was learnt from the last refusal was not about this type of request.
+    pub(super) fn unlearn(&mut self) {
+        self.learnt = self.before;
     }
 }
 
