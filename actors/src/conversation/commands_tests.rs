@@ -128,3 +128,34 @@ async fn a_command_that_had_no_effect_on_a_lost_link_is_sent_again_on_the_next()
         assert_eq!(asked(&mut asks).await.metadata, publish.metadata);
     }
 }
+
+/// The end of a pause is known, so the command is sent then and its caller hears of nothing.
+#[actix_rt::test]
+async fn a_command_that_meets_a_pause_of_its_login_is_sent_after_the_pause() {
+    let (conversation, mut asks, _progress) = conversation();
+    open(&conversation, &mut asks).await;
+    let outcome = say(&conversation, "key-1");
+    let wait = Duration::from_millis(20);
+    let begun = Instant::now();
+    let first = asks.recv().await.unwrap();
+    first.reply.send(Err(RequestFailure::Paused { wait })).unwrap();
+    let again = asks.recv().await.unwrap();
+    assert!(begun.elapsed() >= wait && again.metadata == first.metadata);
+    let published = json!({ "kind": "resp", "reqId": "2", "code": 200, "body": { "sequence": 7 } });
+    again.reply.send(Ok(Answer::new(published.to_string().into()))).unwrap();
+    assert_eq!(outcome.await.unwrap().unwrap().sequence, Some(7));
+}
+
+/// Without a link nothing is sent until there is one, whoever tells first that it is gone.
+#[actix_rt::test]
+async fn a_command_that_the_link_did_not_take_is_sent_once_on_the_next_link() {
+    let (conversation, mut asks, _progress) = conversation();
+    open(&conversation, &mut asks).await;
+    let _outcome = say(&conversation, "key-1");
+    asked(&mut asks).await.reply.send(Err(RequestFailure::NotConnected)).unwrap();
+    settled(&conversation).await;
+    assert!(asks.try_recv().is_err());
+    conversation.do_send(LinkLost);
+    link(&conversation, &mut asks, empty_history()).await;
+    assert!(matches!(asked(&mut asks).await.request, Request::Publish(_)));
+}
