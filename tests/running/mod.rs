@@ -59,7 +59,9 @@ pub(crate) fn configuration(emulator: &Emulator, sections: &str) -> (TempDir, St
         text.push_str("[gateway]\nlisten = \"127.0.0.1:0\"\n");
     }
     if !sections.contains("[engine]") {
-        text.push_str(&format!("[engine]\npath = {:?}\n", directory.path().join("data").display()));
+        // Another service in this process may have had the same port, and so the same logins.
+        let (data, leases) = (directory.path().join("data"), directory.path().join("leases"));
+        text.push_str(&format!("[engine]\npath = {:?}\nleases = {:?}\n", data.display(), leases.display()));
     }
     let file = directory.path().join("tertulia.toml");
     fs::write(&file, text).unwrap();
