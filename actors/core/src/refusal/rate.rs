@@ -20,8 +20,9 @@ const SHARE: f64 = 0.92;
 const PROBE: f64 = 1.001;
 /// This far above the known limit without a refusal, the limit is not believed any more.
 const DISBELIEF: f64 = 1.25;
-/// Requests that may be out at the same time at the beginning. All of them may be refused where the first one is.
-const FEW: f64 = 3.0;
+/// Requests that may be out at the same time at the beginning. All of them may be refused where the first one is; fewer would
+/// let some that are never answered hold up the others.
+const FEW: f64 = 8.0;
 /// Requests that may be out at the same time at most.
 const MANY: f64 = 32.0;
 /// By how many requests more each grant lets be out at the same time.
