@@ -35,7 +35,7 @@ pub(super) struct Waiting {
     pub(super) deadline: Instant,
     pub(super) asked: Instant,
     pub(super) span: Span,
-    /// Who waits for the outcome; nobody any more for one of an earlier life.
+    /// The callers that wait for the outcome. A command that was read from the outbox at the start has none.
     pub(super) replies: Vec<Reply>,
     pub(super) state: State,
     pub(super) durable: Option<Durable>,
@@ -56,7 +56,8 @@ pub(super) struct Waiting {
 pub(super) enum State {
     /// Asked for, and on its way into the outbox.
     Accepting,
-    /// Found in the outbox: it may have been sent in an earlier life, and was seen in its dialog if it is known where.
+    /// Read from the outbox at the start. The previous run of the process may have sent it. `found` is its place in the
+    /// dialog, if it was seen there.
     Recovered { found: Option<u64> },
     /// Not sent, or known to have had no effect; not before the time, if there is one.
     Queued { not_before: Option<Instant> },
@@ -97,7 +98,7 @@ impl Look {
 /// A command that was sent.
 pub(super) struct Sent {
     pub(super) planned: PlannedRequest,
-    /// How many links had been lost when it went out.
+    /// How many links the conversation had lost when it was sent.
     pub(super) links_lost: u32,
     /// Where it was seen in the dialog, before or instead of the answer.
     pub(super) found: Option<u64>,
@@ -139,7 +140,8 @@ impl Waiting {
         }
     }
 
-    /// Answers whoever waits, when nothing more is done here: with `failure`, if nothing was sent nor ever will be.
+    /// Answers the callers that wait, because the conversation stops. They are told `failure` if the command was not sent and
+    /// never will be, and otherwise that its outcome is unknown.
     pub(super) fn answer_at_the_end(self, failure: &CommandFailure) {
         let is_open = self.durable.is_some() || self.may_have_been_sent();
         for reply in self.replies {

@@ -8,11 +8,11 @@ use tertulia_core::{
     command::{Command, Identity, SendText},
     ums::Request,
 };
-use tokio::sync::{Semaphore, mpsc::UnboundedReceiver, oneshot};
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
     super::{
-        test_desk::{asked, conversation, empty_history},
+        test_desk::{asked, assigned_to, conversation, empty_history},
         *,
     },
     *,
@@ -21,14 +21,7 @@ use crate::supervision::Depth;
 
 /// Lets the conversation know that it is open, with the bot in it, and that the link is ready.
 async fn open(conversation: &Addr<Conversation>, asks: &mut UnboundedReceiver<Ask>) {
-    let people = json!([{ "id": "bot", "role": "ASSIGNED_AGENT", "state": "ACTIVE" }]);
-    let dialog = json!({ "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
-        "creationTs": 1, "metaDataLastUpdateTs": 1, "participantsDetails": people });
-    let details = json!({ "dialogs": [dialog], "stage": "OPEN", "state": "OPEN", "startTs": 1,
-        "metaDataLastUpdateTs": 1, "participants": { "ASSIGNED_AGENT": ["bot"] } });
-    let raw = json!({ "convId": "c1", "conversationDetails": details }).to_string().into();
-    let place = Place::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
-    conversation.do_send(StateArrived { raw, place });
+    assigned_to(conversation, "bot", 1).await;
     asked(asks).await.reply.send(empty_history()).unwrap();
     link(conversation, asks, empty_history()).await;
 }

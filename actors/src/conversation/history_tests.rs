@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
 use serde_json::json;
 use tertulia_core::{
     command::Identity,
@@ -12,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::{
     super::{
-        test_desk::{asked, asked_within, conversation, counted_conversation, empty_history},
+        test_desk::{asked, asked_within, assigned_to, conversation, counted_conversation, empty_history},
         *,
     },
     *,
@@ -104,18 +103,6 @@ async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
     let frame = std::str::from_utf8(&letters[0].body).unwrap();
     let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(frame) else { panic!("{frame}") };
     assert_eq!((messages.records.len(), messages.records[0].sequence), (1, Some(0)));
-}
-
-/// A state in which the conversation is assigned to an agent.
-async fn assigned_to(conversation: &Addr<Conversation>, agent: &str, time: i64) {
-    let people = json!([{ "id": agent, "role": "ASSIGNED_AGENT", "state": "ACTIVE" }]);
-    let dialog = json!({ "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
-        "creationTs": 1, "metaDataLastUpdateTs": time, "participantsDetails": people });
-    let details = json!({ "dialogs": [dialog], "stage": "OPEN", "state": "OPEN", "startTs": 1,
-        "metaDataLastUpdateTs": time, "participants": { "ASSIGNED_AGENT": [agent] } });
-    let raw = json!({ "convId": "c1", "conversationDetails": details }).to_string().into();
-    let place = super::super::Place::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
-    conversation.do_send(StateArrived { raw, place });
 }
 
 /// A conversation may be missing in a snapshot although it never left; what its consumer says meanwhile is news.

@@ -6,7 +6,10 @@ use actix::{Actor, Addr, Context, Handler};
 use serde_json::json;
 use tertulia_core::{command::Limits, conversation::HistoryStart, id::ConversationId, ums::Dialect};
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    },
     time::timeout,
 };
 
@@ -110,4 +113,16 @@ pub(super) async fn asked_within(asks: &mut UnboundedReceiver<Ask>, time: Durati
 
 pub(super) fn empty_history() -> Result<Answer, RequestFailure> {
     Ok(Answer::new(json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [] }).to_string().into()))
+}
+
+/// Tells the conversation a state of `time` in which it is assigned to `agent`.
+pub(super) async fn assigned_to(conversation: &Addr<Conversation>, agent: &str, time: i64) {
+    let people = json!([{ "id": agent, "role": "ASSIGNED_AGENT", "state": "ACTIVE" }]);
+    let dialog = json!({ "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
+        "creationTs": 1, "metaDataLastUpdateTs": time, "participantsDetails": people });
+    let details = json!({ "dialogs": [dialog], "stage": "OPEN", "state": "OPEN", "startTs": 1,
+        "metaDataLastUpdateTs": time, "participants": { "ASSIGNED_AGENT": [agent] } });
+    let raw = json!({ "convId": "c1", "conversationDetails": details }).to_string().into();
+    let place = Place::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
+    conversation.do_send(StateArrived { raw, place });
 }

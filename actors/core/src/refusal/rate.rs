@@ -29,11 +29,11 @@ const MANY: f64 = 32.0;
 const WIDEN: f64 = 1.0 / 8.0;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
-/// A busy thread may have its turn this late, in milliseconds. Requests that lie closer together than its turns go out
-/// several at once, because one in each turn would be slower than the pace by far.
+/// How late a busy thread may wake up, in milliseconds. When the pace has several requests due in that time, they are sent
+/// together, because one request for each wake-up would be far slower than the pace.
 const TURN: f64 = 20.0;
-/// A burst of grants after a pause tells the limit if so many in a row were as large as the one before. A platform that
-/// refuses by chance grants now more and now less.
+/// A burst of grants after a pause shows the limit if this many bursts in a row were as large as the one before. A platform
+/// that refuses at random grants another number each time.
 const ALIKE: u32 = 2;
 /// A request that is sent this much later than the pace allowed was not delayed by the pace.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
@@ -150,8 +150,8 @@ impl Rate {
             self.learnt.limit = Some(granted);
             self.learnt.per_second = self.learnt.per_second.min(granted * SHARE);
         } else {
-            // So little was asked that what was granted tells no limit. The pace begins anew, and is as fast as before after
-            // a second without refusals.
+            // Too few requests were granted to show a limit. The pace starts again, and reaches its old speed after a second
+            // without refusals.
             self.learnt.per_second = half.min(START.max(granted * SHARE));
         }
         self.learnt.per_second = self.learnt.per_second.max(SLOWEST);
@@ -161,7 +161,7 @@ impl Rate {
         true
     }
 
-    /// What was learnt from the last refusal was not about this type of request.
+    /// Takes back what the last refusal taught, because it did not concern this type of request.
     pub(super) fn unlearn(&mut self) {
         self.learnt = self.before;
     }
