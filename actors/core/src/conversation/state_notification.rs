@@ -188,8 +188,8 @@ impl Conversation {
             reception.dropped = Some(Box::new(DroppedMembers { count: beyond as u64, paths }));
         }
         let is_told = |dialog: &Dialog| told().any(|told| dialog.dialog_id == *told.dialog_id);
-        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.is_told() && !dialog.is_gone()) {
-            if !is_told(dialog) && reading.absent(Member::Dialog, true) {
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.is_told()) {
+            if !is_told(dialog) && reading.absent(Member::Dialog, !dialog.is_gone()) {
                 dialog.end_untold(circumstances.update_time, &mut reception.events);
             }
         }

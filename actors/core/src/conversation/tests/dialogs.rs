@@ -227,6 +227,19 @@ fn a_dialog_that_was_closed_goes_without_a_word() {
     assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol")), [""; 0]);
 }
 
+/// Promise 3: a state between two that do not tell of a dialog changes nothing when it comes late.
+#[test]
+fn nobody_takes_part_in_a_dialog_that_is_gone_whatever_comes_late() {
+    let mut with_survey = state(Dialect::Brand, 30, "C:carol").with_survey("CLOSE");
+    let mut conversation = seen(&with_survey);
+    for time in [40, 60] {
+        told(&mut conversation, &state(Dialect::Brand, time, "C:carol"));
+    }
+    with_survey.details["metaDataLastUpdateTs"] = json!(50);
+    assert_eq!(told(&mut conversation, &with_survey), ["notification-out-of-order"]);
+    assert!(conversation.dialog(&SURVEY.into()).is_some_and(|survey| survey.participants().is_empty()));
+}
+
 /// Promise 2: what was delivered is not delivered again.
 #[test]
 fn the_messages_of_a_dialog_that_comes_back_go_on_where_they_ended() {
