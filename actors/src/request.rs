@@ -1,6 +1,6 @@
 //! What is asked of the platform by a connection, and what can become of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Message;
 use bytes::Bytes;
@@ -36,8 +36,19 @@ pub struct Ask {
     pub urgent: bool,
     /// Whether no other command may be in flight beside it: it is suspected of ending sockets.
     pub alone: bool,
+    /// Since when its caller waits. Of the commands that may not go out yet the oldest is sent first.
+    pub asked: Instant,
     /// Where the answer goes.
     pub reply: Reply<Answer>,
+}
+
+impl Ask {
+    /// An urgent request of no conversation.
+    #[must_use]
+    pub fn new(request: Request, lane: Lane, reply: Reply<Answer>) -> Self {
+        let asked = Instant::now();
+        Self { conversation: None, request, metadata: Vec::new(), lane, urgent: true, alone: false, asked, reply }
+    }
 }
 
 /// Why a request has no answer.

@@ -112,6 +112,29 @@ async fn sends_of_up_to_date_conversations_go_out_before_their_histories_were_re
     stage.tertulia.ready(&bot, PATIENCE).await.unwrap();
 }
 
+/// After a refusal a login sends few commands at a time, not all that wait, of which the platform would refuse most.
+#[actix_rt::test]
+async fn commands_that_wait_for_a_throttled_login_are_sent_few_at_a_time() {
+    const CONVERSATIONS: usize = 100;
+    let mut stage = set();
+    let bot = stage.bot().await;
+    let all = conversations(&mut stage, &bot, CONVERSATIONS).await;
+    let throttle = rule(&stage, FaultRule::new("PublishEvent", Outcome::Code(429)).times(1));
+    let limit = rule(&stage, FaultRule::new("PublishEvent", Outcome::Code(429)).above_per_second(20));
+    let (first, others) = all.split_first().unwrap();
+    let first = first.send_text("first");
+    let others = async {
+        until_refused(&stage, throttle, 1).await;
+        join_all(others.iter().map(|conversation| conversation.send_text("waits"))).await
+    };
+    let (first, others) = futures_util::future::join(first, others).await;
+    first.unwrap();
+    assert!(others.iter().all(Result::is_ok), "{others:?}");
+    let counts = stage.emulator.rule_counts(limit).unwrap();
+    assert_eq!(counts.granted, CONVERSATIONS as u64);
+    assert!(counts.refused * 2 < counts.granted, "{counts:?}");
+}
+
 /// What the first socket brought up to date goes after what it did not, on the next socket.
 #[actix_rt::test]
 async fn histories_that_a_lost_socket_left_unread_are_read_first_on_the_next_one() {

@@ -17,7 +17,7 @@ use crate::{
     conversation::{
         self, ChildFailed, ChildNotice, ChildTold, Conversation, ConversationHandle, ConversationSettings, DialogKnown,
         Door, Errand, HistoryProgress, Leave, ListQuarantined, QuarantinedConversation, Release, ReleaseError,
-        Remembered, Rest, Upstream, Wish,
+        Remembered, Rest, Upstream,
     },
     supervision::{Depth, Verdict},
 };
@@ -320,9 +320,6 @@ impl Handler<Errand> for Connection {
 
     fn handle(&mut self, Errand { conversation, wish }: Errand, ctx: &mut Self::Context) {
         if self.knows(&conversation) {
-            if matches!(wish, Wish::Perform(_)) && self.readiness.lacks_history(&conversation) {
-                self.recovery.hurry(&conversation);
-            }
             self.child(&conversation, ctx).tell(wish);
         }
     }

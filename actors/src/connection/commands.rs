@@ -6,7 +6,7 @@ use tertulia_core::{command::closed_over_content, refusal::RequestType, session:
 use super::{Connection, requests::Waiter};
 use crate::request::{Ask, RequestFailure};
 
-/// A command that waits for suspected ones, or for being alone.
+/// A command that waits for its turn.
 pub(super) struct Held {
     ask: Ask,
     headers: Vec<Value>,
@@ -22,13 +22,14 @@ impl Connection {
             return;
         }
         let (is_suspected, now) = (ask.alone, self.now());
-        self.isolation.offer(Held { ask, headers }, is_suspected, now);
+        let asked = now.before(ask.asked.elapsed());
+        self.isolation.offer(Held { ask, headers }, is_suspected, asked, now);
         self.send_commands();
     }
 
     /// Sends the commands that may go out now.
     pub(super) fn send_commands(&mut self) {
-        while let Some(Held { ask, headers }) = self.isolation.next(self.now()) {
+        while let Some(Held { ask, headers }) = self.isolation.next(self.pace.commands_together(), self.now()) {
             let is_sent = match self.refusal(ask.lane, RequestType::from(&ask.request)) {
                 Some(failure) => {
                     let _ = ask.reply.send(Err(failure));

@@ -74,6 +74,7 @@ impl Connection {
         match progress {
             HistoryProgress::Done => self.readiness.history_done(conversation),
             HistoryProgress::Refused => self.readiness.history_refused(conversation),
+            HistoryProgress::Awaited => return self.recovery.hurry(conversation),
         }
         self.resume_progressed();
         self.tell_lacking();

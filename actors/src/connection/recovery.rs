@@ -217,7 +217,7 @@ impl Connection {
                 continue;
             }
             let out = self.recovery.out.get(&kind).copied().unwrap_or_default();
-            if self.requests.is_full() || self.pace.is_full(Lane::Recovery, kind, out) {
+            if self.requests.is_full() || self.pace.is_full(kind, first.urgent, out) {
                 // The next answer makes room.
                 return None;
             }

@@ -199,7 +199,7 @@ impl Connection {
         lane: Lane,
     ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Ask { conversation: None, request, metadata: Vec::new(), lane, urgent: true, alone: false, reply });
+        self.ask(Ask::new(request, lane, reply));
         async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
     }
 }

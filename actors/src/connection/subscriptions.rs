@@ -118,15 +118,7 @@ impl Connection {
         // Nobody waits for the answer: a subscription that lives on only repeats what the main one tells.
         let (reply, _) = oneshot::channel();
         let request = Request::UnsubscribeConversations(Unsubscription { subscription_id });
-        self.ask(Ask {
-            conversation: None,
-            request,
-            metadata: Vec::new(),
-            lane: Lane::Recovery,
-            urgent: true,
-            alone: false,
-            reply,
-        });
+        self.ask(Ask::new(request, Lane::Recovery, reply));
     }
 
     /// Ends a caller's subscription.

@@ -123,6 +123,8 @@ pub(crate) enum HistoryProgress {
     Done,
     /// The platform did not give it, and is asked on; the conversation's sends wait.
     Refused,
+    /// A command waits for it.
+    Awaited,
 }
 
 /// A conversation's actor failed.

@@ -161,6 +161,15 @@ impl CommandQueue {
         self.waiting.iter().any(|waiting| matches!(waiting.state, State::Recovered { .. }))
     }
 
+    /// Whether the history has to tell the outcome of the first command.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.waiting.front().is_some_and(|first| match &first.state {
+            State::Unknown { sent, .. } => sent.found.is_none() && matches!(sent.planned.repeat, Repeat::Lookup { .. }),
+            State::Recovered { found } => found.is_none(),
+            State::Accepting | State::Queued { .. } | State::InFlight(_) => false,
+        })
+    }
+
     /// Whether nothing waits and nothing is open.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.open.is_empty()

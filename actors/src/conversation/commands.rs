@@ -69,7 +69,10 @@ impl Conversation {
         loop {
             match self.judge_first().map(|next| self.judge_suspected(next)) {
                 None => return,
-                Some(Next::Wait) => return self.set_alarm(ctx),
+                Some(Next::Wait) => {
+                    self.hurry_history();
+                    return self.set_alarm(ctx);
+                }
                 Some(Next::LookUp) => return self.look_up(ctx),
                 Some(Next::Finish(outcome)) => self.finish_first(outcome),
                 Some(Next::Send) => self.send_first(ctx),
@@ -200,16 +203,11 @@ impl Conversation {
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
         self.put_back(State::InFlight(Sent { planned, links_lost: self.links_lost, found: None, amended: None }));
         let conversation = Some(self.model.id().clone());
-        let alone = self.commands.waiting.front().is_some_and(|first| first.suspicion.is_some());
-        self.upstream.requests.do_send(Ask {
-            conversation,
-            request,
-            metadata,
-            lane: Lane::Command,
-            urgent: true,
-            alone,
-            reply,
-        });
+        let first = self.commands.waiting.front();
+        let alone = first.is_some_and(|first| first.suspicion.is_some());
+        let asked = first.map_or_else(Instant::now, |first| first.asked);
+        let ask = Ask::new(request, Lane::Command, reply);
+        self.upstream.requests.do_send(Ask { conversation, metadata, alone, asked, ..ask });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| {
             conversation.answered(answer, ctx);

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
     super::{
-        test_desk::{asked, assigned_to, conversation, empty_history},
+        test_desk::{Progress, asked, assigned_to, assigned_with_content, conversation, empty_history},
         *,
     },
     *,
@@ -36,6 +36,10 @@ async fn link(
     let history = asked(asks).await;
     assert!(matches!(history.request, Request::QueryMessages(_)), "{:?}", history.request);
     history.reply.send(said).unwrap();
+    ready(conversation);
+}
+
+fn ready(conversation: &Addr<Conversation>) {
     let (account, agent_id, user_id) = ("12345678".into(), "bot".into(), "bot".into());
     let identity = Arc::new(Identity::Brand { account, agent_id, user_id, name: None });
     conversation.do_send(LinkReady { identity });
@@ -151,4 +155,56 @@ async fn a_command_that_the_link_did_not_take_is_sent_once_on_the_next_link() {
     conversation.do_send(LinkLost);
     link(&conversation, &mut asks, empty_history()).await;
     assert!(matches!(asked(&mut asks).await.request, Request::Publish(_)));
+}
+
+/// A conversation that missed nothing, as the newest state shows: its only message is `sequence` 0.
+async fn up_to_date() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
+    let (conversation, mut asks, progress) = conversation();
+    assigned_to(&conversation, "bot", 1).await;
+    let said = json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [{ "sequence": 0, "dialogId": "c1",
+        "conversationId": "c1", "originatorId": "anna", "originatorMetadata": { "id": "anna", "role": "CONSUMER" },
+        "event": { "type": "ContentEvent", "contentType": "text/plain", "message": "hello" } }] });
+    asked(&mut asks).await.reply.send(Ok(Answer::new(said.to_string().into()))).unwrap();
+    asked(&mut asks).await.reply.send(empty_history()).unwrap();
+    assigned_with_content(&conversation, "bot", 2, Some(0)).await;
+    settled(&conversation).await;
+    conversation.do_send(LinkLost);
+    (conversation, asks, progress)
+}
+
+/// A command that is in doubt needs the history; one that only waits for the link goes out before it is read.
+#[actix_rt::test]
+async fn a_history_is_urgent_where_a_command_is_in_doubt() {
+    let (conversation, mut asks, _progress) = up_to_date().await;
+    let _outcome = say(&conversation, "key-1");
+    conversation.do_send(CatchUp);
+    let history = asked(&mut asks).await;
+    assert!(!history.urgent, "{:?}", history.request);
+    ready(&conversation);
+    let publish = asked(&mut asks).await;
+    assert!(matches!(publish.request, Request::Publish(_)), "{:?}", publish.request);
+    conversation.do_send(LinkLost);
+    drop(publish.reply);
+    settled(&conversation).await;
+    conversation.do_send(CatchUp);
+    let history = asked(&mut asks).await;
+    assert!(history.urgent, "{:?}", history.request);
+}
+
+/// A state may show only later that something was missed.
+#[actix_rt::test]
+async fn a_command_that_is_held_has_the_history_read_before_others_once() {
+    let (conversation, mut asks, mut progress) = up_to_date().await;
+    conversation.do_send(CatchUp);
+    let history = asked(&mut asks).await;
+    assert!(!history.urgent, "{:?}", history.request);
+    ready(&conversation);
+    assigned_with_content(&conversation, "bot", 3, Some(1)).await;
+    for key in ["key-1", "key-2"] {
+        let _outcome = say(&conversation, key);
+    }
+    settled(&conversation).await;
+    let told = std::iter::from_fn(|| progress.try_recv().ok());
+    assert_eq!(told.filter(|told| *told == HistoryProgress::Awaited).count(), 1);
+    assert!(asks.try_recv().is_err(), "a command went out");
 }

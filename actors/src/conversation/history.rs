@@ -63,6 +63,8 @@ struct Fetching {
     stretch: BackFill,
     /// Which request.
     number: u64,
+    /// Whether it is read before those that nobody waits for.
+    urgent: bool,
     /// Ends the wait for a consumer's replay.
     deadline: Option<SpawnHandle>,
     /// A consumer's replay, by its highest sequence, that came before the answer to its request was looked at.
@@ -115,6 +117,22 @@ impl Conversation {
         self.upstream.settings.sends_when_caught_up && is_unknown
     }
 
+    /// Whether a command waits until what was missed is known: it is held, or its outcome is in doubt.
+    fn is_history_awaited(&self) -> bool {
+        self.commands.is_in_doubt() || (!self.commands.waiting.is_empty() && self.are_sends_held())
+    }
+
+    /// Has the connection read the history before those that nobody waits for, if a command waits for it now.
+    pub(super) fn hurry_history(&mut self) {
+        if !self.is_history_awaited() {
+            return;
+        }
+        if let Some(fetching) = self.histories.fetching.as_mut().filter(|fetching| !fetching.urgent) {
+            fetching.urgent = true;
+            self.tell_history(HistoryProgress::Awaited);
+        }
+    }
+
     /// Fetches stretches that a state or record showed to be missing.
     pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
         let before = self.histories.wanted.len();
@@ -157,18 +175,12 @@ impl Conversation {
         let request = self.history_request(&stretch);
         self.histories.asked += 1;
         let number = self.histories.asked;
-        self.histories.fetching = Some(Box::new(Fetching { stretch, number, deadline: None, early: None }));
+        let urgent = self.model.misses_messages() || self.is_history_awaited();
+        self.histories.fetching = Some(Box::new(Fetching { stretch, number, urgent, deadline: None, early: None }));
         let conversation = Some(self.model.id().clone());
         let (reply, answer) = oneshot::channel();
-        self.upstream.requests.do_send(Ask {
-            conversation,
-            request,
-            metadata: Vec::new(),
-            lane: Lane::Recovery,
-            urgent: !self.commands.waiting.is_empty() || self.model.misses_messages(),
-            alone: false,
-            reply,
-        });
+        let ask = Ask::new(request, Lane::Recovery, reply);
+        self.upstream.requests.do_send(Ask { conversation, urgent, ..ask });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
             conversation.fetched(number, answer, ctx);

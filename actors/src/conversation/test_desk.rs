@@ -117,12 +117,27 @@ pub(super) fn empty_history() -> Result<Answer, RequestFailure> {
 
 /// Tells the conversation a state of `time` in which it is assigned to `agent`.
 pub(super) async fn assigned_to(conversation: &Addr<Conversation>, agent: &str, time: i64) {
+    assigned_with_content(conversation, agent, time, None).await;
+}
+
+/// The same with the newest content, which is the message `sequence`.
+pub(super) async fn assigned_with_content(
+    conversation: &Addr<Conversation>,
+    agent: &str,
+    time: i64,
+    sequence: Option<u64>,
+) {
     let people = json!([{ "id": agent, "role": "ASSIGNED_AGENT", "state": "ACTIVE" }]);
     let dialog = json!({ "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
         "creationTs": 1, "metaDataLastUpdateTs": time, "participantsDetails": people });
     let details = json!({ "dialogs": [dialog], "stage": "OPEN", "state": "OPEN", "startTs": 1,
         "metaDataLastUpdateTs": time, "participants": { "ASSIGNED_AGENT": [agent] } });
-    let raw = json!({ "convId": "c1", "conversationDetails": details }).to_string().into();
+    let content = sequence.map(|sequence| {
+        json!({ "sequence": sequence, "dialogId": "c1", "originatorId": "anna",
+        "event": { "type": "ContentEvent", "contentType": "text/plain", "message": "hello" } })
+    });
+    let state = json!({ "convId": "c1", "conversationDetails": details, "lastContentEventNotification": content });
+    let raw = state.to_string().into();
     let place = Place::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
     conversation.do_send(StateArrived { raw, place });
 }

@@ -150,16 +150,8 @@ impl Storage {
         loop {
             let (reply, answer) = oneshot::channel();
             let conversation = Some(self.conversation.clone());
-            let ask = Ask {
-                conversation,
-                request: wanted.clone(),
-                metadata: Vec::new(),
-                lane: Lane::Command,
-                urgent: false,
-                alone: false,
-                reply,
-            };
-            self.requests.do_send(ask);
+            let ask = Ask::new(wanted.clone(), Lane::Command, reply);
+            self.requests.do_send(Ask { conversation, urgent: false, ..ask });
             let answer = answer.await.unwrap_or(Err(RequestFailure::ConnectionLost));
             match answer.and_then(|answer| answer.read(|response| response.signed_url())) {
                 Err(failure) if may_pass(&failure) => sleep(AGAIN_AFTER).await,

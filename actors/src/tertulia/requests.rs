@@ -84,8 +84,7 @@ impl Tertulia {
         metadata: Vec<Value>,
     ) -> Result<Answer, RequestFailure> {
         self.ask(connection, |address, reply| {
-            let ask =
-                Ask { conversation: None, request, metadata, lane: Lane::Command, urgent: true, alone: false, reply };
+            let ask = Ask { metadata, ..Ask::new(request, Lane::Command, reply) };
             address.do_send(AskWith { ask, headers });
         })
         .await

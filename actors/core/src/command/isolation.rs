@@ -1,4 +1,4 @@
-//! Which command is sent next: suspected ones alone, all others together.
+//! Which command is sent next: suspected ones alone, all others together, the oldest first.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,18 +9,28 @@ const TURN: Duration = Duration::from_secs(3);
 
 /// The commands of one socket that are in flight or wait to be sent.
 ///
-/// While no command is suspected, nothing waits. A suspected command is sent when no other is in flight, and no other is
-/// sent until it is answered. So that neither kind holds the other up, what has waited for 3 s is sent all the same:
-/// a suspected command that is not alone then proves nothing.
+/// While no command is suspected, commands wait only where as many are in flight as may be out together after a refusal.
+/// A suspected command is sent when no other is in flight, and no other is sent until it is answered. So that nothing holds
+/// up the others for long, what has waited for 3 s is sent all the same: a suspected command that is not alone then proves
+/// nothing.
 #[derive(Debug)]
 pub struct Isolation<T> {
     in_flight: usize,
     /// Since when a suspected command is in flight alone.
     alone: Option<Millis>,
     suspects: VecDeque<T>,
-    others: VecDeque<(Millis, T)>,
+    /// Those that were asked for first are first.
+    others: VecDeque<Other<T>>,
     /// So many of the others have their turn now.
     released: usize,
+}
+
+/// A command that is not suspected.
+#[derive(Debug)]
+struct Other<T> {
+    asked: Millis,
+    offered: Millis,
+    command: T,
 }
 
 impl<T> Default for Isolation<T> {
@@ -30,29 +40,33 @@ impl<T> Default for Isolation<T> {
 }
 
 impl<T> Isolation<T> {
-    /// Takes a command that wants to be sent; see [`Self::next`].
-    pub fn offer(&mut self, command: T, is_suspected: bool, now: Millis) {
+    /// Takes a command that wants to be sent, and that its caller asked for at the time `asked`; see [`Self::next`].
+    pub fn offer(&mut self, command: T, is_suspected: bool, asked: Millis, now: Millis) {
         if is_suspected {
-            self.suspects.push_back(command);
-        } else {
-            self.others.push_back((now, command));
+            return self.suspects.push_back(command);
         }
+        let place = self.others.partition_point(|other| other.asked <= asked);
+        self.others.insert(place, Other { asked, offered: now, command });
     }
 
-    /// The next command to send now. It counts as in flight from here on, until [`Self::answered`].
-    pub fn next(&mut self, now: Millis) -> Option<T> {
+    /// The next command to send now, of those that are not suspected only if fewer than `together` are in flight. It counts as
+    /// in flight from here on, until [`Self::answered`].
+    pub fn next(&mut self, together: usize, now: Millis) -> Option<T> {
         if self.alone.is_some_and(|since| now < since.after(TURN)) {
             return None;
         }
         self.alone = None;
-        if self.released == 0 && self.others.front().is_some_and(|(since, _)| now >= since.after(TURN)) {
+        if self.released == 0 && self.others.front().is_some_and(|other| now >= other.offered.after(TURN)) {
             self.released = self.others.len();
         }
         if self.suspects.is_empty() || self.released > 0 {
+            if self.released == 0 && self.in_flight >= together {
+                return None;
+            }
             self.released = self.released.saturating_sub(1);
-            let (_, other) = self.others.pop_front()?;
+            let Other { command, .. } = self.others.pop_front()?;
             self.in_flight += 1;
-            return Some(other);
+            return Some(command);
         }
         if self.in_flight > 0 {
             return None;
@@ -85,7 +99,7 @@ impl<T> Isolation<T> {
     /// The socket is gone: nothing is in flight any more. Returns what waited to be sent.
     pub fn clear(&mut self) -> Vec<T> {
         let Self { suspects, others, .. } = std::mem::take(self);
-        suspects.into_iter().chain(others.into_iter().map(|(_, other)| other)).collect()
+        suspects.into_iter().chain(others.into_iter().map(|other| other.command)).collect()
     }
 }
 
@@ -96,27 +110,50 @@ mod tests {
     use super::*;
 
     fn sent(isolation: &mut Isolation<&'static str>, now: u64) -> Vec<&'static str> {
-        std::iter::from_fn(|| isolation.next(Millis(now))).collect()
+        std::iter::from_fn(|| isolation.next(usize::MAX, Millis(now))).collect()
     }
 
     #[test]
     fn without_a_suspect_nothing_waits() {
         let mut isolation = Isolation::default();
         for command in ["a", "b"] {
-            isolation.offer(command, false, Millis(0));
+            isolation.offer(command, false, Millis(0), Millis(0));
             assert_eq!(sent(&mut isolation, 0), [command]);
         }
         assert!(!isolation.is_alone());
     }
 
     #[test]
+    fn of_those_that_wait_the_one_that_was_asked_for_first_goes_out_next() {
+        let mut isolation = Isolation::default();
+        for (command, asked) in [("a", 40), ("b", 30), ("c", 10), ("d", 20), ("e", 20)] {
+            isolation.offer(command, false, Millis(asked), Millis(50));
+        }
+        let mut next = || isolation.next(2, Millis(50));
+        assert_eq!([next(), next(), next()], [Some("c"), Some("d"), None]);
+        isolation.answered();
+        assert_eq!(isolation.next(2, Millis(50)), Some("e"));
+        assert_eq!(isolation.next(2, Millis(50)), None);
+    }
+
+    #[test]
+    fn commands_without_an_answer_hold_the_others_up_for_a_turn_only() {
+        let mut isolation = Isolation::default();
+        for command in ["a", "b", "c"] {
+            isolation.offer(command, false, Millis(0), Millis(0));
+        }
+        assert_eq!([isolation.next(1, Millis(0)), isolation.next(1, Millis(2_999))], [Some("a"), None]);
+        assert_eq!([isolation.next(1, Millis(3_000)), isolation.next(1, Millis(3_000))], [Some("b"), Some("c")]);
+    }
+
+    #[test]
     fn a_suspect_waits_for_those_in_flight_and_those_behind_wait_for_the_suspect() {
         let mut isolation = Isolation::default();
-        isolation.offer("before", false, Millis(0));
+        isolation.offer("before", false, Millis(0), Millis(0));
         assert_eq!(sent(&mut isolation, 0), ["before"]);
-        isolation.offer("suspect 1", true, Millis(0));
-        isolation.offer("suspect 2", true, Millis(0));
-        isolation.offer("behind", false, Millis(0));
+        isolation.offer("suspect 1", true, Millis(0), Millis(0));
+        isolation.offer("suspect 2", true, Millis(0), Millis(0));
+        isolation.offer("behind", false, Millis(0), Millis(0));
         assert!(sent(&mut isolation, 0).is_empty());
         for suspect in ["suspect 1", "suspect 2"] {
             isolation.answered();
@@ -130,9 +167,9 @@ mod tests {
     #[test]
     fn a_suspect_without_an_answer_holds_the_others_up_for_a_turn_only() {
         let mut isolation = Isolation::default();
-        isolation.offer("suspect", true, Millis(0));
+        isolation.offer("suspect", true, Millis(0), Millis(0));
         assert_eq!(sent(&mut isolation, 0), ["suspect"]);
-        isolation.offer("behind", false, Millis(0));
+        isolation.offer("behind", false, Millis(0), Millis(0));
         assert!(sent(&mut isolation, 2_999).is_empty());
         assert_eq!(sent(&mut isolation, 3_000), ["behind"]);
         assert!(!isolation.is_alone(), "a close now proves nothing");
@@ -142,14 +179,14 @@ mod tests {
     fn the_others_have_their_turn_among_many_suspects_and_the_suspects_go_on_after_it() {
         let mut isolation = Isolation::default();
         for suspect in ["s1", "s2", "s3"] {
-            isolation.offer(suspect, true, Millis(0));
+            isolation.offer(suspect, true, Millis(0), Millis(0));
         }
-        isolation.offer("behind 1", false, Millis(0));
-        isolation.offer("behind 2", false, Millis(1_000));
+        isolation.offer("behind 1", false, Millis(0), Millis(0));
+        isolation.offer("behind 2", false, Millis(1_000), Millis(1_000));
         assert_eq!(sent(&mut isolation, 0), ["s1"]);
         isolation.answered();
         assert_eq!(sent(&mut isolation, 3_000), ["behind 1", "behind 2"]);
-        isolation.offer("behind 3", false, Millis(3_000));
+        isolation.offer("behind 3", false, Millis(3_000), Millis(3_000));
         isolation.answered();
         assert!(sent(&mut isolation, 3_000).is_empty());
         isolation.answered();
@@ -159,10 +196,10 @@ mod tests {
     #[test]
     fn a_lost_socket_gives_back_what_waited() {
         let mut isolation = Isolation::default();
-        isolation.offer("sent", true, Millis(0));
+        isolation.offer("sent", true, Millis(0), Millis(0));
         assert_eq!(sent(&mut isolation, 0), ["sent"]);
-        isolation.offer("waits", false, Millis(0));
-        isolation.offer("suspected", true, Millis(0));
+        isolation.offer("waits", false, Millis(0), Millis(0));
+        isolation.offer("suspected", true, Millis(0), Millis(0));
         assert_eq!(isolation.waiting(), 2);
         assert_eq!(isolation.clear(), ["suspected", "waits"]);
         assert_eq!((isolation.waiting(), isolation.is_alone()), (0, false));
@@ -176,12 +213,12 @@ mod tests {
             let (mut now, mut sent, mut in_flight) = (0, Vec::new(), 0_usize);
             for (number, (suspected, pause, answers)) in steps.iter().enumerate() {
                 now += pause;
-                isolation.offer(number, *suspected, Millis(now));
+                isolation.offer(number, *suspected, Millis(now), Millis(now));
                 for _ in 0..(*answers).min(in_flight) {
                     isolation.answered();
                     in_flight -= 1;
                 }
-                while let Some(next) = isolation.next(Millis(now)) {
+                while let Some(next) = isolation.next(usize::MAX, Millis(now)) {
                     sent.push(next);
                     in_flight += 1;
                 }
@@ -192,7 +229,7 @@ mod tests {
                 }
                 in_flight = 0;
                 now += 1;
-                while let Some(next) = isolation.next(Millis(now)) {
+                while let Some(next) = isolation.next(usize::MAX, Millis(now)) {
                     sent.push(next);
                     in_flight += 1;
                 }

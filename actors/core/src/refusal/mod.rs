@@ -8,6 +8,7 @@ mod decision;
 mod pace;
 mod pause;
 mod rate;
+mod window;
 
 pub use decision::{Case, Concern, Decision, Retry, decide};
 pub use pace::LoginPace;

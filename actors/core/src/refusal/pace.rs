@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Lane, Pause, RequestType, rate::Rate};
+use super::{Lane, Pause, RequestType, rate::Rate, window::Window};
 use crate::session::Millis;
+
+/// A request that nobody waits for is sent only where so many times the requests that are out could be out. On a socket that
+/// is soon lost most of them are asked for in vain, and each may be the one for which the platform refuses the next.
+const NOT_URGENT: usize = 4;
 
 /// The pauses and paces of one login, over all its sockets.
 ///
@@ -13,6 +17,7 @@ use crate::session::Millis;
 #[derive(Debug, Clone, Default)]
 pub struct LoginPace {
     login: Pause,
+    commands: Window,
     types: BTreeMap<RequestType, Rate>,
 }
 
@@ -20,6 +25,7 @@ impl LoginPace {
     /// The platform refused a request for its number.
     pub fn refused(&mut self, lane: Lane, request: RequestType, now: Millis, entropy: u64) {
         if lane != Lane::Recovery {
+            self.commands.refused();
             if self.login.refused(now, entropy) {
                 self.unlearn(now);
             }
@@ -46,7 +52,10 @@ impl LoginPace {
         match lane {
             // The platform may answer keep-alives whatever else it refuses.
             Lane::KeepAlive => {}
-            Lane::Command => self.login.granted(now),
+            Lane::Command => {
+                self.login.granted(now);
+                self.commands.granted();
+            }
             Lane::Recovery => {
                 self.login.granted(now);
                 self.types.entry(request).or_default().granted(now);
@@ -72,12 +81,19 @@ impl LoginPace {
         }
     }
 
-    /// Whether no other request of this type may be sent while `out` of them are not answered. The bound of the recovery
-    /// lane grows with what the platform grants; the commands of the other lanes have theirs in their conversations.
+    /// How many commands may be out at the same time. There is no bound until the platform refuses a command; after that few
+    /// go out together, because all of them may be refused where the first one is, and each grant lets out more.
     #[must_use]
-    pub fn is_full(&self, lane: Lane, request: RequestType, out: usize) -> bool {
-        lane == Lane::Recovery
-            && self.types.get(&request).map_or_else(|| Rate::default().is_full(out), |rate| rate.is_full(out))
+    pub fn commands_together(&self) -> usize {
+        self.commands.most()
+    }
+
+    /// Whether no other request of the recovery lane may be sent while `out` of its type are not answered. The bound grows
+    /// with what the platform grants, and is lower for a request that is not `urgent`.
+    #[must_use]
+    pub fn is_full(&self, request: RequestType, urgent: bool, out: usize) -> bool {
+        let counted = if urgent { out } else { out.saturating_mul(NOT_URGENT) };
+        self.types.get(&request).map_or_else(|| Rate::default().is_full(counted), |rate| rate.is_full(counted))
     }
 
     /// Whether such a request must wait.
@@ -182,7 +198,7 @@ mod tests {
                 false
             });
             while wanted > 0
-                && !pace.is_full(Lane::Recovery, HISTORY, out.len())
+                && !pace.is_full(HISTORY, true, out.len())
                 && !pace.is_held(Lane::Recovery, HISTORY, Millis(now))
             {
                 pace.sent(Lane::Recovery, HISTORY, out.len(), Millis(now));
@@ -224,6 +240,28 @@ mod tests {
     fn a_busy_thread_recovers_many_in_each_of_its_turns() {
         let (took, refused) = recover_in_turns(&mut Limit::Unlimited, 500, 5, 20);
         assert!(took < 2_000 && refused == 0, "{took} ms");
+    }
+
+    #[test]
+    fn any_number_of_commands_may_be_out_until_a_refusal_and_then_few_until_many_were_granted() {
+        let mut pace = LoginPace::default();
+        pace.granted(Lane::Command, RequestType::Other, Millis(0));
+        assert_eq!(pace.commands_together(), usize::MAX);
+        pace.refused(Lane::Recovery, HISTORY, Millis(0), 0);
+        assert_eq!(pace.commands_together(), usize::MAX);
+        pace.refused(Lane::Command, RequestType::Other, Millis(0), 0);
+        assert_eq!(pace.commands_together(), 8);
+        for _ in 0..8 {
+            pace.granted(Lane::Command, RequestType::Other, Millis(2_000));
+        }
+        assert_eq!(pace.commands_together(), 9);
+    }
+
+    #[test]
+    fn a_quarter_of_the_requests_that_may_be_out_may_be_out_without_being_urgent() {
+        let pace = LoginPace::default();
+        let room = |urgent| (0..).find(|out| pace.is_full(HISTORY, urgent, *out));
+        assert_eq!((room(true), room(false)), (Some(8), Some(2)));
     }
 
     /// A tenth of what is granted, at most, is refused; the best that could be is 25 s.

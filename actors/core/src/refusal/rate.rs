@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::Pause;
+use super::{
+    Pause,
+    window::{FEW, WIDEN},
+};
 use crate::session::Millis;
 
 /// Requests a second at the beginning. With [`SPEED_UP`] there is as good as no limit after a second of grants.
@@ -20,13 +23,8 @@ const SHARE: f64 = 0.92;
 const PROBE: f64 = 1.001;
 /// This far above the known limit without a refusal, the limit is not believed any more.
 const DISBELIEF: f64 = 1.25;
-/// Requests that may be out at the same time at the beginning. All of them may be refused where the first one is; fewer would
-/// let some that are never answered hold up the others.
-const FEW: f64 = 8.0;
 /// Requests that may be out at the same time at most.
 const MANY: f64 = 32.0;
-/// By how many requests more each grant lets be out at the same time.
-const WIDEN: f64 = 1.0 / 8.0;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
 /// How late a busy thread may wake up, in milliseconds. When the pace has several requests due in that time, they are sent
@@ -161,9 +159,9 @@ impl Rate {
         true
     }
 
-    /// Takes back what the last refusal taught, because it did not concern this type of request.
+    /// Takes back what the last refusal taught of the rate, because it did not concern this type of request.
     pub(super) fn unlearn(&mut self) {
-        self.learnt = self.before;
+        self.learnt = Learnt { together: self.learnt.together, ..self.before };
     }
 }
 

@@ -16,6 +16,12 @@ impl Millis {
         Self(self.0.saturating_add(whole_millis(duration)))
     }
 
+    /// This point moved into the past by `duration`, to the origin at most.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_millis(duration)))
+    }
+
     /// How long ago `earlier` was; zero if it lies in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
