@@ -36,7 +36,7 @@ pub struct Ask {
     pub urgent: bool,
     /// Whether no other command may be in flight beside it: it is suspected of ending sockets.
     pub alone: bool,
-    /// Since when its caller waits. Of the commands that may not go out yet the oldest is sent first.
+    /// Since when its caller waits. Of the requests that may not go out yet the oldest is sent first.
     pub asked: Instant,
     /// Where the answer goes.
     pub reply: Reply<Answer>,

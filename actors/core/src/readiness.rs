@@ -90,23 +90,14 @@ impl Standing {
     }
 }
 
-/// A history that is not up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct History {
-    /// Its place in the order in which histories were wanted. Kept across sockets until the history is read.
-    turn: u64,
-    /// The connection goes on without it.
-    is_refused: bool,
-}
-
 /// What the resume plan of one socket has reached.
 #[derive(Debug, Default)]
 pub struct Readiness {
     subscriptions: Standing,
     rings: Standing,
     agent_state: Standing,
-    histories: HashMap<ConversationId, History>,
-    turns: u64,
+    /// Histories that are not up to date, and whether the connection goes on without each.
+    histories: HashMap<ConversationId, bool>,
     refused: usize,
 }
 
@@ -116,7 +107,7 @@ impl Readiness {
         for part in [Part::Subscriptions, Part::Rings, Part::AgentState] {
             *self.standing(part) = if wanted.contains(&part) { Standing::Awaited } else { Standing::Fine };
         }
-        self.histories.values_mut().for_each(|history| history.is_refused = false);
+        self.histories.values_mut().for_each(|is_refused| *is_refused = false);
         self.refused = 0;
     }
 
@@ -132,41 +123,21 @@ impl Readiness {
 
     /// The history of a conversation is to be read.
     pub fn history_wanted(&mut self, conversation: &ConversationId) {
-        self.history(conversation);
-    }
-
-    fn history(&mut self, conversation: &ConversationId) -> &mut History {
-        self.histories.entry(conversation.clone()).or_insert_with(|| {
-            self.turns += 1;
-            History { turn: self.turns, is_refused: false }
-        })
+        self.histories.entry(conversation.clone()).or_default();
     }
 
     /// The history of a conversation was not granted, and the connection goes on without it.
     pub fn history_refused(&mut self, conversation: &ConversationId) {
-        if !std::mem::replace(&mut self.history(conversation).is_refused, true) {
+        if self.histories.insert(conversation.clone(), true) != Some(true) {
             self.refused += 1;
         }
     }
 
     /// The history of a conversation is up to date, or nobody wants it any more.
     pub fn history_done(&mut self, conversation: &ConversationId) {
-        if self.histories.remove(conversation).is_some_and(|history| history.is_refused) {
+        if self.histories.remove(conversation) == Some(true) {
             self.refused -= 1;
         }
-    }
-
-    /// Whether the history of a conversation is to be read still.
-    #[must_use]
-    pub fn lacks_history(&self, conversation: &ConversationId) -> bool {
-        self.histories.contains_key(conversation)
-    }
-
-    /// The turn of a conversation among those whose history is to be read still: what was wanted first is read first,
-    /// however often the socket is lost before.
-    #[must_use]
-    pub fn turn(&self, conversation: &ConversationId) -> Option<u64> {
-        self.histories.get(conversation).map(|history| history.turn)
     }
 
     /// Whether a part was refused, and the connection goes on without it.
@@ -257,22 +228,9 @@ mod tests {
         let (mut readiness, a) = (Readiness::default(), "a".into());
         readiness.history_refused(&a);
         readiness.begin(&[]);
-        assert!(readiness.lacks_history(&a) && !readiness.is_passed());
+        assert!(readiness.lacking().histories == 1 && !readiness.is_passed());
         assert!(readiness.refused_now().is_nothing());
         readiness.history_done(&a);
         assert!(readiness.is_passed());
-    }
-
-    #[test]
-    fn a_history_keeps_its_turn_from_socket_to_socket_until_it_is_read() {
-        let (mut readiness, a, b) = (Readiness::default(), "a".into(), "b".into());
-        readiness.history_wanted(&a);
-        readiness.history_wanted(&b);
-        readiness.begin(&[]);
-        readiness.history_wanted(&b);
-        assert!(readiness.turn(&a) < readiness.turn(&b));
-        readiness.history_done(&a);
-        readiness.history_wanted(&a);
-        assert!(readiness.turn(&b) < readiness.turn(&a));
     }
 }

@@ -284,10 +284,10 @@ impl Connection {
             let _ = ask.reply.send(Err(failure));
             return;
         }
-        let Ask { conversation, request, metadata, lane, urgent, reply, .. } = ask;
+        let Ask { conversation, request, metadata, lane, urgent, asked, reply, .. } = ask;
         let waiter = Waiter::Caller(reply);
         if lane == Lane::Recovery {
-            return self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent });
+            return self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent, asked });
         }
         self.send(waiter, request, headers, metadata);
     }

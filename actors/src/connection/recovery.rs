@@ -2,7 +2,7 @@
 //! platform refused it for the number of requests (429).
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Recovery {
     pub(super) until: Option<Instant>,
     /// Whether it is sent before requests that are not urgent.
     pub(super) urgent: bool,
+    /// Since when its answer is wanted.
+    pub(super) asked: Instant,
 }
 
 /// A request of the recovery lane that is out, in case it is to be repeated.
@@ -42,91 +44,73 @@ pub(super) struct Out {
     request: Request,
     metadata: Vec<Value>,
     until: Option<Instant>,
-    urgent: bool,
+    turn: Turn,
 }
 
-/// Requests of one type that wait.
-#[derive(Default)]
-struct Line {
-    urgent: VecDeque<Recovery>,
-    others: VecDeque<Recovery>,
-}
-
-impl Line {
-    fn first(&self) -> Option<&Recovery> {
-        self.urgent.front().or_else(|| self.others.front())
-    }
-
-    fn take_first(&mut self) -> Option<Recovery> {
-        self.urgent.pop_front().or_else(|| self.others.pop_front())
-    }
-
-    fn part(&mut self, urgent: bool) -> &mut VecDeque<Recovery> {
-        if urgent { &mut self.urgent } else { &mut self.others }
-    }
-
-    /// Takes out the request of a conversation, and says at which place of which part it was.
-    fn take_of(&mut self, conversation: &ConversationId) -> Option<(Recovery, usize)> {
-        [true, false].into_iter().find_map(|urgent| {
-            let part = self.part(urgent);
-            let place = part.iter().position(|waiting| waiting.conversation.as_ref() == Some(conversation))?;
-            Some((part.remove(place)?, place))
-        })
-    }
-
-    fn is_empty(&self) -> bool {
-        self.urgent.is_empty() && self.others.is_empty()
-    }
-
-    fn into_all(self) -> impl Iterator<Item = Recovery> {
-        self.urgent.into_iter().chain(self.others)
-    }
+/// The place of a request among those of its type: urgent ones are first, and of each kind what is wanted for longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    can_wait: bool,
+    asked: Instant,
+    number: u64,
 }
 
 /// Requests that wait for their turn. Bounded by who asks: one history a conversation, one answer an offer, and what the
 /// connection asks for itself.
 #[derive(Default)]
 pub(super) struct RecoveryQueue {
-    waiting: BTreeMap<RequestType, Line>,
+    waiting: BTreeMap<RequestType, BTreeMap<Turn, Recovery>>,
     out: BTreeMap<RequestType, usize>,
     /// Conversations whose history waits.
-    histories: HashSet<ConversationId>,
+    histories: HashMap<ConversationId, Turn>,
+    /// Requests so far.
+    number: u64,
     /// Wakes the queue for its next request.
     alarm: Option<(Millis, AbortOnDropHandle<()>)>,
 }
 
 impl RecoveryQueue {
-    /// Takes a request in. A history that its conversation asks for again meanwhile stands for the one before, in its place
-    /// unless it is more urgent now.
     fn push(&mut self, recovery: Recovery) {
+        self.number += 1;
+        let turn = Turn { can_wait: !recovery.urgent, asked: recovery.asked, number: self.number };
+        self.insert(turn, recovery);
+    }
+
+    /// Takes a request in. A history that its conversation asks for again meanwhile stands for the one before, and has the
+    /// earlier turn of both.
+    fn insert(&mut self, mut turn: Turn, recovery: Recovery) {
         let request = RequestType::from(&recovery.request);
         let line = self.waiting.entry(request).or_default();
         if request == RequestType::History
             && let Some(conversation) = &recovery.conversation
-            && !self.histories.insert(conversation.clone())
-            && let Some((before, place)) = line.take_of(conversation)
-            && (before.urgent || !recovery.urgent)
         {
-            let urgent = before.urgent;
-            return line.part(urgent).insert(place, Recovery { urgent, ..recovery });
+            if let Some(before) = self.histories.get(conversation) {
+                line.remove(before);
+                turn = turn.min(*before);
+            }
+            self.histories.insert(conversation.clone(), turn);
         }
-        line.part(recovery.urgent).push_back(recovery);
+        line.insert(turn, recovery);
     }
 
-    /// A request waits no more.
-    fn left(&mut self, recovery: &Recovery) {
+    fn take_first(&mut self, request: RequestType) -> Option<(Turn, Recovery)> {
+        let (turn, recovery) = self.waiting.get_mut(&request)?.pop_first()?;
         if let Some(conversation) = &recovery.conversation {
             self.histories.remove(conversation);
         }
+        Some((turn, recovery))
     }
 
-    /// Has the history of a conversation read behind those that are urgent already, if it waits.
+    /// Makes the history of a conversation urgent, if it waits.
     pub(super) fn hurry(&mut self, conversation: &ConversationId) {
-        let Some(histories) = self.waiting.get_mut(&RequestType::History) else { return };
-        let is_it = |waiting: &Recovery| waiting.conversation.as_ref() == Some(conversation);
-        let place = histories.others.iter().position(is_it);
-        if let Some(waiting) = place.and_then(|place| histories.others.remove(place)) {
-            histories.urgent.push_back(Recovery { urgent: true, ..waiting });
+        let (Some(histories), Some(turn)) =
+            (self.waiting.get_mut(&RequestType::History), self.histories.get_mut(conversation))
+        else {
+            return;
+        };
+        if let Some(waiting) = histories.remove(turn) {
+            turn.can_wait = false;
+            histories.insert(*turn, waiting);
         }
     }
 
@@ -141,7 +125,7 @@ impl RecoveryQueue {
         self.out.clear();
         self.histories.clear();
         self.alarm = None;
-        std::mem::take(&mut self.waiting).into_values().flat_map(Line::into_all).map(|waiting| waiting.waiter).collect()
+        std::mem::take(&mut self.waiting).into_values().flatten().map(|(_, waiting)| waiting.waiter).collect()
     }
 }
 
@@ -170,23 +154,21 @@ impl Connection {
 
     /// Sends one of the connection's own requests when it has its turn.
     pub(super) fn recover_own(&mut self, own: OwnRequest, request: Request) {
-        let (conversation, metadata, waiter) = (None, Vec::new(), Waiter::Own(own));
-        self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent: true });
+        let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Own(own), Instant::now());
+        self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent: true, asked });
     }
 
-    /// The platform refused a request for the number of requests: it goes first when the pace allows it.
+    /// The platform refused a request for the number of requests: it has its turn again when the pace allows it.
     pub(super) fn recover_again(&mut self, out: Out, waiter: Waiter<OwnRequest>) {
-        let Out { conversation, request, metadata, until, urgent } = out;
-        let kind = RequestType::from(&request);
-        if kind == RequestType::History
-            && let Some(conversation) = &conversation
-            && !self.recovery.histories.insert(conversation.clone())
+        let Out { conversation, request, metadata, until, turn } = out;
+        if RequestType::from(&request) == RequestType::History
+            && conversation.as_ref().is_some_and(|conversation| self.recovery.histories.contains_key(conversation))
         {
             // The conversation asked again meanwhile.
             return;
         }
-        let again = Recovery { conversation, request, metadata, waiter, until, urgent };
-        self.recovery.waiting.entry(kind).or_default().part(urgent).push_front(again);
+        let (urgent, asked) = (!turn.can_wait, turn.asked);
+        self.recovery.insert(turn, Recovery { conversation, request, metadata, waiter, until, urgent, asked });
     }
 
     /// Sends what may be sent now, and sets the alarm for what may be sent next.
@@ -197,27 +179,25 @@ impl Connection {
         let mut next: Option<Millis> = None;
         let kinds: Vec<RequestType> = self.recovery.waiting.keys().copied().collect();
         for kind in kinds {
-            while let Some(recovery) = self.take_next(kind, &mut next) {
-                self.send_recovery(kind, recovery);
+            while let Some((turn, recovery)) = self.take_next(kind, &mut next) {
+                self.send_recovery(kind, turn, recovery);
             }
         }
         self.recovery.waiting.retain(|_, waiting| !waiting.is_empty());
         self.set_recovery_alarm(next);
     }
 
-    fn take_next(&mut self, kind: RequestType, next: &mut Option<Millis>) -> Option<Recovery> {
+    fn take_next(&mut self, kind: RequestType, next: &mut Option<Millis>) -> Option<(Turn, Recovery)> {
         let now = self.now();
         loop {
-            let waiting = self.recovery.waiting.get_mut(&kind)?;
-            let first = waiting.first()?;
+            let (turn, first) = self.recovery.waiting.get(&kind)?.first_key_value()?;
             if first.until.is_some_and(|until| until <= Instant::now()) {
-                let expired = waiting.take_first()?;
-                self.recovery.left(&expired);
+                let (_, expired) = self.recovery.take_first(kind)?;
                 self.give_up(expired.waiter, RequestFailure::TimedOut);
                 continue;
             }
             let out = self.recovery.out.get(&kind).copied().unwrap_or_default();
-            if self.requests.is_full() || self.pace.is_full(kind, first.urgent, out) {
+            if self.requests.is_full() || self.pace.is_full(kind, !turn.can_wait, out) {
                 // The next answer makes room.
                 return None;
             }
@@ -226,19 +206,17 @@ impl Connection {
                 *next = Some(next.map_or(at, |next| next.min(at)));
                 return None;
             }
-            let next = waiting.take_first()?;
-            self.recovery.left(&next);
-            return Some(next);
+            return self.recovery.take_first(kind);
         }
     }
 
-    fn send_recovery(&mut self, kind: RequestType, recovery: Recovery) {
-        let Recovery { conversation, request, metadata, waiter, until, urgent } = recovery;
+    fn send_recovery(&mut self, kind: RequestType, turn: Turn, recovery: Recovery) {
+        let Recovery { conversation, request, metadata, waiter, until, .. } = recovery;
         let now = self.now();
         let out = self.recovery.out.entry(kind).or_default();
         self.pace.sent(Lane::Recovery, kind, *out, now);
         *out += 1;
-        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until, urgent };
+        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until, turn };
         let within = self.settings.request_timeout;
         let asked = Asked { waiter, lane: Lane::Recovery, request: kind, again: Some(Box::new(out)) };
         let id = self.requests.add(asked, Instant::now(), within);
@@ -319,51 +297,54 @@ mod tests {
 
     use super::*;
 
-    fn history(conversation: &str, urgent: bool) -> Recovery {
+    /// A history that is wanted since so many seconds after the first.
+    fn history(conversation: &str, urgent: bool, seconds: u64, first: Instant) -> Recovery {
         let request = Request::QueryMessages(MessageQuery {
             dialog_id: conversation.into(),
             newer_than_sequence: None,
             older_than_sequence: None,
             max_quantity: None,
         });
-        let waiter = Waiter::Caller(oneshot::channel().0);
-        Recovery { conversation: Some(conversation.into()), request, metadata: Vec::new(), waiter, until: None, urgent }
+        let (conversation, waiter) = (Some(conversation.into()), Waiter::Caller(oneshot::channel().0));
+        let asked = first + Duration::from_secs(seconds);
+        Recovery { conversation, request, metadata: Vec::new(), waiter, until: None, urgent, asked }
     }
 
-    fn order(queue: &mut RecoveryQueue) -> Vec<String> {
-        let line = queue.waiting.get_mut(&RequestType::History);
-        let taken = line.into_iter().flat_map(|line| std::iter::from_fn(|| line.take_first()));
-        taken.filter_map(|recovery| Some(recovery.conversation?.to_string())).collect()
+    /// A queue in which each of them was asked for.
+    fn queue(histories: &[(&str, bool, u64)]) -> RecoveryQueue {
+        let (mut queue, first) = (RecoveryQueue::default(), Instant::now());
+        for (conversation, urgent, seconds) in histories {
+            queue.push(history(conversation, *urgent, *seconds, first));
+        }
+        queue
+    }
+
+    fn order(queue: &mut RecoveryQueue) -> String {
+        let taken = std::iter::from_fn(|| queue.take_first(RequestType::History));
+        taken.filter_map(|(_, recovery)| Some(recovery.conversation?.to_string())).collect()
     }
 
     #[test]
-    fn urgent_histories_go_first_each_kind_in_the_order_in_which_they_were_asked_for() {
-        let mut queue = RecoveryQueue::default();
-        for (conversation, urgent) in [("a", false), ("b", true), ("c", false), ("d", true)] {
-            queue.push(history(conversation, urgent));
-        }
-        assert_eq!(order(&mut queue), ["b", "d", "a", "c"]);
+    fn urgent_histories_go_first_and_of_each_kind_what_is_wanted_for_longest() {
+        let mut queue =
+            queue(&[("a", false, 1), ("b", true, 3), ("c", false, 0), ("d", true, 2), ("e", true, 2), ("f", false, 1)]);
+        assert_eq!(order(&mut queue), "debcaf");
     }
 
     #[test]
-    fn a_history_that_is_asked_for_again_keeps_its_place_unless_it_became_urgent() {
-        let mut queue = RecoveryQueue::default();
-        for (conversation, urgent) in [("a", true), ("b", false), ("c", true), ("d", false)] {
-            queue.push(history(conversation, urgent));
-        }
-        queue.push(history("a", false));
-        queue.push(history("d", true));
-        assert_eq!(order(&mut queue), ["a", "c", "d", "b"]);
+    fn a_history_that_is_asked_for_again_has_the_earlier_turn_of_both() {
+        let all = [("a", true, 0), ("b", false, 1), ("c", true, 2), ("d", false, 3)];
+        let mut queue = queue(&[&all[..], &[("a", false, 9), ("c", true, 9), ("d", true, 3)]].concat());
+        assert_eq!(order(&mut queue), "acdb");
+        assert_eq!(order(&mut queue), "");
     }
 
     #[test]
-    fn a_history_for_which_a_command_waits_is_urgent_and_goes_before_no_other_urgent_one() {
-        let mut queue = RecoveryQueue::default();
-        for (conversation, urgent) in [("a", true), ("b", true), ("c", false), ("d", false)] {
-            queue.push(history(conversation, urgent));
+    fn a_history_for_which_a_command_waits_becomes_urgent() {
+        let mut queue = queue(&[("a", true, 1), ("b", true, 2), ("c", false, 0), ("d", false, 3)]);
+        for conversation in ["d", "b", "e"] {
+            queue.hurry(&conversation.into());
         }
-        queue.hurry(&"d".into());
-        queue.hurry(&"b".into());
-        assert_eq!(order(&mut queue), ["a", "b", "d", "c"]);
+        assert_eq!(order(&mut queue), "abdc");
     }
 }

@@ -146,11 +146,11 @@ impl Connection {
         self.tell_lacking();
     }
 
-    /// Has every conversation fetch what it missed: those that sockets before left unread in their turn, then those in which
-    /// something happened last. Each says for itself whether it is urgent.
+    /// Has every conversation fetch what it missed, first those in which something happened last. Each says for itself
+    /// whether that is urgent, and since when it is wanted.
     fn catch_up_all(&mut self) {
         let mut all: Vec<_> = self.children.iter_mut().filter(|(_, child)| !child.is_quarantined()).collect();
-        all.sort_unstable_by_key(|(id, child)| (self.readiness.turn(id).unwrap_or(u64::MAX), Reverse(child.used())));
+        all.sort_unstable_by_key(|(_, child)| Reverse(child.used()));
         for (id, child) in all {
             self.readiness.history_wanted(id);
             if !self.subscribed.unsettled.contains(id) {

@@ -186,8 +186,8 @@ impl Connection {
         let until = self.rings.until(&ring_id);
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
         let (reply, answer) = oneshot::channel();
-        let (conversation, metadata, waiter) = (None, Vec::new(), Waiter::Caller(reply));
-        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true });
+        let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Caller(reply), Instant::now());
+        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }

@@ -38,6 +38,8 @@ pub(super) struct Histories {
     fetching: Option<Box<Fetching>>,
     /// A catch-up is under way: everything that is wanted belongs to it.
     catching_up: bool,
+    /// Since when a catch-up is wanted, however many links were lost meanwhile.
+    wanted_since: Option<Instant>,
     /// The last catch-up was finished, and the link was not lost since.
     current: bool,
     /// The stretch that was asked for again, because the batch that began here may not have been its replay.
@@ -147,6 +149,7 @@ impl Conversation {
         // What is being fetched is a part of this, and its answer may belong to the socket before.
         self.histories.fetching = None;
         self.histories.catching_up = true;
+        self.histories.wanted_since.get_or_insert_with(Instant::now);
         self.histories.refused.clear();
         self.histories.doubted = None;
         self.histories.current = false;
@@ -166,6 +169,9 @@ impl Conversation {
             let was_told = self.histories.failing.take().is_some_and(|failing| failing.is_told);
             let has_caught_up = std::mem::take(&mut self.histories.catching_up);
             self.histories.current |= has_caught_up;
+            if has_caught_up {
+                self.histories.wanted_since = None;
+            }
             if was_told || has_caught_up {
                 self.tell_history(HistoryProgress::Done);
             }
@@ -180,7 +186,9 @@ impl Conversation {
         let conversation = Some(self.model.id().clone());
         let (reply, answer) = oneshot::channel();
         let ask = Ask::new(request, Lane::Recovery, reply);
-        self.upstream.requests.do_send(Ask { conversation, urgent, ..ask });
+        let asked = self.histories.wanted_since.unwrap_or(ask.asked);
+        let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
+        self.upstream.requests.do_send(Ask { conversation, urgent, asked, ..ask });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
             conversation.fetched(number, answer, ctx);
