@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(pace.commands_together(), usize::MAX);
         pace.refused(Lane::Command, RequestType::Other, Millis(0), 0);
         assert_eq!(pace.commands_together(), 8);
-        for _ in 0..8 {
+        for _ in 0..32 {
             pace.granted(Lane::Command, RequestType::Other, Millis(2_000));
         }
         assert_eq!(pace.commands_together(), 9);

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Pause,
-    window::{FEW, WIDEN},
-};
+use super::{Pause, window::FEW};
 use crate::session::Millis;
 
 /// Requests a second at the beginning. With [`SPEED_UP`] there is as good as no limit after a second of grants.
@@ -25,6 +22,8 @@ const PROBE: f64 = 1.001;
 const DISBELIEF: f64 = 1.25;
 /// Requests that may be out at the same time at most.
 const MANY: f64 = 32.0;
+/// By how many requests more each grant lets be out at the same time.
+const WIDEN: f64 = 1.0 / 8.0;
 /// A shorter time tells nothing of a rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
 /// How late a busy thread may wake up, in milliseconds. When the pace has several requests due in that time, they are sent

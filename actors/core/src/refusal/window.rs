@@ -3,11 +3,12 @@
 /// Requests that may be out together while it is not known how many the platform grants. All of them may be refused where
 /// the first one is; fewer would let some that are never answered hold up the others.
 pub(super) const FEW: f64 = 8.0;
-/// By how many requests more each grant lets be out together.
-pub(super) const WIDEN: f64 = 1.0 / 8.0;
+/// By how many commands more each grant lets be out together. Those that are out when the platform begins to refuse are all
+/// in vain, and each costs a look into the history: with an eighth there were 35 of them.
+const WIDEN: f64 = 1.0 / 32.0;
 
 /// How many commands may be out together: any number until the platform refuses one, and few after that. While
-/// grants follow, the number grows by an eighth in each round trip.
+/// grants follow, the number grows by a thirty-second in each round trip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Window(f64);
 
