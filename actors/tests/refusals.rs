@@ -112,27 +112,49 @@ async fn sends_of_up_to_date_conversations_go_out_before_their_histories_were_re
     stage.tertulia.ready(&bot, PATIENCE).await.unwrap();
 }
 
-/// After a refusal a login sends few commands at a time, not all that wait, of which the platform would refuse most.
+/// A login that was throttled sends few commands at a time, not all that wait, of which the platform would refuse most.
 #[actix_rt::test]
 async fn commands_that_wait_for_a_throttled_login_are_sent_few_at_a_time() {
     const CONVERSATIONS: usize = 100;
     let mut stage = set();
     let bot = stage.bot().await;
     let all = conversations(&mut stage, &bot, CONVERSATIONS).await;
-    let throttle = rule(&stage, FaultRule::new("PublishEvent", Outcome::Code(429)).times(1));
+    let throttle = rule(&stage, FaultRule::new("PublishEvent", Outcome::Code(429)).times(3));
     let limit = rule(&stage, FaultRule::new("PublishEvent", Outcome::Code(429)).above_per_second(20));
-    let (first, others) = all.split_first().unwrap();
-    let first = first.send_text("first");
+    let (first, others) = all.split_at(3);
+    let first = join_all(first.iter().map(|conversation| conversation.send_text("first")));
     let others = async {
-        until_refused(&stage, throttle, 1).await;
+        until_refused(&stage, throttle, 3).await;
         join_all(others.iter().map(|conversation| conversation.send_text("waits"))).await
     };
     let (first, others) = futures_util::future::join(first, others).await;
-    first.unwrap();
-    assert!(others.iter().all(Result::is_ok), "{others:?}");
+    assert!(first.iter().chain(&others).all(Result::is_ok), "{first:?} {others:?}");
     let counts = stage.emulator.rule_counts(limit).unwrap();
     assert_eq!(counts.granted, CONVERSATIONS as u64);
     assert!(counts.refused * 2 < counts.granted, "{counts:?}");
+}
+
+/// A single refusal may concern a single command: one that is always throttled pauses the login, and nothing more.
+#[actix_rt::test]
+async fn one_command_that_is_always_throttled_holds_the_others_up_for_its_pauses_only() {
+    const ROUNDS: u64 = 6;
+    let mut stage = set();
+    let bot = stage.bot().await;
+    let all = conversations(&mut stage, &bot, 60).await;
+    let (throttled, others) = all.split_first().unwrap();
+    let throttle = FaultRule::new("PublishEvent", Outcome::Code(429)).conversation(throttled.id().as_str());
+    let throttle = rule(&stage, throttle.always());
+    let throttled = throttled.clone();
+    actix_rt::spawn(async move { throttled.send_text("never").await });
+    until_refused(&stage, throttle, 1).await;
+    for _ in 0..ROUNDS {
+        for sent in join_all(others.iter().map(|conversation| conversation.send_text("waits"))).await {
+            sent.unwrap();
+        }
+    }
+    // With few commands together there were five pauses in each round.
+    let counts = stage.emulator.rule_counts(throttle).unwrap();
+    assert!(counts.refused < 3 * ROUNDS, "{counts:?}");
 }
 
 /// What the first socket brought up to date goes after what it did not, on the next socket.

@@ -25,9 +25,11 @@ impl LoginPace {
     /// The platform refused a request for its number.
     pub fn refused(&mut self, lane: Lane, request: RequestType, now: Millis, entropy: u64) {
         if lane != Lane::Recovery {
-            self.commands.refused();
             if self.login.refused(now, entropy) {
                 self.unlearn(now);
+            } else {
+                // A single refusal may concern a single command.
+                self.commands.refused();
             }
             return;
         }
@@ -81,8 +83,8 @@ impl LoginPace {
         }
     }
 
-    /// How many commands may be out at the same time. There is no bound until the platform refuses a command; after that few
-    /// go out together, because all of them may be refused where the first one is, and each grant lets out more.
+    /// How many commands may be out at the same time. There is no bound until the platform refuses several at a time; after
+    /// that few go out together, and each grant lets out more.
     #[must_use]
     pub fn commands_together(&self) -> usize {
         self.commands.most()
@@ -243,13 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_commands_may_be_out_until_a_refusal_and_then_few_until_many_were_granted() {
+    fn any_number_of_commands_may_be_out_until_several_are_refused_and_then_few_until_many_were_granted() {
         let mut pace = LoginPace::default();
         pace.granted(Lane::Command, RequestType::Other, Millis(0));
         assert_eq!(pace.commands_together(), usize::MAX);
         pace.refused(Lane::Recovery, HISTORY, Millis(0), 0);
         assert_eq!(pace.commands_together(), usize::MAX);
         pace.refused(Lane::Command, RequestType::Other, Millis(0), 0);
+        assert_eq!(pace.commands_together(), usize::MAX);
+        pace.refused(Lane::Command, RequestType::Other, Millis(1), 0);
         assert_eq!(pace.commands_together(), 8);
         for _ in 0..32 {
             pace.granted(Lane::Command, RequestType::Other, Millis(2_000));

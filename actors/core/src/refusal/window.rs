@@ -7,7 +7,7 @@ pub(super) const FEW: f64 = 8.0;
 /// in vain, and each costs a look into the history: with an eighth there were 35 of them.
 const WIDEN: f64 = 1.0 / 32.0;
 
-/// How many commands may be out together: any number until the platform refuses one, and few after that. While
+/// How many commands may be out together: any number until the platform refuses several at a time, and few after that. While
 /// grants follow, the number grows by a thirty-second in each round trip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Window(f64);
