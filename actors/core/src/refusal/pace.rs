@@ -12,8 +12,8 @@ const NOT_URGENT: usize = 4;
 /// The pauses and paces of one login, over all its sockets.
 ///
 /// The platform counts by login, and some of its limits by request type. So a refused recovery request pauses its own
-/// type; sends go on. A refused command, or refusals of two types at once, pause the whole login. Keep-alives never
-/// wait.
+/// type; sends go on. A refused command, or refusals of two types at once, pause the whole login, and after several
+/// refused commands few go out together. Keep-alives never wait.
 #[derive(Debug, Clone, Default)]
 pub struct LoginPace {
     login: Pause,

@@ -1,4 +1,4 @@
-//! How many requests may be out at the same time.
+//! How many requests may be out at the same time after refusals.
 
 /// Requests that may be out together while it is not known how many the platform grants. All of them may be refused where
 /// the first one is; fewer would let some that are never answered hold up the others.
