@@ -49,8 +49,8 @@ impl<T> Isolation<T> {
         self.others.insert(place, Other { asked, offered: now, command });
     }
 
-    /// The next command to send now, of those that are not suspected only if fewer than `together` are in flight. It counts as
-    /// in flight from here on, until [`Self::answered`].
+    /// The next command to send now. While `together` or more commands are in flight, no unsuspected one is sent. The command
+    /// counts as in flight from here on, until [`Self::answered`].
     pub fn next(&mut self, together: usize, now: Millis) -> Option<T> {
         if self.alone.is_some_and(|since| now < since.after(TURN)) {
             return None;
@@ -208,7 +208,10 @@ mod tests {
     proptest! {
         /// Whatever is asked and answered, and when: nothing is sent twice or lost, and all is sent in the end.
         #[test]
-        fn every_command_is_sent_once(steps in prop::collection::vec((any::<bool>(), 0_u64..2_000, 0_usize..3), 1..60)) {
+        fn every_command_is_sent_once(
+            steps in prop::collection::vec((any::<bool>(), 0_u64..2_000, 0_usize..3), 1..60),
+            together in 1_usize..5,
+        ) {
             let mut isolation = Isolation::default();
             let (mut now, mut sent, mut in_flight) = (0, Vec::new(), 0_usize);
             for (number, (suspected, pause, answers)) in steps.iter().enumerate() {
@@ -218,7 +221,7 @@ mod tests {
                     isolation.answered();
                     in_flight -= 1;
                 }
-                while let Some(next) = isolation.next(usize::MAX, Millis(now)) {
+                while let Some(next) = isolation.next(together, Millis(now)) {
                     sent.push(next);
                     in_flight += 1;
                 }
@@ -229,7 +232,7 @@ mod tests {
                 }
                 in_flight = 0;
                 now += 1;
-                while let Some(next) = isolation.next(usize::MAX, Millis(now)) {
+                while let Some(next) = isolation.next(together, Millis(now)) {
                     sent.push(next);
                     in_flight += 1;
                 }

@@ -303,8 +303,8 @@ impl Dialog {
         true
     }
 
-    /// The newest state does not tell of this dialog any more (CV-N7). It ends; of its messages nothing is forgotten. Each
-    /// such state says anew that nobody takes part, so that no state before it brings anybody back.
+    /// The newest state does not tell of this dialog any more (CV-N7). It ends; of its messages nothing is forgotten. Its
+    /// participants are then as of this state, so an older state that comes late does not bring them back.
     pub(super) fn end_untold(&mut self, time: Option<Timestamp>, events: &mut Vec<ConversationEvent>) {
         self.is_gone = true;
         self.participants_told = time.or(self.participants_told);

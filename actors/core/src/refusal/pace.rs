@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Lane, Pause, RequestType, rate::Rate, window::Window};
 use crate::session::Millis;
 
-/// A request that nobody waits for is sent only where so many times the requests that are out could be out. On a socket that
-/// is soon lost most of them are asked for in vain, and each may be the one for which the platform refuses the next.
+/// A request that nobody waits for may be out together with a quarter of the number that urgent requests have. The platform
+/// counts it too, and if the socket is lost soon, its answer is not used.
 const NOT_URGENT: usize = 4;
 
 /// The pauses and paces of one login, over all its sockets.
