@@ -38,6 +38,8 @@ pub struct Ask {
     pub alone: bool,
     /// Since when its caller waits. Of the requests that may not go out yet the oldest is sent first.
     pub asked: Instant,
+    /// How often the platform refused it before.
+    pub throttled: u32,
     /// Where the answer goes.
     pub reply: Reply<Answer>,
 }
@@ -47,7 +49,8 @@ impl Ask {
     #[must_use]
     pub fn new(request: Request, lane: Lane, reply: Reply<Answer>) -> Self {
         let asked = Instant::now();
-        Self { conversation: None, request, metadata: Vec::new(), lane, urgent: true, alone: false, asked, reply }
+        let (conversation, metadata) = (None, Vec::new());
+        Self { conversation, request, metadata, lane, urgent: true, alone: false, asked, throttled: 0, reply }
     }
 }
 

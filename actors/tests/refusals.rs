@@ -188,9 +188,6 @@ async fn one_history_fails(outcome: Outcome, request_timeout: Duration) {
     for conversation in all.iter().filter(|one| *one.id() != bad) {
         conversation.send_text("as if nothing were").await.unwrap();
     }
-    // Rings are taken, too.
-    let new = stage.conversation(&id).await;
-    new.send_text("welcome").await.unwrap();
     let held = all[2].send_text("later");
     let check = async {
         let lacking = stage.until(is_lacking).await;
@@ -201,6 +198,9 @@ async fn one_history_fails(outcome: Outcome, request_timeout: Duration) {
         let letter = letters.iter().find(|letter| letter.kind == DeadLetterKind::History).unwrap();
         assert_eq!(letter.conversation.as_ref(), Some(&bad));
         assert!(!stage.said().contains(&"later".to_owned()));
+        // Rings are taken, too.
+        let new = stage.conversation(&id).await;
+        new.send_text("welcome").await.unwrap();
         until_refused(&stage, failing, 4).await;
         stage.emulator.clear_rules();
     };
@@ -220,6 +220,11 @@ async fn a_history_that_is_always_refused_costs_only_the_sends_of_its_conversati
 #[actix_rt::test]
 async fn a_history_that_is_never_answered_costs_only_the_sends_of_its_conversation() {
     one_history_fails(Outcome::Never, Duration::from_millis(500)).await;
+}
+
+#[actix_rt::test]
+async fn a_history_that_is_always_throttled_costs_only_the_sends_of_its_conversation() {
+    one_history_fails(Outcome::Code(429), PATIENCE).await;
 }
 
 #[actix_rt::test]
@@ -304,6 +309,30 @@ async fn throttled_acceptances_of_offers_are_paced_and_repeated() {
     assert!(counts.refused > 0 && counts.refused < OFFERS as u64 / 2, "{counts:?}");
     let accepted = stage.tertulia.metrics().rings_accepted.clone();
     until(&stage, &id, |_| accepted.get() == OFFERS as u64).await;
+}
+
+/// One offer that is refused for ever is the first of all, because it is the oldest: the others are taken all the same.
+#[actix_rt::test]
+async fn an_acceptance_that_is_always_throttled_costs_its_own_offer_only() {
+    const OFFERS: usize = 30;
+    let mut stage = set();
+    let bad = stage.emulator.create_conversation(None, None);
+    let refused =
+        rule(&stage, FaultRule::new("UpdateRingState", Outcome::Code(429)).conversation(bad.as_str()).always());
+    let id = stage.bot().await;
+    until_refused(&stage, refused, 3).await;
+    for _ in 0..OFFERS {
+        stage.emulator.create_conversation(None, None);
+    }
+    for _ in 0..OFFERS {
+        stage.event("conversation").await;
+    }
+    until_refused(&stage, refused, 4).await;
+    stage.emulator.clear_rules();
+    let taken = stage.event("conversation").await;
+    assert_eq!(taken.conversation.as_ref().map(ToString::to_string).as_deref(), Some(bad.as_str()));
+    let accepted = stage.tertulia.metrics().rings_accepted.clone();
+    until(&stage, &id, |_| accepted.get() == 1 + OFFERS as u64).await;
 }
 
 #[actix_rt::test]

@@ -66,7 +66,7 @@ impl Handler<AcceptRing> for Connection {
             let _ = reply.send(Err(RequestFailure::Overloaded.into()));
             return;
         }
-        let answered = self.answer_ring(ring_id, true);
+        let answered = self.answer_ring(ring_id, true, 0);
         ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
             Ok(()) if connection.holds(&conversation) => {
                 let _ = reply.send(Ok(conversation));

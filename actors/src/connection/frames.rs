@@ -104,14 +104,15 @@ impl Connection {
         };
         let now = self.now();
         if is_too_many {
-            self.pace.refused(lane, request, now, rand::random());
+            let before = again.as_ref().map_or(0, |out| out.throttled);
+            self.pace.refused(lane, request, before, now, rand::random());
         } else {
             self.pace.granted(lane, request, now);
         }
         if lane == Lane::Recovery {
             self.recovery.came_back(request);
             match again {
-                Some(out) if is_too_many => {
+                Some(out) if is_too_many && out.is_repeated_here() => {
                     self.recover_again(*out, waiter);
                     return self.recover_next();
                 }
@@ -284,10 +285,12 @@ impl Connection {
             let _ = ask.reply.send(Err(failure));
             return;
         }
-        let Ask { conversation, request, metadata, lane, urgent, asked, reply, .. } = ask;
+        let Ask { conversation, request, metadata, lane, urgent, asked, throttled, reply, .. } = ask;
         let waiter = Waiter::Caller(reply);
         if lane == Lane::Recovery {
-            return self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent, asked });
+            let until = None;
+            let recovery = Recovery { conversation, request, metadata, waiter, until, urgent, asked, throttled };
+            return self.recover(recovery);
         }
         self.send(waiter, request, headers, metadata);
     }

@@ -10,7 +10,7 @@ use actix::{Context, Handler, Message};
 use serde_json::Value;
 use tertulia_core::{
     id::{ConversationId, RingId},
-    refusal::{Lane, RequestType},
+    refusal::{Lane, RequestType, THROTTLED_OFTEN},
     session::Millis,
     subscription::SubscriptionKey,
     ums::Request,
@@ -36,6 +36,8 @@ pub(super) struct Recovery {
     pub(super) urgent: bool,
     /// Since when its answer is wanted.
     pub(super) asked: Instant,
+    /// How often it was refused for the number of requests before.
+    pub(super) throttled: u32,
 }
 
 /// A request of the recovery lane that is out, in case it is to be repeated.
@@ -45,6 +47,16 @@ pub(super) struct Out {
     metadata: Vec<Value>,
     until: Option<Instant>,
     turn: Turn,
+    /// How often it was refused for the number of requests before.
+    pub(super) throttled: u32,
+}
+
+impl Out {
+    /// Whether it is repeated here when it is refused for the number of requests once more. One of many that is refused
+    /// often is left to who asked for it: here it would be the first of its type again and again.
+    pub(super) fn is_repeated_here(&self) -> bool {
+        !RequestType::from(&self.request).is_asked_by_many() || self.throttled + 1 < THROTTLED_OFTEN
+    }
 }
 
 /// The place of a request among those of its type: urgent ones are first, and of each kind what is wanted for longest.
@@ -155,20 +167,22 @@ impl Connection {
     /// Sends one of the connection's own requests when it has its turn.
     pub(super) fn recover_own(&mut self, own: OwnRequest, request: Request) {
         let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Own(own), Instant::now());
-        self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent: true, asked });
+        let throttled = 0;
+        self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent: true, asked, throttled });
     }
 
     /// The platform refused a request for the number of requests: it has its turn again when the pace allows it.
     pub(super) fn recover_again(&mut self, out: Out, waiter: Waiter<OwnRequest>) {
-        let Out { conversation, request, metadata, until, turn } = out;
+        let Out { conversation, request, metadata, until, turn, throttled } = out;
         if RequestType::from(&request) == RequestType::History
             && conversation.as_ref().is_some_and(|conversation| self.recovery.histories.contains_key(conversation))
         {
             // The conversation asked again meanwhile.
             return;
         }
-        let (urgent, asked) = (!turn.can_wait, turn.asked);
-        self.recovery.insert(turn, Recovery { conversation, request, metadata, waiter, until, urgent, asked });
+        let (urgent, asked, throttled) = (!turn.can_wait, turn.asked, throttled.saturating_add(1));
+        self.recovery
+            .insert(turn, Recovery { conversation, request, metadata, waiter, until, urgent, asked, throttled });
     }
 
     /// Sends what may be sent now, and sets the alarm for what may be sent next.
@@ -211,12 +225,12 @@ impl Connection {
     }
 
     fn send_recovery(&mut self, kind: RequestType, turn: Turn, recovery: Recovery) {
-        let Recovery { conversation, request, metadata, waiter, until, .. } = recovery;
+        let Recovery { conversation, request, metadata, waiter, until, throttled, .. } = recovery;
         let now = self.now();
         let out = self.recovery.out.entry(kind).or_default();
         self.pace.sent(Lane::Recovery, kind, *out, now);
         *out += 1;
-        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until, turn };
+        let out = Out { conversation, request: request.clone(), metadata: metadata.clone(), until, turn, throttled };
         let within = self.settings.request_timeout;
         let asked = Asked { waiter, lane: Lane::Recovery, request: kind, again: Some(Box::new(out)) };
         let id = self.requests.add(asked, Instant::now(), within);
@@ -307,7 +321,7 @@ mod tests {
         });
         let (conversation, waiter) = (Some(conversation.into()), Waiter::Caller(oneshot::channel().0));
         let asked = first + Duration::from_secs(seconds);
-        Recovery { conversation, request, metadata: Vec::new(), waiter, until: None, urgent, asked }
+        Recovery { conversation, request, metadata: Vec::new(), waiter, until: None, urgent, asked, throttled: 0 }
     }
 
     /// A queue in which each of them was asked for.

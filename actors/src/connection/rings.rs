@@ -154,7 +154,7 @@ impl Connection {
         if !self.rings.is_waiting(&ring_id) {
             return;
         }
-        let answered = self.answer_ring(ring_id.clone(), true);
+        let answered = self.answer_ring(ring_id.clone(), true, tries);
         ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
             Ok(()) => {
                 connection.metrics().rings_accepted.inc();
@@ -171,23 +171,26 @@ impl Connection {
         }
         self.note_error(failure);
         let (request, refusal, lasted) = (RequestType::RingAnswer, failure.refusal(), Duration::ZERO);
+        let tries = refusal.tries(tries);
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted });
         if let Some(wait) = decision.wait(tries, rand::random()) {
             self.try_again(Again::Accept(ring_id, tries), wait);
         }
     }
 
+    /// Takes or refuses an offer, which the platform did not let it do `throttled` times before.
     pub(super) fn answer_ring(
         &mut self,
         ring_id: RingId,
         accept: bool,
+        throttled: u32,
     ) -> impl Future<Output = Result<(), RequestFailure>> + use<> {
         let ring_state = if accept { RingState::Accepted } else { RingState::Rejected };
         let until = self.rings.until(&ring_id);
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
         let (reply, answer) = oneshot::channel();
         let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Caller(reply), Instant::now());
-        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked });
+        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked, throttled });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }
@@ -216,7 +219,7 @@ impl Handler<AnswerRing> for Connection {
     type Result = ();
 
     fn handle(&mut self, AnswerRing { ring_id, accept, reply }: AnswerRing, ctx: &mut Self::Context) {
-        let answered = self.answer_ring(ring_id, accept);
+        let answered = self.answer_ring(ring_id, accept, 0);
         ctx.spawn(answered.into_actor(self).map(|outcome, _, _| {
             let _ = reply.send(outcome);
         }));

@@ -188,7 +188,10 @@ impl Conversation {
         let ask = Ask::new(request, Lane::Recovery, reply);
         let asked = self.histories.wanted_since.unwrap_or(ask.asked);
         let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
-        self.upstream.requests.do_send(Ask { conversation, urgent, asked, ..ask });
+        let throttled = self.histories.failing.as_ref().map_or(0, |failing| failing.tries);
+        // One that is refused stands behind the others.
+        let asked = if throttled > 0 { ask.asked } else { asked };
+        self.upstream.requests.do_send(Ask { conversation, urgent, asked, throttled, ..ask });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
             conversation.fetched(number, answer, ctx);
@@ -243,8 +246,9 @@ impl Conversation {
     fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestFailure, ctx: &mut Context<Self>) {
         let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_told: false };
         let failing = self.histories.failing.get_or_insert_with(|| Box::new(first()));
-        failing.tries = failing.tries.saturating_add(1);
-        let (tries, refusal, lasted) = (failing.tries, failure.refusal(), failing.since.elapsed());
+        let (refusal, lasted) = (failure.refusal(), failing.since.elapsed());
+        failing.tries = refusal.tries(failing.tries.saturating_add(1));
+        let tries = failing.tries;
         let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
         failing.holds_sends = decision.holds_sends;
         let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);

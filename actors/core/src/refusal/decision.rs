@@ -11,6 +11,9 @@ const AGAIN: Backoff =
     Backoff { floor: Duration::from_millis(500), base: Duration::from_secs(1), max: Duration::from_secs(15) };
 /// The connection goes on without what was refused this many times, and keeps trying.
 const GOES_ON_AFTER: u32 = 3;
+/// Of a type that many ask for ([`RequestType::is_asked_by_many`]), a request that is refused for the number of requests
+/// this many times in a row waits by itself, and others of its type go out meanwhile: they may be granted.
+pub const THROTTLED_OFTEN: u32 = 3;
 /// A refused permission is final if it lasts this long.
 const PERMISSION_LASTS: Duration = Duration::from_secs(60);
 
@@ -85,7 +88,7 @@ impl Decision {
 ///
 /// | answer | command | history | subscription, rings, agent state, … |
 /// |---|---|---|---|
-/// | 429 | looked up, then at the pace of the login | at the pace of the login | same |
+/// | 429 | looked up, then at the pace of the login | at the pace of the login; from the third time on as for 5xx | at the pace of the login (the answer to an offer: from the third time on as for 5xx) |
 /// | connection lost | looked up on the next socket | next socket | next socket |
 /// | 5xx, no answer | looked up, then again | again; its sends wait | again; all else goes on |
 /// | 401, 403 | final | again for a minute, then final | again; all else goes on |
@@ -95,6 +98,12 @@ pub fn decide(case: Case) -> Decision {
     let goes_on = case.tries >= GOES_ON_AFTER;
     let decision = |concerns, retry| Decision { concerns, retry, goes_on, holds_sends: false };
     match (case.refusal, case.lane, case.request) {
+        (Refusal::TooMany, Lane::Recovery, RequestType::History) if case.tries >= THROTTLED_OFTEN => {
+            Decision { holds_sends: true, ..decision(Concern::Conversation, Retry::After(AGAIN)) }
+        }
+        (Refusal::TooMany, Lane::Recovery, RequestType::RingAnswer) if case.tries >= THROTTLED_OFTEN => {
+            decision(Concern::Command, Retry::After(AGAIN))
+        }
         (Refusal::TooMany, Lane::Recovery, _) => {
             Decision { goes_on: false, ..decision(Concern::RequestType, Retry::AtPace) }
         }

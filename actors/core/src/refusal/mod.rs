@@ -10,7 +10,7 @@ mod pause;
 mod rate;
 mod window;
 
-pub use decision::{Case, Concern, Decision, Retry, decide};
+pub use decision::{Case, Concern, Decision, Retry, THROTTLED_OFTEN, decide};
 pub use pace::LoginPace;
 pub use pause::Pause;
 
@@ -42,6 +42,15 @@ pub enum RequestType {
     RingAnswer,
     /// Anything else.
     Other,
+}
+
+impl RequestType {
+    /// Whether several requests of this type wait at the same time, each for its own conversation or offer. One of them
+    /// may be refused while the others are granted.
+    #[must_use]
+    pub fn is_asked_by_many(self) -> bool {
+        matches!(self, Self::History | Self::RingAnswer)
+    }
 }
 
 impl From<&Request> for RequestType {
@@ -85,6 +94,13 @@ impl Refusal {
             400..500 => Some(Self::Rejected),
             _ => Some(Self::Trouble),
         }
+    }
+
+    /// How often a request was tried, of which its asker knows `tries`. The connection tells of a refusal for the number
+    /// of requests only after it has tried several times itself.
+    #[must_use]
+    pub fn tries(self, tries: u32) -> u32 {
+        if self == Self::TooMany { tries.max(THROTTLED_OFTEN) } else { tries }
     }
 }
 

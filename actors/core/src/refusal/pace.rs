@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Lane, Pause, RequestType, rate::Rate, window::Window};
+use super::{Lane, Pause, RequestType, THROTTLED_OFTEN, rate::Rate, window::Window};
 use crate::session::Millis;
 
 /// A request that nobody waits for may be out together with a quarter of the number that urgent requests have. The platform
@@ -22,8 +22,9 @@ pub struct LoginPace {
 }
 
 impl LoginPace {
-    /// The platform refused a request for its number.
-    pub fn refused(&mut self, lane: Lane, request: RequestType, now: Millis, entropy: u64) {
+    /// The platform refused a request for its number, which it refused `before` times already. Others may be granted
+    /// meanwhile, so a repeated refusal tells nothing of a limit; and where it waits by itself, it pauses nothing.
+    pub fn refused(&mut self, lane: Lane, request: RequestType, before: u32, now: Millis, entropy: u64) {
         if lane != Lane::Recovery {
             if self.login.refused(now, entropy) {
                 self.unlearn(now);
@@ -33,13 +34,16 @@ impl LoginPace {
             }
             return;
         }
+        if before >= THROTTLED_OFTEN && request.is_asked_by_many() {
+            return;
+        }
         let is_other_paused = self.types.iter().any(|(other, rate)| *other != request && rate.pause.is_on(now));
         let is_login_paused = self.login.is_on(now);
         let begins = self.types.entry(request).or_default().refused(now, entropy);
         if begins && is_other_paused {
             self.login.refused(now, entropy);
         }
-        if begins && (is_other_paused || is_login_paused) {
+        if begins && (is_other_paused || is_login_paused || before > 0) {
             self.unlearn(now);
         }
     }
@@ -193,7 +197,7 @@ mod tests {
                     pace.granted(Lane::Recovery, HISTORY, Millis(now));
                     done += 1;
                 } else {
-                    pace.refused(Lane::Recovery, HISTORY, Millis(now), now.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                    pace.refused(Lane::Recovery, HISTORY, 0, Millis(now), now.wrapping_mul(0x9E37_79B9_7F4A_7C15));
                     refused += 1;
                     wanted += 1;
                 }
@@ -232,6 +236,27 @@ mod tests {
         }
     }
 
+    /// The refused one is the first of all until it waits by itself, and asked for once a second from then on.
+    #[test]
+    fn one_history_that_is_always_refused_holds_sixty_others_up_for_less_than_ten_seconds() {
+        let (mut pace, mut now, mut done, mut before, mut due) = (LoginPace::default(), 0, 0, 0, 0);
+        while done < 60 && now < 10_000 {
+            while !pace.is_held(Lane::Recovery, HISTORY, Millis(now)) {
+                pace.sent(Lane::Recovery, HISTORY, 0, Millis(now));
+                if due > now {
+                    pace.granted(Lane::Recovery, HISTORY, Millis(now));
+                    done += 1;
+                    continue;
+                }
+                pace.refused(Lane::Recovery, HISTORY, before, Millis(now), u64::MAX);
+                before += 1;
+                due = now + if before < THROTTLED_OFTEN { 0 } else { 1_000 };
+            }
+            now += 1;
+        }
+        assert!(done >= 60, "only {done}");
+    }
+
     #[test]
     fn without_a_limit_a_recovery_takes_no_time_to_speak_of() {
         let (took, refused) = recover(&mut Limit::Unlimited, 500, 5);
@@ -249,11 +274,11 @@ mod tests {
         let mut pace = LoginPace::default();
         pace.granted(Lane::Command, RequestType::Other, Millis(0));
         assert_eq!(pace.commands_together(), usize::MAX);
-        pace.refused(Lane::Recovery, HISTORY, Millis(0), 0);
+        pace.refused(Lane::Recovery, HISTORY, 0, Millis(0), 0);
         assert_eq!(pace.commands_together(), usize::MAX);
-        pace.refused(Lane::Command, RequestType::Other, Millis(0), 0);
+        pace.refused(Lane::Command, RequestType::Other, 0, Millis(0), 0);
         assert_eq!(pace.commands_together(), usize::MAX);
-        pace.refused(Lane::Command, RequestType::Other, Millis(1), 0);
+        pace.refused(Lane::Command, RequestType::Other, 0, Millis(1), 0);
         assert_eq!(pace.commands_together(), 8);
         for _ in 0..32 {
             pace.granted(Lane::Command, RequestType::Other, Millis(2_000));
@@ -289,7 +314,7 @@ mod tests {
     #[test]
     fn refused_histories_hold_neither_sends_nor_keep_alives() {
         let mut pace = LoginPace::default();
-        pace.refused(Lane::Recovery, HISTORY, Millis(0), 0);
+        pace.refused(Lane::Recovery, HISTORY, 0, Millis(0), 0);
         assert!(pace.is_held(Lane::Recovery, HISTORY, Millis(999)));
         assert!(!pace.is_held(Lane::Recovery, RequestType::RingAnswer, Millis(0)));
         assert!(!pace.is_held(Lane::Command, RequestType::Other, Millis(0)));
@@ -305,11 +330,11 @@ mod tests {
                 pace.sent(Lane::Recovery, HISTORY, 0, Millis(0));
                 pace.granted(Lane::Recovery, HISTORY, Millis(0));
             }
-            let command = |pace: &mut LoginPace| pace.refused(Lane::Command, RequestType::Other, Millis(10), 0);
+            let command = |pace: &mut LoginPace| pace.refused(Lane::Command, RequestType::Other, 0, Millis(10), 0);
             if is_command_first {
                 command(&mut pace);
             }
-            pace.refused(Lane::Recovery, HISTORY, Millis(11), 0);
+            pace.refused(Lane::Recovery, HISTORY, 0, Millis(11), 0);
             if !is_command_first {
                 command(&mut pace);
             }
@@ -324,10 +349,10 @@ mod tests {
     #[test]
     fn a_refused_command_or_two_refused_types_pause_the_whole_login_but_the_keep_alives() {
         let mut of_a_command = LoginPace::default();
-        of_a_command.refused(Lane::Command, RequestType::Other, Millis(0), 0);
+        of_a_command.refused(Lane::Command, RequestType::Other, 0, Millis(0), 0);
         let mut of_two_types = LoginPace::default();
-        of_two_types.refused(Lane::Recovery, HISTORY, Millis(0), 0);
-        of_two_types.refused(Lane::Recovery, RequestType::RingAnswer, Millis(1), 0);
+        of_two_types.refused(Lane::Recovery, HISTORY, 0, Millis(0), 0);
+        of_two_types.refused(Lane::Recovery, RequestType::RingAnswer, 0, Millis(1), 0);
         for pace in [of_a_command, of_two_types] {
             let is_held = |lane, request| pace.is_held(lane, request, Millis(900));
             assert!(is_held(Lane::Command, RequestType::Other) && is_held(Lane::Recovery, RequestType::Subscription));
@@ -342,7 +367,7 @@ mod tests {
         let mut pauses = Vec::new();
         let mut now = Millis(0);
         for _ in 0..4 {
-            pace.refused(Lane::Command, other, now, 0x7FFF_FFFF);
+            pace.refused(Lane::Command, other, 0, now, 0x7FFF_FFFF);
             let end = pace.next(Lane::Command, other, now);
             pauses.push(end.since(now));
             now = end;
