@@ -5,180 +5,42 @@
 mod running;
 
 use std::{
-    cell::RefCell,
-    collections::VecDeque,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
 };
 
-use running::{BOT, CANARY, LOOK_EVERY, PATIENCE, configuration, emulator};
+use running::{
+    BOT, CANARY, LOOK_EVERY, PATIENCE, configuration, emulator,
+    process::{Process, command, rest},
+};
 use rustix::{
     fs::Mode,
     process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
 };
 use serde_json::Value;
-use tertulia_emulator::{Emulator, Fault, FaultKind};
+use tertulia_emulator::{Emulator, Fault, FaultKind, FaultRule, Outcome};
 
 /// A message.
 const BODY: &[u8] = b"{\"text\":\"hi\"}";
 
-fn command(file: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
-    command
-        .env_clear()
-        .args(["run", "--log-format", "json", "--config", file])
-        .envs([("PASSWORD", "secret"), ("WRONG", CANARY)]);
-    command
-}
-
-/// A service in a process of its own; it does not outlive the test.
-struct Process {
-    child: Child,
-    log: Receiver<Value>,
-    /// What it said before it was running.
-    before: RefCell<VecDeque<Value>>,
-    gateway: String,
-}
-
-impl Process {
-    /// Starts it and waits until it says where it listens.
-    fn start(file: &str) -> Self {
-        Self::running(command(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-    }
-
-    /// Waits until a process says where it listens.
-    fn running(mut child: Child) -> Self {
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (lines, log) = channel();
-        thread::spawn(move || {
-            for line in stderr.lines() {
-                let line = line.unwrap();
-                assert!(!line.contains(CANARY), "{line}");
-                let _ = lines.send(serde_json::from_str(&line).unwrap());
-            }
-        });
-        let mut before = VecDeque::new();
-        let gateway = loop {
-            let line: Value = log.recv_timeout(PATIENCE).unwrap();
-            if line["message"] == "running" {
-                break line["gateway"].as_str().unwrap().to_owned();
-            }
-            before.push_back(line);
-        };
-        Self { child, log, before: before.into(), gateway }
-    }
-
-    /// Waits for a line of the log.
-    fn logged(&self, message: &str) -> Value {
-        loop {
-            let early = self.before.borrow_mut().pop_front();
-            let line = early.unwrap_or_else(|| self.log.recv_timeout(PATIENCE).unwrap());
-            if line["message"] == message {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// How it ended; nothing was printed on standard output.
-    fn ended(mut self) -> ExitStatus {
-        let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        assert_eq!(stdout, "");
-        self.child.wait().unwrap()
-    }
-
-    /// Sends a request without a body; the socket its answer comes from.
-    fn request(&self, path: &str) -> TcpStream {
-        let mut socket = self.connect();
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.gateway).unwrap();
-        socket
-    }
-
-    /// Sends all of a request but its [`BODY`], and waits until the gateway wants it.
-    fn begin_post(&self, path: &str) -> TcpStream {
-        let mut socket = self.connect();
-        write!(
-            socket,
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nExpect: 100-continue\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.gateway,
-            BODY.len()
-        )
-        .unwrap();
-        let mut go_on = [0; 12];
-        socket.read_exact(&mut go_on).unwrap();
-        assert_eq!(&go_on, b"HTTP/1.1 100");
-        socket
-    }
-
-    fn connect(&self) -> TcpStream {
-        let socket = TcpStream::connect(&self.gateway).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket
-    }
-
-    fn get(&self, path: &str) -> String {
-        rest(self.request(path))
-    }
-
-    /// Asks with a token.
-    fn get_as(&self, token: &str, path: &str) -> String {
-        let mut socket = self.connect();
-        write!(
-            socket,
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n",
-            self.gateway
-        )
-        .unwrap();
-        rest(socket)
-    }
-
-    /// Deletes what is at `path`.
-    fn delete(&self, path: &str) -> String {
-        let mut socket = self.connect();
-        write!(socket, "DELETE {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.gateway).unwrap();
-        rest(socket)
-    }
-
-    /// `kill -9`.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Asks until the answer has `wanted` in it.
-    fn get_until(&self, path: &str, wanted: &str) -> String {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
-            let answer = self.get(path);
-            if answer.contains(wanted) {
-                return answer;
-            }
-            assert!(std::time::Instant::now() < deadline, "{answer}");
-            thread::sleep(LOOK_EVERY);
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // A service that has ended already is what was wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn rest(mut socket: TcpStream) -> String {
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
+/// Sends all of a request but its [`BODY`], and waits until the gateway wants it.
+fn begin_post(process: &Process, path: &str) -> TcpStream {
+    let mut socket = process.connect();
+    write!(
+        socket,
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nExpect: 100-continue\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        process.gateway,
+        BODY.len()
+    )
+    .unwrap();
+    let mut go_on = [0; 12];
+    socket.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100");
+    socket
 }
 
 /// The sockets that bot1 holds.
@@ -194,7 +56,7 @@ fn it_runs_until_a_signal_and_then_closes_its_sockets_and_streams() {
         let process = Process::start(&file);
         process.get_until("/readyz", "\"ready\":true");
         assert_eq!(sockets(&emulator), 1);
-        let mut stream = BufReader::new(process.request("/v1/events"));
+        let mut stream = BufReader::new(process.send("GET /v1/events", &[], ""));
         let mut line = String::new();
         while !line.contains(": heartbeat") {
             line.clear();
@@ -217,7 +79,7 @@ fn a_command_that_is_being_answered_gets_its_answer_before_the_end() {
     process.get_until("/readyz", "\"ready\":true");
     let id = emulator.create_conversation(None, None);
     process.get_until(&format!("/v1/conversations/{id}"), "HTTP/1.1 200");
-    let mut begun = process.begin_post(&format!("/v1/conversations/{id}/messages"));
+    let mut begun = begin_post(&process, &format!("/v1/conversations/{id}/messages"));
     process.signal(Signal::TERM);
     process.logged("draining; another signal ends it at once");
     begun.write_all(BODY).unwrap();
@@ -232,7 +94,7 @@ fn a_second_signal_ends_it_at_once() {
     let (_directory, file) = configuration(&emulator, BOT);
     let process = Process::start(&file);
     // The drain waits for the rest of the request.
-    let _begun = process.begin_post("/v1/conversations/any/messages");
+    let _begun = begin_post(&process, "/v1/conversations/any/messages");
     process.signal(Signal::TERM);
     process.logged("draining; another signal ends it at once");
     process.signal(Signal::TERM);
@@ -379,7 +241,7 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
     let (_directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nwithin = \"1s\"\n"));
     let process = Process::start(&file);
     // Never finished by its caller.
-    let _begun = process.begin_post("/v1/conversations/any/messages");
+    let _begun = begin_post(&process, "/v1/conversations/any/messages");
     process.signal(Signal::TERM);
     process.logged("draining; another signal ends it at once");
     process.logged("stopped");
@@ -454,7 +316,7 @@ fn spans_are_exported_and_flushed_at_the_end() {
     process.get_until("/readyz", "\"ready\":true");
     let conversation = emulator.create_conversation(None, None);
     process.get_until("/metrics", "tertulia_conversations 1");
-    let mut post = process.begin_post(&format!("/v1/conversations/{conversation}/messages"));
+    let mut post = begin_post(&process, &format!("/v1/conversations/{conversation}/messages"));
     post.write_all(BODY).unwrap();
     assert!(rest(post).contains("\"sequence\""));
     process.signal(Signal::TERM);
@@ -492,7 +354,7 @@ fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
     process.get_until("/readyz", "\"ready\":true");
     let conversations: Vec<String> = (0..4).map(|_| emulator.create_conversation(None, None)).collect();
     process.get_until("/metrics", "tertulia_conversations 4");
-    let mut streams: Vec<TcpStream> = (0..8).map(|_| process.request("/v1/events")).collect();
+    let mut streams: Vec<TcpStream> = (0..8).map(|_| process.send("GET /v1/events", &[], "")).collect();
     for stream in &mut streams {
         stream.read_exact(&mut [0; 15]).unwrap();
     }
@@ -607,8 +469,8 @@ fn a_dead_letter_that_was_thrown_away_does_not_come_back_after_a_kill() {
     let (_, list) = list.split_once("\r\n\r\n").unwrap();
     let list: Value = serde_json::from_str(&list[list.find('{').unwrap()..=list.rfind('}').unwrap()]).unwrap();
     let letter = format!("/v1/dead-letters/{}", list["items"][0]["id"].as_str().unwrap());
-    assert!(process.delete(&letter).starts_with("HTTP/1.1 204"));
-    process.kill();
+    assert!(process.ask(&format!("DELETE {letter}"), &[], "").starts_with("HTTP/1.1 204"));
+    process.end(Signal::KILL);
     let process = Process::start(&file);
     assert!(process.get(&letter).starts_with("HTTP/1.1 404"));
 }
@@ -661,7 +523,7 @@ fn a_backup_is_taken_of_a_running_service_by_administrators_and_a_service_runs_o
     process.get_until("/readyz", "\"ready\":true");
     let conversation = emulator.create_conversation(None, None);
     let path = format!("/v1/conversations/{conversation}");
-    let asked = |process: &Process| process.get_as("admin-token", &path);
+    let asked = |process: &Process| process.ask(&format!("GET {path}"), &["Authorization: Bearer admin-token"], "");
     let deadline = std::time::Instant::now() + PATIENCE;
     while !asked(&process).starts_with("HTTP/1.1 200") {
         assert!(std::time::Instant::now() < deadline);
@@ -681,7 +543,7 @@ fn a_backup_is_taken_of_a_running_service_by_administrators_and_a_service_runs_o
     let entries = std::fs::read_dir(directory.path().join("data")).unwrap();
     let left = entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("copy-"));
     assert_eq!(left.count(), 0);
-    process.kill();
+    process.end(Signal::KILL);
 
     let text = std::fs::read_to_string(&file).unwrap();
     let data = directory.path().join("data");
@@ -690,4 +552,45 @@ fn a_backup_is_taken_of_a_running_service_by_administrators_and_a_service_runs_o
     assert!(asked(&process).starts_with("HTTP/1.1 200"), "{}", asked(&process));
     process.signal(Signal::TERM);
     assert!(process.ended().success());
+}
+
+/// A message over which the platform closes the socket costs two sockets, though the process is killed between them.
+#[test]
+fn a_message_that_closed_a_socket_is_suspected_after_a_kill_too() {
+    let emulator = emulator();
+    let closing = || FaultRule::new("PublishEvent", Outcome::Close(4410)).containing("poison").always();
+    let poison = emulator.add_rule(closing()).unwrap();
+    let (_directory, file) = configuration(&emulator, &format!("{BOT}[webhooks]\nallow_internal = true\n"));
+    let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
+    let conversations = [(); 2].map(|()| emulator.create_conversation(None, None));
+    process.get_until("/metrics", "tertulia_conversations 2");
+    let [poisoned, other] = conversations.map(|id| format!("/v1/conversations/{id}"));
+    let say = |process: &Process, path: &str, text: &str| {
+        let body = serde_json::json!({ "text": text }).to_string();
+        process.send(&format!("POST {path}/messages"), &[&format!("Idempotency-Key: {text}")], &body)
+    };
+    // No second socket before the kill.
+    emulator.add_rule(FaultRule::new("upgrade", Outcome::Code(503)).always()).unwrap();
+    let _unanswered = say(&process, &poisoned, "poison");
+    process.get_until(&format!("{poisoned}/commands"), "\"suspected\":4410");
+    // What was to be kept before this is kept once it is answered.
+    let webhook = process.ask("POST /v1/webhooks", &[], "{\"url\": \"http://127.0.0.1:1/\"}");
+    assert!(webhook.starts_with("HTTP/1.1 201"), "{webhook}");
+    assert_eq!(emulator.rule_counts(poison).unwrap().refused, 1);
+    process.end(Signal::KILL);
+
+    emulator.clear_rules();
+    let poison = emulator.add_rule(closing()).unwrap();
+    let process = Process::start(&file);
+    let fine = say(&process, &other, "fine");
+    let refused = rest(say(&process, &poisoned, "poison"));
+    assert!(refused.contains("\"code\":\"closed-connection\""), "{refused}");
+    let fine = rest(fine);
+    assert!(fine.starts_with("HTTP/1.1 201") || fine.starts_with("HTTP/1.1 200"), "{fine}");
+    assert_eq!(emulator.rule_counts(poison).unwrap().refused, 1);
+    let letters = process.json("GET /v1/dead-letters", "");
+    assert_eq!(letters["items"].as_array().map(Vec::len), Some(1), "{letters}");
+    let said: Vec<String> = emulator.ledger().iter().filter_map(|entry| entry.text.clone()).collect();
+    assert_eq!(said, ["fine"]);
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod process;
+
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use actix_web::web::Bytes;

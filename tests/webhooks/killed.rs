@@ -2,19 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
     sync::Mutex,
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use serde_json::{Value, json};
+use rustix::process::Signal;
+use serde_json::json;
 use tertulia_emulator::Emulator;
 
 use crate::{
     WEBHOOKS,
     receiver::{Behaviour, Receiver},
-    running::{BOT, PATIENCE, configuration, emulator},
+    running::{BOT, configuration, emulator, process::Process},
 };
 
 /// Messages that consumers send between two ends of the service.
@@ -22,52 +21,9 @@ const MESSAGES: usize = 60;
 const CONVERSATIONS: usize = 12;
 const LIVES: usize = 6;
 
-/// A service in a process of its own, which does not outlive the test.
-struct Process {
-    child: Child,
-    gateway: String,
-}
-
-impl Process {
-    fn start(file: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tertulia"))
-            .env_clear()
-            .args(["run", "--log-format", "json", "--config", file])
-            .env("PASSWORD", "secret")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let gateway = loop {
-            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-            if line["message"] == "running" {
-                break line["gateway"].as_str().unwrap().to_owned();
-            }
-        };
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, gateway }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    async fn make_webhook(&self, url: &str) {
-        let client = awc::Client::builder().timeout(PATIENCE).finish();
-        let request = client.post(format!("http://{}/v1/webhooks", self.gateway));
-        let body = json!({ "url": url, "filter": { "type": ["message"] }, "retries": vec![0.01; 20] });
-        assert_eq!(request.send_json(&body).await.unwrap().status().as_u16(), 201);
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // One that was killed already is gone.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn make_webhook(process: &Process, url: &str) {
+    let body = json!({ "url": url, "filter": { "type": ["message"] }, "retries": vec![0.01; 20] });
+    assert!(process.ask("POST /v1/webhooks", &[], &body.to_string()).starts_with("HTTP/1.1 201"));
 }
 
 fn speak(emulator: &Emulator, conversations: &[String], said: &mut usize, random: &mut StdRng) {
@@ -89,7 +45,7 @@ async fn killed_again_and_again_it_delivers_everything_in_order_and_repeats_only
         _ => Behaviour::Answer(200),
     });
     let mut process = Process::start(&file);
-    process.make_webhook(&receiver.url()).await;
+    make_webhook(&process, &receiver.url());
     let conversations: Vec<String> = (0..CONVERSATIONS).map(|_| emulator.create_conversation(None, None)).collect();
     let mut said = 0;
     for _ in 0..LIVES {
@@ -97,7 +53,7 @@ async fn killed_again_and_again_it_delivers_everything_in_order_and_repeats_only
         speak(&emulator, &conversations, &mut said, &mut random);
         // Ended in the middle of delivering.
         receiver.until_accepted(before + random.random_range(1..MESSAGES / 2)).await;
-        process.kill();
+        process.end(Signal::KILL);
         process = Process::start(&file);
     }
 
