@@ -28,9 +28,6 @@ pub enum ServiceError {
     /// The configuration lets no such connection pass.
     #[error(transparent)]
     UnsupportedLogin(#[from] UnsupportedLogin),
-    /// This version has no engine of the kind.
-    #[error("engine of kind nats: this version keeps its data in this process only; use kind embedded")]
-    UnsupportedEngine,
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -74,9 +71,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: this version cannot do what is described, or the system did not allow it.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
-        let Engine::Embedded { path, leases, retain_events, retain_days } = &configuration.engine else {
-            return Err(ServiceError::UnsupportedEngine);
-        };
+        let Engine { path, leases, retain_events, retain_days } = &configuration.engine;
         let (store, retention) = (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days));
         let added = AddedConnections::kept(&store)?;
         let leases = FileLeases::new(leases.clone().unwrap_or_else(FileLeases::default_directory));

@@ -59,7 +59,7 @@ pub enum StartError {
     #[error(transparent)]
     Arbiters(#[from] PoolError),
     /// Two connections have one name.
-    #[error("there is a connection {0} already")]
+    #[error("connection {0} already exists")]
     DuplicateConnection(ConnectionId),
     /// The system was stopped.
     #[error("the system was stopped")]

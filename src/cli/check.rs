@@ -14,7 +14,7 @@ use connect::Trial;
 use futures_util::StreamExt as _;
 
 use crate::{
-    config::{Configuration, ConfigurationError, DEFAULT_FILE, Engine, Environment},
+    config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
     harmless::harmless,
 };
 
@@ -71,10 +71,7 @@ async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
 
 fn summary(configuration: &Configuration) -> String {
     let mut summary = format!("connections: {}, engine: ", configuration.connections.len());
-    let _ = match &configuration.engine {
-        Engine::Embedded { path, .. } => write!(summary, "embedded in {}", path.display()),
-        Engine::Nats { url } => write!(summary, "nats at {url}"),
-    };
+    let _ = write!(summary, "embedded in {}", configuration.engine.path.display());
     let gateway = &configuration.gateway;
     let _ = write!(summary, ", gateway: {}, tokens: {}", gateway.listen, gateway.tokens.len());
     summary

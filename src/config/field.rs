@@ -110,7 +110,7 @@ impl<'a> Field<'a> {
         self.parse(|text| {
             words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
                 let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                format!("{text:?} is none of {}; the nearest is {}", names.join(", "), nearest(text, &names))
+                format!("{text:?} is not one of {}; the nearest is {}", names.join(", "), nearest(text, &names))
             })
         })
     }

@@ -48,11 +48,11 @@ pub enum AddConnectionError {
     /// Its definition is mistaken; never empty.
     #[error("the definition is mistaken")]
     Mistaken(Vec<Problem>),
-    /// Its login is none of its role's.
+    /// The login type is not valid for this role.
     #[error(transparent)]
     UnsupportedLogin(#[from] UnsupportedLogin),
     /// There is one of that name.
-    #[error("there is a connection {0} already")]
+    #[error("connection {0} already exists")]
     Taken(ConnectionId),
     /// There are too many.
     #[error("there are {MAX} connections already")]

@@ -31,6 +31,6 @@ pub(super) fn check(what: &str, value: &str, valid: &[&str]) -> Result<(), Probl
         return Ok(());
     }
     let nearest = nearest(value, valid);
-    let detail = format!("{what} {value:?} is none of {}; the nearest is {nearest:?}", valid.join(", "));
+    let detail = format!("{what} {value:?} is not one of {}; the nearest is {nearest:?}", valid.join(", "));
     Err(Problem::bad_request(detail).with("nearest", nearest))
 }

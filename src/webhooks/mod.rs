@@ -316,7 +316,7 @@ impl Webhooks {
     /// without it.
     ///
     /// # Errors
-    /// [`WebhookError`]: the webhook is gone, or the letter is none of a webhook's or not whole.
+    /// [`WebhookError`]: the webhook is gone, or the dead letter is not a webhook's, or is cut.
     pub async fn replay(&self, letter: &DeadLetter) -> Result<(), WebhookError> {
         let id = letter.subscriber.as_deref().and_then(WebhookId::of_subscriber);
         let id = id.filter(|_| letter.kind == DeadLetterKind::Delivery && !letter.is_cut);

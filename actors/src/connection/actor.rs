@@ -238,19 +238,16 @@ impl Connection {
 
     /// Feeds the session and carries out what it answers.
     pub(super) fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
-        let now = self.now();
-        let outputs = self.session.handle(input, now, &mut rand::random::<u64>);
-        for output in outputs {
-            self.carry_out(output, ctx);
-        }
-        self.after_step(ctx);
+        self.feed_of(self.session.epoch(), input, ctx);
     }
 
     /// Feeds the outcome of an attempt; one of an earlier attempt changes nothing.
     pub(super) fn feed_of(&mut self, epoch: Epoch, input: Input, ctx: &mut Context<Self>) {
-        if epoch == self.session.epoch() {
-            self.feed(input, ctx);
+        let now = self.now();
+        for output in self.session.handle_of(epoch, input, now, &mut rand::random::<u64>) {
+            self.carry_out(output, ctx);
         }
+        self.after_step(ctx);
     }
 
     /// Notes a sign of life. The timer stays as it is: a tick that comes too early does no harm.

@@ -50,11 +50,7 @@ struct Claims {
 }
 
 impl PlatformClient {
-    /// Gets the application's token when it is its turn.
-    ///
-    /// # Errors
-    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
-    /// Finds out whether an application's credentials are good, by a token that is not used.
+    /// Checks an application's credentials: gets a token and drops it.
     ///
     /// # Errors
     /// [`HttpError`].
@@ -62,6 +58,10 @@ impl PlatformClient {
         self.app_token(app).await.map(drop)
     }
 
+    /// Gets the application's token when it is its turn.
+    ///
+    /// # Errors
+    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
     pub(crate) async fn app_token(&self, app: &AppCredentials) -> Result<AppToken, HttpError> {
         self.platform.turns.log_in(&self.account).await;
         let service = Service::Sentinel;

@@ -22,6 +22,8 @@ use super::{
     stream::Cursor,
 };
 
+/// How long after a backup that was broken off the next is begun.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long one backup may take.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -38,7 +40,8 @@ pub(crate) struct Backup {
 /// The backups of a trial.
 pub(crate) type Backups = Rc<RefCell<Vec<Backup>>>;
 
-/// Takes a backup into `directory` every so often while the service is there; never ends by itself.
+/// Takes a backup into `directory` every so often; never ends by itself. A backup that the end of the service breaks off
+/// is taken again from the next life.
 pub(crate) async fn take(
     every: Duration,
     binary: PathBuf,
@@ -49,21 +52,29 @@ pub(crate) async fn take(
 ) {
     for number in 0_u64.. {
         sleep(every).await;
-        let Some(at) = address.borrow().clone() else { continue };
-        let backup = Backup {
-            directory: directory.join(format!("backup-{number}")),
-            heard: notes.heard.borrow().iter().rev().find_map(|(cursor, _)| cursor.clone()),
-            published: published(&notes),
+        let backup = loop {
+            let at = address.borrow().clone();
+            if let Some(at) = at
+                && let Some(backup) = take_one(&binary, directory.join(format!("backup-{number}")), &at, &notes).await
+            {
+                break backup;
+            }
+            sleep(AGAIN_AFTER).await;
         };
-        let mut command = Command::new(&binary);
-        command.env_clear().args(["backup", "--url", &format!("http://{at}")]).arg(&backup.directory);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        // One that the end of the service breaks off leaves nothing.
-        if let Ok(Ok(status)) = timeout(TAKEN_WITHIN, command.status()).await
-            && status.success()
-        {
-            backups.borrow_mut().push(backup);
-        }
+        backups.borrow_mut().push(backup);
+    }
+}
+
+/// Takes one backup; `None` if it was broken off, which leaves nothing.
+async fn take_one(binary: &Path, directory: PathBuf, at: &str, notes: &Notes) -> Option<Backup> {
+    let heard = notes.heard.borrow().iter().rev().find_map(|(cursor, _)| cursor.clone());
+    let backup = Backup { directory, heard, published: published(notes) };
+    let mut command = Command::new(binary);
+    command.env_clear().args(["backup", "--url", &format!("http://{at}")]).arg(&backup.directory);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    match timeout(TAKEN_WITHIN, command.status()).await {
+        Ok(Ok(status)) if status.success() => Some(backup),
+        _ => None,
     }
 }
 

@@ -48,7 +48,7 @@ fn nearly_a_line() -> impl Strategy<Value = String> {
         " = 1",
         " = true",
         " = \"127.0.0.1:1\"",
-        " = \"nats\"",
+        " = \"embedded\"",
         " = [\"OPEN\"]",
         " = \"é\u{0}",
     ]);

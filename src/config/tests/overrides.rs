@@ -25,7 +25,7 @@ fn the_environment_overrides_each_value() {
     assert_eq!(connection.agent_state, Some(AgentState::Away));
     assert_eq!(connection.subscribe.as_ref().unwrap().stage, [Stage::Close]);
     assert!(matches!(&connection.login, Some(Login::Password { password, .. }) if password.expose_secret() == CANARY));
-    let Engine::Embedded { path, retain_events, .. } = configuration.engine else { panic!("the default kind") };
+    let Engine { path, retain_events, .. } = configuration.engine;
     assert_eq!((path.to_str(), retain_events), (Some("/var/lib/tertulia"), 20_000));
 }
 
@@ -36,7 +36,7 @@ fn a_mistake_of_the_environment_names_the_variable() {
         ("TERTULIA_CONNECTIONS__7__ID", "x"),
         ("TERTULIA_GATEWAY__LISTEN", "9"),
         ("TERTULIA_GATWAY__LISTEN", "9"),
-        ("TERTULIA_ENGINE__KIND", "[nats"),
+        ("TERTULIA_ENGINE__KIND", "[embedded"),
         ("TERTULIA_ENGINE__RETAIN_DAYS", "a week"),
         ("TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD", CANARY),
     ]);

@@ -81,7 +81,7 @@ impl Asked {
 pub(super) enum Start {
     /// Behind this event.
     Behind(u64),
-    /// The caller came with an id that is none of this log's: they are told so, and go on behind the newest event.
+    /// The caller named an id that this log never issued: a gap event says so, and the stream goes on after the newest event.
     Unknown {
         /// The newest event.
         newest: u64,

@@ -44,7 +44,7 @@ pub(super) struct Following {
     log: LogReader,
     epoch: Arc<str>,
     filter: Filter,
-    /// The caller came with a cursor that is none of this log's, and was not told yet.
+    /// The caller came with a cursor that this log never issued, and does not know that yet.
     unknown: bool,
     /// Read, and not handed on yet.
     read: vec::IntoIter<Arc<StoredEvent>>,

@@ -7,7 +7,7 @@
 //!
 //! **Where a stream begins.** At the id that the caller names: by the header `Last-Event-ID`, which a browser sends when it
 //! comes back, or by `after` in the address, which is older where both are there. Without one, or with an empty one, it
-//! begins with what happens from now on. An id that is none of this log's (of another epoch, of an offset that was never
+//! begins with what happens from now on. An id that this log never issued (of another epoch, of an offset that was never
 //! given, or no id at all) is answered with a `tertulia.gap` event whose `missed` is null; one that is older than what is
 //! kept, with a gap that tells how many events are missing. Both go on behind the gap.
 //!

@@ -15,12 +15,6 @@ pub enum Input {
     Restart,
     /// The owner does not have the right to log in, or has lost it: somebody else holds it.
     Withheld,
-    /// The owner's pace holds the login or connect just asked for back for `wait` (at most
-    /// [`login_backoff_max`](super::SessionPolicy::login_backoff_max)): its deadline begins only then.
-    Paced {
-        /// How long the login or connect is held back.
-        wait: Duration,
-    },
     /// The platform granted a token ([`Output::LogIn`](super::Output::LogIn) succeeded).
     LoggedIn,
     /// [`Output::LogIn`](super::Output::LogIn) failed.

@@ -1,7 +1,5 @@
 //! How a session comes by its token, and keeps it.
 
-use std::time::Duration;
-
 use super::close_codes::ABANDONED;
 use super::input::{LoginRefusal, RefreshRefusal};
 use super::machine::{Session, Step};
@@ -71,16 +69,6 @@ impl Session {
         self.ready_since = None;
         let until = step.at(self.policy.claim_backoff(), 1);
         self.wait(Phase::WaitingToLogIn, Wait { reason: WaitReason::LoginHeld, until }, step);
-    }
-
-    pub(super) fn paced(&mut self, wait: Duration, now: Millis) {
-        let begin = now.after(wait.min(self.policy.login_backoff_max));
-        match (self.phase, &mut self.token) {
-            (Phase::LoggingIn, _) => self.deadline = Some(begin.after(self.policy.login_timeout)),
-            (Phase::Connecting, _) => self.deadline = Some(begin.after(self.policy.connect_timeout)),
-            (_, Token::Renewing { give_up_at }) => *give_up_at = begin.after(self.policy.login_timeout),
-            _ => {}
-        }
     }
 
     pub(super) fn next_login(&mut self, refusal: LoginRefusal, step: &mut Step<'_>) -> Millis {

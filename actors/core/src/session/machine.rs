@@ -181,7 +181,6 @@ impl Session {
             Input::Restart => self.restart(&mut step),
             Input::Withheld => self.withheld(&mut step),
             Input::Stop => self.stop(&mut step),
-            Input::Paced { wait } => self.paced(wait, now),
             Input::LoggedIn => self.logged_in(&mut step),
             Input::LoginRefused(refusal) => self.login_refused(refusal, &mut step),
             Input::SocketOpened => self.socket_opened(&mut step),

@@ -21,7 +21,6 @@ const TROUBLE: &[Input] = &[
     Input::Restart,
     Input::Withheld,
     Input::Stop,
-    Input::Paced { wait: Duration::MAX },
     Input::LoginRefused(LoginRefusal::Credentials),
     Input::LoginRefused(LoginRefusal::Throttled { retry_after: None }),
     Input::LoginRefused(LoginRefusal::Throttled { retry_after: Some(Duration::MAX) }),

@@ -95,19 +95,6 @@ fn a_login_without_an_answer_is_repeated() {
 }
 
 #[test]
-fn a_login_or_connect_held_back_by_the_owners_pace_has_its_time_after_its_turn_came() {
-    for (phase, next) in [(Phase::LoggingIn, Phase::WaitingToLogIn), (Phase::Connecting, Phase::WaitingToReconnect)] {
-        let mut driver = Driver::in_phase(phase);
-        driver.feed(Input::Paced { wait: seconds(60) });
-        assert_eq!(driver.wake().0, seconds(70));
-        assert_eq!(driver.phase(), next);
-    }
-    let mut driver = Driver::in_phase(Phase::LoggingIn);
-    driver.feed(Input::Paced { wait: Duration::MAX });
-    assert_eq!(driver.wake().0, seconds(310), "no wait is for ever");
-}
-
-#[test]
 fn a_login_answered_late_spares_the_next_login() {
     let mut driver = Driver::in_phase(Phase::WaitingToLogIn);
     assert_eq!(driver.feed(Input::LoggedIn), []);

@@ -45,7 +45,6 @@ fn a_socket_that_does_not_close_does_not_hold_up_the_stop() {
 #[test]
 fn nothing_but_a_start_wakes_a_session_at_rest() {
     let late = [
-        Input::Paced { wait: Duration::MAX },
         Input::LoggedIn,
         Input::LoginRefused(LoginRefusal::Unavailable),
         Input::SocketOpened,

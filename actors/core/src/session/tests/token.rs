@@ -92,14 +92,6 @@ fn a_renewal_without_success_is_repeated_while_the_socket_lives() {
 }
 
 #[test]
-fn a_renewal_held_back_by_the_owners_pace_is_not_given_up_before_its_turn() {
-    let mut driver = renewing();
-    driver.feed(Input::Paced { wait: seconds(60) });
-    assert!(!driver.live_for(seconds(65)).contains(&Output::LogIn));
-    assert!(driver.live_for(seconds(20)).contains(&Output::LogIn));
-}
-
-#[test]
 fn credentials_refused_under_a_healthy_socket_are_tried_again_and_the_socket_is_kept() {
     let mut driver = renewing();
     driver.feed(Input::LoginRefused(LoginRefusal::Credentials));

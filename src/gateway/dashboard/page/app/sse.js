@@ -25,7 +25,7 @@ export class EventParser {
       from = end + 1;
     }
     this.#rest = from === 0 ? text : text.slice(from);
-    if (this.#rest.length > LONGEST) throw new Error('the stream is none of events');
+    if (this.#rest.length > LONGEST) throw new Error('the response is not an event stream');
   }
 
   #line(line) {
