@@ -144,7 +144,7 @@ fn an_engine_of_an_unknown_kind_is_reported_with_its_line() {
         "[engine]\npath = \"x\"\nkind = \"nats\"\nurl = \"nats://127.0.0.1\"\n",
         &[
             "3 engine.kind: \"nats\" is not one of embedded; the nearest is embedded",
-            "4 engine.url: unknown key \"url\"; the nearest valid one is \"path\"",
+            "4 engine.url: unknown key \"url\"; the nearest valid one is \"kind\"",
         ],
     );
 }
