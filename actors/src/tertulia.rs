@@ -274,9 +274,10 @@ impl Tertulia {
         let (metrics, dead_letters) = (Arc::clone(&self.around.metrics), Arc::clone(&self.around.dead_letters));
         let subscriber = Subscriber::new(name.into(), sink, metrics, dead_letters);
         // Once the system was stopped there are no events, and whoever asks for them gets none.
-        let arbiter = self.pool.place().arbiter().cloned().unwrap_or_else(Arbiter::current);
+        let placement = self.pool.place();
+        let arbiter = placement.arbiter().cloned().unwrap_or_else(Arbiter::current);
         let address = start_guarded_in(&arbiter, options, move |_| subscriber);
-        self.around.routing.attach(filter, address.recipient(), capacity)
+        self.around.routing.attach(filter, address.recipient(), capacity).placed(placement)
     }
 
     /// Opens a conversation as a consumer (CN-F6).

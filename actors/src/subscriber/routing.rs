@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::{Change, Journal, Loggable, Step, Then},
     metrics::Metrics,
-    supervision::Depth,
+    supervision::{Depth, Placement},
 };
 
 /// What an event is about.
@@ -72,6 +72,16 @@ pub struct RoutingTable {
 pub struct Subscription {
     table: Arc<RoutingTable>,
     number: u64,
+    /// Where its subscriber runs, so that the next one runs elsewhere.
+    placement: Option<Placement>,
+}
+
+impl Subscription {
+    /// Keeps the place of its subscriber until it is dropped.
+    pub(crate) fn placed(mut self, placement: Placement) -> Self {
+        self.placement = Some(placement);
+        self
+    }
 }
 
 impl Drop for Subscription {
@@ -170,7 +180,7 @@ impl RoutingTable {
         let number = self.next_route.fetch_add(1, Ordering::Relaxed);
         let route = Arc::new(Route::new(number, filter, target));
         self.change(|routes| routes.add(&route));
-        Subscription { table: Arc::clone(self), number }
+        Subscription { table: Arc::clone(self), number, placement: None }
     }
 
     fn change(&self, change: impl FnOnce(&mut Routes)) {

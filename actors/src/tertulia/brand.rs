@@ -38,7 +38,12 @@ impl Tertulia {
             answered(answer)
         };
         let (watch, asking) = ShiftWatch::begin(first, pause, ask);
-        self.pool.place().arbiter().cloned().unwrap_or_else(Arbiter::current).spawn(asking);
+        let placement = self.pool.place();
+        let arbiter = placement.arbiter().cloned().unwrap_or_else(Arbiter::current);
+        arbiter.spawn(async move {
+            asking.await;
+            drop(placement);
+        });
         Ok(watch)
     }
 

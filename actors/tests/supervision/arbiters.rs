@@ -1,24 +1,59 @@
-//! Arbiters that end under their connections.
+//! Arbiters that end under their connections, and how subscribers are spread over them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, ThreadId},
 };
 
 use actix::Arbiter;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use tertulia_actors::{
     connection::ConnectionSettings,
     conversation::Drill,
     core::session::{FailureReason, Phase},
     dead_letters::DeadLetterKind,
+    subscriber::{Event, Filter, Sink, SinkError},
     supervision::SupervisionSettings,
 };
 use tertulia_emulator::EmulatorConfig;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     restarts, set,
-    stage::{bot, message},
+    stage::{PATIENCE, bot, message},
 };
+
+/// Tells on which thread its first event was delivered.
+struct FirstThread(Option<mpsc::UnboundedSender<ThreadId>>);
+
+impl Sink for FirstThread {
+    fn deliver(&mut self, _: Arc<Event>) -> LocalBoxFuture<'static, Result<(), SinkError>> {
+        if let Some(threads) = self.0.take() {
+            threads.send(thread::current().id()).unwrap();
+        }
+        async { Ok(()) }.boxed_local()
+    }
+}
+
+#[actix_rt::test]
+async fn subscribers_are_spread_over_the_arbiters() {
+    let mut stage = set(EmulatorConfig::default(), supervision(5), 3);
+    let (sender, mut threads) = mpsc::unbounded_channel();
+    let _subscriptions = ["a", "b", "c", "d", "e", "f"].map(|name| {
+        let sink = Box::new(FirstThread(Some(sender.clone())));
+        stage.tertulia.subscribe(name, Filter::everything(), 64, sink)
+    });
+    stage.connect(bot(1)).await;
+    let mut counts: HashMap<ThreadId, usize> = HashMap::new();
+    for _ in 0..6 {
+        *counts.entry(timeout(PATIENCE, threads.recv()).await.unwrap().unwrap()).or_default() += 1;
+    }
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), [2, 2, 2]);
+}
 
 /// A bot that ends its arbiter with each message while it is told to.
 fn deadly(number: usize, is_deadly: &Arc<AtomicBool>) -> ConnectionSettings {
@@ -48,7 +83,7 @@ async fn a_connection_whose_arbiter_ended_goes_on_elsewhere_and_no_other_notices
     stage.emulator.say(conversation.id().as_str(), "0").unwrap();
     stage.until(|event| event.data.name() == "connection.connected").await;
     is_deadly.store(false, Ordering::SeqCst);
-    stage.tertulia.ready(&victim, super::stage::PATIENCE).await.unwrap();
+    stage.tertulia.ready(&victim, PATIENCE).await.unwrap();
     stage.emulator.say(conversation.id().as_str(), "last").unwrap();
     stage.until(|event| message(event).and_then(|message| message.text()).as_deref() == Some("last")).await;
     let moved = stage.tertulia.conversation(&victim, conversation.id()).unwrap();
