@@ -30,13 +30,13 @@ use std::{fs, io, path::Path, path::PathBuf};
 
 pub use admissible::Admissible;
 pub use client_properties::ClientProperties;
-pub use connection::{AgentState, Agents, Connection, History, Requested, Rings, Role, Stage, Subscription};
+pub use connection::{Connection, Requested};
 pub use drain::Drain;
 pub use engine::Engine;
 pub use environment::Environment;
 pub use gateway::{Gateway, Scope, Token};
 pub use limits::Limits;
-pub use login::Login;
+pub use login::Access;
 pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;

@@ -17,7 +17,7 @@ use crate::{
     bulk::Bulk,
     config::{self, Configuration, Engine, Environment, TlsError},
     engine::embedded::{EmbeddedStore, FileLeases, OpenError},
-    fleet::{AddedConnections, Described, UnsupportedLogin, describe},
+    fleet::{AddedConnections, Described, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
     webhooks::Webhooks,
 };
@@ -25,9 +25,6 @@ use crate::{
 /// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The configuration lets no such connection pass.
-    #[error(transparent)]
-    UnsupportedLogin(#[from] UnsupportedLogin),
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -80,7 +77,7 @@ impl Service {
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
         builder = builder.leases(Arc::new(leases)).supervision(settings);
         for described in configuration.connections.iter().map(describe) {
-            builder = match described? {
+            builder = match described {
                 Described::Socket(settings) => builder.connection(*settings),
                 Described::Webhooks(settings) => builder.intakes([*settings]),
             };

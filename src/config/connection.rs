@@ -2,12 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use tertulia_actors::{
+    connection::{Agents, Rings, Subscribe},
+    core::{
+        conversation::HistoryStart,
+        id::AgentId,
+        ums::{AgentState, Stage},
+    },
+    platform::ConsumerLogin,
+};
 
 use super::{
-    Admissible, Environment, Problem, client_properties::ClientProperties, document, field::Field, login::Login,
-    problem::Reading, proxy::Proxy,
+    Admissible, Environment, Problem,
+    client_properties::ClientProperties,
+    document,
+    field::Field,
+    login::{Access, Login, Role, Session},
+    problem::Reading,
+    proxy::Proxy,
 };
 
 /// The longest connection id, in bytes: it is part of URLs, metric labels and event sources.
@@ -20,22 +33,22 @@ pub struct Connection {
     pub id: String,
     /// The account at the platform, ASCII letters and digits.
     pub account: String,
-    /// Which side of conversations it is on.
-    pub role: Role,
-    /// Its credentials; only a consumer may have none, and is anonymous then.
-    pub login: Option<Login>,
+    /// Its side of conversations, and its credentials. A consumer without a login is anonymous.
+    pub access: Access,
     /// What stands between it and the platform.
     pub proxy: Option<Proxy>,
     /// The device that its consumers are said to use; of a brand, whose socket it is. An intake has none.
     pub client_properties: Option<ClientProperties>,
     /// What it hears of; none where there is no socket (connector and intake).
-    pub subscribe: Option<Subscription>,
+    pub subscribe: Option<Subscribe>,
     /// What it does with rings; off by default.
     pub rings: Rings,
     /// Whether messages are told that were said before the connection came; they are by default.
-    pub history: History,
+    pub history: HistoryStart,
     /// The agent state to set after each connect; unchanged where there is none.
     pub agent_state: Option<AgentState>,
+    /// The session that it has at the platform.
+    session: Option<Session>,
 }
 
 /// A connection that a request describes, in the same members as the configuration's.
@@ -63,91 +76,12 @@ impl Requested {
     }
 }
 
-/// Which side of conversations a connection is on, and by which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// An agent or bot.
-    Brand,
-    /// One consumer.
-    Consumer,
-    /// Many consumers, by the Send API and webhooks.
-    Connector,
-    /// Webhooks only, without a socket; with an agent's whole set of keys it acts as that agent, by REST.
-    Intake,
-}
-
-/// Which conversations a connection hears of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subscription {
-    /// Conversations in these stages; `OPEN` by default, for consumers `OPEN` and `CLOSE`.
-    pub stage: Vec<Stage>,
-    /// Conversations of these agents; the connection's own by default. Without meaning for consumers.
-    pub agents: Agents,
-}
-
-/// Stage of a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// `OPEN`.
-    Open,
-    /// `CLOSE`.
-    Close,
-    /// `LOCKED`.
-    Locked,
-}
-
-/// Whose conversations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Agents {
-    /// The connection's own (`self`).
-    Own,
-    /// Everybody's on the account (`all`).
-    All,
-    /// Those of these agent ids; not empty.
-    Listed(Vec<String>),
-}
-
-/// What to do with a ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rings {
-    /// Accept it at once.
-    Accept,
-    /// Show it and let a caller decide.
-    Manual,
-    /// Do not ask for rings.
-    Off,
-}
-
-/// Where the messages of a conversation begin that the connection sees for the first time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum History {
-    /// With the first one. What is not news is marked `backFilled`.
-    #[default]
-    Beginning,
-    /// With the first one that comes by itself; nothing from before is told.
-    FirstSeen,
-}
-
-/// Availability of an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AgentState {
-    /// `ONLINE`: every ring.
-    Online,
-    /// `OCCUPIED`: transfers only.
-    Occupied,
-    /// `BACK_SOON`: no new conversations.
-    BackSoon,
-    /// `AWAY`: no new conversations.
-    Away,
-    /// `OFFLINE`: no conversations.
-    Offline,
-}
-
 const ROLES: &[(&str, Role)] =
     &[("brand", Role::Brand), ("consumer", Role::Consumer), ("connector", Role::Connector), ("intake", Role::Intake)];
 const STAGES: &[(&str, Stage)] = &[("OPEN", Stage::Open), ("CLOSE", Stage::Close), ("LOCKED", Stage::Locked)];
 const RINGS: &[(&str, Rings)] = &[("accept", Rings::Accept), ("manual", Rings::Manual), ("off", Rings::Off)];
-const HISTORIES: &[(&str, History)] = &[("beginning", History::Beginning), ("first-seen", History::FirstSeen)];
+const HISTORIES: &[(&str, HistoryStart)] =
+    &[("beginning", HistoryStart::Beginning), ("first-seen", HistoryStart::FirstSeen)];
 const AGENT_STATES: &[(&str, AgentState)] = &[
     ("ONLINE", AgentState::Online),
     ("OCCUPIED", AgentState::Occupied),
@@ -162,8 +96,8 @@ pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
     let read = |field: Field<'_>| {
         let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
         let connection = Connection::read(field, &mut ids)?;
-        if let Some(session) = connection.session()
-            && let Some(other) = logins.insert(session, path.clone())
+        if let Some((kind, user)) = connection.session.clone()
+            && let Some(other) = logins.insert((connection.account.clone(), kind, user), path.clone())
         {
             let message = format!("the same login as {other}: the platform lets one session of it live at a time");
             reading.report(&place, &format!("{path}.login"), message);
@@ -174,18 +108,6 @@ pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
 }
 
 impl Connection {
-    /// What of its login is one session at the platform; `None` of a connection that has none, or a new one each time.
-    fn session(&self) -> Option<(String, &'static str, String)> {
-        let (kind, user) = match self.login.as_ref()? {
-            _ if matches!(self.role, Role::Connector | Role::Intake) => return None,
-            Login::Password { username, .. } | Login::KeySet { username, .. } => ("agent", username.clone()),
-            Login::Bearer { user_id, .. } => ("user", user_id.clone()),
-            Login::Assertion { assertion } => ("assertion", assertion.expose_secret().to_owned()),
-            Login::Application { .. } => return None,
-        };
-        Some((self.account.clone(), kind, user))
-    }
-
     /// `ids` are those of the connections before it, with their paths.
     fn read(field: Field<'_>, ids: &mut BTreeMap<String, String>) -> Option<Self> {
         let own_path = field.path.clone();
@@ -202,14 +124,14 @@ impl Connection {
         let agent_state = section.field("agent_state");
         section.finish();
 
-        let login = read_login(login, role);
+        let access = read_access(login, role);
         let client_properties = if role == Some(Role::Intake) {
             client_properties.refused("an intake tells of no device");
             None
         } else {
             ClientProperties::read(client_properties)
         };
-        let subscribe = Subscription::read(subscribe, role);
+        let subscribe = read_subscribe(subscribe, role);
         let history = history.word(HISTORIES);
         let (rings, agent_state) = if role.is_some_and(|role| role != Role::Brand) {
             rings.refused("only a connection of role \"brand\" gets rings");
@@ -218,66 +140,67 @@ impl Connection {
         } else {
             (rings.word(RINGS), agent_state.word(AGENT_STATES))
         };
+        let (access, session) = access?;
         Some(Self {
             id: id?,
             account: account?,
-            role: role?,
-            login,
+            access,
             proxy,
             client_properties,
             subscribe,
             rings: rings.unwrap_or(Rings::Off),
             history: history.unwrap_or_default(),
             agent_state,
+            session,
         })
     }
 }
 
-/// The login, where it is one that `role` can use. Of a mistaken role nothing is known but that it has its own mistake.
-fn read_login(field: Field<'_>, role: Option<Role>) -> Option<Login> {
-    let field = if matches!(role, None | Some(Role::Consumer)) { field } else { field.required() };
+/// How the connection gets to the platform, and the session it has there. Nothing is known of a mistaken role but that it
+/// has its own mistake.
+fn read_access(field: Field<'_>, role: Option<Role>) -> Option<(Access, Option<Session>)> {
+    if role == Some(Role::Consumer) && !field.is_present() {
+        return Some((Access::Consumer(ConsumerLogin::SignUp), None));
+    }
+    let field = if role.is_none() { field } else { field.required() };
     let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
     let login = Login::read(field)?;
-    let mistake = match (role?, &login) {
-        (Role::Brand, Login::Application { .. }) => {
-            "an agent does not log in with an application's { app_key, secret }"
+    let role = role?;
+    let session = if matches!(role, Role::Brand | Role::Consumer) { login.session() } else { None };
+    match login.access(role) {
+        Ok(access) => Some((access, session)),
+        Err(mistake) => {
+            reading.report(&place, &path, mistake);
+            None
         }
-        (Role::Consumer, Login::Password { .. } | Login::KeySet { .. } | Login::Application { .. }) => {
-            "a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one"
-        }
-        (Role::Connector | Role::Intake, Login::Password { .. } | Login::Bearer { .. } | Login::Assertion { .. }) => {
-            "the login of a connector or intake is its application's { app_key, secret }"
-        }
-        _ => return Some(login),
-    };
-    reading.report(&place, &path, mistake);
-    None
+    }
 }
 
-impl Subscription {
-    fn read(field: Field<'_>, role: Option<Role>) -> Option<Self> {
-        if matches!(role, Some(Role::Connector | Role::Intake)) {
-            field.refused("a connection without a socket has no subscription");
-            return None;
-        }
-        let mut section = field.section();
-        let stage = section.field("stage");
-        let agents = section.field("agents");
-        section.finish();
-
-        let is_consumer = role == Some(Role::Consumer);
-        let default_stage = if is_consumer { vec![Stage::Open, Stage::Close] } else { vec![Stage::Open] };
-        let stage = entries(stage, |field| field.word(STAGES)).unwrap_or(default_stage);
-        let agents = if is_consumer {
-            agents.refused("a consumer's subscription has no agents");
-            None
-        } else if agents.is_list() {
-            entries(agents, Field::text).map(Agents::Listed)
-        } else {
-            agents.word(&[("self", false), ("all", true)]).map(|all| if all { Agents::All } else { Agents::Own })
-        };
-        Some(Self { stage, agents: agents.unwrap_or(Agents::Own) })
+/// The conversations that a connection sees: `OPEN` ones by default, a consumer's `OPEN` and `CLOSE` ones.
+fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<Subscribe> {
+    if matches!(role, Some(Role::Connector | Role::Intake)) {
+        field.refused("a connection without a socket has no subscription");
+        return None;
     }
+    let mut section = field.section();
+    let stage = section.field("stage");
+    let agents = section.field("agents");
+    section.finish();
+
+    let is_consumer = role == Some(Role::Consumer);
+    let default_stage = if is_consumer { vec![Stage::Open, Stage::Close] } else { vec![Stage::Open] };
+    let stage = entries(stage, |field| field.word(STAGES)).unwrap_or(default_stage);
+    let agents = if is_consumer {
+        agents.refused("a consumer's subscription has no agents");
+        // A consumer sees their own conversations, whoever serves them.
+        Some(Agents::All)
+    } else if agents.is_list() {
+        let id = |field: Field<'_>| field.text().map(|agent| AgentId::from(agent.as_str()));
+        entries(agents, id).map(Agents::Listed)
+    } else {
+        agents.word(&[("self", false), ("all", true)]).map(|all| if all { Agents::All } else { Agents::Mine })
+    };
+    Some(Subscribe { stage, agents: agents.unwrap_or(Agents::Mine) })
 }
 
 /// The entries of a list that must not be empty; `None` where there is no list.

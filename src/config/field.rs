@@ -106,9 +106,9 @@ impl<'a> Field<'a> {
     }
 
     /// Text that is one of `words`.
-    pub(super) fn word<T: Copy>(self, words: &[(&'static str, T)]) -> Option<T> {
+    pub(super) fn word<T: Clone>(self, words: &[(&'static str, T)]) -> Option<T> {
         self.parse(|text| {
-            words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+            words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone()).ok_or_else(|| {
                 let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                 format!("{text:?} is not one of {}; the nearest is {}", names.join(", "), nearest(text, &names))
             })

@@ -1,12 +1,43 @@
-//! `connections.login`: the credentials of one connection, in one of five forms.
+//! `connections.login`: the credentials of one connection, in one of five forms, and which role takes which form.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use tertulia_actors::platform::{AgentLogin, AppCredentials, ConsumerLogin};
 
 use super::field::Field;
 
-/// The credentials of one connection.
+/// How a connection gets to the platform: on which side of conversations, and with which credentials.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// An agent or bot.
+    Brand(AgentLogin),
+    /// One consumer.
+    Consumer(ConsumerLogin),
+    /// Many consumers, by the Send API and webhooks.
+    Connector(AppCredentials),
+    /// Webhooks only, without a socket.
+    Intake {
+        /// The application whose webhooks arrive.
+        app: AppCredentials,
+        /// The agent as whom the connection acts, by REST; `None` without an agent's whole set of keys.
+        agent: Option<AgentLogin>,
+    },
+}
+
+/// Which side of conversations a connection is on, and by which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Brand,
+    Consumer,
+    Connector,
+    Intake,
+}
+
+/// A session of which the platform lets one live at a time: the kind of its user, and the user.
+pub(super) type Session = (&'static str, String);
+
+/// The credentials of one connection, as they are written.
 #[derive(Debug)]
-pub enum Login {
+pub(super) enum Login {
     /// An agent's user name and password.
     Password {
         /// Login name.
@@ -15,18 +46,7 @@ pub enum Login {
         password: SecretString,
     },
     /// A bot's OAuth1 keys, or OAuth2 client credentials in the same members.
-    KeySet {
-        /// Login name.
-        username: String,
-        /// Consumer key, or client id.
-        app_key: String,
-        /// Consumer secret, or client secret.
-        secret: SecretString,
-        /// Access token.
-        access_token: SecretString,
-        /// Access token secret.
-        access_token_secret: SecretString,
-    },
+    KeySet(KeySet),
     /// A token that somebody else obtained; it cannot be renewed.
     Bearer {
         /// The token.
@@ -35,17 +55,22 @@ pub enum Login {
         user_id: String,
     },
     /// A SAML assertion of an agent, or the signed identity of a consumer.
-    Assertion {
-        /// The assertion.
-        assertion: SecretString,
-    },
+    Assertion(SecretString),
     /// An application installation, which sends for many consumers and signs its webhooks.
-    Application {
-        /// Client id.
-        app_key: String,
-        /// Client secret.
-        secret: SecretString,
-    },
+    Application(AppCredentials),
+}
+
+/// A bot's keys.
+#[derive(Debug)]
+pub(super) struct KeySet {
+    /// Login name.
+    username: String,
+    /// Consumer key, or client id.
+    app_key: String,
+    /// Consumer secret, or client secret.
+    secret: SecretString,
+    access_token: SecretString,
+    access_token_secret: SecretString,
 }
 
 /// The forms as people write them, for the message that names them all.
@@ -87,24 +112,24 @@ impl Login {
                 let secret = section.field("secret").secret();
                 let access_token = section.field("access_token").secret();
                 let access_token_secret = section.field("access_token_secret").secret();
-                Some(Self::KeySet {
+                Some(Self::KeySet(KeySet {
                     username: username?,
                     app_key: app_key?,
                     secret: secret?,
                     access_token: access_token?,
                     access_token_secret: access_token_secret?,
-                })
+                }))
             }
             ["bearer", "user_id"] => {
                 let bearer = section.field("bearer").secret();
                 let user_id = section.field("user_id").text_or_secret();
                 Some(Self::Bearer { bearer: bearer?, user_id: user_id? })
             }
-            ["assertion"] => section.field("assertion").secret().map(|assertion| Self::Assertion { assertion }),
+            ["assertion"] => section.field("assertion").secret().map(Self::Assertion),
             ["app_key", "secret"] => {
-                let app_key = section.field("app_key").text_or_secret();
+                let client_id = section.field("app_key").text_or_secret();
                 let secret = section.field("secret").secret();
-                Some(Self::Application { app_key: app_key?, secret: secret? })
+                Some(Self::Application(AppCredentials { client_id: client_id?, secret: secret? }))
             }
             _ => {
                 for key in KEYS {
@@ -116,6 +141,67 @@ impl Login {
                 }
                 None
             }
+        }
+    }
+}
+
+impl Login {
+    /// How `role` gets to the platform with this login; an error text where `role` does not take such a login.
+    pub(super) fn access(self, role: Role) -> Result<Access, &'static str> {
+        match (role, self) {
+            (Role::Brand, Self::Password { username, password }) => {
+                Ok(Access::Brand(AgentLogin::Password { username, password }))
+            }
+            (Role::Brand, Self::KeySet(keys)) => Ok(Access::Brand(keys.agent())),
+            (Role::Brand, Self::Bearer { bearer, user_id }) => {
+                Ok(Access::Brand(AgentLogin::Bearer { bearer, user_id }))
+            }
+            (Role::Brand, Self::Assertion(assertion)) => Ok(Access::Brand(AgentLogin::Assertion(assertion))),
+            (Role::Brand, Self::Application(_)) => {
+                Err("an agent does not log in with an application's { app_key, secret }")
+            }
+            (Role::Consumer, Self::Bearer { bearer, .. }) => Ok(Access::Consumer(ConsumerLogin::Token(bearer))),
+            (Role::Consumer, Self::Assertion(token)) => {
+                Ok(Access::Consumer(ConsumerLogin::Authenticated { connector: None, token }))
+            }
+            (Role::Consumer, Self::Password { .. } | Self::KeySet(_) | Self::Application(_)) => {
+                Err("a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one")
+            }
+            (Role::Connector, Self::Application(app)) => Ok(Access::Connector(app)),
+            (Role::Connector, Self::KeySet(keys)) => Ok(Access::Connector(keys.app())),
+            (Role::Intake, Self::Application(app)) => Ok(Access::Intake { app, agent: None }),
+            (Role::Intake, Self::KeySet(keys)) => Ok(Access::Intake { app: keys.app(), agent: Some(keys.agent()) }),
+            (Role::Connector | Role::Intake, Self::Password { .. } | Self::Bearer { .. } | Self::Assertion(_)) => {
+                Err("the login of a connector or intake is its application's { app_key, secret }")
+            }
+        }
+    }
+
+    /// The session at the platform that an agent or consumer has with this login; `None` where each login is a new one.
+    pub(super) fn session(&self) -> Option<Session> {
+        match self {
+            Self::Password { username, .. } | Self::KeySet(KeySet { username, .. }) => {
+                Some(("agent", username.clone()))
+            }
+            Self::Bearer { user_id, .. } => Some(("user", user_id.clone())),
+            Self::Assertion(assertion) => Some(("assertion", assertion.expose_secret().to_owned())),
+            Self::Application(_) => None,
+        }
+    }
+}
+
+impl KeySet {
+    fn app(&self) -> AppCredentials {
+        AppCredentials { client_id: self.app_key.clone(), secret: self.secret.clone() }
+    }
+
+    fn agent(self) -> AgentLogin {
+        AgentLogin::ApiKey {
+            username: self.username,
+            app_key: self.app_key.into(),
+            secret: self.secret,
+            access_token: self.access_token,
+            access_token_secret: self.access_token_secret,
         }
     }
 }

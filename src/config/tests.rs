@@ -11,6 +11,14 @@ mod webhooks;
 use std::fs;
 
 use secrecy::ExposeSecret as _;
+use tertulia_actors::{
+    connection::{Agents, Rings, Subscribe},
+    core::{
+        conversation::HistoryStart,
+        ums::{AgentState, Stage},
+    },
+    platform::{AgentLogin, AppCredentials, ConsumerLogin},
+};
 
 use super::*;
 
@@ -91,12 +99,11 @@ fn the_documented_example_is_valid() {
     assert_eq!(configuration.platform.ca_file, Some(ca_file));
     let [connection] = configuration.connections.as_slice() else { panic!("one connection") };
     assert_eq!((connection.id.as_str(), connection.account.as_str()), ("bots-1", "12345678"));
-    assert_eq!(connection.role, Role::Brand);
-    let Some(Login::Password { username, password }) = &connection.login else { panic!("a password") };
+    let Access::Brand(AgentLogin::Password { username, password }) = &connection.access else { panic!("a password") };
     assert_eq!((username.as_str(), password.expose_secret()), ("bot1", CANARY));
-    assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
-    assert_eq!((connection.rings, connection.agent_state), (Rings::Accept, Some(AgentState::Online)));
-    assert_eq!(connection.history, History::FirstSeen);
+    assert_eq!(connection.subscribe, Some(Subscribe { stage: vec![Stage::Open], agents: Agents::Mine }));
+    assert_eq!((connection.rings, &connection.agent_state), (Rings::Accept, &Some(AgentState::Online)));
+    assert_eq!(connection.history, HistoryStart::FirstSeen);
     let engine = Engine {
         path: "/var/lib/tertulia".into(),
         leases: Some("/run/tertulia".into()),
@@ -123,17 +130,17 @@ fn an_empty_file_has_the_defaults() {
 fn a_connection_hears_of_its_own_open_conversations_and_takes_no_rings_unless_told() {
     let configuration = Configuration::parse(&connection(""), &with_secrets()).unwrap();
     let connection = &configuration.connections[0];
-    assert_eq!(connection.subscribe, Some(Subscription { stage: vec![Stage::Open], agents: Agents::Own }));
-    assert_eq!((connection.rings, connection.agent_state), (Rings::Off, None));
-    assert_eq!(connection.history, History::Beginning);
+    assert_eq!(connection.subscribe, Some(Subscribe { stage: vec![Stage::Open], agents: Agents::Mine }));
+    assert_eq!((connection.rings, &connection.agent_state), (Rings::Off, &None));
+    assert_eq!(connection.history, HistoryStart::Beginning);
 }
 
 #[test]
 fn agents_of_a_subscription_are_self_all_or_a_list() {
     for (written, read) in [
-        ("\"self\"", Agents::Own),
+        ("\"self\"", Agents::Mine),
         ("\"all\"", Agents::All),
-        ("[\"a\", \"b\"]", Agents::Listed(vec!["a".to_owned(), "b".to_owned()])),
+        ("[\"a\", \"b\"]", Agents::Listed(vec!["a".into(), "b".into()])),
     ] {
         let text = connection(&format!("subscribe.agents = {written}\n"));
         let configuration = Configuration::parse(&text, &with_secrets()).unwrap();
@@ -181,19 +188,22 @@ fn each_form_of_login_is_read() {
     let secrets = environment(&[("S", CANARY)]);
     let read = |role: &str, login: &str| {
         let text = format!("[[connections]]\nid = \"c\"\naccount = \"1\"\nrole = \"{role}\"\n{login}");
-        Configuration::parse(&text, &secrets).unwrap().connections.remove(0).login
+        Configuration::parse(&text, &secrets).unwrap().connections.remove(0).access
     };
     let key_set = "login = { username = \"bot\", app_key = \"k\", secret = { env = \"S\" }, \
                    access_token = { env = \"S\" }, access_token_secret = { env = \"S\" } }";
-    assert!(matches!(read("brand", key_set), Some(Login::KeySet { .. })));
+    assert!(matches!(read("brand", key_set), Access::Brand(AgentLogin::ApiKey { .. })));
     assert!(matches!(
         read("brand", "login = { bearer = { env = \"S\" }, user_id = \"9\" }"),
-        Some(Login::Bearer { user_id, .. }) if user_id == "9"
+        Access::Brand(AgentLogin::Bearer { user_id, .. }) if user_id == "9"
     ));
-    assert!(matches!(read("brand", "login = { assertion = { env = \"S\" } }"), Some(Login::Assertion { .. })));
+    assert!(matches!(
+        read("brand", "login = { assertion = { env = \"S\" } }"),
+        Access::Brand(AgentLogin::Assertion(_))
+    ));
     assert!(matches!(
         read("connector", "login = { app_key = { env = \"S\" }, secret = { env = \"S\" } }"),
-        Some(Login::Application { app_key, .. }) if app_key == CANARY
+        Access::Connector(AppCredentials { client_id, .. }) if client_id == CANARY
     ));
-    assert!(read("consumer", "").is_none());
+    assert!(matches!(read("consumer", ""), Access::Consumer(ConsumerLogin::SignUp)));
 }

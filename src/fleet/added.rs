@@ -11,7 +11,7 @@ use tertulia_actors::{
     engine::{Change, Record, RecordKey, Step, Store, StoreError, Table},
 };
 
-use super::{Described, UnsupportedLogin, describe};
+use super::{Described, describe};
 use crate::config::{Admissible, Environment, Problem, Requested};
 
 /// Connections that may be added.
@@ -48,9 +48,6 @@ pub enum AddConnectionError {
     /// Its definition is mistaken; never empty.
     #[error("the definition is mistaken")]
     Mistaken(Vec<Problem>),
-    /// The login type is not valid for this role.
-    #[error(transparent)]
-    UnsupportedLogin(#[from] UnsupportedLogin),
     /// There is one of that name.
     #[error("connection {0} already exists")]
     Taken(ConnectionId),
@@ -141,7 +138,7 @@ impl AddedConnections {
 }
 
 fn begin(tertulia: &Tertulia, requested: &Requested) -> Result<(), AddConnectionError> {
-    let begun = match describe(&requested.connection)? {
+    let begun = match describe(&requested.connection) {
         Described::Socket(settings) => tertulia.connect(*settings),
         Described::Webhooks(settings) => tertulia.connect_intake(*settings),
     };

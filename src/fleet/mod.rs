@@ -4,12 +4,4 @@ mod added;
 mod described;
 
 pub use added::{AddConnectionError, AddedConnections, Adding};
-pub(crate) use described::{Described, Identity, describe, identity, proxy};
-
-/// The configuration lets no such connection pass.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("connection {connection}: its role cannot use the form of its login")]
-pub struct UnsupportedLogin {
-    /// The connection's id.
-    pub connection: String,
-}
+pub(crate) use described::{Described, describe, proxy};

@@ -4,15 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use tertulia_actors::{
-    connection::Login,
     core::id::AccountId,
     platform::{AgentLogin, ConsumerLogin, HttpError, Platform, PlatformClient, PlatformSettings, Service},
 };
 use tokio::time::timeout;
 
 use crate::{
-    config::{Configuration, Connection},
-    fleet::{Identity, UnsupportedLogin, identity, proxy},
+    config::{Access, Configuration, Connection},
+    fleet::proxy,
     service::platform,
 };
 
@@ -26,9 +25,6 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// Why a connection would not come to be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// This version has no such connections.
-    #[error(transparent)]
-    UnsupportedLogin(#[from] UnsupportedLogin),
     /// The platform is not there, or refuses.
     #[error(transparent)]
     Platform(#[from] HttpError),
@@ -75,18 +71,14 @@ pub(super) fn try_all(configuration: &Configuration) -> anyhow::Result<impl Stre
 }
 
 async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<String, Failure> {
-    let identity = identity(connection)?;
     let client = PlatformClient::through(proxy(connection), platform, AccountId::from(connection.account.as_str()));
-    let login = match &identity {
-        Identity::App(app) => {
+    match &connection.access {
+        Access::Connector(app) | Access::Intake { app, .. } => {
             client.try_app(app).await?;
-            return Ok(format!("got the application's token at {}", client.host(Service::Sentinel).await?));
+            Ok(format!("got the application's token at {}", client.host(Service::Sentinel).await?))
         }
-        Identity::User(login) => login,
-    };
-    match login {
-        Login::Agent(AgentLogin::Bearer { .. }) => presented(&client, Service::AgentLogin).await,
-        Login::Agent(login) => {
+        Access::Brand(AgentLogin::Bearer { .. }) => presented(&client, Service::AgentLogin).await,
+        Access::Brand(login) => {
             let session = client.log_in(login).await?;
             let done = format!("logged in as {} at {}", session.agent_id, client.host(Service::AgentLogin).await?);
             Ok(match client.log_out(&session).await {
@@ -94,8 +86,8 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
                 Err(error) => format!("{done}; the logout failed: {error}"),
             })
         }
-        Login::Consumer(ConsumerLogin::Token(_)) => presented(&client, Service::Identity).await,
-        Login::Consumer(login) => {
+        Access::Consumer(ConsumerLogin::Token(_)) => presented(&client, Service::Identity).await,
+        Access::Consumer(login) => {
             client.consumer_token(login, None).await?;
             Ok(format!("got a consumer's token at {}", client.host(Service::Identity).await?))
         }

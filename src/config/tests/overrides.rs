@@ -24,7 +24,8 @@ fn the_environment_overrides_each_value() {
     assert_eq!(connection.account, "87654321");
     assert_eq!(connection.agent_state, Some(AgentState::Away));
     assert_eq!(connection.subscribe.as_ref().unwrap().stage, [Stage::Close]);
-    assert!(matches!(&connection.login, Some(Login::Password { password, .. }) if password.expose_secret() == CANARY));
+    let Access::Brand(AgentLogin::Password { password, .. }) = &connection.access else { panic!("a password") };
+    assert_eq!(password.expose_secret(), CANARY);
     let Engine { path, retain_events, .. } = configuration.engine;
     assert_eq!((path.to_str(), retain_events), (Some("/var/lib/tertulia"), 20_000));
 }

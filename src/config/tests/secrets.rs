@@ -11,7 +11,9 @@ fn a_secret_may_be_a_file_whose_last_line_end_is_not_part_of_it() {
         let text = connection("")
             .replace("{ env = \"BOT1_PASSWORD\" }", &format!("{{ file = {:?} }}", file.display().to_string()));
         let configuration = Configuration::parse(&text, &Environment::default()).unwrap();
-        let Some(Login::Password { password, .. }) = &configuration.connections[0].login else { panic!("a password") };
+        let Access::Brand(AgentLogin::Password { password, .. }) = &configuration.connections[0].access else {
+            panic!("a password")
+        };
         assert_eq!(password.expose_secret(), secret);
     }
 }

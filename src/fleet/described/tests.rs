@@ -2,6 +2,7 @@
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use tertulia_actors::platform::AgentLogin;
 
 use super::*;
 use crate::config::{Configuration, Environment};
@@ -11,7 +12,7 @@ fn described(text: &str) -> Described {
     let secrets = ["SECRET", "TOKEN", "TOKEN_SECRET", "PASSWORD"];
     let environment: Environment = secrets.into_iter().map(|name| (name.to_owned(), name.to_lowercase())).collect();
     let text = format!("[[connections]]\nid = \"c\"\naccount = \"1\"\n{text}");
-    describe(&Configuration::parse(&text, &environment).unwrap().connections[0]).unwrap()
+    describe(&Configuration::parse(&text, &environment).unwrap().connections[0])
 }
 
 fn webhooks(text: &str) -> IntakeSettings {

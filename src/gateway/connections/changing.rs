@@ -89,9 +89,7 @@ async fn restart(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpRespo
 impl From<AddConnectionError> for Problem {
     fn from(error: AddConnectionError) -> Self {
         let (status, code) = match &error {
-            AddConnectionError::Mistaken(_) | AddConnectionError::UnsupportedLogin(_) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "invalid-connection")
-            }
+            AddConnectionError::Mistaken(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-connection"),
             AddConnectionError::Taken(_) => (StatusCode::CONFLICT, "connection-exists"),
             AddConnectionError::TooMany => (StatusCode::CONFLICT, "too-many-connections"),
             AddConnectionError::Stopped => return Self::stopping(),
