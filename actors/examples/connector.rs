@@ -15,10 +15,10 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use anyhow::Context;
 use tertulia_actors::{
     Tertulia,
-    core::{conversation::ConversationEvent, id::ConnectionId},
+    core::id::ConnectionId,
     intake::{IntakeSettings, WebhookError},
     platform::AppCredentials,
-    subscriber::{EventData, Filter},
+    subscriber::{EventKind, Filter},
 };
 
 #[actix_rt::main]
@@ -37,13 +37,13 @@ async fn main() -> anyhow::Result<()> {
     actix_rt::spawn(HttpServer::new(app).workers(1).disable_signals().bind(&listen).with_context(|| listen)?.run());
 
     let id = ConnectionId::from("connector");
-    let mut messages = tertulia.events(Filter::everything().kind("message"));
+    let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
     tertulia.ready(&id, Duration::from_secs(60)).await?;
     let ann = "whatsapp:15550100".into();
     let conversation = tertulia.create_conversation_for(&id, ann, Default::default(), Default::default()).await?;
     conversation.send_text("hello").await?;
     while let Some(event) = messages.next().await.transpose()? {
-        let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+        let Some(message) = event.message() else { continue };
         println!("{}: {}", message.role.as_ref().map_or("?", |role| role.as_str()), message.text().unwrap_or_default());
     }
     Ok(())

@@ -10,9 +10,9 @@ use anyhow::Context;
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
-    core::{conversation::ConversationEvent, id::ConnectionId, ums::ParticipantRole},
+    core::{id::ConnectionId, ums::ParticipantRole},
     platform::ConsumerLogin,
-    subscriber::{EventData, EventStream, Filter},
+    subscriber::{EventKind, EventStream, Filter},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
         .connection(ConnectionSettings::consumer("ann", "12345678", ConsumerLogin::SignUp))
         .start()?;
     let ann = ConnectionId::from("ann");
-    let mut messages = tertulia.events(Filter::everything().kind("message"));
+    let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
     tertulia.ready(&ann, PATIENCE).await?;
 
     let conversation = tertulia.create_conversation(&ann, Default::default()).await?;
@@ -49,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
 async fn answer(messages: &mut EventStream) -> anyhow::Result<String> {
     loop {
         let event = messages.next().await.context("the system has stopped")??;
-        let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+        let Some(message) = event.message() else { continue };
         if let Some(text) = message.text().filter(|_| message.role != Some(ParticipantRole::Consumer)) {
             return Ok(text);
         }

@@ -10,9 +10,9 @@ use anyhow::Context;
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
-    core::{conversation::ConversationEvent, id::ConnectionId, ums::ParticipantRole},
+    core::{id::ConnectionId, ums::ParticipantRole},
     platform::AgentLogin,
-    subscriber::{EventData, Filter},
+    subscriber::{EventKind, Filter},
 };
 
 #[actix_rt::main]
@@ -29,12 +29,12 @@ async fn main() -> anyhow::Result<()> {
         .connection(ConnectionSettings::bot("echo", "12345678", login))
         .start()?;
     let bot = ConnectionId::from("echo");
-    let mut messages = tertulia.events(Filter::everything().kind("message"));
+    let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
     tertulia.ready(&bot, Duration::from_secs(30)).await?;
 
     while let Some(event) = messages.next().await {
         let event = event?;
-        let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+        let Some(message) = event.message() else { continue };
         let (Some(ParticipantRole::Consumer), Some(text)) = (&message.role, message.text()) else { continue };
         // It was said to somebody else, or answered by an earlier run.
         if message.back_filled {

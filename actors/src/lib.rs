@@ -14,9 +14,9 @@
 //! use tertulia_actors::{
 //!     Tertulia,
 //!     connection::ConnectionSettings,
-//!     core::{conversation::ConversationEvent, ums::ParticipantRole},
+//!     core::ums::ParticipantRole,
 //!     platform::AgentLogin,
-//!     subscriber::{EventData, Filter},
+//!     subscriber::{EventKind, Filter},
 //! };
 //!
 //! #[actix_rt::main]
@@ -26,10 +26,10 @@
 //!         .discovery("https://adminlogin.liveperson.net")
 //!         .connection(ConnectionSettings::bot("bots-1", "12345678", login))
 //!         .start()?;
-//!     let mut messages = tertulia.events(Filter::everything().kind("message"));
+//!     let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
 //!     while let Some(event) = messages.next().await {
 //!         let event = event?;
-//!         let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+//!         let Some(message) = event.message() else { continue };
 //!         let Some(id) = event.conversation.as_ref().filter(|_| message.role == Some(ParticipantRole::Consumer)) else {
 //!             continue;
 //!         };

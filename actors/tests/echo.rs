@@ -6,12 +6,11 @@ use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
     core::{
-        conversation::ConversationEvent,
         id::{ConnectionId, ConversationId},
         ums::ParticipantRole,
     },
     platform::AgentLogin,
-    subscriber::{EventData, Filter},
+    subscriber::{EventKind, Filter},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::time::timeout;
@@ -30,7 +29,7 @@ async fn a_bot_takes_a_ring_hears_the_consumer_and_answers() {
         .start()
         .unwrap();
     let bot = ConnectionId::from("echo");
-    let mut messages = tertulia.events(Filter::everything().kind("message"));
+    let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
     tertulia.ready(&bot, PATIENCE).await.unwrap();
 
     let conversation = ConversationId::from(emulator.create_conversation(None, None));
@@ -40,7 +39,7 @@ async fn a_bot_takes_a_ring_hears_the_consumer_and_answers() {
     let mut heard = Vec::new();
     while heard.len() < 2 {
         let event = timeout(PATIENCE, messages.next()).await.unwrap().unwrap().unwrap();
-        let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { panic!() };
+        let Some(message) = event.message() else { panic!() };
         if message.role == Some(ParticipantRole::Consumer) {
             heard.push(message.text().unwrap());
         }

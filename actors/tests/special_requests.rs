@@ -11,7 +11,6 @@ use tertulia_actors::{
     conversation::{ConversationHandle, Done},
     core::{
         command::Command,
-        conversation::ConversationEvent,
         id::DialogId,
         time::Timestamp,
         ums::{
@@ -19,7 +18,6 @@ use tertulia_actors::{
             SecureFormInvitation, SecureFormSubmission,
         },
     },
-    subscriber::EventData,
 };
 use tertulia_emulator::EmulatorConfig;
 
@@ -77,7 +75,7 @@ async fn a_secure_form_is_offered_filled_and_read() {
     perform(&theirs, &invitation.request(theirs.id(), &main), Dialect::Brand).await;
     let heard = stage.until(|event| event.data.name() == "message" && event.origin.connection == *mine.connection());
     let heard = heard.await;
-    let EventData::Conversation(ConversationEvent::Message(message)) = &heard.data else { panic!() };
+    let Some(message) = heard.message() else { panic!() };
     assert_eq!(message.content_type, Some(ContentType::SecureFormInvitation));
     let read: SecureFormInvitation = serde_json::from_str(message.body.get()).unwrap();
     assert_eq!(read, invitation);

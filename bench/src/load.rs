@@ -13,9 +13,9 @@ use tertulia_actors::{
     Builder, Tertulia,
     connection::ConnectionSettings,
     conversation::ConversationHandle,
-    core::{conversation::ConversationEvent, id::ConnectionId, ums::ParticipantRole},
+    core::{id::ConnectionId, ums::ParticipantRole},
     platform::{AgentLogin, Pace, PlatformSettings},
-    subscriber::{EventData, EventStream, Filter},
+    subscriber::{EventKind, EventStream, Filter},
 };
 use tokio::time::{sleep, timeout};
 
@@ -58,7 +58,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
     for bot in bots_of(bots) {
         tertulia.ready(&bot, PATIENCE).await?;
     }
-    let mut stream = tertulia.events_within(Filter::everything().kind("message"), STREAM);
+    let mut stream = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
 
     sleep(REST).await;
     let before = resident_bytes()?;
@@ -146,7 +146,7 @@ async fn hear(
         while latency.len() < u64::from(messages) {
             let event = timeout(PATIENCE, stream.next()).await.context("no message came")?;
             let event = event.context("the system stopped")??;
-            let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+            let Some(message) = event.message() else { continue };
             if message.role != Some(ParticipantRole::Consumer) {
                 continue;
             }

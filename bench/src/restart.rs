@@ -15,7 +15,7 @@ use tertulia_actors::{
     conversation::ConversationHandle,
     core::id::ConnectionId,
     engine::{Journal, Retention},
-    subscriber::{EventData, Filter},
+    subscriber::{EventData, EventKind, Filter},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
@@ -134,7 +134,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     let journal = open(&directory)?;
     let opened = begun.elapsed();
     let tertulia = system(&platform)?.journal(Arc::clone(&journal)).start()?;
-    let mut heard = tertulia.events_within(Filter::everything().kind("message"), STREAM);
+    let mut heard = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
     connect(&tertulia, &platform, bots)?;
     for bot in bots_of(bots) {
         tertulia.begun(&bot).await.context("a connection is gone")?;

@@ -14,13 +14,13 @@ use tertulia_actors::{
     connection::ConnectionSettings,
     conversation::ConversationHandle,
     core::{
-        conversation::{ConversationEvent, Message},
+        conversation::Message,
         id::{ConnectionId, ConversationId},
         session::SessionPolicy,
         ums::{ConversationRequest, ParticipantRole},
     },
     platform::{AgentLogin, ConsumerLogin, Pace, PlatformSettings},
-    subscriber::{Event, EventData},
+    subscriber::Event,
 };
 use tertulia_emulator::{Emulator, Ledger};
 
@@ -174,11 +174,7 @@ impl Fleet {
 
     /// Takes a message one of the connections heard.
     pub(super) fn take(&mut self, event: &Event) {
-        let (EventData::Conversation(ConversationEvent::Message(message)), Some(id)) =
-            (&event.data, &event.conversation)
-        else {
-            return;
-        };
+        let (Some(message), Some(id)) = (event.message(), &event.conversation) else { return };
         let at_bot = self.bot_connections.contains(&event.origin.connection);
         match (&message.role, at_bot) {
             (Some(ParticipantRole::Consumer), true) => {

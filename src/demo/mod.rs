@@ -15,7 +15,7 @@ use tertulia_actors::{
     NotReady, StartError, Tertulia,
     engine::{Journal, MemoryStore, Retention},
     request::RequestFailure,
-    subscriber::{Filter, Lagged},
+    subscriber::{EventKind, Filter, Lagged},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
@@ -119,7 +119,7 @@ impl Demo {
     /// # Errors
     /// [`DemoError`].
     pub async fn run(&self, mut progress: impl FnMut(Progress)) -> Result<Summary, DemoError> {
-        let mut events = self.tertulia.events_within(Filter::everything().kind("message"), EVENTS);
+        let mut events = self.tertulia.events_within(Filter::everything().kind(EventKind::Message), EVENTS);
         let mut fleet = Fleet::new(Arc::clone(&self.tertulia), self.scale);
         fleet.open(self.emulator.account(), &mut progress).await?;
         self.emulator.set_faults(self.scale.faults, self.scale.seed);

@@ -1,6 +1,6 @@
 //! Values that callers choose among a few: whoever misspells one is told, instead of being answered with nothing.
 
-use tertulia_actors::{core::ums::Stage, subscriber::EVENT_NAMES};
+use tertulia_actors::{core::ums::Stage, subscriber::EventKind};
 
 use super::problem::Problem;
 use crate::nearest::nearest;
@@ -14,12 +14,15 @@ pub(super) fn check_stage(stage: Option<&Stage>) -> Result<(), Problem> {
     stage.map_or(Ok(()), |stage| check("stage", stage.as_str(), &stages))
 }
 
-/// Looks whether a type of events is one, with or without `tertulia.` before it.
+/// The kind of events with a name, with or without `tertulia.` before it.
 ///
 /// # Errors
-/// It is none.
-pub(super) fn check_event_type(name: &str) -> Result<(), Problem> {
-    check("type", name.strip_prefix("tertulia.").unwrap_or(name), &EVENT_NAMES)
+/// No kind has this name.
+pub(super) fn event_kind(name: &str) -> Result<EventKind, Problem> {
+    EventKind::parse(name).ok_or_else(|| {
+        let names: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        unknown("type", name.strip_prefix("tertulia.").unwrap_or(name), &names)
+    })
 }
 
 /// Looks whether `value` is one of `valid`.
@@ -27,10 +30,11 @@ pub(super) fn check_event_type(name: &str) -> Result<(), Problem> {
 /// # Errors
 /// It is none.
 pub(super) fn check(what: &str, value: &str, valid: &[&str]) -> Result<(), Problem> {
-    if valid.contains(&value) {
-        return Ok(());
-    }
+    if valid.contains(&value) { Ok(()) } else { Err(unknown(what, value, valid)) }
+}
+
+fn unknown(what: &str, value: &str, valid: &[&str]) -> Problem {
     let nearest = nearest(value, valid);
     let detail = format!("{what} {value:?} is not one of {}; the nearest is {nearest:?}", valid.join(", "));
-    Err(Problem::bad_request(detail).with("nearest", nearest))
+    Problem::bad_request(detail).with("nearest", nearest)
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use tertulia_actors::subscriber::Filter;
+use tertulia_actors::subscriber::{EventKind, Filter};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -78,7 +78,11 @@ impl Wanted {
         let filter = Filter::everything();
         let filter = self.connection.iter().fold(filter, |filter, name| filter.connection(name.as_str()));
         let filter = self.conversation.iter().fold(filter, |filter, id| filter.conversation(id.as_str()));
-        self.kind.iter().fold(filter, |filter, name| filter.kind(name))
+        if self.kind.is_empty() {
+            return filter;
+        }
+        // A kind that this version does not know has no events.
+        filter.kinds(self.kind.iter().filter_map(|name| EventKind::parse(name)))
     }
 
     /// Whether it is of a size that is stored and looked through with every event.

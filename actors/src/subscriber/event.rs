@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use tertulia_core::{
-    conversation::ConversationEvent,
+    conversation::{ConversationEvent, Message},
     id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
     readiness::Lacking,
     session::{ClosedBy, DisconnectReason, IdentityLoss, WaitReason},
@@ -12,47 +12,8 @@ use tertulia_core::{
     ums::RingState,
 };
 
+use super::EventKind;
 use crate::engine::{Loggable, StoredEvent};
-
-/// The names of all events, as [`EventData::name`] gives them.
-pub const EVENT_NAMES: [&str; 36] = [
-    "conversation",
-    "message",
-    "message-delivery",
-    "close",
-    "dialog",
-    "dialog.close",
-    "back-to-queue",
-    "consumer-step-up",
-    "group-change",
-    "skill-change",
-    "manual-ettr-change",
-    "participant-added",
-    "participant-removed",
-    "participant-suggested",
-    "participant-suggested-removed",
-    "participant-role-change",
-    "transfer-agent",
-    "transfer-skill",
-    "ttr-change",
-    "chat-state",
-    "notification-ignored",
-    "notification-out-of-order",
-    "gap",
-    "ring",
-    "command-sent",
-    "command-failed",
-    "conversation-restarted",
-    "conversation-quarantined",
-    "connection.connected",
-    "connection.disconnected",
-    "connection.resuming",
-    "connection.resumed",
-    "connection.lacking",
-    "connection.waiting",
-    "connection.identity-lost",
-    "connection.failed",
-];
 
 /// The resume cursor of an event: the process's epoch and the event's place in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -226,25 +187,69 @@ pub enum EventData {
 }
 
 impl EventData {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Self::Conversation(event) => event.into(),
+            Self::Ring(_) => EventKind::Ring,
+            Self::CommandSent { .. } => EventKind::CommandSent,
+            Self::CommandFailed { .. } => EventKind::CommandFailed,
+            Self::ConversationRestarted { .. } => EventKind::ConversationRestarted,
+            Self::ConversationQuarantined { .. } => EventKind::ConversationQuarantined,
+            Self::Connected {} => EventKind::Connected,
+            Self::Disconnected { .. } => EventKind::Disconnected,
+            Self::Resuming { .. } => EventKind::Resuming,
+            Self::Resumed { .. } => EventKind::Resumed,
+            Self::Lacking { .. } => EventKind::Lacking,
+            Self::Waiting { .. } => EventKind::Waiting,
+            Self::IdentityLost { .. } => EventKind::IdentityLost,
+            Self::Failed { .. } => EventKind::Failed,
+        }
+    }
+
     /// The name after `tertulia.` (interfaces §4).
     #[must_use]
     pub fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// What happened in the conversation; `None` of an event that is not the conversation's own.
+    #[must_use]
+    pub fn conversation_event(&self) -> Option<&ConversationEvent> {
         match self {
-            Self::Conversation(event) => event.name(),
-            Self::Ring(_) => "ring",
-            Self::CommandSent { .. } => "command-sent",
-            Self::CommandFailed { .. } => "command-failed",
-            Self::ConversationRestarted { .. } => "conversation-restarted",
-            Self::ConversationQuarantined { .. } => "conversation-quarantined",
-            Self::Connected {} => "connection.connected",
-            Self::Disconnected { .. } => "connection.disconnected",
-            Self::Resuming { .. } => "connection.resuming",
-            Self::Resumed { .. } => "connection.resumed",
-            Self::Lacking { .. } => "connection.lacking",
-            Self::Waiting { .. } => "connection.waiting",
-            Self::IdentityLost { .. } => "connection.identity-lost",
-            Self::Failed { .. } => "connection.failed",
+            Self::Conversation(event) => Some(event),
+            _ => None,
         }
+    }
+
+    /// The message, if a message arrived.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Conversation(ConversationEvent::Message(message)) => Some(message),
+            _ => None,
+        }
+    }
+}
+
+impl Event {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.data.kind()
+    }
+
+    /// What happened in the conversation; `None` of an event that is not the conversation's own.
+    #[must_use]
+    pub fn conversation_event(&self) -> Option<&ConversationEvent> {
+        self.data.conversation_event()
+    }
+
+    /// The message, if a message arrived.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        self.data.message()
     }
 }
 
@@ -272,7 +277,6 @@ impl Serialize for Event {
 
 impl Loggable for Event {
     fn stored(&self) -> StoredEvent {
-        debug_assert!(EVENT_NAMES.contains(&self.data.name()), "{} is not listed", self.data.name());
         // Names and values of an event are always JSON.
         let json = serde_json::to_vec(self).unwrap_or_default();
         StoredEvent {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tertulia_core::id::{ConnectionId, ConversationId};
 
-use super::EventData;
+use super::{EventData, EventKind};
 use crate::engine::StoredEvent;
 
 /// Which events a subscriber wants. What is empty does not filter.
@@ -12,7 +12,8 @@ use crate::engine::StoredEvent;
 pub struct Filter {
     pub(super) connections: HashSet<ConnectionId>,
     pub(super) conversations: HashSet<ConversationId>,
-    names: HashSet<Box<str>>,
+    /// `None` does not filter.
+    kinds: Option<HashSet<EventKind>>,
 }
 
 impl Filter {
@@ -36,17 +37,23 @@ impl Filter {
         self
     }
 
-    /// Only events of this name, such as `message` or `tertulia.message`, beside others named so.
+    /// Only events of this kind, and of the kinds that were named so before.
     #[must_use]
-    pub fn kind(mut self, name: &str) -> Self {
-        self.names.insert(name.strip_prefix("tertulia.").unwrap_or(name).into());
+    pub fn kind(self, kind: EventKind) -> Self {
+        self.kinds([kind])
+    }
+
+    /// Only events of these kinds, and of the kinds that were named so before; without any, no event.
+    #[must_use]
+    pub fn kinds(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
+        self.kinds.get_or_insert_default().extend(kinds);
         self
     }
 
     /// Whether an event of the log is wanted.
     #[must_use]
     pub fn takes(&self, event: &StoredEvent) -> bool {
-        (self.names.is_empty() || self.names.contains(&*event.name))
+        self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind.name() == event.name))
             && (self.connections.is_empty() || self.connections.contains(&*event.connection))
             && (self.conversations.is_empty()
                 || event.conversation.as_ref().is_some_and(|id| self.conversations.contains(&**id)))
@@ -58,7 +65,7 @@ impl Filter {
         conversation: Option<&ConversationId>,
         data: &EventData,
     ) -> bool {
-        (self.names.is_empty() || self.names.contains(data.name()))
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&data.kind()))
             && (self.connections.is_empty() || self.connections.contains(connection))
             && (self.conversations.is_empty()
                 || conversation.is_some_and(|conversation| self.conversations.contains(conversation)))

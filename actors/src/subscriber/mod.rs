@@ -3,6 +3,7 @@
 mod actor;
 mod event;
 mod filter;
+mod kind;
 mod notifications;
 mod route;
 mod routing;
@@ -11,8 +12,9 @@ mod stream;
 mod tests;
 
 pub use actor::{Sink, SinkError, Subscriber};
-pub use event::{EVENT_NAMES, Event, EventData, EventId, Offer, Origin};
+pub use event::{Event, EventData, EventId, Offer, Origin};
 pub use filter::Filter;
+pub use kind::EventKind;
 pub use notifications::{NotificationFilter, NotificationStream, NotificationTable, RawNotification};
 pub use route::Delivery;
 pub use routing::{Happening, RoutingTable, Subject, Subscription};

@@ -4,13 +4,17 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
+    future::poll_fn,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
 };
 
 use arc_swap::ArcSwap;
+use futures_util::Stream;
 use serde::Deserialize;
 use tertulia_core::{id::ConnectionId, ums::Json};
 use tokio::sync::mpsc;
@@ -85,15 +89,29 @@ impl NotificationStream {
     /// # Errors
     /// [`Lagged`] where notifications had to be dropped; the stream goes on behind them.
     pub async fn next(&mut self) -> Option<Result<Arc<RawNotification>, Lagged>> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<RawNotification>, Lagged>>> {
         if let Some(notification) = self.waiting.take() {
-            return Some(Ok(notification));
+            return Poll::Ready(Some(Ok(notification)));
         }
-        let Item { notification, missed } = self.items.recv().await?;
-        if missed == 0 {
-            return Some(Ok(notification));
-        }
-        self.waiting = Some(notification);
-        Some(Err(Lagged { missed }))
+        self.items.poll_recv(context).map(|item| {
+            let Item { notification, missed } = item?;
+            if missed == 0 {
+                return Some(Ok(notification));
+            }
+            self.waiting = Some(notification);
+            Some(Err(Lagged { missed }))
+        })
+    }
+}
+
+impl Stream for NotificationStream {
+    type Item = Result<Arc<RawNotification>, Lagged>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(context)
     }
 }
 

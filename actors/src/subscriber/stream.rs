@@ -1,7 +1,12 @@
 //! A stream of events for a reader in this process.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
+use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::{Event, routing::Subscription};
@@ -9,6 +14,15 @@ use super::{Event, routing::Subscription};
 pub(super) enum Item {
     Event(Arc<Event>),
     Missed(u64),
+}
+
+impl Item {
+    fn read(self) -> Result<Arc<Event>, Lagged> {
+        match self {
+            Self::Event(event) => Ok(event),
+            Self::Missed(missed) => Err(Lagged { missed }),
+        }
+    }
 }
 
 /// The reader was too slow: so many events were dropped at this place of the stream.
@@ -35,9 +49,14 @@ impl EventStream {
     /// # Errors
     /// [`Lagged`] where events had to be dropped; the stream goes on behind them.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
-        self.items.recv().await.map(|item| match item {
-            Item::Event(event) => Ok(event),
-            Item::Missed(missed) => Err(Lagged { missed }),
-        })
+        self.items.recv().await.map(Item::read)
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Arc<Event>, Lagged>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.items.poll_recv(context).map(|item| item.map(Item::read))
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Event, EventData, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subject, Subscriber};
+use super::{Event, EventData, EventKind, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subject, Subscriber};
 use crate::{
     dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
     engine::Journal,
@@ -83,11 +83,11 @@ async fn a_filter_lets_pass_what_it_names_and_nothing_else() {
     let table = Table::new();
     let mut wanted = [
         Filter::everything(),
-        Filter::everything().kind("tertulia.transfer-skill").connection("bots-1").conversation("c1"),
+        Filter::everything().kind(EventKind::TransferSkill).connection("bots-1").conversation("c1"),
     ]
     .map(|filter| table.routing.stream(filter, 10));
     let mut others = [
-        Filter::everything().kind("message"),
+        Filter::everything().kind(EventKind::Message),
         Filter::everything().connection("bots-2"),
         Filter::everything().conversation("c2"),
     ]

@@ -10,12 +10,12 @@ use tertulia_actors::{
     connection::ConnectionSettings,
     conversation::ConversationHandle,
     core::{
-        conversation::{ConversationEvent, Message},
+        conversation::Message,
         id::{ConnectionId, ConversationId},
         session::SessionPolicy,
     },
     platform::{AgentLogin, ConsumerLogin, PlatformSettings},
-    subscriber::{Event, EventData, EventStream, Filter},
+    subscriber::{Event, EventStream, Filter},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::time::timeout;
@@ -149,8 +149,5 @@ pub fn consumer(name: &str) -> ConnectionSettings {
 }
 
 pub fn message(event: &Event) -> Option<&Message> {
-    match &event.data {
-        EventData::Conversation(ConversationEvent::Message(message)) => Some(message),
-        _ => None,
-    }
+    event.message()
 }

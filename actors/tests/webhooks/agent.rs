@@ -19,7 +19,7 @@ use tertulia_actors::{
     intake::IntakeSettings,
     platform::{AgentLogin, PlatformClient},
     request::RequestFailure,
-    subscriber::Filter,
+    subscriber::{EventKind, Filter},
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultRule, Outcome};
 use tokio::time::timeout;
@@ -259,7 +259,7 @@ async fn a_session_that_ended_is_begun_anew() {
 async fn a_hole_is_filled_by_reading_the_history() {
     let (mut stage, bot, rest, mine) = served().await;
     // With ears of its own: what is heard there may come before or after what the bot hears.
-    let mut told = stage.tertulia.events(Filter::everything().connection(rest.as_str()).kind("message"));
+    let mut told = stage.tertulia.events(Filter::everything().connection(rest.as_str()).kind(EventKind::Message));
     for text in ["0", "1", "2"] {
         stage.emulator.say(mine.id().as_str(), text).unwrap();
     }

@@ -8,7 +8,6 @@ use tertulia_actors::{
     conversation::CommandFailure,
     core::{
         command::{Command, SendText},
-        conversation::ConversationEvent,
         ums::{AnswerError, ClientProperties, ParticipantRole, Stage as ConversationStage},
         webhook::SignatureError,
     },
@@ -16,7 +15,7 @@ use tertulia_actors::{
     intake::{IntakeSettings, WebhookError},
     platform::AppCredentials,
     request::RequestFailure,
-    subscriber::{EventData, NotificationFilter},
+    subscriber::NotificationFilter,
 };
 use tertulia_emulator::{AppInstall, Fault, FaultKind, FaultRule, HowOften, Outcome, SignatureKind};
 use tokio::time::timeout;
@@ -50,7 +49,7 @@ async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
     let hearing = async {
         while heard.len() < 2 {
             let event = events.next().await.unwrap().unwrap();
-            let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { continue };
+            let Some(message) = event.message() else { continue };
             if event.origin.connection == hook {
                 heard.push((message.role.clone().unwrap(), message.text().unwrap()));
             }

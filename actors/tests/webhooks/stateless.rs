@@ -78,7 +78,7 @@ async fn a_conversation_goes_from_worker_to_worker_with_what_waits_and_numbers_i
     let mut heard = Vec::new();
     while heard.len() < 4 {
         let event = stage.event("message").await;
-        let EventData::Conversation(ConversationEvent::Message(message)) = &event.data else { panic!() };
+        let Some(message) = event.message() else { panic!() };
         heard.push((event.sequence.unwrap(), message.text().unwrap()));
     }
     let expected: Vec<(u64, String)> = (0..4).map(|place| (place + 1, format!("text {place}"))).collect();

@@ -12,7 +12,7 @@ use super::{
     super::{
         problem::Problem,
         state::State,
-        words::{check, check_event_type},
+        words::{check, event_kind},
     },
     following::Following,
 };
@@ -37,10 +37,7 @@ impl Asked {
             filter = match name.as_str() {
                 "connection" => filter.connection(value),
                 "conversation" => filter.conversation(value),
-                "type" => {
-                    check_event_type(&value)?;
-                    filter.kind(&value)
-                }
+                "type" => filter.kind(event_kind(&value)?),
                 "after" if after.is_none() => {
                     after = Some(value);
                     filter

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::Problem;
 use crate::{
-    gateway::words::check_event_type,
+    gateway::words::event_kind,
     webhooks::{Changes, NewWebhook, Retries, Wanted},
 };
 
@@ -96,7 +96,7 @@ fn check(filter: &Wanted) -> Result<(), Problem> {
     if !filter.is_bounded() {
         return Ok(());
     }
-    filter.kind.iter().try_for_each(|name| check_event_type(name))
+    filter.kind.iter().try_for_each(|name| event_kind(name).map(drop))
 }
 
 fn pauses(seconds: Vec<f64>) -> Result<Retries, Problem> {

@@ -5,7 +5,10 @@ use std::{convert::Infallible, sync::Arc};
 use actix_http::ws::{CloseCode, CloseReason, Codec, Frame, Message};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
-use tertulia_actors::{engine::Journal, subscriber::Filter};
+use tertulia_actors::{
+    engine::Journal,
+    subscriber::{EventKind, Filter},
+};
 use tokio::{sync::mpsc, time::pause};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
@@ -40,7 +43,7 @@ async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
     let told = text(&mut pieces).await.unwrap();
     assert_eq!(told, format!("id: {epoch}-2\ndata: {{\"data\":\"two\",\"id\":\"{epoch}-2\"}}\n\n"));
 
-    let mut deaf = server_sent(&journal, Start::Behind(0), Filter::everything().kind("ring"));
+    let mut deaf = server_sent(&journal, Start::Behind(0), Filter::everything().kind(EventKind::Ring));
     pause();
     assert!(text(&mut deaf).await.unwrap().ends_with(&format!("id: {epoch}-0\n: heartbeat\n\n")));
     assert_eq!(text(&mut deaf).await.unwrap(), format!("id: {epoch}-2\n: heartbeat\n\n"));
@@ -50,7 +53,7 @@ async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
 #[actix_rt::test]
 async fn what_is_missing_is_told_first() {
     let journal = journal(2, &["one", "two", "three"]).await;
-    let mut unknown = server_sent(&journal, Start::Unknown { newest: 3 }, Filter::everything().kind("ring"));
+    let mut unknown = server_sent(&journal, Start::Unknown { newest: 3 }, Filter::everything().kind(EventKind::Ring));
     let first = text(&mut unknown).await.unwrap();
     let (retry, event) = first.split_once('\n').unwrap();
     assert!(retry.starts_with("retry: ") && event.starts_with(&format!("id: {}-3\ndata: {{", journal.epoch())));
