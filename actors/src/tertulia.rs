@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use actix::{Addr, Arbiter, ArbiterHandle};
 use tertulia_core::{
     id::{AccountId, ConnectionId, ConversationId, RingId},
-    session::Phase,
+    session::{Phase, PolicyError},
     ums::{AgentState, ConversationRequest},
 };
 use tokio::{
@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// Why a system could not be started or extended.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An authority cannot be trusted.
@@ -61,12 +62,21 @@ pub enum StartError {
     /// Two connections have one name.
     #[error("connection {0} already exists")]
     DuplicateConnection(ConnectionId),
+    /// A session cannot live by the policy of a connection.
+    #[error("connection {connection} cannot be started")]
+    Policy {
+        /// Which connection.
+        connection: ConnectionId,
+        /// Which limit is wrong.
+        source: PolicyError,
+    },
     /// The system was stopped.
     #[error("the system was stopped")]
     Stopped,
 }
 
 /// Why a connection is not ready.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// There is no such connection.
@@ -108,8 +118,10 @@ impl Tertulia {
     /// Adds a connection to the fleet, on the arbiter with the fewest.
     ///
     /// # Errors
-    /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
+    /// [`StartError::Policy`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<(), StartError> {
+        let refused = |source| StartError::Policy { connection: settings.id.clone(), source };
+        settings.policy.validate().map_err(refused)?;
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let around = self.around.clone();
         self.add(origin, move |arbiter, options, status| {

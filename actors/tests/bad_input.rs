@@ -1,14 +1,20 @@
-//! Promise 7: whatever comes over the network ends in an error and a counter, and everything else goes on.
+//! Promise 7: whatever comes over the network ends in an error and a counter, and everything else goes on. What cannot be
+//! started is refused at the start.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by a panic")]
 
 mod stage;
 
+use std::time::Duration;
+
 use stage::{PATIENCE, Stage, bot, platform};
 use tertulia_actors::{
-    NotReady, Tertulia,
+    NotReady, StartError, Tertulia,
     connection::ConnectionSettings,
-    core::id::ConnectionId,
+    core::{
+        id::ConnectionId,
+        session::{PolicyError, SessionPolicy},
+    },
     platform::{AgentLogin, PlatformSettings},
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
@@ -87,4 +93,16 @@ async fn a_certificate_nobody_vouches_for_is_named() {
 async fn an_authority_that_is_no_certificate_is_refused_at_the_start() {
     let settings = PlatformSettings { authorities: vec!["not a certificate".to_owned()], ..Default::default() };
     assert!(Tertulia::builder().platform(settings).start().is_err());
+}
+
+/// A session that sends a keep-alive each zero seconds would do nothing else.
+#[actix_rt::test]
+async fn a_policy_that_no_session_can_live_by_is_refused_when_it_connects() {
+    let stage = Stage::set(EmulatorConfig::default());
+    let policy = SessionPolicy { keep_alive_every: Duration::ZERO, ..SessionPolicy::default() };
+    let refused = stage.tertulia.connect(ConnectionSettings { policy, ..bot(1) }).unwrap_err();
+    let StartError::Policy { connection, source } = refused else { panic!("{refused}") };
+    let expected = PolicyError::TooSmall { limit: "keep_alive_every" };
+    assert_eq!((connection.as_str(), source), ("bot-1", expected));
+    assert_eq!(stage.tertulia.connections(), []);
 }

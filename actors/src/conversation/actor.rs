@@ -362,6 +362,7 @@ impl Handler<Wish> for Conversation {
             Wish::ListCommands(reply) => drop(reply.send(self.waiting_commands())),
             Wish::Cancel(key, reply) => self.cancel(&key, reply, ctx),
             Wish::Inspect(reply) => drop(reply.send(self.model.members())),
+            Wish::State(reply) => drop(reply.send(Box::new(self.model.clone()))),
             Wish::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
             Wish::Snapshot(reply) => drop(reply.send(self.snapshot())),
             Wish::Upload(upload) => self.begin_upload(upload, ctx),

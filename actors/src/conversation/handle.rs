@@ -9,7 +9,7 @@ use actix::Recipient;
 use serde_json::Value;
 use tertulia_core::{
     command::{Command, MessageRange, SendRichText, SendText, SetAgentNote},
-    conversation::Message,
+    conversation::{Conversation, Message},
     id::{AgentId, CommandKey, ConnectionId, ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{ChatState, CsatStatus, DeliveryStatus, ParticipantRole, TtrType},
@@ -400,6 +400,27 @@ impl ConversationHandle {
     /// [`CancelError`]; [`CancelError::InFlight`] where the command was sent, or may have been.
     pub async fn cancel(&self, key: &CommandKey) -> Result<(), CancelError> {
         self.inquire(|reply| Wish::Cancel(key.clone(), reply)).await?
+    }
+
+    /// The conversation as it is now: dialogs, participants, times and everything else that the platform told, typed.
+    ///
+    /// ```no_run
+    /// # async fn look(conversation: tertulia_actors::conversation::ConversationHandle)
+    /// # -> Result<(), tertulia_actors::conversation::CommandFailure> {
+    /// use tertulia_actors::core::ums::DialogType;
+    ///
+    /// let state = conversation.state().await?;
+    /// if let Some(survey) = state.get_dialog(&DialogType::PostSurvey) {
+    ///     println!("{}: the survey is {:?}", conversation.id(), survey.state);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
+    pub async fn state(&self) -> Result<Conversation, CommandFailure> {
+        self.inquire(Wish::State).await.map(|state| *state)
     }
 
     /// All members under the class page's names.

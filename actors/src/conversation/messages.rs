@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
     command::{Command, Identity},
-    conversation::Message as ModelMessage,
+    conversation::{Conversation as Model, Message as ModelMessage},
     id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -169,6 +169,8 @@ pub(crate) enum Wish {
     Cancel(CommandKey, CancelReply),
     /// All members under the class page's names.
     Inspect(oneshot::Sender<Value>),
+    /// The typed model.
+    State(oneshot::Sender<Box<Model>>),
     /// The newest message of the consumer.
     LatestConsumerMessage(oneshot::Sender<Option<Arc<ModelMessage>>>),
     /// The conversation as text, to be loaded again (SR-1).

@@ -1,14 +1,12 @@
 //! Each method of the class page (CV-F1 to CV-F16): what the platform and the other side make of it, and what is refused.
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tertulia_actors::{
     connection::{Agents, ConnectionSettings, Subscribe},
     conversation::{CommandFailure, Done},
     core::{
         command::{Command, MessageRange, SendRichText, SendText, SetAgentNote},
-        conversation::Conversation,
         id::ExternalConsumerId,
         time::Timestamp,
         ums::{self, DialogStatus, DialogType, ParticipantRole, TtrType},
@@ -55,17 +53,13 @@ async fn cv_f1_consumer_takeover_gives_the_conversation_to_the_new_identity() {
     assert_eq!(refused(after.consumer_takeover(known).await), "same-consumer");
 }
 
-/// CV-F2, from the snapshot: the dialog of a type, or nothing.
+/// CV-F2: the dialog of a type, or nothing.
 #[actix_rt::test]
 async fn cv_f2_get_dialog_finds_the_dialog_of_a_type() {
-    #[derive(Deserialize)]
-    struct Snapshot {
-        conversation: Conversation,
-    }
     let (_stage, mut agent, handle) = taken(EmulatorConfig { survey: true, ..EmulatorConfig::default() }).await;
     handle.close().await.unwrap();
     agent.hears("dialog.close").await;
-    let Snapshot { conversation } = serde_json::from_str(&handle.snapshot().await.unwrap()).unwrap();
+    let conversation = handle.state().await.unwrap();
     let main = conversation.get_dialog(&DialogType::Main).unwrap();
     assert!(main.dialog_id.is_main_of(handle.id()));
     assert_eq!(main.state, DialogStatus::Close);

@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use super::backoff::Backoff;
 
-/// The limits of a session's life. Start from [`Default`], change what differs, and have it checked by
-/// [`SessionPolicy::validated`].
+/// The limits of a session's life. Start from [`Default`] and change what differs. A connection refuses a policy that
+/// [`SessionPolicy::validate`] refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionPolicy {
     /// The waits after the first one double from here. Default 500 ms.
@@ -80,11 +80,11 @@ impl Default for SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// This policy, if a session can live by it.
+    /// Checks that a session can live by this policy.
     ///
     /// # Errors
     /// Names the first limit that is zero or contradicts another.
-    pub fn validated(self) -> Result<Self, PolicyError> {
+    pub fn validate(&self) -> Result<(), PolicyError> {
         let durations = [
             ("backoff_base", self.backoff_base),
             ("close_timeout", self.close_timeout),
@@ -116,7 +116,7 @@ impl SessionPolicy {
         if self.keep_alive_every >= self.dead_after {
             return Err(PolicyError::Contradiction { lower: "keep_alive_every", upper: "dead_after" });
         }
-        Ok(self)
+        Ok(())
     }
 
     /// The wait before connect number `failures` after the last stable period (from 1).
@@ -153,6 +153,7 @@ impl SessionPolicy {
 }
 
 /// Why a [`SessionPolicy`] is refused.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PolicyError {
     /// A limit that must be at least one (millisecond, time) is zero.

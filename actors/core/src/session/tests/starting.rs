@@ -120,11 +120,11 @@ fn every_phase_that_is_not_at_rest_has_a_deadline() {
 
 #[test]
 fn the_default_policy_is_valid_and_a_contradictory_one_is_named() {
-    assert!(SessionPolicy::default().validated().is_ok());
+    assert!(SessionPolicy::default().validate().is_ok());
     let hasty = SessionPolicy { dead_after: seconds(10), ..SessionPolicy::default() };
-    assert_eq!(hasty.validated(), Err(PolicyError::Contradiction { lower: "keep_alive_every", upper: "dead_after" }));
+    assert_eq!(hasty.validate(), Err(PolicyError::Contradiction { lower: "keep_alive_every", upper: "dead_after" }));
     let timeless = SessionPolicy { verify_timeout: Duration::ZERO, ..SessionPolicy::default() };
-    assert_eq!(timeless.validated(), Err(PolicyError::TooSmall { limit: "verify_timeout" }));
+    assert_eq!(timeless.validate(), Err(PolicyError::TooSmall { limit: "verify_timeout" }));
     let never_failing = SessionPolicy { max_credential_refusals: 0, ..SessionPolicy::default() };
-    assert_eq!(never_failing.validated(), Err(PolicyError::TooSmall { limit: "max_credential_refusals" }));
+    assert_eq!(never_failing.validate(), Err(PolicyError::TooSmall { limit: "max_credential_refusals" }));
 }
