@@ -116,7 +116,8 @@ impl Service {
         tokio::join!(gateway.stop(within), webhooks.stop(within), bulk.stop(within));
         drop(bulk);
         let connections = tertulia.connections();
-        let ends = join_all(connections.iter().map(|connection| tertulia.disconnect(connection)));
+        let ends =
+            join_all(connections.iter().map(async |connection| tertulia.connection(connection).disconnect().await));
         if timeout_at(deadline, ends).await.is_err() {
             tracing::warn!("connections did not end in time and are dropped");
         }

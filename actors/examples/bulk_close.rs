@@ -37,10 +37,13 @@ async fn main() -> anyhow::Result<()> {
     };
     let tertulia = Tertulia::builder().discovery(discovery).trust(authority).connection(manager).start()?;
     let manager = ConnectionId::from("manager");
-    tertulia.ready(&manager, Duration::from_secs(60)).await?;
+    tertulia.connection(&manager).ready(Duration::from_secs(60)).await?;
 
-    let closing =
-        tertulia.conversations(&manager).into_iter().map(|conversation| close(conversation, skill.as_deref()));
+    let closing = tertulia
+        .connection(&manager)
+        .conversations()
+        .into_iter()
+        .map(|conversation| close(conversation, skill.as_deref()));
     let outcomes: Vec<anyhow::Result<bool>> = stream::iter(closing).buffer_unordered(TOGETHER).collect().await;
     let (closed, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     failed.iter().flat_map(|outcome| outcome.as_ref().err()).for_each(|error| eprintln!("{error:#}"));

@@ -38,9 +38,10 @@ async fn main() -> anyhow::Result<()> {
 
     let id = ConnectionId::from("connector");
     let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
-    tertulia.ready(&id, Duration::from_secs(60)).await?;
+    tertulia.connection(&id).ready(Duration::from_secs(60)).await?;
     let ann = "whatsapp:15550100".into();
-    let conversation = tertulia.create_conversation_for(&id, ann, Default::default(), Default::default()).await?;
+    let conversation =
+        tertulia.connection(&id).create_conversation_for(ann, Default::default(), Default::default()).await?;
     conversation.send_text("hello").await?;
     while let Some(event) = messages.next().await.transpose()? {
         let Some(message) = event.message() else { continue };
@@ -51,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn webhook(tertulia: Data<Tertulia>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let signature = request.headers().get("x-liveperson-signature").and_then(|value| value.to_str().ok());
-    match tertulia.receive_webhook(&ConnectionId::from("connector"), signature, body).await {
+    match tertulia.connection(&ConnectionId::from("connector")).receive_webhook(signature, body).await {
         Ok(()) => HttpResponse::Ok().finish(),
         Err(WebhookError::BadSignature(_)) => HttpResponse::Unauthorized().finish(),
         Err(WebhookError::Overloaded(_)) => HttpResponse::ServiceUnavailable().finish(),

@@ -31,9 +31,9 @@ async fn main() -> anyhow::Result<()> {
         .start()?;
     let ann = ConnectionId::from("ann");
     let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
-    tertulia.ready(&ann, PATIENCE).await?;
+    tertulia.connection(&ann).ready(PATIENCE).await?;
 
-    let conversation = tertulia.create_conversation(&ann, Default::default()).await?;
+    let conversation = tertulia.connection(&ann).create_conversation(Default::default()).await?;
     for text in arguments {
         conversation.send_text(&*text).await?;
         println!("ann: {text}");

@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
         .start()?;
     let bot = ConnectionId::from("echo");
     let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
-    tertulia.ready(&bot, Duration::from_secs(30)).await?;
+    tertulia.connection(&bot).ready(Duration::from_secs(30)).await?;
 
     while let Some(event) = messages.next().await {
         let event = event?;
@@ -40,7 +40,8 @@ async fn main() -> anyhow::Result<()> {
         if message.back_filled {
             continue;
         }
-        let Some(conversation) = event.conversation.as_ref().and_then(|id| tertulia.conversation(&bot, id)) else {
+        let Some(conversation) = event.conversation.as_ref().and_then(|id| tertulia.connection(&bot).conversation(id))
+        else {
             continue;
         };
         actix_rt::spawn(async move {

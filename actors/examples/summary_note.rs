@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let bot = ConnectionSettings::bot("notes", "12345678", login);
     let tertulia = Tertulia::builder().discovery(discovery).trust(authority).connection(bot).start()?;
     let mut events = tertulia.events(Filter::everything());
-    tertulia.ready(&"notes".into(), std::time::Duration::from_secs(60)).await?;
+    tertulia.connection(&"notes".into()).ready(std::time::Duration::from_secs(60)).await?;
     let mut said: HashMap<ConversationId, [u32; 2]> = HashMap::new();
     while let Some(event) = events.next().await.transpose()? {
         let (Some(id), EventData::Conversation(told)) = (&event.conversation, &event.data) else { continue };
@@ -45,7 +45,9 @@ async fn main() -> anyhow::Result<()> {
             }
             ConversationEvent::Close { .. } => {
                 let [by_us, by_consumer] = said.remove(id).unwrap_or_default();
-                let Some(conversation) = tertulia.conversation(&ConnectionId::from("notes"), id) else { continue };
+                let Some(conversation) = tertulia.connection(&ConnectionId::from("notes")).conversation(id) else {
+                    continue;
+                };
                 let text = format!("{by_consumer} messages of the consumer, {by_us} of ours");
                 let note = SetAgentNote::new(text, Timestamp(event.time.as_millisecond()));
                 match conversation.set_agent_note(SetAgentNote { is_auto_summary: true, ..note }).await {

@@ -31,10 +31,10 @@ async fn main() -> anyhow::Result<()> {
     };
     let tertulia = Tertulia::builder().discovery(discovery).trust(authority).connection(bot).start()?;
     let mut events = tertulia.events(Filter::everything().connection("survey"));
-    tertulia.ready(&"survey".into(), std::time::Duration::from_secs(60)).await?;
+    tertulia.connection(&"survey".into()).ready(std::time::Duration::from_secs(60)).await?;
     while let Some(event) = events.next().await.transpose()? {
         let (Some(id), EventData::Conversation(told)) = (&event.conversation, &event.data) else { continue };
-        let Some(conversation) = tertulia.conversation(&event.origin.connection, id) else { continue };
+        let Some(conversation) = tertulia.connection(&event.origin.connection).conversation(id) else { continue };
         let outcome = match told {
             ConversationEvent::Dialog { dialog_id, dialog_type: Some(DialogType::PostSurvey), state, .. }
                 if *state == DialogStatus::Open =>

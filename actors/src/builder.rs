@@ -18,6 +18,7 @@ use crate::{
     supervision::{
         ArbiterPool, ChildExit, GuardOptions, PoolError, PoolOptions, SupervisionSettings, start_guarded_in,
     },
+    tertulia,
 };
 
 /// A system before it runs.
@@ -106,7 +107,7 @@ impl Builder {
     }
 
     /// Starts the system on the running actix system. It does not wait for connections to be ready:
-    /// see [`Tertulia::ready`].
+    /// see [`ConnectionHandle::ready`](crate::ConnectionHandle::ready).
     ///
     /// # Errors
     /// [`StartError`].
@@ -130,7 +131,7 @@ impl Builder {
         let pool = Arc::new(ArbiterPool::start(self.pool)?);
         let registry = Arc::new(Registry::default());
         let fleet = start_fleet(&registry, &pool, &around)?;
-        let tertulia = Tertulia { pool, fleet, registry, around };
+        let tertulia = Tertulia { system: Arc::new(tertulia::System { pool, fleet, registry, around }) };
         for settings in self.connections {
             tertulia.connect(settings)?;
         }

@@ -3,7 +3,7 @@
 
 #[cfg(doc)]
 use crate::{
-    Tertulia,
+    ConnectionHandle, Tertulia,
     conversation::ConversationHandle,
     core::{
         command::{Command, SendRichText, SendText},

@@ -33,7 +33,7 @@
 //!         let Some(id) = event.conversation.as_ref().filter(|_| message.role == Some(ParticipantRole::Consumer)) else {
 //!             continue;
 //!         };
-//!         if let Some(conversation) = tertulia.conversation(&event.origin.connection, id) {
+//!         if let Some(conversation) = tertulia.connection(&event.origin.connection).conversation(id) {
 //!             // A task of its own: a slow answer here keeps no other conversation waiting.
 //!             actix_rt::spawn(async move { conversation.send_text("I heard you").await });
 //!         }
@@ -55,7 +55,7 @@
 //! | write, transfer, close, note, upload, and read the members of a conversation | [`conversation`], [`core::command`] |
 //! | hear what happens, or hand it to an actor of yours | [`subscriber`] |
 //! | speak for consumers of another channel, or work without a socket by webhooks and REST | [`intake`] |
-//! | send a request that no command has, or read raw notifications | [`Tertulia::request`], [`Tertulia::notifications`] |
+//! | send a request that no command has, or read raw notifications | [`ConnectionHandle::request`], [`Tertulia::notifications`] |
 //! | send and read files | [`files`] |
 //! | know what is restarted and when, or look at what could not be handled | [`supervision`], [`dead_letters`] |
 //! | count | [`metrics`] |
@@ -69,6 +69,7 @@ pub mod dead_letters;
 pub mod engine;
 pub mod files;
 mod fleet;
+mod handle;
 pub mod intake;
 pub mod metrics;
 pub mod platform;
@@ -78,5 +79,6 @@ pub mod supervision;
 mod tertulia;
 
 pub use builder::Builder;
-pub use tertulia::{NotReady, StartError, SummaryPage, Tertulia};
+pub use handle::{ConnectionHandle, NotReady, SummaryPage};
+pub use tertulia::{StartError, Tertulia};
 pub use tertulia_core as core;

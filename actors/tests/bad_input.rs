@@ -29,7 +29,7 @@ async fn a_malformed_frame_is_counted_and_the_connection_goes_on() {
     stage.emulator.say(conversation.id().as_str(), "hello").unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
     assert!(stage.tertulia.metrics().frames_malformed.get() >= 1);
-    assert!(stage.tertulia.status(&bot).unwrap().last_error.is_some());
+    assert!(stage.tertulia.connection(&bot).status().unwrap().last_error.is_some());
 }
 
 #[actix_rt::test]
@@ -52,7 +52,7 @@ async fn wrong_credentials_end_the_connection_and_no_other() {
     let wrong = AgentLogin::Password { username: "bot2".to_owned(), password: "not this".into() };
     let id = ConnectionId::from("wrong");
     stage.tertulia.connect(ConnectionSettings::bot("wrong", "12345678", wrong)).unwrap();
-    let failure = stage.tertulia.ready(&id, PATIENCE).await.unwrap_err();
+    let failure = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err();
     let NotReady::Failed { reason, .. } = failure else { panic!("{failure}") };
     assert!(reason.contains("agentVep") && reason.contains("401"), "{reason}");
     assert!(!reason.contains("not this"));
@@ -65,7 +65,7 @@ async fn first_trouble(settings: PlatformSettings) -> String {
     let tertulia = Tertulia::builder().platform(settings).connection(bot(1)).start().unwrap();
     let told = async {
         loop {
-            if let Some(trouble) = tertulia.status(&"bot-1".into()).and_then(|status| status.last_error) {
+            if let Some(trouble) = tertulia.connection(&"bot-1".into()).status().and_then(|status| status.last_error) {
                 return trouble;
             }
             tokio::task::yield_now().await;

@@ -172,7 +172,7 @@ impl Life {
     }
 
     async fn ready(&self) {
-        self.tertulia.ready(&self.bot, PATIENCE).await.unwrap();
+        self.tertulia.connection(&self.bot).ready(PATIENCE).await.unwrap();
     }
 
     /// The log from its beginning on, until an event fits.
@@ -197,7 +197,7 @@ impl Life {
     async fn taken(&self, conversation: &str) -> ConversationHandle {
         let id = ConversationId::from(conversation);
         self.log_until(|event| event["subject"] == conversation && event["type"] == "tertulia.conversation").await;
-        self.tertulia.conversation(&self.bot, &id).unwrap()
+        self.tertulia.connection(&self.bot).conversation(&id).unwrap()
     }
 
     /// The process is gone from one moment to the next. Its sockets are closed, as the system does it.
@@ -325,7 +325,7 @@ async fn a_durable_command_that_was_sent_is_found_by_the_next_life() {
 
     let life = Life::begin(&emulator, &store, never);
     life.ready().await;
-    let conversation = life.tertulia.conversation(&life.bot, &id.as_str().into()).unwrap();
+    let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
     let done = ask(&conversation, "order-66", "done").await.unwrap();
     assert_eq!(done.sequence, Some(0));
     assert_eq!(said(&emulator), ["done"]);
@@ -385,7 +385,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_s
     let failed = &log.last().unwrap()["data"];
     assert_eq!((&failed["code"], &failed["platformCode"]), (&json!("closed-connection"), &json!(4410)));
     assert_eq!(refused(), 2);
-    let conversation = life.tertulia.conversation(&life.bot, &id.as_str().into()).unwrap();
+    let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
     assert_eq!(same, CommandFailure::ClosedConnection { code: 4410 });
     ask(&life.taken(&other).await, "fine", "fine").await.unwrap();
@@ -409,7 +409,7 @@ async fn an_answer_is_kept_for_its_key() {
 
     let life = Life::begin(&emulator, &store, never);
     life.ready().await;
-    let conversation = life.tertulia.conversation(&life.bot, &id.as_str().into()).unwrap();
+    let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
     assert_eq!(ask(&conversation, "k", "one").await.unwrap().sequence, Some(0));
     assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
     assert_eq!(ask(&conversation, "l", "two").await.unwrap().sequence, Some(1));
@@ -491,7 +491,7 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
     life.taken(&ends).await;
     ask(&conversation, "k", "one").await.unwrap();
     emulator.close_conversation(&ends).unwrap();
-    let gone = || life.tertulia.conversation(&life.bot, &ends.as_str().into()).is_none();
+    let gone = || life.tertulia.connection(&life.bot).conversation(&ends.as_str().into()).is_none();
     timeout(PATIENCE, async {
         while !gone() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -523,11 +523,11 @@ async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
     let tertulia = builder.journal(journal).connection(bot(1)).start().unwrap();
     let bot = ConnectionId::from("bot-1");
-    tertulia.ready(&bot, PATIENCE).await.unwrap();
+    tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
     let id = ConversationId::from(emulator.create_conversation(None, None));
     let conversation = timeout(PATIENCE, async {
         loop {
-            if let Some(conversation) = tertulia.conversation(&bot, &id) {
+            if let Some(conversation) = tertulia.connection(&bot).conversation(&id) {
                 return conversation;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -583,8 +583,8 @@ async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
         let journal = Journal::start(Arc::clone(&disk) as Arc<dyn Store>, Retention::default()).unwrap();
         let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
         let tertulia = builder.journal(journal).intakes([settings.clone()]).start().unwrap();
-        tertulia.ready(&hook, PATIENCE).await.unwrap();
-        tertulia.receive_notification(&hook, webhook(sequence)).await.unwrap();
+        tertulia.connection(&hook).ready(PATIENCE).await.unwrap();
+        tertulia.connection(&hook).receive_notification(webhook(sequence)).await.unwrap();
         timeout(PATIENCE, async {
             while tertulia.metrics().conversations.get() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -593,7 +593,7 @@ async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
         .await
         .expect("it does not sleep");
         // A repetition wakes it, and is nothing new.
-        tertulia.receive_notification(&hook, webhook(sequence)).await.unwrap();
+        tertulia.connection(&hook).receive_notification(webhook(sequence)).await.unwrap();
         disk.cut();
         tertulia.stop(PATIENCE).await;
     }

@@ -44,18 +44,18 @@ async fn logins_sockets_and_requests_get_their_answers() {
     let ann = stage.consumer("ann").await;
     ann.send_text("hello").await.unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
-    let his = stage.tertulia.conversation(&bot, &ConversationId::from(ann.id().as_str())).unwrap();
+    let his = stage.tertulia.connection(&bot).conversation(&ConversationId::from(ann.id().as_str())).unwrap();
     his.send_text("welcome").await.unwrap();
     assert_eq!(stage.texts(ann.connection(), 2).await, ["hello", "welcome"]);
     let history = his.query_messages(MessageRange::default()).await.unwrap();
     assert_eq!(history.messages.iter().filter_map(|message| message.text()).collect::<Vec<_>>(), ["hello", "welcome"]);
 
     for _ in 0..3 {
-        let skills = stage.tertulia.skills(&bot).await.unwrap();
+        let skills = stage.tertulia.connection(&bot).skills().await.unwrap();
         assert_eq!(skills.iter().map(|skill| skill.name.as_str()).collect::<Vec<_>>(), ["Skill 501", "Skill 502"]);
-        let statistics = stage.tertulia.message_statistics(&bot, StatisticsOf::Brand).await.unwrap();
+        let statistics = stage.tertulia.connection(&bot).message_statistics(StatisticsOf::Brand).await.unwrap();
         assert_eq!(statistics["agentMessages"], 1);
-        let unknown = stage.tertulia.agent_profile(&bot, "nobody".into()).await.unwrap_err();
+        let unknown = stage.tertulia.connection(&bot).agent_profile("nobody".into()).await.unwrap_err();
         assert!(matches!(unknown, LookupError::Http(error) if error.status() == Some(404)));
     }
 

@@ -30,7 +30,7 @@ async fn a_bot_takes_a_ring_hears_the_consumer_and_answers() {
         .unwrap();
     let bot = ConnectionId::from("echo");
     let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
-    tertulia.ready(&bot, PATIENCE).await.unwrap();
+    tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
 
     let conversation = ConversationId::from(emulator.create_conversation(None, None));
     emulator.say(conversation.as_str(), "one").unwrap();
@@ -46,7 +46,7 @@ async fn a_bot_takes_a_ring_hears_the_consumer_and_answers() {
     }
     assert_eq!(heard, ["one", "two"]);
 
-    let handle = tertulia.conversation(&bot, &conversation).unwrap();
+    let handle = tertulia.connection(&bot).conversation(&conversation).unwrap();
     let done = handle.send_text("you said two").await.unwrap();
     assert_eq!(done.sequence, Some(2));
     let said: Vec<_> = emulator.ledger().iter().filter_map(|entry| entry.text).collect();

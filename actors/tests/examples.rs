@@ -136,7 +136,7 @@ async fn the_consumer_speaks_waits_for_each_answer_and_closes() {
     let example = Example::run(&stage, "consumer", &["hello", "goodbye"]);
     for _ in 0..2 {
         let (id, text) = stage.consumer_says(&bot).await;
-        let conversation = stage.tertulia.conversation(&bot, &id).unwrap();
+        let conversation = stage.tertulia.connection(&bot).conversation(&id).unwrap();
         conversation.send_text(format!("{text}, Ann")).await.unwrap();
     }
     stage.event("close").await;
@@ -165,7 +165,7 @@ async fn the_survey_bot_asks_at_the_end_and_takes_the_answer() {
     let ann = stage.consumer("ann").await;
     ann.send_text("that is all").await.unwrap();
     let (id, _) = stage.consumer_says(&bot).await;
-    stage.tertulia.conversation(&bot, &id).unwrap().close().await.unwrap();
+    stage.tertulia.connection(&bot).conversation(&id).unwrap().close().await.unwrap();
     let question = "How did we do, from 1 to 5?";
     let hers = |event: &Event| event.origin.connection == *ann.connection();
     let asked = |event: &Event| message(event).and_then(Message::text).as_deref() == Some(question);
@@ -188,7 +188,7 @@ async fn the_summary_note_is_written_when_a_conversation_ends() {
     ann.close().await.unwrap();
     example.prints(&format!("{}: noted", ann.id())).await;
     let onlooker = look_around(&mut stage).await;
-    let members = stage.tertulia.conversation(&onlooker, ann.id()).unwrap().members().await.unwrap();
+    let members = stage.tertulia.connection(&onlooker).conversation(ann.id()).unwrap().members().await.unwrap();
     let note: Value = serde_json::from_str(members["note"].as_str().unwrap()).unwrap();
     assert_eq!(note[0]["noteContent"], "2 messages of the consumer, 0 of ours");
     assert_eq!(note[0]["isAutoSummary"], true);
@@ -203,7 +203,7 @@ async fn bulk_close_closes_every_open_conversation_of_a_skill() {
     assert_eq!(Example::run(&stage, "bulk_close", &["501"]).ends().await, ["closed 20, failed 0"]);
     let onlooker = look_around(&mut stage).await;
     let mut left = Vec::new();
-    for conversation in stage.tertulia.conversations(&onlooker) {
+    for conversation in stage.tertulia.connection(&onlooker).conversations() {
         let members = conversation.members().await.unwrap();
         left.extend((members["stage"] == "OPEN").then(|| members["skillId"].clone()));
     }
@@ -222,7 +222,7 @@ async fn the_connector_speaks_by_the_send_api_and_hears_by_webhooks() {
     let mut example = Example::run(&stage, "connector", &[&address]);
     let (id, text) = stage.consumer_says(&bot).await;
     assert_eq!(text, "hello");
-    stage.tertulia.conversation(&bot, &id).unwrap().send_text("welcome").await.unwrap();
+    stage.tertulia.connection(&bot).conversation(&id).unwrap().send_text("welcome").await.unwrap();
     assert_eq!(example.prints("ASSIGNED_AGENT").await, "ASSIGNED_AGENT: welcome");
     assert_eq!(stage.said(), ["hello", "welcome"]);
 }

@@ -48,7 +48,7 @@ async fn a_file_of_a_bot_arrives_at_the_consumer_byte_by_byte() {
     let mine = stage.consumer("ann").await;
     mine.send_text("hello").await.unwrap();
     stage.texts(&bot, 1).await;
-    let theirs = stage.tertulia.conversation(&bot, mine.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot).conversation(mine.id()).unwrap();
 
     let uploaded = theirs.upload_file(large().caption("the terms")).await.unwrap();
     let told = stage
@@ -73,7 +73,7 @@ async fn a_picture_of_a_consumer_arrives_at_the_bot() {
     let picture = UploadSource::bytes(FileType::of_name("cat.png").unwrap(), Bytes::from_static(b"meow"));
     let uploaded = mine.upload_file(picture).await.unwrap();
     stage.until(|event| event.origin.connection == bot && message(event).is_some()).await;
-    let theirs = stage.tertulia.conversation(&bot, mine.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot).conversation(mine.id()).unwrap();
     assert_eq!(read(&theirs, &uploaded.file.relative_path).await, "meow");
 }
 
@@ -114,7 +114,7 @@ async fn a_file_that_cannot_be_sent_is_refused_before_a_byte_goes_out() {
 async fn a_file_that_is_not_there_is_told_so() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let id = stage.connect(consumer("ann")).await;
-    let mine = stage.tertulia.create_conversation(&id, Default::default()).await.unwrap();
+    let mine = stage.tertulia.connection(&id).create_conversation(Default::default()).await.unwrap();
     let error = mine.download_file("/v1/AUTH_async-images/12345678/nothing.PNG").await.unwrap_err();
     assert_eq!(error.code(), "platform-rejected");
 }

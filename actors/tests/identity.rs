@@ -58,13 +58,14 @@ impl Runs {
     }
 
     async fn user(&self) -> UserId {
-        let profile = self.stage.tertulia.user_profile(&CONNECTION.into(), None).await.unwrap();
+        let profile = self.stage.tertulia.connection(&CONNECTION.into()).user_profile(None).await.unwrap();
         UserId::from(&profile.user_id.unwrap())
     }
 
     /// A conversation of the consumer in which something was said.
     async fn conversation(&self) -> ConversationHandle {
-        let mine = self.stage.tertulia.create_conversation(&CONNECTION.into(), Default::default()).await.unwrap();
+        let mine =
+            self.stage.tertulia.connection(&CONNECTION.into()).create_conversation(Default::default()).await.unwrap();
         mine.send_text("hello").await.unwrap();
         mine
     }
@@ -88,7 +89,7 @@ impl Runs {
     }
 
     fn is_known(&self, conversation: &ConversationHandle) -> bool {
-        self.stage.tertulia.conversation(&CONNECTION.into(), conversation.id()).is_some()
+        self.stage.tertulia.connection(&CONNECTION.into()).conversation(conversation.id()).is_some()
     }
 }
 
@@ -143,10 +144,10 @@ async fn an_anonymous_consumer_and_its_conversation_go_on_in_the_next_run() {
         runs.connect(login).await;
         assert_eq!(runs.user().await, before);
         let ann = ConnectionId::from(CONNECTION);
-        let again = runs.stage.tertulia.conversation(&ann, mine.id()).unwrap();
+        let again = runs.stage.tertulia.connection(&ann).conversation(mine.id()).unwrap();
         again.send_text("still me").await.unwrap();
         assert_eq!(runs.stage.texts(&bot, 1).await, ["still me"]);
-        let theirs = runs.stage.tertulia.conversation(&bot, mine.id()).unwrap();
+        let theirs = runs.stage.tertulia.connection(&bot).conversation(mine.id()).unwrap();
         theirs.send_text("welcome back").await.unwrap();
         assert_eq!(runs.stage.texts(&ann, 2).await, ["still me", "welcome back"]);
         assert_eq!((runs.logged("connection.identity-lost"), runs.logged("close")), (0, 0));
@@ -164,11 +165,11 @@ async fn no_token_is_in_an_event_or_in_the_debug_output_of_what_is_stored() {
     let mut runs = runs.next(|_, _| {}).await;
     runs.stage.tertulia.connect(consumer(by_connector("200"))).unwrap();
     runs.until_lost(&mine).await;
-    runs.stage.tertulia.ready(&CONNECTION.into(), PATIENCE).await.unwrap();
+    runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
     let secrets = [secrets, tokens(&runs.record().unwrap())].concat();
     let value = runs.store.get(Table::Notes, &key()).unwrap().unwrap();
     let debug = format!("{:?}", Change::Put(Table::Notes, Record { key: key(), value }));
-    let status = serde_json::to_string(&runs.stage.tertulia.status(&CONNECTION.into()).unwrap()).unwrap();
+    let status = serde_json::to_string(&runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap()).unwrap();
     let events = runs.store.events(0, usize::MAX).unwrap();
     let events = events.iter().map(|event| String::from_utf8(event.json.to_vec()).unwrap());
     for text in events.chain([debug, status]) {
@@ -232,8 +233,8 @@ async fn an_identity_that_is_refused_for_good_is_told_once_and_another_one_works
     let failure = timeout(PATIENCE, waits).await.unwrap().unwrap().unwrap_err();
     assert!(matches!(&failure, CommandFailure::Invalid(_)), "{failure}");
     runs.stage.event("connection.resumed").await;
-    runs.stage.tertulia.ready(&CONNECTION.into(), PATIENCE).await.unwrap();
-    let error = runs.stage.tertulia.status(&CONNECTION.into()).unwrap().last_error.unwrap();
+    runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
+    let error = runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap().last_error.unwrap();
     assert!(error.contains("is lost: the platform keeps refusing it") && error.contains(before.as_str()), "{error}");
     assert!(!runs.is_known(&mine));
     let now = runs.user().await;
@@ -257,7 +258,7 @@ async fn an_identity_whose_token_has_expired_is_lost_with_its_first_refusal() {
         let mut runs = runs.next(|_, store| expire(store)).await;
         runs.stage.tertulia.connect(consumer(login)).unwrap();
         assert_eq!(runs.until_lost(&mine).await, IdentityLoss::Expired);
-        runs.stage.tertulia.ready(&CONNECTION.into(), PATIENCE).await.unwrap();
+        runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
         assert_ne!(runs.user().await, before);
         runs.conversation().await;
         assert_eq!((runs.logged("connection.identity-lost"), runs.logged("close")), (1, 1));
@@ -292,7 +293,7 @@ async fn an_identity_is_not_used_for_another_login() {
         let mut runs = runs.next(|_, _| {}).await;
         runs.stage.tertulia.connect(consumer(then)).unwrap();
         assert_eq!(runs.until_lost(&mine).await, IdentityLoss::LoginChanged);
-        runs.stage.tertulia.ready(&CONNECTION.into(), PATIENCE).await.unwrap();
+        runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
         assert_ne!(runs.user().await, before);
         let mut runs = runs.next(|_, _| {}).await;
         runs.connect(first).await;
@@ -310,7 +311,7 @@ async fn conversations_of_an_identity_that_was_not_stored_are_closed() {
     let mut runs = runs.next(|_, store| forget(store)).await;
     runs.stage.tertulia.connect(consumer(ConsumerLogin::SignUp)).unwrap();
     assert_eq!(runs.until_lost(&mine).await, IdentityLoss::NotStored);
-    runs.stage.tertulia.ready(&CONNECTION.into(), PATIENCE).await.unwrap();
+    runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
     runs.conversation().await;
 }
 
@@ -320,11 +321,11 @@ async fn who_has_stepped_up_stays_so_in_the_next_run() {
     runs.connect(ConsumerLogin::SignUp).await;
     let mine = runs.conversation().await;
     let step_up = StepUp { connector: "101".to_owned(), code: "ann".into() };
-    let stepped_up = runs.stage.tertulia.step_up(&CONNECTION.into(), step_up).await.unwrap();
+    let stepped_up = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up).await.unwrap();
     let mut runs = runs.next(|_, _| {}).await;
     runs.connect(ConsumerLogin::SignUp).await;
     assert_eq!(runs.user().await, stepped_up.user_id);
-    let again = runs.stage.tertulia.conversation(&CONNECTION.into(), mine.id()).unwrap();
+    let again = runs.stage.tertulia.connection(&CONNECTION.into()).conversation(mine.id()).unwrap();
     again.send_text("still me").await.unwrap();
 }
 
@@ -347,5 +348,5 @@ async fn a_connection_without_a_store_keeps_its_identity_over_a_reconnect() {
 }
 
 async fn user_of(stage: &Stage) -> UserId {
-    UserId::from(&stage.tertulia.user_profile(&CONNECTION.into(), None).await.unwrap().user_id.unwrap())
+    UserId::from(&stage.tertulia.connection(&CONNECTION.into()).user_profile(None).await.unwrap().user_id.unwrap())
 }

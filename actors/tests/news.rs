@@ -73,7 +73,7 @@ async fn what_was_said_to_an_earlier_process_that_kept_nothing_is_not_news() {
         for old in &told_before {
             assert!(heard(&mut again, &bot, old).await.0, "{old}");
         }
-        again.tertulia.ready(&bot, PATIENCE).await.unwrap();
+        again.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
         again.emulator.say(&id, &text).unwrap();
         assert_eq!(heard(&mut again, &bot, &text).await, (false, vec![]));
         again.tertulia.stop(PATIENCE).await;
@@ -97,7 +97,7 @@ async fn what_was_said_before_a_conversation_was_handed_back_is_not_news() {
                 event.origin.connection == *connection && matches!(name, "conversation" | "participant-added")
             })
             .await;
-        stage.tertulia.conversation(connection, &id).unwrap()
+        stage.tertulia.connection(connection).conversation(&id).unwrap()
     };
     let at_one = conversation_at(&mut stage, &one).await;
     stage.emulator.say(id.as_str(), "to the bot").unwrap();

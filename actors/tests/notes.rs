@@ -62,7 +62,7 @@ async fn two_writers_at_the_same_time_lose_no_note() {
     let mine = stage.conversation(&first).await;
     let subscribe = Subscribe { stage: vec![ums::Stage::Open], agents: Agents::All };
     let second = stage.connect(ConnectionSettings { rings: Rings::Off, subscribe, ..bot(2) }).await;
-    let theirs = stage.tertulia.conversation(&second, mine.id()).unwrap();
+    let theirs = stage.tertulia.connection(&second).conversation(mine.id()).unwrap();
     theirs.join(ums::ParticipantRole::Manager).await.unwrap();
 
     let write = |conversation: ConversationHandle, name: &'static str| async move {

@@ -160,10 +160,10 @@ async fn discovery_login_and_socket_of_each_connection_go_through_its_proxy() {
 
     let ann = stage.connect(ConnectionSettings { proxy: Some(other.settings()), ..consumer("ann") }).await;
     assert!(other.asked().contains(&listen));
-    let hers = stage.tertulia.create_conversation(&ann, Default::default()).await.unwrap();
+    let hers = stage.tertulia.connection(&ann).create_conversation(Default::default()).await.unwrap();
     hers.send_text("hello").await.unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
-    let his = stage.tertulia.conversation(&bot, &ConversationId::from(hers.id().as_str())).unwrap();
+    let his = stage.tertulia.connection(&bot).conversation(&ConversationId::from(hers.id().as_str())).unwrap();
     his.send_text("welcome").await.unwrap();
     assert_eq!(stage.texts(&ann, 2).await, ["hello", "welcome"]);
 
@@ -200,7 +200,7 @@ async fn a_connector_goes_through_its_proxy() {
     let settings = IntakeSettings::connector("hook", "12345678", app);
     let id = settings.id.clone();
     stage.tertulia.connect_intake(IntakeSettings { proxy: Some(proxy.settings()), ..settings }).unwrap();
-    stage.tertulia.ready(&id, PATIENCE).await.unwrap();
+    stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap();
     assert_eq!(proxy.asked().first().map(String::as_str), Some(HIDDEN));
     assert!(proxy.asked().contains(&stage.emulator.listen().to_string()));
 }

@@ -209,7 +209,7 @@ async fn a_consumer_hears_what_was_said_while_away() {
     let mine = stage.consumer("ann").await;
     mine.send_text("hello").await.unwrap();
     assert_eq!(stage.texts(&bot_id, 1).await, ["hello"]);
-    let theirs = stage.tertulia.conversation(&bot_id, mine.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot_id).conversation(mine.id()).unwrap();
 
     stage.emulator.inject(Fault::new(FaultKind::Drop).side(Side::Consumer));
     for text in ["1", "2"] {
@@ -232,7 +232,7 @@ async fn a_lost_answer_opens_no_second_conversation() {
     let mut stage = Stage::set(EmulatorConfig { faults: FaultMode::Flaky, seed: 3, ..EmulatorConfig::default() });
     for number in 0..20 {
         let id = stage.connect(consumer(&format!("c{number}"))).await;
-        stage.tertulia.create_conversation(&id, Default::default()).await.unwrap();
+        stage.tertulia.connection(&id).create_conversation(Default::default()).await.unwrap();
     }
     assert_eq!(stage.emulator.summary().conversations, 20);
 }
@@ -256,7 +256,7 @@ async fn what_ended_while_away_leaves_memory() {
         stage.event("close").await;
     }
     let gone = async {
-        while stage.tertulia.conversations(&bot).len() > 1 {
+        while stage.tertulia.connection(&bot).conversations().len() > 1 {
             tokio::task::yield_now().await;
         }
     };
@@ -289,7 +289,7 @@ async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
     }
     assert_eq!(stage.emulator.summary().faults, 4);
     let gone = async {
-        while stage.tertulia.conversation(&bot, ended.id()).is_some() {
+        while stage.tertulia.connection(&bot).conversation(ended.id()).is_some() {
             tokio::task::yield_now().await;
         }
     };

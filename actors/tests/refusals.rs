@@ -36,12 +36,12 @@ fn rule(stage: &Stage, rule: FaultRule) -> RuleId {
 /// Waits until the connection is as it should be.
 async fn until(stage: &Stage, bot: &ConnectionId, fits: impl Fn(&ConnectionStatus) -> bool) {
     let fitting = async {
-        while !stage.tertulia.status(bot).is_some_and(|status| fits(&status)) {
+        while !stage.tertulia.connection(bot).status().is_some_and(|status| fits(&status)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let is_fitting = timeout(PATIENCE, fitting).await.is_ok();
-    assert!(is_fitting, "{:?}", stage.tertulia.status(bot));
+    assert!(is_fitting, "{:?}", stage.tertulia.connection(bot).status());
 }
 
 async fn until_refused(stage: &Stage, rule: RuleId, times: u64) {
@@ -81,12 +81,12 @@ async fn a_rate_limit_of_histories_is_found_with_few_refusals_and_holds_no_sends
     let first = stage.until(|event| message(event).is_some()).await;
     let first = all.iter().find(|one| Some(one.id()) == first.conversation.as_ref()).unwrap();
     first.send_text("at once").await.unwrap();
-    assert!(stage.tertulia.status(&bot).unwrap().lacking.histories > CONVERSATIONS / 4);
+    assert!(stage.tertulia.connection(&bot).status().unwrap().lacking.histories > CONVERSATIONS / 4);
     stage.texts(&bot, CONVERSATIONS - 1).await;
-    stage.tertulia.ready(&bot, PATIENCE).await.unwrap();
+    stage.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
     let counts = stage.emulator.rule_counts(limit).unwrap();
     assert!(counts.granted >= CONVERSATIONS as u64 && counts.refused * 10 < counts.granted, "{counts:?}");
-    assert!(stage.tertulia.status(&bot).unwrap().lacking.is_nothing());
+    assert!(stage.tertulia.connection(&bot).status().unwrap().lacking.is_nothing());
 }
 
 /// Where the state shows that nothing was missed, nobody waits for a history that the platform gives slowly.
@@ -109,7 +109,7 @@ async fn sends_of_up_to_date_conversations_go_out_before_their_histories_were_re
     }
     let granted = stage.emulator.rule_counts(limit).unwrap().granted;
     assert!(granted < CONVERSATIONS as u64 / 2, "{granted}");
-    stage.tertulia.ready(&bot, PATIENCE).await.unwrap();
+    stage.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
 }
 
 /// A login that was throttled sends few commands at a time, not all that wait, of which the platform would refuse most.
@@ -423,6 +423,6 @@ async fn a_message_of_a_conversation_that_is_not_the_connections_is_dropped_with
     // What is asked and answered after the question shows that its answer has come.
     let other = stage.conversation(&id).await;
     other.send_text("here").await.unwrap();
-    let known: Vec<_> = stage.tertulia.conversations(&id).iter().map(|known| known.id().clone()).collect();
+    let known: Vec<_> = stage.tertulia.connection(&id).conversations().iter().map(|known| known.id().clone()).collect();
     assert_eq!(known, [other.id().clone()]);
 }

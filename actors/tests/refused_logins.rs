@@ -33,7 +33,7 @@ async fn status(
 ) -> ConnectionStatus {
     let look = async {
         loop {
-            match tertulia.status(connection) {
+            match tertulia.connection(connection).status() {
                 Some(status) if fits(&status) => return status,
                 _ => tokio::time::sleep(Duration::from_millis(5)).await,
             }
@@ -41,7 +41,7 @@ async fn status(
     };
     match timeout(PATIENCE, look).await {
         Ok(status) => status,
-        Err(_) => panic!("{:?}", tertulia.status(connection)),
+        Err(_) => panic!("{:?}", tertulia.connection(connection).status()),
     }
 }
 
@@ -69,8 +69,8 @@ async fn credentials_that_worked_wait_while_they_are_refused_and_come_back_by_th
         }
         stage.emulator.lift_rule(rule);
         stage.event("connection.resumed").await;
-        stage.tertulia.ready(&bot, PATIENCE).await.unwrap();
-        assert_eq!(stage.tertulia.status(&bot).unwrap().waiting, None);
+        stage.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
+        assert_eq!(stage.tertulia.connection(&bot).status().unwrap().waiting, None);
     }
 }
 
@@ -97,11 +97,11 @@ async fn a_failed_connection_can_be_begun_again() {
     let rule = stage.emulator.add_rule(FaultRule::new("login", Outcome::Code(401)).always()).unwrap();
     let id = ConnectionId::from("bot-1");
     stage.tertulia.connect(bot(1)).unwrap();
-    let NotReady::Failed { .. } = stage.tertulia.ready(&id, PATIENCE).await.unwrap_err() else { panic!() };
+    let NotReady::Failed { .. } = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err() else { panic!() };
     stage.emulator.lift_rule(rule);
-    assert!(stage.tertulia.restart(&id));
+    assert!(stage.tertulia.connection(&id).restart());
     stage.event("connection.resumed").await;
-    assert!(!stage.tertulia.restart(&"nobody".into()));
+    assert!(!stage.tertulia.connection(&"nobody".into()).restart());
 }
 
 #[actix_rt::test]
@@ -110,7 +110,7 @@ async fn a_ready_connection_begun_again_logs_in_anew_and_keeps_its_conversations
     let bot = stage.bot().await;
     let conversation = stage.conversation(&bot).await;
     let logins = stage.tertulia.metrics().logins.get();
-    assert!(stage.tertulia.restart(&bot));
+    assert!(stage.tertulia.connection(&bot).restart());
     stage.event("connection.disconnected").await;
     stage.event("connection.resumed").await;
     assert_eq!(stage.tertulia.metrics().logins.get(), logins + 1);
@@ -131,14 +131,14 @@ async fn a_connector_whose_credentials_never_worked_fails_and_can_be_begun_again
     let rule = stage.emulator.add_rule(FaultRule::new("app-token", Outcome::Code(401)).always()).unwrap();
     stage.tertulia.connect_intake(connector()).unwrap();
     let id = ConnectionId::from("hook");
-    let NotReady::Failed { .. } = stage.tertulia.ready(&id, PATIENCE).await.unwrap_err() else { panic!() };
+    let NotReady::Failed { .. } = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err() else { panic!() };
     stage.emulator.lift_rule(rule);
-    assert!(stage.tertulia.restart(&id));
+    assert!(stage.tertulia.connection(&id).restart());
     status(&stage.tertulia, &id, ConnectionStatus::is_ready).await;
 
     // Now they have worked.
     let rule = stage.emulator.add_rule(FaultRule::new("app-token", Outcome::Code(401)).times(4)).unwrap();
-    assert!(stage.tertulia.restart(&id));
+    assert!(stage.tertulia.connection(&id).restart());
     status(&stage.tertulia, &id, waits_for(WaitReason::CredentialsRefused)).await;
     status(&stage.tertulia, &id, ConnectionStatus::is_ready).await;
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 4);
@@ -153,7 +153,7 @@ async fn a_connector_waits_for_a_platform_in_trouble() {
         let stage = Stage::set(config);
         stage.emulator.add_rule(FaultRule::new(door, outcome).times(3)).unwrap();
         stage.tertulia.connect_intake(connector()).unwrap();
-        stage.tertulia.ready(&"hook".into(), PATIENCE).await.unwrap();
+        stage.tertulia.connection(&"hook".into()).ready(PATIENCE).await.unwrap();
     }
 }
 
@@ -174,7 +174,7 @@ async fn two_machines_with_one_login_are_told_and_slow_down() {
     status(&stage.tertulia, &id, waits_for(WaitReason::LoggedInElsewhere)).await;
     let logins = stage.tertulia.metrics().logins.get();
     assert!(logins <= 10, "{logins} logins");
-    assert!(!stage.tertulia.status(&id).unwrap().has_ended());
+    assert!(!stage.tertulia.connection(&id).status().unwrap().has_ended());
 }
 
 /// U11: of two connections with one login the second waits, and takes over when the first has ended.
@@ -191,9 +191,9 @@ async fn a_login_that_is_held_is_waited_for_and_taken_over() {
     assert!(error.contains("bot1 is logged in elsewhere"), "{error}");
     assert_eq!(told.origin.connection.as_str(), "second");
     let others = stage.connect(bot(2)).await;
-    stage.tertulia.disconnect(&first).await;
-    stage.tertulia.ready(&"second".into(), PATIENCE).await.unwrap();
-    assert!(stage.tertulia.status(&others).unwrap().is_ready());
+    stage.tertulia.connection(&first).disconnect().await;
+    stage.tertulia.connection(&"second".into()).ready(PATIENCE).await.unwrap();
+    assert!(stage.tertulia.connection(&others).status().unwrap().is_ready());
     let sessions = stage.emulator.sessions();
     assert_eq!(sessions.iter().find(|session| session.user == "bot1").map(|session| session.max), Some(1));
 }
@@ -223,7 +223,7 @@ async fn an_answer_that_dribbles_is_given_up_in_time() {
             status.last_error.as_deref().is_some_and(|error| error.contains("no whole answer within 2s"))
         };
         status(&tertulia, &id, late).await;
-        tertulia.ready(&id, PATIENCE).await.unwrap();
+        tertulia.connection(&id).ready(PATIENCE).await.unwrap();
     }
 }
 

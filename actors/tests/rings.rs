@@ -25,7 +25,7 @@ async fn a_taken_ring_gives_its_conversation_at_once() {
     let bot = stage.connect(ConnectionSettings { rings: Rings::Manual, ..bot(1) }).await;
     let id = stage.emulator.create_conversation(None, None);
     let ring = offered(&mut stage).await;
-    let conversation = stage.tertulia.accept_ring(&bot, ring, PATIENCE).await.unwrap();
+    let conversation = stage.tertulia.connection(&bot).accept_ring(ring, PATIENCE).await.unwrap();
     assert_eq!(conversation.id().as_str(), id);
     conversation.send_text("at your service").await.unwrap();
 }
@@ -34,7 +34,7 @@ async fn a_taken_ring_gives_its_conversation_at_once() {
 async fn a_ring_that_never_was_is_not_taken() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.connect(ConnectionSettings { rings: Rings::Manual, ..bot(1) }).await;
-    let refused = stage.tertulia.accept_ring(&bot, "nothing".into(), PATIENCE).await;
+    let refused = stage.tertulia.connection(&bot).accept_ring("nothing".into(), PATIENCE).await;
     assert!(matches!(refused, Err(RingError::UnknownRing)));
 }
 

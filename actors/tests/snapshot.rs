@@ -23,7 +23,7 @@ fn manager() -> ConnectionSettings {
 
 impl Stage {
     fn known(&self, connection: &ConnectionId) -> HashSet<ConversationId> {
-        self.tertulia.conversations(connection).iter().map(|handle| handle.id().clone()).collect()
+        self.tertulia.connection(connection).conversations().iter().map(|handle| handle.id().clone()).collect()
     }
 }
 

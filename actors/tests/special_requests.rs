@@ -41,7 +41,7 @@ async fn a_cobrowse_session_is_offered_accepted_and_ended() {
     let mine = stage.consumer("ann").await;
     let taken = Some(mine.id().clone());
     stage.until(|event| event.data.name() == "conversation" && event.origin.connection == bot).await;
-    let theirs = stage.tertulia.conversation(&bot, mine.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot).conversation(mine.id()).unwrap();
 
     let details = || json!({ "mode": "view", "serviceId": "s1" }).as_object().unwrap().clone();
     perform(&theirs, &CobrowseSession::invitation(theirs.id(), details()), Dialect::Brand).await;
@@ -68,7 +68,7 @@ async fn a_secure_form_is_offered_filled_and_read() {
     let bot = stage.bot().await;
     let mine = stage.consumer("ann").await;
     stage.until(|event| event.data.name() == "conversation" && event.origin.connection == bot).await;
-    let theirs = stage.tertulia.conversation(&bot, mine.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot).conversation(mine.id()).unwrap();
     let main = DialogId::main_of(mine.id());
 
     let invitation = SecureFormInvitation::new("pci", "Your card", &"ann".into(), Timestamp(7), 1);
@@ -80,11 +80,11 @@ async fn a_secure_form_is_offered_filled_and_read() {
     let read: SecureFormInvitation = serde_json::from_str(message.body.get()).unwrap();
     assert_eq!(read, invitation);
 
-    let keys = stage.tertulia.ask_platform(mine.connection(), read.upload_token(&main)).await.unwrap();
+    let keys = stage.tertulia.connection(mine.connection()).ask_platform(read.upload_token(&main)).await.unwrap();
     assert!(keys["writeOtk"].is_string());
     let submission = SecureFormSubmission { submission_id: "s1".to_owned(), invitation_id: read.invitation_id.clone() };
     perform(&mine, &submission.request(mine.id(), &main), Dialect::Consumer).await;
-    let keys = stage.tertulia.ask_platform(&bot, read.download_token(&main)).await.unwrap();
+    let keys = stage.tertulia.connection(&bot).ask_platform(read.download_token(&main)).await.unwrap();
     assert!(keys["readOtk"].is_string());
     let viewed = Command::AcceptStatus {
         dialog: None,

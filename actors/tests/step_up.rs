@@ -46,18 +46,18 @@ async fn two_hundred_consumers_step_up_at_once_and_keep_their_conversations() {
     }
     let tertulia = &stage.tertulia;
     let opened = names.iter().map(|name| async move {
-        tertulia.ready(name, PATIENCE).await.unwrap();
-        let conversation = tertulia.create_conversation(name, Default::default()).await.unwrap();
+        tertulia.connection(name).ready(PATIENCE).await.unwrap();
+        let conversation = tertulia.connection(name).create_conversation(Default::default()).await.unwrap();
         conversation.send_text("hello").await.unwrap();
         conversation
     });
     let conversations = join_all(opened).await;
     // Who comes to a conversation afterwards is told of no step-up.
-    while bots.iter().map(|bot| tertulia.conversations(bot).len()).sum::<usize>() < CONSUMERS {
+    while bots.iter().map(|bot| tertulia.connection(bot).conversations().len()).sum::<usize>() < CONSUMERS {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
-    let steps = names.iter().map(|name| tertulia.step_up(name, known_as(name.as_str())));
+    let steps = names.iter().map(async |name| tertulia.connection(name).step_up(known_as(name.as_str())).await);
     let stepped_up = try_join_all(steps).await.unwrap();
     let identities: HashSet<UserId> = stepped_up.iter().map(|one| one.user_id.clone()).collect();
     assert_eq!(identities.len(), CONSUMERS);
@@ -81,16 +81,16 @@ async fn an_open_conversation_is_taken_over_and_a_closed_one_is_left() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
     let open = stage.consumer("ann").await;
-    let closed = stage.tertulia.create_conversation(open.connection(), Default::default()).await.unwrap();
+    let closed = stage.tertulia.connection(open.connection()).create_conversation(Default::default()).await.unwrap();
     closed.close().await.unwrap();
     stage.until(|event| event.data.name() == "close" && event.origin.connection == *open.connection()).await;
 
-    let stepped_up = stage.tertulia.step_up(open.connection(), known_as("ann@example.com")).await.unwrap();
+    let stepped_up = stage.tertulia.connection(open.connection()).step_up(known_as("ann@example.com")).await.unwrap();
     let outcome = |id| stepped_up.conversations.iter().find(|one| one.conversation == id).map(|one| &one.outcome);
     assert_eq!(outcome(open.id().clone()), Some(&Takeover::Done));
     assert_eq!(outcome(closed.id().clone()), Some(&Takeover::Closed));
 
-    let theirs = stage.tertulia.conversation(&bot, open.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot).conversation(open.id()).unwrap();
     theirs.send_text("welcome back").await.unwrap();
     assert_eq!(stage.texts(open.connection(), 1).await, ["welcome back"]);
 }
@@ -101,7 +101,8 @@ async fn a_step_up_is_finished_however_often_the_connection_drops() {
     stage.bot().await;
     for number in 0..20 {
         let mine = stage.consumer(&format!("c{number}")).await;
-        let stepped_up = stage.tertulia.step_up(mine.connection(), known_as(&number.to_string())).await.unwrap();
+        let stepped_up =
+            stage.tertulia.connection(mine.connection()).step_up(known_as(&number.to_string())).await.unwrap();
         assert!(stepped_up.conversations.iter().all(|one| one.outcome == Takeover::Done), "{stepped_up:?}");
         mine.send_text("still me").await.unwrap();
     }
@@ -112,8 +113,8 @@ async fn a_step_up_is_finished_however_often_the_connection_drops() {
 async fn who_stepped_up_once_stays_so_over_a_reconnect() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let mine = stage.consumer("ann").await;
-    let first = stage.tertulia.step_up(mine.connection(), known_as("ann")).await.unwrap();
-    let again = stage.tertulia.step_up(mine.connection(), known_as("ann")).await.unwrap();
+    let first = stage.tertulia.connection(mine.connection()).step_up(known_as("ann")).await.unwrap();
+    let again = stage.tertulia.connection(mine.connection()).step_up(known_as("ann")).await.unwrap();
     assert_eq!(first.user_id, again.user_id);
     assert_eq!(again.conversations[0].outcome, Takeover::Done);
 }
@@ -122,6 +123,6 @@ async fn who_stepped_up_once_stays_so_over_a_reconnect() {
 async fn an_agent_does_not_step_up() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
-    let refused = stage.tertulia.step_up(&bot, known_as("bot")).await;
+    let refused = stage.tertulia.connection(&bot).step_up(known_as("bot")).await;
     assert!(matches!(refused, Err(StepUpError::NotAConsumer)));
 }

@@ -88,14 +88,14 @@ async fn a_storm_of_reconnects_keeps_the_pace_of_logins_and_everybody_comes_back
     let tertulia = Tertulia::builder().platform(settings).connections(fleet).start().unwrap();
     let connections = tertulia.connections();
     for connection in &connections {
-        tertulia.ready(connection, PATIENCE).await.unwrap();
+        tertulia.connection(connection).ready(PATIENCE).await.unwrap();
     }
 
     logins.lock().unwrap().clear();
     assert_eq!(emulator.inject(Fault::new(FaultKind::ExpireToken).side(Side::Brand).count(FLEET)), FLEET);
     for connection in &connections {
         let is_back = async {
-            while tertulia.status(connection).unwrap().reconnects == 0 {
+            while tertulia.connection(connection).status().unwrap().reconnects == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

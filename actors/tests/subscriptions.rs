@@ -38,7 +38,7 @@ async fn opened(stage: &mut Stage, seen_by: &ConnectionId) -> ConversationId {
 
 async fn until_forgotten(stage: &Stage, connection: &ConnectionId, id: &ConversationId) {
     let gone = async {
-        while stage.tertulia.conversation(connection, id).is_some() {
+        while stage.tertulia.connection(connection).conversation(id).is_some() {
             yield_now().await;
         }
     };
@@ -53,9 +53,9 @@ async fn a_subscription_shows_what_matches_until_it_is_dropped() {
     let bot = stage.bot().await;
     let monitor = monitor(&mut stage).await;
     let first = opened(&mut stage, &bot).await;
-    assert!(stage.tertulia.conversations(&monitor).is_empty());
+    assert!(stage.tertulia.connection(&monitor).conversations().is_empty());
 
-    let all = stage.tertulia.subscribe_conversations(&monitor, everything_open()).await.unwrap();
+    let all = stage.tertulia.connection(&monitor).subscribe_conversations(everything_open()).await.unwrap();
     assert_eq!(all.conversations(), slice::from_ref(&first));
     let second = opened(&mut stage, &monitor).await;
     all.unsubscribe();
@@ -70,10 +70,10 @@ async fn a_subscription_is_restored_after_a_reconnect() {
     let bot = stage.bot().await;
     let monitor = monitor(&mut stage).await;
     let known = opened(&mut stage, &bot).await;
-    let _all = stage.tertulia.subscribe_conversations(&monitor, everything_open()).await.unwrap();
+    let _all = stage.tertulia.connection(&monitor).subscribe_conversations(everything_open()).await.unwrap();
     stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot2"));
     stage.until(|event| event.data.name() == "connection.resumed" && event.origin.connection == monitor).await;
-    assert!(stage.tertulia.conversation(&monitor, &known).is_some());
+    assert!(stage.tertulia.connection(&monitor).conversation(&known).is_some());
     opened(&mut stage, &monitor).await;
 }
 
@@ -85,8 +85,8 @@ async fn a_conversation_stays_as_long_as_one_of_two_subscriptions_has_it() {
     let monitor = monitor(&mut stage).await;
     let id = opened(&mut stage, &bot).await;
     let one = ConversationQuery { conversation_id: Some(id.clone()), ..ConversationQuery::default() };
-    let one = stage.tertulia.subscribe_conversations(&monitor, one).await.unwrap();
-    let all = stage.tertulia.subscribe_conversations(&monitor, everything_open()).await.unwrap();
+    let one = stage.tertulia.connection(&monitor).subscribe_conversations(one).await.unwrap();
+    let all = stage.tertulia.connection(&monitor).subscribe_conversations(everything_open()).await.unwrap();
     assert_eq!((one.conversations(), all.conversations()), (slice::from_ref(&id), slice::from_ref(&id)));
 
     // It leaves the second subscription by its close, and the first one tells of it still.
@@ -94,9 +94,9 @@ async fn a_conversation_stays_as_long_as_one_of_two_subscriptions_has_it() {
     stage.until(|event| event.data.name() == "close" && event.origin.connection == monitor).await;
     drop(all);
     let newer = opened(&mut stage, &bot).await;
-    stage.tertulia.subscribe_conversations(&monitor, everything_open()).await.unwrap().unsubscribe();
+    stage.tertulia.connection(&monitor).subscribe_conversations(everything_open()).await.unwrap().unsubscribe();
     until_forgotten(&stage, &monitor, &newer).await;
-    assert!(stage.tertulia.conversation(&monitor, &id).is_some());
+    assert!(stage.tertulia.connection(&monitor).conversation(&id).is_some());
     drop(one);
     until_forgotten(&stage, &monitor, &id).await;
 }
@@ -111,12 +111,12 @@ async fn a_connection_may_have_no_subscription_of_its_own() {
     let subscribe = Subscribe { stage: vec![ConversationStage::Open], agents: Agents::Nobody };
     let settings = ConnectionSettings { rings: Rings::Off, agent_state: None, subscribe, ..stage::bot(2) };
     let monitor = stage.connect(settings).await;
-    assert!(stage.tertulia.conversations(&monitor).is_empty());
+    assert!(stage.tertulia.connection(&monitor).conversations().is_empty());
 
-    let all = stage.tertulia.subscribe_conversations(&monitor, everything_open()).await.unwrap();
+    let all = stage.tertulia.connection(&monitor).subscribe_conversations(everything_open()).await.unwrap();
     assert_eq!(all.conversations(), slice::from_ref(&first));
     stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot2"));
     stage.until(|event| event.data.name() == "connection.resumed" && event.origin.connection == monitor).await;
     opened(&mut stage, &monitor).await;
-    assert_eq!(stage.tertulia.conversations(&monitor).len(), 2);
+    assert_eq!(stage.tertulia.connection(&monitor).conversations().len(), 2);
 }

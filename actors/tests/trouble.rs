@@ -144,16 +144,16 @@ impl Scene {
     async fn works(mut self, name: String) {
         let Self { stage, bot, held, said } = &mut self;
         let works = async {
-            stage.tertulia.ready(bot, PATIENCE).await.unwrap();
+            stage.tertulia.connection(bot).ready(PATIENCE).await.unwrap();
             assert_eq!(stage.texts(bot, said.len()).await, *said, "{name}");
             let another = stage.conversation(bot).await;
             another.send_text("welcome").await.unwrap();
-            let held = stage.tertulia.conversation(bot, held).unwrap();
+            let held = stage.tertulia.connection(bot).conversation(held).unwrap();
             held.send_text("I am back").await.unwrap();
         };
         // The time in which everything must work again, however long the trouble was.
         if timeout(FULL, works).await.is_err() {
-            panic!("{name}: {:?}", self.stage.tertulia.status(&self.bot));
+            panic!("{name}: {:?}", self.stage.tertulia.connection(&self.bot).status());
         }
         let mut expected: Vec<&str> = self.said.iter().map(String::as_str).collect();
         expected.extend(["welcome", "I am back"]);

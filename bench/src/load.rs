@@ -56,7 +56,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
     let mut platform = Platform::start(bots).await?;
     let tertulia = start(&platform.ready, bots)?;
     for bot in bots_of(bots) {
-        tertulia.ready(&bot, PATIENCE).await?;
+        tertulia.connection(&bot).ready(PATIENCE).await?;
     }
     let mut stream = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
 
@@ -170,7 +170,8 @@ struct Commands {
 
 /// Sends texts in all conversations, `in_flight` at a time, each waiting for its answer.
 async fn command(tertulia: &Tertulia, bots: u32, in_flight: u32, duration: Duration) -> anyhow::Result<Commands> {
-    let handles: Vec<ConversationHandle> = bots_of(bots).flat_map(|bot| tertulia.conversations(&bot)).collect();
+    let handles: Vec<ConversationHandle> =
+        bots_of(bots).flat_map(|bot| tertulia.connection(&bot).conversations()).collect();
     let handles: Arc<[ConversationHandle]> = handles.into();
     anyhow::ensure!(!handles.is_empty(), "no conversation is in memory");
     let stride = usize::try_from(in_flight)?.min(handles.len());

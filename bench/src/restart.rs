@@ -137,14 +137,14 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     let mut heard = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
     connect(&tertulia, &platform, bots)?;
     for bot in bots_of(bots) {
-        tertulia.begun(&bot).await.context("a connection is gone")?;
+        tertulia.connection(&bot).begun().await.context("a connection is gone")?;
     }
     let (taken_up, resident) = (begun.elapsed(), resident_bytes()?);
     let all: Vec<_> = bots_of(bots).collect();
     let listed = listing(&tertulia, &all, |_| true);
     let looked_through = listing(&tertulia, &all, |one| one.outline().skill_id() == Some(&"none".into()));
     for bot in bots_of(bots) {
-        tertulia.ready(&bot, PATIENCE).await?;
+        tertulia.connection(&bot).ready(PATIENCE).await?;
     }
     let (resumed, resident_resumed) = (begun.elapsed(), resident_bytes()?);
     let conversations = conversations(&tertulia, bots);
@@ -171,7 +171,7 @@ fn listing(tertulia: &Tertulia, bots: &[ConnectionId], is_meant: impl Fn(&Conver
 }
 
 fn conversations(tertulia: &Tertulia, bots: u32) -> usize {
-    bots_of(bots).map(|bot| tertulia.conversations(&bot).len()).sum()
+    bots_of(bots).map(|bot| tertulia.connection(&bot).conversations().len()).sum()
 }
 
 fn open(directory: &Path) -> anyhow::Result<Arc<Journal>> {

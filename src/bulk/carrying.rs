@@ -175,7 +175,7 @@ impl Bulk {
     }
 
     fn presence(&self, item: &Item) -> Presence {
-        match item.connection.as_ref().and_then(|connection| self.tertulia.status(connection)) {
+        match item.connection.as_ref().and_then(|connection| self.tertulia.connection(connection).status()) {
             Some(status) if !status.is_ready() && !status.has_ended() => Presence::Away,
             Some(_) | None => Presence::Here,
         }
@@ -184,8 +184,8 @@ impl Bulk {
     /// Waits until the job's and the account's next turn.
     async fn turn(&self, item: &Item, pace: &mut Pace) {
         let account = item.connection.as_ref().and_then(|connection| {
-            let refusals = self.tertulia.status(connection)?.throttled;
-            Some((self.tertulia.account(connection)?, connection, refusals))
+            let refusals = self.tertulia.connection(connection).status()?.throttled;
+            Some((self.tertulia.connection(connection).account()?, connection, refusals))
         });
         let speed = account.as_ref().map_or(1.0, |(account, connection, refusals)| {
             self.accounts.speed(account, connection, *refusals, || {
@@ -221,10 +221,10 @@ impl Bulk {
     async fn ask(&self, job: &Job, item: &Item) -> Result<Verdict, StoreError> {
         let not_connected = || Ok(judge(&job.operation, &Err(CommandFailure::NotConnected)));
         let Some(connection) = &item.connection else { return not_connected() };
-        if self.tertulia.status(connection).is_none_or(|status: ConnectionStatus| status.has_ended()) {
+        if self.tertulia.connection(connection).status().is_none_or(|status: ConnectionStatus| status.has_ended()) {
             return not_connected();
         }
-        let Some(conversation) = self.tertulia.conversation(connection, &item.conversation) else {
+        let Some(conversation) = self.tertulia.connection(connection).conversation(&item.conversation) else {
             return Ok(judge(&job.operation, &Err(CommandFailure::UnknownConversation)));
         };
         // What is closed tells so itself; where a conversation is transferred to, it would be transferred to again.
@@ -240,7 +240,7 @@ impl Bulk {
     /// Whether the conversation's last known state is as the job would have it.
     async fn shows(&self, job: &Job, item: &Item) -> Result<bool, StoreError> {
         let Some(connection) = &item.connection else { return Ok(false) };
-        let summary = self.tertulia.summary(connection, &item.conversation).await?;
+        let summary = self.tertulia.connection(connection).summary(&item.conversation).await?;
         Ok(summary.is_some_and(|summary| job.operation.shows_in(&summary)))
     }
 

@@ -282,7 +282,7 @@ impl Bulk {
 
     fn check(&self, filter: &Filter) -> Result<(), BulkError> {
         match &filter.connection {
-            Some(connection) if self.tertulia.status(connection).is_none() => {
+            Some(connection) if self.tertulia.connection(connection).status().is_none() => {
                 Err(BulkError::UnknownConnection(connection.clone()))
             }
             _ => Ok(()),

@@ -66,10 +66,10 @@ impl<'a> Candidates<'a> {
         };
         connections.sort_unstable();
         let sources = connections.into_iter().map(|connection| async move {
-            if let Err(trouble) = tertulia.ready(&connection, patience).await {
+            if let Err(trouble) = tertulia.connection(&connection).ready(patience).await {
                 tracing::warn!(%connection, %trouble, "bulk work looks at a connection that is not ready");
             }
-            let identity = timeout(ANSWERS_WITHIN, tertulia.identity(&connection)).await;
+            let identity = timeout(ANSWERS_WITHIN, tertulia.connection(&connection).identity()).await;
             let identity = identity.ok().and_then(Result::ok);
             Source { connection, identity, page: VecDeque::new(), next: None, is_read: false }
         });
@@ -95,11 +95,11 @@ impl<'a> Candidates<'a> {
         while let Some(conversation) = self.listed.as_mut().and_then(Iterator::next) {
             let (mut seen, mut best) = (false, None);
             for source in &self.sources {
-                if self.tertulia.conversation(&source.connection, &conversation).is_none() {
+                if self.tertulia.connection(&source.connection).conversation(&conversation).is_none() {
                     continue;
                 }
                 seen = true;
-                let summary = self.tertulia.summary(&source.connection, &conversation).await?;
+                let summary = self.tertulia.connection(&source.connection).summary(&conversation).await?;
                 let summary = summary.filter(|summary| self.conditions.matches(&summary.outline));
                 let standing = summary.and_then(|it| Standing::of(&it, source.identity.as_deref(), self.is_for_agents));
                 best = best_of(best, standing.map(|standing| (standing, &source.connection)));
@@ -142,7 +142,7 @@ impl Source {
         limit: usize,
     ) -> Result<(), StoreError> {
         while self.page.is_empty() && !self.is_read {
-            let page = tertulia.summaries(&self.connection, conditions, self.next.take(), limit).await?;
+            let page = tertulia.connection(&self.connection).summaries(conditions, self.next.take(), limit).await?;
             self.page = page.summaries.into();
             self.is_read = page.next.is_none();
             self.next = page.next;

@@ -123,7 +123,7 @@ impl Fleet {
     /// Waits for the bots, connects the consumers and opens their conversations.
     pub(super) async fn open(&mut self, account: &str, progress: &mut impl FnMut(Progress)) -> Result<(), DemoError> {
         for bot in &self.bot_connections {
-            self.tertulia.ready(bot, READY_WITHIN).await?;
+            self.tertulia.connection(bot).ready(READY_WITHIN).await?;
         }
         let of = u64::from(self.scale.conversations);
         let tertulia = &self.tertulia;
@@ -132,8 +132,8 @@ impl Fleet {
                 let id = ConnectionId::from(format!("consumer-{number}"));
                 let consumer = ConnectionSettings::consumer(id.clone(), account, ConsumerLogin::SignUp);
                 tertulia.connect(impatient(consumer))?;
-                tertulia.ready(&id, READY_WITHIN).await?;
-                Ok::<_, DemoError>(tertulia.create_conversation(&id, ConversationRequest::default()).await?)
+                tertulia.connection(&id).ready(READY_WITHIN).await?;
+                Ok::<_, DemoError>(tertulia.connection(&id).create_conversation(ConversationRequest::default()).await?)
             })
             .buffer_unordered(OPENED_TOGETHER);
         while let Some(conversation) = opened.try_next().await? {
@@ -195,7 +195,9 @@ impl Fleet {
 
     /// The bot: repeats what the consumer said.
     fn answer(&self, bot: &ConnectionId, id: &ConversationId, message: &Message) {
-        let (Some(conversation), Some(text)) = (self.tertulia.conversation(bot, id), message.text()) else { return };
+        let (Some(conversation), Some(text)) = (self.tertulia.connection(bot).conversation(id), message.text()) else {
+            return;
+        };
         say(conversation, reply_to(&text));
     }
 

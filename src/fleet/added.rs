@@ -90,11 +90,11 @@ impl AddedConnections {
     /// Ends a connection and forgets its definition. One of the configuration is there again after a restart. `false`
     /// where there is none.
     pub async fn remove(&self, id: &ConnectionId) -> bool {
-        if self.tertulia.status(id).is_none() {
+        if self.tertulia.connection(id).status().is_none() {
             return false;
         }
         self.change(Change::Remove(Table::Notes, key(id))).await;
-        self.tertulia.disconnect(id).await;
+        self.tertulia.connection(id).disconnect().await;
         true
     }
 
@@ -142,7 +142,7 @@ fn begin(tertulia: &Tertulia, requested: &Requested) -> Result<(), AddConnection
         Described::Socket(settings) => tertulia.connect(*settings),
         Described::Webhooks(settings) => tertulia.connect_intake(*settings),
     };
-    begun.map_err(|error| match error {
+    begun.map(drop).map_err(|error| match error {
         StartError::DuplicateConnection(id) => AddConnectionError::Taken(id),
         _ => AddConnectionError::Stopped,
     })

@@ -119,7 +119,7 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     let behind = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
     let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(behind).collect();
     let (ids, next_cursor) = page::cut(ids, limit, ConnectionId::clone, ConnectionId::to_string);
-    let view = |id: ConnectionId| state.tertulia.status(&id).map(|status| View::new(id, status));
+    let view = |id: ConnectionId| state.tertulia.connection(&id).status().map(|status| View::new(id, status));
     Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
 }
 
@@ -149,7 +149,7 @@ pub(super) fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<V
 
 /// How a connection is doing.
 fn known(state: &State, id: &ConnectionId) -> Result<ConnectionStatus, Problem> {
-    state.tertulia.status(id).ok_or_else(|| unknown(id))
+    state.tertulia.connection(id).status().ok_or_else(|| unknown(id))
 }
 
 /// There is no such connection.

@@ -54,7 +54,7 @@ async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
         .tertulia
         .connections()
         .into_iter()
-        .filter_map(|connection| Some((state.tertulia.status(&connection)?, connection)))
+        .filter_map(|connection| Some((state.tertulia.connection(&connection).status()?, connection)))
         .filter(|(status, _)| !status.is_ready() || !status.lacking.has_parts())
         .map(|(status, connection)| Reason { connection, life: Life::from(&status.state), lacking: lacking(&status) })
         .collect();

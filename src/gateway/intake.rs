@@ -41,9 +41,9 @@ async fn receive(
     let connection = ConnectionId::from(connection.as_str());
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
     // Nobody vouches for the body yet: it is read only where it may be taken, and there is less room for it.
-    state.tertulia.expects_webhook(&connection, signature).map_err(refused)?;
+    state.tertulia.connection(&connection).expects_webhook(signature).map_err(refused)?;
     let (body, _memory) = body::read(&request, payload, MAX_BYTES, &state.unknown_bodies).await?;
-    state.tertulia.receive_webhook(&connection, signature, body).await.map_err(refused)?;
+    state.tertulia.connection(&connection).receive_webhook(signature, body).await.map_err(refused)?;
     if let Some(client) = request.conn_data::<Client>() {
         client.know();
     }

@@ -213,14 +213,17 @@ async fn overview(state: Data<State>, request: HttpRequest) -> Json<Overview> {
 
 fn connections(state: &State) -> Connections {
     let ids = state.tertulia.connections();
-    ids.iter().filter_map(|id| state.tertulia.status(id)).fold(Connections::default(), |mut counted, status| {
-        counted.total += 1;
-        match status.state {
-            Phase::Ready => counted.ready += 1,
-            Phase::Failed(_) => counted.failed += 1,
-            Phase::Stopping | Phase::Stopped => counted.stopped += 1,
-            _ => counted.working += 1,
-        }
-        counted
-    })
+    ids.iter().filter_map(|id| state.tertulia.connection(id).status()).fold(
+        Connections::default(),
+        |mut counted, status| {
+            counted.total += 1;
+            match status.state {
+                Phase::Ready => counted.ready += 1,
+                Phase::Failed(_) => counted.failed += 1,
+                Phase::Stopping | Phase::Stopped => counted.stopped += 1,
+                _ => counted.working += 1,
+            }
+            counted
+        },
+    )
 }

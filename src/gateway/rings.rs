@@ -102,7 +102,7 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Ring>
 async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<Json<Taken>, Problem> {
     let ring = ring.into_inner();
     let connection = whose(&state, &ring, through.into_inner().connection).await?;
-    let handle = state.tertulia.accept_ring(&connection, ring, ARRIVES_WITHIN).await?;
+    let handle = state.tertulia.connection(&connection).accept_ring(ring, ARRIVES_WITHIN).await?;
     Ok(Json(Taken { connection: connection.to_string(), conversation_id: handle.id().to_string() }))
 }
 
@@ -116,7 +116,7 @@ async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>)
 async fn reject(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
     let ring = ring.into_inner();
     let connection = whose(&state, &ring, through.into_inner().connection).await?;
-    state.tertulia.answer_ring(&connection, ring, false).await?;
+    state.tertulia.connection(&connection).answer_ring(ring, false).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -128,7 +128,7 @@ fn position(ring: &Ring) -> String {
 async fn all(state: &State, asked: Option<ConnectionId>) -> Result<Vec<Ring>, Problem> {
     let connections = connections::candidates(state, asked)?;
     let of_each = stream::iter(connections).map(|connection| async move {
-        let offers = state.tertulia.rings(&connection).await;
+        let offers = state.tertulia.connection(&connection).rings().await;
         offers.into_iter().map(|offer| Ring::new(&connection, offer)).collect::<Vec<_>>()
     });
     Ok(of_each.buffer_unordered(PARALLEL).concat().await)

@@ -111,8 +111,8 @@ async fn tree(state: Data<State>) -> Json<Supervision> {
 }
 
 async fn supervised(state: &State, id: ConnectionId) -> Option<Supervised> {
-    let status = state.tertulia.status(&id)?;
-    let mut quarantined = state.tertulia.quarantined(&id).await;
+    let status = state.tertulia.connection(&id).status()?;
+    let mut quarantined = state.tertulia.connection(&id).quarantined().await;
     quarantined.sort_unstable_by(|one, other| one.conversation.cmp(&other.conversation));
     quarantined.truncate(QUARANTINED);
     Some(Supervised {
@@ -142,7 +142,7 @@ async fn release(
     let mut released = false;
     // Whoever names no connection means every one that has it in quarantine.
     for connection in connections::candidates(&state, asked)? {
-        match state.tertulia.release(&connection, &id).await {
+        match state.tertulia.connection(&connection).release(&id).await {
             Ok(()) => released = true,
             Err(ReleaseError::UnknownConnection | ReleaseError::NotQuarantined(_)) => {}
         }

@@ -12,7 +12,7 @@ async fn connections_are_listed_in_pages_with_what_keeps_them_from_being_ready()
     let running = Running::start(&format!("{BOT}{MONITOR}{WRONG}"));
     running.ready("bots-1").await;
     running.ready("monitor").await;
-    assert!(running.service.tertulia().ready(&"wrong".into(), PATIENCE).await.is_err());
+    assert!(running.service.tertulia().connection(&"wrong".into()).ready(PATIENCE).await.is_err());
 
     let first = running.get("/v1/connections?limit=2").await.json;
     assert_eq!(ids(&first, "id"), ["bots-1", "monitor"]);

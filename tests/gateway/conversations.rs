@@ -156,7 +156,7 @@ async fn conversations_that_sleep_are_listed_and_sleep_on() {
     expected.sort();
     running.emulator.inject(Fault::new(FaultKind::RefuseLogin).code(503).user("bot1").count(100));
     running = running.restart().await;
-    running.service.tertulia().begun(&"bots-1".into()).await.unwrap();
+    running.service.tertulia().connection(&"bots-1".into()).begun().await.unwrap();
     let page = running.get("/v1/conversations?stage=OPEN&limit=1").await.json;
     assert_eq!(ids(&page, "conversationId"), expected[..1]);
     assert!(page["items"][0]["consumer"]["userId"].is_string(), "{page}");

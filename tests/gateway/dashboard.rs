@@ -65,7 +65,7 @@ async fn whoever_has_a_file_of_the_page_is_told_so_and_nothing_beside_them_is_se
 async fn the_overview_counts_and_tells_what_the_token_allows() {
     let mut running = Running::start(&format!("{BOT}{WRONG}{TOKENS}"));
     running.ready("bots-1").await;
-    assert!(running.service.tertulia().ready(&"wrong".into(), PATIENCE).await.is_err());
+    assert!(running.service.tertulia().connection(&"wrong".into()).ready(PATIENCE).await.is_err());
     assert_eq!(running.get("/v1/overview").await.problem(), (401, "unauthenticated"));
     running.token = Some("reader");
     let first = running.get("/v1/overview").await.json;

@@ -11,7 +11,7 @@ use crate::{
 async fn the_process_is_alive_whatever_the_platform_does_and_ready_once_each_connection_is() {
     let running = Running::start(&format!("{BOT}{WRONG}"));
     running.ready("bots-1").await;
-    assert!(running.service.tertulia().ready(&"wrong".into(), PATIENCE).await.is_err());
+    assert!(running.service.tertulia().connection(&"wrong".into()).ready(PATIENCE).await.is_err());
     assert_eq!(running.get("/healthz").await.status, 200);
     let answer = running.get("/readyz").await;
     assert_eq!(answer.problem(), (503, "not-ready"));

@@ -130,7 +130,7 @@ impl Running {
     }
 
     pub(crate) async fn ready(&self, connection: &str) {
-        self.service.tertulia().ready(&ConnectionId::from(connection), PATIENCE).await.unwrap();
+        self.service.tertulia().connection(&ConnectionId::from(connection)).ready(PATIENCE).await.unwrap();
     }
 
     /// A consumer opens a conversation and says something in it that was heard.
@@ -143,7 +143,8 @@ impl Running {
 
     /// A consumer connection `ann`, which must be configured and ready, opens a conversation that the bot takes.
     pub(crate) async fn conversation_of_ann(&mut self) -> String {
-        let opened = self.service.tertulia().create_conversation(&"ann".into(), Default::default()).await.unwrap();
+        let opened =
+            self.service.tertulia().connection(&"ann".into()).create_conversation(Default::default()).await.unwrap();
         let id = opened.id().to_string();
         self.heard_by("bots-1", "conversation", &id).await;
         id

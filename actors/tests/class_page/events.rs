@@ -74,7 +74,7 @@ async fn cv_e5_manual_ettr_change_tells_the_deadline_set_and_the_one_in_force() 
 #[actix_rt::test]
 async fn cv_e6_participant_added_tells_whether_the_participant_had_been_suggested() {
     let Transfers { stage, conversation, mut second, second_agent, mut manager } = transfers().await;
-    let looked_at = stage.tertulia.conversation(&manager.id, conversation.id()).unwrap();
+    let looked_at = stage.tertulia.connection(&manager.id).conversation(conversation.id()).unwrap();
     looked_at.join(ParticipantRole::Reader).await.unwrap();
     let told = manager.hears("participant-added").await;
     assert_eq!(told["participant"]["role"], "READER");

@@ -26,7 +26,8 @@ async fn cv_m1_app_inst_id_is_the_installation_of_the_connector_that_opened_the_
     let app = AppCredentials { client_id: "my-connector".to_owned(), secret: "s".into() };
     let hook = Side::intake(&stage, IntakeSettings::connector("hook", "12345678", app)).await;
     let ann = ExternalConsumerId::from("whatsapp:15550100");
-    let opened = stage.tertulia.create_conversation_for(&hook.id, ann, Default::default(), Default::default());
+    let connection = stage.tertulia.connection(&hook.id);
+    let opened = connection.create_conversation_for(ann, Default::default(), Default::default());
     let conversation = agent.meets(&stage, opened.await.unwrap().id().as_str()).await;
     assert_eq!(conversation.members().await.unwrap()["appInstId"], "my-connector");
 }
@@ -59,7 +60,7 @@ async fn cv_m3_campaign_id_is_the_campaign_through_which_the_consumer_came() {
     let ann = Side::connect(&stage, consumer("ann")).await;
     let campaign_info = Some(json!({"campaignId": 244_127_170, "engagementId": 244_127_270}));
     let request = ConversationRequest { campaign_info, ..ConversationRequest::default() };
-    let opened = stage.tertulia.create_conversation(&ann.id, request).await.unwrap();
+    let opened = stage.tertulia.connection(&ann.id).create_conversation(request).await.unwrap();
     let conversation = agent.meets(&stage, opened.id().as_str()).await;
     let members = conversation.members().await.unwrap();
     assert_eq!(members["campaignId"], 244_127_170);

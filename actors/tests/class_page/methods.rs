@@ -48,7 +48,7 @@ async fn cv_f1_consumer_takeover_gives_the_conversation_to_the_new_identity() {
     assert_eq!(after.send_text("it is me").await.unwrap().sequence, Some(0));
     let heard = agent.hears("message").await;
     assert_eq!((&heard["body"], &heard["originatorId"]), (&json!("it is me"), &json!(known)));
-    let seen = stage.tertulia.conversation(&agent.id, after.id()).unwrap();
+    let seen = stage.tertulia.connection(&agent.id).conversation(after.id()).unwrap();
     assert_eq!(seen.members().await.unwrap()["consumer"]["userId"], json!(known));
     assert_eq!(refused(after.consumer_takeover(known).await), "same-consumer");
 }
@@ -92,19 +92,20 @@ async fn cv_f4_process_state_notification_takes_states_that_came_another_way() {
     let app = AppCredentials { client_id: "c".to_owned(), secret: "s".into() };
     let mut hook = Side::intake(&stage, IntakeSettings::connector("hook", "12345678", app)).await;
     let ann = ExternalConsumerId::from("whatsapp:15550100");
-    let opened = stage.tertulia.create_conversation_for(&hook.id, ann, Default::default(), Default::default());
+    let connection = stage.tertulia.connection(&hook.id);
+    let opened = connection.create_conversation_for(ann, Default::default(), Default::default());
     let conversation = opened.await.unwrap();
     let mut agent = Side::connect(&stage, bot(1)).await;
     agent.meets(&stage, conversation.id().as_str()).await;
     let mut bodies = Vec::new();
     for _ in ["opened", "taken"] {
         let Post { signature, body } = timeout(PATIENCE, posts.recv()).await.unwrap().unwrap();
-        stage.tertulia.receive_webhook(&hook.id, Some(&signature), body.clone()).await.unwrap();
+        stage.tertulia.connection(&hook.id).receive_webhook(Some(&signature), body.clone()).await.unwrap();
         bodies.push(body);
     }
     assert_eq!(hook.hears("participant-added").await["participant"]["role"], "ASSIGNED_AGENT");
     for (name, body) in ["notification-ignored", "notification-out-of-order"].into_iter().zip(bodies.iter().rev()) {
-        stage.tertulia.receive_notification(&hook.id, body.clone()).await.unwrap();
+        stage.tertulia.connection(&hook.id).receive_notification(body.clone()).await.unwrap();
         hook.hears(name).await;
     }
     let members = conversation.members().await.unwrap();
@@ -305,14 +306,15 @@ async fn cv_f15_unload_takes_what_was_loaded_out_of_memory() {
     let app = AppCredentials { client_id: "c".to_owned(), secret: "s".into() };
     let hook = Side::intake(&stage, IntakeSettings::connector("hook", "12345678", app)).await;
     let ann = ExternalConsumerId::from("whatsapp:15550100");
-    let opened = stage.tertulia.create_conversation_for(&hook.id, ann, Default::default(), Default::default());
+    let connection = stage.tertulia.connection(&hook.id);
+    let opened = connection.create_conversation_for(ann, Default::default(), Default::default());
     let opened = opened.await.unwrap();
-    let refused = stage.tertulia.unload(&hook.id, opened.id()).await;
+    let refused = stage.tertulia.connection(&hook.id).unload(opened.id()).await;
     assert_eq!(refused, Err(UnloadError::NotLoaded(opened.id().clone())));
-    stage.tertulia.load(&hook.id, &opened.snapshot().await.unwrap()).await.unwrap();
-    stage.tertulia.unload(&hook.id, opened.id()).await.unwrap();
-    assert!(stage.tertulia.conversation(&hook.id, opened.id()).is_none());
-    let refused = stage.tertulia.unload(conversation.connection(), conversation.id()).await;
+    stage.tertulia.connection(&hook.id).load(&opened.snapshot().await.unwrap()).await.unwrap();
+    stage.tertulia.connection(&hook.id).unload(opened.id()).await.unwrap();
+    assert!(stage.tertulia.connection(&hook.id).conversation(opened.id()).is_none());
+    let refused = stage.tertulia.connection(conversation.connection()).unload(conversation.id()).await;
     assert_eq!(refused, Err(UnloadError::UnknownConnection(conversation.connection().clone())));
 }
 

@@ -33,7 +33,7 @@ impl Side {
     pub(crate) async fn connect(stage: &Stage, settings: ConnectionSettings) -> Self {
         let side = Self::of(stage, settings.id.clone());
         stage.tertulia.connect(settings).unwrap();
-        stage.tertulia.ready(&side.id, PATIENCE).await.unwrap();
+        stage.tertulia.connection(&side.id).ready(PATIENCE).await.unwrap();
         side
     }
 
@@ -41,14 +41,14 @@ impl Side {
     pub(crate) async fn intake(stage: &Stage, settings: IntakeSettings) -> Self {
         let side = Self::of(stage, settings.id.clone());
         stage.tertulia.connect_intake(settings).unwrap();
-        stage.tertulia.ready(&side.id, PATIENCE).await.unwrap();
+        stage.tertulia.connection(&side.id).ready(PATIENCE).await.unwrap();
         side
     }
 
     /// A consumer with a conversation of its own.
     pub(crate) async fn consumer(stage: &Stage, name: &str) -> (Self, ConversationHandle) {
         let side = Self::connect(stage, consumer(name)).await;
-        let conversation = stage.tertulia.create_conversation(&side.id, Default::default()).await.unwrap();
+        let conversation = stage.tertulia.connection(&side.id).create_conversation(Default::default()).await.unwrap();
         (side, conversation)
     }
 
@@ -83,7 +83,7 @@ impl Side {
         let id = ConversationId::from(id);
         let met = |event: &Event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id);
         self.until("of the conversation", met).await;
-        stage.tertulia.conversation(&self.id, &id).unwrap()
+        stage.tertulia.connection(&self.id).conversation(&id).unwrap()
     }
 
     /// The members once everything has arrived that the platform sent before. For a side that takes part.
@@ -99,7 +99,7 @@ impl Side {
             event.data.name() == "ring" && serde_json::to_value(&event.data).unwrap()["ringState"] == "WAITING"
         });
         let ring = RingId::from(ring.await["ringId"].as_str().unwrap());
-        stage.tertulia.answer_ring(&self.id, ring, accept).await.unwrap();
+        stage.tertulia.connection(&self.id).answer_ring(ring, accept).await.unwrap();
     }
 }
 

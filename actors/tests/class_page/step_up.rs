@@ -37,7 +37,7 @@ pub(crate) async fn step_up() -> StepUp {
     let client = PlatformClient::new(Arc::clone(stage.tertulia.platform()), stage.emulator.account().into());
     let token = client.consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
     let anonymous = Side::connect(&stage, by_token("anonymous", token.clone())).await;
-    let before = stage.tertulia.create_conversation(&anonymous.id, Default::default()).await.unwrap();
+    let before = stage.tertulia.connection(&anonymous.id).create_conversation(Default::default()).await.unwrap();
     agent.meets(&stage, before.id().as_str()).await;
     let better = sign_in(&stage, &token).await;
     let mut signed_in = Side::of(&stage, "known".into());

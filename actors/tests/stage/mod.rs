@@ -50,7 +50,7 @@ impl Stage {
         let id = settings.id.clone();
         self.tertulia.connect(settings).unwrap();
         self.until(|event| event.data.name() == "connection.resumed" && event.origin.connection == id).await;
-        self.tertulia.ready(&id, PATIENCE).await.unwrap();
+        self.tertulia.connection(&id).ready(PATIENCE).await.unwrap();
         id
     }
 
@@ -62,14 +62,14 @@ impl Stage {
     /// A consumer with a conversation of its own.
     pub async fn consumer(&mut self, name: &str) -> ConversationHandle {
         let id = self.connect(consumer(name)).await;
-        self.tertulia.create_conversation(&id, Default::default()).await.unwrap()
+        self.tertulia.connection(&id).create_conversation(Default::default()).await.unwrap()
     }
 
     /// A conversation of a simulated consumer that the bot has taken.
     pub async fn conversation(&mut self, bot: &ConnectionId) -> ConversationHandle {
         let id = ConversationId::from(self.emulator.create_conversation(None, None));
         self.until(|event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id)).await;
-        self.tertulia.conversation(bot, &id).unwrap()
+        self.tertulia.connection(bot).conversation(&id).unwrap()
     }
 
     /// The next event that fits; messages before it are kept for [`Self::texts`].

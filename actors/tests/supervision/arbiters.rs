@@ -83,19 +83,19 @@ async fn a_connection_whose_arbiter_ended_goes_on_elsewhere_and_no_other_notices
     stage.emulator.say(conversation.id().as_str(), "0").unwrap();
     stage.until(|event| event.data.name() == "connection.connected").await;
     is_deadly.store(false, Ordering::SeqCst);
-    stage.tertulia.ready(&victim, PATIENCE).await.unwrap();
+    stage.tertulia.connection(&victim).ready(PATIENCE).await.unwrap();
     stage.emulator.say(conversation.id().as_str(), "last").unwrap();
     stage.until(|event| message(event).and_then(|message| message.text()).as_deref() == Some("last")).await;
-    let moved = stage.tertulia.conversation(&victim, conversation.id()).unwrap();
+    let moved = stage.tertulia.connection(&victim).conversation(conversation.id()).unwrap();
     moved.send_text("here").await.unwrap();
     assert_eq!(stage.said().last().map(String::as_str), Some("here"));
 
-    let status = stage.tertulia.status(&other).unwrap();
+    let status = stage.tertulia.connection(&other).status().unwrap();
     assert_eq!((status.state, status.reconnects), (Phase::Ready, 0));
     let metrics = stage.tertulia.metrics();
     assert!(metrics.arbiters_replaced.get() >= 1 && metrics.connections_moved.get() >= 1);
     assert_eq!(metrics.connections_ready.get(), 2);
-    stage.tertulia.disconnect(&other).await;
+    stage.tertulia.connection(&other).disconnect().await;
     assert_eq!(stage.tertulia.metrics().connections_ready.get(), 1);
 }
 
@@ -114,7 +114,7 @@ async fn a_connection_that_ends_every_arbiter_it_is_put_on_fails() {
             break;
         }
     }
-    let status = stage.tertulia.status(&victim).unwrap();
+    let status = stage.tertulia.connection(&victim).status().unwrap();
     assert_eq!(status.state, Phase::Failed(FailureReason::ArbitersKeepEnding));
     assert_eq!(stage.tertulia.metrics().connections_moved.get(), 2);
 

@@ -40,7 +40,7 @@ async fn intake(stage: &Stage, trouble: &Trouble) -> ConnectionId {
     let settings = IntakeSettings { drill: trouble.drill(), hold, ..IntakeSettings::intake("hook", "12345678", app) };
     let id = settings.id.clone();
     stage.tertulia.connect_intake(settings).unwrap();
-    stage.tertulia.ready(&id, PATIENCE).await.unwrap();
+    stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap();
     id
 }
 
@@ -52,22 +52,22 @@ async fn a_conversation_without_a_socket_is_quarantined_and_released_as_any_othe
     let (failing, sibling) = (ConversationId::from("failing"), ConversationId::from("sibling"));
     trouble.every(1, &failing, &NOTIFICATIONS);
     for sequence in 0..3 {
-        stage.tertulia.receive_notification(&hook, message(&failing, sequence)).await.unwrap();
-        stage.tertulia.receive_notification(&hook, message(&sibling, sequence)).await.unwrap();
+        stage.tertulia.connection(&hook).receive_notification(message(&failing, sequence)).await.unwrap();
+        stage.tertulia.connection(&hook).receive_notification(message(&sibling, sequence)).await.unwrap();
     }
     assert_eq!(stage.texts(&hook, 3).await, ["text 0", "text 1", "text 2"]);
     // The sibling may be done before the other one has been given up.
     let quarantined = async {
-        while stage.tertulia.quarantined(&hook).await.is_empty() {
+        while stage.tertulia.connection(&hook).quarantined().await.is_empty() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, quarantined).await.unwrap();
-    let handle = stage.tertulia.conversation(&hook, &failing).unwrap();
+    let handle = stage.tertulia.connection(&hook).conversation(&failing).unwrap();
     assert_eq!(handle.send_text("no").await.unwrap_err().code(), "conversation-quarantined");
 
     trouble.end();
-    stage.tertulia.release(&hook, &failing).await.unwrap();
+    stage.tertulia.connection(&hook).release(&failing).await.unwrap();
     for letter in letters(&stage) {
         assert_eq!((letter.kind, letter.conversation.as_ref()), (DeadLetterKind::Records, Some(&failing)));
         stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_conversation_without_a_socket_is_quarantined_and_released_as_any_othe
 async fn a_webhook_that_cannot_be_read_is_a_dead_letter() {
     let stage = Stage::set(EmulatorConfig::default());
     let hook = intake(&stage, &Trouble::default()).await;
-    let refused = stage.tertulia.receive_notification(&hook, Bytes::from_static(b"{ not JSON")).await;
+    let refused = stage.tertulia.connection(&hook).receive_notification(Bytes::from_static(b"{ not JSON")).await;
     assert!(matches!(refused, Err(WebhookError::Malformed(_))));
     let letter = letters(&stage).remove(0);
     assert_eq!((letter.kind, &letter.body[..]), (DeadLetterKind::Frame, &b"{ not JSON"[..]));
@@ -101,12 +101,12 @@ async fn webhooks_are_refused_for_a_while_when_conversations_fail_together_and_f
     for number in 0..4 {
         let id = ConversationId::from(format!("c{number}").as_str());
         trouble.every(1, &id, &NOTIFICATIONS);
-        stage.tertulia.receive_notification(&hook, message(&id, 0)).await.unwrap();
+        stage.tertulia.connection(&hook).receive_notification(message(&id, 0)).await.unwrap();
     }
     stage.event("connection.failed").await;
-    assert!(matches!(stage.tertulia.ready(&hook, PATIENCE).await, Err(NotReady::Failed { .. })));
-    let status = stage.tertulia.status(&hook).unwrap();
+    assert!(matches!(stage.tertulia.connection(&hook).ready(PATIENCE).await, Err(NotReady::Failed { .. })));
+    let status = stage.tertulia.connection(&hook).status().unwrap();
     assert_eq!(status.state, Phase::Failed(FailureReason::ConversationsKeepFailing));
-    let refused = stage.tertulia.receive_notification(&hook, message(&"c0".into(), 1)).await;
+    let refused = stage.tertulia.connection(&hook).receive_notification(message(&"c0".into(), 1)).await;
     assert_eq!(refused, Err(WebhookError::Overloaded(hook)));
 }

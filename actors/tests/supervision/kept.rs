@@ -57,7 +57,7 @@ async fn a_conversation_that_is_kept_goes_on_from_the_store_after_a_panic_and_af
     stage.event("conversation-quarantined").await;
     assert_eq!(conversation.send_text("no").await.unwrap_err().code(), "conversation-quarantined");
     trouble.end();
-    stage.tertulia.release(&bot, &id).await.unwrap();
+    stage.tertulia.connection(&bot).release(&id).await.unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["2"]);
     conversation.send_text("3").await.unwrap();
     assert_eq!(stage.said(), ["0", "1", "2", "3"], "by the handle from before");

@@ -16,20 +16,20 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     let bot = stage.connect(trouble.bot(1)).await;
     let conversation = stage.conversation(&bot).await;
     let id = conversation.id().clone();
-    assert!(stage.tertulia.quarantined(&bot).await.is_empty());
-    let refused = stage.tertulia.release(&bot, &id).await;
+    assert!(stage.tertulia.connection(&bot).quarantined().await.is_empty());
+    let refused = stage.tertulia.connection(&bot).release(&id).await;
     assert_eq!(refused, Err(ReleaseError::NotQuarantined(id.clone())));
 
     trouble.every(1, &id, &NOTIFICATIONS);
     stage.emulator.say(id.as_str(), "0").unwrap();
     stage.event("conversation-quarantined").await;
 
-    let listed = stage.tertulia.quarantined(&bot).await;
+    let listed = stage.tertulia.connection(&bot).quarantined().await;
     assert_eq!(listed.len(), 1);
     assert_eq!((&listed[0].conversation, listed[0].restarts), (&id, 1));
     assert!(listed[0].reason.starts_with("told to panic on"));
     // By the handle that a caller has, and by a new one.
-    let again = stage.tertulia.conversation(&bot, &id).unwrap();
+    let again = stage.tertulia.connection(&bot).conversation(&id).unwrap();
     for handle in [&conversation, &again] {
         let failure = handle.send_text("nobody takes it").await.unwrap_err();
         assert_eq!((failure.code(), failure), ("conversation-quarantined", CommandFailure::Quarantined));
@@ -44,14 +44,14 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     let other = stage.conversation(&bot).await;
     stage.emulator.say(other.id().as_str(), "other").unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["other"]);
-    assert!(stage.tertulia.quarantined(&bot).await[0].notifications_dropped > 0);
+    assert!(stage.tertulia.connection(&bot).quarantined().await[0].notifications_dropped > 0);
 
     trouble.end();
-    stage.tertulia.release(&bot, &id).await.unwrap();
+    stage.tertulia.connection(&bot).release(&id).await.unwrap();
     assert_eq!(stage.texts(&bot, 2).await, ["0", "1"]);
-    assert!(stage.tertulia.quarantined(&bot).await.is_empty());
+    assert!(stage.tertulia.connection(&bot).quarantined().await.is_empty());
     assert_eq!(stage.tertulia.metrics().conversations_in_quarantine.get(), 0);
-    let released = stage.tertulia.conversation(&bot, &id).unwrap();
+    let released = stage.tertulia.connection(&bot).conversation(&id).unwrap();
     released.set_ttr(TtrType::Custom, 77).await.unwrap();
     until_member(&released, "ttrValue", 77).await;
     released.send_text("2").await.unwrap();
@@ -88,15 +88,15 @@ async fn a_closed_conversation_does_not_stay_in_quarantine() {
     stage.event("conversation-quarantined").await;
     stage.emulator.close_conversation(id.as_str()).unwrap();
     let gone = async {
-        while !stage.tertulia.quarantined(&bot).await.is_empty() {
+        while !stage.tertulia.connection(&bot).quarantined().await.is_empty() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(super::stage::PATIENCE, gone).await.unwrap();
-    assert!(stage.tertulia.conversation(&bot, &id).is_none());
+    assert!(stage.tertulia.connection(&bot).conversation(&id).is_none());
     let metrics = stage.tertulia.metrics();
     assert_eq!((metrics.conversations_in_quarantine.get(), metrics.conversations.get()), (0, 0));
     let nowhere = ConnectionId::from("nowhere");
-    assert!(stage.tertulia.quarantined(&nowhere).await.is_empty());
-    assert_eq!(stage.tertulia.release(&nowhere, &id).await, Err(ReleaseError::UnknownConnection));
+    assert!(stage.tertulia.connection(&nowhere).quarantined().await.is_empty());
+    assert_eq!(stage.tertulia.connection(&nowhere).release(&id).await, Err(ReleaseError::UnknownConnection));
 }

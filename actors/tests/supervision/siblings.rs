@@ -92,7 +92,7 @@ async fn one_of_a_thousand_conversations_fails_and_no_other_notices() {
 
     trouble.end();
     say(1_000_000, std::slice::from_ref(&failing));
-    stage.tertulia.release(&bot, &failing).await.unwrap();
+    stage.tertulia.connection(&bot).release(&failing).await.unwrap();
     let last = |heard: &Heard| heard.texts[&failing].last().is_some_and(|text| text == "1000000");
     heard.until(&mut events, last).await;
 

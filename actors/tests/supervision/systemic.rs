@@ -51,7 +51,7 @@ async fn a_connection_whose_conversations_fail_together_begins_anew_and_loses_no
     assert_eq!(*reason, DisconnectReason::Distrusted);
     trouble.end();
     // Each may have been told before its connection began anew, or after.
-    stage.tertulia.ready(&bot, PATIENCE).await.unwrap();
+    stage.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
     for conversation in &conversations {
         conversation.send_text("and on").await.unwrap();
     }
@@ -75,12 +75,12 @@ async fn a_connection_whose_conversations_keep_failing_together_fails_and_the_re
     }
     let failed = stage.event("connection.failed").await;
     assert_eq!(failed.origin.connection, bot);
-    assert!(matches!(stage.tertulia.ready(&bot, PATIENCE).await, Err(NotReady::Failed { .. })));
-    let status = stage.tertulia.status(&bot).unwrap();
+    assert!(matches!(stage.tertulia.connection(&bot).ready(PATIENCE).await, Err(NotReady::Failed { .. })));
+    let status = stage.tertulia.connection(&bot).status().unwrap();
     assert_eq!(status.state, Phase::Failed(FailureReason::ConversationsKeepFailing));
     assert_eq!(stage.tertulia.metrics().escalations_given_up.get(), 1);
 
-    assert!(stage.tertulia.status(&other).unwrap().is_ready());
+    assert!(stage.tertulia.connection(&other).status().unwrap().is_ready());
     let conversation = stage.conversation(&other).await;
     conversation.send_text("undisturbed").await.unwrap();
     stage.emulator.say(conversation.id().as_str(), "and heard").unwrap();

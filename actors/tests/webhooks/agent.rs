@@ -57,16 +57,16 @@ async fn served_by(settings: IntakeSettings) -> (Stage, ConnectionId, Connection
 
 /// The conversation at the intake, as it is on the platform now.
 async fn fed(stage: &Stage, rest: &ConnectionId, id: &ConversationId) -> ConversationHandle {
-    let state = stage.tertulia.rest(rest, RestRequest::Conversation(id.clone())).await.unwrap();
+    let state = stage.tertulia.connection(rest).rest(RestRequest::Conversation(id.clone())).await.unwrap();
     let notification = json!({ "kind": "notification", "type": ".ams.aam.ExConversationChangeNotification",
         "body": { "subscriptionId": "s", "sentTs": 1, "changes": [{ "type": "UPSERT", "result": state }] } });
-    stage.tertulia.receive_notification(rest, notification.to_string().into()).await.unwrap();
-    stage.tertulia.conversation(rest, id).unwrap()
+    stage.tertulia.connection(rest).receive_notification(notification.to_string().into()).await.unwrap();
+    stage.tertulia.connection(rest).conversation(id).unwrap()
 }
 
 async fn participants(stage: &Stage, rest: &ConnectionId, id: &ConversationId) -> Vec<(String, String, String)> {
     let place = DialogPlace { conversation: id.clone(), dialog: DialogId::main_of(id) };
-    let dialog = stage.tertulia.rest(rest, RestRequest::Dialog(place)).await.unwrap();
+    let dialog = stage.tertulia.connection(rest).rest(RestRequest::Dialog(place)).await.unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let listed = dialog["participants"].as_array().unwrap().iter();
     listed.map(|known| (text(&known["id"]), text(&known["role"]), text(&known["state"]))).collect()
@@ -105,7 +105,7 @@ async fn an_agent_without_a_socket_sets_response_times_and_ends_conversations() 
     let (mut stage, bot, rest, mine) = served().await;
     mine.set_ttr(TtrType::Custom, 90).await.unwrap();
     mine.set_manual_ettr(Timestamp(4_000_000_000_000)).await.unwrap();
-    let state = stage.tertulia.rest(&rest, RestRequest::Conversation(mine.id().clone())).await.unwrap();
+    let state = stage.tertulia.connection(&rest).rest(RestRequest::Conversation(mine.id().clone())).await.unwrap();
     let details = &state["conversationDetails"];
     assert_eq!(details["ttr"], json!({ "ttrType": "CUSTOM", "value": 90 }));
     assert_eq!(details["manualETTR"], 4_000_000_000_000_i64);
@@ -131,13 +131,13 @@ async fn an_agent_without_a_socket_lets_agents_in_and_out() {
         role: ParticipantRole::Agent,
         state: ParticipantStatus::Active,
     };
-    stage.tertulia.rest(&rest, add).await.unwrap();
+    stage.tertulia.connection(&rest).rest(add).await.unwrap();
     let get = RestRequest::Participant { place: place.clone(), participant: third.to_string() };
-    let found = stage.tertulia.rest(&rest, get.clone()).await.unwrap();
+    let found = stage.tertulia.connection(&rest).rest(get.clone()).await.unwrap();
     assert_eq!((&found["role"], &found["state"]), (&json!("AGENT"), &json!("ACTIVE")));
     let remove = RestRequest::RemoveParticipant { place, participant: third.to_string() };
-    stage.tertulia.rest(&rest, remove).await.unwrap();
-    let gone = stage.tertulia.rest(&rest, get).await.unwrap_err();
+    stage.tertulia.connection(&rest).rest(remove).await.unwrap();
+    let gone = stage.tertulia.connection(&rest).rest(get).await.unwrap_err();
     assert!(gone.to_string().contains("404") || gone.to_string().contains("Participant"), "{gone}");
     assert_eq!(participants(&stage, &rest, mine.id()).await, before);
     fed(&stage, &rest, mine.id()).await.leave().await.unwrap();
@@ -158,7 +158,7 @@ async fn an_agent_without_a_socket_transfers() {
     let mine = fed(&stage, &rest, mine.id()).await;
     let third = third_agent(&stage).await;
     mine.transfer(Some(third.clone()), Some(SkillId::from("7"))).await.unwrap();
-    let state = stage.tertulia.rest(&rest, RestRequest::Conversation(mine.id().clone())).await.unwrap();
+    let state = stage.tertulia.connection(&rest).rest(RestRequest::Conversation(mine.id().clone())).await.unwrap();
     assert_eq!(state["conversationDetails"]["skillId"], "7");
     let suggested = (third.to_string(), "ASSIGNED_AGENT".to_owned(), "SUGGESTED".to_owned());
     assert!(participants(&stage, &rest, mine.id()).await.contains(&suggested));
@@ -211,13 +211,14 @@ async fn what_rest_cannot_ask_is_not_supported() {
     assert_eq!(mine.set_agent_note(note).await.unwrap_err().code(), "not-supported");
     let raw = Command::Raw { kind: ".ams.x".to_owned(), body: Value::Null, metadata: Vec::new() };
     assert_eq!(mine.perform(raw).await.unwrap_err().code(), "not-supported");
-    let opened = stage.tertulia.create_conversation_for(&rest, "ann".into(), Default::default(), Default::default());
+    let connection = stage.tertulia.connection(&rest);
+    let opened = connection.create_conversation_for("ann".into(), Default::default(), Default::default());
     assert!(matches!(opened.await, Err(RequestFailure::NotSupported(_))));
     let get = RestRequest::Conversation(mine.id().clone());
-    let by_socket = stage.tertulia.rest(&ConnectionId::from("bot-1"), get.clone()).await;
+    let by_socket = stage.tertulia.connection(&ConnectionId::from("bot-1")).rest(get.clone()).await;
     assert!(matches!(by_socket, Err(RequestFailure::NotSupported(_))));
     let plain = connect(&stage, IntakeSettings { id: "plain".into(), ..intake() }).await;
-    assert!(matches!(stage.tertulia.rest(&plain, get).await, Err(RequestFailure::NotSupported(_))));
+    assert!(matches!(stage.tertulia.connection(&plain).rest(get).await, Err(RequestFailure::NotSupported(_))));
 }
 
 /// Read-modify-write: of many who change the same at once none is lost or refused, and the last one stands.
@@ -228,13 +229,13 @@ async fn changes_at_the_same_time_are_written_one_after_the_other() {
     let change = |connection: ConnectionId, time: i64| {
         let row = RestRequest::SetManualEttr { conversation: mine.id().clone(), time: Timestamp(time) };
         let tertulia = &stage.tertulia;
-        async move { tertulia.rest(&connection, row).await }
+        async move { tertulia.connection(&connection).rest(row).await }
     };
     for round in 1..10 {
         let (one, two) = tokio::join!(change(rest.clone(), round * 10), change(other.clone(), round * 10 + 1));
         one.unwrap();
         two.unwrap();
-        let state = stage.tertulia.rest(&rest, RestRequest::Conversation(mine.id().clone())).await.unwrap();
+        let state = stage.tertulia.connection(&rest).rest(RestRequest::Conversation(mine.id().clone())).await.unwrap();
         let ettr = state["conversationDetails"]["manualETTR"].as_i64().unwrap();
         assert!([round * 10, round * 10 + 1].contains(&ettr));
     }
@@ -279,13 +280,13 @@ async fn a_stateless_worker_acts_by_rest() {
     let (stage, _, rest, mine) = served().await;
     let snapshot = mine.snapshot().await.unwrap();
     let id = mine.id().clone();
-    stage.tertulia.unload(&rest, &id).await.unwrap();
-    assert!(stage.tertulia.conversation(&rest, &id).is_none());
-    let loaded = stage.tertulia.load(&rest, &snapshot).await.unwrap();
+    stage.tertulia.connection(&rest).unload(&id).await.unwrap();
+    assert!(stage.tertulia.connection(&rest).conversation(&id).is_none());
+    let loaded = stage.tertulia.connection(&rest).load(&snapshot).await.unwrap();
     fed(&stage, &rest, &id).await;
     assert_eq!(loaded.send_text("stateless").await.unwrap().sequence, Some(0));
     loaded.snapshot().await.unwrap();
-    stage.tertulia.unload(&rest, &id).await.unwrap();
+    stage.tertulia.connection(&rest).unload(&id).await.unwrap();
     assert_eq!(stage.said(), ["stateless"]);
 }
 
@@ -297,7 +298,7 @@ async fn an_agent_whom_the_platform_refuses_fails_the_connection() {
     let settings = IntakeSettings { agent, ..by_rest() };
     let id = settings.id.clone();
     stage.tertulia.connect_intake(settings).unwrap();
-    assert!(stage.tertulia.ready(&id, PATIENCE).await.is_err());
+    assert!(stage.tertulia.connection(&id).ready(PATIENCE).await.is_err());
 }
 
 /// No history is read at first, which a fault would strike instead of what is asked next.
@@ -329,7 +330,7 @@ async fn a_change_whose_answer_by_rest_is_lost_is_seen_in_the_state_and_not_made
     lose_answer(&stage);
     mine.close_at_once().await.unwrap();
     assert_eq!(mine.members().await.unwrap()["stage"], "CLOSE");
-    let state = stage.tertulia.rest(&rest, RestRequest::Conversation(mine.id().clone())).await.unwrap();
+    let state = stage.tertulia.connection(&rest).rest(RestRequest::Conversation(mine.id().clone())).await.unwrap();
     assert_eq!(state["conversationDetails"]["stage"], "CLOSE");
 }
 

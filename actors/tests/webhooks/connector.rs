@@ -27,7 +27,7 @@ macro_rules! relay {
     ($stage:expr, $hook:expr, $posts:expr) => {
         async {
             while let Some(Post { signature, body }) = $posts.recv().await {
-                $stage.tertulia.receive_webhook(&$hook, Some(&signature), body).await.unwrap();
+                $stage.tertulia.connection(&$hook).receive_webhook(Some(&signature), body).await.unwrap();
             }
         }
     };
@@ -41,7 +41,7 @@ async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
     let conversation = open(&stage, &hook).await;
     assert_eq!(conversation.send_text("hi").await.unwrap().sequence, Some(0));
     let by_bot = stage.until(|event| event.data.name() == "message" && event.origin.connection == bot).await;
-    let replying = stage.tertulia.conversation(&bot, by_bot.conversation.as_ref().unwrap()).unwrap();
+    let replying = stage.tertulia.connection(&bot).conversation(by_bot.conversation.as_ref().unwrap()).unwrap();
     replying.send_text("hello").await.unwrap();
 
     let events = &mut stage.events;
@@ -127,12 +127,12 @@ async fn a_wrong_signature_is_refused_and_counted_and_changes_nothing() {
         (Some("sha1=QXrgMO1TEp21Q1FWZOAsJ+uuMWw="), SignatureError::Wrong),
     ];
     for (signature, error) in forged {
-        let refused = stage.tertulia.receive_webhook(&hook, signature, body.clone()).await;
+        let refused = stage.tertulia.connection(&hook).receive_webhook(signature, body.clone()).await;
         assert_eq!(refused, Err(WebhookError::BadSignature(error)));
     }
     assert_eq!(stage.tertulia.metrics().webhooks_refused.get(), 3);
     assert_eq!(stage.tertulia.metrics().state_notifications_processed.get(), 0);
-    stage.tertulia.receive_webhook(&hook, Some(&signature), body).await.unwrap();
+    stage.tertulia.connection(&hook).receive_webhook(Some(&signature), body).await.unwrap();
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -141,7 +141,7 @@ async fn what_is_signed_but_no_notification_is_refused_as_malformed() {
     let (stage, _posts) = stage(|app| app);
     let hook = connect(&stage, connector()).await;
     for body in ["", "[]", r#"{"kind":"resp","reqId":"1","code":200}"#, "\u{fffd}"] {
-        let refused = stage.tertulia.receive_notification(&hook, body.as_bytes().into()).await;
+        let refused = stage.tertulia.connection(&hook).receive_notification(body.as_bytes().into()).await;
         assert!(matches!(refused, Err(WebhookError::Malformed(_))), "{body}");
     }
     assert_eq!(stage.tertulia.metrics().frames_malformed.get(), 4);
@@ -155,7 +155,7 @@ async fn wrong_credentials_fail_at_once() {
     let settings = IntakeSettings { app, ..connector() };
     let hook = settings.id.clone();
     stage.tertulia.connect_intake(settings).unwrap();
-    let failed = stage.tertulia.ready(&hook, PATIENCE).await;
+    let failed = stage.tertulia.connection(&hook).ready(PATIENCE).await;
     assert!(matches!(failed, Err(NotReady::Failed { .. })), "{failed:?}");
     stage.tertulia.stop(PATIENCE).await;
 }
@@ -264,7 +264,7 @@ async fn what_there_is_no_room_for_is_refused_and_the_platform_may_come_again() 
     for _ in 0..2 {
         open(&stage, &opener).await;
         let Post { signature, body } = timeout(PATIENCE, posts.recv()).await.unwrap().unwrap();
-        answers.push(stage.tertulia.receive_webhook(&hook, Some(&signature), body).await);
+        answers.push(stage.tertulia.connection(&hook).receive_webhook(Some(&signature), body).await);
     }
     assert_eq!(answers, [Ok(()), Err(WebhookError::Overloaded(hook.clone()))]);
     stage.tertulia.stop(PATIENCE).await;
@@ -283,10 +283,10 @@ async fn a_conversation_that_ended_leaves_memory_after_its_linger_also_when_an_o
         states.push(timeout(PATIENCE, posts.recv()).await.unwrap().unwrap());
     }
     for Post { signature, body } in states.into_iter().rev() {
-        stage.tertulia.receive_webhook(&hook, Some(&signature), body).await.unwrap();
+        stage.tertulia.connection(&hook).receive_webhook(Some(&signature), body).await.unwrap();
     }
     let gone = async {
-        while stage.tertulia.conversation(&hook, &id).is_some() {
+        while stage.tertulia.connection(&hook).conversation(&id).is_some() {
             tokio::task::yield_now().await;
         }
     };
@@ -313,7 +313,7 @@ async fn what_the_platform_refuses_is_told_with_its_words() {
 async fn a_request_that_needs_a_socket_is_not_supported() {
     let (stage, _posts) = stage(|app| app);
     let hook = connect(&stage, connector()).await;
-    let created = stage.tertulia.create_conversation(&hook, Default::default()).await;
+    let created = stage.tertulia.connection(&hook).create_conversation(Default::default()).await;
     assert!(matches!(created, Err(RequestFailure::NotSupported(_))));
     stage.tertulia.stop(PATIENCE).await;
 }
@@ -335,7 +335,7 @@ async fn a_connector_tells_of_its_consumers_device_with_every_request() {
     let conversation = open(&stage, &hook).await;
     conversation.send_text("hi").await.unwrap();
     stage.until(|event| event.data.name() == "message" && event.origin.connection == bot).await;
-    let theirs = stage.tertulia.conversation(&bot, conversation.id()).unwrap();
+    let theirs = stage.tertulia.connection(&bot).conversation(conversation.id()).unwrap();
     let told = theirs.members().await.unwrap()["context"]["clientProperties"].clone();
     assert_eq!((&told["appId"], &told["features"]), (&json!("Brücke"), &json!(["RICH_CONTENT", "QUICK_REPLIES"])));
     // The first one may have been read from the history; this one is told as it happens.

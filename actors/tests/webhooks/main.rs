@@ -48,7 +48,7 @@ fn stage(app: impl FnOnce(AppInstall) -> AppInstall) -> (Stage, UnboundedReceive
 async fn connect(stage: &Stage, settings: IntakeSettings) -> ConnectionId {
     let id = settings.id.clone();
     stage.tertulia.connect_intake(settings).unwrap();
-    stage.tertulia.ready(&id, stage::PATIENCE).await.unwrap();
+    stage.tertulia.connection(&id).ready(stage::PATIENCE).await.unwrap();
     id
 }
 
@@ -56,5 +56,5 @@ async fn connect(stage: &Stage, settings: IntakeSettings) -> ConnectionId {
 async fn open(stage: &Stage, connection: &ConnectionId) -> ConversationHandle {
     let consumer = ExternalConsumerId::from(CONSUMER);
     let profile = ConsumerProfile { first_name: Some("Ann".to_owned()), last_name: None };
-    stage.tertulia.create_conversation_for(connection, consumer, profile, Default::default()).await.unwrap()
+    stage.tertulia.connection(connection).create_conversation_for(consumer, profile, Default::default()).await.unwrap()
 }

@@ -72,7 +72,7 @@ async fn talk(stage: &mut Stage, conversations: &[ConversationHandle], bot: &Con
         listening.insert(event.conversation.clone().unwrap());
     }
     let replying: Vec<ConversationHandle> =
-        taken.iter().map(|id| stage.tertulia.conversation(bot, id).unwrap()).collect();
+        taken.iter().map(|id| stage.tertulia.connection(bot).conversation(id).unwrap()).collect();
     for round in 0..BY_BOT {
         for id in &taken {
             for number in 0..BY_CONSUMER / BY_BOT {
@@ -97,7 +97,7 @@ async fn talk(stage: &mut Stage, conversations: &[ConversationHandle], bot: &Con
 }
 
 async fn members(tertulia: &Tertulia, connection: &ConnectionId) -> BTreeMap<ConversationId, Value> {
-    let handles = tertulia.conversations(connection);
+    let handles = tertulia.connection(connection).conversations();
     let all = join_all(handles.iter().map(|handle| async { (handle.id().clone(), handle.members().await.unwrap()) }));
     all.await.into_iter().map(|(id, members)| (id, comparable(members))).collect()
 }
@@ -140,7 +140,7 @@ async fn collect(
 
 async fn feed(stage: &Tertulia, hook: &ConnectionId, posts: &[Post]) {
     for Post { signature, body } in posts {
-        stage.receive_webhook(hook, Some(signature), body.clone()).await.unwrap();
+        stage.connection(hook).receive_webhook(Some(signature), body.clone()).await.unwrap();
     }
 }
 
@@ -195,12 +195,12 @@ async fn ten_thousand_webhooks_in_disorder_with_a_restart_end_where_the_socket_e
     for (part, is_last) in [(first, false), (second, true)] {
         let tertulia = Tertulia::builder().platform(platform(&stage.emulator)).intakes([intake()]).start().unwrap();
         let mut events = tertulia.events_within(Filter::everything(), 1_000_000);
-        tertulia.ready(&hook, PATIENCE).await.unwrap();
+        tertulia.connection(&hook).ready(PATIENCE).await.unwrap();
         for snapshot in std::mem::take(&mut snapshots) {
-            tertulia.load(&hook, &snapshot).await.unwrap();
+            tertulia.connection(&hook).load(&snapshot).await.unwrap();
         }
         feed(&tertulia, &hook, part).await;
-        for handle in tertulia.conversations(&hook) {
+        for handle in tertulia.connection(&hook).conversations() {
             let snapshot = handle.snapshot().await.unwrap();
             snapshots.push(snapshot);
         }

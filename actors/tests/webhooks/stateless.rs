@@ -34,7 +34,7 @@ fn chat_state(state: &str, sent: u64) -> Value {
 }
 
 async fn feed(stage: &Stage, hook: &ConnectionId, notification: Value) {
-    stage.tertulia.receive_notification(hook, notification.to_string().into()).await.unwrap();
+    stage.tertulia.connection(hook).receive_notification(notification.to_string().into()).await.unwrap();
 }
 
 /// The next events of the kinds that a conversation's messages make, in short.
@@ -66,14 +66,14 @@ async fn a_conversation_goes_from_worker_to_worker_with_what_waits_and_numbers_i
     // 1 and 3 wait for what is before them, across workers.
     for sequence in [1, 0, 3, 2] {
         if let Some(snapshot) = snapshot.take() {
-            let loaded = stage.tertulia.load(&hook, &snapshot).await.unwrap();
+            let loaded = stage.tertulia.connection(&hook).load(&snapshot).await.unwrap();
             assert_eq!(loaded.id(), &id);
         }
         feed(&stage, &hook, message(sequence)).await;
         feed(&stage, &hook, message(sequence)).await;
-        snapshot = Some(stage.tertulia.conversation(&hook, &id).unwrap().snapshot().await.unwrap());
-        stage.tertulia.unload(&hook, &id).await.unwrap();
-        assert!(stage.tertulia.conversation(&hook, &id).is_none());
+        snapshot = Some(stage.tertulia.connection(&hook).conversation(&id).unwrap().snapshot().await.unwrap());
+        stage.tertulia.connection(&hook).unload(&id).await.unwrap();
+        assert!(stage.tertulia.connection(&hook).conversation(&id).is_none());
     }
     let mut heard = Vec::new();
     while heard.len() < 4 {
@@ -113,9 +113,9 @@ async fn chat_states_that_were_overtaken_are_dropped_also_by_the_next_worker() {
     for (state, sent) in [("COMPOSING", 10), ("ACTIVE", 30), ("ACTIVE", 30), ("PAUSE", 20)] {
         feed(&stage, &hook, chat_state(state, sent)).await;
     }
-    let snapshot = stage.tertulia.conversation(&hook, &id).unwrap().snapshot().await.unwrap();
-    stage.tertulia.unload(&hook, &id).await.unwrap();
-    stage.tertulia.load(&hook, &snapshot).await.unwrap();
+    let snapshot = stage.tertulia.connection(&hook).conversation(&id).unwrap().snapshot().await.unwrap();
+    stage.tertulia.connection(&hook).unload(&id).await.unwrap();
+    stage.tertulia.connection(&hook).load(&snapshot).await.unwrap();
     for (state, sent) in [("PAUSE", 20), ("GONE", 40)] {
         feed(&stage, &hook, chat_state(state, sent)).await;
     }
@@ -131,15 +131,15 @@ async fn a_loaded_conversation_speaks_for_the_consumer_it_was_opened_for() {
     let hook = connect(&stage, connector()).await;
     let snapshot = open(&stage, &hook).await.snapshot().await.unwrap();
     let worker = connect(&stage, IntakeSettings { id: "worker".into(), ..intake() }).await;
-    let loaded = stage.tertulia.load(&worker, &snapshot).await.unwrap();
+    let loaded = stage.tertulia.connection(&worker).load(&snapshot).await.unwrap();
     assert_eq!(loaded.send_text("from a worker").await.unwrap().sequence, Some(0));
     assert_eq!(stage.said(), ["from a worker"]);
 
     let stranger = serde_json::from_str::<Value>(&snapshot).unwrap();
     let mut stranger = stranger.as_object().unwrap().clone();
     stranger.remove("consumer");
-    stage.tertulia.unload(&worker, loaded.id()).await.unwrap();
-    let loaded = stage.tertulia.load(&worker, &Value::Object(stranger).to_string()).await.unwrap();
+    stage.tertulia.connection(&worker).unload(loaded.id()).await.unwrap();
+    let loaded = stage.tertulia.connection(&worker).load(&Value::Object(stranger).to_string()).await.unwrap();
     assert_eq!(loaded.send_text("for whom?").await.unwrap_err().code(), "not-supported");
     stage.tertulia.stop(PATIENCE).await;
 }
@@ -152,17 +152,17 @@ async fn only_what_was_loaded_is_unloaded_and_as_often() {
     let conversation = open(&stage, &hook).await;
     let id = conversation.id().clone();
     let not_loaded = Err(UnloadError::NotLoaded(id.clone()));
-    assert_eq!(stage.tertulia.unload(&hook, &id).await, not_loaded, "it lives here on its own account");
+    assert_eq!(stage.tertulia.connection(&hook).unload(&id).await, not_loaded, "it lives here on its own account");
     let snapshot = conversation.snapshot().await.unwrap();
     for _ in 0..2 {
-        stage.tertulia.load(&hook, &snapshot).await.unwrap();
+        stage.tertulia.connection(&hook).load(&snapshot).await.unwrap();
     }
     for _ in 0..2 {
-        assert!(stage.tertulia.conversation(&hook, &id).is_some());
-        assert_eq!(stage.tertulia.unload(&hook, &id).await, Ok(()));
+        assert!(stage.tertulia.connection(&hook).conversation(&id).is_some());
+        assert_eq!(stage.tertulia.connection(&hook).unload(&id).await, Ok(()));
     }
-    assert!(stage.tertulia.conversation(&hook, &id).is_none());
-    assert_eq!(stage.tertulia.unload(&hook, &id).await, not_loaded);
+    assert!(stage.tertulia.connection(&hook).conversation(&id).is_none());
+    assert_eq!(stage.tertulia.connection(&hook).unload(&id).await, not_loaded);
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -171,10 +171,10 @@ async fn what_is_no_snapshot_is_not_loaded() {
     let (stage, _posts) = stage(|app| app);
     let hook = connect(&stage, intake()).await;
     for text in ["", "{}", r#"{"version":2,"sequence":0,"conversation":{}}"#] {
-        let refused = stage.tertulia.load(&hook, text).await.err();
+        let refused = stage.tertulia.connection(&hook).load(text).await.err();
         assert!(matches!(refused, Some(LoadError::Malformed(_))), "{text}");
     }
     let unknown = ConnectionId::from("nobody");
-    assert_eq!(stage.tertulia.load(&unknown, "").await.err(), Some(LoadError::UnknownConnection(unknown)));
+    assert_eq!(stage.tertulia.connection(&unknown).load("").await.err(), Some(LoadError::UnknownConnection(unknown)));
     stage.tertulia.stop(PATIENCE).await;
 }

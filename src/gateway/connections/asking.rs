@@ -65,7 +65,7 @@ async fn set_agent_state(
     }
     let shared = state.clone();
     keyed::once(&state, &request, &body.digest, async move {
-        shared.tertulia.set_agent_state(&id, agent_state.clone()).await?;
+        shared.tertulia.connection(&id).set_agent_state(agent_state.clone()).await?;
         Ok(Reply::ok(json!(Availability { agent_state })))
     })
     .await
@@ -135,10 +135,10 @@ async fn create_conversation(
     let shared = state.clone();
     keyed::once(&state, &request, &body.digest, async move {
         let handle = match consumer {
-            None => shared.tertulia.create_conversation(&id, opening).await?,
+            None => shared.tertulia.connection(&id).create_conversation(opening).await?,
             Some(OfConnector { id: consumer, first_name, last_name }) => {
                 let profile = ConsumerProfile { first_name, last_name };
-                shared.tertulia.create_conversation_for(&id, consumer, profile, opening).await?
+                shared.tertulia.connection(&id).create_conversation_for(consumer, profile, opening).await?
             }
         };
         let opened = Opened { connection: id.to_string(), conversation_id: handle.id().to_string() };
@@ -183,7 +183,7 @@ async fn ask(
     let Wire { kind, body: content, headers, metadata } = body.value;
     let shared = state.clone();
     keyed::once(&state, &request, &body.digest, async move {
-        Ok(Reply::ok(shared.tertulia.request(&id, kind, content, headers, metadata).await?))
+        Ok(Reply::ok(shared.tertulia.connection(&id).request(kind, content, headers, metadata).await?))
     })
     .await
 }
@@ -217,7 +217,7 @@ async fn step_up(
     let step_up = StepUp { connector: body.value.connector_id, code: body.value.code };
     let shared = state.clone();
     keyed::once(&state, &request, &body.digest, async move {
-        let SteppedUp { user_id, conversations } = shared.tertulia.step_up(&id, step_up).await?;
+        let SteppedUp { user_id, conversations } = shared.tertulia.connection(&id).step_up(step_up).await?;
         let conversations = conversations.iter().map(|taken| {
             let (outcome, code) = match &taken.outcome {
                 Takeover::Done => ("done", None),

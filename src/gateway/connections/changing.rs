@@ -83,7 +83,7 @@ async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpRespon
 #[post("/connections/{connection}/restart")]
 async fn restart(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
     known(&state, &id)?;
-    if state.tertulia.restart(&id) { Ok(HttpResponse::Accepted().finish()) } else { Err(unknown(&id)) }
+    if state.tertulia.connection(&id).restart() { Ok(HttpResponse::Accepted().finish()) } else { Err(unknown(&id)) }
 }
 
 impl From<AddConnectionError> for Problem {

@@ -31,7 +31,7 @@ pub(super) fn find_all(
     through: Through,
 ) -> Result<Vec<ConversationHandle>, Problem> {
     let candidates = connections::candidates(state, through.connection)?;
-    Ok(candidates.iter().filter_map(|connection| state.tertulia.conversation(connection, id)).collect())
+    Ok(candidates.iter().filter_map(|connection| state.tertulia.connection(connection).conversation(id)).collect())
 }
 
 /// The conversation that somebody wants to know of: whichever connection sees it, it is the same one.
@@ -62,7 +62,7 @@ pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) 
 /// there soon.
 pub(super) fn not_found(state: &State, id: &ConversationId) -> Problem {
     let is_beginning = |status: ConnectionStatus| status.state == Phase::Idle;
-    if state.tertulia.connections().iter().filter_map(|id| state.tertulia.status(id)).any(is_beginning) {
+    if state.tertulia.connections().iter().filter_map(|id| state.tertulia.connection(id).status()).any(is_beginning) {
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are being started");
         return problem.header(header::RETRY_AFTER, "1");
     }

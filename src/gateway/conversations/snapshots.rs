@@ -96,9 +96,9 @@ async fn load(
     let loading = {
         let state = state.clone();
         async move {
-            state.tertulia.status(&connection).ok_or_else(|| connections::unknown(&connection))?;
-            let loaded = timeout(PATIENCE, state.tertulia.load(&connection, text.get()));
-            let handle = loaded.await.map_err(|_| late())?.map_err(not_loaded)?;
+            let loading = state.tertulia.connection(&connection);
+            loading.status().ok_or_else(|| connections::unknown(&connection))?;
+            let handle = timeout(PATIENCE, loading.load(text.get())).await.map_err(|_| late())?.map_err(not_loaded)?;
             Ok(Reply::ok(json!(Loaded { connection, conversation_id: handle.id().clone() })))
         }
     };
@@ -126,8 +126,8 @@ async fn unload(
         async move {
             // Only now: what is asked for once more with its key is not there any more.
             let handle = find_to_act(&state, &id, through)?;
-            let unloaded = timeout(PATIENCE, state.tertulia.unload(handle.connection(), &id));
-            unloaded.await.map_err(|_| late())?.map_err(not_unloaded)?;
+            let connection = state.tertulia.connection(handle.connection());
+            timeout(PATIENCE, connection.unload(&id)).await.map_err(|_| late())?.map_err(not_unloaded)?;
             Ok(Reply::ok(json!(Loaded { connection: handle.connection().clone(), conversation_id: id })))
         }
     };

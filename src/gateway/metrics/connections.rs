@@ -47,7 +47,7 @@ struct Row {
 
 impl Row {
     fn add(&mut self, tertulia: &Tertulia, connection: &ConnectionId) {
-        let Some(status) = tertulia.status(connection) else { return };
+        let Some(status) = tertulia.connection(connection).status() else { return };
         let counted = tertulia.metrics().by_connection.of(connection);
         *self.states.entry(word(&status.state)).or_default() += 1;
         if let Some(Waiting { reason, .. }) = &status.waiting {
@@ -216,7 +216,7 @@ mod tests {
         let intakes = ["d", "b", "a", "c"].map(|id| IntakeSettings::intake(id, "12345678", app.clone()));
         let tertulia = Tertulia::builder().intakes(intakes).start().unwrap();
         for id in ["a", "b", "c", "d"] {
-            tertulia.begun(&id.into()).await;
+            tertulia.connection(&id.into()).begun().await;
             tertulia.metrics().by_connection.of(&id.into()).frames.inc();
         }
         let counted: Vec<(String, u64, i64)> =

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
-    id::{ConnectionId, ConversationId, ExternalConsumerId},
+    id::{ConversationId, ExternalConsumerId},
     rest::RestRequest,
     ums::ConversationRequest,
 };
 use tokio::sync::oneshot;
 
-use super::{Tertulia, answered};
+use super::{ConnectionHandle, answered};
 use crate::{
     conversation::ConversationHandle,
     fleet::Address,
@@ -17,20 +17,15 @@ use crate::{
     request::RequestFailure,
 };
 
-impl Tertulia {
+impl ConnectionHandle {
     /// Takes a webhook of the platform: `signature` is its `x-liveperson-signature`, `body` its raw bytes (protocol
     /// §10.4). It is done when the conversations concerned have it in their queues, so that whatever is asked of them
     /// afterwards comes behind it. A repetition is taken and changes nothing.
     ///
     /// # Errors
     /// [`WebhookError`]; each says with which status to answer. A wrong signature is counted.
-    pub async fn receive_webhook(
-        &self,
-        connection: &ConnectionId,
-        signature: Option<&str>,
-        body: Bytes,
-    ) -> Result<(), WebhookError> {
-        let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
+    pub async fn receive_webhook(&self, signature: Option<&str>, body: Bytes) -> Result<(), WebhookError> {
+        let desk = self.desk().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
         desk.verify(signature, &body)?;
         desk.take(body).await
     }
@@ -40,8 +35,8 @@ impl Tertulia {
     /// # Errors
     /// [`WebhookError`]: the connection takes no webhooks, or the signature can be that of no body. A missing or
     /// malformed signature is counted.
-    pub fn expects_webhook(&self, connection: &ConnectionId, signature: Option<&str>) -> Result<(), WebhookError> {
-        let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
+    pub fn expects_webhook(&self, signature: Option<&str>) -> Result<(), WebhookError> {
+        let desk = self.desk().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
         desk.expects(signature)
     }
 
@@ -50,8 +45,8 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`WebhookError`], but never for a signature.
-    pub async fn receive_notification(&self, connection: &ConnectionId, body: Bytes) -> Result<(), WebhookError> {
-        let desk = self.desk(connection).ok_or_else(|| WebhookError::UnknownConnection(connection.clone()))?;
+    pub async fn receive_notification(&self, body: Bytes) -> Result<(), WebhookError> {
+        let desk = self.desk().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
         desk.take(body).await
     }
 
@@ -63,18 +58,17 @@ impl Tertulia {
     /// [`RequestFailure`].
     pub async fn create_conversation_for(
         &self,
-        connection: &ConnectionId,
         consumer: ExternalConsumerId,
         profile: ConsumerProfile,
         request: ConversationRequest,
     ) -> Result<ConversationHandle, RequestFailure> {
-        self.status(connection).ok_or(RequestFailure::NotConnected)?;
+        self.status().ok_or(RequestFailure::NotConnected)?;
         let no_connector = RequestFailure::NotSupported("only a connector opens conversations for consumers it names");
-        let desk = self.desk(connection).ok_or(no_connector)?;
+        let desk = self.desk().ok_or(no_connector)?;
         let (reply, answer) = oneshot::channel();
         desk.address.do_send(OpenConversation { consumer, profile, request, reply });
         let id = answered(answer).await?;
-        self.conversation(connection, &id).ok_or(RequestFailure::ConnectionLost)
+        self.conversation(&id).ok_or(RequestFailure::ConnectionLost)
     }
 
     /// Asks a row of the platform's REST as the agent of an intake: what no command of a conversation asks, such as
@@ -84,9 +78,9 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`RequestFailure`].
-    pub async fn rest(&self, connection: &ConnectionId, row: RestRequest) -> Result<Value, RequestFailure> {
+    pub async fn rest(&self, row: RestRequest) -> Result<Value, RequestFailure> {
         let no_intake = RequestFailure::NotSupported("the connection has a socket to ask");
-        let desk = self.desk(connection).ok_or(no_intake)?;
+        let desk = self.desk().ok_or(no_intake)?;
         let (reply, answer) = oneshot::channel();
         desk.address.do_send(AskRest { row, reply });
         let answer = answered(answer).await?;
@@ -98,11 +92,11 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn load(&self, connection: &ConnectionId, snapshot: &str) -> Result<ConversationHandle, LoadError> {
-        let unknown = || LoadError::UnknownConnection(connection.clone());
-        let desk = self.desk(connection).ok_or_else(unknown)?;
+    pub async fn load(&self, snapshot: &str) -> Result<ConversationHandle, LoadError> {
+        let unknown = || LoadError::UnknownConnection(self.id.clone());
+        let desk = self.desk().ok_or_else(unknown)?;
         let id = desk.address.send(Load { snapshot: snapshot.to_owned() }).await.unwrap_or_else(|_| Err(unknown()))?;
-        self.conversation(connection, &id).ok_or_else(unknown)
+        self.conversation(&id).ok_or_else(unknown)
     }
 
     /// Takes a conversation out of memory that was loaded, or that a notification to an intake brought (CV-F15). Its
@@ -110,15 +104,15 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`UnloadError`].
-    pub async fn unload(&self, connection: &ConnectionId, conversation: &ConversationId) -> Result<(), UnloadError> {
-        let unknown = || UnloadError::UnknownConnection(connection.clone());
-        let desk = self.desk(connection).ok_or_else(unknown)?;
+    pub async fn unload(&self, conversation: &ConversationId) -> Result<(), UnloadError> {
+        let unknown = || UnloadError::UnknownConnection(self.id.clone());
+        let desk = self.desk().ok_or_else(unknown)?;
         let unload = Unload { conversation: conversation.clone() };
         desk.address.send(unload).await.unwrap_or_else(|_| Err(unknown()))
     }
 
-    fn desk(&self, connection: &ConnectionId) -> Option<Desk> {
-        match self.registry.get(connection)?.address {
+    fn desk(&self) -> Option<Desk> {
+        match self.member()?.address {
             Address::Intake(desk) => Some(desk),
             Address::Socket(_) => None,
         }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tertulia_core::id::{ConnectionId, ConversationId};
+use tertulia_core::id::ConversationId;
 
-use super::Tertulia;
+use super::ConnectionHandle;
 use crate::{
     conversation::{ConversationFilter, ConversationSummary},
     engine::{RecordKey, StoreError, Table},
@@ -22,7 +22,7 @@ pub struct SummaryPage {
     pub next: Option<ConversationId>,
 }
 
-impl Tertulia {
+impl ConnectionHandle {
     /// The conversations that a connection holds and `filter` means, by id, those behind `after`, at most `limit` of
     /// them. Awake or asleep, they are as they were after their last event that is durable.
     ///
@@ -30,7 +30,6 @@ impl Tertulia {
     /// [`StoreError`]; also where nothing is kept.
     pub async fn summaries(
         &self,
-        connection: &ConnectionId,
         filter: &ConversationFilter,
         after: Option<ConversationId>,
         limit: usize,
@@ -38,8 +37,11 @@ impl Tertulia {
         let (mut summaries, mut next) = (Vec::new(), after);
         loop {
             let (from, filter, wanted) = (next.take(), filter.clone(), limit.saturating_sub(summaries.len()));
-            let (directory, connection) = (Arc::clone(&self.around.directory), connection.clone());
+            let (directory, connection) = (Arc::clone(&self.system.around.directory), self.id.clone());
             let (found, last) = self
+                .system
+                .around
+                .routing
                 .journal()
                 .read(move |store| {
                     let prefix = RecordKey::of(&[connection.as_str()]);
@@ -73,13 +75,12 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`StoreError`]; also where nothing is kept.
-    pub async fn summary(
-        &self,
-        connection: &ConnectionId,
-        conversation: &ConversationId,
-    ) -> Result<Option<ConversationSummary>, StoreError> {
-        let key = RecordKey::of(&[connection.as_str(), conversation.as_str()]);
-        self.journal()
+    pub async fn summary(&self, conversation: &ConversationId) -> Result<Option<ConversationSummary>, StoreError> {
+        let key = RecordKey::of(&[self.id.as_str(), conversation.as_str()]);
+        self.system
+            .around
+            .routing
+            .journal()
             .read(move |store| {
                 let value = store.get(Table::Snapshots, &key)?;
                 Ok(value.and_then(|value| ConversationSummary::read(&crate::engine::Record { key, value })))

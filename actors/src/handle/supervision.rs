@@ -1,27 +1,27 @@
-//! The front of supervision: conversations in quarantine, and dead letters.
+//! What is supervised of a connection: its conversations in quarantine, and dead letters that go back to it.
 
 use std::{sync::Arc, time::Duration};
 
-use tertulia_core::id::{ConnectionId, ConversationId};
+use tertulia_core::id::ConversationId;
 use tokio::time::timeout;
 
-use super::Tertulia;
+use super::ConnectionHandle;
 use crate::{
     connection::Replay,
     conversation::{CommandFailure, LetterOfCommand, ListQuarantined, QuarantinedConversation, Release, ReleaseError},
-    dead_letters::{DeadLetter, DeadLetterId, DeadLetterKind, DeadLetters, ReplayError},
+    dead_letters::{DeadLetter, ReplayError},
     fleet::Address,
 };
 
 /// How long a connection's actor may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Tertulia {
+impl ConnectionHandle {
     /// The conversations of a connection that failed too often: they take no notifications and no commands. One that
     /// leaves the connection's subscriptions leaves the quarantine too. None where there is no such connection.
-    pub async fn quarantined(&self, connection: &ConnectionId) -> Vec<QuarantinedConversation> {
+    pub async fn quarantined(&self) -> Vec<QuarantinedConversation> {
         let answer = async {
-            match self.registry.get(connection)?.address {
+            match self.member()?.address {
                 Address::Socket(address) => address.send(ListQuarantined).await.ok(),
                 Address::Intake(desk) => desk.address.send(ListQuarantined).await.ok(),
             }
@@ -34,8 +34,8 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`ReleaseError`].
-    pub async fn release(&self, connection: &ConnectionId, conversation: &ConversationId) -> Result<(), ReleaseError> {
-        let member = self.registry.get(connection).ok_or(ReleaseError::UnknownConnection)?;
+    pub async fn release(&self, conversation: &ConversationId) -> Result<(), ReleaseError> {
+        let member = self.member().ok_or(ReleaseError::UnknownConnection)?;
         let release = Release { conversation: conversation.clone() };
         let answer = async {
             match member.address {
@@ -49,37 +49,9 @@ impl Tertulia {
         }
     }
 
-    /// What could not be handled.
-    #[must_use]
-    pub fn dead_letters(&self) -> &Arc<DeadLetters> {
-        &self.around.dead_letters
-    }
-
-    /// Hands a dead letter over again, to the conversation or connection that could not handle it, and forgets it. If it
-    /// cannot be handled this time either, it comes back as another one.
-    ///
-    /// # Errors
-    /// [`ReplayError`].
-    pub async fn replay_dead_letter(&self, id: &DeadLetterId) -> Result<(), ReplayError> {
-        let letter = self.dead_letters().get(id).ok_or_else(|| ReplayError::Unknown(id.clone()))?;
-        let not_replayable = || ReplayError::NotReplayable(id.clone());
-        match letter.kind {
-            _ if letter.is_cut => return Err(not_replayable()),
-            DeadLetterKind::Answer | DeadLetterKind::Record | DeadLetterKind::History | DeadLetterKind::Delivery => {
-                return Err(not_replayable());
-            }
-            DeadLetterKind::Command => self.replay_command(&letter)?,
-            DeadLetterKind::State | DeadLetterKind::Records | DeadLetterKind::Frame => {
-                self.replay_notification(Arc::clone(&letter)).await?;
-            }
-        }
-        self.dead_letters().remove(id).await?;
-        Ok(())
-    }
-
-    async fn replay_notification(&self, letter: Arc<DeadLetter>) -> Result<(), ReplayError> {
+    pub(crate) async fn replay_notification(&self, letter: Arc<DeadLetter>) -> Result<(), ReplayError> {
         let nobody = ReplayError::NobodyThere(letter.id.clone());
-        let Some(member) = self.registry.get(&letter.connection) else { return Err(nobody) };
+        let Some(member) = self.member() else { return Err(nobody) };
         let answer = async {
             match member.address {
                 Address::Socket(address) => address.send(Replay(letter)).await.unwrap_or_else(|_| Err(nobody.clone())),
@@ -89,9 +61,9 @@ impl Tertulia {
         timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(nobody.clone()))
     }
 
-    fn replay_command(&self, letter: &DeadLetter) -> Result<(), ReplayError> {
+    pub(crate) fn replay_command(&self, letter: &DeadLetter) -> Result<(), ReplayError> {
         let id = || letter.id.clone();
-        let handle = letter.conversation.as_ref().and_then(|id| self.conversation(&letter.connection, id));
+        let handle = letter.conversation.as_ref().and_then(|id| self.conversation(id));
         let handle = handle.ok_or_else(|| ReplayError::NobodyThere(id()))?;
         let LetterOfCommand { key, command } =
             serde_json::from_slice(&letter.body).map_err(|_| ReplayError::NotReplayable(id()))?;

@@ -6,18 +6,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use tertulia_core::{
     command::Identity,
-    id::ConnectionId,
     ums::{ConversationQuery, Request},
 };
 
-use super::Tertulia;
+use super::ConnectionHandle;
 use crate::{
     connection::{AskIdentity, AskWith, ConversationSubscription, SubscribeTo},
     request::{Answer, Ask, Lane, RequestFailure},
-    subscriber::{NotificationFilter, NotificationStream},
 };
 
-impl Tertulia {
+impl ConnectionHandle {
     /// Sends any request of the wire, by the type and body given, within the same limits as every other (CN-F4); the
     /// answer's body, `null` where it has none. Nobody looks for its outcome if the answer is lost.
     ///
@@ -25,14 +23,13 @@ impl Tertulia {
     /// [`RequestFailure`].
     pub async fn request(
         &self,
-        connection: &ConnectionId,
         kind: impl Into<String>,
         body: Value,
         headers: Vec<Value>,
         metadata: Vec<Value>,
     ) -> Result<Value, RequestFailure> {
         let request = Request::Raw { kind: kind.into(), body };
-        let answer = self.send_with(connection, request, headers, metadata).await?;
+        let answer = self.send_with(request, headers, metadata).await?;
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
@@ -41,16 +38,16 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`RequestFailure::NotConnected`] before.
-    pub async fn identity(&self, connection: &ConnectionId) -> Result<Arc<Identity>, RequestFailure> {
-        self.ask(connection, |address, reply| address.do_send(AskIdentity { reply })).await
+    pub async fn identity(&self) -> Result<Arc<Identity>, RequestFailure> {
+        self.ask(|address, reply| address.do_send(AskIdentity { reply })).await
     }
 
     /// Sends a typed request of the wire as [`Self::request`] sends any; the answer's body, `null` where it has none.
     ///
     /// # Errors
     /// [`RequestFailure`].
-    pub async fn ask_platform(&self, connection: &ConnectionId, request: Request) -> Result<Value, RequestFailure> {
-        let answer = self.send(connection, request).await?;
+    pub async fn ask_platform(&self, request: Request) -> Result<Value, RequestFailure> {
+        let answer = self.send(request).await?;
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
@@ -61,29 +58,22 @@ impl Tertulia {
     /// [`RequestFailure`].
     pub async fn subscribe_conversations(
         &self,
-        connection: &ConnectionId,
         query: ConversationQuery,
     ) -> Result<ConversationSubscription, RequestFailure> {
-        self.ask(connection, |address, reply| address.do_send(SubscribeTo { query, reply })).await
+        self.ask(|address, reply| address.do_send(SubscribeTo { query, reply })).await
     }
 
-    /// Notifications as the platform sends them, of any type, with room for `capacity` of them (CN-F4).
-    pub fn notifications(&self, filter: NotificationFilter, capacity: usize) -> NotificationStream {
-        self.around.notifications.stream(filter, capacity)
-    }
-
-    pub(super) async fn send(&self, connection: &ConnectionId, request: Request) -> Result<Answer, RequestFailure> {
-        self.send_with(connection, request, Vec::new(), Vec::new()).await
+    pub(super) async fn send(&self, request: Request) -> Result<Answer, RequestFailure> {
+        self.send_with(request, Vec::new(), Vec::new()).await
     }
 
     async fn send_with(
         &self,
-        connection: &ConnectionId,
         request: Request,
         headers: Vec<Value>,
         metadata: Vec<Value>,
     ) -> Result<Answer, RequestFailure> {
-        self.ask(connection, |address, reply| {
+        self.ask(|address, reply| {
             let ask = Ask { metadata, ..Ask::new(request, Lane::Command, reply) };
             address.do_send(AskWith { ask, headers });
         })

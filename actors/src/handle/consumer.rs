@@ -1,30 +1,39 @@
-//! The front of what consumers do beside talking: their profile, and who they are.
+//! What consumers do beside talking: open conversations, and say who they are.
 
 use tertulia_core::{
-    id::{ConnectionId, UserId},
-    ums::{ProfileQuery, Request, UserProfile},
+    id::UserId,
+    ums::{ConversationRequest, ProfileQuery, Request, UserProfile},
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{PATIENCE, Tertulia};
+use super::{ConnectionHandle, PATIENCE};
 use crate::{
-    connection::{BeginStepUp, StepUpError, SteppedUp},
+    connection::{BeginStepUp, CreateConversation, StepUpError, SteppedUp},
+    conversation::ConversationHandle,
     platform::StepUp,
     request::RequestFailure,
 };
 
-impl Tertulia {
+impl ConnectionHandle {
+    /// Opens a conversation as a consumer (CN-F6).
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn create_conversation(
+        &self,
+        request: ConversationRequest,
+    ) -> Result<ConversationHandle, RequestFailure> {
+        let id = self.ask(|address, reply| address.do_send(CreateConversation { request, reply })).await?;
+        self.conversation(&id).ok_or(RequestFailure::ConnectionLost)
+    }
+
     /// Sets the consumer's own profile (CN-F10); what is not told is not set.
     ///
     /// # Errors
     /// [`RequestFailure`].
-    pub async fn set_user_profile(
-        &self,
-        connection: &ConnectionId,
-        profile: &UserProfile<'_>,
-    ) -> Result<(), RequestFailure> {
+    pub async fn set_user_profile(&self, profile: &UserProfile<'_>) -> Result<(), RequestFailure> {
         let profile = serde_json::to_value(profile).map_err(|error| RequestFailure::Unwritable(error.to_string()))?;
-        let answer = self.send(connection, Request::SetUserProfile(profile)).await?;
+        let answer = self.send(Request::SetUserProfile(profile)).await?;
         answer.read(|response| response.profile_set())
     }
 
@@ -32,13 +41,9 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`RequestFailure`].
-    pub async fn user_profile(
-        &self,
-        connection: &ConnectionId,
-        user: Option<UserId>,
-    ) -> Result<UserProfile<'static>, RequestFailure> {
+    pub async fn user_profile(&self, user: Option<UserId>) -> Result<UserProfile<'static>, RequestFailure> {
         let query = ProfileQuery { user_id: user.map(|user| user.to_string()) };
-        let answer = self.send(connection, Request::GetUserProfile(query)).await?;
+        let answer = self.send(Request::GetUserProfile(query)).await?;
         answer.read(|response| response.user_profile())
     }
 
@@ -47,9 +52,9 @@ impl Tertulia {
     ///
     /// # Errors
     /// [`StepUpError`]; on [`StepUpError::Login`] the old identity goes on.
-    pub async fn step_up(&self, connection: &ConnectionId, step_up: StepUp) -> Result<SteppedUp, StepUpError> {
+    pub async fn step_up(&self, step_up: StepUp) -> Result<SteppedUp, StepUpError> {
         let (reply, stepped_up) = oneshot::channel();
-        self.socket(connection)?.do_send(BeginStepUp { step_up, reply });
+        self.socket()?.do_send(BeginStepUp { step_up, reply });
         // A token, a reconnect and a takeover, one after the other.
         match timeout(PATIENCE * 3, stepped_up).await {
             Ok(Ok(outcome)) => outcome,

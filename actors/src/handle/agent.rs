@@ -1,0 +1,136 @@
+//! What agents do beside talking: offers, their state, and what they look up: shifts, skills, statistics, profiles.
+
+use std::time::Duration;
+
+use actix::Arbiter;
+use secrecy::SecretString;
+use serde_json::Value;
+use tertulia_core::{
+    id::{RingId, UserId},
+    ums::AgentState,
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{ConnectionHandle, PATIENCE, answered};
+use crate::{
+    connection::{AcceptRing, AnswerRing, ListRings, Lookup, LookupError, RingError, SetAgentState, ShiftWatch},
+    conversation::ConversationHandle,
+    platform::{AgentProfile, AgentSession, HttpError, PlatformClient, ShiftStatus, Skill, StatisticsOf},
+    request::RequestFailure,
+    subscriber::Offer,
+};
+
+impl ConnectionHandle {
+    /// Whether the agents of each skill are at work.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn shift_status(&self) -> Result<Vec<ShiftStatus>, LookupError> {
+        self.look_up(|client, session| async move { client.shift_status(&session).await }).await
+    }
+
+    /// Tells when the agents of a skill begin or end their work (CN-F18), by asking about every `pause`; the SDK asks
+    /// each minute. It ends when the result is dropped.
+    ///
+    /// # Errors
+    /// [`LookupError`] where the first question has no answer.
+    pub async fn watch_shifts(&self, pause: Duration) -> Result<ShiftWatch, LookupError> {
+        let first = self.shift_status().await?;
+        let address = self.socket()?;
+        let ask = move || {
+            let (reply, answer) = oneshot::channel();
+            let shifts = |client: PlatformClient, session| async move { client.shift_status(&session).await };
+            address.do_send(Lookup::new(shifts, reply));
+            answered(answer)
+        };
+        let (watch, asking) = ShiftWatch::begin(first, pause, ask);
+        let placement = self.system.pool.place();
+        let arbiter = placement.arbiter().cloned().unwrap_or_else(Arbiter::current);
+        arbiter.spawn(async move {
+            asking.await;
+            drop(placement);
+        });
+        Ok(watch)
+    }
+
+    /// The token of the connection's agent (CN-F3), for what the library itself does not ask. It ends when the session
+    /// does; ask anew for each use.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn bearer(&self) -> Result<SecretString, LookupError> {
+        self.look_up(|_, session| async move { Ok(session.bearer) }).await
+    }
+
+    /// The skills of the connection's account.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn skills(&self) -> Result<Vec<Skill>, LookupError> {
+        self.look_up(|client, session| async move { client.skills(&session).await }).await
+    }
+
+    /// How many messages wait and are answered, as the platform tells it (CN-F16).
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn message_statistics(&self, of: StatisticsOf) -> Result<Value, LookupError> {
+        self.look_up(|client, session| async move { client.message_statistics(&session, &of).await }).await
+    }
+
+    /// Who the agent with this public id is to consumers.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn agent_profile(&self, agent: UserId) -> Result<AgentProfile, LookupError> {
+        self.look_up(|client, _| async move { client.agent_profile(&agent).await }).await
+    }
+
+    /// The offers to a connection that wait for an answer; none of one that has no socket.
+    pub async fn rings(&self) -> Vec<Offer> {
+        let Ok(address) = self.socket() else { return Vec::new() };
+        timeout(PATIENCE, address.send(ListRings)).await.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Takes or declines an offer.
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn answer_ring(&self, ring_id: RingId, accept: bool) -> Result<(), RequestFailure> {
+        self.ask(|address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
+    }
+
+    /// Takes an offer and waits for its conversation (RG-4), for `within` altogether.
+    ///
+    /// # Errors
+    /// [`RingError`].
+    pub async fn accept_ring(&self, ring_id: RingId, within: Duration) -> Result<ConversationHandle, RingError> {
+        let (reply, arrived) = oneshot::channel();
+        self.socket()?.do_send(AcceptRing { ring_id, reply });
+        let id = match timeout(within, arrived).await {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => return Err(RequestFailure::ConnectionLost.into()),
+            Err(_) => return Err(RingError::NotArrived),
+        };
+        self.conversation(&id).ok_or(RingError::NotArrived)
+    }
+
+    /// Sets an agent's state, now and after each reconnect (CN-F9).
+    ///
+    /// # Errors
+    /// [`RequestFailure`].
+    pub async fn set_agent_state(&self, agent_state: AgentState) -> Result<(), RequestFailure> {
+        self.ask(|address, reply| address.do_send(SetAgentState { agent_state, reply })).await
+    }
+
+    async fn look_up<T, F>(
+        &self,
+        ask: impl FnOnce(PlatformClient, AgentSession) -> F + Send + 'static,
+    ) -> Result<T, LookupError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, HttpError>> + 'static,
+    {
+        self.ask(|address, reply| address.do_send(Lookup::new(ask, reply))).await
+    }
+}

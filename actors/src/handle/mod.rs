@@ -1,0 +1,189 @@
+//! A caller's hold on one connection: what every connection can do, and in a file each what agents, consumers and
+//! webhook connections can do.
+
+mod agent;
+mod consumer;
+mod requests;
+mod summaries;
+mod supervision;
+mod webhook;
+
+pub use summaries::SummaryPage;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use actix::Addr;
+use tertulia_core::{
+    id::{AccountId, ConnectionId, ConversationId},
+    session::Phase,
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    connection::{Connection, ConnectionStatus, Restart},
+    conversation::ConversationHandle,
+    fleet::{Address, Grounds, Member},
+    request::RequestFailure,
+    tertulia::System,
+};
+
+/// How long a request to a connection may take, waiting for a reconnect included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a connection is not ready.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// There is no such connection.
+    #[error("there is no connection {0}")]
+    UnknownConnection(ConnectionId),
+    /// It has given up.
+    #[error("connection {connection} failed: {reason}")]
+    Failed {
+        /// Which one.
+        connection: ConnectionId,
+        /// Why.
+        reason: String,
+    },
+    /// It was not ready in time.
+    #[error("connection {connection} was not ready in time; last trouble: {trouble}")]
+    TimedOut {
+        /// Which one.
+        connection: ConnectionId,
+        /// What last went wrong.
+        trouble: String,
+    },
+}
+
+/// A caller's hold on a connection, by its id. Cheap to clone, usable from any thread. It stays usable when the connection
+/// ends and when another connection with this id begins; while there is none, each request fails.
+#[derive(Clone)]
+pub struct ConnectionHandle {
+    id: ConnectionId,
+    system: Arc<System>,
+}
+
+impl fmt::Debug for ConnectionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionHandle").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl ConnectionHandle {
+    pub(crate) fn new(id: ConnectionId, system: Arc<System>) -> Self {
+        Self { id, system }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &ConnectionId {
+        &self.id
+    }
+
+    /// Ends one connection and waits until it has ended.
+    pub async fn disconnect(&self) {
+        if let Some(member) = self.system.registry.remove(&self.id) {
+            member.end(PATIENCE).await;
+            self.system.around.metrics.by_connection.forget(&self.id);
+        }
+    }
+
+    /// Begins a connection again, a failed one too: with a new login, and a new socket where it has one. `false` where
+    /// there is no such connection. Its status tells how it goes on.
+    pub fn restart(&self) -> bool {
+        let Some(member) = self.member() else { return false };
+        let is_alive = match &member.address {
+            Address::Socket(connection) => connection.connected() && connection.try_send(Restart).is_ok(),
+            Address::Intake(desk) => desk.restart(),
+        };
+        if !is_alive {
+            // Its actor was given up.
+            let policy = &self.system.around.supervision.connection;
+            let grounds = Grounds { pool: &self.system.pool, fleet: &self.system.fleet, policy };
+            self.system.registry.begin_again(&self.id, member.life, &grounds);
+        }
+        true
+    }
+
+    /// The account that a connection is of.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        self.member().map(|member| member.origin.account)
+    }
+
+    /// How a connection is doing.
+    #[must_use]
+    pub fn status(&self) -> Option<ConnectionStatus> {
+        self.member().map(|member| member.status.borrow().clone())
+    }
+
+    /// How a connection is doing once it has begun: with what an earlier life of the process left, and the right to log
+    /// in, or without it.
+    pub async fn begun(&self) -> Option<ConnectionStatus> {
+        let mut status = self.member()?.status.subscribe();
+        let begun = status.wait_for(|status| status.state != Phase::Idle).await;
+        begun.ok().map(|status| status.clone())
+    }
+
+    /// Waits until a connection is ready.
+    ///
+    /// # Errors
+    /// [`NotReady`] as soon as it has given up, or after `patience`.
+    pub async fn ready(&self, patience: Duration) -> Result<(), NotReady> {
+        let unknown = || NotReady::UnknownConnection(self.id.clone());
+        let mut status = self.member().ok_or_else(unknown)?.status.subscribe();
+        let settled = |status: &ConnectionStatus| status.is_ready() || status.has_ended();
+        let trouble = |status: &ConnectionStatus| status.last_error.clone().unwrap_or_else(|| "none".to_owned());
+        let outcome = timeout(patience, status.wait_for(settled)).await.map(|settled| settled.map(|now| now.clone()));
+        match outcome {
+            Ok(Ok(now)) if now.is_ready() => Ok(()),
+            Ok(Ok(now)) => Err(NotReady::Failed { connection: self.id.clone(), reason: trouble(&now) }),
+            Ok(Err(_)) => Err(unknown()),
+            Err(_) => {
+                let trouble = trouble(&status.borrow());
+                Err(NotReady::TimedOut { connection: self.id.clone(), trouble })
+            }
+        }
+    }
+
+    /// A conversation as a connection sees it, if it is in memory.
+    #[must_use]
+    pub fn conversation(&self, conversation: &ConversationId) -> Option<ConversationHandle> {
+        self.system.around.directory.get(&self.id, conversation)
+    }
+
+    /// Every conversation of a connection that is in memory.
+    #[must_use]
+    pub fn conversations(&self) -> Vec<ConversationHandle> {
+        self.system.around.directory.of(&self.id)
+    }
+
+    async fn ask<T, E: From<RequestFailure>>(
+        &self,
+        send: impl FnOnce(&Addr<Connection>, oneshot::Sender<Result<T, E>>),
+    ) -> Result<T, E> {
+        let (reply, answer) = oneshot::channel();
+        send(&self.socket()?, reply);
+        answered(answer).await
+    }
+
+    fn socket(&self) -> Result<Addr<Connection>, RequestFailure> {
+        match self.member().ok_or(RequestFailure::NotConnected)?.address {
+            Address::Socket(connection) => Ok(connection),
+            Address::Intake(_) => Err(RequestFailure::NotSupported("the connection has no socket")),
+        }
+    }
+
+    fn member(&self) -> Option<Member> {
+        self.system.registry.get(&self.id)
+    }
+}
+
+/// Waits for an answer, no longer than anybody should.
+async fn answered<T, E: From<RequestFailure>>(answer: oneshot::Receiver<Result<T, E>>) -> Result<T, E> {
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(RequestFailure::ConnectionLost.into()),
+        Err(_) => Err(RequestFailure::TimedOut.into()),
+    }
+}
