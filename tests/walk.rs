@@ -15,6 +15,7 @@ use std::{
 };
 
 use running::Port;
+use rustix::process::{Pid, Signal, kill_process};
 use tertulia::config::{Configuration, Environment};
 
 /// The longest that a walk may take.
@@ -62,13 +63,16 @@ fn the_walk_of_the_interface_starts_the_demo_sends_a_message_and_sees_it_arrive(
 fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_once() {
     let (platform, control, gateway) = (Port::free(), Port::free(), Port::free());
     let at = |port: &Port| format!("127.0.0.1:{}", port.number);
-    let answered =
-        format!("until curl -s {}/ledger/summary | grep -q '\"agentMessages\":30'; do sleep 0.2; done", at(&control));
+    let until = |page: &str, line: &str| format!("until curl -s {page} | grep -q '{line}'; do sleep 0.2; done");
+    // Whoever types it lets consumers speak when the bot listens, and reads the ledger when everything is answered.
+    let listens = until(&format!("{}/metrics", at(&gateway)), "tertulia_event_streams 1");
+    let answered = until(&format!("{}/ledger/summary", at(&control)), r#""agentMessages":30"#);
     let script = as_typed(&blocks(section(README, "## A bot in ten lines"), "sh").concat())
         .replace("127.0.0.1:8443", &at(&platform))
         .replace("127.0.0.1:8444", &at(&control))
         .replace("127.0.0.1:8080", &at(&gateway))
         .replace("emulate ", &format!("emulate --listen {} ", at(&platform)))
+        .replace("done &\n", &format!("done &\n{listens}\n"))
         .replace("sleep 10", &answered);
     let folder = tempfile::tempdir().unwrap();
     let mut bash = Command::new("bash");
@@ -86,8 +90,8 @@ fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_on
         asked += line.matches(r#""role":"CONSUMER""#).count();
         heard += line.matches(r#""text":"I heard you""#).count();
     }
-    // What is said too late is said by nobody.
-    let _ = bash.kill();
+    // It has ended unless something was not said in time; its trap then ends what it began.
+    let _ = kill_process(Pid::from_child(&bash), Signal::TERM);
     bash.wait().unwrap();
     assert_eq!((asked, heard), (30, 30));
 }
