@@ -14,3 +14,8 @@ pub mod panics;
 pub mod service;
 pub mod telemetry;
 pub mod webhooks;
+
+/// The programs of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

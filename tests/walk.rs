@@ -1,11 +1,13 @@
-//! The walk of the README, as a reader would type it.
+//! The documents, as a reader would type and follow them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod running;
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -13,14 +15,23 @@ use std::{
 };
 
 use running::Port;
+use rustix::process::{Pid, Signal, kill_process};
+use tertulia::config::{Configuration, Environment};
 
-/// The longest that the walk may take.
+/// The longest that a walk may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What somebody reads in ten minutes.
+const LONGEST_README: usize = 10 * 1024;
+
+const README: &str = include_str!("../README.md");
+const INTERFACE: &str = include_str!("../src/gateway/interface.md");
+const OPERATIONS: &str = include_str!("../src/operations.md");
 
 #[test]
-fn the_walk_of_the_readme_starts_the_demo_sends_a_message_and_sees_it_arrive() {
+fn the_walk_of_the_interface_starts_the_demo_sends_a_message_and_sees_it_arrive() {
     let port = Port::free();
-    let script = script(port.number);
+    let script = as_typed(&blocks(section(INTERFACE, "## A walk"), "sh").concat())
+        .replace("127.0.0.1:8080", &format!("127.0.0.1:{}", port.number));
     // Whoever types it sees the stream begin before they speak, and looks at it before they end it.
     let (begin, walk) = script.split_once("id=$(").unwrap();
     let (walk, end) = walk.split_once("kill %1 %2").unwrap();
@@ -48,13 +59,155 @@ fn the_walk_of_the_readme_starts_the_demo_sends_a_message_and_sees_it_arrive() {
     bash.wait().unwrap();
 }
 
-/// The walk, by the program that is tested, on this port.
-fn script(port: u16) -> String {
-    let readme = include_str!("../README.md");
-    let (_, section) = readme.split_once("## Walk through it").unwrap();
-    let (block, _) = section.split_once("```sh\n").unwrap().1.split_once("```").unwrap();
-    block
-        .replace("cargo build --release\n", "")
-        .replace("target/release/tertulia", env!("CARGO_BIN_EXE_tertulia"))
-        .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
+#[test]
+fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_once() {
+    let (platform, control, gateway) = (Port::free(), Port::free(), Port::free());
+    let at = |port: &Port| format!("127.0.0.1:{}", port.number);
+    let until = |page: &str, line: &str| format!("until curl -s {page} | grep -q '{line}'; do sleep 0.2; done");
+    // Whoever types it lets consumers speak when the bot listens, and reads the ledger when everything is answered.
+    let listens = until(&format!("{}/metrics", at(&gateway)), "tertulia_event_streams 1");
+    let answered = until(&format!("{}/ledger/summary", at(&control)), r#""agentMessages":30"#);
+    let script = as_typed(&blocks(section(README, "## A bot in ten lines"), "sh").concat())
+        .replace("127.0.0.1:8443", &at(&platform))
+        .replace("127.0.0.1:8444", &at(&control))
+        .replace("127.0.0.1:8080", &at(&gateway))
+        .replace("emulate ", &format!("emulate --listen {} ", at(&platform)))
+        .replace("done &\n", &format!("done &\n{listens}\n"))
+        .replace("sleep 10", &answered);
+    let folder = tempfile::tempdir().unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-m", "-c", &format!("trap 'kill $(jobs -p)' EXIT\n{script}")]).current_dir(&folder);
+    bash.env("TERTULIA_GATEWAY__LISTEN", at(&gateway)).env("XDG_RUNTIME_DIR", folder.path());
+    let bash = bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut bash = bash.spawn().unwrap();
+    let (tell, told) = mpsc::channel();
+    let output = bash.stdout.take().unwrap();
+    thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+
+    let (mut asked, mut heard) = (0, 0);
+    let deadline = Instant::now() + PATIENCE;
+    while let Ok(line) = told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        asked += line.matches(r#""role":"CONSUMER""#).count();
+        heard += line.matches(r#""text":"I heard you""#).count();
+    }
+    // It has ended unless something was not said in time; its trap then ends what it began.
+    let _ = kill_process(Pid::from_child(&bash), Signal::TERM);
+    bash.wait().unwrap();
+    assert_eq!((asked, heard), (30, 30));
+}
+
+#[test]
+fn the_readme_is_read_in_ten_minutes() {
+    assert!(README.len() <= LONGEST_README, "README.md has {} bytes, more than {LONGEST_README}", README.len());
+}
+
+#[test]
+fn every_link_of_the_documents_leads_to_something_in_the_repository() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap();
+    let documents = documents(&root);
+    assert!(documents.contains(&root.join("README.md")) && documents.contains(&root.join(".github/CONTRIBUTING.md")));
+    let mut broken = Vec::new();
+    for document in &documents {
+        let text = fs::read_to_string(document).unwrap();
+        for link in links(&text) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { document.clone() } else { document.parent().unwrap().join(path) };
+            let target = target.canonicalize().ok().filter(|target| target.starts_with(&root));
+            let leads = target.is_some_and(|target| {
+                heading.is_empty() || headings(&fs::read_to_string(target).unwrap()).any(|title| title == heading)
+            });
+            if !leads {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
+}
+
+#[test]
+fn every_configuration_of_the_documents_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["ops-token", "emulator-ca.pem"] {
+        fs::write(file(name), "only-an-example").unwrap();
+    }
+    let secrets = [("BOT1_PASSWORD", "secret"), ("PROXY_PASSWORD", "secret")];
+    let environment: Environment = secrets.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let shown = [README, OPERATIONS].into_iter().flat_map(|document| blocks(document, "toml"));
+    let mut configurations = 0;
+    for block in shown.filter(|block| !block.contains("[dependencies]")) {
+        let mut text = block
+            .replace("/run/credentials/tertulia.service/ops-token", &file("ops-token"))
+            .replace("/etc/tertulia/ops-token", &file("ops-token"))
+            .replace("\"emulator-ca.pem\"", &format!("{:?}", file("emulator-ca.pem")));
+        // What is left out needs a certificate of its own, and has tests of its own.
+        text = text.lines().filter(|line| !line.starts_with("tls = ")).map(|line| format!("{line}\n")).collect();
+        if text.starts_with("proxy = ") {
+            text.insert_str(0, "[[connections]]\nid = \"c\"\naccount = \"1\"\nrole = \"consumer\"\n");
+        }
+        fs::write(file("tertulia.toml"), &text).unwrap();
+        let read = Configuration::load(file("tertulia.toml").as_ref(), &environment);
+        assert!(read.is_ok(), "{text}\n{}", read.unwrap_err());
+        configurations += 1;
+    }
+    assert!(configurations >= 7, "only {configurations} were found");
+}
+
+/// Commands by the program that is tested, which is built already.
+fn as_typed(commands: &str) -> String {
+    commands.replace("cargo build --release\n", "").replace("target/release/tertulia", env!("CARGO_BIN_EXE_tertulia"))
+}
+
+/// What stands under a heading of the second level.
+fn section<'d>(document: &'d str, heading: &str) -> &'d str {
+    let (_, section) = document.split_once(&format!("{heading}\n")).unwrap();
+    section.split_once("\n## ").map_or(section, |(section, _)| section)
+}
+
+/// The fenced blocks of a language.
+fn blocks<'d>(document: &'d str, language: &str) -> Vec<&'d str> {
+    let fence = format!("```{language}\n");
+    document.split(&fence).skip(1).map(|rest| rest.split_once("```").unwrap().0).collect()
+}
+
+/// Every Markdown file of the repository.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_made = ["node_modules", "target", ".git"].iter().any(|name| path.ends_with(name));
+        if path.is_dir() && !is_made {
+            found.extend(documents(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Lines outside fenced blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// Where the links and pictures of a document lead, those aside that lead to the web or to an item of the code.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let inline = |line| str::split(line, "](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let picture = |line| str::split(line, "src=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let links = prose(text).flat_map(move |line| inline(line).chain(picture(line))).map(|(link, _)| link);
+    links.filter(|link| !link.contains("://") && !link.contains("::"))
+}
+
+/// The headings of a document as links name them.
+fn headings(text: &str) -> impl Iterator<Item = String> {
+    prose(text).filter(|line| line.starts_with('#')).map(|line| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+    })
 }

@@ -60,7 +60,9 @@
 //! | know what is restarted and when, or look at what could not be handled | [`supervision`], [`dead_letters`] |
 //! | count | [`metrics`] |
 //! | know what a notification changes, without any of the actors | [`core::conversation`] |
+//! | know which actors there are, who may call whom, and what is promised | [`architecture`] |
 
+pub mod architecture;
 mod builder;
 pub mod class_page;
 pub mod connection;
@@ -82,3 +84,8 @@ pub use builder::Builder;
 pub use handle::{ConnectionHandle, NotReady, SummaryPage};
 pub use tertulia::{StartError, Tertulia};
 pub use tertulia_core as core;
+
+/// The programs of the page beside `Cargo.toml`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

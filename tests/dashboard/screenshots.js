@@ -1,4 +1,4 @@
-// Takes the pictures of the README: `npm run screenshots`. They show the staged scene, so that they change only when
+// Takes the dashboard's pictures: `npm run screenshots`. They show the staged scene, so that they change only when
 // the page does.
 
 import { spawnSync } from 'node:child_process';
