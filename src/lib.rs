@@ -1,5 +1,8 @@
 //! Tertulia, the service: its command line, configuration and telemetry around the actors of `tertulia-actors`.
 
+#[doc(no_inline)]
+pub use tertulia_actors::{protocol, rules};
+
 mod archive;
 pub mod bulk;
 pub mod cli;

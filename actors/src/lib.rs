@@ -50,6 +50,7 @@
 //! | you want to | read |
 //! |---|---|
 //! | find a member, method or event of the conversation class page | [`class_page`] |
+//! | read the rules and the facts of the protocol that comments cite | [`rules`], [`protocol`] |
 //! | put a system together, and keep what must outlive the process | [`Builder`], [`engine`] |
 //! | say who logs in, what is subscribed, what becomes of rings, by which proxy | [`connection`], [`platform`] |
 //! | write, transfer, close, note, upload, and read the members of a conversation | [`conversation`], [`core::command`] |
@@ -79,6 +80,9 @@ pub mod request;
 pub mod subscriber;
 pub mod supervision;
 mod tertulia;
+
+#[doc(no_inline)]
+pub use tertulia_core::{protocol, rules};
 
 pub use builder::Builder;
 pub use handle::{ConnectionHandle, NotReady, SummaryPage};

@@ -10,6 +10,7 @@
 //! - [`refusal`]: what one refusal of the platform concerns, and at which pace is asked again.
 //! - [`rest`]: what of it an agent can ask by HTTP, without a socket.
 //! - [`rich_content`]: what structured content, quick replies and metadata must look like.
+//! - [`rules`], [`protocol`]: the rules of behaviour and the facts of the protocol that the comments cite.
 //! - [`session`]: the life of one connection as a state machine, with time as an argument.
 //! - [`subscription`]: what a connection sees, over all its sockets: snapshots, who joined and who left.
 //! - [`websocket`]: what a frame of a websocket declares before it has come.
@@ -21,6 +22,7 @@ pub mod conversation;
 pub mod id;
 pub mod note;
 pub mod readiness;
+pub mod reference;
 pub mod refusal;
 pub mod rest;
 pub mod rich_content;
@@ -30,3 +32,6 @@ pub mod time;
 pub mod ums;
 pub mod webhook;
 pub mod websocket;
+
+#[doc(no_inline)]
+pub use reference::{protocol, rules};

@@ -53,7 +53,7 @@ impl<P> fmt::Debug for GuardOptions<P> {
 ///
 /// A panic anywhere in the actor (handlers, its futures, `started`, `restarting`) calls `restarting` after the
 /// back-off, then `started` again: timers and streams are armed there. The message being handled is lost, the queue is
-/// not. Inside `restarting`, [`failure`](super::failure) tells of the panic. A child that is given up is called
+/// not. Inside `restarting`, [`failure`](super::failure()) tells of the panic. A child that is given up is called
 /// `restarting` once more, so that it can hand over what it was handling, but is not started. `stopped` is not called
 /// after a panic. A panic in `create` is the caller's.
 pub fn start_guarded<A, P>(options: GuardOptions<P>, create: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>

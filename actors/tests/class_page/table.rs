@@ -16,9 +16,15 @@ const EVENTS: &str = "dialog:close back-to-queue consumer-step-up group-change m
 fn rows() -> Vec<[&'static str; 3]> {
     let table = include_str!("../../src/class_page.md");
     let rows = table.lines().map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>());
-    rows.filter(|cells| cells.len() == 6 && cells[1].starts_with("CV-"))
-        .map(|cells| [cells[1], cells[2], cells[4]])
+    rows.filter(|cells| cells.len() == 6)
+        .map(|cells| [link_text(cells[1]), cells[2], cells[4]])
+        .filter(|[id, ..]| id.starts_with("CV-"))
         .collect()
+}
+
+/// The text of a link, or the whole of what is no link.
+fn link_text(cell: &str) -> &str {
+    cell.strip_prefix('[').and_then(|link| link.split_once(']')).map_or(cell, |(text, _)| text)
 }
 
 #[test]

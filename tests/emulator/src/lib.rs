@@ -31,6 +31,12 @@ mod identity;
 mod ledger;
 mod network;
 mod platform;
+pub mod protocol {
+    #![doc = include_str!("../../../actors/core/src/reference/protocol.md")]
+}
+pub mod rules {
+    #![doc = include_str!("../../../actors/core/src/reference/rules.md")]
+}
 mod socket;
 mod tls;
 mod traffic;
