@@ -126,7 +126,8 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     cargo.args(["build", "--quiet", "--package", "tertulia", "--bin", "tertulia"]);
     cargo.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if !cfg!(debug_assertions) {
-        cargo.arg("--release");
+        // As it is shipped; the build of jemalloc needs `make`.
+        cargo.args(["--release", "--features", "jemalloc"]);
     }
     if let Some(target) = directory.parent() {
         cargo.arg("--target-dir").arg(target);
