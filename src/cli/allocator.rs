@@ -2,7 +2,7 @@
 //!
 //! By default it has an arena for each of many threads and keeps ever larger blocks in them. A service of 2,500
 //! conversations, whose live memory did not change in an hour, grew by 1.5 MiB a minute; with these settings it grew by
-//! a fifth of that, and with jemalloc by a twentieth.
+//! a fifth of that, and with jemalloc by a seventeenth.
 
 /// Restarts this process with the allocator settings in its environment, because the C library reads them only at start.
 ///

@@ -125,9 +125,12 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--package", "tertulia", "--bin", "tertulia"]);
     cargo.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
-    if !cfg!(debug_assertions) {
+    match directory.file_name().and_then(|profile| profile.to_str()) {
+        None | Some("debug") => {}
         // As it is shipped; the build of jemalloc needs `make`.
-        cargo.args(["--release", "--features", "jemalloc"]);
+        Some(profile) => {
+            cargo.args(["--features", "jemalloc", "--profile", profile]);
+        }
     }
     if let Some(target) = directory.parent() {
         cargo.arg("--target-dir").arg(target);
