@@ -118,12 +118,12 @@ impl Service {
         let connections = tertulia.connections();
         let ends = join_all(connections.iter().map(|connection| tertulia.disconnect(connection)));
         if timeout_at(deadline, ends).await.is_err() {
-            tracing::warn!("connections did not end in time and are dropped");
+            tracing::warn!("connections did not end in time; they are dropped");
         }
         match Arc::try_unwrap(tertulia) {
             Ok(tertulia) => tertulia.stop(deadline.saturating_duration_since(Instant::now())).await,
             // Somebody else holds it: the actors' threads end with the actix system.
-            Err(_) => tracing::debug!("the actors are left to end with the process"),
+            Err(_) => tracing::debug!("something still holds the connections; their threads end with the process"),
         }
     }
 }
@@ -134,8 +134,8 @@ fn listening(gateway: &config::Gateway) -> Result<Listening, TlsError> {
     if certificate.is_none() && !gateway.listen.ip().is_loopback() {
         tracing::warn!(
             listen = %gateway.listen,
-            "the gateway speaks plain HTTP beyond this machine: tokens and messages can be read on the way, unless a \
-             proxy before it speaks TLS; see gateway.tls"
+            "the gateway speaks plain HTTP beyond this machine: tokens and messages can be read on the way unless a \
+             proxy in front of the gateway adds TLS; see gateway.tls"
         );
     }
     Ok(Listening { certificate, ..Listening::plain(gateway.listen) })

@@ -85,7 +85,7 @@ fn every_form_of_login_is_tried_and_ended_again() {
     let host = emulator.listen().to_string();
     for agent in ["bots-1", "keys", "saml"] {
         let line = line(&stdout, agent);
-        assert!(line.starts_with("ok: logged in as 12345678.") && line.ends_with(", and out again"), "{line}");
+        assert!(line.starts_with("ok: logged in as 12345678.") && line.ends_with(", and logged out"), "{line}");
         assert!(line.contains(&host), "{line}");
     }
     assert!(line(&stdout, "ready-made").starts_with("ok: found the platform"));

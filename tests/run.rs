@@ -264,7 +264,7 @@ fn a_hangup_has_the_certificate_read_anew() {
     let process = Process::start(&file);
     write();
     process.signal(Signal::HUP);
-    process.logged("shows another certificate");
+    process.logged("the gateway presents a new certificate");
     process.signal(Signal::TERM);
     assert_eq!(process.ended().code(), Some(0));
 }

@@ -13,10 +13,10 @@ use super::{BLOCK, CHECKSUM, DIRECTORY, FILE, KIND, MAGIC, NAME, SIZE, USTAR, ch
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnpackError {
     /// It has not ended, or goes on after its end.
-    #[error("the archive is not whole")]
+    #[error("the archive is incomplete")]
     NotWhole,
     /// It is damaged, or holds what no archive of ours does.
-    #[error("the archive is damaged at {0:?}")]
+    #[error("the archive is damaged at the entry {0:?}")]
     Damaged(String),
     /// The system did not allow it.
     #[error("cannot write {}", path.display())]

@@ -54,7 +54,10 @@ fn entries(directory: &Path, name: &str, take: &mut dyn FnMut(Bytes) -> io::Resu
 }
 
 fn unusable(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("{} does not fit into an archive", path.display()))
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{} does not fit into an archive: its name or its content is too long", path.display()),
+    )
 }
 
 /// The header of an entry; `None` where its name or its size is too long for one.

@@ -209,7 +209,7 @@ impl Bulk {
             }
             Verdict::Again(outcome) if is_last => outcome,
             Verdict::Again(outcome) => {
-                tracing::debug!(job = %job.id, conversation = %item.conversation, ?outcome, "bulk item is tried again");
+                tracing::debug!(job = %job.id, conversation = %item.conversation, ?outcome, "bulk item will be retried");
                 self.metrics.retries.inc();
                 return Ok(Tried::Again);
             }

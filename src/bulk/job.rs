@@ -170,7 +170,7 @@ impl Failure {
 
 /// What was asked of a job that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the job has ended")]
+#[error("the job has already ended")]
 pub(super) struct HasEnded;
 
 impl State {

@@ -52,28 +52,28 @@ const LOADS_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum BulkError {
     /// There is no such job.
-    #[error("there is no job {0}")]
+    #[error("job {0} does not exist")]
     UnknownJob(JobId),
     /// There is no such connection.
-    #[error("there is no connection {0}")]
+    #[error("connection {0} does not exist")]
     UnknownConnection(ConnectionId),
     /// The job has ended.
-    #[error("job {0} has ended")]
+    #[error("job {0} has already ended")]
     HasEnded(JobId),
     /// There are too many jobs.
     #[error("{0}")]
     TooManyJobs(&'static str),
     /// More conversations match than one job may have.
-    #[error("more than {ITEMS_AT_MOST} conversations match")]
+    #[error("more than {ITEMS_AT_MOST} conversations match; narrow the filter")]
     TooManyItems,
     /// Something else was asked under the same key before.
-    #[error("the key {0} came with another job before")]
+    #[error("the Idempotency-Key {0} was already used for another job")]
     KeyReused(String),
     /// The jobs of an earlier life are being read.
-    #[error("the jobs of an earlier life are being read")]
+    #[error("the jobs of the previous run are still being loaded; try again")]
     Starting,
     /// It took too long to look at the conversations.
-    #[error("the conversations could not be looked at in time")]
+    #[error("the matching conversations could not be counted in time")]
     TimedOut,
     /// The store could not do it.
     #[error(transparent)]
@@ -190,7 +190,7 @@ impl Bulk {
         self.stopping.cancel();
         self.tasks.close();
         if timeout(within, self.tasks.wait()).await.is_err() {
-            tracing::warn!("bulk items were not done in time; the next life goes on with them");
+            tracing::warn!("bulk items did not finish in time; the next run continues them");
             self.ending.cancel();
             self.tasks.wait().await;
         }
@@ -254,7 +254,7 @@ impl Bulk {
             counts: Counts::default(),
         };
         records::write(self.journal(), records::put_job(&job).into_iter().collect()).await?;
-        tracing::info!(job = %job.id, operation = job.operation.name(), "bulk job taken");
+        tracing::info!(job = %job.id, operation = job.operation.name(), "bulk job accepted");
         let entry = Entry::new(job, Counts::default());
         self.jobs().insert(entry.id.clone(), Arc::clone(&entry));
         self.count_active();
@@ -292,10 +292,10 @@ impl Bulk {
     fn check_room(&self) -> Result<(), BulkError> {
         let jobs = self.jobs();
         if jobs.values().filter(|entry| !entry.live().job.state.has_ended()).count() >= ACTIVE_AT_MOST {
-            return Err(BulkError::TooManyJobs("too many jobs have not ended"));
+            return Err(BulkError::TooManyJobs("too many jobs are active; wait until one ends, or cancel one"));
         }
         if jobs.len() >= JOBS_AT_MOST {
-            return Err(BulkError::TooManyJobs("too many jobs were asked for within a day"));
+            return Err(BulkError::TooManyJobs("too many jobs ended within the last day; try again later"));
         }
         Ok(())
     }
@@ -408,7 +408,7 @@ impl Bulk {
             (self.put_state(&mut live, state), live.progress(Instant::now()))
         };
         self.count_active();
-        durable.await.map_err(|_| StoreError::new("write", "it was closed"))?;
+        durable.await.map_err(|_| StoreError::new("write", "the store was closed"))?;
         Ok(progress)
     }
 }

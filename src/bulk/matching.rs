@@ -67,7 +67,7 @@ impl<'a> Candidates<'a> {
         connections.sort_unstable();
         let sources = connections.into_iter().map(|connection| async move {
             if let Err(trouble) = tertulia.ready(&connection, patience).await {
-                tracing::warn!(%connection, %trouble, "bulk work looks at a connection that is not ready");
+                tracing::warn!(%connection, %trouble, "a bulk job reads a connection that is not ready");
             }
             let identity = timeout(ANSWERS_WITHIN, tertulia.identity(&connection)).await;
             let identity = identity.ok().and_then(Result::ok);

@@ -92,7 +92,7 @@ pub(super) fn hand_over(journal: &Journal, changes: Vec<Change>) -> oneshot::Rec
 
 /// Makes changes durable.
 pub(super) async fn write(journal: &Journal, changes: Vec<Change>) -> Result<(), StoreError> {
-    let closed = |_| StoreError::new("write", "it was closed");
+    let closed = |_| StoreError::new("write", "the store was closed");
     hand_over(journal, changes).await.map_err(closed)
 }
 

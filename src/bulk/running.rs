@@ -62,7 +62,7 @@ impl Bulk {
         self.spawn(async move {
             let work = AssertUnwindSafe(Box::pin(bulk.work(&entry, &token))).catch_unwind();
             if work.await.is_err() {
-                tracing::error!(job = %entry.id, "a bulk job broke");
+                tracing::error!(job = %entry.id, "a bulk job panicked and has failed");
                 let state = entry.live().job.state.ended(End::Failed(Failure::Internal), Timestamp::now());
                 // What cannot be written now is tried again by the next life.
                 let _ = bulk.change(&entry, |_| Ok(state)).await;
@@ -83,7 +83,7 @@ impl Bulk {
                 Phase::Carrying => self.carry_all(entry, token).await,
             };
             if let Err(error) = worked {
-                tracing::error!(job = %entry.id, %error, "a bulk job cannot go on; it is tried again");
+                tracing::error!(job = %entry.id, %error, "a bulk job cannot use the store; it will be retried");
                 token.run_until_cancelled(sleep(AGAIN_AFTER)).await;
             }
         }
@@ -124,7 +124,7 @@ impl Bulk {
             let state = live.job.state.matched();
             self.put_state(&mut live, state)
         };
-        durable.await.map_err(|_| StoreError::new("write", "it was closed"))
+        durable.await.map_err(|_| StoreError::new("write", "the store was closed"))
     }
 
     async fn write_down(&self, entry: &Entry, items: &mut Vec<Item>) -> Result<(), StoreError> {
@@ -149,7 +149,7 @@ impl Bulk {
             self.put_state(&mut live, state)
         };
         self.count_active();
-        durable.await.map_err(|_| StoreError::new("write", "it was closed"))
+        durable.await.map_err(|_| StoreError::new("write", "the store was closed"))
     }
 }
 
@@ -157,7 +157,7 @@ fn item_of(Match { conversation, connection }: Match) -> Item {
     let unseen = || Settled {
         outcome: Outcome::Refused {
             code: "unknown-conversation".to_owned(),
-            detail: "no connection sees the conversation".to_owned(),
+            detail: "no connection sees this conversation".to_owned(),
             platform_code: None,
         },
         at: Timestamp::now(),
@@ -172,7 +172,7 @@ impl Bulk {
     pub(super) async fn load(self: &Arc<Self>) {
         if self.journal().keeps() {
             while let Err(error) = self.try_load().await {
-                tracing::error!(%error, "bulk jobs cannot be read; it is tried again");
+                tracing::error!(%error, "the bulk jobs cannot be loaded; loading will be retried");
                 sleep(AGAIN_AFTER).await;
             }
         }
@@ -199,7 +199,7 @@ impl Bulk {
         loop {
             hours.tick().await;
             if let Err(error) = self.forget_old().await {
-                tracing::error!(%error, "old bulk jobs cannot be forgotten; it is tried again");
+                tracing::error!(%error, "old bulk jobs cannot be deleted; deleting will be retried");
             }
         }
     }

@@ -129,7 +129,7 @@ fn secret_pattern(text: &str) -> Result<SecretSource, String> {
         let is_plain = text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
         return match is_plain {
             true => Ok(SecretSource::File(text.to_owned())),
-            false => Err(format!("{text:?} is not the path of files: it has an empty part, \".\" or \"..\"")),
+            false => Err(format!("{text:?} is not a valid path: it has an empty part, \".\" or \"..\"")),
         };
     }
     let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_*".contains(&byte));

@@ -99,7 +99,7 @@ pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
         if let Some((kind, user)) = connection.session.clone()
             && let Some(other) = logins.insert((connection.account.clone(), kind, user), path.clone())
         {
-            let message = format!("the same login as {other}: the platform lets one session of it live at a time");
+            let message = format!("the same login as {other}: the platform allows one session per login");
             reading.report(&place, &format!("{path}.login"), message);
         }
         Some(connection)
@@ -126,7 +126,7 @@ impl Connection {
 
         let access = read_access(login, role);
         let client_properties = if role == Some(Role::Intake) {
-            client_properties.refused("an intake tells of no device");
+            client_properties.refused("a connection of role \"intake\" has no device");
             None
         } else {
             ClientProperties::read(client_properties)
@@ -134,7 +134,7 @@ impl Connection {
         let subscribe = read_subscribe(subscribe, role);
         let history = history.word(HISTORIES);
         let (rings, agent_state) = if role.is_some_and(|role| role != Role::Brand) {
-            rings.refused("only a connection of role \"brand\" gets rings");
+            rings.refused("only a connection of role \"brand\" receives rings");
             agent_state.refused("only a connection of role \"brand\" has an agent state");
             (None, None)
         } else {

@@ -72,11 +72,11 @@ pub(super) fn apply_overrides(root: &mut Node, reading: &Reading<'_>) {
     for (name, keys, value) in reading.environment.overrides() {
         let place = Place::Variable(name.to_owned());
         if keys.len() > MAX_DEPTH {
-            reading.report(&place, "", "names a value deeper than any that there is");
+            reading.report(&place, "", "names a value that is nested too deeply: the configuration has no such level");
             continue;
         }
         let Some(value) = override_value(value, &place) else {
-            reading.report(&place, "", "starts like a TOML list or table and is none");
+            reading.report(&place, "", "starts like a TOML list or table but is not valid TOML");
             continue;
         };
         match descend(root, &keys, &place) {

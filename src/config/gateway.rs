@@ -103,10 +103,10 @@ impl Token {
 /// Why nobody can be known by this value, which is not repeated.
 fn mistake(token: &str, path: String, values: &mut BTreeMap<String, String>) -> Option<String> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Some("a token has only visible ASCII characters: no spaces, no line ends".to_owned());
+        return Some("a token must have only visible ASCII characters: no spaces, no line ends".to_owned());
     }
     if token.len() < SHORTEST_TOKEN {
-        return Some(format!("a token has at least {SHORTEST_TOKEN} characters"));
+        return Some(format!("a token must have at least {SHORTEST_TOKEN} characters"));
     }
     match values.get(token) {
         Some(other) => Some(format!("the same value as the token of {other}")),
@@ -121,7 +121,7 @@ fn address(text: &str, is_open: bool) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| format!("{text:?} is not an IP address with a port, such as {DEFAULT_LISTEN}"))?;
     if is_open && !address.ip().is_loopback() {
-        return Err("without tokens the gateway listens only on a loopback address".to_owned());
+        return Err("without gateway.tokens the gateway may listen only on a loopback address".to_owned());
     }
     Ok(address)
 }

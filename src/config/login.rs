@@ -137,7 +137,7 @@ impl Login {
                 }
                 // A misspelt key makes the form incomplete too; saying it once is enough.
                 if section.finish() {
-                    reading.report(&place, &path, format!("a login is one of {FORMS}"));
+                    reading.report(&place, &path, format!("a login must have exactly the keys of one of {FORMS}"));
                 }
                 None
             }
@@ -158,21 +158,21 @@ impl Login {
             }
             (Role::Brand, Self::Assertion(assertion)) => Ok(Access::Brand(AgentLogin::Assertion(assertion))),
             (Role::Brand, Self::Application(_)) => {
-                Err("an agent does not log in with an application's { app_key, secret }")
+                Err("role \"brand\" cannot log in with an application's { app_key, secret }")
             }
             (Role::Consumer, Self::Bearer { bearer, .. }) => Ok(Access::Consumer(ConsumerLogin::Token(bearer))),
             (Role::Consumer, Self::Assertion(token)) => {
                 Ok(Access::Consumer(ConsumerLogin::Authenticated { connector: None, token }))
             }
-            (Role::Consumer, Self::Password { .. } | Self::KeySet(_) | Self::Application(_)) => {
-                Err("a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one")
-            }
+            (Role::Consumer, Self::Password { .. } | Self::KeySet(_) | Self::Application(_)) => Err(
+                "role \"consumer\" needs { bearer, user_id } or { assertion }, or no login for an anonymous consumer",
+            ),
             (Role::Connector, Self::Application(app)) => Ok(Access::Connector(app)),
             (Role::Connector, Self::KeySet(keys)) => Ok(Access::Connector(keys.app())),
             (Role::Intake, Self::Application(app)) => Ok(Access::Intake { app, agent: None }),
             (Role::Intake, Self::KeySet(keys)) => Ok(Access::Intake { app: keys.app(), agent: Some(keys.agent()) }),
             (Role::Connector | Role::Intake, Self::Password { .. } | Self::Bearer { .. } | Self::Assertion(_)) => {
-                Err("the login of a connector or intake is its application's { app_key, secret }")
+                Err("roles \"connector\" and \"intake\" need their application's { app_key, secret }")
             }
         }
     }

@@ -24,7 +24,7 @@ impl Proxy {
         }
         let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
         if !field.is_table() {
-            field.report("a proxy is { host, port }, with { username, password } where it asks for them");
+            field.report("a proxy is { host, port }, with { username, password } if the proxy requires them");
             return None;
         }
         let mut section = field.section();
@@ -34,17 +34,17 @@ impl Proxy {
         section.finish();
 
         if username.is_present() != password.is_present() {
-            reading.report(&place, &path, "a proxy has both username and password, or neither");
+            reading.report(&place, &path, "give both username and password of a proxy, or neither");
         }
         let (at, username_path) = (username.place.clone(), username.path.clone());
         let username = username.text_or_secret();
         if username.as_ref().is_some_and(|username| username.contains(':')) {
-            reading.report(&at, &username_path, "a proxy's user name has no colon");
+            reading.report(&at, &username_path, "a proxy's user name must not contain a colon");
         }
         let credentials = username.zip(password.secret());
         let (host, port) = (host?, u16::try_from(port?).ok()?);
         let Some(reach) = reading.reach_of_proxy(&host, port) else {
-            let message = "the configuration lets no added connection go through this proxy: see gateway.proxies";
+            let message = "connections added over HTTP may not use this proxy: see gateway.proxies";
             reading.report(&place, &path, message);
             return None;
         };
@@ -59,6 +59,6 @@ fn host(text: &str) -> Result<String, String> {
     if is_name || text.parse::<std::net::IpAddr>().is_ok() {
         Ok(text.to_owned())
     } else {
-        Err("expected a name or an address alone; port, username and password have keys of their own".to_owned())
+        Err("expected only a name or an address; port, username and password have their own keys".to_owned())
     }
 }

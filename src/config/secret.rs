@@ -20,7 +20,7 @@ impl Field<'_> {
             return self.parse(|text| Ok(SecretString::from(text)));
         }
         if !self.is_table() {
-            self.report("a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }");
+            self.report("a secret must not be written here: give { env = \"NAME\" } or { file = \"path\" }");
             return None;
         }
         let (reading, place, path) = (self.reading, self.place.clone(), self.path.clone());
@@ -39,7 +39,7 @@ impl Field<'_> {
                 from_file(file)
             }),
             _ => {
-                reading.report(&place, &path, "a secret has either { env = \"NAME\" } or { file = \"path\" }");
+                reading.report(&place, &path, "a secret is either { env = \"NAME\" } or { file = \"path\" }");
                 None
             }
         }
@@ -55,7 +55,7 @@ impl Field<'_> {
 fn admit(reading: &Reading<'_>, path: &str, source: SecretSource) -> Result<(), String> {
     if !reading.admits_secret(&source) {
         let what = if matches!(source, SecretSource::Variable(_)) { "variable" } else { "file" };
-        return Err(format!("the configuration lets no added connection refer to this {what}: see gateway.secrets"));
+        return Err(format!("connections added over HTTP may not refer to this {what}: see gateway.secrets"));
     }
     reading.note_source(path, source);
     Ok(())

@@ -39,7 +39,7 @@ pub enum TlsError {
         what: &'static str,
     },
     /// The key is of a kind that is not supported, or another certificate's.
-    #[error("{} is not the key of {}, or of a kind that is not supported", key.display(), certificate.display())]
+    #[error("{} is not the key of {}, or its kind is not supported", key.display(), certificate.display())]
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,

@@ -253,7 +253,7 @@ fn reply_to(text: &str) -> String {
 fn say(conversation: ConversationHandle, text: String) {
     actix_rt::spawn(async move {
         if let Err(failure) = conversation.send_text(text).await {
-            tracing::warn!(conversation = %conversation.id(), %failure, "a message could not be sent");
+            tracing::warn!(conversation = %conversation.id(), %failure, "cannot send a message");
         }
     });
 }

@@ -61,25 +61,25 @@ pub enum Length {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The platform did not start.
-    #[error("the platform stand-in cannot be started: {0}")]
+    #[error("cannot start the platform stand-in: {0}")]
     Platform(#[from] tertulia_emulator::StartError),
     /// The system gave no thread for the log.
-    #[error("the log cannot be started: {0}")]
+    #[error("cannot start the event log: {0}")]
     Log(#[from] std::io::Error),
     /// The system did not start.
-    #[error("the system cannot be started: {0}")]
+    #[error("cannot start the connections' threads: {0}")]
     System(#[from] StartError),
     /// A connection did not become ready.
     #[error(transparent)]
     NotReady(#[from] NotReady),
     /// A conversation could not be opened.
-    #[error("a conversation cannot be opened: {0}")]
+    #[error("cannot open a conversation: {0}")]
     NotOpened(#[from] RequestFailure),
     /// The demo itself was too slow to take all events.
     #[error(transparent)]
     Lagged(#[from] Lagged),
     /// The system stopped under the demo.
-    #[error("the system stopped")]
+    #[error("the connections stopped before the demo was done")]
     Stopped,
 }
 

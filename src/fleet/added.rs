@@ -46,16 +46,16 @@ pub struct Adding {
 #[derive(Debug, thiserror::Error)]
 pub enum AddConnectionError {
     /// Its definition is mistaken; never empty.
-    #[error("the definition is mistaken")]
+    #[error("the connection's definition has mistakes")]
     Mistaken(Vec<Problem>),
     /// There is one of that name.
     #[error("connection {0} already exists")]
     Taken(ConnectionId),
     /// There are too many.
-    #[error("there are {MAX} connections already")]
+    #[error("{MAX} connections already exist, which is the limit")]
     TooMany,
     /// The service ends.
-    #[error("the service is about to end")]
+    #[error("the service is stopping")]
     Stopped,
 }
 
@@ -128,10 +128,17 @@ impl AddedConnections {
                 Err(AddConnectionError::Mistaken(problems)) => {
                     for problem in problems {
                         let (path, message) = (&problem.path, &problem.message);
-                        tracing::error!(connection, path, message, "a connection that was added cannot be begun");
+                        tracing::error!(
+                            connection,
+                            path,
+                            message,
+                            "a connection that was added over HTTP cannot be restored"
+                        );
                     }
                 }
-                Err(error) => tracing::error!(connection, %error, "a connection that was added cannot be begun"),
+                Err(error) => {
+                    tracing::error!(connection, %error, "a connection that was added over HTTP cannot be restored")
+                }
             }
         }
     }

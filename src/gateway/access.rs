@@ -70,7 +70,7 @@ impl Access {
             return self.local.enter();
         }
         let Some(caller) = self.shown(headers) else {
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is needed");
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is required");
             return Err(problem.header(header::WWW_AUTHENTICATE, "Bearer"));
         };
         request.extensions_mut().insert(caller.name.clone());
@@ -81,7 +81,7 @@ impl Access {
         Err(Problem::new(
             StatusCode::FORBIDDEN,
             "not-permitted",
-            "the token's scope is read, and this changes something",
+            "the token has the scope read, and this request changes something",
         ))
     }
 
@@ -98,7 +98,7 @@ impl Access {
         if self.scope(headers) >= Scope::Admin {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", "only a token with the scope admin may do this"))
+        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", "this request needs a token with the scope admin"))
     }
 
     fn shown(&self, headers: &HeaderMap) -> Option<&Caller> {
@@ -176,7 +176,7 @@ fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
     if by_site && text("origin").is_none_or(is_own) {
         return Ok(());
     }
-    let detail = "without tokens the gateway takes no requests of other pages";
+    let detail = "without tokens the gateway refuses requests from pages of other origins";
     Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
 }
 

@@ -38,7 +38,7 @@ async fn backup(state: Data<State>, request: HttpRequest) -> Result<HttpResponse
     state.access.require_admin(request.headers())?;
     let journal = Arc::clone(state.tertulia.journal());
     if !journal.keeps() {
-        return Err(Problem::new(StatusCode::CONFLICT, "nothing-kept", "the service keeps nothing"));
+        return Err(Problem::new(StatusCode::CONFLICT, "nothing-kept", "the service has no store to copy"));
     }
     let turn = Arc::clone(&state.backups).try_acquire_owned().map_err(|_| {
         let problem = Problem::new(StatusCode::CONFLICT, "backup-under-way", "another backup is being made");
@@ -57,7 +57,7 @@ async fn send(journal: Arc<Journal>, pieces: Pieces, _turn: OwnedSemaphorePermit
         Ok(copy) => {
             let pieces = pieces.clone();
             let write = move || {
-                let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody takes it any more");
+                let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the caller is gone");
                 archive::write(copy.directory(), &mut |piece| pieces.blocking_send(Ok(piece)).map_err(gone))
             };
             spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))
@@ -65,7 +65,7 @@ async fn send(journal: Arc<Journal>, pieces: Pieces, _turn: OwnedSemaphorePermit
         Err(error) => Err(io::Error::other(error)),
     };
     match sent {
-        Ok(()) => tracing::info!("a backup was taken"),
+        Ok(()) => tracing::info!("a backup was sent"),
         Err(error) => {
             tracing::error!(%error, "a backup broke off");
             // The caller may be gone.

@@ -133,7 +133,7 @@ pub(super) async fn read(
         return Err(too_large(max));
     }
     timeout(WITHIN, collect(payload, max, room)).await.unwrap_or_else(|_| {
-        let detail = "the body did not come in time";
+        let detail = "the body did not arrive in time";
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
     })
 }

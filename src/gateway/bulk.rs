@@ -163,7 +163,7 @@ impl Conditions {
         check_stage(stage.as_ref())?;
         let conversations: Option<Arc<[ConversationId]>> = conversations.map(Arc::from);
         if conversations.as_ref().is_some_and(|listed| !(1..=LISTED_AT_MOST).contains(&listed.len())) {
-            let detail = format!("from 1 to {LISTED_AT_MOST} conversations can be listed");
+            let detail = format!("conversations must list from 1 to {LISTED_AT_MOST} ids");
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail));
         }
         let filter = Filter { connection, stage, skill, agent, started_before, updated_before, conversations, all };
@@ -320,8 +320,12 @@ impl From<BulkError> for Problem {
                 problem.header(header::RETRY_AFTER, "1")
             }
             BulkError::Store(error) => {
-                tracing::error!(%error, "bulk work cannot be kept");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "nothing can be kept or read just now")
+                tracing::error!(%error, "bulk jobs cannot be stored or read");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "not-kept",
+                    "the store cannot be written or read now; try again",
+                )
             }
         }
     }
@@ -334,7 +338,7 @@ impl From<BulkError> for Problem {
     request_body = Asked,
     responses(
         (status = 201, description = "The job", body = View),
-        (status = 200, description = "What it would be for, of a dry run", body = WouldMatch),
+        (status = 200, description = "What the job would do, if dryRun is true", body = WouldMatch),
     )
 )]
 #[post("/bulk")]

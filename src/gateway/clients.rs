@@ -147,7 +147,7 @@ impl Drop for Place {
 
 /// Why a connection ends whose place another one needs.
 pub(super) fn gave_way() -> io::Error {
-    io::Error::other("another caller needs the place of the connection")
+    io::Error::other("the connection was closed to make room for another caller")
 }
 
 impl Drop for Busy {

@@ -154,5 +154,5 @@ fn known(state: &State, id: &ConnectionId) -> Result<ConnectionStatus, Problem> 
 
 /// There is no such connection.
 pub(super) fn unknown(id: &ConnectionId) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown-connection", format!("there is no connection {id}"))
+    Problem::new(StatusCode::NOT_FOUND, "unknown-connection", format!("connection {id} does not exist"))
 }

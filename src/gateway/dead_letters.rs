@@ -96,7 +96,7 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Probl
 #[utoipa::path(
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 204, description = "It was handed over"))
+    responses((status = 204, description = "The dead letter was handed over"))
 )]
 #[post("/dead-letters/{letter}/replay")]
 async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -115,7 +115,7 @@ async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
 #[utoipa::path(
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 204, description = "It is gone"))
+    responses((status = 204, description = "The dead letter was deleted"))
 )]
 #[delete("/dead-letters/{letter}")]
 async fn discard(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {

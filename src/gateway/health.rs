@@ -13,7 +13,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// Whether the process lives. Never depends on the platform: restarting the process would not mend it.
-#[utoipa::path(tag = "service", responses((status = 200, description = "It lives", body = Object)))]
+#[utoipa::path(tag = "service", responses((status = 200, description = "The process is alive", body = Object)))]
 #[get("/healthz")]
 async fn alive() -> impl Responder {
     HttpResponse::Ok().json(json!({ "alive": true }))
@@ -40,14 +40,14 @@ fn lacking(status: &ConnectionStatus) -> Value {
 
 /// Whether it does what it is for, and if not, which connections keep it from it and what each lacks. A conversation whose
 /// history lacks keeps nobody from anything else.
-#[utoipa::path(tag = "service", responses((status = 200, description = "It is ready", body = Object)))]
+#[utoipa::path(tag = "service", responses((status = 200, description = "The service is ready", body = Object)))]
 #[get("/readyz")]
 async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
     if state.leaving.is_cancelled() || state.closing.is_cancelled() {
         return Err(Problem::stopping());
     }
     if !state.tertulia.journal().is_healthy() {
-        let detail = "what happens cannot be kept: the last commit failed and is tried again";
+        let detail = "events cannot be stored: the last commit failed and is being retried";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
     let mut reasons: Vec<Reason> = state

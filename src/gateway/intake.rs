@@ -29,7 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         ("x-liveperson-signature" = Option<String>, Header, description = "The platform's HMAC of the body"),
     ),
     request_body(content = Object, description = "What the platform sends"),
-    responses((status = 200, description = "It was taken"))
+    responses((status = 200, description = "The webhook was accepted"))
 )]
 #[post("/v1/intake/{connection}")]
 async fn receive(

@@ -125,30 +125,38 @@ pub(super) async fn once(
     });
     match task.await {
         Ok(outcome) => Ok(outcome?.into()),
-        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request could not be answered")),
+        Err(_) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed inside the service"))
+        }
     }
 }
 
 fn answered(kept: Kept, digest: &Digest, key: &CommandKey) -> Result<HttpResponse, Problem> {
     if kept.digest != digest.as_str() {
-        let detail = format!("the key {key} came with another body before");
+        let detail = format!("the Idempotency-Key {key} was already used with another body");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail));
     }
     let unknown = || {
-        let detail = format!("the request with the key {key} was never answered; it may have had its effect");
+        let detail = format!(
+            "outcome unknown: an earlier request with the key {key} was never answered and may have had its effect"
+        );
         Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", detail).with("key", key.as_str())
     };
     kept.reply.map(HttpResponse::from).ok_or_else(unknown)
 }
 
 fn under_way() -> Problem {
-    let detail = "the request with this key is being answered";
+    let detail = "another request with this key is being answered";
     Problem::new(StatusCode::CONFLICT, "key-in-use", detail).header(header::RETRY_AFTER, "1")
 }
 
 fn unreadable(error: StoreError) -> Problem {
-    tracing::error!(%error, "the answers of earlier requests cannot be read");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", "what was answered before cannot be read")
+    tracing::error!(%error, "the stored answers to earlier requests cannot be read");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "store-unavailable",
+        "the store cannot tell whether this key was used before; try again",
+    )
 }
 
 fn now() -> i64 {

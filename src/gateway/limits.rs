@@ -39,11 +39,11 @@ impl Allowance {
     pub(super) fn enter(&self) -> Result<Turn, Problem> {
         self.rate.check().map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
-            let detail = "the token makes more requests a second than it may";
+            let detail = "the token's limit of requests per second is reached";
             refusal("too-many-requests", detail, wait)
         })?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            let detail = "as many requests of the token are being answered as may be at a time";
+            let detail = "the token's limit of concurrent requests is reached";
             refusal("too-many-at-once", detail, Duration::ZERO)
         })?;
         Ok(Turn(place))

@@ -2,7 +2,7 @@
 //!
 //! One file per resource. Each answers JSON, and every error is a problem by RFC 9457.
 
-#![allow(unused_qualifications, reason = "what describes the handlers names their types once more")]
+#![allow(unused_qualifications, reason = "the OpenAPI macros qualify the handlers' types")]
 
 mod access;
 mod backup;
@@ -224,7 +224,7 @@ impl Gateway {
         let began = Instant::now();
         self.closing.cancel();
         if timeout(within, self.handle.stop(true)).await.is_err() {
-            tracing::warn!("requests were not answered in time and are dropped");
+            tracing::warn!("requests were not answered in time; they are dropped");
         }
         // Ends by force what is left of the server; whoever stops the rest next wants to be the last to hold it.
         self.server.abort();

@@ -35,7 +35,7 @@ pub(super) fn serve(config: &mut ServiceConfig<'_>) {
 #[openapi(
     info(
         title = "Tertulia",
-        description = "Conversations of LivePerson messaging, over HTTP. Every error is a problem by RFC 9457 whose \
+        description = "Conversations of LivePerson messaging, over HTTP. Every error is an RFC 9457 problem whose \
                        `code` is a stable word.",
     ),
     components(schemas(Details))
@@ -94,9 +94,9 @@ async fn read(state: Data<State>) -> impl Responder {
 pub(super) async fn elsewhere(state: Data<State>, request: HttpRequest) -> Problem {
     let methods = state.document.methods(request.path());
     if methods.is_empty() {
-        return Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here");
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", "no resource has this path");
     }
-    let detail = "the path does not take this method";
+    let detail = "this path does not support this method";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).header(header::ALLOW, methods.join(", "))
 }
 
@@ -115,7 +115,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Adds what every operation may answer, and what it asks of its caller.
 fn complete(operation: &mut Operation, is_guarded: bool) {
     let responses = &mut operation.responses.responses;
-    for (status, description) in [("4XX", "The request was refused"), ("5XX", "It could not be carried out")] {
+    for (status, description) in [("4XX", "The request was refused"), ("5XX", "The request could not be carried out")] {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new().description(description).content(problem::CONTENT_TYPE, content).build();
         responses.entry(status.to_owned()).or_insert_with(|| response.into());

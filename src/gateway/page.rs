@@ -67,7 +67,7 @@ impl Deref for Cursor {
 impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let unknown = || de::Error::custom("cursor is not the nextCursor of a page of this service");
+        let unknown = || de::Error::custom("cursor is not the nextCursor of an earlier page");
         Self::read(&text).ok_or_else(unknown)
     }
 }

@@ -66,7 +66,7 @@ impl Problem {
 
     /// The gateway is about to end.
     pub(super) fn stopping() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is about to end")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is stopping")
     }
 
     /// Whether what was asked may have had its effect without anybody's knowing.
@@ -133,12 +133,14 @@ pub(super) async fn tell(
     }
     let detail = response.response().error().map(ToString::to_string);
     let problem = match status {
-        StatusCode::NOT_FOUND => Problem::new(status, "not-found", detail.unwrap_or("there is nothing here".into())),
+        StatusCode::NOT_FOUND => {
+            Problem::new(status, "not-found", detail.unwrap_or("no resource has this path".into()))
+        }
         _ if status.is_client_error() => {
-            Problem::new(status, "bad-request", detail.unwrap_or("the request cannot be understood".into()))
+            Problem::new(status, "bad-request", detail.unwrap_or("the request is malformed".into()))
         }
         // What went wrong inside is not the caller's to read.
-        _ => Problem::new(status, "internal", "the request could not be answered"),
+        _ => Problem::new(status, "internal", "the request failed inside the service"),
     };
     Ok(response.into_response(problem.error_response()))
 }

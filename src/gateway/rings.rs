@@ -96,7 +96,7 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Ring>
 #[utoipa::path(
     tag = "rings",
     params(("ring" = String, Path), Through),
-    responses((status = 200, description = "The conversation is there", body = Taken))
+    responses((status = 200, description = "The conversation of the accepted offer", body = Taken))
 )]
 #[post("/rings/{ring}/accept")]
 async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<Json<Taken>, Problem> {
@@ -110,7 +110,7 @@ async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>)
 #[utoipa::path(
     tag = "rings",
     params(("ring" = String, Path), Through),
-    responses((status = 204, description = "It was passed on"))
+    responses((status = 204, description = "The offer was rejected"))
 )]
 #[post("/rings/{ring}/reject")]
 async fn reject(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
@@ -146,7 +146,7 @@ impl From<RingError> for Problem {
         match error {
             RingError::Request(failure) => failure.into(),
             RingError::UnknownRing => {
-                Self::new(StatusCode::NOT_FOUND, "unknown-ring", "no such offer waits for an answer")
+                Self::new(StatusCode::NOT_FOUND, "unknown-ring", "no offer with this id waits for an answer")
             }
             RingError::NotArrived => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", error.to_string()),
         }

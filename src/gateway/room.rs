@@ -56,7 +56,7 @@ impl Taken {
 }
 
 fn full() -> Problem {
-    let detail = "the bodies of other requests take all the memory that there is for them";
+    let detail = "the bodies of other requests use all the memory for bodies; try again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).header(header::RETRY_AFTER, "1")
 }
 

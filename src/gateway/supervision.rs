@@ -130,7 +130,7 @@ async fn supervised(state: &State, id: ConnectionId) -> Option<Supervised> {
 #[utoipa::path(
     tag = "supervision",
     params(("conversation" = String, Path), Through),
-    responses((status = 204, description = "It was released"))
+    responses((status = 204, description = "The conversation was released"))
 )]
 #[post("/conversations/{conversation}/release")]
 async fn release(

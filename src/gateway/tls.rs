@@ -63,9 +63,11 @@ impl Certificate {
             Ok(None) => {}
             Ok(Some(certified)) => {
                 self.current.store(Arc::new(certified));
-                tracing::info!(certificate = %self.tls.certificate.display(), "shows another certificate");
+                tracing::info!(certificate = %self.tls.certificate.display(), "the gateway presents a new certificate");
             }
-            Err(error) => tracing::warn!(%error, "the changed certificate cannot be used; the one before is shown on"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot use the changed certificate; the gateway presents the previous one")
+            }
         }
     }
 
@@ -82,7 +84,7 @@ impl Certificate {
     /// Looks without keeping anybody from anything.
     pub(super) async fn look_aside(self: Arc<Self>) {
         if spawn_blocking(move || self.look()).await.is_err() {
-            tracing::error!("looking at the certificate failed");
+            tracing::error!("the check for a changed certificate panicked");
         }
     }
 

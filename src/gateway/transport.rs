@@ -71,7 +71,7 @@ impl Stream {
             Self::Tls(stream) => stream.get_ref().0,
         };
         if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
-            tracing::debug!(%error, "a connection is not cut off");
+            tracing::debug!(%error, "cannot set a connection to close at once");
         }
     }
 }
@@ -211,7 +211,7 @@ impl AsyncRead for Watched {
             return Poll::Ready(Err(clients::gave_way()));
         }
         match this.unanswered.poll(cx) {
-            Poll::Ready(()) => timed_out("the caller's request did not come to its end"),
+            Poll::Ready(()) => timed_out("the caller did not send the whole request in time"),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -224,8 +224,8 @@ impl Watched {
         if self.looks <= LOOKS {
             return Ok(());
         }
-        tracing::info!("a connection is ended whose caller asked for too much ahead of its answers");
-        Err(io::Error::other("the caller asks for too much ahead of its answers"))
+        tracing::info!("a connection was closed: the caller pipelined too many requests");
+        Err(io::Error::other("the caller pipelined too many requests"))
     }
 
     /// Notes whether the other end took something.
@@ -244,8 +244,8 @@ impl Watched {
             Poll::Ready(()) => {
                 self.ending.stalled.inc();
                 self.stream.cut_off();
-                tracing::info!("a connection is ended whose caller takes nothing of its answer");
-                timed_out("the caller takes nothing of its answer")
+                tracing::info!("a connection was closed: the caller does not read the answer");
+                timed_out("the caller does not read the answer")
             }
             Poll::Pending => Poll::Pending,
         }

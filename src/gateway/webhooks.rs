@@ -51,7 +51,7 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     tag = "webhooks",
     params(idempotency::Key),
     request_body = New,
-    responses((status = 201, description = "It was made", body = Made))
+    responses((status = 201, description = "The webhook was created", body = Made))
 )]
 #[post("/webhooks")]
 async fn create(state: Data<State>, request: HttpRequest, body: Body<New>) -> Result<HttpResponse, Problem> {
@@ -97,7 +97,7 @@ async fn change(state: Data<State>, id: Path<String>, body: Body<Changed>) -> Re
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
-    responses((status = 204, description = "It is gone"))
+    responses((status = 204, description = "The webhook was deleted"))
 )]
 #[delete("/webhooks/{webhook}")]
 async fn remove(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -110,7 +110,7 @@ async fn remove(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
     tag = "webhooks",
     params(("webhook" = String, Path)),
     request_body = Another,
-    responses((status = 200, description = "The new secret, which is never answered again", body = NewSecret))
+    responses((status = 200, description = "The new secret; no later answer contains it", body = NewSecret))
 )]
 #[post("/webhooks/{webhook}/secret")]
 async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Result<HttpResponse, Problem> {
@@ -132,7 +132,7 @@ async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Re
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
-    responses((status = 200, description = "What the receiver said, or why it said nothing", body = TestResult))
+    responses((status = 200, description = "What the receiver answered, or why it did not answer", body = TestResult))
 )]
 #[post("/webhooks/{webhook}/test")]
 async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, Problem> {
@@ -178,7 +178,7 @@ impl From<WebhookError> for Problem {
             WebhookError::NotReplayable => (StatusCode::CONFLICT, "not-replayable"),
             WebhookError::Store(_) => {
                 tracing::error!(%error, "webhooks cannot be read");
-                let detail = "what is kept of webhooks cannot be read now";
+                let detail = "the store of the webhooks cannot be read now; try again";
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail);
             }
             WebhookError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

@@ -77,7 +77,7 @@ impl SpanCounts {
 
 /// Why spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
-#[error("spans cannot be exported to {collector}")]
+#[error("cannot export spans to {collector}")]
 pub struct ExportError {
     collector: String,
     source: opentelemetry_otlp::ExporterBuildError,
@@ -219,7 +219,7 @@ struct Courier(mpsc::Sender<Parcel>);
 impl HttpClient for Courier {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send((request, reply)).map_err(|_| "nothing is sent just now")?;
+        self.0.try_send((request, reply)).map_err(|_| "the sender of spans is busy or has ended")?;
         answer.await?
     }
 }

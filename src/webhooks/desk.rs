@@ -128,7 +128,9 @@ impl Desk {
             loop {
                 match Worker::load(Rc::clone(&around), Rc::clone(&own)).await {
                     Ok(worker) => return worker.run(received).await,
-                    Err(error) => tracing::error!(%error, "what a webhook left cannot be read"),
+                    Err(error) => {
+                        tracing::error!(%error, "the records of a webhook cannot be read; reading will be retried")
+                    }
                 }
                 sleep(PAUSE).await;
             }
@@ -140,7 +142,7 @@ impl Desk {
     fn begin_again(&mut self, worker: tokio::task::Id, panicked: bool) {
         let of = self.members.iter().find(|(_, member)| member.worker.id() == worker);
         let Some((id, shared)) = of.map(|(id, member)| (id.clone(), Rc::clone(&member.shared))) else { return };
-        tracing::error!(webhook = %id, panicked, "the worker of a webhook ended and is started again");
+        tracing::error!(webhook = %id, panicked, "the worker of a webhook ended; it will be restarted");
         self.add(shared, PAUSE);
     }
 
@@ -211,7 +213,7 @@ impl Desk {
         }
         self.keep(writes).await?;
         self.add(Shared::new(definition.clone(), read), Duration::ZERO);
-        tracing::info!(webhook = %definition.id, "a webhook was made");
+        tracing::info!(webhook = %definition.id, "a webhook was created");
         let secret = definition.secrets.current().into();
         Ok(created(definition, read, Some(secret)))
     }
@@ -388,7 +390,7 @@ impl Desk {
         }
         let workers = &mut self.workers;
         if timeout(within, async { while workers.join_next().await.is_some() {} }).await.is_err() {
-            tracing::warn!("deliveries to webhooks did not end in time and will be made again");
+            tracing::warn!("deliveries to webhooks did not end in time; they will be repeated");
             workers.shutdown().await;
         }
     }

@@ -20,7 +20,7 @@ use super::target::literal;
 
 /// A host's name stands for an internal address, at least among others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the host is at the internal address {0}")]
+#[error("the host has the internal address {0}")]
 pub(super) struct InternalAddress(pub(super) IpAddr);
 
 /// Connects by TCP.

@@ -62,24 +62,28 @@ impl WebhookMetrics {
     /// Lists everything in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("webhook");
-        registry.register("attempts", "Attempts to deliver, by what they came to", self.attempts.clone());
+        registry.register("attempts", "Attempts to deliver an event, by outcome", self.attempts.clone());
         registry.register_with_unit(
             "attempt_duration",
-            "How long attempts took",
+            "Duration of attempts to deliver an event",
             Unit::Seconds,
             self.attempt_duration.clone(),
         );
-        registry.register("deliveries", "Events that were delivered, or given up", self.deliveries.clone());
+        registry.register("deliveries", "Events that were delivered or given up, by outcome", self.deliveries.clone());
         registry.register_with_unit(
             "delivery_latency",
-            "From what happened to its delivery, retries included",
+            "Time from an event to its delivery, retries included",
             Unit::Seconds,
             self.delivery_latency.clone(),
         );
-        registry.register("pending", "Events that were read and are not delivered", self.pending.clone());
-        registry.register("webhooks", "Webhooks there are", self.webhooks.clone());
+        registry.register(
+            "pending",
+            "Events that were read from the log and are not yet delivered",
+            self.pending.clone(),
+        );
+        registry.register("webhooks", "Webhooks that exist", self.webhooks.clone());
         registry.register("disabled", "Webhooks that are disabled", self.disabled.clone());
-        registry.register("receivers_down", "Receivers that are only probed now", self.down.clone());
+        registry.register("receivers_down", "Webhooks whose receiver seems down and is only probed", self.down.clone());
     }
 
     pub(super) fn attempted(&self, outcome: &'static str, took: Duration) {

@@ -165,10 +165,10 @@ pub struct Tested {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum WebhookError {
     /// There is none with this id.
-    #[error("there is no webhook {0}")]
+    #[error("webhook {0} does not exist")]
     Unknown(WebhookId),
     /// There are as many as there may be.
-    #[error("there are {MOST_WEBHOOKS} webhooks, which is as many as there may be")]
+    #[error("{MOST_WEBHOOKS} webhooks already exist, which is the limit")]
     TooMany,
     /// The URL is no receiver's.
     #[error(transparent)]
@@ -177,25 +177,25 @@ pub enum WebhookError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// A filter is too long.
-    #[error("each list of the filter may hold {} names of at most 256 bytes", definition::MOST_NAMES)]
+    #[error("each list of the filter must have at most {} names of at most 256 bytes", definition::MOST_NAMES)]
     FilterTooLong,
     /// The idempotency key came with another body before.
-    #[error("the Idempotency-Key was used with another body")]
+    #[error("the Idempotency-Key was already used with another body")]
     KeyReused,
     /// Other tests of the webhook are under way.
-    #[error("too many tests of the webhook are under way")]
+    #[error("too many tests of the webhook are running; try again later")]
     TooManyTests,
     /// Too much waits to be delivered again.
-    #[error("too much waits for the webhook already")]
+    #[error("too many dead letters already wait for the webhook; try again later")]
     Overloaded,
     /// The dead letter is no webhook's, or not all of it was kept.
-    #[error("the dead letter is not an event that can be delivered again")]
+    #[error("the dead letter cannot be delivered again: it is not a webhook's event, or its event was not kept whole")]
     NotReplayable,
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The webhooks end, or the store keeps nothing.
-    #[error("webhooks are not available now")]
+    #[error("webhooks are not available: the service is stopping, or it has no store")]
     Unavailable,
 }
 

@@ -21,7 +21,7 @@ pub struct Retries(Vec<Duration>);
 
 /// Why a list of pauses is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("retries must be at most {MOST_RETRIES} numbers of seconds from 0 to {}", LONGEST_PAUSE.as_secs())]
+#[error("retries must be at most {MOST_RETRIES} numbers of seconds, each from 0 to {}", LONGEST_PAUSE.as_secs())]
 pub struct RetriesError;
 
 impl Default for Retries {

@@ -27,7 +27,7 @@ pub struct Secret(SecretString);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// It has another form.
-    #[error("a secret must be {PREFIX} and 24 to 64 bytes in base64")]
+    #[error("a secret must be {PREFIX} followed by 24 to 64 bytes in base64")]
     Malformed,
     /// Too many of the webhook's secrets are valid.
     #[error("{MOST_SECRETS} secrets are still valid; wait until one has expired")]

@@ -22,13 +22,15 @@ pub enum TargetError {
     #[error("the url must be an absolute https URL of at most {LONGEST} bytes")]
     NotAUrl,
     /// It is plain HTTP, and only internal receivers may be.
-    #[error("the url must be https: what is sent would be readable on its way")]
+    #[error("the url must be https: over http anyone on the way could read the events")]
     NotEncrypted,
     /// It holds a user name or password.
     #[error("the url must not hold credentials")]
     Credentials,
     /// It leads to this machine or the network behind it.
-    #[error("the url leads to an internal address, and the configuration does not allow that")]
+    #[error(
+        "the url leads to an internal address, which the configuration does not allow: see webhooks.allow_internal"
+    )]
     Internal,
 }
 

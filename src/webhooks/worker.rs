@@ -432,7 +432,7 @@ enum Found {
 }
 
 fn nothing(error: &StoreError) -> Found {
-    tracing::error!(%error, "an event for a webhook cannot be read");
+    tracing::error!(%error, "an event cannot be read for a webhook");
     Found::Nothing
 }
 

@@ -39,7 +39,7 @@ impl Failure {
         match self {
             // The transport has only words for it.
             Self::Platform(HttpError::Unreachable { detail, .. }) if detail.contains("UnknownIssuer") => {
-                Some("the authority that signed its certificate is not trusted: name its file as platform.ca_file")
+                Some("the authority that signed the platform's certificate is not trusted: set platform.ca_file")
             }
             _ => None,
         }
@@ -82,7 +82,7 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
             let session = client.log_in(login).await?;
             let done = format!("logged in as {} at {}", session.agent_id, client.host(Service::AgentLogin).await?);
             Ok(match client.log_out(&session).await {
-                Ok(()) => format!("{done}, and out again"),
+                Ok(()) => format!("{done}, and logged out"),
                 Err(error) => format!("{done}; the logout failed: {error}"),
             })
         }
@@ -97,5 +97,5 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
 /// A token from elsewhere needs no login: only a socket shows whether it is good, and could end the one in use.
 async fn presented(client: &PlatformClient, service: Service) -> Result<String, Failure> {
     let host = client.host(service).await?;
-    Ok(format!("found the platform at {host}; the bearer token is not tried without a socket"))
+    Ok(format!("found the platform at {host}; the bearer token was not tried, because only a socket can try it"))
 }

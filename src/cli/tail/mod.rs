@@ -72,7 +72,7 @@ async fn follow(options: &TailOptions) -> anyhow::Result<()> {
             Err(Broken::ForNow { why, pause }) => {
                 let by_itself = AGAIN.delay(tries, rand::random());
                 let pause = pause.filter(|_| tries == 0).unwrap_or(by_itself);
-                tracing::warn!("{why}; again in {:.1} s", pause.as_secs_f64());
+                tracing::warn!("{why}; retrying in {:.1} s", pause.as_secs_f64());
                 tries += 1;
                 sleep(pause).await;
             }

@@ -65,7 +65,7 @@ impl Source {
         let response = match timeout(ANSWER_WITHIN, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if is_ours(&error) => {
-                return Err(Broken::ForGood(anyhow!("{address} cannot be asked: {error}")));
+                return Err(Broken::ForGood(anyhow!("the request to {address} cannot be made: {error}")));
             }
             Ok(Err(error)) => return Err(self.for_now(anyhow!("{address} cannot be reached: {error}"))),
             Err(_) => return Err(self.for_now(anyhow!("{address} does not answer"))),
@@ -81,7 +81,7 @@ impl Source {
         if status.is_success() {
             let content_type = response.headers().get(header::CONTENT_TYPE);
             if content_type.is_none_or(|content_type| !content_type.as_bytes().starts_with(b"text/event-stream")) {
-                return Err(Broken::ForGood(anyhow!("{address} is no event stream")));
+                return Err(Broken::ForGood(anyhow!("{address} did not answer with an event stream")));
             }
             return Ok(EventStream { chunks: response.boxed_local(), blocks: Blocks::default(), pause: self.pause });
         }
@@ -126,8 +126,9 @@ impl EventStream {
     pub(super) async fn next(&mut self) -> Result<Vec<Block>, Broken> {
         let broken = |why: anyhow::Error| Broken::ForNow { why, pause: self.pause };
         loop {
-            let chunk =
-                timeout(SILENCE, self.chunks.next()).await.map_err(|_| broken(anyhow!("the stream fell silent")))?;
+            let chunk = timeout(SILENCE, self.chunks.next())
+                .await
+                .map_err(|_| broken(anyhow!("the stream sent nothing, not even heartbeats")))?;
             let chunk = chunk.ok_or_else(|| broken(anyhow!("the stream ended")))?;
             let chunk = chunk.map_err(|error| broken(anyhow!("the stream broke: {error}")))?;
             let blocks = self.blocks.read(&chunk).map_err(Broken::ForGood)?;

@@ -28,7 +28,7 @@ impl Damaged {
         let is_known = runs.range(..=first).next_back().is_some_and(|(_, known)| *known >= last);
         if !is_known && runs.len() < RUNS {
             runs.insert(first, last);
-            tracing::error!(first, last, "events of the log are damaged; their readers are told of a gap");
+            tracing::error!(first, last, "events of the log are damaged; readers get a gap event in their place");
         }
     }
 

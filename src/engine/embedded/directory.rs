@@ -33,7 +33,7 @@ pub enum OpenError {
         holder: Option<u32>,
     },
     /// It was written by a newer version, or it is no store.
-    #[error("the store in {} has a format that this version does not know: {found}", directory.display())]
+    #[error("the store in {} has a format that this version cannot read: {found}", directory.display())]
     UnknownFormat {
         /// Its directory.
         directory: PathBuf,
@@ -75,7 +75,7 @@ impl Directory {
     /// Takes the directory, which is made when it is missing, readable for its owner only.
     pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
         let failed = |operation| move |source| OpenError::System { directory: path.to_owned(), operation, source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make the directory of"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create the directory of"))?;
         let mut lock = open_lock(path).map_err(failed("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -87,7 +87,7 @@ impl Directory {
         sign(&mut lock).map_err(failed("lock"))?;
         let directory = Self { path: path.to_owned(), lock };
         directory.check_format()?;
-        directory.close_to_others().map_err(failed("close to other users"))?;
+        directory.close_to_others().map_err(failed("take the permissions of other users from"))?;
         directory.remove_copies().map_err(failed("remove old copies of"))?;
         Ok(directory)
     }
@@ -220,7 +220,7 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // Closing the file is not enough where another thread is about to start a program.
         if let Err(error) = self.lock.unlock() {
-            tracing::warn!(%error, "a store could not be given back before the process ends");
+            tracing::warn!(%error, "cannot unlock the store; it stays locked until the process ends");
         }
     }
 }

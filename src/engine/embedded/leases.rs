@@ -108,7 +108,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         // Closing the file is not enough where another thread is about to start a program.
         if let Err(error) = self.file.unlock() {
-            tracing::warn!(%error, "a lease could not be given back before the process ends");
+            tracing::warn!(%error, "cannot release a lease; it stays held until the process ends");
         }
     }
 }

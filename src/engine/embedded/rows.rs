@@ -30,10 +30,10 @@ const LOG: &str = "log";
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// They contradict themselves.
-    #[error("it is damaged: {0}")]
+    #[error("the data is damaged: {0}")]
     Damaged(String),
     /// The system did not allow it.
-    #[error("its tables cannot be opened: {0}")]
+    #[error("the tables cannot be opened: {0}")]
     System(io::Error),
 }
 
@@ -171,7 +171,7 @@ impl Rows {
             (Some(epoch), Some(&[oldest, newest, commits])) if (1..=newest + 1).contains(&oldest) => {
                 Ok(Log { history: History { epoch: epoch.into(), oldest, newest }, commits })
             }
-            _ => Err(Failure::Damaged("what it says of its log makes no sense".to_owned())),
+            _ => Err(Failure::Damaged("the description of its log cannot be read".to_owned())),
         }
     }
 
@@ -182,19 +182,19 @@ impl Rows {
         for row in self.events.range(history.oldest.to_be_bytes()..) {
             let key = row.key()?;
             let Some(block) = BlockKey::from_bytes(&key) else {
-                return Err(Failure::Damaged(format!("the row behind event {} has no valid key", next - 1)));
+                return Err(Failure::Damaged(format!("the row after event {} has no valid key", next - 1)));
             };
             // The oldest row may begin with events that are forgotten.
             let follows = block.first() == next || (next == history.oldest && block.first() < next);
             if !follows {
                 let first = block.first();
-                return Err(Failure::Damaged(format!("event {next} is missing: the next one is {first}")));
+                return Err(Failure::Damaged(format!("event {next} is missing: the next event found is {first}")));
             }
             next = block.last.saturating_add(1);
         }
         if next != history.newest.saturating_add(1) {
             let (newest, last) = (history.newest, next - 1);
-            return Err(Failure::Damaged(format!("its newest event should be {newest} and is {last}")));
+            return Err(Failure::Damaged(format!("its newest event should be {newest} but is {last}")));
         }
         if history.oldest <= history.newest
             && let Some(row) = self.events.last_key_value()

@@ -98,7 +98,7 @@ impl EmbeddedStore {
         };
         match self.directory.identity() {
             Ok(identity) if identity == self.identity => Ok(()),
-            Ok(_) => Err(lost(&"other files are in its place")),
+            Ok(_) => Err(lost(&"other files are in their place")),
             Err(error) => Err(lost(&error)),
         }
     }
@@ -191,7 +191,7 @@ impl Store for EmbeddedStore {
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        let damaged = |offset| StoreError::new(READ_EVENTS, format!("those at {offset} are damaged"));
+        let damaged = |offset| StoreError::new(READ_EVENTS, format!("the events at {offset} are damaged"));
         let first = after.saturating_add(1).max(self.current().oldest);
         let (mut events, mut next) = (Vec::new(), first);
         self.with_rows(READ_EVENTS, |rows| {
@@ -299,7 +299,7 @@ impl Writer {
     /// Counts the commit that was made.
     fn acknowledge(&self) {
         if let Err(error) = self.acknowledged.write(self.commits) {
-            tracing::warn!(%error, "a commit of the store was made and could not be counted");
+            tracing::warn!(%error, "a commit of the store succeeded, but the count of commits could not be written");
         }
     }
 }
@@ -319,7 +319,10 @@ fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
             return Ok((rows, log));
         }
         Some(Err(Failure::Damaged(what))) if !has_acknowledged => {
-            tracing::warn!(what, "the store acknowledged nothing before its making was interrupted; it begins again");
+            tracing::warn!(
+                what,
+                "the creation of the store was interrupted before the first commit; the store is created again"
+            );
         }
         Some(failed) => return failed,
         None if has_acknowledged => return Err(Failure::Damaged("its data is missing".to_owned())),
@@ -335,14 +338,14 @@ fn check_acknowledged(said: &Said, log: &Log) -> Result<(), Failure> {
         Said::Missing | Said::Nothing | Said::Commits { count: 0, .. } if log.commits == 0 => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch && *count <= log.commits => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch => Err(lost(log.commits, *count)),
-        Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("it has lost the log with the epoch {epoch}"))),
+        Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("the log with the epoch {epoch} is lost"))),
         Said::Missing | Said::Nothing => Err(Failure::Damaged("the count of its commits is missing".to_owned())),
-        Said::Nonsense => Err(Failure::Damaged("the count of its commits makes no sense".to_owned())),
+        Said::Nonsense => Err(Failure::Damaged("the count of its commits cannot be read".to_owned())),
     }
 }
 
 fn lost(there: u64, acknowledged: u64) -> Failure {
-    Failure::Damaged(format!("of {acknowledged} acknowledged commits, it holds the first {there}"))
+    Failure::Damaged(format!("{acknowledged} commits were acknowledged, but only the first {there} are there"))
 }
 
 /// The first key after all that begin with `prefix`; `None` where no key is after them.

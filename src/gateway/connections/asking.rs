@@ -48,7 +48,7 @@ struct Availability {
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
     request_body = Availability,
-    responses((status = 200, description = "The platform has it", body = Availability))
+    responses((status = 200, description = "The platform has set the state", body = Availability))
 )]
 #[put("/connections/{connection}/agent-state")]
 async fn set_agent_state(
@@ -60,7 +60,7 @@ async fn set_agent_state(
     known(&state, &id)?;
     let agent_state = body.value.agent_state;
     if !AgentState::KNOWN.contains(&agent_state) {
-        let detail = "agentState is one of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE";
+        let detail = "agentState must be one of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-agent-state", detail));
     }
     let shared = state.clone();
@@ -114,7 +114,7 @@ struct Opened {
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
     request_body = Opening,
-    responses((status = 201, description = "It is open", body = Opened))
+    responses((status = 201, description = "The conversation is open", body = Opened))
 )]
 #[post("/connections/{connection}/conversations")]
 async fn create_conversation(
@@ -204,7 +204,7 @@ struct SteppingUp {
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
     request_body = SteppingUp,
-    responses((status = 200, description = "Who the consumer is now", body = Object))
+    responses((status = 200, description = "The consumer's new identity", body = Object))
 )]
 #[post("/connections/{connection}/step-up")]
 async fn step_up(
@@ -235,10 +235,14 @@ async fn step_up(
 impl From<StepUpError> for Problem {
     fn from(error: StepUpError) -> Self {
         match error {
-            StepUpError::NotAConsumer => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not-supported", "only a consumer can step up")
+            StepUpError::NotAConsumer => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not-supported",
+                "only a connection of role consumer can step up",
+            ),
+            StepUpError::UnderWay => {
+                Self::new(StatusCode::CONFLICT, "step-up-under-way", "another step-up of this connection is running")
             }
-            StepUpError::UnderWay => Self::new(StatusCode::CONFLICT, "step-up-under-way", "a step-up is under way"),
             StepUpError::Login(error) => {
                 let is_refused = matches!(&error, HttpError::Status { status: 400..=499, .. });
                 let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };

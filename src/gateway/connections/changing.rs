@@ -48,7 +48,7 @@ struct Added {
         "login": { "username": "bot2", "password": { "env": "BOT2_PASSWORD" } },
         "rings": "accept", "agent_state": "ONLINE"
     })),
-    responses((status = 201, description = "It is being connected", body = Added))
+    responses((status = 201, description = "The connection was added and is connecting", body = Added))
 )]
 #[post("/connections")]
 async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Result<HttpResponse, Problem> {
@@ -66,7 +66,7 @@ async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Res
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path)),
-    responses((status = 204, description = "It has ended"))
+    responses((status = 204, description = "The connection has ended"))
 )]
 #[delete("/connections/{connection}")]
 async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
@@ -78,7 +78,7 @@ async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpRespon
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path)),
-    responses((status = 202, description = "It begins again; `GET` tells how it goes on"))
+    responses((status = 202, description = "The connection is restarting; `GET` it to see its state"))
 )]
 #[post("/connections/{connection}/restart")]
 async fn restart(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {

@@ -34,9 +34,9 @@ impl Close {
     fn into_command(self) -> Result<Command, Problem> {
         match self {
             Self { survey: true, dialog: Some(dialog) } => Ok(Command::CloseDialog { dialog, by: None, cause: None }),
-            Self { survey: false, dialog: Some(_) } => {
-                Err(Problem::bad_request("one dialog ends by itself: there is no survey to say no to"))
-            }
+            Self { survey: false, dialog: Some(_) } => Err(Problem::bad_request(
+                "survey: false cannot be combined with dialog: closing a single dialog opens no survey",
+            )),
             Self { survey: true, dialog: None } => Ok(Command::Close),
             Self { survey: false, dialog: None } => Ok(Command::CloseAtOnce),
         }
@@ -48,7 +48,7 @@ impl Close {
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Close>),
-    responses((status = 200, description = "It has ended, or its survey has begun", body = Acted))
+    responses((status = 200, description = "The conversation or dialog has ended, or its survey began", body = Acted))
 )]
 #[post("/conversations/{conversation}/close")]
 async fn close(acting: Acting, body: BodyOrNone<Close>) -> Result<Json<Acted>, Problem> {

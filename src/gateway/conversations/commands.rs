@@ -116,7 +116,7 @@ async fn list(
     let Asked { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     let after = cursor.map(|cursor| cursor.parse::<u64>()).transpose();
-    let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of a page"))?;
+    let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of an earlier page"))?;
     let handle = find_to_act(&state, &id, Through { connection })?;
     let mut waiting = handle.waiting_commands().await?;
     waiting.retain(|command| after.is_none_or(|after| command.number > after));

@@ -50,7 +50,7 @@ struct FileForm {
     tag = "conversations",
     params(Acting),
     request_body(content = FileForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "It was stored and told of", body = Published))
+    responses((status = 200, description = "The file was uploaded and its message published", body = Published))
 )]
 #[post("/conversations/{conversation}/files")]
 async fn upload(

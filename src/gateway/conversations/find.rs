@@ -50,7 +50,7 @@ pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) 
         (Some(handle), true) => Ok(handle),
         (Some(handle), false) => {
             let names = found.iter().chain([&handle]).map(|handle| handle.connection().to_string());
-            let detail = "several connections see the conversation: name the one to act by with ?connection=";
+            let detail = "several connections see this conversation: choose the one that acts with ?connection=";
             let problem = Problem::new(StatusCode::CONFLICT, "ambiguous-connection", detail);
             Err(problem.with("connections", names.collect::<Vec<_>>()))
         }
@@ -63,8 +63,13 @@ pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) 
 pub(super) fn not_found(state: &State, id: &ConversationId) -> Problem {
     let is_beginning = |status: ConnectionStatus| status.state == Phase::Idle;
     if state.tertulia.connections().iter().filter_map(|id| state.tertulia.status(id)).any(is_beginning) {
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are being started");
+        let problem =
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are still starting; try again");
         return problem.header(header::RETRY_AFTER, "1");
     }
-    Problem::new(StatusCode::NOT_FOUND, "unknown-conversation", format!("there is no conversation {id} in memory"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-conversation",
+        format!("no connection has conversation {id} in memory"),
+    )
 }

@@ -48,7 +48,7 @@ impl Form {
     pub(super) async fn read(parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let read = timeout(WITHIN, Self::read_parts(parts, room));
         read.await.unwrap_or_else(|_| {
-            let detail = "the form did not come in time";
+            let detail = "the form did not arrive in time";
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
         })
     }
@@ -61,7 +61,7 @@ impl Form {
                 "file" if file.is_none() => file = Some(File::read(&mut part, room).await?),
                 "caption" if caption.is_none() => caption = Some(text(&mut part).await?),
                 "dialog" if dialog.is_none() => dialog = Some(DialogId::from(text(&mut part).await?)),
-                name => return Err(Problem::bad_request(format!("the form has a part {name:?} too many"))),
+                name => return Err(Problem::bad_request(format!("the form has an unknown or repeated part {name:?}"))),
             }
         }
         let file = file.ok_or_else(|| Problem::bad_request("the form has no part \"file\""))?;
@@ -118,11 +118,11 @@ impl File {
 
 async fn text(part: &mut Field) -> Result<String, Problem> {
     let read = part.bytes(MAX_TEXT).await.map_err(|_| {
-        let detail = format!("a part beside the file has more than {MAX_TEXT} bytes");
+        let detail = format!("a part other than the file has more than {MAX_TEXT} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
     })?;
     let bytes = read.map_err(malformed)?;
-    String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("a part beside the file is not UTF-8"))
+    String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("a part other than the file is not UTF-8"))
 }
 
 fn malformed(error: actix_multipart::MultipartError) -> Problem {

@@ -53,7 +53,7 @@ impl Message {
             (None, Some(content)) => {
                 Ok(Command::SendRichText(SendRichText { content, private, metadata, quick_replies, dialog }))
             }
-            _ => Err(Problem::bad_request("a message has either a text or a richText")),
+            _ => Err(Problem::bad_request("a message must have either a text or a richText")),
         }
     }
 }
@@ -70,7 +70,7 @@ pub(super) struct Published {
     tag = "conversations",
     params(Acting),
     request_body = Message,
-    responses((status = 200, description = "It was published", body = Published))
+    responses((status = 200, description = "The message was published", body = Published))
 )]
 #[post("/conversations/{conversation}/messages")]
 async fn send(acting: Acting, body: Body<Message>) -> Result<Json<Published>, Problem> {
@@ -114,7 +114,7 @@ struct History {
 async fn history(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<Json<History>, Problem> {
     let Asked { connection, dialog, sequence_min: from, sequence_max: to, max_quantity: max } = asked.into_inner();
     if [from, to, max].into_iter().flatten().any(|number| i64::try_from(number).is_err()) {
-        return Err(Problem::bad_request("the platform counts to 9223372036854775807"));
+        return Err(Problem::bad_request("a sequence must be at most 9223372036854775807"));
     }
     let command = Command::QueryMessages { dialog, range: MessageRange { from, to, max } };
     let mut last = None;

@@ -73,7 +73,7 @@ struct Written {
     tag = "conversations",
     params(Acting),
     request_body = Note,
-    responses((status = 200, description = "It is written, as much of it as there was room for", body = Written))
+    responses((status = 200, description = "The note was written, cut to fit if necessary", body = Written))
 )]
 #[post("/conversations/{conversation}/note")]
 async fn note(acting: Acting, body: Body<Note>) -> Result<Json<Written>, Problem> {

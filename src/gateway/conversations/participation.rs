@@ -37,7 +37,7 @@ struct Join {
     tag = "conversations",
     params(Acting),
     request_body = Join,
-    responses((status = 200, description = "The agent takes part", body = Acted))
+    responses((status = 200, description = "The agent has joined", body = Acted))
 )]
 #[post("/conversations/{conversation}/join")]
 async fn join(acting: Acting, body: Body<Join>) -> Result<Json<Acted>, Problem> {
@@ -58,7 +58,7 @@ struct Leave {
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Leave>),
-    responses((status = 200, description = "The agent takes part no more", body = Acted))
+    responses((status = 200, description = "The agent has left", body = Acted))
 )]
 #[post("/conversations/{conversation}/leave")]
 async fn leave(acting: Acting, body: BodyOrNone<Leave>) -> Result<Json<Acted>, Problem> {
@@ -82,7 +82,7 @@ struct Transfer {
     tag = "conversations",
     params(Acting),
     request_body = Transfer,
-    responses((status = 200, description = "It is on its way", body = Acted))
+    responses((status = 200, description = "The platform has accepted the transfer", body = Acted))
 )]
 #[post("/conversations/{conversation}/transfer")]
 async fn transfer(acting: Acting, body: Body<Transfer>) -> Result<Json<Acted>, Problem> {
@@ -103,7 +103,7 @@ struct Takeover {
     tag = "conversations",
     params(Acting),
     request_body = Takeover,
-    responses((status = 200, description = "It is the new identity's", body = Acted))
+    responses((status = 200, description = "The new identity has the conversation", body = Acted))
 )]
 #[post("/conversations/{conversation}/consumer-takeover")]
 async fn consumer_takeover(acting: Acting, body: Body<Takeover>) -> Result<Json<Acted>, Problem> {

@@ -32,7 +32,7 @@ struct Satisfaction {
     tag = "conversations",
     params(Acting),
     request_body = Satisfaction,
-    responses((status = 200, description = "It is given", body = Acted))
+    responses((status = 200, description = "The platform has recorded it", body = Acted))
 )]
 #[post("/conversations/{conversation}/csat")]
 async fn csat(acting: Acting, body: Body<Satisfaction>) -> Result<Json<Acted>, Problem> {
@@ -49,8 +49,8 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
         Text(String),
     }
 
-    match Rate::deserialize(deserializer).map_err(|_| D::Error::custom("csatRate is a number from 0 to 5"))? {
+    match Rate::deserialize(deserializer).map_err(|_| D::Error::custom("csatRate must be a number from 0 to 5"))? {
         Rate::Number(rate) => Ok(rate),
-        Rate::Text(text) => text.parse().map_err(|_| D::Error::custom("csatRate is a number from 0 to 5")),
+        Rate::Text(text) => text.parse().map_err(|_| D::Error::custom("csatRate must be a number from 0 to 5")),
     }
 }

@@ -81,7 +81,7 @@ struct Loaded {
     tag = "conversations",
     params(Loading, idempotency::Key),
     request_body(content = Object, description = "A snapshot"),
-    responses((status = 200, description = "It is in memory", body = Loaded))
+    responses((status = 200, description = "The conversation is in memory", body = Loaded))
 )]
 #[post("/conversations/load")]
 async fn load(
@@ -110,7 +110,7 @@ async fn load(
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
-    responses((status = 200, description = "It is unloaded, or is to be unloaded once less", body = Loaded))
+    responses((status = 200, description = "Unloaded, or one load fewer to undo", body = Loaded))
 )]
 #[post("/conversations/{conversation}/unload")]
 async fn unload(

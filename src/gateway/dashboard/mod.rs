@@ -37,7 +37,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     tag = "service",
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 304, description = "The caller has it already"),
+        (status = 304, description = "The caller's copy is current"),
     )
 )]
 #[get("/")]
@@ -49,7 +49,7 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
 #[utoipa::path(
     tag = "service",
     path = "/dashboard/{file}",
-    params(("file" = String, Path, description = "Its path, as the page names it")),
+    params(("file" = String, Path, description = "The file's path, relative to the page")),
     responses(
         (status = 200, description = "The file", content(
             (String = "text/html"),
@@ -59,7 +59,7 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
             (String = "image/svg+xml"),
             (String = "font/woff2"),
         )),
-        (status = 304, description = "The caller has it already"),
+        (status = 304, description = "The caller's copy is current"),
     )
 )]
 #[get("/dashboard/{file:.+}")]
@@ -69,7 +69,7 @@ async fn file(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, 
 
 fn answer(name: &str, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let EmbeddedFile { data, metadata } =
-        Files::get(name).ok_or_else(|| Problem::not_found("there is no such file"))?;
+        Files::get(name).ok_or_else(|| Problem::not_found("no such file of the dashboard"))?;
     let tag = EntityTag::new_strong(hex(&metadata.sha256_hash()));
     let mut response = if is_known(request, &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response

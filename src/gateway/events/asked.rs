@@ -45,7 +45,7 @@ impl Asked {
                     after = Some(value);
                     filter
                 }
-                "after" => return Err(Problem::bad_request("\"after\" is given twice")),
+                "after" => return Err(Problem::bad_request("\"after\" may be given only once")),
                 _ => {
                     check("parameter", &name, &PARAMETERS)?;
                     filter

@@ -95,7 +95,7 @@ impl Following {
                 }
                 Ok(None) => return Err(End::Closing),
                 Err(error) => {
-                    tracing::error!(%error, "an event stream ends");
+                    tracing::error!(%error, "the log cannot be read; an event stream ends");
                     return Err(End::Unreadable);
                 }
             }

@@ -42,7 +42,7 @@ impl Places {
     /// All are taken.
     pub(super) fn take(&self) -> Result<Place, Problem> {
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
-            let detail = format!("{} event streams are open, and no more may be", self.limit);
+            let detail = format!("{} event streams are open, which is the limit", self.limit);
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail)
         })?;
         self.taken.inc();

@@ -72,7 +72,7 @@ where
         loop {
             // The codec looks at the length only once the whole frame is in memory.
             if FrameHead::read(&self.unread).is_some_and(|head| head.exceeds(LARGEST_FRAME)) {
-                return Some(self.close(CloseCode::Size, "nothing is taken but control frames"));
+                return Some(self.close(CloseCode::Size, "only control frames are accepted"));
             }
             match self.codec.decode(&mut self.unread) {
                 Ok(Some(frame)) => {
@@ -84,7 +84,7 @@ where
                 }
                 Ok(None) => {}
                 Err(ProtocolError::Overflow) => {
-                    return Some(self.close(CloseCode::Size, "nothing is taken but control frames"));
+                    return Some(self.close(CloseCode::Size, "only control frames are accepted"));
                 }
                 Err(error) => return Some(self.close(CloseCode::Protocol, &error.to_string())),
             }
@@ -95,7 +95,7 @@ where
                 biased;
                 // Without an end of the WebSocket: there is nobody to close it for.
                 bytes = self.incoming.next() => self.unread.extend_from_slice(&bytes?.ok()?),
-                () = late(self.due) => return Some(self.close(CloseCode::Policy, "a frame did not come to its end")),
+                () = late(self.due) => return Some(self.close(CloseCode::Policy, "a frame was not completed in time")),
                 next = self.following.next() => return Some(self.tell(next)),
             }
         }
@@ -113,7 +113,7 @@ where
                 Some(self.frame(Message::Close(reason)))
             }
             Frame::Text(_) | Frame::Binary(_) | Frame::Continuation(_) => {
-                Some(self.close(CloseCode::Unsupported, "nothing is taken but control frames"))
+                Some(self.close(CloseCode::Unsupported, "only control frames are accepted"))
             }
         }
     }
@@ -129,7 +129,9 @@ where
             Ok(Next::Gap(gap)) => Parser::write_message(&mut frames, gap, OpCode::Text, true, false),
             Ok(Next::Nothing) if self.pings < UNANSWERED_PINGS => return self.ping(),
             Ok(Next::Nothing) => return self.close(CloseCode::Policy, "pings were not answered"),
-            Err(End::Closing) => return self.close(CloseCode::Away, "the gateway ends: come back with the last id"),
+            Err(End::Closing) => {
+                return self.close(CloseCode::Away, "the gateway is stopping: reconnect with the last id");
+            }
             Err(End::Unreadable) => return self.close(CloseCode::Error, "the log cannot be read"),
         }
         frames.freeze()

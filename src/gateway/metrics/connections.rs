@@ -107,7 +107,7 @@ impl Collector for Connections {
             ConstGauge::new(count).encode(family.encode_family(&[("state", state)])?)?;
         }
 
-        let help = "Connections of this name in this state: 1 for its present one.";
+        let help = "Connections with this name in this state: 1 for the present state.";
         let mut family = encoder.encode_descriptor("connection_state", help, None, MetricType::Gauge)?;
         for (name, row) in &rows {
             for (state, count) in &row.states {
@@ -116,7 +116,8 @@ impl Collector for Connections {
             }
         }
 
-        let help = "What a connection lacks on its socket: 1 for each part, and the number of histories.";
+        let help =
+            "What a connection lacks on its socket: 1 for each missing part, and the number of missing histories.";
         let mut family = encoder.encode_descriptor("connection_lacking", help, None, MetricType::Gauge)?;
         for (name, row) in &rows {
             for (part, lacking) in ["subscriptions", "rings", "agentState", "histories"].into_iter().zip(row.lacking) {
@@ -125,7 +126,7 @@ impl Collector for Connections {
             }
         }
 
-        let help = "Connections of this name that wait for this reason before they try again.";
+        let help = "Connections with this name that wait for this reason before the next attempt.";
         let mut family = encoder.encode_descriptor("connection_waiting", help, None, MetricType::Gauge)?;
         for (name, row) in &rows {
             for (reason, count) in &row.waiting {
@@ -141,7 +142,7 @@ impl Collector for Connections {
         let families: [(&str, &str, MetricType, Value<'_>); 8] = [
             (
                 "connection_conversations",
-                "Conversations of a connection, in memory or asleep.",
+                "Conversations of a connection, in memory or unloaded to the store.",
                 MetricType::Gauge,
                 &|row| gauge(row.conversations),
             ),
@@ -162,7 +163,7 @@ impl Collector for Connections {
             }),
             (
                 "connection_frames_waiting",
-                "Frames of a connection that were read and are not handled, or not durable, yet.",
+                "Frames of a connection that were read but are not yet handled and durable.",
                 MetricType::Gauge,
                 &|row| gauge(row.frames_waiting),
             ),
@@ -174,13 +175,13 @@ impl Collector for Connections {
             ),
             (
                 "connection_event_lag_seconds",
-                "Own time of a connection's last frame until its events were told.",
+                "Time from a connection's last frame to its events, without the platform's time.",
                 MetricType::Gauge,
                 &|row| seconds(row.event_lag_seconds),
             ),
             (
                 "connection_last_frame_timestamp_seconds",
-                "When a connection's last frame came, in seconds since 1970; 0 where none did.",
+                "When a connection's last frame arrived, in seconds since 1970; 0 before the first frame.",
                 MetricType::Gauge,
                 &|row| seconds(row.last_frame_seconds),
             ),

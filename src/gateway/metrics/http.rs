@@ -29,12 +29,12 @@ impl HttpMetrics {
         let Self { requests, durations, limited, streams, stalled } = self;
         let help = "Requests to the gateway, by method, path template and status";
         registry.register("http_requests", help, requests.clone());
-        let help = "Time from the head of a request to the head of its answer";
+        let help = "Time from the headers of a request to the headers of its response";
         registry.register("http_request_duration_seconds", help, durations.clone());
-        let help = "Requests refused because their token had made too many";
+        let help = "Requests refused because their token's limit was reached";
         registry.register("http_requests_limited", help, limited.clone());
         registry.register("event_streams", "Event streams that are open", streams.clone());
-        let help = "Connections ended because their callers took nothing of an answer";
+        let help = "Connections closed because their callers did not read an answer";
         registry.register("http_connections_stalled", help, stalled.clone());
     }
 }

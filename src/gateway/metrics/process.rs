@@ -33,9 +33,9 @@ impl Collector for Spans {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let SpanCounts { ended, exported, failed } = SpanCounts::now();
         for (name, help, count) in [
-            ("spans_ended", "Sampled spans that ended; those of no other fate wait, or were too many.", ended),
-            ("spans_exported", "Spans that the collector took.", exported),
-            ("spans_failed", "Spans that the collector did not take.", failed),
+            ("spans_ended", "Sampled spans that ended. Those neither exported nor failed wait or were dropped.", ended),
+            ("spans_exported", "Spans that the collector accepted.", exported),
+            ("spans_failed", "Spans that the collector did not accept.", failed),
         ] {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(count).encode(counter)?;

@@ -32,12 +32,12 @@ impl Worker {
                 match batch {
                     Ok(Some(LogBatch::Events(events))) => self.unread.extend(events),
                     Ok(Some(LogBatch::Forgotten { events })) => {
-                        tracing::warn!(webhook = %self.id, events, "the log forgot events before a webhook had read them");
+                        tracing::warn!(webhook = %self.id, events, "the log dropped events before a webhook read them");
                         self.lanes.read_to(before);
                         self.miss(before, events);
                     }
                     Ok(Some(LogBatch::Damaged { events })) => {
-                        tracing::error!(webhook = %self.id, events, "a webhook passes events of the log that are damaged");
+                        tracing::error!(webhook = %self.id, events, "a webhook skips damaged events of the log");
                         self.lanes.read_to(before);
                         self.miss(before, events);
                     }
@@ -105,7 +105,7 @@ impl Worker {
                     }
                     None => {
                         let reason =
-                            format!("{} attempts; at the last one {}", go.attempt, attempted.outcome.describe());
+                            format!("{} attempts; at the last attempt {}", go.attempt, attempted.outcome.describe());
                         self.bury(cargo, reason);
                         self.bodies.remove(&go.item.offset);
                         if setback.was_kept {
@@ -164,7 +164,7 @@ impl Worker {
         }
         definition.state = WebhookState::Disabled { reason, since: jiff::Timestamp::now() };
         changes.push(record::put(record::definition(&self.id), &*definition));
-        tracing::warn!(webhook = %self.id, ?reason, "a webhook is disabled until it is enabled again");
+        tracing::warn!(webhook = %self.id, ?reason, "a webhook was disabled; a caller must enable it again");
     }
 
     fn forgotten(&mut self, lane: &Lane, oldest: u64) {
@@ -185,8 +185,10 @@ impl Worker {
     fn overflowed(&mut self, lane: Lane, item: Item, cargo: Option<Cargo>) {
         self.is_overflowing = false;
         match cargo {
-            Some(cargo) => self.bury(&cargo, "it kept failing, and too many others waited behind it".to_owned()),
-            None => tracing::warn!(webhook = %self.id, %lane, "an event that is given up cannot be read any more"),
+            Some(cargo) => {
+                self.bury(&cargo, "the event kept failing while too many later events waited for it".to_owned())
+            }
+            None => tracing::warn!(webhook = %self.id, %lane, "an event that was given up can no longer be read"),
         }
         self.lanes.gave_up(&lane);
         let changes = vec![record::remove(record::kept(&self.id, &lane, item.offset)), self.progress()];
@@ -203,7 +205,7 @@ impl Worker {
             %connection,
             conversation = cargo.conversation.as_deref(),
             event = cargo.id,
-            "an event could not be delivered and goes to the dead letters"
+            "an event could not be delivered; it goes to the dead letters"
         );
         let subscriber = self.id.subscriber();
         self.around.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);
