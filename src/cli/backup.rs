@@ -23,23 +23,23 @@ use super::{
 };
 use crate::{archive::Unpacking, engine::embedded::EmbeddedStore};
 
-/// How long a service may take to make its copy, and between two pieces of it.
+/// The longest wait for the service to make its copy, and between two pieces of the copy.
 const SILENCE: Duration = Duration::from_secs(60 * 60);
 
-/// What to copy, and where to.
+/// The service to copy from, and the target.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "To restore, set engine.path to the directory or to a copy of it.\n\n\
                         Example:\n  tertulia backup /var/backups/tertulia-monday")]
 pub struct BackupOptions {
-    /// The directory to make; it may be there if it is empty
+    /// The directory to create; it may exist if it is empty
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// The service.
+    /// Where the service is, and the token to use.
     #[command(flatten)]
     pub gateway: GatewayOptions,
 }
 
-/// Copies the store of a running service. The directory is there as a whole or not at all.
+/// Copies the store of a running service. On failure the target directory is not created.
 pub(super) fn execute(options: &BackupOptions) -> anyhow::Result<ExitCode> {
     let target = &options.directory;
     let is_free = fs::read_dir(target)
@@ -54,7 +54,7 @@ pub(super) fn execute(options: &BackupOptions) -> anyhow::Result<ExitCode> {
             () = interrupt.received() => Err(anyhow!("interrupted; the partial copy was deleted")),
         }
     })?;
-    // What is not whole is told now, not when it is needed.
+    // Opening the copy checks it now rather than when it is needed.
     let store = EmbeddedStore::open(&draft.0).context("the copy cannot be opened as a store")?;
     let history = store.history();
     drop(store);
@@ -73,7 +73,7 @@ pub(super) fn execute(options: &BackupOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A directory that is filled, and removed where it does not become what it is for.
+/// A directory that is being filled; removed on drop unless it was renamed to its final name.
 struct Draft(PathBuf);
 
 impl Draft {
@@ -94,12 +94,12 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After the rename nothing is there.
+        // After the rename nothing has this path.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Fetches the archive and unpacks it into `directory`; how many bytes it had.
+/// Fetches the archive, unpacks it into `directory` and returns its size in bytes.
 async fn fetch(gateway: &GatewayOptions, directory: &Path) -> anyhow::Result<u64> {
     let address = gateway.address("/v1/backup");
     let client = gateway.client()?;

@@ -12,7 +12,7 @@ import { ConversationPane } from './conversation.js';
 const EMPTY = ['No conversations', 'As soon as a connection sees one, it appears here.'];
 const NONE_MATCH = [
   'No conversation matches',
-  'Try fewer words or filters. Of the messages, only the last ones that arrived while this page was open are searched.',
+  'Try fewer words or filters. Only the last message that arrived while this page was open is searched.',
 ];
 /** The least time between two sortings of the list. */
 const CALM = 400;
