@@ -1,19 +1,19 @@
-//! `connections.proxy`: what stands between one connection and the platform.
+//! `connections.proxy`: the proxy between one connection and the platform.
 
 use secrecy::SecretString;
 
 use super::{admissible::Reach, field::Field};
 
-/// An HTTP proxy that opens tunnels.
+/// An HTTP proxy that supports tunnels (CONNECT).
 #[derive(Debug)]
 pub struct Proxy {
-    /// Its name or address.
+    /// Host name or address.
     pub host: String,
-    /// Its port, 1 to 65,535.
+    /// Port, 1 to 65,535.
     pub port: u16,
-    /// User name and password, both or none. The name has no colon.
+    /// User name and password, both or none. The user name has no colon.
     pub credentials: Option<(String, SecretString)>,
-    /// Whether it may be at public addresses only; one of the configuration may be anywhere.
+    /// Whether only public addresses are allowed; `false` for a proxy of the configuration.
     pub only_public: bool,
 }
 
@@ -52,8 +52,8 @@ impl Proxy {
     }
 }
 
-/// A name or address alone: a scheme, a port or credentials within it would be taken for a part of the name. What is
-/// wrong with it is not repeated, for it may hold a password.
+/// Parses a name or address. A scheme, a port or credentials in the text would become part of the name, so they are
+/// refused. The message does not repeat the text, because it may contain a password.
 fn host(text: &str) -> Result<String, String> {
     let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if is_name || text.parse::<std::net::IpAddr>().is_ok() {

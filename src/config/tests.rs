@@ -1,4 +1,4 @@
-//! What a configuration may say. Its mistakes, its secrets and its arbitrary text have files of their own.
+//! Valid configurations. Mistakes, secrets and arbitrary text have their own files.
 
 mod arbitrary;
 mod limits;

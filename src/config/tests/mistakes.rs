@@ -1,4 +1,4 @@
-//! What is said about every mistake, and where.
+//! The message and the place of every mistake.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the environment says instead of the file.
+//! Overrides from the environment.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Secrets are found where they are kept, and shown nowhere.
+//! Secrets are read from their sources and never printed.
 
 use super::*;
 
