@@ -1,31 +1,31 @@
-//! Values that callers choose among a few: whoever misspells one is told, instead of being answered with nothing.
+//! Values with few valid choices: a misspelt value gets an error instead of an empty result.
 
 use tertulia_actors::{core::ums::Stage, subscriber::EVENT_NAMES};
 
 use super::problem::Problem;
 use crate::nearest::nearest;
 
-/// Looks whether a stage is one.
+/// Checks that a stage is valid.
 ///
 /// # Errors
-/// It is none.
+/// The stage is unknown.
 pub(super) fn check_stage(stage: Option<&Stage>) -> Result<(), Problem> {
     let stages: Vec<&str> = Stage::KNOWN.iter().map(Stage::as_str).collect();
     stage.map_or(Ok(()), |stage| check("stage", stage.as_str(), &stages))
 }
 
-/// Looks whether a type of events is one, with or without `tertulia.` before it.
+/// Checks that an event type is valid, with or without the prefix `tertulia.`.
 ///
 /// # Errors
-/// It is none.
+/// The type is unknown.
 pub(super) fn check_event_type(name: &str) -> Result<(), Problem> {
     check("type", name.strip_prefix("tertulia.").unwrap_or(name), &EVENT_NAMES)
 }
 
-/// Looks whether `value` is one of `valid`.
+/// Checks that `value` is one of `valid`.
 ///
 /// # Errors
-/// It is none.
+/// The value is not in the list.
 pub(super) fn check(what: &str, value: &str, valid: &[&str]) -> Result<(), Problem> {
     if valid.contains(&value) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The ends of conversations and dialogs.
+//! Closing conversations and dialogs.
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;
@@ -16,10 +16,10 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Close {
-    /// Whether the survey may begin, where the account has one; if not, all dialogs end at once.
+    /// Whether the survey may start, if the account has one; if false, all dialogs close at once.
     #[schema(default = true)]
     survey: bool,
-    /// The one dialog to end; the conversation where it is not told.
+    /// The dialog to close; the whole conversation if absent.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
@@ -43,7 +43,7 @@ impl Close {
     }
 }
 
-/// Ends the conversation, or one dialog of it.
+/// Closes the conversation, or one dialog of it.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),

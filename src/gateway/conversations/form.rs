@@ -1,5 +1,5 @@
-//! A file as a form of a browser or of `curl -F` brings it: its parts are held in memory, within the bounds of one file and
-//! of all files that come at the same time.
+//! A file uploaded as a form by a browser or `curl -F`. Its parts are held in memory, within the limits of one file and
+//! of all concurrent uploads.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use crate::gateway::{
     room::{Room, Taken},
 };
 
-/// The largest file taken, in bytes: more than the platform takes of any type (FL-2).
+/// The largest accepted file, in bytes: more than the platform accepts of any type (FL-2).
 const MAX_FILE: usize = 8 * 1024 * 1024;
 /// The longest of the other parts, in bytes.
 const MAX_TEXT: usize = 32 * 1024;
 /// How long a caller may take to send the form.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A file, and what goes with it.
+/// A file with its caption and dialog.
 pub(super) struct Form {
     file: File,
     caption: Option<String>,
@@ -44,7 +44,7 @@ impl Form {
     /// Reads the whole form.
     ///
     /// # Errors
-    /// It is none, it is too large or too slow, or there is no room for it just now.
+    /// The body is not a valid form, is too large or too slow, or no memory is free for it.
     pub(super) async fn read(parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let read = timeout(WITHIN, Self::read_parts(parts, room));
         read.await.unwrap_or_else(|_| {
@@ -55,7 +55,7 @@ impl Form {
 
     async fn read_parts(mut parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let (mut file, mut caption, mut dialog) = (None, None, None);
-        // Nothing is asked of the form behind its first error.
+        // After its first error, the form is not read further.
         while let Some(mut part) = parts.try_next().await.map_err(malformed)? {
             match part.name().unwrap_or_default() {
                 "file" if file.is_none() => file = Some(File::read(&mut part, room).await?),
@@ -68,7 +68,7 @@ impl Form {
         Ok(Self { file, caption, dialog })
     }
 
-    /// Tells this form from others that ask the same `resource`.
+    /// The digest of this form for `resource`; different forms have different digests.
     pub(super) fn digest(&self, resource: &str) -> Digest {
         let caption = self.caption.as_deref().unwrap_or_default();
         let dialog = self.dialog.as_ref().map(DialogId::as_str).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Form {
         Digest::of(resource, parts.into_iter().chain(self.file.pieces.iter().map(AsRef::as_ref)))
     }
 
-    /// The file to upload. It holds its place in memory until it is dropped.
+    /// The file to upload. It keeps its memory until it is dropped.
     pub(super) fn into_source(self) -> UploadSource {
         let Self { file: File { file_type, pieces, memory, .. }, caption, dialog } = self;
         let size = pieces.iter().map(Bytes::len).sum::<usize>() as u64;

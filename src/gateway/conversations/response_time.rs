@@ -1,4 +1,4 @@
-//! Until when an answer is wanted (CV-F11, CV-F13).
+//! The response time and its deadline (CV-F11, CV-F13).
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;
@@ -19,12 +19,12 @@ struct Ttr {
     /// `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
     #[schema(value_type = String, example = "URGENT")]
     ttr_type: TtrType,
-    /// In seconds; counts for `CUSTOM` only.
+    /// In seconds; used only for `CUSTOM`.
     #[serde(default)]
     value: u64,
 }
 
-/// Sets how soon an answer is wanted.
+/// Sets how soon a response is due.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
@@ -45,7 +45,7 @@ struct ManualEttr {
     time: Timestamp,
 }
 
-/// Sets the deadline of the answer.
+/// Sets the deadline of the response.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),

@@ -16,18 +16,18 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Satisfaction {
-    /// From 0 to 5. The class page has it as a string, which is taken too.
+    /// From 0 to 5. A string is also accepted, because the SDK's class page has one.
     #[schema(value_type = u8, maximum = 5)]
     #[serde(deserialize_with = "rate")]
     csat_rate: u8,
-    /// Whether the matter was resolved.
+    /// Whether the consumer's issue was resolved.
     csat_resolution_confirmation: Option<bool>,
-    /// How far the survey was answered: `FILLED`, `PARTIALLY_FILLED`, `SKIPPED` or `EMPTY`.
+    /// How much of the survey was answered: `FILLED`, `PARTIALLY_FILLED`, `SKIPPED` or `EMPTY`.
     #[schema(value_type = Option<String>, default = "FILLED")]
     csat_status: Option<CsatStatus>,
 }
 
-/// Gives the satisfaction of the connection's consumer.
+/// Records the satisfaction of the connection's consumer.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),

@@ -1,5 +1,5 @@
-//! What is counted of each connection. The first connections by name are told apart, the others together as `other`, so
-//! that a scrape stays of a bounded size however large the fleet is.
+//! Metrics of each connection. The first connections by name have their own label, and the others share the label
+//! `other`, so that the size of a scrape is limited however large the fleet is.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
@@ -11,12 +11,12 @@ use prometheus_client::{
 use serde_json::{Value, json};
 use tertulia_actors::{Tertulia, connection::Waiting, core::id::ConnectionId, core::session::Phase};
 
-/// Connections that are told apart.
+/// Connections with their own label.
 const TOLD_APART: usize = 1_000;
-/// The name of all others.
+/// The label of all other connections.
 const OTHER: &str = "other";
 
-/// The fleet, looked at when it is asked for.
+/// The connections, read at each scrape.
 pub(super) struct Connections(pub(super) Arc<Tertulia>);
 
 impl fmt::Debug for Connections {
@@ -25,7 +25,7 @@ impl fmt::Debug for Connections {
     }
 }
 
-/// One connection, or several together.
+/// One connection, or several combined.
 #[derive(Default)]
 struct Row {
     states: BTreeMap<Cow<'static, str>, i64>,
@@ -39,9 +39,9 @@ struct Row {
     commands_failed: u64,
     frames_waiting: i64,
     requests_in_flight: i64,
-    /// The longest.
+    /// The largest lag.
     event_lag_seconds: f64,
-    /// The newest, in seconds since 1970.
+    /// The newest frame, in seconds since 1970.
     last_frame_seconds: f64,
 }
 
@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// The state as `/v1/connections` has it.
+/// The state as in `/v1/connections`.
 fn word(state: &Phase) -> Cow<'static, str> {
     if matches!(state, Phase::Failed(_)) {
         return "failed".into();
@@ -83,7 +83,7 @@ fn text(word: &Value) -> Cow<'static, str> {
     word.as_str().map_or("unknown".into(), |word| word.to_owned().into())
 }
 
-/// The rows by label, from the first name on.
+/// The rows by label, in the order of names.
 fn rows(tertulia: &Tertulia, told_apart: usize) -> BTreeMap<String, Row> {
     let mut names = tertulia.connections();
     names.sort_unstable();

@@ -1,4 +1,4 @@
-//! How far the journal is behind, and whether it can go on.
+//! Metrics of the journal: its backlog and its health.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tertulia_actors::engine::{Journal, StorePart};
 
-/// The journal, looked at when it is asked for.
+/// The journal, read at each scrape.
 pub(super) struct JournalState(pub(super) Arc<Journal>);
 
 impl fmt::Debug for JournalState {

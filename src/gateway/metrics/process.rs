@@ -1,4 +1,4 @@
-//! The process as the system sees it, and what it tells of itself elsewhere.
+//! Metrics of the process: memory, and exported spans.
 
 use std::{fmt, fs};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::telemetry::SpanCounts;
 
-/// The memory of this process, read when it is asked for.
+/// The memory of this process, read at each scrape.
 #[derive(Debug)]
 pub(super) struct ProcessMemory;
 
@@ -25,7 +25,7 @@ impl Collector for ProcessMemory {
     }
 }
 
-/// What became of spans.
+/// The fate of spans.
 #[derive(Debug)]
 pub(super) struct Spans;
 
@@ -44,7 +44,7 @@ impl Collector for Spans {
     }
 }
 
-/// Only Linux tells it in a file.
+/// Only Linux reports the memory in a file.
 pub(in crate::gateway) fn resident_bytes() -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

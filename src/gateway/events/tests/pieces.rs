@@ -1,4 +1,4 @@
-//! What is sent, piece by piece, on a clock that stands still where nothing waits for it.
+//! What a stream sends, piece by piece, with a paused clock.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -26,7 +26,8 @@ fn server_sent(journal: &Arc<Journal>, start: Start, filter: Filter) -> Pieces {
     ServerSent::new(following(journal, start, filter).0).body().boxed_local()
 }
 
-/// Interfaces §4: ids are cursors; a browser is told when to come back; a comment comes at once and then now and then.
+/// Interfaces §4: ids are cursors; a stream begins with the reconnect time and a comment, and comments follow
+/// periodically.
 #[actix_rt::test]
 async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
     let journal = journal(9, &["one", "two"]).await;
@@ -46,7 +47,7 @@ async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
     assert_eq!(text(&mut deaf).await.unwrap(), format!("id: {epoch}-2\n: heartbeat\n\n"));
 }
 
-/// Interfaces §4: what is missing is told before anything moves the caller's cursor, and how much it is.
+/// Interfaces §4: a gap event with the number of missing events comes before anything that moves the caller's cursor.
 #[actix_rt::test]
 async fn what_is_missing_is_told_first() {
     let journal = journal(2, &["one", "two", "three"]).await;
@@ -61,7 +62,7 @@ async fn what_is_missing_is_told_first() {
     assert!(String::from_utf8_lossy(&gap).contains("\"snapshot\":\"/v1/conversations\""));
 }
 
-/// A caller who reads nothing holds no more than this, however much there is to tell.
+/// A caller who reads nothing costs at most this much memory, however many events exist.
 #[actix_rt::test]
 async fn pieces_are_small_however_much_there_is() {
     let large = "x".repeat(10_000);
@@ -87,7 +88,7 @@ async fn a_stream_ends_with_the_gateway() {
     assert_eq!(text(&mut pieces).await, None);
 }
 
-/// The frames of a socket, as its caller decodes them.
+/// The frames of a socket, decoded as its caller would.
 struct Opened {
     pieces: Pieces,
     unread: BytesMut,
@@ -118,7 +119,7 @@ impl Opened {
         }
     }
 
-    /// The code it closes with, behind everything else that comes.
+    /// The code of the close frame, after skipping all other frames.
     async fn closed(&mut self) -> Option<CloseCode> {
         loop {
             if let Frame::Close(reason) = self.next().await? {
@@ -129,7 +130,7 @@ impl Opened {
     }
 }
 
-/// What a caller sends.
+/// Encodes messages as a caller would send them.
 fn sent(messages: impl IntoIterator<Item = Message>) -> Bytes {
     let (mut codec, mut bytes) = (Codec::new().client_mode(), BytesMut::new());
     for message in messages {
@@ -170,7 +171,7 @@ async fn pings_and_close_frames_are_answered_in_their_order() {
     let close = CloseReason { code: CloseCode::Normal, description: None };
     let messages =
         [Message::Ping("a".into()), Message::Pong("?".into()), Message::Ping("b".into()), Message::Close(Some(close))];
-    // In pieces as small as they come.
+    // In the smallest possible pieces.
     let bytes = sent(messages);
     let pieces: Vec<_> = bytes.iter().map(|byte| Ok(Bytes::copy_from_slice(&[*byte]))).collect();
     let mut opened = socket(&journal, Start::Behind(0), stream::iter(pieces).chain(stream::pending()));
@@ -194,7 +195,7 @@ async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
         (sent([Message::Text("x".repeat(1 << 20).into())]), CloseCode::Size),
         (unmasked, CloseCode::Protocol),
         (Bytes::from_static(&[0xff, 0x85, 0, 0, 0, 0, 1, 2, 3, 4, 5]), CloseCode::Protocol),
-        // Refused by the length that their heads declare; nothing more of them is waited for.
+        // Refused because of the length declared in the frame's head, without waiting for the rest.
         (Bytes::from_static(&[0xff; 64]), CloseCode::Size),
         (Bytes::from_static(&[0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0]), CloseCode::Size),
         (Bytes::from_static(&[0x89, 0xfe, 0, 126]), CloseCode::Size),
