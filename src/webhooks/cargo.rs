@@ -1,4 +1,4 @@
-//! What one delivery carries: a CloudEvents object, and what is said of it in the delivery log.
+//! The payload of one delivery: a CloudEvents object, and the members that the delivery log needs.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,20 +10,20 @@ use uuid::Uuid;
 
 use super::{definition::WebhookId, lanes::Lane};
 
-/// What one delivery carries.
+/// The payload of one delivery.
 #[derive(Clone, Debug)]
 pub(super) struct Cargo {
-    /// The event's id, which is the delivery's too.
+    /// The event's id, which is also the delivery's id.
     pub(super) id: String,
-    /// The type behind `tertulia.`.
+    /// The type without the prefix `tertulia.`.
     pub(super) name: Cow<'static, str>,
     pub(super) connection: Arc<str>,
     pub(super) conversation: Option<Arc<str>>,
-    /// The object.
+    /// The CloudEvents object as JSON.
     pub(super) body: Bytes,
 }
 
-/// As much of an event as the log needs.
+/// The members of an event that the delivery log needs.
 #[derive(Deserialize)]
 struct Envelope {
     id: String,
@@ -39,7 +39,7 @@ struct Time {
 }
 
 impl Cargo {
-    /// An event of the log.
+    /// The payload for an event of the log.
     pub(super) fn of(epoch: &Arc<str>, event: &StoredEvent) -> Self {
         Self {
             id: EventId { epoch: Arc::clone(epoch), offset: event.offset }.to_string(),
@@ -50,7 +50,7 @@ impl Cargo {
         }
     }
 
-    /// An event as a dead letter held it; `None` where it is none.
+    /// The payload for the event in a dead letter; `None` if `body` is not an event.
     pub(super) fn read(body: Bytes) -> Option<Self> {
         let Envelope { id, source, kind, subject } = serde_json::from_slice(&body).ok()?;
         let connection = source.rsplit('/').next().unwrap_or_default();
@@ -58,7 +58,8 @@ impl Cargo {
         Some(Self { connection: connection.into(), name: name.into(), conversation: subject.map(Into::into), id, body })
     }
 
-    /// Tells that events up to `id` are missing, how many where it is known, and where to read what is.
+    /// A gap event: events up to `id` are missing. It has their number, if known, and the position from which events
+    /// are available.
     pub(super) fn gap(id: &EventId, webhook: &WebhookId, lane: &Lane, missed: Option<u64>) -> Self {
         let conversation = lane.conversation();
         let snapshot = match conversation {
@@ -86,7 +87,7 @@ impl Cargo {
         }
     }
 
-    /// An event that nothing happened for, to try a receiver.
+    /// A test event, which reports nothing.
     pub(super) fn test(webhook: &WebhookId) -> Self {
         let id = format!("test-{}", Uuid::now_v7());
         let event = json!({
@@ -101,7 +102,7 @@ impl Cargo {
         Self { id, name: "test".into(), connection: "".into(), conversation: None, body: event.to_string().into() }
     }
 
-    /// How long ago it happened.
+    /// The time since the event.
     pub(super) fn age(&self, now: jiff::Timestamp) -> Option<std::time::Duration> {
         let Time { time } = serde_json::from_slice(&self.body).ok()?;
         Some(now.duration_since(time).try_into().unwrap_or_default())

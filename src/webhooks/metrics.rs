@@ -1,4 +1,4 @@
-//! What is counted of webhooks, over all of them: how many there are is bounded, but not small.
+//! Metrics of all webhooks together, because labels for up to 100 webhooks would be too many.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
 const DELIVERED: &str = "delivered";
 const GIVEN_UP: &str = "given-up";
 
-/// Counters that are there from the beginning, so that their first increase is seen.
+/// Counters that exist from the start, so that their first increase is visible.
 fn outcomes(words: &[&'static str]) -> Outcomes {
     let outcomes = Outcomes::default();
     for word in words {
@@ -28,7 +28,7 @@ fn outcomes(words: &[&'static str]) -> Outcomes {
     outcomes
 }
 
-/// What is counted of webhooks.
+/// Metrics of webhooks.
 #[derive(Debug)]
 pub struct WebhookMetrics {
     attempts: Outcomes,
@@ -59,7 +59,7 @@ impl Default for WebhookMetrics {
 }
 
 impl WebhookMetrics {
-    /// Lists everything in `registry`.
+    /// Registers all metrics in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("webhook");
         registry.register("attempts", "Attempts to deliver an event, by outcome", self.attempts.clone());

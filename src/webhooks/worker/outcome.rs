@@ -1,4 +1,4 @@
-//! What becomes of an event once an attempt has ended.
+//! What follows the outcome of an attempt.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::webhooks::{
     verdict::Verdict,
 };
 
-/// The longest that a receiver keeps off everything else by asking for it with one event.
+/// The longest time for which one answer's `Retry-After` can stop all other deliveries.
 const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
 
 impl Worker {
-    /// Goes on with what happened; `None` where it cannot.
+    /// Handles an event of the loop; `None` if the worker cannot continue.
     pub(super) fn happened(&mut self, happened: Happened) -> Option<()> {
         match happened {
             Happened::Read(log, batch) => {
@@ -58,7 +58,7 @@ impl Worker {
                 self.write_down(&delivery, &mut changes);
                 changes.push(self.progress());
                 self.append(changes, || {});
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 let _ = reply.send(Some(Tested { delivery, answer: attempted.told() }));
             }
             Happened::Replayed(lane, item, reply) => {
@@ -133,7 +133,7 @@ impl Worker {
         self.settle(go.lane.clone(), changes);
     }
 
-    /// Keeps what has to be kept from now on, and how the first event of the lane stands.
+    /// Stores newly kept events, and the failures of the lane's first event.
     fn kept(&mut self, go: &Go, cargo: &Cargo, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
         for item in newly_kept {
             self.bodies.remove(&item.offset);
@@ -195,7 +195,7 @@ impl Worker {
         self.settle(lane, changes);
     }
 
-    /// Has the dead letters keep an event.
+    /// Moves an event to the dead letters.
     fn bury(&self, cargo: &Cargo, reason: String) {
         self.around.metrics.given_up();
         let connection = ConnectionId::from(&*cargo.connection);
