@@ -1,14 +1,14 @@
-//! What is counted of bulk work.
+//! Metrics of bulk jobs.
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-/// What was done and what became of it, as labels.
+/// The operation and the outcome, as labels.
 type Result = [(&'static str, &'static str); 2];
 
-/// What is counted of bulk work.
+/// Metrics of bulk jobs.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     pub(super) items: Family<Result, Counter>,

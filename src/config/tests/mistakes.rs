@@ -176,7 +176,7 @@ fn a_role_has_only_what_it_can_use() {
         &[
             "5 connections[0].login: role \"consumer\" needs { bearer, user_id } or { assertion }, or no login for an anonymous consumer",
             "6 connections[0].subscribe.agents: a consumer's subscription has no agents",
-            "7 connections[0].rings: only a connection of role \"brand\" gets rings",
+            "7 connections[0].rings: only a connection of role \"brand\" receives rings",
             "8 connections[0].agent_state: only a connection of role \"brand\" has an agent state",
         ],
     );
@@ -252,7 +252,7 @@ fn what_an_added_connection_may_refer_to_is_named_as_it_can_be() {
          proxies = [\"proxy.example:3128\", \"[fd00::1]:80\", \"http://proxy\", \"a:0\", \"\"]\nplatforms = [\"x y\"]\n",
         &[
             "2 gateway.secrets[2]: \"../x\" is neither the name of an environment variable nor an absolute path",
-            "2 gateway.secrets[3]: \"/a/../b\" is not the path of files: it has an empty part, \".\" or \"..\"",
+            "2 gateway.secrets[3]: \"/a/../b\" is not a valid path: it has an empty part, \".\" or \"..\"",
             "2 gateway.secrets[4]: \"A B\" is neither the name of an environment variable nor an absolute path",
             "3 gateway.proxies[2]: \"http://proxy\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",
             "3 gateway.proxies[3]: \"a:0\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",

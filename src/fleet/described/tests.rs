@@ -1,4 +1,4 @@
-//! What the file says of a connection reaches the actors.
+//! Every setting of a connection reaches the actors.
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -7,7 +7,7 @@ use tertulia_actors::platform::AgentLogin;
 use super::*;
 use crate::config::{Configuration, Environment};
 
-/// The one connection of `text`, whose secrets are their own names in small letters.
+/// Parses the only connection of `text`. Each secret's value is its name in lower case.
 fn described(text: &str) -> Described {
     let secrets = ["SECRET", "TOKEN", "TOKEN_SECRET", "PASSWORD"];
     let environment: Environment = secrets.into_iter().map(|name| (name.to_owned(), name.to_lowercase())).collect();
