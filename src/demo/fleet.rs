@@ -183,7 +183,7 @@ impl Fleet {
         match (&message.role, at_bot) {
             (Some(ParticipantRole::Consumer), true) => {
                 self.heard.entry(id.clone()).or_default().note(Side::Bot, message.sequence);
-                // A bot does not answer messages from before a reconnect a second time.
+                // A bot answers only live messages, not messages that were fetched later.
                 if !message.back_filled {
                     self.answer(&event.origin.connection, id, message);
                 }

@@ -1,5 +1,5 @@
-//! Backups that are taken while the service is ended again and again: one of them is opened in the end, and holds the
-//! beginning of the log and everything that was known to be kept when it was asked for.
+//! Backups taken while the service is stopped repeatedly. In the end one backup is opened: it must contain the
+//! beginning of the log and everything that was known to be durable when it was requested.
 
 use std::{
     cell::RefCell,
@@ -22,26 +22,26 @@ use super::{
     stream::Cursor,
 };
 
-/// How long after a backup that was broken off the next is begun.
+/// The pause after a failed backup.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long one backup may take.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
-/// A backup that was taken.
+/// A completed backup.
 #[derive(Debug)]
 pub(crate) struct Backup {
     directory: PathBuf,
-    /// The newest event that the bot had been sent before.
+    /// The newest event that the bot had received before the request.
     heard: Option<Cursor>,
-    /// The answers that were known to be published before.
+    /// The answers known to be published before the request.
     published: Vec<Place>,
 }
 
 /// The backups of a trial.
 pub(crate) type Backups = Rc<RefCell<Vec<Backup>>>;
 
-/// Takes a backup into `directory` every so often; never ends by itself. A backup that the end of the service breaks off
-/// is taken again from the next life.
+/// Takes a backup into `directory` at the given interval; never ends by itself. A backup that fails because the service
+/// stops is repeated after its restart.
 pub(crate) async fn take(
     every: Duration,
     binary: PathBuf,
@@ -65,7 +65,7 @@ pub(crate) async fn take(
     }
 }
 
-/// Takes one backup; `None` if it was broken off, which leaves nothing.
+/// Takes one backup; `None` if it failed, which leaves no directory.
 async fn take_one(binary: &Path, directory: PathBuf, at: &str, notes: &Notes) -> Option<Backup> {
     let heard = notes.heard.borrow().iter().rev().find_map(|(cursor, _)| cursor.clone());
     let backup = Backup { directory, heard, published: published(notes) };
@@ -83,7 +83,7 @@ fn published(notes: &Notes) -> Vec<Place> {
     answers.iter().filter(|(_, outcome)| matches!(outcome, Some(Ok(_)))).map(|(place, _)| place.clone()).collect()
 }
 
-/// Opens one of the backups, by chance, and compares it with the whole log from `start` on.
+/// Opens a random backup and compares it with the whole log from `start` on.
 pub(crate) fn check(
     backups: &[Backup],
     seed: u64,

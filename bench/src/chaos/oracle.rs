@@ -1,4 +1,4 @@
-//! What must hold in the end, whatever happened: the platform's ledger, the event log and what the bot saw, compared.
+//! The final checks: compares the platform's ledger, the event log and the events that the bot received.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,17 +10,17 @@ use super::{
     stream::Cursor,
 };
 
-/// Everything that is compared.
+/// The data to compare.
 pub(crate) struct Evidence<'e> {
     pub(crate) ledger: &'e [LedgerEntry],
     /// The whole log, read from its start.
     pub(crate) log: &'e [(Option<Cursor>, Value)],
-    /// What the bot was sent over all its streams.
+    /// The events that the bot received on all its streams.
     pub(crate) heard: &'e [(Option<Cursor>, Value)],
     pub(crate) answers: &'e HashMap<Place, Option<Outcome>>,
 }
 
-/// What does not hold, one line each; nothing is the promise kept.
+/// The violations, one line each; empty if every promise held.
 pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
     places_of_events(evidence.log, "the log", &mut found);
@@ -37,7 +37,7 @@ fn kind(event: &Value) -> &str {
     event["type"].as_str().and_then(|kind| kind.strip_prefix("tertulia.")).unwrap_or_default()
 }
 
-/// Cursors are of one epoch and grow; nobody is told that something is missing.
+/// Cursors have one epoch and increase, and no gap event occurs.
 fn places_of_events(events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
     let mut last: Option<&Cursor> = None;
     for (cursor, event) in events {
@@ -56,7 +56,7 @@ fn places_of_events(events: &[(Option<Cursor>, Value)], where_: &str, found: &mu
     }
 }
 
-/// Per conversation `sequence` grows by one over all lives of the service (promise 1).
+/// Per conversation `sequence` increases by one, across all restarts of the service (promise 1).
 fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
     let mut last: HashMap<(&str, &str), u64> = HashMap::new();
     for (_, event) in log {
@@ -73,7 +73,7 @@ fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
     }
 }
 
-/// Every message of the ledger is told exactly once, in the order of its dialog (promises 1 and 2).
+/// Every message of the ledger is reported exactly once, in the order of its dialog (promises 1 and 2).
 fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
     let mut told: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
     for (_, event) in events.iter().filter(|(_, event)| kind(event) == "message") {
@@ -100,7 +100,7 @@ fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: 
     }
 }
 
-/// Each command is told to have been carried out once, and none to have failed (promise 4).
+/// Each command is reported as done once, and none as failed (promise 4).
 fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
     let mut sent: HashMap<&str, u32> = HashMap::new();
     for (_, event) in log {
@@ -122,7 +122,7 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Out
     }
 }
 
-/// Each consumer's message has one reply in the ledger, where its sender was told (promises 4 and 5).
+/// Each consumer's message has one reply in the ledger, at the sequence reported to the bot (promises 4 and 5).
 pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
     let mut published: HashMap<(&str, &str, String), Vec<u64>> = HashMap::new();
     let content = ledger.iter().filter(|entry| entry.kind == "ContentEvent");
@@ -180,7 +180,7 @@ mod tests {
         event(offset, sequence, "message", json!({"dialogId": "d", "sequence": of}))
     }
 
-    /// A question and its answer, as they should be.
+    /// A question and its answer without violations.
     fn right() -> (Vec<LedgerEntry>, Log, HashMap<Place, Option<Outcome>>) {
         let ledger = vec![entry(0, "CONSUMER", "hi"), entry(1, "ASSIGNED_AGENT", "answer to 0")];
         let sent = event(2, 2, "command-sent", json!({"key": "c/0"}));
