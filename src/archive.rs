@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_is_cut_off_or_damaged_is_told() {
+    fn an_incomplete_or_damaged_archive_is_refused() {
         let archive = archived(written().path());
         for end in [0, 100, BLOCK, archive.len() / 2, archive.len() - BLOCK, archive.len() - 2 * BLOCK] {
             assert!(unpacked(&archive[..end], BLOCK).is_err(), "{end} of {}", archive.len());

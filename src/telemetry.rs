@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_libraries_nothing_is_told_beyond_info() {
+    fn libraries_log_at_most_at_info() {
         let log = NamedTempFile::new().unwrap();
         let writer = Arc::new(log.reopen().unwrap());
         let layer = fmt::layer().with_writer(writer).with_filter(filter_fn(tells_no_secret));
@@ -122,7 +122,7 @@ mod tests {
 
     /// Any part of an event may contain text from the platform or a caller.
     #[test]
-    fn whatever_others_write_an_event_is_one_line_that_drives_no_terminal() {
+    fn an_event_is_one_line_whatever_its_text_and_never_controls_the_terminal() {
         const EVIL: &str = "no\r\n2026-11-28T00:00:00Z  INFO tertulia: forged\u{1b}[2J\u{9b}2J\u{7}\u{2028}\u{202e}end";
         for has_colours in [false, true] {
             let log = NamedTempFile::new().unwrap();

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_assigned_agent_comes_before_who_takes_part_and_who_only_sees_and_the_consumer_last() {
+    fn the_order_is_assigned_participating_seeing_and_consumer() {
         let standing = |user: &str| Standing::of(&summary(Dialect::Brand), Some(&agent(user)), false);
         let expected = [Standing::Assigned, Standing::TakesPart, Standing::Sees].map(Some);
         assert_eq!(["7", "8", "9"].map(standing), expected);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_does_not_act_where_only_agents_can() {
+    fn a_consumer_does_not_act_if_only_agents_can() {
         assert_eq!(Standing::of(&summary(Dialect::Consumer), None, true), None);
         assert_eq!(Standing::of(&summary(Dialect::Brand), None, true), Some(Standing::Sees));
     }

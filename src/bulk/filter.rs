@@ -48,7 +48,7 @@ pub struct Filter {
 impl Filter {
     /// Whether the filter has any condition or `all`.
     #[must_use]
-    pub fn is_told(&self) -> bool {
+    pub fn has_condition(&self) -> bool {
         *self != Self::default()
     }
 
@@ -76,17 +76,17 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_tells_nothing_means_nothing() {
+    fn an_empty_filter_has_no_condition() {
         for filter in ["{}", r#"{"all":false}"#] {
-            assert!(!read(filter).is_told(), "{filter}");
+            assert!(!read(filter).has_condition(), "{filter}");
         }
         for filter in [r#"{"all":true}"#, r#"{"skill":"501"}"#, r#"{"connection":"a"}"#, r#"{"conversations":["c"]}"#] {
-            assert!(read(filter).is_told(), "{filter}");
+            assert!(read(filter).has_condition(), "{filter}");
         }
     }
 
     #[test]
-    fn those_that_go_on_are_meant_unless_a_stage_is_told_or_they_are_listed() {
+    fn open_conversations_match_unless_a_stage_or_a_list_is_given() {
         let stage = |filter: &str| read(filter).conditions().stage;
         assert_eq!(stage(r#"{"all":true}"#), Some(Stage::Open));
         assert_eq!(stage(r#"{"stage":"CLOSE"}"#), Some(Stage::Close));

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_jobs_the_newest_are_kept_and_those_of_the_last_day() {
+    fn the_newest_jobs_and_those_of_the_last_day_are_kept() {
         let now = Timestamp::UNIX_EPOCH + DAY * 30;
         let old: Vec<Job> = (0..KEPT + 2).map(|number| ended(&format!("{number:03}"), now - DAY * 2)).collect();
         assert_eq!(over(old.iter(), now), [JobId::from("001"), JobId::from("000")]);

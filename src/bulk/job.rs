@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_paused_and_resumed_where_it_is() {
+    fn a_job_keeps_its_phase_over_a_pause() {
         for going in [State::NEW, CARRYING] {
             let paused = going.paused(true).unwrap();
             assert_eq!((paused.name(), paused.is_going(), paused.has_ended()), ("paused", false, false));
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn what_matched_while_it_was_paused_waits_to_be_resumed() {
+    fn a_job_that_matched_while_paused_stays_paused() {
         let paused = State::NEW.paused(true).unwrap().matched();
         assert_eq!(paused.name(), "paused");
         assert_eq!(paused.paused(false), Ok(CARRYING));
     }
 
     #[test]
-    fn nothing_becomes_of_a_job_that_has_ended() {
+    fn the_state_of_an_ended_job_does_not_change() {
         for end in [End::Finished, End::Cancelled, End::Failed(Failure::TooManyItems)] {
             let ended = CARRYING.ended(end, now());
             assert!(ended.has_ended() && !ended.is_going());

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_takes_as_long_as_what_was_done_and_never_less_than_the_rate_says() {
+    fn the_rest_takes_as_long_per_item_as_before_and_never_less_than_the_rate_allows() {
         let rate = Rate::new(10).unwrap();
         let seconds =
             |left, settled, elapsed| time_left(left, settled, Duration::from_secs(elapsed), rate).as_secs_f64().round();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_what_has_no_outcome() {
+    fn items_without_an_outcome_are_left() {
         let mut counts = Counts { matched: 4, ..Counts::default() };
         counts.settle(&Outcome::done("closed"));
         let (code, detail) = ("timed-out".to_owned(), String::new());

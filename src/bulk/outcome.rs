@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_or_there_already_is_done() {
+    fn a_conversation_already_in_the_wanted_state_is_done() {
         for refusal in [Refusal::NoOpenDialog, Refusal::DialogClosed("d".into()), Refusal::Locked] {
             let closed = Verdict::Settled(Outcome::done("already-closed"));
             assert_eq!(judge(&CLOSE, &invalid(refusal.clone())), closed);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_tried_again() {
+    fn a_temporary_failure_is_retried() {
         for failure in [CommandFailure::Overloaded, CommandFailure::NotConnected, CommandFailure::TimedOut] {
             let verdict = judge(&CLOSE, &Err(failure.clone()));
             assert!(matches!(&verdict, Verdict::Again(Outcome::Refused { code, .. }) if code == failure.code()));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_the_platform_is_kept_with_its_code_unless_the_conversation_tells_otherwise() {
+    fn a_platforms_refusal_keeps_its_code_unless_the_conversation_is_in_the_wanted_state() {
         for code in [400, 403, 404] {
             let Verdict::Look(Outcome::Refused { code: word, detail, platform_code }) = judge(&CLOSE, &refused(code))
             else {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_conversation_is_not_tried_again() {
+    fn a_quarantined_or_dead_lettered_item_is_not_retried() {
         for failure in [CommandFailure::Quarantined, CommandFailure::DeadLettered] {
             assert!(matches!(judge(&CLOSE, &Err(failure)), Verdict::Settled(Outcome::Refused { .. })));
         }

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_as_far_apart_as_the_rate_says() {
+    fn turns_follow_the_rate() {
         let (mut pace, now) = (Pace::new(rate(4)), Instant::now());
         let turns: Vec<_> = (0..5).map(|_| pace.take(1.0, now).duration_since(now).as_millis()).collect();
         assert_eq!(turns, [0, 250, 500, 750, 1_000]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slowed_down_job_takes_its_turns_further_apart() {
+    fn a_slowed_job_has_longer_pauses() {
         let (mut pace, now) = (Pace::new(rate(10)), Instant::now());
         pace.take(0.5, now);
         assert_eq!(pace.take(0.5, now), now + SECOND / 5);

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_while_nothing_moves_forward_and_are_short_again_once_something_does() {
+    fn pauses_grow_without_progress_and_shrink_with_it() {
         let (mut passes, now) = (Passes::default(), Instant::now());
         let pauses: Vec<_> = (0..10).map(|_| pause(passes.passed(tally(0, 5, 0), now, u64::MAX))).collect();
         let bounds = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stalls_too_long_is_tried_a_last_time() {
+    fn a_stalled_job_is_tried_a_last_time() {
         let (mut passes, now) = (Passes::default(), Instant::now());
         let is_last = |next| matches!(next, Next::Pass { is_last: true, .. });
         assert!(!is_last(passes.passed(tally(0, 5, 0), now, 0)));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_comes_back_is_waited_for_without_a_limit() {
+    fn the_wait_for_a_returning_connection_has_no_limit() {
         let (mut passes, now) = (Passes::default(), Instant::now());
         for hours in 0..100 {
             let now = now + Duration::from_secs(3_600) * hours;

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_stands_instead_of_a_number_of_messages() {
+    fn a_duration_replaces_the_number_of_messages() {
         assert_eq!(parse(&["--duration", "5"]).unwrap().duration, Some(5));
         assert!(parse(&["--duration", "5", "--messages", "5"]).is_err());
     }

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_characters_of_a_name_and_of_one_part_of_a_path() {
+    fn a_star_matches_within_a_name_and_within_one_part_of_a_path() {
         let admissible = admissible(&["BOT_*", "EXACT", "*_A*Z", "/run/credentials/*", "/etc/bots/*/pass*"], &[]);
         let variable = |name: &str| admissible.admits_secret(&SecretSource::Variable(name.to_owned()));
         for name in ["BOT_", "BOT_1_PASSWORD", "EXACT", "X_AYZ", "_AZ"] {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_nothing_is_admitted_but_what_the_configuration_uses() {
+    fn by_default_only_sources_that_the_configuration_uses_are_admitted() {
         let mut nothing = Admissible::default();
         assert!(!nothing.admits_secret(&SecretSource::Variable("BOT1_PASSWORD".to_owned())));
         assert_eq!(nothing.admits_proxy("proxy.example", 3128), None);
@@ -218,7 +218,7 @@ mod tests {
 
     /// The author of a pattern does not know to which addresses the matching names resolve.
     #[test]
-    fn a_proxy_that_was_named_may_be_anywhere_and_one_that_a_pattern_stands_for_at_public_addresses() {
+    fn a_named_proxy_may_have_any_address_and_a_matched_one_only_public_addresses() {
         let admissible = admissible(&[], &["proxy.example", "10.0.0.9:3128", "*.corp.example", "fd00::1"]);
         for (host, port, expected) in [
             ("proxy.example", 1, Some(Reach::Anywhere)),

@@ -123,33 +123,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_once_and_in_order_is_no_fault() {
+    fn a_message_received_once_and_in_order_is_correct() {
         assert_eq!(sequences(&[0, 2, 5], &[0, 2, 5]), Proof::default());
         assert_eq!(texts(&["a", "b"], &["a", "b"]), Proof::default());
     }
 
     #[test]
-    fn what_is_not_heard_is_lost() {
+    fn a_message_that_is_not_received_is_lost() {
         assert_eq!(sequences(&[0, 2, 5], &[0, 5]), Proof { lost: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_is_heard_twice_is_duplicated() {
+    fn a_message_received_twice_is_duplicated() {
         assert_eq!(sequences(&[0, 2], &[0, 2, 2]), Proof { duplicated: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_is_heard_after_a_later_one_is_out_of_order() {
+    fn a_message_received_after_a_later_one_is_out_of_order() {
         assert_eq!(sequences(&[0, 2, 5], &[0, 5, 2]), Proof { out_of_order: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_was_to_be_said_and_is_not_in_the_ledger_is_lost() {
+    fn a_message_missing_in_the_ledger_is_lost() {
         assert_eq!(texts(&["a", "b"], &["a"]), Proof { lost: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_is_in_the_ledger_twice_is_duplicated() {
+    fn a_message_twice_in_the_ledger_is_duplicated() {
         assert_eq!(texts(&["a", "b"], &["a", "b", "b"]), Proof { duplicated: 1, ..Proof::default() });
     }
 }

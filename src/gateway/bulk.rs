@@ -167,7 +167,7 @@ impl Conditions {
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail));
         }
         let filter = Filter { connection, stage, skill, agent, started_before, updated_before, conversations, all };
-        if !filter.is_told() {
+        if !filter.has_condition() {
             let detail = "the filter has no condition: give one, or \"all\": true";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no-condition", detail));
         }

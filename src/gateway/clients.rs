@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_an_address_gives_way_unless_it_has_shown_a_token() {
+    fn the_oldest_connection_of_an_address_is_closed_unless_it_has_shown_a_token() {
         let mut scene = Scene::new();
         let ids: Vec<u64> = (0..3).map(|_| scene.enter("10.0.0.1")).collect();
         scene.table.know(ids[0]);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_just_come_is_left_alone_while_there_is_room() {
+    fn a_new_connection_is_not_closed_while_there_is_room() {
         let mut scene = Scene::new();
         (0..6).for_each(|_| _ = scene.enter_at_once("10.0.0.1"));
         assert!(scene.ended().is_empty(), "more than of one address, fewer than in all");
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_places_are_taken_by_tokens_the_one_that_asks_nothing_for_longest_gives_way() {
+    fn when_tokens_take_all_places_the_longest_idle_connection_is_closed() {
         let mut scene = Scene::new();
         for address in 0..10 {
             let id = scene.enter(&format!("10.0.0.{address}"));
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_free_again_when_their_connections_are_gone() {
+    fn places_are_free_again_after_their_connections_end() {
         let mut scene = Scene::new();
         for _ in 0..100 {
             let id = scene.enter("10.0.0.1");
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn however_many_connections_show_no_token_a_probe_is_answered_and_who_is_known_stays() {
+    async fn many_connections_without_a_token_neither_block_a_probe_nor_close_a_connection_with_one() {
         const SILENT: usize = 200;
         let tertulia = Arc::new(Tertulia::builder().start().unwrap());
         let (webhooks, bulk) =
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_one_caller_has_many_of_count_as_one() {
+    fn addresses_of_one_ipv6_network_count_as_one() {
         let same = |one: &str, other: &str| network(one.parse().unwrap()) == network(other.parse().unwrap());
         assert!(same("2001:db8::1", "2001:db8::ffff:1") && !same("2001:db8::1", "2001:db8:0:1::1"));
         assert!(same("::ffff:10.0.0.1", "10.0.0.1") && !same("10.0.0.1", "10.0.0.2"));

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_has_a_burst_and_then_the_rate() {
+    fn a_caller_may_send_a_burst_and_then_at_the_rate() {
         let allowance = Allowance::new(&Limits { requests_per_second: 1, burst: 3, concurrent: 10 });
         let refused = (0..4).map(|_| allowance.enter()).filter(Result::is_err).count();
         assert_eq!(refused, 1);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_taken_as_it_was_named_and_in_no_other_form() {
+    fn only_an_unchanged_cursor_is_accepted() {
         for place in ["", "bots-1", "a/b c/\u{e9}", &"x".repeat(300)] {
             let named = Cursor::name(place);
             assert_eq!(Cursor::read(&named).as_deref(), Some(place));

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_s_own_id_is_kept_where_it_is_short_and_harmless() {
+    fn a_callers_id_is_kept_if_it_is_short_and_harmless() {
         assert_eq!(id(b"abc-DEF_1.2:3"), "abc-DEF_1.2:3");
         for harmful in [&b""[..], b"with space", b"quote\"", b"new\tline", "\u{e9}".as_bytes(), &[b'x'; MAX_ID + 1]] {
             let made = id(harmful);

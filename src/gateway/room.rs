@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_together_take_no_more_than_there_is_and_leave_it_again() {
+    fn bodies_share_the_memory_and_release_it() {
         let room = Room::new(4 * PLACE);
         let (mut one, mut other) = (room.enter(), room.enter());
         // Many small pieces use as much memory as one large piece.

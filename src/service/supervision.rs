@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_replaces_the_default_and_nothing_else() {
+    fn configured_values_replace_only_their_defaults() {
         let conversation = Restarts { restarts: Some(2), within: None };
         let subscriber = Restarts { restarts: None, within: Some(Duration::from_secs(7)) };
         let systemic = Systemic { conversations: Some(9), resets: Some(0), ..Systemic::default() };

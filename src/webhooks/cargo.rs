@@ -58,8 +58,8 @@ impl Cargo {
         Some(Self { connection: connection.into(), name: name.into(), conversation: subject.map(Into::into), id, body })
     }
 
-    /// A gap event: events up to `id` are missing. It has their number, if known, and the position from which events
-    /// are available.
+    /// A gap event: events up to `id` are missing. It has their number, if known, and the path at which the current
+    /// state can be read.
     pub(super) fn gap(id: &EventId, webhook: &WebhookId, lane: &Lane, missed: Option<u64>) -> Self {
         let conversation = lane.conversation();
         let snapshot = match conversation {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_a_letter_held_is_the_same_delivery_as_before() {
+    fn the_event_of_a_dead_letter_is_read_unchanged() {
         let json = r#"{"specversion":"1.0","id":"e-7","source":"/accounts/1/connections/bots-1","subject":"c",
             "type":"tertulia.dialog.close","time":"2026-11-22T07:00:00.123Z","data":{}}"#;
         let cargo = Cargo::read(json.into()).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_names_its_conversation_and_where_to_read_what_there_is() {
+    fn a_gap_names_its_conversation_and_where_to_read_its_state() {
         let id = EventId { epoch: "e".into(), offset: 9 };
         let gap = Cargo::gap(&id, &"w".into(), &Lane::named("conversation:c"), Some(4));
         let event: Value = serde_json::from_slice(&gap.body).unwrap();

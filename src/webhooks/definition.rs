@@ -164,7 +164,7 @@ mod tests {
     use crate::webhooks::secret::Secret;
 
     #[test]
-    fn a_definition_survives_being_written_and_read() {
+    fn a_definition_survives_a_round_trip() {
         let definition = Definition {
             id: WebhookId::next(),
             url: Target::parse("https://example.com/hook", false).unwrap(),

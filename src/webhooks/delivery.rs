@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_until_the_next_try_can_be_read_off_the_log() {
+    fn the_log_shows_the_pause_until_the_next_try() {
         let cargo = Cargo {
             id: "e-1".to_owned(),
             name: "message".into(),

@@ -79,7 +79,7 @@ mod tests {
 
     /// Names, other spellings of addresses, and addresses that contain another address.
     #[actix_rt::test]
-    async fn whatever_a_host_is_called_no_internal_address_is_dialled() {
+    async fn no_name_of_a_host_reaches_an_internal_address() {
         for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"] {
             match dial(host, false).await {
                 Err(ConnectError::Io(error)) => {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn where_internal_addresses_are_allowed_they_are_dialled() {
+    async fn allowed_internal_addresses_are_dialled() {
         for host in ["127.0.0.1", "localhost"] {
             assert!(dial(host, true).await.unwrap().ip().is_loopback());
         }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_is_enough_to_look_again_within_a_minute_and_one_success_ends_it() {
+    fn one_failure_causes_a_try_within_a_minute_unless_a_success_comes_first() {
         let mut receiver = Receiver::default();
         assert_eq!(receiver.look(), None);
         failed(&mut receiver, 1, 1_000);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_left_alone_for_as_long_as_it_asks() {
+    fn a_receiver_gets_no_attempts_while_it_asks_for_a_pause() {
         let mut receiver = Receiver::default();
         receiver.hold(9_000);
         receiver.hold(4_000);

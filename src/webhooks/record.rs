@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kept_records_lie_by_lane_and_offset_and_the_newest_attempt_comes_first() {
+    fn kept_records_sort_by_lane_and_offset_and_attempts_newest_first() {
         let id = WebhookId::from("w");
         let (one, other) = (Lane::named("conversation:a"), Lane::named("conversation:b"));
         let keys = [kept(&id, &one, 9), kept(&id, &one, 10), kept(&id, &one, u64::MAX), kept(&id, &other, 1)];
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_survives_being_written_and_read() {
+    fn kept_records_survive_a_round_trip() {
         let head = Head { failed: 2, tried: 5, due: 77 };
         for content in [Content::Event, Content::Gap { missed: None }, Content::Gap { missed: Some(3) }] {
             let written = serde_json::to_vec(&KeptRecord::of(&Item { offset: 1, content }, head)).unwrap();

@@ -25,7 +25,7 @@ pub struct Retries(Vec<Duration>);
 pub struct RetriesError;
 
 impl Default for Retries {
-    /// Eight attempts within 27 hours: at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.
+    /// Eight attempts within 28 hours: at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.
     fn default() -> Self {
         let seconds = [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR];
         Self(seconds.map(Duration::from_secs).to_vec())
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_read_as_seconds_and_refused_where_nobody_could_wait_so_long() {
+    fn pauses_are_seconds_with_an_upper_limit() {
         let read = |text: &str| serde_json::from_str::<Retries>(text);
         assert_eq!(read("[0, 0.25, 86400]").unwrap().pause(2), Some(Duration::from_millis(250)));
         assert_eq!(read("[]").unwrap().pause(1), None);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_moved_by_no_more_than_a_tenth() {
+    fn a_pause_varies_by_at_most_a_tenth() {
         let pause = Duration::from_secs(100);
         assert_eq!(spread(pause, 0.0), Duration::from_secs(90));
         assert_eq!(spread(pause, 0.5), pause);

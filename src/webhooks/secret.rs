@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_the_callers_own_has_the_form_and_length_of_one() {
+    fn a_callers_own_secret_must_have_the_form_and_length_of_a_secret() {
         let of = |bytes: usize| format!("{PREFIX}{}", BASE64_STANDARD.encode(vec![7; bytes]));
         for good in [SECRET.to_owned(), of(24), of(64)] {
             assert_eq!(Secret::parse(&good).unwrap().expose(), good);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_leaked_can_be_ended_at_once_and_none_is_forgotten_before_its_time() {
+    fn a_leaked_secret_can_be_ended_at_once_and_no_other_expires_early() {
         let mut secrets = Secrets::new(Secret::random());
         for _ in 1..MOST_SECRETS {
             secrets.rotate(Secret::random(), OVERLAP, at(NOW)).unwrap();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn where_internal_addresses_are_allowed_plain_http_is_too() {
+    fn plain_http_is_allowed_with_internal_addresses() {
         for text in ["http://127.0.0.1:8080/hook", "http://localhost/", "https://[::1]/"] {
             assert!(Target::parse(text, true).is_ok(), "{text}");
         }

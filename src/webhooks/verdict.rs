@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_is_overloaded_is_left_alone_as_a_whole() {
+    fn only_429_and_503_ask_for_a_pause_of_all_events() {
         let retry_after = Some(Duration::from_secs(9));
         for (status, holds_all) in [(429, true), (503, true), (500, false), (301, false)] {
             let verdict = Outcome::Answered { status, retry_after }.verdict();

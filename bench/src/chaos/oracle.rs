@@ -194,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_is_no_violation() {
+    fn correct_evidence_has_no_violation() {
         let (ledger, log, answers) = right();
         assert_eq!(judged(&ledger, &log, &answers), Vec::<String>::new());
     }
 
     #[test]
-    fn a_message_that_is_lost_told_twice_or_out_of_order_is_found() {
+    fn a_lost_repeated_or_reordered_message_is_found() {
         let (ledger, log, answers) = right();
         let mut lost = log.clone();
         lost.pop();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_comes_again_or_of_another_epoch_is_found() {
+    fn a_repeated_event_or_another_epoch_is_found() {
         let (ledger, mut log, answers) = right();
         log[1].0 = Cursor::parse("e-1");
         log[1].1["id"] = "e-1".into();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_missing_repeated_or_elsewhere_than_told_is_found() {
+    fn a_missing_repeated_or_misplaced_reply_is_found() {
         let (mut ledger, log, mut answers) = right();
         for told in [Some(Ok(2)), Some(Err("502".to_owned())), None] {
             answers.insert(("c".to_owned(), "d".to_owned(), 0), told);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_failed_or_is_told_twice_or_never_is_found() {
+    fn a_failed_repeated_or_unreported_command_is_found() {
         let (ledger, log, answers) = right();
         let failed = [log.clone(), vec![event(4, 4, "command-failed", json!({"key": "c/0"}))]].concat();
         assert_eq!(judged(&ledger, &failed, &answers).len(), 1);

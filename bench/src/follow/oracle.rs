@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_repeated_or_elsewhere_is_found() {
+    fn a_missing_repeated_or_misplaced_event_is_found() {
         assert_eq!(judged(&[3, 4, 5], &[3, 4, 5], false), Vec::<String>::new());
         assert_eq!(judged(&[3, 4, 5], &[4], true), Vec::<String>::new());
         assert_eq!(judged(&[3, 4, 5], &[3, 4], false).len(), 1);

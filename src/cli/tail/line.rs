@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_text_reaches_the_terminal_as_a_command() {
+    fn no_text_controls_the_terminal() {
         let evil = "a\u{1b}]0;owned\u{7}\u{9b}2J\r\nfake line\u{7f}\u{202e}\u{2028}\u{0}\u{85}ü€😀";
         let line = readable(&event("message", json!({ "role": evil, "body": evil })));
         let whole = whole(&event(evil, json!({ evil: evil })));

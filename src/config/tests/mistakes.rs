@@ -150,7 +150,7 @@ fn an_engine_of_an_unknown_kind_is_reported_with_its_line() {
 }
 
 #[test]
-fn what_an_engine_keeps_is_a_number_in_its_range() {
+fn the_engines_limits_are_numbers_in_range() {
     let found = |written: &str| {
         assert_mistakes(
             &format!("[engine]\nretain_days = {written}\n"),
@@ -218,7 +218,7 @@ fn mistakes_of_a_proxy_are_reported_and_never_repeat_its_password() {
 }
 
 #[test]
-fn a_token_that_nobody_can_be_known_by_is_a_mistake() {
+fn a_token_that_no_caller_could_use_is_a_mistake() {
     let mistakes = |first: &str, second: &str| {
         let text = "[gateway]\ntokens = [\n{ name = \"a\", token = { env = \"A\" }, scope = \"read\" },\n\
                     { name = \"b\", token = { env = \"B\" }, scope = \"write\" },\n]\n";
@@ -246,7 +246,7 @@ fn two_connections_with_one_login_are_a_mistake() {
 }
 
 #[test]
-fn what_an_added_connection_may_refer_to_is_named_as_it_can_be() {
+fn patterns_for_added_connections_must_be_valid() {
     assert_mistakes(
         "[gateway]\nsecrets = [\"BOT_*\", \"/run/*\", \"../x\", \"/a/../b\", \"A B\"]\n\
          proxies = [\"proxy.example:3128\", \"[fd00::1]:80\", \"http://proxy\", \"a:0\", \"\"]\nplatforms = [\"x y\"]\n",
@@ -290,7 +290,7 @@ fn mistakes_of_client_properties_are_reported() {
 }
 
 #[test]
-fn a_login_of_no_form_is_told_the_forms() {
+fn a_login_without_a_valid_form_lists_the_forms() {
     let text = connection("").replace("username = \"bot1\",", "user_id = \"bot1\",");
     let mistakes = mistakes_in(&text, &with_secrets());
     assert_eq!(mistakes.len(), 1);

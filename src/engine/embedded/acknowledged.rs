@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_count_is_said_also_by_a_process_that_did_not_end_well() {
+    fn the_last_count_survives_a_killed_process() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("acknowledged");
         assert_eq!(Said::read(&path).unwrap(), Said::Missing);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_damaged_is_nonsense() {
+    fn a_cut_off_or_damaged_file_is_nonsense() {
         for text in ["6a 0001", "6a\n", "6a x\n", "\0\n"] {
             assert_eq!(said(text.as_bytes()), Said::Nonsense, "{text:?}");
         }

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_holds_no_events_or_those_before_the_first_is_none() {
+    fn a_key_without_events_or_before_the_first_event_is_refused() {
         for (last, count) in [(1, 0), (0, 0), (1, 2)] {
             assert_eq!(BlockKey::from_bytes(&BlockKey { last, count }.to_bytes()), None);
         }

@@ -81,7 +81,8 @@ impl Asked {
 pub(super) enum Start {
     /// After this event.
     Behind(u64),
-    /// The caller named an id that this log never issued: a gap event says so, and the stream goes on after the newest event.
+    /// The caller named an id that this log never issued: a gap event says so, and the stream continues after the
+    /// newest event.
     Unknown {
         /// The newest event.
         newest: u64,
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_stream_begins_at_the_header_then_at_the_address_then_now() {
+    async fn the_header_sets_the_start_of_a_stream_before_the_parameter() {
         let journal = journal(9, &["said"; 9]).await;
         let id = |offset: u64| format!("{}-{offset}", journal.epoch());
         let start = |query: Option<String>, header: Option<String>| {
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_is_refused() {
+    fn unknown_parameters_and_types_are_refused() {
         for parameters in [&[("speed", "fast")][..], &[("after", "e-1"), ("after", "e-2")], &[("type", "mesage")]] {
             let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             assert!(Asked::read(parameters, &HeaderMap::new()).is_err());

@@ -124,8 +124,8 @@ impl Following {
         &self.epoch
     }
 
-    /// A gap event: events before the next one are missing. It has their number, if known, and the position from which
-    /// events are available.
+    /// A gap event: events before the next one are missing. It has their number, if known, and the path at which the
+    /// current state can be read.
     fn gap(&self, missed: Option<u64>) -> Bytes {
         let gap = json!({
             "specversion": "1.0",

@@ -93,7 +93,7 @@ mod tests {
 
     /// Each place serves one stream for the stream's lifetime.
     #[test]
-    fn who_finds_no_place_is_told() {
+    fn a_caller_without_a_place_is_refused() {
         let taken = Gauge::default();
         let places = Places::new(1, taken.clone());
         let held = places.take().map(|place| place.hold(stream::pending::<()>(), None));

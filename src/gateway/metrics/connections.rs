@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn connections_beyond_those_told_apart_are_counted_together() {
+    async fn connections_beyond_the_limit_share_one_label() {
         let app = AppCredentials { client_id: "app".into(), secret: "secret".into() };
         let intakes = ["d", "b", "a", "c"].map(|id| IntakeSettings::intake(id, "12345678", app.clone()));
         let tertulia = Tertulia::builder().intakes(intakes).start().unwrap();

@@ -9,7 +9,7 @@ use tertulia_actors::metrics::Latency;
 /// A method, a path template and a status; each has few values.
 pub(in crate::gateway) type Request = [(&'static str, String); 3];
 
-/// What is counted of the HTTP interface.
+/// Metrics of the HTTP interface.
 #[derive(Clone, Debug, Default)]
 pub(in crate::gateway) struct HttpMetrics {
     /// Answered requests.

@@ -75,7 +75,7 @@ async fn say_much(journal: &Arc<Journal>) {
 
 /// Promise 6: a caller who reads nothing is disconnected, and other callers notice nothing.
 #[actix_rt::test]
-async fn who_reads_nothing_is_hung_up_on_and_others_go_on() {
+async fn a_caller_who_does_not_read_is_disconnected_and_others_continue() {
     let patience = Patience { stalled: Duration::from_secs(5), ..Patience::default() };
     let (gateway, journal, counted) = gateway(patience);
     let mut stalled = Vec::new();
@@ -109,7 +109,7 @@ async fn who_reads_nothing_is_hung_up_on_and_others_go_on() {
 
 /// The gateway's stop does not wait for callers who do not read.
 #[actix_rt::test]
-async fn the_gateway_ends_whoever_reads_nothing() {
+async fn the_gateway_stops_despite_callers_who_do_not_read() {
     let (gateway, journal, _) = gateway(Patience { parting: Duration::from_millis(50), ..Patience::default() });
     let mut stalled = Vec::new();
     for path in ["/v1/events", "/v1/events/socket"].repeat(5) {
@@ -125,7 +125,7 @@ async fn the_gateway_ends_whoever_reads_nothing() {
 
 /// A caller who leaves frees all resources, even if no event is written to the closed stream.
 #[actix_rt::test]
-async fn callers_who_leave_again_and_again_leave_their_places() {
+async fn callers_who_leave_free_their_places() {
     let (gateway, _, counted) = gateway(Patience::default());
     let stays = caller(gateway.address(), "/v1/events").await;
     for round in 0..500 {

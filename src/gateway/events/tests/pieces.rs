@@ -29,7 +29,7 @@ fn server_sent(journal: &Arc<Journal>, start: Start, filter: Filter) -> Pieces {
 /// Interfaces §4: ids are cursors; a stream begins with the reconnect time and a comment, and comments follow
 /// periodically.
 #[actix_rt::test]
-async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
+async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     let journal = journal(9, &["one", "two"]).await;
     let epoch = journal.epoch();
     let mut pieces = server_sent(&journal, Start::Behind(1), Filter::everything());
@@ -49,7 +49,7 @@ async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
 
 /// Interfaces §4: a gap event with the number of missing events comes before anything that moves the caller's cursor.
 #[actix_rt::test]
-async fn what_is_missing_is_told_first() {
+async fn a_gap_event_comes_first() {
     let journal = journal(2, &["one", "two", "three"]).await;
     let mut unknown = server_sent(&journal, Start::Unknown { newest: 3 }, Filter::everything().kind("ring"));
     let first = text(&mut unknown).await.unwrap();
@@ -64,7 +64,7 @@ async fn what_is_missing_is_told_first() {
 
 /// A caller who reads nothing costs at most this much memory, however many events exist.
 #[actix_rt::test]
-async fn pieces_are_small_however_much_there_is() {
+async fn pieces_are_small_however_many_events_there_are() {
     let large = "x".repeat(10_000);
     let journal = journal(100, &[&*large; 20]).await;
     let mut pieces = server_sent(&journal, Start::Behind(0), Filter::everything());
@@ -140,7 +140,7 @@ fn sent(messages: impl IntoIterator<Item = Message>) -> Bytes {
 }
 
 #[actix_rt::test]
-async fn a_socket_pings_with_the_cursor_and_tells_events_as_text() {
+async fn a_socket_pings_with_the_cursor_and_sends_events_as_text() {
     let journal = journal(9, &["one"]).await;
     let mut opened = socket(&journal, Start::Behind(0), stream::pending());
     let cursor = |offset: u64| Bytes::from(format!("{}-{offset}", journal.epoch()));
@@ -152,7 +152,7 @@ async fn a_socket_pings_with_the_cursor_and_tells_events_as_text() {
 }
 
 #[actix_rt::test]
-async fn who_answers_no_ping_is_closed_and_who_does_is_not() {
+async fn a_socket_closes_if_its_caller_answers_no_pings() {
     let journal = journal(9, &[]).await;
     let (answers, incoming) = mpsc::unbounded_channel();
     let mut answered = socket(&journal, Start::Behind(0), UnboundedReceiverStream::new(incoming));
@@ -182,7 +182,7 @@ async fn pings_and_close_frames_are_answered_in_their_order() {
 }
 
 #[actix_rt::test]
-async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
+async fn any_frame_but_a_control_frame_closes_the_socket() {
     let journal = journal(9, &[]).await;
     let unmasked = {
         let mut bytes = BytesMut::new();
@@ -206,7 +206,7 @@ async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
 }
 
 #[actix_rt::test]
-async fn a_frame_that_does_not_come_to_its_end_closes_the_socket() {
+async fn an_incomplete_frame_closes_the_socket() {
     let journal = journal(9, &[]).await;
     pause();
     let incoming = stream::iter([Ok(Bytes::from_static(&[0x81, 0x85, 0, 0]))]).chain(stream::pending());
@@ -214,7 +214,7 @@ async fn a_frame_that_does_not_come_to_its_end_closes_the_socket() {
 }
 
 #[actix_rt::test]
-async fn a_socket_says_that_the_gateway_ends_and_ends_with_its_caller() {
+async fn a_socket_announces_the_gateways_stop_and_ends_with_its_caller() {
     let journal = journal(9, &["one"]).await;
     let (following, closing) = following(&journal, Start::Behind(0), Filter::everything());
     let mut opened = open(Socket::new(following, stream::pending::<Result<Bytes, Infallible>>()).body());
