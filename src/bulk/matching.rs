@@ -21,7 +21,7 @@ use super::{acting::Standing, filter::Filter, operation::Operation};
 const IN_MEMORY: usize = 20_000;
 /// The most summaries in memory of one connection.
 const PAGE: usize = 1_000;
-/// How long a connection may take to report its identity. Without an answer it has the lowest standing.
+/// How long a connection may take to report its identity. Without an answer it counts as only seeing conversations.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A matching conversation and the connection that acts on it.

@@ -66,8 +66,8 @@ pub enum DemoError {
     /// The system could not start the log's thread.
     #[error("cannot start the event log: {0}")]
     Log(#[from] std::io::Error),
-    /// The connections' system did not start.
-    #[error("cannot start the connections' threads: {0}")]
+    /// The connections could not be started.
+    #[error("cannot start the connections: {0}")]
     System(#[from] StartError),
     /// A connection did not become ready.
     #[error(transparent)]
@@ -78,7 +78,7 @@ pub enum DemoError {
     /// The demo was too slow to receive all events.
     #[error(transparent)]
     Lagged(#[from] Lagged),
-    /// The connections' system stopped during the demo.
+    /// The connections stopped during the demo.
     #[error("the connections stopped before the demo was done")]
     Stopped,
 }
@@ -92,7 +92,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts the platform stand-in and the connections' system. Must be called inside an actix system.
+    /// Starts the platform stand-in and the connections. Must be called inside an actix system.
     ///
     /// # Errors
     /// [`DemoError`].

@@ -84,7 +84,7 @@ impl Certificate {
     /// Checks on a thread that may block.
     pub(super) async fn look_aside(self: Arc<Self>) {
         if spawn_blocking(move || self.look()).await.is_err() {
-            tracing::error!("the check for a changed certificate panicked");
+            tracing::error!("the check for a changed certificate failed");
         }
     }
 

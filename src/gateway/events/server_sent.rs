@@ -14,7 +14,7 @@ const COME_BACK_AFTER: Range<u32> = 500..3_000;
 /// One caller's stream.
 pub(super) struct ServerSent {
     following: Following,
-    /// Whether the caller has received the first heartbeat.
+    /// Whether the first piece was sent.
     greeted: bool,
 }
 
