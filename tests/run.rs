@@ -63,7 +63,7 @@ fn it_runs_until_a_signal_and_then_closes_its_sockets_and_streams() {
             assert_ne!(stream.read_line(&mut line).unwrap(), 0);
         }
         process.signal(signal);
-        process.logged("draining; another signal ends it at once");
+        process.logged("draining; another signal ends the process at once");
         // The end of the stream does not wait for its reader.
         stream.read_to_string(&mut line).unwrap();
         process.logged("stopped");
@@ -81,7 +81,7 @@ fn a_command_that_is_being_answered_gets_its_answer_before_the_end() {
     process.get_until(&format!("/v1/conversations/{id}"), "HTTP/1.1 200");
     let mut begun = begin_post(&process, &format!("/v1/conversations/{id}/messages"));
     process.signal(Signal::TERM);
-    process.logged("draining; another signal ends it at once");
+    process.logged("draining; another signal ends the process at once");
     begun.write_all(BODY).unwrap();
     let answer = rest(begun);
     assert!(answer.contains("HTTP/1.1 200") && answer.ends_with("{\"sequence\":0}"), "{answer}");
@@ -96,9 +96,9 @@ fn a_second_signal_ends_it_at_once() {
     // The drain waits for the rest of the request.
     let _begun = begin_post(&process, "/v1/conversations/any/messages");
     process.signal(Signal::TERM);
-    process.logged("draining; another signal ends it at once");
+    process.logged("draining; another signal ends the process at once");
     process.signal(Signal::TERM);
-    process.logged("ended before it was drained");
+    process.logged("ended before the drain was complete");
     assert_eq!(process.ended().code(), Some(1));
 }
 
@@ -242,7 +242,7 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
     // Never finished by its caller.
     let _begun = begin_post(&process, "/v1/conversations/any/messages");
     process.signal(Signal::TERM);
-    process.logged("draining; another signal ends it at once");
+    process.logged("draining; another signal ends the process at once");
     process.logged("stopped");
     assert_eq!(process.ended().code(), Some(0));
 }

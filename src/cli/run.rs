@@ -79,7 +79,7 @@ async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Res
         }
     }
     let Drain { notice, within } = configuration.drain;
-    tracing::info!(?notice, ?within, "draining; another signal ends it at once");
+    tracing::info!(?notice, ?within, "draining; another signal ends the process at once");
     let journal = Arc::clone(service.tertulia().journal());
     let draining = async {
         service.gateway().leave();
@@ -89,14 +89,14 @@ async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Res
     tokio::select! {
         () = draining => {
             if !journal.is_healthy() {
-                tracing::error!("stopped; what happened last could not be kept");
+                tracing::error!("stopped; the last events could not be stored");
                 return Ok(ExitCode::FAILURE);
             }
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
         () = interrupt.received() => {
-            tracing::warn!("ended before it was drained");
+            tracing::warn!("ended before the drain was complete");
             Ok(ExitCode::FAILURE)
         }
     }

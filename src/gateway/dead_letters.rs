@@ -82,7 +82,7 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
 #[utoipa::path(
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 200, description = "The letter", body = Object))
+    responses((status = 200, description = "The dead letter", body = Object))
 )]
 #[get("/dead-letters/{letter}")]
 async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {

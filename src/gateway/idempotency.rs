@@ -23,7 +23,7 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// The header, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 pub(super) struct Key {
     /// 1 to 64 printable ASCII characters. For a day, requests with the same key and body act once and get the same
     /// response.

@@ -28,7 +28,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         ("connection" = String, Path, description = "A connection whose role is connector or intake"),
         ("x-liveperson-signature" = Option<String>, Header, description = "The platform's HMAC of the body"),
     ),
-    request_body(content = Object, description = "What the platform sends"),
+    request_body(content = Object, description = "The webhook of the platform"),
     responses((status = 200, description = "The webhook was accepted"))
 )]
 #[post("/v1/intake/{connection}")]
@@ -50,7 +50,7 @@ async fn receive(
     Ok(HttpResponse::Ok().finish())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what maps an error takes it")]
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
 fn refused(error: WebhookError) -> Problem {
     let (status, code) = match &error {
         WebhookError::UnknownConnection(_) => (StatusCode::NOT_FOUND, "unknown-connection"),

@@ -108,24 +108,24 @@ fn open(backup: &Backup, bots: u32, start: &Cursor, log: &[(Option<Cursor>, Valu
     let store = EmbeddedStore::open(Path::new(&backup.directory))?;
     let history = store.history();
     if *history.epoch != *start.epoch {
-        found.push(format!("its log is {}, not {}", history.epoch, start.epoch));
+        found.push(format!("the backup's log is {}, not {}", history.epoch, start.epoch));
     }
     let events = store.events(start.offset, usize::MAX)?;
     if events.len() as u64 != history.newest.saturating_sub(start.offset) {
-        found.push(format!("it holds {} events from {start} to {}", events.len(), history.newest));
+        found.push(format!("the backup has {} events from {start} to {}", events.len(), history.newest));
     }
     for (event, (cursor, logged)) in events.iter().zip(log) {
         let is_same = cursor.as_ref().is_some_and(|cursor| cursor.offset == event.offset);
         if !is_same || serde_json::from_slice::<Value>(&event.json)? != *logged {
-            found.push(format!("its event {} is another one than in the log", event.offset));
+            found.push(format!("the backup's event {} differs from the log's", event.offset));
             break;
         }
     }
     if events.len() > log.len() {
-        found.push(format!("it holds {} events, and the log has {}", events.len(), log.len()));
+        found.push(format!("the backup has {} events, and the log has {}", events.len(), log.len()));
     }
     if backup.heard.as_ref().is_some_and(|heard| heard.offset > history.newest) {
-        found.push(format!("it ends at {}, and {:?} had been heard before", history.newest, backup.heard));
+        found.push(format!("the backup ends at {}, but {:?} was received before it", history.newest, backup.heard));
     }
     for (conversation, _, sequence) in &backup.published {
         let key = key(conversation, *sequence);
@@ -134,7 +134,7 @@ fn open(backup: &Backup, bots: u32, start: &Cursor, log: &[(Option<Cursor>, Valu
             store.get(Table::Answers, &key)
         });
         if !answers.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some) {
-            found.push(format!("it lacks the answer to {key}, which was known before"));
+            found.push(format!("the backup lacks the answer to {key}, which was known before"));
         }
     }
     Ok(found)

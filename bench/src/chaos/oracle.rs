@@ -49,8 +49,7 @@ fn places_of_events(events: &[(Option<Cursor>, Value)], where_: &str, found: &mu
             found.push(format!("{where_}: an event at {cursor} calls itself {}", event["id"]));
         }
         if last.is_some_and(|last| last.epoch != cursor.epoch || last.offset >= cursor.offset) {
-            found
-                .push(format!("{where_}: {cursor} comes behind {}", last.map(ToString::to_string).unwrap_or_default()));
+            found.push(format!("{where_}: {cursor} comes after {}", last.map(ToString::to_string).unwrap_or_default()));
         }
         last = Some(cursor);
     }
@@ -68,7 +67,7 @@ fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
         };
         let before = last.insert((source, subject), sequence).unwrap_or_default();
         if sequence != before + 1 {
-            found.push(format!("{source} {subject}: sequence {sequence} behind {before}: {}", event["id"]));
+            found.push(format!("{source} {subject}: sequence {sequence} after {before}: {}", event["id"]));
         }
     }
 }
@@ -114,11 +113,11 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Out
         let key = key(conversation, *sequence);
         match sent.remove(key.as_str()).unwrap_or_default() {
             1 => {}
-            times => found.push(format!("command {key} is told to be sent {times} times")),
+            times => found.push(format!("command {key} is reported as sent {times} times")),
         }
     }
     for key in sent.keys() {
-        found.push(format!("a command {key:?} that nobody gave"));
+        found.push(format!("the log has an unknown command {key:?}"));
     }
 }
 
@@ -136,9 +135,8 @@ pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Ou
         let outcome = answers.get(&(conversation.clone(), dialog.clone(), *sequence));
         match (outcome, &replies[..]) {
             (Some(Some(Ok(told))), [reply]) if told == reply => {}
-            (outcome, replies) => found.push(format!(
-                "{conversation} message {sequence}: replies at {replies:?}, its sender was told {outcome:?}"
-            )),
+            (outcome, replies) => found
+                .push(format!("{conversation} message {sequence}: replies at {replies:?}, the bot got {outcome:?}")),
         }
     }
     for ((conversation, _, text), replies) in published {
@@ -217,7 +215,7 @@ mod tests {
     fn a_hole_in_the_sequences_of_events_is_found() {
         let (ledger, mut log, answers) = right();
         log[2] = message(3, 4, 1);
-        assert_eq!(judged(&ledger, &log, &answers), ["s c: sequence 4 behind 2: \"e-3\""]);
+        assert_eq!(judged(&ledger, &log, &answers), ["s c: sequence 4 after 2: \"e-3\""]);
     }
 
     #[test]
@@ -225,7 +223,7 @@ mod tests {
         let (ledger, mut log, answers) = right();
         log[1].0 = Cursor::parse("e-1");
         log[1].1["id"] = "e-1".into();
-        assert_eq!(judged(&ledger, &log, &answers), ["the log: e-1 comes behind e-1"]);
+        assert_eq!(judged(&ledger, &log, &answers), ["the log: e-1 comes after e-1"]);
         log[1].0 = Cursor::parse("f-2");
         log[1].1["id"] = "f-2".into();
         assert_eq!(judged(&ledger, &log, &answers).len(), 2, "there and back");
@@ -250,9 +248,9 @@ mod tests {
         let failed = [log.clone(), vec![event(4, 4, "command-failed", json!({"key": "c/0"}))]].concat();
         assert_eq!(judged(&ledger, &failed, &answers).len(), 1);
         let twice = [log.clone(), vec![event(4, 4, "command-sent", json!({"key": "c/0"}))]].concat();
-        assert_eq!(judged(&ledger, &twice, &answers), ["command c/0 is told to be sent 2 times"]);
+        assert_eq!(judged(&ledger, &twice, &answers), ["command c/0 is reported as sent 2 times"]);
         let mut never = log;
         never[1] = event(2, 2, "skill-change", json!({}));
-        assert_eq!(judged(&ledger, &never, &answers), ["command c/0 is told to be sent 0 times"]);
+        assert_eq!(judged(&ledger, &never, &answers), ["command c/0 is reported as sent 0 times"]);
     }
 }

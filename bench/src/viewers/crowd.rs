@@ -250,7 +250,7 @@ impl Viewer {
                 return;
             }
             if before.is_some_and(|before| before + 1 != offset) {
-                heard.violations.push(format!("viewer {number}: event {offset} behind {before:?}"));
+                heard.violations.push(format!("viewer {number}: event {offset} after {before:?}"));
             }
             match times.of(offset, json) {
                 // The histogram resizes automatically, so recording cannot fail.

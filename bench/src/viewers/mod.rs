@@ -247,7 +247,7 @@ impl Viewers {
         row("events", &|part| part.events.to_string());
         println!("\np99 with stalled over p99 without: {:.2}", self.ratio);
         println!("memory before anybody viewed: {}", mebibytes(self.resident_bytes_before));
-        println!("dropped of those who stalled: {} of {stalled}", self.dropped);
+        println!("stalled viewers that were disconnected: {} of {stalled}", self.dropped);
         for violation in self.violations.iter().take(10) {
             println!("VIOLATION: {violation}");
         }

@@ -88,7 +88,7 @@ impl IntoParams for Acting {
 /// The conversation in the path, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 pub(super) struct Named {
     /// The conversation's id.
     conversation: String,

@@ -34,7 +34,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// The form, for the OpenAPI document.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 struct FileForm {
     /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX, by its name or else by its media type; at most 3 MiB.
     #[schema(value_type = String, format = Binary)]

@@ -42,7 +42,7 @@ impl Receipt {
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
-    responses((status = 200, description = "The platform has accepted it", body = Acted))
+    responses((status = 200, description = "The platform has accepted the report", body = Acted))
 )]
 #[post("/conversations/{conversation}/read")]
 async fn read(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Problem> {
@@ -54,7 +54,7 @@ async fn read(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Proble
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
-    responses((status = 200, description = "The platform has accepted it", body = Acted))
+    responses((status = 200, description = "The platform has accepted the report", body = Acted))
 )]
 #[post("/conversations/{conversation}/accept")]
 async fn accept(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Problem> {
@@ -77,7 +77,7 @@ struct Doing {
     tag = "conversations",
     params(Acting),
     request_body = Doing,
-    responses((status = 200, description = "The platform has accepted it", body = Acted))
+    responses((status = 200, description = "The platform has accepted the report", body = Acted))
 )]
 #[post("/conversations/{conversation}/chat-state")]
 async fn chat_state(acting: Acting, body: Body<Doing>) -> Result<Json<Acted>, Problem> {

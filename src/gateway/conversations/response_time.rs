@@ -29,7 +29,7 @@ struct Ttr {
     tag = "conversations",
     params(Acting),
     request_body = Ttr,
-    responses((status = 200, description = "The platform has set it", body = Acted))
+    responses((status = 200, description = "The platform has set the response time", body = Acted))
 )]
 #[post("/conversations/{conversation}/ttr")]
 async fn ttr(acting: Acting, body: Body<Ttr>) -> Result<Json<Acted>, Problem> {
@@ -50,7 +50,7 @@ struct ManualEttr {
     tag = "conversations",
     params(Acting),
     request_body = ManualEttr,
-    responses((status = 200, description = "The platform has set it", body = Acted))
+    responses((status = 200, description = "The platform has set the response time", body = Acted))
 )]
 #[post("/conversations/{conversation}/manual-ettr")]
 async fn manual_ettr(acting: Acting, body: Body<ManualEttr>) -> Result<Json<Acted>, Problem> {

@@ -32,7 +32,7 @@ struct Satisfaction {
     tag = "conversations",
     params(Acting),
     request_body = Satisfaction,
-    responses((status = 200, description = "The platform has recorded it", body = Acted))
+    responses((status = 200, description = "The platform has recorded the satisfaction", body = Acted))
 )]
 #[post("/conversations/{conversation}/csat")]
 async fn csat(acting: Acting, body: Body<Satisfaction>) -> Result<Json<Acted>, Problem> {

@@ -110,7 +110,7 @@ async fn load(
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
-    responses((status = 200, description = "Unloaded, or one load fewer to undo", body = Loaded))
+    responses((status = 200, description = "The conversation has one load fewer", body = Loaded))
 )]
 #[post("/conversations/{conversation}/unload")]
 async fn unload(

@@ -52,11 +52,11 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(
     tag = "events",
     params(
-        ("connection" = Option<Vec<String>>, Query, description = "Only of these connections"),
-        ("conversation" = Option<Vec<String>>, Query, description = "Only of these conversations"),
-        ("type" = Option<Vec<String>>, Query, description = "Only of these types"),
-        ("after" = Option<String>, Query, description = "The id of the last event that was seen"),
-        ("Last-Event-ID" = Option<String>, Header, description = "As `after`, and before it"),
+        ("connection" = Option<Vec<String>>, Query, description = "Only events of these connections"),
+        ("conversation" = Option<Vec<String>>, Query, description = "Only events of these conversations"),
+        ("type" = Option<Vec<String>>, Query, description = "Only events of these types"),
+        ("after" = Option<String>, Query, description = "The id of the last event that the caller saw"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Like `after`, which it overrides"),
     ),
     responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"))
 )]
@@ -81,13 +81,13 @@ async fn follow(
 #[utoipa::path(
     tag = "events",
     params(
-        ("connection" = Option<Vec<String>>, Query, description = "Only of these connections"),
-        ("conversation" = Option<Vec<String>>, Query, description = "Only of these conversations"),
-        ("type" = Option<Vec<String>>, Query, description = "Only of these types"),
-        ("after" = Option<String>, Query, description = "The id of the last event that was seen"),
+        ("connection" = Option<Vec<String>>, Query, description = "Only events of these connections"),
+        ("conversation" = Option<Vec<String>>, Query, description = "Only events of these conversations"),
+        ("type" = Option<Vec<String>>, Query, description = "Only events of these types"),
+        ("after" = Option<String>, Query, description = "The id of the last event that the caller saw"),
         (
             "Sec-WebSocket-Protocol" = Option<String>, Header,
-            description = "`tertulia`; and, where no `Authorization` can be sent, `bearer.` and the token in base64url"
+            description = "`tertulia`; also `bearer.` and the token in base64url if `Authorization` cannot be sent"
         ),
     ),
     responses((status = 101, description = "A WebSocket of events"))

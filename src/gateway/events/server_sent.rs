@@ -36,7 +36,7 @@ impl ServerSent {
         if !mem::replace(&mut self.greeted, true) {
             // Writing into memory does not fail.
             let _ = writeln!(text, "retry: {}", rand::random_range(COME_BACK_AFTER));
-            // A useless cursor is not replaced before the caller has received the gap event.
+            // With an unknown cursor the gap event comes first: a heartbeat would replace the cursor unnoticed.
             if !self.following.begins_with_gap() {
                 self.sign_of_life(&mut text);
                 return Some(text.into());
