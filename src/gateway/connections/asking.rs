@@ -86,7 +86,7 @@ struct Opening {
     /// `NORMAL`, `URGENT` or `PRIORITIZED`.
     #[schema(value_type = Option<String>)]
     ttr_type: Option<TtrType>,
-    /// The consumer; required for a connector, which acts for many consumers, and not allowed otherwise.
+    /// The consumer; only for a connector, which acts for many consumers.
     consumer: Option<OfConnector>,
 }
 
