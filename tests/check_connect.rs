@@ -145,7 +145,7 @@ fn an_untrusted_certificate_is_named_with_what_to_do_about_it() {
     let (code, stdout) = check(&file);
     let failed = line(&stdout, "bots-1");
     assert!(code == Some(1) && failed.contains(&emulator.listen().to_string()), "{failed}");
-    assert!(failed.contains("UnknownIssuer") && failed.ends_with("name its file as platform.ca_file"), "{failed}");
+    assert!(failed.contains("UnknownIssuer") && failed.ends_with("is not trusted: set platform.ca_file"), "{failed}");
 }
 
 #[test]

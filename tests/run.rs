@@ -428,7 +428,7 @@ fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
     let pid = Some(Pid::from_child(&process.child));
     let maximum = prlimit(pid, Resource::Fsize, Rlimit { current: Some(1), maximum: None }).unwrap().maximum;
     let conversation = emulator.create_conversation(None, None);
-    process.get_until("/readyz", "cannot be kept");
+    process.get_until("/readyz", "cannot be stored");
     process.logged("nothing can be kept; sockets are held back");
 
     prlimit(pid, Resource::Fsize, Rlimit { current: maximum, maximum }).unwrap();
@@ -447,7 +447,7 @@ fn a_data_directory_that_is_deleted_is_told_and_not_made_again() {
     let data = directory.path().join("data");
     std::fs::remove_dir_all(&data).unwrap();
     // Whether anything is to be kept or not.
-    process.get_until("/readyz", "cannot be kept");
+    process.get_until("/readyz", "cannot be stored");
     let told = process.logged("nothing can be kept; sockets are held back");
     assert!(told["error"].as_str().unwrap().contains("was deleted or replaced"), "{told}");
     emulator.create_conversation(None, None);

@@ -111,7 +111,7 @@ async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
         let event: Value = serde_json::from_str(&tail.line().await).unwrap();
         assert_eq!((&event["subject"], &event["data"]["body"]), (&id.clone().into(), &round.to_string().into()));
         running = running.restart().await;
-        tail.logged("again in").await;
+        tail.logged("retrying in").await;
     }
     tail.signal(Signal::INT);
     assert_eq!(tail.ended().await.0.code(), Some(0));
@@ -125,8 +125,8 @@ async fn whoever_may_not_or_asks_for_nothing_that_is_there_is_told_and_ends_with
         (url.clone(), &[][..], "answered 401 Unauthorized: a bearer token is required (unauthenticated)"),
         (url.clone(), &["--token", "guess"], "answered 401"),
         (format!("{url}/nowhere"), &["--token", "reader"], "answered 404"),
-        ("nonsense".to_owned(), &[], "cannot be asked"),
-        (url.clone(), &["--token", "a\nb"], "cannot be asked"),
+        ("nonsense".to_owned(), &[], "cannot be made"),
+        (url.clone(), &["--token", "a\nb"], "cannot be made"),
         (url.clone(), &["--ca-file", "/nowhere.pem"], "cannot read the certificate authority in /nowhere.pem"),
     ] {
         let (status, log) = Tail::start(&url, arguments).ended().await;
