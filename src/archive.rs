@@ -6,7 +6,7 @@ mod write;
 pub(crate) use unpack::Unpacking;
 pub(crate) use write::write;
 
-/// Archives are made of blocks of so many bytes.
+/// The block size of an archive, in bytes.
 const BLOCK: usize = 512;
 const NAME: std::ops::Range<usize> = 0..100;
 const MODE: std::ops::Range<usize> = 100..108;
@@ -18,7 +18,7 @@ const FILE: u8 = b'0';
 const DIRECTORY: u8 = b'5';
 const USTAR: &[u8; 8] = b"ustar\x0000";
 
-/// The sum of all bytes of a header, those of the sum itself taken for spaces.
+/// The sum of all bytes of a header, with the checksum field counted as spaces.
 fn checksum(header: &[u8; BLOCK]) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().copied().map(u32::from).sum::<u32>();
     sum(header) - sum(&header[CHECKSUM]) + 8 * u32::from(b' ')
@@ -27,7 +27,7 @@ fn checksum(header: &[u8; BLOCK]) -> u32 {
 /// The zeros between the end of a file and the next block.
 fn padding(size: u64) -> usize {
     let block = BLOCK as u64;
-    // Less than a block.
+    // The result is less than a block.
     usize::try_from((block - size % block) % block).unwrap_or_default()
 }
 
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_that_is_cut_off_or_damaged_is_told() {
+    fn an_incomplete_or_damaged_archive_is_refused() {
         let archive = archived(written().path());
         for end in [0, 100, BLOCK, archive.len() / 2, archive.len() - BLOCK, archive.len() - 2 * BLOCK] {
             assert!(unpacked(&archive[..end], BLOCK).is_err(), "{end} of {}", archive.len());

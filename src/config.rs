@@ -1,8 +1,8 @@
-//! The configuration of the service: what the file may say, read so that every mistake is reported at once.
+//! The configuration of the service. All mistakes are reported at once.
 //!
-//! A file is TOML, parsed into a tree that remembers lines; variables such as `TERTULIA_GATEWAY__LISTEN` are laid over
-//! the tree; then each section takes its own keys out of it, and what nobody took is an unknown key. Each section's file
-//! holds its types, its defaults and its rules. Relative paths are relative to the working directory.
+//! A TOML file is parsed into a tree that remembers lines. Variables such as `TERTULIA_GATEWAY__LISTEN` override values
+//! of the tree. Then each section reads its own keys, and every key that no section reads is an unknown key. Each
+//! section's file holds its types, defaults and rules. Relative paths are relative to the working directory.
 
 mod admissible;
 mod client_properties;
@@ -48,45 +48,45 @@ pub use webhooks::Webhooks;
 use field::Field;
 use problem::Reading;
 
-/// The file that is read when the command line names none.
+/// The file that is read if the command line names no file.
 pub const DEFAULT_FILE: &str = "tertulia.toml";
 
-/// A valid configuration. Secrets in it are redacted in its `Debug` form.
+/// A valid configuration. Its `Debug` form redacts secrets.
 #[derive(Debug)]
 pub struct Configuration {
-    /// Where the messaging platform is.
+    /// The address of the messaging platform.
     pub platform: Platform,
     /// The logins that this process holds, in the order of the file; ids are unique.
     pub connections: Vec<Connection>,
-    /// Where events, snapshots and leases are kept.
+    /// The store of events, snapshots and leases.
     pub engine: Engine,
-    /// Where and to whom the HTTP interface is open.
+    /// Where the HTTP interface listens and who may call.
     pub gateway: Gateway,
-    /// How often what fails is started again, and when it is given up.
+    /// How often failing actors restart, and when they are given up.
     pub supervision: Supervision,
     /// How events are delivered to receivers over HTTP.
     pub webhooks: Webhooks,
-    /// Where spans go.
+    /// The destination of spans.
     pub telemetry: Telemetry,
-    /// How it ends.
+    /// How the service stops.
     pub drain: Drain,
 }
 
-/// Why there is no configuration.
+/// Why a configuration could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
-    /// The file could not be read at all.
+    /// The file could not be read.
     #[error("cannot read configuration {}", file.display())]
     Unreadable {
-        /// The file as it was named.
+        /// The file's path, as given.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file was read and is mistaken; never empty, in the order of the lines.
+    /// The file has mistakes: at least one, in the order of the lines.
     #[error("{}", listing(file, problems))]
     Mistaken {
-        /// The file as it was named.
+        /// The file's path, as given.
         file: PathBuf,
         /// Every mistake.
         problems: Vec<Problem>,
@@ -97,7 +97,7 @@ impl Configuration {
     /// Reads and validates `file`, with the overrides and secrets of `environment`.
     ///
     /// # Errors
-    /// [`ConfigurationError`]: the file is unreadable, or it is mistaken, with every mistake in it.
+    /// [`ConfigurationError`]: the file cannot be read, or it has mistakes, all of which are listed.
     pub fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigurationError> {
         let text = fs::read_to_string(file)
             .map_err(|source| ConfigurationError::Unreadable { file: file.to_owned(), source })?;
@@ -108,7 +108,7 @@ impl Configuration {
     /// Validates `text` as [`Configuration::load`] does for a file.
     ///
     /// # Errors
-    /// Every mistake, in the order of the lines, those of the environment last; never empty.
+    /// Every mistake, in the order of the lines, followed by the mistakes of the environment; never empty.
     pub fn parse(text: &str, environment: &Environment) -> Result<Self, Vec<Problem>> {
         let mut reading = Reading::new(environment);
         let mut root = document::parse(text, &mut reading);

@@ -1,6 +1,7 @@
-//! Text of others on a terminal or in a log: it must neither drive the one nor look like another line of either.
+//! Makes text from others safe for a terminal or a log: it must neither control the terminal nor look like another
+//! line.
 
-/// The text with everything that a terminal could obey written out.
+/// The text with harmful characters escaped.
 pub(crate) fn harmless(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -13,8 +14,8 @@ pub(crate) fn harmless(text: &str) -> String {
     line
 }
 
-/// Control characters, those that end lines, and those that turn the direction of writing: all have four hexadecimal
-/// digits at most.
+/// Whether the character is a control character, ends a line, or changes the writing direction. All such characters
+/// have at most four hexadecimal digits.
 pub(crate) fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

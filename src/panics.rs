@@ -1,9 +1,9 @@
-//! What a panic leaves in the log: where it was, never what it said.
+//! What a panic writes to the log: its place, never its text.
 
 use std::{panic, thread};
 
-/// Logs panics by their place and thread alone. A panic's text may quote a message or a secret, and the default hook
-/// prints it.
+/// Logs panics only with their place and thread. A panic's text may quote a message or a secret, and the default hook
+/// would print it.
 pub fn keep_silent() {
     panic::set_hook(Box::new(|panic| {
         let thread = thread::current();

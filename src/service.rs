@@ -1,4 +1,4 @@
-//! The running system that a configuration describes: its connections and the gateway to them.
+//! The service of a configuration: its connections and the gateway.
 
 mod supervision;
 mod webhooks;
@@ -31,15 +31,15 @@ pub enum ServiceError {
     /// The store could not be read.
     #[error(transparent)]
     Unreadable(#[from] StoreError),
-    /// The system gave no thread for the store's writer.
+    /// The system could not start the thread of the store's writer.
     #[error("cannot start the writer of the store")]
     Thread(#[source] io::Error),
     /// The file of `platform.ca_file` could not be read.
     #[error("cannot read the certificate authority in {}", file.display())]
     Authority {
-        /// The file as it was named.
+        /// The file's path, as given.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The actors could not be started.
@@ -62,11 +62,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts what `configuration` describes. It does not wait for connections to be ready. Must be called inside an
+    /// Starts the service of `configuration`, without waiting for connections to be ready. Must be called inside an
     /// actix system.
     ///
     /// # Errors
-    /// [`ServiceError`]: this version cannot do what is described, or the system did not allow it.
+    /// [`ServiceError`]: some part of the service cannot start.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
         let Engine { path, leases, retain_events, retain_days } = &configuration.engine;
         let (store, retention) = (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days));
@@ -100,18 +100,18 @@ impl Service {
         &self.tertulia
     }
 
-    /// The gateway to them.
+    /// The gateway.
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
     }
 
-    /// Takes no more requests and finishes those that are being answered, deliveries to webhooks and bulk items too,
-    /// then closes the sockets, then stops the actors; all of it within `within`, after which the rest is dropped.
+    /// Stops the service. Accepts no more requests; finishes open requests, running deliveries to webhooks and running
+    /// bulk items; then closes the sockets and stops the actors. Work that is not done `within` is dropped.
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
         let Self { tertulia, webhooks, bulk, gateway } = self;
-        // The last part of the time is for closing the sockets.
+        // The rest of the time is for closing the sockets.
         let within = within * 5 / 6;
         tokio::join!(gateway.stop(within), webhooks.stop(within), bulk.stop(within));
         drop(bulk);
@@ -119,24 +119,24 @@ impl Service {
         let ends =
             join_all(connections.iter().map(async |connection| tertulia.connection(connection).disconnect().await));
         if timeout_at(deadline, ends).await.is_err() {
-            tracing::warn!("connections did not end in time and are dropped");
+            tracing::warn!("connections did not end in time; they are dropped");
         }
         match Arc::try_unwrap(tertulia) {
             Ok(tertulia) => tertulia.stop(deadline.saturating_duration_since(Instant::now())).await,
-            // Somebody else holds it: the actors' threads end with the actix system.
-            Err(_) => tracing::debug!("the actors are left to end with the process"),
+            // Another reference exists: the actors' threads end with the actix system.
+            Err(_) => tracing::debug!("something still holds the connections; their threads end with the process"),
         }
     }
 }
 
-/// How the gateway listens.
+/// The gateway's address and certificate.
 fn listening(gateway: &config::Gateway) -> Result<Listening, TlsError> {
     let certificate = gateway.tls.clone().map(Certificate::read).transpose()?;
     if certificate.is_none() && !gateway.listen.ip().is_loopback() {
         tracing::warn!(
             listen = %gateway.listen,
-            "the gateway speaks plain HTTP beyond this machine: tokens and messages can be read on the way, unless a \
-             proxy before it speaks TLS; see gateway.tls"
+            "the gateway speaks plain HTTP beyond this machine: tokens and messages can be read on the way unless a \
+             proxy in front of the gateway adds TLS; see gateway.tls"
         );
     }
     Ok(Listening { certificate, ..Listening::plain(gateway.listen) })
@@ -146,7 +146,7 @@ fn retention(events: u64, days: u64) -> Retention {
     Retention { events, conversations: Duration::from_secs(days * 24 * 60 * 60), ..Retention::default() }
 }
 
-/// The platform as the actors are told of it.
+/// The actors' settings of the platform.
 pub(crate) fn platform(configuration: &Configuration) -> Result<PlatformSettings, ServiceError> {
     let platform = &configuration.platform;
     let authorities = match &platform.ca_file {

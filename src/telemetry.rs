@@ -1,4 +1,4 @@
-//! Logs: where they go, in which format, how much of them. Spans go to a collector where one is named.
+//! Logs: their destination, format and level. Spans are exported if a collector is configured.
 
 mod one_line;
 mod otlp;
@@ -20,48 +20,48 @@ use one_line::write_field;
 
 pub use otlp::{Export, ExportError, Exporting, SpanCounts};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// For people
     Text,
-    /// One JSON object per line, for collectors.
+    /// One JSON object per line, for log collectors
     Json,
 }
 
 /// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// `RUST_LOG` cannot be understood.
+    /// `RUST_LOG` cannot be parsed.
     #[error("RUST_LOG is not a log filter")]
     Filter(#[from] tracing_subscriber::filter::FromEnvError),
     /// Spans cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// Something in this process logs already.
+    /// This process already has a logger.
     #[error("logging is already set up")]
     AlreadySet(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Log lines that wait to be written; beyond it they are dropped.
+/// The most log lines waiting to be written; more lines are dropped.
 const WAITING_LINES: usize = 16_384;
 
-/// The logs of a process. Dropping it writes what waits, as far as it is read within a second.
+/// The logs of a process. Dropping the value writes the waiting lines, for at most a second.
 pub struct Logs {
     _writer: WorkerGuard,
 }
 
-/// Sends logs to standard error, as much as `RUST_LOG` asks for, `info` by default. Standard output stays free for the
-/// answer of a command.
+/// Writes logs to standard error at the level of `RUST_LOG`, by default `info`. Standard output stays free for a
+/// command's result.
 ///
 /// # Errors
-/// [`TelemetryError`]: `RUST_LOG` cannot be understood, or logging was set up before.
+/// [`TelemetryError`]: `RUST_LOG` cannot be parsed, or logging was already set up.
 pub fn start_logs(format: LogFormat) -> Result<Logs, TelemetryError> {
     start(format, None).map(|(logs, _)| logs)
 }
 
-/// Sends logs to standard error as [`start_logs`] does, and spans to where `telemetry` says; the export begins when it is
-/// told to.
+/// Writes logs to standard error as [`start_logs`] does, and prepares the export of spans for `telemetry`; the export
+/// sends nothing before [`Export::begin`].
 ///
 /// # Errors
 /// [`TelemetryError`].
@@ -70,10 +70,10 @@ pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<(Logs, 
     let (export, tracer) = export.unzip();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
     let filter = filter.and(filter_fn(tells_no_secret));
-    // Whoever reads the log slowly, or not at all, holds up nothing but the log.
+    // A slow or stuck reader of the log delays nothing but the log.
     let (lines, writer) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES).finish(io::stderr());
-    // A closed standard error must not end the process, which complaining about it would.
+    // A closed standard error must not end the process; the library's own complaint about it would panic.
     let logs = fmt::layer().with_writer(lines).with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
     let logs = match format {
         LogFormat::Text => logs.fmt_fields(debug_fn(write_field).delimited(" ")).with_filter(filter).boxed(),
@@ -83,8 +83,8 @@ pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<(Logs, 
     Ok((Logs { _writer: writer }, export))
 }
 
-/// What libraries trace may be whole requests with their `Authorization`, or addresses with a token in them. Only our own
-/// lines, which hold neither, are as detailed as `RUST_LOG` asks for; of others there is no more than `info`.
+/// Libraries may trace whole requests with `Authorization`, or addresses with tokens. So only this project's own lines,
+/// which contain neither, follow `RUST_LOG`; others are limited to `info`.
 fn tells_no_secret(metadata: &Metadata<'_>) -> bool {
     is_own(metadata) || *metadata.level() <= Level::INFO
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_libraries_nothing_is_told_beyond_info() {
+    fn libraries_log_at_most_at_info() {
         let log = NamedTempFile::new().unwrap();
         let writer = Arc::new(log.reopen().unwrap());
         let layer = fmt::layer().with_writer(writer).with_filter(filter_fn(tells_no_secret));
@@ -120,9 +120,9 @@ mod tests {
         assert!(!text.contains("too much"), "{text}");
     }
 
-    /// What the platform or a caller says may stand anywhere in an event.
+    /// Any part of an event may contain text from the platform or a caller.
     #[test]
-    fn whatever_others_write_an_event_is_one_line_that_drives_no_terminal() {
+    fn an_event_is_one_line_whatever_its_text_and_never_controls_the_terminal() {
         const EVIL: &str = "no\r\n2026-11-28T00:00:00Z  INFO tertulia: forged\u{1b}[2J\u{9b}2J\u{7}\u{2028}\u{202e}end";
         for has_colours in [false, true] {
             let log = NamedTempFile::new().unwrap();

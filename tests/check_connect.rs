@@ -85,7 +85,7 @@ fn every_form_of_login_is_tried_and_ended_again() {
     let host = emulator.listen().to_string();
     for agent in ["bots-1", "keys", "saml"] {
         let line = line(&stdout, agent);
-        assert!(line.starts_with("ok: logged in as 12345678.") && line.ends_with(", and out again"), "{line}");
+        assert!(line.starts_with("ok: logged in as 12345678.") && line.ends_with(", and logged out"), "{line}");
         assert!(line.contains(&host), "{line}");
     }
     assert!(line(&stdout, "ready-made").starts_with("ok: found the platform"));
@@ -145,7 +145,7 @@ fn an_untrusted_certificate_is_named_with_what_to_do_about_it() {
     let (code, stdout) = check(&file);
     let failed = line(&stdout, "bots-1");
     assert!(code == Some(1) && failed.contains(&emulator.listen().to_string()), "{failed}");
-    assert!(failed.contains("UnknownIssuer") && failed.ends_with("name its file as platform.ca_file"), "{failed}");
+    assert!(failed.contains("UnknownIssuer") && failed.ends_with("is not trusted: set platform.ca_file"), "{failed}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn it_runs_until_a_signal_and_then_closes_its_sockets_and_streams() {
             assert_ne!(stream.read_line(&mut line).unwrap(), 0);
         }
         process.signal(signal);
-        process.logged("draining; another signal ends it at once");
+        process.logged("draining; another signal ends the process at once");
         // The end of the stream does not wait for its reader.
         stream.read_to_string(&mut line).unwrap();
         process.logged("stopped");
@@ -81,7 +81,7 @@ fn a_command_that_is_being_answered_gets_its_answer_before_the_end() {
     process.get_until(&format!("/v1/conversations/{id}"), "HTTP/1.1 200");
     let mut begun = begin_post(&process, &format!("/v1/conversations/{id}/messages"));
     process.signal(Signal::TERM);
-    process.logged("draining; another signal ends it at once");
+    process.logged("draining; another signal ends the process at once");
     begun.write_all(BODY).unwrap();
     let answer = rest(begun);
     assert!(answer.contains("HTTP/1.1 200") && answer.ends_with("{\"sequence\":0}"), "{answer}");
@@ -96,9 +96,9 @@ fn a_second_signal_ends_it_at_once() {
     // The drain waits for the rest of the request.
     let _begun = begin_post(&process, "/v1/conversations/any/messages");
     process.signal(Signal::TERM);
-    process.logged("draining; another signal ends it at once");
+    process.logged("draining; another signal ends the process at once");
     process.signal(Signal::TERM);
-    process.logged("ended before it was drained");
+    process.logged("ended before the drain was complete");
     assert_eq!(process.ended().code(), Some(1));
 }
 
@@ -242,7 +242,7 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
     // Never finished by its caller.
     let _begun = begin_post(&process, "/v1/conversations/any/messages");
     process.signal(Signal::TERM);
-    process.logged("draining; another signal ends it at once");
+    process.logged("draining; another signal ends the process at once");
     process.logged("stopped");
     assert_eq!(process.ended().code(), Some(0));
 }
@@ -264,7 +264,7 @@ fn a_hangup_has_the_certificate_read_anew() {
     let process = Process::start(&file);
     write();
     process.signal(Signal::HUP);
-    process.logged("shows another certificate");
+    process.logged("the gateway presents a new certificate");
     process.signal(Signal::TERM);
     assert_eq!(process.ended().code(), Some(0));
 }
@@ -428,7 +428,7 @@ fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
     let pid = Some(Pid::from_child(&process.child));
     let maximum = prlimit(pid, Resource::Fsize, Rlimit { current: Some(1), maximum: None }).unwrap().maximum;
     let conversation = emulator.create_conversation(None, None);
-    process.get_until("/readyz", "cannot be kept");
+    process.get_until("/readyz", "cannot be stored");
     process.logged("nothing can be kept; sockets are held back");
 
     prlimit(pid, Resource::Fsize, Rlimit { current: maximum, maximum }).unwrap();
@@ -447,7 +447,7 @@ fn a_data_directory_that_is_deleted_is_told_and_not_made_again() {
     let data = directory.path().join("data");
     std::fs::remove_dir_all(&data).unwrap();
     // Whether anything is to be kept or not.
-    process.get_until("/readyz", "cannot be kept");
+    process.get_until("/readyz", "cannot be stored");
     let told = process.logged("nothing can be kept; sockets are held back");
     assert!(told["error"].as_str().unwrap().contains("was deleted or replaced"), "{told}");
     emulator.create_conversation(None, None);

@@ -101,7 +101,10 @@ async fn a_socket_tells_what_the_stream_tells() {
 
     running.service.stop(PATIENCE).await;
     for opened in [&mut opened, &mut elsewhere] {
-        assert_eq!(opened.closed().await, (CloseCode::Away, "the gateway ends: come back with the last id".to_owned()));
+        assert_eq!(
+            opened.closed().await,
+            (CloseCode::Away, "the gateway is stopping: reconnect with the last id".to_owned())
+        );
         assert!(opened.frame().await.is_none());
     }
 }
@@ -111,7 +114,7 @@ async fn whoever_speaks_on_a_socket_is_closed_with_a_reason() {
     let running = Running::bot().await;
     let mut opened = open(&running, "/v1/events/socket", &[]).await.unwrap();
     opened.socket.send(Message::Text("hello".into())).await.unwrap();
-    assert_eq!(opened.closed().await, (CloseCode::Unsupported, "nothing is taken but control frames".to_owned()));
+    assert_eq!(opened.closed().await, (CloseCode::Unsupported, "only control frames are accepted".to_owned()));
     assert!(opened.frame().await.is_none());
 }
 

@@ -111,7 +111,7 @@ async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
         let event: Value = serde_json::from_str(&tail.line().await).unwrap();
         assert_eq!((&event["subject"], &event["data"]["body"]), (&id.clone().into(), &round.to_string().into()));
         running = running.restart().await;
-        tail.logged("again in").await;
+        tail.logged("retrying in").await;
     }
     tail.signal(Signal::INT);
     assert_eq!(tail.ended().await.0.code(), Some(0));
@@ -122,11 +122,11 @@ async fn whoever_may_not_or_asks_for_nothing_that_is_there_is_told_and_ends_with
     let running = Running::start(&format!("{BOT}{TOKENS}"));
     let url = url(&running);
     for (url, arguments, expected) in [
-        (url.clone(), &[][..], "answered 401 Unauthorized: a bearer token is needed (unauthenticated)"),
+        (url.clone(), &[][..], "answered 401 Unauthorized: a bearer token is required (unauthenticated)"),
         (url.clone(), &["--token", "guess"], "answered 401"),
         (format!("{url}/nowhere"), &["--token", "reader"], "answered 404"),
-        ("nonsense".to_owned(), &[], "cannot be asked"),
-        (url.clone(), &["--token", "a\nb"], "cannot be asked"),
+        ("nonsense".to_owned(), &[], "cannot be made"),
+        (url.clone(), &["--token", "a\nb"], "cannot be made"),
         (url.clone(), &["--ca-file", "/nowhere.pem"], "cannot read the certificate authority in /nowhere.pem"),
     ] {
         let (status, log) = Tail::start(&url, arguments).ended().await;
@@ -145,7 +145,7 @@ async fn what_is_no_gateway_is_told_without_its_control_characters() {
     let problem = r#"{"detail":"\u001b[2J no","code":"x"}"#;
     for (answer, expected) in [
         (format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n{problem}", problem.len()), "\\u{1b}[2J no (x)"),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi".to_owned(), "is no event stream"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi".to_owned(), "did not answer with an event stream"),
         ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".to_owned(), "answered 302"),
     ] {
         let tail = Tail::start(&url, &["--token", "t"]);

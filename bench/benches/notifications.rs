@@ -1,4 +1,4 @@
-//! The road of a notification from its text to the events it means, beside mere decoding of the same bytes.
+//! The path of a notification from its text to its events, compared with only decoding the same bytes.
 
 use std::{collections::HashMap, hint::black_box};
 
@@ -17,10 +17,10 @@ use tertulia_core::{
     ums::{Change, ConversationState, Dialect, Frame, FrameFingerprint, Notification, RepeatedFrames},
 };
 
-/// Conversations that take turns, so that none is always in the processor's nearest cache.
+/// Conversations used in turn, so that no conversation is always in the processor's nearest cache.
 const CONVERSATIONS: u32 = 256;
 
-/// What a connection has at hand, without its actors.
+/// The state of a connection that the path needs, without actors.
 #[derive(Clone)]
 struct Socket {
     repeated: RepeatedFrames,
@@ -36,7 +36,7 @@ impl Socket {
         Self { repeated: RepeatedFrames::default(), conversations: states.iter().map(untold).collect() }
     }
 
-    /// The whole road, as the connection and the conversation share it.
+    /// The whole path, as the connection and the conversation share it.
     fn receive(&mut self, frame: &[u8]) {
         let fingerprint = FrameFingerprint::of(frame);
         let Self { repeated, conversations } = self;
@@ -117,7 +117,7 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
     });
 }
 
-/// States that nobody means: the elements per second stay the same, however many there are.
+/// Unrealistic states: the elements per second must stay the same, however many elements there are.
 fn crowds(criterion: &mut Criterion) {
     type Make = fn(usize, u32) -> String;
     for (kind, make) in [("participants", crowd::of_participants as Make), ("dialogs", crowd::of_dialogs as Make)] {

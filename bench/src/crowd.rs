@@ -1,12 +1,13 @@
-//! States with a great many participants or dialogs, as only a broken or hostile sender makes them: what they cost has to
-//! grow with their length and not with its square.
+//! States with very many participants or dialogs, as only a broken or hostile sender makes them: their cost must grow
+//! linearly with their length.
 
 use std::fmt::Write as _;
 
-/// The conversation of all such states.
+/// The conversation of all these states.
 pub const CONVERSATION: &str = "3f6c1a52-8e0d-4b7e-9a41-5c2d00000000";
 
-/// A state of the consumer dialect with `count` participants in MAIN. Those of another `version` are all others.
+/// A state of the consumer dialect with `count` participants in MAIN. Another `version` has entirely different
+/// participants.
 #[must_use]
 pub fn of_participants(count: usize, version: u32) -> String {
     let mut listed = String::new();
@@ -20,7 +21,7 @@ pub fn of_participants(count: usize, version: u32) -> String {
     state(&listed, &dialog, version)
 }
 
-/// A state with `count` dialogs beside MAIN. Those of another `version` are all others.
+/// A state with `count` dialogs beside MAIN. Another `version` has entirely different dialogs.
 #[must_use]
 pub fn of_dialogs(count: usize, version: u32) -> String {
     let mut dialogs = String::new();

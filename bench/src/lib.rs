@@ -1,4 +1,4 @@
-//! What the micro-benchmarks and the load run share.
+//! Code shared by the micro-benchmarks and the load run.
 
 pub mod crowd;
 pub mod notification;

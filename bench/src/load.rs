@@ -1,4 +1,4 @@
-//! One run: hold conversations, hear messages at a pace and at full speed, send commands, and measure each.
+//! One run: hold conversations, receive messages at a fixed rate and at full speed, send commands, and measure each.
 
 use std::{
     future::Future,
@@ -26,30 +26,30 @@ use crate::{
     report::{Latency, Run},
 };
 
-/// Conversations that one bot may hold, as the platform has it.
+/// The platform's limit of conversations per bot.
 pub(crate) const CONVERSATIONS_PER_BOT: u32 = 1_000;
-/// Conversations opened a second.
+/// Conversations opened per second.
 const OPENINGS: u32 = 2_000;
-/// Messages at full speed: so many that the steps of the processor's clock do not count, and that everybody has a turn,
-/// so that no conversation is always at hand in the processor's caches.
+/// Messages at full speed: enough that the resolution of the processor clock does not matter, and that every
+/// conversation is used, so that no conversation is always in the processor's caches.
 const FLOOD: u32 = 200_000;
-/// Messages at full speed that are said before they are heard. The platform drops a socket that has 4096 frames to take.
+/// Messages at full speed that are sent before any is received. The platform drops a socket with 4096 unread frames.
 const WAVE: u32 = 1_000;
-/// How long any one step may take.
+/// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long nothing happens before memory is read.
+/// The idle time before memory is measured.
 const REST: Duration = Duration::from_secs(2);
-/// Events the subscriber may lag behind.
+/// The most events that the subscriber may lag.
 const STREAM: usize = 1 << 20;
 
-/// How much to hold, and how hard to press.
+/// The size of a run, and its load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
     pub(crate) conversations: u32,
     pub(crate) pressure: Pressure,
 }
 
-/// Carries one run out. The time of every step is bounded.
+/// Performs one run. The time of every step is limited.
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
     let Scale { conversations, pressure: Pressure { duration, rate, in_flight } } = scale;
     let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
@@ -113,7 +113,7 @@ fn start(ready: &Ready, bots: u32) -> anyhow::Result<Tertulia> {
     Ok(tertulia)
 }
 
-/// A system for the stand-in, without connections.
+/// A system that connects to the stand-in, without connections yet.
 pub(crate) fn system(ready: &Ready) -> anyhow::Result<Builder> {
     let pace = NonZeroU32::new(200).unwrap_or(NonZeroU32::MIN);
     let settings = PlatformSettings {
@@ -125,7 +125,7 @@ pub(crate) fn system(ready: &Ready) -> anyhow::Result<Builder> {
     Ok(Tertulia::builder().platform(settings))
 }
 
-/// Connects so many bots.
+/// Connects `bots` bots.
 pub(crate) fn connect(tertulia: &Tertulia, ready: &Ready, bots: u32) -> anyhow::Result<()> {
     for bot in bots_of(bots) {
         let login = AgentLogin::Password { username: bot.to_string(), password: "secret".into() };
@@ -134,8 +134,8 @@ pub(crate) fn connect(tertulia: &Tertulia, ready: &Ready, bots: u32) -> anyhow::
     Ok(())
 }
 
-/// Waits until so many consumers' messages were heard while `saying` goes on; the time of each from being said to being
-/// heard, in microseconds.
+/// Waits until the given number of consumers' messages was received while `saying` runs. Returns the time of each from
+/// sending to receiving, in microseconds.
 async fn hear(
     stream: &mut EventStream,
     messages: u32,
@@ -144,13 +144,13 @@ async fn hear(
     let mut latency = Histogram::new(3)?;
     let hearing = async {
         while latency.len() < u64::from(messages) {
-            let event = timeout(PATIENCE, stream.next()).await.context("no message came")?;
-            let event = event.context("the system stopped")??;
+            let event = timeout(PATIENCE, stream.next()).await.context("no message arrived in time")?;
+            let event = event.context("the connections stopped")??;
             let Some(message) = event.message() else { continue };
             if message.role != Some(ParticipantRole::Consumer) {
                 continue;
             }
-            let said = message.text().as_deref().and_then(said_at).context("a message of somebody else")?;
+            let said = message.text().as_deref().and_then(said_at).context("a message has no sending time")?;
             let took = SystemTime::now().duration_since(said).unwrap_or_default();
             latency.record(u64::try_from(took.as_micros())?)?;
         }
@@ -168,7 +168,7 @@ struct Commands {
     latency: Histogram<u64>,
 }
 
-/// Sends texts in all conversations, `in_flight` at a time, each waiting for its answer.
+/// Sends texts in all conversations, `in_flight` at a time, and waits for each answer.
 async fn command(tertulia: &Tertulia, bots: u32, in_flight: u32, duration: Duration) -> anyhow::Result<Commands> {
     let handles: Vec<ConversationHandle> =
         bots_of(bots).flat_map(|bot| tertulia.connection(&bot).conversations()).collect();

@@ -1,10 +1,10 @@
-//! What results depend on: the machine, the compiler and the commit.
+//! The environment of results: the machine, the compiler and the commit.
 
 use std::{fmt, fs, process::Command, thread::available_parallelism};
 
 use serde::Serialize;
 
-/// What results depend on. What cannot be found out is "unknown".
+/// The environment of results. A value that cannot be determined is "unknown".
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Machine {
@@ -18,7 +18,6 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// This machine, now.
     pub(crate) fn here() -> Self {
         Self {
             cores: available_parallelism().map_or(0, usize::from),

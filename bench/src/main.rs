@@ -1,5 +1,4 @@
-//! `tertulia-bench`: the load run, the platform stand-in it runs against in a process of its own, the store, chaos, and the
-//! soak.
+//! `tertulia-bench`: the load run with its platform stand-in in a separate process, the store, chaos, and the soak.
 
 mod chaos;
 mod follow;
@@ -22,7 +21,7 @@ use load::Scale;
 use machine::Machine;
 use report::{Report, Run};
 
-/// Load generator of Tertulia.
+/// Load generator of Tertulia
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -34,7 +33,7 @@ struct Arguments {
 enum Command {
     /// Hold conversations against the stand-in; report memory, notifications, commands and latencies
     Load {
-        /// Conversations to hold at once, one run for each number
+        /// Conversations to hold at once; one run for each number
         #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000], value_parser = clap::value_parser!(u32).range(1..))]
         conversations: Vec<u32>,
         #[command(flatten)]
@@ -43,16 +42,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Kill the service under a misbehaving platform, again and again; prove that nothing is lost or done twice
+    /// Kill the service repeatedly under a misbehaving platform; prove that nothing is lost or done twice
     Chaos(chaos::ChaosOptions),
-    /// Follow the events by cursor while the service is ended again and again; prove that each comes exactly once, in order
+    /// Follow the events by cursor while the service is stopped repeatedly; prove that each event arrives exactly once,
+    /// in order
     Follow(follow::FollowOptions),
-    /// Measure the embedded store alone; report durable steps a second, latencies, memory and the time to open one
+    /// Measure the embedded store alone; report durable steps per second, latencies, memory and the time to open a
+    /// store
     Store {
         #[command(flatten)]
         plan: store::Plan,
     },
-    /// Kill a process that holds conversations; report how long the next one takes to take them up
+    /// Kill a process that holds conversations; report how long the next process takes to restore them
     Restart {
         /// Conversations to hold
         #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -60,9 +61,10 @@ enum Command {
     },
     /// Hold a fleet of bots under steady traffic; report memory over time, and how quickly messages are answered
     Soak(soak::SoakOptions),
-    /// Let thousands follow the events of a service, and some stop reading; report how quickly the others get each event
+    /// Let thousands of viewers follow the events of a service while some stop reading; report how quickly the others
+    /// get each event
     Viewers(viewers::ViewersOptions),
-    /// Print what the results depend on: machine, compiler and commit
+    /// Print the environment of the results: machine, compiler and commit
     Machine,
     /// One run, printed as JSON
     #[command(hide = true)]
@@ -72,7 +74,7 @@ enum Command {
         #[command(flatten)]
         pressure: Pressure,
     },
-    /// One life of a restart
+    /// One process of a restart
     #[command(hide = true)]
     Life,
     /// One part of the measurement of the store, printed as JSON
@@ -81,7 +83,7 @@ enum Command {
         #[command(subcommand)]
         part: store::Part,
     },
-    /// The stand-in alone, told by lines on standard input what to do
+    /// The stand-in alone, controlled by lines on standard input
     #[command(hide = true)]
     Platform {
         #[arg(long)]
@@ -89,16 +91,16 @@ enum Command {
     },
 }
 
-/// How hard to press, besides the number of conversations.
+/// The load, besides the number of conversations.
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Pressure {
-    /// Seconds of paced messages, and of commands
+    /// Seconds of messages at a fixed rate, and seconds of commands
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     duration: u32,
-    /// Consumers' messages a second while latency is measured
+    /// Consumers' messages per second while latency is measured
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// Commands in flight together
+    /// Commands in flight at the same time
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     in_flight: u32,
 }
@@ -130,7 +132,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Each run has a process of its own, so that its memory is not that of the run before.
+/// Performs a run in its own process, so that its memory does not include that of the previous run.
 fn run_apart(conversations: u32, Pressure { duration, rate, in_flight }: Pressure) -> anyhow::Result<Run> {
     eprintln!("{conversations} conversations ...");
     let options =
@@ -142,5 +144,5 @@ fn run_apart(conversations: u32, Pressure { duration, rate, in_flight }: Pressur
     }
     let output = command.output().context("cannot start a run")?;
     anyhow::ensure!(output.status.success(), "the run with {conversations} conversations ended with {}", output.status);
-    serde_json::from_slice(&output.stdout).context("a run without a result")
+    serde_json::from_slice(&output.stdout).context("the run printed no result")
 }

@@ -7,24 +7,24 @@ use tertulia_core::ums::Dialect;
 const ACCOUNT: &str = "12345678";
 const BORN: u64 = 1_767_225_600_000;
 
-/// How much a notification has to tell.
+/// The size of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// A conversation that waits in its queue for an agent, about 1 KB.
     Queued,
-    /// One that an agent has taken, about 1.5 KB.
+    /// A conversation with an assigned agent, about 1.5 KB.
     Assigned,
-    /// One with a long history: a transfer, a controller, a campaign, a page of context, about 3 KB.
+    /// A conversation with a long history: a transfer, a controller, a campaign, a page of context, about 3 KB.
     Involved,
-    /// The same in its survey: two dialogs and six participants, about 4 KB.
+    /// The same conversation during its survey: two dialogs and six participants, about 4 KB.
     Surveyed,
 }
 
 impl Size {
-    /// All of them, the smallest first.
+    /// All sizes, the smallest first.
     pub const ALL: [Self; 4] = [Self::Queued, Self::Assigned, Self::Involved, Self::Surveyed];
 
-    /// The size as the reports call it.
+    /// The name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,17 +36,17 @@ impl Size {
     }
 }
 
-/// A state of a conversation at one version; the next version is a small change of it.
+/// A state of a conversation at one version; the next version differs slightly.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
-    /// How much there is to tell.
+    /// The size.
     pub size: Size,
-    /// Whose socket it is written for.
+    /// The dialect of the receiving socket.
     pub dialect: Dialect,
-    /// Which conversation, counted from 0.
+    /// The number of the conversation, from 0.
     pub conversation: u32,
-    /// Which version, counted from 0. One of the response time, the unread messages, the managers and the skill
-    /// differs from the version before.
+    /// The version, from 0. Each version changes one of the response time, the unread messages, the managers and the
+    /// skill.
     pub version: u32,
 }
 
@@ -108,7 +108,7 @@ impl State {
         BORN + 2_000 + u64::from(self.version) * 1_250
     }
 
-    /// Whether the `which`-th of the four changes is on at this version: each goes on or off every fourth time.
+    /// Whether the `which`-th of the four changes is on at this version; each one switches at every fourth version.
     fn turn(&self, which: u32) -> bool {
         ((self.version + 3 - which) / 4) % 2 == 1
     }
@@ -117,7 +117,7 @@ impl State {
         matches!(self.size, Size::Involved | Size::Surveyed)
     }
 
-    /// Everybody who takes part, the consumer first.
+    /// All participants, the consumer first.
     fn people(&self) -> Vec<Somebody> {
         let somebody = |role, number: u32| Somebody {
             role,
@@ -253,7 +253,7 @@ impl State {
     }
 
     fn last_content(&self, people: &[Somebody]) -> String {
-        // The platform leaves it out now and then.
+        // The platform sometimes leaves the last message out.
         let Some(author) = people.get(1).filter(|_| self.size != Size::Queued) else { return String::new() };
         let message = match self.size {
             Size::Queued | Size::Assigned => r#"Hello 👋 \u2014 how may I help you?"#,

@@ -1,4 +1,4 @@
-//! The platform stand-in in a process of its own, so that memory and processor time of the run are Tertulia's alone.
+//! The platform stand-in in its own process, so that memory and processor time of the run are only Tertulia's.
 
 use std::{
     io::{BufRead as _, Write as _, stdin, stdout},
@@ -15,22 +15,22 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-/// How often the pace is looked at.
+/// The interval at which due messages are sent.
 const TURN: Duration = Duration::from_millis(2);
-/// Characters of a consumer's message, the time it was said included.
+/// Characters of a consumer's message, including its sending time.
 const TEXT: usize = 80;
 
-/// What consumers are to do, `rate` times a second in all; 0 is as fast as it goes.
+/// An order to the consumers, at `rate` per second in total; 0 means as fast as possible.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Order {
-    /// Open conversations and say hello in each.
+    /// Open conversations and send a greeting in each.
     Open { conversations: u32, rate: u32 },
-    /// Say something in one open conversation after the other, from where the last order ended.
+    /// Send messages in one open conversation after the other, continuing where the last order ended.
     Say { messages: u32, rate: u32 },
 }
 
-/// The first line: where it listens and whom to trust.
+/// The first line: the address, and the certificate authority to trust.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ready {
@@ -39,13 +39,13 @@ pub(crate) struct Ready {
     pub(crate) account: String,
 }
 
-/// When a message was said, by the text that [`serve`] gives it.
+/// The sending time in the text of a message from [`serve`].
 pub(crate) fn said_at(text: &str) -> Option<SystemTime> {
     let micros = text.split_whitespace().next()?.parse().ok()?;
     Some(UNIX_EPOCH + Duration::from_micros(micros))
 }
 
-/// Runs the stand-in until standard input ends: one line for each [`Order`], answered by an empty one when it is done.
+/// Runs the stand-in until standard input ends: each line is an [`Order`], and an empty line confirms its completion.
 pub(crate) fn serve(agents: u32) -> anyhow::Result<()> {
     let emulator = Emulator::start(EmulatorConfig { agents: usize::try_from(agents)?, ..EmulatorConfig::default() })?;
     let ready = Ready {
@@ -91,7 +91,7 @@ fn paced(count: u32, rate: u32, mut act: impl FnMut() -> anyhow::Result<()>) -> 
     Ok(())
 }
 
-/// The stand-in as the run sees it. It ends with its owner.
+/// The run's handle of the stand-in, which ends when the handle is dropped.
 pub(crate) struct Platform {
     pub(crate) ready: Ready,
     orders: ChildStdin,
@@ -100,7 +100,7 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// Starts the stand-in with so many agents.
+    /// Starts the stand-in with `agents` agents.
     pub(crate) async fn start(agents: u32) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(["platform", "--agents", &agents.to_string()])
@@ -117,7 +117,7 @@ impl Platform {
         Ok(Self { ready: serde_json::from_str(&ready)?, orders, answers, _process: process })
     }
 
-    /// Gives an order and waits until it is carried out.
+    /// Gives an order and waits for its completion.
     pub(crate) async fn carry_out(&mut self, order: Order) -> anyhow::Result<()> {
         let line = format!("{}\n", serde_json::to_string(&order)?);
         self.orders.write_all(line.as_bytes()).await?;

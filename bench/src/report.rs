@@ -1,47 +1,47 @@
-//! What a run found out, as a table and as JSON.
+//! The results of a run, as a table and as JSON.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
-/// All runs, and what they depend on.
+/// All runs and their environment.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) runs: Vec<Run>,
 }
 
-/// What one run found out.
+/// The results of one run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Run {
     pub(crate) conversations: u32,
     pub(crate) bots: u32,
-    /// From the first conversation to the last message heard, paced.
+    /// From the first conversation to the last message received at the fixed rate.
     pub(crate) opening_seconds: f64,
-    /// What the process has grown by, all told.
+    /// The growth of the process's memory per conversation.
     pub(crate) bytes_per_conversation: u64,
-    /// Consumers' messages a second while latency was measured.
+    /// Consumers' messages per second while latency was measured.
     pub(crate) paced_rate: u32,
-    /// From a consumer's message in the stand-in to the subscriber, both processes and TLS included.
+    /// From a consumer's message in the stand-in to the subscriber, including both processes and TLS.
     pub(crate) platform_to_subscriber: Latency,
-    /// Frames a second when the stand-in sends as fast as it can on the same cores.
+    /// Frames per second when the stand-in sends as fast as possible on the same cores.
     pub(crate) notifications_per_second: f64,
-    /// Processor time of Tertulia alone for each such frame, TLS and subscriber included.
+    /// Tertulia's processor time for each such frame, including TLS and the subscriber.
     pub(crate) processor_micros_per_notification: f64,
     pub(crate) commands_in_flight: u32,
     pub(crate) commands_per_second: f64,
     pub(crate) commands_failed: u64,
-    /// Processor time of Tertulia alone for each command, its answer and the notifications it causes.
+    /// Tertulia's processor time for each command, its answer and the resulting notifications.
     pub(crate) processor_micros_per_command: f64,
     /// From the call to the platform's confirmation.
     pub(crate) command_to_answer: Latency,
-    /// Sockets lost on the way; the numbers are worth something only without any.
+    /// Lost sockets; the results are valid only without any.
     pub(crate) reconnects: u64,
 }
 
-/// How a member of a run is written.
+/// Formats a member of a run.
 type Cell = fn(&Run) -> String;
 
 /// A distribution of latencies, in microseconds.
@@ -65,7 +65,7 @@ impl Latency {
 }
 
 impl Report {
-    /// Prints it on standard output, as a Markdown table or as one JSON object.
+    /// Prints the report on standard output, as a Markdown table or as one JSON object.
     pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
             println!("{}", serde_json::to_string(self)?);

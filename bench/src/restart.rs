@@ -1,4 +1,4 @@
-//! A restart: a process that held conversations is killed, and another one takes them up from the store.
+//! A restart: a process that held conversations is killed, and another process restores them from the store.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,45 +29,45 @@ use crate::{
     process::resident_bytes,
 };
 
-/// Conversations opened a second: as fast as the stand-in's agents take them.
+/// Conversations opened per second: as fast as the stand-in's agents accept them.
 const OPENINGS: u32 = 2_000;
-/// How long any one step may take.
+/// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Events that the hearing may lag behind.
+/// The most events that the subscriber may lag.
 const STREAM: usize = 1 << 20;
 
-/// What a life is told by a line on its standard input.
+/// The first line on a process's standard input.
 #[derive(Debug, Serialize, Deserialize)]
 struct Told {
     platform: Ready,
     directory: PathBuf,
     bots: u32,
-    /// Messages to hear before it says that all is kept.
+    /// Messages to receive before the process reports that all are stored.
     messages: u32,
 }
 
-/// What a life says of its beginning.
+/// The report of a process about its start.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Beginning {
-    /// Until the store was open, its log checked.
+    /// Until the store was open and its log checked.
     opened: Duration,
-    /// Until every connection knew its conversations, and could log in: ready to resume.
+    /// Until every connection knew its conversations and could log in.
     taken_up: Duration,
-    /// Memory then, in bytes.
+    /// The memory at that moment, in bytes.
     resident: u64,
-    /// A list's first hundred conversations then, when all sleep.
+    /// The time to list the first hundred conversations at that moment, when all are unloaded.
     listed: Duration,
-    /// A list by a filter that none of them passes.
+    /// The time to list with a filter that no conversation passes.
     looked_through: Duration,
     /// Until every connection had resumed on the platform.
     resumed: Duration,
-    /// Memory then, in bytes.
+    /// The memory at that moment, in bytes.
     resident_resumed: u64,
     conversations: usize,
 }
 
-/// Holds conversations, kills the process that does, and measures how the next one takes them up.
+/// Holds conversations in a process, kills it, and measures how the next process restores them.
 pub(crate) async fn run(conversations: u32) -> anyhow::Result<()> {
     let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
     let directory = tempfile::tempdir()?;
@@ -78,8 +78,8 @@ pub(crate) async fn run(conversations: u32) -> anyhow::Result<()> {
     let (mut life, mut lines) = begin(&first).await?;
     beginning(&mut lines).await?;
     platform.carry_out(Order::Open { conversations, rate: OPENINGS }).await?;
-    timeout(PATIENCE, lines.next_line()).await??.context("the first life ended")?;
-    // SIGKILL: nothing is finished.
+    timeout(PATIENCE, lines.next_line()).await??.context("the first process ended")?;
+    // SIGKILL, so that the process finishes nothing.
     life.kill().await?;
 
     let (mut life, mut lines) = begin(&again).await?;
@@ -112,20 +112,20 @@ async fn begin(told: &Told) -> anyhow::Result<(Child, Lines<BufReader<ChildStdou
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .context("cannot start a life")?;
+        .context("cannot start a process")?;
     let (Some(mut orders), Some(lines)) = (life.stdin.take(), life.stdout.take()) else {
-        anyhow::bail!("a life has no pipes");
+        anyhow::bail!("the process has no pipes");
     };
     orders.write_all(format!("{}\n", serde_json::to_string(told)?).as_bytes()).await?;
     Ok((life, BufReader::new(lines).lines()))
 }
 
 async fn beginning(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Beginning> {
-    let line = timeout(PATIENCE, lines.next_line()).await??.context("a life ended")?;
+    let line = timeout(PATIENCE, lines.next_line()).await??.context("the process ended")?;
     Ok(serde_json::from_str(&line)?)
 }
 
-/// One life: begins on the store, says how that went, hears what it is told to, and waits to be killed.
+/// One process: starts on the store, reports that, receives the ordered messages, and waits to be killed.
 pub(crate) async fn live() -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut line = String::new();
@@ -137,7 +137,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     let mut heard = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
     connect(&tertulia, &platform, bots)?;
     for bot in bots_of(bots) {
-        tertulia.connection(&bot).begun().await.context("a connection is gone")?;
+        tertulia.connection(&bot).begun().await.context("a connection has ended")?;
     }
     let (taken_up, resident) = (begun.elapsed(), resident_bytes()?);
     let all: Vec<_> = bots_of(bots).collect();
@@ -153,7 +153,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(&beginning)?);
     let mut left = messages;
     while left > 0 {
-        let event = timeout(PATIENCE, heard.next()).await?.context("the system stopped")??;
+        let event = timeout(PATIENCE, heard.next()).await?.context("the connections stopped")??;
         left -= u32::from(matches!(event.data, EventData::Conversation(_)));
     }
     anyhow::ensure!(journal.settled().await, "the journal was closed");
@@ -161,7 +161,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     std::future::pending().await
 }
 
-/// How long it takes to find the first hundred conversations that are meant.
+/// The time to find the first hundred conversations that `is_meant` accepts.
 fn listing(tertulia: &Tertulia, bots: &[ConnectionId], is_meant: impl Fn(&ConversationHandle) -> bool) -> Duration {
     let begun = Instant::now();
     let page = tertulia.conversations_page(bots, None, 100, is_meant);

@@ -1,7 +1,7 @@
-//! The embedded store alone: commits of steps such as a conversation's are, and opening a store that has many.
+//! The embedded store alone: commits of typical steps, and opening a store with many of them.
 //!
-//! Each part has a process of its own, so that its memory is not that of the part before. A step is one event of 500
-//! bytes and one conversation of 2,000 that takes the place of the one before; a commit is durable.
+//! Each part runs in its own process, so that its memory does not include that of the previous part. A step is one
+//! event of 500 bytes, and one conversation of 2,000 bytes that replaces the previous version. Every commit is durable.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,39 +22,39 @@ use crate::{machine::Machine, process::processor_time, process::resident_bytes, 
 
 const EVENT: usize = 500;
 const SNAPSHOT: usize = 2_000;
-/// Records of one read.
+/// Records per read.
 const PAGE: usize = 1_000;
 
-/// What is to be measured.
+/// What to measure.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Plan {
-    /// Where the stores are made, on the disk that is to be measured
+    /// Where the stores are created, on the disk to measure
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     directory: PathBuf,
-    /// Conversations that take turns, one run of commits for each number
+    /// Conversations used in turn; one run of commits for each number
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [10_000, 100_000], value_parser = clap::value_parser!(u64).range(1..))]
     conversations: Vec<u64>,
-    /// Steps that are committed together, one run for each number
+    /// Steps per commit; one run for each number
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 10, 100, 1_000], value_parser = clap::value_parser!(u64).range(1..))]
     together: Vec<u64>,
     /// Seconds of each run of commits
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     duration: u64,
-    /// Events in the store that is opened; it has as many conversations as the last number of them says
+    /// Events in the store that is opened; the last number of conversations is used for it
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
 }
 
-/// One part, in a process of its own.
+/// One part, in its own process.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub(crate) enum Part {
-    /// Commits of so many steps
+    /// Commits of this many steps
     Commit { directory: PathBuf, conversations: u64, together: u64, duration: u64 },
-    /// Steps through the journal, which puts them together
+    /// Steps through the journal, which groups them
     Journal { directory: PathBuf, conversations: u64, duration: u64 },
-    /// Fills a store and ends as by kill -9
+    /// Fills a store and ends as if killed
     Fill { directory: PathBuf, conversations: u64, events: u64 },
-    /// Opens it and reads every conversation
+    /// Opens the store and reads every conversation
     Open { directory: PathBuf },
 }
 
@@ -75,7 +75,7 @@ struct Opened {
     resident_bytes: u64,
 }
 
-/// Measures and prints all of it.
+/// Measures and prints all parts.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     println!("{}\n", Machine::here());
     println!(
@@ -95,7 +95,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     println!("\n| opened | conversations | events | open | read all conversations | memory |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     let store = tempfile::tempdir_in(&plan.directory)?;
-    let conversations = plan.conversations.last().context("no number of conversations")?;
+    let conversations = plan.conversations.last().context("--conversations is empty")?;
     let filled = started("fill", store.path(), &[conversations.to_string(), plan.events.to_string()])?;
     anyhow::ensure!(!filled.status.success(), "who fills the store should not end well");
     for name in ["after kill -9", "after a good end"] {
@@ -139,7 +139,7 @@ fn mebibytes(bytes: u64) -> String {
 fn part<T: DeserializeOwned>(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<T> {
     let output = started(name, store, arguments)?;
     anyhow::ensure!(output.status.success(), "the part {name} ended with {}", output.status);
-    serde_json::from_slice(&output.stdout).context("a part without a result")
+    serde_json::from_slice(&output.stdout).context("the part printed no result")
 }
 
 fn started(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<process::Output> {
@@ -148,7 +148,7 @@ fn started(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<pro
     command.output().context("cannot start a part")
 }
 
-/// Steps in an order that looks like chance, each conversation's first one first.
+/// Steps in a pseudo-random order, with every conversation's first step at the beginning.
 struct Steps {
     conversations: u64,
     next: u64,
@@ -159,7 +159,7 @@ struct Steps {
 impl Steps {
     fn new(conversations: u64) -> Self {
         let mut steps = Self { conversations, next: 1, state: 0x9e37_79b9_7f4a_7c15, text: "".into() };
-        // Half of it can be compressed, as in JSON.
+        // Half of the text can be compressed, as in JSON.
         steps.text = (0..400).map(|_| format!("\"member\":\"{:016x}\",", steps.random())).collect::<String>().into();
         steps
     }
@@ -192,13 +192,13 @@ impl Steps {
         (event, Change::Put(Table::Snapshots, Record { key, value: self.part(SNAPSHOT) }))
     }
 
-    /// A commit of so many.
+    /// A commit of `count` steps.
     fn together(&mut self, count: u64) -> Vec<Change> {
         (0..count).map(|_| self.next()).flat_map(|(event, put)| [Change::Append(event), put]).collect()
     }
 }
 
-/// A store in which every conversation is, and what comes after.
+/// A store that contains every conversation, and the steps that follow.
 fn prepared(directory: &Path, conversations: u64) -> anyhow::Result<(EmbeddedStore, Steps)> {
     let (store, mut steps) = (EmbeddedStore::open(directory)?, Steps::new(conversations));
     let mut left = conversations;
@@ -240,8 +240,8 @@ impl Loggable for Event {
     }
 }
 
-/// As fast as the journal takes them, with so many in flight that none of its own bounds is met. The latency is that
-/// from a step to its being durable.
+/// Sends steps as fast as the journal accepts them, with few enough in flight to stay below the journal's limits. The
+/// latency is the time from a step until it is durable.
 fn journal(directory: &Path, conversations: u64, duration: Duration) -> anyhow::Result<Commits> {
     const IN_FLIGHT: usize = 2_000;
     let (store, mut steps) = prepared(directory, conversations)?;

@@ -1,4 +1,4 @@
-//! Unpacking an archive as it comes.
+//! Unpacking an archive while it arrives.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -12,33 +12,33 @@ use super::{BLOCK, CHECKSUM, DIRECTORY, FILE, KIND, MAGIC, NAME, SIZE, USTAR, ch
 /// Why an archive could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnpackError {
-    /// It has not ended, or goes on after its end.
-    #[error("the archive is not whole")]
+    /// The archive ends too early, or continues after its end.
+    #[error("the archive is incomplete")]
     NotWhole,
-    /// It is damaged, or holds what no archive of ours does.
-    #[error("the archive is damaged at {0:?}")]
+    /// The archive is damaged, or has an entry that this program never writes.
+    #[error("the archive is damaged at the entry {0:?}")]
     Damaged(String),
-    /// The system did not allow it.
+    /// The system refused an operation.
     #[error("cannot write {}", path.display())]
     System {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// An archive that is being unpacked. Files and directories are readable for their owner only.
+/// An archive being unpacked. Files and directories are accessible to their owner only.
 pub(crate) struct Unpacking {
     directory: PathBuf,
-    /// The part of a header that has come.
+    /// The received part of a header.
     header: Vec<u8>,
     state: State,
 }
 
 enum State {
     Header,
-    /// So much of a file is to come, and so many zeros behind it.
+    /// The rest of a file's content, and the padding after it.
     File {
         path: PathBuf,
         file: File,
@@ -46,21 +46,21 @@ enum State {
         padding: usize,
     },
     Padding(usize),
-    /// One empty block was read.
+    /// The first of the two empty blocks at the end was read.
     Ending,
     Ended,
 }
 
 impl Unpacking {
-    /// Unpacks into `directory`, which is there and empty.
+    /// Unpacks into `directory`, which must exist and be empty.
     pub(crate) fn into(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), header: Vec::new(), state: State::Header }
     }
 
-    /// Takes the next bytes.
+    /// Unpacks the next bytes.
     ///
     /// # Errors
-    /// [`UnpackError`]; what was unpacked so far is of no use.
+    /// [`UnpackError`]; the files unpacked so far must not be used.
     pub(crate) fn take(&mut self, mut bytes: &[u8]) -> Result<(), UnpackError> {
         while !bytes.is_empty() {
             match &mut self.state {
@@ -94,7 +94,7 @@ impl Unpacking {
         Ok(())
     }
 
-    /// Ends the unpacking.
+    /// Checks that the archive has ended.
     ///
     /// # Errors
     /// [`UnpackError::NotWhole`].

@@ -10,17 +10,16 @@ use bytes::Bytes;
 
 use super::{BLOCK, CHECKSUM, DIRECTORY, FILE, KIND, MAGIC, MODE, NAME, SIZE, USTAR, checksum, padding};
 
-/// Bytes of a file that are handed on at once.
+/// The most bytes of a file that are passed on at once.
 const PIECE: usize = 256 * 1_024;
 
-/// Hands the archive of everything in `directory` to `take`, piece by piece. Nothing may change in the directory
-/// meanwhile.
+/// Passes the archive of everything in `directory` to `take`, in pieces. The directory must not change meanwhile.
 ///
 /// # Errors
-/// The system did not allow it, or `take` failed.
+/// The system refused an operation, or `take` failed.
 pub(crate) fn write(directory: &Path, take: &mut dyn FnMut(Bytes) -> io::Result<()>) -> io::Result<()> {
     entries(directory, "", take)?;
-    // Two empty blocks are the end.
+    // Two empty blocks end an archive.
     take(vec![0; 2 * BLOCK].into())
 }
 
@@ -54,10 +53,13 @@ fn entries(directory: &Path, name: &str, take: &mut dyn FnMut(Bytes) -> io::Resu
 }
 
 fn unusable(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, format!("{} does not fit into an archive", path.display()))
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{} does not fit into an archive: its name or its content is too long", path.display()),
+    )
 }
 
-/// The header of an entry; `None` where its name or its size is too long for one.
+/// The header of an entry; `None` if the name or the size is too long.
 fn header(name: &str, kind: u8, size: u64) -> Option<Bytes> {
     let mut header = [0; BLOCK];
     let mode: &[u8; 8] = if kind == DIRECTORY { b"0000700\0" } else { b"0000600\0" };

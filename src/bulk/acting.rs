@@ -1,27 +1,26 @@
-//! Which connection acts on a conversation that several see.
+//! Which connection acts on a conversation that several connections see.
 
 use tertulia_actors::{
     conversation::ConversationSummary,
     core::{command::Identity, ums::Dialect},
 };
 
-/// How well a connection is placed to act on a conversation, the best one first. Of connections placed alike, the first
-/// by name acts.
+/// How suitable a connection is to act on a conversation, the best first. Among equals the first by name acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
-    /// The conversation is assigned to its agent, whom the platform lets do most.
+    /// The conversation is assigned to the connection's agent, who has the most rights on the platform.
     Assigned,
-    /// Its agent takes part.
+    /// The connection's agent participates.
     TakesPart,
-    /// Its agent sees it.
+    /// The connection's agent sees the conversation.
     Sees,
-    /// It is the consumer's own.
+    /// The connection is the consumer's own.
     Consumer,
 }
 
 impl Standing {
-    /// How the connection of `identity` is placed; `None` where it cannot act at all. Before its first login nothing is
-    /// known of a connection's identity.
+    /// The standing of the connection with `identity`; `None` if it cannot act at all. A connection has no identity
+    /// before its first login.
     pub(super) fn of(summary: &ConversationSummary, identity: Option<&Identity>, is_for_agents: bool) -> Option<Self> {
         if summary.dialect == Dialect::Consumer {
             return (!is_for_agents).then_some(Self::Consumer);
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_assigned_agent_comes_before_who_takes_part_and_who_only_sees_and_the_consumer_last() {
+    fn the_order_is_assigned_participating_seeing_and_consumer() {
         let standing = |user: &str| Standing::of(&summary(Dialect::Brand), Some(&agent(user)), false);
         let expected = [Standing::Assigned, Standing::TakesPart, Standing::Sees].map(Some);
         assert_eq!(["7", "8", "9"].map(standing), expected);
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_does_not_act_where_only_agents_can() {
+    fn a_consumer_does_not_act_if_only_agents_can() {
         assert_eq!(Standing::of(&summary(Dialect::Consumer), None, true), None);
         assert_eq!(Standing::of(&summary(Dialect::Brand), None, true), Some(Standing::Sees));
     }

@@ -1,5 +1,5 @@
-//! Carries items out: each as a durable command under a key of its job's own, so that the next life of the process asks
-//! for the same command and gets its answer.
+//! Processes items: each as a durable command under a key of its job, so that the next run of the process repeats the
+//! same command and gets its outcome.
 
 use std::{
     collections::HashMap,
@@ -30,16 +30,16 @@ use super::{
     records::{self, Item, Settled},
 };
 
-/// Items of one job that are carried out at the same time: the platform limits parallel requests.
+/// Concurrent items of one job, because the platform limits parallel requests.
 const TOGETHER: usize = 16;
-/// Items that are read at a time.
+/// Items read at a time.
 const PAGE: usize = 500;
-/// How long a conversation may wait for its connection before its command is sent; never sent afterwards.
+/// How long a command may wait for its connection; afterwards it is never sent.
 const LIFETIME: Duration = Duration::from_secs(30);
-/// How long its answer is waited for.
+/// How long to wait for the outcome of a command.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How fast the accounts may be asked, all jobs together.
+/// The limits of requests per account, shared by all jobs.
 pub(super) struct Accounts {
     turns: DefaultKeyedRateLimiter<AccountId>,
     slowdowns: Mutex<Slowdowns>,
@@ -48,7 +48,7 @@ pub(super) struct Accounts {
 #[derive(Default)]
 struct Slowdowns {
     accounts: HashMap<AccountId, Slowdown>,
-    /// How often each connection was refused when it was last looked at.
+    /// The number of refusals of each connection when it was last checked.
     seen: HashMap<ConnectionId, u64>,
 }
 
@@ -61,8 +61,8 @@ impl Default for Accounts {
 }
 
 impl Accounts {
-    /// The part of its rate at which a job goes on, after a look at whether the connection was refused meanwhile.
-    /// `on_refusal` is told if it was.
+    /// The fraction of its rate at which a job continues, after checking for new refusals of the connection. Calls
+    /// `on_refusal` if there are any.
     fn speed(&self, account: &AccountId, connection: &ConnectionId, refusals: u64, on_refusal: impl FnOnce()) -> f64 {
         let now = Instant::now();
         let mut slowdowns = self.slowdowns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,22 +76,22 @@ impl Accounts {
     }
 }
 
-/// Whether an item can be asked of its connection.
+/// Whether an item's command can be sent.
 enum Presence {
-    /// It is ready, or never will be: both have an answer now.
+    /// The connection is ready, or has failed for good: in both cases a command gets an outcome at once.
     Here,
-    /// It is about to come back.
+    /// The connection is expected to return.
     Away,
 }
 
-/// What became of one try.
+/// The result of one attempt.
 enum Tried {
     Settled,
     Again,
 }
 
 impl Bulk {
-    /// Carries out what is left of a job, until nothing is or `token` ends it.
+    /// Processes the rest of a job, until no item is left or `token` is cancelled.
     pub(super) async fn carry_all(&self, entry: &Entry, token: &CancellationToken) -> Result<(), StoreError> {
         let rate = self.begin(entry).await?;
         let (mut passes, mut pace, mut is_last) = (Passes::default(), Pace::new(rate), false);
@@ -123,7 +123,7 @@ impl Bulk {
         Ok(rate)
     }
 
-    /// Goes over everything that is left once. On the last pass what does not go well is over.
+    /// Tries every item that is left once. On the last pass a failure is final.
     async fn pass(
         &self,
         entry: &Entry,
@@ -181,7 +181,7 @@ impl Bulk {
         }
     }
 
-    /// Waits until the job's and the account's next turn.
+    /// Waits until the limits of the job and of the account allow the next item.
     async fn turn(&self, item: &Item, pace: &mut Pace) {
         let account = item.connection.as_ref().and_then(|connection| {
             let refusals = self.tertulia.connection(connection).status()?.throttled;
@@ -209,7 +209,7 @@ impl Bulk {
             }
             Verdict::Again(outcome) if is_last => outcome,
             Verdict::Again(outcome) => {
-                tracing::debug!(job = %job.id, conversation = %item.conversation, ?outcome, "bulk item is tried again");
+                tracing::debug!(job = %job.id, conversation = %item.conversation, ?outcome, "bulk item will be retried");
                 self.metrics.retries.inc();
                 return Ok(Tried::Again);
             }
@@ -227,7 +227,7 @@ impl Bulk {
         let Some(conversation) = self.tertulia.connection(connection).conversation(&item.conversation) else {
             return Ok(judge(&job.operation, &Err(CommandFailure::UnknownConversation)));
         };
-        // What is closed tells so itself; where a conversation is transferred to, it would be transferred to again.
+        // A closed conversation refuses a second close, but a transfer would be repeated.
         if job.operation.is_for_agents() && self.shows(job, item).await? {
             return Ok(Verdict::Settled(Outcome::done(job.operation.already())));
         }
@@ -237,7 +237,7 @@ impl Bulk {
         Ok(judge(&job.operation, &answer))
     }
 
-    /// Whether the conversation's last known state is as the job would have it.
+    /// Whether the conversation's last known state is the one that the job wants.
     async fn shows(&self, job: &Job, item: &Item) -> Result<bool, StoreError> {
         let Some(connection) = &item.connection else { return Ok(false) };
         let summary = self.tertulia.connection(connection).summary(&item.conversation).await?;
@@ -263,7 +263,7 @@ fn tally_up(tally: &mut Tally, failed: &mut Option<StoreError>, tried: Result<Tr
     }
 }
 
-/// Counts an item as long as it is being carried out.
+/// Counts an item as in progress until it is dropped.
 struct Flying<'a> {
     bulk: &'a Bulk,
     entry: &'a Entry,

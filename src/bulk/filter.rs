@@ -1,4 +1,4 @@
-//! Which conversations a job is for.
+//! The conversations that a job selects.
 
 use std::sync::Arc;
 
@@ -12,47 +12,47 @@ use tertulia_actors::{
     },
 };
 
-/// Conversations that can be listed one by one, at most.
+/// The most conversations that a filter can list.
 pub const LISTED_AT_MOST: usize = 10_000;
 
-/// Which conversations a job is for: those of which everything holds that is given.
+/// Selects conversations that satisfy all given conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Filter {
-    /// By which connection they are seen, and acted on.
+    /// The connection that sees the conversations and acts on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionId>,
-    /// How far they have come. Where nothing is told, those that go on; of listed ones, all.
+    /// The stage. By default only open conversations, but all stages if conversations are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// Their skill.
+    /// The skill.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skill: Option<SkillId>,
-    /// Whom they are assigned to, or were at the end.
+    /// The assigned agent; for closed conversations the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// They began before.
+    /// Only conversations that began before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_before: Option<jiff::Timestamp>,
-    /// Nothing changed in them since.
+    /// Only conversations that have not changed since this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_before: Option<jiff::Timestamp>,
-    /// These only, one by one.
+    /// Only these conversations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversations: Option<Arc<[ConversationId]>>,
-    /// Every conversation that goes on is meant. Has to be said where nothing else is.
+    /// Selects every open conversation; required if there is no other condition.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
 }
 
 impl Filter {
-    /// Whether anything is told of the conversations that are meant.
+    /// Whether the filter has any condition or `all`.
     #[must_use]
-    pub fn is_told(&self) -> bool {
+    pub fn has_condition(&self) -> bool {
         *self != Self::default()
     }
 
-    /// What is compared with each conversation.
+    /// The conditions to check for each conversation.
     pub(super) fn conditions(&self) -> ConversationFilter {
         let Self { stage, skill, agent, started_before, updated_before, conversations, .. } = self;
         let default = conversations.is_none().then_some(Stage::Open);
@@ -76,17 +76,17 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_tells_nothing_means_nothing() {
+    fn an_empty_filter_has_no_condition() {
         for filter in ["{}", r#"{"all":false}"#] {
-            assert!(!read(filter).is_told(), "{filter}");
+            assert!(!read(filter).has_condition(), "{filter}");
         }
         for filter in [r#"{"all":true}"#, r#"{"skill":"501"}"#, r#"{"connection":"a"}"#, r#"{"conversations":["c"]}"#] {
-            assert!(read(filter).is_told(), "{filter}");
+            assert!(read(filter).has_condition(), "{filter}");
         }
     }
 
     #[test]
-    fn those_that_go_on_are_meant_unless_a_stage_is_told_or_they_are_listed() {
+    fn open_conversations_match_unless_a_stage_or_a_list_is_given() {
         let stage = |filter: &str| read(filter).conditions().stage;
         assert_eq!(stage(r#"{"all":true}"#), Some(Stage::Open));
         assert_eq!(stage(r#"{"stage":"CLOSE"}"#), Some(Stage::Close));

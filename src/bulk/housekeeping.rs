@@ -1,4 +1,4 @@
-//! Which jobs are forgotten, with their items.
+//! Which jobs are deleted, with their items.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use jiff::Timestamp;
 
 use super::job::{Job, JobId, State};
 
-/// How long a job is kept after its end, and with it the key under which it was asked for.
+/// How long a job, and its idempotency key, is kept after its end.
 const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Jobs that are kept after their end, unless they ended less than a day ago.
+/// The most ended jobs that are kept, not counting jobs that ended less than a day ago.
 const KEPT: usize = 100;
-/// How long the same key is answered the same, however many jobs there are.
+/// How long an ended job is kept at least, so that its key gets the same answer, however many jobs there are.
 const KEPT_AT_LEAST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Jobs at most, whatever became of them: beyond them none is taken.
+/// The most jobs in any state; further jobs are refused.
 pub(super) const JOBS_AT_MOST: usize = 1_000;
 
-/// The jobs that are to be forgotten.
+/// The jobs to delete.
 pub(super) fn over<'a>(jobs: impl Iterator<Item = &'a Job>, now: Timestamp) -> Vec<JobId> {
     let mut ended: Vec<(Timestamp, &JobId)> = jobs
         .filter_map(|job| match job.state {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_jobs_the_newest_are_kept_and_those_of_the_last_day() {
+    fn the_newest_jobs_and_those_of_the_last_day_are_kept() {
         let now = Timestamp::UNIX_EPOCH + DAY * 30;
         let old: Vec<Job> = (0..KEPT + 2).map(|number| ended(&format!("{number:03}"), now - DAY * 2)).collect();
         assert_eq!(over(old.iter(), now), [JobId::from("001"), JobId::from("000")]);

@@ -1,4 +1,4 @@
-//! A job, and what may become of it.
+//! A job and its states.
 
 use std::{fmt, num::NonZeroU32};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{filter::Filter, live::Counts, operation::Operation};
 
-/// A job's id. Later jobs have greater ones.
+/// A job's id. Later jobs have greater ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(Box<str>);
@@ -18,7 +18,7 @@ impl JobId {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// The id as callers write it.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -37,13 +37,13 @@ impl fmt::Display for JobId {
     }
 }
 
-/// Conversations begun a second.
+/// Conversations started per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rate(NonZeroU32);
 
 impl Rate {
-    /// The highest, which all jobs of one account have together, too.
+    /// The highest rate, which is also the limit of all jobs of one account together.
     pub const MAX: u32 = 100;
 
     /// A rate from 1 to [`Rate::MAX`]; `None` for any other number.
@@ -52,7 +52,7 @@ impl Rate {
         NonZeroU32::new(per_second).filter(|rate| rate.get() <= Self::MAX).map(Self)
     }
 
-    /// The number.
+    /// The number of conversations per second.
     #[must_use]
     pub fn per_second(self) -> NonZeroU32 {
         self.0
@@ -60,78 +60,78 @@ impl Rate {
 }
 
 impl Default for Rate {
-    /// Ten a second. The platform names no number: it limits bursts and parallel requests, and wants at least a second
-    /// of rest after a 429 (protocol §8).
+    /// Ten per second. The platform documents no number: it limits bursts and parallel requests, and wants a pause of
+    /// at least a second after a 429 (protocol §8).
     fn default() -> Self {
         Self(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))
     }
 }
 
-/// How a job is known again that is asked for twice.
+/// Identifies a repeated request for the same job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskedAs {
-    /// The caller's key.
+    /// The caller's idempotency key.
     pub key: String,
-    /// Tells what was asked from anything else asked under the same key.
+    /// Differs between different requests with the same key.
     pub digest: String,
 }
 
-/// A job as it is kept.
+/// A job as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
-    /// Which.
+    /// The job's id.
     pub id: JobId,
-    /// What is done.
+    /// The operation.
     #[serde(flatten)]
     pub operation: Operation,
-    /// To which conversations.
+    /// Selects the conversations.
     pub filter: Filter,
-    /// How fast.
+    /// The rate.
     pub rate: Rate,
-    /// How it is known again.
+    /// The idempotency key, if the caller gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_as: Option<AskedAs>,
-    /// When it was asked for.
+    /// When the job was created.
     pub created: Timestamp,
-    /// When its first item was begun.
+    /// When the first item was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
-    /// Where it is.
+    /// The job's state.
     pub state: State,
-    /// How far it was when this was written; of one that has not ended, its items tell better.
+    /// The counts when the job was written; for an active job they are recomputed from its items.
     pub counts: Counts,
 }
 
-/// Where a job is.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// It has work to do.
+    /// The job has work left.
     #[serde(rename_all = "camelCase")]
     Active {
-        /// Of which kind.
+        /// The kind of work.
         phase: Phase,
-        /// Whether it waits until it is resumed.
+        /// Whether the job waits until it is resumed.
         is_paused: bool,
     },
-    /// Nothing more happens.
+    /// The job has ended.
     #[serde(rename_all = "camelCase")]
     Ended {
-        /// In which way.
+        /// How it ended.
         end: End,
-        /// When.
+        /// When it ended.
         at: Timestamp,
     },
 }
 
-/// What an active job does.
+/// The phases of an active job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// Writes down which conversations are meant.
+    /// Finding and storing the conversations.
     Matching,
-    /// Carries out one after the other.
+    /// Processing the items.
     Carrying,
 }
 
@@ -139,26 +139,26 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum End {
-    /// Each item has its outcome.
+    /// Every item has an outcome.
     Finished,
-    /// Somebody ended it; items that were not begun are left.
+    /// A caller cancelled the job; items that were not started are left.
     Cancelled,
-    /// It could not be done.
+    /// The job failed.
     Failed(Failure),
 }
 
-/// Why a job could not be done.
+/// Why a job failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Failure {
-    /// More conversations matched than one job may have. None was touched.
+    /// More conversations match than a job may have. No conversation was changed.
     TooManyItems,
-    /// What ran it broke.
+    /// The job's task panicked.
     Internal,
 }
 
 impl Failure {
-    /// The stable word for the reason.
+    /// The reason as a stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -168,28 +168,28 @@ impl Failure {
     }
 }
 
-/// What was asked of a job that has ended.
+/// The job has ended, so its state cannot change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the job has ended")]
+#[error("the job has already ended")]
 pub(super) struct HasEnded;
 
 impl State {
-    /// Where every job begins.
+    /// The initial state of every job.
     pub const NEW: Self = Self::Active { phase: Phase::Matching, is_paused: false };
 
-    /// Whether it has work to do and may do it.
+    /// Whether the job has work left and is not paused.
     #[must_use]
     pub fn is_going(&self) -> bool {
         matches!(self, Self::Active { is_paused: false, .. })
     }
 
-    /// Whether nothing more happens.
+    /// Whether the job has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self, Self::Ended { .. })
     }
 
-    /// The word for it.
+    /// The state's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -202,7 +202,7 @@ impl State {
         }
     }
 
-    /// Paused, or resumed; the same again is no mistake.
+    /// The paused or resumed state. Repeating the call is not an error.
     pub(super) fn paused(self, is_paused: bool) -> Result<Self, HasEnded> {
         match self {
             Self::Active { phase, .. } => Ok(Self::Active { phase, is_paused }),
@@ -210,7 +210,7 @@ impl State {
         }
     }
 
-    /// Cancelled; the same again is no mistake.
+    /// The cancelled state. Repeating the call is not an error.
     pub(super) fn cancelled(self, at: Timestamp) -> Result<Self, HasEnded> {
         match self {
             Self::Active { .. } => Ok(Self::Ended { end: End::Cancelled, at }),
@@ -219,7 +219,7 @@ impl State {
         }
     }
 
-    /// What follows once everything that matches is written down, also if it was paused meanwhile.
+    /// The state after all matching conversations are stored; a paused job stays paused.
     pub(super) fn matched(self) -> Self {
         match self {
             Self::Active { is_paused, .. } => Self::Active { phase: Phase::Carrying, is_paused },
@@ -227,7 +227,7 @@ impl State {
         }
     }
 
-    /// What follows once there is nothing left to do, or nothing that can be done.
+    /// The state after the last work; an ended job stays as it is.
     pub(super) fn ended(self, end: End, at: Timestamp) -> Self {
         match self {
             Self::Active { .. } => Self::Ended { end, at },
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_paused_and_resumed_where_it_is() {
+    fn a_job_keeps_its_phase_over_a_pause() {
         for going in [State::NEW, CARRYING] {
             let paused = going.paused(true).unwrap();
             assert_eq!((paused.name(), paused.is_going(), paused.has_ended()), ("paused", false, false));
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn what_matched_while_it_was_paused_waits_to_be_resumed() {
+    fn a_job_that_matched_while_paused_stays_paused() {
         let paused = State::NEW.paused(true).unwrap().matched();
         assert_eq!(paused.name(), "paused");
         assert_eq!(paused.paused(false), Ok(CARRYING));
     }
 
     #[test]
-    fn nothing_becomes_of_a_job_that_has_ended() {
+    fn the_state_of_an_ended_job_does_not_change() {
         for end in [End::Finished, End::Cancelled, End::Failed(Failure::TooManyItems)] {
             let ended = CARRYING.ended(end, now());
             assert!(ended.has_ended() && !ended.is_going());

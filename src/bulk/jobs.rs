@@ -1,4 +1,4 @@
-//! The owner of all jobs, and what its callers ask of it.
+//! The owner of all jobs, and its interface.
 
 use std::{
     collections::BTreeMap,
@@ -33,92 +33,92 @@ use super::{
     records::{self, Item},
 };
 
-/// Jobs that have not ended, at most.
+/// The most active jobs.
 const ACTIVE_AT_MOST: usize = 16;
-/// Conversations of one job, at most.
+/// The most conversations of one job.
 pub(super) const ITEMS_AT_MOST: usize = 200_000;
-/// Dry runs at the same time; others wait.
+/// Concurrent dry runs; others wait.
 const DRY_RUNS: usize = 2;
-/// How long a dry run may take, the wait for others included.
+/// How long a dry run may take, including the wait for other dry runs.
 const DRY_RUN_WITHIN: Duration = Duration::from_secs(60);
 /// How long a dry run waits for connections that are about to be ready.
 const DRY_RUN_WAITS: Duration = Duration::from_secs(5);
-/// What a dry run shows of what matches.
+/// The most items that a dry run returns.
 const SAMPLE: usize = 100;
-/// How long whoever asks may wait for the jobs of an earlier life to be read.
+/// How long a request waits for the jobs of the previous run to be loaded.
 const LOADS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why something asked about jobs was not done.
+/// Why a request about jobs failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BulkError {
-    /// There is no such job.
-    #[error("there is no job {0}")]
+    /// No job has this id.
+    #[error("job {0} does not exist")]
     UnknownJob(JobId),
-    /// There is no such connection.
-    #[error("there is no connection {0}")]
+    /// No connection has this id.
+    #[error("connection {0} does not exist")]
     UnknownConnection(ConnectionId),
     /// The job has ended.
-    #[error("job {0} has ended")]
+    #[error("job {0} has already ended")]
     HasEnded(JobId),
-    /// There are too many jobs.
+    /// A limit of jobs is reached.
     #[error("{0}")]
     TooManyJobs(&'static str),
-    /// More conversations match than one job may have.
-    #[error("more than {ITEMS_AT_MOST} conversations match")]
+    /// More conversations match than a job may have.
+    #[error("more than {ITEMS_AT_MOST} conversations match; narrow the filter")]
     TooManyItems,
-    /// Something else was asked under the same key before.
-    #[error("the key {0} came with another job before")]
+    /// The idempotency key was used for another request.
+    #[error("the Idempotency-Key {0} was already used for another job")]
     KeyReused(String),
-    /// The jobs of an earlier life are being read.
-    #[error("the jobs of an earlier life are being read")]
+    /// The jobs of the previous run are still being loaded.
+    #[error("the jobs of the previous run are still being loaded; try again")]
     Starting,
-    /// It took too long to look at the conversations.
-    #[error("the conversations could not be looked at in time")]
+    /// Reading the conversations took too long.
+    #[error("the matching conversations could not be counted in time")]
     TimedOut,
-    /// The store could not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What is asked for.
+/// A request for a job.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// What is to be done.
+    /// The operation.
     pub operation: Operation,
-    /// To which conversations.
+    /// Selects the conversations.
     pub filter: Filter,
-    /// How fast.
+    /// The rate.
     pub rate: Rate,
 }
 
-/// What a job would be for.
+/// What a job would do.
 #[derive(Clone, Debug, Default)]
 pub struct DryRun {
     /// How many conversations match.
     pub matched: usize,
-    /// How many of them each connection would act on.
+    /// The number of conversations that each connection would act on.
     pub by_connection: BTreeMap<ConnectionId, usize>,
     /// Listed conversations that no connection sees.
     pub unseen: usize,
-    /// The first 100 of them, by id.
+    /// The first 100 matching conversations, by id.
     pub sample: Vec<Item>,
 }
 
-/// The jobs, and what runs them.
+/// All jobs, and the tasks that run them.
 pub struct Bulk {
     pub(super) tertulia: Arc<Tertulia>,
     pub(super) metrics: Metrics,
     pub(super) accounts: Accounts,
     jobs: Mutex<BTreeMap<JobId, Arc<Entry>>>,
-    /// Held by whoever adds a job, so that two with the same key do not pass each other.
+    /// Held while a job is added, so that two requests with the same key cannot both add a job.
     adding: tokio::sync::Mutex<()>,
     dry_runs: Semaphore,
     pub(super) loaded: watch::Sender<bool>,
     runtime: Handle,
     tasks: TaskTracker,
-    /// Nothing more is begun.
+    /// Cancelled when no further items may start.
     pub(super) stopping: CancellationToken,
-    /// What is still under way is dropped.
+    /// Cancelled when running items must be dropped.
     ending: CancellationToken,
 }
 
@@ -126,7 +126,7 @@ pub struct Bulk {
 pub(super) struct Entry {
     pub(super) id: JobId,
     live: Mutex<Live>,
-    /// Held by what runs the job: after a pause the one before ends first.
+    /// Held by the task that runs the job, so that after a pause the old task ends before the new one starts.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
@@ -151,8 +151,8 @@ impl fmt::Debug for Bulk {
 }
 
 impl Bulk {
-    /// Goes on with the jobs that an earlier life left. Must be called where tasks can be spawned, on a thread that
-    /// serves nothing else.
+    /// Loads the jobs of the previous run and continues them. Must be called on a thread where tasks can be spawned and
+    /// that serves nothing else.
     #[must_use]
     pub fn start(tertulia: Arc<Tertulia>) -> Arc<Self> {
         let bulk = Arc::new(Self {
@@ -179,18 +179,18 @@ impl Bulk {
         bulk
     }
 
-    /// Lists what is counted.
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         self.metrics.register(registry);
     }
 
-    /// Begins nothing more, waits for what is under way, and drops what is not done `within`: it is kept and goes on in
-    /// the next life.
+    /// Starts no further items and waits for running ones. Items that do not finish `within` are dropped; the next run
+    /// continues them.
     pub async fn stop(&self, within: Duration) {
         self.stopping.cancel();
         self.tasks.close();
         if timeout(within, self.tasks.wait()).await.is_err() {
-            tracing::warn!("bulk items were not done in time; the next life goes on with them");
+            tracing::warn!("bulk items did not finish in time; the next run continues them");
             self.ending.cancel();
             self.tasks.wait().await;
         }
@@ -226,12 +226,12 @@ impl Bulk {
     }
 }
 
-/// What callers ask.
+/// The interface for callers.
 impl Bulk {
-    /// Takes a job. With a key, the same one again is answered with the job that there is.
+    /// Adds a job. If the same key was used before, returns the existing job.
     ///
     /// # Errors
-    /// [`BulkError`]; nothing was begun.
+    /// [`BulkError`]; no job was added.
     pub async fn add(self: &Arc<Self>, order: Order, asked_as: Option<AskedAs>) -> Result<Progress, BulkError> {
         self.loaded().await?;
         let _adding = self.adding.lock().await;
@@ -254,7 +254,7 @@ impl Bulk {
             counts: Counts::default(),
         };
         records::write(self.journal(), records::put_job(&job).into_iter().collect()).await?;
-        tracing::info!(job = %job.id, operation = job.operation.name(), "bulk job taken");
+        tracing::info!(job = %job.id, operation = job.operation.name(), "bulk job accepted");
         let entry = Entry::new(job, Counts::default());
         self.jobs().insert(entry.id.clone(), Arc::clone(&entry));
         self.count_active();
@@ -262,7 +262,7 @@ impl Bulk {
         Ok(entry.live().progress(Instant::now()))
     }
 
-    /// The job that was asked for with the same key.
+    /// The job with the same key.
     fn known(&self, asked_as: Option<&AskedAs>) -> Result<Option<Progress>, BulkError> {
         let Some(AskedAs { key, digest }) = asked_as else { return Ok(None) };
         let entries: Vec<_> = self.jobs().values().cloned().collect();
@@ -292,15 +292,15 @@ impl Bulk {
     fn check_room(&self) -> Result<(), BulkError> {
         let jobs = self.jobs();
         if jobs.values().filter(|entry| !entry.live().job.state.has_ended()).count() >= ACTIVE_AT_MOST {
-            return Err(BulkError::TooManyJobs("too many jobs have not ended"));
+            return Err(BulkError::TooManyJobs("too many jobs are active; wait until one ends, or cancel one"));
         }
         if jobs.len() >= JOBS_AT_MOST {
-            return Err(BulkError::TooManyJobs("too many jobs were asked for within a day"));
+            return Err(BulkError::TooManyJobs("too many jobs ended within the last day; try again later"));
         }
         Ok(())
     }
 
-    /// Tells what a job would be for, and does nothing.
+    /// Returns what a job would do, without doing it.
     ///
     /// # Errors
     /// [`BulkError`].
@@ -310,7 +310,7 @@ impl Bulk {
     }
 
     async fn look(&self, order: &Order) -> Result<DryRun, BulkError> {
-        // Nobody closes it.
+        // The semaphore is never closed.
         let _turn = self.dry_runs.acquire().await.ok();
         let mut candidates = Candidates::open(&self.tertulia, &order.filter, &order.operation, DRY_RUN_WAITS).await;
         let mut dry_run = DryRun::default();
@@ -330,7 +330,7 @@ impl Bulk {
         Ok(dry_run)
     }
 
-    /// Every job, the newest first, those that are older than `before` only.
+    /// Lists the jobs, the newest first; with `before` only older jobs.
     ///
     /// # Errors
     /// [`BulkError::Starting`].
@@ -342,7 +342,7 @@ impl Bulk {
         Ok(older.map(|entry| entry.live().progress(now)).collect())
     }
 
-    /// How far a job is.
+    /// A job's progress.
     ///
     /// # Errors
     /// [`BulkError::UnknownJob`], [`BulkError::Starting`].
@@ -350,8 +350,8 @@ impl Bulk {
         Ok(self.entry(id).await?.live().progress(Instant::now()))
     }
 
-    /// A job's items by conversation, those with this outcome (`left`, `done`, `refused`, `unknown`) only if one is
-    /// told, and behind which the next page begins.
+    /// Lists a job's items by conversation, and the position of the next page. With an outcome (`left`, `done`,
+    /// `refused`, `unknown`) only items with it.
     ///
     /// # Errors
     /// [`BulkError`].
@@ -367,19 +367,19 @@ impl Bulk {
         Ok(records::read_items(self.journal(), &entry.id, after, limit, wanted).await?)
     }
 
-    /// Begins no more items of a job until it is resumed. Those that are being carried out are finished.
+    /// Pauses a job: no further items start, and running items finish.
     ///
     /// # Errors
-    /// [`BulkError`]; the job has ended, or there is none.
+    /// [`BulkError`]: for example, the job has ended or does not exist.
     pub async fn pause(&self, id: &JobId) -> Result<Progress, BulkError> {
         let entry = self.entry(id).await?;
         self.change(&entry, |state| state.paused(true)).await
     }
 
-    /// Goes on with a paused job.
+    /// Resumes a paused job.
     ///
     /// # Errors
-    /// [`BulkError`]; the job has ended, or there is none.
+    /// [`BulkError`]: for example, the job has ended or does not exist.
     pub async fn resume(self: &Arc<Self>, id: &JobId) -> Result<Progress, BulkError> {
         let entry = self.entry(id).await?;
         let progress = self.change(&entry, |state| state.paused(false)).await?;
@@ -387,16 +387,16 @@ impl Bulk {
         Ok(progress)
     }
 
-    /// Ends a job. Items that are being carried out are finished, the others are left.
+    /// Cancels a job: running items finish, the others are left.
     ///
     /// # Errors
-    /// [`BulkError`]; the job has ended otherwise, or there is none.
+    /// [`BulkError`]: for example, the job has ended in another way or does not exist.
     pub async fn cancel(&self, id: &JobId) -> Result<Progress, BulkError> {
         let entry = self.entry(id).await?;
         self.change(&entry, |state| state.cancelled(Timestamp::now())).await
     }
 
-    /// Brings a job elsewhere, and answers once that is durable.
+    /// Changes a job's state and waits until the change is durable.
     pub(super) async fn change(
         &self,
         entry: &Entry,
@@ -408,13 +408,13 @@ impl Bulk {
             (self.put_state(&mut live, state), live.progress(Instant::now()))
         };
         self.count_active();
-        durable.await.map_err(|_| StoreError::new("write", "it was closed"))?;
+        durable.await.map_err(|_| StoreError::new("write", "the store was closed"))?;
         Ok(progress)
     }
 }
 
 impl Item {
-    /// What became of it, in a word.
+    /// The item's outcome as a name.
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         self.settled.as_ref().map_or("left", |settled| settled.outcome.name())

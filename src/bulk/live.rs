@@ -1,4 +1,4 @@
-//! How far a job is.
+//! A job's progress.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use super::{
     outcome::Outcome,
 };
 
-/// How many of a job's items are where.
+/// The number of a job's items by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Conversations that matched.
     pub matched: usize,
-    /// Those that are as they were to be.
+    /// Items whose conversation is in the wanted state.
     pub done: usize,
-    /// Those that are not.
+    /// Items that were refused.
     pub refused: usize,
-    /// Those of which it could not be found out.
+    /// Items whose outcome could not be determined.
     pub unknown: usize,
 }
 
@@ -37,34 +37,34 @@ impl Counts {
         self.done + self.refused + self.unknown
     }
 
-    /// Those of which nothing became yet.
+    /// Items that are not processed yet.
     #[must_use]
     pub fn left(&self) -> usize {
         self.matched.saturating_sub(self.settled())
     }
 }
 
-/// A job in this life of the process.
+/// A job in this process.
 pub(super) struct Live {
     pub(super) job: Job,
     pub(super) counts: Counts,
     pub(super) in_flight: usize,
-    /// Ends what runs it, while anything does.
+    /// Stops the task that runs the job; `None` if no task runs it.
     pub(super) run: Option<CancellationToken>,
-    /// From when it runs, and what was settled then.
+    /// When the job began to run, and how many items were settled then.
     pub(super) running_since: Option<(Instant, usize)>,
 }
 
-/// A job, and how far it is.
+/// A job and its progress.
 #[derive(Clone, Debug)]
 pub struct Progress {
     /// The job.
     pub job: Job,
-    /// Its items.
+    /// The counts of its items.
     pub counts: Counts,
-    /// Items that are being carried out.
+    /// Items in progress.
     pub in_flight: usize,
-    /// When it will be finished if it goes on as it did; only while it runs.
+    /// The estimated end at the current speed; only while the job runs.
     pub estimated_end: Option<Timestamp>,
 }
 
@@ -73,7 +73,7 @@ impl Live {
         Self { job, counts, in_flight: 0, run: None, running_since: None }
     }
 
-    /// The job as it is to be kept.
+    /// The job as it is stored.
     pub(super) fn kept(&self) -> Job {
         Job { counts: self.counts, ..self.job.clone() }
     }
@@ -82,7 +82,7 @@ impl Live {
         self.counts.settle(outcome);
     }
 
-    /// Notes from when the job runs.
+    /// Records the time at which the job began to run.
     pub(super) fn begin(&mut self, now: Instant) {
         self.running_since = Some((now, self.counts.settled()));
     }
@@ -99,7 +99,7 @@ impl Live {
     }
 }
 
-/// How long `left` items take, when `settled` took `elapsed`: never less than the rate says.
+/// How long `left` items will take if `settled` items took `elapsed`; never less than the rate allows.
 fn time_left(left: usize, settled: usize, elapsed: Duration, rate: Rate) -> Duration {
     let by_rate = 1.0 / f64::from(rate.per_second().get());
     let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_takes_as_long_as_what_was_done_and_never_less_than_the_rate_says() {
+    fn the_rest_takes_as_long_per_item_as_before_and_never_less_than_the_rate_allows() {
         let rate = Rate::new(10).unwrap();
         let seconds =
             |left, settled, elapsed| time_left(left, settled, Duration::from_secs(elapsed), rate).as_secs_f64().round();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_what_has_no_outcome() {
+    fn items_without_an_outcome_are_left() {
         let mut counts = Counts { matched: 4, ..Counts::default() };
         counts.settle(&Outcome::done("closed"));
         let (code, detail) = ("timed-out".to_owned(), String::new());

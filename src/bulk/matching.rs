@@ -1,5 +1,5 @@
-//! Which conversations a filter means, and which connection acts on each: read from the store in the order of their
-//! ids, over all connections at once, a page of each in memory.
+//! Finds the conversations of a filter, and the connection that acts on each. Reads the store by conversation id, over
+//! all connections at once, with one page per connection in memory.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration, vec};
 
@@ -17,22 +17,22 @@ use tokio::time::timeout;
 
 use super::{acting::Standing, filter::Filter, operation::Operation};
 
-/// Summaries in memory at most, over all connections.
+/// The most summaries in memory, over all connections.
 const IN_MEMORY: usize = 20_000;
-/// Summaries of one connection in memory at most.
+/// The most summaries in memory of one connection.
 const PAGE: usize = 1_000;
-/// How long a connection may take to tell who it is. It is taken as one that only sees otherwise.
+/// How long a connection may take to report its identity. Without an answer it counts as only seeing conversations.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A conversation that is meant, and who acts on it.
+/// A matching conversation and the connection that acts on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Match {
     pub(super) conversation: ConversationId,
-    /// None where it was listed and no connection sees it.
+    /// `None` if the filter lists the conversation but no connection sees it.
     pub(super) connection: Option<ConnectionId>,
 }
 
-/// The conversations that a filter means.
+/// The conversations that a filter selects.
 pub(super) struct Candidates<'a> {
     tertulia: &'a Tertulia,
     conditions: ConversationFilter,
@@ -46,14 +46,14 @@ struct Source {
     connection: ConnectionId,
     identity: Option<Arc<Identity>>,
     page: VecDeque<ConversationSummary>,
-    /// Behind which the next page begins.
+    /// The position after which the next page begins.
     next: Option<ConversationId>,
     is_read: bool,
 }
 
 impl<'a> Candidates<'a> {
-    /// Waits until every connection in question is ready or has given up, for `patience` at most: of one that is not
-    /// ready then, only what an earlier life or session knew is looked at.
+    /// Waits at most `patience` until every relevant connection is ready or has failed. For a connection that is not
+    /// ready by then, only conversations known from a previous run or session are read.
     pub(super) async fn open(
         tertulia: &'a Tertulia,
         filter: &Filter,
@@ -67,14 +67,14 @@ impl<'a> Candidates<'a> {
         connections.sort_unstable();
         let sources = connections.into_iter().map(|connection| async move {
             if let Err(trouble) = tertulia.connection(&connection).ready(patience).await {
-                tracing::warn!(%connection, %trouble, "bulk work looks at a connection that is not ready");
+                tracing::warn!(%connection, %trouble, "a bulk job reads a connection that is not ready");
             }
             let identity = timeout(ANSWERS_WITHIN, tertulia.connection(&connection).identity()).await;
             let identity = identity.ok().and_then(Result::ok);
             Source { connection, identity, page: VecDeque::new(), next: None, is_read: false }
         });
         let sources = join_all(sources).await;
-        // What happened before is in the store then.
+        // All earlier events are in the store now.
         tertulia.journal().settled().await;
         let listed = filter.conversations.as_deref().map(|listed| {
             let mut listed = listed.to_vec();
@@ -86,7 +86,7 @@ impl<'a> Candidates<'a> {
         Self { tertulia, conditions, is_for_agents, sources, listed }
     }
 
-    /// The next one, by id.
+    /// The next match, by conversation id.
     pub(super) async fn next(&mut self) -> Result<Option<Match>, StoreError> {
         if self.listed.is_some() { self.next_listed().await } else { self.next_found().await }
     }
@@ -153,7 +153,7 @@ impl Source {
 
 type Claim<'a> = (Standing, &'a ConnectionId);
 
-/// The better placed one; the first by name, which came first, where both are placed alike.
+/// The claim with the better standing; among equals the earlier one, which is first by name.
 fn best_of<'a>(best: Option<Claim<'a>>, claim: Option<Claim<'a>>) -> Option<Claim<'a>> {
     match (best, claim) {
         (Some(best), Some(claim)) => Some(best.min(claim)),

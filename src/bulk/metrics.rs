@@ -1,14 +1,14 @@
-//! What is counted of bulk work.
+//! Metrics of bulk jobs.
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-/// What was done and what became of it, as labels.
+/// The operation and the outcome, as labels.
 type Result = [(&'static str, &'static str); 2];
 
-/// What is counted of bulk work.
+/// Metrics of bulk jobs.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     pub(super) items: Family<Result, Counter>,
@@ -24,17 +24,13 @@ impl Metrics {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "bulk_items",
-            "Items of bulk jobs that are over, by operation and outcome",
-            self.items.clone(),
-        );
-        registry.register("bulk_retries", "Items of bulk jobs that are to be tried again", self.retries.clone());
-        registry.register("bulk_in_flight", "Items of bulk jobs that are being carried out", self.in_flight.clone());
+        registry.register("bulk_items", "Finished items of bulk jobs, by operation and outcome", self.items.clone());
+        registry.register("bulk_retries", "Retries of items of bulk jobs", self.retries.clone());
+        registry.register("bulk_in_flight", "Items of bulk jobs that are in progress", self.in_flight.clone());
         registry.register("bulk_jobs_active", "Bulk jobs that have not ended", self.active.clone());
         registry.register(
             "bulk_slowed_down",
-            "Times that bulk jobs were slowed down because the platform was asked too much of",
+            "Times that bulk jobs slowed down because the platform throttled requests",
             self.slowed_down.clone(),
         );
     }

@@ -1,12 +1,11 @@
-//! Bulk work: one operation on every conversation that a filter means, at a pace that the platform bears.
+//! Bulk jobs: one operation on every conversation that a filter selects, at a rate that the platform accepts.
 //!
-//! A job is matched first, and what matched is written down; then each item is carried out as a durable command under a
-//! key of the job's own, so that it has its effect once whenever the process ends. A job outlives the process and goes
-//! on by itself, unless it was paused.
+//! A job first finds the matching conversations and stores them as items. Then it processes each item as a durable
+//! command under a key of the job, so that the command has its effect once, whenever the process ends. After a restart
+//! a job continues by itself, unless it was paused.
 //!
-//! [`Bulk`] owns the jobs and runs them. What it decides is decided by plain values: which connection acts
-//! (`acting`), what an answer means (`outcome`), how fast to go (`pace`), whether to go on (`passes`), what may
-//! become of a job (`job`).
+//! [`Bulk`] owns the jobs and runs them. The decisions are made by plain values: which connection acts (`acting`), what
+//! an outcome means (`outcome`), the speed (`pace`), whether to retry (`passes`), and the states of a job (`job`).
 
 mod acting;
 mod carrying;

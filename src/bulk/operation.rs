@@ -1,4 +1,4 @@
-//! What is done to each conversation of a job.
+//! The operation of a job.
 
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -9,26 +9,26 @@ use tertulia_actors::{
     },
 };
 
-/// What is done to each conversation of a job.
+/// The operation on each conversation of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", content = "arguments", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Operation {
-    /// It is closed.
+    /// Close the conversation.
     Close {
-        /// Whether the survey begins where the account has one.
+        /// Whether the survey starts if the account has one.
         survey: bool,
     },
-    /// It is moved to an agent, a skill or both.
+    /// Transfer the conversation to an agent, a skill or both.
     Transfer {
-        /// To whom.
+        /// The agent.
         agent_id: Option<AgentId>,
-        /// To which skill.
+        /// The skill.
         skill_id: Option<SkillId>,
     },
 }
 
 impl Operation {
-    /// Its name, also in metrics.
+    /// The name, also used in metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Operation {
         }
     }
 
-    /// As the conversation is asked.
+    /// The command for a conversation.
     pub(super) fn command(&self) -> Command {
         match self {
             Self::Close { survey: true } => Command::Close,
@@ -48,12 +48,12 @@ impl Operation {
         }
     }
 
-    /// Whether only an agent can do it.
+    /// Whether only agents can run the operation.
     pub(super) fn is_for_agents(&self) -> bool {
         matches!(self, Self::Transfer { .. })
     }
 
-    /// What it is called that a conversation was moved or closed by the job.
+    /// The code of an item whose conversation the job changed.
     pub(super) fn done(&self) -> &'static str {
         match self {
             Self::Close { .. } => "closed",
@@ -61,7 +61,7 @@ impl Operation {
         }
     }
 
-    /// What it is called that nothing was to be done.
+    /// The code of an item that needed no change.
     pub(super) fn already(&self) -> &'static str {
         match self {
             Self::Close { .. } => "already-closed",
@@ -69,8 +69,8 @@ impl Operation {
         }
     }
 
-    /// Whether a conversation is as the operation would have it. That of an agent is the conversation's own to tell,
-    /// which knows the agent by all its ids.
+    /// Whether a conversation is already in the wanted state. For a transfer to an agent, only the conversation itself
+    /// can tell, because it knows all ids of the agent.
     pub(super) fn shows_in(&self, summary: &ConversationSummary) -> bool {
         match self {
             Self::Close { .. } => !summary.is_open(),

@@ -1,4 +1,4 @@
-//! What a conversation's answer means for its item.
+//! What the outcome of a command means for its item.
 
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -8,31 +8,31 @@ use tertulia_actors::{
 
 use super::operation::Operation;
 
-/// The platform is asked too much of.
+/// The platform's status for too many requests.
 const TOO_MANY: u16 = 429;
 
-/// What became of an item.
+/// The outcome of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
-    /// The conversation is as it was to be.
+    /// The conversation is in the wanted state.
     Done {
-        /// Whether anything had to be done for it, in a word.
+        /// Whether a change was needed, as a code.
         code: String,
     },
-    /// It is not, and will not be tried again.
+    /// The conversation is not in the wanted state, and will not be retried.
     Refused {
-        /// A stable word for the reason.
+        /// The reason as a stable code.
         code: String,
         /// The reason.
         detail: String,
-        /// The platform's own code, where it was the platform that refused.
+        /// The platform's own code, if the platform refused.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         platform_code: Option<u16>,
     },
-    /// It was asked of the platform, and whether it had its effect could not be found out.
+    /// The platform got the request, and its effect could not be determined.
     Unknown {
-        /// A stable word for the reason.
+        /// The reason as a stable code.
         code: String,
         /// The reason.
         detail: String,
@@ -40,12 +40,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// It is done, and this word tells how.
+    /// A success with the given code.
     pub(super) fn done(code: &str) -> Self {
         Self::Done { code: code.to_owned() }
     }
 
-    /// What a failure is when it is final.
+    /// The outcome of a final failure.
     pub(super) fn of(failure: &CommandFailure) -> Self {
         let (code, detail) = (failure.code().to_owned(), failure.to_string());
         match failure {
@@ -57,7 +57,7 @@ impl Outcome {
         }
     }
 
-    /// Its name, also in metrics.
+    /// The name, also used in metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -68,18 +68,18 @@ impl Outcome {
     }
 }
 
-/// What is to be done with an item after an answer.
+/// What to do with an item after a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is over.
+    /// The outcome is final.
     Settled(Outcome),
-    /// It is over, unless the conversation's last known state says that it is as it was to be.
+    /// The outcome is final, unless the conversation's last known state is the wanted one.
     Look(Outcome),
-    /// It may go well another time; this is what it is if it never does.
+    /// The item may be retried; without a success this becomes its outcome.
     Again(Outcome),
 }
 
-/// Judges an answer.
+/// Judges the outcome of a command.
 pub(super) fn judge(operation: &Operation, answer: &Result<Done, CommandFailure>) -> Verdict {
     let failure = match answer {
         Ok(_) => return Verdict::Settled(Outcome::done(operation.done())),
@@ -106,7 +106,7 @@ pub(super) fn judge(operation: &Operation, answer: &Result<Done, CommandFailure>
     }
 }
 
-/// Whether a conversation refuses because there is nothing to do.
+/// Whether a conversation refused because it is already in the wanted state.
 fn is_as_wanted(operation: &Operation, refusal: &Refusal) -> bool {
     match operation {
         Operation::Close { .. } => {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_or_there_already_is_done() {
+    fn a_conversation_already_in_the_wanted_state_is_done() {
         for refusal in [Refusal::NoOpenDialog, Refusal::DialogClosed("d".into()), Refusal::Locked] {
             let closed = Verdict::Settled(Outcome::done("already-closed"));
             assert_eq!(judge(&CLOSE, &invalid(refusal.clone())), closed);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pass_is_tried_again() {
+    fn a_temporary_failure_is_retried() {
         for failure in [CommandFailure::Overloaded, CommandFailure::NotConnected, CommandFailure::TimedOut] {
             let verdict = judge(&CLOSE, &Err(failure.clone()));
             assert!(matches!(&verdict, Verdict::Again(Outcome::Refused { code, .. }) if code == failure.code()));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_the_platform_is_kept_with_its_code_unless_the_conversation_tells_otherwise() {
+    fn a_platforms_refusal_keeps_its_code_unless_the_conversation_is_in_the_wanted_state() {
         for code in [400, 403, 404] {
             let Verdict::Look(Outcome::Refused { code: word, detail, platform_code }) = judge(&CLOSE, &refused(code))
             else {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_conversation_is_not_tried_again() {
+    fn a_quarantined_or_dead_lettered_item_is_not_retried() {
         for failure in [CommandFailure::Quarantined, CommandFailure::DeadLettered] {
             assert!(matches!(judge(&CLOSE, &Err(failure)), Verdict::Settled(Outcome::Refused { .. })));
         }

@@ -1,14 +1,14 @@
-//! How fast a job goes: by its own rate, and slower while the platform refuses the account's requests for their number.
+//! The speed of a job: its own rate, reduced while the platform refuses the account's requests with 429.
 
 use std::time::{Duration, Instant};
 
 use super::job::Rate;
 
-/// The least part of its rate that a job is slowed down to.
+/// The lowest fraction of its rate that a job slows down to.
 const SLOWEST: f64 = 1.0 / 32.0;
-/// By how much of its rate a job that was slowed down gets faster in a second without refusals.
+/// The fraction of its rate that a slowed job regains per second without refusals.
 const RECOVERY: f64 = 0.05;
-/// Refusals so close together are one: the requests were on their way together (protocol §9.3).
+/// Refusals within this time count as one, because their requests were sent together (protocol §9.3).
 const ONE_BURST: Duration = Duration::from_secs(1);
 
 /// When a job may begin its next item.
@@ -23,7 +23,7 @@ impl Pace {
         Self { rate, next: None }
     }
 
-    /// Takes the next turn: when it is. Turns that were not taken are lost, so that no burst follows a pause.
+    /// Reserves the next turn and returns its time. Unused turns are lost, so that no burst follows a pause.
     pub(super) fn take(&mut self, speed: f64, now: Instant) -> Instant {
         let turn = self.next.map_or(now, |next| next.max(now));
         let per_second = f64::from(self.rate.per_second().get()) * speed.clamp(SLOWEST, 1.0);
@@ -32,23 +32,23 @@ impl Pace {
     }
 }
 
-/// How much slower the jobs of one account go than they were told.
+/// The reduction of the speed of one account's jobs.
 #[derive(Debug, Default)]
 pub(super) struct Slowdown {
-    /// The part of their rates at that time; none while they are not slowed down.
+    /// The fraction of the rate at a moment; `None` at full speed.
     since: Option<(f64, Instant)>,
 }
 
 impl Slowdown {
-    /// The platform refused a request for its number: half as fast, with a rest of a second in which others that were
-    /// on their way count as the same.
+    /// Records a 429: halves the speed. Further refusals within a second are ignored, because their requests were sent
+    /// before.
     pub(super) fn refused(&mut self, now: Instant) {
         if self.since.is_none_or(|(_, since)| now.saturating_duration_since(since) >= ONE_BURST) {
             self.since = Some(((self.speed(now) / 2.0).max(SLOWEST), now));
         }
     }
 
-    /// The part of their rates at which jobs go now.
+    /// The current fraction of the rate.
     pub(super) fn speed(&self, now: Instant) -> f64 {
         let Some((speed, since)) = self.since else { return 1.0 };
         (speed + RECOVERY * now.saturating_duration_since(since).as_secs_f64()).min(1.0)
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_as_far_apart_as_the_rate_says() {
+    fn turns_follow_the_rate() {
         let (mut pace, now) = (Pace::new(rate(4)), Instant::now());
         let turns: Vec<_> = (0..5).map(|_| pace.take(1.0, now).duration_since(now).as_millis()).collect();
         assert_eq!(turns, [0, 250, 500, 750, 1_000]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slowed_down_job_takes_its_turns_further_apart() {
+    fn a_slowed_job_has_longer_pauses() {
         let (mut pace, now) = (Pace::new(rate(10)), Instant::now());
         pace.take(0.5, now);
         assert_eq!(pace.take(0.5, now), now + SECOND / 5);

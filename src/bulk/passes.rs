@@ -1,37 +1,36 @@
-//! Whether a job goes over what is left of it once more, and when.
+//! Whether and when a job tries its remaining items again.
 
 use std::time::{Duration, Instant};
 
 use tertulia_actors::core::session::Backoff;
 
-/// The pauses between two passes of which the first brought nothing.
+/// The pauses between passes without progress.
 const PAUSE: Backoff =
     Backoff { floor: Duration::from_secs(1), base: Duration::from_millis(500), max: Duration::from_secs(29) };
-/// How long items are tried again though nothing moves forward. A connection that is about to come back is waited for
-/// without a limit.
+/// How long items are retried without any progress. The wait for a connection that is expected to return has no limit.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// What one pass over the items of a job brought.
+/// The result of one pass over the items of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Items that have their outcome now.
     pub(super) settled: usize,
-    /// Items that are to be tried again.
+    /// Items to be tried again.
     pub(super) again: usize,
-    /// Items that were not tried, because their connection is about to come back.
+    /// Items that were not tried, because their connection is expected to return.
     pub(super) waiting: usize,
 }
 
 /// What follows a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing is left.
+    /// No item is left.
     Finished,
-    /// What is left is tried again.
+    /// The remaining items are tried again.
     Pass {
-        /// After which time.
+        /// The pause before the pass.
         after: Duration,
-        /// Whether what does not go well this time is over, too.
+        /// Whether a failure is final in this pass.
         is_last: bool,
     },
 }
@@ -44,7 +43,7 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    /// Judges a pass that has come to the end of the items.
+    /// Records a complete pass and decides what follows.
     pub(super) fn passed(&mut self, tally: Tally, now: Instant, entropy: u64) -> Next {
         if tally.again == 0 && tally.waiting == 0 {
             return Next::Finished;
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_while_nothing_moves_forward_and_are_short_again_once_something_does() {
+    fn pauses_grow_without_progress_and_shrink_with_it() {
         let (mut passes, now) = (Passes::default(), Instant::now());
         let pauses: Vec<_> = (0..10).map(|_| pause(passes.passed(tally(0, 5, 0), now, u64::MAX))).collect();
         let bounds = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stalls_too_long_is_tried_a_last_time() {
+    fn a_stalled_job_is_tried_a_last_time() {
         let (mut passes, now) = (Passes::default(), Instant::now());
         let is_last = |next| matches!(next, Next::Pass { is_last: true, .. });
         assert!(!is_last(passes.passed(tally(0, 5, 0), now, 0)));
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_comes_back_is_waited_for_without_a_limit() {
+    fn the_wait_for_a_returning_connection_has_no_limit() {
         let (mut passes, now) = (Passes::default(), Instant::now());
         for hours in 0..100 {
             let now = now + Duration::from_secs(3_600) * hours;

@@ -1,4 +1,4 @@
-//! What is kept of jobs and their items, and under which keys.
+//! The records of jobs and their items, and their keys.
 
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -13,31 +13,31 @@ use super::{
     outcome::Outcome,
 };
 
-/// Records that are looked at in one read, and removed in one commit.
+/// Records per read, and per commit when removing.
 const PAGE: usize = 1_000;
 
 /// One conversation of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// Which; in a record it is in the key.
+    /// The conversation's id, which in a record is part of the key.
     #[serde(skip, default = "nobody")]
     pub conversation: ConversationId,
-    /// Which connection acts on it; none where none sees it.
+    /// The connection that acts; `None` if no connection sees the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionId>,
-    /// What became of it; nothing yet where it is left.
+    /// The outcome; `None` if the item is not processed yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
 }
 
-/// That an item is over.
+/// The outcome of an item and its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// In which way.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// When.
+    /// The time.
     pub at: jiff::Timestamp,
 }
 
@@ -54,7 +54,7 @@ fn items(job: &JobId) -> RecordKey {
 }
 
 fn put(key: RecordKey, value: &impl Serialize) -> Option<Change> {
-    // Names and values of both records are always JSON.
+    // Both kinds of records can always be serialized.
     let value = serde_json::to_vec(value).ok()?;
     Some(Change::Put(Table::Notes, Record { key, value: value.into() }))
 }
@@ -77,7 +77,7 @@ fn read_item(record: &Record) -> Option<Item> {
     Some(Item { conversation, ..item })
 }
 
-/// Hands changes to the journal; the answer comes once they are durable, and fails where nothing is kept any more.
+/// Passes changes to the journal. The receiver completes once they are durable, and fails if the store is closed.
 pub(super) fn hand_over(journal: &Journal, changes: Vec<Change>) -> oneshot::Receiver<()> {
     let (told, durable) = oneshot::channel();
     journal.append(0, |_| Step {
@@ -92,11 +92,11 @@ pub(super) fn hand_over(journal: &Journal, changes: Vec<Change>) -> oneshot::Rec
 
 /// Makes changes durable.
 pub(super) async fn write(journal: &Journal, changes: Vec<Change>) -> Result<(), StoreError> {
-    let closed = |_| StoreError::new("write", "it was closed");
+    let closed = |_| StoreError::new("write", "the store was closed");
     hand_over(journal, changes).await.map_err(closed)
 }
 
-/// Every job, the oldest first. One whose record is of another shape is left alone.
+/// Reads every job, the oldest first. Records of an unknown shape are skipped.
 pub(super) async fn read_jobs(journal: &Journal) -> Result<Vec<Job>, StoreError> {
     journal
         .read(|store| {
@@ -114,7 +114,7 @@ pub(super) async fn read_jobs(journal: &Journal) -> Result<Vec<Job>, StoreError>
         .await
 }
 
-/// How far a job's items are.
+/// Counts a job's items by outcome.
 pub(super) async fn count(journal: &Journal, job: &JobId) -> Result<Counts, StoreError> {
     let prefix = items(job);
     journal
@@ -133,7 +133,7 @@ pub(super) async fn count(journal: &Journal, job: &JobId) -> Result<Counts, Stor
         .await
 }
 
-/// A page of those items of which `wanted` holds, by conversation, and behind which the next one begins.
+/// Reads a page of the items that `wanted` accepts, by conversation, and the position of the next page.
 pub(super) async fn read_items(
     journal: &Journal,
     job: &JobId,
@@ -148,7 +148,7 @@ pub(super) async fn read_items(
             let mut after = after.map(|conversation| prefix.with(conversation.as_str()));
             while let Some(page) = page(store, &prefix, &mut after)? {
                 for item in page.iter().filter_map(read_item).filter(&wanted) {
-                    // The one beyond the limit shows that there are more.
+                    // One item beyond the limit shows that another page exists.
                     if found.len() == limit {
                         let next = found.last().map(|item| item.conversation.clone());
                         return Ok((found, next));
@@ -174,7 +174,7 @@ pub(super) async fn remove_items(journal: &Journal, job: &JobId) -> Result<(), S
     }
 }
 
-/// The next records, if there are any.
+/// The next records; `None` if none are left.
 fn page(
     store: &dyn Store,
     prefix: &RecordKey,

@@ -1,4 +1,4 @@
-//! What runs jobs: matches and carries out, goes on with those of an earlier life, and forgets old ones.
+//! The tasks that run jobs: match and process, continue jobs of the previous run, and delete old jobs.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -21,18 +21,18 @@ use super::{
     records::{self, Item, Settled},
 };
 
-/// Items that are written down in one commit.
+/// Items stored per commit.
 const TOGETHER: usize = 500;
-/// How long a job waits for connections that are about to be ready: its process may have just been started.
+/// How long a job waits for connections to be ready, because the process may have just started.
 const MATCHING_WAITS: Duration = Duration::from_secs(60);
-/// How long to wait before the store is asked again.
+/// The pause before the store is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How often old jobs are looked for.
+/// The interval between deletions of old jobs.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3_600);
 
-/// What runs a job.
+/// Running a job.
 impl Bulk {
-    /// Notes where a job is; what is written keeps the order in which it was decided.
+    /// Records a job's state; writes are in the order of the decisions.
     pub(super) fn put_state(&self, live: &mut Live, state: State) -> oneshot::Receiver<()> {
         live.job.state = state;
         if !state.is_going()
@@ -49,7 +49,7 @@ impl Bulk {
         self.metrics.active.set(i64::try_from(active).unwrap_or(i64::MAX));
     }
 
-    /// Begins what runs a job, unless it is to wait or runs already.
+    /// Starts the task of a job, unless the job is paused or its task already runs.
     pub(super) fn run(self: &Arc<Self>, entry: &Arc<Entry>) {
         let token = {
             let mut live = entry.live();
@@ -62,15 +62,15 @@ impl Bulk {
         self.spawn(async move {
             let work = AssertUnwindSafe(Box::pin(bulk.work(&entry, &token))).catch_unwind();
             if work.await.is_err() {
-                tracing::error!(job = %entry.id, "a bulk job broke");
+                tracing::error!(job = %entry.id, "a bulk job panicked and has failed");
                 let state = entry.live().job.state.ended(End::Failed(Failure::Internal), Timestamp::now());
-                // What cannot be written now is tried again by the next life.
+                // If this write fails, the next run repeats it.
                 let _ = bulk.change(&entry, |_| Ok(state)).await;
             }
         });
     }
 
-    /// Works on a job until it has ended or is to stop, through all troubles of the store.
+    /// Works on a job until it ends or must stop; failures of the store are retried.
     async fn work(&self, entry: &Entry, token: &CancellationToken) {
         let _turn = entry.turn.lock().await;
         while !token.is_cancelled() {
@@ -83,20 +83,20 @@ impl Bulk {
                 Phase::Carrying => self.carry_all(entry, token).await,
             };
             if let Err(error) = worked {
-                tracing::error!(job = %entry.id, %error, "a bulk job cannot go on; it is tried again");
+                tracing::error!(job = %entry.id, %error, "a bulk job cannot use the store; it will be retried");
                 token.run_until_cancelled(sleep(AGAIN_AFTER)).await;
             }
         }
     }
 
-    /// Writes down what matches, all of it before anything is carried out.
+    /// Stores all matching conversations before any item is processed.
     async fn match_all(&self, entry: &Entry, token: &CancellationToken) -> Result<(), StoreError> {
         let (filter, operation) = {
             let mut live = entry.live();
             live.counts = Counts::default();
             (live.job.filter.clone(), live.job.operation.clone())
         };
-        // An earlier life may have come halfway.
+        // A previous run may have stored some items.
         records::remove_items(self.journal(), &entry.id).await?;
         let opening = Candidates::open(&self.tertulia, &filter, &operation, MATCHING_WAITS);
         let Some(mut candidates) = token.run_until_cancelled(opening).await else { return Ok(()) };
@@ -124,7 +124,7 @@ impl Bulk {
             let state = live.job.state.matched();
             self.put_state(&mut live, state)
         };
-        durable.await.map_err(|_| StoreError::new("write", "it was closed"))
+        durable.await.map_err(|_| StoreError::new("write", "the store was closed"))
     }
 
     async fn write_down(&self, entry: &Entry, items: &mut Vec<Item>) -> Result<(), StoreError> {
@@ -141,7 +141,7 @@ impl Bulk {
         Ok(())
     }
 
-    /// Ends a job, unless it ended meanwhile.
+    /// Ends a job, unless it has ended already.
     pub(super) async fn end(&self, entry: &Entry, end: End) -> Result<(), StoreError> {
         let durable = {
             let mut live = entry.live();
@@ -149,7 +149,7 @@ impl Bulk {
             self.put_state(&mut live, state)
         };
         self.count_active();
-        durable.await.map_err(|_| StoreError::new("write", "it was closed"))
+        durable.await.map_err(|_| StoreError::new("write", "the store was closed"))
     }
 }
 
@@ -157,7 +157,7 @@ fn item_of(Match { conversation, connection }: Match) -> Item {
     let unseen = || Settled {
         outcome: Outcome::Refused {
             code: "unknown-conversation".to_owned(),
-            detail: "no connection sees the conversation".to_owned(),
+            detail: "no connection sees this conversation".to_owned(),
             platform_code: None,
         },
         at: Timestamp::now(),
@@ -166,13 +166,13 @@ fn item_of(Match { conversation, connection }: Match) -> Item {
     Item { conversation, connection, settled }
 }
 
-/// What an earlier life left, and what is too old to be kept.
+/// Jobs of the previous run, and jobs that are too old.
 impl Bulk {
-    /// Takes up the jobs of an earlier life. Asks until the store answers.
+    /// Loads the jobs of the previous run. Retries until the store answers.
     pub(super) async fn load(self: &Arc<Self>) {
         if self.journal().keeps() {
             while let Err(error) = self.try_load().await {
-                tracing::error!(%error, "bulk jobs cannot be read; it is tried again");
+                tracing::error!(%error, "the bulk jobs cannot be loaded; loading will be retried");
                 sleep(AGAIN_AFTER).await;
             }
         }
@@ -184,7 +184,7 @@ impl Bulk {
 
     async fn try_load(&self) -> Result<(), StoreError> {
         for job in records::read_jobs(self.journal()).await? {
-            // What was under way at another end was settled after it.
+            // For other ends, running items were settled after the job was written.
             let counts = match job.state {
                 State::Ended { end: End::Finished, .. } => job.counts,
                 _ => records::count(self.journal(), &job.id).await?,
@@ -199,7 +199,7 @@ impl Bulk {
         loop {
             hours.tick().await;
             if let Err(error) = self.forget_old().await {
-                tracing::error!(%error, "old bulk jobs cannot be forgotten; it is tried again");
+                tracing::error!(%error, "old bulk jobs cannot be deleted; deleting will be retried");
             }
         }
     }

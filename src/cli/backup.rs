@@ -23,23 +23,23 @@ use super::{
 };
 use crate::{archive::Unpacking, engine::embedded::EmbeddedStore};
 
-/// How long a service may take to make its copy, and between two pieces of it.
+/// The longest wait for the service to make its copy, and between two pieces of the copy.
 const SILENCE: Duration = Duration::from_secs(60 * 60);
 
-/// What to copy, and where to.
+/// The service to copy from, and the target.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "To restore, let engine.path name the directory, or a copy of it.\n\n\
+#[command(after_help = "To restore, set engine.path to the directory or to a copy of it.\n\n\
                         Example:\n  tertulia backup /var/backups/tertulia-monday")]
 pub struct BackupOptions {
-    /// The directory to make; it may be there if it is empty
+    /// The directory to create; it may exist if it is empty
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// The service.
+    /// Where the service is, and the token to use.
     #[command(flatten)]
     pub gateway: GatewayOptions,
 }
 
-/// Copies the store of a running service. The directory is there as a whole or not at all.
+/// Copies the store of a running service. On failure the target directory is not created.
 pub(super) fn execute(options: &BackupOptions) -> anyhow::Result<ExitCode> {
     let target = &options.directory;
     let is_free = fs::read_dir(target)
@@ -51,14 +51,14 @@ pub(super) fn execute(options: &BackupOptions) -> anyhow::Result<ExitCode> {
         let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
         tokio::select! {
             outcome = fetch(&options.gateway, &draft.0) => outcome,
-            () = interrupt.received() => Err(anyhow!("interrupted; nothing was kept")),
+            () = interrupt.received() => Err(anyhow!("interrupted; the partial copy was deleted")),
         }
     })?;
-    // What is not whole is told now, not when it is needed.
-    let store = EmbeddedStore::open(&draft.0).context("the backup cannot be opened")?;
+    // Opening the copy checks it now rather than when it is needed.
+    let store = EmbeddedStore::open(&draft.0).context("the copy cannot be opened as a store")?;
     let history = store.history();
     drop(store);
-    fs::rename(&draft.0, target).with_context(|| format!("cannot make {}", target.display()))?;
+    fs::rename(&draft.0, target).with_context(|| format!("cannot create {}", target.display()))?;
     if let Some(around) = target.canonicalize()?.parent() {
         File::open(around)?.sync_all()?;
     }
@@ -73,12 +73,12 @@ pub(super) fn execute(options: &BackupOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A directory that is filled, and removed where it does not become what it is for.
+/// A directory that is being filled; removed on drop unless it was renamed to its final name.
 struct Draft(PathBuf);
 
 impl Draft {
     fn beside(target: &Path) -> anyhow::Result<Self> {
-        let mut name = target.file_name().map(OsString::from).context("the directory needs a name")?;
+        let mut name = target.file_name().map(OsString::from).context("the backup's path has no directory name")?;
         name.push(".partial");
         let path = target.with_file_name(name);
         if let Err(error) = fs::remove_dir_all(&path)
@@ -87,25 +87,25 @@ impl Draft {
             return Err(error).with_context(|| format!("cannot remove {}", path.display()));
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.with_context(|| format!("cannot make {}", path.display()))?;
+        made.with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self(path))
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After the rename nothing is there.
+        // After the rename nothing has this path.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Fetches the archive and unpacks it into `directory`; how many bytes it had.
+/// Fetches the archive, unpacks it into `directory` and returns its size in bytes.
 async fn fetch(gateway: &GatewayOptions, directory: &Path) -> anyhow::Result<u64> {
     let address = gateway.address("/v1/backup");
     let client = gateway.client()?;
     let sent = timeout(ANSWER_WITHIN, gateway.request(&client, Method::POST, &address).send()).await;
     let sent = sent.map_err(|_| anyhow!("{address} does not answer"))?;
-    let mut response = sent.map_err(|error| anyhow!("{address} cannot be asked: {error}"))?;
+    let mut response = sent.map_err(|error| anyhow!("the request to {address} failed: {error}"))?;
     if !response.status().is_success() {
         return Err(anyhow!(refusal(&address, response).await));
     }
@@ -114,9 +114,10 @@ async fn fetch(gateway: &GatewayOptions, directory: &Path) -> anyhow::Result<u64
     let mut unpacking = Unpacking::into(directory);
     let mut bytes = 0;
     loop {
-        let piece = timeout(SILENCE, response.next()).await.map_err(|_| anyhow!("{address} fell silent"))?;
+        let piece =
+            timeout(SILENCE, response.next()).await.map_err(|_| anyhow!("{address} stopped sending the backup"))?;
         let Some(piece) = piece else { break };
-        let piece = piece.map_err(|error| anyhow!("the backup broke off, the log of the service says why: {error}"))?;
+        let piece = piece.map_err(|error| anyhow!("the backup broke off; the service's log says why: {error}"))?;
         unpacking.take(&piece)?;
         bytes += piece.len() as u64;
         progress.set_message(HumanBytes(bytes).to_string());

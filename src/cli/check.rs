@@ -1,4 +1,4 @@
-//! `tertulia check`: validates a configuration, and with `--connect` tries it.
+//! `tertulia check`: validates a configuration, and with `--connect` tries each connection.
 
 mod connect;
 
@@ -25,13 +25,13 @@ pub struct CheckOptions {
     /// The configuration to validate
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub config: PathBuf,
-    /// Also try discovery and login of each connection; a service that has the same login must then log in again
+    /// Also try discovery and login of each connection; a running service with the same login must then log in again
     #[arg(long)]
     pub connect: bool,
 }
 
-/// Prints one line for each mistake, `file:line: path: message`, or one line that there is none; then, where it is asked
-/// for, one line for each connection.
+/// Prints one line for each mistake, `file:line: path: message`, or one line that confirms the configuration; then,
+/// with `--connect`, one line for each connection.
 pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     let mut answer = io::stdout();
     match Configuration::load(&options.config, &Environment::of_process()) {
@@ -51,7 +51,7 @@ pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints `connection: ok: …` or `connection: failed: …` for each.
+/// Prints `connection: ok: …` or `connection: failed: …` for each connection.
 async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     let mut trials = pin!(connect::try_all(configuration)?);

@@ -1,4 +1,4 @@
-//! `tertulia demo`: the main job, on an embedded platform stand-in.
+//! `tertulia demo`: bots and consumers on an embedded platform stand-in.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -20,10 +20,10 @@ use crate::{
     webhooks::{Settings, Webhooks},
 };
 
-/// Conversations that one bot holds unless told otherwise.
+/// Conversations per bot by default.
 const CONVERSATIONS_PER_BOT: u32 = 250;
 
-/// How much to show, and under which conditions.
+/// The size of the demo and its conditions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia demo --conversations 5000 --faults flaky --json")]
 pub struct DemoOptions {
@@ -36,19 +36,19 @@ pub struct DemoOptions {
     /// Messages that each consumer sends
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub messages: u32,
-    /// Seconds to go on sending, instead of a number of messages
+    /// Seconds for which consumers keep sending, instead of a number of messages
     #[arg(long, value_name = "S", conflicts_with = "messages", value_parser = clap::value_parser!(u64).range(1..))]
     pub duration: Option<u64>,
     /// How badly the platform stand-in behaves
     #[arg(long, value_name = "MODE", default_value = "none")]
     pub faults: Faults,
-    /// Where the gateway and the dashboard listen, on loopback; port 0 picks a free one
+    /// Address of the gateway and the dashboard, on loopback; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback_address)]
     pub listen: SocketAddr,
-    /// Print the summary as one JSON object, alone on standard output
+    /// Print only the summary on standard output, as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Stay up until interrupted
+    /// Keep running until interrupted
     #[arg(long)]
     pub keep: bool,
 }
@@ -77,14 +77,14 @@ impl DemoOptions {
     }
 }
 
-/// The seed of a demo's faults: the same faults at every run.
+/// The seed of a demo's faults: every run has the same faults.
 const SEED: u64 = 7;
 /// How long requests to the gateway may take at the end.
 const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
-/// How often progress is told where there is no terminal.
+/// How often progress is printed if standard error is not a terminal.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
-/// Carries the demo out. The exit code is success only if nothing was lost, duplicated or reordered.
+/// Runs the demo. The exit code is success only if nothing was lost, duplicated or reordered.
 pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     open_files::raise_limit();
     actix_rt::System::new().block_on(run(options))
@@ -93,7 +93,7 @@ pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
 async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen()?;
     let demo = Demo::start(options.scale())?;
-    // Whoever tries it has their receivers where the demo is.
+    // People who try the demo have their receivers on the same machine.
     let webhooks = Webhooks::start(demo.tertulia(), Settings { allow_internal: true, ..Settings::default() });
     let bulk = Bulk::start(Arc::clone(demo.tertulia()));
     let (tertulia, limits) = (Arc::clone(demo.tertulia()), Limits::default());
@@ -130,7 +130,7 @@ fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells how far the demo has come: a bar on a terminal, lines otherwise, both on standard error.
+/// Shows the progress on standard error: a bar on a terminal, lines otherwise.
 struct Teller {
     bar: Option<ProgressBar>,
     told: Instant,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_stands_instead_of_a_number_of_messages() {
+    fn a_duration_replaces_the_number_of_messages() {
         assert_eq!(parse(&["--duration", "5"]).unwrap().duration, Some(5));
         assert!(parse(&["--duration", "5", "--messages", "5"]).is_err());
     }

@@ -19,30 +19,31 @@ use self::switches::SwitchOptions;
 
 use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
 
-/// What to stand in for, and where.
+/// What the emulator offers, and where.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia emulate --agents 4 --ca-out emulator-ca.pem --control 127.0.0.1:0")]
 pub struct EmulateOptions {
-    /// Where the platform listens, with TLS; port 0 picks a free one
+    /// Address of the platform, with TLS; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
-    /// Where discovery listens without TLS too, also as a proxy for clients that use http_proxy [default: nowhere]
+    /// Address at which discovery also listens without TLS, also as a proxy for clients that use http_proxy [default:
+    /// none]
     #[arg(long, value_name = "ADDR")]
     pub discovery_listen: Option<SocketAddr>,
-    /// A name by which clients reach the platform: in the certificate, and in discovery for those who ask by it;
+    /// A host name of the platform: its certificate has the name, and discovery answers with it to clients that use it;
     /// repeatable [default: the listening address]
     #[arg(long = "host", value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub hosts: Vec<String>,
-    /// The account that there is
+    /// The id of the platform's only account
     #[arg(long, value_name = "ID", default_value = "12345678", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub account: String,
-    /// Write the CA certificate to trust to this file
+    /// Write the CA certificate that clients must trust to this file
     #[arg(long, value_name = "FILE")]
     pub ca_out: Option<PathBuf>,
-    /// Agents of the account: logins bot1, bot2 and so on, password `secret`
+    /// Number of agents in the account: logins bot1, bot2 and so on, password `secret`
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub agents: usize,
-    /// How many of the agents are administrators too: bot1, bot2 and so on
+    /// How many of the agents are also administrators, from bot1 on
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub admins: usize,
     /// Open a survey when a conversation's main dialog closes
@@ -51,13 +52,13 @@ pub struct EmulateOptions {
     /// How badly the platform behaves
     #[arg(long, value_name = "MODE", default_value = "none")]
     pub faults: Faults,
-    /// The seed of ids and of everything that is left to chance [default: another one each time]
+    /// The seed of ids and of all random choices [default: a new seed each time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// How long every answer and every notification travels, such as 80ms
+    /// Delay of every answer and every notification, such as 80ms
     #[arg(long, value_name = "D", default_value = "0s", value_parser = travel_time)]
     pub latency: Duration,
-    /// How much longer than the latency some of them travel, at most
+    /// Random delay of up to this much in addition to the latency
     #[arg(long, value_name = "D", default_value = "0s", value_parser = travel_time)]
     pub jitter: Duration,
     /// Split the frames of sockets into fragments, and split and merge their bytes, at random
@@ -66,15 +67,15 @@ pub struct EmulateOptions {
     /// Write early hints (103) before every answer
     #[arg(long)]
     pub early_hints: bool,
-    /// Where the HTTP control interface for tests listens, on loopback [default: nowhere]
+    /// Address of the HTTP control interface for tests, on loopback [default: none]
     #[arg(long, value_name = "ADDR", value_parser = loopback_address)]
     pub control: Option<SocketAddr>,
-    /// How the platform behaves where its documents leave it open.
+    /// Choices where the platform's documents leave its behaviour open.
     #[command(flatten)]
     pub switches: SwitchOptions,
 }
 
-/// The longest that anything may travel.
+/// The longest latency or jitter.
 const LONGEST_TRAVEL: Duration = Duration::from_secs(60);
 
 fn travel_time(text: &str) -> Result<Duration, String> {
@@ -83,7 +84,7 @@ fn travel_time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a duration from 0s to 1m, such as \"80ms\"".to_owned())
 }
 
-/// What scripts read to know that the emulator is ready, and where.
+/// The line that tells scripts that the emulator is ready, and at which addresses.
 #[derive(Serialize)]
 struct ReadyLine<'a> {
     listen: SocketAddr,
@@ -96,7 +97,7 @@ struct ReadyLine<'a> {
 /// Runs until SIGINT or SIGTERM.
 pub(super) fn execute(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // Before the ready line: whoever reads it may signal at once.
+    // Before the ready line, because its reader may send a signal at once.
     let mut interrupt = runtime.block_on(async { Interrupt::listen() }).context("cannot listen for signals")?;
 
     open_files::raise_limit();
@@ -134,7 +135,8 @@ impl From<&EmulateOptions> for EmulatorConfig {
                 Faults::Flaky => FaultMode::Flaky,
                 Faults::Hostile => FaultMode::Hostile,
             },
-            // Clients that keep what they know from one run to the next would take new conversations for known ones.
+            // A fixed default seed would repeat ids, and clients that keep state between runs would mistake new
+            // conversations for known ones.
             seed: options.seed.unwrap_or_else(rand::random),
             network: NetworkSettings {
                 latency: options.latency,

@@ -3,10 +3,10 @@
 /// How badly the platform stand-in behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Faults {
-    /// As documented.
+    /// As documented
     None,
-    /// As a platform on a bad day: dropped sockets, delays, duplicates, throttling.
+    /// Like a platform on a bad day: dropped sockets, delays, duplicates, throttling
     Flaky,
-    /// As nobody would wish: everything that can go wrong does.
+    /// Everything that can go wrong does
     Hostile,
 }

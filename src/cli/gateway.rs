@@ -1,4 +1,4 @@
-//! The gateway of a running service, as commands ask it.
+//! A client of the gateway of a running service, for commands.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -13,26 +13,26 @@ use tokio::time::timeout;
 
 use crate::harmless::harmless;
 
-/// How long a gateway may take to answer.
+/// How long a gateway may take to respond.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// The largest error that is read, in bytes.
+/// The most bytes read of an error response.
 const LARGEST_PROBLEM: usize = 64 * 1024;
 
-/// Where a service is, and who asks it.
+/// Where a service's gateway is, and the token to use.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GatewayOptions {
-    /// Where the service's gateway is
+    /// Address of the service's gateway
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// A token of the gateway, where it asks for one; rather give it by the environment
+    /// A token of the gateway, if the gateway requires one; prefer the environment variable to this option
     #[arg(long, value_name = "TOKEN", env = "TERTULIA_TOKEN", hide_env_values = true)]
     pub token: Option<SecretString>,
-    /// Trust one more certificate authority, in a PEM file, for a gateway with https
+    /// PEM file of one more certificate authority to trust, for a gateway with https
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
 
-/// What an error says of itself.
+/// The members of an error response that commands print.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Problem {
@@ -41,7 +41,7 @@ struct Problem {
 }
 
 impl GatewayOptions {
-    /// A client that trusts the authorities that are wanted, and takes a token nowhere but where it is meant to go.
+    /// A client that trusts the chosen authorities and follows no redirect, so that the token reaches only the gateway.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         let authorities = self.ca_file.iter().map(|file| {
             fs::read_to_string(file)
@@ -52,12 +52,11 @@ impl GatewayOptions {
         Ok(Client::builder().connector(connector).disable_timeout().disable_redirects().finish())
     }
 
-    /// The address of `path`.
     pub(super) fn address(&self, path: &str) -> String {
         format!("{}{path}", self.url.trim_end_matches('/'))
     }
 
-    /// A request with the token, if there is one.
+    /// A request with the token, if one is set.
     pub(super) fn request(&self, client: &Client, method: Method, address: &str) -> ClientRequest {
         let request = client.request(method, address);
         match &self.token {
@@ -67,7 +66,7 @@ impl GatewayOptions {
     }
 }
 
-/// What a gateway said instead of what was wanted, in words.
+/// Describes a response that is not a success.
 pub(super) async fn refusal<S>(address: &str, mut response: ClientResponse<S>) -> String
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,

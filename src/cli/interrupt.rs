@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From its making on, SIGINT and SIGTERM no longer end the process; they are waited for.
+/// Once created, SIGINT and SIGTERM no longer end the process; [`Interrupt::received`] waits for them.
 pub(super) struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
@@ -25,8 +25,8 @@ impl Interrupt {
     }
 }
 
-/// From its making on, SIGHUP is waited for and does not end the process, and a write beyond the size limit of files
-/// (SIGXFSZ) fails and does not end the process either.
+/// Once created, SIGHUP no longer ends the process, and a write beyond the size limit of files (SIGXFSZ) fails instead
+/// of ending the process.
 pub(super) struct Hangup {
     hangup: Signal,
     _file_size: Signal,

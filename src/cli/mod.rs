@@ -1,7 +1,7 @@
-//! The command line: what can be asked, and who answers.
+//! The command line: options and commands.
 //!
-//! A command's answer goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong
-//! usage.
+//! A command's result goes to standard output, everything else to standard error. Exit codes: 0 success, 1 failure, 2
+//! wrong usage.
 
 mod allocator;
 pub mod backup;
@@ -41,22 +41,22 @@ use tail::TailOptions;
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example:\n  tertulia check --config tertulia.toml")]
 pub struct Cli {
-    /// How log lines look, on standard error; RUST_LOG says how many there are (info by default)
+    /// Format of log lines on standard error; RUST_LOG selects which lines are written (info by default)
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program can do.
+/// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the main job on an embedded platform: bots answer consumers, and a ledger proves that nothing was lost
+    /// Show the service on an embedded platform: bots answer consumers, and a ledger proves that nothing was lost
     Demo(DemoOptions),
     /// Run the platform stand-in alone, to build or test any UMS client
     Emulate(EmulateOptions),
-    /// Run the service until it is told to end: hold the configured connections and serve the gateway
+    /// Run the service until SIGINT or SIGTERM: hold the configured connections and serve the gateway
     Run(RunOptions),
     /// Follow the events of a running service in the terminal, one line each
     Tail(TailOptions),
@@ -67,12 +67,12 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Does what was asked. A failure is told on standard error.
+    /// Runs the command and reports a failure on standard error.
     pub fn execute(self) -> ExitCode {
         match self.dispatch() {
             Ok(code) => code,
             Err(error) => {
-                // Nobody is left to tell when standard error is closed too.
+                // If standard error is closed too, the failure cannot be reported.
                 let _ = writeln!(io::stderr(), "error: {error:#}");
                 ExitCode::FAILURE
             }
@@ -81,7 +81,7 @@ impl Cli {
 
     fn dispatch(self) -> anyhow::Result<ExitCode> {
         panics::keep_silent();
-        // A service is told by its configuration where spans go.
+        // The configuration of a service says where spans go, so its logging starts later.
         let is_service = matches!(self.command, Command::Run(_));
         let _logs = (!is_service).then(|| telemetry::start_logs(self.log_format)).transpose()?;
         match self.command {

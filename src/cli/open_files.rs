@@ -1,6 +1,6 @@
-//! The limit of open files: every socket is one, and the usual soft limit of 1,024 ends a fleet early.
+//! The limit of open files. Every socket counts as a file, and the usual soft limit of 1,024 is too low for a fleet.
 
-/// Raises the soft limit to the hard one, for commands that hold many sockets.
+/// Raises the soft limit to the hard limit, for commands that hold many sockets.
 pub(super) fn raise_limit() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "limit of open files raised"),

@@ -26,7 +26,7 @@ use crate::{
 /// How long the last spans may take to be exported.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 
-/// What to run.
+/// Options of `tertulia run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  TERTULIA_GATEWAY__LISTEN=127.0.0.1:9090 tertulia run --config tertulia.toml")]
 pub struct RunOptions {
@@ -35,10 +35,10 @@ pub struct RunOptions {
     pub config: PathBuf,
 }
 
-/// Runs until SIGINT or SIGTERM, then drains; a second signal ends it at once. SIGHUP has the certificate read anew.
+/// Runs until SIGINT or SIGTERM, then drains; a second signal ends the process at once. SIGHUP reloads the certificate.
 pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result<ExitCode> {
     allocator::settle();
-    // Before the configuration is read: it may take a while, and an early SIGHUP would end the process.
+    // Before the configuration is read: reading takes time, and an early SIGHUP would end the process.
     actix_rt::System::new().block_on(async {
         let hangup = Hangup::listen().context("cannot listen for signals")?;
         start(options, format, hangup).await
@@ -46,7 +46,7 @@ pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result
 }
 
 async fn start(options: &RunOptions, format: LogFormat, hangup: Hangup) -> anyhow::Result<ExitCode> {
-    // Files of the store hold secrets, whatever the directory around it allows.
+    // Files of the store hold secrets, whatever permissions the directory around the store has.
     umask(Mode::RWXG | Mode::RWXO);
     let configuration = match Configuration::load(&options.config, &Environment::of_process()) {
         Ok(configuration) => configuration,
@@ -79,7 +79,7 @@ async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Res
         }
     }
     let Drain { notice, within } = configuration.drain;
-    tracing::info!(?notice, ?within, "draining; another signal ends it at once");
+    tracing::info!(?notice, ?within, "draining; another signal ends the process at once");
     let journal = Arc::clone(service.tertulia().journal());
     let draining = async {
         service.gateway().leave();
@@ -89,14 +89,14 @@ async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Res
     tokio::select! {
         () = draining => {
             if !journal.is_healthy() {
-                tracing::error!("stopped; what happened last could not be kept");
+                tracing::error!("stopped; the last events could not be stored");
                 return Ok(ExitCode::FAILURE);
             }
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
         () = interrupt.received() => {
-            tracing::warn!("ended before it was drained");
+            tracing::warn!("ended before the drain was complete");
             Ok(ExitCode::FAILURE)
         }
     }

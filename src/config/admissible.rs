@@ -1,7 +1,7 @@
 //! What a connection that is added over HTTP may refer to: `gateway.secrets`, `gateway.platforms`, `gateway.proxies`.
 //!
-//! A caller who may add connections is not thereby one who may read every file and variable of this process, or send
-//! what is in them anywhere.
+//! The right to add connections must not be the right to read every file and variable of this process, or to send their
+//! content anywhere.
 
 use super::{connection::Connection, field::Field};
 
@@ -27,12 +27,12 @@ pub(super) enum SecretSource {
     File(String),
 }
 
-/// Which of its addresses a host may be reached at.
+/// The addresses at which a host may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Any: somebody named this very host.
+    /// Any address, because the configuration names exactly this host.
     Anywhere,
-    /// Public ones only: a pattern matches more than its author knows.
+    /// Public addresses only, because a pattern may match hosts that its author does not know.
     Public,
 }
 
@@ -40,7 +40,7 @@ pub(super) enum Reach {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Pattern(String);
 
-/// A host, with a port where only that one is meant.
+/// A host, with a port if only that port is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
     name: Pattern,
@@ -58,12 +58,12 @@ impl Admissible {
         }
         let hosts = |field: Field<'_>| field.list().into_iter().filter_map(|field| field.parse(host_pattern)).collect();
         admissible.proxies = hosts(proxies);
-        // A definition names no platform of its own, so every connection goes to the configured one.
+        // A definition cannot name a platform, so every connection uses the configured platform.
         let _: Vec<Host> = hosts(platforms);
         admissible
     }
 
-    /// Adds what the configuration's own connections refer to.
+    /// Also allows the secrets and proxies that the configuration's own connections use.
     pub(super) fn add_used(&mut self, used: Vec<SecretSource>, connections: &[Connection]) {
         self.used = used;
         let proxies = connections.iter().filter_map(|connection| connection.proxy.as_ref());
@@ -75,14 +75,14 @@ impl Admissible {
             || match source {
                 SecretSource::Variable(name) => self.variables.iter().any(|pattern| pattern.matches(name, None)),
                 SecretSource::File(path) => {
-                    // What leads out of a directory must not look as if it were in it.
+                    // A path must not match a pattern and then lead out of the directory.
                     let is_plain = path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
                     is_plain && self.files.iter().any(|pattern| pattern.matches(path, Some('/')))
                 }
             }
     }
 
-    /// Where a proxy may be; `None` where it may not be used.
+    /// The addresses at which the proxy may be reached; `None` if the proxy may not be used.
     pub(super) fn admits_proxy(&self, host: &str, port: u16) -> Option<Reach> {
         let host = host.to_ascii_lowercase();
         if self.used_proxies.iter().any(|(used, at)| *used == host && *at == port) {
@@ -95,7 +95,7 @@ impl Admissible {
 }
 
 impl Pattern {
-    /// Whether it stands for `text`; no `*` stands for `apart`.
+    /// Whether the pattern matches `text`. A `*` does not match the character `apart`.
     fn matches(&self, text: &str, apart: Option<char>) -> bool {
         let mut pieces = self.0.split('*');
         let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
@@ -103,7 +103,7 @@ impl Pattern {
         let Some(last) = pieces.pop() else { return rest.is_empty() };
         let within = |skipped: &str| apart.is_none_or(|apart| !skipped.contains(apart));
         for piece in pieces {
-            // The first place is as good as any later one.
+            // The first match is enough: a later one would leave less text for the other pieces.
             let Some(at) = rest.find(piece) else { return false };
             if !within(&rest[..at]) {
                 return false;
@@ -129,7 +129,7 @@ fn secret_pattern(text: &str) -> Result<SecretSource, String> {
         let is_plain = text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
         return match is_plain {
             true => Ok(SecretSource::File(text.to_owned())),
-            false => Err(format!("{text:?} is not the path of files: it has an empty part, \".\" or \"..\"")),
+            false => Err(format!("{text:?} is not a valid path: it has an empty part, \".\" or \"..\"")),
         };
     }
     let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_*".contains(&byte));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_characters_of_a_name_and_of_one_part_of_a_path() {
+    fn a_star_matches_within_a_name_and_within_one_part_of_a_path() {
         let admissible = admissible(&["BOT_*", "EXACT", "*_A*Z", "/run/credentials/*", "/etc/bots/*/pass*"], &[]);
         let variable = |name: &str| admissible.admits_secret(&SecretSource::Variable(name.to_owned()));
         for name in ["BOT_", "BOT_1_PASSWORD", "EXACT", "X_AYZ", "_AZ"] {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_nothing_is_admitted_but_what_the_configuration_uses() {
+    fn by_default_only_sources_that_the_configuration_uses_are_admitted() {
         let mut nothing = Admissible::default();
         assert!(!nothing.admits_secret(&SecretSource::Variable("BOT1_PASSWORD".to_owned())));
         assert_eq!(nothing.admits_proxy("proxy.example", 3128), None);
@@ -216,9 +216,9 @@ mod tests {
         assert!(!nothing.admits_secret(&SecretSource::File("relative/other".to_owned())));
     }
 
-    /// Whoever writes a pattern does not know what the names that it stands for lead to.
+    /// The author of a pattern does not know to which addresses the matching names resolve.
     #[test]
-    fn a_proxy_that_was_named_may_be_anywhere_and_one_that_a_pattern_stands_for_at_public_addresses() {
+    fn a_named_proxy_may_have_any_address_and_a_matched_one_only_public_addresses() {
         let admissible = admissible(&[], &["proxy.example", "10.0.0.9:3128", "*.corp.example", "fd00::1"]);
         for (host, port, expected) in [
             ("proxy.example", 1, Some(Reach::Anywhere)),

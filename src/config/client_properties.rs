@@ -1,17 +1,17 @@
-//! `connections.client_properties`: the device that consumers are said to use (protocol §3.3).
+//! `connections.client_properties`: the device that the platform is told consumers use (protocol §3.3).
 
 use super::field::Field;
 
-/// The device that consumers are said to use; what is not told is left out.
+/// The device that the platform is told consumers use. Values that are not configured are not sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ClientProperties {
-    /// Each text under the platform's name for it.
+    /// Each text, under the platform's name for it.
     pub texts: Vec<(&'static str, String)>,
-    /// What the device can show; the platform takes a feature that is not named for one it has not.
+    /// The device's features. The platform treats a feature that is not listed as missing.
     pub features: Vec<String>,
 }
 
-/// Key, the platform's name and the most characters.
+/// Key, the platform's name, and the most characters allowed.
 const TEXTS: [(&str, &str, usize); 11] = [
     ("app_id", "appId", 64),
     ("app_version", "appVersion", 32),
@@ -26,7 +26,7 @@ const TEXTS: [(&str, &str, usize); 11] = [
     ("device_model", "deviceModel", 64),
 ];
 
-/// Key, the platform's name and its words.
+/// Key, the platform's name, and the allowed words.
 const WORDS: [(&str, &str, &[&str]); 3] = [
     ("device_family", "deviceFamily", &["DESKTOP", "TABLET", "MOBILE", "PDA", "OTHER", "UNKNOWN"]),
     ("os", "os", &["WINDOWS", "LINUX", "OSX", "ANDROID", "IOS", "OTHER"]),
@@ -51,7 +51,7 @@ impl ClientProperties {
             });
             texts.extend(text.map(|text| (name, text)));
         }
-        // Clients learn new ones, so that any is taken.
+        // Clients gain new features, so any name is accepted.
         let features = section.field("features").list().into_iter().filter_map(Field::text).collect();
         section.finish();
         Some(Self { texts, features })

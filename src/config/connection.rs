@@ -1,4 +1,4 @@
-//! `[[connections]]`: the logins that the service holds, and what each of them does.
+//! `[[connections]]`: the logins that the service holds, and what each login does.
 
 use std::collections::BTreeMap;
 
@@ -26,42 +26,43 @@ use super::{
 /// The longest connection id, in bytes: it is part of URLs, metric labels and event sources.
 const MAX_ID_BYTES: usize = 64;
 
-/// One login and what it does.
+/// One login and what the connection does with it.
 #[derive(Debug)]
 pub struct Connection {
     /// Unique and safe in URLs: 1 to 64 of `A-Z a-z 0-9 . _ ~ -`.
     pub id: String,
     /// The account at the platform, ASCII letters and digits.
     pub account: String,
-    /// Its side of conversations, and its credentials. A consumer without a login is anonymous.
+    /// The connection's side of conversations, and its credentials. A consumer without a login is anonymous.
     pub access: Access,
-    /// What stands between it and the platform.
+    /// The proxy between the connection and the platform.
     pub proxy: Option<Proxy>,
-    /// The device that its consumers are said to use; of a brand, whose socket it is. An intake has none.
+    /// The device that the platform is told the connection's consumers use; for a brand, the device of its own socket.
+    /// An intake has no device.
     pub client_properties: Option<ClientProperties>,
-    /// What it hears of; none where there is no socket (connector and intake).
+    /// The conversations that the connection subscribes to; `None` without a socket (connector and intake).
     pub subscribe: Option<Subscribe>,
-    /// What it does with rings; off by default.
+    /// How the connection handles rings; off by default.
     pub rings: Rings,
-    /// Whether messages are told that were said before the connection came; they are by default.
+    /// Whether messages from before the connection's start are reported as events; yes by default.
     pub history: HistoryStart,
-    /// The agent state to set after each connect; unchanged where there is none.
+    /// The agent state to set after each connect; `None` leaves the state unchanged.
     pub agent_state: Option<AgentState>,
-    /// The session that it has at the platform.
+    /// The session that the login has at the platform.
     session: Option<Session>,
 }
 
-/// A connection that a request describes, in the same members as the configuration's.
+/// A connection described by a request, with the same members as in the configuration.
 #[derive(Debug)]
 pub struct Requested {
     /// The connection.
     pub connection: Connection,
-    /// Secrets were written where they are used; only a request may do so.
+    /// Whether the request contains a secret itself. Only a request may do so, not the configuration.
     pub has_written_secrets: bool,
 }
 
 impl Requested {
-    /// Reads and validates `definition`, which may refer only to what is `admissible`.
+    /// Reads and validates `definition`, which may refer only to `admissible` secrets and proxies.
     ///
     /// # Errors
     /// Every mistake; never empty.
@@ -90,7 +91,7 @@ const AGENT_STATES: &[(&str, AgentState)] = &[
     ("OFFLINE", AgentState::Offline),
 ];
 
-/// All connections; those without a mistake.
+/// Reads all connections and returns those without a mistake.
 pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
     let (mut ids, mut logins) = (BTreeMap::new(), BTreeMap::new());
     let read = |field: Field<'_>| {
@@ -99,7 +100,7 @@ pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
         if let Some((kind, user)) = connection.session.clone()
             && let Some(other) = logins.insert((connection.account.clone(), kind, user), path.clone())
         {
-            let message = format!("the same login as {other}: the platform lets one session of it live at a time");
+            let message = format!("the same login as {other}: the platform allows one session per login");
             reading.report(&place, &format!("{path}.login"), message);
         }
         Some(connection)
@@ -108,7 +109,7 @@ pub(super) fn read_all(field: Field<'_>) -> Vec<Connection> {
 }
 
 impl Connection {
-    /// `ids` are those of the connections before it, with their paths.
+    /// `ids` holds the ids of the earlier connections with their paths.
     fn read(field: Field<'_>, ids: &mut BTreeMap<String, String>) -> Option<Self> {
         let own_path = field.path.clone();
         let mut section = field.section();
@@ -126,7 +127,7 @@ impl Connection {
 
         let access = read_access(login, role);
         let client_properties = if role == Some(Role::Intake) {
-            client_properties.refused("an intake tells of no device");
+            client_properties.refused("a connection of role \"intake\" has no device");
             None
         } else {
             ClientProperties::read(client_properties)
@@ -134,7 +135,7 @@ impl Connection {
         let subscribe = read_subscribe(subscribe, role);
         let history = history.word(HISTORIES);
         let (rings, agent_state) = if role.is_some_and(|role| role != Role::Brand) {
-            rings.refused("only a connection of role \"brand\" gets rings");
+            rings.refused("only a connection of role \"brand\" receives rings");
             agent_state.refused("only a connection of role \"brand\" has an agent state");
             (None, None)
         } else {
@@ -156,8 +157,8 @@ impl Connection {
     }
 }
 
-/// How the connection gets to the platform, and the session it has there. Nothing is known of a mistaken role but that it
-/// has its own mistake.
+/// Reads the credentials, and the session that the login has at the platform. If `role` is `None`, the role's own
+/// mistake was already reported.
 fn read_access(field: Field<'_>, role: Option<Role>) -> Option<(Access, Option<Session>)> {
     if role == Some(Role::Consumer) && !field.is_present() {
         return Some((Access::Consumer(ConsumerLogin::SignUp), None));
@@ -176,7 +177,8 @@ fn read_access(field: Field<'_>, role: Option<Role>) -> Option<(Access, Option<S
     }
 }
 
-/// The conversations that a connection sees: `OPEN` ones by default, a consumer's `OPEN` and `CLOSE` ones.
+/// The conversations that a connection sees: by default `OPEN` conversations, and for a consumer also `CLOSE`
+/// conversations.
 fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<Subscribe> {
     if matches!(role, Some(Role::Connector | Role::Intake)) {
         field.refused("a connection without a socket has no subscription");
@@ -192,7 +194,7 @@ fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<Subscribe> {
     let stage = entries(stage, |field| field.word(STAGES)).unwrap_or(default_stage);
     let agents = if is_consumer {
         agents.refused("a consumer's subscription has no agents");
-        // A consumer sees their own conversations, whoever serves them.
+        // A consumer sees their own conversations, whichever agent has them.
         Some(Agents::All)
     } else if agents.is_list() {
         let id = |field: Field<'_>| field.text().map(|agent| AgentId::from(agent.as_str()));
@@ -203,7 +205,7 @@ fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<Subscribe> {
     Some(Subscribe { stage, agents: agents.unwrap_or(Agents::Mine) })
 }
 
-/// The entries of a list that must not be empty; `None` where there is no list.
+/// Reads the entries of a list that must not be empty; `None` if the list is absent.
 fn entries<'a, T>(field: Field<'a>, read: impl Fn(Field<'a>) -> Option<T>) -> Option<Vec<T>> {
     let (reading, place, path, is_list) = (field.reading, field.place.clone(), field.path.clone(), field.is_list());
     let fields = field.list();
@@ -218,7 +220,7 @@ fn entries<'a, T>(field: Field<'a>, read: impl Fn(Field<'a>) -> Option<T>) -> Op
 
 fn unique_id(id: &str, path: String, ids: &mut BTreeMap<String, String>) -> Result<String, String> {
     let is_url_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-    // A path segment of dots alone means another path.
+    // A path segment that consists of dots has a special meaning in URLs.
     let is_dots = id.bytes().all(|byte| byte == b'.');
     if id.len() > MAX_ID_BYTES || is_dots || !id.bytes().all(is_url_safe) {
         return Err(format!("{id:?} is not 1 to {MAX_ID_BYTES} of the characters A-Z a-z 0-9 . _ ~ -"));

@@ -1,4 +1,4 @@
-//! The configuration as a tree of values that remember where they were written: TOML, then the environment over it.
+//! The configuration as a tree of values with their places: TOML, overridden by the environment.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,17 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Reading};
 
-/// The deepest path of an override, in keys and numbers: no value lies deeper, and every level is a level of recursion.
+/// The deepest path of an override, in keys and numbers. No value lies deeper, and the limit bounds the recursion.
 const MAX_DEPTH: usize = 8;
 
-/// A value and where it was written.
+/// A value and its place.
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) content: Content,
 }
 
-/// What a value is. The configuration holds text, whole numbers, true and false; other scalars are known by their kind alone.
+/// The content of a value. The configuration holds text, whole numbers, true and false; for other scalars only the kind
+/// is kept.
 pub(super) enum Content {
     Text(String),
     Number(i64),
@@ -40,7 +41,7 @@ impl Content {
     }
 }
 
-/// Reads TOML; lines that are none are reported, the others are kept.
+/// Reads TOML. Lines that are not TOML are reported; the other lines are kept.
 pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
     let line_ends: Vec<usize> = text.match_indices('\n').map(|(offset, _)| offset).collect();
     let line_at = |offset: usize| 1 + line_ends.partition_point(|end| *end < offset);
@@ -52,7 +53,7 @@ pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
     Node { place: Place::Line(1), content: content(&DeValue::Table(table.into_inner()), &place_of) }
 }
 
-/// A request's JSON as a tree.
+/// Converts a request's JSON to a tree.
 pub(super) fn of_json(value: &Value) -> Node {
     let content = match value {
         Value::String(text) => Content::Text(text.clone()),
@@ -67,16 +68,16 @@ pub(super) fn of_json(value: &Value) -> Node {
     Node { place: Place::Request, content }
 }
 
-/// Lays the overrides of the environment over the tree.
+/// Applies the environment's overrides to the tree.
 pub(super) fn apply_overrides(root: &mut Node, reading: &Reading<'_>) {
     for (name, keys, value) in reading.environment.overrides() {
         let place = Place::Variable(name.to_owned());
         if keys.len() > MAX_DEPTH {
-            reading.report(&place, "", "names a value deeper than any that there is");
+            reading.report(&place, "", "names a value that is nested too deeply: the configuration has no such level");
             continue;
         }
         let Some(value) = override_value(value, &place) else {
-            reading.report(&place, "", "starts like a TOML list or table and is none");
+            reading.report(&place, "", "starts like a TOML list or table but is not valid TOML");
             continue;
         };
         match descend(root, &keys, &place) {
@@ -86,7 +87,7 @@ pub(super) fn apply_overrides(root: &mut Node, reading: &Reading<'_>) {
     }
 }
 
-/// An override is text as it stands, or TOML where it starts like a list or an inline table.
+/// An override is plain text, or TOML if it starts like a list or an inline table.
 fn override_value(value: &str, place: &Place) -> Option<Node> {
     let content = if value.starts_with(['[', '{']) {
         content(DeValue::parse(value).ok()?.get_ref(), &|_| place.clone())
@@ -96,7 +97,7 @@ fn override_value(value: &str, place: &Place) -> Option<Node> {
     Some(Node { place: place.clone(), content })
 }
 
-/// The node under `keys`. Tables are made where there are none; entries of lists are named by number and must be there.
+/// Returns the node under `keys`. Missing tables are created; entries of lists are named by number and must exist.
 fn descend<'a>(root: &'a mut Node, keys: &[String], place: &Place) -> Option<&'a mut Node> {
     let empty_table = || Node { place: place.clone(), content: Content::Table(BTreeMap::new()) };
     let mut node = root;
@@ -122,7 +123,8 @@ fn content(value: &DeValue<'_>, place_of: &dyn Fn(usize) -> Place) -> Content {
                 .map(|entry| Node { place: place_of(entry.span().start), content: content(entry.get_ref(), place_of) })
                 .collect(),
         ),
-        // A table's entry is where its key is: a multi-line value ends elsewhere, a header's table starts anywhere.
+        // The place of a table's entry is the place of its key: a multi-line value ends elsewhere, and the table of a
+        // header can start anywhere.
         DeValue::Table(entries) => Content::Table(
             entries
                 .iter()

@@ -1,23 +1,23 @@
-//! `[drain]`: how long the service may take to end.
+//! `[drain]`: how long the service may take to stop.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::field::Field;
 
-/// None by default: whoever waits for it pays for it at each restart.
+/// Zero by default, because a notice makes every restart longer.
 const NOTICE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);
 const WITHIN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
-/// What orchestrators usually allow before they kill.
+/// The time that orchestrators usually allow before they kill a process.
 const DEFAULT: Duration = Duration::from_secs(30);
 
-/// How the service ends when it is told to.
+/// How the service stops after SIGINT or SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
-    /// How long `/readyz` says that the end is near before anything else changes, for balancers that look at it; up to ten
-    /// minutes, and nothing where nothing is said. It comes before `within`.
+    /// How long `/readyz` announces the stop before the service changes anything else, for load balancers that poll it;
+    /// at most ten minutes, by default zero. The notice comes before `within`.
     pub notice: Duration,
-    /// How long it may take to answer what was asked, close its sockets and keep what happened last; from one second to
-    /// an hour, 30 s where nothing is said. What is not done by then is parked or dropped.
+    /// How long the service may take to answer open requests, close its sockets and store the last events; from one
+    /// second to an hour, by default 30 s. Work that is not done by then is parked or dropped.
     pub within: Duration,
 }
 

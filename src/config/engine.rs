@@ -1,4 +1,4 @@
-//! `[engine]`: where events, snapshots, outbox and leases are kept.
+//! `[engine]`: the store of events, snapshots, outbox and leases.
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -13,14 +13,15 @@ const DAYS: RangeInclusive<u64> = 1..=3_650;
 /// The engine that keeps the service's data: a store inside this process (`kind = "embedded"`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
-    /// Directory of the store; created if it is missing. One process at a time has it.
+    /// Directory of the store; created if missing. Only one process at a time can use it.
     pub path: PathBuf,
-    /// Directory of the leases, the same for all processes with the same logins; created if it is missing. `None`: the
-    /// directory that all processes of the user share.
+    /// Directory of the leases, which must be the same for all processes with the same logins; created if missing.
+    /// `None` means the directory that all processes of the user share.
     pub leases: Option<PathBuf>,
-    /// The newest events that are kept, at least, over all connections: 1,000 to 1,000,000,000, by default 1,000,000.
+    /// How many of the newest events are kept at least, over all connections: 1,000 to 1,000,000,000, by default
+    /// 1,000,000.
     pub retain_events: u64,
-    /// Days that a conversation is kept after its connection lost it: 1 to 3,650, by default 7.
+    /// Days that a conversation is kept after its connection stopped seeing it: 1 to 3,650, by default 7.
     pub retain_days: u64,
 }
 

@@ -1,18 +1,18 @@
-//! The environment variables that a configuration may look at: overrides and secrets.
+//! The environment variables that a configuration may read: overrides and secrets.
 
 use std::{collections::BTreeMap, env};
 
-/// Starts the name of every override.
+/// The prefix of every override.
 const PREFIX: &str = "TERTULIA_";
-/// Stands between the keys of a path: a single underscore is part of a key.
+/// Separates the keys of a path. A single underscore can be part of a key.
 const SEPARATOR: &str = "__";
 
-/// Environment variables, as a value: tests bring their own. Has no `Debug` form, since it holds secrets.
+/// Environment variables as a value, so that tests can pass their own. Has no `Debug` form, because it holds secrets.
 #[derive(Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The variables of this process; those that are not UTF-8 are left out.
+    /// The variables of this process, without those that are not UTF-8.
     pub fn of_process() -> Self {
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
     }
@@ -21,9 +21,9 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Variables that stand for a value of the configuration: name, keys of the path, value.
+    /// The variables that override a value of the configuration: name, keys of the path, value.
     ///
-    /// `TERTULIA_GATEWAY__LISTEN` is one. `TERTULIA_TOKEN` is none: no value lies outside the sections.
+    /// `TERTULIA_GATEWAY__LISTEN` is an override. `TERTULIA_TOKEN` is not, because every value lies inside a section.
     pub(super) fn overrides(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
         self.0.iter().filter_map(|(name, value)| {
             let path = name.strip_prefix(PREFIX)?;

@@ -1,4 +1,4 @@
-//! How sections take their values out of the tree: a field by its key, then what the field must be.
+//! How sections read their values from the tree: a field by its key, then the type that the field must have.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -10,17 +10,17 @@ use super::{
 };
 use crate::nearest::nearest;
 
-/// A value that may be there, with its path. Every way to read it answers `None` where it is absent or mistaken, and a
-/// mistake has then been reported, so that a reader goes on with a default and meets the next mistake.
+/// An optional value with its path. Every method that reads it returns `None` if the value is absent or mistaken. A
+/// mistake has then been reported, so the reader continues with a default and finds the next mistake.
 pub(super) struct Field<'a> {
     pub(super) reading: &'a Reading<'a>,
-    /// Where the value is, or where the table is that should have it.
+    /// The place of the value, or of the table that should contain it.
     pub(super) place: Place,
     pub(super) path: String,
     content: Option<Content>,
 }
 
-/// A table whose keys are being taken. The keys asked for are the valid ones; [`Section::finish`] reports the others.
+/// A table whose keys are being read. The requested keys are the valid keys; [`Section::finish`] reports all others.
 pub(super) struct Section<'a> {
     reading: &'a Reading<'a>,
     place: Place,
@@ -35,7 +35,6 @@ impl<'a> Field<'a> {
         Self::whole(node, reading).section()
     }
 
-    /// The whole document.
     pub(super) fn whole(node: Node, reading: &'a Reading<'a>) -> Self {
         Self::new(node, String::new(), reading)
     }
@@ -61,7 +60,7 @@ impl<'a> Field<'a> {
         self.reading.report(&self.place, &self.path, message);
     }
 
-    /// Reports the field where it is absent.
+    /// Reports a mistake if the field is absent.
     pub(super) fn required(self) -> Self {
         if self.content.is_none() {
             self.reading.report_missing(&self.place, &self.path);
@@ -69,7 +68,7 @@ impl<'a> Field<'a> {
         self
     }
 
-    /// Reports the field where it is present: `why` says why it has no meaning here.
+    /// Reports a mistake if the field is present: `why` says why the field has no meaning here.
     pub(super) fn refused(self, why: &str) {
         if self.content.is_some() {
             self.report(why);
@@ -81,7 +80,7 @@ impl<'a> Field<'a> {
         self.parse(|text| Ok(text.to_owned()))
     }
 
-    /// Text that `parse` understands, or the reason why it does not.
+    /// Text that `parse` accepts; otherwise reports the reason that `parse` returns.
     pub(super) fn parse<T>(mut self, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let result = match self.content.take()? {
             Content::Text(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
@@ -119,7 +118,7 @@ impl<'a> Field<'a> {
     pub(super) fn number(mut self, range: RangeInclusive<u64>) -> Option<u64> {
         let number = match (self.content.take()?, &self.place) {
             (Content::Number(number), _) => Ok(number),
-            // A variable has no other way to say it.
+            // A variable can hold only text.
             (Content::Text(text), Place::Variable(_)) => text.trim().parse().map_err(|_| format!("{text:?}")),
             (other, _) => Err(other.kind().to_owned()),
         };
@@ -139,14 +138,14 @@ impl<'a> Field<'a> {
     pub(super) fn boolean(mut self) -> Option<bool> {
         let boolean = match (self.content.take()?, &self.place) {
             (Content::Boolean(boolean), _) => Ok(boolean),
-            // A variable has no other way to say it.
+            // A variable can hold only text.
             (Content::Text(text), Place::Variable(_)) => text.trim().parse().map_err(|_| format!("{text:?}")),
             (other, _) => Err(other.kind().to_owned()),
         };
         boolean.map_err(|found| self.report(format!("expected true or false, found {found}"))).ok()
     }
 
-    /// The entries of a list, none where it is absent.
+    /// The entries of a list; empty if the field is absent.
     pub(super) fn list(mut self) -> Vec<Field<'a>> {
         match self.content.take() {
             None => Vec::new(),
@@ -162,7 +161,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The keys of a table, none where it is absent.
+    /// The keys of a table; empty if the field is absent.
     pub(super) fn section(mut self) -> Section<'a> {
         let entries = match self.content.take() {
             None => BTreeMap::new(),
@@ -177,7 +176,7 @@ impl<'a> Field<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The field `key`, which is thereby a valid key.
+    /// Returns the field `key` and marks the key as valid.
     pub(super) fn field(&mut self, key: &'static str) -> Field<'a> {
         self.known.push(key);
         let node = self.entries.remove(key);
@@ -188,12 +187,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The keys that are there and were not taken, in alphabetical order.
+    /// The remaining keys, in alphabetical order.
     pub(super) fn keys(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()
     }
 
-    /// Reports the keys that nobody asked for, each with the nearest valid one. Answers whether there were none.
+    /// Reports every unknown key with the nearest valid key. Returns `true` if there was no unknown key.
     pub(super) fn finish(self) -> bool {
         for (key, node) in &self.entries {
             let nearest = nearest(key, &self.known);

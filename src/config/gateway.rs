@@ -1,4 +1,4 @@
-//! `[gateway]`: where and to whom the HTTP interface is open.
+//! `[gateway]`: where the HTTP interface listens and who may call.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,32 +10,32 @@ use serde::Serialize;
 
 use super::{admissible::Admissible, field::Field, limits::Limits, tls::Tls};
 
-/// The fewest characters of a token: fewer are found by trying.
+/// The shortest token: shorter tokens could be found by trying.
 const SHORTEST_TOKEN: usize = 6;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// Where and to whom the HTTP interface is open.
+/// Where the HTTP interface listens and who may call.
 #[derive(Debug)]
 pub struct Gateway {
-    /// The address to listen on; a loopback address where there are no tokens.
+    /// The address to listen on; must be a loopback address if there are no tokens.
     pub listen: SocketAddr,
-    /// Who may call. Without any, whoever reaches the loopback address may.
+    /// The tokens that callers may use. If empty, every caller on the loopback address is accepted.
     pub tokens: Vec<Token>,
-    /// The certificate to show; without one the gateway speaks plain HTTP.
+    /// The certificate to present; `None` means plain HTTP.
     pub tls: Option<Tls>,
-    /// How much each of them may ask.
+    /// How much each token may request.
     pub limits: Limits,
     /// What connections that are added over HTTP may refer to.
     pub admissible: Admissible,
 }
 
-/// A bearer token that callers show.
+/// A bearer token of callers.
 #[derive(Debug)]
 pub struct Token {
     /// Unique name, for logs and limits.
     pub name: String,
-    /// What the caller shows.
+    /// The secret value.
     pub token: SecretString,
     /// What the caller may do.
     pub scope: Scope,
@@ -45,11 +45,11 @@ pub struct Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Look, change nothing.
+    /// Read only.
     Read,
-    /// Look and act.
+    /// Read, and act on conversations and connections.
     Write,
-    /// Look, act, and take copies of everything that is kept, secrets included.
+    /// Read, act, and copy the whole store, secrets included.
     Admin,
 }
 
@@ -67,7 +67,7 @@ impl Gateway {
         let (mut names, mut values) = (BTreeSet::new(), BTreeMap::new());
         let tokens: Vec<Option<Token>> =
             tokens.list().into_iter().map(|token| Token::read(token, &mut names, &mut values)).collect();
-        // A mistaken token counts as one here: its own mistake is enough to say.
+        // A mistaken token also counts here: its own mistake is already reported.
         let is_open = tokens.is_empty();
         let listen = if listen.is_present() { listen.parse(|text| address(text, is_open))? } else { DEFAULT_LISTEN };
         Some(Self { listen, tokens: tokens.into_iter().flatten().collect(), tls, limits, admissible })
@@ -75,7 +75,7 @@ impl Gateway {
 }
 
 impl Token {
-    /// `names` and `values` are those of the tokens before it, the values with their paths.
+    /// `names` and `values` are those of the earlier tokens; `values` has their paths.
     fn read(field: Field<'_>, names: &mut BTreeSet<String>, values: &mut BTreeMap<String, String>) -> Option<Self> {
         let own_path = field.path.clone();
         let mut section = field.section();
@@ -100,13 +100,13 @@ impl Token {
     }
 }
 
-/// Why nobody can be known by this value, which is not repeated.
+/// Why this value cannot be a token. The message does not repeat the value.
 fn mistake(token: &str, path: String, values: &mut BTreeMap<String, String>) -> Option<String> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Some("a token has only visible ASCII characters: no spaces, no line ends".to_owned());
+        return Some("a token must have only visible ASCII characters: no spaces, no line ends".to_owned());
     }
     if token.len() < SHORTEST_TOKEN {
-        return Some(format!("a token has at least {SHORTEST_TOKEN} characters"));
+        return Some(format!("a token must have at least {SHORTEST_TOKEN} characters"));
     }
     match values.get(token) {
         Some(other) => Some(format!("the same value as the token of {other}")),
@@ -121,7 +121,7 @@ fn address(text: &str, is_open: bool) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| format!("{text:?} is not an IP address with a port, such as {DEFAULT_LISTEN}"))?;
     if is_open && !address.ip().is_loopback() {
-        return Err("without tokens the gateway listens only on a loopback address".to_owned());
+        return Err("without gateway.tokens the gateway may listen only on a loopback address".to_owned());
     }
     Ok(address)
 }

@@ -1,4 +1,4 @@
-//! `gateway.limits`: how much each token may ask of the gateway.
+//! `gateway.limits`: how much each token may request of the gateway.
 
 use std::ops::RangeInclusive;
 
@@ -7,15 +7,14 @@ use super::field::Field;
 const RATES: RangeInclusive<u64> = 1..=1_000_000;
 const CONCURRENT: RangeInclusive<u64> = 1..=100_000;
 
-/// How much each token may ask of the gateway. Without tokens all callers together count as one.
+/// How much each token may request of the gateway. Without tokens all callers share one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests a second, on average; from 1 to 1,000,000, and 1,000 where nothing is said.
+    /// Requests per second, on average; from 1 to 1,000,000, by default 1,000.
     pub requests_per_second: u32,
-    /// Requests at once after a quiet time; from 1 to 1,000,000, and 2,000 where nothing is said.
+    /// Requests at once after a quiet time; from 1 to 1,000,000, by default 2,000.
     pub burst: u32,
-    /// Requests that are being answered at a time, event streams aside; from 1 to 100,000, and 512 where nothing is
-    /// said.
+    /// Concurrent requests without event streams; from 1 to 100,000, by default 512.
     pub concurrent: u32,
 }
 

@@ -1,29 +1,29 @@
-//! `connections.login`: the credentials of one connection, in one of five forms, and which role takes which form.
+//! `connections.login`: the credentials of one connection in one of five forms, and which role accepts which form.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tertulia_actors::platform::{AgentLogin, AppCredentials, ConsumerLogin};
 
 use super::field::Field;
 
-/// How a connection gets to the platform: on which side of conversations, and with which credentials.
+/// How a connection logs in: its side of conversations and its credentials.
 #[derive(Debug, Clone)]
 pub enum Access {
     /// An agent or bot.
     Brand(AgentLogin),
     /// One consumer.
     Consumer(ConsumerLogin),
-    /// Many consumers, by the Send API and webhooks.
+    /// Many consumers, through the Send API and webhooks.
     Connector(AppCredentials),
     /// Webhooks only, without a socket.
     Intake {
         /// The application whose webhooks arrive.
         app: AppCredentials,
-        /// The agent as whom the connection acts, by REST; `None` without an agent's whole set of keys.
+        /// The agent that the connection acts as, over REST; `None` without a complete set of an agent's keys.
         agent: Option<AgentLogin>,
     },
 }
 
-/// Which side of conversations a connection is on, and by which way.
+/// A connection's side of conversations, and its way to the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Brand,
@@ -32,26 +32,26 @@ pub(super) enum Role {
     Intake,
 }
 
-/// A session of which the platform lets one live at a time: the kind of its user, and the user.
+/// A session that the platform allows only once at a time: the kind of the user, and the user.
 pub(super) type Session = (&'static str, String);
 
-/// The credentials of one connection, as they are written.
+/// The credentials of one connection, as written in the configuration.
 #[derive(Debug)]
 pub(super) enum Login {
     /// An agent's user name and password.
     Password {
         /// Login name.
         username: String,
-        /// Its password.
+        /// The login's password.
         password: SecretString,
     },
     /// A bot's OAuth1 keys, or OAuth2 client credentials in the same members.
     KeySet(KeySet),
-    /// A token that somebody else obtained; it cannot be renewed.
+    /// A token obtained elsewhere; the service cannot renew it.
     Bearer {
         /// The token.
         bearer: SecretString,
-        /// Whose token it is.
+        /// The token's user.
         user_id: String,
     },
     /// A SAML assertion of an agent, or the signed identity of a consumer.
@@ -73,11 +73,11 @@ pub(super) struct KeySet {
     access_token_secret: SecretString,
 }
 
-/// The forms as people write them, for the message that names them all.
+/// The forms as people write them, for the error message.
 const FORMS: &str = "{ username, password } | { username, app_key, secret, access_token, access_token_secret } | \
                      { bearer, user_id } | { assertion } | { app_key, secret }";
 
-/// Every key of a login, for the nearest one to a misspelt key.
+/// Every key of a login, to find the nearest key to a misspelt key.
 const KEYS: [&str; 9] = [
     "username",
     "password",
@@ -91,7 +91,7 @@ const KEYS: [&str; 9] = [
 ];
 
 impl Login {
-    /// The form is the one whose keys are exactly those that are there.
+    /// Chooses the form whose keys are exactly the given keys.
     pub(super) fn read(field: Field<'_>) -> Option<Self> {
         if !field.is_present() {
             return None;
@@ -135,9 +135,9 @@ impl Login {
                 for key in KEYS {
                     section.field(key);
                 }
-                // A misspelt key makes the form incomplete too; saying it once is enough.
+                // A misspelt key also makes the form incomplete, so only one of the two mistakes is reported.
                 if section.finish() {
-                    reading.report(&place, &path, format!("a login is one of {FORMS}"));
+                    reading.report(&place, &path, format!("a login must have exactly the keys of one of {FORMS}"));
                 }
                 None
             }
@@ -146,7 +146,7 @@ impl Login {
 }
 
 impl Login {
-    /// How `role` gets to the platform with this login; an error text where `role` does not take such a login.
+    /// Returns how `role` logs in with this login, or an error text if `role` does not accept such a login.
     pub(super) fn access(self, role: Role) -> Result<Access, &'static str> {
         match (role, self) {
             (Role::Brand, Self::Password { username, password }) => {
@@ -158,26 +158,26 @@ impl Login {
             }
             (Role::Brand, Self::Assertion(assertion)) => Ok(Access::Brand(AgentLogin::Assertion(assertion))),
             (Role::Brand, Self::Application(_)) => {
-                Err("an agent does not log in with an application's { app_key, secret }")
+                Err("role \"brand\" cannot log in with an application's { app_key, secret }")
             }
             (Role::Consumer, Self::Bearer { bearer, .. }) => Ok(Access::Consumer(ConsumerLogin::Token(bearer))),
             (Role::Consumer, Self::Assertion(token)) => {
                 Ok(Access::Consumer(ConsumerLogin::Authenticated { connector: None, token }))
             }
-            (Role::Consumer, Self::Password { .. } | Self::KeySet(_) | Self::Application(_)) => {
-                Err("a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one")
-            }
+            (Role::Consumer, Self::Password { .. } | Self::KeySet(_) | Self::Application(_)) => Err(
+                "role \"consumer\" needs { bearer, user_id } or { assertion }, or no login for an anonymous consumer",
+            ),
             (Role::Connector, Self::Application(app)) => Ok(Access::Connector(app)),
             (Role::Connector, Self::KeySet(keys)) => Ok(Access::Connector(keys.app())),
             (Role::Intake, Self::Application(app)) => Ok(Access::Intake { app, agent: None }),
             (Role::Intake, Self::KeySet(keys)) => Ok(Access::Intake { app: keys.app(), agent: Some(keys.agent()) }),
             (Role::Connector | Role::Intake, Self::Password { .. } | Self::Bearer { .. } | Self::Assertion(_)) => {
-                Err("the login of a connector or intake is its application's { app_key, secret }")
+                Err("roles \"connector\" and \"intake\" need their application's { app_key, secret }")
             }
         }
     }
 
-    /// The session at the platform that an agent or consumer has with this login; `None` where each login is a new one.
+    /// The session that an agent or consumer has with this login; `None` if each login creates a new session.
     pub(super) fn session(&self) -> Option<Session> {
         match self {
             Self::Password { username, .. } | Self::KeySet(KeySet { username, .. }) => {

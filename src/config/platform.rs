@@ -1,4 +1,4 @@
-//! `[platform]`: where the messaging platform is.
+//! `[platform]`: the address of the messaging platform.
 
 use std::{fs::File, path::PathBuf};
 
@@ -8,12 +8,12 @@ use super::field::Field;
 
 const DEFAULT_DISCOVERY: &str = "https://adminlogin.liveperson.net";
 
-/// Where the messaging platform is and whom to trust there.
+/// The address of the messaging platform, and which certificates to trust there.
 #[derive(Debug)]
 pub struct Platform {
-    /// The discovery service, `http` or `https`.
+    /// The discovery service's URL, `http` or `https`.
     pub discovery: Uri,
-    /// PEM file of one more certificate authority to trust.
+    /// PEM file of one more trusted certificate authority.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -34,7 +34,8 @@ impl Platform {
     }
 }
 
-/// A URL with one of `schemes` and a host. User names and passwords have no place in one and would be logged with it.
+/// Parses a URL with one of `schemes` and a host. A URL must not contain user names and passwords, because URLs are
+/// logged.
 pub(super) fn url(text: &str, schemes: &[&str]) -> Result<Uri, String> {
     let expected = || format!("expected a URL that starts with {}://", schemes.join(":// or "));
     let uri: Uri = text.parse().map_err(|_| expected())?;

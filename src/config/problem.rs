@@ -1,4 +1,4 @@
-//! Mistakes of a configuration, where they are, and the reading that collects them.
+//! Mistakes of a configuration, their places, and the reading that collects them.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +12,7 @@ use super::{
     admissible::{Admissible, Reach, SecretSource},
 };
 
-/// Where a value of the configuration was written.
+/// The place at which a value of the configuration was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Line of the file, from 1.
@@ -30,12 +30,12 @@ pub struct Problem {
     pub place: Place,
     /// The value's path, such as `connections[0].login.password`; empty for the file as a whole.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// What is wrong and what is expected.
     pub message: String,
 }
 
 impl Problem {
-    /// The mistake as one line, `file:line: path: message`, which editors and people can follow.
+    /// Formats the mistake as one line, `file:line: path: message`, which editors can follow.
     pub fn in_file(&self, file: &Path) -> impl fmt::Display {
         let place = match &self.place {
             Place::Line(line) => format!("{}:{line}", file.display()),
@@ -47,17 +47,18 @@ impl Problem {
     }
 }
 
-/// One reading of a configuration: what it may look at and what it found wrong.
+/// One reading of a configuration: its sources and the mistakes found.
 pub(super) struct Reading<'a> {
     pub(super) environment: &'a Environment,
-    /// Of a request: what it may refer to.
+    /// For a request: what the request may refer to.
     request: Option<&'a Admissible>,
-    /// How many secrets were written where they are used, which only a request may do.
+    /// How many secrets the text itself contains; only a request may contain secrets.
     written_secrets: Cell<usize>,
-    /// Where the secrets of connections are kept.
+    /// The sources of the connections' secrets.
     used: RefCell<Vec<SecretSource>>,
     problems: RefCell<Vec<Problem>>,
-    /// Lines that are not TOML. What follows from them is not reported: it would be noise.
+    /// Lines that are not TOML. Mistakes that follow from such a line are not reported, because they would only
+    /// confuse.
     broken_lines: BTreeSet<usize>,
 }
 
@@ -73,57 +74,56 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A reading of a request, in which a secret may be written where it is used, and which may refer only to what is
-    /// `admissible`.
+    /// A reading of a request. A request may contain secrets, and may refer only to `admissible` secrets and proxies.
     pub(super) fn of_request(environment: &'a Environment, admissible: &'a Admissible) -> Self {
         Self { request: Some(admissible), ..Self::new(environment) }
     }
 
-    /// Whether a secret may be looked for where it is said to be kept.
+    /// Whether a secret may come from `source`.
     pub(super) fn admits_secret(&self, source: &SecretSource) -> bool {
         self.request.is_none_or(|admissible| admissible.admits_secret(source))
     }
 
-    /// At which addresses a proxy may be spoken to; `None` where it may not be used.
+    /// The addresses at which a proxy may be reached; `None` if the proxy may not be used.
     pub(super) fn reach_of_proxy(&self, host: &str, port: u16) -> Option<Reach> {
         self.request.map_or(Some(Reach::Anywhere), |admissible| admissible.admits_proxy(host, port))
     }
 
-    /// Notes where the secret at `path` is kept.
+    /// Records the source of the secret at `path`.
     pub(super) fn note_source(&self, path: &str, source: SecretSource) {
         if path.starts_with("connections[") {
             self.used.borrow_mut().push(source);
         }
     }
 
-    /// Where the secrets of connections are kept.
+    /// Takes the sources of the connections' secrets.
     pub(super) fn take_sources(&self) -> Vec<SecretSource> {
         self.used.take()
     }
 
-    /// Whether a secret may be written where it is used.
+    /// Whether the text may contain secrets.
     pub(super) fn takes_written_secrets(&self) -> bool {
         self.request.is_some()
     }
 
-    /// Notes that a secret was written where it is used.
+    /// Records that the text contains a secret.
     pub(super) fn note_written_secret(&self) {
         self.written_secrets.update(|count| count + 1);
     }
 
-    /// Whether secrets were written where they are used.
+    /// Whether the text contains secrets.
     pub(super) fn has_written_secrets(&self) -> bool {
         self.written_secrets.get() > 0
     }
 
-    /// Notes that `line` is not TOML.
+    /// Reports that `line` is not TOML.
     pub(super) fn report_syntax(&mut self, line: usize, message: &str) {
         let message = format!("not valid TOML: {message}");
         self.report(&Place::Line(line), "", message);
         self.broken_lines.insert(line);
     }
 
-    /// Notes a value that is mistaken.
+    /// Reports a mistaken value.
     pub(super) fn report(&self, place: &Place, path: &str, message: impl Into<String>) {
         if matches!(place, Place::Line(line) if self.broken_lines.contains(line)) {
             return;
@@ -135,7 +135,7 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// Notes a value that must be there and is not; a broken line may have held it, so then nothing is said.
+    /// Reports a missing value, unless some line is not TOML: that line may contain the value.
     pub(super) fn report_missing(&self, place: &Place, path: &str) {
         if self.broken_lines.is_empty() {
             self.report(place, path, "missing");

@@ -1,19 +1,19 @@
-//! `connections.proxy`: what stands between one connection and the platform.
+//! `connections.proxy`: the proxy between one connection and the platform.
 
 use secrecy::SecretString;
 
 use super::{admissible::Reach, field::Field};
 
-/// An HTTP proxy that opens tunnels.
+/// An HTTP proxy that supports tunnels (CONNECT).
 #[derive(Debug)]
 pub struct Proxy {
-    /// Its name or address.
+    /// Host name or address.
     pub host: String,
-    /// Its port, 1 to 65,535.
+    /// Port, 1 to 65,535.
     pub port: u16,
-    /// User name and password, both or none. The name has no colon.
+    /// User name and password, both or none. The user name has no colon.
     pub credentials: Option<(String, SecretString)>,
-    /// Whether it may be at public addresses only; one of the configuration may be anywhere.
+    /// Whether only public addresses are allowed; `false` for a proxy of the configuration.
     pub only_public: bool,
 }
 
@@ -24,7 +24,7 @@ impl Proxy {
         }
         let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
         if !field.is_table() {
-            field.report("a proxy is { host, port }, with { username, password } where it asks for them");
+            field.report("a proxy is { host, port }, with { username, password } if the proxy requires them");
             return None;
         }
         let mut section = field.section();
@@ -34,17 +34,17 @@ impl Proxy {
         section.finish();
 
         if username.is_present() != password.is_present() {
-            reading.report(&place, &path, "a proxy has both username and password, or neither");
+            reading.report(&place, &path, "give both username and password of a proxy, or neither");
         }
         let (at, username_path) = (username.place.clone(), username.path.clone());
         let username = username.text_or_secret();
         if username.as_ref().is_some_and(|username| username.contains(':')) {
-            reading.report(&at, &username_path, "a proxy's user name has no colon");
+            reading.report(&at, &username_path, "a proxy's user name must not contain a colon");
         }
         let credentials = username.zip(password.secret());
         let (host, port) = (host?, u16::try_from(port?).ok()?);
         let Some(reach) = reading.reach_of_proxy(&host, port) else {
-            let message = "the configuration lets no added connection go through this proxy: see gateway.proxies";
+            let message = "connections added over HTTP may not use this proxy: see gateway.proxies";
             reading.report(&place, &path, message);
             return None;
         };
@@ -52,13 +52,13 @@ impl Proxy {
     }
 }
 
-/// A name or address alone: a scheme, a port or credentials within it would be taken for a part of the name. What is
-/// wrong with it is not repeated, for it may hold a password.
+/// Parses a name or address. A scheme, a port or credentials in the text would become part of the name, so they are
+/// refused. The message does not repeat the text, because it may contain a password.
 fn host(text: &str) -> Result<String, String> {
     let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if is_name || text.parse::<std::net::IpAddr>().is_ok() {
         Ok(text.to_owned())
     } else {
-        Err("expected a name or an address alone; port, username and password have keys of their own".to_owned())
+        Err("expected only a name or an address; port, username and password have their own keys".to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets: named in the configuration, kept in the environment or in a file, never shown.
+//! Secrets: referred to in the configuration, kept in the environment or in a file, never printed.
 
 use std::{fs::File, io::Read as _};
 
@@ -6,11 +6,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{admissible::SecretSource, field::Field, problem::Reading};
 
-/// The largest file taken for a secret, in bytes: no password or token comes near, a wrong path may.
+/// The largest file accepted as a secret, in bytes. No password or token is that large; a file at a wrong path may be.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 impl Field<'_> {
-    /// A secret, given as `{ env = "NAME" }` or `{ file = "path" }`. One line end after it in a file is not part of it.
+    /// A secret, given as `{ env = "NAME" }` or `{ file = "path" }`. One line end at the end of the file is not part of
+    /// the secret.
     pub(super) fn secret(self) -> Option<SecretString> {
         if !self.is_present() {
             return None;
@@ -20,7 +21,7 @@ impl Field<'_> {
             return self.parse(|text| Ok(SecretString::from(text)));
         }
         if !self.is_table() {
-            self.report("a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }");
+            self.report("a secret must not be written here: give { env = \"NAME\" } or { file = \"path\" }");
             return None;
         }
         let (reading, place, path) = (self.reading, self.place.clone(), self.path.clone());
@@ -39,30 +40,30 @@ impl Field<'_> {
                 from_file(file)
             }),
             _ => {
-                reading.report(&place, &path, "a secret has either { env = \"NAME\" } or { file = \"path\" }");
+                reading.report(&place, &path, "a secret is either { env = \"NAME\" } or { file = \"path\" }");
                 None
             }
         }
     }
 
-    /// Text, or text that is kept where secrets are kept although it is none, such as a key's name.
+    /// Text, or a value that is not secret but may be kept like a secret, such as a key's name.
     pub(super) fn text_or_secret(self) -> Option<String> {
         if self.is_table() { self.secret().map(|secret| secret.expose_secret().to_owned()) } else { self.text() }
     }
 }
 
-/// Looks whether a secret may be looked for, before anything tells whether it is there.
+/// Checks whether the reading may use `source`, before any message reveals whether the source exists.
 fn admit(reading: &Reading<'_>, path: &str, source: SecretSource) -> Result<(), String> {
     if !reading.admits_secret(&source) {
         let what = if matches!(source, SecretSource::Variable(_)) { "variable" } else { "file" };
-        return Err(format!("the configuration lets no added connection refer to this {what}: see gateway.secrets"));
+        return Err(format!("connections added over HTTP may not refer to this {what}: see gateway.secrets"));
     }
     reading.note_source(path, source);
     Ok(())
 }
 
 fn from_variable(name: &str, value: Option<&str>) -> Result<SecretString, String> {
-    // Somebody may have written the secret where its name belongs: only what looks like a name is repeated.
+    // The user may have written the secret in place of its name, so only text that looks like a name is repeated.
     let looks_like_a_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     let shown = if looks_like_a_name { name } else { "named here" };
     match value {

@@ -1,4 +1,4 @@
-//! `[supervision]`: how often what fails is started again, when it is given up, and how much is kept of what broke it.
+//! `[supervision]`: how often failing actors restart, when they are given up, and how many dead letters are kept.
 
 use std::{num::NonZeroUsize, ops::RangeInclusive, time::Duration};
 
@@ -9,41 +9,41 @@ const CHILDREN: RangeInclusive<u64> = 1..=100_000;
 const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 const LETTERS: RangeInclusive<u64> = 1..=1_000_000;
 
-/// How often what fails is started again, when it is given up, and how much is kept of what broke it. What is not told
-/// has the defaults of the actors.
+/// How often failing actors restart, when they are given up, and how many dead letters are kept. Values that are not
+/// configured have the defaults of the actors.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Supervision {
-    /// Conversations; one that is given up is quarantined. By default 5 restarts within 30 s.
+    /// For conversations; after too many restarts a conversation is quarantined. By default 5 restarts within 30 s.
     pub conversation: Restarts,
-    /// Connections; one that is given up has failed. By default 5 restarts within 30 s.
+    /// For connections; after too many restarts a connection has failed. By default 5 restarts within 30 s.
     pub connection: Restarts,
-    /// Subscribers; one that is given up ends. By default 5 restarts within 30 s.
+    /// For subscribers; after too many restarts a subscriber ends. By default 5 restarts within 30 s.
     pub subscriber: Restarts,
-    /// When conversations that fail together are their connection's fault.
+    /// When failures of many conversations count as a failure of their connection.
     pub systemic: Systemic,
     /// Dead letters that are kept, from 1 to 1,000,000; 10,000 by default.
     pub dead_letters: Option<NonZeroUsize>,
 }
 
-/// How often one kind of actor is started again.
+/// How often one kind of actor may restart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Restarts {
-    /// One restart more than this within the window, and the actor is given up: 0 to 1,000.
+    /// The most restarts within the window, 0 to 1,000; one more and the actor is given up.
     pub restarts: Option<u32>,
     /// The sliding window: one second to one day.
     pub within: Option<Duration>,
 }
 
-/// When conversations that fail together are their connection's fault, which then begins anew.
+/// When failures of many conversations count as a failure of their connection, which then restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Systemic {
-    /// More failures than this within the window, 0 to 1,000; 20 by default.
+    /// The connection restarts after more failures than this within the window, 0 to 1,000; 20 by default.
     pub failures: Option<u32>,
-    /// Of at least so many conversations, 1 to 100,000; 5 by default.
+    /// The failures must come from at least this many conversations, 1 to 100,000; 5 by default.
     pub conversations: Option<u32>,
     /// The sliding window, one second to one day; 10 s by default.
     pub within: Option<Duration>,
-    /// The connection fails when it would have to begin anew more often than this in five minutes, 0 to 1,000; 3 by
+    /// The most such restarts of a connection in five minutes, 0 to 1,000; one more and the connection has failed. 3 by
     /// default.
     pub resets: Option<u32>,
 }

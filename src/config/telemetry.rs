@@ -1,4 +1,4 @@
-//! `[telemetry]`: where spans go.
+//! `[telemetry]`: the destination of spans.
 
 use std::ops::RangeInclusive;
 
@@ -9,14 +9,14 @@ use super::{field::Field, platform::url};
 const DEFAULT_NAME: &str = "tertulia";
 const PERCENT: RangeInclusive<u64> = 0..=100;
 
-/// Where spans go. Nothing is exported unless a collector is named.
+/// The destination of spans. Without a collector nothing is exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
-    /// The OpenTelemetry collector, `http`, without the `/v1/traces` of OTLP.
+    /// URL of the OpenTelemetry collector, `http`, without the path `/v1/traces` of OTLP.
     pub otlp: Option<Uri>,
-    /// How the service is called there; `tertulia` where nothing is said.
+    /// Name of the service at the collector; `tertulia` by default.
     pub service_name: String,
-    /// Of a hundred traces so many are exported; all where nothing is said.
+    /// Percentage of traces that are exported; 100 by default.
     pub sample_percent: u8,
 }
 

@@ -1,4 +1,4 @@
-//! What a configuration may say. Its mistakes, its secrets and its arbitrary text have files of their own.
+//! Valid configurations. Mistakes, secrets and arbitrary text have their own files.
 
 mod arbitrary;
 mod limits;
@@ -127,7 +127,7 @@ fn an_empty_file_has_the_defaults() {
 }
 
 #[test]
-fn a_connection_hears_of_its_own_open_conversations_and_takes_no_rings_unless_told() {
+fn by_default_a_connection_subscribes_to_its_own_open_conversations_and_takes_no_rings() {
     let configuration = Configuration::parse(&connection(""), &with_secrets()).unwrap();
     let connection = &configuration.connections[0];
     assert_eq!(connection.subscribe, Some(Subscribe { stage: vec![Stage::Open], agents: Agents::Mine }));
@@ -164,7 +164,7 @@ fn a_proxy_has_an_address_and_may_have_credentials() {
 }
 
 #[test]
-fn the_device_of_consumers_is_told_in_the_words_of_the_platform() {
+fn the_device_of_consumers_has_the_platforms_names() {
     let text = "[[connections]]\nid = \"ann\"\naccount = \"1\"\nrole = \"consumer\"\n\
         [connections.client_properties]\ndevice_family = \"MOBILE\"\nos = \"IOS\"\nintegration = \"MOBILE_SDK\"\n\
         app_id = \"shop\"\napp_version = \"1\"\nip_address = \"203.0.113.7\"\nos_version = \"18\"\nos_name = \"iOS\"\n\

@@ -1,4 +1,4 @@
-//! `gateway.tls`: the certificate that the gateway shows.
+//! `gateway.tls`: the certificate that the gateway presents.
 
 use std::{fmt, fs, io, path::PathBuf};
 
@@ -10,36 +10,36 @@ use rustls_pki_types::{
 
 use super::field::Field;
 
-/// Where the gateway's certificate is.
+/// The files of the gateway's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM file of the certificate, and behind it those that lead to its authority.
+    /// PEM file of the certificate, followed by the certificates that lead to its authority.
     pub certificate: PathBuf,
     /// PEM file of its private key, in PKCS #8, PKCS #1 or SEC1.
     pub key: PathBuf,
 }
 
-/// Why a certificate cannot be used. Never says what a file holds.
+/// Why a certificate cannot be used. The message never contains the content of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", file.display())]
     Unreadable {
-        /// Which one.
+        /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file has nothing of what it should have.
+    /// A file does not contain what it should.
     #[error("{} has no {what} in PEM", file.display())]
     NotPem {
-        /// Which one.
+        /// The file.
         file: PathBuf,
-        /// What it should have.
+        /// What the file should contain.
         what: &'static str,
     },
-    /// The key is of a kind that is not supported, or another certificate's.
-    #[error("{} is not the key of {}, or of a kind that is not supported", key.display(), certificate.display())]
+    /// The key is of an unsupported kind, or belongs to another certificate.
+    #[error("{} is not the key of {}, or its kind is not supported", key.display(), certificate.display())]
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,
@@ -48,7 +48,7 @@ pub enum TlsError {
     },
 }
 
-/// The files of a certificate as they were read.
+/// The content of a certificate's files.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     certificate: Vec<u8>,
@@ -71,7 +71,7 @@ impl Tls {
         let key = section.field("key").required();
         section.finish();
         let certificate = certificate.text().map(PathBuf::from);
-        // The key completes the pair, so the pair's mistakes are told where it is.
+        // The key completes the pair, so mistakes of the pair are reported at the key.
         key.parse(|key| {
             let Some(certificate) = certificate else { return Ok(None) };
             let tls = Self { certificate, key: PathBuf::from(key) };
@@ -90,7 +90,7 @@ impl Tls {
         Ok(TlsFiles { certificate: read(&self.certificate)?, key: read(&self.key)? })
     }
 
-    /// The certificate and its key, of what was read.
+    /// Parses the certificate and its key from `files`.
     ///
     /// # Errors
     /// [`TlsError`].

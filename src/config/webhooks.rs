@@ -7,14 +7,14 @@ use super::field::Field;
 const ATTEMPT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 const DISABLE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(30 * 24 * 3_600);
 
-/// How events are delivered to receivers over HTTP. What is not told has the defaults of the webhooks.
+/// How events are delivered to receivers over HTTP. Values that are not configured have the defaults of the webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Webhooks {
-    /// Whether receivers may be on this machine, on private networks and the like, and be spoken to in plain HTTP.
+    /// Whether receivers may have internal addresses (this machine, private networks) and use plain HTTP.
     pub allow_internal: bool,
-    /// How long one attempt may take, connecting included; from 100 ms to a minute, 15 s by default.
+    /// How long one attempt may take, connecting included; from 100 ms to a minute, by default 15 s.
     pub attempt_within: Option<Duration>,
-    /// How long a webhook may do nothing but fail before it is disabled; from 100 ms to 30 days, 5 days by default.
+    /// How long a webhook may only fail before it is disabled; from 100 ms to 30 days, by default 5 days.
     pub disable_after: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! The bots and consumers of a demo: who speaks when, and what each side heard.
+//! The bots and consumers of a demo: who speaks when, and what each side received.
 
 use std::{
     collections::HashMap,
@@ -31,12 +31,12 @@ use super::{
 
 /// Consumers that connect at the same time.
 const OPENED_TOGETHER: usize = 256;
-/// How long one connection may take to be ready.
+/// How long one connection may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
-/// The longest latency told apart, in microseconds.
+/// The largest latency that the histogram resolves, in microseconds.
 const LONGEST: u64 = 600_000_000;
 
-/// The demo's platform is its own: it may be logged in to as fast as it can.
+/// The demo has its own platform, so logins need no rate limit.
 pub(super) fn platform(emulator: &Emulator) -> PlatformSettings {
     let fast = NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN);
     PlatformSettings {
@@ -52,8 +52,8 @@ pub(super) fn platform(emulator: &Emulator) -> PlatformSettings {
     }
 }
 
-/// Its faults come every few hundred milliseconds, so that a connection is hardly ever stable: with the usual pauses a
-/// demo would only measure those.
+/// The platform injects a fault every few hundred milliseconds, so connections are hardly ever stable; with the usual
+/// pauses a demo would only measure the pauses.
 fn impatient(settings: ConnectionSettings) -> ConnectionSettings {
     let policy = SessionPolicy {
         first_retry_within: Duration::from_millis(100),
@@ -81,7 +81,7 @@ fn bot_name(number: u32) -> String {
     format!("bot-{number}")
 }
 
-/// One consumer, who says the next thing once the last was answered.
+/// One consumer, who sends the next message after the previous one was answered.
 struct Consumer {
     conversation: ConversationHandle,
     said: u32,
@@ -144,7 +144,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Lets every consumer say its first thing.
+    /// Makes every consumer send its first message.
     pub(super) fn begin(&mut self) {
         if let Length::Duration(duration) = self.scale.length {
             self.until = Some(Instant::now() + duration);
@@ -155,7 +155,7 @@ impl Fleet {
         }
     }
 
-    /// Whether everything that was said has been answered, and nobody wants to say more.
+    /// Whether every message was answered and no consumer has more to send.
     pub(super) fn is_done(&self) -> bool {
         self.waiting == 0
     }
@@ -172,14 +172,14 @@ impl Fleet {
         &self.latency
     }
 
-    /// Takes a message one of the connections heard.
+    /// Handles a message that one of the connections received.
     pub(super) fn take(&mut self, event: &Event) {
         let (Some(message), Some(id)) = (event.message(), &event.conversation) else { return };
         let at_bot = self.bot_connections.contains(&event.origin.connection);
         match (&message.role, at_bot) {
             (Some(ParticipantRole::Consumer), true) => {
                 self.heard.entry(id.clone()).or_default().note(Side::Bot, message.sequence);
-                // A bot answers news.
+                // A bot answers only live messages, not messages that were fetched later.
                 if !message.back_filled {
                     self.answer(&event.origin.connection, id, message);
                 }
@@ -188,7 +188,7 @@ impl Fleet {
                 self.heard.entry(id.clone()).or_default().note(Side::Consumer, message.sequence);
                 self.take_answer(id);
             }
-            // Everybody hears what they said themselves, too.
+            // Each side also receives its own messages.
             _ => {}
         }
     }
@@ -203,7 +203,7 @@ impl Fleet {
 
     fn take_answer(&mut self, id: &ConversationId) {
         let Some(consumer) = self.consumers.get_mut(id) else { return };
-        // An answer that comes a second time is for the proof to count.
+        // The proof counts a repeated answer.
         if consumer.answered == consumer.said {
             return;
         }
@@ -215,7 +215,7 @@ impl Fleet {
         self.speak(id);
     }
 
-    /// Lets a consumer say the next thing, if there is one.
+    /// Makes a consumer send its next message, if it has one.
     fn speak(&mut self, id: &ConversationId) {
         let Some(consumer) = self.consumers.get_mut(id) else { return };
         let more = match self.scale.length {
@@ -231,7 +231,7 @@ impl Fleet {
         }
     }
 
-    /// Compares what both sides said and heard with the platform's ledger.
+    /// Compares what both sides sent and received with the platform's ledger.
     pub(super) fn prove(&self, ledger: &Ledger) -> Proof {
         let said = self.consumers.iter().map(|(id, consumer)| (id.as_str(), (1..=consumer.said).map(message)));
         let said: HashMap<&str, Vec<String>> = said.map(|(id, texts)| (id, texts.collect())).collect();
@@ -247,11 +247,11 @@ fn reply_to(text: &str) -> String {
     format!("you said: {text}")
 }
 
-/// Sends in the background. What could not be sent is missing in the ledger, which the proof counts as lost.
+/// Sends in the background. A message that could not be sent is missing in the ledger, and the proof counts it as lost.
 fn say(conversation: ConversationHandle, text: String) {
     actix_rt::spawn(async move {
         if let Err(failure) = conversation.send_text(text).await {
-            tracing::warn!(conversation = %conversation.id(), %failure, "a message could not be sent");
+            tracing::warn!(conversation = %conversation.id(), %failure, "cannot send a message");
         }
     });
 }

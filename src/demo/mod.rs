@@ -1,4 +1,4 @@
-//! The main job on an embedded platform: a fleet of bots answers consumers over real sockets, and the platform's own
+//! The demo: on an embedded platform, a fleet of bots answers consumers over real sockets, and the platform's own
 //! ledger proves that nothing was lost, repeated or reordered.
 
 mod fleet;
@@ -24,66 +24,66 @@ pub use summary::{Latency, StateNotifications, Summary};
 
 use fleet::Fleet;
 
-/// Events that wait for the demo at most. It fails rather than miss one.
+/// The most events that may wait for the demo. Beyond it the demo fails, so that it never misses an event.
 const EVENTS: usize = 1 << 20;
-/// Events that the gateway of a demo can go back to. What happens in a demo goes with its process.
+/// The number of events that the gateway of a demo can replay. A demo stores nothing on disk.
 const KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not zero");
 /// How long the demo waits for the next event before it gives up.
 const STALLED_AFTER: Duration = Duration::from_secs(120);
 /// How long connections may take to close at the end.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// How large a demo is, and how badly its platform behaves.
+/// The size of a demo, and the faults of its platform.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     /// Conversations, each with its own consumer.
     pub conversations: u32,
     /// Bots that answer.
     pub bots: u32,
-    /// How long consumers go on.
+    /// How long consumers keep sending.
     pub length: Length,
-    /// How badly the platform behaves.
+    /// The faults of the platform.
     pub faults: FaultMode,
     /// The seed of the faults.
     pub seed: u64,
 }
 
-/// How long consumers go on.
+/// How long consumers keep sending.
 #[derive(Clone, Copy, Debug)]
 pub enum Length {
-    /// So many messages each.
+    /// The number of messages per consumer.
     Messages(u32),
-    /// So long, then each waits for its last answer.
+    /// The duration, after which each consumer waits for its last answer.
     Duration(Duration),
 }
 
-/// Why a demo could not be carried out. Lost messages are no error but part of the summary.
+/// Why a demo failed. Lost messages are not an error but part of the summary.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The platform did not start.
-    #[error("the platform stand-in cannot be started: {0}")]
+    /// The platform stand-in did not start.
+    #[error("cannot start the platform stand-in: {0}")]
     Platform(#[from] tertulia_emulator::StartError),
-    /// The system gave no thread for the log.
-    #[error("the log cannot be started: {0}")]
+    /// The system could not start the log's thread.
+    #[error("cannot start the event log: {0}")]
     Log(#[from] std::io::Error),
-    /// The system did not start.
-    #[error("the system cannot be started: {0}")]
+    /// The connections could not be started.
+    #[error("cannot start the connections: {0}")]
     System(#[from] StartError),
     /// A connection did not become ready.
     #[error(transparent)]
     NotReady(#[from] NotReady),
     /// A conversation could not be opened.
-    #[error("a conversation cannot be opened: {0}")]
+    #[error("cannot open a conversation: {0}")]
     NotOpened(#[from] RequestFailure),
-    /// The demo itself was too slow to take all events.
+    /// The demo was too slow to receive all events.
     #[error(transparent)]
     Lagged(#[from] Lagged),
-    /// The system stopped under the demo.
-    #[error("the system stopped")]
+    /// The connections stopped during the demo.
+    #[error("the connections stopped before the demo was done")]
     Stopped,
 }
 
-/// A demo that runs.
+/// A running demo.
 pub struct Demo {
     emulator: Emulator,
     tertulia: Arc<Tertulia>,
@@ -92,7 +92,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts the platform and the system. Needs a running actix system.
+    /// Starts the platform stand-in and the connections. Must be called inside an actix system.
     ///
     /// # Errors
     /// [`DemoError`].
@@ -108,13 +108,13 @@ impl Demo {
         Ok(Self { emulator, tertulia: Arc::new(tertulia), scale, begun })
     }
 
-    /// The running system, for the gateway.
+    /// The connections, for the gateway.
     #[must_use]
     pub fn tertulia(&self) -> &Arc<Tertulia> {
         &self.tertulia
     }
 
-    /// Opens the conversations, lets all speak, and compares. `progress` hears the answers so far and those expected.
+    /// Opens the conversations, lets all consumers send, and compares. Reports each step to `progress`.
     ///
     /// # Errors
     /// [`DemoError`].
@@ -137,7 +137,7 @@ impl Demo {
         Ok(Summary::new(self.scale, self.begun, &self.emulator.summary(), self.tertulia.metrics(), &fleet, proof))
     }
 
-    /// Ends everything.
+    /// Stops the demo.
     pub async fn stop(self) {
         let Self { emulator, tertulia, .. } = self;
         if let Ok(tertulia) = Arc::try_unwrap(tertulia) {
@@ -147,21 +147,21 @@ impl Demo {
     }
 }
 
-/// How far a demo has come.
+/// The progress of a demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Conversations are being opened.
     Opening {
-        /// So many are open.
+        /// The number of open conversations.
         open: u64,
-        /// Of so many.
+        /// The number of conversations to open.
         of: u64,
     },
-    /// Consumers speak.
+    /// Consumers are sending.
     Speaking {
-        /// So many answers arrived.
+        /// The number of answers that arrived.
         answered: u64,
-        /// Of so many, where the number is known beforehand.
+        /// The number of expected answers, if known in advance.
         of: Option<u64>,
     },
 }

@@ -1,17 +1,17 @@
-//! The proof: what was meant to be said, what the platform's ledger has, and what each side heard, compared.
+//! The proof: compares what consumers meant to send, what the platform's ledger contains, and what each side received.
 
 use std::collections::HashMap;
 
 use tertulia_emulator::Ledger;
 
-/// Who heard something.
+/// The receiving side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Bot,
     Consumer,
 }
 
-/// What both sides of one conversation heard of the other, as sequences in the order of arrival.
+/// What each side of one conversation received from the other, as sequences in the order of arrival.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
     bot: Vec<u64>,
@@ -27,14 +27,14 @@ impl Heard {
     }
 }
 
-/// What went wrong, over all conversations. All zero is the promise kept.
+/// The mistakes over all conversations. All counts are zero if the demo kept its promise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// Messages that were to be said and are not in the ledger, or are in the ledger and were not heard.
+    /// Messages that are missing in the ledger, or are in the ledger but were not received.
     pub lost: u64,
-    /// Messages that are in the ledger, or were heard, more than once.
+    /// Messages that are in the ledger, or were received, more than once.
     pub duplicated: u64,
-    /// Messages that were heard after a later one.
+    /// Messages that were received after a later message.
     pub out_of_order: u64,
 }
 
@@ -46,7 +46,8 @@ struct Recorded {
 }
 
 impl Proof {
-    /// Compares: `said` by each consumer, each answered by `reply_to`, with the ledger and with what was `heard`.
+    /// Compares the texts `said` by each consumer, each to be answered by `reply_to`, with the ledger and with what was
+    /// `heard`.
     pub(super) fn of<'h>(
         said: &HashMap<&str, Vec<String>>,
         reply_to: impl Fn(&str) -> String,
@@ -74,7 +75,7 @@ impl Proof {
         proof
     }
 
-    /// Compares what was to be said, each text once, with what the ledger has.
+    /// Compares the texts that were to be sent, each once, with the ledger.
     fn compare_texts(&mut self, said: &[String], recorded: &[String]) {
         let mut times: HashMap<&str, u64> = HashMap::new();
         for text in recorded {
@@ -88,7 +89,7 @@ impl Proof {
         }
     }
 
-    /// Compares what the ledger has with what the other side heard.
+    /// Compares the ledger with what the other side received.
     fn compare_sequences(&mut self, recorded: &[u64], heard: &[u64]) {
         let mut times: HashMap<u64, u64> = HashMap::new();
         let mut latest = None;
@@ -122,33 +123,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_once_and_in_order_is_no_fault() {
+    fn a_message_received_once_and_in_order_is_correct() {
         assert_eq!(sequences(&[0, 2, 5], &[0, 2, 5]), Proof::default());
         assert_eq!(texts(&["a", "b"], &["a", "b"]), Proof::default());
     }
 
     #[test]
-    fn what_is_not_heard_is_lost() {
+    fn a_message_that_is_not_received_is_lost() {
         assert_eq!(sequences(&[0, 2, 5], &[0, 5]), Proof { lost: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_is_heard_twice_is_duplicated() {
+    fn a_message_received_twice_is_duplicated() {
         assert_eq!(sequences(&[0, 2], &[0, 2, 2]), Proof { duplicated: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_is_heard_after_a_later_one_is_out_of_order() {
+    fn a_message_received_after_a_later_one_is_out_of_order() {
         assert_eq!(sequences(&[0, 2, 5], &[0, 5, 2]), Proof { out_of_order: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_was_to_be_said_and_is_not_in_the_ledger_is_lost() {
+    fn a_message_missing_in_the_ledger_is_lost() {
         assert_eq!(texts(&["a", "b"], &["a"]), Proof { lost: 1, ..Proof::default() });
     }
 
     #[test]
-    fn what_is_in_the_ledger_twice_is_duplicated() {
+    fn a_message_twice_in_the_ledger_is_duplicated() {
         assert_eq!(texts(&["a", "b"], &["a", "b", "b"]), Proof { duplicated: 1, ..Proof::default() });
     }
 }

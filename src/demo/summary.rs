@@ -8,7 +8,7 @@ use tertulia_emulator::LedgerSummary;
 
 use super::{Proof, Scale, fleet::Fleet};
 
-/// What a demo did and proved.
+/// The results of a demo.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Conversations held at once.
@@ -19,15 +19,15 @@ pub struct Summary {
     pub consumer_messages: u64,
     /// Messages of bots in the platform's ledger.
     pub bot_replies: u64,
-    /// What was not heard by the other side, or never reached the ledger.
+    /// Messages that the other side did not receive, or that never reached the ledger.
     pub lost: u64,
-    /// What was sent or heard more than once.
+    /// Messages that were sent or received more than once.
     pub duplicated: u64,
-    /// What was heard after a later message.
+    /// Messages that were received after a later message.
     pub out_of_order: u64,
     /// Events emitted.
     pub events: u64,
-    /// What became of the state notifications.
+    /// The state notifications by outcome.
     pub state_notifications: StateNotifications,
     /// Connections that became ready again after a loss.
     pub reconnects: u64,
@@ -35,22 +35,22 @@ pub struct Summary {
     pub restarts: u64,
     /// Faults the platform injected.
     pub faults_injected: u64,
-    /// From a consumer's message to the bot's answer at the consumer.
+    /// Time from a consumer's message to the bot's answer at the consumer.
     pub latency_ms: Latency,
-    /// How long everything took.
+    /// The duration of the demo, in seconds.
     pub elapsed_s: f64,
-    /// The most memory the process held, platform stand-in included; 0 where the system does not tell.
+    /// The peak memory of the process, including the platform stand-in; 0 if the system does not report it.
     pub peak_rss_bytes: u64,
 }
 
-/// What became of the state notifications.
+/// The state notifications by outcome.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StateNotifications {
     /// Applied.
     pub processed: u64,
-    /// Repeated what was held.
+    /// Repeats of a known state.
     pub ignored: u64,
-    /// Older than what was held.
+    /// Older than the known state.
     pub out_of_order: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Engines: what keeps a service's events, records and leases (architecture §5), behind the ports of
+//! Engines: the store of a service's events, records and leases (architecture §5), behind the ports of
 //! [`tertulia_actors::engine`].
 
 pub mod embedded;

@@ -1,5 +1,5 @@
-//! Connections that callers add while the service runs. Their definitions are kept, so that they are there again after a
-//! restart; one whose secrets were written into it is not, because secrets are not kept here.
+//! Connections that callers add while the service runs. Their definitions are stored, so that they exist again after a
+//! restart. A definition that contains secrets is not stored, because the store must not hold them.
 
 use std::sync::Arc;
 
@@ -14,60 +14,60 @@ use tertulia_actors::{
 use super::{Described, describe};
 use crate::config::{Admissible, Environment, Problem, Requested};
 
-/// Connections that may be added.
+/// The most added connections.
 const MAX: usize = 10_000;
-/// The first part of their keys among the store's notes.
+/// The first part of the keys of definitions among the store's notes.
 const ROOM: &str = "connection";
 const VERSION: u32 = 1;
 
-/// A definition as it is kept.
+/// A definition as stored.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     version: u32,
     definition: Value,
 }
 
-/// The connections that were added, and the way to add and remove some.
+/// The added connections, and the interface to add and remove them.
 pub struct AddedConnections {
     tertulia: Arc<Tertulia>,
     admissible: Admissible,
 }
 
-/// What was added.
+/// An added connection.
 #[derive(Debug)]
 pub struct Adding {
-    /// Its name.
+    /// Its id.
     pub id: ConnectionId,
-    /// Whether it is there again after a restart.
+    /// Whether it exists again after a restart.
     pub is_kept: bool,
 }
 
 /// Why a connection was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddConnectionError {
-    /// Its definition is mistaken; never empty.
-    #[error("the definition is mistaken")]
+    /// The definition has mistakes; never empty.
+    #[error("the connection's definition has mistakes")]
     Mistaken(Vec<Problem>),
-    /// There is one of that name.
+    /// A connection with this id exists.
     #[error("connection {0} already exists")]
     Taken(ConnectionId),
-    /// There are too many.
-    #[error("there are {MAX} connections already")]
+    /// The limit of added connections is reached.
+    #[error("{MAX} connections already exist, which is the limit")]
     TooMany,
-    /// The service ends.
-    #[error("the service is about to end")]
+    /// The service is stopping.
+    #[error("the service is stopping")]
     Stopped,
 }
 
 impl AddedConnections {
-    /// The way to add connections to `tertulia`, which refer only to what is `admissible`.
+    /// An interface to add connections to `tertulia` that refer only to `admissible` secrets and proxies.
     #[must_use]
     pub fn new(tertulia: Arc<Tertulia>, admissible: Admissible) -> Self {
         Self { tertulia, admissible }
     }
 
-    /// Adds the connection that `definition` describes as `[[connections]]` does in the configuration, where a secret may
-    /// also be written as text. It is kept when this returns.
+    /// Adds the connection of `definition`, which has the form of `[[connections]]` in the configuration; a secret may
+    /// also be written as text. When this returns, the definition is durable.
     ///
     /// # Errors
     /// [`AddConnectionError`].
@@ -87,8 +87,8 @@ impl AddedConnections {
         Ok(Adding { id, is_kept })
     }
 
-    /// Ends a connection and forgets its definition. One of the configuration is there again after a restart. `false`
-    /// where there is none.
+    /// Ends a connection and deletes its definition; `false` if it does not exist. A connection of the configuration
+    /// exists again after a restart.
     pub async fn remove(&self, id: &ConnectionId) -> bool {
         if self.tertulia.connection(id).status().is_none() {
             return false;
@@ -104,7 +104,7 @@ impl AddedConnections {
         journal.settled().await;
     }
 
-    /// What an earlier life of the process added, as far as `store` can be read. May block.
+    /// The stored definitions of the previous run. May block.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -114,8 +114,8 @@ impl AddedConnections {
         Ok(records.iter().filter_map(read).map(|kept| kept.definition).collect())
     }
 
-    /// Adds what an earlier life added. What cannot be added now, because a secret of it is not there any more, is told
-    /// in the log, and tried again at the next start.
+    /// Adds the connections of the previous run. A connection that cannot be added, for example because its secret is
+    /// missing, is logged and tried again at the next start.
     pub(crate) fn resume(&self, definitions: &[Value], environment: &Environment) {
         for definition in definitions {
             let connection = definition["id"].as_str().unwrap_or_default();
@@ -128,10 +128,17 @@ impl AddedConnections {
                 Err(AddConnectionError::Mistaken(problems)) => {
                     for problem in problems {
                         let (path, message) = (&problem.path, &problem.message);
-                        tracing::error!(connection, path, message, "a connection that was added cannot be begun");
+                        tracing::error!(
+                            connection,
+                            path,
+                            message,
+                            "a connection that was added over HTTP cannot be restored"
+                        );
                     }
                 }
-                Err(error) => tracing::error!(connection, %error, "a connection that was added cannot be begun"),
+                Err(error) => {
+                    tracing::error!(connection, %error, "a connection that was added over HTTP cannot be restored")
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A connection of the configuration, as the actors are told of it.
+//! Converts a connection of the configuration to the actors' settings.
 
 use tertulia_actors::{
     connection::ConnectionSettings,
@@ -12,15 +12,15 @@ use crate::config::{self, Access, Connection};
 #[cfg(test)]
 mod tests;
 
-/// A connection as the actors are told of it.
+/// The actors' settings of a connection.
 pub(crate) enum Described {
-    /// It has a socket.
+    /// A connection with a socket.
     Socket(Box<ConnectionSettings>),
-    /// It takes webhooks.
+    /// A connection that receives webhooks.
     Webhooks(Box<IntakeSettings>),
 }
 
-/// What the actors are told of `connection`.
+/// The actors' settings of `connection`.
 pub(crate) fn describe(connection: &Connection) -> Described {
     let (id, account) = (connection.id.as_str(), connection.account.as_str());
     match connection.access.clone() {
@@ -54,7 +54,7 @@ fn webhooks(connection: &Connection, settings: IntakeSettings) -> Described {
     }))
 }
 
-/// What stands between `connection` and the platform.
+/// The proxy between `connection` and the platform.
 pub(crate) fn proxy(connection: &Connection) -> Option<Proxy> {
     let config::Proxy { host, port, credentials, only_public } = connection.proxy.as_ref()?;
     let credentials = credentials.clone().map(|(username, password)| ProxyCredentials { username, password });

@@ -1,4 +1,4 @@
-//! The connections of this process: those of the configuration, and those that are added while it runs.
+//! The connections of this process: those of the configuration, and those that are added while the service runs.
 
 mod added;
 mod described;

@@ -1,4 +1,4 @@
-//! Who may call: bearer tokens with a scope, or, without any, whoever is on this machine.
+//! Who may call: bearer tokens with a scope. Without tokens, callers on this machine only.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -27,18 +27,19 @@ use super::{
 };
 use crate::config::{Limits, Scope, Token};
 
-/// The subprotocol of the gateway's WebSockets. It means nothing; it is there to be chosen where a token is offered beside
-/// it.
+/// The subprotocol of the gateway's WebSockets. It has no meaning: a browser that offers a token as a subprotocol needs
+/// another one that the gateway can choose.
 pub(super) const SUBPROTOCOL: &str = "tertulia";
 
 /// Who may call, and how much.
 pub(super) struct Access {
     callers: Vec<Caller>,
-    /// Whoever is on this machine, where there are no tokens.
+    /// The shared limit of all callers if there are no tokens.
     local: Allowance,
 }
 
-/// Who holds a token. The token is kept as it is compared: by its digest, so that its length tells nothing either.
+/// A token's holder. Tokens are compared and kept as digests, so that comparing reveals nothing about a token, not even
+/// its length.
 struct Caller {
     name: CallerName,
     digest: [u8; 32],
@@ -61,7 +62,7 @@ impl Access {
         Self { callers: tokens.iter().map(caller).collect(), local: Allowance::new(limits) }
     }
 
-    /// Lets a request in whose caller may make it, and whose turn it is.
+    /// Admits a request if its caller may make it and has not reached a limit.
     fn admit(&self, request: &ServiceRequest) -> Result<Turn, Problem> {
         let (method, headers) = (request.method(), request.headers());
         if self.callers.is_empty() {
@@ -70,7 +71,7 @@ impl Access {
             return self.local.enter();
         }
         let Some(caller) = self.shown(headers) else {
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is needed");
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is required");
             return Err(problem.header(header::WWW_AUTHENTICATE, "Bearer"));
         };
         request.extensions_mut().insert(caller.name.clone());
@@ -81,11 +82,11 @@ impl Access {
         Err(Problem::new(
             StatusCode::FORBIDDEN,
             "not-permitted",
-            "the token's scope is read, and this changes something",
+            "the token has the scope read, and this request changes something",
         ))
     }
 
-    /// What a caller may do who was let in: everything where nobody needs a token.
+    /// What an admitted caller may do: everything if there are no tokens.
     pub(super) fn scope(&self, headers: &HeaderMap) -> Scope {
         if self.callers.is_empty() {
             return Scope::Admin;
@@ -93,12 +94,12 @@ impl Access {
         self.shown(headers).map_or(Scope::Read, |caller| caller.scope)
     }
 
-    /// Refuses a caller who was let in and may not administer the service.
+    /// Fails for an admitted caller who may not administer the service.
     pub(super) fn require_admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.scope(headers) >= Scope::Admin {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", "only a token with the scope admin may do this"))
+        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", "this request needs a token with the scope admin"))
     }
 
     fn shown(&self, headers: &HeaderMap) -> Option<&Caller> {
@@ -108,7 +109,7 @@ impl Access {
         }
     }
 
-    /// Compares with every token, each in constant time: how long it takes tells nothing about any.
+    /// Compares with every token in constant time, so that the duration reveals nothing about the tokens.
     fn caller(&self, shown: &str) -> Option<&Caller> {
         let shown = digest(shown);
         self.callers.iter().fold(None, |found, caller| {
@@ -137,7 +138,7 @@ pub(super) fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     offers.flat_map(|offers| offers.split(',')).map(str::trim)
 }
 
-/// The token that is offered as a subprotocol: a page in a browser can say nothing else to a WebSocket.
+/// The token offered as a subprotocol: a browser page can set no other header of a WebSocket.
 fn offered(headers: &HeaderMap) -> Option<String> {
     let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok())?;
     if !upgrade.eq_ignore_ascii_case("websocket") {
@@ -147,8 +148,8 @@ fn offered(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(token).ok()?).ok()
 }
 
-/// A page in a browser on this machine can reach the loopback address by a name of its own (DNS rebinding); the `Host`
-/// that it sends then tells.
+/// Fails for a request to another host name. A browser page can reach the loopback address under its own name (DNS
+/// rebinding), but its `Host` header shows that name.
 fn from_this_machine(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(host) = headers.get(header::HOST) else { return Ok(()) };
     let authority: Option<Authority> = host.to_str().ok().and_then(|host| host.parse().ok());
@@ -163,9 +164,9 @@ fn from_this_machine(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
 }
 
-/// Without tokens a browser on this machine would let any page act and listen here: it asks no permission for a `POST`
-/// without a body of ours, nor for a WebSocket. It says from where the request comes, and only the gateway's own pages
-/// may make one.
+/// Fails for a request from a page of another origin. Without tokens a browser on this machine would let any page call
+/// the gateway: it asks no permission (CORS) for a `POST` without a JSON body, nor for a WebSocket. The browser sends
+/// the page's origin, and only the gateway's own pages may call.
 fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let is_own = |origin: &str| {
@@ -176,11 +177,11 @@ fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
     if by_site && text("origin").is_none_or(is_own) {
         return Ok(());
     }
-    let detail = "without tokens the gateway takes no requests of other pages";
+    let detail = "without tokens the gateway refuses requests from pages of other origins";
     Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
 }
 
-/// Lets a request pass whose caller may make it.
+/// Passes a request on if its caller may make it.
 pub(super) async fn require(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -197,7 +198,7 @@ pub(super) async fn require(
             drop(turn);
             Ok(answered?.map_into_boxed_body())
         }
-        // An answer, not an error: what is wrapped around this has its part in every answer.
+        // A response rather than an error, so that the outer middleware also processes it.
         Err(problem) => {
             if problem.status_code() == StatusCode::TOO_MANY_REQUESTS {
                 state.http.limited.inc();

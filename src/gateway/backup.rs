@@ -15,9 +15,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{problem::Problem, state::State};
 use crate::archive;
 
-/// Backups that are made at a time: each takes as much of the disk as the store.
+/// Backups at the same time: each needs as much disk space as the store.
 pub(super) const BACKUPS: usize = 1;
-/// Pieces of an archive that wait for their caller.
+/// Pieces of an archive that may wait for the caller.
 const PIECES: usize = 4;
 
 type Pieces = mpsc::Sender<io::Result<Bytes>>;
@@ -26,9 +26,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(backup);
 }
 
-/// Copies the store while the service runs; needs a token with the scope `admin`. The answer is a tar archive of a
-/// directory from which a service can be started. It begins once the copy is made, and is whole if it ends well. It holds
-/// everything that was answered before it was asked for, the secrets of webhooks included.
+/// Copies the store while the service runs; needs a token with the scope `admin`. The response is a tar archive of a
+/// directory from which a service can start. The response begins once the copy is made; an archive that ends without an
+/// error is complete. The copy holds everything that was answered before the request, including the webhooks' secrets.
 #[utoipa::path(
     tag = "service",
     responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"))
@@ -38,26 +38,27 @@ async fn backup(state: Data<State>, request: HttpRequest) -> Result<HttpResponse
     state.access.require_admin(request.headers())?;
     let journal = Arc::clone(state.tertulia.journal());
     if !journal.keeps() {
-        return Err(Problem::new(StatusCode::CONFLICT, "nothing-kept", "the service keeps nothing"));
+        return Err(Problem::new(StatusCode::CONFLICT, "nothing-kept", "the service has no store to copy"));
     }
     let turn = Arc::clone(&state.backups).try_acquire_owned().map_err(|_| {
         let problem = Problem::new(StatusCode::CONFLICT, "backup-under-way", "another backup is being made");
         problem.header(header::RETRY_AFTER, "10")
     })?;
     let (pieces, taken) = mpsc::channel(PIECES);
-    // Ends with its caller: what they do not take any more ends the writing.
+    // Ends when the caller is gone, because then the channel is closed.
     rt::spawn(send(journal, pieces, turn));
     let body = stream::unfold(taken, |mut taken| async { taken.recv().await.map(|piece| (piece, taken)) });
     Ok(HttpResponse::Ok().content_type("application/x-tar").streaming(body))
 }
 
-/// Makes a copy and sends it. An error breaks the answer off, so that nobody takes a part for the whole.
+/// Makes a copy and sends it. On failure the response ends with an error, so that a caller does not mistake a part for
+/// the whole.
 async fn send(journal: Arc<Journal>, pieces: Pieces, _turn: OwnedSemaphorePermit) {
     let sent = match journal.copy().await {
         Ok(copy) => {
             let pieces = pieces.clone();
             let write = move || {
-                let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody takes it any more");
+                let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the caller is gone");
                 archive::write(copy.directory(), &mut |piece| pieces.blocking_send(Ok(piece)).map_err(gone))
             };
             spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))
@@ -65,7 +66,7 @@ async fn send(journal: Arc<Journal>, pieces: Pieces, _turn: OwnedSemaphorePermit
         Err(error) => Err(io::Error::other(error)),
     };
     match sent {
-        Ok(()) => tracing::info!("a backup was taken"),
+        Ok(()) => tracing::info!("a backup was sent"),
         Err(error) => {
             tracing::error!(%error, "a backup broke off");
             // The caller may be gone.

@@ -1,4 +1,5 @@
-//! The JSON body of a request: bounded, alone and with all others, in time, and of the documented shape.
+//! The JSON body of a request. The size of each body and of all bodies together is limited, as is the time to send it;
+//! the shape must be the documented one.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -19,8 +20,7 @@ use super::{
     state::State,
 };
 
-/// The largest body, in bytes: four times what the longest structured content needs when each of its characters is
-/// escaped.
+/// The largest body, in bytes: four times the longest structured content with each character escaped.
 const MAX_BYTES: usize = 512 * 1024;
 /// How long a caller may take to send the body.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -28,12 +28,12 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// A body that was read.
 pub(super) struct Body<T> {
     pub(super) value: T,
-    /// Tells what is asked by one body from what is asked by another, or of another resource.
+    /// Equal for requests with the same body to the same resource.
     pub(super) digest: Digest,
     _memory: Taken,
 }
 
-/// A body that need not be there, where its default says all.
+/// An optional body; if it is absent, its default is used.
 pub(super) struct BodyOrNone<T> {
     pub(super) value: T,
     pub(super) digest: Digest,
@@ -44,7 +44,8 @@ pub(super) struct BodyOrNone<T> {
 pub(super) struct Digest(String);
 
 impl Digest {
-    /// That of `parts` asked of `resource`, each with its length, so that no two are told apart wrongly.
+    /// The digest of `parts` for `resource`. Each part is hashed with its length, so that different parts never give
+    /// the same input.
     pub(super) fn of<'p>(resource: &'p str, parts: impl IntoIterator<Item = &'p [u8]>) -> Self {
         let mut hash = Sha256::new();
         for part in [resource.as_bytes()].into_iter().chain(parts) {
@@ -66,7 +67,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), web::Payload::from_request(request, payload).into_inner());
         Box::pin(async move {
-            // Also keeps pages of other origins from posting without being asked for permission first.
+            // Also stops pages of other origins from posting without a CORS permission.
             if !is_json(&request) {
                 return Err(no_json());
             }
@@ -112,17 +113,17 @@ fn digest(request: &HttpRequest, bytes: &[u8]) -> Digest {
     Digest::of(&request.match_pattern().unwrap_or_default(), [bytes])
 }
 
-/// Where the bodies of callers who were let in are held.
+/// The memory for the bodies of admitted callers.
 fn room(request: &HttpRequest) -> Room {
     // Every request of the service has its state.
     request.app_data::<Data<State>>().map_or_else(|| Room::new(MAX_BYTES), |state| state.bodies.clone())
 }
 
-/// Reads a whole body of at most `max` bytes, as far as there is `room` for it. The memory is free again when what comes
-/// with the body is dropped.
+/// Reads a whole body of at most `max` bytes if `room` has space. The memory is released when the returned [`Taken`] is
+/// dropped.
 ///
 /// # Errors
-/// It is too large, which its head may tell before a byte of it is read; it is too slow, or there is no room.
+/// The body is too large, which its head may already say; it arrives too slowly; or `room` has no space.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: web::Payload,
@@ -133,7 +134,7 @@ pub(super) async fn read(
         return Err(too_large(max));
     }
     timeout(WITHIN, collect(payload, max, room)).await.unwrap_or_else(|_| {
-        let detail = "the body did not come in time";
+        let detail = "the body did not arrive in time";
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
     })
 }
@@ -151,7 +152,7 @@ async fn collect(mut payload: web::Payload, max: usize, room: &Room) -> Result<(
     Ok((body.freeze(), memory))
 }
 
-/// The length of the body that the head tells.
+/// The length of the body according to the head.
 fn declared(request: &HttpRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

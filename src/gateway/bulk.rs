@@ -1,4 +1,4 @@
-//! `/v1/bulk`: one operation on many conversations, at a pace that the platform bears.
+//! `/v1/bulk`: one operation on many conversations, at a limited rate.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -30,7 +30,7 @@ use crate::bulk::{
     State as JobState,
 };
 
-/// What an item can be asked for by.
+/// The outcomes by which items can be filtered.
 const OUTCOMES: [&str; 4] = ["left", "done", "refused", "unknown"];
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -38,7 +38,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(pause).service(resume).service(cancel);
 }
 
-/// What is to be done, and to which conversations.
+/// An operation and the conversations that it applies to.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = BulkOrder)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -47,15 +47,15 @@ struct Asked {
     filter: Conditions,
     #[serde(default)]
     arguments: Arguments,
-    /// Conversations begun a second, from 1 to 100.
+    /// Conversations started per second, from 1 to 100.
     #[schema(minimum = 1, maximum = 100, default = 10)]
     rate: Option<u32>,
-    /// Tells what matches, and does nothing.
+    /// If true, only reports which conversations match.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What is done to each conversation.
+/// The operation on each conversation.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[schema(as = BulkOperation)]
 #[serde(rename_all = "kebab-case")]
@@ -64,12 +64,12 @@ enum Name {
     Transfer,
 }
 
-/// How it is done. A close takes `survey`, a transfer `agentId`, `skillId` or both.
+/// The operation's arguments: `survey` for a close; `agentId`, `skillId` or both for a transfer.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[schema(as = BulkArguments)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Arguments {
-    /// Whether the survey begins where the account has one; it does not unless told.
+    /// Whether the survey starts if the account has one; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     survey: Option<bool>,
     #[schema(value_type = Option<String>)]
@@ -80,38 +80,38 @@ struct Arguments {
     skill_id: Option<SkillId>,
 }
 
-/// Which conversations: those of which everything holds that is given. At least one condition is needed, or `all`.
+/// Selects conversations that satisfy all given conditions. At least one condition or `all` is required.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[schema(as = BulkFilter)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Conditions {
-    /// Every conversation that goes on; has to be said where there is no condition.
+    /// Selects every open conversation; required if there is no other condition.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     all: bool,
-    /// By which connection they are seen, and acted on. Without it, of several the one acts whose agent has the
-    /// conversation, else one whose agent takes part, else the first by name.
+    /// The connection that sees the conversations and acts on them. Without it, if several connections see a
+    /// conversation, the one whose agent is assigned acts, else one whose agent participates, else the first by name.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     connection: Option<ConnectionId>,
-    /// `OPEN`, `CLOSE` or `LOCKED`. Open ones where nothing is told; of `conversations`, all.
+    /// `OPEN`, `CLOSE` or `LOCKED`. By default only open conversations, but all stages if `conversations` is given.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<Stage>,
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     skill: Option<SkillId>,
-    /// Whom they are assigned to: a public id, `account.user`, or the user alone.
+    /// The assigned agent: a public id, `account.user`, or the user alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<String>,
-    /// They began before.
+    /// Only conversations that began before this time.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     started_before: Option<Timestamp>,
-    /// Nothing changed in them since.
+    /// Only conversations that have not changed since this time.
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_before: Option<Timestamp>,
-    /// These only, from 1 to 10,000.
+    /// Only these conversations, from 1 to 10,000 ids.
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     conversations: Option<Vec<ConversationId>>,
@@ -163,11 +163,11 @@ impl Conditions {
         check_stage(stage.as_ref())?;
         let conversations: Option<Arc<[ConversationId]>> = conversations.map(Arc::from);
         if conversations.as_ref().is_some_and(|listed| !(1..=LISTED_AT_MOST).contains(&listed.len())) {
-            let detail = format!("from 1 to {LISTED_AT_MOST} conversations can be listed");
+            let detail = format!("conversations must list from 1 to {LISTED_AT_MOST} ids");
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail));
         }
         let filter = Filter { connection, stage, skill, agent, started_before, updated_before, conversations, all };
-        if !filter.is_told() {
+        if !filter.has_condition() {
             let detail = "the filter has no condition: give one, or \"all\": true";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no-condition", detail));
         }
@@ -180,7 +180,7 @@ impl Conditions {
     }
 }
 
-/// A job and how far it is.
+/// A job and its progress.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BulkJob)]
 #[serde(rename_all = "camelCase")]
@@ -188,31 +188,31 @@ struct View {
     id: String,
     operation: Name,
     arguments: Arguments,
-    /// Without the conversations that were listed: they are its items.
+    /// The job's filter, without the listed conversations, which are the job's items.
     filter: Conditions,
-    /// How many conversations were listed, where they were.
+    /// The number of listed conversations, if the filter has a list.
     listed: Option<usize>,
     /// `matching`, `running`, `paused`, `finished`, `cancelled` or `failed`.
     state: &'static str,
-    /// Why it failed, in a stable word.
+    /// Why the job failed, as a stable code.
     failure: Option<&'static str>,
     rate: u32,
     /// Conversations that matched.
     matched: usize,
-    /// Those that are as they were to be.
+    /// Conversations that are now in the wanted state.
     done: usize,
-    /// Those that are not and will not be tried again.
+    /// Conversations that are not in the wanted state and will not be retried.
     refused: usize,
-    /// Those of which it could not be found out.
+    /// Conversations whose state could not be determined.
     unknown: usize,
-    /// Those of which nothing became yet.
+    /// Conversations that are not processed yet.
     left: usize,
-    /// Those of them that are being carried out.
+    /// Conversations of `left` that are being processed now.
     in_flight: usize,
     created: String,
     started: Option<String>,
     ended: Option<String>,
-    /// When it will be finished if it goes on as it did.
+    /// The estimated end, if the job continues at its current rate.
     estimated_end: Option<String>,
 }
 
@@ -249,19 +249,19 @@ impl From<Progress> for View {
     }
 }
 
-/// What a job would be for.
+/// What a job would do.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BulkDryRun)]
 #[serde(rename_all = "camelCase")]
 struct WouldMatch {
     dry_run: bool,
     matched: usize,
-    /// How many of them each connection would act on.
+    /// The number of conversations that each connection would act on.
     #[schema(value_type = HashMap<String, usize>)]
     by_connection: BTreeMap<String, usize>,
     /// Listed conversations that no connection sees.
     unseen: usize,
-    /// The first 100 of them, by id.
+    /// The first 100 matching conversations, by id.
     items: Vec<ItemView>,
 }
 
@@ -278,11 +278,11 @@ impl From<DryRun> for WouldMatch {
 #[serde(rename_all = "camelCase")]
 struct ItemView {
     conversation: String,
-    /// Which connection acts; null where none sees it.
+    /// The connection that acts; null if no connection sees the conversation.
     connection: Option<String>,
     /// `left`, `done`, `refused` or `unknown`.
     outcome: &'static str,
-    /// How it was done, or why it was not, in a stable word.
+    /// How the operation succeeded, or why it failed, as a stable code.
     code: Option<String>,
     detail: Option<String>,
     platform_code: Option<u16>,
@@ -320,21 +320,26 @@ impl From<BulkError> for Problem {
                 problem.header(header::RETRY_AFTER, "1")
             }
             BulkError::Store(error) => {
-                tracing::error!(%error, "bulk work cannot be kept");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-kept", "nothing can be kept or read just now")
+                tracing::error!(%error, "bulk jobs cannot be stored or read");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "not-kept",
+                    "the store cannot be written or read now; try again",
+                )
             }
         }
     }
 }
 
-/// Takes a job, which is carried out by itself from then on, over restarts too; or tells what it would be for.
+/// Creates a job, or reports what the job would do if `dryRun` is true. A job runs in the background and continues
+/// after a restart.
 #[utoipa::path(
     tag = "bulk",
     params(idempotency::Key),
     request_body = Asked,
     responses(
         (status = 201, description = "The job", body = View),
-        (status = 200, description = "What it would be for, of a dry run", body = WouldMatch),
+        (status = 200, description = "What the job would do, if dryRun is true", body = WouldMatch),
     )
 )]
 #[post("/bulk")]
@@ -360,7 +365,7 @@ struct Listed {
     cursor: Option<Cursor>,
 }
 
-/// The jobs, the newest first. They are kept for a week after their end.
+/// Lists the jobs, the newest first. A job is kept for a week after its end.
 #[utoipa::path(tag = "bulk", params(Listed), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/bulk")]
 async fn list(state: Data<State>, asked: Query<Listed>) -> Result<Json<Page<View>>, Problem> {
@@ -373,7 +378,7 @@ async fn list(state: Data<State>, asked: Query<Listed>) -> Result<Json<Page<View
     Ok(Json(Page { items: jobs, next_cursor }))
 }
 
-/// How far a job is.
+/// Reports a job's progress.
 #[utoipa::path(
     tag = "bulk",
     params(("job" = String, Path)),
@@ -388,14 +393,14 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ItemsAsked {
-    /// `left`, `done`, `refused` or `unknown`; all where it is not told.
+    /// `left`, `done`, `refused` or `unknown`; all outcomes by default.
     outcome: Option<String>,
     limit: Option<usize>,
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor>,
 }
 
-/// A job's conversations and what became of each, by id.
+/// Lists a job's conversations and their outcomes, by id.
 #[utoipa::path(
     tag = "bulk",
     params(("job" = String, Path), ItemsAsked),
@@ -417,7 +422,7 @@ async fn items(
     Ok(Json(Page { items: found, next_cursor: next.map(|conversation| Cursor::name(conversation.as_str())) }))
 }
 
-/// Begins nothing more of a job until it is resumed; what is being carried out is finished.
+/// Pauses a job: no further conversation is started, and those in progress are completed.
 #[utoipa::path(
     tag = "bulk",
     params(("job" = String, Path)),
@@ -428,7 +433,7 @@ async fn pause(state: Data<State>, id: Path<String>) -> Result<Json<View>, Probl
     Ok(Json(state.bulk.pause(&JobId::from(id.as_str())).await?.into()))
 }
 
-/// Goes on with a paused job.
+/// Resumes a paused job.
 #[utoipa::path(
     tag = "bulk",
     params(("job" = String, Path)),
@@ -439,7 +444,7 @@ async fn resume(state: Data<State>, id: Path<String>) -> Result<Json<View>, Prob
     Ok(Json(state.bulk.resume(&JobId::from(id.as_str())).await?.into()))
 }
 
-/// Ends a job; what is being carried out is finished, the rest is left as it is.
+/// Cancels a job: conversations in progress are completed, the others are left alone.
 #[utoipa::path(
     tag = "bulk",
     params(("job" = String, Path)),

@@ -1,37 +1,38 @@
-//! How many callers there may be: each is an open file, and the store and the platform's sockets need some too.
+//! How many callers the gateway accepts. Each caller needs an open file, and so do the store and the platform's
+//! sockets.
 
-/// Callers at most, however many files may be open.
+/// Callers at most, whatever the limit of open files.
 const MOST: u64 = 20_000;
 
-/// Connections of one address at most whose callers have shown no token.
+/// Connections without a token from one address, at most.
 const MOST_OF_ADDRESS: usize = 1_000;
 
-/// How many callers there may be.
+/// The limits of callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Capacity {
-    /// Connections of callers; more wait to be accepted.
+    /// Callers' connections; more connections wait to be accepted.
     pub(super) callers: usize,
-    /// Event streams among them; more are refused. Some connections are left for everybody else.
+    /// Event streams among the connections; more are refused, so that connections remain for other requests.
     pub(super) streams: usize,
-    /// Connections whose callers have shown no token; the oldest gives way to more.
+    /// Connections that have shown no token; the oldest is closed for a new one.
     pub(super) unknown: usize,
-    /// The same of one address.
+    /// Connections from one address that have shown no token.
     pub(super) unknown_of_address: usize,
 }
 
 impl Capacity {
-    /// Of a process that may open so many files: half of them are for callers.
+    /// The limits of a process that may open `open_files` files: half of them are for callers.
     pub(super) fn of(open_files: u64) -> Self {
         let callers = (open_files / 2).clamp(2, MOST);
-        // At most 20,000, which fits.
+        // At most 20,000, so the conversion cannot fail.
         let callers = usize::try_from(callers).unwrap_or(usize::MAX);
         let unknown_of_address = (callers / 4).clamp(1, MOST_OF_ADDRESS);
         Self { callers, streams: callers * 4 / 5, unknown: (callers / 2).max(1), unknown_of_address }
     }
 
-    /// Of this process.
+    /// The limits of this process.
     pub(super) fn here() -> Self {
-        /// What nearly every system allows.
+        /// The usual limit on most systems.
         const USUAL: u64 = 1_024;
         Self::of(rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(USUAL, |(soft, _)| soft))
     }

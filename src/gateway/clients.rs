@@ -1,8 +1,8 @@
-//! The connections of callers below HTTP: which of them give way when there are too many.
+//! The connections of callers below HTTP: which connection is closed when there are too many.
 //!
-//! Whoever has shown no token may hold little: when there are too many connections without one, of one address or in all,
-//! the oldest of them ends, so that a newer one, which may be a probe, is always served. What has begun a moment ago is
-//! left alone as long as there is room: it may be about to show its token.
+//! Callers without a token may use few resources. If too many connections have shown no token, from one address or in
+//! total, the oldest of them is closed, so that a newer connection, which may be a probe, is always served. While there
+//! is room, a new connection is spared for a moment, because it may be about to show a token.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,16 +19,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::capacity::Capacity;
 
-/// How long a connection has to show a token before it gives way to others of its address.
+/// How long a new connection has to show a token before others of its address replace it.
 const NEW: Duration = Duration::from_secs(1);
-/// What connections without a request may have sent together, in bytes: heads that are not whole.
+/// The bytes of incomplete request heads that all connections may hold together.
 const UNREAD: usize = 32 * 1024 * 1024;
 
 /// All connections of callers.
 #[derive(Clone)]
 pub(super) struct Clients {
     table: Arc<Mutex<Table>>,
-    /// The bytes of heads that are not whole, all together.
+    /// The bytes of all incomplete heads.
     unread: Arc<AtomicUsize>,
 }
 
@@ -37,31 +37,31 @@ pub(super) struct Clients {
 pub(super) struct Client {
     clients: Clients,
     id: u64,
-    /// Set when it is to end.
+    /// Cancelled when the connection must end.
     pub(super) ended: CancellationToken,
-    /// Set when its caller will send no more.
+    /// Cancelled when the caller will send no more.
     pub(super) silent: CancellationToken,
-    /// The bytes that have come since its last request.
+    /// The bytes received since the last request.
     unread: Arc<AtomicUsize>,
-    /// Requests that are being answered: what comes meanwhile is their bodies, which have bounds of their own.
+    /// Requests being answered. Bytes received meanwhile belong to their bodies, which have their own limits.
     asking: Arc<AtomicUsize>,
 }
 
-/// The place that a connection has for as long as it is there.
+/// A connection's place; dropping it frees the place.
 pub(super) struct Place(Client);
 
-/// Held for as long as a request of the connection is being answered.
+/// Held while a request of the connection is being answered.
 pub(super) struct Busy(Client);
 
 struct Table {
     capacity: Capacity,
     next: u64,
     open: BTreeMap<u64, Entry>,
-    /// Those without a token, by their addresses.
+    /// Connections without a token, by address.
     unknown: HashMap<IpAddr, BTreeSet<u64>>,
-    /// How many they are.
+    /// The number of connections without a token.
     unknowns: usize,
-    /// Those with a token that ask nothing, the one that has asked nothing for longest first.
+    /// Idle connections with a token, the longest idle first.
     idle: BTreeSet<(Instant, u64)>,
 }
 
@@ -81,7 +81,7 @@ impl Clients {
         Self { table: Arc::new(Mutex::new(Table::new(capacity))), unread: Arc::default() }
     }
 
-    /// A connection has come from `address`.
+    /// Registers a connection from `address`.
     pub(super) fn enter(&self, address: IpAddr) -> Place {
         let (ended, unread) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
         let id = self.table().enter(address, ended.clone(), Arc::clone(&unread), Instant::now());
@@ -101,12 +101,12 @@ impl Clients {
 }
 
 impl Client {
-    /// Its caller has shown that they may call.
+    /// Records that the caller has shown a valid token.
     pub(super) fn know(&self) {
         self.clients.table().know(self.id);
     }
 
-    /// A request has come whole as far as its head goes, and is being answered.
+    /// Records that a request's head is complete; the request counts as being answered until the result is dropped.
     pub(super) fn asks(&self) -> Busy {
         self.asking.fetch_add(1, Ordering::Relaxed);
         self.forget_unread();
@@ -114,7 +114,7 @@ impl Client {
         Busy(self.clone())
     }
 
-    /// So many bytes have come.
+    /// Records received bytes.
     pub(super) fn received(&self, bytes: usize) {
         if self.asking.load(Ordering::Relaxed) > 0 {
             return;
@@ -132,7 +132,7 @@ impl Client {
 }
 
 impl Place {
-    /// Whose place it is.
+    /// The client of this place.
     pub(super) fn client(&self) -> &Client {
         &self.0
     }
@@ -145,9 +145,9 @@ impl Drop for Place {
     }
 }
 
-/// Why a connection ends whose place another one needs.
+/// The error with which a connection ends to make room for another.
 pub(super) fn gave_way() -> io::Error {
-    io::Error::other("another caller needs the place of the connection")
+    io::Error::other("the connection was closed to make room for another caller")
 }
 
 impl Drop for Busy {
@@ -174,7 +174,7 @@ impl Table {
         id
     }
 
-    /// Ends others, so that one more may come from `address`.
+    /// Closes connections if needed, so that a new one from `address` fits.
     fn make_room(&mut self, address: IpAddr, now: Instant) {
         let of_address = self.unknown.get(&address).map_or(0, BTreeSet::len);
         if of_address >= self.capacity.unknown_of_address {
@@ -182,7 +182,7 @@ impl Table {
         }
         let is_full = self.open.len() >= self.capacity.callers;
         if is_full || self.unknowns >= self.capacity.unknown {
-            // Those of the address that has most of them: no other pays for it.
+            // From the address with the most connections, so that other addresses do not suffer.
             let most = self.unknown.iter().max_by_key(|(_, ids)| ids.len()).map(|(address, _)| *address);
             let has_ended = most.is_some_and(|address| self.end_oldest_of(address, |_| true));
             if is_full
@@ -194,7 +194,7 @@ impl Table {
         }
     }
 
-    /// Ends the oldest connection of an address that has shown no token, if `may` end; tells whether it did.
+    /// Closes the oldest connection without a token from an address, if `may` allows. Returns whether it closed one.
     fn end_oldest_of(&mut self, address: IpAddr, may: impl Fn(&Entry) -> bool) -> bool {
         let oldest = self.unknown.get(&address).and_then(|ids| ids.first()).copied();
         let oldest = oldest.filter(|id| self.open.get(id).is_some_and(may));
@@ -204,7 +204,7 @@ impl Table {
         oldest.is_some()
     }
 
-    /// Ends the connection that has sent most of a head without its end.
+    /// Closes the connection that has sent the longest incomplete head.
     fn end_largest(&mut self) {
         let unknown = self.open.iter().filter(|(_, entry)| entry.busy == 0);
         let largest = unknown.max_by_key(|(_, entry)| entry.unread.load(Ordering::Relaxed)).map(|(id, _)| *id);
@@ -217,7 +217,7 @@ impl Table {
         if let Some(entry) = self.open.get(&id) {
             entry.ended.cancel();
         }
-        // Its place is free at once: what it is to its task is the task's.
+        // The place is free at once; the connection's task ends by itself.
         self.leave(id);
     }
 
@@ -265,7 +265,7 @@ impl Table {
     }
 }
 
-/// What one caller can have as many addresses of as they like counts as one: of IPv6 the upper half.
+/// One caller can have any number of IPv6 addresses with the same upper half, so that half counts as one address.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
@@ -293,12 +293,12 @@ mod tests {
         webhooks::{self, Webhooks},
     };
 
-    /// The longest that anything is waited for.
+    /// The longest wait in these tests.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     const CAPACITY: Capacity = Capacity { callers: 10, streams: 8, unknown: 6, unknown_of_address: 3 };
 
-    /// Connections to a table, on a clock of their own.
+    /// Connections in a table with its own clock.
     struct Scene {
         table: Table,
         now: Instant,
@@ -310,7 +310,7 @@ mod tests {
             Self { table: Table::new(CAPACITY), now: Instant::now(), open: Vec::new() }
         }
 
-        /// One more connection, as long after the one before as a new one is left alone.
+        /// Adds a connection, after the previous one has lost its protection as a new one.
         fn enter(&mut self, address: &str) -> u64 {
             self.now += NEW;
             self.enter_at_once(address)
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_an_address_gives_way_unless_it_has_shown_a_token() {
+    fn the_oldest_connection_of_an_address_is_closed_unless_it_has_shown_a_token() {
         let mut scene = Scene::new();
         let ids: Vec<u64> = (0..3).map(|_| scene.enter("10.0.0.1")).collect();
         scene.table.know(ids[0]);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_just_come_is_left_alone_while_there_is_room() {
+    fn a_new_connection_is_not_closed_while_there_is_room() {
         let mut scene = Scene::new();
         (0..6).for_each(|_| _ = scene.enter_at_once("10.0.0.1"));
         assert!(scene.ended().is_empty(), "more than of one address, fewer than in all");
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_places_are_taken_by_tokens_the_one_that_asks_nothing_for_longest_gives_way() {
+    fn when_tokens_take_all_places_the_longest_idle_connection_is_closed() {
         let mut scene = Scene::new();
         for address in 0..10 {
             let id = scene.enter(&format!("10.0.0.{address}"));
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_free_again_when_their_connections_are_gone() {
+    fn places_are_free_again_after_their_connections_end() {
         let mut scene = Scene::new();
         for _ in 0..100 {
             let id = scene.enter("10.0.0.1");
@@ -382,7 +382,7 @@ mod tests {
         assert!(scene.table.unknown.is_empty() && scene.table.idle.is_empty() && scene.table.unknowns == 0);
     }
 
-    /// A connection to the gateway at `address`, which has asked for `path` and read the status.
+    /// A connection to the gateway at `address` that has requested `path` and read the status.
     async fn asked(address: SocketAddr, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.unwrap();
         ask(&mut stream, path).await;
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn however_many_connections_show_no_token_a_probe_is_answered_and_who_is_known_stays() {
+    async fn many_connections_without_a_token_neither_block_a_probe_nor_close_a_connection_with_one() {
         const SILENT: usize = 200;
         let tertulia = Arc::new(Tertulia::builder().start().unwrap());
         let (webhooks, bulk) =
@@ -412,7 +412,7 @@ mod tests {
             let mut stream = asked(gateway.address(), "/healthz").await;
             silent.push(async move {
                 let mut rest = Vec::new();
-                // A reset is an end too.
+                // A reset also counts as an end.
                 let _ = stream.read_to_end(&mut rest).await;
             });
         }
@@ -421,7 +421,7 @@ mod tests {
         }
         asked(gateway.address(), "/healthz").await;
         let mut known = known;
-        // The rest of the first answer is still in it; that it is answered again is what counts.
+        // The buffer still has the rest of the first response; the test needs only the second response.
         known.write_all(b"GET /v1/connections HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
         let mut said = Vec::new();
         timeout(PATIENCE, known.read_to_end(&mut said)).await.unwrap().unwrap();
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_one_caller_has_many_of_count_as_one() {
+    fn addresses_of_one_ipv6_network_count_as_one() {
         let same = |one: &str, other: &str| network(one.parse().unwrap()) == network(other.parse().unwrap());
         assert!(same("2001:db8::1", "2001:db8::ffff:1") && !same("2001:db8::1", "2001:db8:0:1::1"));
         assert!(same("::ffff:10.0.0.1", "10.0.0.1") && !same("10.0.0.1", "10.0.0.2"));

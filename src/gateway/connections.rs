@@ -1,4 +1,4 @@
-//! `/v1/connections`: the fleet, and how each of its connections is doing.
+//! `/v1/connections`: the connections and their state.
 
 mod asking;
 mod changing;
@@ -31,7 +31,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list).service(one).configure(changing::routes).configure(asking::routes);
 }
 
-/// Where in its life a connection is, and why it has given up.
+/// A connection's state, and the reason if it has failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Life {
     #[schema(value_type = String)]
@@ -50,7 +50,7 @@ impl From<&Phase> for Life {
     }
 }
 
-/// What a connection waits for before it tries again.
+/// What a connection waits for before its next attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConnectionWaiting)]
 struct WaitingView {
@@ -58,7 +58,7 @@ struct WaitingView {
     /// `connection_lost`.
     #[schema(value_type = String)]
     reason: WaitReason,
-    /// When it tries again.
+    /// When the next attempt begins.
     until: String,
 }
 
@@ -77,18 +77,19 @@ struct View {
     #[serde(flatten)]
     life: Life,
     since: String,
-    /// Failed attempts since it was last stable.
+    /// Failed attempts since the connection was last stable.
     attempts: u32,
     reconnects: u64,
     waiting: Option<WaitingView>,
     last_error: Option<String>,
     conversations: usize,
-    /// Restarts of its actor after a panic.
+    /// Restarts of the connection's actor after a panic.
     restarts: u64,
-    /// Restarts of its conversations after a panic, all together.
+    /// Restarts of all its conversations after a panic.
     conversation_restarts: u64,
-    /// What it lacks on its socket: `subscriptions`, `rings` and `agentState`, each with the reason, and the number of
-    /// conversations whose `histories` are not up to date. Absent members stand; without any it is ready for everything.
+    /// What the connection lacks on its socket: `subscriptions`, `rings` and `agentState`, each with the reason, and
+    /// the number of conversations whose `histories` are incomplete. An absent member lacks nothing; if all are absent,
+    /// the connection is fully ready.
     #[schema(value_type = Object, example = json!({ "rings": "the platform refused with 429: Too many requests", "histories": 1 }))]
     lacking: Lacking,
 }
@@ -111,7 +112,7 @@ impl View {
     }
 }
 
-/// The fleet.
+/// Lists the connections.
 #[utoipa::path(tag = "connections", params(page::Asked), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/connections")]
 async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<View>>, Problem> {
@@ -123,7 +124,7 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
 }
 
-/// How one connection is doing.
+/// Reports the state of one connection.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path)),
@@ -136,7 +137,7 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem
     Ok(Json(View::new(id, status)))
 }
 
-/// The connection asked for, or all, in the order of their names.
+/// The requested connection, or all connections by name.
 pub(super) fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<Vec<ConnectionId>, Problem> {
     if let Some(connection) = asked {
         known(state, &connection)?;
@@ -147,12 +148,12 @@ pub(super) fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<V
     Ok(all)
 }
 
-/// How a connection is doing.
+/// The status of a connection.
 fn known(state: &State, id: &ConnectionId) -> Result<ConnectionStatus, Problem> {
     state.tertulia.connection(id).status().ok_or_else(|| unknown(id))
 }
 
-/// There is no such connection.
+/// The problem for an unknown connection.
 pub(super) fn unknown(id: &ConnectionId) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown-connection", format!("there is no connection {id}"))
+    Problem::new(StatusCode::NOT_FOUND, "unknown-connection", format!("connection {id} does not exist"))
 }

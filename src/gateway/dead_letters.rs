@@ -1,4 +1,4 @@
-//! `/v1/dead-letters`: what could not be handled, to be looked at, handed over again, or thrown away.
+//! `/v1/dead-letters`: items that could not be handled, to be read, handed over again, or deleted.
 
 use actix_web::{
     HttpResponse, delete, get,
@@ -22,26 +22,26 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list).service(one).service(replay).service(discard);
 }
 
-/// A dead letter without its bytes.
+/// A dead letter without its content.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
 #[serde(rename_all = "camelCase")]
 struct Brief {
     id: String,
-    /// When it was given up.
+    /// When the item was given up.
     time: String,
     connection: String,
     conversation: Option<String>,
-    /// Who could not take it, where it is a delivery.
+    /// The subscriber that could not take the item, if the item is a delivery.
     subscriber: Option<String>,
     /// `state`, `records`, `answer`, `command`, `frame` or `delivery`.
     #[schema(value_type = String)]
     kind: DeadLetterKind,
-    /// Why it could not be handled.
+    /// Why the item could not be handled.
     reason: String,
-    /// Bytes that are kept of it.
+    /// Bytes that are kept of the item.
     size: usize,
-    /// Not all of its bytes were kept; it cannot be handed over again.
+    /// Whether some bytes were cut off. A cut item cannot be handed over again.
     is_cut: bool,
 }
 
@@ -61,7 +61,7 @@ impl From<&DeadLetter> for Brief {
     }
 }
 
-/// The dead letters that are kept, the oldest first.
+/// Lists the dead letters, the oldest first.
 #[utoipa::path(
     tag = "dead letters",
     params(page::Asked),
@@ -78,11 +78,11 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// A dead letter whole, its bytes in base64.
+/// Returns a whole dead letter, its content in base64.
 #[utoipa::path(
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 200, description = "The letter", body = Object))
+    responses((status = 200, description = "The dead letter", body = Object))
 )]
 #[get("/dead-letters/{letter}")]
 async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -91,12 +91,12 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Probl
     Ok(HttpResponse::Ok().json(&*letter))
 }
 
-/// Hands a dead letter over again, to whom could not handle it, and forgets it. If it cannot be handled this time either,
-/// it comes back as another one.
+/// Hands a dead letter over to its recipient again and deletes it. If the item fails again, it becomes a new dead
+/// letter.
 #[utoipa::path(
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 204, description = "It was handed over"))
+    responses((status = 204, description = "The dead letter was handed over"))
 )]
 #[post("/dead-letters/{letter}/replay")]
 async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -111,11 +111,11 @@ async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Throws a dead letter away.
+/// Deletes a dead letter.
 #[utoipa::path(
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 204, description = "It is gone"))
+    responses((status = 204, description = "The dead letter was deleted"))
 )]
 #[delete("/dead-letters/{letter}")]
 async fn discard(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {

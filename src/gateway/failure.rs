@@ -1,4 +1,4 @@
-//! What the failure of a command or of a request to the platform becomes for its caller.
+//! Problems for failed commands and failed requests to the platform.
 
 use actix_web::http::{StatusCode, header};
 use tertulia_actors::{
@@ -93,8 +93,8 @@ impl Problem {
     }
 }
 
-/// 422 where it is the request that the platform does not take, which it may also say under a success code (ER-3), 429
-/// where it wants a pause, 502 for its own trouble.
+/// 422 if the platform rejects the request's content, which it may also do under a success code (ER-3); 429 if it wants
+/// a pause; 502 if the platform itself fails.
 fn refused_by_platform(error: &AnswerError) -> StatusCode {
     match error {
         AnswerError::Refused { code: 429, .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -103,7 +103,8 @@ fn refused_by_platform(error: &AnswerError) -> StatusCode {
     }
 }
 
-/// 404 for what is not there, 409 where the conversation's state forbids it, 422 where the content is wrong.
+/// 404 for something that does not exist, 409 if the conversation's state forbids the command, 422 if the content is
+/// wrong.
 fn refused_by_us(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::UnknownDialog(_) => StatusCode::NOT_FOUND,

@@ -1,6 +1,6 @@
-//! What every answer carries so that a browser makes nothing of it that it is not: no guessing of types, no frames, no
-//! reading by pages of other origins, nothing kept of `/v1`. A resource that sets one of them itself, such as a page's
-//! own policy, is left alone. No answer allows another origin anything (CORS).
+//! The headers of every response, which keep a browser from misusing it: no guessing of types, no frames, no reading by
+//! pages of other origins, no caching of `/v1`. A resource's own value of a header is kept. No response allows another
+//! origin anything (CORS).
 
 use actix_web::{
     body::BoxBody,
@@ -16,7 +16,7 @@ const SHUT: [(HeaderName, &str); 5] = [
     (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
 ];
 
-/// Adds what is missing.
+/// Adds the missing headers.
 pub(super) fn shut(response: &mut ServiceResponse<BoxBody>) {
     let is_data = response.request().path().starts_with("/v1");
     let is_error = response.status().is_client_error() || response.status().is_server_error();

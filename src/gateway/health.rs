@@ -1,4 +1,4 @@
-//! `/healthz`: the process lives. `/readyz`: it does what it is for. Both are open to probes without a token.
+//! `/healthz`: the process is alive. `/readyz`: the service is ready. Probes need no token for either.
 
 use actix_web::{HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
@@ -12,14 +12,14 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(alive).service(ready);
 }
 
-/// Whether the process lives. Never depends on the platform: restarting the process would not mend it.
-#[utoipa::path(tag = "service", responses((status = 200, description = "It lives", body = Object)))]
+/// Reports that the process is alive. Independent of the platform, because restarting the process would not help then.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The process is alive", body = Object)))]
 #[get("/healthz")]
 async fn alive() -> impl Responder {
     HttpResponse::Ok().json(json!({ "alive": true }))
 }
 
-/// A connection that keeps the process from being ready. What went wrong in words is not for everybody to read.
+/// A connection because of which the service is not ready. Error texts are left out, because everybody may read this.
 #[derive(Serialize)]
 struct Reason {
     connection: ConnectionId,
@@ -28,7 +28,7 @@ struct Reason {
     lacking: Value,
 }
 
-/// What a connection lacks, without the words of the platform.
+/// What a connection lacks, without the platform's texts.
 fn lacking(status: &ConnectionStatus) -> Value {
     let parts = status.lacking.parts().into_iter().filter(|(_, reason)| reason.is_some());
     let mut lacking: Map<String, Value> = parts.map(|(part, _)| (part.to_owned(), true.into())).collect();
@@ -38,16 +38,16 @@ fn lacking(status: &ConnectionStatus) -> Value {
     lacking.into()
 }
 
-/// Whether it does what it is for, and if not, which connections keep it from it and what each lacks. A conversation whose
-/// history lacks keeps nobody from anything else.
-#[utoipa::path(tag = "service", responses((status = 200, description = "It is ready", body = Object)))]
+/// Reports whether the service is ready. If not, the problem lists the connections that are not ready and what each
+/// lacks. An incomplete history of a conversation does not count.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The service is ready", body = Object)))]
 #[get("/readyz")]
 async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
     if state.leaving.is_cancelled() || state.closing.is_cancelled() {
         return Err(Problem::stopping());
     }
     if !state.tertulia.journal().is_healthy() {
-        let detail = "what happens cannot be kept: the last commit failed and is tried again";
+        let detail = "events cannot be stored: the last commit failed and is being retried";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
     let mut reasons: Vec<Reason> = state
@@ -59,7 +59,8 @@ async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
         .map(|(status, connection)| Reason { connection, life: Life::from(&status.state), lacking: lacking(&status) })
         .collect();
     if reasons.is_empty() {
-        // What is damaged stays so: no restart would mend it, and it concerns only those who read it.
+        // Damaged events do not make the service unready: a restart would not repair them, and they concern only their
+        // readers.
         return Ok(HttpResponse::Ok().json(match state.tertulia.journal().damaged() {
             0 => json!({ "ready": true }),
             damaged => json!({ "ready": true, "damagedEvents": damaged }),

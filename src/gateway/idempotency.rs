@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the same key and body act once and get the same answer, over restarts too.
+//! `Idempotency-Key`: requests with the same key and body act once and get the same response, even after a restart.
 
 use std::time::Duration;
 
@@ -17,20 +17,21 @@ use uuid::Uuid;
 use super::{body::Digest, problem::Problem};
 
 const HEADER: &str = "idempotency-key";
-/// How long a command with a key goes on when its caller is gone. Whoever asks again in the meantime waits for it.
+/// How long a command with a key continues after its caller is gone. A repeated request waits for it.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// The header, as the interface's description has it.
+/// The header, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 pub(super) struct Key {
-    /// 1 to 64 printable ASCII characters. The same key and body act once and get the same answer, for a day.
+    /// 1 to 64 printable ASCII characters. For a day, requests with the same key and body act once and get the same
+    /// response.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
 }
 
-/// The key of a request, if its caller brought one. It may be written as a quoted string.
+/// The key of a request, if present. The value may be a quoted string.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<CommandKey>, Problem> {
     let Some(value) = headers.get(HEADER) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
@@ -42,10 +43,10 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<CommandKey>, Problem> {
     Err(Problem::new(StatusCode::BAD_REQUEST, "bad-key", detail))
 }
 
-/// Carries `command` out, within `patience`; or answers as it was answered when it came with the same key before.
+/// Runs `command`, within `patience`. If the same key was used before, returns the earlier outcome instead.
 ///
 /// # Errors
-/// What became of the command, or that the key came with another body.
+/// The command failed, or the key was used with another body.
 pub(super) async fn once(
     handle: &ConversationHandle,
     key: Option<CommandKey>,
@@ -60,10 +61,10 @@ pub(super) async fn once(
     Ok(handle.perform_durably(key, digest.as_str(), command, LIFETIME, patience).await?)
 }
 
-/// Uploads a file and tells of it, as [`once`] does with a command.
+/// Uploads a file and publishes its message, once per key like [`once`].
 ///
 /// # Errors
-/// What became of the file, or that the key came with another one.
+/// The upload failed, or the key was used with another file.
 pub(super) async fn upload_once(
     handle: &ConversationHandle,
     key: Option<CommandKey>,

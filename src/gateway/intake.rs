@@ -1,5 +1,5 @@
-//! `POST /v1/intake/{connection}`: webhooks of the platform (WH-1). The platform shows no token of ours: its signature
-//! over the body vouches for it.
+//! `POST /v1/intake/{connection}`: webhooks of the platform (WH-1). The platform sends no token of the gateway;
+//! instead, its signature authenticates the body.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -12,24 +12,24 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{State, body, clients::Client, problem::Problem};
 
-/// The largest webhook taken, in bytes.
+/// The largest accepted webhook, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
-/// Where the platform puts its signature (protocol §10.4).
+/// The header with the platform's signature (protocol §10.4).
 const SIGNATURE: &str = "x-liveperson-signature";
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(receive);
 }
 
-/// Takes a webhook of the platform, whose signature over the body vouches for it.
+/// Accepts a webhook of the platform. The signature over the body authenticates it.
 #[utoipa::path(
     tag = "intake",
     params(
         ("connection" = String, Path, description = "A connection whose role is connector or intake"),
         ("x-liveperson-signature" = Option<String>, Header, description = "The platform's HMAC of the body"),
     ),
-    request_body(content = Object, description = "What the platform sends"),
-    responses((status = 200, description = "It was taken"))
+    request_body(content = Object, description = "The webhook of the platform"),
+    responses((status = 200, description = "The webhook was accepted"))
 )]
 #[post("/v1/intake/{connection}")]
 async fn receive(
@@ -40,7 +40,7 @@ async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let connection = ConnectionId::from(connection.as_str());
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
-    // Nobody vouches for the body yet: it is read only where it may be taken, and there is less room for it.
+    // The body is not authenticated yet, so it is read only if the connection expects it, and from a smaller memory.
     state.tertulia.connection(&connection).expects_webhook(signature).map_err(refused)?;
     let (body, _memory) = body::read(&request, payload, MAX_BYTES, &state.unknown_bodies).await?;
     state.tertulia.connection(&connection).receive_webhook(signature, body).await.map_err(refused)?;
@@ -50,7 +50,7 @@ async fn receive(
     Ok(HttpResponse::Ok().finish())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what maps an error takes it")]
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
 fn refused(error: WebhookError) -> Problem {
     let (status, code) = match &error {
         WebhookError::UnknownConnection(_) => (StatusCode::NOT_FOUND, "unknown-connection"),

@@ -1,8 +1,8 @@
-//! `Idempotency-Key` of requests that are no conversation's command: they act once for a key and body, and whoever asks
-//! again gets the same answer, over restarts too.
+//! `Idempotency-Key` for requests that are not commands in a conversation: each key and body acts once, and a repeated
+//! request gets the same response, even after a restart.
 //!
-//! That something is being asked is kept before it is, and its answer before it is given. What was asked by an earlier
-//! life of the process and never answered may have had its effect or not, so it is not asked again.
+//! The request is stored before it acts, and its response before the response is sent. A request of a previous run
+//! without a response may or may not have had its effect, so it is not repeated.
 
 use std::{
     collections::HashSet,
@@ -29,7 +29,7 @@ const VERSION: u32 = 1;
 #[derive(Default)]
 pub(super) struct UnderWay(Mutex<HashSet<RecordKey>>);
 
-/// The place of a key among those under way. Dropping it frees the key.
+/// A key's place among the keys in use. Dropping it frees the key.
 struct Turn {
     under_way: Arc<UnderWay>,
     key: RecordKey,
@@ -48,7 +48,7 @@ impl Drop for Turn {
     }
 }
 
-/// What a request was answered with.
+/// The response to a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Reply {
     status: u16,
@@ -62,7 +62,7 @@ impl Reply {
         Self { status: 200, location: None, body: body.into() }
     }
 
-    /// Something is at `location` now.
+    /// A response for a resource created at `location`.
     pub(super) fn created(location: String, body: impl Into<Value>) -> Self {
         Self { status: 201, location: Some(location), body: body.into() }
     }
@@ -78,7 +78,7 @@ impl From<Reply> for HttpResponse {
     }
 }
 
-/// What is kept of a request. Like the answers of commands, it is forgotten a day after `at`.
+/// The stored record of a request. Like the outcomes of commands, it is deleted a day after `at`.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     version: u32,
@@ -88,11 +88,12 @@ struct Kept {
     reply: Option<Reply>,
 }
 
-/// Answers a request by `act`, or as it was answered when it came with the same key before. `act` goes on where the
-/// caller stops waiting.
+/// Answers a request with the result of `act`. If the same key was used before, returns the stored response instead.
+/// `act` continues if the caller is gone.
 ///
 /// # Errors
-/// Those of `act`; that the key came with another body, or that its request is under way or was never answered.
+/// The errors of `act`; or the key was used with another body; or a request with the key is running or was never
+/// answered.
 pub(super) async fn once(
     state: &State,
     request: &HttpRequest,
@@ -100,7 +101,7 @@ pub(super) async fn once(
     act: impl Future<Output = Result<Reply, Problem>> + 'static,
 ) -> Result<HttpResponse, Problem> {
     let Some(key) = idempotency::key(request.headers())? else { return Ok(act.await?.into()) };
-    // No connection has an empty name, so that none of their commands' keys is among these.
+    // Commands' keys begin with a connection's name, which is never empty, so they cannot equal this key.
     let record = RecordKey::of(&["", request.path(), key.as_str()]);
     let turn = state.under_way.enter(&record).ok_or_else(under_way)?;
     let journal = Arc::clone(state.tertulia.journal());
@@ -118,37 +119,45 @@ pub(super) async fn once(
                 write(&journal, &record, &answered).await?;
             }
             Err(problem) if problem.is_outcome_unknown() => {}
-            // It had no effect, and may be asked anew.
+            // The request had no effect, so it may be repeated.
             Err(_) => commit(&journal, Change::Remove(Table::Answers, record)).await?,
         }
         outcome
     });
     match task.await {
         Ok(outcome) => Ok(outcome?.into()),
-        Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request could not be answered")),
+        Err(_) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed inside the service"))
+        }
     }
 }
 
 fn answered(kept: Kept, digest: &Digest, key: &CommandKey) -> Result<HttpResponse, Problem> {
     if kept.digest != digest.as_str() {
-        let detail = format!("the key {key} came with another body before");
+        let detail = format!("the Idempotency-Key {key} was already used with another body");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail));
     }
     let unknown = || {
-        let detail = format!("the request with the key {key} was never answered; it may have had its effect");
+        let detail = format!(
+            "outcome unknown: an earlier request with the key {key} was never answered and may have had its effect"
+        );
         Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", detail).with("key", key.as_str())
     };
     kept.reply.map(HttpResponse::from).ok_or_else(unknown)
 }
 
 fn under_way() -> Problem {
-    let detail = "the request with this key is being answered";
+    let detail = "another request with this key is being answered";
     Problem::new(StatusCode::CONFLICT, "key-in-use", detail).header(header::RETRY_AFTER, "1")
 }
 
 fn unreadable(error: StoreError) -> Problem {
-    tracing::error!(%error, "the answers of earlier requests cannot be read");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", "what was answered before cannot be read")
+    tracing::error!(%error, "the stored answers to earlier requests cannot be read");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "store-unavailable",
+        "the store cannot tell whether this key was used before; try again",
+    )
 }
 
 fn now() -> i64 {

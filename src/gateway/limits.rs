@@ -1,5 +1,5 @@
-//! How much one caller may ask: so many requests a second, and so many at a time. Event streams have a bound of their
-//! own.
+//! How much one caller may request: a rate per second and a number of concurrent requests. Event streams have their own
+//! limit.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::problem::Problem;
 use crate::config::Limits;
 
-/// What one caller has left.
+/// The remaining allowance of one caller.
 pub(super) struct Allowance {
     rate: DefaultDirectRateLimiter,
     places: Arc<Semaphore>,
     clock: DefaultClock,
 }
 
-/// A request that is being answered; its place is free again when this is dropped.
+/// A request that is being answered; dropping it frees its place.
 pub(super) struct Turn(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
 
 impl Allowance {
@@ -35,22 +35,22 @@ impl Allowance {
         }
     }
 
-    /// Lets one request in.
+    /// Admits one request.
     pub(super) fn enter(&self) -> Result<Turn, Problem> {
         self.rate.check().map_err(|until| {
             let wait = until.wait_time_from(self.clock.now());
-            let detail = "the token makes more requests a second than it may";
+            let detail = "the token's limit of requests per second is reached";
             refusal("too-many-requests", detail, wait)
         })?;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            let detail = "as many requests of the token are being answered as may be at a time";
+            let detail = "the token's limit of concurrent requests is reached";
             refusal("too-many-at-once", detail, Duration::ZERO)
         })?;
         Ok(Turn(place))
     }
 }
 
-/// Whole seconds, the next one where it is less.
+/// A refusal that asks to wait for `wait`, rounded up to whole seconds.
 fn refusal(code: &'static str, detail: &'static str, wait: Duration) -> Problem {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_has_a_burst_and_then_the_rate() {
+    fn a_caller_may_send_a_burst_and_then_at_the_rate() {
         let allowance = Allowance::new(&Limits { requests_per_second: 1, burst: 3, concurrent: 10 });
         let refused = (0..4).map(|_| allowance.enter()).filter(Result::is_err).count();
         assert_eq!(refused, 1);

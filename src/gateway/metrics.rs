@@ -1,5 +1,5 @@
-//! `/metrics`: what is counted, as OpenMetrics text for Prometheus. `metrics.md` beside this file lists every name, and
-//! `tests/metrics.rs` holds the two together.
+//! `/metrics`: OpenMetrics text for Prometheus. `metrics.md` in this directory lists every name, and
+//! `tests/operations/metrics.rs` compares the two.
 
 mod connections;
 mod http;
@@ -23,14 +23,14 @@ use crate::webhooks::WebhookMetrics;
 pub(super) use http::HttpMetrics;
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// What the service itself counts begins so.
+/// The prefix of the service's metrics.
 const PREFIX: &str = "tertulia";
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(scrape);
 }
 
-/// Everything that is counted, under `tertulia_`, and the process's memory under the name that all programs use.
+/// Registers all metrics under `tertulia_`, and the process's memory under the standard name.
 pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http: &HttpMetrics) -> Registry {
     let mut registry = Registry::default();
     let own = registry.sub_registry_with_prefix(PREFIX);
@@ -44,7 +44,7 @@ pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http
     registry
 }
 
-/// What is counted, for Prometheus.
+/// Returns the metrics for Prometheus.
 #[utoipa::path(tag = "service", responses((status = 200, description = "OpenMetrics", body = String, content_type = CONTENT_TYPE)))]
 #[get("/metrics", wrap = "from_fn(access::require)")]
 async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {

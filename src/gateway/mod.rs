@@ -1,8 +1,8 @@
-//! The HTTP interface (interfaces §3): where it listens, how it ends, and which resource answers which path.
+//! The HTTP interface (interfaces §3): where it listens, how it stops, and which resource serves which path.
 //!
-//! One file per resource. Each answers JSON, and every error is a problem by RFC 9457.
+//! One file per resource. Each resource returns JSON, and every error is an RFC 9457 problem.
 
-#![allow(unused_qualifications, reason = "what describes the handlers names their types once more")]
+#![allow(unused_qualifications, reason = "the OpenAPI macros qualify the handlers' types")]
 
 mod access;
 mod backup;
@@ -67,45 +67,45 @@ pub use state::State;
 pub use tls::Certificate;
 pub use transport::Patience;
 
-/// Threads that answer requests. What they do is little: the work is the actors'.
+/// Threads that answer requests. They do little, because the actors do the work.
 const WORKERS: usize = 2;
-/// What the system may hold of an answer that its caller does not take, in bytes; it takes up to twice as much for it.
-/// More than is on the way to a caller far off at a few megabytes a second.
+/// The bytes that the system buffers of a response that the caller does not read; the system uses up to twice as much
+/// memory. The size suffices for a distant caller at a few megabytes per second.
 const SEND_BUFFER: usize = 128 * 1024;
-/// How long what a caller still sends is read away, so that a refusal reaches them.
+/// How long the gateway still reads from a refused caller, so that the refusal reaches them.
 const LINGER: Duration = Duration::from_secs(1);
-/// Connections of each worker that may be ending beside those that there may be.
+/// Connections per worker that may be closing in addition to the limit.
 const SPARE: usize = 64;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 2_048;
 
-/// How long the server's threads may take at least to let go of what they shared once it has ended.
+/// The least time that the server's threads get to release shared state after the server has ended.
 const RELEASED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Why the gateway could not be started.
+/// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The address could not be listened on.
+    /// The address cannot be listened on.
     #[error("the gateway cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// TLS cannot be spoken.
+    /// TLS cannot be configured.
     #[error("the gateway cannot speak TLS")]
     Tls(#[from] rustls::Error),
 }
 
-/// Where a gateway listens, and how.
+/// Where and how a gateway listens.
 #[derive(Debug)]
 pub struct Listening {
-    /// The address; port 0 takes a free one.
+    /// The address; port 0 picks a free port.
     pub address: SocketAddr,
-    /// The certificate to show; without one, plain HTTP is spoken.
+    /// The certificate to present; `None` means plain HTTP.
     pub certificate: Option<Arc<Certificate>>,
-    /// How long callers may make it wait.
+    /// How long callers may make the gateway wait.
     pub patience: Patience,
 }
 
@@ -117,24 +117,25 @@ impl Listening {
     }
 }
 
-/// A listening gateway. Dropping it leaves it running until the actix system ends; [`Gateway::stop`] ends it.
+/// A listening gateway. Dropping the value leaves the gateway running until the actix system ends; [`Gateway::stop`]
+/// stops it.
 pub struct Gateway {
     address: SocketAddr,
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
     leaving: CancellationToken,
     closing: CancellationToken,
-    /// Told when nothing of the server holds what the resources share any more.
+    /// Changes when the server no longer holds the resources' shared state.
     released: watch::Receiver<()>,
     certificate: Option<Arc<Certificate>>,
     _watching: Option<AbortOnDropHandle<()>>,
 }
 
 impl Gateway {
-    /// Listens as `listening` says. Must be called inside an actix system.
+    /// Starts a gateway. Must be called inside an actix system.
     ///
     /// # Errors
-    /// [`GatewayError`]: the address is taken or not this machine's.
+    /// [`GatewayError`]: the address is in use or not this machine's.
     pub fn start(state: State, listening: Listening) -> Result<Self, GatewayError> {
         let Listening { address: listen, certificate, patience } = listening;
         let failed = |source| GatewayError::Listen { address: listen, source };
@@ -153,10 +154,10 @@ impl Gateway {
         };
         let builder = Server::build()
             .workers(WORKERS)
-            // They take turns in accepting. Beyond the capacity one connection gives way to another, which takes a moment.
+            // The workers accept in turn. Beyond the limit a new connection replaces an old one, which takes a moment.
             .max_concurrent_connections(capacity.callers.div_ceil(WORKERS) + SPARE)
             .disable_signals()
-            // The deadline is the caller's of `stop`.
+            // The caller of `stop` sets the deadline.
             .shutdown_timeout(u64::from(u32::MAX));
         let draining = builder.graceful_shutdown_signal();
         let service = move || {
@@ -173,7 +174,7 @@ impl Gateway {
                 .keep_alive(patience.keep_alive)
                 .client_request_timeout(patience.head)
                 .client_disconnect_timeout(LINGER)
-                // Who says no more still gets the answer; streams end by themselves then.
+                // A caller who has closed their sending side still gets the response; event streams end then.
                 .h1_allow_half_closed(true)
                 .on_connect_ext(|stream: &Watched, data| _ = data.insert(stream.client().clone()))
                 .local_addr(address)
@@ -200,40 +201,40 @@ impl Gateway {
         })
     }
 
-    /// Where it listens.
+    /// The address that the gateway listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Looks at once whether the certificate's files have changed, which it does by itself every minute.
+    /// Checks now whether the certificate's files have changed; the gateway also checks every minute.
     pub async fn look_at_certificate(&self) {
         if let Some(certificate) = &self.certificate {
             Arc::clone(certificate).look_aside().await;
         }
     }
 
-    /// Says at `/readyz` that the end is near. Everything else is served on.
+    /// Makes `/readyz` report that the service is stopping. All other requests are still served.
     pub fn leave(&self) {
         self.leaving.cancel();
     }
 
-    /// Takes no more requests, ends event streams, lets the requests that are being answered finish, and drops what is
-    /// not done `within`.
+    /// Stops accepting requests, ends event streams, and waits `within` for the requests being answered; the others are
+    /// dropped.
     pub async fn stop(mut self, within: Duration) {
         let began = Instant::now();
         self.closing.cancel();
         if timeout(within, self.handle.stop(true)).await.is_err() {
-            tracing::warn!("requests were not answered in time and are dropped");
+            tracing::warn!("requests were not answered in time; they are dropped");
         }
-        // Ends by force what is left of the server; whoever stops the rest next wants to be the last to hold it.
+        // Ends the rest of the server by force. The next step of stopping needs the last reference to the shared state.
         self.server.abort();
         let left = within.saturating_sub(began.elapsed()).max(RELEASED_WITHIN);
         let _ = timeout(left, self.released.changed()).await;
     }
 }
 
-/// Makes a connection of a socket: a handshake where TLS is spoken.
+/// Makes a connection from a socket, with a handshake for TLS.
 async fn open(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,

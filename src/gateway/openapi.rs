@@ -1,5 +1,5 @@
-//! `/openapi.json`: the interface as OpenAPI 3.1, gathered from the handlers themselves, and what it says of paths and
-//! methods that nobody serves.
+//! `/openapi.json`: the interface as OpenAPI 3.1, collected from the handlers, and the responses for unknown paths and
+//! methods.
 
 use actix_web::{
     App, HttpRequest, HttpResponse, Responder,
@@ -30,26 +30,26 @@ pub(super) fn serve(config: &mut ServiceConfig<'_>) {
     config.service(read);
 }
 
-/// What stands over the whole document.
+/// The description of the whole document.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Tertulia",
-        description = "Conversations of LivePerson messaging, over HTTP. Every error is a problem by RFC 9457 whose \
+        description = "Conversations of LivePerson messaging, over HTTP. Every error is an RFC 9457 problem whose \
                        `code` is a stable word.",
     ),
     components(schemas(Details))
 )]
 struct Head;
 
-/// The document, and which methods each of its paths takes.
+/// The document, and the methods of each path.
 pub(super) struct Document {
     json: Bytes,
     paths: Vec<(ResourceDef, Vec<Method>)>,
 }
 
 impl Document {
-    /// Gathers it from the routes.
+    /// Collects the document from the routes.
     pub(super) fn gather() -> Self {
         let (_, mut document) =
             App::new().into_utoipa_app().openapi(Head::openapi()).configure(routes).split_for_parts();
@@ -65,14 +65,14 @@ impl Document {
             });
             paths.push((ResourceDef::new(path.as_str()), methods.collect()));
         }
-        // A document that cannot be written is one that the tests do not let pass.
+        // Tests ensure that the document can be serialized.
         let json = document.to_json().unwrap_or_default().into();
         Self { json, paths }
     }
 
-    /// The methods that a path takes; none where there is no such path.
+    /// The methods of a path; empty if the path does not exist.
     fn methods(&self, path: &str) -> Vec<&'static str> {
-        // A path of its own goes before one with a place for any name.
+        // An exact path takes precedence over a path with a parameter.
         let own = self.paths.iter().find(|(known, _)| known.pattern() == Some(path));
         let any = self.paths.iter().filter(|(known, _)| own.is_none() && known.is_match(path));
         let taken = own.into_iter().chain(any).flat_map(|(_, methods)| methods);
@@ -83,20 +83,20 @@ impl Document {
     }
 }
 
-/// The document.
+/// Returns this document.
 #[utoipa::path(tag = "service", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 #[get("/openapi.json")]
 async fn read(state: Data<State>) -> impl Responder {
     HttpResponse::Ok().content_type("application/json").body(state.document.json.clone())
 }
 
-/// Answers what no route takes.
+/// Answers requests that match no route.
 pub(super) async fn elsewhere(state: Data<State>, request: HttpRequest) -> Problem {
     let methods = state.document.methods(request.path());
     if methods.is_empty() {
-        return Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here");
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", "no resource has this path");
     }
-    let detail = "the path does not take this method";
+    let detail = "this path does not support this method";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).header(header::ALLOW, methods.join(", "))
 }
 
@@ -112,10 +112,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Adds what every operation may answer, and what it asks of its caller.
+/// Adds the errors that every operation may return, and the token requirement.
 fn complete(operation: &mut Operation, is_guarded: bool) {
     let responses = &mut operation.responses.responses;
-    for (status, description) in [("4XX", "The request was refused"), ("5XX", "It could not be carried out")] {
+    for (status, description) in [("4XX", "The request was refused"), ("5XX", "The request could not be carried out")] {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new().description(description).content(problem::CONTENT_TYPE, content).build();
         responses.entry(status.to_owned()).or_insert_with(|| response.into());
@@ -125,7 +125,7 @@ fn complete(operation: &mut Operation, is_guarded: bool) {
     }
 }
 
-/// Unique, because a path and a method are: `get_connections_connection`.
+/// Unique per path and method, for example `get_connections_connection`.
 fn operation_id(method: &Method, path: &str) -> String {
     let segments = path.split('/').map(|segment| segment.trim_matches(['{', '}']));
     let named = segments.filter(|segment| !segment.is_empty() && *segment != "v1");

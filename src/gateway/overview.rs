@@ -1,4 +1,4 @@
-//! `/v1/overview`: how the whole process is doing in one small answer, cheap enough to be asked for every second.
+//! `/v1/overview`: the state of the whole process in one small response, cheap enough to poll every second.
 
 use std::{
     collections::VecDeque,
@@ -26,12 +26,12 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(overview);
 }
 
-/// How far back quantiles look: long enough for their number not to jump, short enough to be about now.
+/// The period of the quantiles: long enough for steady numbers, short enough to be current.
 const WINDOW: Duration = Duration::from_secs(10);
-/// The least time between two snapshots that are kept.
+/// The least time between two stored snapshots.
 const STEP: Duration = Duration::from_secs(1);
 
-/// When the gateway began, and what had been counted lately: each question leaves a snapshot for the next.
+/// The start of the gateway, and recent snapshots of the counters; each request stores a snapshot for later requests.
 pub(super) struct Recent {
     began: Instant,
     snapshots: Mutex<VecDeque<Snapshot>>,
@@ -51,13 +51,13 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// What was counted within the window, or since somebody last asked; nothing where nobody has asked yet.
+    /// The latencies within the window, or since the last request; `None` for the first request.
     fn latency(&self, metrics: &Metrics) -> Option<Latencies> {
         let at = Instant::now();
         let frame_to_event = metrics.frame_to_event_seconds.snapshot();
         let now = Snapshot { at, frame_to_event, command: metrics.command_duration_seconds.snapshot() };
         let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        // The oldest of the window stays, and one before it only as long as there is none.
+        // Keeps the newest snapshot that is at least a window old, and drops older snapshots.
         while snapshots.get(1).is_some_and(|next| at.duration_since(next.at) >= WINDOW) {
             snapshots.pop_front();
         }
@@ -74,44 +74,44 @@ impl Recent {
     }
 }
 
-/// How the process is doing now. What is counted is counted since it began.
+/// The current state of the process. Counters start with the process.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Overview {
     /// The service's version.
     version: &'static str,
-    /// What the caller's token allows.
+    /// The scope of the caller's token.
     #[schema(value_type = String)]
     scope: Scope,
-    /// How long the gateway has been up.
+    /// Seconds since the gateway started.
     uptime_seconds: u64,
-    /// Memory of the process that is in RAM; null where the system does not tell.
+    /// Memory of the process in RAM; null if the system does not report it.
     resident_bytes: Option<i64>,
     connections: Connections,
     conversations: Conversations,
     journal: JournalState,
-    /// How long things took lately; null for the first who asks.
+    /// Recent latencies; null for the first request.
     latency: Option<Latencies>,
     counts: Counts,
     /// Dead letters that are kept.
     dead_letters: i64,
 }
 
-/// The fleet in numbers.
+/// The number of connections by state.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Connections {
     total: usize,
-    /// Commands may be sent.
+    /// Ready for commands.
     ready: usize,
-    /// On the way to it, for the first time or again.
+    /// Connecting or reconnecting.
     working: usize,
-    /// Given up.
+    /// Failed for good.
     failed: usize,
-    /// Ended on somebody's wish.
+    /// Stopped on request.
     stopped: usize,
 }
 
-/// The conversations in numbers, each once for every connection that sees it.
+/// The number of conversations; a conversation counts once for each connection that sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Conversations {
@@ -120,30 +120,30 @@ struct Conversations {
     quarantined: i64,
 }
 
-/// What becomes durable.
+/// The state of the journal, which makes events durable.
 #[derive(Debug, Serialize, ToSchema)]
 struct JournalState {
-    /// The newest event that is durable: the cursor of whoever reads on from here.
+    /// The cursor of the newest durable event, from which a reader can continue.
     newest: String,
     /// Steps that are not durable yet.
     waiting: usize,
-    /// Whether the last commit went well.
+    /// Whether the last commit succeeded.
     healthy: bool,
 }
 
-/// How long things took lately.
+/// Recent latencies.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Latencies {
-    /// How far back this looks, in seconds.
+    /// The period of the latencies, in seconds.
     window_seconds: f64,
-    /// Own time from a frame to the events that it brought.
+    /// Time from a frame to its events, without the platform's time.
     frame_to_event: Quantiles,
-    /// From a command to its answer, the platform's time included.
+    /// Time from a command to its outcome, including the platform's time.
     command: Quantiles,
 }
 
-/// Times in seconds, as exactly as the buckets of `/metrics` tell; null where nothing was counted.
+/// Quantiles in seconds, as precise as the buckets of `/metrics`; null if nothing was counted.
 #[derive(Debug, Serialize, ToSchema)]
 struct Quantiles {
     count: u64,
@@ -173,7 +173,7 @@ struct Counts {
     dead_letters: u64,
 }
 
-/// How the whole process is doing.
+/// Reports the state of the whole process.
 #[utoipa::path(tag = "service", responses((status = 200, description = "The process in numbers", body = Overview)))]
 #[get("/overview")]
 async fn overview(state: Data<State>, request: HttpRequest) -> Json<Overview> {

@@ -1,4 +1,4 @@
-//! Lists in pages: at most `limit` items behind a `cursor`.
+//! Lists in pages: at most `limit` items after a `cursor`.
 
 use std::ops::Deref;
 
@@ -17,27 +17,27 @@ const MAX_LIMIT: usize = 1_000;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    /// Items at most, 1 to 1,000; 100 where it is not told.
+    /// Items at most, 1 to 1,000; 100 by default.
     pub(super) limit: Option<usize>,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     #[param(value_type = Option<String>)]
     pub(super) cursor: Option<Cursor>,
 }
 
-/// The place behind which a page begins, as a page before it named it. It can be told from what was misspelt.
+/// The position after which a page begins, as given by an earlier page. A checksum detects misspelt cursors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cursor(String);
 
-/// Bytes at the end of a cursor that belong to those before them.
+/// The length of the checksum at the end of a cursor.
 const CHECK_BYTES: usize = 4;
 
 impl Cursor {
-    /// How callers are told of `place`.
+    /// The cursor's text for `place`.
     pub(super) fn name(place: &str) -> String {
         BASE64_URL_SAFE_NO_PAD.encode([place.as_bytes(), &check_bytes(place)].concat())
     }
 
-    /// The place that was named.
+    /// Parses a cursor; `None` if the text is not a cursor.
     fn read(text: &str) -> Option<Self> {
         let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let check = bytes.split_off(bytes.len().checked_sub(CHECK_BYTES)?);
@@ -67,7 +67,7 @@ impl Deref for Cursor {
 impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let unknown = || de::Error::custom("cursor is not the nextCursor of a page of this service");
+        let unknown = || de::Error::custom("cursor is not the nextCursor of an earlier page");
         Self::read(&text).ok_or_else(unknown)
     }
 }
@@ -77,14 +77,14 @@ impl<'de> Deserialize<'de> for Cursor {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
-    /// What to ask for the next page with; null on the last one.
+    /// The cursor of the next page; null on the last page.
     pub(super) next_cursor: Option<String>,
 }
 
-/// The number of items asked for, 100 unless told otherwise.
+/// Returns the requested number of items, 100 by default.
 ///
 /// # Errors
-/// It is not from 1 to 1,000.
+/// The number is not from 1 to 1,000.
 pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
@@ -92,7 +92,7 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
-/// The first `limit` of what lies behind the cursor, in the order of `key`, and the cursor behind them.
+/// Returns the first `limit` items after the cursor, in the order of `key`, and the cursor after them.
 pub(super) fn cut<T, K: Ord>(
     mut items: Vec<T>,
     limit: usize,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_taken_as_it_was_named_and_in_no_other_form() {
+    fn only_an_unchanged_cursor_is_accepted() {
         for place in ["", "bots-1", "a/b c/\u{e9}", &"x".repeat(300)] {
             let named = Cursor::name(place);
             assert_eq!(Cursor::read(&named).as_deref(), Some(place));

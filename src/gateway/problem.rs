@@ -19,7 +19,7 @@ pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 #[derive(Debug)]
 pub(super) struct Problem(Box<Details>);
 
-/// What a caller reads. `type` is `about:blank`: the `code` says what it is, the `detail` what about this one.
+/// The body of an error. `type` is `about:blank`: `code` names the kind of error, and `detail` describes this error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct Details {
@@ -31,9 +31,9 @@ pub(super) struct Details {
     status: StatusCode,
     #[schema(value_type = String)]
     detail: Cow<'static, str>,
-    /// A stable word.
+    /// A stable code of the error.
     code: &'static str,
-    /// Members beyond the common ones.
+    /// Additional members of some errors.
     #[serde(flatten)]
     #[schema(value_type = HashMap<String, Value>)]
     more: Map<String, Value>,
@@ -54,22 +54,22 @@ impl Problem {
         }))
     }
 
-    /// A request that cannot be understood.
+    /// The problem for a malformed request.
     pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
-    /// What was asked for is not there.
+    /// The problem for something that does not exist.
     pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    /// The gateway is about to end.
+    /// The problem for requests while the service is stopping.
     pub(super) fn stopping() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is about to end")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the service is stopping")
     }
 
-    /// Whether what was asked may have had its effect without anybody's knowing.
+    /// Whether the outcome is unknown: the request may have had its effect.
     pub(super) fn is_outcome_unknown(&self) -> bool {
         self.0.status == StatusCode::GATEWAY_TIMEOUT
     }
@@ -119,7 +119,7 @@ fn number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_u16(status.as_u16())
 }
 
-/// Makes a problem of each error that is none yet, such as a path that is not there.
+/// Turns every other error response into a problem, for example for an unknown path.
 pub(super) async fn tell(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -133,12 +133,14 @@ pub(super) async fn tell(
     }
     let detail = response.response().error().map(ToString::to_string);
     let problem = match status {
-        StatusCode::NOT_FOUND => Problem::new(status, "not-found", detail.unwrap_or("there is nothing here".into())),
-        _ if status.is_client_error() => {
-            Problem::new(status, "bad-request", detail.unwrap_or("the request cannot be understood".into()))
+        StatusCode::NOT_FOUND => {
+            Problem::new(status, "not-found", detail.unwrap_or("no resource has this path".into()))
         }
-        // What went wrong inside is not the caller's to read.
-        _ => Problem::new(status, "internal", "the request could not be answered"),
+        _ if status.is_client_error() => {
+            Problem::new(status, "bad-request", detail.unwrap_or("the request is malformed".into()))
+        }
+        // Internal errors are not shown to callers.
+        _ => Problem::new(status, "internal", "the request failed inside the service"),
     };
     Ok(response.into_response(problem.error_response()))
 }

@@ -1,6 +1,6 @@
-//! One request from its head to the head of its answer: its id, its span, its line in the log, and what is counted of it.
+//! One request from its head to the head of its response: id, span, access log line and metrics.
 //!
-//! A line says method, path template, status, time and the token's name; never a query, a body or a token.
+//! A log line has the method, path template, status, duration and the token's name; never a query, a body or a token.
 
 use std::{fmt, time::Instant};
 
@@ -21,16 +21,16 @@ use uuid::Uuid;
 
 use super::{access::CallerName, clients::Client, headers, state::State};
 
-/// What callers name their requests by, and get back.
+/// The header with the request's id, which the response repeats.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is taken from a caller.
+/// The longest id that is accepted from a caller.
 const MAX_ID: usize = 128;
-/// The target of the lines, by which they can be filtered.
+/// The target of the access log, by which its lines can be filtered.
 const LOG: &str = "tertulia::access";
-/// Probes and scrapes, whose lines nobody wants by default.
+/// Probes and scrapes; their lines are not logged by default.
 const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// The name of a request: the caller's own where it is short and harmless, otherwise one of ours.
+/// A request's id: the caller's id if it is short and harmless, otherwise a new one.
 #[derive(Clone)]
 struct RequestId(HeaderValue);
 
@@ -45,9 +45,9 @@ impl RequestId {
     }
 }
 
-/// An id for a request that came without one.
+/// A new id for a request without one.
 fn given() -> HeaderValue {
-    // A UUID is always a header's value.
+    // A UUID is always a valid header value.
     HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Accompanies a request.
+/// Wraps a request with its id, span, log line and metrics.
 pub(super) async fn accompany(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -72,7 +72,7 @@ pub(super) async fn accompany(
     response.headers_mut().insert(REQUEST_ID, id.0.clone());
     headers::shut(&mut response);
     if response.status() == StatusCode::UNAUTHORIZED {
-        // Whoever is not known keeps no connection.
+        // A caller without a valid token keeps no connection.
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
@@ -99,7 +99,7 @@ pub(super) async fn accompany(
     Ok(response)
 }
 
-/// A method as a label: callers may invent as many as they like.
+/// A method as a label. Callers can invent methods, so unknown methods share one label.
 fn known(method: &str) -> &str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     if KNOWN.contains(&method) { method } else { "other" }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_s_own_id_is_kept_where_it_is_short_and_harmless() {
+    fn a_callers_id_is_kept_if_it_is_short_and_harmless() {
         assert_eq!(id(b"abc-DEF_1.2:3"), "abc-DEF_1.2:3");
         for harmful in [&b""[..], b"with space", b"quote\"", b"new\tline", "\u{e9}".as_bytes(), &[b'x'; MAX_ID + 1]] {
             let made = id(harmful);

@@ -1,4 +1,4 @@
-//! `/v1/rings`: conversations that are offered to agents, to be taken or passed on (RG-*).
+//! `/v1/rings`: conversations that the platform offers to agents, to be accepted or rejected (RG-*).
 
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ use super::{
     state::State,
 };
 
-/// How long the conversation of a ring that was taken may take to arrive.
+/// How long the conversation of an accepted ring may take to arrive.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(25);
-/// Connections that are asked at a time.
+/// Connections that are asked at the same time.
 const PARALLEL: usize = 64;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -44,7 +44,7 @@ struct Ring {
     conversation_id: Option<String>,
     skill_id: Option<String>,
     consumer_id: Option<String>,
-    /// Until when it stands, in milliseconds.
+    /// When the offer expires, in milliseconds.
     ring_expiration_ts: Option<i64>,
 }
 
@@ -72,7 +72,7 @@ struct Asked {
     cursor: Option<Cursor>,
 }
 
-/// What became of a ring.
+/// The outcome of an accepted ring.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Taken {
@@ -80,7 +80,7 @@ struct Taken {
     conversation_id: String,
 }
 
-/// The offers that wait for an answer.
+/// Lists the offers that wait for an answer.
 #[utoipa::path(tag = "rings", params(Asked), responses((status = 200, description = "A page", body = Page<Ring>)))]
 #[get("/rings")]
 async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Ring>>, Problem> {
@@ -92,11 +92,11 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Ring>
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Takes an offer, and answers once its conversation is there.
+/// Accepts an offer, and responds once its conversation is there.
 #[utoipa::path(
     tag = "rings",
     params(("ring" = String, Path), Through),
-    responses((status = 200, description = "The conversation is there", body = Taken))
+    responses((status = 200, description = "The conversation of the accepted offer", body = Taken))
 )]
 #[post("/rings/{ring}/accept")]
 async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<Json<Taken>, Problem> {
@@ -106,11 +106,11 @@ async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>)
     Ok(Json(Taken { connection: connection.to_string(), conversation_id: handle.id().to_string() }))
 }
 
-/// Passes an offer on.
+/// Rejects an offer.
 #[utoipa::path(
     tag = "rings",
     params(("ring" = String, Path), Through),
-    responses((status = 204, description = "It was passed on"))
+    responses((status = 204, description = "The offer was rejected"))
 )]
 #[post("/rings/{ring}/reject")]
 async fn reject(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
@@ -120,7 +120,7 @@ async fn reject(state: Data<State>, ring: Path<RingId>, through: Query<Through>)
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// In the order of pages.
+/// The sort key of pages.
 fn position(ring: &Ring) -> String {
     format!("{}/{}", ring.id, ring.connection)
 }
@@ -134,7 +134,7 @@ async fn all(state: &State, asked: Option<ConnectionId>) -> Result<Vec<Ring>, Pr
     Ok(of_each.buffer_unordered(PARALLEL).concat().await)
 }
 
-/// To which connection a ring was offered.
+/// Finds the connection to which a ring was offered.
 async fn whose(state: &State, ring: &RingId, asked: Option<ConnectionId>) -> Result<ConnectionId, Problem> {
     let rings = all(state, asked).await?;
     let found = rings.into_iter().find(|known| known.id == ring.as_str());
@@ -146,7 +146,7 @@ impl From<RingError> for Problem {
         match error {
             RingError::Request(failure) => failure.into(),
             RingError::UnknownRing => {
-                Self::new(StatusCode::NOT_FOUND, "unknown-ring", "no such offer waits for an answer")
+                Self::new(StatusCode::NOT_FOUND, "unknown-ring", "no offer with this id waits for an answer")
             }
             RingError::NotArrived => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", error.to_string()),
         }

@@ -1,5 +1,5 @@
-//! Memory for the bodies of requests: so many bytes for all of them together. A request whose body finds none left is
-//! refused.
+//! Memory for the bodies of requests: a limit for all bodies together. A request is refused if no memory is left for
+//! its body.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// What one place is for, in bytes.
+/// The bytes that one permit of the semaphore stands for.
 const PLACE: usize = 1024;
 
-/// So much memory for bodies.
+/// A limited amount of memory for bodies.
 #[derive(Clone)]
 pub(super) struct Room(Arc<Semaphore>);
 
-/// The memory that one body takes; free again when this is dropped.
+/// The memory that one body uses; dropping it releases the memory.
 pub(super) struct Taken {
     room: Arc<Semaphore>,
     bytes: usize,
@@ -27,7 +27,7 @@ impl Room {
         Self(Arc::new(Semaphore::new(bytes / PLACE)))
     }
 
-    /// For a body of which nothing was read yet.
+    /// Begins a body that uses no memory yet.
     pub(super) fn enter(&self) -> Taken {
         Taken { room: Arc::clone(&self.0), bytes: 0, places: None }
     }
@@ -37,7 +37,7 @@ impl Taken {
     /// Takes memory for more bytes of the body.
     ///
     /// # Errors
-    /// There is none left; what was taken stays taken.
+    /// No memory is left. The memory taken so far stays taken.
     pub(super) fn grow(&mut self, more: usize) -> Result<(), Problem> {
         let bytes = self.bytes + more;
         let has = self.places.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -56,7 +56,7 @@ impl Taken {
 }
 
 fn full() -> Problem {
-    let detail = "the bodies of other requests take all the memory that there is for them";
+    let detail = "the bodies of other requests use all the memory for bodies; try again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).header(header::RETRY_AFTER, "1")
 }
 
@@ -65,10 +65,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_together_take_no_more_than_there_is_and_leave_it_again() {
+    fn bodies_share_the_memory_and_release_it() {
         let room = Room::new(4 * PLACE);
         let (mut one, mut other) = (room.enter(), room.enter());
-        // Many small pieces take no more than one large one.
+        // Many small pieces use as much memory as one large piece.
         assert!((0..PLACE).all(|_| one.grow(3).is_ok()));
         assert!(other.grow(PLACE).is_ok() && other.grow(1).is_err());
         drop(one);

@@ -1,4 +1,4 @@
-//! What the resources share.
+//! The state that the resources share.
 
 use std::sync::Arc;
 
@@ -25,14 +25,14 @@ use crate::{
     webhooks::Webhooks,
 };
 
-/// What all bodies of callers who were let in may take together, in bytes.
+/// The bytes that all bodies of admitted callers may use together.
 const BODIES: usize = 64 * 1024 * 1024;
-/// What all bodies may take together of callers whose body itself must vouch for them, in bytes.
+/// The bytes that all bodies of not yet authenticated callers may use together.
 const UNKNOWN_BODIES: usize = 16 * 1024 * 1024;
-/// What all files may take together, in bytes.
+/// The bytes that all uploaded files may use together.
 const UPLOADS: usize = 64 * 1024 * 1024;
 
-/// What the resources share: the running system and who may call.
+/// The state that the resources share: the running connections and who may call.
 pub struct State {
     pub(super) tertulia: Arc<Tertulia>,
     pub(super) bulk: Arc<Bulk>,
@@ -46,27 +46,27 @@ pub struct State {
     pub(super) recent: Recent,
     /// How many callers there may be.
     pub(super) capacity: Capacity,
-    /// Places for those of them who follow the events.
+    /// Places for callers of event streams.
     pub(super) places: Places,
-    /// Memory for the bodies of callers who were let in.
+    /// Memory for the bodies of admitted callers.
     pub(super) bodies: Room,
-    /// Memory for the bodies of callers who are not known before their body was read.
+    /// Memory for bodies that must be read before their callers are authenticated.
     pub(super) unknown_bodies: Room,
     /// Memory for files on their way to the platform.
     pub(super) uploads: Room,
-    /// Places for backups.
+    /// Permits for backups.
     pub(super) backups: Arc<Semaphore>,
-    /// Set before the gateway ends: it is not ready for more.
+    /// Cancelled before the gateway stops, so that `/readyz` reports it.
     pub(super) leaving: CancellationToken,
-    /// Set when the gateway ends, for whatever would last longer.
+    /// Cancelled when the gateway stops, for requests that would last longer.
     pub(super) closing: CancellationToken,
-    /// Lives as long as this.
+    /// Dropped with the state, which tells the receiver that the state is released.
     pub(super) held: watch::Sender<()>,
 }
 
 impl State {
-    /// A gateway to `tertulia`, its `webhooks` and its `bulk` work for whoever shows one of `tokens`; without any, for
-    /// whoever reaches its address. Each token may ask as much as `limits` say.
+    /// The state of a gateway to `tertulia`, its `webhooks` and its `bulk` jobs. Requires one of `tokens`; open to
+    /// every local caller if `tokens` is empty. Each token is limited by `limits`.
     #[must_use]
     pub fn new(
         tertulia: Arc<Tertulia>,
@@ -101,7 +101,7 @@ impl State {
         }
     }
 
-    /// The same, whose callers may add connections that refer to what is `admissible`.
+    /// The same state, whose callers may add connections that refer to `admissible` secrets and proxies.
     #[must_use]
     pub fn admitting(self, admissible: Admissible) -> Self {
         Self { added: AddedConnections::new(Arc::clone(&self.tertulia), admissible), ..self }

@@ -1,4 +1,4 @@
-//! `/v1/supervision`: what was started again, by which policies, and what was given up and can be released.
+//! `/v1/supervision`: restarts, restart policies, and conversations in quarantine, which can be released.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use super::{
     state::State,
 };
 
-/// Quarantined conversations that one connection tells of at most.
+/// The most quarantined conversations reported per connection.
 const QUARANTINED: usize = 1_000;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -35,9 +35,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(rename_all = "camelCase")]
 struct Supervision {
     connections: Vec<Supervised>,
-    /// Since the process began.
+    /// Counted since the process began.
     totals: Totals,
-    /// By which policies actors are started again, by kind.
+    /// The restart policies, by kind of actor.
     policies: BTreeMap<&'static str, Policy>,
 }
 
@@ -63,7 +63,7 @@ struct Totals {
     conversation_restarts: u64,
     subscriber_restarts: u64,
     fleet_restarts: u64,
-    /// Times that a connection began anew because many of its conversations failed together.
+    /// Times that a connection restarted because many of its conversations failed together.
     escalations: u64,
     connections_moved: u64,
     arbiters_replaced: u64,
@@ -74,12 +74,12 @@ struct Totals {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Policy {
-    /// Restarts that are allowed within the window.
+    /// Restarts allowed within the window.
     restarts: i64,
     window_seconds: i64,
 }
 
-/// The supervision tree: connections, what was started again in each, and which conversations are in quarantine.
+/// Reports the supervision tree: connections, restarts in each, and the conversations in quarantine.
 #[utoipa::path(tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
 #[get("/supervision")]
 async fn tree(state: Data<State>) -> Json<Supervision> {
@@ -126,11 +126,11 @@ async fn supervised(state: &State, id: ConnectionId) -> Option<Supervised> {
     })
 }
 
-/// Begins a quarantined conversation anew.
+/// Releases a conversation from quarantine, which restarts it.
 #[utoipa::path(
     tag = "supervision",
     params(("conversation" = String, Path), Through),
-    responses((status = 204, description = "It was released"))
+    responses((status = 204, description = "The conversation was released"))
 )]
 #[post("/conversations/{conversation}/release")]
 async fn release(
@@ -140,7 +140,7 @@ async fn release(
 ) -> Result<HttpResponse, Problem> {
     let asked = through.into_inner().connection;
     let mut released = false;
-    // Whoever names no connection means every one that has it in quarantine.
+    // Without a named connection, releases the conversation on every connection that has it in quarantine.
     for connection in connections::candidates(&state, asked)? {
         match state.tertulia.connection(&connection).release(&id).await {
             Ok(()) => released = true,

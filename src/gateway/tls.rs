@@ -1,5 +1,5 @@
-//! The certificate that callers are shown: read anew when its files change, without a restart. Files that cannot be used
-//! change nothing.
+//! The certificate that the gateway presents. It is reloaded when its files change, without a restart; files that
+//! cannot be used are ignored.
 
 use std::{
     fmt,
@@ -21,13 +21,13 @@ use tokio::{
 
 use crate::config::{Tls, TlsError, TlsFiles};
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// The certificate in use.
 pub struct Certificate {
     tls: Tls,
-    /// What was read last, also where it could not be used: it is told of once.
+    /// The files as read last, even if they could not be used, so that a failure is logged only once.
     files: Mutex<TlsFiles>,
     current: ArcSwap<CertifiedKey>,
 }
@@ -49,7 +49,7 @@ impl Certificate {
         Ok(Arc::new(Self { tls, files: Mutex::new(files), current }))
     }
 
-    /// Looks whether the files have changed, and takes up what they have. Reads files, so it blocks.
+    /// Checks whether the files have changed and uses the new certificate. Blocks, because it reads files.
     pub fn look(&self) {
         let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let read = self.tls.files().and_then(|files| {
@@ -63,13 +63,15 @@ impl Certificate {
             Ok(None) => {}
             Ok(Some(certified)) => {
                 self.current.store(Arc::new(certified));
-                tracing::info!(certificate = %self.tls.certificate.display(), "shows another certificate");
+                tracing::info!(certificate = %self.tls.certificate.display(), "the gateway presents a new certificate");
             }
-            Err(error) => tracing::warn!(%error, "the changed certificate cannot be used; the one before is shown on"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot use the changed certificate; the gateway presents the previous one")
+            }
         }
     }
 
-    /// Looks again and again, until it is dropped.
+    /// Checks periodically until the future is dropped.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut time = interval(LOOK_EVERY);
         time.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -79,14 +81,14 @@ impl Certificate {
         }
     }
 
-    /// Looks without keeping anybody from anything.
+    /// Checks on a thread that may block.
     pub(super) async fn look_aside(self: Arc<Self>) {
         if spawn_blocking(move || self.look()).await.is_err() {
-            tracing::error!("looking at the certificate failed");
+            tracing::error!("the check for a changed certificate failed");
         }
     }
 
-    /// How TLS is spoken: 1.2 and 1.3, HTTP/1.1 within.
+    /// The TLS configuration: versions 1.2 and 1.3, with HTTP/1.1 on top.
     pub(super) fn server(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();

@@ -1,7 +1,7 @@
-//! A caller's connection below HTTP: plain or TLS, and given up where the caller makes it wait.
+//! A caller's connection below HTTP: plain or TLS, and closed if the caller makes the gateway wait too long.
 //!
-//! HTTP itself knows deadlines for the first head of a connection and for a connection without a request. Whoever sends a
-//! later head byte by byte, reads no answer, or asks for ever more ahead of one, is found here.
+//! The HTTP server has deadlines for the first head of a connection and for an idle connection. This layer finds
+//! callers who send a later head too slowly, do not read a response, or pipeline too many requests.
 
 use std::{
     io,
@@ -22,8 +22,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::clients::{self, Client, Place};
 
-/// How often HTTP may look at a connection without reading or writing. It does so all the time once its buffer is full of
-/// requests that wait for the answer to another one, which may be an event stream.
+/// How often HTTP may poll a connection without reading or writing. Once its buffer is full of requests that wait for
+/// an earlier response, such as an event stream, HTTP polls all the time.
 const LOOKS: u32 = 10_000;
 
 /// How long callers may make the gateway wait.
@@ -33,13 +33,13 @@ pub struct Patience {
     pub handshake: Duration,
     /// For the head of a connection's first request.
     pub head: Duration,
-    /// For the next request on a connection.
+    /// For the next request on an idle connection.
     pub keep_alive: Duration,
-    /// From the first byte of a request until anything was answered: longer than any request takes.
+    /// From the first byte of a request to the first byte of a response: longer than any request takes.
     pub unanswered: Duration,
-    /// Until a caller who takes nothing of an answer takes some of it.
+    /// Until a caller who does not read a response reads some of it.
     pub stalled: Duration,
-    /// The same once the gateway ends.
+    /// The same limit once the gateway is stopping.
     pub parting: Duration,
 }
 
@@ -56,22 +56,22 @@ impl Default for Patience {
     }
 }
 
-/// What carries the bytes.
+/// The socket, plain or with TLS.
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// Ends the connection at once when it is dropped. Otherwise the system would go on offering for minutes what nobody
-    /// takes, and the caller would not learn of the end before they took it.
+    /// Makes the system close the connection at once when it is dropped. Otherwise the system would try for minutes to
+    /// send the rest to a caller who does not read.
     fn cut_off(&self) {
         let socket = match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
         };
         if let Err(error) = set_socket_linger(socket, Some(Duration::ZERO)) {
-            tracing::debug!(%error, "a connection is not cut off");
+            tracing::debug!(%error, "cannot set a connection to close at once");
         }
     }
 }
@@ -111,30 +111,30 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// What all connections have in common.
+/// What all connections share.
 #[derive(Clone)]
 pub(super) struct Ending {
-    /// Set when the gateway ends.
+    /// Cancelled when the gateway stops.
     pub(super) closing: CancellationToken,
-    /// Connections that were ended because their callers took nothing.
+    /// Connections closed because their callers did not read.
     pub(super) stalled: Counter,
 }
 
-/// A stream that ends with an error when its other end makes it wait for too long.
+/// A stream that fails if the caller makes it wait too long.
 pub(super) struct Watched {
     stream: Stream,
     patience: Patience,
     ending: Ending,
-    /// Something of a request has come, and nothing was answered.
+    /// Set while a request has begun to arrive and no response has begun.
     unanswered: Alarm,
-    /// Nothing of an answer is taken.
+    /// Set while the caller reads nothing of a response.
     stalled: Alarm,
-    /// The end of the gateway, for as long as nothing is taken.
+    /// The gateway's stop, observed while the caller reads nothing.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    /// How often HTTP has looked since it read or wrote.
+    /// Polls by HTTP since it last read or wrote.
     looks: u32,
     place: Place,
-    /// The end of the connection because others need its place.
+    /// The end of the connection to make room for others.
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -145,13 +145,13 @@ impl Watched {
         Self { stream, patience, ending, unanswered, stalled, closing: None, looks: 0, place, ended }
     }
 
-    /// Whose connection it is.
+    /// The client of this connection.
     pub(super) fn client(&self) -> &Client {
         self.place.client()
     }
 }
 
-/// A deadline that may be set, and what wakes for it.
+/// An optional deadline, with the timer that wakes the task.
 #[derive(Default)]
 struct Alarm {
     at: Option<Instant>,
@@ -163,7 +163,7 @@ impl Alarm {
         self.at.get_or_insert_with(|| Instant::now() + within);
     }
 
-    /// No later than that.
+    /// Sets the deadline to at most `within` from now.
     fn hasten(&mut self, within: Duration) {
         let by = Instant::now() + within;
         self.at = Some(self.at.map_or(by, |at| at.min(by)));
@@ -173,7 +173,7 @@ impl Alarm {
         self.at = None;
     }
 
-    /// Ready when the time is over; otherwise the task is woken then.
+    /// Ready if the deadline has passed; otherwise the task is woken at the deadline.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
@@ -181,7 +181,7 @@ impl Alarm {
             sleep.as_mut().reset(at);
         }
         ready!(sleep.as_mut().poll(cx));
-        // The same sleep must not be asked again.
+        // A completed sleep must not be polled again.
         self.sleep = None;
         Poll::Ready(())
     }
@@ -211,24 +211,24 @@ impl AsyncRead for Watched {
             return Poll::Ready(Err(clients::gave_way()));
         }
         match this.unanswered.poll(cx) {
-            Poll::Ready(()) => timed_out("the caller's request did not come to its end"),
+            Poll::Ready(()) => timed_out("the caller did not send the whole request in time"),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
 impl Watched {
-    /// Notes that HTTP looks without having read.
+    /// Counts a poll in which HTTP could not read.
     fn looked(&mut self) -> io::Result<()> {
         self.looks += 1;
         if self.looks <= LOOKS {
             return Ok(());
         }
-        tracing::info!("a connection is ended whose caller asked for too much ahead of its answers");
-        Err(io::Error::other("the caller asks for too much ahead of its answers"))
+        tracing::info!("a connection was closed: the caller pipelined too many requests");
+        Err(io::Error::other("the caller pipelined too many requests"))
     }
 
-    /// Notes whether the other end took something.
+    /// Updates the deadlines after a write, by whether the caller accepted bytes.
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled.clear();
@@ -244,8 +244,8 @@ impl Watched {
             Poll::Ready(()) => {
                 self.ending.stalled.inc();
                 self.stream.cut_off();
-                tracing::info!("a connection is ended whose caller takes nothing of its answer");
-                timed_out("the caller takes nothing of its answer")
+                tracing::info!("a connection was closed: the caller does not read the answer");
+                timed_out("the caller does not read the answer")
             }
             Poll::Pending => Poll::Pending,
         }

@@ -1,4 +1,4 @@
-//! `/v1/webhooks`: where events are delivered by HTTP, signed by Standard Webhooks 1.0.
+//! `/v1/webhooks`: receivers of events over HTTP, signed according to Standard Webhooks 1.0.
 
 mod asking;
 mod view;
@@ -30,7 +30,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(rotate).service(test).service(deliveries);
 }
 
-/// The webhooks there are, the oldest first.
+/// Lists the webhooks, the oldest first.
 #[utoipa::path(tag = "webhooks", params(page::Asked), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/webhooks")]
 async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<View>>, Problem> {
@@ -45,13 +45,13 @@ async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page
     Ok(Json(Page { items: webhooks.into_iter().map(|webhook| View::new(webhook, epoch)).collect(), next_cursor }))
 }
 
-/// Makes a webhook. What it signs with is answered here and never again, not to the same key either: a caller who did
-/// not get the answer has another one made.
+/// Creates a webhook. Only this response contains the signing secret, and a repeated request with the same key does not
+/// get it again: a caller who missed the response must rotate the secret.
 #[utoipa::path(
     tag = "webhooks",
     params(idempotency::Key),
     request_body = New,
-    responses((status = 201, description = "It was made", body = Made))
+    responses((status = 201, description = "The webhook was created", body = Made))
 )]
 #[post("/webhooks")]
 async fn create(state: Data<State>, request: HttpRequest, body: Body<New>) -> Result<HttpResponse, Problem> {
@@ -60,14 +60,14 @@ async fn create(state: Data<State>, request: HttpRequest, body: Body<New>) -> Re
     let created = state.webhooks.create(body.value.try_into()?, key).await?;
     let location = format!("/v1/webhooks/{}", created.webhook.definition.id);
     let made = Made::new(created, state.tertulia.journal().epoch());
-    // A secret is nothing for caches on the way.
+    // Caches must not store a secret.
     let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];
     let mut response = HttpResponse::Created();
     headers.into_iter().for_each(|header| _ = response.insert_header(header));
     Ok(response.json(made))
 }
 
-/// One webhook, and how it is doing.
+/// Returns one webhook and its state.
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
@@ -79,8 +79,8 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem
     Ok(Json(View::new(webhook, state.tertulia.journal().epoch())))
 }
 
-/// Changes a webhook; what is absent stays. Deliveries that wait are tried at once, and one that was disabled because it
-/// failed goes on where it stopped.
+/// Changes a webhook; absent members stay the same. Waiting deliveries are tried at once, and a webhook that was
+/// disabled because of failures continues where it stopped.
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
@@ -93,11 +93,11 @@ async fn change(state: Data<State>, id: Path<String>, body: Body<Changed>) -> Re
     Ok(Json(View::new(webhook, state.tertulia.journal().epoch())))
 }
 
-/// Ends a webhook and its deliveries at once, and forgets what waited.
+/// Deletes a webhook. Its deliveries end at once, and waiting events are dropped.
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
-    responses((status = 204, description = "It is gone"))
+    responses((status = 204, description = "The webhook was deleted"))
 )]
 #[delete("/webhooks/{webhook}")]
 async fn remove(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -105,12 +105,12 @@ async fn remove(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Signs by another secret from now on. The one before signs beside it for a while, so that receivers can change over.
+/// Replaces the signing secret. The previous secret also signs for a while, so that receivers can switch.
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
     request_body = Another,
-    responses((status = 200, description = "The new secret, which is never answered again", body = NewSecret))
+    responses((status = 200, description = "The new secret; no later answer contains it", body = NewSecret))
 )]
 #[post("/webhooks/{webhook}/secret")]
 async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Result<HttpResponse, Problem> {
@@ -128,18 +128,18 @@ async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Re
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NewSecret::from(rotated)))
 }
 
-/// Sends a `tertulia.test` event now, whether the webhook is enabled or not, and tells what the receiver said.
+/// Sends a `tertulia.test` event now, even if the webhook is disabled, and returns the receiver's answer.
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path)),
-    responses((status = 200, description = "What the receiver said, or why it said nothing", body = TestResult))
+    responses((status = 200, description = "What the receiver answered, or why it did not answer", body = TestResult))
 )]
 #[post("/webhooks/{webhook}/test")]
 async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, Problem> {
     Ok(Json(state.webhooks.test(WebhookId::from(id.as_str())).await?.into()))
 }
 
-/// The newest attempts to deliver, the newest first.
+/// Lists the newest attempts to deliver, the newest first.
 #[utoipa::path(
     tag = "webhooks",
     params(("webhook" = String, Path), page::Asked),
@@ -178,7 +178,7 @@ impl From<WebhookError> for Problem {
             WebhookError::NotReplayable => (StatusCode::CONFLICT, "not-replayable"),
             WebhookError::Store(_) => {
                 tracing::error!(%error, "webhooks cannot be read");
-                let detail = "what is kept of webhooks cannot be read now";
+                let detail = "the store of the webhooks cannot be read now; try again";
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail);
             }
             WebhookError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

@@ -1,14 +1,14 @@
-//! Values that callers choose among a few: whoever misspells one is told, instead of being answered with nothing.
+//! Values with few valid choices: a misspelt value gets an error instead of an empty result.
 
 use tertulia_actors::{core::ums::Stage, subscriber::EventKind};
 
 use super::problem::Problem;
 use crate::nearest::nearest;
 
-/// Looks whether a stage is one.
+/// Checks that a stage is valid.
 ///
 /// # Errors
-/// It is none.
+/// The stage is unknown.
 pub(super) fn check_stage(stage: Option<&Stage>) -> Result<(), Problem> {
     let stages: Vec<&str> = Stage::KNOWN.iter().map(Stage::as_str).collect();
     stage.map_or(Ok(()), |stage| check("stage", stage.as_str(), &stages))
@@ -25,10 +25,10 @@ pub(super) fn event_kind(name: &str) -> Result<EventKind, Problem> {
     })
 }
 
-/// Looks whether `value` is one of `valid`.
+/// Checks that `value` is one of `valid`.
 ///
 /// # Errors
-/// It is none.
+/// The value is not in the list.
 pub(super) fn check(what: &str, value: &str, valid: &[&str]) -> Result<(), Problem> {
     if valid.contains(&value) { Ok(()) } else { Err(unknown(what, value, valid)) }
 }

@@ -1,4 +1,4 @@
-//! Supervision as the actors are told of it.
+//! The supervision settings of the actors, from the configuration.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tertulia_actors::supervision::{RestartPolicy, SupervisionSettings};
 
 use crate::config::{Restarts, Supervision, Systemic};
 
-/// The settings that a configuration describes; what it does not tell has the actors' defaults.
+/// The settings of a configuration; missing values have the actors' defaults.
 pub(super) fn settings(described: &Supervision) -> SupervisionSettings {
     let Supervision { conversation, connection, subscriber, systemic, dead_letters } = described;
     let Systemic { failures, conversations, within, resets } = systemic;
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_replaces_the_default_and_nothing_else() {
+    fn configured_values_replace_only_their_defaults() {
         let conversation = Restarts { restarts: Some(2), within: None };
         let subscriber = Restarts { restarts: None, within: Some(Duration::from_secs(7)) };
         let systemic = Systemic { conversations: Some(9), resets: Some(0), ..Systemic::default() };

@@ -1,4 +1,4 @@
-//! How webhooks are delivered, as the configuration says it.
+//! The settings of webhooks, from the configuration.
 
 use crate::{config, webhooks::Settings};
 

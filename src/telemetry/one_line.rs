@@ -1,4 +1,4 @@
-//! One line of the log for each event: what others wrote can begin no line of its own, and drives no terminal.
+//! One log line per event: text from others cannot start a new line or control the terminal.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::format::Writer;
 
 use crate::harmless::harmless;
 
-/// Writes one field of an event or of a span. Only fields hold what others wrote.
+/// Writes one field of an event or of a span. Only fields contain text from others.
 pub(super) fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let value = format!("{value:?}");
     match field.name() {

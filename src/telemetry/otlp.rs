@@ -1,7 +1,7 @@
-//! Spans to an OpenTelemetry collector, by OTLP over HTTP with protobuf (`[telemetry]`).
+//! Exports spans to an OpenTelemetry collector, with OTLP over HTTP and protobuf (`[telemetry]`).
 //!
-//! Ended spans wait in a queue of a bounded length for a thread of their own, which sends them in batches; at its limit
-//! they are dropped and counted. A collector that is slow or dead is waited for by nobody else.
+//! Ended spans wait in a queue of limited length for a separate thread, which sends them in batches. If the queue is
+//! full, spans are dropped and counted. A slow or dead collector delays nothing else.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -35,39 +35,39 @@ use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 use super::is_own;
 use crate::config::Telemetry;
 
-/// Spans that wait to be sent.
+/// The most spans in the queue.
 const WAITING: usize = 2_048;
-/// Spans of one batch.
+/// The most spans in one batch.
 const TOGETHER: usize = 512;
-/// How long a span waits for others to go with it.
+/// How long a span waits for others in the same batch.
 const GATHER: Duration = Duration::from_secs(5);
-/// How long the collector may take to answer.
+/// How long the collector may take to respond.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection that is not used is kept.
+/// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(15);
-/// The largest answer that is read, in bytes.
+/// The largest response that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1_024;
-/// Batches on their way to the collector.
+/// The most batches being sent.
 const ON_THE_WAY: usize = 4;
 
 static ENDED: AtomicU64 = AtomicU64::new(0);
 static EXPORTED: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
 
-/// How many spans of this process had which fate. What ended and was neither exported nor failed waits, or was dropped
-/// because too many waited.
+/// The number of this process's spans by outcome. Ended spans that were neither exported nor failed are waiting, or
+/// were dropped because the queue was full.
 #[derive(Debug, Clone, Copy)]
 pub struct SpanCounts {
     /// Sampled spans that ended.
     pub ended: u64,
-    /// Spans that the collector took.
+    /// Spans that the collector accepted.
     pub exported: u64,
-    /// Spans that it did not take.
+    /// Spans that the collector did not accept.
     pub failed: u64,
 }
 
 impl SpanCounts {
-    /// Of this process so far.
+    /// The counts of this process so far.
     #[must_use]
     pub fn now() -> Self {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -77,26 +77,26 @@ impl SpanCounts {
 
 /// Why spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
-#[error("spans cannot be exported to {collector}")]
+#[error("cannot export spans to {collector}")]
 pub struct ExportError {
     collector: String,
     source: opentelemetry_otlp::ExporterBuildError,
 }
 
-/// The export of spans, until it is flushed.
+/// An export of spans that does not send yet.
 pub struct Export {
     provider: SdkTracerProvider,
     parcels: mpsc::Receiver<Parcel>,
 }
 
-/// An export whose batches are sent.
+/// An export that sends.
 pub struct Exporting {
     provider: SdkTracerProvider,
     _sending: AbortOnDropHandle<()>,
 }
 
 impl Export {
-    /// An export as `telemetry` says, and its tracer; none where it names no collector.
+    /// The export of `telemetry` and its tracer; `None` without a collector.
     pub(super) fn new(telemetry: &Telemetry) -> Result<Option<(Self, SdkTracer)>, ExportError> {
         let Some(collector) = &telemetry.otlp else { return Ok(None) };
         let (sender, parcels) = mpsc::channel(ON_THE_WAY);
@@ -128,7 +128,7 @@ impl Export {
         Ok(Some((Self { provider, parcels }, tracer)))
     }
 
-    /// Begins to send. Must be called inside an actix system.
+    /// Starts sending. Must be called inside an actix system.
     #[must_use]
     pub fn begin(self) -> Exporting {
         let Self { provider, parcels } = self;
@@ -137,7 +137,7 @@ impl Export {
 }
 
 impl Exporting {
-    /// Sends what waits, and ends; what is not sent `within` is lost.
+    /// Sends the waiting spans and ends. Spans that are not sent `within` are lost.
     pub async fn flush(self, within: Duration) {
         let provider = self.provider.clone();
         let flushing = spawn_blocking(move || provider.shutdown_with_timeout(within));
@@ -149,7 +149,7 @@ impl Exporting {
     }
 }
 
-/// The spans of our own code.
+/// Exports only the spans of this project's own code.
 pub(super) fn layer<S>(tracer: SdkTracer) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
@@ -160,7 +160,7 @@ where
     }))
 }
 
-/// Counts what passes.
+/// Counts the spans that pass through.
 #[derive(Debug)]
 struct Counted<T>(T);
 
@@ -208,10 +208,10 @@ impl<P: SpanProcessor> SpanProcessor for Counted<P> {
     }
 }
 
-/// A request, and who waits for its answer.
+/// A request, and the channel for its response.
 type Parcel = (Request<Bytes>, oneshot::Sender<Result<Response<Bytes>, HttpError>>);
 
-/// Hands requests to the actix system, whose client lives on one thread.
+/// Passes requests to the actix system, because the HTTP client lives on one thread.
 #[derive(Debug)]
 struct Courier(mpsc::Sender<Parcel>);
 
@@ -219,16 +219,16 @@ struct Courier(mpsc::Sender<Parcel>);
 impl HttpClient for Courier {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (reply, answer) = oneshot::channel();
-        self.0.try_send((request, reply)).map_err(|_| "nothing is sent just now")?;
+        self.0.try_send((request, reply)).map_err(|_| "the sender of spans is busy or has ended")?;
         answer.await?
     }
 }
 
 async fn send(mut parcels: mpsc::Receiver<Parcel>) {
-    // The configuration takes collectors with plain HTTP only.
+    // The configuration accepts only collectors with plain HTTP.
     let client = http_client(Connector::default().service(), None, ANSWER_WITHIN, IDLE);
     while let Some((request, reply)) = parcels.recv().await {
-        // Whoever waited may have gone.
+        // The sender of the request may be gone.
         let _ = reply.send(deliver(&client, request).await);
     }
 }

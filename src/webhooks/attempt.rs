@@ -1,4 +1,4 @@
-//! One attempt: a signed request, and what the receiver said.
+//! One attempt: a signed request and the receiver's answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,17 +19,17 @@ use super::{
     verdict::{Failure, Outcome},
 };
 
-/// The most that is read of an answer, in bytes; what is more ends the connection.
+/// The most bytes read of an answer; a longer answer ends the connection.
 const MAX_ANSWER: usize = 16 * 1024;
-/// How long the rest of an answer may take once its head is there: the outcome is known by then.
+/// How long the body of an answer may take after its head. The head alone decides the outcome.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long a connection that is not used is kept. Most servers keep one longer: one that is closed just when it is used
-/// costs a retry.
+/// How long an idle connection is kept. Most servers keep connections longer; if the receiver closed first, a request
+/// on that connection would need a retry.
 const IDLE: Duration = Duration::from_secs(4);
-/// As much of an answer as a caller is told, in characters.
+/// The most characters of an answer that are shown to a caller.
 const TOLD: usize = 1_000;
 
-/// What came of one attempt.
+/// The result of one attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Attempted {
     pub(super) time: jiff::Timestamp,
@@ -40,7 +40,7 @@ pub(super) struct Attempted {
 }
 
 impl Attempted {
-    /// The beginning of the answer, as text.
+    /// The beginning of the answer as text.
     pub(super) fn told(&self) -> String {
         String::from_utf8_lossy(&self.answer).chars().take(TOLD).collect()
     }
@@ -51,7 +51,7 @@ pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, withi
     http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
 }
 
-/// Sends `cargo` to where `definition` says, and waits for the answer's head `within` that time, connecting included.
+/// Sends `cargo` to the receiver of `definition` and waits `within` for the answer's head, connecting included.
 pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo, within: Duration) -> Attempted {
     let time = jiff::Timestamp::now();
     let request = client
@@ -72,7 +72,7 @@ pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = asked.and_then(|value| retry_after(value, time));
     let outcome = Outcome::Answered { status: response.status().as_u16(), retry_after };
-    // What cannot be read of it changes nothing.
+    // A body that cannot be read does not change the outcome.
     let rest = timeout_at(deadline.min(Instant::now() + ANSWER_WITHIN), response.body().limit(MAX_ANSWER)).await;
     let answer = rest.ok().and_then(Result::ok).unwrap_or_default();
     ended(outcome, answer)

@@ -1,4 +1,4 @@
-//! What one delivery carries: a CloudEvents object, and what is said of it in the delivery log.
+//! The payload of one delivery: a CloudEvents object, and the members that the delivery log needs.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,20 +10,20 @@ use uuid::Uuid;
 
 use super::{definition::WebhookId, lanes::Lane};
 
-/// What one delivery carries.
+/// The payload of one delivery.
 #[derive(Clone, Debug)]
 pub(super) struct Cargo {
-    /// The event's id, which is the delivery's too.
+    /// The event's id, which is also the delivery's id.
     pub(super) id: String,
-    /// The type behind `tertulia.`.
+    /// The type without the prefix `tertulia.`.
     pub(super) name: Cow<'static, str>,
     pub(super) connection: Arc<str>,
     pub(super) conversation: Option<Arc<str>>,
-    /// The object.
+    /// The CloudEvents object as JSON.
     pub(super) body: Bytes,
 }
 
-/// As much of an event as the log needs.
+/// The members of an event that the delivery log needs.
 #[derive(Deserialize)]
 struct Envelope {
     id: String,
@@ -39,7 +39,7 @@ struct Time {
 }
 
 impl Cargo {
-    /// An event of the log.
+    /// The payload for an event of the log.
     pub(super) fn of(epoch: &Arc<str>, event: &StoredEvent) -> Self {
         Self {
             id: EventId { epoch: Arc::clone(epoch), offset: event.offset }.to_string(),
@@ -50,7 +50,7 @@ impl Cargo {
         }
     }
 
-    /// An event as a dead letter held it; `None` where it is none.
+    /// The payload for the event in a dead letter; `None` if `body` is not an event.
     pub(super) fn read(body: Bytes) -> Option<Self> {
         let Envelope { id, source, kind, subject } = serde_json::from_slice(&body).ok()?;
         let connection = source.rsplit('/').next().unwrap_or_default();
@@ -58,7 +58,8 @@ impl Cargo {
         Some(Self { connection: connection.into(), name: name.into(), conversation: subject.map(Into::into), id, body })
     }
 
-    /// Tells that events up to `id` are missing, how many where it is known, and where to read what is.
+    /// A gap event: events up to `id` are missing. It has their number, if known, and the path at which the current
+    /// state can be read.
     pub(super) fn gap(id: &EventId, webhook: &WebhookId, lane: &Lane, missed: Option<u64>) -> Self {
         let conversation = lane.conversation();
         let snapshot = match conversation {
@@ -86,7 +87,7 @@ impl Cargo {
         }
     }
 
-    /// An event that nothing happened for, to try a receiver.
+    /// A test event, which reports nothing.
     pub(super) fn test(webhook: &WebhookId) -> Self {
         let id = format!("test-{}", Uuid::now_v7());
         let event = json!({
@@ -101,7 +102,7 @@ impl Cargo {
         Self { id, name: "test".into(), connection: "".into(), conversation: None, body: event.to_string().into() }
     }
 
-    /// How long ago it happened.
+    /// The time since the event.
     pub(super) fn age(&self, now: jiff::Timestamp) -> Option<std::time::Duration> {
         let Time { time } = serde_json::from_slice(&self.body).ok()?;
         Some(now.duration_since(time).try_into().unwrap_or_default())
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_a_letter_held_is_the_same_delivery_as_before() {
+    fn the_event_of_a_dead_letter_is_read_unchanged() {
         let json = r#"{"specversion":"1.0","id":"e-7","source":"/accounts/1/connections/bots-1","subject":"c",
             "type":"tertulia.dialog.close","time":"2026-11-22T07:00:00.123Z","data":{}}"#;
         let cargo = Cargo::read(json.into()).unwrap();
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_names_its_conversation_and_where_to_read_what_there_is() {
+    fn a_gap_names_its_conversation_and_where_to_read_its_state() {
         let id = EventId { epoch: "e".into(), offset: 9 };
         let gap = Cargo::gap(&id, &"w".into(), &Lane::named("conversation:c"), Some(4));
         let event: Value = serde_json::from_slice(&gap.body).unwrap();

@@ -1,4 +1,4 @@
-//! What a webhook is told to do, and whether it does it.
+//! The definition of a webhook, and whether it is enabled.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use super::{schedule::Retries, secret::Secrets, target::Target};
 
-/// Names in one list of a filter at most.
+/// The most names in one list of a filter.
 pub(super) const MOST_NAMES: usize = 1_000;
 /// The longest name in a filter, in bytes.
 const LONGEST_NAME: usize = 256;
 
-/// Names a webhook. Ids grow with time.
+/// The id of a webhook. Later ids sort after earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebhookId(Arc<str>);
@@ -24,19 +24,19 @@ impl WebhookId {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// The id as it is written.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The subscriber as dead letters name it.
+    /// The subscriber's name in dead letters.
     #[must_use]
     pub fn subscriber(&self) -> String {
         format!("{SUBSCRIBER}{}", self.0)
     }
 
-    /// The webhook that a dead letter's subscriber is, if it is one.
+    /// The webhook whose dead letters have this subscriber; `None` if the subscriber is not a webhook.
     #[must_use]
     pub fn of_subscriber(subscriber: &str) -> Option<Self> {
         subscriber.strip_prefix(SUBSCRIBER).map(Self::from)
@@ -57,14 +57,14 @@ impl fmt::Display for WebhookId {
     }
 }
 
-/// Which events a webhook is sent. What is empty does not filter.
+/// Which events a webhook gets. An empty list does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WebhookFilter)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wanted {
-    /// Connections.
+    /// Ids of connections.
     pub connection: BTreeSet<String>,
-    /// Conversations.
+    /// Ids of conversations.
     pub conversation: BTreeSet<String>,
     /// Types, such as `message` or `tertulia.message`.
     #[serde(rename = "type")]
@@ -72,7 +72,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The filter as it is applied.
+    /// The filter in the form that events are matched with.
     #[must_use]
     pub fn filter(&self) -> Filter {
         let filter = Filter::everything();
@@ -85,7 +85,7 @@ impl Wanted {
         filter.kinds(self.kind.iter().filter_map(|name| EventKind::parse(name)))
     }
 
-    /// Whether it is of a size that is stored and looked through with every event.
+    /// Whether the lists are short enough to be stored and matched with every event.
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         [&self.connection, &self.conversation, &self.kind]
@@ -98,13 +98,13 @@ impl Wanted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum WebhookState {
-    /// It does.
+    /// The webhook delivers.
     Enabled,
-    /// It does not, and what happens meanwhile waits in the log.
+    /// The webhook does not deliver; events wait in the log.
     Disabled {
-        /// Why.
+        /// Why it is disabled.
         reason: DisabledReason,
-        /// Since when.
+        /// When it was disabled.
         since: jiff::Timestamp,
     },
 }
@@ -113,49 +113,49 @@ pub enum WebhookState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DisabledReason {
-    /// Somebody asked for it.
+    /// A caller disabled it.
     Requested,
     /// The receiver answered 410.
     Gone,
-    /// It failed for too long, without one success.
+    /// All attempts failed for too long.
     Failing,
-    /// Another version of this service wrote it.
+    /// A reason written by another version of this service.
     #[serde(other)]
     Unknown,
 }
 
-/// A webhook as it is kept. Its serialised form holds its secrets and goes nowhere but to the store.
+/// A webhook as stored. The serialised form contains its secrets and is only written to the store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Definition {
     /// Its id.
     pub id: WebhookId,
-    /// Where it goes.
+    /// The receiver.
     pub url: Target,
-    /// What it is sent.
+    /// Which events the webhook gets.
     #[serde(default)]
     pub filter: Wanted,
-    /// Whether the events of one conversation are delivered one after the other.
+    /// Whether the events of one conversation are delivered in order, one at a time.
     pub ordered: bool,
-    /// When what failed is tried again.
+    /// The pauses between attempts.
     #[serde(default)]
     pub retries: Retries,
-    /// What it signs with.
+    /// The signing secrets.
     pub(super) secrets: Secrets,
-    /// Whether it delivers.
+    /// Whether the webhook delivers.
     pub state: WebhookState,
-    /// Since when there has been such a webhook.
+    /// When the webhook was created.
     pub created: jiff::Timestamp,
 }
 
 impl Definition {
-    /// Whether it delivers.
+    /// Whether the webhook delivers.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.state == WebhookState::Enabled
     }
 
-    /// Until when older secrets sign beside the current one.
+    /// When each older secret that still signs will stop signing.
     #[must_use]
     pub fn overlaps(&self, now: jiff::Timestamp) -> Vec<jiff::Timestamp> {
         self.secrets.overlaps(now).collect()
@@ -168,7 +168,7 @@ mod tests {
     use crate::webhooks::secret::Secret;
 
     #[test]
-    fn a_definition_survives_being_written_and_read() {
+    fn a_definition_survives_a_round_trip() {
         let definition = Definition {
             id: WebhookId::next(),
             url: Target::parse("https://example.com/hook", false).unwrap(),

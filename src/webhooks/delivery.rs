@@ -1,37 +1,37 @@
-//! The delivery log: what was attempted, without what was sent.
+//! The delivery log: the attempts, without their payloads.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{attempt::Attempted, cargo::Cargo, verdict::Outcome};
 
-/// Attempts that the log of one webhook holds; beyond it the oldest goes.
+/// The most attempts in the log of one webhook; a new attempt replaces the oldest.
 pub(super) const MOST_ATTEMPTS: u64 = 1_000;
 
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// The id of the event, which every attempt of it has.
+    /// The event's id, which is the same in every attempt.
     pub event_id: String,
     /// The type of the event.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The conversation, if it is of one.
+    /// The conversation, if the event belongs to one.
     pub conversation: Option<String>,
-    /// Which attempt of this event it was, from 1.
+    /// The number of the attempt for this event, from 1.
     pub attempt: u32,
-    /// When it began, to the millisecond as `next_try`, so that the two can be compared.
+    /// When the attempt began; like `next_try` rounded to milliseconds, so that the two can be compared.
     #[schema(value_type = String)]
     pub time: jiff::Timestamp,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub duration_ms: u64,
-    /// What it came to: `delivered`, `redirected`, `client-error`, `server-error`, `timed-out`, `name-not-found`,
+    /// The outcome: `delivered`, `redirected`, `client-error`, `server-error`, `timed-out`, `name-not-found`,
     /// `internal-address`, `unreachable`, `connection-lost` or `unreadable`.
     pub outcome: String,
-    /// The status that the receiver answered with, if it did.
+    /// The status of the receiver's answer, if there was an answer.
     pub status: Option<u16>,
-    /// When it is tried again at the earliest; null where it was delivered or given up.
+    /// The earliest time of the next attempt; null if the event was delivered or given up.
     #[schema(value_type = Option<String>)]
     pub next_try: Option<jiff::Timestamp>,
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_until_the_next_try_can_be_read_off_the_log() {
+    fn the_log_shows_the_pause_until_the_next_try() {
         let cargo = Cargo {
             id: "e-1".to_owned(),
             name: "message".into(),

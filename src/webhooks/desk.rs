@@ -1,4 +1,4 @@
-//! Where webhooks are made, changed and ended: one task, which has every webhook's worker under it.
+//! The task that creates, changes and deletes webhooks. It owns the worker of every webhook.
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
@@ -24,19 +24,19 @@ use super::{
     worker::{Order, Shared, Surroundings, Worker, beginning},
 };
 
-/// Orders that wait for one webhook's worker.
+/// Orders that may wait for one webhook's worker.
 const ORDERS: usize = 16;
-/// How long is waited before a worker that ended is started again, or the store is read again.
+/// The pause before a worker restarts after a failure, or the store is read again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// An answer that somebody waits for.
+/// The channel for the answer to a question.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, WebhookError>>;
 
-/// What the desk is asked.
+/// A question to the desk.
 pub(super) enum Question {
     List(Reply<Vec<Webhook>>),
     Get(WebhookId, Reply<Webhook>),
-    /// With the idempotency key and the digest of what it came with.
+    /// With the idempotency key and the digest of the request.
     Create(Box<NewWebhook>, Option<(String, String)>, Reply<Created>),
     Change(WebhookId, Box<Changes>, Reply<Webhook>),
     Delete(WebhookId, Reply<()>),
@@ -44,17 +44,17 @@ pub(super) enum Question {
     Test(WebhookId, Reply<Tested>),
     Deliveries(WebhookId, Option<String>, usize, Reply<Vec<(String, Delivery)>>),
     Replay(WebhookId, Arc<str>, Box<Cargo>, Reply<()>),
-    /// Ends everything within that time.
+    /// Ends all workers within the duration.
     Stop(Duration, oneshot::Sender<()>),
 }
 
-/// What a creation with a key was answered.
+/// The stored answer to a creation with a key.
 #[derive(Serialize, Deserialize)]
 struct CreationRecord {
     digest: String,
     at: jiff::Timestamp,
     definition: Definition,
-    /// The event behind which it began.
+    /// The position after which the webhook began.
     read: u64,
 }
 
@@ -64,7 +64,7 @@ struct Member {
     worker: AbortHandle,
 }
 
-/// The desk.
+/// The task that creates, changes and deletes webhooks.
 pub(super) struct Desk {
     around: Rc<Surroundings>,
     members: BTreeMap<WebhookId, Member>,
@@ -76,7 +76,7 @@ impl Desk {
         Self { around: Rc::new(around), members: BTreeMap::new(), workers: JoinSet::new() }
     }
 
-    /// Takes up the webhooks of an earlier life, and answers until it is told to stop or nobody can ask any more.
+    /// Loads the stored webhooks, then answers questions until it is stopped or every sender is gone.
     pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
         while let Err(error) = self.load().await {
             tracing::error!(%error, "the webhooks cannot be read");
@@ -128,7 +128,9 @@ impl Desk {
             loop {
                 match Worker::load(Rc::clone(&around), Rc::clone(&own)).await {
                     Ok(worker) => return worker.run(received).await,
-                    Err(error) => tracing::error!(%error, "what a webhook left cannot be read"),
+                    Err(error) => {
+                        tracing::error!(%error, "the records of a webhook cannot be read; reading will be retried")
+                    }
                 }
                 sleep(PAUSE).await;
             }
@@ -136,16 +138,16 @@ impl Desk {
         self.members.insert(id, Member { shared, orders, worker });
     }
 
-    /// A worker ended although nobody told it to.
+    /// Restarts a worker that ended without being stopped.
     fn begin_again(&mut self, worker: tokio::task::Id, panicked: bool) {
         let of = self.members.iter().find(|(_, member)| member.worker.id() == worker);
         let Some((id, shared)) = of.map(|(id, member)| (id.clone(), Rc::clone(&member.shared))) else { return };
-        tracing::error!(webhook = %id, panicked, "the worker of a webhook ended and is started again");
+        tracing::error!(webhook = %id, panicked, "the worker of a webhook ended; it will be restarted");
         self.add(shared, PAUSE);
     }
 
     async fn answer(&mut self, question: Question) {
-        // Whoever asked may be gone; then nobody hears the answer.
+        // The caller may be gone; the answer is then dropped.
         match question {
             Question::List(reply) => {
                 let _ = reply.send(Ok(self.members.values().map(view).collect()));
@@ -168,7 +170,7 @@ impl Desk {
             Question::Test(id, reply) => self.test(&id, reply),
             Question::Deliveries(id, after, limit, reply) => self.deliveries(id, after, limit, reply),
             Question::Replay(id, letter, cargo, reply) => self.replay(&id, letter, *cargo, reply),
-            // Answered where it was received.
+            // Handled where the question was received.
             Question::Stop(..) => {}
         }
     }
@@ -200,7 +202,7 @@ impl Desk {
         let (read, is_gap) = match new.after.as_deref().map(EventId::parse) {
             None => (journal.newest(), false),
             Some(Some(id)) if id.epoch == *journal.epoch() && id.offset <= journal.newest() => (id.offset, false),
-            // Of another log, or of none.
+            // An id of another log, or not an id.
             Some(_) => (journal.newest(), true),
         };
         writes.push(record::put(record::definition(&definition.id), &definition));
@@ -211,7 +213,7 @@ impl Desk {
         }
         self.keep(writes).await?;
         self.add(Shared::new(definition.clone(), read), Duration::ZERO);
-        tracing::info!(webhook = %definition.id, "a webhook was made");
+        tracing::info!(webhook = %definition.id, "a webhook was created");
         let secret = definition.secrets.current().into();
         Ok(created(definition, read, Some(secret)))
     }
@@ -296,7 +298,7 @@ impl Desk {
         self.member(id)?;
         let Some(member) = self.members.remove(id) else { return Ok(()) };
         member.worker.abort();
-        // What its worker still wrote is among what is read next.
+        // The last writes of the worker must be among the records that are read next.
         self.around.journal.settled().await;
         let wanted = id.clone();
         let found = self.around.journal.read(move |store| {
@@ -314,7 +316,7 @@ impl Desk {
         };
         match &removed {
             Ok(()) => tracing::info!(webhook = %id, "a webhook was deleted"),
-            // It is still there.
+            // The webhook could not be deleted, so it continues.
             Err(_) => self.add(member.shared, Duration::ZERO),
         }
         removed
@@ -345,7 +347,7 @@ impl Desk {
         }
         let journal = Arc::clone(&self.around.journal);
         tokio::task::spawn_local(async move {
-            // What the webhook shows already is in its log.
+            // Everything that the webhook's status shows must be in its log.
             journal.settled().await;
             let read = journal.read(move |store| record::log(store, &id, after.as_deref(), limit));
             let _ = reply.send(read.await.map_err(WebhookError::from));
@@ -379,7 +381,7 @@ impl Desk {
         async move { kept.await.map_err(|_| WebhookError::Unavailable) }
     }
 
-    /// Lets what is under way end, and drops what has not ended `within`: it comes once more in the next life.
+    /// Waits for running attempts and drops those that do not end `within`; the next run repeats them.
     async fn stop(&mut self, within: Duration) {
         for member in std::mem::take(&mut self.members).into_values() {
             if member.orders.try_send(Order::Stop).is_err() {
@@ -388,7 +390,7 @@ impl Desk {
         }
         let workers = &mut self.workers;
         if timeout(within, async { while workers.join_next().await.is_some() {} }).await.is_err() {
-            tracing::warn!("deliveries to webhooks did not end in time and will be made again");
+            tracing::warn!("deliveries to webhooks did not end in time; they will be repeated");
             workers.shutdown().await;
         }
     }
@@ -402,7 +404,7 @@ fn created(definition: Definition, read: u64, secret: Option<SecretString>) -> C
     Created { webhook: Webhook { definition, status: Status { read, ..Status::default() } }, secret }
 }
 
-/// Removes what creations were answered before `oldest`.
+/// Removes the answers to creations before `oldest`.
 fn over(store: &dyn tertulia_actors::engine::Store, oldest: jiff::Timestamp) -> Result<Vec<Change>, StoreError> {
     let made = record::scan(store, &record::creations())?;
     let is_over = |value: &[u8]| serde_json::from_slice::<CreationRecord>(value).map_or(true, |made| made.at < oldest);

@@ -1,7 +1,7 @@
-//! How connections to receivers come to be: only to addresses that may be dialled.
+//! Connecting to receivers, at permitted addresses only.
 //!
-//! The addresses that are looked at are the very ones that are then dialled, so a name that stands for another address a
-//! moment later changes nothing.
+//! The addresses that are checked are the addresses that are dialled, so a name that resolves differently a moment
+//! later changes nothing.
 
 use std::{
     io,
@@ -18,12 +18,12 @@ use tokio::net::lookup_host;
 
 use super::target::literal;
 
-/// A host's name stands for an internal address, at least among others.
+/// At least one of the host's addresses is internal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the host is at the internal address {0}")]
+#[error("the host has the internal address {0}")]
 pub(super) struct InternalAddress(pub(super) IpAddr);
 
-/// Connects by TCP.
+/// A connector over TCP.
 #[derive(Clone)]
 pub(super) struct Dial {
     tcp: ConnectorService,
@@ -77,16 +77,16 @@ mod tests {
         Ok(connection.io_ref().peer_addr().unwrap())
     }
 
-    /// Names, numbers that are addresses by another spelling, and forms that carry an address within them.
+    /// Names, other spellings of addresses, and addresses that contain another address.
     #[actix_rt::test]
-    async fn whatever_a_host_is_called_no_internal_address_is_dialled() {
+    async fn no_name_of_a_host_reaches_an_internal_address() {
         for host in ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"] {
             match dial(host, false).await {
                 Err(ConnectError::Io(error)) => {
                     let internal = error.get_ref().and_then(|error| error.downcast_ref::<InternalAddress>());
                     assert!(internal.is_some(), "{host}: {error}");
                 }
-                // A host whose resolver does not know the spelling, or which has no such address.
+                // The resolver does not know the spelling, or the host has no such address.
                 Err(ConnectError::Resolver(_) | ConnectError::NoRecords) => assert_ne!(host, "localhost"),
                 outcome => unreachable!("{host}: {outcome:?}"),
             }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn where_internal_addresses_are_allowed_they_are_dialled() {
+    async fn allowed_internal_addresses_are_dialled() {
         for host in ["127.0.0.1", "localhost"] {
             assert!(dial(host, true).await.unwrap().ip().is_loopback());
         }

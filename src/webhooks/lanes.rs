@@ -1,10 +1,10 @@
-//! Which event of a webhook goes next: one at a time of each conversation, many conversations at a time.
+//! The order of a webhook's deliveries: one at a time per conversation, many conversations at a time.
 //!
-//! The event log is the queue. A few events that were read are *fresh*: held here until they are delivered, and told to
-//! the store only by their numbers. When one fails, it and what waits behind it in its lane are *kept*: each has a
-//! record of its own, so that reading can go on, and what the other lanes hold is not delayed. How many may be kept is
-//! bounded. At the bound the longest lane gives up its first event, so that one conversation which always fails costs
-//! nobody else anything; but when the receiver is down, nothing is given up for room: reading waits.
+//! The event log is the queue. A few events that were read are *fresh*: they are held in memory until they are
+//! delivered, and the store has only their numbers. If an event fails, it and the events after it in its lane become
+//! *kept*: each gets its own record, so that reading can continue and other lanes are not delayed. The number of kept
+//! events is limited. At the limit the longest lane gives up its first event, so that a conversation that always fails
+//! costs only its own events. But while the receiver is down, no event is given up for space: reading waits instead.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -20,14 +20,14 @@ use super::{
     schedule::{LONGEST_PAUSE, Retries, spread},
 };
 
-/// Attempts of one webhook that are under way at a time.
+/// The most concurrent attempts of one webhook.
 pub(super) const TOGETHER: usize = 16;
-/// Events that are fresh at a time.
+/// The most fresh events.
 const WINDOW: usize = 256;
-/// Events that are kept at a time; when the window fails all at once, it comes on top.
+/// The most kept events; if all fresh events fail at once, they are kept in addition.
 const MOST_KEPT: usize = 10_000;
 
-/// What is delivered one by one: a conversation, or what a connection tells of itself.
+/// A sequence of events that are delivered one by one: a conversation, or a connection's own events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Lane(Arc<str>);
 
@@ -43,7 +43,7 @@ impl Lane {
         }
     }
 
-    /// The lane of what is told of the log itself.
+    /// The lane of events about the log itself, such as gaps.
     pub(super) fn log() -> Self {
         Self("log".into())
     }
@@ -53,7 +53,7 @@ impl Lane {
         Self(format!("letter:{id}").into())
     }
 
-    /// A lane as it was written.
+    /// A lane from its stored name.
     pub(super) fn named(name: &str) -> Self {
         Self(name.into())
     }
@@ -62,7 +62,7 @@ impl Lane {
         &self.0
     }
 
-    /// The conversation whose lane it is.
+    /// The conversation of this lane, if it is a conversation's lane.
     pub(super) fn conversation(&self) -> Option<&str> {
         self.0.strip_prefix(CONVERSATION)
     }
@@ -79,9 +79,9 @@ impl fmt::Display for Lane {
 pub(super) enum Content {
     /// The event of the log at the offset.
     Event,
-    /// That events up to the offset are missing, how many where it is known.
+    /// A gap: events up to the offset are missing, and how many if known.
     Gap { missed: Option<u64> },
-    /// What a dead letter held; the record has it.
+    /// The event of a dead letter, which is in the record.
     Letter,
 }
 
@@ -92,41 +92,40 @@ pub(super) struct Item {
     pub(super) content: Content,
 }
 
-/// How the first event of a lane has fared.
+/// The failures of a lane's first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Failures that count against its retries.
+    /// Failures that used up a retry.
     pub(super) failed: u32,
-    /// All failures, those of probes included.
+    /// All failures, including those of probes.
     pub(super) tried: u32,
-    /// When it is tried again at the latest, in milliseconds since 1970. A failure before that does not count against
-    /// its retries.
+    /// The latest time of the next attempt, in milliseconds since 1970. An earlier failure does not use up a retry.
     pub(super) due: i64,
 }
 
-/// One attempt to make.
+/// An attempt to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Go {
     pub(super) lane: Lane,
     pub(super) item: Item,
-    /// Which one of this item it is, from 1.
+    /// The number of the attempt for this item, from 1.
     pub(super) attempt: u32,
-    /// The receiver is down, and this looks whether it is back.
+    /// Whether this attempt probes a receiver that is down.
     is_probe: bool,
 }
 
-/// What became of an attempt that failed.
+/// The consequences of a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setback {
-    /// How the lane's first event stands; `None` where it is given up.
+    /// The failures of the lane's first event; `None` if it is given up.
     pub(super) head: Option<Head>,
-    /// What has to be kept from now on, the first event included.
+    /// Events that must be kept from now on, including the failed one.
     pub(super) newly_kept: Vec<Item>,
-    /// Whether the event that failed had been kept before.
+    /// Whether the failed event was already kept.
     pub(super) was_kept: bool,
 }
 
-/// What the store has to know beside what is kept: everything up to `read` is done, but for what is `fresh`.
+/// The stored progress besides the kept events: everything up to `read` is done except `fresh` events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) read: u64,
@@ -138,15 +137,15 @@ struct Waiting {
     queue: VecDeque<Queued>,
     phase: Phase,
     head: Head,
-    /// Under which time it stands among those that are due, where it does.
+    /// The time under which this lane stands among the due lanes.
     wakes: i64,
-    /// When it last failed.
+    /// When the event last failed.
     failed_at: i64,
-    /// The receiver asked not to be sent this before then.
+    /// The receiver asked for no attempt of this event before this time.
     asked_until: i64,
-    /// A success of another lane has woken this one since it failed.
+    /// Whether a success of another lane has caused an attempt since the last failure.
     is_woken: bool,
-    /// How often it was woken so and failed all the same: it may be at fault itself.
+    /// How often such an attempt failed all the same, which suggests that the event itself is at fault.
     in_vain: u32,
 }
 
@@ -159,7 +158,7 @@ struct Queued {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Ready,
-    /// An attempt is under way, or its outcome is not durable yet.
+    /// An attempt is running, or its outcome is not durable yet.
     Busy,
     Due,
 }
@@ -170,8 +169,8 @@ impl Waiting {
         Self { queue: [queued].into(), phase, head, wakes: head.due, failed_at, asked_until, is_woken, in_vain }
     }
 
-    /// Until when the successes of other lanes say nothing of this one: no time at first, and twice as long each time
-    /// that it failed although others succeeded.
+    /// The time until which successes of other lanes cause no attempt of this lane. The wait starts at zero and doubles
+    /// each time the event fails although other lanes succeed.
     fn leaves_alone_until(&self) -> i64 {
         const MOST_DOUBLINGS: u32 = 16;
         let Some(doublings) = self.in_vain.checked_sub(1) else { return self.failed_at };
@@ -193,12 +192,12 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Lanes without anything in them, which have read as far as `read`.
+    /// Empty lanes that have read up to `read`.
     pub(super) fn new(read: u64) -> Self {
         Self { read, ..Self::default() }
     }
 
-    /// The log was read as far as `offset`.
+    /// Records that the log was read up to `offset`.
     pub(super) fn read_to(&mut self, offset: u64) {
         self.read = offset;
     }
@@ -207,17 +206,17 @@ impl Lanes {
         Progress { read: self.read, fresh: self.fresh.iter().copied().collect() }
     }
 
-    /// How far the log was read.
+    /// The position up to which the log was read.
     pub(super) fn progress_read(&self) -> u64 {
         self.read
     }
 
-    /// Whether nothing is under way.
+    /// Whether no attempt is running.
     pub(super) fn is_idle(&self) -> bool {
         self.under_way == 0
     }
 
-    /// What waits to be delivered.
+    /// The number of events that wait for delivery.
     pub(super) fn pending(&self) -> usize {
         self.fresh.len() + self.kept
     }
@@ -226,21 +225,21 @@ impl Lanes {
         self.receiver.is_down()
     }
 
-    /// Whether more may be read.
+    /// Whether more events may be read.
     pub(super) fn has_room(&self) -> bool {
         self.fresh.len() < WINDOW && self.kept < MOST_KEPT
     }
 
-    /// Takes what was read; answers whether it is to be kept.
+    /// Adds an event that was read. Returns whether the event must be kept.
     pub(super) fn take(&mut self, lane: Lane, offset: u64) -> bool {
         let is_failing = self.lanes.get(&lane).is_some_and(|waiting| waiting.head.tried > 0);
         self.push(lane, Item { offset, content: Content::Event }, is_failing, Head::default());
         is_failing
     }
 
-    /// Takes what is kept: in an earlier life, or because it is not in the log.
+    /// Adds a kept item: from a previous run, or because the log does not contain it.
     pub(super) fn restore(&mut self, lane: Lane, item: Item, head: Head, now: i64) {
-        // A clock that was set back does not put anything off for ever.
+        // If the clock was set back, no wait lasts forever.
         let latest = now.saturating_add(2 * millis(LONGEST_PAUSE));
         if head.tried > 0 {
             self.receiver.doubt(now);
@@ -270,7 +269,7 @@ impl Lanes {
         }
     }
 
-    /// The next attempt, if one may be made now.
+    /// Returns the next attempt, if one may be made now.
     pub(super) fn next(&mut self, now: i64) -> Option<Go> {
         if self.under_way >= TOGETHER || self.receiver.opens(self.under_way)? > now {
             return None;
@@ -279,8 +278,8 @@ impl Lanes {
         let due = match (is_probe, self.ready.is_empty()) {
             (false, true) if self.looks(now) => self.longest_failed(),
             (false, _) => self.due.first().filter(|(at, _)| *at <= now).cloned(),
-            // Of a receiver that is down, what has not failed yet tells more: the others may be at fault themselves,
-            // and so take turns.
+            // For a receiver that is down, an event that has not failed yet is the better probe, because failed events
+            // may be at fault themselves. If all have failed, they take turns.
             (true, false) => None,
             (true, true) => self.longest_failed(),
         };
@@ -298,18 +297,18 @@ impl Lanes {
         Some(Go { attempt: waiting.head.tried.saturating_add(1), lane, item, is_probe })
     }
 
-    /// Whether it is time to look if what failed succeeds now, before it is due.
+    /// Whether a failed event may be tried before it is due.
     fn looks(&self, now: i64) -> bool {
         let is_due = self.due.first().is_some_and(|(at, _)| *at <= now);
         !is_due && self.under_way == 0 && self.receiver.look().is_some_and(|at| at <= now)
     }
 
-    /// Of the lanes that wait for their time, the one that was tried least lately: they take turns.
+    /// The waiting lane whose last attempt is the oldest, so that lanes take turns.
     fn longest_failed(&self) -> Option<(i64, Lane)> {
         self.due.iter().min_by_key(|(_, lane)| self.lanes.get(lane).map(|it| it.failed_at)).cloned()
     }
 
-    /// When to ask for the next attempt, unless something happens before.
+    /// When to call `next` again, unless something happens before.
     pub(super) fn wake_at(&self) -> Option<i64> {
         if self.under_way >= TOGETHER {
             return None;
@@ -325,14 +324,14 @@ impl Lanes {
         Some(opens.max(first))
     }
 
-    /// An attempt succeeded; answers whether the event had been kept. The lane goes on once this is [`Self::settled`].
+    /// Records a success. Returns whether the event was kept. The lane continues after [`Self::settled`].
     pub(super) fn delivered(&mut self, lane: &Lane, now: i64) -> bool {
         self.receiver.answered();
         self.wake(now, |waiting| waiting.asked_until <= now && now >= waiting.leaves_alone_until());
         self.pop(lane)
     }
 
-    /// What became of the lane's first event is durable: the next one may go.
+    /// Records that the outcome of the lane's first event is durable, so the lane may continue.
     pub(super) fn settled(&mut self, lane: &Lane) {
         self.under_way = self.under_way.saturating_sub(1);
         let Some(waiting) = self.lanes.get_mut(lane) else { return };
@@ -344,9 +343,9 @@ impl Lanes {
         }
     }
 
-    /// An attempt failed. It is made again after the next pause, or after `retry_after` where that is longer; or, where
-    /// no retries are left, the event is given up, and the lane goes on once this is [`Self::settled`]. `random` is from
-    /// 0 to 1.
+    /// Records a failure. The next attempt follows after the next pause, or after `retry_after` if that is longer. If
+    /// no retries are left, the event is given up, and the lane continues after [`Self::settled`]. `random` is from 0
+    /// to 1.
     pub(super) fn failed(
         &mut self,
         go: &Go,
@@ -379,13 +378,13 @@ impl Lanes {
         setback
     }
 
-    /// The receiver wants no attempts before then.
+    /// Records that the receiver wants no attempts before `until`.
     pub(super) fn hold(&mut self, until: i64) {
         self.receiver.hold(until);
     }
 
-    /// An attempt cannot be followed by another for a while: its event and those behind it are kept. Answers which
-    /// were not before, and how the first one stands.
+    /// Keeps the event of an attempt and the events after it, because no attempt will follow for a while. Returns the
+    /// newly kept events and the failures of the first event.
     pub(super) fn park(&mut self, go: &Go, now: i64) -> (Option<Head>, Vec<Item>) {
         let Some(waiting) = self.lanes.get_mut(&go.lane) else { return (None, Vec::new()) };
         waiting.head.tried = waiting.head.tried.saturating_add(1);
@@ -411,8 +410,8 @@ impl Lanes {
         newly_kept
     }
 
-    /// Where more is kept than may be although the receiver is up: the first event of the longest lane, which is to be
-    /// given up by [`Self::gave_up`].
+    /// If too many events are kept although the receiver is up: the first event of the longest lane, to be given up
+    /// with [`Self::gave_up`].
     pub(super) fn overflow(&mut self) -> Option<(Lane, Item)> {
         if self.kept < MOST_KEPT || self.receiver.is_down() || self.under_way >= TOGETHER {
             return None;
@@ -426,13 +425,13 @@ impl Lanes {
         Some((lane, item))
     }
 
-    /// The lane's first event is given up. The lane goes on once this is [`Self::settled`].
+    /// Gives up the lane's first event. The lane continues after [`Self::settled`].
     pub(super) fn gave_up(&mut self, lane: &Lane) {
         self.pop(lane);
     }
 
-    /// The log has forgotten everything below `oldest`: what of the lane is there no more becomes one gap. Answers what
-    /// went, and whether it had been kept, and the gap, which is to be kept.
+    /// Replaces the lane's events that the log no longer has (those before `oldest`) with one gap. Returns the removed
+    /// events with whether each was kept, and the gap, which must be kept.
     pub(super) fn forgotten(&mut self, lane: &Lane, oldest: u64) -> (Vec<(Item, bool)>, Option<Item>) {
         self.under_way = self.under_way.saturating_sub(1);
         let Some(waiting) = self.lanes.get_mut(lane) else { return (Vec::new(), None) };
@@ -457,7 +456,7 @@ impl Lanes {
         (gone, gap)
     }
 
-    /// An attempt could not even be begun, for no fault of the receiver's: it is made again in a moment.
+    /// Records that an attempt could not begin, through no fault of the receiver; it is repeated shortly.
     pub(super) fn stumbled(&mut self, lane: &Lane) {
         self.under_way = self.under_way.saturating_sub(1);
         if let Some(waiting) = self.lanes.get_mut(lane) {
@@ -466,13 +465,13 @@ impl Lanes {
         }
     }
 
-    /// Everything that waits for its time is tried now, whatever the receiver seemed to be or asked for.
+    /// Makes all waiting events due now, whatever the receiver's state or wishes.
     pub(super) fn try_all(&mut self, now: i64) {
         self.receiver = Receiver::default();
         self.wake(now, |_| true);
     }
 
-    /// Tries those lanes now that wait for their time.
+    /// Makes the selected waiting lanes due now.
     fn wake(&mut self, now: i64, which: impl Fn(&Waiting) -> bool) {
         let mut woken = Vec::new();
         for (at, lane) in &self.due {
@@ -488,7 +487,7 @@ impl Lanes {
         }
     }
 
-    /// Takes the first event out of a lane; answers whether it had been kept.
+    /// Removes the first event of a lane. Returns whether it was kept.
     fn pop(&mut self, lane: &Lane) -> bool {
         let Some(waiting) = self.lanes.get_mut(lane) else { return false };
         (waiting.head, waiting.is_woken, waiting.in_vain) = (Head::default(), false, 0);
@@ -502,7 +501,7 @@ impl Lanes {
     }
 }
 
-/// A duration as the lanes count.
+/// A duration in milliseconds.
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What lanes promise, whatever fails and whenever the process ends.
+//! What lanes guarantee, whatever fails and whenever the process ends.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,7 +23,7 @@ fn event(offset: u64) -> Item {
     Item { offset, content: Content::Event }
 }
 
-/// Fails an attempt without moving its pause.
+/// Fails an attempt at its due time.
 fn fail(lanes: &mut Lanes, go: &Go, now: i64) -> Option<Head> {
     lanes.failed(go, now, &retries(), None, 0.5).head
 }
@@ -33,7 +33,7 @@ fn begin_all(lanes: &mut Lanes, now: i64) -> Vec<Go> {
 }
 
 #[test]
-fn one_event_of_a_conversation_goes_at_a_time_and_the_next_once_that_is_durable() {
+fn a_conversations_next_event_waits_until_the_outcome_is_durable() {
     let mut lanes = Lanes::new(0);
     for offset in 1..=3 {
         assert!(!lanes.take(lane(0), offset));
@@ -49,7 +49,7 @@ fn one_event_of_a_conversation_goes_at_a_time_and_the_next_once_that_is_durable(
 }
 
 #[test]
-fn what_fails_waits_in_its_lane_while_others_go_on_and_is_given_up_after_its_retries() {
+fn a_failing_event_delays_only_its_lane_and_is_given_up_after_its_retries() {
     let mut lanes = Lanes::new(0);
     (1..=2).for_each(|offset| _ = lanes.take(lane(0), offset));
     let go = lanes.next(0).unwrap();
@@ -75,7 +75,7 @@ fn what_fails_waits_in_its_lane_while_others_go_on_and_is_given_up_after_its_ret
 }
 
 #[test]
-fn retry_after_puts_off_the_lane_and_where_it_is_meant_for_all_the_webhook() {
+fn retry_after_delays_the_lane_or_the_whole_webhook() {
     let mut lanes = Lanes::new(0);
     lanes.take(lane(0), 1);
     let go = lanes.next(0).unwrap();
@@ -104,7 +104,7 @@ fn a_receiver_that_is_down_is_probed_by_one_attempt_which_does_not_use_up_retrie
     // The second pause of the retries is 10 s.
     assert_eq!(lanes.wake_at(), Some(11_000));
 
-    // From now on everything is due, but one is tried at a time.
+    // From now on every lane is due, but the receiver is down and gets one attempt at a time.
     let probe = lanes.next(11_000).unwrap();
     let head = fail(&mut lanes, &probe, 11_000).unwrap();
     assert_eq!((head.failed, head.tried), (2, 2));
@@ -125,7 +125,7 @@ fn a_probe_before_its_time_does_not_count_against_the_retries() {
     for go in begin_all(&mut lanes, 0) {
         lanes.failed(&go, 0, &retries, None, 0.5);
     }
-    // Each is due in an hour; a probe is made every minute.
+    // Each event is due in an hour, but a probe is made every minute.
     let mut now = 0;
     for _ in 0..50 {
         now = lanes.wake_at().unwrap();
@@ -135,9 +135,9 @@ fn a_probe_before_its_time_does_not_count_against_the_retries() {
     assert_eq!(now, 50 * 60_000);
 }
 
-/// A receiver that was away for so short a time that a few attempts failed, and no more is read from it.
+/// The receiver was away for so short a time that only a few attempts failed, and no new events arrive.
 #[test]
-fn any_success_wakes_what_waits_for_its_time() {
+fn any_success_wakes_waiting_lanes() {
     let mut lanes = Lanes::new(0);
     let retries = Retries::default();
     (0..2).for_each(|n| _ = lanes.take(lane(n), n as u64 + 1));
@@ -155,7 +155,7 @@ fn any_success_wakes_what_waits_for_its_time() {
 }
 
 #[test]
-fn a_receiver_that_does_nothing_but_fail_is_looked_at_within_a_minute_however_few_its_failures() {
+fn a_failing_receiver_is_tried_within_a_minute() {
     for conversations in 1..4 {
         let mut lanes = Lanes::new(0);
         let retries = Retries::try_from(vec![5.0, 86_400.0]).unwrap();
@@ -164,7 +164,7 @@ fn a_receiver_that_does_nothing_but_fail_is_looked_at_within_a_minute_however_fe
         while attempts.last().is_none_or(|at| *at < 3_600_000) {
             let now = lanes.wake_at().unwrap().max(attempts.last().copied().unwrap_or_default());
             let begun = begin_all(&mut lanes, now);
-            assert!(!begun.is_empty(), "whoever wakes finds something to do");
+            assert!(!begun.is_empty(), "a wake-up finds an attempt to make");
             for go in begun {
                 assert!(lanes.failed(&go, now, &retries, None, 0.5).head.is_some(), "looking uses up no retries");
             }
@@ -175,9 +175,9 @@ fn a_receiver_that_does_nothing_but_fail_is_looked_at_within_a_minute_however_fe
     }
 }
 
-/// What is kept over a restart does not know for how long the receiver has been back.
+/// After a restart it is unknown how long the receiver has been back.
 #[test]
-fn what_failed_in_an_earlier_life_is_tried_within_a_minute() {
+fn an_event_that_failed_in_the_previous_run_is_tried_within_a_minute() {
     let mut lanes = Lanes::new(9);
     let head = Head { failed: 3, tried: 3, due: 7_200_000 };
     lanes.restore(lane(0), event(5), head, 0);
@@ -186,9 +186,9 @@ fn what_failed_in_an_earlier_life_is_tried_within_a_minute() {
     assert_eq!(lanes.next(60_000).unwrap().item, event(5));
 }
 
-/// Where others are delivered all the time, one that fails all the same is not tried each time that they are.
+/// While other events succeed, an event that keeps failing must not be tried after each of their successes.
 #[test]
-fn what_is_at_fault_itself_is_woken_ever_more_rarely_and_not_before_the_receiver_wants_it() {
+fn a_faulty_event_is_woken_ever_more_rarely_and_never_before_its_retry_after() {
     let mut lanes = Lanes::new(0);
     let retries = Retries::try_from(vec![86_400.0]).unwrap();
     lanes.take(lane(0), 1);
@@ -243,7 +243,7 @@ fn at_the_bound_the_longest_lane_gives_up_its_first_event_unless_the_receiver_is
     assert!(lanes.has_room());
     assert_eq!(lanes.next(0).unwrap().item.offset, 3);
 
-    // A receiver that is down costs nobody an event.
+    // A receiver that is down causes no event to be given up.
     let mut lanes = Lanes::new(0);
     (0..5).for_each(|n| _ = lanes.take(lane(n), n as u64 + 1));
     for go in begin_all(&mut lanes, 0) {
@@ -255,7 +255,7 @@ fn at_the_bound_the_longest_lane_gives_up_its_first_event_unless_the_receiver_is
 }
 
 #[test]
-fn what_the_log_forgot_becomes_one_gap_in_its_place() {
+fn events_that_the_log_dropped_become_one_gap_in_their_place() {
     let mut lanes = Lanes::new(0);
     (1..=4).for_each(|offset| _ = lanes.take(lane(0), offset));
     let go = lanes.next(0).unwrap();
@@ -284,14 +284,14 @@ fn without_order_every_event_is_a_lane() {
     assert_eq!(Lane::of(&event(1), true).conversation(), Some("1"));
 }
 
-/// What may happen next.
+/// A step of the model.
 #[derive(Clone, Debug)]
 enum Step {
     Read,
     Begin,
     Succeed(usize),
     Fail(usize),
-    /// So many writes become durable.
+    /// This number of writes becomes durable.
     Commit(usize),
     Wait(i64),
     Crash,
@@ -309,7 +309,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the store is told, as the worker tells it.
+/// A write to the store, as the worker makes it.
 struct Write {
     progress: Progress,
     keep: Vec<(Lane, Item, Head)>,
@@ -317,7 +317,8 @@ struct Write {
     settles: Option<Lane>,
 }
 
-/// A webhook over a log of events, each of a conversation, with a store that loses what is not durable in a crash.
+/// A webhook over a log of events, each in a conversation, with a store that loses writes that are not durable in a
+/// crash.
 struct Model {
     log: Vec<usize>,
     lanes: Lanes,
@@ -326,7 +327,7 @@ struct Model {
     writes: Vec<Write>,
     under_way: Vec<Go>,
     now: i64,
-    /// What the receiver saw, by conversation.
+    /// The received events by conversation.
     received: HashMap<usize, Vec<u64>>,
     given_up: BTreeSet<u64>,
     crashes: usize,
@@ -447,7 +448,7 @@ impl Model {
         }
     }
 
-    /// Everything succeeds from now on, until nothing is left.
+    /// From now on every attempt succeeds, until no event is left.
     fn finish(&mut self) {
         while self.lanes.progress().read < self.log.len() as u64 || self.lanes.pending() > 0 || !self.writes.is_empty()
         {
@@ -462,10 +463,10 @@ impl Model {
 }
 
 proptest! {
-    /// Every event is delivered or given up; those of a conversation come in order, at most one of them again after a
-    /// crash, in its place.
+    /// Every event is delivered or given up. The events of a conversation arrive in order; a crash repeats at most one
+    /// of them, in its place.
     #[test]
-    fn whatever_fails_and_whenever_the_process_ends_nothing_is_lost_or_out_of_order(
+    fn failures_and_crashes_lose_and_reorder_nothing(
         log in proptest::collection::vec(0..CONVERSATIONS, 1..60),
         steps in proptest::collection::vec(step(), 0..400),
     ) {

@@ -1,4 +1,4 @@
-//! What is counted of webhooks, over all of them: how many there are is bounded, but not small.
+//! Metrics of all webhooks together, because labels for up to 100 webhooks would be too many.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
 const DELIVERED: &str = "delivered";
 const GIVEN_UP: &str = "given-up";
 
-/// Counters that are there from the beginning, so that their first increase is seen.
+/// Counters that exist from the start, so that their first increase is visible.
 fn outcomes(words: &[&'static str]) -> Outcomes {
     let outcomes = Outcomes::default();
     for word in words {
@@ -28,7 +28,7 @@ fn outcomes(words: &[&'static str]) -> Outcomes {
     outcomes
 }
 
-/// What is counted of webhooks.
+/// Metrics of webhooks.
 #[derive(Debug)]
 pub struct WebhookMetrics {
     attempts: Outcomes,
@@ -59,27 +59,31 @@ impl Default for WebhookMetrics {
 }
 
 impl WebhookMetrics {
-    /// Lists everything in `registry`.
+    /// Registers all metrics in `registry`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("webhook");
-        registry.register("attempts", "Attempts to deliver, by what they came to", self.attempts.clone());
+        registry.register("attempts", "Attempts to deliver an event, by outcome", self.attempts.clone());
         registry.register_with_unit(
             "attempt_duration",
-            "How long attempts took",
+            "Duration of attempts to deliver an event",
             Unit::Seconds,
             self.attempt_duration.clone(),
         );
-        registry.register("deliveries", "Events that were delivered, or given up", self.deliveries.clone());
+        registry.register("deliveries", "Events that were delivered or given up, by outcome", self.deliveries.clone());
         registry.register_with_unit(
             "delivery_latency",
-            "From what happened to its delivery, retries included",
+            "Time from an event to its delivery, retries included",
             Unit::Seconds,
             self.delivery_latency.clone(),
         );
-        registry.register("pending", "Events that were read and are not delivered", self.pending.clone());
-        registry.register("webhooks", "Webhooks there are", self.webhooks.clone());
+        registry.register(
+            "pending",
+            "Events that were read from the log and are not yet delivered",
+            self.pending.clone(),
+        );
+        registry.register("webhooks", "Webhooks that exist", self.webhooks.clone());
         registry.register("disabled", "Webhooks that are disabled", self.disabled.clone());
-        registry.register("receivers_down", "Receivers that are only probed now", self.down.clone());
+        registry.register("receivers_down", "Webhooks whose receiver seems down and is only probed", self.down.clone());
     }
 
     pub(super) fn attempted(&self, outcome: &'static str, took: Duration) {

@@ -1,24 +1,25 @@
-//! Outgoing webhooks: events delivered to receivers over HTTP, signed by Standard Webhooks 1.0 (interfaces §3, §4).
+//! Outgoing webhooks: events delivered to receivers over HTTP, signed according to Standard Webhooks 1.0 (interfaces
+//! §3, §4).
 //!
-//! What is promised: every event that a webhook wants is delivered at least once, always under the same `webhook-id`;
-//! the events of one conversation in order, one at a time; and nothing of that is lost with the process. What cannot be
-//! delivered goes to the dead letters.
+//! Guarantees: every event that a webhook wants is delivered at least once, always under the same `webhook-id`; the
+//! events of one conversation are delivered in order, one at a time; a crash of the process loses none of this. Events
+//! that cannot be delivered go to the dead letters.
 //!
-//! Why it is built as it is:
+//! Reasons for the design:
 //!
-//! - *The event log is the queue.* It is durable and ordered already, so what waits for a webhook need not be copied. A
-//!   webhook keeps how far it has read and the few numbers before that which are not done (`record`).
-//! - *One conversation that fails must not hold up another.* Once an event fails, it and what comes behind it in its
-//!   lane get records of their own, and reading goes on (`lanes`). Their number is bounded, by a policy that hurts the
-//!   one at fault.
-//! - *A receiver that is down is one trouble, not as many as there are conversations.* It is probed by one attempt at a
-//!   time (`receiver`), most events keep all of their retries for when it is back, and the log waits.
-//! - *The outcome of an attempt is durable before the next event of its lane goes.* So a crash repeats at most one event
-//!   of each conversation, in its place. It costs one group commit, some milliseconds, which other lanes use.
-//! - *The address that was checked is the address that is dialled* (`dial`), because whoever may make webhooks is not
-//!   thereby somebody who may reach the network behind the gateway.
+//! - *The event log is the queue.* The log is already durable and ordered, so waiting events need no copy. A webhook
+//!   stores the position up to which it has read, and the few numbers before it that are not done (`record`).
+//! - *A failing conversation must not delay others.* Once an event fails, it and the events after it in its lane get
+//!   their own records, and reading continues (`lanes`). Their number is limited, at the expense of the failing lane.
+//! - *A receiver that is down is one fault, not one per conversation.* It is probed with one attempt at a time
+//!   (`receiver`), most events keep all their retries for its return, and the log waits.
+//! - *The outcome of an attempt is durable before the next event of its lane is sent.* So a crash repeats at most one
+//!   event of each conversation, in its place. The cost is one group commit of some milliseconds, during which other
+//!   lanes continue.
+//! - *The address that was checked is the address that is dialled* (`dial`), because the right to create webhooks must
+//!   not be the right to reach the network behind the gateway.
 //!
-//! All webhooks are on one thread of their own, each with one task (`worker`) under one desk (`desk`).
+//! All webhooks run on one thread of their own, each with one task (`worker`), managed by one desk (`desk`).
 
 mod attempt;
 mod cargo;
@@ -67,21 +68,21 @@ use cargo::Cargo;
 use desk::{Desk, Question, Reply};
 use worker::Surroundings;
 
-/// Webhooks that there may be at a time.
+/// The most webhooks.
 pub const MOST_WEBHOOKS: usize = 100;
-/// Questions that wait for the desk.
+/// Questions that may wait for the desk.
 const QUESTIONS: usize = 64;
-/// How long an answer may take, beyond the time that an attempt may.
+/// How long an answer may take, in addition to an attempt's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How webhooks are delivered.
+/// How webhooks deliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether receivers may be on this machine or the network behind it, and be spoken to in plain HTTP.
+    /// Whether receivers may be on this machine or on private networks, and use plain HTTP.
     pub allow_internal: bool,
     /// How long one attempt may take, connecting included.
     pub attempt_within: Duration,
-    /// How long a webhook may do nothing but fail before it is disabled.
+    /// How long a webhook may only fail before it is disabled.
     pub disable_after: Duration,
 }
 
@@ -93,109 +94,109 @@ impl Default for Settings {
     }
 }
 
-/// What a new webhook is to be.
+/// The definition of a new webhook.
 #[derive(Clone, Debug)]
 pub struct NewWebhook {
-    /// Where it goes.
+    /// The receiver's URL.
     pub url: String,
-    /// What it is sent.
+    /// Which events the webhook gets.
     pub filter: Wanted,
-    /// Whether the events of one conversation are delivered one after the other.
+    /// Whether the events of one conversation are delivered in order, one at a time.
     pub ordered: bool,
-    /// The pauses between attempts; the default ones otherwise.
+    /// The pauses between attempts; `None` means the default.
     pub retries: Option<Retries>,
-    /// What it signs with; a random one otherwise.
+    /// The signing secret; `None` means a random secret.
     pub secret: Option<SecretString>,
-    /// The event behind which it begins; the newest otherwise.
+    /// The id of the event after which delivery begins; `None` means the newest.
     pub after: Option<String>,
-    /// Whether it delivers from the beginning.
+    /// Whether the webhook is enabled from the start.
     pub enabled: bool,
 }
 
-/// What becomes of a webhook; what is absent stays.
+/// Changes to a webhook; `None` leaves a value as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Where it goes.
+    /// The receiver's URL.
     pub url: Option<String>,
-    /// What it is sent of what is read from now on.
+    /// Which events the webhook gets, from those that were not read yet.
     pub filter: Option<Wanted>,
     /// The pauses between attempts.
     pub retries: Option<Retries>,
-    /// Whether it delivers.
+    /// Whether the webhook is enabled.
     pub enabled: Option<bool>,
 }
 
-/// A webhook and how it is doing.
+/// A webhook and its state.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// What it is told to do.
+    /// Its definition.
     pub definition: Definition,
-    /// How it is doing.
+    /// Its state.
     pub status: Status,
 }
 
-/// A webhook that was made.
+/// A created webhook.
 #[derive(Debug)]
 pub struct Created {
     /// The webhook.
     pub webhook: Webhook,
-    /// What it signs with, for whoever made it; `None` where it was made before and its key came again.
+    /// The signing secret; `None` if the webhook already existed and the key was used again.
     pub secret: Option<SecretString>,
 }
 
-/// A webhook that has another secret.
+/// The result of replacing the secret.
 #[derive(Debug)]
 pub struct Rotated {
-    /// What it signs with from now on.
+    /// The new signing secret.
     pub secret: SecretString,
-    /// Until when the secret before signs beside it.
+    /// When the previous secret stops signing.
     pub until: jiff::Timestamp,
 }
 
-/// What a receiver said to a test event.
+/// The result of a test event.
 #[derive(Clone, Debug)]
 pub struct Tested {
-    /// What the delivery log says of it.
+    /// The line of the delivery log.
     pub delivery: Delivery,
-    /// The beginning of what the receiver answered.
+    /// The beginning of the receiver's answer.
     pub answer: String,
 }
 
-/// Why it could not be done.
+/// Why a request about webhooks failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// There is none with this id.
-    #[error("there is no webhook {0}")]
+    /// No webhook has this id.
+    #[error("webhook {0} does not exist")]
     Unknown(WebhookId),
-    /// There are as many as there may be.
-    #[error("there are {MOST_WEBHOOKS} webhooks, which is as many as there may be")]
+    /// The limit of webhooks is reached.
+    #[error("{MOST_WEBHOOKS} webhooks already exist, which is the limit")]
     TooMany,
-    /// The URL is no receiver's.
+    /// The URL is not valid for a receiver.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The secret is none, or one too many.
+    /// The secret is malformed, or too many secrets are valid.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// A filter is too long.
-    #[error("each list of the filter may hold {} names of at most 256 bytes", definition::MOST_NAMES)]
+    #[error("each list of the filter must have at most {} names of at most 256 bytes", definition::MOST_NAMES)]
     FilterTooLong,
-    /// The idempotency key came with another body before.
-    #[error("the Idempotency-Key was used with another body")]
+    /// The idempotency key was used with another body.
+    #[error("the Idempotency-Key was already used with another body")]
     KeyReused,
-    /// Other tests of the webhook are under way.
-    #[error("too many tests of the webhook are under way")]
+    /// Too many tests of the webhook are running.
+    #[error("too many tests of the webhook are running; try again later")]
     TooManyTests,
-    /// Too much waits to be delivered again.
-    #[error("too much waits for the webhook already")]
+    /// Too many replays wait for the webhook.
+    #[error("too many dead letters already wait for the webhook; try again later")]
     Overloaded,
-    /// The dead letter is no webhook's, or not all of it was kept.
-    #[error("the dead letter is not an event that can be delivered again")]
+    /// The dead letter is not a webhook's, or was not kept whole.
+    #[error("the dead letter cannot be delivered again: it is not a webhook's event, or its event was not kept whole")]
     NotReplayable,
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The webhooks end, or the store keeps nothing.
-    #[error("webhooks are not available now")]
+    /// The webhooks are stopping, or the store keeps nothing.
+    #[error("webhooks are not available: the service is stopping, or it has no store")]
     Unavailable,
 }
 
@@ -209,8 +210,7 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Takes up the webhooks that the store of `tertulia` has, on a thread of their own. Must be called inside an actix
-    /// system.
+    /// Starts the webhooks in the store of `tertulia`, on a thread of their own. Must be called inside an actix system.
     #[must_use]
     pub fn start(tertulia: &Tertulia, settings: Settings) -> Arc<Self> {
         let (arbiter, metrics) = (Arbiter::new(), Arc::new(WebhookMetrics::default()));
@@ -228,7 +228,7 @@ impl Webhooks {
         Arc::new(Self { arbiter, questions, metrics, settings, stopped: Mutex::new(false) })
     }
 
-    /// What is counted.
+    /// The metrics of webhooks.
     #[must_use]
     pub fn metrics(&self) -> &WebhookMetrics {
         &self.metrics
@@ -250,8 +250,8 @@ impl Webhooks {
         self.ask(|reply| Question::Get(id, reply)).await
     }
 
-    /// Makes a webhook. With an idempotency key and the digest of what it came with, it is made once, and answered alike
-    /// for as long as answers are kept.
+    /// Creates a webhook. With an idempotency key and the digest of the request, repeated calls create only one webhook
+    /// and get the same answer for as long as answers are kept.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -259,7 +259,7 @@ impl Webhooks {
         self.ask(|reply| Question::Create(Box::new(new), key, reply)).await
     }
 
-    /// Changes a webhook. What waits is tried at once.
+    /// Changes a webhook. Waiting events are tried at once.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -267,15 +267,15 @@ impl Webhooks {
         self.ask(|reply| Question::Change(id, Box::new(changes), reply)).await
     }
 
-    /// Ends a webhook, what is under way of it included, and forgets all of it.
+    /// Deletes a webhook with all its records, and ends its running attempts.
     ///
     /// # Errors
-    /// [`WebhookError`]; it is then still there.
+    /// [`WebhookError`]; the webhook then still exists.
     pub async fn delete(&self, id: WebhookId) -> Result<(), WebhookError> {
         self.ask(|reply| Question::Delete(id, reply)).await
     }
 
-    /// Signs by another secret from now on, and by the one before for `overlap`.
+    /// Replaces the signing secret. The previous secret also signs for `overlap`.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -283,7 +283,7 @@ impl Webhooks {
         self.ask(|reply| Question::Rotate(id, secret, overlap, reply)).await
     }
 
-    /// Sends a `tertulia.test` event now, whether the webhook is enabled or not, and tells what the receiver said.
+    /// Sends a `tertulia.test` event now, even if the webhook is disabled, and returns the receiver's answer.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -291,7 +291,7 @@ impl Webhooks {
         self.ask(|reply| Question::Test(id, reply)).await
     }
 
-    /// The delivery log of a webhook, newest first, behind the line named `after`, with the name of each line.
+    /// The delivery log of a webhook after the line named `after`, newest first, with the name of each line.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -304,19 +304,19 @@ impl Webhooks {
         self.ask(|reply| Question::Deliveries(id, after, limit, reply)).await
     }
 
-    /// Whether a dead letter is what a webhook could not deliver.
+    /// Whether a dead letter is an undelivered event of a webhook.
     #[must_use]
     pub fn sent(letter: &DeadLetter) -> bool {
         let subscriber = letter.subscriber.as_deref();
         letter.kind == DeadLetterKind::Delivery && subscriber.and_then(WebhookId::of_subscriber).is_some()
     }
 
-    /// Delivers again what a dead letter held. It is durable when this returns, so that the letter can be forgotten; if
-    /// it fails this time too, it comes back as another letter. It has a lane of its own: its conversation has gone on
-    /// without it.
+    /// Delivers the event of a dead letter again. When this returns, the delivery is durable, so the letter can be
+    /// deleted; if the delivery fails, the event becomes a new dead letter. The event gets its own lane, because its
+    /// conversation has continued without it.
     ///
     /// # Errors
-    /// [`WebhookError`]: the webhook is gone, or the dead letter is not a webhook's, or is cut.
+    /// [`WebhookError`]: the webhook does not exist, or the dead letter is not a webhook's, or was cut.
     pub async fn replay(&self, letter: &DeadLetter) -> Result<(), WebhookError> {
         let id = letter.subscriber.as_deref().and_then(WebhookId::of_subscriber);
         let id = id.filter(|_| letter.kind == DeadLetterKind::Delivery && !letter.is_cut);
@@ -326,8 +326,8 @@ impl Webhooks {
         self.ask(|reply| Question::Replay(id, letter, Box::new(cargo), reply)).await
     }
 
-    /// Begins no more attempts and waits for those that are under way; what has not ended `within` is dropped, and made
-    /// again in the next life.
+    /// Starts no more attempts and waits for the running ones. Attempts that do not end `within` are dropped and
+    /// repeated by the next run.
     pub async fn stop(&self, within: Duration) {
         if std::mem::replace(&mut *self.stopped.lock().unwrap_or_else(PoisonError::into_inner), true) {
             return;
@@ -337,7 +337,7 @@ impl Webhooks {
             self.questions.send(Question::Stop(within, done)).await.ok()?;
             ended.await.ok()
         };
-        // The desk keeps the time itself, unless it is stuck.
+        // The desk observes `within` itself; this limit applies only if the desk is stuck.
         if timeout(within + PATIENCE, stop).await.is_err() {
             tracing::warn!("the webhooks did not end in time");
         }

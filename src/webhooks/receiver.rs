@@ -1,31 +1,31 @@
 //! Whether a webhook's receiver as a whole is up.
 //!
-//! When a receiver is down, everything fails. Then nothing is learned by trying everything: one attempt at a time is
-//! made, and the first that succeeds tells that the receiver is back. A few failures are too little to take it to be
-//! down, and yet it may be: it is looked at within a minute all the same.
+//! If a receiver is down, every attempt fails, and trying all events would reveal nothing more. So only one attempt at
+//! a time is made, and the first success shows that the receiver is back. After a few failures the receiver is not yet
+//! considered down, but it may be, so it is tried again within a minute.
 
 use std::time::Duration;
 
 use super::{lanes::millis, schedule::Retries};
 
-/// So much evidence without a success, of whatever conversations, and a receiver is taken to be down.
+/// The receiver is considered down at this weight of failures without a success, from any conversations.
 const DOWN_AT: u32 = 50;
-/// What the first failure of an event tells: five of them in a row are enough.
+/// The weight of an event's first failure: five of them in a row mean that the receiver is down.
 const FIRST: u32 = 10;
-/// What another failure of the same event tells: it may be at fault itself.
+/// The weight of a further failure of the same event, which may be at fault itself.
 const AGAIN: u32 = 1;
-/// The longest time between two looks at a receiver that has done nothing but fail.
+/// The longest time between two attempts while everything fails.
 pub(super) const PROBE_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is known of a receiver. Times are milliseconds since 1970.
+/// The state of a receiver. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Receiver {
-    /// What failures told since the last success.
+    /// The weight of the failures since the last success.
     evidence: u32,
     down: Option<Down>,
-    /// Nothing has succeeded since something failed: when to look again, whatever is due later.
+    /// When to try again, even if every event is due later; set from a failure to the next success.
     look: Option<i64>,
-    /// It asked to be left alone until then.
+    /// The receiver asked for no attempts before this time.
     hold_until: i64,
 }
 
@@ -40,7 +40,7 @@ impl Receiver {
         self.down.is_some()
     }
 
-    /// From when on another attempt may begin, with so many under way; `None` until one of them has ended.
+    /// When another attempt may begin while `under_way` attempts are running; `None` if one of them must end first.
     pub(super) fn opens(&self, under_way: usize) -> Option<i64> {
         match &self.down {
             Some(_) if under_way > 0 => None,
@@ -49,23 +49,23 @@ impl Receiver {
         }
     }
 
-    /// When to look whether what failed succeeds now, before it is due; `None` where something has succeeded since.
+    /// When to try a failed event before it is due; `None` after a success.
     pub(super) fn look(&self) -> Option<i64> {
         self.look
     }
 
-    /// Something had failed when this was last known of.
+    /// Records that events had failed when the process last ended.
     pub(super) fn doubt(&mut self, now: i64) {
         self.look.get_or_insert(now.saturating_add(millis(PROBE_WITHIN)));
     }
 
-    /// Something was delivered.
+    /// Records a success.
     pub(super) fn answered(&mut self) {
         (self.evidence, self.down, self.look) = (0, None, None);
     }
 
-    /// An attempt failed, and asked to be left alone for some time or not. It was the first of its event or not, and a
-    /// probe or not.
+    /// Records a failure: whether it was the event's first failure, whether the attempt was a probe, and the pause that
+    /// the receiver asked for.
     pub(super) fn failed(
         &mut self,
         was_first: bool,
@@ -78,7 +78,7 @@ impl Receiver {
         self.evidence = self.evidence.saturating_add(if was_first { FIRST } else { AGAIN });
         let probes = match &self.down {
             Some(down) if was_probe => down.probes.saturating_add(1),
-            // What was under way when it went down says nothing new.
+            // Attempts that were running when the receiver went down give no new information.
             Some(_) => return,
             None if self.evidence < DOWN_AT => return,
             None => 0,
@@ -87,7 +87,7 @@ impl Receiver {
         self.down = Some(Down { probes, next: now.saturating_add(millis(pause)) });
     }
 
-    /// It asked to be left alone until then.
+    /// Records that the receiver asked for no attempts before `until`.
     pub(super) fn hold(&mut self, until: i64) {
         self.hold_until = self.hold_until.max(until);
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_is_enough_to_look_again_within_a_minute_and_one_success_ends_it() {
+    fn one_failure_causes_a_try_within_a_minute_unless_a_success_comes_first() {
         let mut receiver = Receiver::default();
         assert_eq!(receiver.look(), None);
         failed(&mut receiver, 1, 1_000);
@@ -158,11 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn it_is_left_alone_for_as_long_as_it_asks() {
+    fn a_receiver_gets_no_attempts_while_it_asks_for_a_pause() {
         let mut receiver = Receiver::default();
         receiver.hold(9_000);
         receiver.hold(4_000);
-        // What was under way when it asked may still succeed.
+        // An attempt that was running at the time of the request may still succeed.
         receiver.answered();
         assert_eq!(receiver.opens(3), Some(9_000));
         failed(&mut receiver, DOWN_AFTER, 0);

@@ -1,12 +1,12 @@
-//! What the store knows of webhooks: which records, under which keys.
+//! The records of webhooks in the store, and their keys.
 //!
 //! | key | holds |
 //! |---|---|
-//! | `webhook`, `definition`, id | the webhook, its secrets among it |
-//! | `webhook`, `progress`, id | how far the log was read, and which events before are not delivered and not kept |
-//! | `webhook`, `kept`, id, lane, offset | one event that waits for another attempt, or behind one that does |
+//! | `webhook`, `definition`, id | the webhook, including its secrets |
+//! | `webhook`, `progress`, id | the position up to which the log was read, and the earlier events not done |
+//! | `webhook`, `kept`, id, lane, offset | one event that waits for another attempt, or waits after such an event |
 //! | `webhook`, `attempt`, id, number | one line of the delivery log; the newest is the first |
-//! | `webhook`, `key`, idempotency key | what a creation with this key was answered |
+//! | `webhook`, `key`, idempotency key | the answer to a creation with this key |
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -18,7 +18,7 @@ use super::{
     lanes::{Content, Head, Item, Lane, Progress},
 };
 
-/// Records read in one go.
+/// Records per read.
 const PAGE: usize = 1_000;
 
 pub(super) fn definitions() -> RecordKey {
@@ -37,7 +37,7 @@ pub(super) fn all_kept(id: &WebhookId) -> RecordKey {
     RecordKey::of(&["webhook", "kept", id.as_str()])
 }
 
-/// Offsets in hexadecimal lie in the order of their numbers.
+/// Hexadecimal offsets of fixed length sort like their numbers.
 pub(super) fn kept(id: &WebhookId, lane: &Lane, offset: u64) -> RecordKey {
     all_kept(id).with(lane.as_str()).with(&format!("{offset:016x}"))
 }
@@ -46,7 +46,7 @@ pub(super) fn attempts(id: &WebhookId) -> RecordKey {
     RecordKey::of(&["webhook", "attempt", id.as_str()])
 }
 
-/// How the delivery log names its lines, the newest first.
+/// The name of a line of the delivery log; newer lines sort first.
 pub(super) fn attempt_name(number: u64) -> String {
     format!("{:016x}", u64::MAX - number)
 }
@@ -63,16 +63,16 @@ pub(super) fn creation(key: &str) -> RecordKey {
     creations().with(key)
 }
 
-/// How far a webhook has come.
+/// A webhook's progress.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ProgressRecord {
     pub(super) read: u64,
     #[serde(default)]
     pub(super) fresh: Vec<u64>,
-    /// Attempts that were written down.
+    /// The number of attempts written to the delivery log.
     #[serde(default)]
     pub(super) attempts: u64,
-    /// Since when there have been nothing but failures, in milliseconds since 1970.
+    /// When the current series of failures began, in milliseconds since 1970.
     #[serde(default)]
     pub(super) failing_since: Option<i64>,
 }
@@ -83,7 +83,7 @@ impl ProgressRecord {
     }
 }
 
-/// One event that waits.
+/// An event that waits.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct KeptRecord {
     #[serde(default)]
@@ -92,22 +92,22 @@ pub(super) struct KeptRecord {
     tried: u32,
     #[serde(default)]
     due: i64,
-    /// It is a gap.
+    /// Set if the record is a gap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gap: Option<Missed>,
-    /// It is what a dead letter held, in base64.
+    /// The event of a dead letter, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     letter: Option<String>,
 }
 
-/// How many events are missing, where it is known.
+/// The number of missing events, if known.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Missed {
     events: Option<u64>,
 }
 
 impl KeptRecord {
-    /// The record of an item that is in the log, or a gap.
+    /// The record of an event of the log, or of a gap.
     pub(super) fn of(item: &Item, head: Head) -> Self {
         let gap = match item.content {
             Content::Gap { missed } => Some(Missed { events: missed }),
@@ -116,7 +116,7 @@ impl KeptRecord {
         Self { failed: head.failed, tried: head.tried, due: head.due, gap, letter: None }
     }
 
-    /// With what a dead letter held.
+    /// Adds the event of a dead letter.
     pub(super) fn with_letter(self, body: &[u8]) -> Self {
         Self { letter: Some(BASE64_STANDARD.encode(body)), ..self }
     }
@@ -133,7 +133,7 @@ impl KeptRecord {
         Head { failed: self.failed, tried: self.tried, due: self.due }
     }
 
-    /// What the dead letter held.
+    /// The event of a dead letter.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
         BASE64_STANDARD.decode(self.letter.as_ref()?).ok()
     }
@@ -141,7 +141,7 @@ impl KeptRecord {
 
 /// Writes a record.
 pub(super) fn put(key: RecordKey, value: &impl Serialize) -> Change {
-    // Names and values here are always JSON.
+    // The values here can always be serialized.
     let value = serde_json::to_vec(value).unwrap_or_default().into();
     Change::Put(Table::Notes, Record { key, value })
 }
@@ -151,12 +151,12 @@ pub(super) fn remove(key: RecordKey) -> Change {
     Change::Remove(Table::Notes, key)
 }
 
-/// One record, if it is there and can be read.
+/// Returns a record; `None` if it is missing or cannot be parsed.
 pub(super) fn get<T: DeserializeOwned>(store: &dyn Store, key: &RecordKey) -> Result<Option<T>, StoreError> {
     Ok(store.get(Table::Notes, key)?.and_then(|value| serde_json::from_slice(&value).ok()))
 }
 
-/// Every record below `prefix`.
+/// Returns every record whose key begins with `prefix`.
 pub(super) fn scan(store: &dyn Store, prefix: &RecordKey) -> Result<Vec<Record>, StoreError> {
     let mut records: Vec<Record> = Vec::new();
     loop {
@@ -169,7 +169,7 @@ pub(super) fn scan(store: &dyn Store, prefix: &RecordKey) -> Result<Vec<Record>,
     }
 }
 
-/// The delivery log behind the line named `after`, newest first, at most `limit` lines, each with its name.
+/// Returns the delivery log after the line named `after`, newest first, at most `limit` lines, each with its name.
 pub(super) fn log(
     store: &dyn Store,
     id: &WebhookId,
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kept_records_lie_by_lane_and_offset_and_the_newest_attempt_comes_first() {
+    fn kept_records_sort_by_lane_and_offset_and_attempts_newest_first() {
         let id = WebhookId::from("w");
         let (one, other) = (Lane::named("conversation:a"), Lane::named("conversation:b"));
         let keys = [kept(&id, &one, 9), kept(&id, &one, 10), kept(&id, &one, u64::MAX), kept(&id, &other, 1)];
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_survives_being_written_and_read() {
+    fn kept_records_survive_a_round_trip() {
         let head = Head { failed: 2, tried: 5, due: 77 };
         for content in [Content::Event, Content::Gap { missed: None }, Content::Gap { missed: Some(3) }] {
             let written = serde_json::to_vec(&KeptRecord::of(&Item { offset: 1, content }, head)).unwrap();

@@ -1,31 +1,31 @@
-//! When a delivery that failed is tried again.
+//! When a failed delivery is tried again.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest pause that a caller may ask for, and the longest that a receiver's `Retry-After` is honoured.
+/// The longest pause that a caller may configure, and the longest `Retry-After` of a receiver that is honoured.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Retries of one event at most.
+/// The most retries of one event.
 pub(super) const MOST_RETRIES: usize = 20;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-/// How far a pause is moved at random, each way, so that what failed together does not come back together.
+/// How much a pause varies at random, up or down, so that events that failed together are not tried together.
 const SPREAD: f64 = 0.1;
 
-/// The pauses between the attempts of one delivery, the first attempt being made at once.
+/// The pauses between the attempts of one delivery. The first attempt is made at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
 pub struct Retries(Vec<Duration>);
 
-/// Why a list of pauses is none.
+/// Why a list of pauses is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("retries must be at most {MOST_RETRIES} numbers of seconds from 0 to {}", LONGEST_PAUSE.as_secs())]
+#[error("retries must be at most {MOST_RETRIES} numbers of seconds, each from 0 to {}", LONGEST_PAUSE.as_secs())]
 pub struct RetriesError;
 
 impl Default for Retries {
-    /// Eight attempts within 27 hours: after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.
+    /// Eight attempts within 28 hours: at once, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h.
     fn default() -> Self {
         let seconds = [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR];
         Self(seconds.map(Duration::from_secs).to_vec())
@@ -51,15 +51,14 @@ impl From<Retries> for Vec<f64> {
 }
 
 impl Retries {
-    /// The pause after the attempt that made it `failed` failures; `None` where there are no more attempts.
+    /// The pause after `failed` failures; `None` if no attempt is left.
     #[must_use]
     pub fn pause(&self, failed: u32) -> Option<Duration> {
         let Self(pauses) = self;
         pauses.get(usize::try_from(failed.checked_sub(1)?).ok()?).copied()
     }
 
-    /// The pause before the probe that follows `probes` of them which failed: as the retries are, but never longer than
-    /// `at_most`.
+    /// The pause after `probes` failed probes: as long as the retries' pauses, but at most `at_most`.
     #[must_use]
     pub fn probe(&self, probes: u32, at_most: Duration) -> Duration {
         let Self(pauses) = self;
@@ -69,13 +68,13 @@ impl Retries {
     }
 }
 
-/// A pause moved by up to a tenth; `random` is from 0 to 1.
+/// Varies a pause by up to a tenth; `random` is from 0 to 1.
 #[must_use]
 pub(super) fn spread(pause: Duration, random: f64) -> Duration {
     pause.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * random.clamp(0.0, 1.0))
 }
 
-/// What a receiver asks for by `Retry-After`, in seconds or as a date; at most [`LONGEST_PAUSE`].
+/// The pause that a receiver asks for with `Retry-After`, in seconds or as a date; at most [`LONGEST_PAUSE`].
 #[must_use]
 pub(super) fn retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
     let value = value.trim();
@@ -83,7 +82,7 @@ pub(super) fn retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration>
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
-            // A date that is over asks for nothing.
+            // A date in the past asks for no pause.
             Duration::try_from(date.duration_since(now)).unwrap_or_default()
         }
     };
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_read_as_seconds_and_refused_where_nobody_could_wait_so_long() {
+    fn pauses_are_seconds_with_an_upper_limit() {
         let read = |text: &str| serde_json::from_str::<Retries>(text);
         assert_eq!(read("[0, 0.25, 86400]").unwrap().pause(2), Some(Duration::from_millis(250)));
         assert_eq!(read("[]").unwrap().pause(1), None);
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_moved_by_no_more_than_a_tenth() {
+    fn a_pause_varies_by_at_most_a_tenth() {
         let pause = Duration::from_secs(100);
         assert_eq!(spread(pause, 0.0), Duration::from_secs(90));
         assert_eq!(spread(pause, 0.5), pause);

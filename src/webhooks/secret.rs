@@ -1,4 +1,4 @@
-//! The keys that deliveries are signed with, and how (Standard Webhooks 1.0).
+//! The secrets that sign deliveries (Standard Webhooks 1.0).
 
 use std::time::Duration;
 
@@ -9,33 +9,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
-/// How long a key may be, in bytes.
+/// The length of a key, in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-/// Secrets that may sign at a time.
+/// The most secrets that sign at the same time.
 pub(super) const MOST_SECRETS: usize = 5;
-/// How long an old secret signs beside the new one, unless told otherwise.
+/// How long an old secret signs beside the new one by default.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
-/// The longest that a caller may ask for.
+/// The longest overlap that a caller may request.
 pub const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// One secret, `whsec_` and a key in base64. It is written out only where it is kept and where it is answered for the
-/// first time.
+/// A secret: `whsec_` and a key in base64. It is revealed only to the store and in the response that creates it.
 #[derive(Clone, Debug)]
 pub struct Secret(SecretString);
 
-/// Why a text is no secret.
+/// Why a secret is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// It has another form.
-    #[error("a secret must be {PREFIX} and 24 to 64 bytes in base64")]
+    /// The text is not a secret.
+    #[error("a secret must be {PREFIX} followed by 24 to 64 bytes in base64")]
     Malformed,
-    /// Too many of the webhook's secrets are valid.
+    /// Too many of the webhook's secrets are still valid.
     #[error("{MOST_SECRETS} secrets are still valid; wait until one has expired")]
     TooMany,
 }
 
 impl Secret {
-    /// A new one, of 32 random bytes.
+    /// A new secret of 32 random bytes.
     #[must_use]
     pub fn random() -> Self {
         let mut key: [u8; 32] = rand::random();
@@ -44,7 +43,7 @@ impl Secret {
         secret
     }
 
-    /// A caller's own.
+    /// Parses a caller's own secret.
     ///
     /// # Errors
     /// [`SecretError::Malformed`].
@@ -53,13 +52,13 @@ impl Secret {
         if KEY_BYTES.contains(&key.len()) { Ok(Self(text.into())) } else { Err(SecretError::Malformed) }
     }
 
-    /// The secret itself.
+    /// The secret as text.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// The signature of one attempt.
+    /// Signs one attempt.
     fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&key(self.expose())?).ok()?;
         mac.update(format!("{id}.{timestamp}.").as_bytes());
@@ -84,11 +83,11 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// A secret that another has taken the place of.
+/// A replaced secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Previous {
     secret: Secret,
-    /// Until when it signs.
+    /// When it stops signing.
     until: jiff::Timestamp,
 }
 
@@ -101,22 +100,22 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// One secret.
+    /// A webhook's first secret.
     #[must_use]
     pub(super) fn new(current: Secret) -> Self {
         Self { current, previous: Vec::new() }
     }
 
-    /// The one that signs first.
+    /// The current secret, which signs first.
     #[must_use]
     pub(super) fn current(&self) -> &str {
         self.current.expose()
     }
 
-    /// The one that signs from now on; the one before signs beside it for `overlap`. Answers until when.
+    /// Makes `secret` the current one; the previous one also signs for `overlap`. Returns when that ends.
     ///
     /// # Errors
-    /// [`SecretError::TooMany`]: none of the older ones can be let go of yet.
+    /// [`SecretError::TooMany`]: none of the older secrets has expired.
     pub(super) fn rotate(
         &mut self,
         next: Secret,
@@ -137,12 +136,12 @@ impl Secrets {
         Ok(until)
     }
 
-    /// Until when older secrets sign, newest first.
+    /// When each older secret stops signing, newest first.
     pub(super) fn overlaps(&self, now: jiff::Timestamp) -> impl Iterator<Item = jiff::Timestamp> + '_ {
         self.previous.iter().map(|previous| previous.until).filter(move |until| *until > now)
     }
 
-    /// The header `webhook-signature`: one signature by each secret that is valid now.
+    /// The header `webhook-signature`: one signature per valid secret.
     #[must_use]
     pub(super) fn signatures(&self, id: &str, now: jiff::Timestamp, body: &[u8]) -> String {
         let previous = self.previous.iter().filter(|previous| previous.until > now).map(|previous| &previous.secret);
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_the_callers_own_has_the_form_and_length_of_one() {
+    fn a_callers_own_secret_must_have_the_form_and_length_of_a_secret() {
         let of = |bytes: usize| format!("{PREFIX}{}", BASE64_STANDARD.encode(vec![7; bytes]));
         for good in [SECRET.to_owned(), of(24), of(64)] {
             assert_eq!(Secret::parse(&good).unwrap().expose(), good);
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_leaked_can_be_ended_at_once_and_none_is_forgotten_before_its_time() {
+    fn a_leaked_secret_can_be_ended_at_once_and_no_other_expires_early() {
         let mut secrets = Secrets::new(Secret::random());
         for _ in 1..MOST_SECRETS {
             secrets.rotate(Secret::random(), OVERLAP, at(NOW)).unwrap();

@@ -1,4 +1,4 @@
-//! Where a webhook goes, as far as its URL tells.
+//! The URL of a webhook's receiver, and the checks that need only the URL.
 
 use std::{fmt, net::IpAddr};
 
@@ -7,33 +7,35 @@ use serde::{Deserialize, Serialize};
 
 use tertulia_actors::core::address::is_internal;
 
-/// The longest URL taken, in bytes.
+/// The longest accepted URL, in bytes.
 const LONGEST: usize = 2_048;
 
-/// The URL of a receiver: `https`, or `http` where internal addresses are allowed; a host, and no credentials.
+/// The URL of a receiver: `https`, or `http` if internal addresses are allowed; with a host and without credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Target(String);
 
-/// Why a URL is no receiver's.
+/// Why a URL is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// It cannot be read, or has another scheme.
+    /// The URL cannot be parsed, or has another scheme.
     #[error("the url must be an absolute https URL of at most {LONGEST} bytes")]
     NotAUrl,
-    /// It is plain HTTP, and only internal receivers may be.
-    #[error("the url must be https: what is sent would be readable on its way")]
+    /// The URL is plain HTTP, which is allowed only with internal receivers.
+    #[error("the url must be https: over http anyone on the way could read the events")]
     NotEncrypted,
-    /// It holds a user name or password.
+    /// The URL contains a user name or password.
     #[error("the url must not hold credentials")]
     Credentials,
-    /// It leads to this machine or the network behind it.
-    #[error("the url leads to an internal address, and the configuration does not allow that")]
+    /// The URL leads to this machine or to a private network.
+    #[error(
+        "the url leads to an internal address, which the configuration does not allow: see webhooks.allow_internal"
+    )]
     Internal,
 }
 
 impl Target {
-    /// Reads a URL. What a host's name stands for is looked at with each connection, not here.
+    /// Parses a URL. The addresses of a host name are checked at each connection, not here.
     ///
     /// # Errors
     /// [`TargetError`].
@@ -47,7 +49,7 @@ impl Target {
             return Err(TargetError::Credentials);
         }
         let host = authority.host();
-        // A port that is no number, or out of range, has not been looked at.
+        // The parser does not check that the port is a number in range.
         let port_is_wrong = authority.as_str()[host.len()..].len() > 1 && uri.port_u16().is_none();
         if host.is_empty() || port_is_wrong || uri.port_u16() == Some(0) {
             return Err(TargetError::NotAUrl);
@@ -64,7 +66,7 @@ impl Target {
         }
     }
 
-    /// The URL as it was given.
+    /// The URL as given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -77,7 +79,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// The address that a host is, where it is not a name.
+/// The address, if the host is an address and not a name.
 pub(super) fn literal(host: &str) -> Option<IpAddr> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host.parse().ok()
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn where_internal_addresses_are_allowed_plain_http_is_too() {
+    fn plain_http_is_allowed_with_internal_addresses() {
         for text in ["http://127.0.0.1:8080/hook", "http://localhost/", "https://[::1]/"] {
             assert!(Target::parse(text, true).is_ok(), "{text}");
         }

@@ -1,43 +1,43 @@
-//! What an attempt came to, and what that means for the event.
+//! The outcome of an attempt, and its meaning for the event.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The receiver answered.
     Answered {
-        /// The status.
+        /// The status of the answer.
         status: u16,
-        /// How long it wants to be left alone.
+        /// The pause that the receiver asks for.
         retry_after: Option<Duration>,
     },
-    /// It did not.
+    /// No answer arrived.
     Failed(Failure),
 }
 
-/// Why there is no answer.
+/// Why no answer arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Failure {
-    /// Nothing came in time, connecting included.
+    /// No answer arrived in time, connecting included.
     TimedOut,
-    /// The host's name stands for no address.
+    /// The host name has no address.
     NameNotFound,
-    /// Its name stands for an internal address.
+    /// The host name has an internal address.
     InternalAddress,
-    /// Nobody is at the address, or its certificate is not trusted.
+    /// The address does not accept connections, or its certificate is not trusted.
     Unreachable,
     /// The connection broke before the answer.
     ConnectionLost,
-    /// What came was no answer in HTTP.
+    /// The answer is not HTTP.
     Unreadable,
 }
 
 impl Failure {
-    /// The word for it.
+    /// The name of this failure in the delivery log.
     #[must_use]
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Failure {
     }
 }
 
-/// Every word that an outcome has.
+/// Every name of an outcome.
 pub(super) const KINDS: [&str; 10] = [
     "delivered",
     "redirected",
@@ -65,16 +65,16 @@ pub(super) const KINDS: [&str; 10] = [
     "unreadable",
 ];
 
-/// What an attempt's outcome means.
+/// The meaning of an outcome for the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Delivered,
-    /// The receiver is no more, and says so.
+    /// The receiver says that it no longer exists (410).
     Gone,
-    /// To be tried again.
+    /// The event must be tried again.
     Failed {
         retry_after: Option<Duration>,
-        /// What it asks for is meant for everything that it would be sent.
+        /// Whether the requested pause applies to all events of the webhook.
         holds_all: bool,
     },
 }
@@ -84,7 +84,7 @@ impl Outcome {
         match *self {
             Self::Answered { status: 200..=299, .. } => Verdict::Delivered,
             Self::Answered { status: 410, .. } => Verdict::Gone,
-            // A redirect too: whoever can make a receiver redirect must not choose where events go.
+            // A redirect is a failure too: someone who can make a receiver redirect must not choose where events go.
             Self::Answered { status, retry_after } => {
                 let holds_all = retry_after.is_some() && matches!(status, 429 | 503);
                 Verdict::Failed { retry_after, holds_all }
@@ -93,7 +93,7 @@ impl Outcome {
         }
     }
 
-    /// A word for it with few values, for counting.
+    /// The outcome as one of a few names, for metrics and the delivery log.
     #[must_use]
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl Outcome {
         }
     }
 
-    /// The status, if there was an answer.
+    /// The status, if an answer arrived.
     #[must_use]
     pub(super) fn status(&self) -> Option<u16> {
         match self {
@@ -115,7 +115,7 @@ impl Outcome {
         }
     }
 
-    /// In words, for people.
+    /// A description for people.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Answered { status, .. } => format!("the receiver answered {status}"),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_is_overloaded_is_left_alone_as_a_whole() {
+    fn only_429_and_503_ask_for_a_pause_of_all_events() {
         let retry_after = Some(Duration::from_secs(9));
         for (status, holds_all) in [(429, true), (503, true), (500, false), (301, false)] {
             let verdict = Outcome::Answered { status, retry_after }.verdict();

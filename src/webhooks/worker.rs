@@ -1,7 +1,7 @@
-//! One webhook at work: reads the log, makes the attempts that its lanes ask for, and has the store told of it.
+//! The worker of one webhook: reads the log, makes the attempts that its lanes choose, and stores their outcomes.
 //!
-//! What an attempt came to is durable before the next event of its lane goes, so that after a crash at most one event of
-//! each conversation comes twice, and none out of order.
+//! The outcome of an attempt is durable before the next event of its lane is sent, so that after a crash at most one
+//! event of each conversation is repeated, and none is out of order.
 
 mod load;
 mod outcome;
@@ -37,15 +37,15 @@ use super::{
     record::{self, KeptRecord, ProgressRecord},
 };
 
-/// After so many events that were read, the store is told how far, even if none of them was for the webhook.
+/// The progress is stored at least after this many events were read, even if the webhook wants none of them.
 const TOLD_EVERY: u64 = 1_000;
-/// How long is waited after the store could not be read.
+/// The pause after the store could not be read.
 const STUMBLE: Duration = Duration::from_secs(1);
-/// The longest sleep: the clock may be set meanwhile.
+/// The longest sleep, because the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// A clock that is set back by more than this, in milliseconds, has everything tried that waits.
+/// If the clock is set back by more than this many milliseconds, all waiting events are tried at once.
 const SET_BACK: i64 = 60_000;
-/// Tests under way at a time.
+/// The most concurrent tests.
 const MOST_TESTS: usize = 4;
 
 /// What all webhooks share.
@@ -57,33 +57,33 @@ pub(super) struct Surroundings {
     pub(super) metrics: Arc<WebhookMetrics>,
 }
 
-/// How a webhook is doing.
+/// The state of a webhook.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Events that were read and are not delivered.
+    /// Events that were read and are not yet delivered.
     pub pending: usize,
-    /// How far the log was read.
+    /// The position up to which the log was read.
     pub read: u64,
-    /// Since when there have been nothing but failures.
+    /// When the current series of failures began.
     pub failing_since: Option<jiff::Timestamp>,
-    /// The receiver seems to be down as a whole, and is only probed.
+    /// Whether the receiver seems down and is only probed.
     pub is_down: bool,
-    /// When something was last delivered, in this life of the process.
+    /// The last successful delivery of this process.
     pub last_delivery: Option<jiff::Timestamp>,
-    /// What last went wrong, in this life of the process.
+    /// The last failure of this process.
     pub last_error: Option<String>,
 }
 
-/// What a webhook and those who ask about it share. They are on one thread.
+/// State shared by a webhook's worker and the desk, which run on the same thread.
 pub(super) struct Shared {
     pub(super) definition: RefCell<Definition>,
     pub(super) status: RefCell<Status>,
-    /// Its worker has to look at the definition again.
+    /// Tells the worker that the definition has changed.
     pub(super) changed: Notify,
 }
 
 impl Shared {
-    /// A webhook that has read as far as `read`, which its worker corrects.
+    /// A webhook that has read up to `read`; its worker corrects the value.
     pub(super) fn new(definition: Definition, read: u64) -> Rc<Self> {
         let status = Status { read, ..Status::default() };
         Rc::new(Self { definition: RefCell::new(definition), status: RefCell::new(status), changed: Notify::new() })
@@ -94,35 +94,35 @@ impl Shared {
     }
 }
 
-/// What a webhook is asked to do.
+/// An order to a worker.
 pub(super) enum Order {
     /// Sends a test event.
     Test(oneshot::Sender<Option<Tested>>),
-    /// Delivers again what a dead letter held, and says when that is durable.
+    /// Delivers the event of a dead letter again, and reports when that is durable.
     Replay(Arc<str>, Cargo, oneshot::Sender<()>),
-    /// Begins nothing more, and ends once what is under way has ended.
+    /// Start no more attempts, and end once the running ones have ended.
     Stop,
 }
 
-/// What happened meanwhile.
+/// An event in the worker's loop.
 enum Happened {
     Read(Box<LogReader>, Result<Option<LogBatch>, StoreError>),
     Attempted(Go, Cargo, Attempted),
-    /// The event is not in the log any more, whose oldest is this one.
+    /// The log no longer has the event; its oldest event is this one.
     Forgotten(Lane, u64),
     /// The store could not be read.
     Stumbled(Lane),
-    /// What is to be given up because too much is kept.
+    /// An event to give up because too many are kept.
     Overflowed(Lane, Item, Option<Cargo>),
     Settled(Lane),
     Tested(Cargo, Attempted, oneshot::Sender<Option<Tested>>),
-    /// What a dead letter held is kept.
+    /// The event of a dead letter is stored.
     Replayed(Lane, Item, oneshot::Sender<()>),
-    /// Nothing can be kept any more.
+    /// The store is closed.
     Closed,
 }
 
-/// One webhook at work.
+/// The worker of one webhook.
 pub(super) struct Worker {
     id: WebhookId,
     around: Rc<Surroundings>,
@@ -130,17 +130,17 @@ pub(super) struct Worker {
     filter: Filter,
     client: Client,
     lanes: Lanes,
-    /// The events that are fresh.
+    /// The fresh events.
     bodies: HashMap<u64, Arc<StoredEvent>>,
-    /// What was read and has no room yet.
+    /// Events that were read but do not fit yet.
     unread: VecDeque<Arc<StoredEvent>>,
-    /// Away while the log is being read.
+    /// `None` while the log is being read.
     log: Option<Box<LogReader>>,
     under_way: FuturesUnordered<LocalBoxFuture<'static, Happened>>,
-    /// Attempts that were written down.
+    /// The number of attempts written to the delivery log.
     attempts: u64,
     failing_since: Option<i64>,
-    /// Events that were read since the store was last told.
+    /// Events that were read since the progress was last stored.
     untold: u64,
     is_overflowing: bool,
     tests: usize,
@@ -148,7 +148,7 @@ pub(super) struct Worker {
     counted: Counted,
 }
 
-/// What this webhook adds to the gauges; dropping it takes that back.
+/// This webhook's share of the gauges; dropping the value subtracts it.
 struct Counted {
     metrics: Arc<WebhookMetrics>,
     pending: i64,
@@ -184,7 +184,7 @@ pub(super) fn now() -> i64 {
 }
 
 impl Worker {
-    /// Works until it is told to stop, whoever tells it is gone, or nothing can be kept any more.
+    /// Runs until it is stopped, all senders are gone, or the store is closed.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut is_stopping = false;
         loop {
@@ -231,11 +231,11 @@ impl Worker {
         self.clock = now;
     }
 
-    /// Its definition is another one.
+    /// Applies a changed definition.
     fn changed(&mut self) {
         self.filter = self.shared.definition.borrow().filter.filter();
         self.lanes.try_all(now());
-        // Whoever changes it gives it the whole time again.
+        // A change restarts the time after which a failing webhook is disabled.
         self.failing_since = None;
     }
 
@@ -263,7 +263,7 @@ impl Worker {
         }
     }
 
-    /// Takes what was read, as far as there is room, and has more read.
+    /// Adds events that were read to the lanes while there is room, and reads more.
     fn read(&mut self) {
         let (mut changes, ordered) = (Vec::new(), self.shared.definition.borrow().ordered);
         while self.lanes.has_room() {
@@ -311,7 +311,7 @@ impl Worker {
         }
     }
 
-    /// Begins one attempt.
+    /// Starts one attempt.
     fn begin(&mut self, go: Go) {
         let found = self.find(&go.lane, go.item);
         let (client, within) = (self.client.clone(), self.around.settings.attempt_within);
@@ -337,7 +337,7 @@ impl Worker {
         attempt(self.client.clone(), definition, cargo, self.around.settings.attempt_within)
     }
 
-    /// Looks up what an item carries.
+    /// Looks up an item's payload.
     fn find(&self, lane: &Lane, item: Item) -> LocalBoxFuture<'static, Found> {
         let (journal, id, offset) = (Arc::clone(&self.around.journal), self.id.clone(), item.offset);
         let epoch = Arc::clone(journal.epoch());
@@ -386,14 +386,14 @@ impl Worker {
         status.failing_since = self.failing_since.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
     }
 
-    /// The record of how far it has come.
+    /// The record of the progress.
     fn progress(&mut self) -> Change {
         self.untold = 0;
         let progress = ProgressRecord::new(self.lanes.progress(), self.attempts, self.failing_since);
         record::put(record::progress(&self.id), &progress)
     }
 
-    /// Writes one line of the delivery log; the oldest makes room.
+    /// Adds a line to the delivery log, which replaces the oldest line if the log is full.
     fn write_down(&mut self, delivery: &Delivery, changes: &mut Vec<Change>) {
         changes.push(record::put(record::attempt(&self.id, self.attempts), delivery));
         if let Some(oldest) = self.attempts.checked_sub(MOST_ATTEMPTS) {
@@ -406,7 +406,7 @@ impl Worker {
         self.around.journal.append(0, |_| Step { changes, then: Some(Box::new(then)), ..Step::default() });
     }
 
-    /// Has the store told, and waits until it is; `false` where that will never be.
+    /// Writes `changes` to the store and waits until they are durable; `false` if the store is closed.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = bool> + use<> {
         let (told, kept) = oneshot::channel();
         self.append(changes, move || {
@@ -415,7 +415,7 @@ impl Worker {
         async move { kept.await.is_ok() }
     }
 
-    /// The lane goes on once `changes` are durable.
+    /// Lets the lane continue once `changes` are durable.
     fn settle(&mut self, lane: Lane, changes: Vec<Change>) {
         let kept = self.keep(changes);
         self.under_way
@@ -423,20 +423,20 @@ impl Worker {
     }
 }
 
-/// What an item carries, if it is to be had.
+/// The payload of an item, if available.
 enum Found {
     Cargo(Cargo),
-    /// The log's oldest event is this one.
+    /// The log no longer has the event; its oldest event is this one.
     Forgotten(u64),
     Nothing,
 }
 
 fn nothing(error: &StoreError) -> Found {
-    tracing::error!(%error, "an event for a webhook cannot be read");
+    tracing::error!(%error, "an event cannot be read for a webhook");
     Found::Nothing
 }
 
-/// Waits until then, or a while; for ever where there is nothing to wait for.
+/// Waits until `wake` or at most [`LONGEST_SLEEP`]; forever if `wake` is `None`.
 async fn until(wake: Option<i64>) {
     match wake {
         Some(at) => {
@@ -447,7 +447,7 @@ async fn until(wake: Option<i64>) {
     }
 }
 
-/// A webhook that has not read anything yet begins behind `read`, and is told if something is missing there.
+/// The first records of a new webhook, which begins after `read`. With `is_gap` its first delivery is a gap.
 pub(super) fn beginning(id: &WebhookId, read: u64, is_gap: bool) -> Vec<Change> {
     let progress = ProgressRecord::new(Lanes::new(read).progress(), 0, None);
     let mut changes = vec![record::put(record::progress(id), &progress)];

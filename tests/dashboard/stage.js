@@ -119,7 +119,7 @@ export class Stage {
     const scope = needsNone ? 'write' : this.tokens[token];
     await this.#held.get(url.pathname);
     if (this.failing.has(url.pathname)) return problem(response, 503, 'stopping', 'the service is busy');
-    if (scope === undefined) return problem(response, 401, 'unauthenticated', 'a bearer token is needed');
+    if (scope === undefined) return problem(response, 401, 'unauthenticated', 'a bearer token is required');
     if (request.method !== 'GET') {
       if (scope !== 'write') return problem(response, 403, 'not-permitted', "the token's scope is read");
       this.acts.push(`${request.method} ${url.pathname}${url.search}`);

@@ -127,7 +127,7 @@ describe('in front of a staged gateway', () => {
     await dialog.waitFor();
     const enter = async (token) => {
       await page.getByLabel('A token of this gateway').fill(token);
-      await page.getByRole('button', { name: 'Use it' }).click();
+      await page.getByRole('button', { name: 'Use the token' }).click();
     };
     await enter('wrong');
     await dialog.getByText('does not know this token').waitFor();
@@ -177,7 +177,7 @@ describe('in front of a staged gateway', () => {
     const enter = async (token) => {
       await dialog.waitFor();
       await page.getByLabel('A token of this gateway').fill(token);
-      await page.getByRole('button', { name: 'Use it' }).click();
+      await page.getByRole('button', { name: 'Use the token' }).click();
       await dialog.waitFor({ state: 'hidden' });
     };
     await dialog.waitFor();
@@ -199,7 +199,7 @@ describe('in front of a staged gateway', () => {
     await page.getByRole('dialog', { name: 'Token' }).waitFor();
     assert.equal(await page.locator('.timeline .message').count(), 0);
     await page.getByLabel('A token of this gateway').fill('looker');
-    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByRole('button', { name: 'Use the token' }).click();
     await page.locator('.timeline .message').first().waitFor();
     await page.locator('.timeline .happening').first().waitFor();
     await stage.followed(2);

@@ -165,7 +165,7 @@ fn a_journal_that_lost_its_end_or_its_beginning_is_told() {
     let journal = OpenOptions::new().write(true).open(copy.directory.path().join(journal)).unwrap();
     journal.set_len(journal.metadata().unwrap().len() - 1).unwrap();
     let error = copy.check(copy.directory.path()).unwrap_err();
-    assert!(error.ends_with("is damaged: of 3 acknowledged commits, it holds the first 2"), "{error}");
+    assert!(error.ends_with("is damaged: 3 commits were acknowledged, but only the first 2 are there"), "{error}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ async fn after_the_last_retry_the_event_is_a_dead_letter_and_its_conversation_go
     let letter = &letters["items"][0];
     assert_eq!((&letter["kind"], &letter["conversation"]), (&json!("delivery"), &json!("a")));
     assert_eq!(letter["subscriber"], format!("webhook:{}", made["id"].as_str().unwrap()));
-    assert_eq!(letter["reason"], "3 attempts; at the last one the receiver answered 500");
+    assert_eq!(letter["reason"], "3 attempts; at the last attempt the receiver answered 500");
 
     // It outlives the process, and so does its delivery once it is asked for again.
     let running = running.restart().await;

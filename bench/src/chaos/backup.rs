@@ -1,5 +1,5 @@
-//! Backups that are taken while the service is ended again and again: one of them is opened in the end, and holds the
-//! beginning of the log and everything that was known to be kept when it was asked for.
+//! Backups taken while the service is stopped repeatedly. In the end one backup is opened: it must contain the
+//! beginning of the log and everything that was known to be durable when it was requested.
 
 use std::{
     cell::RefCell,
@@ -22,26 +22,26 @@ use super::{
     stream::Cursor,
 };
 
-/// How long after a backup that was broken off the next is begun.
+/// The pause after a failed backup.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How long one backup may take.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
-/// A backup that was taken.
+/// A completed backup.
 #[derive(Debug)]
 pub(crate) struct Backup {
     directory: PathBuf,
-    /// The newest event that the bot had been sent before.
+    /// The newest event that the bot had received before the request.
     heard: Option<Cursor>,
-    /// The answers that were known to be published before.
+    /// The answers known to be published before the request.
     published: Vec<Place>,
 }
 
 /// The backups of a trial.
 pub(crate) type Backups = Rc<RefCell<Vec<Backup>>>;
 
-/// Takes a backup into `directory` every so often; never ends by itself. A backup that the end of the service breaks off
-/// is taken again from the next life.
+/// Takes a backup into `directory` at the given interval; never ends by itself. A backup that fails because the service
+/// stops is repeated after its restart.
 pub(crate) async fn take(
     every: Duration,
     binary: PathBuf,
@@ -65,7 +65,7 @@ pub(crate) async fn take(
     }
 }
 
-/// Takes one backup; `None` if it was broken off, which leaves nothing.
+/// Takes one backup; `None` if it failed, which leaves no directory.
 async fn take_one(binary: &Path, directory: PathBuf, at: &str, notes: &Notes) -> Option<Backup> {
     let heard = notes.heard.borrow().iter().rev().find_map(|(cursor, _)| cursor.clone());
     let backup = Backup { directory, heard, published: published(notes) };
@@ -83,7 +83,7 @@ fn published(notes: &Notes) -> Vec<Place> {
     answers.iter().filter(|(_, outcome)| matches!(outcome, Some(Ok(_)))).map(|(place, _)| place.clone()).collect()
 }
 
-/// Opens one of the backups, by chance, and compares it with the whole log from `start` on.
+/// Opens a random backup and compares it with the whole log from `start` on.
 pub(crate) fn check(
     backups: &[Backup],
     seed: u64,
@@ -108,24 +108,24 @@ fn open(backup: &Backup, bots: u32, start: &Cursor, log: &[(Option<Cursor>, Valu
     let store = EmbeddedStore::open(Path::new(&backup.directory))?;
     let history = store.history();
     if *history.epoch != *start.epoch {
-        found.push(format!("its log is {}, not {}", history.epoch, start.epoch));
+        found.push(format!("the backup's log is {}, not {}", history.epoch, start.epoch));
     }
     let events = store.events(start.offset, usize::MAX)?;
     if events.len() as u64 != history.newest.saturating_sub(start.offset) {
-        found.push(format!("it holds {} events from {start} to {}", events.len(), history.newest));
+        found.push(format!("the backup has {} events from {start} to {}", events.len(), history.newest));
     }
     for (event, (cursor, logged)) in events.iter().zip(log) {
         let is_same = cursor.as_ref().is_some_and(|cursor| cursor.offset == event.offset);
         if !is_same || serde_json::from_slice::<Value>(&event.json)? != *logged {
-            found.push(format!("its event {} is another one than in the log", event.offset));
+            found.push(format!("the backup's event {} differs from the log's", event.offset));
             break;
         }
     }
     if events.len() > log.len() {
-        found.push(format!("it holds {} events, and the log has {}", events.len(), log.len()));
+        found.push(format!("the backup has {} events, and the log has {}", events.len(), log.len()));
     }
     if backup.heard.as_ref().is_some_and(|heard| heard.offset > history.newest) {
-        found.push(format!("it ends at {}, and {:?} had been heard before", history.newest, backup.heard));
+        found.push(format!("the backup ends at {}, but {:?} was received before it", history.newest, backup.heard));
     }
     for (conversation, _, sequence) in &backup.published {
         let key = key(conversation, *sequence);
@@ -134,7 +134,7 @@ fn open(backup: &Backup, bots: u32, start: &Cursor, log: &[(Option<Cursor>, Valu
             store.get(Table::Answers, &key)
         });
         if !answers.collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some) {
-            found.push(format!("it lacks the answer to {key}, which was known before"));
+            found.push(format!("the backup lacks the answer to {key}, which was known before"));
         }
     }
     Ok(found)

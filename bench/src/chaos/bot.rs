@@ -1,4 +1,4 @@
-//! The external bot: follows the messages by its cursor, answers each, and asks again until it knows that it has.
+//! The external bot: follows the messages by cursor, answers each, and repeats each request until its outcome is known.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,36 +18,36 @@ use super::{
     stream::{Cursor, EventStream},
 };
 
-/// What the bot wants to hear.
+/// The events that the bot follows.
 const MESSAGES: &str = "/v1/events?type=message";
-/// The pause before the service is asked again.
+/// The pause before another request to the service.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// How long one answer of the service is waited for: longer than it waits itself.
+/// How long to wait for a response of the service: longer than the service itself waits.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(35);
-/// Answers given together.
+/// Concurrent answers.
 const TOGETHER: usize = 32;
 
-/// A message that the bot heard: conversation, dialog and sequence.
+/// A message that the bot received: conversation, dialog and sequence.
 pub(crate) type Place = (String, String, u64);
 
-/// What the service said to an answer at last: where it was published, or why it was not.
+/// The final outcome of an answer: its sequence, or why it was not published.
 pub(crate) type Outcome = Result<u64, String>;
 
-/// What the bot heard and did.
+/// What the bot received and did.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// Every event, in the order in which it came.
+    /// Every received event, in the order of arrival.
     pub(crate) heard: RefCell<Vec<(Option<Cursor>, Value)>>,
-    /// What became of each answer; nothing while it is not known.
+    /// The outcome of each answer; `None` while it is unknown.
     pub(crate) answers: RefCell<HashMap<Place, Option<Outcome>>>,
     /// How often the stream broke.
     pub(crate) breaks: Cell<u32>,
-    /// How often an answer had to be asked for again, by what was said instead.
+    /// How often a request was repeated, by the response that made it necessary.
     pub(crate) again: RefCell<HashMap<String, u32>>,
 }
 
 impl Notes {
-    /// Answers that are known to have been published.
+    /// The number of answers whose outcome is known.
     pub(crate) fn done(&self) -> usize {
         self.answers.borrow().values().filter(|outcome| outcome.is_some()).count()
     }
@@ -58,7 +58,7 @@ pub(crate) fn reply(sequence: u64) -> String {
     format!("answer to {sequence}")
 }
 
-/// The key that the answer to a message goes by.
+/// The idempotency key of the answer to a message.
 pub(crate) fn key(conversation: &str, sequence: u64) -> String {
     format!("{conversation}/{sequence}")
 }
@@ -76,7 +76,7 @@ pub(crate) async fn run(address: Address, start: Cursor, notes: Rc<Notes>) {
     let mut cursor = start;
     let turns = Rc::new(Semaphore::new(TOGETHER));
     loop {
-        // Whatever broke it, the bot goes on behind the last event that it took.
+        // After any failure the bot continues after the last event that it received.
         let _ = follow(&address, &mut cursor, &notes, &turns).await;
         notes.breaks.set(notes.breaks.get() + 1);
         sleep(AGAIN_AFTER).await;
@@ -117,7 +117,7 @@ fn take(event: Value, id: Option<Cursor>, address: &Address, notes: &Rc<Notes>, 
         return;
     }
     let place = (conversation, dialog_id, sequence);
-    // What is heard twice is answered once more under the same key, and must come to the same.
+    // A message that arrives twice is answered again under the same key, and the outcome must be the same.
     notes.answers.borrow_mut().entry(place.clone()).or_default();
     let (address, notes, turns) = (address.clone(), Rc::clone(notes), Rc::clone(turns));
     actix_rt::spawn(async move {
@@ -127,7 +127,7 @@ fn take(event: Value, id: Option<Cursor>, address: &Address, notes: &Rc<Notes>, 
     });
 }
 
-/// Publishes an answer, asking again with the same key until it is known what became of it.
+/// Publishes an answer, repeating the request with the same key until its outcome is known.
 async fn answer(address: &Address, (conversation, _, sequence): &Place, notes: &Notes) -> Outcome {
     let body = json!({ "text": reply(*sequence) });
     let client = Client::builder().timeout(ANSWERED_WITHIN).finish();
@@ -141,7 +141,7 @@ async fn answer(address: &Address, (conversation, _, sequence): &Place, notes: &
                 let said: Value = response.json().await.unwrap_or_default();
                 match (status, said["sequence"].as_u64()) {
                     (200, Some(published)) => return Ok(published),
-                    // Not now: it starts, it reconnects, too much waits; or its answer broke off.
+                    // Temporary: the service is starting, reconnecting or overloaded, or its response broke off.
                     (404 | 429 | 503 | 504, _) => format!("{status} {}", said["code"].as_str().unwrap_or("")),
                     (200, None) if said.is_null() => "200 broken off".to_owned(),
                     _ => return Err(format!("{status} {said}")),

@@ -1,5 +1,5 @@
-//! Chaos: the real service on a platform that misbehaves, killed again and again, and the proof that nothing was lost
-//! and nothing was done twice. Backups are taken meanwhile, and one of them is opened.
+//! Chaos: the real service on a misbehaving platform, killed repeatedly, and the proof that nothing was lost or done
+//! twice. Backups are taken meanwhile, and one of them is opened.
 
 mod backup;
 pub(crate) mod bot;
@@ -23,32 +23,32 @@ use tertulia_emulator::FaultMode;
 use plan::Plan;
 use trial::Verdict;
 
-/// How much chaos.
+/// The amount of chaos.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia-bench chaos --seeds 20 --kills 4")]
 pub(crate) struct ChaosOptions {
-    /// Trials, each with a seed of its own
+    /// Number of trials, each with its own seed
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// Minutes in which trials are begun, instead of a number of them
+    /// Minutes in which trials are started, instead of a number of trials
     #[arg(long, value_name = "M", conflicts_with = "seeds", value_parser = clap::value_parser!(u64).range(1..))]
     minutes: Option<u64>,
-    /// The first seed; the others follow it
+    /// The first seed; the following trials use the following numbers
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// How often the service is ended in each trial
+    /// How often the service is stopped in each trial
     #[arg(long, value_name = "K", default_value_t = 4)]
     kills: u32,
     /// Trials at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
     together: u64,
-    /// Milliseconds between two backups of the running service; one of them is opened in the end
+    /// Milliseconds between two backups of the running service; one backup is opened in the end
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     backup_every: u64,
-    /// The service to test, instead of one built now
+    /// The service to test; without it the service is built
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Where the evidence of failed trials is kept
+    /// Directory for the evidence of failed trials
     #[arg(long, value_name = "DIR", default_value = "target/chaos-evidence")]
     evidence: PathBuf,
     /// Print one JSON object for each trial instead of lines and a table
@@ -56,7 +56,7 @@ pub(crate) struct ChaosOptions {
     json: bool,
 }
 
-/// Carries the trials out. Fails if in any of them something does not hold.
+/// Runs the trials. Fails if any trial finds a violation.
 pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
@@ -89,7 +89,7 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One trial in a directory of its own, which stays if it fails.
+/// One trial in its own directory, which is kept if the trial fails.
 async fn trial(plan: Plan, binary: &Path, options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let (evidence, backup_every) = (&options.evidence, Duration::from_millis(options.backup_every));
     let seed = plan.seed;
@@ -118,10 +118,10 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Builds the service beside this program.
+/// Builds the service into the directory of this program.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let directory = own.parent().context("this program is nowhere")?;
+    let directory = own.parent().context("the path of this program has no directory")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--package", "tertulia", "--bin", "tertulia"]);
     cargo.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));

@@ -1,4 +1,4 @@
-//! What must hold in the end, whatever happened: the platform's ledger, the event log and what the bot saw, compared.
+//! The final checks: compares the platform's ledger, the event log and the events that the bot received.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,17 +10,17 @@ use super::{
     stream::Cursor,
 };
 
-/// Everything that is compared.
+/// The data to compare.
 pub(crate) struct Evidence<'e> {
     pub(crate) ledger: &'e [LedgerEntry],
     /// The whole log, read from its start.
     pub(crate) log: &'e [(Option<Cursor>, Value)],
-    /// What the bot was sent over all its streams.
+    /// The events that the bot received on all its streams.
     pub(crate) heard: &'e [(Option<Cursor>, Value)],
     pub(crate) answers: &'e HashMap<Place, Option<Outcome>>,
 }
 
-/// What does not hold, one line each; nothing is the promise kept.
+/// The violations, one line each; empty if every promise held.
 pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
     let mut found = Vec::new();
     places_of_events(evidence.log, "the log", &mut found);
@@ -37,7 +37,7 @@ fn kind(event: &Value) -> &str {
     event["type"].as_str().and_then(|kind| kind.strip_prefix("tertulia.")).unwrap_or_default()
 }
 
-/// Cursors are of one epoch and grow; nobody is told that something is missing.
+/// Cursors have one epoch and increase, and no gap event occurs.
 fn places_of_events(events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
     let mut last: Option<&Cursor> = None;
     for (cursor, event) in events {
@@ -49,14 +49,13 @@ fn places_of_events(events: &[(Option<Cursor>, Value)], where_: &str, found: &mu
             found.push(format!("{where_}: an event at {cursor} calls itself {}", event["id"]));
         }
         if last.is_some_and(|last| last.epoch != cursor.epoch || last.offset >= cursor.offset) {
-            found
-                .push(format!("{where_}: {cursor} comes behind {}", last.map(ToString::to_string).unwrap_or_default()));
+            found.push(format!("{where_}: {cursor} comes after {}", last.map(ToString::to_string).unwrap_or_default()));
         }
         last = Some(cursor);
     }
 }
 
-/// Per conversation `sequence` grows by one over all lives of the service (promise 1).
+/// Per conversation `sequence` increases by one, across all restarts of the service (promise 1).
 fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
     let mut last: HashMap<(&str, &str), u64> = HashMap::new();
     for (_, event) in log {
@@ -68,12 +67,12 @@ fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
         };
         let before = last.insert((source, subject), sequence).unwrap_or_default();
         if sequence != before + 1 {
-            found.push(format!("{source} {subject}: sequence {sequence} behind {before}: {}", event["id"]));
+            found.push(format!("{source} {subject}: sequence {sequence} after {before}: {}", event["id"]));
         }
     }
 }
 
-/// Every message of the ledger is told exactly once, in the order of its dialog (promises 1 and 2).
+/// Every message of the ledger is reported exactly once, in the order of its dialog (promises 1 and 2).
 fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
     let mut told: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
     for (_, event) in events.iter().filter(|(_, event)| kind(event) == "message") {
@@ -100,7 +99,7 @@ fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: 
     }
 }
 
-/// Each command is told to have been carried out once, and none to have failed (promise 4).
+/// Each command is reported as done once, and none as failed (promise 4).
 fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
     let mut sent: HashMap<&str, u32> = HashMap::new();
     for (_, event) in log {
@@ -114,15 +113,15 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Out
         let key = key(conversation, *sequence);
         match sent.remove(key.as_str()).unwrap_or_default() {
             1 => {}
-            times => found.push(format!("command {key} is told to be sent {times} times")),
+            times => found.push(format!("command {key} is reported as sent {times} times")),
         }
     }
     for key in sent.keys() {
-        found.push(format!("a command {key:?} that nobody gave"));
+        found.push(format!("the log has an unknown command {key:?}"));
     }
 }
 
-/// Each consumer's message has one reply in the ledger, where its sender was told (promises 4 and 5).
+/// Each consumer's message has one reply in the ledger, at the sequence reported to the bot (promises 4 and 5).
 pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
     let mut published: HashMap<(&str, &str, String), Vec<u64>> = HashMap::new();
     let content = ledger.iter().filter(|entry| entry.kind == "ContentEvent");
@@ -136,9 +135,8 @@ pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Ou
         let outcome = answers.get(&(conversation.clone(), dialog.clone(), *sequence));
         match (outcome, &replies[..]) {
             (Some(Some(Ok(told))), [reply]) if told == reply => {}
-            (outcome, replies) => found.push(format!(
-                "{conversation} message {sequence}: replies at {replies:?}, its sender was told {outcome:?}"
-            )),
+            (outcome, replies) => found
+                .push(format!("{conversation} message {sequence}: replies at {replies:?}, the bot got {outcome:?}")),
         }
     }
     for ((conversation, _, text), replies) in published {
@@ -180,7 +178,7 @@ mod tests {
         event(offset, sequence, "message", json!({"dialogId": "d", "sequence": of}))
     }
 
-    /// A question and its answer, as they should be.
+    /// A question and its answer without violations.
     fn right() -> (Vec<LedgerEntry>, Log, HashMap<Place, Option<Outcome>>) {
         let ledger = vec![entry(0, "CONSUMER", "hi"), entry(1, "ASSIGNED_AGENT", "answer to 0")];
         let sent = event(2, 2, "command-sent", json!({"key": "c/0"}));
@@ -194,13 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_is_no_violation() {
+    fn correct_evidence_has_no_violation() {
         let (ledger, log, answers) = right();
         assert_eq!(judged(&ledger, &log, &answers), Vec::<String>::new());
     }
 
     #[test]
-    fn a_message_that_is_lost_told_twice_or_out_of_order_is_found() {
+    fn a_lost_repeated_or_reordered_message_is_found() {
         let (ledger, log, answers) = right();
         let mut lost = log.clone();
         lost.pop();
@@ -217,22 +215,22 @@ mod tests {
     fn a_hole_in_the_sequences_of_events_is_found() {
         let (ledger, mut log, answers) = right();
         log[2] = message(3, 4, 1);
-        assert_eq!(judged(&ledger, &log, &answers), ["s c: sequence 4 behind 2: \"e-3\""]);
+        assert_eq!(judged(&ledger, &log, &answers), ["s c: sequence 4 after 2: \"e-3\""]);
     }
 
     #[test]
-    fn an_event_that_comes_again_or_of_another_epoch_is_found() {
+    fn a_repeated_event_or_another_epoch_is_found() {
         let (ledger, mut log, answers) = right();
         log[1].0 = Cursor::parse("e-1");
         log[1].1["id"] = "e-1".into();
-        assert_eq!(judged(&ledger, &log, &answers), ["the log: e-1 comes behind e-1"]);
+        assert_eq!(judged(&ledger, &log, &answers), ["the log: e-1 comes after e-1"]);
         log[1].0 = Cursor::parse("f-2");
         log[1].1["id"] = "f-2".into();
         assert_eq!(judged(&ledger, &log, &answers).len(), 2, "there and back");
     }
 
     #[test]
-    fn a_reply_that_is_missing_repeated_or_elsewhere_than_told_is_found() {
+    fn a_missing_repeated_or_misplaced_reply_is_found() {
         let (mut ledger, log, mut answers) = right();
         for told in [Some(Ok(2)), Some(Err("502".to_owned())), None] {
             answers.insert(("c".to_owned(), "d".to_owned(), 0), told);
@@ -245,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_failed_or_is_told_twice_or_never_is_found() {
+    fn a_failed_repeated_or_unreported_command_is_found() {
         let (ledger, log, answers) = right();
         let failed = [log.clone(), vec![event(4, 4, "command-failed", json!({"key": "c/0"}))]].concat();
         assert_eq!(judged(&ledger, &failed, &answers).len(), 1);
         let twice = [log.clone(), vec![event(4, 4, "command-sent", json!({"key": "c/0"}))]].concat();
-        assert_eq!(judged(&ledger, &twice, &answers), ["command c/0 is told to be sent 2 times"]);
+        assert_eq!(judged(&ledger, &twice, &answers), ["command c/0 is reported as sent 2 times"]);
         let mut never = log;
         never[1] = event(2, 2, "skill-change", json!({}));
-        assert_eq!(judged(&ledger, &never, &answers), ["command c/0 is told to be sent 0 times"]);
+        assert_eq!(judged(&ledger, &never, &answers), ["command c/0 is reported as sent 0 times"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What one seed means: how much is said, how badly the platform behaves, and when the service is ended.
+//! The meaning of a seed: the number of messages, the platform's faults, and the stops of the service.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Serialize;
 use tertulia_emulator::FaultMode;
 
-/// How one trial goes. The same seed and number of ends give the same plan.
+/// The course of one trial. The same seed and number of stops give the same plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) faults: FaultMode,
     pub(crate) bots: u32,
     pub(crate) conversations: u32,
-    /// Of each consumer.
+    /// Messages of each consumer.
     pub(crate) messages: u32,
-    /// Of all consumers, each second.
+    /// Messages per second of all consumers.
     pub(crate) rate: u32,
     /// In the order of their times.
     pub(crate) ends: Vec<End>,
 }
 
-/// One end of the service while consumers speak.
+/// One stop of the service while consumers send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct End {
-    /// When, after the first message. Where the service is not up again by then, as soon as it is started.
+    /// The time after the first message. If the service is not running then, it is stopped as soon as it starts.
     pub(crate) at: Duration,
     pub(crate) by: Signal,
-    /// How long it is away.
+    /// How long the service stays stopped.
     pub(crate) away: Duration,
 }
 
-/// How the service is ended.
+/// The way in which the service is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Signal {
-    /// SIGKILL: nothing is finished.
+    /// SIGKILL: the service finishes nothing.
     Kill,
-    /// SIGTERM: it drains.
+    /// SIGTERM: the service drains.
     Terminate,
 }
 
 impl Plan {
-    /// The plan of a seed with so many ends.
+    /// The plan of a seed with `ends` stops.
     pub(crate) fn of(seed: u64, ends: u32) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let faults = [FaultMode::None, FaultMode::Flaky, FaultMode::Hostile][random.random_range(0..3)];

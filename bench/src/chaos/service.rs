@@ -1,4 +1,4 @@
-//! The service under test: the real binary in a process of its own, on a directory that outlives it.
+//! The service under test: the real binary in its own process, on a directory that survives its restarts.
 
 use std::{
     fs,
@@ -22,13 +22,13 @@ use tokio::{
 
 use super::plan::Signal;
 
-/// How long a drain may take before it counts as hung: what the service allows itself, and some.
+/// How long a drain may take before it counts as hung: longer than the service's own limit.
 const DRAINED_WITHIN: Duration = Duration::from_secs(40);
 
-/// Where the service listens now; nothing while it is away.
+/// The service's current address; `None` while it is stopped.
 pub(crate) type Address = watch::Receiver<Option<String>>;
 
-/// The service, started again and again.
+/// The service and its restarts.
 pub(crate) struct Service {
     binary: PathBuf,
     configuration: PathBuf,
@@ -36,12 +36,12 @@ pub(crate) struct Service {
     child: Option<Child>,
     reader: Option<JoinHandle<()>>,
     tell: watch::Sender<Option<String>>,
-    /// How often it was started.
+    /// How often the service was started.
     pub(crate) lives: u32,
 }
 
 impl Service {
-    /// A service that is not started yet; everything it keeps is in `directory`.
+    /// A service that is not started yet; all its files are in `directory`.
     pub(crate) fn new(binary: &Path, directory: &Path, emulator: &Emulator, bots: u32) -> anyhow::Result<Self> {
         let authority = directory.join("ca.pem");
         emulator.write_ca(&authority)?;
@@ -72,12 +72,12 @@ impl Service {
         })
     }
 
-    /// Where it listens.
+    /// The service's address.
     pub(crate) fn address(&self) -> Address {
         self.tell.subscribe()
     }
 
-    /// Starts it, and does not wait for it to listen.
+    /// Starts the service without waiting until it listens.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         let mut child = Command::new(&self.binary)
             .args(["run", "--log-format", "json", "--config"])
@@ -96,7 +96,7 @@ impl Service {
         let mut log = OpenOptions::new().create(true).append(true).open(&self.log).await?;
         let tell = self.tell.clone();
         self.child = Some(child);
-        // Ends with the life of the process.
+        // Ends with the process.
         self.reader = Some(actix_rt::spawn(async move {
             let mut lines = lines.lines();
             while let Ok(Some(line)) = lines.next_line().await {
@@ -112,7 +112,7 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until it listens.
+    /// Waits until the service listens.
     pub(crate) async fn listening(&self) -> anyhow::Result<String> {
         let mut address = self.address();
         let listening = timeout(Duration::from_secs(60), address.wait_for(Option::is_some)).await;
@@ -120,12 +120,12 @@ impl Service {
         address.context("the service does not listen")
     }
 
-    /// Its process, while there is one.
+    /// The process id, if the service runs.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
-    /// Waits for an end that nobody asked for.
+    /// Waits until the service ends unexpectedly.
     pub(crate) async fn fell(&mut self) -> anyhow::Result<ExitStatus> {
         match &mut self.child {
             Some(child) => Ok(child.wait().await?),
@@ -133,23 +133,23 @@ impl Service {
         }
     }
 
-    /// Ends it. A drain must end by itself, in time, and well.
+    /// Stops the service. A drain must end by itself, in time and with success.
     pub(crate) async fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         if signal == Signal::Terminate
             && let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?))
         {
             kill_process(id, rustix::process::Signal::TERM)?;
-            // What ended before it was ready to listen for signals has nothing to drain.
+            // A service that ended before it handled signals had nothing to drain.
             let was_running = self.tell.borrow().is_some();
             let status = timeout(DRAINED_WITHIN, child.wait()).await.context("the drain did not end")??;
             anyhow::ensure!(status.success() || !was_running, "the drain ended with {status}");
         } else {
             child.kill().await?;
         }
-        // What it said before it ended is read before the next life begins.
+        // All log lines are read before the service starts again.
         if let Some(reader) = self.reader.take() {
-            timeout(DRAINED_WITHIN, reader).await.context("its standard error stays open")??;
+            timeout(DRAINED_WITHIN, reader).await.context("the service's standard error stays open")??;
         }
         self.tell.send_replace(None);
         Ok(())

@@ -1,4 +1,4 @@
-//! The event stream as its reader gets it: Server-Sent Events, taken apart.
+//! A client of the event stream that parses Server-Sent Events.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use awc::{Client, ClientResponse, error::PayloadError};
 use futures_util::{Stream, StreamExt as _, stream::LocalBoxStream};
 use serde_json::Value;
 
-/// The longest silence: longer than the pause between two heartbeats.
+/// The longest silence: longer than the interval between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(40);
 
-/// A place in the log.
+/// A position in the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Cursor {
     pub(crate) epoch: String,
@@ -34,28 +34,28 @@ impl std::fmt::Display for Cursor {
 /// One block of the stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Block {
-    /// The cursor behind it.
+    /// The cursor after this block.
     pub(crate) id: Option<Cursor>,
-    /// The event; heartbeats have none.
+    /// The event; `None` for a heartbeat.
     pub(crate) event: Option<Value>,
 }
 
-/// A stream that was opened.
+/// An open stream.
 pub(crate) struct EventStream {
     chunks: LocalBoxStream<'static, Result<bytes::Bytes, PayloadError>>,
     unread: String,
 }
 
 impl EventStream {
-    /// Opens `path` at `address`; behind `after`, where it is given.
+    /// Opens `path` at `address`, after the cursor `after` if given.
     pub(crate) async fn open(address: &str, path: &str, after: Option<&Cursor>) -> anyhow::Result<Self> {
         let mut request = Client::builder().disable_timeout().finish().get(format!("http://{address}{path}"));
         if let Some(after) = after {
             request = request.insert_header(("last-event-id", after.to_string()));
         }
-        let sent = timeout(SILENCE, request.send()).await.context("the stream does not open")?;
-        let response: ClientResponse<_> = sent.map_err(|error| anyhow::anyhow!("the stream does not open: {error}"))?;
-        anyhow::ensure!(response.status().is_success(), "the stream is refused with {}", response.status());
+        let sent = timeout(SILENCE, request.send()).await.context("the stream did not open in time")?;
+        let response: ClientResponse<_> = sent.map_err(|error| anyhow::anyhow!("cannot open the stream: {error}"))?;
+        anyhow::ensure!(response.status().is_success(), "the stream was refused with {}", response.status());
         Ok(Self::of(response))
     }
 
@@ -63,7 +63,7 @@ impl EventStream {
         Self { chunks: chunks.boxed_local(), unread: String::new() }
     }
 
-    /// The next block; an error where the stream ended or fell silent.
+    /// Returns the next block. Fails if the stream ended or sent nothing for too long.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Block> {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {
@@ -71,7 +71,7 @@ impl EventStream {
                 self.unread = rest.to_owned();
                 return block;
             }
-            let chunk = timeout(SILENCE, self.chunks.next()).await.context("the stream fell silent")?;
+            let chunk = timeout(SILENCE, self.chunks.next()).await.context("the stream sent nothing for too long")?;
             let chunk = chunk.context("the stream ended")??;
             self.unread.push_str(std::str::from_utf8(&chunk).context("the stream is not UTF-8")?);
         }
@@ -82,9 +82,9 @@ fn read(block: &str) -> anyhow::Result<Block> {
     let mut read = Block::default();
     for line in block.lines() {
         if let Some(id) = line.strip_prefix("id: ") {
-            read.id = Some(Cursor::parse(id).with_context(|| format!("{id:?} is no cursor"))?);
+            read.id = Some(Cursor::parse(id).with_context(|| format!("{id:?} is not a cursor"))?);
         } else if let Some(data) = line.strip_prefix("data: ") {
-            read.event = Some(serde_json::from_str(data).with_context(|| format!("no event: {data:?}"))?);
+            read.event = Some(serde_json::from_str(data).with_context(|| format!("not an event: {data:?}"))?);
         }
     }
     Ok(read)

@@ -1,4 +1,4 @@
-//! One trial: a platform, the service with its ends, the bot, and the comparison in the end.
+//! One trial: a platform, the service with its stops, the bot, and the final comparison.
 
 use std::{
     fs,
@@ -22,14 +22,14 @@ use super::{
     stream::{Cursor, EventStream},
 };
 
-/// How long everything may take to be answered once the platform behaves and the service stays.
+/// How long all answers may take once the platform behaves and the service keeps running.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(180);
-/// How long the whole log may take to be read.
+/// How long reading the whole log may take.
 const READ_WITHIN: Duration = Duration::from_secs(60);
-/// How often it is looked whether all is answered.
+/// The interval between checks whether everything is answered.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What became of a trial.
+/// The outcome of a trial.
 #[derive(Debug, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) plan: Plan,
@@ -40,16 +40,16 @@ pub(crate) struct Verdict {
     pub(crate) events: usize,
     /// How often the bot's stream broke.
     pub(crate) breaks: u32,
-    /// Backups that were taken.
+    /// The number of completed backups.
     pub(crate) backups: usize,
-    /// How often an answer was asked for again, and what was said instead of it.
+    /// How often requests were repeated, by the response that made it necessary.
     pub(crate) again: Vec<(String, u32)>,
     pub(crate) seconds: f64,
-    /// What does not hold.
+    /// The violations.
     pub(crate) violations: Vec<String>,
 }
 
-/// Carries a plan out in `directory`, which keeps everything that was seen.
+/// Runs a plan in `directory`, which keeps all evidence.
 pub(crate) async fn run(
     plan: Plan,
     binary: &Path,
@@ -76,10 +76,10 @@ pub(crate) async fn run(
         let (heard, answers) = (notes.heard.borrow(), notes.answers.borrow());
         found = match outcome {
             Ok(()) => violations(&Evidence { ledger: &ledger, log: &log, heard: &heard, answers: &answers }),
-            // It was not carried through, so that much is missing for no other reason.
+            // The trial did not complete, so missing messages would prove nothing.
             Err(failure) => vec![format!("{failure:#}")],
         };
-        // Without the whole log there is nothing to compare with.
+        // Without the whole log nothing can be compared.
         if found.is_empty()
             && let Some(start) = &start
         {
@@ -131,13 +131,13 @@ async fn carry_out(
     };
     bot.abort();
     answered?;
-    // What is read in the end comes from the store, not from memory.
+    // After a restart the log is read from the store and not from memory.
     service.end(Signal::Kill).await?;
     service.start().await?;
     timeout(READ_WITHIN, read(&service.listening().await?, start, log)).await.context("the log cannot be read")?
 }
 
-/// Lets consumers speak, and ends the service at its times.
+/// Lets consumers send, and stops the service at the planned times.
 async fn speak(plan: &Plan, emulator: &Emulator, service: &mut Service) -> anyhow::Result<()> {
     emulator.set_faults(plan.faults, plan.seed);
     let begun = Instant::now();
@@ -150,7 +150,7 @@ async fn speak(plan: &Plan, emulator: &Emulator, service: &mut Service) -> anyho
     for end in &plan.ends {
         tokio::select! {
             () = sleep_until((begun + end.at).into()) => {}
-            status = service.fell() => anyhow::bail!("the service ended by itself with {}", status?),
+            status = service.fell() => anyhow::bail!("the service ended unexpectedly with {}", status?),
         }
         service.end(end.by).await?;
         sleep(end.away).await;
@@ -162,15 +162,15 @@ async fn speak(plan: &Plan, emulator: &Emulator, service: &mut Service) -> anyho
     Ok(())
 }
 
-/// A moment in which the service must not end.
+/// A period in which the service must not end.
 async fn stay(service: &mut Service) -> anyhow::Result<()> {
     tokio::select! {
         () = sleep(LOOK_EVERY) => Ok(()),
-        status = service.fell() => anyhow::bail!("the service ended by itself with {}", status?),
+        status = service.fell() => anyhow::bail!("the service ended unexpectedly with {}", status?),
     }
 }
 
-/// Waits until every message was heard, the bot's own too, and the answer to each of a consumer is known.
+/// Waits until every message, including the bot's own, was received, and every answer's outcome is known.
 async fn answered(emulator: &Emulator, service: &mut Service, notes: &Notes) -> anyhow::Result<()> {
     let deadline = Instant::now() + ANSWERED_WITHIN;
     loop {
@@ -188,7 +188,7 @@ async fn answered(emulator: &Emulator, service: &mut Service, notes: &Notes) -> 
     }
 }
 
-/// The newest place of the log.
+/// The newest position of the log.
 pub(crate) async fn newest(address: &str) -> anyhow::Result<Cursor> {
     let mut stream = EventStream::open(address, "/v1/events", None).await?;
     loop {
@@ -198,7 +198,7 @@ pub(crate) async fn newest(address: &str) -> anyhow::Result<Cursor> {
     }
 }
 
-/// Reads the log from a place to its end.
+/// Reads the log from a position to its end.
 async fn read(address: &str, from: Cursor, log: &mut Vec<(Option<Cursor>, Value)>) -> anyhow::Result<()> {
     let end = newest(address).await?;
     let mut stream = EventStream::open(address, "/v1/events", Some(&from)).await?;
@@ -214,7 +214,7 @@ async fn read(address: &str, from: Cursor, log: &mut Vec<(Option<Cursor>, Value)
     }
 }
 
-/// Keeps what was seen, one line each.
+/// Writes evidence to a file, one line per item.
 fn keep<T: Serialize>(directory: &Path, name: &str, lines: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
     let mut text = String::new();
     for line in lines {

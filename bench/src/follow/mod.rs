@@ -1,5 +1,5 @@
-//! Following: readers of the event stream who leave and come back by their cursors, of a service that is ended again and
-//! again, and the proof that each of them got every event exactly once, in order.
+//! Following: readers of the event stream disconnect and resume by cursor while the service is stopped repeatedly, and
+//! the proof that each reader got every event exactly once, in order.
 
 mod oracle;
 mod reader;
@@ -29,34 +29,34 @@ use crate::{
 };
 use reader::{Reader, Road};
 
-/// Conversations that the events are of.
+/// The number of conversations.
 const CONVERSATIONS: usize = 200;
-/// How often consumers have their turn.
+/// The interval at which consumers send.
 const TURN: Duration = Duration::from_millis(10);
-/// How long the service stays, at most.
+/// The longest time that the service runs.
 const STAYS: Duration = Duration::from_secs(8);
-/// How long it is away, at most.
+/// The longest time that the service is stopped.
 const AWAY: Duration = Duration::from_millis(1_500);
-/// How long the readers may need for the rest once the service stays.
+/// How long readers may take for the rest once the service keeps running.
 const READ_WITHIN: Duration = Duration::from_secs(120);
 
-/// How much is followed.
+/// The size of the test.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia-bench follow --events 20000 --seed 7")]
 pub(crate) struct FollowOptions {
     /// Events to follow
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
-    /// What decides when readers leave, and when and how the service is ended
+    /// Seed of the readers' disconnects and of the service's stops
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// Readers: one in two by Server-Sent Events, the others over WebSockets; one in four wants messages only
+    /// Readers: every second uses Server-Sent Events, the others WebSockets; every fourth reads messages only
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     readers: u32,
-    /// Consumers' messages a second
+    /// Consumers' messages per second
     #[arg(long, value_name = "R", default_value_t = 1_500, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// The service to test, instead of one built now
+    /// The service to test; without it the service is built
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// Print one JSON object instead of lines
@@ -64,7 +64,7 @@ pub(crate) struct FollowOptions {
     json: bool,
 }
 
-/// What became of it.
+/// The results.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Followed {
@@ -74,7 +74,7 @@ struct Followed {
     readers: u32,
     kills: u32,
     drains: u32,
-    /// How often readers left by themselves.
+    /// How often readers disconnected by themselves.
     left: u64,
     /// How often the service broke their streams.
     broken: u64,
@@ -82,7 +82,7 @@ struct Followed {
     violations: Vec<String>,
 }
 
-/// Follows. Fails if a reader missed an event, or got one twice or out of order.
+/// Runs the test. Fails if a reader missed an event, or got an event twice or out of order.
 pub(crate) async fn run(options: &FollowOptions) -> anyhow::Result<ExitCode> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
@@ -105,7 +105,7 @@ pub(crate) async fn run(options: &FollowOptions) -> anyhow::Result<ExitCode> {
         readers.iter().map(|reader| actix_rt::spawn(Rc::clone(reader).read(service.address()))).collect();
     let (kills, drains) = speak(options, &emulator, &mut service, &readers[0], &mut random).await?;
 
-    // What is compared comes from the store, not from memory.
+    // After a restart the log is read from the store and not from memory.
     service.end(Signal::Kill).await?;
     service.start().await?;
     let address = service.listening().await?;
@@ -138,7 +138,7 @@ pub(crate) async fn run(options: &FollowOptions) -> anyhow::Result<ExitCode> {
     Ok(if followed.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Lets consumers speak until there are events enough, and ends the service now and then.
+/// Lets consumers send until there are enough events, and stops the service from time to time.
 async fn speak(
     options: &FollowOptions,
     emulator: &Emulator,
@@ -151,7 +151,7 @@ async fn speak(
     let (mut said, mut kills, mut drains) = (0_usize, 0, 0);
     let mut next_end = begun + STAYS.mul_f64(random.random_range(0.2..1.0));
     while reader.offset() < first + options.events {
-        // No more than are wanted: a consumer's message is one event at least.
+        // At most the wanted number, because a consumer's message is at least one event.
         let due = (begun.elapsed().as_secs_f64() * f64::from(options.rate)) as usize;
         while said < due && (said as u64) < options.events {
             emulator
@@ -169,22 +169,22 @@ async fn speak(
         }
         tokio::select! {
             () = sleep(TURN) => {}
-            status = service.fell() => anyhow::bail!("the service ended by itself with {}", status?),
+            status = service.fell() => anyhow::bail!("the service ended unexpectedly with {}", status?),
         }
     }
     Ok((kills, drains))
 }
 
-/// One event, as it is compared.
+/// One event in the form that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     offset: u64,
-    /// Of the whole event.
+    /// The digest of the whole event.
     digest: u64,
     is_message: bool,
 }
 
-/// The log from a place on to its end, by one stream that nobody breaks.
+/// Reads the log from a position to its end, on a stream that is not interrupted.
 async fn read_whole(address: &str, from: &Cursor) -> anyhow::Result<Vec<Seen>> {
     let end = newest(address).await?;
     let mut stream = EventStream::open(address, "/v1/events", Some(from)).await?;
@@ -193,7 +193,7 @@ async fn read_whole(address: &str, from: &Cursor) -> anyhow::Result<Vec<Seen>> {
         let block = stream.next().await?;
         let id = block.id.context("a block without a cursor")?;
         if let Some(event) = block.event {
-            whole.push(reader::seen(&event).context("an event without a place")?);
+            whole.push(reader::seen(&event).context("an event without a cursor")?);
         }
         if id.offset >= end.offset {
             return Ok(whole);

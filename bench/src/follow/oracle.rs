@@ -1,14 +1,14 @@
-//! What must hold of what the readers saw.
+//! The checks of what the readers received.
 
 use std::rc::Rc;
 
 use super::{Seen, reader::Reader};
 use crate::chaos::stream::Cursor;
 
-/// What does not hold, one line each.
+/// The violations, one line each.
 pub(super) fn violations(start: &Cursor, whole: &[Seen], readers: &[Rc<Reader>]) -> Vec<String> {
     let mut found = Vec::new();
-    // Over all of them, offsets have no holes, so that the log read in one go proves itself too.
+    // The offsets of the whole log have no gaps, which also verifies the log that was read at once.
     let expected = (start.offset + 1..).zip(whole).find(|(offset, event)| event.offset != *offset);
     if let Some((offset, event)) = expected {
         found.push(format!("the log has {} in the place of {offset}", event.offset));
@@ -17,7 +17,7 @@ pub(super) fn violations(start: &Cursor, whole: &[Seen], readers: &[Rc<Reader>])
         let wanted: Vec<Seen> =
             whole.iter().filter(|event| event.is_message || !reader.messages_only).copied().collect();
         let seen = reader.seen.borrow();
-        // What came after the log was read is nobody's to compare.
+        // Events after the end of the whole log are not compared.
         let compared = &seen[..seen.len().min(wanted.len())];
         if let Some(place) = wanted.iter().zip(compared).position(|(wanted, seen)| wanted != seen) {
             found.push(format!("reader {number}: {:?} instead of {:?}", compared[place], wanted[place]));
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_repeated_or_elsewhere_is_found() {
+    fn a_missing_repeated_or_misplaced_event_is_found() {
         assert_eq!(judged(&[3, 4, 5], &[3, 4, 5], false), Vec::<String>::new());
         assert_eq!(judged(&[3, 4, 5], &[4], true), Vec::<String>::new());
         assert_eq!(judged(&[3, 4, 5], &[3, 4], false).len(), 1);

@@ -1,4 +1,4 @@
-//! A reader who follows the events, leaves when it pleases, and comes back by the cursor.
+//! A reader of the events who disconnects at random and resumes by cursor.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,36 +23,36 @@ use crate::chaos::{
     stream::{Cursor, EventStream},
 };
 
-/// The pause before the service is asked again.
+/// The pause before another request to the service.
 const AGAIN_AFTER: Duration = Duration::from_millis(30);
-/// The longest silence: longer than the pause between two heartbeats.
+/// The longest silence: longer than the interval between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(40);
-/// Events after which a reader leaves, at most.
+/// The most events before a reader disconnects.
 const STAYS: u64 = 3_000;
-/// The largest event that is taken, in bytes.
+/// The largest accepted event, in bytes.
 const LARGEST: usize = 16 << 20;
 
-/// How the events come.
+/// The transport of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Road {
     ServerSent,
     WebSocket,
 }
 
-/// One reader, and what it saw.
+/// One reader, and the events it received.
 pub(super) struct Reader {
     road: Road,
     pub(super) messages_only: bool,
     cursor: RefCell<Cursor>,
     random: RefCell<StdRng>,
     pub(super) seen: RefCell<Vec<Seen>>,
-    /// What should not have come.
+    /// Unexpected input.
     pub(super) trouble: RefCell<Vec<String>>,
     left: Cell<u64>,
     broken: Cell<u64>,
 }
 
-/// An event as it is compared; nothing where it has no place.
+/// An event in the form that is compared; `None` without a position.
 pub(super) fn seen(event: &Value) -> Option<Seen> {
     let id = Cursor::parse(event["id"].as_str()?)?;
     let mut hasher = DefaultHasher::new();
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// How far it knows the log.
+    /// The reader's position in the log.
     pub(super) fn offset(&self) -> u64 {
         self.cursor.borrow().offset
     }
@@ -87,7 +87,7 @@ impl Reader {
         self.broken.get()
     }
 
-    /// Reads; never ends by itself.
+    /// Reads events; never ends by itself.
     pub(super) async fn read(self: Rc<Self>, mut address: Address) {
         loop {
             let Ok(at) = address.wait_for(Option::is_some).await.map(|at| at.clone().unwrap_or_default()) else {
@@ -110,7 +110,7 @@ impl Reader {
         if self.messages_only { "type=message" } else { "" }
     }
 
-    /// Reads so many events of a stream and leaves in the middle of it.
+    /// Reads `stays` events of a stream and disconnects in the middle.
     async fn read_stream(&self, at: &str, stays: u64) -> anyhow::Result<()> {
         let after = self.cursor.borrow().clone();
         let mut stream = EventStream::open(at, &format!("/v1/events?{}", self.query()), Some(&after)).await?;
@@ -128,15 +128,15 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads so many events of a socket and leaves without a word.
+    /// Reads `stays` events of a socket and disconnects without a close frame.
     async fn read_socket(&self, at: &str, stays: u64) -> anyhow::Result<()> {
         let url = format!("ws://{at}/v1/events/socket?after={}&{}", self.cursor.borrow(), self.query());
         let opened = timeout(SILENCE, Client::new().ws(url).max_frame_size(LARGEST).connect()).await;
-        let opened = opened.context("the socket does not open")?;
-        let (_, mut socket) = opened.map_err(|error| anyhow::anyhow!("the socket does not open: {error}"))?;
+        let opened = opened.context("the socket did not open in time")?;
+        let (_, mut socket) = opened.map_err(|error| anyhow::anyhow!("cannot open the socket: {error}"))?;
         let mut left = stays;
         while left > 0 {
-            let frame = timeout(SILENCE, socket.next()).await.context("the socket fell silent")?;
+            let frame = timeout(SILENCE, socket.next()).await.context("the socket sent nothing for too long")?;
             match frame.context("the socket ended")?? {
                 Frame::Text(text) => {
                     let event = serde_json::from_slice(&text)?;
@@ -146,14 +146,14 @@ impl Reader {
                         self.cursor.replace(id);
                     }
                 }
-                // It says how far the log was looked through.
+                // The ping's cursor says up to where the log was read for this reader.
                 Frame::Ping(cursor) => {
                     let id = std::str::from_utf8(&cursor).ok().and_then(Cursor::parse);
                     self.cursor.replace(id.context("a ping without a cursor")?);
                     socket.send(Message::Pong(cursor)).await?;
                 }
                 Frame::Close(reason) => anyhow::bail!("closed: {reason:?}"),
-                other => anyhow::bail!("no event: {other:?}"),
+                other => anyhow::bail!("not an event: {other:?}"),
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The soak: a fleet of bots under the traffic of a working day (W1 and its conversations' beginnings and ends), held for
-//! minutes, to see whether memory stays where it is and answers stay quick.
+//! The soak: a fleet of bots under the traffic of a working day (W1, and conversations that begin and end), held for
+//! minutes, to check that memory does not grow and answers stay quick.
 
 mod parts;
 
@@ -32,26 +32,26 @@ use crate::{
 };
 use parts::Parts;
 
-/// How often memory is looked at.
+/// The interval between memory samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
-/// How often consumers have their turn.
+/// The interval at which consumers send.
 const TURN: Duration = Duration::from_millis(20);
 /// Messages of one consumer; then the conversation ends and another begins.
 const MESSAGES: u32 = 12;
 /// Samples between two reports.
 const REPORT_EVERY: usize = 12;
-/// How long a service may take until its caches and buffers have the size that they keep.
+/// How long a service may take until its caches and buffers reach their final size.
 const WARM_UP: Duration = Duration::from_secs(20 * 60);
-/// The part of a shorter soak that counts as its warm-up.
+/// The fraction of a shorter soak that counts as its warm-up.
 const SHORT_WARM_UP: f64 = 0.25;
-/// The steepest slope of the memory of a warm service, in KiB a minute.
+/// The largest allowed growth of the memory of a warm service, in KiB per minute.
 const STEEPEST: f64 = 100.0;
-/// A slope over fewer minutes than these tells nothing.
+/// The growth over a shorter period than this means nothing.
 const SLOPE_OVER: Duration = Duration::from_secs(10 * 60);
-/// How long the last messages may take to be answered.
+/// How long the last answers may take.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long, and how much at a time.
+/// The duration and the load.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia-bench soak --minutes 10")]
 pub(crate) struct SoakOptions {
@@ -61,13 +61,13 @@ pub(crate) struct SoakOptions {
     /// Bot connections
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     bots: u32,
-    /// Conversations at a time
+    /// Conversations at the same time
     #[arg(long, value_name = "N", default_value_t = 2_500, value_parser = clap::value_parser!(u32).range(1..))]
     conversations: u32,
-    /// Consumers' messages a minute in each conversation
+    /// Consumers' messages per minute in each conversation
     #[arg(long, value_name = "R", default_value_t = 1.5)]
     rate: f64,
-    /// The service to test, instead of one built now
+    /// The service to test; without it the service is built
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// Print one JSON object instead of lines
@@ -75,7 +75,7 @@ pub(crate) struct SoakOptions {
     json: bool,
 }
 
-/// What a soak found out.
+/// The results of a soak.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Soak {
@@ -84,24 +84,24 @@ struct Soak {
     bots: u32,
     conversations: u32,
     messages: u64,
-    /// Conversations that ended and were followed by others.
+    /// Conversations that ended and were replaced.
     ended: u64,
     /// The service's memory at the end.
     resident_bytes: u64,
-    /// Its growth once it was warm, fitted over all samples since.
+    /// The memory's growth after the warm-up, fitted over all samples since.
     kibibytes_per_minute: f64,
-    /// The minute from which on the growth is measured.
+    /// The minute from which the growth is measured.
     warm_from_minute: f64,
-    /// What the parts of the service hold at the end.
+    /// The contents of the service's parts at the end.
     parts: Parts,
-    /// From a consumer's message in the platform to the bot's answer there, in microseconds, over the service, its log,
-    /// the event stream, the bot and its command; the platform's clock has steps of a millisecond.
+    /// From a consumer's message in the platform to the bot's answer there, in microseconds, including the service, its
+    /// log, the event stream, the bot and its command. The platform's clock has steps of a millisecond.
     message_to_answer: Latency,
-    /// What was not answered once.
+    /// Messages that were not answered exactly once.
     violations: Vec<String>,
 }
 
-/// Runs a soak. Fails if a message was not answered exactly once, or if the memory of a warm service grows.
+/// Runs a soak. Fails if a message was not answered exactly once, or if the memory of the warm service grows.
 pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
@@ -156,7 +156,7 @@ pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
 
 #[derive(Default)]
 struct Held {
-    /// Seconds since the beginning, and bytes.
+    /// Seconds since the start, and bytes.
     samples: Vec<(f64, u64)>,
     parts: Parts,
     ended: u64,
@@ -173,12 +173,12 @@ impl Held {
     }
 }
 
-/// The samples that were taken after `begun`.
+/// The samples after `begun`.
 fn since(samples: &[(f64, u64)], begun: Duration) -> Vec<(f64, u64)> {
     samples.iter().filter(|(at, _)| *at >= begun.as_secs_f64()).copied().collect()
 }
 
-/// Lets consumers speak for as long as the soak is, and looks at the service's memory.
+/// Lets consumers send for the duration of the soak, and samples the service's memory.
 async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service, store: &Path) -> anyhow::Result<Held> {
     let begun = Instant::now();
     let until = begun + Duration::from_secs(options.minutes * 60);
@@ -191,7 +191,7 @@ async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service,
     while Instant::now() < until {
         tokio::select! {
             _ = turns.tick() => {}
-            status = service.fell() => anyhow::bail!("the service ended by itself with {}", status?),
+            status = service.fell() => anyhow::bail!("the service ended unexpectedly with {}", status?),
         }
         let due = (begun.elapsed().as_secs_f64() * per_second) as u64;
         while said < due {
@@ -213,7 +213,7 @@ async fn hold(options: &SoakOptions, emulator: &Emulator, service: &mut Service,
         }
         if sampled.elapsed() >= SAMPLE_EVERY {
             sampled = Instant::now();
-            let id = service.id().context("the service is not there")?;
+            let id = service.id().context("the service is not running")?;
             held.samples.push((begun.elapsed().as_secs_f64(), resident_bytes_of(id)?));
             if held.samples.len().is_multiple_of(REPORT_EVERY) {
                 held.parts = Parts::ask(&service.listening().await?, store).await?;
@@ -243,7 +243,7 @@ fn latencies(ledger: &[LedgerEntry]) -> anyhow::Result<Histogram<u64>> {
     Ok(latencies)
 }
 
-/// By how much the second member grows with the first: the line that fits best by least squares.
+/// The slope of the line that fits the samples best (least squares).
 fn slope(samples: &[(f64, u64)]) -> f64 {
     let count = samples.len().max(1) as f64;
     let mean_x = samples.iter().map(|(x, _)| x).sum::<f64>() / count;

@@ -1,4 +1,4 @@
-//! What each part of the service holds, as its metrics tell it.
+//! The contents of the service's parts, according to its metrics.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 
@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use awc::Client;
 use serde::Serialize;
 
-/// How long the metrics may take to be read.
+/// How long reading the metrics may take.
 const READ_WITHIN: Duration = Duration::from_secs(10);
-/// The longest text of metrics, in bytes.
+/// The longest accepted text of metrics, in bytes.
 const LONGEST: usize = 4 << 20;
 const MEMORY: &str = "tertulia_store_memory_bytes{part=\"";
-/// What is counted, each by the metric whose values are added up.
+/// The counted parts, each with the metric whose values are summed.
 const COUNTED: [(&str, &str); 8] = [
     ("awake", "tertulia_conversations"),
     ("asleep", "tertulia_conversations_asleep"),
@@ -23,25 +23,25 @@ const COUNTED: [(&str, &str); 8] = [
     ("deliveries waiting", "tertulia_webhook_pending"),
 ];
 
-/// What the parts of a service hold at one time.
+/// The contents of a service's parts at one time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Parts {
-    /// Bytes in memory by part of the store.
+    /// Bytes in memory, by part of the store.
     store: BTreeMap<String, u64>,
-    /// How many conversations are awake and asleep, and how long the queues are.
+    /// The number of loaded and unloaded conversations, and the lengths of the queues.
     counts: BTreeMap<&'static str, u64>,
     /// The store's files, in bytes.
     disk: u64,
 }
 
 impl Parts {
-    /// Asks the service at `address`, whose store is in `directory`.
+    /// Reads the metrics of the service at `address`, whose store is in `directory`.
     pub(super) async fn ask(address: &str, directory: &Path) -> anyhow::Result<Self> {
         let client = Client::builder().timeout(READ_WITHIN).finish();
         let sent = client.get(format!("http://{address}/metrics")).send().await;
         let mut response = sent.map_err(|error| anyhow::anyhow!("the metrics cannot be read: {error}"))?;
-        let body = response.body().limit(LONGEST).await.context("the metrics break off")?;
+        let body = response.body().limit(LONGEST).await.context("the metrics are incomplete")?;
         let text = std::str::from_utf8(&body).context("the metrics are not UTF-8")?;
         Ok(Self { disk: size(directory), ..Self::of(text) })
     }
@@ -75,7 +75,7 @@ impl fmt::Display for Parts {
     }
 }
 
-/// The blocks of all files in a directory. What goes while they are counted counts for nothing.
+/// The disk usage of all files in a directory. Files that vanish meanwhile are not counted.
 fn size(directory: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! Many viewers on a thread of their own, each on a socket of their own.
+//! Many viewers on one separate thread, each with its own socket.
 
 use std::{
     cell::RefCell,
@@ -26,12 +26,12 @@ use tokio::{
 
 use super::lines::Lines;
 
-/// How long a viewer may take to hear the greeting.
+/// How long a viewer may wait for the greeting.
 const GREETED_WITHIN: Duration = Duration::from_secs(60);
-/// Bytes read at once.
+/// The most bytes per read.
 const READ: usize = 64 * 1024;
 
-/// What those heard who read all the time.
+/// The results of the viewers who read all the time.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
     pub(super) events: u64,
@@ -54,7 +54,7 @@ struct Shared {
     ends: Notify,
     probes: Notify,
     heard: Mutex<Heard>,
-    /// The newest offset of the one who is farthest, and how many are there.
+    /// The newest offset of the most advanced viewer, and how many viewers have reached it.
     newest: AtomicU64,
     level: AtomicU64,
     stalled_open: AtomicU64,
@@ -66,7 +66,7 @@ impl Shared {
     }
 }
 
-/// What they share on their thread.
+/// The events' times, shared by the viewers on the thread.
 #[derive(Default)]
 struct Times(RefCell<HashMap<u64, u64>>);
 
@@ -76,7 +76,7 @@ struct Timed {
 }
 
 impl Times {
-    /// When an event was emitted, in microseconds since 1970: read once, not once for each viewer.
+    /// The time of an event, in microseconds since 1970; parsed once and not for each viewer.
     fn of(&self, offset: u64, json: &[u8]) -> anyhow::Result<u64> {
         if let Some(time) = self.0.borrow().get(&offset) {
             return Ok(*time);
@@ -95,8 +95,8 @@ fn now() -> u64 {
 }
 
 impl Crowd {
-    /// Connects so many viewers of the service at `address`, the first `stalled` of whom will stall, and waits until all
-    /// are greeted.
+    /// Connects `viewers` viewers to the service at `address`, of whom the first `stalled` will stop reading later, and
+    /// waits until all are greeted.
     pub(super) async fn start(address: &str, viewers: usize, stalled: usize) -> anyhow::Result<Self> {
         let address: SocketAddr = address.parse()?;
         let heard = Heard { events: 0, deliveries: 0, micros: Histogram::new(3)?, violations: Vec::new() };
@@ -126,7 +126,7 @@ impl Crowd {
                 Ok(())
             })
         })?;
-        // What the service logs in the meantime is read: it would wait otherwise.
+        // The service's log must be read meanwhile, because a full pipe would block the service.
         ready.await.context("the viewers' thread ended")??;
         Ok(Self { shared, thread })
     }
@@ -139,18 +139,18 @@ impl Crowd {
         self.shared.stalled as u64
     }
 
-    /// Those who stalled and are not dropped as far as they have noticed.
+    /// The stalled viewers that have not noticed a disconnect yet.
     pub(super) fn stalled_open(&self) -> u64 {
         self.shared.stalled_open.load(Ordering::Relaxed)
     }
 
-    /// Lets those who stalled look whether they are dropped, without reading.
+    /// Makes the stalled viewers check their connections, without reading.
     pub(super) fn probe(&self) {
         self.shared.probes.notify_waiters();
     }
 
-    /// Forgets what was measured.
-    pub(super) fn measure_anew(&self) {
+    /// Clears the measurements.
+    pub(super) fn restart_measuring(&self) {
         let mut heard = self.shared.heard();
         heard.micros.reset();
         (heard.events, heard.deliveries) = (0, 0);
@@ -160,7 +160,7 @@ impl Crowd {
         self.shared.heard().clone()
     }
 
-    /// Whether all who read are where the farthest is.
+    /// Whether all reading viewers have reached the newest offset.
     pub(super) fn is_level(&self) -> bool {
         let reading = (self.shared.viewers - self.shared.stalled) as u64;
         self.shared.level.load(Ordering::Relaxed) >= reading
@@ -179,12 +179,12 @@ impl Crowd {
     }
 }
 
-/// One viewer, at the greeting.
+/// A viewer before it is greeted.
 struct Viewer {
     socket: TcpStream,
     lines: Lines,
     times: Rc<Times>,
-    /// The last event that came.
+    /// The last received event.
     last: Option<u64>,
 }
 
@@ -193,7 +193,8 @@ async fn connect(address: SocketAddr, shared: &Shared) -> anyhow::Result<Vec<Vie
     let mut viewers = Vec::new();
     for number in 0..shared.viewers {
         let greeted = timeout(GREETED_WITHIN, Viewer::greeted(address, Rc::clone(&times))).await;
-        let viewer = greeted.context("no greeting came").flatten().with_context(|| format!("viewer {number}"))?;
+        let viewer =
+            greeted.context("no greeting arrived in time").flatten().with_context(|| format!("viewer {number}"))?;
         viewers.push(viewer);
     }
     Ok(viewers)
@@ -208,7 +209,7 @@ impl Viewer {
         while !begun.ends_with(b"heartbeat\n\n\r\n") {
             anyhow::ensure!(socket.read_buf(&mut begun).await? > 0, "the stream ended");
             anyhow::ensure!(begun.len() < READ, "no greeting: {}", String::from_utf8_lossy(&begun[..200]));
-            // What came with the greeting already is read too.
+            // Bytes that arrived together with the greeting are kept.
             if begun.windows(9).any(|bytes| bytes == b"heartbeat") {
                 break;
             }
@@ -249,10 +250,10 @@ impl Viewer {
                 return;
             }
             if before.is_some_and(|before| before + 1 != offset) {
-                heard.violations.push(format!("viewer {number}: event {offset} behind {before:?}"));
+                heard.violations.push(format!("viewer {number}: event {offset} after {before:?}"));
             }
             match times.of(offset, json) {
-                // The histogram grows with what is recorded.
+                // The histogram resizes automatically, so recording cannot fail.
                 Ok(time) => {
                     let _ = heard.micros.record(arrived.saturating_sub(time));
                 }
@@ -268,7 +269,7 @@ impl Viewer {
         });
     }
 
-    /// Reads nothing more, and looks when told whether the connection is still there.
+    /// Stops reading, and checks the connection when asked.
     async fn stall(self, shared: &Shared) {
         loop {
             shared.probes.notified().await;
@@ -276,7 +277,7 @@ impl Viewer {
             let is_broken = self.socket.take_error().is_ok_and(|error| error.is_some());
             if is_broken || ready.is_ok_and(|ready| ready.is_ok_and(|ready| ready.is_error())) {
                 shared.stalled_open.fetch_sub(1, Ordering::Relaxed);
-                // The socket is kept for those who count them.
+                // The socket stays open until the run ends.
                 return sleep(Duration::MAX).await;
             }
         }

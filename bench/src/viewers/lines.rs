@@ -1,6 +1,6 @@
-//! An event stream taken apart as cheaply as can be: thousands are read by one thread.
+//! A minimal parser of event streams, because one thread parses thousands of them.
 
-/// What was read of one stream.
+/// The parser's state of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// A line that has not ended yet.
@@ -9,8 +9,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Tells `event` the offset and the JSON of each event that ends in `bytes`. What stands between, such as the sizes
-    /// of chunks, is passed over: each chunk holds whole lines.
+    /// Calls `event` with the offset and the JSON of each event that ends in `bytes`. Other lines, such as the sizes of
+    /// chunks, are skipped: each chunk contains whole lines.
     pub(super) fn read(&mut self, mut bytes: &[u8], mut event: impl FnMut(u64, &[u8])) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             if self.unread.is_empty() {

@@ -1,5 +1,5 @@
-//! Viewers: thousands follow the events of a service over real sockets, some of them stop reading, and the others must not
-//! feel it.
+//! Viewers: thousands of viewers follow the events of a service over real sockets, some of them stop reading, and the
+//! others must not notice.
 
 mod crowd;
 mod lines;
@@ -24,37 +24,38 @@ use crate::{
 };
 use crowd::{Crowd, Heard};
 
-/// Conversations that the events are of.
+/// The number of conversations.
 const CONVERSATIONS: usize = 50;
-/// How often consumers have their turn.
+/// The interval at which consumers send.
 const TURN: Duration = Duration::from_millis(5);
-/// What is not measured at the beginning.
+/// The time at the beginning that is not measured.
 const WARM_UP: Duration = Duration::from_secs(5);
 /// How long the last events may take to arrive.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(60);
-/// How long after the second part those who stalled may take to be dropped: until all buffers are full, and a minute.
+/// How long after the second part the stalled viewers may take to be disconnected: until all buffers are full, and a
+/// minute.
 const DROPPED_WITHIN: Duration = Duration::from_secs(120);
 
-/// How many, and how much they are told.
+/// The number of viewers, and the load.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia-bench viewers --viewers 500 --seconds 20")]
 pub(crate) struct ViewersOptions {
-    /// Viewers
+    /// Number of viewers
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     viewers: u32,
-    /// Events a second; each goes to every viewer
+    /// Events per second; each goes to every viewer
     #[arg(long, value_name = "R", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// Seconds of each part: without anybody who stalls, and with them
+    /// Seconds of each part: first without stalled viewers, then with them
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Viewers of a hundred who stop reading in the second part
+    /// Percentage of viewers who stop reading in the second part
     #[arg(long, value_name = "P", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..100))]
     stalled: u32,
     /// Bytes of each message
     #[arg(long, value_name = "B", default_value_t = 200)]
     text_bytes: usize,
-    /// The service to test, instead of one built now
+    /// The service to test; without it the service is built
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
     /// Print one JSON object instead of a table
@@ -62,22 +63,22 @@ pub(crate) struct ViewersOptions {
     json: bool,
 }
 
-/// One part, as those saw it who read all the time.
+/// One part, measured by the viewers who read all the time.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Part {
     events: u64,
     /// From the event's own time to its arrival, in microseconds.
     event_to_viewer: Latency,
-    /// The service's memory at the most.
+    /// The service's peak memory.
     resident_bytes: u64,
-    /// Memory of all sockets of the machine at the most, the viewers' side among them.
+    /// The peak memory of all sockets of the machine, including the viewers' side.
     socket_bytes: u64,
-    /// Processor time of the service for one event to one viewer, everything else that it did included.
+    /// The service's processor time per event and viewer, including all its other work.
     processor_micros_per_delivery: f64,
 }
 
-/// What it found out.
+/// The results.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Viewers {
@@ -86,19 +87,19 @@ struct Viewers {
     stalled: u64,
     events_per_second: u32,
     seconds: u64,
-    /// The service's memory before anybody viewed.
+    /// The service's memory before any viewer connected.
     resident_bytes_before: u64,
     without_stalled: Part,
     with_stalled: Part,
-    /// The 99th percentile with some stalled over that without.
+    /// The 99th percentile with stalled viewers, divided by the one without.
     ratio: f64,
-    /// Of those who stalled, how many the service had dropped in the end.
+    /// How many stalled viewers the service had disconnected in the end.
     dropped: u64,
-    /// What was lost, came twice or out of order, for those who read.
+    /// Events that reading viewers missed, or got twice or out of order.
     violations: Vec<String>,
 }
 
-/// Measures. Fails if anybody who reads missed anything, or got it twice or out of order.
+/// Runs the measurement. Fails if a reading viewer missed an event, or got an event twice or out of order.
 pub(crate) async fn run(options: &ViewersOptions) -> anyhow::Result<ExitCode> {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let binary = match &options.binary {
@@ -111,7 +112,7 @@ pub(crate) async fn run(options: &ViewersOptions) -> anyhow::Result<ExitCode> {
     service.start().await?;
     let address = service.listening().await?;
     let mut load = Load::begin(options, &emulator)?;
-    let process = service.id().context("the service is not there")?;
+    let process = service.id().context("the service is not running")?;
     load.hold(WARM_UP, process).await?;
     let resident_bytes_before = resident_bytes_of(process)?;
 
@@ -146,7 +147,7 @@ pub(crate) async fn run(options: &ViewersOptions) -> anyhow::Result<ExitCode> {
     Ok(if found.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Consumers who speak steadily.
+/// Consumers who send steadily.
 struct Load<'e> {
     emulator: &'e Emulator,
     conversations: Vec<String>,
@@ -156,7 +157,7 @@ struct Load<'e> {
     begun: Instant,
 }
 
-/// The most that was used while the load was held.
+/// The peak usage during the load.
 #[derive(Default)]
 struct Used {
     resident: u64,
@@ -187,7 +188,7 @@ impl<'e> Load<'e> {
     }
 
     async fn part(&mut self, crowd: &Crowd, time: Duration, process: u32) -> anyhow::Result<Part> {
-        crowd.measure_anew();
+        crowd.restart_measuring();
         let before = processor_time_of(process)?;
         let used = self.hold(time, process).await?;
         let spent = processor_time_of(process)?.saturating_sub(before);
@@ -201,7 +202,7 @@ impl<'e> Load<'e> {
         })
     }
 
-    /// Goes on until those who stalled are dropped, and waits until everybody who reads has everything.
+    /// Continues until the stalled viewers are disconnected and every reading viewer has every event.
     async fn end(&mut self, crowd: Crowd, process: u32) -> anyhow::Result<(Heard, u64)> {
         let deadline = Instant::now() + DROPPED_WITHIN;
         while crowd.stalled_open() > 0 && Instant::now() < deadline {
@@ -217,7 +218,7 @@ impl<'e> Load<'e> {
     }
 }
 
-/// Memory of all TCP sockets of this machine, as Linux tells, in bytes.
+/// The memory of all TCP sockets of this machine, in bytes, on Linux.
 fn socket_bytes() -> anyhow::Result<u64> {
     const PAGE: u64 = 4_096;
     let text = fs::read_to_string("/proc/net/sockstat")?;
@@ -246,7 +247,7 @@ impl Viewers {
         row("events", &|part| part.events.to_string());
         println!("\np99 with stalled over p99 without: {:.2}", self.ratio);
         println!("memory before anybody viewed: {}", mebibytes(self.resident_bytes_before));
-        println!("dropped of those who stalled: {} of {stalled}", self.dropped);
+        println!("stalled viewers that were disconnected: {} of {stalled}", self.dropped);
         for violation in self.violations.iter().take(10) {
             println!("VIOLATION: {violation}");
         }

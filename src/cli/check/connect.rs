@@ -1,4 +1,4 @@
-//! `tertulia check --connect`: whether the platform is there, and lets each connection log in.
+//! `tertulia check --connect`: whether the platform can be reached, and lets each connection log in.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,45 +15,45 @@ use crate::{
     service::platform,
 };
 
-/// Connections that are tried at a time.
+/// Connections that are tried at the same time.
 const PARALLEL: usize = 8;
-/// How long one request may take: somebody waits.
+/// How long one request may take: short, because a person waits.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long one connection may take.
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// Why a connection would not come to be.
+/// Why a connection would fail.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The platform is not there, or refuses.
+    /// The platform cannot be reached, or refuses.
     #[error(transparent)]
     Platform(#[from] HttpError),
-    /// Nobody answered.
+    /// The platform did not answer in time.
     #[error("no answer within {WITHIN:?}")]
     TimedOut,
 }
 
 impl Failure {
-    /// What the configuration can do about it.
+    /// What to change in the configuration, if that would help.
     pub(super) fn advice(&self) -> Option<&'static str> {
         match self {
-            // The transport has only words for it.
+            // The transport reports this failure only as text.
             Self::Platform(HttpError::Unreachable { detail, .. }) if detail.contains("UnknownIssuer") => {
-                Some("the authority that signed its certificate is not trusted: name its file as platform.ca_file")
+                Some("the authority that signed the platform's certificate is not trusted: set platform.ca_file")
             }
             _ => None,
         }
     }
 }
 
-/// What was found out of one connection.
+/// The outcome of one connection's trial.
 pub(super) struct Trial<'a> {
     pub(super) connection: &'a Connection,
-    /// What went well, in words.
+    /// On success, what was done.
     pub(super) outcome: Result<String, Failure>,
 }
 
-/// Tries every connection; the outcomes come in the order of the file. Must be called inside an actix system.
+/// Tries every connection and yields the outcomes in the order of the file. Must be called inside an actix system.
 ///
 /// # Errors
 /// The certificate authority of the configuration cannot be used.
@@ -82,7 +82,7 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
             let session = client.log_in(login).await?;
             let done = format!("logged in as {} at {}", session.agent_id, client.host(Service::AgentLogin).await?);
             Ok(match client.log_out(&session).await {
-                Ok(()) => format!("{done}, and out again"),
+                Ok(()) => format!("{done}, and logged out"),
                 Err(error) => format!("{done}; the logout failed: {error}"),
             })
         }
@@ -94,8 +94,8 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
     }
 }
 
-/// A token from elsewhere needs no login: only a socket shows whether it is good, and could end the one in use.
+/// A bearer token needs no login. Only opening a socket would test the token, and could close the socket in use.
 async fn presented(client: &PlatformClient, service: Service) -> Result<String, Failure> {
     let host = client.host(service).await?;
-    Ok(format!("found the platform at {host}; the bearer token is not tried without a socket"))
+    Ok(format!("found the platform at {host}; the bearer token was not tried, because only a socket can try it"))
 }

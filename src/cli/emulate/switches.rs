@@ -1,4 +1,4 @@
-//! Points on which the platform's behaviour is open or differs between accounts: a flag for each.
+//! A flag for each point at which the platform's documents are open or accounts differ.
 
 use tertulia_emulator::{HistoryBound, StateCloseSurvey, Switches};
 
@@ -6,7 +6,7 @@ use tertulia_emulator::{HistoryBound, StateCloseSurvey, Switches};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Switches of the protocol")]
 pub struct SwitchOptions {
-    /// Whether a history begins with the record that newerThanSequence names, or behind it
+    /// Whether a history begins with the record that newerThanSequence names, or after it
     #[arg(long, value_name = "BOUND", default_value = "inclusive")]
     pub history_bound: Bound,
     /// Leave the sockets of a user open when that user logs in again; the platform closes them with 4401
@@ -15,34 +15,34 @@ pub struct SwitchOptions {
     /// List a suggested agent in participantsDetails only, not in the maps of participants
     #[arg(long)]
     pub suggested_in_details_only: bool,
-    /// Send subscriptions to open conversations the closing state before the DELETE
+    /// Before the DELETE, send the closing state to subscriptions to open conversations
     #[arg(long)]
     pub close_upsert_before_delete: bool,
     /// Refuse subscriptions to the messages of a closed conversation
     #[arg(long)]
     pub refuse_closed_message_subscription: bool,
-    /// Whose ConversationStateField CLOSE opens a survey, with --survey
+    /// Whose ConversationStateField CLOSE opens a survey; needs --survey
     #[arg(long, value_name = "WHOSE", default_value = "consumer")]
     pub state_close_survey: Closing,
 }
 
-/// How a lower bound is read.
+/// Whether the answer includes the record at its lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Bound {
-    /// The named record is among the answer.
+    /// The answer includes the named record
     Inclusive,
-    /// Only later ones are.
+    /// The answer begins after the named record
     Exclusive,
 }
 
 /// Whose close opens a survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Closing {
-    /// A consumer's.
+    /// Only a consumer's close
     Consumer,
-    /// Everybody's.
+    /// Every close
     Everybody,
-    /// Nobody's; a DialogChange still does.
+    /// No close by state; a DialogChange still opens a survey
     Nobody,
 }
 

@@ -1,13 +1,13 @@
-//! Server-Sent Events, taken apart as the HTML standard says.
+//! A parser of Server-Sent Events (HTML standard).
 
 use std::time::Duration;
 
 use anyhow::ensure;
 
-/// The longest block that is read, in bytes: no event is as long.
+/// The most bytes read of one block; no event is that long.
 const LONGEST: usize = 64 * 1024 * 1024;
 
-/// What stands between two empty lines.
+/// The fields between two empty lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) id: Option<String>,
@@ -15,19 +15,19 @@ pub(super) struct Block {
     pub(super) retry: Option<Duration>,
 }
 
-/// Makes blocks of bytes, wherever those are cut.
+/// Parses blocks from bytes that arrive in arbitrary pieces.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
     /// A line that has not ended yet.
     unread: Vec<u8>,
-    /// The last line ended with a carriage return, whose line feed may follow.
+    /// The last line ended with a carriage return, so a line feed may follow.
     returned: bool,
     block: Block,
     size: usize,
 }
 
 impl Blocks {
-    /// The blocks that end in `bytes`.
+    /// Returns the blocks that end in `bytes`.
     ///
     /// # Errors
     /// A block is too long.
@@ -74,7 +74,7 @@ impl Blocks {
                 data => *data = Some(value.to_owned()),
             },
             "retry" => self.block.retry = value.parse().ok().map(Duration::from_millis),
-            // A comment, or what a later version says.
+            // A comment, or a field of a later version.
             _ => {}
         }
     }

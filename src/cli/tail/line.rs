@@ -1,4 +1,4 @@
-//! One event as one line. Nothing that a consumer wrote may drive the terminal that shows it.
+//! Formats one event as one line. Text that a consumer wrote must not control the terminal.
 
 use std::fmt::Write as _;
 
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::harmless::{harmless, is_harmful};
 
-/// The longest gist, in characters.
+/// The most characters of the gist.
 const LONGEST_GIST: usize = 400;
-/// How much of a time is shown: to the millisecond.
+/// Times are shown to the millisecond.
 const TIME: usize = "2026-11-22T07:00:00.123".len();
 
-/// The event as a person reads it: when, on which connection, in which conversation, what, and the gist of it.
+/// The event for people: time, connection, conversation, type and gist.
 pub(super) fn readable(data: &str) -> String {
     let Ok(Value::Object(event)) = serde_json::from_str(data) else { return harmless(data) };
     let member = |name: &str| event.get(name).and_then(Value::as_str);
@@ -25,11 +25,11 @@ pub(super) fn readable(data: &str) -> String {
     harmless(line.trim_end())
 }
 
-/// The event as it is, on one line.
+/// The whole event as JSON, on one line.
 pub(super) fn whole(data: &str) -> String {
     let mut line = String::with_capacity(data.len());
     for character in data.chars() {
-        // In JSON they can only be inside of texts, where this means the same.
+        // In JSON such characters occur only inside strings, where the escape means the same character.
         if is_harmful(character) {
             let _ = write!(line, "\\u{:04x}", u32::from(character));
         } else {
@@ -44,7 +44,7 @@ fn gist(kind: &str, data: &Value) -> String {
     if kind == "message" { message(members) } else { short(&list(members)) }
 }
 
-/// Who said what, and to whom where it is not everybody.
+/// The sender and the text, and the audience unless the message is for everybody.
 fn message(members: &Map<String, Value>) -> String {
     let member = |name: &str| members.get(name).and_then(Value::as_str);
     let role = member("role").or_else(|| member("originatorId")).unwrap_or("-");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_text_reaches_the_terminal_as_a_command() {
+    fn no_text_controls_the_terminal() {
         let evil = "a\u{1b}]0;owned\u{7}\u{9b}2J\r\nfake line\u{7f}\u{202e}\u{2028}\u{0}\u{85}ü€😀";
         let line = readable(&event("message", json!({ "role": evil, "body": evil })));
         let whole = whole(&event(evil, json!({ evil: evil })));
@@ -120,7 +120,7 @@ mod tests {
             assert!(line.contains("ü€😀") && line.contains("fake line"));
         }
         assert!(line.contains("a\\u{1b}]0;owned\\u{7}\\u{9b}2J\\r\\nfake line\\u{7f}"), "{line}");
-        // What is whole says the same.
+        // The whole event still parses to the same text.
         let event: Value = serde_json::from_str(&whole).unwrap();
         assert_eq!(event["data"][evil], evil);
     }

@@ -17,15 +17,15 @@ use tokio::{
 use super::{gateway::GatewayOptions, interrupt::Interrupt};
 use source::{Broken, Source};
 
-/// The pauses between two tries to open a stream, where the service does not say how long they are.
+/// The pauses between two attempts to open a stream, unless the service sent a pause.
 const AGAIN: Backoff =
     Backoff { floor: Duration::from_millis(500), base: Duration::from_secs(1), max: Duration::from_secs(15) };
 
-/// What to follow.
+/// The events to follow.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  tertulia tail --type message --type transfer-skill")]
 pub struct TailOptions {
-    /// The service.
+    /// Where the service is, and the token to use.
     #[command(flatten)]
     pub gateway: GatewayOptions,
     /// Only events of this connection; may be given several times
@@ -37,16 +37,16 @@ pub struct TailOptions {
     /// Only events of this type, with or without `tertulia.` before it; may be given several times
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Vec<String>,
-    /// Begin behind the event with this id, instead of with what happens from now on
+    /// Begin after the event with this id, instead of with the next new event
     #[arg(long, value_name = "EVENT_ID")]
     pub after: Option<String>,
-    /// Print each event whole, as one line of JSON
+    /// Print each whole event as one line of JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Follows the events until SIGINT or SIGTERM, or until nobody reads what is printed. A stream that breaks is opened
-/// again behind the last event that was printed.
+/// Follows the events until SIGINT or SIGTERM, or until standard output is closed. A broken stream is opened again
+/// after the last event that was printed.
 pub(super) fn execute(options: &TailOptions) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = LocalSet::new().block_on(&runtime, async {
@@ -56,7 +56,7 @@ pub(super) fn execute(options: &TailOptions) -> anyhow::Result<ExitCode> {
             () = interrupt.received() => Ok(()),
         }
     });
-    // A print that is not taken, by a pager say, is not waited for.
+    // Does not wait for a blocked print, for example to a pager.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
 }
@@ -72,7 +72,7 @@ async fn follow(options: &TailOptions) -> anyhow::Result<()> {
             Err(Broken::ForNow { why, pause }) => {
                 let by_itself = AGAIN.delay(tries, rand::random());
                 let pause = pause.filter(|_| tries == 0).unwrap_or(by_itself);
-                tracing::warn!("{why}; again in {:.1} s", pause.as_secs_f64());
+                tracing::warn!("{why}; retrying in {:.1} s", pause.as_secs_f64());
                 tries += 1;
                 sleep(pause).await;
             }
@@ -81,7 +81,7 @@ async fn follow(options: &TailOptions) -> anyhow::Result<()> {
     }
 }
 
-/// Prints what one stream tells until it breaks.
+/// Prints the events of one stream until the stream breaks.
 async fn follow_once(
     source: &mut Source,
     json: bool,
@@ -100,7 +100,7 @@ async fn follow_once(
         if !text.is_empty() {
             print(printed, &text).await.map_err(|_| Broken::NobodyReads)?;
         }
-        // Only what was printed is behind us.
+        // After the print, so that a broken stream resumes after the last printed event.
         source.advance(blocks);
     }
 }

@@ -1,4 +1,4 @@
-//! The stream of a gateway, and how it breaks.
+//! The event stream of a gateway, and the reasons why it breaks.
 
 use std::time::Duration;
 
@@ -18,26 +18,26 @@ use super::{
     blocks::{Block, Blocks},
 };
 
-/// The longest silence: three times the pause between two heartbeats.
+/// The longest silence: three times the interval between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(45);
-/// Why nothing more comes.
+/// Why a stream ended.
 pub(super) enum Broken {
-    /// It is worth another try, after the pause that the service asked for.
+    /// Another attempt may succeed, after the pause that the service asked for.
     ForNow { why: anyhow::Error, pause: Option<Duration> },
-    /// It would be the same the next time.
+    /// Another attempt would fail in the same way.
     ForGood(anyhow::Error),
-    /// What is printed goes nowhere.
+    /// Standard output is closed.
     NobodyReads,
 }
 
-/// Where the events come from, and how far they were read.
+/// The stream's address and filters, and the position after the last event that was read.
 pub(super) struct Source {
     client: Client,
     address: String,
     gateway: GatewayOptions,
     filters: Vec<(&'static str, String)>,
     after: Option<String>,
-    /// How long the service wants to be left alone after a break.
+    /// The pause that the service asked for after a break.
     pause: Option<Duration>,
 }
 
@@ -54,7 +54,7 @@ impl Source {
         Ok(Self { client, address, gateway, filters, after: options.after.clone(), pause: None })
     }
 
-    /// Opens the stream behind what was read.
+    /// Opens the stream after the last event that was read.
     pub(super) async fn open(&self) -> Result<EventStream, Broken> {
         let address = &self.address;
         let mut query = self.filters.clone();
@@ -65,7 +65,7 @@ impl Source {
         let response = match timeout(ANSWER_WITHIN, request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if is_ours(&error) => {
-                return Err(Broken::ForGood(anyhow!("{address} cannot be asked: {error}")));
+                return Err(Broken::ForGood(anyhow!("the request to {address} cannot be made: {error}")));
             }
             Ok(Err(error)) => return Err(self.for_now(anyhow!("{address} cannot be reached: {error}"))),
             Err(_) => return Err(self.for_now(anyhow!("{address} does not answer"))),
@@ -81,7 +81,7 @@ impl Source {
         if status.is_success() {
             let content_type = response.headers().get(header::CONTENT_TYPE);
             if content_type.is_none_or(|content_type| !content_type.as_bytes().starts_with(b"text/event-stream")) {
-                return Err(Broken::ForGood(anyhow!("{address} is no event stream")));
+                return Err(Broken::ForGood(anyhow!("{address} did not answer with an event stream")));
             }
             return Ok(EventStream { chunks: response.boxed_local(), blocks: Blocks::default(), pause: self.pause });
         }
@@ -95,7 +95,7 @@ impl Source {
         Broken::ForNow { why, pause: self.pause }
     }
 
-    /// Notes how far the events were read.
+    /// Records the position after `blocks`.
     pub(super) fn advance(&mut self, blocks: Vec<Block>) {
         for Block { id, retry, .. } in blocks {
             self.after = id.or(self.after.take());
@@ -104,7 +104,7 @@ impl Source {
     }
 }
 
-/// Whether a request could not even be made.
+/// Whether the request failed on this side, so that another attempt would fail too.
 fn is_ours(error: &SendRequestError) -> bool {
     matches!(
         error,
@@ -122,12 +122,13 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
-    /// The next blocks, at least one.
+    /// Returns the next blocks, at least one.
     pub(super) async fn next(&mut self) -> Result<Vec<Block>, Broken> {
         let broken = |why: anyhow::Error| Broken::ForNow { why, pause: self.pause };
         loop {
-            let chunk =
-                timeout(SILENCE, self.chunks.next()).await.map_err(|_| broken(anyhow!("the stream fell silent")))?;
+            let chunk = timeout(SILENCE, self.chunks.next())
+                .await
+                .map_err(|_| broken(anyhow!("the stream sent nothing, not even heartbeats")))?;
             let chunk = chunk.ok_or_else(|| broken(anyhow!("the stream ended")))?;
             let chunk = chunk.map_err(|error| broken(anyhow!("the stream broke: {error}")))?;
             let blocks = self.blocks.read(&chunk).map_err(Broken::ForGood)?;

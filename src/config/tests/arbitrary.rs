@@ -1,10 +1,10 @@
-//! Whatever the text, reading it ends in a configuration or in mistakes that have lines.
+//! Reading any text ends in a configuration or in mistakes with lines.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Lines that are nearly right, so that the property below goes beyond the parser.
+/// Lines that are nearly right, so that the property below tests more than the parser.
 fn nearly_a_line() -> impl Strategy<Value = String> {
     let key = prop::sample::select(vec![
         "[platform]",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_is_not_said_of_the_limits_is_their_default() {
+fn missing_limits_have_their_defaults() {
     let read = |text: &str| Configuration::parse(text, &Environment::default()).unwrap().gateway.limits;
     assert_eq!(read(""), Limits::default());
     let limits = read("[gateway]\nlimits = { requests_per_second = 5, burst = 9 }\n");

@@ -1,4 +1,4 @@
-//! What is said about every mistake, and where.
+//! The message and the place of every mistake.
 
 use std::path::Path;
 
@@ -130,7 +130,7 @@ fn ids_and_token_names_are_unique() {
 fn without_tokens_the_gateway_listens_only_on_loopback() {
     assert_mistakes(
         "[gateway]\nlisten = \"0.0.0.0:8080\"\n",
-        &["2 gateway.listen: without tokens the gateway listens only on a loopback address"],
+        &["2 gateway.listen: without gateway.tokens the gateway may listen only on a loopback address"],
     );
     let with_token = "[gateway]\nlisten = \"0.0.0.0:8080\"\n\
                       tokens = [{ name = \"ops\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\" }]\n";
@@ -150,7 +150,7 @@ fn an_engine_of_an_unknown_kind_is_reported_with_its_line() {
 }
 
 #[test]
-fn what_an_engine_keeps_is_a_number_in_its_range() {
+fn the_engines_limits_are_numbers_in_range() {
     let found = |written: &str| {
         assert_mistakes(
             &format!("[engine]\nretain_days = {written}\n"),
@@ -174,16 +174,16 @@ fn a_role_has_only_what_it_can_use() {
     assert_mistakes(
         &brand.replace("\"brand\"", "\"consumer\""),
         &[
-            "5 connections[0].login: a consumer's login is { bearer, user_id } or { assertion }, or none for an anonymous one",
+            "5 connections[0].login: role \"consumer\" needs { bearer, user_id } or { assertion }, or no login for an anonymous consumer",
             "6 connections[0].subscribe.agents: a consumer's subscription has no agents",
-            "7 connections[0].rings: only a connection of role \"brand\" gets rings",
+            "7 connections[0].rings: only a connection of role \"brand\" receives rings",
             "8 connections[0].agent_state: only a connection of role \"brand\" has an agent state",
         ],
     );
     assert_mistakes(
         &connection("subscribe.stage = [\"OPEN\"]\n").replace("\"brand\"", "\"intake\""),
         &[
-            "5 connections[0].login: the login of a connector or intake is its application's { app_key, secret }",
+            "5 connections[0].login: roles \"connector\" and \"intake\" need their application's { app_key, secret }",
             "6 connections[0].subscribe: a connection without a socket has no subscription",
         ],
     );
@@ -193,17 +193,17 @@ fn a_role_has_only_what_it_can_use() {
 fn mistakes_of_a_proxy_are_reported_and_never_repeat_its_password() {
     assert_mistakes(
         &connection(&format!("proxy = \"http://me:{CANARY}@proxy.example:3128\"\n")),
-        &["6 connections[0].proxy: a proxy is { host, port }, with { username, password } where it asks for them"],
+        &["6 connections[0].proxy: a proxy is { host, port }, with { username, password } if the proxy requires them"],
     );
     assert_mistakes(
         &connection(&format!(
             "[connections.proxy]\nhost = \"me:{CANARY}@proxy.example\"\nport = 0\nusername = \"me:you\"\npasword = 1\n"
         )),
         &[
-            "6 connections[0].proxy: a proxy has both username and password, or neither",
-            "7 connections[0].proxy.host: expected a name or an address alone; port, username and password have keys of their own",
+            "6 connections[0].proxy: give both username and password of a proxy, or neither",
+            "7 connections[0].proxy.host: expected only a name or an address; port, username and password have their own keys",
             "8 connections[0].proxy.port: expected a whole number from 1 to 65535, found 0",
-            "9 connections[0].proxy.username: a proxy's user name has no colon",
+            "9 connections[0].proxy.username: a proxy's user name must not contain a colon",
             "10 connections[0].proxy.pasword: unknown key \"pasword\"; the nearest valid one is \"password\"",
         ],
     );
@@ -212,13 +212,13 @@ fn mistakes_of_a_proxy_are_reported_and_never_repeat_its_password() {
         &[
             "6 connections[0].proxy.host: missing",
             "6 connections[0].proxy.port: missing",
-            "6 connections[0].proxy.password: a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }",
+            "6 connections[0].proxy.password: a secret must not be written here: give { env = \"NAME\" } or { file = \"path\" }",
         ],
     );
 }
 
 #[test]
-fn a_token_that_nobody_can_be_known_by_is_a_mistake() {
+fn a_token_that_no_caller_could_use_is_a_mistake() {
     let mistakes = |first: &str, second: &str| {
         let text = "[gateway]\ntokens = [\n{ name = \"a\", token = { env = \"A\" }, scope = \"read\" },\n\
                     { name = \"b\", token = { env = \"B\" }, scope = \"write\" },\n]\n";
@@ -228,9 +228,10 @@ fn a_token_that_nobody_can_be_known_by_is_a_mistake() {
         mistakes(CANARY, CANARY),
         ["4 gateway.tokens[1].token: the same value as the token of gateway.tokens[0]"]
     );
-    assert_eq!(mistakes("x", CANARY), ["3 gateway.tokens[0].token: a token has at least 6 characters"]);
+    assert_eq!(mistakes("x", CANARY), ["3 gateway.tokens[0].token: a token must have at least 6 characters"]);
     for odd in ["line-end\n", "\nline-end", "two words", "t\u{f6}ken-value", "carriage\r"] {
-        let expected = "4 gateway.tokens[1].token: a token has only visible ASCII characters: no spaces, no line ends";
+        let expected =
+            "4 gateway.tokens[1].token: a token must have only visible ASCII characters: no spaces, no line ends";
         assert_eq!(mistakes(CANARY, odd), [expected], "{odd:?}");
     }
 }
@@ -238,20 +239,20 @@ fn a_token_that_nobody_can_be_known_by_is_a_mistake() {
 #[test]
 fn two_connections_with_one_login_are_a_mistake() {
     let other = connection("").replace("bots-1", "bots-2");
-    let message = "the same login as connections[0]: the platform lets one session of it live at a time";
+    let message = "the same login as connections[0]: the platform allows one session per login";
     assert_mistakes(&format!("{}{other}", connection("")), &[&format!("6 connections[1].login: {message}")]);
     let elsewhere = other.replace("12345678", "87654321");
     assert!(Configuration::parse(&format!("{}{elsewhere}", connection("")), &with_secrets()).is_ok());
 }
 
 #[test]
-fn what_an_added_connection_may_refer_to_is_named_as_it_can_be() {
+fn patterns_for_added_connections_must_be_valid() {
     assert_mistakes(
         "[gateway]\nsecrets = [\"BOT_*\", \"/run/*\", \"../x\", \"/a/../b\", \"A B\"]\n\
          proxies = [\"proxy.example:3128\", \"[fd00::1]:80\", \"http://proxy\", \"a:0\", \"\"]\nplatforms = [\"x y\"]\n",
         &[
             "2 gateway.secrets[2]: \"../x\" is neither the name of an environment variable nor an absolute path",
-            "2 gateway.secrets[3]: \"/a/../b\" is not the path of files: it has an empty part, \".\" or \"..\"",
+            "2 gateway.secrets[3]: \"/a/../b\" is not a valid path: it has an empty part, \".\" or \"..\"",
             "2 gateway.secrets[4]: \"A B\" is neither the name of an environment variable nor an absolute path",
             "3 gateway.proxies[2]: \"http://proxy\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",
             "3 gateway.proxies[3]: \"a:0\" is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"",
@@ -284,16 +285,20 @@ fn mistakes_of_client_properties_are_reported() {
             "{ username = \"bot1\", password = { env = \"BOT1_PASSWORD\" } }",
             "{ app_key = \"key\", secret = { env = \"BOT1_PASSWORD\" } }",
         ),
-        &["6 connections[0].client_properties: an intake tells of no device"],
+        &["6 connections[0].client_properties: a connection of role \"intake\" has no device"],
     );
 }
 
 #[test]
-fn a_login_of_no_form_is_told_the_forms() {
+fn a_login_without_a_valid_form_lists_the_forms() {
     let text = connection("").replace("username = \"bot1\",", "user_id = \"bot1\",");
     let mistakes = mistakes_in(&text, &with_secrets());
     assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].starts_with("5 connections[0].login: a login is one of { username, password } | "));
+    assert!(
+        mistakes[0].starts_with(
+            "5 connections[0].login: a login must have exactly the keys of one of { username, password } | "
+        )
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the environment says instead of the file.
+//! Overrides from the environment.
 
 use super::*;
 
@@ -45,9 +45,9 @@ fn a_mistake_of_the_environment_names_the_variable() {
         mistakes_in(&connection(""), &variables),
         [
             "TERTULIA_CONNECTIONS__0__LOGIN__PASSWORD connections[0].login.password: \
-             a secret is not written here: give { env = \"NAME\" } or { file = \"path\" }",
+             a secret must not be written here: give { env = \"NAME\" } or { file = \"path\" }",
             "TERTULIA_CONNECTIONS__7__ID : names an entry of a list that the file does not have",
-            "TERTULIA_ENGINE__KIND : starts like a TOML list or table and is none",
+            "TERTULIA_ENGINE__KIND : starts like a TOML list or table but is not valid TOML",
             "TERTULIA_ENGINE__RETAIN_DAYS engine.retain_days: expected a whole number from 1 to 3650, found \"a week\"",
             "TERTULIA_GATEWAY__LISTEN gateway.listen: \"9\" is not an IP address with a port, such as 127.0.0.1:8080",
             "TERTULIA_GATWAY__LISTEN gatway: unknown key \"gatway\"; the nearest valid one is \"gateway\"",

@@ -1,4 +1,4 @@
-//! Secrets are found where they are kept, and shown nowhere.
+//! Secrets are read from their sources and never printed.
 
 use super::*;
 
@@ -27,12 +27,12 @@ fn a_secret_that_is_plain_absent_empty_or_given_twice_is_a_mistake() {
     let at = "5 connections[0].login.password";
     assert_eq!(
         mistake("\"plain\""),
-        format!("{at}: a secret is not written here: give {{ env = \"NAME\" }} or {{ file = \"path\" }}")
+        format!("{at}: a secret must not be written here: give {{ env = \"NAME\" }} or {{ file = \"path\" }}")
     );
     assert_eq!(mistake("{ env = \"EMPTY\" }"), format!("{at}.env: the environment variable EMPTY is empty"));
     assert_eq!(
         mistake("{ env = \"SET\", file = \"x\" }"),
-        format!("{at}: a secret has either {{ env = \"NAME\" }} or {{ file = \"path\" }}")
+        format!("{at}: a secret is either {{ env = \"NAME\" }} or {{ file = \"path\" }}")
     );
     assert_eq!(
         mistake("{ file = \"/nowhere\" }"),

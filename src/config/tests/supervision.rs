@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use super::*;
 
 #[test]
-fn every_policy_can_be_told() {
+fn every_policy_can_be_configured() {
     let text = r#"
 [supervision]
 conversation = { restarts = 3, within = "1m" }
@@ -30,13 +30,13 @@ resets = 1
 }
 
 #[test]
-fn nothing_has_to_be_told() {
+fn every_policy_is_optional() {
     let read = Configuration::parse("", &Environment::default()).unwrap().supervision;
     assert_eq!(read, Supervision::default());
 }
 
 #[test]
-fn a_number_of_the_environment_is_text() {
+fn a_number_in_the_environment_is_read_from_text() {
     let variables = environment(&[
         ("TERTULIA_SUPERVISION__CONVERSATION__RESTARTS", "7"),
         ("TERTULIA_SUPERVISION__CONVERSATION__WITHIN", "2m"),

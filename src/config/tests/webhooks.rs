@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 #[test]
-fn everything_can_be_told_and_nothing_has_to_be() {
+fn every_value_is_optional() {
     let text = "[webhooks]\nallow_internal = true\nattempt_within = \"500ms\"\ndisable_after = \"12h\"\n";
     let read = Configuration::parse(text, &Environment::default()).unwrap().webhooks;
     let (attempt_within, disable_after) = (Some(Duration::from_millis(500)), Some(Duration::from_secs(12 * 3_600)));

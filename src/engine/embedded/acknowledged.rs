@@ -1,9 +1,9 @@
-//! How many commits were acknowledged, beside the tables: where they hold fewer, they have lost some.
+//! The number of acknowledged commits, in a file beside the tables. If the tables hold fewer commits, they have lost
+//! some.
 //!
-//! The tables cannot tell by themselves: what was written last is in a journal, and a journal that is damaged somewhere
-//! looks like one that was cut off while it was written. The count is written after each commit and before it is
-//! acknowledged, and not waited for: a process that is killed loses none of it, and a machine that loses power goes
-//! back to a lower one.
+//! The tables alone cannot detect the loss: the last writes are in a journal, and a damaged journal looks like one that
+//! was cut off during a write. The count is written after each commit and before its acknowledgement, without waiting
+//! for the disk: a killed process loses no count, and a power failure leaves at worst a lower count.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,16 +19,16 @@ pub(super) struct Acknowledged {
     epoch: String,
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// Nothing: the store was never opened.
+    /// The file is empty: the store was never opened.
     Nothing,
-    /// So many commits, in the log with this epoch.
+    /// The number of commits, in the log with this epoch.
     Commits { epoch: String, count: u64 },
-    /// Nothing that can be understood.
+    /// The content cannot be parsed.
     Nonsense,
 }
 
@@ -47,7 +47,7 @@ impl Said {
 
 impl Acknowledged {
     /// Replaces the file at `path` by one with the first count of the log with this epoch. Returns once the file is
-    /// durable; it is there as a whole or not at all.
+    /// durable; a crash leaves the old or the new file, never a part.
     pub(super) fn begin(path: &Path, epoch: &str, count: u64) -> io::Result<Self> {
         let draft = path.with_extension("new");
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
@@ -61,7 +61,7 @@ impl Acknowledged {
         Ok(begun)
     }
 
-    /// Every count takes the place of the one before at once: it is as long.
+    /// Overwrites the count in a single write, because all counts have the same length.
     pub(super) fn write(&self, count: u64) -> io::Result<()> {
         self.file.write_all_at(format!("{} {count:020}\n", self.epoch).as_bytes(), 0)
     }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_count_is_said_also_by_a_process_that_did_not_end_well() {
+    fn the_last_count_survives_a_killed_process() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("acknowledged");
         assert_eq!(Said::read(&path).unwrap(), Said::Missing);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_damaged_is_nonsense() {
+    fn a_cut_off_or_damaged_file_is_nonsense() {
         for text in ["6a 0001", "6a\n", "6a x\n", "\0\n"] {
             assert_eq!(said(text.as_bytes()), Said::Nonsense, "{text:?}");
         }

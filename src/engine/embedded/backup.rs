@@ -1,4 +1,4 @@
-//! A consistent copy of a store, made while commits go on: a snapshot of all tables, written into tables of their own.
+//! A consistent copy of a store while commits continue: a snapshot of all tables, written into new tables.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use super::{
     rows::{Failure, Log, Rows},
 };
 
-/// Copies what `rows` hold now into `directory`, which is made for it.
+/// Copies the current content of `rows` into `directory`, which is created.
 pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, Failure> {
     let target = Directory::begun(directory)?;
     let log = target.begin(|data| {
@@ -32,7 +32,7 @@ pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, Failure> {
     Ok(log)
 }
 
-/// Writes the rows of one table in one go.
+/// Writes the rows of one table.
 fn table(rows: fjall::Iter, to: &Keyspace) -> Result<(), Failure> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
@@ -46,7 +46,7 @@ fn table(rows: fjall::Iter, to: &Keyspace) -> Result<(), Failure> {
     Ok(ingestion.finish()?)
 }
 
-/// A journal takes its room ahead, in zeros; a copy need not carry them.
+/// A journal reserves space in advance, filled with zeros, which a copy does not need.
 fn shorten_journals(data: &Path) -> io::Result<()> {
     for entry in fs::read_dir(data)? {
         let path = entry?.path();

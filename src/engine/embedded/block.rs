@@ -1,21 +1,20 @@
-//! How events are written: runs of consecutive ones in one row, which takes two thirds of the processor time that a row
-//! for each takes.
+//! The encoding of events: one row holds a run of consecutive events, which needs two thirds of the processor time of
+//! one row per event.
 //!
-//! The key says which events a row holds, so that whether the log is whole can be seen without reading events.
+//! The key names the events in a row, so that gaps in the log can be found without reading events.
 
 use bytes::Bytes;
 use tertulia_actors::engine::StoredEvent;
 
 /// The most events in a row.
 pub(super) const MOST_EVENTS: usize = 64;
-/// A row is closed once it is as long, in bytes.
+/// A row is closed once it has at least this many bytes.
 pub(super) const FULL: usize = 64 * 1024;
 
-/// In the place of a length: there is no conversation.
+/// In place of a length: the event has no conversation.
 const NONE: u32 = u32::MAX;
 
-/// Which events a row holds. Rows are ordered by their last event, so the row of an event is the first one at or behind
-/// it.
+/// The events in a row. Rows are ordered by their last event, so the row of an event is the first row at or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BlockKey {
     pub(super) last: u64,
@@ -37,7 +36,7 @@ impl BlockKey {
         bytes
     }
 
-    /// `None` where it is no key of a row.
+    /// `None` if the bytes are not the key of a row.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (last, count) = bytes.split_first_chunk()?;
         let key = Self { last: u64::from_be_bytes(*last), count: u32::from_be_bytes(count.try_into().ok()?) };
@@ -45,7 +44,7 @@ impl BlockKey {
     }
 }
 
-/// Consecutive events on their way into a row.
+/// Consecutive events that will become a row.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     last: u64,
@@ -53,13 +52,13 @@ pub(super) struct Block {
     bytes: Vec<u8>,
 }
 
-/// Some part of an event is longer than can be written.
+/// A part of an event is too long to encode.
 #[derive(Debug, thiserror::Error)]
 #[error("event {0} has a part of 4 GiB or more")]
 pub(super) struct TooLong(u64);
 
 impl Block {
-    /// Adds the event behind the last one.
+    /// Adds the next event.
     pub(super) fn push(&mut self, event: &StoredEvent) -> Result<(), TooLong> {
         let StoredEvent { offset, connection, conversation, name, json } = event;
         let texts = [Some(connection.as_bytes()), conversation.as_deref().map(str::as_bytes), Some(name.as_bytes())];
@@ -79,13 +78,13 @@ impl Block {
         self.count as usize >= MOST_EVENTS || self.bytes.len() >= FULL
     }
 
-    /// The row; `None` where it would hold nothing.
+    /// The finished row; `None` if it has no events.
     pub(super) fn into_row(self) -> Option<(BlockKey, Vec<u8>)> {
         (self.count > 0).then_some((BlockKey { last: self.last, count: self.count }, self.bytes))
     }
 }
 
-/// The events of a row; `None` where it is damaged.
+/// Decodes the events of a row; `None` if the row is damaged.
 pub(super) fn read(key: BlockKey, mut bytes: &[u8]) -> Option<Vec<StoredEvent>> {
     let events = (key.first()..=key.last).map(|offset| event(offset, &mut bytes)).collect::<Option<_>>()?;
     bytes.is_empty().then_some(events)
@@ -99,7 +98,7 @@ fn event(offset: u64, bytes: &mut &[u8]) -> Option<StoredEvent> {
         connection: text(bytes, connection)?.into(),
         conversation: if conversation == NONE { None } else { Some(text(bytes, conversation)?.into()) },
         name: text(bytes, name)?.to_owned().into(),
-        // A copy: one event that is kept does not keep its whole row.
+        // Copied, so that keeping one event does not keep the memory of the whole row.
         json: Bytes::copy_from_slice(part(bytes, json)?),
     })
 }
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_holds_no_events_or_those_before_the_first_is_none() {
+    fn a_key_without_events_or_before_the_first_event_is_refused() {
         for (last, count) in [(1, 0), (0, 0), (1, 2)] {
             assert_eq!(BlockKey::from_bytes(&BlockKey { last, count }.to_bytes()), None);
         }

@@ -1,4 +1,4 @@
-//! How changes become one batch of the tables.
+//! Turns changes into one batch of the tables.
 
 use std::{collections::HashMap, mem};
 
@@ -12,7 +12,7 @@ use super::{
 
 pub(super) const COMMIT: &str = "commit";
 
-/// The batch that makes `changes` of a log that was as `before` says and will be as `after` says.
+/// The batch for `changes` to a log with the state `before`, which results in the state `after`.
 pub(super) fn batch(
     rows: &Rows,
     changes: &[Change],
@@ -23,7 +23,7 @@ pub(super) fn batch(
     let (mut blocks, mut block, mut records) = (Vec::new(), Block::default(), HashMap::new());
     for change in changes {
         match change {
-            // What is forgotten with the same changes is not written.
+            // Events that the same changes drop are not written.
             Change::Append(event) if event.offset >= after.history.oldest => {
                 block.push(event).map_err(|error| StoreError::new(COMMIT, error))?;
                 if block.is_full() {
@@ -31,7 +31,7 @@ pub(super) fn batch(
                 }
             }
             Change::Append(_) | Change::Trim { .. } => {}
-            // A batch has one place for each key: the last change stands.
+            // A batch can hold each key once, so only the last change of a key counts.
             Change::Put(table, record) => {
                 records.insert((*table, &record.key), Some(&record.value));
             }

@@ -1,4 +1,4 @@
-//! Which events of a log cannot be read any more, so that its readers can pass them.
+//! Which events of a log are damaged, so that readers can skip them.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use super::{
     rows::{Failure, Rows},
 };
 
-/// Runs of damaged events that are told apart; more are counted with the last one.
+/// The most separate runs of damaged events; further damage is not recorded.
 const RUNS: usize = 10_000;
 
 /// The damage that was found so far.
@@ -21,18 +21,18 @@ const RUNS: usize = 10_000;
 pub(super) struct Damaged(Mutex<BTreeMap<u64, u64>>);
 
 impl Damaged {
-    /// Tells of damage where it is found for the first time.
+    /// Records damage, and logs it when it is new.
     pub(super) fn note(&self, found: RangeInclusive<u64>) {
         let (first, last) = found.into_inner();
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = runs.range(..=first).next_back().is_some_and(|(_, known)| *known >= last);
         if !is_known && runs.len() < RUNS {
             runs.insert(first, last);
-            tracing::error!(first, last, "events of the log are damaged; their readers are told of a gap");
+            tracing::error!(first, last, "events of the log are damaged; readers get a gap event in their place");
         }
     }
 
-    /// How many events are damaged.
+    /// The number of damaged events.
     pub(super) fn events(&self) -> u64 {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut events, mut counted) = (0, 0);
@@ -47,8 +47,8 @@ impl Damaged {
     }
 }
 
-/// The first of `events` that cannot be read, and those that cannot be read with it. The keys tell which events a row
-/// holds; where they cannot be read, nothing can be passed.
+/// The first unreadable event in `events`, with the events that are unreadable together with it. The keys name the
+/// events of a row; if the keys cannot be read, no event can be skipped.
 pub(super) fn first(rows: &Rows, events: RangeInclusive<u64>) -> Result<Option<RangeInclusive<u64>>, Failure> {
     let (mut next, newest) = events.into_inner();
     let snapshot = rows.snapshot();

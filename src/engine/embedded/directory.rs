@@ -1,4 +1,4 @@
-//! The directory of a store: whose it is, and how it is written.
+//! The directory of a store: its owner and its format.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
@@ -11,36 +11,36 @@ use std::{
 const LOCK: &str = "lock";
 const FORMAT: &str = "format";
 const DATA: &str = "data";
-/// Where the data of a new store is made, until it is all there.
+/// The directory in which the data of a new store is created until it is complete.
 const DRAFT: &str = "data.new";
-/// Where copies of the store are made, until they are handed on: the beginning of their names.
+/// The prefix of directories in which copies of the store are created.
 const COPY: &str = "copy-";
 const ACKNOWLEDGED: &str = "acknowledged";
 
-/// The format that this version reads and writes. It grows with every change that an older version would misread.
+/// The format that this version reads and writes. It increases with every change that older versions would misread.
 const VERSION: u32 = 1;
 const MAGIC: &str = "tertulia store ";
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is open already.
+    /// The store is already open.
     #[error("the store in {} is in use by {}", directory.display(), process(*holder))]
     InUse {
         /// Its directory.
         directory: PathBuf,
-        /// Id of the process that has it open, as far as is known.
+        /// The id of the process that has it open, if known.
         holder: Option<u32>,
     },
-    /// It was written by a newer version, or it is no store.
-    #[error("the store in {} has a format that this version does not know: {found}", directory.display())]
+    /// The store was written by a newer version, or the directory is not a store.
+    #[error("the store in {} has a format that this version cannot read: {found}", directory.display())]
     UnknownFormat {
         /// Its directory.
         directory: PathBuf,
-        /// What it says of its format.
+        /// The format as found.
         found: String,
     },
-    /// What it holds contradicts itself.
+    /// The content contradicts itself.
     #[error("the store in {} is damaged: {what}", directory.display())]
     Damaged {
         /// Its directory.
@@ -48,14 +48,14 @@ pub enum OpenError {
         /// The contradiction.
         what: String,
     },
-    /// The system did not allow it.
+    /// The system refused an operation.
     #[error("cannot {operation} the store in {}", directory.display())]
     System {
         /// Its directory.
         directory: PathBuf,
-        /// What was being done.
+        /// The operation.
         operation: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -72,10 +72,10 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Takes the directory, which is made when it is missing, readable for its owner only.
+    /// Locks the directory for this process. Creates it if missing, accessible to its owner only.
     pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
         let failed = |operation| move |source| OpenError::System { directory: path.to_owned(), operation, source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make the directory of"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("create the directory of"))?;
         let mut lock = open_lock(path).map_err(failed("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -87,12 +87,13 @@ impl Directory {
         sign(&mut lock).map_err(failed("lock"))?;
         let directory = Self { path: path.to_owned(), lock };
         directory.check_format()?;
-        directory.close_to_others().map_err(failed("close to other users"))?;
+        directory.close_to_others().map_err(failed("take the permissions of other users from"))?;
         directory.remove_copies().map_err(failed("remove old copies of"))?;
         Ok(directory)
     }
 
-    /// An earlier version let a data directory that others may enter decide who reads the secrets in it.
+    /// An earlier version created data directories that other users could enter, although the files in them hold
+    /// secrets.
     fn close_to_others(&self) -> io::Result<()> {
         let data = self.data();
         match fs::metadata(&data) {
@@ -103,7 +104,7 @@ impl Directory {
         }
     }
 
-    /// The directory of a store that is made in `path`, which is removed first if it is there.
+    /// Creates the directory of a new store at `path`; removes what is there first.
     pub(super) fn begun(path: &Path) -> io::Result<Self> {
         remove(path)?;
         private_directory(path)?;
@@ -115,13 +116,13 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Where the next copy of the store is made.
+    /// The path for the next copy of the store.
     pub(super) fn next_copy(&self) -> PathBuf {
         static COPIES: AtomicU64 = AtomicU64::new(0);
         self.path.join(format!("{COPY}{}", COPIES.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// A process that was killed leaves the copies that it made.
+    /// Removes copies that a killed process left.
     fn remove_copies(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -132,13 +133,13 @@ impl Directory {
         Ok(())
     }
 
-    /// Where the data is.
+    /// The directory of the data.
     pub(super) fn data(&self) -> PathBuf {
         self.path.join(DATA)
     }
 
-    /// Has `make` fill an empty directory, which takes the place of the data at once: it is there as a whole or not at
-    /// all, whenever the process ends.
+    /// Lets `make` fill an empty directory and then moves it into place, so that the data directory is complete or
+    /// missing, whenever the process ends.
     pub(super) fn begin<T, E: From<io::Error>>(&self, make: impl FnOnce(&Path) -> Result<T, E>) -> Result<T, E> {
         let (draft, data) = (self.path.join(DRAFT), self.data());
         remove(&draft)?;
@@ -151,19 +152,19 @@ impl Directory {
             Ok(made)
         })();
         if made.is_err() {
-            // The room may be needed; the next start removes what stays.
+            // Frees disk space now; the next start removes what remains.
             let _ = remove(&draft);
         }
         made
     }
 
-    /// Which files these are now.
+    /// The identity of the current files.
     pub(super) fn identity(&self) -> io::Result<Identity> {
         let of = |path: PathBuf| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
         Ok(Identity { data: of(self.data())?, acknowledged: of(self.acknowledged())? })
     }
 
-    /// Where the commits are counted.
+    /// The file with the count of commits.
     pub(super) fn acknowledged(&self) -> PathBuf {
         self.path.join(ACKNOWLEDGED)
     }
@@ -186,7 +187,7 @@ impl Directory {
         }
     }
 
-    /// It is there as a whole or not at all.
+    /// Writes the file so that it is complete or missing after a crash.
     fn write_format(&self) -> io::Result<()> {
         let draft = self.path.join("format.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
@@ -197,14 +198,14 @@ impl Directory {
     }
 }
 
-/// Which data and which count a store has: another directory at the same path has another identity.
+/// Identifies the data directory and the count's file: another directory at the same path has another identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     data: (u64, u64),
     acknowledged: (u64, u64),
 }
 
-/// A directory that only its owner can look into, whatever the one around it allows.
+/// Creates a directory that only its owner can enter, whatever the permissions of its parent.
 fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
@@ -218,9 +219,9 @@ fn remove(directory: &Path) -> io::Result<()> {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // Closing the file is not enough where another thread is about to start a program.
+        // Closing the file is not enough: a child process that is just being started may still hold it.
         if let Err(error) = self.lock.unlock() {
-            tracing::warn!(%error, "a store could not be given back before the process ends");
+            tracing::warn!(%error, "cannot unlock the store; it stays locked until the process ends");
         }
     }
 }
@@ -233,7 +234,7 @@ fn open_lock(directory: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(directory.join(LOCK))
 }
 
-/// Says who has the lock, for those who do not get it.
+/// Writes the process id into the lock's file, for processes that cannot get the lock.
 fn sign(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.rewind()?;

@@ -1,4 +1,4 @@
-//! Who may log in, among the processes of one user on one machine: a locked file for each login.
+//! Which process of a user may use a login on this machine: one locked file per login.
 
 use std::{
     env,
@@ -15,25 +15,27 @@ use sha2::{Digest as _, Sha256};
 use tertulia_actors::engine::{FencingToken, Lease, LeaseError, Leases, LoginName, RecordKey};
 use tokio_util::sync::CancellationToken;
 
-/// Leases as locks on files in a directory. The system releases them when the process ends, however it ends, and no
-/// process can lose one before. All processes that use the same logins must use the same directory, on a local disk.
+/// Leases as locks on files in a directory. The system releases a lock when its process ends, however it ends, and no
+/// process can lose a lock earlier. All processes that use the same logins must use the same directory, on a local
+/// disk.
 ///
-/// A lease's number is in its file: where the directory is lost, as with a machine that starts anew, numbers begin
-/// again, and so does everybody who had one.
+/// The file contains the lease's number. If the directory is lost, for example when the machine restarts, the numbers
+/// begin again, but then all earlier holders are gone too.
 #[derive(Clone, Debug)]
 pub struct FileLeases {
     directory: Arc<Path>,
 }
 
 impl FileLeases {
-    /// Leases in `directory`, which is made with the first one, if it is missing. It must belong to this user alone.
+    /// Leases in `directory`, which is created with the first lease if missing. Only this user may have write access to
+    /// it.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into().into() }
     }
 
-    /// The directory that all processes of this user share: `tertulia-leases` in `XDG_RUNTIME_DIR`, or one with the
-    /// user's number in the directory of temporary files.
+    /// The default directory, which all processes of this user share: `tertulia-leases` in `XDG_RUNTIME_DIR`, or a
+    /// directory with the user's number in the temporary directory.
     #[must_use]
     pub fn default_directory() -> PathBuf {
         match env::var_os("XDG_RUNTIME_DIR").filter(|directory| Path::new(directory).is_absolute()) {
@@ -65,13 +67,12 @@ impl Leases for FileLeases {
     }
 }
 
-/// Another one has it.
+/// Another process has the lease.
 struct Elsewhere {
     holder: String,
 }
 
-/// A lock on the file of a login, and one on its directory: those who clear away old files leave a directory alone that
-/// is locked.
+/// Locks on the file of a login and on its directory. Programs that clean up old files skip locked directories.
 struct Held {
     file: File,
     _directory: File,
@@ -106,14 +107,14 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Closing the file is not enough where another thread is about to start a program.
+        // Closing the file is not enough: a child process that is just being started may still hold it.
         if let Err(error) = self.file.unlock() {
-            tracing::warn!(%error, "a lease could not be given back before the process ends");
+            tracing::warn!(%error, "cannot release a lease; it stays held until the process ends");
         }
     }
 }
 
-/// What is in the file of a login.
+/// The content of a login's file.
 struct Note {
     token: u64,
     process: u32,
@@ -122,7 +123,7 @@ struct Note {
 impl Note {
     const LENGTH: usize = 32;
 
-    /// `None` where nobody ever had the lease.
+    /// `None` if nobody has had the lease yet.
     fn read(file: &mut File) -> io::Result<Option<Self>> {
         let mut text = String::new();
         file.rewind()?;
@@ -137,7 +138,7 @@ impl Note {
         note.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the lease's file is damaged"))
     }
 
-    /// All notes are of the same length, and are written over each other at once.
+    /// Overwrites the note in a single write, because all notes have the same length.
     fn write(&self, file: &mut File) -> io::Result<()> {
         file.rewind()?;
         file.write_all(format!("{:020} {:010}\n", self.token, self.process).as_bytes())?;
@@ -151,7 +152,7 @@ fn file_name(login: &LoginName) -> String {
     format!("{name}.lease")
 }
 
-/// In a directory that others can write, they could take leases away, or lead us to other files.
+/// Checks that only this user can write the directory: other users could take leases away, or redirect the files.
 fn check_owner(directory: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(directory)?;
     let is_ours = metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;

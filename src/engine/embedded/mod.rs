@@ -11,7 +11,7 @@ mod leases;
 mod rows;
 mod store;
 
-/// The events of a row as it may lie on the disk, its key before it. For the fuzzer alone.
+/// Decodes the events of a row as it may be on the disk, prefixed with its key. Only for the fuzzer.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub fn events_of_row(bytes: &[u8]) -> Option<Vec<tertulia_actors::engine::StoredEvent>> {

@@ -1,4 +1,5 @@
-//! The tables of a store on the disk, a log-structured merge tree (fjall): opening them, and whether they are whole.
+//! The tables of a store on the disk, a log-structured merge tree (fjall): opening them, and checking that they are
+//! complete.
 
 use std::{fs::File, io, path::Path};
 
@@ -11,9 +12,9 @@ use tertulia_actors::engine::{History, StorePart, Table};
 use super::block::{self, BlockKey};
 
 const MIB: u64 = 1024 * 1024;
-/// What was read lately, of all tables together.
+/// The cache of recently read blocks, shared by all tables.
 const CACHE: u64 = 16 * MIB;
-/// How much is written before the oldest of it must be sorted: what a start after a crash reads again.
+/// The bytes written before the oldest of them must be sorted. A start after a crash reads this much again.
 const JOURNAL: u64 = 128 * MIB;
 const EVENTS_IN_MEMORY: u64 = 8 * MIB;
 const SNAPSHOTS_IN_MEMORY: u64 = 16 * MIB;
@@ -21,19 +22,19 @@ const OTHERS_IN_MEMORY: u64 = 2 * MIB;
 
 const EVENTS: &str = "events";
 const ABOUT: &str = "about";
-/// In [`ABOUT`]: the epoch.
+/// The key of the epoch in [`ABOUT`].
 const EPOCH: &str = "epoch";
-/// In [`ABOUT`]: the oldest and the newest event and the number of commits, written with every commit.
+/// The key in [`ABOUT`] of the oldest and newest event and the number of commits, written with every commit.
 const LOG: &str = "log";
 
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// They contradict themselves.
-    #[error("it is damaged: {0}")]
+    /// The data contradicts itself.
+    #[error("the data is damaged: {0}")]
     Damaged(String),
-    /// The system did not allow it.
-    #[error("its tables cannot be opened: {0}")]
+    /// The system refused an operation.
+    #[error("the tables cannot be opened: {0}")]
     System(io::Error),
 }
 
@@ -49,7 +50,7 @@ impl From<fjall::Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // What it wrote is not there, or not as it wrote it.
+            // A file that the tables wrote is missing or changed.
             io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
                 Self::Damaged(error.to_string())
             }
@@ -58,11 +59,11 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What the tables say of themselves.
+/// The state of the log, as recorded in the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) history: History,
-    /// The commits that were made.
+    /// The number of commits.
     pub(super) commits: u64,
 }
 
@@ -76,8 +77,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Makes the tables of an empty log in `directory`, which must exist and be empty. They are durable and closed when
-    /// it returns.
+    /// Creates the tables of an empty log in `directory`, which must exist and be empty. When this returns, they are
+    /// durable and closed.
     pub(super) fn make(directory: &Path) -> Result<(), Failure> {
         let rows = Self::create(directory)?;
         let log = Log { history: History::begun(jiff::Timestamp::now()), commits: 0 };
@@ -89,7 +90,7 @@ impl Rows {
         Ok(File::open(directory)?.sync_all()?)
     }
 
-    /// Makes empty tables in `directory`, without a log.
+    /// Creates empty tables in `directory`, without a log.
     pub(super) fn create(directory: &Path) -> Result<Self, Failure> {
         Self::of_database(builder(directory).open()?)
     }
@@ -99,7 +100,7 @@ impl Rows {
         self.records.iter().chain([&self.events, &self.about])
     }
 
-    /// Opens the tables in `directory` and checks that the log is whole. Makes nothing: what is missing is damage.
+    /// Opens the tables in `directory` and checks that the log is complete. Creates nothing: a missing table is damage.
     pub(super) fn open(directory: &Path) -> Result<(Self, Log), Failure> {
         let database = Database::recover(builder(directory).into_config())?;
         let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS, ABOUT]);
@@ -112,9 +113,9 @@ impl Rows {
         Ok((rows, log))
     }
 
-    /// The tables of a database, which are made where they are missing.
+    /// The tables of a database; missing tables are created.
     fn of_database(database: Database) -> Result<Self, Failure> {
-        // Rows of events are kept apart from their keys: reading the keys alone is reading little.
+        // The values of events are stored apart from their keys, so that reading only the keys is cheap.
         let apart = || options(EVENTS_IN_MEMORY).with_kv_separation(Some(KvSeparationOptions::default()));
         let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
         let events = database.keyspace(EVENTS, apart)?;
@@ -130,17 +131,17 @@ impl Rows {
         &self.records[table as usize]
     }
 
-    /// Changes that are made together and are durable once they are committed.
+    /// A batch of changes that are committed together and durable then.
     pub(super) fn batch(&self) -> OwnedWriteBatch {
         self.database.batch().durability(Some(PersistMode::SyncData))
     }
 
-    /// What was committed. Reading a table itself also shows the part of a batch that was made so far.
+    /// The committed state. Reading a table directly would also show a partly applied batch.
     pub(super) fn snapshot(&self) -> Snapshot {
         self.database.snapshot()
     }
 
-    /// Makes durable what was made, once more.
+    /// Makes all earlier writes durable.
     pub(super) fn persist(&self) -> Result<(), fjall::Error> {
         self.database.persist(PersistMode::SyncAll)
     }
@@ -156,13 +157,13 @@ impl Rows {
         parts
     }
 
-    /// Adds to `batch` what is said of the log.
+    /// Adds the state of the log to `batch`.
     pub(super) fn put_log(&self, batch: &mut OwnedWriteBatch, Log { history, commits }: &Log) {
         let numbers = [history.oldest, history.newest, *commits].map(u64::to_be_bytes);
         batch.insert(&self.about, LOG, numbers.as_flattened());
     }
 
-    /// What is said of the log.
+    /// The recorded state of the log.
     pub(super) fn log(&self) -> Result<Log, Failure> {
         let (epoch, log) = (self.about.get(EPOCH)?, self.about.get(LOG)?);
         let epoch = epoch.as_deref().and_then(|epoch| std::str::from_utf8(epoch).ok());
@@ -171,30 +172,30 @@ impl Rows {
             (Some(epoch), Some(&[oldest, newest, commits])) if (1..=newest + 1).contains(&oldest) => {
                 Ok(Log { history: History { epoch: epoch.into(), oldest, newest }, commits })
             }
-            _ => Err(Failure::Damaged("what it says of its log makes no sense".to_owned())),
+            _ => Err(Failure::Damaged("the description of its log cannot be read".to_owned())),
         }
     }
 
-    /// The rows of events follow each other without a hole from the oldest event to the newest, and the newest row can
-    /// be read.
+    /// Checks that the rows of events cover every event from the oldest to the newest, and that the newest row can be
+    /// read.
     fn check(&self, history: &History) -> Result<(), Failure> {
         let mut next = history.oldest;
         for row in self.events.range(history.oldest.to_be_bytes()..) {
             let key = row.key()?;
             let Some(block) = BlockKey::from_bytes(&key) else {
-                return Err(Failure::Damaged(format!("the row behind event {} has no valid key", next - 1)));
+                return Err(Failure::Damaged(format!("the row after event {} has no valid key", next - 1)));
             };
-            // The oldest row may begin with events that are forgotten.
+            // The oldest row may begin with events that were dropped from the log.
             let follows = block.first() == next || (next == history.oldest && block.first() < next);
             if !follows {
                 let first = block.first();
-                return Err(Failure::Damaged(format!("event {next} is missing: the next one is {first}")));
+                return Err(Failure::Damaged(format!("event {next} is missing: the next event found is {first}")));
             }
             next = block.last.saturating_add(1);
         }
         if next != history.newest.saturating_add(1) {
             let (newest, last) = (history.newest, next - 1);
-            return Err(Failure::Damaged(format!("its newest event should be {newest} and is {last}")));
+            return Err(Failure::Damaged(format!("its newest event should be {newest} but is {last}")));
         }
         if history.oldest <= history.newest
             && let Some(row) = self.events.last_key_value()

@@ -1,4 +1,4 @@
-//! The store in a directory, as the actors know it.
+//! The store in a directory, behind the port of the actors.
 
 use std::{
     fmt,
@@ -29,31 +29,31 @@ const SCAN: &str = "scan records";
 const CHECK: &str = "find its files";
 const COPY: &str = "copy itself";
 
-/// A store in a directory, which one process has open at a time.
+/// A store in a directory, which only one process can have open.
 ///
-/// A commit is durable when it returns: it was written to the disk with `fdatasync`. Where the disk refuses one, the
-/// next one opens the tables again first. What was refused may then be there after all, as a whole: committing the same
-/// again finds it made.
+/// A commit is durable when it returns: it was written to the disk with `fdatasync`. After a failed commit the next
+/// commit first opens the tables again. The failed commit may then turn out to be complete; committing the same changes
+/// again detects that.
 ///
-/// Its memory is bounded, whatever it keeps on the disk: a cache of 16 MiB, up to 34 MiB of what was written last and is
-/// not sorted yet, and about as much again of what was sorted last, by one thread.
+/// The memory is limited, however large the store is: a cache of 16 MiB, up to 34 MiB of recent writes that are not
+/// sorted yet, and about as much again of recently sorted data, which one thread sorts.
 pub struct EmbeddedStore {
-    /// `None` where they could not be opened again.
+    /// `None` if reopening failed.
     rows: RwLock<Option<Rows>>,
     history: Mutex<History>,
     writer: Mutex<Writer>,
     identity: Identity,
     damaged: Damaged,
-    /// The last to go: whoever gets the directory next finds the tables closed.
+    /// Dropped last, so that the tables are closed when the next process gets the directory.
     directory: Directory,
 }
 
-/// What the one who commits knows.
+/// The state of the writer.
 struct Writer {
-    /// The commits that were made.
+    /// The number of commits.
     commits: u64,
     acknowledged: Acknowledged,
-    /// The last changes, if they could not be made: the tables take no others until they are opened again.
+    /// The changes of a failed commit: the tables must be opened again before other changes.
     refused: Option<Vec<Change>>,
 }
 
@@ -67,11 +67,10 @@ impl fmt::Debug for EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in `directory`, which is made when there is none, and checks that its log is whole. Blocks for
-    /// as long as the disk does.
+    /// Opens the store in `directory`, or creates it, and checks that its log is complete. Blocks on the disk.
     ///
     /// # Errors
-    /// [`OpenError`]: it is open already, its format is not known, it is damaged, or the system did not allow it.
+    /// [`OpenError`]: the store is already open, has an unknown format, is damaged, or the system refused.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let directory = Directory::claim(directory)?;
         let opened = || -> Result<_, Failure> {
@@ -90,7 +89,7 @@ impl EmbeddedStore {
         })
     }
 
-    /// Fails where the files of the store are not those that were opened: somebody deleted or replaced them.
+    /// Fails if the store's files were deleted or replaced since they were opened.
     fn check_identity(&self, operation: &'static str) -> Result<(), StoreError> {
         let lost = |reason: &dyn fmt::Display| {
             let directory = self.directory.path.display();
@@ -98,7 +97,7 @@ impl EmbeddedStore {
         };
         match self.directory.identity() {
             Ok(identity) if identity == self.identity => Ok(()),
-            Ok(_) => Err(lost(&"other files are in its place")),
+            Ok(_) => Err(lost(&"other files are in their place")),
             Err(error) => Err(lost(&error)),
         }
     }
@@ -111,7 +110,7 @@ impl EmbeddedStore {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The oldest event once the commit that is being made is over.
+    /// The oldest event after the current commit, for which it waits.
     fn oldest_after_commit(&self) -> u64 {
         let _writer = self.writer();
         self.current().oldest
@@ -128,12 +127,12 @@ impl EmbeddedStore {
         }
     }
 
-    /// Opens the tables again. Answers whether a commit is there that was refused.
+    /// Opens the tables again. Returns whether the failed commit turned out to be complete.
     fn open_again(&self, writer: &mut Writer) -> Result<bool, StoreError> {
         let failed = |failure: Failure| StoreError::new(COMMIT, failure);
         self.check_identity(COMMIT)?;
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-        // They are closed before they are opened.
+        // The tables must be closed before they are opened.
         *rows = None;
         let (opened, log) = Rows::open(&self.directory.data()).map_err(failed)?;
         if log.history.epoch != self.current().epoch || log.commits < writer.commits {
@@ -179,7 +178,7 @@ impl Store for EmbeddedStore {
             writer.refused = Some(changes);
             return Err(StoreError::new(COMMIT, error));
         }
-        // What was written into files that nobody finds again is not kept.
+        // A write into deleted or replaced files would be lost.
         if let Err(error) = self.check_identity(COMMIT) {
             writer.refused = Some(changes);
             return Err(error);
@@ -191,7 +190,7 @@ impl Store for EmbeddedStore {
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        let damaged = |offset| StoreError::new(READ_EVENTS, format!("those at {offset} are damaged"));
+        let damaged = |offset| StoreError::new(READ_EVENTS, format!("the events at {offset} are damaged"));
         let first = after.saturating_add(1).max(self.current().oldest);
         let (mut events, mut next) = (Vec::new(), first);
         self.with_rows(READ_EVENTS, |rows| {
@@ -210,7 +209,7 @@ impl Store for EmbeddedStore {
             }
             Ok(())
         })?;
-        // That the first ones are not there is damage, unless they have been forgotten since.
+        // If the first events are missing, they are damaged, unless the log has dropped them since.
         match events.first() {
             Some(found) if found.offset > first && found.offset > self.oldest_after_commit() => Err(damaged(first)),
             _ => Ok(events),
@@ -223,7 +222,7 @@ impl Store for EmbeddedStore {
         let found = self.with_rows(READ_EVENTS, |rows| {
             damage::first(rows, first..=newest).map_err(|failure| StoreError::new(READ_EVENTS, failure))
         })?;
-        // It may have been forgotten since.
+        // The log may have dropped the events since.
         let found = found.filter(|found| *found.end() >= self.oldest_after_commit());
         if let Some(found) = &found {
             self.damaged.note(found.clone());
@@ -256,11 +255,11 @@ impl Store for EmbeddedStore {
             return Ok(Vec::new());
         }
         let first = match after {
-            // No key is longer, so none lies between the whole of it and its beginning.
+            // No key is longer, so no key lies between a full-length key and its beginning.
             Some(after) if after >= prefix => Bound::Excluded(beginning(after)),
             _ => Bound::Included(prefix.as_bytes()),
         };
-        // Without an end the table would be read up to the next record that is there, past all that were removed.
+        // Without an upper bound, the table would read past all removed records up to the next existing one.
         let end = end(prefix.as_bytes());
         let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         self.with_rows(SCAN, |rows| {
@@ -296,15 +295,15 @@ impl Store for EmbeddedStore {
 }
 
 impl Writer {
-    /// Counts the commit that was made.
+    /// Writes the count of commits.
     fn acknowledge(&self) {
         if let Err(error) = self.acknowledged.write(self.commits) {
-            tracing::warn!(%error, "a commit of the store was made and could not be counted");
+            tracing::warn!(%error, "a commit of the store succeeded, but the count of commits could not be written");
         }
     }
 }
 
-/// Opens the tables; makes them where there are none or where they are unusable, and no commit was ever acknowledged.
+/// Opens the tables. Creates them if no commit was ever acknowledged and they are missing or unusable.
 fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
     let (data, said) = (directory.data(), Said::read(&directory.acknowledged())?);
     let has_data = data.try_exists()?;
@@ -319,7 +318,10 @@ fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
             return Ok((rows, log));
         }
         Some(Err(Failure::Damaged(what))) if !has_acknowledged => {
-            tracing::warn!(what, "the store acknowledged nothing before its making was interrupted; it begins again");
+            tracing::warn!(
+                what,
+                "the creation of the store was interrupted before the first commit; the store is created again"
+            );
         }
         Some(failed) => return failed,
         None if has_acknowledged => return Err(Failure::Damaged("its data is missing".to_owned())),
@@ -329,23 +331,23 @@ fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
     Rows::open(&data)
 }
 
-/// The tables hold every commit that was acknowledged.
+/// Checks that the tables hold every acknowledged commit.
 fn check_acknowledged(said: &Said, log: &Log) -> Result<(), Failure> {
     match said {
         Said::Missing | Said::Nothing | Said::Commits { count: 0, .. } if log.commits == 0 => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch && *count <= log.commits => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch => Err(lost(log.commits, *count)),
-        Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("it has lost the log with the epoch {epoch}"))),
+        Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("the log with the epoch {epoch} is lost"))),
         Said::Missing | Said::Nothing => Err(Failure::Damaged("the count of its commits is missing".to_owned())),
-        Said::Nonsense => Err(Failure::Damaged("the count of its commits makes no sense".to_owned())),
+        Said::Nonsense => Err(Failure::Damaged("the count of its commits cannot be read".to_owned())),
     }
 }
 
 fn lost(there: u64, acknowledged: u64) -> Failure {
-    Failure::Damaged(format!("of {acknowledged} acknowledged commits, it holds the first {there}"))
+    Failure::Damaged(format!("{acknowledged} commits were acknowledged, but only the first {there} are there"))
 }
 
-/// The first key after all that begin with `prefix`; `None` where no key is after them.
+/// The first key after all keys that begin with `prefix`; `None` if no such key exists.
 fn end(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut end = prefix.get(..=last)?.to_vec();

@@ -1,4 +1,4 @@
-//! What the file says of a connection reaches the actors.
+//! Every setting of a connection reaches the actors.
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -7,7 +7,7 @@ use tertulia_actors::platform::AgentLogin;
 use super::*;
 use crate::config::{Configuration, Environment};
 
-/// The one connection of `text`, whose secrets are their own names in small letters.
+/// Parses the only connection of `text`. Each secret's value is its name in lower case.
 fn described(text: &str) -> Described {
     let secrets = ["SECRET", "TOKEN", "TOKEN_SECRET", "PASSWORD"];
     let environment: Environment = secrets.into_iter().map(|name| (name.to_owned(), name.to_lowercase())).collect();
@@ -30,7 +30,7 @@ const KEY_SET: &str = "login = { username = \"bot2\", app_key = \"key\", secret 
 const APPLICATION: &str = "login = { app_key = \"key\", secret = { env = \"SECRET\" } }\n";
 
 #[test]
-fn the_whole_key_set_of_an_intake_is_the_agent_it_acts_as_and_the_application_whose_webhooks_it_takes() {
+fn a_complete_key_set_of_an_intake_gives_its_agent_and_its_application() {
     let intake = webhooks(&format!("role = \"intake\"\n{KEY_SET}"));
     assert_eq!((intake.app.client_id.as_str(), intake.app.secret.expose_secret()), ("key", "secret"));
     let Some(AgentLogin::ApiKey { username, app_key, secret, access_token, access_token_secret }) = &intake.agent
@@ -43,7 +43,7 @@ fn the_whole_key_set_of_an_intake_is_the_agent_it_acts_as_and_the_application_wh
 }
 
 #[test]
-fn an_intake_or_connector_with_an_application_alone_acts_as_nobody() {
+fn an_intake_or_connector_with_only_an_application_has_no_agent() {
     for role in ["intake", "connector"] {
         let settings = webhooks(&format!("role = {role:?}\n{APPLICATION}"));
         assert!(settings.agent.is_none(), "{role}");
@@ -53,7 +53,7 @@ fn an_intake_or_connector_with_an_application_alone_acts_as_nobody() {
 }
 
 #[test]
-fn a_proxy_is_that_of_its_connection() {
+fn each_connection_has_its_own_proxy() {
     let proxy =
         "proxy = { host = \"proxy.example\", port = 3128, username = \"me\", password = { env = \"PASSWORD\" } }\n";
     let of = |role: &str, login: &str| match described(&format!("role = {role:?}\n{login}{proxy}")) {
@@ -70,7 +70,7 @@ fn a_proxy_is_that_of_its_connection() {
 }
 
 #[test]
-fn client_properties_of_consumers_and_connectors_are_told_under_the_platforms_names() {
+fn client_properties_of_consumers_and_connectors_have_the_platforms_names() {
     let device = "client_properties = { device_family = \"MOBILE\", os = \"IOS\", integration = \"MOBILE_SDK\", \
                   app_id = \"shop\", app_version = \"1\", time_zone = \"UTC\", features = [\"RICH_CONTENT\"] }\n";
     let expected = json!({"type": ".ams.headers.ClientProperties", "deviceFamily": "MOBILE", "os": "IOS",

@@ -1,5 +1,5 @@
-//! What a connection is asked that concerns none of its conversations: an agent's state, a new conversation, any request
-//! of the wire, a step-up.
+//! Requests to a connection that concern no existing conversation: an agent's state, a new conversation, any protocol
+//! request, a step-up.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -43,12 +43,12 @@ struct Availability {
     agent_state: AgentState,
 }
 
-/// Sets an agent's state, now and after each reconnect (CN-F9).
+/// Sets the agent's state, now and after each reconnect (CN-F9).
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
     request_body = Availability,
-    responses((status = 200, description = "The platform has it", body = Availability))
+    responses((status = 200, description = "The platform has set the state", body = Availability))
 )]
 #[put("/connections/{connection}/agent-state")]
 async fn set_agent_state(
@@ -60,7 +60,7 @@ async fn set_agent_state(
     known(&state, &id)?;
     let agent_state = body.value.agent_state;
     if !AgentState::KNOWN.contains(&agent_state) {
-        let detail = "agentState is one of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE";
+        let detail = "agentState must be one of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-agent-state", detail));
     }
     let shared = state.clone();
@@ -74,19 +74,19 @@ async fn set_agent_state(
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Opening {
-    /// For which skill; the account's default where it is not told.
+    /// The skill; the account's default if absent.
     #[schema(value_type = Option<String>)]
     skill_id: Option<SkillId>,
-    /// Where the consumer comes from.
+    /// The context that the consumer comes from.
     #[schema(value_type = Option<Object>)]
     context: Option<Map<String, Value>>,
-    /// By which campaign and engagement.
+    /// The campaign and engagement.
     #[schema(value_type = Option<Object>)]
     campaign_info: Option<Map<String, Value>>,
     /// `NORMAL`, `URGENT` or `PRIORITIZED`.
     #[schema(value_type = Option<String>)]
     ttr_type: Option<TtrType>,
-    /// For whom; a connector's only, who speaks for many.
+    /// The consumer; only for a connector, which acts for many consumers.
     consumer: Option<OfConnector>,
 }
 
@@ -94,14 +94,14 @@ struct Opening {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OfConnector {
-    /// The connector's own name for them.
+    /// The connector's own id of the consumer.
     #[schema(value_type = String)]
     id: ExternalConsumerId,
     first_name: Option<String>,
     last_name: Option<String>,
 }
 
-/// A conversation that was opened.
+/// The opened conversation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Opened {
@@ -114,7 +114,7 @@ struct Opened {
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
     request_body = Opening,
-    responses((status = 201, description = "It is open", body = Opened))
+    responses((status = 201, description = "The conversation is open", body = Opened))
 )]
 #[post("/connections/{connection}/conversations")]
 async fn create_conversation(
@@ -148,11 +148,11 @@ async fn create_conversation(
     .await
 }
 
-/// A request of the wire.
+/// A request of the platform's protocol.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wire {
-    /// Its type, such as `cqm.SubscribeExConversations`.
+    /// The type, such as `cqm.SubscribeExConversations`.
     #[serde(rename = "type")]
     kind: String,
     #[schema(value_type = Object)]
@@ -165,7 +165,7 @@ struct Wire {
     metadata: Vec<Value>,
 }
 
-/// Sends any request of the wire and answers with the platform's body (CN-F4).
+/// Sends any protocol request and returns the body of the platform's answer (CN-F4).
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
@@ -188,23 +188,23 @@ async fn ask(
     .await
 }
 
-/// Who vouches for the consumer.
+/// The proof of the consumer's identity.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SteppingUp {
     /// The connector of authenticated consumers.
     connector_id: String,
-    /// What the brand says who the consumer is: an authorisation code or its signed JWT.
+    /// The brand's proof of the consumer's identity: an authorisation code or a signed JWT.
     #[schema(value_type = String)]
     code: SecretString,
 }
 
-/// Makes an anonymous consumer somebody the brand vouches for, with their open conversations (CN-F17).
+/// Turns an anonymous consumer into an authenticated one, with their open conversations (CN-F17).
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
     request_body = SteppingUp,
-    responses((status = 200, description = "Who the consumer is now", body = Object))
+    responses((status = 200, description = "The consumer's new identity", body = Object))
 )]
 #[post("/connections/{connection}/step-up")]
 async fn step_up(
@@ -235,10 +235,14 @@ async fn step_up(
 impl From<StepUpError> for Problem {
     fn from(error: StepUpError) -> Self {
         match error {
-            StepUpError::NotAConsumer => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not-supported", "only a consumer can step up")
+            StepUpError::NotAConsumer => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not-supported",
+                "only a connection of role consumer can step up",
+            ),
+            StepUpError::UnderWay => {
+                Self::new(StatusCode::CONFLICT, "step-up-under-way", "another step-up of this connection is running")
             }
-            StepUpError::UnderWay => Self::new(StatusCode::CONFLICT, "step-up-under-way", "a step-up is under way"),
             StepUpError::Login(error) => {
                 let is_refused = matches!(&error, HttpError::Status { status: 400..=499, .. });
                 let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };

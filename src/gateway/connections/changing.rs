@@ -34,12 +34,12 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(rename_all = "camelCase")]
 struct Added {
     id: String,
-    /// Whether it is there again after a restart: not where secrets were written into its definition.
+    /// Whether the connection exists again after a restart; false if its definition contains secrets.
     is_kept: bool,
 }
 
-/// Adds a connection. The body has the members of `[[connections]]` in the configuration; a secret is
-/// `{"env": "NAME"}`, `{"file": "path"}`, or text, with which the connection ends with the process.
+/// Adds a connection. The body has the members of `[[connections]]` in the configuration. A secret is `{"env":
+/// "NAME"}`, `{"file": "path"}`, or text; with a secret as text, the connection ends with the process.
 #[utoipa::path(
     tag = "connections",
     params(idempotency::Key),
@@ -48,7 +48,7 @@ struct Added {
         "login": { "username": "bot2", "password": { "env": "BOT2_PASSWORD" } },
         "rings": "accept", "agent_state": "ONLINE"
     })),
-    responses((status = 201, description = "It is being connected", body = Added))
+    responses((status = 201, description = "The connection was added and is connecting", body = Added))
 )]
 #[post("/connections")]
 async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Result<HttpResponse, Problem> {
@@ -62,23 +62,22 @@ async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Res
     .await
 }
 
-/// Ends a connection. One of the configuration is there again after a restart.
+/// Removes a connection. A connection of the configuration exists again after a restart.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path)),
-    responses((status = 204, description = "It has ended"))
+    responses((status = 204, description = "The connection has ended"))
 )]
 #[delete("/connections/{connection}")]
 async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
     if state.added.remove(&id).await { Ok(HttpResponse::NoContent().finish()) } else { Err(unknown(&id)) }
 }
 
-/// Begins a connection again, a failed one too: with a new login, and a new socket where it has one. Its conversations
-/// stay.
+/// Restarts a connection, even a failed one: with a new login, and a new socket if it has one. Its conversations stay.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path)),
-    responses((status = 202, description = "It begins again; `GET` tells how it goes on"))
+    responses((status = 202, description = "The connection is restarting; `GET` it to see its state"))
 )]
 #[post("/connections/{connection}/restart")]
 async fn restart(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {

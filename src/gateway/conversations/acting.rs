@@ -1,4 +1,4 @@
-//! What every row that acts on a conversation has in common: which conversation, as whom, and under which key.
+//! What all endpoints that act on a conversation share: the conversation, the acting connection, and the key.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -28,25 +28,25 @@ use crate::gateway::{
     state::State,
 };
 
-/// How long a command may take, waiting for a reconnect included: less than what callers usually wait for an answer.
+/// How long a command may take, including the wait for a reconnect: less than callers' usual timeouts.
 pub(super) const PATIENCE: Duration = Duration::from_secs(25);
 
-/// A conversation that is acted on by one connection, under the caller's key if there is one.
+/// A conversation on which one connection acts, with the caller's key if there is one.
 pub(super) struct Acting {
     pub(super) handle: ConversationHandle,
     pub(super) key: Option<CommandKey>,
 }
 
 impl Acting {
-    /// Carries a command out.
+    /// Runs a command.
     ///
     /// # Errors
-    /// What became of it, or that the key came with another body.
+    /// The command failed, or the key was used with another body.
     pub(super) async fn perform(self, digest: &Digest, command: Command) -> Result<Done, Problem> {
         idempotency::once(&self.handle, self.key, digest, command, PATIENCE).await
     }
 
-    /// Carries a command out of which nothing is to be told but that the platform took it.
+    /// Runs a command whose only response is an acknowledgement.
     ///
     /// # Errors
     /// As [`Self::perform`].
@@ -56,10 +56,10 @@ impl Acting {
     }
 }
 
-/// The platform took it.
+/// The platform has accepted the command.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Acted {
-    /// The command's key: the caller's, or the one that it was given. The event that tells of the command names it.
+    /// The command's key: the caller's or a generated one. The event about the command contains it.
     #[schema(value_type = String)]
     key: CommandKey,
 }
@@ -85,10 +85,10 @@ impl IntoParams for Acting {
     }
 }
 
-/// The conversation in the path, as the interface's description has it.
+/// The conversation in the path, for the OpenAPI document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 pub(super) struct Named {
     /// The conversation's id.
     conversation: String,

@@ -1,4 +1,4 @@
-//! The ends of conversations and dialogs.
+//! Closing conversations and dialogs.
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;
@@ -16,10 +16,10 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Close {
-    /// Whether the survey may begin, where the account has one; if not, all dialogs end at once.
+    /// Whether the survey may start, if the account has one; if false, all dialogs close at once.
     #[schema(default = true)]
     survey: bool,
-    /// The one dialog to end; the conversation where it is not told.
+    /// The dialog to close; the whole conversation if absent.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
@@ -34,21 +34,21 @@ impl Close {
     fn into_command(self) -> Result<Command, Problem> {
         match self {
             Self { survey: true, dialog: Some(dialog) } => Ok(Command::CloseDialog { dialog, by: None, cause: None }),
-            Self { survey: false, dialog: Some(_) } => {
-                Err(Problem::bad_request("one dialog ends by itself: there is no survey to say no to"))
-            }
+            Self { survey: false, dialog: Some(_) } => Err(Problem::bad_request(
+                "survey: false cannot be combined with dialog: closing a single dialog opens no survey",
+            )),
             Self { survey: true, dialog: None } => Ok(Command::Close),
             Self { survey: false, dialog: None } => Ok(Command::CloseAtOnce),
         }
     }
 }
 
-/// Ends the conversation, or one dialog of it.
+/// Closes the conversation, or one dialog of it.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Close>),
-    responses((status = 200, description = "It has ended, or its survey has begun", body = Acted))
+    responses((status = 200, description = "The conversation or dialog has ended, or its survey began", body = Acted))
 )]
 #[post("/conversations/{conversation}/close")]
 async fn close(acting: Acting, body: BodyOrNone<Close>) -> Result<Json<Acted>, Problem> {

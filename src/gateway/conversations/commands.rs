@@ -1,4 +1,4 @@
-//! `…/commands`: the commands that wait in a conversation, and the end of one that was not sent.
+//! `…/commands`: the commands waiting in a conversation, and cancelling a command that was not sent.
 
 use actix_web::{
     HttpResponse, delete, get,
@@ -34,48 +34,49 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// By which connection. It must be told where several see the conversation.
+    /// The connection; required if several connections see the conversation.
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
-    /// Items at most, 1 to 1,000; 100 where it is not told.
+    /// Items at most, 1 to 1,000; 100 by default.
     limit: Option<usize>,
-    /// The `nextCursor` of the page before.
+    /// The `nextCursor` of the previous page.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor>,
 }
 
-/// A command that waits.
+/// A waiting command.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CommandThatWaits {
-    /// The caller's `Idempotency-Key`, or the key that the command was given.
+    /// The caller's `Idempotency-Key`, or the generated key of the command.
     #[schema(value_type = String)]
     key: CommandKey,
-    /// What was asked, as in the events `tertulia.command-sent` and `tertulia.command-failed`.
+    /// The command's name, as in the events `tertulia.command-sent` and `tertulia.command-failed`.
     #[schema(example = "send-text")]
     command: &'static str,
     state: CommandState,
-    /// Whether the command has a key of its caller's, and so outlives this process.
+    /// Whether the caller gave the command a key; such a command survives a restart of this process.
     durable: bool,
-    /// When the command was asked, or taken up by this process, in milliseconds since the epoch.
+    /// When the command was requested, or restored by this process, in milliseconds since the epoch.
     #[schema(value_type = i64)]
     asked: Timestamp,
-    /// When the command is given up, in milliseconds since the epoch.
+    /// When the command times out, in milliseconds since the epoch.
     #[schema(value_type = i64)]
     deadline: Timestamp,
-    /// The code with which the platform closed the socket while the command was in flight; the command is sent again alone.
+    /// The code with which the platform closed the socket while the command was in flight; the command is then sent
+    /// again without others.
     suspected: Option<u16>,
 }
 
-/// How far a command came. One that is `queued` can be cancelled.
+/// A command's progress. A `queued` command can be cancelled.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum CommandState {
-    /// It was not sent.
+    /// The command was not sent.
     Queued,
-    /// It was sent, and its answer is awaited.
+    /// The command was sent and waits for its answer.
     InFlight,
-    /// It may have been sent, and its effect is looked for.
+    /// The command may have been sent; the conversation is checked for its effect.
     Unknown,
 }
 
@@ -101,7 +102,7 @@ impl From<CancelError> for Problem {
     }
 }
 
-/// The commands that wait in a conversation, in the order in which they are carried out.
+/// Lists the commands waiting in a conversation, in the order in which they will run.
 #[utoipa::path(
     tag = "conversations",
     params(Named, Asked),
@@ -116,7 +117,7 @@ async fn list(
     let Asked { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     let after = cursor.map(|cursor| cursor.parse::<u64>()).transpose();
-    let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of a page"))?;
+    let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of an earlier page"))?;
     let handle = find_to_act(&state, &id, Through { connection })?;
     let mut waiting = handle.waiting_commands().await?;
     waiting.retain(|command| after.is_none_or(|after| command.number > after));
@@ -125,8 +126,8 @@ async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Cancels a command that was not sent: its caller gets the code `cancelled`, and nothing is sent, by a later process
-/// neither.
+/// Cancels a command that was not sent. Its caller gets the code `cancelled`, and no later run sends the command
+/// either.
 #[utoipa::path(
     tag = "conversations",
     params(Through),

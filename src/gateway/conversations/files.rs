@@ -1,4 +1,4 @@
-//! `/v1/conversations/{id}/files`: files into a conversation and out of it (CV-F16, FL-3).
+//! `/v1/conversations/{id}/files`: upload and download of files (CV-F16, FL-3).
 
 use std::io;
 
@@ -32,25 +32,25 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(upload).service(download);
 }
 
-/// The form, as the interface's description has it.
+/// The form, for the OpenAPI document.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes")]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
 struct FileForm {
-    /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX, by its name, or else by its media type; at most 3 MiB.
+    /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX, by its name or else by its media type; at most 3 MiB.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// What is written beside it.
+    /// The file's caption.
     caption: Option<String>,
-    /// In which dialog; in the open one where it is not told.
+    /// The dialog; the open dialog if absent.
     dialog: Option<String>,
 }
 
-/// Uploads a file and tells of it.
+/// Uploads a file and publishes its message.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body(content = FileForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "It was stored and told of", body = Published))
+    responses((status = 200, description = "The file was uploaded and its message published", body = Published))
 )]
 #[post("/conversations/{conversation}/files")]
 async fn upload(
@@ -71,11 +71,11 @@ async fn upload(
 struct Asked {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
-    /// The `relativePath` that the file's message gives.
+    /// The `relativePath` from the file's message.
     path: String,
 }
 
-/// A file's bytes, to be saved and not shown.
+/// Returns a file's bytes as an attachment.
 #[utoipa::path(
     tag = "conversations",
     params(Named, Asked),
@@ -97,7 +97,7 @@ async fn download(state: Data<State>, id: Path<ConversationId>, asked: Query<Ask
     response
         .insert_header((header::CONTENT_TYPE, content_type))
         .insert_header((header::CONTENT_DISPOSITION, attachment(name)))
-        // Whatever is in it, no browser may take it for a page of this service.
+        // Whatever the file contains, no browser may treat it as a page of this service.
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
         .insert_header((header::CACHE_CONTROL, "no-store"));
@@ -107,7 +107,7 @@ async fn download(state: Data<State>, id: Path<ConversationId>, asked: Query<Ask
     Ok(response.streaming(content(file)))
 }
 
-/// Has a browser save it under this name, whatever characters are in it.
+/// Makes a browser save the file under this name, whatever characters the name contains.
 fn attachment(name: &str) -> ContentDisposition {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | ' ');
     let safe: String = name.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect();
@@ -121,7 +121,7 @@ fn attachment(name: &str) -> ContentDisposition {
     ContentDisposition { disposition: DispositionType::Attachment, parameters }
 }
 
-/// The pieces. A file that breaks off ends in an error, so that nobody takes what came for the whole.
+/// The pieces of the file. An incomplete file ends in an error, so that a caller does not mistake a part for the whole.
 fn content(file: FileDownload) -> impl Stream<Item = io::Result<Bytes>> {
     stream::unfold((file, Some(0)), |(mut file, read)| async move {
         let read: u64 = read?;

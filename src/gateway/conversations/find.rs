@@ -1,4 +1,4 @@
-//! Which conversation a path means, and by which connection.
+//! Which conversation a path means, and which connection acts.
 
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
@@ -14,17 +14,17 @@ use utoipa::IntoParams;
 
 use crate::gateway::{connections, problem::Problem, state::State};
 
-/// By which connection; any where it is not told.
+/// The connection; any connection if absent.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::gateway) struct Through {
-    /// By which connection. It must be told where several see the conversation and it matters who acts.
+    /// The connection; required for actions if several connections see the conversation.
     #[param(value_type = Option<String>)]
     pub(in crate::gateway) connection: Option<ConnectionId>,
 }
 
-/// The conversation as each connection sees it; as the one asked for does, if one is.
+/// The conversation on each connection that sees it, or only on the requested connection.
 pub(super) fn find_all(
     state: &State,
     id: &ConversationId,
@@ -34,7 +34,7 @@ pub(super) fn find_all(
     Ok(candidates.iter().filter_map(|connection| state.tertulia.connection(connection).conversation(id)).collect())
 }
 
-/// The conversation that somebody wants to know of: whichever connection sees it, it is the same one.
+/// The conversation for reading. All connections see the same conversation, so any of them will do.
 pub(super) fn find_to_look(
     state: &State,
     id: &ConversationId,
@@ -43,14 +43,14 @@ pub(super) fn find_to_look(
     find_all(state, id, through)?.into_iter().next().ok_or_else(|| not_found(state, id))
 }
 
-/// The conversation that a command is for. It matters who acts: where several connections could, one must be named.
+/// The conversation for a command. If several connections see it, the caller must choose the one that acts.
 pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) -> Result<ConversationHandle, Problem> {
     let mut found = find_all(state, id, through)?;
     match (found.pop(), found.is_empty()) {
         (Some(handle), true) => Ok(handle),
         (Some(handle), false) => {
             let names = found.iter().chain([&handle]).map(|handle| handle.connection().to_string());
-            let detail = "several connections see the conversation: name the one to act by with ?connection=";
+            let detail = "several connections see this conversation: choose the one that acts with ?connection=";
             let problem = Problem::new(StatusCode::CONFLICT, "ambiguous-connection", detail);
             Err(problem.with("connections", names.collect::<Vec<_>>()))
         }
@@ -58,13 +58,18 @@ pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) 
     }
 }
 
-/// Why a conversation is not there: for whoever asks while an earlier life's conversations are being taken up, it may be
-/// there soon.
+/// The problem for an unknown conversation. While conversations of a previous run are still being loaded, the problem
+/// asks the caller to try again.
 pub(super) fn not_found(state: &State, id: &ConversationId) -> Problem {
     let is_beginning = |status: ConnectionStatus| status.state == Phase::Idle;
     if state.tertulia.connections().iter().filter_map(|id| state.tertulia.connection(id).status()).any(is_beginning) {
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are being started");
+        let problem =
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are still starting; try again");
         return problem.header(header::RETRY_AFTER, "1");
     }
-    Problem::new(StatusCode::NOT_FOUND, "unknown-conversation", format!("there is no conversation {id} in memory"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-conversation",
+        format!("no connection has conversation {id} in memory"),
+    )
 }

@@ -1,5 +1,5 @@
-//! A file as a form of a browser or of `curl -F` brings it: its parts are held in memory, within the bounds of one file and
-//! of all files that come at the same time.
+//! A file uploaded as a form by a browser or `curl -F`. Its parts are held in memory, within the limits of one file and
+//! of all concurrent uploads.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use crate::gateway::{
     room::{Room, Taken},
 };
 
-/// The largest file taken, in bytes: more than the platform takes of any type (FL-2).
+/// The largest accepted file, in bytes: more than the platform accepts of any type (FL-2).
 const MAX_FILE: usize = 8 * 1024 * 1024;
 /// The longest of the other parts, in bytes.
 const MAX_TEXT: usize = 32 * 1024;
 /// How long a caller may take to send the form.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A file, and what goes with it.
+/// A file with its caption and dialog.
 pub(super) struct Form {
     file: File,
     caption: Option<String>,
@@ -44,31 +44,31 @@ impl Form {
     /// Reads the whole form.
     ///
     /// # Errors
-    /// It is none, it is too large or too slow, or there is no room for it just now.
+    /// The body is not a valid form, is too large or too slow, or no memory is free for it.
     pub(super) async fn read(parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let read = timeout(WITHIN, Self::read_parts(parts, room));
         read.await.unwrap_or_else(|_| {
-            let detail = "the form did not come in time";
+            let detail = "the form did not arrive in time";
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
         })
     }
 
     async fn read_parts(mut parts: Multipart, room: &Room) -> Result<Self, Problem> {
         let (mut file, mut caption, mut dialog) = (None, None, None);
-        // Nothing is asked of the form behind its first error.
+        // After its first error, the form is not read further.
         while let Some(mut part) = parts.try_next().await.map_err(malformed)? {
             match part.name().unwrap_or_default() {
                 "file" if file.is_none() => file = Some(File::read(&mut part, room).await?),
                 "caption" if caption.is_none() => caption = Some(text(&mut part).await?),
                 "dialog" if dialog.is_none() => dialog = Some(DialogId::from(text(&mut part).await?)),
-                name => return Err(Problem::bad_request(format!("the form has a part {name:?} too many"))),
+                name => return Err(Problem::bad_request(format!("the form has an unknown or repeated part {name:?}"))),
             }
         }
         let file = file.ok_or_else(|| Problem::bad_request("the form has no part \"file\""))?;
         Ok(Self { file, caption, dialog })
     }
 
-    /// Tells this form from others that ask the same `resource`.
+    /// The digest of this form for `resource`; different forms have different digests.
     pub(super) fn digest(&self, resource: &str) -> Digest {
         let caption = self.caption.as_deref().unwrap_or_default();
         let dialog = self.dialog.as_ref().map(DialogId::as_str).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Form {
         Digest::of(resource, parts.into_iter().chain(self.file.pieces.iter().map(AsRef::as_ref)))
     }
 
-    /// The file to upload. It holds its place in memory until it is dropped.
+    /// The file to upload. It keeps its memory until it is dropped.
     pub(super) fn into_source(self) -> UploadSource {
         let Self { file: File { file_type, pieces, memory, .. }, caption, dialog } = self;
         let size = pieces.iter().map(Bytes::len).sum::<usize>() as u64;
@@ -118,11 +118,11 @@ impl File {
 
 async fn text(part: &mut Field) -> Result<String, Problem> {
     let read = part.bytes(MAX_TEXT).await.map_err(|_| {
-        let detail = format!("a part beside the file has more than {MAX_TEXT} bytes");
+        let detail = format!("a part other than the file has more than {MAX_TEXT} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
     })?;
     let bytes = read.map_err(malformed)?;
-    String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("a part beside the file is not UTF-8"))
+    String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("a part other than the file is not UTF-8"))
 }
 
 fn malformed(error: actix_multipart::MultipartError) -> Problem {

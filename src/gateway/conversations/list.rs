@@ -1,5 +1,5 @@
-//! `GET /v1/conversations`: the conversations in memory, filtered and in pages. Nobody is asked, so that whoever sleeps
-//! sleeps on.
+//! `GET /v1/conversations`: the conversations in memory, filtered and in pages. No conversation is asked, so unloaded
+//! conversations stay unloaded.
 
 use std::sync::Arc;
 
@@ -37,15 +37,15 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 struct Asked {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
-    /// `OPEN`, `CLOSE` or `LOCKED`; `OPEN` means those too of which nothing is known yet.
+    /// `OPEN`, `CLOSE` or `LOCKED`; `OPEN` includes conversations whose stage is not known yet.
     #[param(value_type = Option<String>, example = "OPEN")]
     stage: Option<Stage>,
-    /// Of this skill.
+    /// Only conversations of this skill.
     #[param(value_type = Option<String>)]
     skill: Option<SkillId>,
-    /// Assigned to this agent: a public id, `account.user` or the user alone.
+    /// Only conversations assigned to this agent: a public id, `account.user` or the user alone.
     agent: Option<String>,
-    /// In whose id, consumer, skill or agent this text is, in capitals or not.
+    /// Only conversations whose id, consumer, skill or agent contains this text, ignoring case.
     text: Option<String>,
     limit: Option<usize>,
     /// The `nextCursor` of the page before.
@@ -62,20 +62,20 @@ struct Brief {
     connection: ConnectionId,
     #[schema(value_type = String)]
     conversation_id: ConversationId,
-    /// How far it has come; null before the first state.
+    /// The stage; null before the first state.
     #[schema(value_type = Option<String>)]
     stage: Option<Stage>,
-    /// The skill; `-1` is none.
+    /// The skill; `-1` means no skill.
     #[schema(value_type = Option<String>)]
     skill_id: Option<SkillId>,
-    /// The agent it is assigned to; at the end the last one.
+    /// The assigned agent; in a closed conversation the last one.
     assigned_agent: Option<Agent>,
-    /// The consumer; at the end the last one.
+    /// The consumer; in a closed conversation the last one.
     consumer: Option<Consumer>,
-    /// A connector's own id of the consumer for whom it speaks; null elsewhere.
+    /// A connector's own id of the consumer; null for other roles.
     #[schema(value_type = Option<String>)]
     external_consumer_id: Option<ExternalConsumerId>,
-    /// In milliseconds since the epoch, as all moments.
+    /// In milliseconds since the epoch, like all times.
     #[schema(value_type = Option<i64>)]
     start_time: Option<Timestamp>,
     #[schema(value_type = Option<i64>)]
@@ -125,7 +125,7 @@ impl Brief {
     }
 }
 
-/// Whether `text` is in any of the conversation's names.
+/// Whether one of the conversation's names contains `text`.
 fn is_in(text: &str, handle: &ConversationHandle, outline: &Outline) -> bool {
     let agent = outline.agent();
     [
@@ -141,12 +141,13 @@ fn is_in(text: &str, handle: &ConversationHandle, outline: &Outline) -> bool {
     .any(|name| contains(name.as_bytes(), text.as_bytes()))
 }
 
-/// Names are ASCII as good as always: other letters are compared as they are.
+/// Ignores the case of ASCII letters only, because names are nearly always ASCII.
 fn contains(name: &[u8], text: &[u8]) -> bool {
     text.is_empty() || name.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text))
 }
 
-/// The conversations in memory, awake or asleep, in brief. Each connection that sees one has its own item.
+/// Lists the conversations in memory, loaded or unloaded, in brief. A conversation has one item for each connection
+/// that sees it.
 #[utoipa::path(
     tag = "conversations",
     params(Asked),
@@ -164,7 +165,7 @@ async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief
         filter.matches(&outline) && text.as_ref().is_none_or(|text| is_in(text, handle, &outline))
     };
     let tertulia = Arc::clone(&state.tertulia);
-    // A filter that few pass looks at all there are, which other requests need not wait for.
+    // A selective filter reads all conversations, so it runs on its own thread and does not delay other requests.
     let looking = web::block(move || {
         let after = cursor.as_deref().and_then(|cursor| cursor.rsplit_once('/'));
         let (handles, is_more) = tertulia.conversations_page(&connections, after, limit, is_meant);

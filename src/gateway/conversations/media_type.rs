@@ -1,10 +1,10 @@
-//! The types of files that the platform takes, as HTTP names them.
+//! The media types of files that the platform accepts.
 
 use tertulia_actors::files::FileType;
 
 const OFFICE: &str = "application/vnd.openxmlformats-officedocument.";
 
-/// The name of a file's type. None of them is run by a browser.
+/// The media type of a file type. A browser runs none of them.
 pub(super) fn of(file_type: FileType) -> String {
     match file_type {
         FileType::Jpg | FileType::Jpeg => "image/jpeg".to_owned(),
@@ -17,7 +17,7 @@ pub(super) fn of(file_type: FileType) -> String {
     }
 }
 
-/// The type that a name means, for a file whose own name does not tell.
+/// The file type of a media type, for a file whose own name has no known extension.
 pub(super) fn file_type(name: &str) -> Option<FileType> {
     FileType::ALL.into_iter().find(|file_type| of(*file_type).eq_ignore_ascii_case(name))
 }

@@ -1,5 +1,4 @@
-//! `/v1/conversations/{id}/messages`: says something in a conversation (CV-F6, CV-F7, CV-F8), and reads what was said
-//! (CV-F5).
+//! `/v1/conversations/{id}/messages`: publishes a message (CV-F6, CV-F7, CV-F8) and reads the history (CV-F5).
 
 use std::sync::Arc;
 
@@ -53,24 +52,24 @@ impl Message {
             (None, Some(content)) => {
                 Ok(Command::SendRichText(SendRichText { content, private, metadata, quick_replies, dialog }))
             }
-            _ => Err(Problem::bad_request("a message has either a text or a richText")),
+            _ => Err(Problem::bad_request("a message must have either a text or a richText")),
         }
     }
 }
 
-/// Where it was published.
+/// Where the message was published.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Published {
-    /// Its place in the dialog, where the platform tells.
+    /// The message's sequence in the dialog, if the platform reports it.
     pub(super) sequence: Option<u64>,
 }
 
-/// Says something: text, or structured content.
+/// Publishes a message: text or structured content.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Message,
-    responses((status = 200, description = "It was published", body = Published))
+    responses((status = 200, description = "The message was published", body = Published))
 )]
 #[post("/conversations/{conversation}/messages")]
 async fn send(acting: Acting, body: Body<Message>) -> Result<Json<Published>, Problem> {
@@ -78,33 +77,33 @@ async fn send(acting: Acting, body: Body<Message>) -> Result<Json<Published>, Pr
     Ok(Json(Published { sequence: done.sequence }))
 }
 
-/// Which messages. Both bounds are inclusive.
+/// Which messages; both bounds are inclusive.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Asked {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
-    /// In which dialog; in the open one where it is not told.
+    /// The dialog; the open dialog if absent.
     #[param(value_type = Option<String>)]
     dialog: Option<DialogId>,
-    /// The first sequence wanted; from the beginning where it is not told.
+    /// The first sequence; by default the first of the dialog.
     sequence_min: Option<u64>,
-    /// The last sequence wanted; to the end where it is not told.
+    /// The last sequence; by default the last of the dialog.
     sequence_max: Option<u64>,
-    /// At most so many; as many as the platform gives where it is not told.
+    /// The most messages; by default as many as the platform returns.
     max_quantity: Option<u64>,
 }
 
-/// The messages that were asked for, in the order of their dialog.
+/// The requested messages, in the order of their dialog.
 #[derive(Serialize, ToSchema)]
 struct History {
-    /// Each as the event `tertulia.message` has it.
+    /// Each message as in the event `tertulia.message`.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Arc<conversation::Message>>,
 }
 
-/// What was said in a dialog, as the platform has it. For agents: a consumer's connection cannot ask.
+/// Returns the messages of a dialog from the platform. Only agents can read it: a consumer's connection cannot.
 #[utoipa::path(
     tag = "conversations",
     params(Named, Asked),
@@ -114,7 +113,7 @@ struct History {
 async fn history(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<Json<History>, Problem> {
     let Asked { connection, dialog, sequence_min: from, sequence_max: to, max_quantity: max } = asked.into_inner();
     if [from, to, max].into_iter().flatten().any(|number| i64::try_from(number).is_err()) {
-        return Err(Problem::bad_request("the platform counts to 9223372036854775807"));
+        return Err(Problem::bad_request("a sequence must be at most 9223372036854775807"));
     }
     let command = Command::QueryMessages { dialog, range: MessageRange { from, to, max } };
     let mut last = None;
@@ -122,7 +121,7 @@ async fn history(state: Data<State>, id: Path<ConversationId>, asked: Query<Aske
         let key = CommandKey::from(Uuid::now_v7().to_string());
         match handle.perform_as(key, command.clone(), PATIENCE).await {
             Ok(done) => return Ok(Json(History { items: done.messages })),
-            // Another connection may be one that can ask.
+            // Another connection may be able to read the history.
             Err(failure) if failure.code() == "not-supported" || failure == CommandFailure::NotConnected => {
                 last = Some(failure);
             }

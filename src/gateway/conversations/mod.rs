@@ -1,4 +1,4 @@
-//! `/v1/conversations`: what is known of conversations, and what can be done in them.
+//! `/v1/conversations`: reading conversations and acting on them.
 
 mod acting;
 mod closing;

@@ -1,4 +1,4 @@
-//! An agent's note among the others (CV-F9).
+//! An agent's note (CV-F9).
 
 use actix_web::{post, web::Json};
 use serde::{Deserialize, Serialize};
@@ -22,23 +22,23 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Note {
     note_content: String,
-    /// Whose note it is; the connection's agent's where it is not told.
+    /// The note's agent; the connection's agent if absent.
     #[schema(value_type = Option<String>)]
     agent_id: Option<AgentId>,
-    /// The agent's name as shown to others; that of the connection's agent where it is not told.
+    /// The agent's name as shown to others; the name of the connection's agent if absent.
     name: Option<String>,
-    /// The note to replace; a new one where it is not told.
+    /// The note to replace; a new note if absent.
     note_id: Option<String>,
-    /// Whether a machine wrote it.
+    /// Whether a machine wrote the note.
     #[serde(default)]
     is_auto_summary: bool,
-    /// Whether it may be cut to fit.
+    /// Whether the note may be cut to fit.
     #[schema(default = true)]
     truncate_enabled: Option<bool>,
 }
 
 impl Note {
-    /// The command, asked for at `time`.
+    /// The command, requested at `time`.
     fn into_command(self, time: Timestamp) -> Command {
         let Self { note_content, agent_id, name, note_id, is_auto_summary, truncate_enabled } = self;
         let truncate_enabled = truncate_enabled.unwrap_or(true);
@@ -54,26 +54,26 @@ impl Note {
     }
 }
 
-/// What was written.
+/// The outcome of writing a note.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Written {
     #[schema(value_type = String)]
     key: CommandKey,
-    /// By which the note can be replaced.
+    /// The id with which the note can be replaced.
     note_id: Option<String>,
-    /// Whether it had to be cut.
+    /// Whether the note was cut.
     truncated: bool,
-    /// What was left of it, if it was cut.
+    /// The remaining text of a cut note.
     truncated_text: Option<String>,
 }
 
-/// Writes an agent's note; the others' stay as they are.
+/// Writes an agent's note; notes of other agents stay as they are.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Note,
-    responses((status = 200, description = "It is written, as much of it as there was room for", body = Written))
+    responses((status = 200, description = "The note was written, cut to fit if necessary", body = Written))
 )]
 #[post("/conversations/{conversation}/note")]
 async fn note(acting: Acting, body: Body<Note>) -> Result<Json<Written>, Problem> {

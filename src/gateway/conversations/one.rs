@@ -1,4 +1,4 @@
-//! `GET /v1/conversations/{id}`: everything that is known of a conversation.
+//! `GET /v1/conversations/{id}`: all members of a conversation.
 
 use actix_web::{
     get,
@@ -18,7 +18,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(one);
 }
 
-/// All members of a conversation under the class page's names, with its stage, skill, dialogs and participants.
+/// Returns all members of a conversation, including stage, skill, dialogs and participants, under the names of the
+/// SDK's class page.
 #[utoipa::path(
     tag = "conversations",
     params(Named, Through),
@@ -34,7 +35,7 @@ async fn one(
     Ok(Json(members(&handle).await?))
 }
 
-/// All members, and by which connection they are known.
+/// All members, with the connection that reported them.
 pub(super) async fn members(handle: &ConversationHandle) -> Result<Map<String, Value>, Problem> {
     let mut members = match handle.members().await? {
         Value::Object(members) => members,

@@ -1,4 +1,4 @@
-//! Who takes part in a conversation, and whose it is: join, leave, transfer, the consumer's takeover (CV-F1, CV-F3,
+//! Participants and assignment of a conversation: join, leave, transfer, and the consumer's takeover (CV-F1, CV-F3,
 //! CV-F14).
 
 use actix_web::{post, web::Json};
@@ -24,20 +24,20 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Join {
-    /// As what, such as `AGENT`, `MANAGER` or `READER`.
+    /// The role, such as `AGENT`, `MANAGER` or `READER`.
     #[schema(value_type = String, example = "MANAGER")]
     role: ParticipantRole,
-    /// In which dialog; in the open one where it is not told.
+    /// The dialog; the open dialog if absent.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
 
-/// The connection's agent takes part.
+/// Makes the connection's agent join the conversation.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Join,
-    responses((status = 200, description = "The agent takes part", body = Acted))
+    responses((status = 200, description = "The agent has joined", body = Acted))
 )]
 #[post("/conversations/{conversation}/join")]
 async fn join(acting: Acting, body: Body<Join>) -> Result<Json<Acted>, Problem> {
@@ -48,17 +48,17 @@ async fn join(acting: Acting, body: Body<Join>) -> Result<Json<Acted>, Problem> 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Leave {
-    /// Which dialog; the open one where it is not told.
+    /// The dialog; the open dialog if absent.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
 
-/// The connection's agent takes part no more, in whatever role.
+/// Makes the connection's agent leave the conversation, whatever its role.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Leave>),
-    responses((status = 200, description = "The agent takes part no more", body = Acted))
+    responses((status = 200, description = "The agent has left", body = Acted))
 )]
 #[post("/conversations/{conversation}/leave")]
 async fn leave(acting: Acting, body: BodyOrNone<Leave>) -> Result<Json<Acted>, Problem> {
@@ -69,20 +69,21 @@ async fn leave(acting: Acting, body: BodyOrNone<Leave>) -> Result<Json<Acted>, P
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Transfer {
-    /// To whom, as `account.user` or as the bare user.
+    /// The agent, as `account.user` or as the user alone.
     #[schema(value_type = Option<String>, example = "12345678.bot2")]
     agent_id: Option<AgentId>,
-    /// To which skill.
+    /// The skill.
     #[schema(value_type = Option<String>)]
     skill_id: Option<SkillId>,
 }
 
-/// Moves the conversation to an agent, a skill or both, away from whom it is assigned to. Neither is nothing to do.
+/// Transfers the conversation to an agent, a skill or both, and removes the current assignment. If both are absent,
+/// nothing happens.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Transfer,
-    responses((status = 200, description = "It is on its way", body = Acted))
+    responses((status = 200, description = "The platform has accepted the transfer", body = Acted))
 )]
 #[post("/conversations/{conversation}/transfer")]
 async fn transfer(acting: Acting, body: Body<Transfer>) -> Result<Json<Acted>, Problem> {
@@ -93,17 +94,17 @@ async fn transfer(acting: Acting, body: Body<Transfer>) -> Result<Json<Acted>, P
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Takeover {
-    /// The new identity of the consumer.
+    /// The consumer's new identity.
     #[schema(value_type = String)]
     new_consumer_user_id: UserId,
 }
 
-/// Gives the conversation to another identity of its consumer, as a step-up needs it.
+/// Gives the conversation to another identity of its consumer, as a step-up requires.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Takeover,
-    responses((status = 200, description = "It is the new identity's", body = Acted))
+    responses((status = 200, description = "The new identity has the conversation", body = Acted))
 )]
 #[post("/conversations/{conversation}/consumer-takeover")]
 async fn consumer_takeover(acting: Acting, body: Body<Takeover>) -> Result<Json<Acted>, Problem> {

@@ -1,4 +1,4 @@
-//! Receipts of messages, and what this side is doing.
+//! Receipts of messages, and the chat state of this side.
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;
@@ -21,9 +21,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Receipt {
-    /// Which messages; none is nothing to do.
+    /// The sequences of the messages; if empty, nothing happens.
     sequences: Vec<u64>,
-    /// In which dialog; in the open one where it is not told, or in MAIN where none is open.
+    /// The dialog; if absent, the open dialog, or MAIN if no dialog is open.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
     #[serde(default)]
@@ -37,24 +37,24 @@ impl Receipt {
     }
 }
 
-/// Tells that messages were shown.
+/// Reports that messages were read.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
-    responses((status = 200, description = "It was told", body = Acted))
+    responses((status = 200, description = "The platform has accepted the report", body = Acted))
 )]
 #[post("/conversations/{conversation}/read")]
 async fn read(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Problem> {
     acting.act(&body.digest, body.value.into_command(DeliveryStatus::Read)).await
 }
 
-/// Tells that messages arrived.
+/// Reports that messages arrived.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
-    responses((status = 200, description = "It was told", body = Acted))
+    responses((status = 200, description = "The platform has accepted the report", body = Acted))
 )]
 #[post("/conversations/{conversation}/accept")]
 async fn accept(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Problem> {
@@ -67,17 +67,17 @@ struct Doing {
     /// `COMPOSING` while somebody types, `PAUSE`, `ACTIVE`, `INACTIVE`, `GONE` or `BACKGROUND`.
     #[schema(value_type = String, example = "COMPOSING")]
     chat_state: ChatState,
-    /// In which dialog; in the open one where it is not told.
+    /// The dialog; the open dialog if absent.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
 
-/// Tells what this side is doing.
+/// Reports the chat state of this side, such as typing.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Doing,
-    responses((status = 200, description = "It was told", body = Acted))
+    responses((status = 200, description = "The platform has accepted the report", body = Acted))
 )]
 #[post("/conversations/{conversation}/chat-state")]
 async fn chat_state(acting: Acting, body: Body<Doing>) -> Result<Json<Acted>, Problem> {

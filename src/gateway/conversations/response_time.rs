@@ -1,4 +1,4 @@
-//! Until when an answer is wanted (CV-F11, CV-F13).
+//! The response time and its deadline (CV-F11, CV-F13).
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;
@@ -19,17 +19,17 @@ struct Ttr {
     /// `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
     #[schema(value_type = String, example = "URGENT")]
     ttr_type: TtrType,
-    /// In seconds; counts for `CUSTOM` only.
+    /// In seconds; used only for `CUSTOM`.
     #[serde(default)]
     value: u64,
 }
 
-/// Sets how soon an answer is wanted.
+/// Sets how soon a response is due.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Ttr,
-    responses((status = 200, description = "It is set", body = Acted))
+    responses((status = 200, description = "The platform has set the response time", body = Acted))
 )]
 #[post("/conversations/{conversation}/ttr")]
 async fn ttr(acting: Acting, body: Body<Ttr>) -> Result<Json<Acted>, Problem> {
@@ -45,12 +45,12 @@ struct ManualEttr {
     time: Timestamp,
 }
 
-/// Sets the deadline of the answer.
+/// Sets the deadline of the response.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = ManualEttr,
-    responses((status = 200, description = "It is set", body = Acted))
+    responses((status = 200, description = "The platform has set the response time", body = Acted))
 )]
 #[post("/conversations/{conversation}/manual-ettr")]
 async fn manual_ettr(acting: Acting, body: Body<ManualEttr>) -> Result<Json<Acted>, Problem> {

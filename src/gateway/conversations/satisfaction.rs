@@ -16,23 +16,23 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Satisfaction {
-    /// From 0 to 5. The class page has it as a string, which is taken too.
+    /// From 0 to 5. A string is also accepted, because the SDK's class page has one.
     #[schema(value_type = u8, maximum = 5)]
     #[serde(deserialize_with = "rate")]
     csat_rate: u8,
-    /// Whether the matter was resolved.
+    /// Whether the consumer's issue was resolved.
     csat_resolution_confirmation: Option<bool>,
-    /// How far the survey was answered: `FILLED`, `PARTIALLY_FILLED`, `SKIPPED` or `EMPTY`.
+    /// How much of the survey was answered: `FILLED`, `PARTIALLY_FILLED`, `SKIPPED` or `EMPTY`.
     #[schema(value_type = Option<String>, default = "FILLED")]
     csat_status: Option<CsatStatus>,
 }
 
-/// Gives the satisfaction of the connection's consumer.
+/// Records the satisfaction of the connection's consumer.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
     request_body = Satisfaction,
-    responses((status = 200, description = "It is given", body = Acted))
+    responses((status = 200, description = "The platform has recorded the satisfaction", body = Acted))
 )]
 #[post("/conversations/{conversation}/csat")]
 async fn csat(acting: Acting, body: Body<Satisfaction>) -> Result<Json<Acted>, Problem> {
@@ -49,8 +49,8 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
         Text(String),
     }
 
-    match Rate::deserialize(deserializer).map_err(|_| D::Error::custom("csatRate is a number from 0 to 5"))? {
+    match Rate::deserialize(deserializer).map_err(|_| D::Error::custom("csatRate must be a number from 0 to 5"))? {
         Rate::Number(rate) => Ok(rate),
-        Rate::Text(text) => text.parse().map_err(|_| D::Error::custom("csatRate is a number from 0 to 5")),
+        Rate::Text(text) => text.parse().map_err(|_| D::Error::custom("csatRate must be a number from 0 to 5")),
     }
 }

@@ -1,4 +1,4 @@
-//! Conversations as text: taken, loaded again anywhere, and let go (CV-F15, SR-1, CN-F13).
+//! Snapshots of conversations: taken, loaded on any service, and unloaded (CV-F15, SR-1, CN-F13).
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(snapshot).service(load).service(unload);
 }
 
-/// The conversation as text, by which it can be loaded again by any service of this version.
+/// Returns the conversation as text, which any service of this version can load.
 #[utoipa::path(
     tag = "conversations",
     params(Named, Through),
@@ -60,12 +60,12 @@ async fn snapshot(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Loading {
-    /// Into which connection; its role must be connector or intake.
+    /// The connection that loads the conversation; its role must be connector or intake.
     #[param(value_type = String)]
     connection: ConnectionId,
 }
 
-/// What was loaded or unloaded, and where.
+/// The loaded or unloaded conversation, and its connection.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Loaded {
@@ -75,13 +75,13 @@ struct Loaded {
     conversation_id: ConversationId,
 }
 
-/// Takes a conversation into memory by its snapshot, until it is unloaded as often as it was loaded. One that is there
-/// already stays as it is.
+/// Loads a conversation into memory from its snapshot. The conversation stays until it is unloaded as often as it was
+/// loaded. If it is already in memory, its state does not change.
 #[utoipa::path(
     tag = "conversations",
     params(Loading, idempotency::Key),
     request_body(content = Object, description = "A snapshot"),
-    responses((status = 200, description = "It is in memory", body = Loaded))
+    responses((status = 200, description = "The conversation is in memory", body = Loaded))
 )]
 #[post("/conversations/load")]
 async fn load(
@@ -105,12 +105,12 @@ async fn load(
     keyed::once(&state, &request, &digest, loading).await
 }
 
-/// Takes a conversation out of memory that was loaded, or that a notification to an intake brought. Commands that wait in
-/// it fail.
+/// Unloads a conversation that was loaded, or that a notification to an intake created. Commands that wait in the
+/// conversation fail.
 #[utoipa::path(
     tag = "conversations",
     params(Acting),
-    responses((status = 200, description = "It is unloaded, or is to be unloaded once less", body = Loaded))
+    responses((status = 200, description = "The conversation has one load fewer", body = Loaded))
 )]
 #[post("/conversations/{conversation}/unload")]
 async fn unload(
@@ -124,7 +124,8 @@ async fn unload(
     let unloading = {
         let state = state.clone();
         async move {
-            // Only now: what is asked for once more with its key is not there any more.
+            // Only inside the keyed action: a repeated request must get its stored response although the conversation
+            // is gone.
             let handle = find_to_act(&state, &id, through)?;
             let connection = state.tertulia.connection(handle.connection());
             timeout(PATIENCE, connection.unload(&id)).await.map_err(|_| late())?.map_err(not_unloaded)?;

@@ -1,8 +1,8 @@
-//! `/`: the dashboard, one page of plain files that read the rows of this gateway.
+//! `/`: the dashboard, one page of static files that reads the endpoints of this gateway.
 //!
-//! The files hold nothing secret and are served to whoever asks; what they show comes from the rows, by the token that
-//! its user gives the page. Nothing on the page may come from elsewhere, and nothing that is text may become markup:
-//! the headers say so to the browser, and its tests hold the page to it.
+//! The files contain no secrets and are served to everybody. The data comes from the endpoints, with the token that the
+//! user enters. The page must load nothing from elsewhere and must never interpret text as markup: the headers tell the
+//! browser to enforce both, and the dashboard's tests check both.
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
@@ -14,13 +14,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::problem::Problem;
 
-/// What the page may do: load its own files, and ask this gateway. No script, style or frame of anybody else, and no
-/// string becomes a script or markup (Trusted Types).
+/// What the page may do: load its own files and call this gateway. No foreign scripts, styles or frames, and no string
+/// becomes script or markup (Trusted Types).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Asked for again at each visit, and answered by "not modified" as long as the service is the same.
+/// The browser revalidates the files at each visit and gets "not modified" until the service's version changes.
 const CACHE_CONTROL: &str = "no-cache";
 
 /// The page's files.
@@ -32,12 +32,12 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(page).service(file);
 }
 
-/// The dashboard.
+/// Returns the dashboard.
 #[utoipa::path(
     tag = "service",
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 304, description = "The caller has it already"),
+        (status = 304, description = "The caller's copy is current"),
     )
 )]
 #[get("/")]
@@ -45,11 +45,11 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
     answer("index.html", &request)
 }
 
-/// One of the files of the dashboard.
+/// Returns one file of the dashboard.
 #[utoipa::path(
     tag = "service",
     path = "/dashboard/{file}",
-    params(("file" = String, Path, description = "Its path, as the page names it")),
+    params(("file" = String, Path, description = "The file's path, relative to the page")),
     responses(
         (status = 200, description = "The file", content(
             (String = "text/html"),
@@ -59,7 +59,7 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
             (String = "image/svg+xml"),
             (String = "font/woff2"),
         )),
-        (status = 304, description = "The caller has it already"),
+        (status = 304, description = "The caller's copy is current"),
     )
 )]
 #[get("/dashboard/{file:.+}")]
@@ -69,7 +69,7 @@ async fn file(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, 
 
 fn answer(name: &str, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let EmbeddedFile { data, metadata } =
-        Files::get(name).ok_or_else(|| Problem::not_found("there is no such file"))?;
+        Files::get(name).ok_or_else(|| Problem::not_found("no such file of the dashboard"))?;
     let tag = EntityTag::new_strong(hex(&metadata.sha256_hash()));
     let mut response = if is_known(request, &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
@@ -84,7 +84,7 @@ fn answer(name: &str, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     Ok(if is_known(request, &tag) { response.finish() } else { response.body(data.into_owned()) })
 }
 
-/// Whether the caller has this very file already.
+/// Whether the caller already has this version of the file.
 fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
     match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,

@@ -1,4 +1,4 @@
-//! What a caller of an event stream asks for: which events, and behind which.
+//! The parameters of an event stream: which events, and after which.
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use super::{
     following::Following,
 };
 
-/// What can be asked.
+/// The names of the parameters.
 const PARAMETERS: [&str; 4] = ["connection", "conversation", "type", "after"];
 
-/// What a caller asks for.
+/// The parameters of an event stream.
 pub(super) struct Asked {
     filter: Filter,
     after: Option<String>,
 }
 
 impl Asked {
-    /// Each filter may be given several times.
+    /// Parses the parameters. Each filter may be given several times.
     ///
     /// # Errors
-    /// A parameter or a type that there is not, or `after` twice.
+    /// A parameter or an event type is unknown, or `after` is given twice.
     pub(super) fn read(parameters: Vec<(String, String)>, headers: &HeaderMap) -> Result<Self, Problem> {
         let (mut filter, mut after) = (Filter::everything(), None);
         for (name, value) in parameters {
@@ -42,21 +42,21 @@ impl Asked {
                     after = Some(value);
                     filter
                 }
-                "after" => return Err(Problem::bad_request("\"after\" is given twice")),
+                "after" => return Err(Problem::bad_request("\"after\" may be given only once")),
                 _ => {
                     check("parameter", &name, &PARAMETERS)?;
                     filter
                 }
             };
         }
-        // The header is newer: a browser comes back to the address that it began with. One that cannot be read is no id of
-        // any log, and still says that there was one.
+        // The header is newer than the parameter: a browser reconnects to its original address. An unreadable header
+        // counts as an unknown id, because it shows that the caller had one.
         let last = headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
         let given = |id: &String| !id.is_empty();
         Ok(Self { filter, after: last.filter(given).or(after.filter(given)) })
     }
 
-    /// The log from there on.
+    /// Opens the log at the requested position.
     pub(super) fn follow(self, state: &State) -> Following {
         let journal = state.tertulia.journal();
         let start = self.start(journal);
@@ -73,12 +73,13 @@ impl Asked {
     }
 }
 
-/// Where a stream begins.
+/// The start of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Behind this event.
+    /// After this event.
     Behind(u64),
-    /// The caller named an id that this log never issued: a gap event says so, and the stream goes on after the newest event.
+    /// The caller named an id that this log never issued: a gap event says so, and the stream continues after the
+    /// newest event.
     Unknown {
         /// The newest event.
         newest: u64,
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_stream_begins_at_the_header_then_at_the_address_then_now() {
+    async fn the_header_sets_the_start_of_a_stream_before_the_parameter() {
         let journal = journal(9, &["said"; 9]).await;
         let id = |offset: u64| format!("{}-{offset}", journal.epoch());
         let start = |query: Option<String>, header: Option<String>| {
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(start(Some(String::new()), None), Start::Behind(9));
         assert_eq!(start(Some(id(0)), None), Start::Behind(0));
         assert_eq!(start(Some(id(9)), None), Start::Behind(9));
-        // Of the future: the log is not the one that it was, say, restored from a copy.
+        // An id from the future: this log is not the original one, for example because it was restored from a copy.
         let unknown = [id(10), id(u64::MAX), "other-1".to_owned(), "9".to_owned(), "-".to_owned(), "é".to_owned()];
         let unknown = unknown.into_iter().chain([format!("{}-x", journal.epoch()), format!(" {}", id(1))]);
         for unknown in unknown {
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_is_refused() {
+    fn unknown_parameters_and_types_are_refused() {
         for parameters in [&[("speed", "fast")][..], &[("after", "e-1"), ("after", "e-2")], &[("type", "mesage")]] {
             let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             assert!(Asked::read(parameters, &HeaderMap::new()).is_err());

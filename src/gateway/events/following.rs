@@ -1,4 +1,4 @@
-//! One caller's way along the log, whatever carries it to them.
+//! One caller's position in the log, independent of the transport.
 
 use std::{mem, sync::Arc, time::Duration, vec};
 
@@ -13,40 +13,40 @@ use tokio_util::sync::CancellationToken;
 
 use super::asked::Start;
 
-/// How often something is sent when nothing happens, so that whoever is between does not take the stream for dead.
+/// How often a heartbeat is sent if there are no events, so that proxies do not close the stream.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// The JSON that is handed on at once, in bytes; one event at least. It is what a caller who reads nothing holds beside
-/// the buffers of the socket.
+/// The bytes of JSON that are returned at once, but at least one event. A caller who reads nothing costs this much
+/// memory beside the socket's buffers.
 const TOGETHER: usize = 32 * 1024;
 
-/// What comes next.
+/// The next item of a stream.
 #[derive(Debug)]
 pub(super) enum Next {
     /// Events, at least one.
     Events(Vec<Arc<StoredEvent>>),
-    /// Events before the next one are missing: an event that says so.
+    /// Events before the next one are missing; the payload is a gap event.
     Gap(Bytes),
-    /// Nothing happened that the caller wants, for a while.
+    /// For a while there was no event that the caller wants.
     Nothing,
 }
 
-/// Why nothing more comes.
+/// Why a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// The gateway ends.
+    /// The gateway is stopping.
     Closing,
     /// The log cannot be read.
     Unreadable,
 }
 
-/// One caller's way along the log.
+/// One caller's position in the log.
 pub(super) struct Following {
     log: LogReader,
     epoch: Arc<str>,
     filter: Filter,
-    /// The caller came with a cursor that this log never issued, and does not know that yet.
+    /// The caller's cursor was never issued by this log, and the gap event about this is not sent yet.
     unknown: bool,
-    /// Read, and not handed on yet.
+    /// Events that were read but not returned yet.
     read: vec::IntoIter<Arc<StoredEvent>>,
     heartbeat: Interval,
     closing: CancellationToken,
@@ -64,15 +64,15 @@ impl Following {
         Self { log, epoch, filter, unknown, read: Vec::new().into_iter(), heartbeat, closing }
     }
 
-    /// Whether the first that comes is a gap.
+    /// Whether the first item is a gap.
     pub(super) fn begins_with_gap(&self) -> bool {
         self.unknown
     }
 
-    /// What comes next. Dropping the future loses nothing.
+    /// Returns the next item. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`End`]: nothing comes any more.
+    /// [`End`]: the stream has ended.
     pub(super) async fn next(&mut self) -> Result<Next, End> {
         if mem::take(&mut self.unknown) {
             return Ok(Next::Gap(self.gap(None)));
@@ -84,7 +84,8 @@ impl Following {
             let batch = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return Err(End::Closing),
-                // Before the log: where much happens and nothing is wanted, the cursor moves on all the same.
+                // The heartbeat comes before the log: if many unwanted events arrive, the caller's cursor must still
+                // advance.
                 _ = self.heartbeat.tick() => return Ok(Next::Nothing),
                 batch = self.log.next() => batch,
             };
@@ -95,14 +96,14 @@ impl Following {
                 }
                 Ok(None) => return Err(End::Closing),
                 Err(error) => {
-                    tracing::error!(%error, "an event stream ends");
+                    tracing::error!(%error, "the log cannot be read; an event stream ends");
                     return Err(End::Unreadable);
                 }
             }
         }
     }
 
-    /// Of what was read, the next events that the caller wants; none where there are none.
+    /// Returns the next wanted events of those that were read; `None` if there are no wanted events.
     fn hand_on(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         while bytes < TOGETHER
@@ -114,7 +115,7 @@ impl Following {
         (!events.is_empty()).then_some(events)
     }
 
-    /// The caller's place, as long as nothing that was read waits to be handed on.
+    /// The caller's cursor; valid while no read events wait to be returned.
     pub(super) fn cursor(&self) -> EventId {
         EventId { epoch: Arc::clone(&self.epoch), offset: self.log.after() }
     }
@@ -123,7 +124,8 @@ impl Following {
         &self.epoch
     }
 
-    /// Tells that events before the next one are missing, how many where it is known, and where to read what is.
+    /// A gap event: events before the next one are missing. It has their number, if known, and the path at which the
+    /// current state can be read.
     fn gap(&self, missed: Option<u64>) -> Bytes {
         let gap = json!({
             "specversion": "1.0",

@@ -1,4 +1,4 @@
-//! The answer to a request for a WebSocket.
+//! The response to a WebSocket request.
 
 use actix_http::{
     ResponseBuilder,
@@ -11,10 +11,10 @@ use actix_web::{
 
 use super::super::{access, problem::Problem};
 
-/// Switches protocols.
+/// Switches the protocol.
 ///
 /// # Errors
-/// The request is for no WebSocket of version 13.
+/// The request is not for a WebSocket of version 13.
 pub(super) fn answer(request: &HttpRequest) -> Result<ResponseBuilder, Problem> {
     let mut response = handshake(request.head()).map_err(|error| match error {
         HandshakeError::NoWebsocketUpgrade | HandshakeError::UnsupportedVersion => {
@@ -24,7 +24,7 @@ pub(super) fn answer(request: &HttpRequest) -> Result<ResponseBuilder, Problem> 
         }
         error => Problem::bad_request(error.to_string()),
     })?;
-    // What carries a token is never chosen: it would be said again.
+    // A subprotocol that contains a token is never chosen, because the response would repeat the token.
     if access::subprotocols(request.headers()).any(|offered| offered == access::SUBPROTOCOL) {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, access::SUBPROTOCOL));
     }

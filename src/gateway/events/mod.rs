@@ -1,23 +1,24 @@
-//! `/v1/events` and `/v1/events/socket`: what happens, as Server-Sent Events and over a WebSocket (interfaces §4), from
-//! any place of the log on.
+//! `/v1/events` and `/v1/events/socket`: events as Server-Sent Events and over a WebSocket (interfaces §4), from any
+//! position of the log.
 //!
-//! Every event is durable before it is sent. A caller who comes back with the id of the last event that they saw goes on
-//! behind it, also after a restart; one who reads slowly is served from the store and holds nobody up. One who reads
-//! nothing costs a few buffers of fixed size, until the [transport](super::transport) ends the connection.
+//! Every event is durable before it is sent. A caller who reconnects with the id of the last event they saw continues
+//! after that event, even after a restart. A slow caller is served from the store and delays nobody. A caller who reads
+//! nothing costs a few buffers of fixed size, until the [transport](super::transport) closes the connection.
 //!
-//! **Where a stream begins.** At the id that the caller names: by the header `Last-Event-ID`, which a browser sends when it
-//! comes back, or by `after` in the address, which is older where both are there. Without one, or with an empty one, it
-//! begins with what happens from now on. An id that this log never issued (of another epoch, of an offset that was never
-//! given, or no id at all) is answered with a `tertulia.gap` event whose `missed` is null; one that is older than what is
-//! kept, with a gap that tells how many events are missing. Both go on behind the gap.
+//! **Where a stream begins.** After the id that the caller gives: in the header `Last-Event-ID`, which a browser sends
+//! when it reconnects, or in the parameter `after`; the header wins if both are present. Without an id, or with an
+//! empty one, the stream begins with the next new event. For an id that this log never issued (another epoch, an unused
+//! offset, or not an id at all) the stream begins with a `tertulia.gap` event whose `missed` is null. For an id older
+//! than the retained events, it begins with a gap event that has the number of missing events. In both cases the stream
+//! continues after the gap.
 //!
-//! **Tokens in a browser.** Neither `EventSource` nor `WebSocket` can set a header, and an address with a token in it ends
-//! up in logs and histories, so none is taken there. A page reads `/v1/events` with `fetch`, which can set
-//! `Authorization`, and takes the body apart as it comes; or it opens the socket and offers two subprotocols, `tertulia`
-//! and `bearer.` with the token in unpadded base64url behind it. The first of them is the one that is chosen.
+//! **Tokens in a browser.** Neither `EventSource` nor `WebSocket` can set a header. A token in an address would end up
+//! in logs and histories, so the gateway accepts none there. A page reads `/v1/events` with `fetch`, which can set
+//! `Authorization`, and parses the body as it arrives. Or the page opens the socket and offers two subprotocols:
+//! `tertulia`, and `bearer.` followed by the token in unpadded base64url. The gateway chooses the first.
 //!
-//! **Pages of other sites.** A browser lets any page open a WebSocket to anywhere. Without tokens the socket is therefore
-//! refused where `Origin` names another host than `Host` does.
+//! **Pages of other sites.** A browser lets any page open a WebSocket to any host. Without tokens the socket is
+//! therefore refused if `Origin` names another host than `Host`.
 
 mod asked;
 mod following;
@@ -47,15 +48,15 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(follow).service(open);
 }
 
-/// What happens, as Server-Sent Events, from any place of the log on.
+/// Streams events as Server-Sent Events, from any position of the log.
 #[utoipa::path(
     tag = "events",
     params(
-        ("connection" = Option<Vec<String>>, Query, description = "Only of these connections"),
-        ("conversation" = Option<Vec<String>>, Query, description = "Only of these conversations"),
-        ("type" = Option<Vec<String>>, Query, description = "Only of these types"),
-        ("after" = Option<String>, Query, description = "The id of the last event that was seen"),
-        ("Last-Event-ID" = Option<String>, Header, description = "As `after`, and before it"),
+        ("connection" = Option<Vec<String>>, Query, description = "Only events of these connections"),
+        ("conversation" = Option<Vec<String>>, Query, description = "Only events of these conversations"),
+        ("type" = Option<Vec<String>>, Query, description = "Only events of these types"),
+        ("after" = Option<String>, Query, description = "The id of the last event that the caller saw"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Like `after`, which it overrides"),
     ),
     responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"))
 )]
@@ -70,23 +71,23 @@ async fn follow(
     let body = place.hold(ServerSent::new(asked.follow(&state)).body(), request.conn_data());
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-        // Whoever is between must neither keep it nor hold it back to compress it.
+        // Proxies must neither store the stream nor delay it for compression.
         .insert_header((header::CACHE_CONTROL, "no-store, no-transform"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming::<_, Infallible>(body))
 }
 
-/// What happens, over a WebSocket: each event is one text message; the caller sends none.
+/// Streams events over a WebSocket: each event is one text message, and the caller sends no messages.
 #[utoipa::path(
     tag = "events",
     params(
-        ("connection" = Option<Vec<String>>, Query, description = "Only of these connections"),
-        ("conversation" = Option<Vec<String>>, Query, description = "Only of these conversations"),
-        ("type" = Option<Vec<String>>, Query, description = "Only of these types"),
-        ("after" = Option<String>, Query, description = "The id of the last event that was seen"),
+        ("connection" = Option<Vec<String>>, Query, description = "Only events of these connections"),
+        ("conversation" = Option<Vec<String>>, Query, description = "Only events of these conversations"),
+        ("type" = Option<Vec<String>>, Query, description = "Only events of these types"),
+        ("after" = Option<String>, Query, description = "The id of the last event that the caller saw"),
         (
             "Sec-WebSocket-Protocol" = Option<String>, Header,
-            description = "`tertulia`; and, where no `Authorization` can be sent, `bearer.` and the token in base64url"
+            description = "`tertulia`; also `bearer.` and the token in base64url if `Authorization` cannot be sent"
         ),
     ),
     responses((status = 101, description = "A WebSocket of events"))
@@ -102,7 +103,7 @@ async fn open(
     let mut response = handshake::answer(&request)?;
     let place = state.places.take()?;
     let body = place.hold(Socket::new(asked.follow(&state), payload).body(), request.conn_data());
-    // What was not begun cannot fail.
+    // Completing a response that was not started cannot fail.
     let response = response.message_body(BodyStream::new(body).boxed());
     response.map(HttpResponse::from).map_err(|error| Problem::bad_request(error.to_string()))
 }

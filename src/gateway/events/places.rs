@@ -1,4 +1,4 @@
-//! Who follows the events at the moment: how many may.
+//! The number of event streams, and its limit.
 
 use std::{
     pin::Pin,
@@ -17,32 +17,32 @@ use super::super::{
     problem::Problem,
 };
 
-/// Places for those who follow the events.
+/// Places for event streams.
 pub(in super::super) struct Places {
     free: Arc<Semaphore>,
     limit: usize,
     taken: Gauge,
 }
 
-/// One caller's place; dropping it leaves it to another.
+/// One caller's place; dropping it frees the place.
 pub(super) struct Place {
     taken: Gauge,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Places {
-    /// So many; those that are taken are counted in `taken`.
+    /// `limit` places; `taken` counts the occupied places.
     pub(in super::super) fn new(limit: usize, taken: Gauge) -> Self {
         Self { free: Arc::new(Semaphore::new(limit)), limit, taken }
     }
 
-    /// A place for one more.
+    /// Takes a place.
     ///
     /// # Errors
-    /// All are taken.
+    /// All places are taken.
     pub(super) fn take(&self) -> Result<Place, Problem> {
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
-            let detail = format!("{} event streams are open, and no more may be", self.limit);
+            let detail = format!("{} event streams are open, which is the limit", self.limit);
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail)
         })?;
         self.taken.inc();
@@ -51,7 +51,7 @@ impl Places {
 }
 
 impl Place {
-    /// Holds the place for as long as `stream` is there, and `client` has not closed their side.
+    /// Holds the place until `stream` is dropped or `client` has closed their side.
     pub(super) fn hold<S>(self, stream: S, client: Option<&Client>) -> Held<S> {
         let busy = client.map(Client::asks);
         let silent = client.map(|client| Box::pin(client.silent.clone().cancelled_owned()));
@@ -65,10 +65,10 @@ impl Drop for Place {
     }
 }
 
-/// A stream that has a place.
+/// A stream with its place.
 pub(super) struct Held<S> {
     stream: Pin<Box<S>>,
-    /// The caller will send no more, which is how a caller of a stream leaves.
+    /// Completes when the caller will send no more, which is how a caller of a stream leaves.
     silent: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     _busy: Option<Busy>,
     _place: Place,
@@ -91,9 +91,9 @@ mod tests {
 
     use super::*;
 
-    /// Each place is for one, for as long as their stream is there.
+    /// Each place serves one stream for the stream's lifetime.
     #[test]
-    fn who_finds_no_place_is_told() {
+    fn a_caller_without_a_place_is_refused() {
         let taken = Gauge::default();
         let places = Places::new(1, taken.clone());
         let held = places.take().map(|place| place.hold(stream::pending::<()>(), None));

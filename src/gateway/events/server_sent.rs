@@ -1,4 +1,4 @@
-//! Server-Sent Events, as the HTML standard describes them.
+//! Server-Sent Events, according to the HTML standard.
 
 use std::{convert::Infallible, io::Write as _, mem, ops::Range};
 
@@ -7,14 +7,14 @@ use futures_util::{Stream, stream};
 
 use super::following::{Following, Next};
 
-/// When a browser comes back after its stream broke, in milliseconds. Each caller is told another time of it, so that after
-/// a restart they do not all come at once.
+/// When a browser reconnects after its stream broke, in milliseconds. Each caller gets a random value, so that callers
+/// do not all reconnect at once after a restart.
 const COME_BACK_AFTER: Range<u32> = 500..3_000;
 
 /// One caller's stream.
 pub(super) struct ServerSent {
     following: Following,
-    /// The caller knows already that nothing is missed from here on.
+    /// Whether the first piece was sent.
     greeted: bool,
 }
 
@@ -23,7 +23,7 @@ impl ServerSent {
         Self { following, greeted: false }
     }
 
-    /// The body of the answer; it ends with the gateway.
+    /// The response's body; ends when the gateway stops.
     pub(super) fn body(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         stream::unfold(self, |mut stream| async {
             let piece = stream.next().await?;
@@ -36,7 +36,7 @@ impl ServerSent {
         if !mem::replace(&mut self.greeted, true) {
             // Writing into memory does not fail.
             let _ = writeln!(text, "retry: {}", rand::random_range(COME_BACK_AFTER));
-            // A cursor of no use is not replaced by another before the caller knows.
+            // With an unknown cursor the gap event comes first: a heartbeat would replace the cursor unnoticed.
             if !self.following.begins_with_gap() {
                 self.sign_of_life(&mut text);
                 return Some(text.into());
@@ -60,7 +60,7 @@ impl ServerSent {
         text.extend_from_slice(b"\n\n");
     }
 
-    /// A comment. It carries the cursor past what the filter kept out, and says that nothing is missed behind it.
+    /// A comment with the current cursor, which moves the caller past events that the filter left out.
     fn sign_of_life(&self, text: &mut Vec<u8>) {
         let _ = write!(text, "id: {}\n: heartbeat\n\n", self.following.cursor());
     }

@@ -1,4 +1,4 @@
-//! A WebSocket of events: one text message for each. What the caller may send are control frames.
+//! A WebSocket of events: one text message per event. The caller may send only control frames.
 
 use std::{convert::Infallible, future, time::Duration};
 
@@ -11,20 +11,21 @@ use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::following::{End, Following, Next};
 
-/// The largest frame that is looked at, in bytes: control frames have 125.
+/// The largest accepted frame, in bytes; control frames have at most 125.
 const LARGEST_FRAME: usize = 4 * 1024;
 /// How long a frame may take from its first byte to its last.
 const FRAME_WITHIN: Duration = Duration::from_secs(10);
-/// Pings in a row that may stay unanswered: a caller who is as silent as that for the time between two of them is closed.
+/// Consecutive pings that may stay unanswered. After one more interval without a frame from the caller, the socket is
+/// closed.
 const UNANSWERED_PINGS: u32 = 2;
 
-/// One caller's socket, both ways in one task: what is read from it makes room for what is written.
+/// One caller's socket. A single task reads and writes, because reading may be needed before writing can continue.
 pub(super) struct Socket<P> {
     following: Following,
     incoming: P,
     unread: BytesMut,
     codec: Codec,
-    /// By when the frame that has begun must be whole.
+    /// The deadline by which the frame being received must be complete.
     due: Option<Instant>,
     /// Pings since the caller's last frame.
     pings: u32,
@@ -33,10 +34,10 @@ pub(super) struct Socket<P> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The caller has heard nothing yet.
+    /// Nothing was sent to the caller yet.
     New,
     Open,
-    /// The last frame was sent.
+    /// The close frame was sent.
     Closed,
 }
 
@@ -44,13 +45,13 @@ impl<P, E> Socket<P>
 where
     P: Stream<Item = Result<Bytes, E>> + Unpin,
 {
-    /// Sends what `following` finds, to whom sends `incoming`.
+    /// Sends the items of `following`, and reads the caller's frames from `incoming`.
     pub(super) fn new(following: Following, incoming: P) -> Self {
         let codec = Codec::new().max_size(LARGEST_FRAME);
         Self { following, incoming, unread: BytesMut::new(), codec, due: None, pings: 0, stage: Stage::New }
     }
 
-    /// The frames that are sent; they end with a close frame, or where the caller is gone.
+    /// The frames to send; the stream ends after a close frame, or when the caller is gone.
     pub(super) fn body(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         stream::unfold(self, |mut socket| async {
             let frames = socket.next().await?;
@@ -70,9 +71,9 @@ where
             Stage::Closed => return None,
         }
         loop {
-            // The codec looks at the length only once the whole frame is in memory.
+            // The codec checks the length only once the whole frame is in memory.
             if FrameHead::read(&self.unread).is_some_and(|head| head.exceeds(LARGEST_FRAME)) {
-                return Some(self.close(CloseCode::Size, "nothing is taken but control frames"));
+                return Some(self.close(CloseCode::Size, "only control frames are accepted"));
             }
             match self.codec.decode(&mut self.unread) {
                 Ok(Some(frame)) => {
@@ -84,7 +85,7 @@ where
                 }
                 Ok(None) => {}
                 Err(ProtocolError::Overflow) => {
-                    return Some(self.close(CloseCode::Size, "nothing is taken but control frames"));
+                    return Some(self.close(CloseCode::Size, "only control frames are accepted"));
                 }
                 Err(error) => return Some(self.close(CloseCode::Protocol, &error.to_string())),
             }
@@ -93,15 +94,15 @@ where
             }
             tokio::select! {
                 biased;
-                // Without an end of the WebSocket: there is nobody to close it for.
+                // If the caller is gone, the stream ends without a close frame.
                 bytes = self.incoming.next() => self.unread.extend_from_slice(&bytes?.ok()?),
-                () = late(self.due) => return Some(self.close(CloseCode::Policy, "a frame did not come to its end")),
+                () = late(self.due) => return Some(self.close(CloseCode::Policy, "a frame was not completed in time")),
                 next = self.following.next() => return Some(self.tell(next)),
             }
         }
     }
 
-    /// The answer to a frame of the caller, if it takes one.
+    /// Handles a frame of the caller and returns the response frame, if any.
     fn take(&mut self, frame: Frame) -> Option<Bytes> {
         self.pings = 0;
         match frame {
@@ -113,7 +114,7 @@ where
                 Some(self.frame(Message::Close(reason)))
             }
             Frame::Text(_) | Frame::Binary(_) | Frame::Continuation(_) => {
-                Some(self.close(CloseCode::Unsupported, "nothing is taken but control frames"))
+                Some(self.close(CloseCode::Unsupported, "only control frames are accepted"))
             }
         }
     }
@@ -129,13 +130,15 @@ where
             Ok(Next::Gap(gap)) => Parser::write_message(&mut frames, gap, OpCode::Text, true, false),
             Ok(Next::Nothing) if self.pings < UNANSWERED_PINGS => return self.ping(),
             Ok(Next::Nothing) => return self.close(CloseCode::Policy, "pings were not answered"),
-            Err(End::Closing) => return self.close(CloseCode::Away, "the gateway ends: come back with the last id"),
+            Err(End::Closing) => {
+                return self.close(CloseCode::Away, "the gateway is stopping: reconnect with the last id");
+            }
             Err(End::Unreadable) => return self.close(CloseCode::Error, "the log cannot be read"),
         }
         frames.freeze()
     }
 
-    /// A ping with the cursor, which says how far the log was looked through, whatever was wanted of it.
+    /// A ping with the current cursor, which also covers events that the filter left out.
     fn ping(&mut self) -> Bytes {
         self.pings += 1;
         let cursor = self.following.cursor().to_string();
@@ -149,13 +152,13 @@ where
 
     fn frame(&mut self, message: Message) -> Bytes {
         let mut frame = BytesMut::new();
-        // Nothing that is sent here is the second part of anything, which is all that could be wrong with it.
+        // Encoding can only fail for continuation frames, which are never sent here.
         let _ = self.codec.encode(message, &mut frame);
         frame.freeze()
     }
 }
 
-/// Comes at a deadline, where there is one.
+/// Completes at the deadline; never without one.
 async fn late(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,

@@ -1,5 +1,5 @@
-//! What is counted of each connection. The first connections by name are told apart, the others together as `other`, so
-//! that a scrape stays of a bounded size however large the fleet is.
+//! Metrics of each connection. The first connections by name have their own label, and the others share the label
+//! `other`, so that the size of a scrape is limited however large the fleet is.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
@@ -11,12 +11,12 @@ use prometheus_client::{
 use serde_json::{Value, json};
 use tertulia_actors::{Tertulia, connection::Waiting, core::id::ConnectionId, core::session::Phase};
 
-/// Connections that are told apart.
+/// Connections with their own label.
 const TOLD_APART: usize = 1_000;
-/// The name of all others.
+/// The label of all other connections.
 const OTHER: &str = "other";
 
-/// The fleet, looked at when it is asked for.
+/// The connections, read at each scrape.
 pub(super) struct Connections(pub(super) Arc<Tertulia>);
 
 impl fmt::Debug for Connections {
@@ -25,7 +25,7 @@ impl fmt::Debug for Connections {
     }
 }
 
-/// One connection, or several together.
+/// One connection, or several combined.
 #[derive(Default)]
 struct Row {
     states: BTreeMap<Cow<'static, str>, i64>,
@@ -39,9 +39,9 @@ struct Row {
     commands_failed: u64,
     frames_waiting: i64,
     requests_in_flight: i64,
-    /// The longest.
+    /// The largest lag.
     event_lag_seconds: f64,
-    /// The newest, in seconds since 1970.
+    /// The newest frame, in seconds since 1970.
     last_frame_seconds: f64,
 }
 
@@ -71,7 +71,7 @@ impl Row {
     }
 }
 
-/// The state as `/v1/connections` has it.
+/// The state as in `/v1/connections`.
 fn word(state: &Phase) -> Cow<'static, str> {
     if matches!(state, Phase::Failed(_)) {
         return "failed".into();
@@ -83,7 +83,7 @@ fn text(word: &Value) -> Cow<'static, str> {
     word.as_str().map_or("unknown".into(), |word| word.to_owned().into())
 }
 
-/// The rows by label, from the first name on.
+/// The rows by label, in the order of names.
 fn rows(tertulia: &Tertulia, told_apart: usize) -> BTreeMap<String, Row> {
     let mut names = tertulia.connections();
     names.sort_unstable();
@@ -107,7 +107,7 @@ impl Collector for Connections {
             ConstGauge::new(count).encode(family.encode_family(&[("state", state)])?)?;
         }
 
-        let help = "Connections of this name in this state: 1 for its present one.";
+        let help = "Connections with this name in this state: 1 for the present state.";
         let mut family = encoder.encode_descriptor("connection_state", help, None, MetricType::Gauge)?;
         for (name, row) in &rows {
             for (state, count) in &row.states {
@@ -116,7 +116,8 @@ impl Collector for Connections {
             }
         }
 
-        let help = "What a connection lacks on its socket: 1 for each part, and the number of histories.";
+        let help =
+            "What a connection lacks on its socket: 1 for each missing part, and the number of missing histories.";
         let mut family = encoder.encode_descriptor("connection_lacking", help, None, MetricType::Gauge)?;
         for (name, row) in &rows {
             for (part, lacking) in ["subscriptions", "rings", "agentState", "histories"].into_iter().zip(row.lacking) {
@@ -125,7 +126,7 @@ impl Collector for Connections {
             }
         }
 
-        let help = "Connections of this name that wait for this reason before they try again.";
+        let help = "Connections with this name that wait for this reason before the next attempt.";
         let mut family = encoder.encode_descriptor("connection_waiting", help, None, MetricType::Gauge)?;
         for (name, row) in &rows {
             for (reason, count) in &row.waiting {
@@ -141,7 +142,7 @@ impl Collector for Connections {
         let families: [(&str, &str, MetricType, Value<'_>); 8] = [
             (
                 "connection_conversations",
-                "Conversations of a connection, in memory or asleep.",
+                "Conversations of a connection, in memory or unloaded to the store.",
                 MetricType::Gauge,
                 &|row| gauge(row.conversations),
             ),
@@ -162,7 +163,7 @@ impl Collector for Connections {
             }),
             (
                 "connection_frames_waiting",
-                "Frames of a connection that were read and are not handled, or not durable, yet.",
+                "Frames of a connection that were read but are not yet handled and durable.",
                 MetricType::Gauge,
                 &|row| gauge(row.frames_waiting),
             ),
@@ -174,13 +175,13 @@ impl Collector for Connections {
             ),
             (
                 "connection_event_lag_seconds",
-                "Own time of a connection's last frame until its events were told.",
+                "Time from a connection's last frame to its events, without the platform's time.",
                 MetricType::Gauge,
                 &|row| seconds(row.event_lag_seconds),
             ),
             (
                 "connection_last_frame_timestamp_seconds",
-                "When a connection's last frame came, in seconds since 1970; 0 where none did.",
+                "When a connection's last frame arrived, in seconds since 1970; 0 before the first frame.",
                 MetricType::Gauge,
                 &|row| seconds(row.last_frame_seconds),
             ),
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn connections_beyond_those_told_apart_are_counted_together() {
+    async fn connections_beyond_the_limit_share_one_label() {
         let app = AppCredentials { client_id: "app".into(), secret: "secret".into() };
         let intakes = ["d", "b", "a", "c"].map(|id| IntakeSettings::intake(id, "12345678", app.clone()));
         let tertulia = Tertulia::builder().intakes(intakes).start().unwrap();

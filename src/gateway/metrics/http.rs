@@ -1,4 +1,4 @@
-//! What is counted of the HTTP interface.
+//! Metrics of the HTTP interface.
 
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -6,21 +6,21 @@ use prometheus_client::{
 };
 use tertulia_actors::metrics::Latency;
 
-/// A method, the template of a path, and a status; all of them few.
+/// A method, a path template and a status; each has few values.
 pub(in crate::gateway) type Request = [(&'static str, String); 3];
 
-/// What is counted of the HTTP interface.
+/// Metrics of the HTTP interface.
 #[derive(Clone, Debug, Default)]
 pub(in crate::gateway) struct HttpMetrics {
-    /// Requests that were answered.
+    /// Answered requests.
     pub(in crate::gateway) requests: Family<Request, Counter>,
-    /// Until the head of the answer.
+    /// Durations until the head of the response.
     pub(in crate::gateway) durations: Latency,
-    /// Requests that were refused because their token had made too many.
+    /// Requests refused because their token's limit was reached.
     pub(in crate::gateway) limited: Counter,
-    /// Event streams that are open.
+    /// Open event streams.
     pub(in crate::gateway) streams: Gauge,
-    /// Connections that were ended because their callers took nothing of an answer.
+    /// Connections closed because their callers did not read a response.
     pub(in crate::gateway) stalled: Counter,
 }
 
@@ -29,12 +29,12 @@ impl HttpMetrics {
         let Self { requests, durations, limited, streams, stalled } = self;
         let help = "Requests to the gateway, by method, path template and status";
         registry.register("http_requests", help, requests.clone());
-        let help = "Time from the head of a request to the head of its answer";
+        let help = "Time from the headers of a request to the headers of its response";
         registry.register("http_request_duration_seconds", help, durations.clone());
-        let help = "Requests refused because their token had made too many";
+        let help = "Requests refused because their token's limit was reached";
         registry.register("http_requests_limited", help, limited.clone());
         registry.register("event_streams", "Event streams that are open", streams.clone());
-        let help = "Connections ended because their callers took nothing of an answer";
+        let help = "Connections closed because their callers did not read an answer";
         registry.register("http_connections_stalled", help, stalled.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! How far the journal is behind, and whether it can go on.
+//! Metrics of the journal: its backlog and its health.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tertulia_actors::engine::{Journal, StorePart};
 
-/// The journal, looked at when it is asked for.
+/// The journal, read at each scrape.
 pub(super) struct JournalState(pub(super) Arc<Journal>);
 
 impl fmt::Debug for JournalState {
@@ -25,13 +25,13 @@ impl Collector for JournalState {
         let waiting = i64::try_from(journal.waiting()).unwrap_or(i64::MAX);
         let damaged = i64::try_from(journal.damaged()).unwrap_or(i64::MAX);
         for (name, help, value) in [
-            ("journal_waiting", "Steps that are not durable yet.", waiting),
+            ("journal_waiting", "Steps that are not yet durable.", waiting),
             (
                 "journal_healthy",
-                "Whether the last commit went well, and the store is where it was.",
+                "1 if the last commit succeeded and the store's files are still in place, else 0.",
                 i64::from(journal.is_healthy()),
             ),
-            ("events_damaged", "Events of the log that were found damaged and are passed with a gap.", damaged),
+            ("events_damaged", "Events of the log that were found damaged; readers get a gap in their place.", damaged),
         ] {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
@@ -42,7 +42,7 @@ impl Collector for JournalState {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             ConstGauge::new(bytes).encode(gauges.encode_family(&[("part", name)])?)?;
         }
-        let help = "Time of a commit of the store.";
+        let help = "Duration of a commit of the store.";
         let histogram = encoder.encode_descriptor("store_commit_seconds", help, None, MetricType::Histogram)?;
         journal.commits().encode(histogram)
     }

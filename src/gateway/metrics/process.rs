@@ -1,4 +1,4 @@
-//! The process as the system sees it, and what it tells of itself elsewhere.
+//! Metrics of the process: memory, and exported spans.
 
 use std::{fmt, fs};
 
@@ -11,7 +11,7 @@ use prometheus_client::{
 
 use crate::telemetry::SpanCounts;
 
-/// The memory of this process, read when it is asked for.
+/// The memory of this process, read at each scrape.
 #[derive(Debug)]
 pub(super) struct ProcessMemory;
 
@@ -25,7 +25,7 @@ impl Collector for ProcessMemory {
     }
 }
 
-/// What became of spans.
+/// The fate of spans.
 #[derive(Debug)]
 pub(super) struct Spans;
 
@@ -33,9 +33,9 @@ impl Collector for Spans {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let SpanCounts { ended, exported, failed } = SpanCounts::now();
         for (name, help, count) in [
-            ("spans_ended", "Sampled spans that ended; those of no other fate wait, or were too many.", ended),
-            ("spans_exported", "Spans that the collector took.", exported),
-            ("spans_failed", "Spans that the collector did not take.", failed),
+            ("spans_ended", "Sampled spans that ended. Those neither exported nor failed wait or were dropped.", ended),
+            ("spans_exported", "Spans that the collector accepted.", exported),
+            ("spans_failed", "Spans that the collector did not accept.", failed),
         ] {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(count).encode(counter)?;
@@ -44,7 +44,7 @@ impl Collector for Spans {
     }
 }
 
-/// Only Linux tells it in a file.
+/// Only Linux reports the memory in a file.
 pub(in crate::gateway) fn resident_bytes() -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

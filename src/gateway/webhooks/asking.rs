@@ -1,4 +1,4 @@
-//! What callers send about webhooks.
+//! The bodies of requests about webhooks.
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
@@ -10,27 +10,27 @@ use crate::{
     webhooks::{Changes, NewWebhook, Retries, Wanted},
 };
 
-/// A webhook to make.
+/// A webhook to create.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewWebhook)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct New {
-    /// Where it goes: an https URL without credentials, at most 2,048 bytes.
+    /// The receiver: an https URL without credentials, at most 2,048 bytes.
     url: String,
-    /// Which events; all where nothing is said.
+    /// Which events; all events by default.
     #[serde(default)]
     filter: Option<Wanted>,
-    /// Whether the events of one conversation are delivered one after the other; true where nothing is said.
+    /// Whether the events of one conversation are delivered in order, one at a time; true by default.
     ordered: Option<bool>,
     /// Seconds between the attempts to deliver one event, at most 20 numbers from 0 to 86,400; by default 5, 300, 1800,
     /// 7200, 18000, 36000 and 36000.
     retries: Option<Vec<f64>>,
-    /// What it signs with: `whsec_` and 24 to 64 bytes in base64; a random one where nothing is said.
+    /// The signing secret: `whsec_` and 24 to 64 bytes in base64; a random secret by default.
     #[schema(format = Password)]
     secret: Option<String>,
-    /// The id of the event behind which it begins; the newest where nothing is said.
+    /// The id of the event after which delivery begins; the newest event by default.
     after: Option<String>,
-    /// Whether it delivers from the beginning; true where nothing is said.
+    /// Whether the webhook is enabled from the start; true by default.
     enabled: Option<bool>,
 }
 
@@ -52,18 +52,18 @@ impl TryFrom<New> for NewWebhook {
     }
 }
 
-/// What becomes of a webhook; what is absent stays.
+/// Changes to a webhook; absent members stay the same.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = WebhookChanges)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Changed {
-    /// Where it goes.
+    /// The receiver's URL.
     url: Option<String>,
-    /// Which events, of those that were not looked at yet.
+    /// Which events, from the events that were not read yet.
     filter: Option<Wanted>,
     /// Seconds between the attempts to deliver one event.
     retries: Option<Vec<f64>>,
-    /// Whether it delivers.
+    /// Whether the webhook is enabled.
     enabled: Option<bool>,
 }
 
@@ -77,22 +77,21 @@ impl TryFrom<Changed> for Changes {
     }
 }
 
-/// Another secret.
+/// A new secret.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = WebhookSecret)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Another {
-    /// What it signs with; a random one where nothing is said.
+    /// The new signing secret; a random secret by default.
     #[schema(format = Password)]
     pub(super) secret: Option<String>,
-    /// For how many seconds the secret before signs beside it, up to 2,592,000; a day where nothing is said, and not at
-    /// all where it is 0.
+    /// Seconds for which the previous secret also signs, at most 2,592,000; a day by default, and not at all for 0.
     pub(super) overlap_seconds: Option<u64>,
 }
 
-/// Looks whether there are such types.
+/// Checks that the filter's event types exist.
 fn check(filter: &Wanted) -> Result<(), Problem> {
-    // What is too much is refused as such, and not looked through.
+    // A filter that is too long is refused later for its length, without checking each name.
     if !filter.is_bounded() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Webhooks as callers read them. No secret is among it but where one was just made.
+//! Webhooks as callers read them. A secret is included only when it was just created.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::webhooks::{Created, Delivery, DisabledReason, Rotated, Tested, Wanted, Webhook, WebhookState};
 
-/// A webhook and how it is doing.
+/// A webhook and its state.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Webhook)]
 #[serde(rename_all = "camelCase")]
@@ -17,31 +17,31 @@ pub(super) struct View {
     id: String,
     url: String,
     filter: Wanted,
-    /// Whether the events of one conversation are delivered one after the other.
+    /// Whether the events of one conversation are delivered in order, one at a time.
     ordered: bool,
     /// Seconds between the attempts to deliver one event.
     retries: Vec<f64>,
     /// `enabled` or `disabled`.
     state: &'static str,
-    /// Why it is disabled: `requested`, `gone` (the receiver answered 410) or `failing` (for too long).
+    /// Why the webhook is disabled: `requested`, `gone` (the receiver answered 410) or `failing` (for too long).
     #[schema(value_type = Option<String>)]
     reason: Option<DisabledReason>,
-    /// Since when it is disabled.
+    /// When the webhook was disabled.
     since: Option<String>,
     created: String,
-    /// How far the log was read. What was read is delivered, but for what is pending.
+    /// The position up to which the log was read. All events up to it are delivered, except the pending ones.
     cursor: String,
     /// Events that were read and are not delivered yet.
     pending: usize,
-    /// Since when there have been nothing but failures.
+    /// When the current series of failures began.
     failing_since: Option<String>,
-    /// The receiver seems to be down as a whole and is only probed, until something is delivered.
+    /// Whether the receiver seems down and is only probed until a delivery succeeds.
     is_receiver_down: bool,
-    /// When something was last delivered, in this life of the service.
+    /// The last successful delivery since the service started.
     last_delivery: Option<String>,
-    /// What last went wrong, in this life of the service.
+    /// The last failure since the service started.
     last_error: Option<String>,
-    /// Until when secrets that were replaced sign beside the current one.
+    /// When each replaced secret stops signing.
     old_secrets_until: Vec<String>,
 }
 
@@ -74,14 +74,14 @@ impl View {
     }
 }
 
-/// A webhook that was made.
+/// A created webhook.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedWebhook)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Made {
     #[serde(flatten)]
     webhook: View,
-    /// What it signs with; not where the same key came again, for a secret is answered once.
+    /// The signing secret; absent if the same key was used before, because a secret is returned only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
@@ -93,13 +93,13 @@ impl Made {
     }
 }
 
-/// The secret that a webhook signs with from now on.
+/// The secret that the webhook signs with from now on.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewWebhookSecret)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewSecret {
     secret: String,
-    /// Until when the secret before signs beside it.
+    /// When the previous secret stops signing.
     old_secret_until: String,
 }
 
@@ -110,16 +110,16 @@ impl From<Rotated> for NewSecret {
     }
 }
 
-/// What a receiver said to a test event.
+/// A receiver's answer to a test event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookTest)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TestResult {
-    /// Whether it was answered with a status from 200 to 299.
+    /// Whether the receiver answered with a status from 200 to 299.
     delivered: bool,
     #[serde(flatten)]
     delivery: Delivery,
-    /// The beginning of what the receiver answered.
+    /// The beginning of the receiver's answer.
     answer: String,
 }
 

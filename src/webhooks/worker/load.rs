@@ -1,4 +1,4 @@
-//! How a webhook goes on where an earlier life of it ended.
+//! How a worker continues where the previous run ended.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,17 +16,17 @@ use crate::webhooks::{
     record::{self, KeptRecord, ProgressRecord},
 };
 
-/// What the store has of a webhook.
+/// A webhook's records in the store.
 struct Left {
     progress: ProgressRecord,
     kept: Vec<(Lane, Item, Head)>,
     fresh: Vec<StoredEvent>,
-    /// Fresh events that are not in the log any more, and the last of them.
+    /// Fresh events that the log no longer has: their number and the last of them.
     lost: Option<(u64, u64)>,
 }
 
 impl Worker {
-    /// Takes up what the store has of a webhook.
+    /// Loads a webhook's records from the store.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -45,7 +45,7 @@ impl Worker {
             client: new_client(&around),
             counted: Counted::new(Arc::clone(&around.metrics)),
             attempts: progress.attempts,
-            // Of a clock that was set back, nothing is known.
+            // After the clock was set back, the start of the failures is unknown.
             failing_since: progress.failing_since.filter(|since| *since <= now),
             under_way: FuturesUnordered::new(),
             bodies: HashMap::new(),
@@ -70,7 +70,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// The log has forgotten `missed` events up to `last` before they were read.
+    /// Records that the log dropped `missed` events up to `last` before they were read.
     pub(super) fn miss(&mut self, last: u64, missed: u64) {
         let (lane, content) = (Lane::log(), Content::Gap { missed: Some(missed) });
         let item = Item { offset: last, content };

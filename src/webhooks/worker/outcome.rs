@@ -1,4 +1,4 @@
-//! What becomes of an event once an attempt has ended.
+//! What follows the outcome of an attempt.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::webhooks::{
     verdict::Verdict,
 };
 
-/// The longest that a receiver keeps off everything else by asking for it with one event.
+/// The longest time for which one answer's `Retry-After` can stop all other deliveries.
 const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
 
 impl Worker {
-    /// Goes on with what happened; `None` where it cannot.
+    /// Handles an event of the loop; `None` if the worker cannot continue.
     pub(super) fn happened(&mut self, happened: Happened) -> Option<()> {
         match happened {
             Happened::Read(log, batch) => {
@@ -32,12 +32,12 @@ impl Worker {
                 match batch {
                     Ok(Some(LogBatch::Events(events))) => self.unread.extend(events),
                     Ok(Some(LogBatch::Forgotten { events })) => {
-                        tracing::warn!(webhook = %self.id, events, "the log forgot events before a webhook had read them");
+                        tracing::warn!(webhook = %self.id, events, "the log dropped events before a webhook read them");
                         self.lanes.read_to(before);
                         self.miss(before, events);
                     }
                     Ok(Some(LogBatch::Damaged { events })) => {
-                        tracing::error!(webhook = %self.id, events, "a webhook passes events of the log that are damaged");
+                        tracing::error!(webhook = %self.id, events, "a webhook skips damaged events of the log");
                         self.lanes.read_to(before);
                         self.miss(before, events);
                     }
@@ -58,7 +58,7 @@ impl Worker {
                 self.write_down(&delivery, &mut changes);
                 changes.push(self.progress());
                 self.append(changes, || {});
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 let _ = reply.send(Some(Tested { delivery, answer: attempted.told() }));
             }
             Happened::Replayed(lane, item, reply) => {
@@ -105,7 +105,7 @@ impl Worker {
                     }
                     None => {
                         let reason =
-                            format!("{} attempts; at the last one {}", go.attempt, attempted.outcome.describe());
+                            format!("{} attempts; at the last attempt {}", go.attempt, attempted.outcome.describe());
                         self.bury(cargo, reason);
                         self.bodies.remove(&go.item.offset);
                         if setback.was_kept {
@@ -133,7 +133,7 @@ impl Worker {
         self.settle(go.lane.clone(), changes);
     }
 
-    /// Keeps what has to be kept from now on, and how the first event of the lane stands.
+    /// Stores newly kept events, and the failures of the lane's first event.
     fn kept(&mut self, go: &Go, cargo: &Cargo, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
         for item in newly_kept {
             self.bodies.remove(&item.offset);
@@ -164,7 +164,7 @@ impl Worker {
         }
         definition.state = WebhookState::Disabled { reason, since: jiff::Timestamp::now() };
         changes.push(record::put(record::definition(&self.id), &*definition));
-        tracing::warn!(webhook = %self.id, ?reason, "a webhook is disabled until it is enabled again");
+        tracing::warn!(webhook = %self.id, ?reason, "a webhook was disabled; a caller must enable it again");
     }
 
     fn forgotten(&mut self, lane: &Lane, oldest: u64) {
@@ -185,15 +185,17 @@ impl Worker {
     fn overflowed(&mut self, lane: Lane, item: Item, cargo: Option<Cargo>) {
         self.is_overflowing = false;
         match cargo {
-            Some(cargo) => self.bury(&cargo, "it kept failing, and too many others waited behind it".to_owned()),
-            None => tracing::warn!(webhook = %self.id, %lane, "an event that is given up cannot be read any more"),
+            Some(cargo) => {
+                self.bury(&cargo, "the event kept failing while too many later events waited for it".to_owned())
+            }
+            None => tracing::warn!(webhook = %self.id, %lane, "an event that was given up can no longer be read"),
         }
         self.lanes.gave_up(&lane);
         let changes = vec![record::remove(record::kept(&self.id, &lane, item.offset)), self.progress()];
         self.settle(lane, changes);
     }
 
-    /// Has the dead letters keep an event.
+    /// Moves an event to the dead letters.
     fn bury(&self, cargo: &Cargo, reason: String) {
         self.around.metrics.given_up();
         let connection = ConnectionId::from(&*cargo.connection);
@@ -203,7 +205,7 @@ impl Worker {
             %connection,
             conversation = cargo.conversation.as_deref(),
             event = cargo.id,
-            "an event could not be delivered and goes to the dead letters"
+            "an event could not be delivered; it goes to the dead letters"
         );
         let subscriber = self.id.subscriber();
         self.around.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);

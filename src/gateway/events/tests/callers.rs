@@ -1,4 +1,4 @@
-//! The event streams over real sockets: those who do not read, those who leave, and the end of the gateway.
+//! Event streams over real sockets: callers who do not read, callers who leave, and the gateway's stop.
 
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -22,10 +22,10 @@ use crate::{
     webhooks::{Settings, Webhooks},
 };
 
-/// The longest that anything is waited for.
+/// The longest wait in these tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A gateway without connections, its log, and what it counts.
+/// A gateway without connections, its log, and its metrics.
 fn gateway(patience: Patience) -> (Gateway, Arc<Journal>, HttpMetrics) {
     let store = MemoryStore::new(NonZeroUsize::new(100_000).unwrap());
     let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
@@ -37,14 +37,14 @@ fn gateway(patience: Patience) -> (Gateway, Arc<Journal>, HttpMetrics) {
     (Gateway::start(state, listening).unwrap(), journal, counted)
 }
 
-/// A caller who follows the events, and for whom the system takes little while they do not read.
+/// A caller of events whose socket buffers little while the caller does not read.
 async fn caller(address: SocketAddr, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
     follow(socket, address, path).await
 }
 
-/// Follows the events; what was sent is in the socket from the greeting on.
+/// Opens an event stream; from the greeting on, events stay in the socket.
 async fn follow(socket: TcpSocket, address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = socket.connect(address).await.unwrap();
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -66,16 +66,16 @@ async fn until(what: impl Fn() -> bool) {
     timeout(PATIENCE, turns).await.unwrap();
 }
 
-/// Says so much that no buffer holds it.
+/// Writes more events than any buffer can hold.
 async fn say_much(journal: &Arc<Journal>) {
     let text = "x".repeat(1_000);
     say(journal, &vec![&*text; 5_000]);
     assert!(journal.settled().await);
 }
 
-/// Promise 6: one who reads nothing is hung up on, and another notices nothing of them.
+/// Promise 6: a caller who reads nothing is disconnected, and other callers notice nothing.
 #[actix_rt::test]
-async fn who_reads_nothing_is_hung_up_on_and_others_go_on() {
+async fn a_caller_who_does_not_read_is_disconnected_and_others_continue() {
     let patience = Patience { stalled: Duration::from_secs(5), ..Patience::default() };
     let (gateway, journal, counted) = gateway(patience);
     let mut stalled = Vec::new();
@@ -97,7 +97,7 @@ async fn who_reads_nothing_is_hung_up_on_and_others_go_on() {
     assert_eq!(counted.stalled.get(), 2);
     for mut stalled in stalled {
         let mut rest = Vec::new();
-        // Cut off: there is no end of the answer, and nobody holds what they did not take.
+        // The response breaks off without an end, and the gateway no longer holds the unread rest.
         let read = timeout(PATIENCE, stalled.read_to_end(&mut rest)).await.unwrap();
         assert!(read.is_err() && rest.len() < 1_000_000, "{read:?} behind {}", rest.len());
     }
@@ -107,9 +107,9 @@ async fn who_reads_nothing_is_hung_up_on_and_others_go_on() {
     gateway.stop(PATIENCE).await;
 }
 
-/// The end of the gateway does not wait for those who do not read it.
+/// The gateway's stop does not wait for callers who do not read.
 #[actix_rt::test]
-async fn the_gateway_ends_whoever_reads_nothing() {
+async fn the_gateway_stops_despite_callers_who_do_not_read() {
     let (gateway, journal, _) = gateway(Patience { parting: Duration::from_millis(50), ..Patience::default() });
     let mut stalled = Vec::new();
     for path in ["/v1/events", "/v1/events/socket"].repeat(5) {
@@ -123,9 +123,9 @@ async fn the_gateway_ends_whoever_reads_nothing() {
     assert_eq!(timeout(PATIENCE, stopped).await.ok().flatten(), Some(()));
 }
 
-/// Whoever leaves leaves nothing behind, also where nothing happens and nobody would notice by writing.
+/// A caller who leaves frees all resources, even if no event is written to the closed stream.
 #[actix_rt::test]
-async fn callers_who_leave_again_and_again_leave_their_places() {
+async fn callers_who_leave_free_their_places() {
     let (gateway, _, counted) = gateway(Patience::default());
     let stays = caller(gateway.address(), "/v1/events").await;
     for round in 0..500 {

@@ -1,4 +1,4 @@
-//! The event streams over a log in memory: what is sent, to whom, and what becomes of those who do not read.
+//! Event streams over a log in memory: what is sent to whom, and what happens to callers who do not read.
 
 mod callers;
 mod pieces;
@@ -22,7 +22,7 @@ impl Loggable for Said {
     }
 }
 
-/// A log that keeps so many events, with as many as are said in it.
+/// A log that keeps `kept` events and contains one event for each text in `said`.
 pub(super) async fn journal(kept: usize, said: &[&str]) -> Arc<Journal> {
     let store = MemoryStore::new(NonZeroUsize::new(kept).unwrap());
     let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
@@ -50,7 +50,7 @@ fn event(journal: &Journal, offset: u64, text: &str) -> Arc<dyn Loggable> {
     }))
 }
 
-/// A caller's way from `start` on, and what ends it.
+/// A caller's position from `start` on, and the token that stops the gateway.
 fn following(journal: &Arc<Journal>, start: Start, filter: Filter) -> (Following, CancellationToken) {
     let closing = CancellationToken::new();
     (Following::new(journal, start, filter, closing.clone()), closing)

@@ -1,4 +1,4 @@
-//! What is sent, piece by piece, on a clock that stands still where nothing waits for it.
+//! What a stream sends, piece by piece, with a paused clock.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -29,9 +29,10 @@ fn server_sent(journal: &Arc<Journal>, start: Start, filter: Filter) -> Pieces {
     ServerSent::new(following(journal, start, filter).0).body().boxed_local()
 }
 
-/// Interfaces §4: ids are cursors; a browser is told when to come back; a comment comes at once and then now and then.
+/// Interfaces §4: ids are cursors; a stream begins with the reconnect time and a comment, and comments follow
+/// periodically.
 #[actix_rt::test]
-async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
+async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     let journal = journal(9, &["one", "two"]).await;
     let epoch = journal.epoch();
     let mut pieces = server_sent(&journal, Start::Behind(1), Filter::everything());
@@ -49,9 +50,9 @@ async fn a_stream_greets_tells_and_keeps_its_cursor_moving() {
     assert_eq!(text(&mut deaf).await.unwrap(), format!("id: {epoch}-2\n: heartbeat\n\n"));
 }
 
-/// Interfaces §4: what is missing is told before anything moves the caller's cursor, and how much it is.
+/// Interfaces §4: a gap event with the number of missing events comes before anything that moves the caller's cursor.
 #[actix_rt::test]
-async fn what_is_missing_is_told_first() {
+async fn a_gap_event_comes_first() {
     let journal = journal(2, &["one", "two", "three"]).await;
     let mut unknown = server_sent(&journal, Start::Unknown { newest: 3 }, Filter::everything().kind(EventKind::Ring));
     let first = text(&mut unknown).await.unwrap();
@@ -64,9 +65,9 @@ async fn what_is_missing_is_told_first() {
     assert!(String::from_utf8_lossy(&gap).contains("\"snapshot\":\"/v1/conversations\""));
 }
 
-/// A caller who reads nothing holds no more than this, however much there is to tell.
+/// A caller who reads nothing costs at most this much memory, however many events exist.
 #[actix_rt::test]
-async fn pieces_are_small_however_much_there_is() {
+async fn pieces_are_small_however_many_events_there_are() {
     let large = "x".repeat(10_000);
     let journal = journal(100, &[&*large; 20]).await;
     let mut pieces = server_sent(&journal, Start::Behind(0), Filter::everything());
@@ -90,7 +91,7 @@ async fn a_stream_ends_with_the_gateway() {
     assert_eq!(text(&mut pieces).await, None);
 }
 
-/// The frames of a socket, as its caller decodes them.
+/// The frames of a socket, decoded as its caller would.
 struct Opened {
     pieces: Pieces,
     unread: BytesMut,
@@ -121,7 +122,7 @@ impl Opened {
         }
     }
 
-    /// The code it closes with, behind everything else that comes.
+    /// The code of the close frame, after skipping all other frames.
     async fn closed(&mut self) -> Option<CloseCode> {
         loop {
             if let Frame::Close(reason) = self.next().await? {
@@ -132,7 +133,7 @@ impl Opened {
     }
 }
 
-/// What a caller sends.
+/// Encodes messages as a caller would send them.
 fn sent(messages: impl IntoIterator<Item = Message>) -> Bytes {
     let (mut codec, mut bytes) = (Codec::new().client_mode(), BytesMut::new());
     for message in messages {
@@ -142,7 +143,7 @@ fn sent(messages: impl IntoIterator<Item = Message>) -> Bytes {
 }
 
 #[actix_rt::test]
-async fn a_socket_pings_with_the_cursor_and_tells_events_as_text() {
+async fn a_socket_pings_with_the_cursor_and_sends_events_as_text() {
     let journal = journal(9, &["one"]).await;
     let mut opened = socket(&journal, Start::Behind(0), stream::pending());
     let cursor = |offset: u64| Bytes::from(format!("{}-{offset}", journal.epoch()));
@@ -154,7 +155,7 @@ async fn a_socket_pings_with_the_cursor_and_tells_events_as_text() {
 }
 
 #[actix_rt::test]
-async fn who_answers_no_ping_is_closed_and_who_does_is_not() {
+async fn a_socket_closes_if_its_caller_answers_no_pings() {
     let journal = journal(9, &[]).await;
     let (answers, incoming) = mpsc::unbounded_channel();
     let mut answered = socket(&journal, Start::Behind(0), UnboundedReceiverStream::new(incoming));
@@ -173,7 +174,7 @@ async fn pings_and_close_frames_are_answered_in_their_order() {
     let close = CloseReason { code: CloseCode::Normal, description: None };
     let messages =
         [Message::Ping("a".into()), Message::Pong("?".into()), Message::Ping("b".into()), Message::Close(Some(close))];
-    // In pieces as small as they come.
+    // In the smallest possible pieces.
     let bytes = sent(messages);
     let pieces: Vec<_> = bytes.iter().map(|byte| Ok(Bytes::copy_from_slice(&[*byte]))).collect();
     let mut opened = socket(&journal, Start::Behind(0), stream::iter(pieces).chain(stream::pending()));
@@ -184,7 +185,7 @@ async fn pings_and_close_frames_are_answered_in_their_order() {
 }
 
 #[actix_rt::test]
-async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
+async fn any_frame_but_a_control_frame_closes_the_socket() {
     let journal = journal(9, &[]).await;
     let unmasked = {
         let mut bytes = BytesMut::new();
@@ -197,7 +198,7 @@ async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
         (sent([Message::Text("x".repeat(1 << 20).into())]), CloseCode::Size),
         (unmasked, CloseCode::Protocol),
         (Bytes::from_static(&[0xff, 0x85, 0, 0, 0, 0, 1, 2, 3, 4, 5]), CloseCode::Protocol),
-        // Refused by the length that their heads declare; nothing more of them is waited for.
+        // Refused because of the length declared in the frame's head, without waiting for the rest.
         (Bytes::from_static(&[0xff; 64]), CloseCode::Size),
         (Bytes::from_static(&[0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0]), CloseCode::Size),
         (Bytes::from_static(&[0x89, 0xfe, 0, 126]), CloseCode::Size),
@@ -208,7 +209,7 @@ async fn whatever_a_caller_sends_beside_control_frames_closes_the_socket() {
 }
 
 #[actix_rt::test]
-async fn a_frame_that_does_not_come_to_its_end_closes_the_socket() {
+async fn an_incomplete_frame_closes_the_socket() {
     let journal = journal(9, &[]).await;
     pause();
     let incoming = stream::iter([Ok(Bytes::from_static(&[0x81, 0x85, 0, 0]))]).chain(stream::pending());
@@ -216,7 +217,7 @@ async fn a_frame_that_does_not_come_to_its_end_closes_the_socket() {
 }
 
 #[actix_rt::test]
-async fn a_socket_says_that_the_gateway_ends_and_ends_with_its_caller() {
+async fn a_socket_announces_the_gateways_stop_and_ends_with_its_caller() {
     let journal = journal(9, &["one"]).await;
     let (following, closing) = following(&journal, Start::Behind(0), Filter::everything());
     let mut opened = open(Socket::new(following, stream::pending::<Result<Bytes, Infallible>>()).body());

@@ -1,11 +1,11 @@
-// The gateway's rows. Addresses are relative, so that the gateway may stand below a path of another server.
+// The gateway's endpoints. Addresses are relative, so that another server can serve the gateway below a path.
 
 import { authorization } from './session.js';
 
-/** How long one answer may take. */
+/** How long one response may take. */
 const PATIENCE = 15_000;
 
-/** An answer that is none: `status` is 0 where there was no answer at all. */
+/** A failed request. `status` is 0 if no response arrived. */
 export class Problem extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -53,11 +53,11 @@ async function ask(method, path, parameters, body, signal) {
     answer = null;
   }
   if (response.ok && (text === '' || answer !== null)) return answer;
-  const otherwise = response.ok ? 'What answered is not this service.' : response.statusText;
+  const otherwise = response.ok ? 'The response did not come from this service.' : response.statusText;
   throw new Problem(response.status, answer?.code ?? 'error', answer?.detail ?? otherwise);
 }
 
-/** Reads a list page by page, up to `most` items, and says whether there are more. `onPage` gets what came so far. */
+/** Reads a list page by page, up to `most` items, and returns whether more exist. `onPage` gets the items so far. */
 export async function list(path, parameters, most, signal, { page: size = 1000, onPage = () => {} } = {}) {
   const items = [];
   let cursor;
@@ -70,7 +70,7 @@ export async function list(path, parameters, most, signal, { page: size = 1000, 
   return { items, more: cursor !== undefined };
 }
 
-/** An address with its parameters; those without a value are left out. */
+/** An address with its parameters, without those that have no value. */
 export function address(path, parameters = {}) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(parameters)) {

@@ -1,4 +1,4 @@
-// Elements. Text goes in as text: nothing in this page makes markup of a string.
+// Elements. Text is inserted as text: nothing in this page turns a string into markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -7,7 +7,7 @@ export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** An SVG element, as `el`. */
+/** Makes an SVG element, as `el` makes an HTML element. */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -25,26 +25,26 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Sets a text only where it changed: unchanged text costs no layout. */
+/** Sets a text only if it changed: unchanged text costs no layout. */
 export function setText(element, text) {
   const value = text ?? '';
   if (element.textContent !== value) element.textContent = value;
 }
 
-/** Sets an attribute only where it changed; null removes it. */
+/** Sets an attribute only if it changed; null removes the attribute. */
 export function setAttribute(element, name, value) {
   if (value === null || value === undefined || value === false) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
 }
 
 /**
- * Makes the children of `parent` those of `items`, in order, and keeps the elements of those that stay.
+ * Makes the children of `parent` match `items`, in order. Items that stay keep their elements.
  * `create(item)` makes an element, `update(element, item)` brings it up to date.
  */
 export function reconcile(parent, items, key, create, update) {
   const kept = parent.keyed ?? new Map();
   const next = new Map();
-  // First of all what is gone: else everything behind it would be moved, and lose the focus.
+  // Removed items go first: otherwise every element after them would be moved and lose the focus.
   const names = new Set(items.map(key));
   for (const [name, element] of kept) if (!names.has(name)) element.remove();
   let place = parent.firstChild;

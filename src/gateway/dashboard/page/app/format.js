@@ -16,7 +16,7 @@ export function count(value) {
   return Number.isFinite(value) ? whole.format(value) : NOTHING;
 }
 
-/** So many a second: exact where it is little, short where it is much. */
+/** A rate per second: exact if small, abbreviated if large. */
 export function rate(value) {
   if (!Number.isFinite(value)) return NOTHING;
   if (value >= 100_000) return `${whole.format(Math.round(value / 1000))}k`;
@@ -36,7 +36,7 @@ export function bytes(value) {
   return `${size >= 100 ? Math.round(size) : oneDigit.format(size)} ${units[unit]}`;
 }
 
-/** A time that something took, from seconds. */
+/** A duration, given in seconds. */
 export function took(seconds) {
   if (!Number.isFinite(seconds)) return NOTHING;
   const millis = seconds * 1000;
@@ -87,7 +87,7 @@ export function timeOfDay(millis) {
   return clock.format(millis);
 }
 
-/** Milliseconds from what the rows and events have: a number, or a timestamp as text; null where it is neither. */
+/** Milliseconds from a number or a timestamp as text; null for anything else. */
 export function millis(value) {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string') return null;
@@ -103,7 +103,7 @@ export function cut(text, length) {
     .join('')}…`;
 }
 
-/** An id by its beginning; the whole of a short one, and of `account.agent` what tells agents apart. */
+/** The beginning of a long id, a short id whole, and the agent's part of `account.agent`. */
 export function short(id) {
   const own = /^\d+\.(\d+)$/.exec(id)?.[1] ?? id;
   return own.length > 13 ? own.slice(0, 8) : own;

@@ -1,10 +1,10 @@
-// Whether what is shown is how things are: the word beside the name of the service.
+// Whether the page shows the current state: the word beside the service's name.
 
 import { setAttribute } from './dom.js';
 import { timeOfDay } from './format.js';
 import { setState, stateElement } from './states.js';
 
-/** A state that lasts shorter is not worth a word. */
+/** A state must last this long before the word changes. */
 const PATIENCE = 700;
 
 export class Live {
@@ -22,7 +22,7 @@ export class Live {
     this.tick();
   }
 
-  /** The event stream's state changed. */
+  /** Called when the event stream's state changes. */
   stream(state, detail = null) {
     if (this.#stream !== state && this.#stream !== 'connecting') this.#before = this.#stream;
     if (state === 'live') {
@@ -35,19 +35,19 @@ export class Live {
     this.tick();
   }
 
-  /** The overview was asked for, and what came of it. */
+  /** Called with the outcome of each request for the overview. */
   answered(problem) {
     this.#problem = problem;
     if (!problem) this.#answeredAt = Date.now();
     this.tick();
   }
 
-  /** Whether the stream was in this state before it was tried again. */
+  /** Whether the stream was in this state before the latest attempt. */
   was(state) {
     return this.#before === state || this.#stream === state;
   }
 
-  /** Whether the service answers: "up", "away", or "locked" where it asks for a token. */
+  /** Whether the service answers: "up", "away", or "locked" if the service requires a token. */
   state() {
     if (this.#problem === null) return 'up';
     return this.#problem.status === 401 ? 'locked' : 'away';
@@ -72,7 +72,7 @@ export class Live {
     return [
       'Reconnecting',
       'warn',
-      `The service does not answer${seconds > 0 ? `; tried again in ${seconds} s` : ''}${last}`,
+      `The service does not answer${seconds > 0 ? `; next attempt in ${seconds} s` : ''}${last}`,
     ];
   }
 }

@@ -1,4 +1,4 @@
-// The page: what it holds, which view is open, and when it is drawn.
+// The page: its models and views, which view is open, and when the page is drawn.
 
 import { el, setAttribute, setText } from './dom.js';
 import { count, span } from './format.js';
@@ -20,7 +20,7 @@ import { DeadLettersView } from './views/dead_letters.js';
 import { OverviewView } from './views/overview.js';
 import { SupervisionView } from './views/supervision.js';
 
-/** Drawn no more often than this, however much happens. */
+/** The least time between two drawings, however many events arrive. */
 const LEAST_BETWEEN = 100;
 
 const main = document.getElementById('main');
@@ -93,7 +93,7 @@ for (const entry of VIEWS) {
   document.getElementById('views').append(el('li', {}, entry.link));
 }
 
-/** What is around the view: badges and the time since the service began. */
+/** Draws the frame around the view: badges and the service's uptime. */
 function frameOf() {
   for (const { badge: of, badgeElement } of VIEWS) {
     const shown = of();
@@ -119,7 +119,7 @@ function route() {
     document.title = view.title === 'Overview' ? 'Tertulia' : `${view.title} · Tertulia`;
   }
   view.show(rest);
-  // Whoever navigates by keyboard goes on from the new heading.
+  // Keyboard users continue from the new heading.
   if (isNew && document.activeElement?.closest?.('.side, .tile, .rows'))
     main.querySelector('h1')?.focus({ preventScroll: true });
   draw();
@@ -133,7 +133,7 @@ function part(text) {
   }
 }
 
-/** What the page has read may be another service's, or another token's: it is read anew. */
+/** Reads everything again: the data may come from another service or for another token. */
 function readAnew() {
   model.fleet.loader.request();
   model.conversations.invalidate();
@@ -155,7 +155,7 @@ const dialog = new TokenDialog({
       part.forget();
     begin();
     readAnew();
-    // What is open was opened by the token before.
+    // The open views were read with the previous token.
     view?.hide();
     route();
   },

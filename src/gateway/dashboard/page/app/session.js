@@ -1,4 +1,4 @@
-// The token that its user gave the page. It is kept for this tab only, and sent in a header, never in an address.
+// The token that the user entered. It is kept for this tab only and sent in a header, never in an address.
 
 const KEY = 'tertulia.token';
 
@@ -22,7 +22,7 @@ export function setToken(value) {
     if (value) sessionStorage.setItem(KEY, value);
     else sessionStorage.removeItem(KEY);
   } catch {
-    // Where the tab may keep nothing, the page remembers it as long as it is open.
+    // If the tab has no storage, the page keeps the token while it is open.
   }
 }
 

@@ -1,9 +1,9 @@
-// Server-Sent Events out of pieces of text, by the HTML standard; what the gateway does not send is left out.
+// Parses Server-Sent Events from pieces of text (HTML standard). Fields that the gateway never sends are not parsed.
 
-/** The longest event that is taken: what is longer is no event of this gateway. */
+/** The longest event accepted; this gateway sends no longer event. */
 const LONGEST = 1 << 24;
 
-/** Takes pieces of a stream and tells of each whole event by `onEvent({ id, data })`; data is "" for a sign of life. */
+/** Takes pieces of a stream and calls `onEvent({ id, data })` for each whole event; data is "" for a heartbeat. */
 export class EventParser {
   #rest = '';
   #data = [];
@@ -14,7 +14,7 @@ export class EventParser {
     this.#onEvent = onEvent;
   }
 
-  /** Takes the next piece, wherever it was cut. */
+  /** Takes the next piece, which may end anywhere in an event. */
   take(piece) {
     const text = this.#rest + piece;
     let from = 0;

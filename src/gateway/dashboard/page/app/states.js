@@ -1,4 +1,4 @@
-// States as a word, a tone and a shape: none of the three is needed to tell the other two.
+// Each state has a word, a tone and a shape; each of the three is enough to recognise the state.
 
 import { el, setAttribute, setText, svg } from './dom.js';
 
@@ -37,7 +37,7 @@ const WAITING = {
   token_refused: 'The platform refuses the socket although it granted the token',
 };
 
-/** A connection's state; one that this page does not know is told as it is. */
+/** A connection's state; a state unknown to this page is shown under its own name. */
 export function ofConnection(state) {
   const name = String(state ?? '').replaceAll('-', '_');
   return CONNECTION[name] ?? [sentence(name) || 'Unknown', 'idle'];
@@ -51,18 +51,18 @@ export function ofFailure(reason) {
   return FAILURE[reason] ?? sentence(String(reason ?? ''));
 }
 
-/** Why a connection waits, where somebody may have to act; nothing for what passes by itself. */
+/** Why a connection waits, if somebody may have to act; empty if the cause passes by itself. */
 export function ofWaiting(waiting) {
   return WAITING[waiting?.reason] ?? '';
 }
 
-/** Words of a name of the wire. */
+/** A name of the protocol as words. */
 export function sentence(name) {
   const words = name.replaceAll(/[_-]+/g, ' ').trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** A state as it is shown. */
+/** An element that shows a state. */
 export function stateElement() {
   const path = svg('path');
   const word = el('span', { class: 'state-word' });

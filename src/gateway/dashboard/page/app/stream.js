@@ -1,24 +1,24 @@
-// One event stream: read by fetch, so that the token is a header, and resumed behind the last event that was seen.
+// One event stream, read with fetch so that the token can be a header, and resumed after the last event seen.
 
 import { address } from './api.js';
 import { authorization } from './session.js';
 import { EventParser } from './sse.js';
 
-/** The gateway says something at least every 15 s; silence of this length is a dead connection. */
+/** The gateway sends something at least every 15 s; silence of this length means a dead connection. */
 const SILENT_FOR = 40_000;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 
 const open = new Set();
 
-/** The service is there: no stream waits any longer before it tries again. */
+/** Called when the service answers: all waiting streams reconnect at once. */
 export function hurryStreams() {
   for (const stream of open) stream.hurry();
 }
 
 /**
  * Follows `v1/events`. `onEvent(event)` is called for each event, `onState(name, detail)` with "connecting", "live",
- * "waiting" (and until when) or "refused" (and the status: a token is needed).
+ * "waiting" (with the time of the next attempt) or "refused" (with the status: a token is required).
  */
 export class Stream {
   #parameters;
@@ -39,7 +39,7 @@ export class Stream {
     this.#run().finally(() => open.delete(this));
   }
 
-  /** Does not wait any longer before it tries again. */
+  /** Reconnects at once if the stream is waiting. */
   hurry() {
     this.#wake?.();
   }
@@ -74,7 +74,7 @@ export class Stream {
     }
   }
 
-  /** Reads one connection to its end; the status if there was none. */
+  /** Reads one connection to its end; returns the status if the connection was refused. */
   async #follow() {
     this.#abort = new AbortController();
     const headers = { accept: 'text/event-stream', ...authorization() };

@@ -1,4 +1,4 @@
-// Sets the theme before anything is painted. A plain script: a module would come too late.
+// Sets the theme before anything is painted. This is a plain script, because a module would run too late.
 'use strict';
 document.documentElement.dataset.theme = (() => {
   try {

@@ -5,7 +5,7 @@ import { setAttribute, setText } from './dom.js';
 const NEXT = { system: 'light', light: 'dark', dark: 'system' };
 const WORDS = { system: 'Auto', light: 'Light', dark: 'Dark' };
 
-/** Makes `button` go through the themes. */
+/** Makes `button` switch to the next theme at each click. */
 export function prepareTheme(button) {
   const root = document.documentElement;
   const show = () => {
@@ -20,7 +20,7 @@ export function prepareTheme(button) {
     try {
       localStorage.setItem('tertulia.theme', root.dataset.theme);
     } catch {
-      // It is then kept for as long as the page is open.
+      // Without storage the theme lasts as long as the page is open.
     }
     document.dispatchEvent(new Event('themechange'));
   });

@@ -1,14 +1,14 @@
-// Times that tell how long ago they are, and go on telling.
+// Time elements that show how long ago a moment was and stay up to date.
 
 import { el, setText, setAttribute } from './dom.js';
 import { NOTHING, absolute, ago, countdown } from './format.js';
 
-/** A time element; `set` gives it its time. */
+/** Makes an empty time element. */
 export function timeElement(attributes = {}) {
   return el('time', attributes);
 }
 
-/** Gives a time element its moment, relative in its text, absolute in its title. */
+/** Sets the moment of a time element: relative in its text, absolute in its title. */
 export function setTime(element, millis) {
   if (millis === null || millis === undefined) {
     element.at = undefined;
@@ -24,7 +24,7 @@ export function setTime(element, millis) {
   setText(element, ago(millis));
 }
 
-/** Gives a deadline its moment: it counts down, and says so when it is over. */
+/** Sets the moment of a deadline element, which counts down and then shows how long it is overdue. */
 export function setDeadline(element, millis) {
   element.deadline = millis ?? undefined;
   if (millis === null || millis === undefined) {
@@ -39,7 +39,7 @@ export function setDeadline(element, millis) {
   setAttribute(element, 'title', absolute(millis));
 }
 
-/** Brings every time below `root` up to date. */
+/** Updates every time element below `root`. */
 export function tick(root) {
   for (const element of root.querySelectorAll('time')) {
     if (element.deadline !== undefined) setDeadline(element, element.deadline);

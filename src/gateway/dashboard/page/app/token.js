@@ -1,4 +1,4 @@
-// Where a token is entered, and what the one that is entered allows.
+// The dialog that asks for a token, and the button that shows what the current token allows.
 
 import { el, setAttribute, setText } from './dom.js';
 import { hasToken, setToken } from './session.js';
@@ -26,7 +26,7 @@ export class TokenDialog {
       'aria-describedby': 'token-hint token-problem',
     });
     this.#problem = el('p', { class: 'problem', id: 'token-problem', role: 'alert' });
-    this.#forget = el('button', { class: 'quiet', type: 'button', text: 'Forget it', click: () => this.#use('') });
+    this.#forget = el('button', { class: 'quiet', type: 'button', text: 'Forget token', click: () => this.#use('') });
     const form = el(
       'form',
       { submit: (event) => this.#submit(event) },
@@ -37,14 +37,14 @@ export class TokenDialog {
       el('p', {
         class: 'hint',
         id: 'token-hint',
-        text: 'It is kept for this tab only, and sent nowhere but to this service. With one that may only read, everything can be seen and nothing changed.',
+        text: 'The token is kept for this tab only and sent only to this service. A token with the scope read shows everything and changes nothing.',
       }),
       el(
         'div',
         { class: 'dialog-end' },
         this.#forget,
         el('button', { class: 'quiet', type: 'button', text: 'Cancel', click: () => this.#dialog.close() }),
-        el('button', { class: 'button primary', type: 'submit', text: 'Use it' }),
+        el('button', { class: 'button primary', type: 'submit', text: 'Use the token' }),
       ),
     );
     this.#dialog = el('dialog', { 'aria-labelledby': 'token-title' }, form);
@@ -53,7 +53,7 @@ export class TokenDialog {
     setText(button, 'Token');
   }
 
-  /** The service asks for a token; opens the dialog the first time. */
+  /** Called when the service requires a token. Opens the dialog the first time only. */
   ask(problem) {
     setText(this.#button, 'Enter token');
     this.#button.removeAttribute('aria-label');
@@ -63,7 +63,7 @@ export class TokenDialog {
     this.#open();
   }
 
-  /** The service answered, and told what the caller may do. */
+  /** Called when the service has answered with the token's scope. */
   known(scope) {
     this.#refused = false;
     const word = hasToken() ? (SCOPES[scope] ?? 'Token') : scope === 'write' ? 'No token needed' : 'Token';
@@ -72,7 +72,7 @@ export class TokenDialog {
   }
 
   #open() {
-    // Whoever is typing already goes on.
+    // An open dialog keeps what the user has typed.
     if (this.#dialog.open) return;
     setAttribute(this.#forget, 'hidden', hasToken() ? null : true);
     this.#input.value = '';
@@ -87,7 +87,7 @@ export class TokenDialog {
       setText(this.#problem, 'Enter a token, or cancel.');
       return;
     }
-    // What a header cannot carry is no token.
+    // A token travels in a header, so only visible ASCII characters are valid.
     if (!/^[\x21-\x7e]+$/.test(token)) {
       setText(this.#problem, 'A token has no spaces and only plain characters.');
       return;

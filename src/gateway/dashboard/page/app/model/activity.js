@@ -1,11 +1,11 @@
-// What happened lately, the newest first, so many at most; and of what is said now and then a message.
+// The latest events, the newest first, with a message now and then as a sign of life.
 
 import { cut, millis } from '../format.js';
 import { sentence } from '../states.js';
 import { connectionOf, describe, roleOf, textOf } from './events.js';
 
 const MOST = 100;
-/** Messages among it, and the least time between two: they show that there is life, and do not drown what matters. */
+/** Messages shown at most, and the least time between two: enough to show life without hiding other events. */
 const MESSAGES = 8;
 const BETWEEN_MESSAGES = 1500;
 const PREVIEW = 120;

@@ -1,28 +1,28 @@
-// The conversations as a list: read from the gateway by what it can filter, kept live by events, searched here.
+// The list of conversations: read from the gateway with its filters, kept current by events, searched here.
 
 import { list } from '../api.js';
 import { cut, millis } from '../format.js';
 import { Loader } from './loader.js';
 import { connectionOf, textOf } from './events.js';
 
-/** Conversations that the page holds at most, and what it reads for them: several connections may see each. */
+/** Conversations held at most, and items read for them: several connections may see one conversation. */
 const MOST = 5000;
 const MOST_READ = 10_000;
-/** Read at a time, so that there is something to see soon. */
+/** Items per request, small enough to show the first rows soon. */
 const PAGE = 1000;
 const PREVIEW = 140;
-/** Connections that are named of one conversation. */
+/** Connections named per conversation at most. */
 const NAMED = 6;
 
 export class Conversations {
   rows = new Map();
   more = false;
   filter = { stage: '', connection: '', skill: '', agent: '', text: '' };
-  /** Whether somebody looks: only then the list is read again when conversations come and go. */
+  /** Whether the list is visible: only then conversations that come and go cause another reading. */
   watched = false;
   /** Grows with each change of the rows. */
   version = 0;
-  /** What was said last, also where the list is not read yet: by conversation, the longest unheard of first. */
+  /** The last message by conversation, oldest first; also filled before the list is read. */
   #said = new Map();
   #stale = true;
   #onChange;
@@ -38,13 +38,13 @@ export class Conversations {
     if (watched && this.#stale) this.loader.request();
   }
 
-  /** What the list holds may be wrong: it is read again. */
+  /** Reads the list again, because its content may be wrong. */
   invalidate() {
     this.#stale = true;
     if (this.watched) this.loader.request();
   }
 
-  /** Whether the gateway is to search, because not everything is here. */
+  /** Whether the gateway must search, because the page does not hold all conversations. */
   get searchesThere() {
     return this.more || this.filter.text !== '';
   }
@@ -69,7 +69,7 @@ export class Conversations {
     const row = this.rows.get(id);
     if (type === 'message') this.#note(id, event.data ?? {}, millis(event.time));
     if (!row) {
-      // It is new, or may be one of those asked for now. What is said changes neither.
+      // The conversation is new, or may match the filter now. A message causes neither.
       if (!this.#stale && type !== 'message') this.invalidate();
       return;
     }

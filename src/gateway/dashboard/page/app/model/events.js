@@ -1,9 +1,9 @@
-// Events in plain words, and what else the page reads out of them.
+// Events in plain words, and the helpers that read their members.
 
 import { ofWaiting, sentence } from '../states.js';
 import { cut, short } from '../format.js';
 
-/** What the page follows of the whole service. What it does not show, such as receipts, is not sent to it. */
+/** The event types that the page follows. Types that it does not show, such as receipts, are not requested. */
 export const FOLLOWED = [
   'conversation',
   'message',
@@ -38,13 +38,13 @@ const ROLES = {
   CONTROLLER: 'controller',
 };
 
-/** A type without the name of the service before it. */
+/** An event type without the prefix `tertulia.`. */
 export function typeOf(event) {
   const type = String(event.type ?? '');
   return type.startsWith('tertulia.') ? type.slice(9) : type;
 }
 
-/** The connection that tells of an event; null where it is the gateway itself. */
+/** The connection of an event; null for an event of the gateway itself. */
 export function connectionOf(event) {
   const source = String(event.source ?? '');
   const at = source.indexOf('/connections/');
@@ -104,9 +104,9 @@ const SENTENCES = {
   ],
   gap: ({ from, to, missed, awaited }) =>
     awaited
-      ? [`Messages ${from} to ${to} are asked for still: the platform does not give them now`, 'warn']
+      ? [`Messages ${from} to ${to} are missing; they will be requested again`, 'warn']
       : from !== undefined
-      ? [`Messages ${from} to ${to} cannot be had from the platform`, 'bad']
+      ? [`Messages ${from} to ${to} could not be fetched from the platform`, 'bad']
       : [missed ? `${missed} events were missed` : 'Events were missed', 'warn'],
   'command-failed': ({ command, code, detail }) => [
     `${sentence(command ?? 'command')} failed (${code}): ${cut(String(detail ?? ''), 200)}`,
@@ -126,17 +126,17 @@ const SENTENCES = {
   ],
   'connection.lacking': ({ lacking }) => {
     const what = lackingOf(lacking);
-    return what ? [`Degraded: ${what}`, 'warn'] : ['Works for everything again', 'good'];
+    return what ? [`Degraded: ${what}`, 'warn'] : ['Fully working again', 'good'];
   },
   'connection.waiting': ({ reason }) => [`Waits: ${ofWaiting({ reason }).toLowerCase()}`, 'bad'],
   'connection.identity-lost': ({ conversations }) => [
-    `Goes on as another consumer; ${Number(conversations ?? 0)} conversations ended`,
+    `Continues as another consumer; ${Number(conversations ?? 0)} conversations ended`,
     'bad',
   ],
   'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
 
-/** What a connection lacks, in words; nothing where it lacks nothing. */
+/** What a connection lacks, in words; empty if it lacks nothing. */
 export function lackingOf(lacking) {
   const { histories = 0, ...parts } = lacking ?? {};
   const words = Object.entries(parts).map(([part, why]) => `${part === 'agentState' ? 'agent state' : part} (${why})`);
@@ -144,7 +144,7 @@ export function lackingOf(lacking) {
   return words.length > 0 ? `lacks ${words.join(', ')}` : '';
 }
 
-/** An event as a sentence and a tone; one that this page does not know by its name. */
+/** An event as a sentence and a tone; an unknown event is shown by its type. */
 export function describe(type, data) {
   try {
     return SENTENCES[type]?.(data ?? {}) ?? [sentence(type.replaceAll('.', ' ')), 'idle'];

@@ -1,4 +1,4 @@
-// The connections, and how far behind the platform each of them tells what happens.
+// The connections, and how late each of them reports what happens on the platform.
 
 import { list } from '../api.js';
 import { ofConnection } from '../states.js';
@@ -8,7 +8,7 @@ import { millis } from '../format.js';
 
 /** Connections that the page holds at most. */
 const MOST = 5000;
-/** A lag of one message says little: the newest counts a quarter. */
+/** The weight of the newest message in the average lag; a single message says little. */
 const WEIGHT = 0.25;
 
 export class Fleet {
@@ -23,7 +23,7 @@ export class Fleet {
     this.loader = new Loader((signal) => this.#load(signal), { least: 2000, onChange });
   }
 
-  /** Reads the list if there is none, or if it is older than so many milliseconds. */
+  /** Reads the list if it was never read or is older than the given milliseconds. */
   refresh(older = 15_000) {
     if (!this.loader.loaded || Date.now() - this.loader.at > older) this.loader.request();
   }
@@ -38,7 +38,7 @@ export class Fleet {
     if (type === 'message') this.#behind(id, event);
   }
 
-  /** Seconds between the platform's stamp and the event, over the last messages; null where none came. */
+  /** Average seconds between the platform's timestamp and the event, over the last messages; null before the first. */
   lag(id) {
     return this.#lags.get(id) ?? null;
   }

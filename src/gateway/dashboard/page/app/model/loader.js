@@ -1,6 +1,6 @@
-// One list or object that is read from the gateway: when, how often at most, and what came of it.
+// Reads one list or object from the gateway: when, how often at most, and with what outcome.
 
-/** What was not read because the service was away or busy is read again after so long. */
+/** The pause before another attempt if the service was unreachable or busy. */
 const AGAIN_AFTER = 5000;
 
 /** Reads by `load(signal)` when asked to, never twice at a time and never more often than `least` milliseconds. */
@@ -17,7 +17,7 @@ export class Loader {
 
   /** Whether anything was ever read. */
   loaded = false;
-  /** What went wrong the last time; null if nothing did. */
+  /** The problem of the last reading; null if it succeeded. */
   problem = null;
   /** When it was last read. */
   at = null;
@@ -28,12 +28,12 @@ export class Loader {
     this.#onChange = onChange;
   }
 
-  /** Whether it is being read just now. */
+  /** Whether a reading is in progress. */
   get reading() {
     return this.#running !== null;
   }
 
-  /** Reads as soon as it may. */
+  /** Reads as soon as the least interval allows. */
   request() {
     if (this.#closed) return;
     if (this.#running) {
@@ -43,14 +43,14 @@ export class Loader {
     this.#plan(this.#began + this.#least);
   }
 
-  /** Forgets what is being read, because something else is wanted, and reads at once. */
+  /** Aborts the current reading, because something else is wanted, and reads at once. */
   restart() {
     this.#stop();
     this.#began = -Infinity;
     this.request();
   }
 
-  /** Forgets what was read and what is being read, because nobody may see it any more. */
+  /** Forgets the data and aborts the current reading, because the user may no longer see it. */
   forget() {
     this.#stop();
     this.#began = -Infinity;
@@ -58,7 +58,7 @@ export class Loader {
     this.problem = null;
   }
 
-  /** Reads no more: nothing that is on its way holds whoever was told of it. */
+  /** Stops for good: a reading in progress keeps no reference to the listener. */
   close() {
     this.#closed = true;
     this.#stop();
@@ -78,7 +78,7 @@ export class Loader {
     this.#timer = setTimeout(() => this.#run(), Math.max(0, at - performance.now()));
   }
 
-  /** There is something to show already, though not all of it. */
+  /** Called when a part of the data can be shown already. */
   partly() {
     this.loaded = true;
     this.problem = null;
@@ -108,7 +108,7 @@ export class Loader {
   }
 }
 
-/** Whether it may be better by itself: there was no answer, or the service was busy or failed. */
+/** Whether another attempt may succeed: no response arrived, or the service was busy or failed. */
 function isPassing(problem) {
   return problem !== null && (problem.status === 0 || problem.status === 429 || problem.status >= 500);
 }

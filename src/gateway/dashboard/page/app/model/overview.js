@@ -1,12 +1,12 @@
-// The process in numbers, asked for every two seconds, and what it was over the last quarter of an hour.
+// The process in numbers, read every two seconds, and its history over the last quarter of an hour.
 
 import { get } from '../api.js';
 
 const EVERY = 2000;
 const EVERY_HIDDEN = 15_000;
-/** Points that the charts have: fifteen minutes. */
+/** Points of the charts: fifteen minutes. */
 const POINTS = 450;
-/** Answers further apart are joined by no line. */
+/** Responses further apart than this are not joined by a line. */
 const APART = 10;
 
 const COUNTED = { events: 'events', commands: 'commandsDone', frames: 'frames' };
@@ -18,10 +18,10 @@ export class Overview {
   /** Columns as the charts take them; the first is the time in seconds. */
   history = { time: [], events: [], commands: [], frames: [], p50: [], p99: [] };
   problem = null;
-  /** When an answer last came. */
+  /** When the last response arrived. */
   at = null;
   #answered;
-  /** The first answer, once there is one. */
+  /** Resolves with the first response. */
   first = this.#toCome();
   #before = null;
   #timer = null;
@@ -37,7 +37,7 @@ export class Overview {
     });
   }
 
-  /** Asks now, and from then on again and again. What was asked before, maybe by another token, counts no more. */
+  /** Reads now and then periodically. Responses to earlier requests, maybe for another token, are ignored. */
   async ask() {
     clearTimeout(this.#timer);
     this.#asking?.abort();
@@ -55,7 +55,7 @@ export class Overview {
     this.#timer = setTimeout(() => this.ask(), document.hidden ? EVERY_HIDDEN : EVERY);
   }
 
-  /** Forgets what another token may have shown. */
+  /** Forgets data that was read with another token. */
   forget() {
     this.now = null;
     this.first = this.#toCome();
@@ -76,7 +76,7 @@ export class Overview {
     this.now = now;
     this.#answered(now);
     this.at = Date.now();
-    // A service that was started again counts from zero.
+    // A restarted service counts from zero.
     const goesOn =
       before !== null && now.uptimeSeconds >= before.now.uptimeSeconds && now.counts.events >= before.now.counts.events;
     const seconds = goesOn ? (at - before.at) / 1000 : 0;

@@ -51,7 +51,7 @@ export class DeadLetters {
     );
   }
 
-  /** A letter whole, its bytes in base64. */
+  /** A whole dead letter, its bytes in base64. */
   async whole(id) {
     return get(`v1/dead-letters/${encodeURIComponent(id)}`);
   }

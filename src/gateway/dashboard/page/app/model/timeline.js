@@ -1,4 +1,4 @@
-// One conversation: its members, what was said in it and what happened to it, in one line of time.
+// One conversation: its members, and its messages and events in one timeline.
 
 import { get } from '../api.js';
 import { cut, millis } from '../format.js';
@@ -6,12 +6,12 @@ import { Stream } from '../stream.js';
 import { Loader } from './loader.js';
 import { connectionOf, describe, textOf, typeOf } from './events.js';
 
-/** Items that are shown at most: the newest. */
+/** Items shown at most: the newest. */
 const MOST = 400;
-/** Events of the whole service that are looked through for what happened before the conversation was opened. */
+/** Events of the service that are searched for this conversation's events before the page opened it. */
 const LOOK_BACK = 50_000;
 const LONGEST_TEXT = 8000;
-/** What the timeline leaves out: it says nothing to people, or says again what a message says. */
+/** Event types that the timeline leaves out: they mean nothing to people or repeat a message. */
 const LEFT_OUT = new Set([
   'message-delivery',
   'chat-state',
@@ -28,7 +28,7 @@ export class Timeline {
   #sorted = null;
   /** Older items were left out. */
   cut = false;
-  /** Who types now, by user id. */
+  /** The participants who are typing, by user id. */
   typing = new Map();
   #stream = null;
   #closed = false;
@@ -46,7 +46,7 @@ export class Timeline {
     this.loader.request();
     this.#messages.request();
     newest.then((cursor) => this.#follow(cursor));
-    // Reads again what no event tells.
+    // Reads the members that no event reports.
     this.#refresh = setInterval(() => this.loader.request(), 15_000);
   }
 
@@ -58,7 +58,7 @@ export class Timeline {
     clearInterval(this.#refresh);
   }
 
-  /** Everything in the order of time. */
+  /** All items in the order of time. */
   items() {
     this.#sorted ??= [...this.#items.values()].sort((one, other) => one.at - other.at || one.place - other.place);
     return this.#sorted;
@@ -85,7 +85,7 @@ export class Timeline {
 
   #take(event) {
     const type = typeOf(event);
-    // What was missed by the stream itself is read anew.
+    // The stream reported a gap: everything is read again.
     if (!event.subject) {
       this.loader.request();
       this.#messages.request();
@@ -101,7 +101,7 @@ export class Timeline {
     } else if (!LEFT_OUT.has(type)) {
       const [text, tone] = describe(type, event.data);
       const at = millis(event.time) ?? Date.now();
-      // Each connection that sees the conversation tells of it: once is enough, unless it is about that connection.
+      // Each connection that sees the conversation reports an event; it is shown once unless it is about a connection.
       const own = type.startsWith('conversation-') || type === 'command-failed';
       const key = own ? event.id : `${type} ${text} ${Math.round(at / 5000)}`;
       this.#put(key, { kind: 'event', at, place: 0, text, tone, type, connection: connectionOf(event) });
@@ -140,7 +140,7 @@ export class Timeline {
   }
 }
 
-/** The cursor that lies so many events before `newest`. */
+/** The cursor `events` events before `newest`. */
 function before(newest, events) {
   const at = newest?.lastIndexOf('-') ?? -1;
   if (at < 0) return undefined;

@@ -1,12 +1,12 @@
-// A button that changes something: disabled, with the reason, where the token may only look.
+// A button that changes something; disabled, with the reason, if the token may only read.
 
 import { el, setAttribute, setText } from '../dom.js';
 
-const READ_ONLY = 'Your token may only read. Enter one that may write to do this.';
+const READ_ONLY = 'Your token may only read. Enter a token that may write to do this.';
 
 /**
- * `act()` does it and may fail with a problem; `done` is what is said afterwards. A terse one tells why it is disabled in
- * its title only, because another beside it tells the same.
+ * `act()` does the work and may fail with a problem; `done` is announced afterwards. A terse button shows its reason in
+ * its title only, because another button beside it shows the same reason.
  */
 export class Action {
   element;
@@ -39,7 +39,7 @@ export class Action {
     });
   }
 
-  /** Lets it be pressed, or tells why not. It keeps the focus either way, so that the reason can be heard. */
+  /** Enables the button, or disables it with a reason. It stays focusable, so that a screen reader reads the reason. */
   allow(scope, otherwise = null) {
     const reason = scope === 'write' ? otherwise : READ_ONLY;
     if (reason === this.#reason) return;

@@ -1,4 +1,4 @@
-// A list of any length that has only the rows in the document that can be seen. All rows are of one height, which the
+// A list of any length that keeps only its visible rows in the document. All rows have the same height, which the
 // style sheet sets as `--row`.
 
 import { el, setAttribute } from '../dom.js';
@@ -70,7 +70,7 @@ export class List {
     this.#place();
   }
 
-  /** Moves the focus to the row that has it, or would. */
+  /** Moves the focus to the current row. */
   focus() {
     this.#focus(this.#focused);
   }
@@ -90,7 +90,7 @@ export class List {
     const first = Math.max(0, Math.floor(scrollTop / height) - BEYOND);
     const wanted = Math.min(count - first, Math.ceil(clientHeight / height) + 2 * BEYOND);
     while (this.#rows.length < wanted) this.#rows.push(this.#make());
-    // Some row that can be seen can always be reached by Tab.
+    // Tab always reaches one of the visible rows.
     const inSight = this.#focused >= first && this.#focused < first + wanted;
     const stop = inSight ? this.#focused : Math.ceil(scrollTop / height);
     this.#rows.forEach((row, index) => {

@@ -1,8 +1,8 @@
-// What a view says instead of its content: that it is being read, that there is nothing, or what went wrong.
+// What a view shows instead of its content: loading, empty, or the problem.
 
 import { el } from '../dom.js';
 
-/** Fills `element` with a notice for what `loader` came to; false where there is content to show. */
+/** Fills `element` with a notice about `loader`; returns false if there is content to show. */
 export function noticeFor(loader, isEmpty, empty) {
   if (loader.problem && (!loader.loaded || isEmpty)) return failed(loader.problem, () => loader.request());
   if (!loader.loaded) return el('div', { class: 'notice waiting', role: 'status' }, el('p', { text: 'Reading…' }));
@@ -18,13 +18,13 @@ export function failed(problem, again) {
   const text = isAbsent ? 'This service does not have this yet.' : problem.message || 'The service did not say why.';
   const button = isAbsent ? null : el('button', { class: 'button', type: 'button', text: 'Try again', click: again });
   return notice(
-    isAbsent ? 'Not available' : problem.status === 0 ? 'The service cannot be reached' : 'This could not be read',
+    isAbsent ? 'Not available' : problem.status === 0 ? 'The service cannot be reached' : 'The data could not be read',
     text,
     button,
   );
 }
 
-/** Shows a notice in place of `content`, or the content where there is none. */
+/** Shows a notice in place of `content`, or the content if no notice is needed. */
 export class Place {
   element;
   #content;
@@ -35,7 +35,7 @@ export class Place {
     this.element = el('div', { class: 'place' }, content);
   }
 
-  /** `key` tells one notice from another, so that the same one is not put again. */
+  /** `key` identifies a notice, so that the same notice is not inserted twice. */
   show(key, make) {
     if (key === this.#shown) return;
     this.#shown = key;

@@ -45,7 +45,7 @@ export class ConnectionsView {
         ['State', 'c-state'],
         ['Connection', 'c-name'],
         ['Since', 'c-since'],
-        ['Conversations', 'c-number', 'Conversations that it holds'],
+        ['Conversations', 'c-number', 'Conversations of the connection'],
         [
           'Lag',
           'c-number',
@@ -85,7 +85,7 @@ export class ConnectionsView {
 
   hide() {}
 
-  /** Once a second. */
+  /** Called once a second. */
   tick() {
     this.#model.fleet.refresh();
   }

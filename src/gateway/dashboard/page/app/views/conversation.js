@@ -1,4 +1,4 @@
-// One conversation: who takes part, until when it must be answered, and its line of time.
+// One conversation: its participants, its deadline, and its timeline.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { NOTHING, absolute, count, millis, short, timeOfDay } from '../format.js';
@@ -9,7 +9,7 @@ import { failed, notice } from '../parts/notice.js';
 import { ofStage, sentence, setState, state, stateElement } from '../states.js';
 import { setDeadline, setTime, tick, timeElement } from '../times.js';
 
-/** Somebody who said nothing for so long does not type any more. */
+/** A participant counts as typing for this long after the last sign of typing. */
 const TYPES_FOR = 8000;
 const AT_THE_END = 40;
 
@@ -66,7 +66,7 @@ export class ConversationPane {
     this.#release = new Action({
       label: 'Release',
       describe: `Release conversation ${id}`,
-      done: 'It goes on',
+      done: 'The conversation was released',
       announce: model.announce,
       act: () => model.supervision.release(this.#quarantined()?.connection, id),
     });
@@ -74,7 +74,7 @@ export class ConversationPane {
       'div',
       { class: 'banner', hidden: true },
       state('Quarantined', 'held'),
-      el('span', { text: 'It failed too often and takes no notifications or commands until it is released.' }),
+      el('span', { text: 'This conversation failed too often. Until it is released, it handles nothing.' }),
       this.#release.element,
     );
     this.#line = el('ol', { class: 'timeline' });
@@ -162,8 +162,8 @@ export class ConversationPane {
       const text =
         problem.code === 'unknown-conversation'
           ? notice(
-              'There is no such conversation',
-              'None of the connections knows it, or it was removed in the meantime.',
+              'Conversation not found',
+              'No connection knows this conversation, or it was removed meanwhile.',
             )
           : failed(problem, () => loader.request());
       if (this.#problem.problem !== problem.message) this.#problem.replaceChildren(text);

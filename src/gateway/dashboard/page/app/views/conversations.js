@@ -1,4 +1,4 @@
-// The conversations: a list with search and filters, and beside it the one that is open.
+// The conversations: a list with search and filters, and the open conversation beside the list.
 
 import { el, setAttribute, setText } from '../dom.js';
 import { NOTHING, count, short } from '../format.js';
@@ -12,11 +12,11 @@ import { ConversationPane } from './conversation.js';
 const EMPTY = ['No conversations', 'As soon as a connection sees one, it appears here.'];
 const NONE_MATCH = [
   'No conversation matches',
-  'Try fewer words or filters. Messages are searched by the last one that came while this page was open.',
+  'Try fewer words or filters. Only the last message that arrived while this page was open is searched.',
 ];
-/** The list is not put in a new order more often than this. */
+/** The least time between two sortings of the list. */
 const CALM = 400;
-/** Nobody types for so long: the gateway is asked. */
+/** After this pause in typing the gateway is asked. */
 const TYPED = 350;
 
 export class ConversationsView {
@@ -139,7 +139,7 @@ export class ConversationsView {
     this.#detail.replaceChildren(...(this.#pane ? [this.#pane.element] : []));
     setAttribute(this.element, 'data-open', this.#pane ? '' : null);
     this.#list.select(this.#open);
-    // The focus moves at once: a moment later it would be taken from whoever went on already.
+    // The focus moves at once: later it would be taken from a user who has moved on.
     if (this.#pane === null) {
       if (wasOpen) this.#list.focus();
     } else if (matchMedia('(max-width: 1100px)').matches) {
@@ -199,7 +199,7 @@ export class ConversationsView {
     this.#model.changed();
   }
 
-  /** Shows what matches of what is here; where that is not all, the gateway is asked a little later. */
+  /** Shows the matching rows that are loaded; if not all rows are loaded, asks the gateway a little later. */
   #searched() {
     const { conversations } = this.#model;
     this.#model.changed();
@@ -211,7 +211,7 @@ export class ConversationsView {
     }, TYPED);
   }
 
-  /** Opens the conversation whose whole id was entered, also if it is not in the list. */
+  /** Opens the conversation whose whole id was entered, even if it is not in the list. */
   #lookUp() {
     const id = this.#search.value.trim();
     if (id.length >= 8 && !/\s/.test(id) && this.#rows().length <= 1) {

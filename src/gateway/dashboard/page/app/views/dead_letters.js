@@ -9,9 +9,9 @@ import { setTime, timeElement } from '../times.js';
 
 const EMPTY = [
   'No dead letters',
-  'Everything that came could be handled. What cannot be is kept here with its bytes and the reason.',
+  'Everything that arrived could be handled. Items that cannot be handled are kept here with their bytes and the reason.',
 ];
-/** Letters in the document: the newest of those that were read. */
+/** Letters in the document at most: the newest of the letters that were read. */
 const SHOWN = 100;
 const LONGEST_BODY = 4000;
 
@@ -38,7 +38,7 @@ export class DeadLettersView {
         { class: 'bar' },
         el('h1', { tabindex: -1, text: 'Dead letters' }),
         this.#total,
-        el('p', { class: 'lead', text: 'What could not be handled. Replaying hands it to its conversation again.' }),
+        el('p', { class: 'lead', text: 'Not handled yet. Replaying hands an item to its conversation again.' }),
       ),
       this.#place.element,
     );
@@ -87,7 +87,7 @@ export class DeadLettersView {
       replay: new Action({
         label: 'Replay',
         describe: `Replay dead letter ${id}`,
-        done: 'It was handed over again',
+        done: 'The letter was handed over again',
         announce,
         act: () => deadLetters.replay(id),
       }),
@@ -95,7 +95,7 @@ export class DeadLettersView {
         label: 'Discard',
         isTerse: true,
         describe: `Discard dead letter ${id}`,
-        done: 'It was thrown away',
+        done: 'The letter was discarded',
         announce,
         act: () => deadLetters.discard(id),
       }),
@@ -129,9 +129,9 @@ export class DeadLettersView {
     return element;
   }
 
-  /** The bytes, which are read when somebody wants to see them. */
+  /** The letter's bytes, read when the user opens them. */
   #bytes(id, size, isCut) {
-    const text = el('pre', { tabindex: 0, role: 'group', 'aria-label': 'Its bytes', text: 'Reading…' });
+    const text = el('pre', { tabindex: 0, role: 'group', 'aria-label': 'Bytes of the letter', text: 'Reading…' });
     let isRead = false;
     const toggle = async ({ target }) => {
       if (!target.open || isRead) return;

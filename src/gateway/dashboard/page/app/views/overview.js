@@ -1,4 +1,4 @@
-// The first view: is everything all right, how much goes through, and what happened lately.
+// The first view: whether all is well, the throughput, and the latest activity.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { NOTHING, bytes, count, rate, short, timeOfDay, took } from '../format.js';
@@ -6,10 +6,10 @@ import { Chart } from '../parts/chart.js';
 import { ofFailure, setState, state, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
-/** Rows of the two lists; more is in the other views. */
+/** Rows of each of the two lists; the other views show more. */
 const SHOWN = 40;
 const NAMED = 4;
-/** The activity is not shown more often than this, or nobody could read it. */
+/** The least time between two updates of the activity, so that people can read it. */
 const CALM = 700;
 
 export class OverviewView {
@@ -38,7 +38,7 @@ export class OverviewView {
     );
     this.#throughput = new Chart({
       title: 'Throughput',
-      hint: 'What goes through the service each second',
+      hint: 'What the service handles per second',
       series: [
         { label: 'Frames in', colour: '--line-3' },
         { label: 'Events', colour: '--line-1', fill: '--fill-1' },
@@ -48,7 +48,7 @@ export class OverviewView {
     });
     this.#latency = new Chart({
       title: 'Latency',
-      hint: 'Own time from a frame to the events that it brought',
+      hint: 'Time from a frame to its events, inside the service',
       series: [
         { label: 'Median', colour: '--line-2' },
         { label: '99th percentile', colour: '--line-1', fill: '--fill-1' },
@@ -153,7 +153,7 @@ export class OverviewView {
     put(
       'memory',
       bytes(now.residentBytes),
-      journal.waiting > 0 ? `${count(journal.waiting)} steps to be kept` : 'everything is kept',
+      journal.waiting > 0 ? `${count(journal.waiting)} steps to be stored` : 'everything is stored',
     );
   }
 
@@ -232,7 +232,7 @@ function tile(label, href) {
   return { element, value, more };
 }
 
-/** What somebody should look at, the worst first; if there is nothing, that. */
+/** What needs attention, the worst first; a single "all well" item if nothing does. */
 function attention({ overview, fleet, live }) {
   const items = [];
   const { now } = overview;
@@ -254,7 +254,7 @@ function attention({ overview, fleet, live }) {
       key: 'journal',
       word: 'Not kept',
       tone: 'bad',
-      text: 'The last commit failed and is tried again: sockets are held back meanwhile',
+      text: 'The last commit failed and is being retried; sockets are held back until it succeeds',
     });
   }
   const failed = [...fleet.connections.values()].filter(({ state: name }) => name === 'failed');
@@ -285,8 +285,8 @@ function attention({ overview, fleet, live }) {
       tone: 'held',
       text: plural(
         now.conversations.quarantined,
-        'conversation failed again and again and waits',
-        'conversations failed again and again and wait',
+        'conversation kept failing and is quarantined',
+        'conversations kept failing and are quarantined',
       ),
       href: '#/supervision',
       link: 'Release',

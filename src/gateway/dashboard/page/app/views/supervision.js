@@ -7,7 +7,7 @@ import { Place } from '../parts/notice.js';
 import { ofConnection, sentence, setState, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
-/** Connections with something to show that are listed; the others are counted. */
+/** Connections listed at most; the rest is only counted. */
 const MOST = 200;
 
 export class SupervisionView {
@@ -70,7 +70,7 @@ export class SupervisionView {
         el('h1', { tabindex: -1, text: 'Supervision' }),
         el('p', {
           class: 'lead',
-          text: 'What fails is restarted alone. What fails again and again is quarantined, and nothing else notices.',
+          text: 'A failing part is restarted alone. A conversation that keeps failing is quarantined; others are not affected.',
         }),
       ),
       this.#place.element,
