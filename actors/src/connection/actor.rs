@@ -1,7 +1,7 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,7 +12,8 @@ use actix::{
 };
 use tertulia_core::{
     command::{Identity, Isolation},
-    id::{ConversationId, DialogId, SubscriptionId},
+    conversation::DialogTable,
+    id::{ConversationId, SubscriptionId},
     readiness::Readiness,
     refusal::{LoginPace, RequestType},
     session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Wait, WaitReason},
@@ -127,7 +128,7 @@ pub struct Connection {
     pub(super) asleep: HashSet<ConversationId>,
     pub(super) door: Option<Arc<Door>>,
     pub(super) upstream: Option<Rc<Upstream>>,
-    pub(super) dialogs: HashMap<DialogId, ConversationId>,
+    pub(super) dialogs: DialogTable,
     pub(super) creations: VecDeque<Creation>,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     /// From the beginning of an attempt until it is resumed or lost.
@@ -200,7 +201,7 @@ impl Connection {
             asleep: HashSet::new(),
             door: None,
             upstream: None,
-            dialogs: HashMap::new(),
+            dialogs: DialogTable::default(),
             creations: VecDeque::new(),
             status,
             connecting: Span::none(),

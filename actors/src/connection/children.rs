@@ -121,7 +121,7 @@ impl Connection {
     /// what became of them.
     pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
         for Remembered { id, dialogs, outline, is_pending, .. } in conversations {
-            self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
+            dialogs.into_iter().for_each(|dialog| self.dialogs.note(dialog, id.clone()));
             if is_pending {
                 self.child(&id, ctx);
             } else {
@@ -244,7 +244,7 @@ impl Connection {
         self.readiness.history_done(id);
         self.subscribed.state.forget(id);
         self.around.directory.remove(&self.settings.id, id);
-        self.dialogs.retain(|_, conversation| conversation != id);
+        self.dialogs.forget(id);
     }
 
     pub(super) fn forget_children(&mut self) {
@@ -329,6 +329,9 @@ impl Handler<DialogKnown> for Connection {
     type Result = ();
 
     fn handle(&mut self, DialogKnown { dialog_id, conversation }: DialogKnown, _: &mut Self::Context) {
-        self.dialogs.insert(dialog_id, conversation);
+        // A conversation that was let go of meanwhile has no dialogs here.
+        if self.knows(&conversation) {
+            self.dialogs.note(dialog_id, conversation);
+        }
     }
 }

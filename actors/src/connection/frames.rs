@@ -229,7 +229,7 @@ impl Connection {
             (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
         let id = match (conversation, dialog) {
             (Some(id), _) => ConversationId::from_wire(id),
-            (None, Some(dialog)) => match self.dialogs.get(dialog.as_str()) {
+            (None, Some(dialog)) => match self.dialogs.conversation(dialog.as_str()) {
                 Some(id) => Some(id.clone()),
                 None => ConversationId::from_wire(dialog),
             },

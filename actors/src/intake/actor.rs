@@ -10,7 +10,8 @@ use std::{
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Supervised, WrapFuture};
 use tertulia_core::{
     command::Identity,
-    id::{ConversationId, DialogId, ExternalConsumerId, UserId},
+    conversation::DialogTable,
+    id::{ConversationId, ExternalConsumerId, UserId},
     session::{FailureReason, Phase, WaitReason},
 };
 use tokio::sync::{Semaphore, watch};
@@ -56,7 +57,7 @@ pub struct Intake {
     pub(super) times_held_back: u32,
     pub(super) door: Option<Arc<Door>>,
     pub(super) upstream: Option<Rc<Upstream>>,
-    pub(super) dialogs: HashMap<DialogId, ConversationId>,
+    pub(super) dialogs: DialogTable,
     /// Requests sent so far; the number of the next one is its id.
     pub(super) requests: u64,
     /// Conversations being opened.
@@ -102,7 +103,7 @@ impl Intake {
             times_held_back: 0,
             door: None,
             upstream: None,
-            dialogs: HashMap::new(),
+            dialogs: DialogTable::default(),
             requests: 0,
             opening: 0,
             _ended: ending.clone().drop_guard(),

@@ -141,7 +141,7 @@ impl Intake {
     /// Takes up the conversations of an earlier life.
     pub(super) fn restore(&mut self, conversations: Vec<Remembered>, ctx: &mut Context<Self>) {
         for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
-            self.dialogs.extend(dialogs.into_iter().map(|dialog| (dialog, id.clone())));
+            dialogs.into_iter().for_each(|dialog| self.dialogs.note(dialog, id.clone()));
             let handle = self.make_known(id.clone(), ctx);
             self.around.directory.outline(&handle, outline);
             self.fall_asleep(id.clone(), consumer);
@@ -175,7 +175,7 @@ impl Intake {
         let slept = self.wake(id).is_some();
         if self.children.stop(id, leave, &self.around.metrics) || slept {
             self.around.directory.remove(&self.settings.id, id);
-            self.dialogs.retain(|_, conversation| conversation != id);
+            self.dialogs.forget(id);
         }
     }
 
@@ -201,7 +201,7 @@ impl Handler<Load> for Intake {
         let is_new = !self.knows(&id);
         if is_new {
             for dialog in snapshot.dialogs() {
-                self.dialogs.insert(dialog, id.clone());
+                self.dialogs.note(dialog, id.clone());
             }
         }
         let child = self.child_as(&id, ctx, |upstream, ready| Conversation::loaded(snapshot, upstream, ready));
@@ -283,6 +283,9 @@ impl Handler<DialogKnown> for Intake {
     type Result = ();
 
     fn handle(&mut self, DialogKnown { dialog_id, conversation }: DialogKnown, _: &mut Self::Context) {
-        self.dialogs.insert(dialog_id, conversation);
+        // A conversation that was let go of meanwhile has no dialogs here.
+        if self.knows(&conversation) {
+            self.dialogs.note(dialog_id, conversation);
+        }
     }
 }
