@@ -288,7 +288,7 @@ impl Connection {
     fn update_status(&self) {
         let state = *self.session.phase();
         let (attempts, reconnects) = (self.session.attempts(), self.session.reconnects());
-        let conversations = self.known().count();
+        let conversations = self.conversations();
         self.status.send_if_modified(|status| {
             let changed = status.state != state;
             if changed {

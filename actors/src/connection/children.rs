@@ -5,7 +5,6 @@ use std::{
     collections::{HashSet, VecDeque},
     rc::Rc,
     sync::Arc,
-    time::Instant,
 };
 
 use actix::{AsyncContext, Context, Handler, Message};
@@ -50,22 +49,8 @@ impl Left {
     }
 }
 
-/// What the connection notes of a conversation that is awake.
-pub(super) struct Membership {
-    /// When it was last told anything that it has to do with.
-    used: Instant,
-    /// It was asked whether it may sleep, and was told nothing since.
-    resting: bool,
-}
-
-impl Default for Membership {
-    fn default() -> Self {
-        Self { used: Instant::now(), resting: false }
-    }
-}
-
-pub(super) type Child = conversation::Child<Membership>;
-pub(super) type Children = conversation::Children<Membership>;
+pub(super) type Child = conversation::Child<()>;
+pub(super) type Children = conversation::Children<()>;
 
 /// A conversation says whether it may sleep.
 #[derive(Message)]
@@ -73,13 +58,6 @@ pub(super) type Children = conversation::Children<Membership>;
 struct Rested {
     conversation: ConversationId,
     may_sleep: bool,
-}
-
-impl Child {
-    /// When something was last told that concerns it.
-    pub(super) fn used(&self) -> Instant {
-        self.notes.used
-    }
 }
 
 impl Connection {
@@ -92,14 +70,11 @@ impl Connection {
         }
         let upstream = self.upstream(ctx);
         let ready = self.identity.as_ref().filter(|_| self.linked);
-        let child = self.children.child(id, || {
+        self.children.child(id, || {
             let conversation = Conversation::new(id.clone(), upstream, ready.cloned());
             let arrival = if was_here { Arrival::Before } else { Arrival::New };
             if is_new { conversation.arriving(arrival) } else { conversation }
-        });
-        child.notes.used = Instant::now();
-        child.notes.resting = false;
-        child
+        })
     }
 
     fn fall_asleep(&mut self, id: ConversationId) {
@@ -152,6 +127,11 @@ impl Connection {
     /// Whether a conversation is here to stay, as far as is known.
     pub(super) fn holds(&self, id: &ConversationId) -> bool {
         self.knows(id) && !self.subscribed.state.is_leaving(id)
+    }
+
+    /// How many conversations are here, awake or not.
+    pub(super) fn conversations(&self) -> usize {
+        self.children.len() + self.asleep.len()
     }
 
     /// Every conversation, awake or not.
@@ -213,16 +193,13 @@ impl Connection {
         if !self.around.routing.journal().keeps() || !self.session.may_send() {
             return;
         }
-        let after = self.settings.sleep_after;
-        for (id, child) in self.children.iter_mut() {
-            let notes = &mut child.notes;
-            if notes.resting || self.subscribed.state.is_leaving(id) || notes.used.elapsed() < after {
-                continue;
-            }
-            notes.resting = true;
+        let subscribed = &self.subscribed.state;
+        let resting = self.children.resting(self.settings.sleep_after, |id, _| subscribed.is_leaving(id));
+        for conversation in resting {
+            let Some(child) = self.children.get(&conversation) else { continue };
             let (done, outcome) = oneshot::channel();
             child.tell(Rest { done });
-            let (me, conversation) = (ctx.address(), id.clone());
+            let me = ctx.address();
             actix_rt::spawn(async move {
                 let may_sleep = outcome.await.unwrap_or_default();
                 me.do_send(Rested { conversation, may_sleep });
@@ -303,11 +280,11 @@ impl Handler<Rested> for Connection {
     type Result = ();
 
     fn handle(&mut self, Rested { conversation, may_sleep }: Rested, _: &mut Self::Context) {
-        let Some(child) = self.children.get_mut(&conversation).filter(|child| child.notes.resting) else { return };
-        if !may_sleep {
-            // It is asked again when it was quiet for as long once more.
-            (child.notes.resting, child.notes.used) = (false, Instant::now());
+        if !self.children.is_resting(&conversation) {
             return;
+        }
+        if !may_sleep {
+            return self.children.stays_awake(&conversation);
         }
         if self.children.stop(&conversation, Leave::ForNow, &self.around.metrics) {
             self.fall_asleep(conversation);

@@ -5,6 +5,7 @@ use std::{
     fmt,
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use actix::{Addr, Handler, Message};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use super::{
     CatchUp, Conversation, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived, StateArrived, Upstream,
     keeping::Concluded,
+    sleep_queue::{Activity, SleepQueue},
 };
 use crate::{
     metrics::Metrics,
@@ -29,12 +31,14 @@ use crate::{
 /// The conversations of one connection, each with what the connection notes of it.
 pub(crate) struct Children<N> {
     entries: HashMap<ConversationId, Child<N>>,
+    sleep_queue: SleepQueue,
     systemic: Systemic<ConversationId>,
 }
 
 /// One conversation of a connection.
 pub(crate) struct Child<N> {
     life: Life,
+    activity: Activity,
     pub(crate) notes: N,
 }
 
@@ -187,6 +191,11 @@ impl<N> Child<N> {
         }
     }
 
+    /// When something was last told that concerns the conversation.
+    pub(crate) fn used(&self) -> std::time::Instant {
+        self.activity.used()
+    }
+
     pub(crate) fn is_quarantined(&self) -> bool {
         matches!(self.life, Life::Quarantined(_))
     }
@@ -194,19 +203,25 @@ impl<N> Child<N> {
 
 impl<N> Default for Children<N> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), systemic: Systemic::default() }
+        Self { entries: HashMap::new(), sleep_queue: SleepQueue::default(), systemic: Systemic::default() }
     }
 }
 
 impl<N: Default> Children<N> {
-    /// The conversation's actor, begun if there is none yet.
+    /// The conversation's actor, begun if there is none yet. It is used, so it stays awake for a while.
     pub(crate) fn child(&mut self, id: &ConversationId, begin: impl FnOnce() -> Conversation) -> &mut Child<N> {
+        let now = std::time::Instant::now();
         match self.entries.entry(id.clone()) {
-            Entry::Occupied(child) => child.into_mut(),
+            Entry::Occupied(child) => {
+                let child = child.into_mut();
+                self.sleep_queue.used(id, &mut child.activity, now);
+                child
+            }
             Entry::Vacant(vacant) => {
                 let conversation = begin();
                 conversation.upstream.metrics.conversations.inc();
-                vacant.insert(Child { life: start(id.clone(), conversation), notes: N::default() })
+                let activity = self.sleep_queue.add(id, now);
+                vacant.insert(Child { life: start(id.clone(), conversation), activity, notes: N::default() })
             }
         }
     }
@@ -284,9 +299,42 @@ impl<N> Children<N> {
         self.values().for_each(|child| child.tell(LinkFailed));
     }
 
+    /// Notes that the conversations that were quiet for `after` rest from now on, and returns them: each is to be asked
+    /// whether it may sleep. Those that must stay awake are looked at again after as long.
+    pub(crate) fn resting(
+        &mut self,
+        after: Duration,
+        must_stay: impl Fn(&ConversationId, &Child<N>) -> bool,
+    ) -> Vec<ConversationId> {
+        let now = std::time::Instant::now();
+        let mut resting = Vec::new();
+        for id in self.sleep_queue.take_over(now, after) {
+            let Some(child) = self.entries.get_mut(&id) else { continue };
+            if must_stay(&id, child) {
+                self.sleep_queue.stays(&id, &mut child.activity, now);
+            } else if self.sleep_queue.rests(&id, &mut child.activity, now, after) {
+                resting.push(id);
+            }
+        }
+        resting
+    }
+
+    /// Whether a conversation was asked whether it may sleep, and was told nothing since.
+    pub(crate) fn is_resting(&self, id: &ConversationId) -> bool {
+        self.entries.get(id).is_some_and(|child| child.activity.is_resting())
+    }
+
+    /// A conversation may not sleep: it is asked again when it was quiet for as long once more.
+    pub(crate) fn stays_awake(&mut self, id: &ConversationId) {
+        if let Some(child) = self.entries.get_mut(id) {
+            self.sleep_queue.used(id, &mut child.activity, std::time::Instant::now());
+        }
+    }
+
     /// Lets a conversation's actor go; whether there was one.
     pub(crate) fn stop(&mut self, id: &ConversationId, leave: Leave, metrics: &Metrics) -> bool {
         let Some(child) = self.entries.remove(id) else { return false };
+        self.sleep_queue.remove(id, &child.activity);
         if child.is_quarantined() {
             metrics.conversations_in_quarantine.dec();
         }

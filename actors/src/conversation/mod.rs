@@ -23,6 +23,7 @@ mod outbox;
 mod outline;
 mod poison;
 mod restore;
+mod sleep_queue;
 mod snapshot;
 mod summary;
 #[cfg(test)]

@@ -294,7 +294,7 @@ impl Actor for Intake {
         });
         ctx.run_interval(SWEEP_EVERY, |intake, ctx| {
             intake.sweep_children(Instant::now());
-            intake.let_sleep(Instant::now(), ctx);
+            intake.let_sleep(ctx);
         });
         if self.is_ready() {
             return;

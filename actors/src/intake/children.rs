@@ -21,24 +21,15 @@ use crate::{
 };
 
 /// What the connection notes of a conversation.
+#[derive(Default)]
 pub(super) struct Notes {
     /// For whom is spoken in it, where that is known.
     consumer: Option<ExternalConsumerId>,
     /// How often it was loaded and not unloaded.
     pub(super) holds: usize,
-    /// When it was last told anything.
-    pub(super) used: Instant,
-    /// It was asked whether it may sleep, and was told nothing since.
-    pub(super) resting: bool,
     /// The version of the newest state, and since when that one is an ended one.
     newest: Option<Timestamp>,
     ended_since: Option<Instant>,
-}
-
-impl Default for Notes {
-    fn default() -> Self {
-        Self { consumer: None, holds: 0, used: Instant::now(), resting: false, newest: None, ended_since: None }
-    }
 }
 
 pub(super) type Child = conversation::Child<Notes>;
@@ -88,7 +79,6 @@ impl Intake {
         let upstream = self.upstream(ctx);
         let ready = self.is_ready().then(|| Arc::clone(&self.identity));
         let child = self.children.child(id, || begin(upstream, ready));
-        (child.notes.used, child.notes.resting) = (Instant::now(), false);
         if let Some(consumer) = slept.flatten() {
             child.speak_for(consumer);
         }

@@ -1,12 +1,10 @@
 //! Quiet conversations leave memory where they can be loaded again, and come back with whatever concerns them next.
 
-use std::time::Instant;
-
 use actix::{AsyncContext, Context, Handler, Message};
 use tertulia_core::id::{ConversationId, ExternalConsumerId};
 use tokio::sync::oneshot;
 
-use super::Intake;
+use super::{Intake, children::Child};
 use crate::conversation::{Leave, Rest};
 
 /// A conversation says whether it may sleep.
@@ -19,20 +17,16 @@ struct Rested {
 
 impl Intake {
     /// Asks conversations that nothing happened to for a while, and that nobody has loaded, whether they may sleep.
-    pub(super) fn let_sleep(&mut self, now: Instant, ctx: &mut Context<Self>) {
+    pub(super) fn let_sleep(&mut self, ctx: &mut Context<Self>) {
         if !self.around.routing.journal().keeps() {
             return;
         }
-        let after = self.settings.sleep_after;
-        for (id, child) in self.children.iter_mut() {
-            let notes = &mut child.notes;
-            if notes.resting || notes.holds > 0 || now.saturating_duration_since(notes.used) < after {
-                continue;
-            }
-            notes.resting = true;
+        let resting = self.children.resting(self.settings.sleep_after, |_, child| child.notes.holds > 0);
+        for conversation in resting {
+            let Some(child) = self.children.get(&conversation) else { continue };
             let (done, outcome) = oneshot::channel();
             child.tell(Rest { done });
-            let (me, conversation) = (ctx.address(), id.clone());
+            let me = ctx.address();
             actix_rt::spawn(async move {
                 let may_sleep = outcome.await.unwrap_or_default();
                 me.do_send(Rested { conversation, may_sleep });
@@ -65,11 +59,14 @@ impl Handler<Rested> for Intake {
     type Result = ();
 
     fn handle(&mut self, Rested { conversation, may_sleep }: Rested, _: &mut Self::Context) {
-        let Some(child) = self.children.get_mut(&conversation).filter(|child| child.notes.resting) else { return };
-        // It is asked again when it was quiet for as long once more.
-        (child.notes.resting, child.notes.used) = (false, Instant::now());
-        let consumer = child.consumer().cloned();
-        if may_sleep && self.children.stop(&conversation, Leave::ForNow, &self.around.metrics) {
+        if !self.children.is_resting(&conversation) {
+            return;
+        }
+        if !may_sleep {
+            return self.children.stays_awake(&conversation);
+        }
+        let consumer = self.children.get(&conversation).and_then(Child::consumer).cloned();
+        if self.children.stop(&conversation, Leave::ForNow, &self.around.metrics) {
             self.fall_asleep(conversation, consumer);
         }
     }
