@@ -11,7 +11,7 @@ pub use summaries::SummaryPage;
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Addr, Arbiter, ArbiterHandle};
+use actix::{Addr, Arbiter, ArbiterHandle, AsyncContext};
 use tertulia_core::{
     id::{AccountId, ConnectionId, ConversationId, RingId},
     session::Phase,
@@ -114,7 +114,9 @@ impl Tertulia {
         let around = self.around.clone();
         self.add(origin, move |arbiter, options, status| {
             let (settings, around) = (settings.clone(), around.clone());
-            Address::Socket(start_guarded_in(arbiter, options, move |_| Connection::new(settings, around, status)))
+            Address::Socket(start_guarded_in(arbiter, options, move |ctx| {
+                Connection::new(settings, around, status, ctx.address())
+            }))
         })
     }
 

@@ -1,8 +1,7 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
-    rc::Rc,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,8 +11,7 @@ use actix::{
 };
 use tertulia_core::{
     command::{Identity, Isolation},
-    conversation::DialogTable,
-    id::{ConversationId, SubscriptionId},
+    id::SubscriptionId,
     readiness::Readiness,
     refusal::{LoginPace, RequestType},
     session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Wait, WaitReason},
@@ -26,7 +24,7 @@ use tracing::{Span, field::Empty};
 use super::{
     ConnectionSettings, ConnectionStatus, Directory, Stop,
     arrivals::Arrivals,
-    children::{Children, Left},
+    children::Left,
     commands::Held,
     creation::Creation,
     identity::{self, Anonymity},
@@ -36,12 +34,13 @@ use super::{
     requests::RequestTable,
     resume::Resuming,
     rings::RingTable,
+    roster::{Grounds, Roster, remembered},
     socket::SocketWriter,
     step_up::SteppingUp,
     subscriptions::Subscribed,
 };
 use crate::{
-    conversation::{Door, Upstream, remembered},
+    conversation::ConversationSettings,
     dead_letters::DeadLetters,
     engine::{Lease, Leases},
     metrics::{ConnectionMetrics, Metrics},
@@ -88,7 +87,7 @@ pub struct Connection {
     pub(super) around: Surroundings,
     pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
-    pub(super) client: Option<PlatformClient>,
+    pub(super) client: PlatformClient,
     pub(super) session: Session,
     pub(super) started: Instant,
     pub(super) credentials: Option<Credentials>,
@@ -119,16 +118,11 @@ pub struct Connection {
     pub(super) rings: RingTable,
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
-    pub(super) children: Children,
+    pub(super) roster: Roster<()>,
     /// Conversations that left.
     pub(super) left: Left,
     /// A whole snapshot was taken: what is new from now on came while the connection was there.
     pub(super) snapshot_taken: bool,
-    /// Conversations that are in the store only.
-    pub(super) asleep: HashSet<ConversationId>,
-    pub(super) door: Option<Arc<Door>>,
-    pub(super) upstream: Option<Rc<Upstream>>,
-    pub(super) dialogs: DialogTable,
     pub(super) creations: VecDeque<Creation>,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     /// From the beginning of an attempt until it is resumed or lost.
@@ -138,8 +132,8 @@ pub struct Connection {
     pub(super) resuming: Option<Resuming>,
     /// Whether commands may go out: who is here is known.
     pub(super) linked: bool,
-    /// Itself, while it runs.
-    pub(super) me: Option<Addr<Self>>,
+    /// The address of this actor.
+    pub(super) me: Addr<Self>,
     ready: bool,
     /// Whether the conversations of an earlier life are here.
     restored: bool,
@@ -156,15 +150,33 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that begins when its actor starts.
+    /// A connection that begins when its actor, whose address is `me`, starts. Is called on the actor's arbiter.
     #[must_use]
     pub fn new(
         settings: ConnectionSettings,
         around: Surroundings,
         status: Arc<watch::Sender<ConnectionStatus>>,
+        me: Addr<Self>,
     ) -> Self {
-        let id = settings.id.clone();
-        let origin = Origin { account: settings.account.clone(), connection: id.clone() };
+        let (id, account) = (settings.id.clone(), settings.account.clone());
+        let origin = Arc::new(Origin { account: account.clone(), connection: id.clone() });
+        let counted = around.metrics.by_connection.of(&id);
+        let client = PlatformClient::through(settings.proxy.clone(), Arc::clone(&around.platform), account);
+        let grounds = Grounds {
+            around: &around,
+            origin: &origin,
+            client: &client,
+            drill: settings.drill.clone(),
+            settings: ConversationSettings {
+                dialect: settings.dialect(),
+                is_by_webhook: false,
+                history: settings.history,
+                limits: settings.limits,
+                sends_when_caught_up: true,
+            },
+            max_waiting_commands: settings.max_waiting_commands,
+        };
+        let roster = Roster::of(&me, grounds);
         Self {
             session: Session::new(settings.policy.clone()),
             started: Instant::now(),
@@ -178,11 +190,12 @@ impl Connection {
             told: Told::default(),
             requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
+            roster,
             settings: Arc::new(settings),
-            counted: around.metrics.by_connection.of(&id),
+            counted,
             around,
-            origin: Arc::new(origin),
-            client: None,
+            origin,
+            client,
             credentials: None,
             identity: None,
             identities: 0,
@@ -195,20 +208,15 @@ impl Connection {
             ring_subscription: None,
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
-            children: Children::default(),
             left: Left::default(),
             snapshot_taken: false,
-            asleep: HashSet::new(),
-            door: None,
-            upstream: None,
-            dialogs: DialogTable::default(),
             creations: VecDeque::new(),
             status,
             connecting: Span::none(),
             timer: None,
             resuming: None,
             linked: false,
-            me: None,
+            me,
             ready: false,
             restored: false,
             lease: None,
@@ -288,7 +296,7 @@ impl Connection {
     fn update_status(&self) {
         let state = *self.session.phase();
         let (attempts, reconnects) = (self.session.attempts(), self.session.reconnects());
-        let conversations = self.conversations();
+        let conversations = self.roster.len();
         self.status.send_if_modified(|status| {
             let changed = status.state != state;
             if changed {
@@ -374,7 +382,7 @@ impl Connection {
         self.lose_socket();
         self.fail_creations();
         self.fail_step_up();
-        self.children.tell_failed();
+        self.roster.tell_failed();
         self.lease = None;
         self.publish(EventData::Failed { reason });
     }
@@ -395,7 +403,7 @@ impl Connection {
         // An offer whose acceptance was lost stands still, and is to be accepted again.
         self.rings = RingTable::default();
         self.fail_requests();
-        self.tell_children_lost();
+        self.roster.tell_lost();
         self.lacks_socket();
     }
 
@@ -412,11 +420,6 @@ impl Actor for Connection {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.me = Some(ctx.address());
-        let (platform, settings) = (&self.around.platform, &self.settings);
-        self.client.get_or_insert_with(|| {
-            PlatformClient::through(settings.proxy.clone(), Arc::clone(platform), settings.account.clone())
-        });
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
         if self.restored {
             return self.claim(ctx);
@@ -429,8 +432,8 @@ impl Actor for Connection {
                 // This login has had conversations: its credentials have worked.
                 connection.session.trust_credentials();
             }
-            connection.restore(conversations, ctx);
-            connection.take_up_identity(stored, ctx);
+            connection.roster.restore(conversations);
+            connection.take_up_identity(stored);
             connection.claim(ctx);
         }));
     }
@@ -442,7 +445,7 @@ impl Drop for Connection {
         if self.ready {
             self.around.metrics.connections_ready.dec();
         }
-        self.forget_children();
+        self.roster.forget_all();
     }
 }
 
@@ -471,8 +474,8 @@ impl Connection {
         self.expire_requests();
         self.try_due(ctx);
         self.send_commands();
-        self.let_go(ctx);
-        self.let_sleep(ctx);
+        self.let_go();
+        self.let_sleep();
         self.rings.forget_expired();
         self.arrivals.forget_closed();
         self.update_status();

@@ -40,14 +40,14 @@ impl Connection {
             State::Asked(_) => return,
             State::Waiting => {}
             State::Unknown(known) => {
-                let opened = self.children.keys().chain(&self.asleep).find(|id| !known.contains(*id)).cloned();
+                let opened = self.roster.ids().find(|id| !known.contains(*id)).cloned();
                 if let Some(id) = opened {
                     self.created(Ok(id), ctx);
                     return;
                 }
             }
         }
-        creation.state = State::Asked(self.children.keys().chain(&self.asleep).cloned().collect());
+        creation.state = State::Asked(self.roster.ids().cloned().collect());
         let request = Request::RequestConversation(creation.request.clone());
         let answer = self.ask_here(request, Lane::Command);
         ctx.spawn(answer.into_actor(self).map(|answer, connection, ctx| {
@@ -78,7 +78,7 @@ impl Connection {
     fn created(&mut self, outcome: Result<ConversationId, RequestFailure>, ctx: &mut Context<Self>) {
         if let Ok(id) = &outcome {
             // The conversation can be written to before its first state arrives (CV-I1).
-            self.child(id, ctx);
+            self.child(id);
         }
         if let Some(creation) = self.creations.pop_front() {
             let _ = creation.reply.send(outcome);

@@ -43,7 +43,7 @@ impl Connection {
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
             self.subscribed.state.repeated(&id);
-            self.child(&id, ctx).pass_state(StateArrived { raw, place });
+            self.child(&id).pass_state(StateArrived { raw, place });
             return;
         }
         let decoded = match std::str::from_utf8(frame) {
@@ -56,15 +56,15 @@ impl Connection {
             Ok(Frame::Notification(Notification::Conversations(changes)))
                 if self.subscribed.state.awaits_snapshot() =>
             {
-                self.take_changes(frame, &changes, place, ctx);
+                self.take_changes(frame, &changes, place);
             }
             _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
             Ok(Frame::Notification(notification)) => match notification {
                 Notification::Conversations(changes) => {
                     self.note_repeatable(fingerprint, frame, &changes);
-                    self.take_changes(frame, &changes, place, ctx);
+                    self.take_changes(frame, &changes, place);
                 }
-                Notification::Messages(messages) => self.take_messages(frame, &messages, place, ctx),
+                Notification::Messages(messages) => self.take_messages(frame, &messages, place),
                 Notification::Rings(rings) => self.take_rings(&rings, ctx),
                 Notification::AgentStates(_) => {}
                 Notification::Unlisted { kind, .. } => {
@@ -75,7 +75,7 @@ impl Connection {
             Err(error) => {
                 self.metrics().frames_malformed.inc();
                 self.note_error(&error);
-                self.bury_unreadable(frame, &error);
+                self.roster.bury_unreadable(frame, &error);
             }
         }
     }
@@ -131,7 +131,7 @@ impl Connection {
             Waiter::Own(OwnRequest::Verify) => self.verified(response, ctx),
             Waiter::Own(OwnRequest::Subscribe(key)) => {
                 self.subscribe_answered(key, response);
-                self.take_parked(ctx);
+                self.take_parked();
             }
             Waiter::Own(OwnRequest::SubscribeRings) => self.ring_subscribed(response),
         }
@@ -140,13 +140,7 @@ impl Connection {
         }
     }
 
-    fn take_changes(
-        &mut self,
-        frame: &Bytes,
-        changes: &ConversationChanges<'_>,
-        place: Place,
-        ctx: &mut Context<Self>,
-    ) {
+    fn take_changes(&mut self, frame: &Bytes, changes: &ConversationChanges<'_>, place: Place) {
         let told = self.told(changes);
         let place = match &changes.subscription_id {
             Some(id) if told == Told::Stranger => {
@@ -167,7 +161,7 @@ impl Connection {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let (is_known, was_leaving) = (self.knows(&id), self.subscribed.state.is_leaving(&id));
+            let (is_known, was_leaving) = (self.roster.knows(&id), self.subscribed.state.is_leaving(&id));
             let updated = || change.last_updated();
             let Some(presence) = self.subscribed.state.change(told, &id, &change.kind, is_known, updated, now) else {
                 continue;
@@ -177,7 +171,7 @@ impl Connection {
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
             let identity = self.identity.clone();
-            let child = self.child(&id, ctx);
+            let child = self.child(&id);
             if was_leaving && presence == Presence::Held {
                 child.tell(CameBack { to: identity });
             }
@@ -197,11 +191,11 @@ impl Connection {
     }
 
     /// Takes the notifications that overtook the answers to their subscriptions, snapshots among them.
-    fn take_parked(&mut self, ctx: &mut Context<Self>) {
+    fn take_parked(&mut self) {
         for Parked { notification: (frame, place), .. } in self.subscribed.state.take_parked() {
             let Ok(text) = std::str::from_utf8(&frame) else { continue };
             if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(text) {
-                self.take_changes(&frame, &changes, place, ctx);
+                self.take_changes(&frame, &changes, place);
             }
         }
     }
@@ -221,7 +215,7 @@ impl Connection {
 
     /// Passes records on to their conversation. One that is not known is asked for first: if the connection sees it, its
     /// history tells them (MS-8).
-    fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: Place, ctx: &mut Context<Self>) {
+    fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: Place) {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
         let dialog = first.and_then(|record| record.dialog_id.as_ref());
@@ -229,7 +223,7 @@ impl Connection {
             (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
         let id = match (conversation, dialog) {
             (Some(id), _) => ConversationId::from_wire(id),
-            (None, Some(dialog)) => match self.dialogs.conversation(dialog.as_str()) {
+            (None, Some(dialog)) => match self.roster.conversation_of(dialog.as_str()) {
                 Some(id) => Some(id.clone()),
                 None => ConversationId::from_wire(dialog),
             },
@@ -240,11 +234,11 @@ impl Connection {
             self.metrics().frames_malformed.inc();
             return;
         };
-        if !self.knows(&id) {
+        if !self.roster.knows(&id) {
             return self.hear_stranger(&id);
         }
         let records = RecordsArrived { frame: frame.clone(), place };
-        self.child(&id, ctx).pass_records(records);
+        self.child(&id).pass_records(records);
     }
 
     fn hear_stranger(&mut self, id: &ConversationId) {

@@ -138,7 +138,7 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
 
 impl Connection {
     /// Uses the identity that the previous run stored. Conversations of another identity end on this side.
-    pub(super) fn take_up_identity(&mut self, stored: Stored, ctx: &mut Context<Self>) {
+    pub(super) fn take_up_identity(&mut self, stored: Stored) {
         let configured = GrantedFor::of(&self.settings);
         match (stored, configured) {
             (Stored::Identity(stored), Some(configured)) if stored.granted_for == configured => {
@@ -150,11 +150,11 @@ impl Connection {
             }
             (Stored::Identity(stored), _) => {
                 self.anonymity.user_id = stored.user_id;
-                self.lose_identity(IdentityLoss::LoginChanged, ctx);
+                self.lose_identity(IdentityLoss::LoginChanged);
             }
-            (Stored::Unreadable, _) => self.lose_identity(IdentityLoss::NotStored, ctx),
-            (Stored::Nothing, Some(_)) if self.known().next().is_some() => {
-                self.lose_identity(IdentityLoss::NotStored, ctx);
+            (Stored::Unreadable, _) => self.lose_identity(IdentityLoss::NotStored),
+            (Stored::Nothing, Some(_)) if self.roster.len() > 0 => {
+                self.lose_identity(IdentityLoss::NotStored);
             }
             (Stored::Nothing, _) => {}
         }
@@ -215,14 +215,14 @@ impl Connection {
         let has_expired = identity.has_expired(Timestamp(jiff::Timestamp::now().as_millisecond()));
         let now = self.now();
         let Some(loss) = self.anonymity.standing.refused(has_expired, now, &self.settings.policy) else { return };
-        self.lose_identity(loss, ctx);
+        self.lose_identity(loss);
         if !self.session.phase().is_at_rest() {
             self.feed(Input::Restart, ctx);
         }
     }
 
-    fn lose_identity(&mut self, reason: IdentityLoss, ctx: &mut Context<Self>) {
-        let held: Vec<ConversationId> = self.known().cloned().collect();
+    fn lose_identity(&mut self, reason: IdentityLoss) {
+        let held: Vec<ConversationId> = self.roster.ids().cloned().collect();
         let (user_id, conversations) = (self.consumer_id().cloned(), held.len());
         let who = user_id.as_ref().map_or("unknown", UserId::as_str);
         self.note_error(&format_args!(
@@ -235,7 +235,7 @@ impl Connection {
         self.credentials = None;
         self.forget_consumer();
         for id in held {
-            self.child(&id, ctx).tell(ConsumerLost);
+            self.child(&id).tell(ConsumerLost);
             self.forget_for_good(&id);
         }
     }

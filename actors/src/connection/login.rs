@@ -32,7 +32,7 @@ pub(super) enum Credentials {
 
 impl Connection {
     pub(super) fn log_in(&mut self, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone() else { return };
+        let client = self.client.clone();
         let epoch = self.session.epoch();
         let identities = self.identities;
         let settings = Arc::clone(&self.settings);
@@ -81,10 +81,10 @@ impl Connection {
     }
 
     pub(super) fn refresh(&mut self, ctx: &mut Context<Self>) {
-        let (Some(client), Some(Credentials::Agent(session))) = (self.client.clone(), &self.credentials) else {
+        let Some(Credentials::Agent(session)) = &self.credentials else {
             return self.feed(Input::TokenRefreshed, ctx);
         };
-        let session = session.clone();
+        let (client, session) = (self.client.clone(), session.clone());
         let refresh = async move { client.refresh(&session).await };
         ctx.spawn(refresh.into_actor(self).map(|outcome, connection, ctx| match outcome {
             Ok(()) => connection.feed(Input::TokenRefreshed, ctx),
@@ -96,7 +96,8 @@ impl Connection {
     }
 
     pub(super) fn open_socket(&mut self, ctx: &mut Context<Self>) {
-        let (Some(client), Some(credentials)) = (self.client.clone(), &self.credentials) else { return };
+        let Some(credentials) = &self.credentials else { return };
+        let client = self.client.clone();
         let epoch = self.session.epoch();
         let bearer = match credentials {
             Credentials::Agent(session) => Some(session.bearer.clone()),

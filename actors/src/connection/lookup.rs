@@ -61,7 +61,6 @@ impl Handler<Lookup> for Connection {
     type Result = ();
 
     fn handle(&mut self, Lookup { ask }: Lookup, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone() else { return };
         let session = match &self.credentials {
             _ if self.lookups >= TOGETHER => Err(RequestFailure::Overloaded),
             Some(Credentials::Agent(session)) => Ok(session.clone()),
@@ -69,6 +68,6 @@ impl Handler<Lookup> for Connection {
             None => Err(RequestFailure::NotConnected),
         };
         self.lookups += 1;
-        ctx.spawn(ask(client, session).into_actor(self).map(|(), connection, _| connection.lookups -= 1));
+        ctx.spawn(ask(self.client.clone(), session).into_actor(self).map(|(), connection, _| connection.lookups -= 1));
     }
 }

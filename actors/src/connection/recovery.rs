@@ -250,8 +250,7 @@ impl Connection {
         if self.recovery.alarm.as_ref().is_some_and(|(set, _)| *set <= at) {
             return;
         }
-        let Some(me) = self.me.clone() else { return };
-        let wait = at.since(self.now());
+        let (me, wait) = (self.me.clone(), at.since(self.now()));
         let task = actix_rt::spawn(async move {
             tokio::time::sleep(wait).await;
             me.do_send(NextRecovery);

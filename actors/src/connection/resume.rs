@@ -39,15 +39,10 @@ pub(super) enum PlanStep {
 impl Connection {
     pub(super) fn begin_resume(&mut self, attempt: u32, first: bool, ctx: &mut Context<Self>) {
         tracing::debug!(connection = %self.settings.id, attempt, first, "resuming");
-        let (epoch, filled_before) = (self.session.epoch(), self.filled());
+        let (epoch, filled_before) = (self.session.epoch(), self.roster.filled());
         self.resuming = Some(Resuming { epoch, filled_before, conversations: 0 });
         self.lacks_socket();
         self.learn_identity(ctx);
-    }
-
-    /// Messages that conversations fetched because they had been missed.
-    fn filled(&self) -> u64 {
-        self.upstream.as_ref().map_or(0, |upstream| upstream.filled.get())
     }
 
     /// Learns who this is: a consumer's own id is in its profile. Subscribes once the identity is durable, because the next
@@ -125,9 +120,7 @@ impl Connection {
     }
 
     fn step(&self, step: PlanStep) {
-        if let Some(me) = &self.me {
-            me.do_send(step);
-        }
+        self.me.do_send(step);
     }
 
     /// Everybody who is here catches up, and commands may go out: in each conversation when it has.
@@ -135,7 +128,9 @@ impl Connection {
         let was_linked = std::mem::replace(&mut self.linked, true);
         self.catch_up_all();
         if !was_linked {
-            self.tell_children_ready();
+            if let Some(identity) = &self.identity {
+                self.roster.tell_ready(identity);
+            }
             self.create_next(ctx);
             self.step_on(ctx);
             let refreshes = self.subscribed.state.ready(true);
@@ -149,7 +144,7 @@ impl Connection {
     /// Has every conversation fetch what it missed, first those in which something happened last. Each says for itself
     /// whether that is urgent, and since when it is wanted.
     fn catch_up_all(&mut self) {
-        let mut all: Vec<_> = self.children.iter_mut().filter(|(_, child)| !child.is_quarantined()).collect();
+        let mut all: Vec<_> = self.roster.children().filter(|(_, child)| !child.is_quarantined()).collect();
         all.sort_unstable_by_key(|(_, child)| Reverse(child.used()));
         for (id, child) in all {
             self.readiness.history_wanted(id);
@@ -162,7 +157,7 @@ impl Connection {
     /// What became of a conversation that was missing in the snapshots is known.
     pub(super) fn settled(&mut self, id: &ConversationId) {
         self.subscribed.unsettled.remove(id);
-        match self.children.get(id).filter(|child| !child.is_quarantined()) {
+        match self.roster.get(id).filter(|child| !child.is_quarantined()) {
             Some(child) => child.catch_up(),
             None => self.readiness.history_done(id),
         }
@@ -171,7 +166,7 @@ impl Connection {
 
     fn plan_passed(&mut self, ctx: &mut Context<Self>) {
         let Some(Resuming { epoch, filled_before, conversations }) = self.resuming.take() else { return };
-        let filled = self.filled().saturating_sub(filled_before);
+        let filled = self.roster.filled().saturating_sub(filled_before);
         let incomplete = self.readiness.refused_now().histories;
         self.publish(EventData::Resumed { conversations, filled, incomplete });
         self.feed_of(epoch, Input::Resumed, ctx);

@@ -113,7 +113,7 @@ impl Connection {
             Stage::Granted(identity) if may_send => {
                 let identity = identity.clone();
                 stepping.stage = Stage::Reconnecting(Some(self.session.epoch()));
-                stepping.held = self.children.keys().chain(&self.asleep).cloned().collect();
+                stepping.held = self.roster.ids().cloned().collect();
                 self.become_consumer(identity, ctx);
             }
             Stage::Reconnecting(old) if may_send && *old != Some(self.session.epoch()) => {
@@ -128,7 +128,7 @@ impl Connection {
         self.credentials = Some(Credentials::Consumer(identity));
         self.forget_consumer();
         self.store_identity();
-        self.tell_children_lost();
+        self.roster.tell_lost();
         if let Some(socket) = &self.socket {
             socket.close(NORMAL);
         }
@@ -164,7 +164,7 @@ impl Connection {
                 left.remove(conversation);
                 // The platform may have refused the new identity its messages until now. Nobody waits for the end. One that
                 // sleeps was told of nothing since.
-                if let Some(child) = self.children.get(conversation) {
+                if let Some(child) = self.roster.get(conversation) {
                     child.catch_up();
                 }
             }
@@ -219,8 +219,7 @@ impl Handler<BeginStepUp> for Connection {
     type Result = ();
 
     fn handle(&mut self, BeginStepUp { step_up, reply }: BeginStepUp, ctx: &mut Context<Self>) {
-        let (Some(client), Some(Credentials::Consumer(present))) = (self.client.clone(), self.credentials.clone())
-        else {
+        let Some(Credentials::Consumer(present)) = self.credentials.clone() else {
             let is_agent = matches!(self.credentials, Some(Credentials::Agent(_)));
             let error = if is_agent { StepUpError::NotAConsumer } else { RequestFailure::NotConnected.into() };
             let _ = reply.send(Err(error));
@@ -232,6 +231,7 @@ impl Handler<BeginStepUp> for Connection {
         }
         let (held, missing) = (HashSet::new(), HashSet::new());
         self.stepping_up = Some(SteppingUp { reply, stage: Stage::Asked, held, missing });
+        let client = self.client.clone();
         let asked = async move { client.stepped_up(&present, &step_up).await };
         ctx.spawn(asked.into_actor(self).map(|granted, connection, ctx| match granted {
             Ok(identity) => {

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use actix::Context;
 use bytes::Bytes;
 use tertulia_core::{
     id::{ConversationId, SubscriptionId},
@@ -68,7 +67,7 @@ impl Connection {
                     ));
                 }
                 Output::SnapshotWhole(snapshot) => {
-                    let mut missing = self.known().filter(|id| !snapshot.contains(*id)).cloned().collect();
+                    let mut missing = self.roster.ids().filter(|id| !snapshot.contains(*id)).cloned().collect();
                     self.keep_for_step_up(&mut missing);
                     self.snapshot_whole(&missing, snapshot.len());
                     let now = self.now();
@@ -133,13 +132,13 @@ impl Connection {
 
     /// Wakes who is to leave and sleeps: it writes that down. Lets go of conversations that left a while ago; late
     /// messages found them until now.
-    pub(super) fn let_go(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn let_go(&mut self) {
         let now = self.now();
         let outputs = self.subscribed.state.tick(now);
         self.carry_out_all(outputs);
-        let sleeping = self.subscribed.state.leaving().filter(|id| self.asleep.contains(*id)).cloned();
+        let sleeping = self.subscribed.state.leaving().filter(|id| self.roster.is_asleep(id)).cloned();
         for id in sleeping.collect::<Vec<_>>() {
-            self.child(&id, ctx);
+            self.child(&id);
         }
         for id in self.subscribed.state.take_left(self.settings.linger, now) {
             self.forget_for_good(&id);

@@ -1,17 +1,14 @@
 //! The actor of a connection without a socket: its life from the first token to its end.
 
 use std::{
-    collections::HashMap,
-    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Supervised, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
 use tertulia_core::{
     command::Identity,
-    conversation::DialogTable,
-    id::{ConversationId, ExternalConsumerId, UserId},
+    id::UserId,
     session::{FailureReason, Phase, WaitReason},
 };
 use tokio::sync::{Semaphore, watch};
@@ -20,14 +17,17 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     IntakeRole, IntakeSettings,
     agent::{AgentDesk, RestSender},
-    children::Children,
+    children::Notes,
     grant::{Grant, NotGranted},
     send::Sender,
     tokens::Tokens,
 };
 use crate::{
-    connection::{ConnectionStatus, Restart, Stop, Surroundings, Waiting},
-    conversation::{Door, Upstream, remembered},
+    connection::{
+        ConnectionStatus, Restart, Stop, Surroundings, Waiting,
+        roster::{Grounds, Roster, remembered},
+    },
+    conversation::ConversationSettings,
     metrics::{ConnectionMetrics, Metrics},
     platform::{AgentSession, HttpError, PlatformClient},
     subscriber::{EventData, Origin, Subject},
@@ -44,20 +44,14 @@ pub struct Intake {
     pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
     pub(super) identity: Arc<Identity>,
-    pub(super) sender: Option<Sender>,
+    pub(super) sender: Sender,
     /// Where an agent acts.
     pub(super) rest: Option<RestSender>,
-    pub(super) tokens: Arc<Tokens>,
-    pub(super) children: Children,
-    /// Conversations that are in the store only, and for whom is spoken in each.
-    pub(super) asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,
+    pub(super) roster: Roster<Notes>,
     /// Webhooks are refused for a while, because the conversations failed together.
     pub(super) held_back: bool,
     /// How often they were.
     pub(super) times_held_back: u32,
-    pub(super) door: Option<Arc<Door>>,
-    pub(super) upstream: Option<Rc<Upstream>>,
-    pub(super) dialogs: DialogTable,
     /// Requests sent so far; the number of the next one is its id.
     pub(super) requests: u64,
     /// Conversations being opened.
@@ -78,32 +72,63 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// A connection that begins when its actor starts.
+    /// A connection that begins when its actor, whose address is `me`, starts. Is called on the actor's arbiter.
     #[must_use]
-    pub fn new(settings: IntakeSettings, around: Surroundings, status: Arc<watch::Sender<ConnectionStatus>>) -> Self {
+    pub fn new(
+        settings: IntakeSettings,
+        around: Surroundings,
+        status: Arc<watch::Sender<ConnectionStatus>>,
+        me: &Addr<Self>,
+    ) -> Self {
         let account = settings.account.clone();
         let ending = CancellationToken::new();
+        let origin = Arc::new(Origin { account: account.clone(), connection: settings.id.clone() });
+        let counted = around.metrics.by_connection.of(&settings.id);
+        let platform = Arc::clone(&around.platform);
+        let client = PlatformClient::through(settings.proxy.clone(), platform, account.clone());
+        let turns = Arc::new(Semaphore::new(settings.max_requests.max(1)));
+        let within = settings.request_timeout;
+        let grant = Grant::new(settings.login_backoff, Arc::clone(&status));
+        let rest = settings.agent.clone().map(|login| RestSender {
+            client: client.clone(),
+            agent: Arc::new(AgentDesk::new(login, Grant::new(settings.login_backoff, Arc::clone(&status)))),
+            turns: Arc::clone(&turns),
+            within,
+        });
+        let sender = Sender {
+            client: client.clone(),
+            tokens: Arc::new(Tokens::new(settings.app.clone(), grant, settings.max_consumer_tokens)),
+            client_properties: settings.client_properties.http_header().into(),
+            turns,
+            within,
+        };
+        let grounds = Grounds {
+            around: &around,
+            origin: &origin,
+            client: &client,
+            drill: settings.drill.clone(),
+            settings: ConversationSettings {
+                dialect: settings.dialect(),
+                is_by_webhook: true,
+                history: settings.history,
+                limits: settings.limits,
+                sends_when_caught_up: false,
+            },
+            max_waiting_commands: settings.max_waiting_commands,
+        };
+        let roster = Roster::of(me, grounds);
         Self {
-            origin: Arc::new(Origin { account: account.clone(), connection: settings.id.clone() }),
+            origin,
             // It speaks for many consumers; each request tells for whom by its token.
             identity: Arc::new(Identity::Consumer { account, user_id: UserId::from("") }),
-            tokens: Arc::new(Tokens::new(
-                settings.app.clone(),
-                Grant::new(settings.login_backoff, Arc::clone(&status)),
-                settings.max_consumer_tokens,
-            )),
-            counted: around.metrics.by_connection.of(&settings.id),
+            roster,
+            counted,
             settings: Arc::new(settings),
             around,
-            sender: None,
-            rest: None,
-            children: Children::default(),
-            asleep: HashMap::new(),
+            sender,
+            rest,
             held_back: false,
             times_held_back: 0,
-            door: None,
-            upstream: None,
-            dialogs: DialogTable::default(),
             requests: 0,
             opening: 0,
             _ended: ending.clone().drop_guard(),
@@ -146,7 +171,7 @@ impl Intake {
     }
 
     pub(super) fn update_status(&self) {
-        let (state, attempts, conversations) = (self.phase, self.attempts, self.children.len() + self.asleep.len());
+        let (state, attempts, conversations) = (self.phase, self.attempts, self.roster.len());
         self.status.send_if_modified(|status| {
             let is_other = status.state != state;
             if is_other {
@@ -165,7 +190,7 @@ impl Intake {
 
     /// Tries the credentials: the agent's where one acts, otherwise the application's.
     fn log_in(&mut self, begins: bool, ctx: &mut Context<Self>) {
-        let Some(Sender { client, tokens, .. }) = self.sender.clone() else { return };
+        let Sender { client, tokens, .. } = self.sender.clone();
         self.enter(Phase::LoggingIn);
         let agent = self.rest.as_ref().map(|rest| Arc::clone(&rest.agent));
         let (has_worked, life) = (self.credentials_worked, self.logins);
@@ -250,11 +275,7 @@ impl Intake {
         self.held_back = false;
         self.enter(Phase::Ready);
         self.publish(EventData::Connected {});
-        self.publish(EventData::Resumed {
-            conversations: self.children.len() + self.asleep.len(),
-            filled: 0,
-            incomplete: 0,
-        });
+        self.publish(EventData::Resumed { conversations: self.roster.len(), filled: 0, incomplete: 0 });
         self.tell_children_ready();
     }
 
@@ -266,7 +287,7 @@ impl Intake {
     pub(super) fn end_in(&mut self, failure: FailureReason, reason: String) {
         tracing::error!(connection = %self.settings.id, reason, "connection failed");
         self.enter(Phase::Failed(failure));
-        self.children.tell_failed();
+        self.roster.tell_failed();
         self.publish(EventData::Failed { reason });
     }
 }
@@ -275,26 +296,9 @@ impl Actor for Intake {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (account, proxy) = (self.settings.account.clone(), self.settings.proxy.clone());
-        let client = PlatformClient::through(proxy, Arc::clone(&self.around.platform), account);
-        let (turns, within) =
-            (Arc::new(Semaphore::new(self.settings.max_requests.max(1))), self.settings.request_timeout);
-        self.rest = self.settings.agent.clone().map(|login| RestSender {
-            client: client.clone(),
-            agent: Arc::new(AgentDesk::new(login, Grant::new(self.settings.login_backoff, Arc::clone(&self.status)))),
-            turns: Arc::clone(&turns),
-            within,
-        });
-        self.sender = Some(Sender {
-            client,
-            tokens: Arc::clone(&self.tokens),
-            client_properties: self.settings.client_properties.http_header().into(),
-            turns,
-            within,
-        });
-        ctx.run_interval(SWEEP_EVERY, |intake, ctx| {
+        ctx.run_interval(SWEEP_EVERY, |intake, _| {
             intake.sweep_children(Instant::now());
-            intake.let_sleep(ctx);
+            intake.let_sleep();
         });
         if self.is_ready() {
             return;
@@ -304,7 +308,7 @@ impl Actor for Intake {
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
             // This login has had conversations: its credentials have worked.
             intake.credentials_worked |= !conversations.is_empty();
-            intake.restore(conversations, ctx);
+            intake.roster.restore(conversations);
             intake.start(ctx);
         }));
     }
@@ -316,7 +320,7 @@ impl Drop for Intake {
         if self.is_ready() {
             self.metrics().connections_ready.dec();
         }
-        self.forget_children();
+        self.roster.forget_all();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Addr, ArbiterHandle};
+use actix::{Addr, ArbiterHandle, AsyncContext};
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::{id::ConnectionId, webhook};
@@ -48,7 +48,8 @@ impl Desk {
         let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
         let metrics = Arc::clone(&around.metrics);
         let keeps = around.routing.journal().keeps();
-        let address = start_guarded_in(arbiter, options, move |_| Intake::new(settings, around, status));
+        let address =
+            start_guarded_in(arbiter, options, move |ctx| Intake::new(settings, around, status, &ctx.address()));
         Self { id, address, secret, metrics, window, keeps }
     }
 

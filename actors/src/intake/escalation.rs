@@ -7,8 +7,8 @@ use tertulia_core::session::{Backoff, FailureReason, Phase};
 
 use super::Intake;
 use crate::{
-    conversation::{Place, RecordsArrived, StateArrived},
-    dead_letters::{DeadLetter, DeadLetterKind, ReplayError, Unhandled},
+    conversation::Place,
+    dead_letters::{DeadLetter, ReplayError},
 };
 
 /// How long webhooks are refused after a systemic fault; longer with each.
@@ -39,17 +39,6 @@ impl Intake {
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.phase, Phase::Failed(_))
     }
-
-    /// Keeps a webhook that cannot be read.
-    pub(super) fn bury_unreadable(&self, body: &[u8], reason: &str) {
-        self.around.dead_letters.put_unreadable(Unhandled {
-            connection: &self.settings.id,
-            conversation: None,
-            kind: DeadLetterKind::Frame,
-            reason: reason.to_owned(),
-            body,
-        });
-    }
 }
 
 /// Hands a dead letter of a conversation over again.
@@ -64,16 +53,6 @@ impl Handler<Replay> for Intake {
     type Result = Result<(), ReplayError>;
 
     fn handle(&mut self, Replay { letter, place }: Replay, _: &mut Self::Context) -> Self::Result {
-        let id = || letter.id.clone();
-        let child = letter.conversation.as_ref().and_then(|conversation| self.children.get_mut(conversation));
-        let child = child.filter(|child| !child.is_quarantined()).ok_or_else(|| ReplayError::NobodyThere(id()))?;
-        match letter.kind {
-            DeadLetterKind::State => {
-                child.pass_state(StateArrived { raw: letter.body.clone(), place });
-            }
-            DeadLetterKind::Records => child.pass_records(RecordsArrived { frame: letter.body.clone(), place }),
-            _ => return Err(ReplayError::NotReplayable(id())),
-        }
-        Ok(())
+        self.roster.replay(&letter, place)
     }
 }

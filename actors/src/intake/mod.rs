@@ -18,7 +18,6 @@ mod messages;
 mod outgoing;
 mod send;
 mod settings;
-mod sleep;
 mod tokens;
 mod webhooks;
 

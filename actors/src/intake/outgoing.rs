@@ -83,7 +83,7 @@ impl Intake {
                 let _ = reply.send(Err(failure));
             }
             Ok((consumer, body)) => {
-                let Some(sender) = self.sender.clone() else { return };
+                let sender = self.sender.clone();
                 let answer = async move { sender.send(SendPath::Send, consumer, body).await.map(Answer::new) };
                 self.carry(answer, Duration::ZERO, reply);
             }
@@ -169,7 +169,7 @@ impl Intake {
         request: Request,
         metadata: Vec<Value>,
     ) -> Result<(ExternalConsumerId, String), RequestFailure> {
-        let child = conversation.and_then(|id| self.children.get(id));
+        let child = conversation.and_then(|id| self.roster.get(id));
         let consumer = child.and_then(|child| child.consumer().cloned()).ok_or(RequestFailure::NotSupported(
             "the consumer of the conversation is not known here: open it here, or load a snapshot that names them",
         ))?;
@@ -198,11 +198,14 @@ impl Intake {
             _ if self.opening >= OPENING => Err(RequestFailure::Overloaded),
             body => body,
         };
-        let (Ok(body), Some(sender)) = (&body, self.sender.clone()) else {
-            let _ = reply.send(Err(body.err().unwrap_or(RequestFailure::NotConnected)));
-            return;
+        let body = match body {
+            Ok(body) => body,
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+                return;
+            }
         };
-        let (body, ending) = (body.clone(), self.ending.clone());
+        let (sender, ending) = (self.sender.clone(), self.ending.clone());
         self.opening += 1;
         self.metrics().requests.inc();
         let opening = async move {
@@ -265,9 +268,9 @@ impl Handler<StateRead> for Intake {
     type Result = ();
 
     /// Only for a conversation that is still in memory.
-    fn handle(&mut self, StateRead { conversation, state }: StateRead, ctx: &mut Self::Context) {
-        if self.children.contains_key(&conversation) {
-            self.take_read_state(&conversation, &state, ctx);
+    fn handle(&mut self, StateRead { conversation, state }: StateRead, _: &mut Self::Context) {
+        if self.roster.is_awake(&conversation) {
+            self.take_read_state(&conversation, &state);
         }
     }
 }
@@ -291,11 +294,11 @@ impl Handler<OpenConversation> for Intake {
 impl Handler<Opened> for Intake {
     type Result = ();
 
-    fn handle(&mut self, Opened { consumer, outcome, reply }: Opened, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Opened { consumer, outcome, reply }: Opened, _: &mut Context<Self>) {
         self.opening = self.opening.saturating_sub(1);
         if let Ok(id) = &outcome {
             // The conversation can be written to before its first state arrives (CV-I1).
-            self.child(id, ctx).speak_for(consumer);
+            self.child(id).speak_for(consumer);
             self.update_status();
         }
         let _ = reply.send(outcome);

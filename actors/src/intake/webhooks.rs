@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{Context, Handler};
+use actix::Handler;
 use bytes::Bytes;
 use serde::Deserialize;
 use tertulia_core::{
@@ -17,12 +17,12 @@ use super::{Intake, WebhookArrived, WebhookError};
 use crate::conversation::{Place, RecordsArrived, StateArrived};
 
 impl Intake {
-    fn route(&mut self, body: &Bytes, place: &Place, ctx: &mut Context<Self>) -> Result<(), WebhookError> {
+    fn route(&mut self, body: &Bytes, place: &Place) -> Result<(), WebhookError> {
         let malformed = |error: &dyn std::fmt::Display| WebhookError::Malformed(error.to_string());
         let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
         match Frame::decode(text).map_err(|error| malformed(&error))? {
-            Frame::Notification(Notification::Conversations(changes)) => self.route_changes(body, &changes, place, ctx),
-            Frame::Notification(Notification::Messages(messages)) => self.route_messages(body, &messages, place, ctx),
+            Frame::Notification(Notification::Conversations(changes)) => self.route_changes(body, &changes, place),
+            Frame::Notification(Notification::Messages(messages)) => self.route_messages(body, &messages, place),
             Frame::Notification(Notification::Unlisted { kind, .. }) => {
                 self.metrics().notifications_unlisted.inc();
                 tracing::debug!(connection = %self.settings.id, %kind, "notification of an unlisted type");
@@ -39,7 +39,6 @@ impl Intake {
         body: &Bytes,
         changes: &ConversationChanges<'_>,
         place: &Place,
-        ctx: &mut Context<Self>,
     ) -> Result<(), WebhookError> {
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
@@ -50,13 +49,13 @@ impl Intake {
             let Gist { version, has_ended } = gist(result.get());
             let is_gone = change.kind == ChangeKind::Delete;
             // A conversation that was never seen and is gone already is nothing to anybody.
-            if is_gone && !self.knows(&id) {
+            if is_gone && !self.roster.knows(&id) {
                 continue;
             }
             self.make_sure_of_room(&id)?;
             let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
-            let tokens = Arc::clone(&self.tokens);
-            let child = self.child(&id, ctx);
+            let tokens = Arc::clone(&self.sender.tokens);
+            let child = self.child(&id);
             // The state may come before the answer to the conversation's opening, which tells for whom it is.
             if child.consumer().is_none()
                 && let Some(consumer) = consumer_in(result.get()).and_then(|user| tokens.consumer_of(&user))
@@ -69,23 +68,17 @@ impl Intake {
     }
 
     /// Passes on a state that was read, as if the platform had sent it.
-    pub(super) fn take_read_state(&mut self, id: &ConversationId, state: &Bytes, ctx: &mut Context<Self>) {
+    pub(super) fn take_read_state(&mut self, id: &ConversationId, state: &Bytes) {
         let Ok(text) = std::str::from_utf8(state) else { return };
         // It is one of a request, and waits in no line.
         let Ok(permit) = Arc::new(Semaphore::new(1)).try_acquire_owned() else { return };
         let Gist { version, has_ended } = gist(text);
         let state = StateArrived { raw: state.clone(), place: Place::new(permit) };
-        self.child(id, ctx).take_state(state, version, has_ended);
+        self.child(id).take_state(state, version, has_ended);
     }
 
     /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
-    fn route_messages(
-        &mut self,
-        body: &Bytes,
-        messages: &Messages<'_>,
-        place: &Place,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), WebhookError> {
+    fn route_messages(&mut self, body: &Bytes, messages: &Messages<'_>, place: &Place) -> Result<(), WebhookError> {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
         let dialog = first.and_then(|record| record.dialog_id.as_ref());
@@ -93,7 +86,7 @@ impl Intake {
             (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
         let id = match (conversation, dialog) {
             (Some(id), _) => ConversationId::from_wire(id),
-            (None, Some(dialog)) => match self.dialogs.conversation(dialog.as_str()) {
+            (None, Some(dialog)) => match self.roster.conversation_of(dialog.as_str()) {
                 Some(id) => Some(id.clone()),
                 None => ConversationId::from_wire(dialog),
             },
@@ -102,7 +95,7 @@ impl Intake {
         let id = id.ok_or_else(|| WebhookError::Malformed("its conversation's id is too long".to_owned()))?;
         self.make_sure_of_room(&id)?;
         let records = RecordsArrived { frame: body.clone(), place: place.clone() };
-        self.child(&id, ctx).pass_records(records);
+        self.child(&id).pass_records(records);
         Ok(())
     }
 
@@ -121,11 +114,11 @@ impl Handler<WebhookArrived> for Intake {
             // The platform keeps it and comes again.
             return Err(WebhookError::Overloaded(self.settings.id.clone()));
         }
-        let routed = self.route(&body, &place, ctx);
+        let routed = self.route(&body, &place);
         if let Err(WebhookError::Malformed(detail)) = &routed {
             self.metrics().frames_malformed.inc();
             tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");
-            self.bury_unreadable(&body, detail);
+            self.roster.bury_unreadable(&body, detail);
         }
         self.fairness.take_turns(ctx);
         routed

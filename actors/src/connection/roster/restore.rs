@@ -1,4 +1,4 @@
-//! What an earlier life of the process left of a connection's conversations.
+//! The conversations that a previous run of the process left in the store.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,28 +6,53 @@ use serde::Deserialize;
 use tertulia_core::id::{ConnectionId, ConversationId, DialogId, ExternalConsumerId};
 use tokio::time::sleep;
 
-use super::Outline;
-use crate::engine::{Journal, Record, RecordKey, StoreError, Table};
+use super::Roster;
+use crate::{
+    conversation::{Conversation, Outline},
+    engine::{Journal, Record, RecordKey, StoreError, Table},
+};
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
 /// How long to wait before the store is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// A conversation that an earlier life held.
+/// A conversation that the previous run held.
 pub(crate) struct Remembered {
-    pub(crate) id: ConversationId,
+    pub(super) id: ConversationId,
     /// The dialogs beside MAIN, whose records may come without the conversation's id (MS-9).
-    pub(crate) dialogs: Vec<DialogId>,
+    pub(super) dialogs: Vec<DialogId>,
     /// For whom a connector spoke in it.
-    pub(crate) consumer: Option<ExternalConsumerId>,
+    pub(super) consumer: Option<ExternalConsumerId>,
     /// What is known of it, where its snapshot tells.
-    pub(crate) outline: Outline,
+    pub(super) outline: Outline,
     /// Whether commands of it are in the outbox.
-    pub(crate) is_pending: bool,
+    pub(super) is_pending: bool,
 }
 
-/// The conversations that `connection` held when the earlier life ended, and those with commands in the outbox.
+impl<N: Default> Roster<N> {
+    /// Restores conversations of the previous run. Each stays unloaded until it is needed; one with commands in the outbox
+    /// is needed at once. A conversation that came before, by webhook or before a restart of the actor, stays as it is.
+    pub(crate) fn restore(&mut self, conversations: Vec<Remembered>) {
+        for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
+            if !self.knows(&id) {
+                let handle = self.make_known(id.clone());
+                self.upstream.directory.outline(&handle, outline);
+                self.fall_asleep(id.clone(), consumer);
+            } else if let (Some(child), Some(consumer)) = (self.get_mut(&id), consumer)
+                && child.consumer().is_none()
+            {
+                child.speak_for(consumer);
+            }
+            dialogs.into_iter().for_each(|dialog| self.note_dialog(dialog, id.clone()));
+            if is_pending {
+                self.child_as(&id, |upstream| Conversation::new(id.clone(), upstream, None));
+            }
+        }
+    }
+}
+
+/// Reads the conversations that `connection` held when the previous run ended, and those with commands in the outbox.
 /// Asks until the store answers.
 pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId) -> Vec<Remembered> {
     if !journal.keeps() {
