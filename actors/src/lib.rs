@@ -69,7 +69,6 @@ pub mod dead_letters;
 pub mod engine;
 pub mod files;
 mod fleet;
-pub mod intake;
 pub mod metrics;
 pub mod platform;
 pub mod request;
@@ -78,5 +77,6 @@ pub mod supervision;
 mod tertulia;
 
 pub use builder::Builder;
+pub use connection::webhook as intake;
 pub use tertulia::{NotReady, StartError, SummaryPage, Tertulia};
 pub use tertulia_core as core;

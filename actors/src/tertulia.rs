@@ -27,11 +27,11 @@ use crate::{
     connection::{
         AcceptRing, AnswerRing, Connection, ConnectionSettings, ConnectionStatus, CreateConversation, ListRings,
         Restart, RingError, SetAgentState, Surroundings,
+        webhook::{Desk, IntakeSettings},
     },
     conversation::ConversationHandle,
     engine::{Journal, StoreError},
     fleet::{AddError, Address, Begin, Drain, Fleet, Grounds, Registry},
-    intake::{Desk, IntakeSettings},
     metrics::Metrics,
     platform::{Platform, TlsError},
     request::RequestFailure,

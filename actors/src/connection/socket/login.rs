@@ -16,7 +16,7 @@ use tertulia_core::{
 use super::{
     Connection, Login,
     actor::OwnRequest,
-    socket::{Incoming, SocketError, split},
+    link::{Incoming, SocketError, split},
 };
 use crate::{
     platform::{AgentSession, ConsumerIdentity},

@@ -22,12 +22,13 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Span, field::Empty};
 
 use super::{
-    ConnectionSettings, ConnectionStatus, Directory, Stop,
+    ConnectionSettings, ConnectionStatus, Stop, Surroundings,
     arrivals::Arrivals,
     children::Left,
     commands::Held,
     creation::Creation,
     identity::{self, Anonymity},
+    link::SocketWriter,
     login::Credentials,
     readiness::Told,
     recovery::{Again, RecoveryQueue},
@@ -35,43 +36,19 @@ use super::{
     resume::Resuming,
     rings::RingTable,
     roster::{Grounds, Roster, remembered},
-    socket::SocketWriter,
     step_up::SteppingUp,
     subscriptions::Subscribed,
 };
 use crate::{
     conversation::ConversationSettings,
-    dead_letters::DeadLetters,
-    engine::{Lease, Leases},
+    engine::Lease,
     metrics::{ConnectionMetrics, Metrics},
-    platform::{Platform, PlatformClient},
-    subscriber::{EventData, NotificationTable, Origin, RoutingTable, Subject},
-    supervision::SupervisionSettings,
+    platform::PlatformClient,
+    subscriber::{EventData, Origin, Subject},
 };
 
 /// How often request deadlines and leaving conversations are looked at.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
-
-/// What all connections of a process share.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// The platform.
-    pub platform: Arc<Platform>,
-    /// Where events go.
-    pub routing: Arc<RoutingTable>,
-    /// Where notifications go as they came.
-    pub notifications: Arc<NotificationTable>,
-    /// Who can be reached.
-    pub directory: Arc<Directory>,
-    /// Who may log in.
-    pub leases: Arc<dyn Leases>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// How actors are restarted and given up.
-    pub supervision: Arc<SupervisionSettings>,
-    /// Where what could not be handled goes.
-    pub dead_letters: Arc<DeadLetters>,
-}
 
 /// The connection itself waits for these answers, because it must act before the next frame is looked at.
 pub(super) enum OwnRequest {
@@ -188,7 +165,7 @@ impl Connection {
             refusals: BTreeMap::new(),
             readiness: Readiness::default(),
             told: Told::default(),
-            requests: RequestTable::new(settings.max_requests.min(super::socket::WRITE_QUEUE)),
+            requests: RequestTable::new(settings.max_requests.min(super::link::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
             roster,
             settings: Arc::new(settings),

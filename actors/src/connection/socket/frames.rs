@@ -20,9 +20,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     AskWith, Connection,
     actor::OwnRequest,
+    link::SocketError,
     recovery::Recovery,
     requests::{Asked, Waiter},
-    socket::SocketError,
     subscriptions::Parked,
 };
 use crate::{
