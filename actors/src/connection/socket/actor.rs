@@ -1,47 +1,43 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, SpawnHandle, Supervised, WrapFuture,
-};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
 use tertulia_core::{
     command::{Identity, Isolation},
-    id::SubscriptionId,
     readiness::Readiness,
-    refusal::{LoginPace, RequestType},
-    session::{Epoch, FailureReason, Input, Millis, Output, Phase, Report, Session, Wait, WaitReason},
+    refusal::LoginPace,
+    session::{FailureReason, Input, Phase},
     subscription::SubscriptionKey,
     ums::{AgentState, RepeatedFrames},
 };
-use tokio::sync::{Semaphore, watch};
-use tracing::{Span, field::Empty};
+use tokio::sync::watch;
 
 use super::{
     ConnectionSettings, ConnectionStatus, Stop, Surroundings,
     arrivals::Arrivals,
     children::Left,
+    closing::ClosingWords,
     commands::Held,
-    creation::Creation,
+    creation::Creations,
+    drive::Drive,
     identity::{self, Anonymity},
-    link::SocketWriter,
+    lease::LoginRight,
+    link::Link,
     login::Credentials,
-    readiness::Told,
-    recovery::{Again, RecoveryQueue},
+    lookup::Lookups,
+    readiness::Refused,
+    recovery::RecoveryQueue,
     requests::RequestTable,
     resume::Resuming,
     rings::RingTable,
     roster::{Grounds, Roster, remembered},
     step_up::SteppingUp,
     subscriptions::Subscribed,
+    waiting::Waits,
 };
 use crate::{
     conversation::ConversationSettings,
-    engine::Lease,
     metrics::{ConnectionMetrics, Metrics},
     platform::PlatformClient,
     subscriber::{EventData, Origin, Subject},
@@ -65,33 +61,25 @@ pub struct Connection {
     pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
     pub(super) client: PlatformClient,
-    pub(super) session: Session,
-    pub(super) started: Instant,
+    pub(super) session: Drive,
     pub(super) credentials: Option<Credentials>,
     pub(super) identity: Option<Arc<Identity>>,
     /// How often a consumer became another one: a login for an earlier one is of no use.
     pub(super) identities: u64,
     pub(super) anonymity: Anonymity,
     pub(super) stepping_up: Option<SteppingUp>,
-    /// Questions on their way by HTTP.
-    pub(super) lookups: usize,
-    pub(super) socket: Option<SocketWriter>,
-    pub(super) window: Arc<Semaphore>,
+    pub(super) lookups: Lookups,
+    pub(super) link: Link,
     pub(super) requests: RequestTable<OwnRequest>,
     /// Which commands are in flight, and which wait because some are suspected of ending sockets.
     pub(super) isolation: Isolation<Held>,
     /// Over all sockets, as the platform counts.
     pub(super) pace: LoginPace,
     pub(super) recovery: RecoveryQueue,
-    /// What is asked again, and when.
-    pub(super) tries: Vec<(Millis, Again)>,
-    /// How often in a row each type of the connection's own requests was not granted.
-    pub(super) refusals: BTreeMap<RequestType, u32>,
     pub(super) readiness: Readiness,
-    pub(super) told: Told,
+    pub(super) refused: Refused,
     pub(super) subscribed: Subscribed,
     pub(super) repeated: RepeatedFrames,
-    pub(super) ring_subscription: Option<SubscriptionId>,
     pub(super) rings: RingTable,
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
@@ -100,30 +88,19 @@ pub struct Connection {
     pub(super) left: Left,
     /// A whole snapshot was taken: what is new from now on came while the connection was there.
     pub(super) snapshot_taken: bool,
-    pub(super) creations: VecDeque<Creation>,
+    pub(super) creations: Creations,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
-    /// From the beginning of an attempt until it is resumed or lost.
-    connecting: Span,
-    timer: Option<SpawnHandle>,
     /// The resume plan, until it was gone through.
     pub(super) resuming: Option<Resuming>,
     /// Whether commands may go out: who is here is known.
     pub(super) linked: bool,
     /// The address of this actor.
     pub(super) me: Addr<Self>,
-    ready: bool,
     /// Whether the conversations of an earlier life are here.
     restored: bool,
-    /// The right to log in, where the login has a name by which it can be had.
-    pub(super) lease: Option<Lease>,
-    /// Whether it is being asked for.
-    pub(super) claims: bool,
-    /// What the session was last told to wait for.
-    pub(super) waiting: Option<Wait>,
-    /// What was told as an event since the connection was last ready.
-    pub(super) waited_for: Option<WaitReason>,
-    /// What the end of the socket said of itself.
-    pub(super) closing_words: Option<String>,
+    pub(super) login_right: LoginRight,
+    pub(super) waits: Waits,
+    pub(super) closing_words: ClosingWords,
 }
 
 impl Connection {
@@ -155,16 +132,13 @@ impl Connection {
         };
         let roster = Roster::of(&me, grounds);
         Self {
-            session: Session::new(settings.policy.clone()),
-            started: Instant::now(),
-            window: Arc::new(Semaphore::new(settings.max_unhandled_frames)),
+            session: Drive::new(settings.policy.clone()),
+            link: Link::new(settings.max_unhandled_frames),
             isolation: Isolation::default(),
             pace: LoginPace::default(),
             recovery: RecoveryQueue::default(),
-            tries: Vec::new(),
-            refusals: BTreeMap::new(),
             readiness: Readiness::default(),
-            told: Told::default(),
+            refused: Refused::default(),
             requests: RequestTable::new(settings.max_requests.min(super::link::WRITE_QUEUE)),
             agent_state: settings.agent_state.clone(),
             roster,
@@ -178,29 +152,22 @@ impl Connection {
             identities: 0,
             anonymity: Anonymity::default(),
             stepping_up: None,
-            lookups: 0,
-            socket: None,
+            lookups: Lookups::default(),
             subscribed: Subscribed::default(),
             repeated: RepeatedFrames::default(),
-            ring_subscription: None,
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
             left: Left::default(),
             snapshot_taken: false,
-            creations: VecDeque::new(),
+            creations: Creations::default(),
             status,
-            connecting: Span::none(),
-            timer: None,
             resuming: None,
             linked: false,
             me,
-            ready: false,
             restored: false,
-            lease: None,
-            claims: false,
-            waiting: None,
-            waited_for: None,
-            closing_words: None,
+            login_right: LoginRight::default(),
+            waits: Waits::default(),
+            closing_words: ClosingWords::default(),
         }
     }
 
@@ -218,59 +185,7 @@ impl Connection {
         self.around.routing.publish(&self.origin, Subject::Connection, data);
     }
 
-    pub(super) fn now(&self) -> Millis {
-        Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// Feeds the session and carries out what it answers.
-    pub(super) fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
-        let now = self.now();
-        let outputs = self.session.handle(input, now, &mut rand::random::<u64>);
-        for output in outputs {
-            self.carry_out(output, ctx);
-        }
-        self.after_step(ctx);
-    }
-
-    /// Feeds the outcome of an attempt; one of an earlier attempt changes nothing.
-    pub(super) fn feed_of(&mut self, epoch: Epoch, input: Input, ctx: &mut Context<Self>) {
-        if epoch == self.session.epoch() {
-            self.feed(input, ctx);
-        }
-    }
-
-    /// Notes a sign of life. The timer stays as it is: a tick that comes too early does no harm.
-    pub(super) fn frame_received(&mut self) {
-        let now = self.now();
-        self.session.handle(Input::FrameReceived, now, &mut rand::random::<u64>);
-    }
-
-    fn after_step(&mut self, ctx: &mut Context<Self>) {
-        let ready = self.session.may_send();
-        if ready != self.ready {
-            self.ready = ready;
-            if ready {
-                self.around.metrics.connections_ready.inc();
-            } else {
-                self.around.metrics.connections_ready.dec();
-            }
-        }
-        self.update_status();
-        self.tell_waiting();
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        if let Some(Millis(wake)) = self.session.next_wake() {
-            let Millis(now) = self.now();
-            let wait = Duration::from_millis(wake.saturating_sub(now));
-            self.timer = Some(ctx.run_later(wait, |connection, ctx| {
-                connection.timer = None;
-                connection.feed(Input::Tick, ctx);
-            }));
-        }
-    }
-
-    fn update_status(&self) {
+    pub(super) fn update_status(&self) {
         let state = *self.session.phase();
         let (attempts, reconnects) = (self.session.attempts(), self.session.reconnects());
         let conversations = self.roster.len();
@@ -289,8 +204,7 @@ impl Connection {
 
     /// How full the connection's own queues are.
     fn show_queues(&self) {
-        let held = self.settings.max_unhandled_frames.saturating_sub(self.window.available_permits());
-        self.counted.frames_waiting.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.counted.frames_waiting.set(i64::try_from(self.link.unhandled()).unwrap_or(i64::MAX));
         self.counted.requests_in_flight.set(i64::try_from(self.requests.len()).unwrap_or(i64::MAX));
     }
 
@@ -299,57 +213,7 @@ impl Connection {
         self.status.send_modify(|status| status.last_error = Some(error.to_string()));
     }
 
-    fn carry_out(&mut self, output: Output, ctx: &mut Context<Self>) {
-        match output {
-            Output::Claim => self.claim(ctx),
-            Output::LogIn => self.log_in(ctx),
-            Output::RefreshToken => self.refresh(ctx),
-            Output::OpenSocket => self.open_socket(ctx),
-            Output::Verify => self.verify(),
-            Output::Resume { attempt, first } => self.begin_resume(attempt, first, ctx),
-            Output::SendKeepAlive => self.keep_alive(),
-            Output::CloseSocket { code } => self.close_socket(code),
-            Output::Report(report) => self.report(report, ctx),
-        }
-    }
-
-    fn report(&mut self, report: Report, ctx: &mut Context<Self>) {
-        tracing::debug!(connection = %self.settings.id, ?report, "session");
-        match report {
-            Report::Connecting => {
-                let attempt = self.session.attempts();
-                self.connecting =
-                    tracing::debug_span!("connect", connection = %self.settings.id, attempt, outcome = Empty);
-            }
-            Report::Waiting { .. } => {}
-            Report::Connected => self.publish(EventData::Connected {}),
-            Report::Disconnected(closure, reason) => {
-                self.connecting_ended("disconnected");
-                self.tell_closed(closure, reason);
-                self.publish(EventData::Disconnected { code: closure.code, by: closure.by, reason });
-            }
-            Report::Resuming => self.publish(EventData::Resuming { attempt: self.session.attempts() }),
-            Report::Resumed => {
-                self.connecting_ended("resumed");
-                if self.session.reconnects() > 0 {
-                    self.metrics().reconnects.inc();
-                }
-            }
-            Report::Failed(reason) => {
-                self.connecting_ended("failed");
-                self.fail(reason);
-            }
-            Report::Stopped => ctx.stop(),
-        }
-    }
-
-    /// The span of an attempt ends with what became of it.
-    fn connecting_ended(&mut self, outcome: &'static str) {
-        self.connecting.record("outcome", outcome);
-        self.connecting = Span::none();
-    }
-
-    fn fail(&mut self, reason: FailureReason) {
+    pub(super) fn fail(&mut self, reason: FailureReason) {
         let last_error = self.status.borrow().last_error.clone();
         let reason = match last_error {
             Some(error) => format!("{reason}: {error}"),
@@ -360,13 +224,13 @@ impl Connection {
         self.fail_creations();
         self.fail_step_up();
         self.roster.tell_failed();
-        self.lease = None;
+        self.login_right.give_back();
         self.publish(EventData::Failed { reason });
     }
 
     /// Everything that ends with a socket: requests in flight, subscriptions, the resume plan.
     pub(super) fn lose_socket(&mut self) {
-        self.socket = None;
+        self.link.drop_socket();
         self.forget_socket();
     }
 
@@ -376,7 +240,6 @@ impl Connection {
         let lost = self.subscribed.state.socket_lost();
         self.carry_out_all(lost);
         self.repeated.clear();
-        self.ring_subscription = None;
         // An offer whose acceptance was lost stands still, and is to be accepted again.
         self.rings = RingTable::default();
         self.fail_requests();
@@ -384,10 +247,8 @@ impl Connection {
         self.lacks_socket();
     }
 
-    fn close_socket(&mut self, code: u16) {
-        if let Some(socket) = &self.socket {
-            socket.close(code);
-        }
+    pub(super) fn close_socket(&mut self, code: u16) {
+        self.link.close(code);
         // The other end may never answer, and nothing that it still says is listened to.
         self.forget_socket();
     }
@@ -419,9 +280,7 @@ impl Actor for Connection {
 impl Drop for Connection {
     /// However it ended, stopped, given up or with its arbiter: its conversations end with it.
     fn drop(&mut self) {
-        if self.ready {
-            self.around.metrics.connections_ready.dec();
-        }
+        self.session.end(&self.around.metrics);
         self.roster.forget_all();
     }
 }
@@ -431,18 +290,10 @@ impl Supervised for Connection {
     /// conversations stay; they are brought up to date by the resume plan.
     fn restarting(&mut self, _: &mut Self::Context) {
         self.lose_socket();
-        self.timer = None;
-        if std::mem::take(&mut self.ready) {
-            self.around.metrics.connections_ready.dec();
-        }
         self.restart_step_up();
-        self.lookups = 0;
-        let credentials_worked = self.session.credentials_worked();
-        self.session = Session::new(self.settings.policy.clone());
-        if credentials_worked {
-            self.session.trust_credentials();
-        }
-        self.claims = false;
+        self.lookups = Lookups::default();
+        self.session.restart(self.settings.policy.clone(), &self.around.metrics);
+        self.login_right.restart();
     }
 }
 

@@ -7,11 +7,15 @@ use super::Connection;
 /// The most characters of a close frame's own words that are told.
 const MAX_WORDS: usize = 123;
 
+/// What the end of the last socket said of itself, until it is told.
+#[derive(Default)]
+pub(super) struct ClosingWords(Option<String>);
+
 impl Connection {
     /// Notes what the end of the socket said of itself, for [`Self::tell_closed`]. What the platform repeats of the
     /// token is not kept.
     pub(super) fn note_closing(&mut self, words: Option<String>) {
-        self.closing_words = words.filter(|words| !words.is_empty() && !self.tells_token(words)).map(|words| {
+        self.closing_words.0 = words.filter(|words| !words.is_empty() && !self.tells_token(words)).map(|words| {
             let printable = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
             printable.take(MAX_WORDS).collect()
         });
@@ -19,7 +23,7 @@ impl Connection {
 
     /// Tells the end of a socket: who ended it, its close code, and why; in the log and in `lastError`.
     pub(super) fn tell_closed(&mut self, closure: Closure, reason: DisconnectReason) {
-        let text = closed(closure, reason, self.closing_words.take().as_deref());
+        let text = closed(closure, reason, self.closing_words.0.take().as_deref());
         let connection = &self.settings.id;
         let Closure { by, code } = closure;
         if reason == DisconnectReason::ClosedByUs {

@@ -1,6 +1,6 @@
 //! Opening conversations, one at a time, so that a lost answer never opens a second one.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::{
@@ -14,8 +14,12 @@ use crate::request::{Lane, Reply, RequestFailure};
 /// Creations that may wait for the connection; beyond it a caller is refused.
 const WAITING: usize = 64;
 
+/// The conversations that callers want opened, in their order.
+#[derive(Default)]
+pub(super) struct Creations(VecDeque<Creation>);
+
 /// A conversation somebody wants opened.
-pub(super) struct Creation {
+struct Creation {
     request: ConversationRequest,
     reply: Reply<ConversationId>,
     state: State,
@@ -35,7 +39,7 @@ impl Connection {
         if !self.linked {
             return;
         }
-        let Some(creation) = self.creations.front_mut() else { return };
+        let Some(creation) = self.creations.0.front_mut() else { return };
         match &creation.state {
             State::Asked(_) => return,
             State::Waiting => {}
@@ -61,7 +65,7 @@ impl Connection {
     }
 
     fn creation_unknown(&mut self, ctx: &mut Context<Self>) {
-        if let Some(creation) = self.creations.front_mut()
+        if let Some(creation) = self.creations.0.front_mut()
             && let State::Asked(known) = &mut creation.state
         {
             creation.state = State::Unknown(std::mem::take(known));
@@ -70,7 +74,7 @@ impl Connection {
     }
 
     fn creation_waits(&mut self) {
-        if let Some(creation) = self.creations.front_mut() {
+        if let Some(creation) = self.creations.0.front_mut() {
             creation.state = State::Waiting;
         }
     }
@@ -80,14 +84,14 @@ impl Connection {
             // The conversation can be written to before its first state arrives (CV-I1).
             self.child(id);
         }
-        if let Some(creation) = self.creations.pop_front() {
+        if let Some(creation) = self.creations.0.pop_front() {
             let _ = creation.reply.send(outcome);
         }
         self.create_next(ctx);
     }
 
     pub(super) fn fail_creations(&mut self) {
-        for creation in self.creations.drain(..) {
+        for creation in self.creations.0.drain(..) {
             let _ = creation.reply.send(Err(RequestFailure::NotConnected));
         }
     }
@@ -97,11 +101,11 @@ impl Handler<CreateConversation> for Connection {
     type Result = ();
 
     fn handle(&mut self, CreateConversation { request, reply }: CreateConversation, ctx: &mut Self::Context) {
-        if self.creations.len() >= WAITING {
+        if self.creations.0.len() >= WAITING {
             let _ = reply.send(Err(RequestFailure::Overloaded));
             return;
         }
-        self.creations.push_back(Creation { request, reply, state: State::Waiting });
+        self.creations.0.push_back(Creation { request, reply, state: State::Waiting });
         self.create_next(ctx);
     }
 }

@@ -9,20 +9,39 @@ use tokio::time::timeout;
 
 use super::{Connection, Login, Restart};
 use crate::{
-    engine::{LeaseError, LoginName},
+    engine::{Lease, LeaseError, LoginName},
     platform::AgentLogin,
 };
 
 /// How long asking for the right may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// The right to log in, where the login has a name by which others could use it.
+#[derive(Default)]
+pub(super) struct LoginRight {
+    lease: Option<Lease>,
+    /// Whether the lease is being asked for.
+    is_asked: bool,
+}
+
+impl LoginRight {
+    pub(super) fn give_back(&mut self) {
+        self.lease = None;
+    }
+
+    /// The actor restarts: the answer to its question will not come. A lease stays.
+    pub(super) fn restart(&mut self) {
+        self.is_asked = false;
+    }
+}
+
 impl Connection {
     /// Takes the right to log in, and begins. A login without a name of its own has nobody to share it with.
     pub(super) fn claim(&mut self, ctx: &mut Context<Self>) {
-        let Some(login) = self.login_name().filter(|_| self.lease.is_none()) else {
+        let Some(login) = self.login_name().filter(|_| self.login_right.lease.is_none()) else {
             return self.begin(ctx);
         };
-        if std::mem::replace(&mut self.claims, true) {
+        if std::mem::replace(&mut self.login_right.is_asked, true) {
             return;
         }
         let leases = Arc::clone(&self.around.leases);
@@ -31,18 +50,18 @@ impl Connection {
             timeout(WITHIN, leases.acquire(login)).await.unwrap_or(Err(late))
         };
         ctx.spawn(acquired.into_actor(self).map(|acquired, connection, ctx| {
-            connection.claims = false;
+            connection.login_right.is_asked = false;
             match acquired {
                 Ok(lease) => {
                     tracing::debug!(connection = %connection.settings.id, token = lease.token.0, "lease taken");
                     connection.end_with(&lease.lost, ctx);
-                    connection.lease = Some(lease);
+                    connection.login_right.lease = Some(lease);
                     connection.begin(ctx);
                 }
                 Err(error) => {
                     // Once for each holder, however often it is asked for again.
                     let told = connection.status.borrow().last_error.as_deref() == Some(error.to_string().as_str());
-                    if !(told && connection.waited_for == Some(WaitReason::LoginHeld)) {
+                    if !(told && connection.waits.was_told(WaitReason::LoginHeld)) {
                         connection.note_error(&error);
                     }
                     connection.feed(Input::Withheld, ctx);
@@ -59,8 +78,8 @@ impl Connection {
     fn end_with(&self, lost: &tokio_util::sync::CancellationToken, ctx: &mut Context<Self>) {
         let lost = lost.clone();
         ctx.spawn(async move { lost.cancelled().await }.into_actor(self).map(|(), connection, ctx| {
-            if connection.lease.as_ref().is_some_and(|lease| lease.lost.is_cancelled()) {
-                connection.lease = None;
+            if connection.login_right.lease.as_ref().is_some_and(|lease| lease.lost.is_cancelled()) {
+                connection.login_right.lease = None;
                 connection.note_error(&"the right to log in was lost");
                 connection.feed(Input::Withheld, ctx);
             }

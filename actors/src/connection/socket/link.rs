@@ -54,14 +54,14 @@ pub(super) enum SocketError {
 }
 
 /// The write half. Dropping it ends the socket.
-pub(super) struct SocketWriter {
+struct SocketWriter {
     queue: mpsc::Sender<Message>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl SocketWriter {
     /// Queues a text; `false` where the socket is gone or does not take any more.
-    pub(super) fn send(&self, text: String) -> bool {
+    fn send(&self, text: String) -> bool {
         self.queue.try_send(Message::Text(text.into())).is_ok()
     }
 
@@ -72,20 +72,66 @@ impl SocketWriter {
     }
 
     /// Queues a close frame behind what is queued already.
-    pub(super) fn close(&self, code: u16) {
+    fn close(&self, code: u16) {
         let reason = CloseReason { code: CloseCode::from(code), description: None };
         // A full queue closes by dropping the writer.
         let _ = self.queue.try_send(Message::Close(Some(reason)));
     }
 }
 
+/// The socket of a connection, if there is one, and the window of frames that were read and not handled yet.
+pub(super) struct Link {
+    writer: Option<SocketWriter>,
+    window: Arc<Semaphore>,
+    max_unhandled: usize,
+}
+
+impl Link {
+    pub(super) fn new(max_unhandled: usize) -> Self {
+        Self { writer: None, window: Arc::new(Semaphore::new(max_unhandled)), max_unhandled }
+    }
+
+    /// Takes a socket in place of the one before. Returns what comes from it; see [`split`].
+    pub(super) fn open<S: Socket>(&mut self, socket: S, max_bytes: usize) -> impl Stream<Item = Incoming> + use<S> {
+        let (writer, incoming) = split(socket, Arc::clone(&self.window), max_bytes);
+        self.writer = Some(writer);
+        incoming
+    }
+
+    /// Queues a text; `false` where there is no socket or it does not take any more.
+    pub(super) fn send(&self, text: String) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.send(text))
+    }
+
+    /// Queues a close frame behind what is queued already.
+    pub(super) fn close(&self, code: u16) {
+        if let Some(writer) = &self.writer {
+            writer.close(code);
+        }
+    }
+
+    pub(super) fn drop_socket(&mut self) {
+        self.writer = None;
+    }
+
+    /// Takes a place in the window for a frame that does not come from the socket.
+    pub(super) fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.window).try_acquire_owned().ok()
+    }
+
+    /// How many frames were read and are not handled yet.
+    pub(super) fn unhandled(&self) -> usize {
+        self.max_unhandled.saturating_sub(self.window.available_permits())
+    }
+}
+
 /// Splits a socket. `max_bytes` bounds a message, in one frame or several; `window` bounds the messages that were read and not handled yet: when it is used up nothing more is
 /// read, and TCP tells the platform to wait.
-pub(super) fn split(
-    socket: impl Socket,
+fn split<S: Socket>(
+    socket: S,
     window: Arc<Semaphore>,
     max_bytes: usize,
-) -> (SocketWriter, impl Stream<Item = Incoming>) {
+) -> (SocketWriter, impl Stream<Item = Incoming> + use<S>) {
     let (mut sink, source) = socket.split();
     let (queue, mut messages) = mpsc::channel::<Message>(WRITE_QUEUE);
     let task = actix_rt::spawn(async move {

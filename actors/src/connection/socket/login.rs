@@ -16,7 +16,7 @@ use tertulia_core::{
 use super::{
     Connection, Login,
     actor::OwnRequest,
-    link::{Incoming, SocketError, split},
+    link::{Incoming, SocketError},
 };
 use crate::{
     platform::{AgentSession, ConsumerIdentity},
@@ -115,19 +115,11 @@ impl Connection {
             Ok(_) if epoch != connection.session.epoch() => {}
             Ok(socket) => {
                 connection.metrics().sockets_opened.inc();
-                let window = Arc::clone(&connection.window);
                 let max_bytes = connection.around.platform.settings().max_answer_bytes;
-                let (writer, incoming) = match socket {
-                    Either::Left(socket) => {
-                        let (writer, incoming) = split(socket, window, max_bytes);
-                        (writer, incoming.boxed_local())
-                    }
-                    Either::Right(socket) => {
-                        let (writer, incoming) = split(socket, window, max_bytes);
-                        (writer, incoming.boxed_local())
-                    }
+                let incoming = match socket {
+                    Either::Left(socket) => connection.link.open(socket, max_bytes).boxed_local(),
+                    Either::Right(socket) => connection.link.open(socket, max_bytes).boxed_local(),
                 };
-                connection.socket = Some(writer);
                 ctx.add_stream(incoming.map(move |incoming| OfSocket { epoch, incoming }));
                 connection.feed(Input::SocketOpened, ctx);
             }

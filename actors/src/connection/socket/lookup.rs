@@ -13,6 +13,10 @@ use crate::{
 /// Questions on their way at the same time; beyond it a caller is refused.
 const TOGETHER: usize = 32;
 
+/// Questions on their way by HTTP.
+#[derive(Default)]
+pub(super) struct Lookups(usize);
+
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
@@ -62,12 +66,14 @@ impl Handler<Lookup> for Connection {
 
     fn handle(&mut self, Lookup { ask }: Lookup, ctx: &mut Context<Self>) {
         let session = match &self.credentials {
-            _ if self.lookups >= TOGETHER => Err(RequestFailure::Overloaded),
+            _ if self.lookups.0 >= TOGETHER => Err(RequestFailure::Overloaded),
             Some(Credentials::Agent(session)) => Ok(session.clone()),
             Some(Credentials::Consumer(_)) => Err(RequestFailure::NotSupported("only an agent can ask this")),
             None => Err(RequestFailure::NotConnected),
         };
-        self.lookups += 1;
-        ctx.spawn(ask(self.client.clone(), session).into_actor(self).map(|(), connection, _| connection.lookups -= 1));
+        self.lookups.0 += 1;
+        ctx.spawn(
+            ask(self.client.clone(), session).into_actor(self).map(|(), connection, _| connection.lookups.0 -= 1),
+        );
     }
 }

@@ -6,10 +6,12 @@
 
 mod actor;
 mod arrivals;
+mod ask;
 mod children;
 mod closing;
 mod commands;
 mod creation;
+mod drive;
 mod escalation;
 mod frames;
 mod identity;

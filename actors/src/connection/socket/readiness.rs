@@ -1,17 +1,23 @@
 //! What the connection lacks: kept for whoever watches, and told at each change.
 
+use std::collections::BTreeMap;
+
 use tertulia_core::{
     readiness::{Lacking, Part},
     refusal::{Case, Decision, Lane, RequestType, decide},
-    session::Input,
 };
 
 use super::{Connection, Login, Rings, recovery::Again};
 use crate::{conversation::HistoryProgress, request::RequestFailure, subscriber::EventData};
 
-/// What was last told of what lacks.
+/// What the platform did not grant this connection.
 #[derive(Default)]
-pub(super) struct Told(Lacking);
+pub(super) struct Refused {
+    /// What was last told of what lacks.
+    told: Lacking,
+    /// How often in a row each type of the connection's own requests was not granted.
+    times: BTreeMap<RequestType, u32>,
+}
 
 impl Connection {
     /// The parts that are wanted on a socket.
@@ -28,13 +34,13 @@ impl Connection {
     pub(super) fn lacks_socket(&mut self) {
         let wanted = self.wanted();
         self.readiness.begin(&wanted);
-        self.refusals.clear();
+        self.refused.times.clear();
         self.show_lacking();
     }
 
     /// A part of the resume plan stands.
     pub(super) fn part_stands(&mut self, part: Part, request: RequestType) {
-        self.refusals.remove(&request);
+        self.refused.times.remove(&request);
         self.readiness.stands(part);
         self.tell_lacking();
     }
@@ -59,7 +65,7 @@ impl Connection {
         if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
             return None;
         }
-        let tries = self.refusals.entry(request).or_default();
+        let tries = self.refused.times.entry(request).or_default();
         *tries = tries.saturating_add(1);
         let (tries, refusal, lasted) = (*tries, failure.refusal(), std::time::Duration::ZERO);
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted });
@@ -80,12 +86,6 @@ impl Connection {
         self.tell_lacking();
     }
 
-    /// The resume plan has come on.
-    pub(super) fn resume_progressed(&mut self) {
-        let now = self.now();
-        self.session.handle(Input::ResumeProgressed, now, &mut rand::random::<u64>);
-    }
-
     fn show_lacking(&self) {
         let lacking = self.readiness.lacking();
         self.status.send_if_modified(|status| {
@@ -100,7 +100,7 @@ impl Connection {
         self.show_lacking();
         self.step_plan();
         let refused = self.readiness.refused_now();
-        if refused == self.told.0 {
+        if refused == self.refused.told {
             return;
         }
         let connection = &self.settings.id;
@@ -108,7 +108,7 @@ impl Connection {
             Ok(lacking) if !refused.is_nothing() => tracing::warn!(%connection, lacking, "the connection is degraded"),
             _ => tracing::info!(%connection, "the connection lacks nothing any more"),
         }
-        self.told.0 = refused.clone();
+        self.refused.told = refused.clone();
         self.publish(EventData::Lacking { lacking: refused });
     }
 }

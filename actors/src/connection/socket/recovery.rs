@@ -77,6 +77,8 @@ pub(super) struct RecoveryQueue {
     histories: HashMap<ConversationId, Turn>,
     /// Requests so far.
     number: u64,
+    /// What is asked again, and when.
+    later: Vec<(Millis, Again)>,
     /// Wakes the queue for its next request.
     alarm: Option<(Millis, AbortOnDropHandle<()>)>,
 }
@@ -260,7 +262,7 @@ impl Connection {
 
     /// The socket is gone: what waits was not sent.
     pub(super) fn fail_recovery(&mut self) {
-        self.tries.clear();
+        self.recovery.later.clear();
         for waiter in self.recovery.drain() {
             if let Waiter::Caller(reply) = waiter {
                 let _ = reply.send(Err(RequestFailure::NotConnected));
@@ -271,13 +273,14 @@ impl Connection {
     /// Asks again after `wait`, on this socket.
     pub(super) fn try_again(&mut self, again: Again, wait: Duration) {
         let at = self.now().after(wait);
-        self.tries.push((at, again));
+        self.recovery.later.push((at, again));
     }
 
     /// Asks again for what is due.
     pub(super) fn try_due(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
-        let due: Vec<Again> = self.tries.extract_if(.., |(at, _)| *at <= now).map(|(_, again)| again).collect();
+        let due: Vec<Again> =
+            self.recovery.later.extract_if(.., |(at, _)| *at <= now).map(|(_, again)| again).collect();
         for again in due {
             match again {
                 Again::Identity => self.learn_identity(ctx),

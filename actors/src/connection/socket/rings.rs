@@ -20,7 +20,7 @@ use super::{
     requests::Waiter,
 };
 use crate::{
-    request::{Answer, Ask, Lane, RequestFailure},
+    request::{Lane, RequestFailure},
     subscriber::{EventData, Offer},
 };
 
@@ -110,10 +110,7 @@ impl Connection {
 
     pub(super) fn ring_subscribed(&mut self, response: &Response<'_>) {
         match response.subscribed() {
-            Ok(id) => {
-                self.ring_subscription = Some(id);
-                self.part_stands(Part::Rings, RequestType::RingSubscription);
-            }
+            Ok(_) => self.part_stands(Part::Rings, RequestType::RingSubscription),
             Err(error) => self.rings_refused(&error.into()),
         }
     }
@@ -193,17 +190,6 @@ impl Connection {
         self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked, throttled });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
-    }
-
-    /// Sends a request of a future of this connection.
-    pub(super) fn ask_here(
-        &mut self,
-        request: Request,
-        lane: Lane,
-    ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Ask::new(request, lane, reply));
-        async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
     }
 }
 

@@ -129,9 +129,7 @@ impl Connection {
         self.forget_consumer();
         self.store_identity();
         self.roster.tell_lost();
-        if let Some(socket) = &self.socket {
-            socket.close(NORMAL);
-        }
+        self.link.close(NORMAL);
         let epoch = self.session.epoch();
         ctx.run_later(CLOSED_WITHIN, move |connection, ctx| {
             if epoch == connection.session.epoch() && connection.session.phase().is_open() {
