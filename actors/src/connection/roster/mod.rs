@@ -1,9 +1,10 @@
-//! The conversations of one connection, with or without a socket: begun, told, watched, quarantined, unloaded while they
-//! are quiet, restored from the store, and let go.
+//! The conversations of one connection, with or without a socket: begun, told, watched, quarantined, unloaded while
+//! they are quiet, restored from the store, and let go.
 //!
 //! The actor that brings the frames owns the [`Roster`] and does what the roster returns.
 
 mod child;
+mod notices;
 mod quarantine;
 mod replay;
 mod restore;
@@ -40,7 +41,8 @@ use crate::{
 };
 
 pub(crate) use child::Child;
-pub(crate) use quarantine::{ChildFailed, ListQuarantined, Release, RosterNews};
+pub(crate) use notices::{ChildFailed, RosterNews};
+pub(crate) use quarantine::{ListQuarantined, Release};
 pub use quarantine::{QuarantinedConversation, ReleaseError};
 pub(crate) use restore::remembered;
 use sleep_queue::SleepQueue;
@@ -224,29 +226,31 @@ impl<N> Roster<N> {
 }
 
 impl<N: Default> Roster<N> {
-    /// Returns the conversation, begun or woken if it is not awake. `ready` is as whom it may send now; `arrival` tells how
-    /// a conversation comes here that is not known.
+    /// Returns the conversation, begun or woken if it is not awake. `ready` is as whom the conversation may send now;
+    /// `arrival` tells how a new one comes here.
     pub(crate) fn child(
         &mut self,
         id: &ConversationId,
         ready: Option<&Arc<Identity>>,
         arrival: impl FnOnce() -> Arrival,
     ) -> &mut Child<N> {
-        let is_known = self.knows(id);
-        self.child_as(id, |upstream| {
+        self.child_as(id, |upstream, is_new| {
             let conversation = Conversation::new(id.clone(), upstream, ready.cloned());
-            if is_known { conversation } else { conversation.arriving(arrival()) }
+            if is_new { conversation.arriving(arrival()) } else { conversation }
         })
     }
 
-    /// Returns the conversation, begun with `begin` if it is not awake. It is used, so it stays awake for a while.
+    /// Returns the conversation, begun with `begin` if it is not awake; `begin` learns whether it is new here. The
+    /// conversation is used, so it stays awake for a while.
     pub(crate) fn child_as(
         &mut self,
         id: &ConversationId,
-        begin: impl FnOnce(Rc<Upstream>) -> Conversation,
+        begin: impl FnOnce(Rc<Upstream>, bool) -> Conversation,
     ) -> &mut Child<N> {
-        let slept = self.wake(id);
-        if slept.is_none() && !self.awake.contains_key(id) {
+        let is_awake = self.awake.contains_key(id);
+        let slept = if is_awake { None } else { self.wake(id) };
+        let is_new = !is_awake && slept.is_none();
+        if is_new {
             self.make_known(id.clone());
         }
         let now = Instant::now();
@@ -260,7 +264,7 @@ impl<N: Default> Roster<N> {
             Entry::Vacant(vacant) => {
                 upstream.metrics.conversations.inc();
                 let activity = sleep_queue.add(id, now);
-                vacant.insert(Child::start(id.clone(), begin(Rc::clone(upstream)), activity))
+                vacant.insert(Child::start(id.clone(), begin(Rc::clone(upstream), is_new), activity))
             }
         };
         if let Some(consumer) = slept.flatten() {

@@ -1,18 +1,16 @@
-//! Conversations that fail: restarted, given up into quarantine, and released.
+//! Conversations that were given up: quarantined, listed and released.
 
 use std::{rc::Rc, sync::Arc};
 
 use actix::{Addr, Message};
 use serde::Serialize;
 use tertulia_core::{command::Identity, id::ConversationId};
-use tokio::time::Instant;
 
 use super::{Roster, child::Life};
 use crate::{
-    conversation::{ChildNotice, ChildTold, Conversation, HistoryProgress, Remains},
+    conversation::{Conversation, Remains},
     metrics::Metrics,
     subscriber::{EventData, Subject},
-    supervision::{ChildExit, ExitReason, SystemicPolicy, Verdict},
 };
 
 pub(super) struct Quarantine {
@@ -22,7 +20,7 @@ pub(super) struct Quarantine {
     dropped: u64,
     metrics: Arc<Metrics>,
     /// `None` where even handing it over panicked.
-    remains: Option<Box<Remains>>,
+    pub(super) remains: Option<Box<Remains>>,
 }
 
 impl Quarantine {
@@ -71,70 +69,9 @@ pub(crate) struct Release {
     pub(crate) conversation: ConversationId,
 }
 
-/// What a conversation's notice means for its connection.
-pub(crate) enum RosterNews {
-    /// How far the history of a conversation is.
-    History(ConversationId, HistoryProgress),
-    /// The actor of a conversation failed.
-    Failed(ChildFailed),
-}
-
-/// The actor of a conversation failed.
-pub(crate) struct ChildFailed {
-    pub(crate) conversation: ConversationId,
-    /// Whether the actor is started again. Otherwise the conversation is in quarantine.
-    pub(crate) is_restarted: bool,
-    /// Whether the connection must restart or give up.
-    pub(crate) verdict: Verdict,
-}
-
 impl<N> Roster<N> {
-    /// Takes the notice of a conversation. Returns what its connection must act on.
-    pub(crate) fn told(
-        &mut self,
-        ChildTold { conversation, notice }: ChildTold,
-        policy: &SystemicPolicy,
-    ) -> Option<RosterNews> {
-        let is_restarted = match notice {
-            ChildNotice::History(progress) => return Some(RosterNews::History(conversation, progress)),
-            ChildNotice::Dialog(dialog) => {
-                self.note_dialog(dialog, conversation);
-                return None;
-            }
-            ChildNotice::Rested { may_sleep } => {
-                self.rested(conversation, may_sleep);
-                return None;
-            }
-            ChildNotice::Exited(ChildExit::Ended {
-                reason: ExitReason::Normal | ExitReason::ArbiterStopped, ..
-            }) => {
-                return None;
-            }
-            // The conversation itself tells its subscribers, with its own next sequence.
-            ChildNotice::Exited(ChildExit::Restarting { .. }) => {
-                self.upstream.metrics.restarted(&self.upstream.metrics.conversation_restarts);
-                true
-            }
-            ChildNotice::Remains(remains) => {
-                let (restarts, reason, actor) = (remains.restarts, remains.reason.clone(), remains.address.clone());
-                let is_it = |address: &Addr<Conversation>| *address == actor;
-                self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(remains);
-                false
-            }
-            // Only where there were no remains; a later actor of the same conversation is still connected.
-            ChildNotice::Exited(ChildExit::Ended {
-                reason: ExitReason::Panicked(panic) | ExitReason::GaveUp(panic),
-                restarts,
-            }) => {
-                self.quarantine(&conversation, |address| !address.connected(), restarts, panic)?;
-                false
-            }
-        };
-        let verdict = self.systemic.note(policy, conversation.clone(), Instant::now());
-        Some(RosterNews::Failed(ChildFailed { conversation, is_restarted, verdict }))
-    }
-
-    fn quarantine(
+    /// Quarantines a conversation, if its actor is the one that `is_it`. Returns the quarantine, which takes what is left.
+    pub(super) fn quarantine(
         &mut self,
         id: &ConversationId,
         is_it: impl FnOnce(&Addr<Conversation>) -> bool,

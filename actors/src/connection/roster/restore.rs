@@ -46,7 +46,7 @@ impl<N: Default> Roster<N> {
             }
             dialogs.into_iter().for_each(|dialog| self.note_dialog(dialog, id.clone()));
             if is_pending {
-                self.child_as(&id, |upstream| Conversation::new(id.clone(), upstream, None));
+                self.child_as(&id, |upstream, _| Conversation::new(id.clone(), upstream, None));
             }
         }
     }

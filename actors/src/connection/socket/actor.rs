@@ -96,7 +96,7 @@ pub struct Connection {
     pub(super) linked: bool,
     /// The address of this actor.
     pub(super) me: Addr<Self>,
-    /// Whether the conversations of an earlier life are here.
+    /// Whether the conversations of the previous run are here.
     restored: bool,
     pub(super) login_right: LoginRight,
     pub(super) waits: Waits,

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use actix::{ActorContext, AsyncContext, Context, SpawnHandle};
-use tertulia_core::session::{Epoch, Input, Millis, Output, Outputs, Phase, Report, Session, SessionPolicy, Wait};
+use actix::{ActorContext, AsyncContext, Context, Handler, SpawnHandle};
+use tertulia_core::session::{
+    Epoch, Input, Millis, Output, Outputs, Phase, Report, Session, SessionPolicy, Wait, WaitReason,
+};
 use tracing::{Span, field::Empty};
 
-use super::Connection;
+use super::{Connection, Restart};
 use crate::{metrics::Metrics, subscriber::EventData};
 
 /// The session of a connection, with its clock and its timer.
@@ -196,5 +198,19 @@ impl Connection {
     /// The resume plan has come on.
     pub(super) fn resume_progressed(&mut self) {
         self.session.handle(Input::ResumeProgressed);
+    }
+}
+
+impl Handler<Restart> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
+        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        let awaits_lease = self.session.waiting().is_some_and(|wait| wait.reason == WaitReason::LoginHeld);
+        if self.session.phase().is_at_rest() || awaits_lease {
+            self.claim(ctx);
+        } else {
+            self.feed(Input::Restart, ctx);
+        }
     }
 }

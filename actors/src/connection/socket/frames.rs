@@ -1,11 +1,11 @@
-//! Frames in: what each means for the connection, and which conversation it is passed on to.
+//! Frames in, and the end of their socket: what each means for the connection, and to which conversation it goes.
 
-use actix::Context;
+use actix::{Context, StreamHandler};
 use bytes::Bytes;
 use tertulia_core::{
     id::{ConversationId, SubscriptionId},
     refusal::Refusal,
-    session::{ClosedBy, Closure},
+    session::{ClosedBy, Closure, Epoch, Input, Phase, judge},
     subscription::{Presence, Told},
     ums::{Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Notification, Response},
 };
@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{
     Connection,
     actor::OwnRequest,
-    link::SocketError,
+    link::{Incoming, SocketError},
     requests::{Asked, Waiter},
     subscriptions::Parked,
 };
@@ -26,7 +26,46 @@ use crate::{
 /// The close code for a message that is too big (RFC 6455 §7.4.1).
 const TOO_BIG: u16 = 1009;
 
+/// Something from the socket of one attempt.
+pub(super) struct OfSocket {
+    pub(super) epoch: Epoch,
+    pub(super) incoming: Incoming,
+}
+
+impl StreamHandler<OfSocket> for Connection {
+    fn handle(&mut self, OfSocket { epoch, incoming }: OfSocket, ctx: &mut Self::Context) {
+        if epoch != self.session.epoch() {
+            return;
+        }
+        match incoming {
+            Incoming::Text(bytes, place) => {
+                self.frame_received();
+                self.take_frame(&bytes, place, ctx);
+            }
+            Incoming::Alive => self.frame_received(),
+            Incoming::Closed(closure, error) => self.socket_closed(closure, error, ctx),
+        }
+    }
+
+    /// The stream's end follows its `Closed`; the actor goes on.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
 impl Connection {
+    pub(super) fn socket_closed(&mut self, closure: Closure, ending: Option<SocketError>, ctx: &mut Context<Self>) {
+        if matches!(ending, Some(SocketError::Oversize { .. })) {
+            self.metrics().frames_oversize.inc();
+        }
+        self.note_closing(ending.map(|ending| ending.to_string()));
+        self.suspect_commands(closure);
+        self.lose_socket();
+        let blames_identity = *self.session.phase() == Phase::Verifying && judge(closure).blames_token();
+        self.feed(Input::SocketClosed(closure), ctx);
+        if blames_identity {
+            self.identity_refused(ctx);
+        }
+    }
+
     pub(super) fn take_frame(&mut self, frame: &Bytes, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         let place = Place::new(permit);
         self.metrics().frames.inc();

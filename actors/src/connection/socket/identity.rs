@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::Context;
+use actix::{Context, Handler, Message};
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use tertulia_core::{
     id::{AccountId, ConnectionId, ConversationId, UserId},
     session::{IdentityLoss, IdentityStanding, Input},
     time::Timestamp,
+    ums::UserProfile,
 };
 use tokio::time::sleep;
 
@@ -23,6 +24,7 @@ use crate::{
     conversation::ConsumerLost,
     engine::{Change, Journal, Record, RecordKey, Step, Table},
     platform::{ConsumerIdentity, ConsumerLogin},
+    request::{Reply, RequestFailure},
     subscriber::{EventData, Subject},
 };
 
@@ -238,5 +240,31 @@ impl Connection {
             self.child(&id).tell(ConsumerLost);
             self.forget_for_good(&id);
         }
+    }
+
+    /// Learns a consumer's own id from its profile and stores the id (CA-5).
+    pub(super) fn take_profile(&mut self, profile: &UserProfile<'_>) {
+        if let Some(user_id) = &profile.user_id
+            && self.identity.is_none()
+        {
+            let account = self.settings.account.clone();
+            self.identity = Some(Arc::new(Identity::Consumer { account, user_id: user_id.into() }));
+            self.store_identity();
+        }
+    }
+}
+
+/// As whom the connection speaks.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AskIdentity {
+    pub(crate) reply: Reply<Arc<Identity>>,
+}
+
+impl Handler<AskIdentity> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AskIdentity { reply }: AskIdentity, _: &mut Self::Context) {
+        let _ = reply.send(self.identity.clone().ok_or(RequestFailure::NotConnected));
     }
 }

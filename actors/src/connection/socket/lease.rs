@@ -3,11 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::session::{Input, WaitReason};
 use tokio::time::timeout;
 
-use super::{Connection, Login, Restart};
+use super::{Connection, Login};
 use crate::{
     engine::{Lease, LeaseError, LoginName},
     platform::AgentLogin,
@@ -94,19 +94,5 @@ impl Connection {
         };
         let platform = self.around.platform.settings().discovery.clone();
         Some(LoginName { platform, account: self.settings.account.clone(), user: user.clone() })
-    }
-}
-
-impl Handler<Restart> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
-        tracing::info!(connection = %self.settings.id, "the connection is begun again");
-        let awaits_lease = self.session.waiting().is_some_and(|wait| wait.reason == WaitReason::LoginHeld);
-        if self.session.phase().is_at_rest() || awaits_lease {
-            self.claim(ctx);
-        } else {
-            self.feed(Input::Restart, ctx);
-        }
     }
 }

@@ -125,8 +125,8 @@ impl Link {
     }
 }
 
-/// Splits a socket. `max_bytes` bounds a message, in one frame or several; `window` bounds the messages that were read and not handled yet: when it is used up nothing more is
-/// read, and TCP tells the platform to wait.
+/// Splits a socket. `max_bytes` bounds a message, in one frame or several; `window` bounds the messages that were read
+/// and not handled yet: when it is used up nothing more is read, and TCP tells the platform to wait.
 fn split<S: Socket>(
     socket: S,
     window: Arc<Semaphore>,

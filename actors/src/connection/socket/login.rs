@@ -2,26 +2,19 @@
 
 use std::sync::Arc;
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use futures_util::{StreamExt, future::Either};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tertulia_core::{
     command::Identity,
     id::UserId,
-    session::{Closure, Epoch, Input, Phase, judge},
-    ums::{InitConnection, ProfileQuery, Request, Response, UserProfile},
+    session::Input,
+    ums::{InitConnection, ProfileQuery, Request, Response},
 };
 
-use super::{
-    Connection, Login,
-    actor::OwnRequest,
-    link::{Incoming, SocketError},
-};
-use crate::{
-    platform::{AgentSession, ConsumerIdentity},
-    request::{Reply, RequestFailure},
-};
+use super::{Connection, Login, actor::OwnRequest, frames::OfSocket};
+use crate::platform::{AgentSession, ConsumerIdentity};
 
 /// What a login gave.
 #[derive(Clone)]
@@ -175,70 +168,5 @@ impl Connection {
             None => return false,
         };
         !token.is_empty() && text.contains(token)
-    }
-
-    /// Learns a consumer's own id from its profile and stores the id (CA-5).
-    pub(super) fn take_profile(&mut self, profile: &UserProfile<'_>) {
-        if let Some(user_id) = &profile.user_id
-            && self.identity.is_none()
-        {
-            let account = self.settings.account.clone();
-            self.identity = Some(Arc::new(Identity::Consumer { account, user_id: user_id.into() }));
-            self.store_identity();
-        }
-    }
-
-    pub(super) fn socket_closed(&mut self, closure: Closure, ending: Option<SocketError>, ctx: &mut Context<Self>) {
-        if matches!(ending, Some(SocketError::Oversize { .. })) {
-            self.metrics().frames_oversize.inc();
-        }
-        self.note_closing(ending.map(|ending| ending.to_string()));
-        self.suspect_commands(closure);
-        self.lose_socket();
-        let blames_identity = *self.session.phase() == Phase::Verifying && judge(closure).blames_token();
-        self.feed(Input::SocketClosed(closure), ctx);
-        if blames_identity {
-            self.identity_refused(ctx);
-        }
-    }
-}
-
-/// Something from the socket of one attempt.
-pub(super) struct OfSocket {
-    epoch: Epoch,
-    incoming: Incoming,
-}
-
-impl StreamHandler<OfSocket> for Connection {
-    fn handle(&mut self, OfSocket { epoch, incoming }: OfSocket, ctx: &mut Self::Context) {
-        if epoch != self.session.epoch() {
-            return;
-        }
-        match incoming {
-            Incoming::Text(bytes, place) => {
-                self.frame_received();
-                self.take_frame(&bytes, place, ctx);
-            }
-            Incoming::Alive => self.frame_received(),
-            Incoming::Closed(closure, error) => self.socket_closed(closure, error, ctx),
-        }
-    }
-
-    /// The stream's end follows its `Closed`; the actor goes on.
-    fn finished(&mut self, _: &mut Self::Context) {}
-}
-
-/// As whom the connection speaks.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct AskIdentity {
-    pub(crate) reply: Reply<Arc<Identity>>,
-}
-
-impl Handler<AskIdentity> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, AskIdentity { reply }: AskIdentity, _: &mut Self::Context) {
-        let _ = reply.send(self.identity.clone().ok_or(RequestFailure::NotConnected));
     }
 }

@@ -35,7 +35,7 @@ mod wishes;
 pub use actor::Connection;
 pub use arrivals::RingError;
 pub(crate) use escalation::Replay;
-pub(crate) use login::AskIdentity;
+pub(crate) use identity::AskIdentity;
 pub(crate) use lookup::Lookup;
 pub use lookup::LookupError;
 pub(crate) use messages::{AcceptRing, AskWith, ListRings, Restart};

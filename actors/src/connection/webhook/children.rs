@@ -96,7 +96,7 @@ impl Handler<Load> for Intake {
         let is_new = !self.roster.knows(&id);
         let dialogs = snapshot.dialogs();
         let ready = self.ready();
-        let child = self.roster.child_as(&id, |upstream| Conversation::loaded(snapshot, upstream, ready));
+        let child = self.roster.child_as(&id, |upstream, _| Conversation::loaded(snapshot, upstream, ready));
         child.notes.holds += 1;
         if is_new {
             child.note_consumer(consumer);
