@@ -6,12 +6,11 @@ use actix::{Addr, System};
 
 use crate::{
     StartError, Tertulia,
-    connection::{ConnectionSettings, Surroundings},
+    connection::{ConnectionSettings, Surroundings, webhook::IntakeSettings},
     conversation::Directory,
     dead_letters::DeadLetters,
     engine::{Journal, Leases, ProcessLeases},
     fleet::{Fleet, Registry},
-    intake::IntakeSettings,
     metrics::Metrics,
     platform::{Platform, PlatformSettings},
     subscriber::RoutingTable,

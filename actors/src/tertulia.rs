@@ -2,18 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Addr, Arbiter, ArbiterHandle};
+use actix::{Addr, Arbiter, ArbiterHandle, AsyncContext};
 use tertulia_core::{id::ConnectionId, session::PolicyError};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
     Builder, ConnectionHandle,
-    connection::{Connection, ConnectionSettings, ConnectionStatus, Surroundings},
+    connection::{
+        Connection, ConnectionSettings, ConnectionStatus, Surroundings,
+        webhook::{Desk, IntakeSettings},
+    },
     conversation::ConversationHandle,
     dead_letters::{DeadLetterId, DeadLetterKind, DeadLetters, ReplayError},
     engine::{Journal, StoreError},
     fleet::{AddError, Address, Begin, Drain, Fleet, Grounds, Registry},
-    intake::{Desk, IntakeSettings},
     metrics::Metrics,
     platform::{Platform, TlsError},
     subscriber::{EventStream, Filter, NotificationFilter, NotificationStream, Origin, Sink, Subscriber, Subscription},
@@ -85,7 +87,9 @@ impl Tertulia {
         let around = self.system.around.clone();
         self.add(origin, move |arbiter, options, status| {
             let (settings, around) = (settings.clone(), around.clone());
-            Address::Socket(start_guarded_in(arbiter, options, move |_| Connection::new(settings, around, status)))
+            Address::Socket(start_guarded_in(arbiter, options, move |ctx| {
+                Connection::new(settings, around, status, ctx.address())
+            }))
         })
     }
 

@@ -1,50 +1,22 @@
-//! A connection: one login of one user, kept alive, and the conversations it sees.
+//! Connections: each is one login of one user and the conversations it sees, with a socket or by webhook.
 //!
-//! The actor drives a [`tertulia_core::session::Session`], which decides about logins, sockets, keep-alives and
-//! reconnects. Frames go to the conversations they name; requests of conversations and callers go through one request
-//! table with deadlines. Each new socket begins with the resume plan.
+//! What a connection has, its conversations, is one roster; the actor that brings the frames owns it. [`Connection`] has
+//! a socket. [`webhook`] has the connections whose notifications come by HTTP.
 
-mod actor;
-mod arrivals;
-mod children;
-mod closing;
-mod commands;
-mod creation;
-mod escalation;
-mod frames;
-mod identity;
-mod lease;
-mod login;
-mod lookup;
-mod messages;
-mod readiness;
-mod recovery;
-mod requests;
-mod resume;
-mod rings;
-mod settings;
-mod shifts;
+pub(crate) mod roster;
+mod shared;
 mod socket;
 mod status;
-mod step_up;
-mod subscriptions;
-mod waiting;
-mod wishes;
+pub mod webhook;
 
-pub use actor::{Connection, Surroundings};
-pub use arrivals::RingError;
-pub(crate) use escalation::Replay;
-pub(crate) use login::AskIdentity;
-pub(crate) use lookup::Lookup;
-pub use lookup::LookupError;
-pub(crate) use messages::{AcceptRing, AskWith, ListRings, Restart};
-pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
-pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
-pub use shifts::{ShiftChange, ShiftWatch};
+pub use roster::{QuarantinedConversation, ReleaseError};
+pub use shared::Surroundings;
+pub(crate) use socket::{
+    AcceptRing, AskIdentity, AskWith, BeginStepUp, ListRings, Lookup, Replay, Restart, SubscribeTo,
+};
+pub use socket::{
+    Agents, AnswerRing, Connection, ConnectionSettings, ConversationSubscription, CreateConversation, Login,
+    LookupError, RingError, Rings, SetAgentState, ShiftChange, ShiftWatch, StepUpError, SteppedUp, Stop, Subscribe,
+    TakenOver, Takeover,
+};
 pub use status::{ConnectionStatus, Waiting};
-pub(crate) use step_up::BeginStepUp;
-pub use step_up::{StepUpError, SteppedUp, TakenOver, Takeover};
-pub use wishes::ConversationSubscription;
-pub(crate) use wishes::SubscribeTo;
-
-use crate::conversation::Directory;

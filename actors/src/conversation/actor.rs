@@ -12,8 +12,8 @@ use tertulia_core::{
 };
 
 use super::{
-    CameBack, CommandFailure, ConversationHandle, DialogKnown, Leave, LinkFailed, LinkLost, LinkReady, RecordsArrived,
-    Rest, StateArrived, Upstream, Wish,
+    CameBack, ChildNotice, ChildTold, CommandFailure, ConversationHandle, Leave, LinkFailed, LinkLost, LinkReady,
+    RecordsArrived, Rest, StateArrived, Upstream, Wish,
     command_queue::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
@@ -89,6 +89,10 @@ impl Conversation {
         self
     }
 
+    pub(crate) fn upstream(&self) -> &Rc<Upstream> {
+        &self.upstream
+    }
+
     pub(super) fn id(&self) -> &ConversationId {
         self.model.id()
     }
@@ -137,7 +141,8 @@ impl Conversation {
             }
             ConversationEvent::Dialog { dialog_id, .. } => {
                 let conversation = self.model.id().clone();
-                self.upstream.dialogs.do_send(DialogKnown { dialog_id: dialog_id.clone(), conversation });
+                let notice = ChildNotice::Dialog(dialog_id.clone());
+                self.upstream.parent.do_send(ChildTold { conversation, notice });
             }
             _ => {}
         }

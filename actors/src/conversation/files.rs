@@ -17,7 +17,6 @@ use uuid::Uuid;
 use super::{CommandFailure, Conversation, ConversationHandle, Done, Wish, handle::MARGIN};
 use crate::{
     files::{FileDownload, FileError, Storage, UploadSource},
-    request::RequestFailure,
     supervision::DepthPermit,
 };
 
@@ -140,8 +139,7 @@ fn answered<T>(answer: Answered<T>) -> Result<T, FileError> {
 
 impl Conversation {
     fn storage(&self) -> Result<Storage, FileError> {
-        let client = self.upstream.client.clone().ok_or(RequestFailure::NotConnected)?;
-        let requests = self.upstream.requests.clone();
+        let (client, requests) = (self.upstream.client.clone(), self.upstream.requests.clone());
         let conversation = self.id().clone();
         Ok(Storage { client, requests, conversation, dialect: self.upstream.settings.dialect })
     }

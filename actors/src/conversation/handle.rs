@@ -96,12 +96,12 @@ impl ConversationHandle {
     }
 
     /// Takes no commands while the conversation is in quarantine.
-    pub(super) fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.0.queue.close();
     }
 
     /// Takes commands again.
-    pub(super) fn reopen(&self) {
+    pub(crate) fn reopen(&self) {
         self.0.queue.open();
     }
 

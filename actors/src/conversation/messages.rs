@@ -11,7 +11,7 @@ use serde_json::Value;
 use tertulia_core::{
     command::{Command, Identity},
     conversation::{Conversation as Model, Message as ModelMessage},
-    id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
+    id::{CommandKey, ConversationId, ExternalConsumerId},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -193,13 +193,4 @@ pub(crate) struct Rest {
 #[rtype(result = "()")]
 pub(crate) struct SpeakFor {
     pub(crate) consumer: ExternalConsumerId,
-}
-
-/// Tells the connection that a dialog other than MAIN belongs to a conversation: its records may come without the
-/// conversation's id (MS-9).
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct DialogKnown {
-    pub(crate) dialog_id: DialogId,
-    pub(crate) conversation: ConversationId,
 }

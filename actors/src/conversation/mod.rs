@@ -4,7 +4,6 @@
 //! a send whose answer was lost is looked up in the history before it is repeated.
 
 mod actor;
-mod children;
 mod claim;
 mod command_queue;
 mod commands;
@@ -22,19 +21,15 @@ mod messages;
 mod outbox;
 mod outline;
 mod poison;
-mod restore;
+mod remains;
 mod snapshot;
 mod summary;
 #[cfg(test)]
-mod test_desk;
+pub(crate) mod test_desk;
 mod upstream;
 mod waiting;
 
 pub use actor::Conversation;
-pub(crate) use children::{
-    Child, ChildFailed, ChildNotice, ChildTold, Children, HistoryProgress, ListQuarantined, Release,
-};
-pub use children::{QuarantinedConversation, ReleaseError};
 pub(crate) use claim::Claim;
 pub use commands::Done;
 pub use directory::Directory;
@@ -46,13 +41,15 @@ pub use filter::ConversationFilter;
 pub use handle::ConversationHandle;
 pub(crate) use handle::Door;
 pub(crate) use messages::{
-    CameBack, CatchUp, ConsumerLost, DialogKnown, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place,
-    Recall, RecordsArrived, Rest, SpeakFor, StateArrived, Wish,
+    CameBack, CatchUp, ConsumerLost, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall,
+    RecordsArrived, Rest, SpeakFor, StateArrived, Wish,
 };
 pub use outline::{Assignee, Assignment, Outline};
 pub(crate) use poison::LetterOfCommand;
-pub(crate) use restore::{Remembered, remembered};
+pub(crate) use remains::Remains;
 pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;
-pub(crate) use upstream::{ConversationSettings, Upstream};
+pub(crate) use upstream::{ChildNotice, ChildTold, ConversationSettings, HistoryProgress, Upstream};
 pub use waiting::{CancelError, WaitingCommand, WaitingState};
+
+pub use crate::connection::{QuarantinedConversation, ReleaseError};

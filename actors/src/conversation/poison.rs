@@ -12,8 +12,7 @@ use tertulia_core::{
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, children::Remains, command_queue::Waiting,
-    durable::Ending,
+    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Remains, command_queue::Waiting, durable::Ending,
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use actix::{Actor, Addr, Context, Handler};
+use actix::{Actor, Addr, Context, Handler, Recipient};
 use serde_json::json;
 use tertulia_core::{command::Limits, conversation::HistoryStart, id::ConversationId, ums::Dialect};
 use tokio::{
@@ -18,6 +18,7 @@ use crate::{
     dead_letters::{DeadLetterLimits, DeadLetters},
     engine::Journal,
     metrics::Metrics,
+    platform::{Platform, PlatformClient, PlatformSettings},
     request::{Answer, Ask, RequestFailure},
     subscriber::{Origin, RoutingTable},
 };
@@ -40,12 +41,6 @@ impl Handler<Ask> for Desk {
     }
 }
 
-impl Handler<DialogKnown> for Desk {
-    type Result = ();
-
-    fn handle(&mut self, _: DialogKnown, _: &mut Self::Context) {}
-}
-
 impl Handler<ChildTold> for Desk {
     type Result = ();
 
@@ -53,6 +48,37 @@ impl Handler<ChildTold> for Desk {
         if let ChildNotice::History(progress) = told.notice {
             let _ = self.told.send(progress);
         }
+    }
+}
+
+/// What conversations know of a connection that keeps nothing.
+pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -> Upstream {
+    let metrics = Arc::new(Metrics::default());
+    let platform = Platform::new(PlatformSettings::default()).unwrap();
+    Upstream {
+        parent,
+        policy: Arc::default(),
+        directory: Arc::default(),
+        dead_letters: Arc::new(DeadLetters::new(
+            DeadLetterLimits::default(),
+            Arc::clone(&metrics),
+            Journal::forgetful(),
+        )),
+        drill: None,
+        requests,
+        client: PlatformClient::through(None, platform, "12345678".into()),
+        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
+        origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
+        counted: Arc::default(),
+        metrics,
+        settings: ConversationSettings {
+            dialect: Dialect::Brand,
+            is_by_webhook: false,
+            history: HistoryStart::Beginning,
+            limits: Limits::default(),
+            sends_when_caught_up: true,
+        },
+        filled: Cell::default(),
     }
 }
 
@@ -70,31 +96,8 @@ pub(super) fn counted_conversation()
     let (asked, asks) = unbounded_channel();
     let (told, progress) = unbounded_channel();
     let desk = Desk { asked, told }.start();
-    let metrics = Arc::new(Metrics::default());
-    let dead_letters =
-        Arc::new(DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Journal::forgetful()));
-    let upstream = Upstream {
-        parent: desk.clone().recipient(),
-        policy: Arc::default(),
-        directory: Arc::default(),
-        dead_letters: Arc::clone(&dead_letters),
-        drill: None,
-        requests: desk.clone().recipient(),
-        client: None,
-        dialogs: desk.recipient(),
-        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
-        origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
-        counted: Arc::default(),
-        metrics: Arc::clone(&metrics),
-        settings: ConversationSettings {
-            dialect: Dialect::Brand,
-            is_by_webhook: false,
-            history: HistoryStart::Beginning,
-            limits: Limits::default(),
-            sends_when_caught_up: true,
-        },
-        filled: Cell::default(),
-    };
+    let upstream = upstream(desk.clone().recipient(), desk.recipient());
+    let (metrics, dead_letters) = (Arc::clone(&upstream.metrics), Arc::clone(&upstream.dead_letters));
     let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
     (conversation, asks, progress, metrics, dead_letters)
 }

@@ -1,18 +1,23 @@
-//! What a conversation knows of its connection.
+//! What a conversation knows of its connection, and what it tells it.
 
 use std::{cell::Cell, sync::Arc};
 
-use actix::Recipient;
-use tertulia_core::{command::Limits, conversation::HistoryStart, ums::Dialect};
+use actix::{Message, Recipient};
+use tertulia_core::{
+    command::Limits,
+    conversation::HistoryStart,
+    id::{ConversationId, DialogId},
+    ums::Dialect,
+};
 
-use super::{ChildTold, DialogKnown, Directory, Drill};
+use super::{Directory, Drill, Remains};
 use crate::{
     dead_letters::DeadLetters,
     metrics::{ConnectionMetrics, Metrics},
     platform::PlatformClient,
     request::Ask,
     subscriber::{Origin, RoutingTable},
-    supervision::RestartPolicy,
+    supervision::{ChildExit, RestartPolicy},
 };
 
 /// What a conversation knows of its connection, shared by all of them.
@@ -26,8 +31,7 @@ pub(crate) struct Upstream {
     pub(crate) drill: Option<Drill>,
     pub(crate) requests: Recipient<Ask>,
     /// For files.
-    pub(crate) client: Option<PlatformClient>,
-    pub(crate) dialogs: Recipient<DialogKnown>,
+    pub(crate) client: PlatformClient,
     pub(crate) routing: Arc<RoutingTable>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
@@ -48,4 +52,36 @@ pub(crate) struct ConversationSettings {
     pub(crate) limits: Limits,
     /// Whether sends wait until what was missed is known. Without a socket nobody is told of what is said meanwhile.
     pub(crate) sends_when_caught_up: bool,
+}
+
+/// A conversation tells its connection what becomes of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ChildTold {
+    pub(crate) conversation: ConversationId,
+    pub(crate) notice: ChildNotice,
+}
+
+pub(crate) enum ChildNotice {
+    /// The conversation is given up, and leaves this.
+    Remains(Box<Remains>),
+    /// Its actor was restarted or ended.
+    Exited(ChildExit),
+    /// How far its history is.
+    History(HistoryProgress),
+    /// It has this dialog beside MAIN, whose records may come without the conversation's id (MS-9).
+    Dialog(DialogId),
+    /// It was asked whether it may sleep.
+    Rested { may_sleep: bool },
+}
+
+/// How far a conversation's history is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HistoryProgress {
+    /// It is up to date, as far as the platform gives it.
+    Done,
+    /// The platform did not give it, and is asked on; the conversation's sends wait.
+    Refused,
+    /// A command waits for it.
+    Awaited,
 }

@@ -15,8 +15,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{ConnectionExited, Fleet};
 use crate::{
-    connection::{Connection, ConnectionStatus, Stop},
-    intake::Desk,
+    connection::{Connection, ConnectionStatus, Stop, webhook::Desk},
     subscriber::Origin,
     supervision::{ArbiterPool, GuardOptions, Placement, RestartPolicy},
 };

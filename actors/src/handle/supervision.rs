@@ -7,8 +7,11 @@ use tokio::time::timeout;
 
 use super::ConnectionHandle;
 use crate::{
-    connection::Replay,
-    conversation::{CommandFailure, LetterOfCommand, ListQuarantined, QuarantinedConversation, Release, ReleaseError},
+    connection::{
+        Replay,
+        roster::{ListQuarantined, Release},
+    },
+    conversation::{CommandFailure, LetterOfCommand, QuarantinedConversation, ReleaseError},
     dead_letters::{DeadLetter, ReplayError},
     fleet::Address,
 };

@@ -11,9 +11,11 @@ use tokio::sync::oneshot;
 
 use super::{ConnectionHandle, answered};
 use crate::{
+    connection::webhook::{
+        AskRest, ConsumerProfile, Desk, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError,
+    },
     conversation::ConversationHandle,
     fleet::Address,
-    intake::{AskRest, ConsumerProfile, Desk, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError},
     request::RequestFailure,
 };
 

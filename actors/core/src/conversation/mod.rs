@@ -11,6 +11,7 @@ mod contents;
 #[expect(clippy::module_inception, reason = "the noun of this room")]
 mod conversation;
 mod dialog;
+mod dialog_table;
 mod event;
 mod local_end;
 mod lookup;
@@ -29,6 +30,7 @@ pub use absence::{Member, UnsetMembers};
 pub use arrival::Arrival;
 pub use conversation::{Conversation, DialogPlace};
 pub use dialog::Dialog;
+pub use dialog_table::DialogTable;
 pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};
 pub use message_order::{HistoryStart, PARKED_LIMIT};
 pub use participants::Participant;

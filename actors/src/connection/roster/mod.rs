@@ -1,0 +1,275 @@
+//! The conversations of one connection, with or without a socket: begun, told, watched, quarantined, unloaded while
+//! they are quiet, restored from the store, and let go.
+//!
+//! The actor that brings the frames owns the [`Roster`] and does what the roster returns.
+
+mod child;
+mod notices;
+mod quarantine;
+mod replay;
+mod restore;
+mod sleep;
+mod sleep_queue;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cell::Cell,
+    collections::{HashMap, hash_map::Entry},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use actix::{Actor, Addr, Context, Handler, Recipient};
+use tertulia_core::{
+    command::Identity,
+    conversation::{Arrival, DialogTable},
+    id::{ConversationId, DialogId, ExternalConsumerId},
+};
+
+use super::Surroundings;
+use crate::{
+    conversation::{
+        ChildTold, Conversation, ConversationHandle, ConversationSettings, Door, Drill, Errand, Leave, LinkFailed,
+        LinkLost, LinkReady, Upstream,
+    },
+    platform::PlatformClient,
+    request::Ask,
+    subscriber::Origin,
+    supervision::{Depth, Systemic},
+};
+
+pub(crate) use child::Child;
+pub(crate) use notices::{ChildFailed, RosterNews};
+pub(crate) use quarantine::{ListQuarantined, Release};
+pub use quarantine::{QuarantinedConversation, ReleaseError};
+pub(crate) use restore::remembered;
+use sleep_queue::SleepQueue;
+
+/// The conversations of one connection. `N` is what the connection notes of each that is awake.
+pub(crate) struct Roster<N> {
+    upstream: Rc<Upstream>,
+    door: Arc<Door>,
+    /// Commands that may wait in one conversation.
+    max_waiting_commands: usize,
+    awake: HashMap<ConversationId, Child<N>>,
+    /// Conversations that are in the store only, and for whom a connector speaks in each.
+    asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,
+    dialogs: DialogTable,
+    sleep_queue: SleepQueue,
+    systemic: Systemic<ConversationId>,
+}
+
+/// What the conversations of a connection are begun with.
+pub(crate) struct Grounds<'a> {
+    pub(crate) around: &'a Surroundings,
+    pub(crate) origin: &'a Arc<Origin>,
+    pub(crate) client: &'a PlatformClient,
+    pub(crate) drill: Option<Drill>,
+    pub(crate) settings: ConversationSettings,
+    /// Commands that may wait in one conversation.
+    pub(crate) max_waiting_commands: usize,
+}
+
+impl<N> Roster<N> {
+    /// The roster of the connection whose actor has the address `connection`.
+    pub(crate) fn of<A>(connection: &Addr<A>, grounds: Grounds<'_>) -> Self
+    where
+        A: Actor<Context = Context<A>> + Handler<ChildTold> + Handler<Ask> + Handler<Errand>,
+    {
+        let Grounds { around, origin, client, drill, settings, max_waiting_commands } = grounds;
+        let upstream = Upstream {
+            parent: connection.clone().recipient(),
+            policy: Arc::clone(&around.supervision.conversation),
+            directory: Arc::clone(&around.directory),
+            dead_letters: Arc::clone(&around.dead_letters),
+            drill,
+            requests: connection.clone().recipient(),
+            client: client.clone(),
+            routing: Arc::clone(&around.routing),
+            origin: Arc::clone(origin),
+            metrics: Arc::clone(&around.metrics),
+            counted: around.metrics.by_connection.of(&origin.connection),
+            settings,
+            filled: Cell::default(),
+        };
+        Self::new(upstream, connection.clone().recipient(), max_waiting_commands)
+    }
+
+    /// A roster without conversations. `errands` is where callers reach the connection's conversations.
+    fn new(upstream: Upstream, errands: Recipient<Errand>, max_waiting_commands: usize) -> Self {
+        let door = Arc::new(Door { connection: upstream.origin.connection.clone(), errands });
+        Self {
+            upstream: Rc::new(upstream),
+            door,
+            max_waiting_commands,
+            awake: HashMap::new(),
+            asleep: HashMap::new(),
+            dialogs: DialogTable::default(),
+            sleep_queue: SleepQueue::default(),
+            systemic: Systemic::default(),
+        }
+    }
+
+    /// How many conversations are here, awake or asleep.
+    pub(crate) fn len(&self) -> usize {
+        self.awake.len() + self.asleep.len()
+    }
+
+    /// How many conversations are in memory.
+    pub(crate) fn awake(&self) -> usize {
+        self.awake.len()
+    }
+
+    /// Every conversation, awake or asleep.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &ConversationId> {
+        self.awake.keys().chain(self.asleep.keys())
+    }
+
+    /// Whether a conversation is here, awake or asleep.
+    pub(crate) fn knows(&self, id: &ConversationId) -> bool {
+        self.awake.contains_key(id) || self.asleep.contains_key(id)
+    }
+
+    pub(crate) fn is_awake(&self, id: &ConversationId) -> bool {
+        self.awake.contains_key(id)
+    }
+
+    pub(crate) fn is_asleep(&self, id: &ConversationId) -> bool {
+        self.asleep.contains_key(id)
+    }
+
+    /// Returns a conversation that is awake.
+    pub(crate) fn get(&self, id: &ConversationId) -> Option<&Child<N>> {
+        self.awake.get(id)
+    }
+
+    /// Returns a conversation that is awake.
+    pub(crate) fn get_mut(&mut self, id: &ConversationId) -> Option<&mut Child<N>> {
+        self.awake.get_mut(id)
+    }
+
+    /// The conversations that are awake.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (&ConversationId, &Child<N>)> {
+        self.awake.iter()
+    }
+
+    /// Returns the conversation of a dialog beside MAIN, if it is known (MS-9).
+    pub(crate) fn conversation_of(&self, dialog: &str) -> Option<&ConversationId> {
+        self.dialogs.conversation(dialog)
+    }
+
+    /// Notes that a dialog beside MAIN belongs to a conversation. A conversation that was let go of meanwhile has no
+    /// dialogs here.
+    pub(crate) fn note_dialog(&mut self, dialog: DialogId, conversation: ConversationId) {
+        if self.knows(&conversation) {
+            self.dialogs.note(dialog, conversation);
+        }
+    }
+
+    /// Messages that the conversations fetched because they had been missed.
+    pub(crate) fn filled(&self) -> u64 {
+        self.upstream.filled.get()
+    }
+
+    pub(crate) fn tell_ready(&self, identity: &Arc<Identity>) {
+        self.awake.values().for_each(|child| child.tell(LinkReady { identity: Arc::clone(identity) }));
+    }
+
+    pub(crate) fn tell_lost(&self) {
+        self.awake.values().for_each(|child| child.tell(LinkLost));
+    }
+
+    pub(crate) fn tell_failed(&self) {
+        self.awake.values().for_each(|child| child.tell(LinkFailed));
+    }
+
+    /// Lets a conversation go, awake or asleep. Returns whether it was here.
+    pub(crate) fn forget(&mut self, id: &ConversationId, leave: Leave) -> bool {
+        let was_asleep = self.wake(id).is_some();
+        let was_here = self.stop(id, leave) || was_asleep;
+        if was_here {
+            self.upstream.directory.remove(&self.upstream.origin.connection, id);
+            self.dialogs.forget(id);
+        }
+        was_here
+    }
+
+    /// Lets every conversation go, because its connection ends.
+    pub(crate) fn forget_all(&mut self) {
+        let all: Vec<ConversationId> = self.ids().cloned().collect();
+        for id in all {
+            self.forget(&id, Leave::ForNow);
+        }
+    }
+
+    /// Lets the actor of a conversation go. Returns whether there was one.
+    fn stop(&mut self, id: &ConversationId, leave: Leave) -> bool {
+        let Some(child) = self.awake.remove(id) else { return false };
+        self.sleep_queue.remove(id, child.activity());
+        if child.is_quarantined() {
+            self.upstream.metrics.conversations_in_quarantine.dec();
+        }
+        child.tell(leave);
+        self.upstream.metrics.conversations.dec();
+        true
+    }
+
+    /// Lets callers find a conversation.
+    fn make_known(&self, id: ConversationId) -> ConversationHandle {
+        let queue = Depth::new(self.max_waiting_commands);
+        let handle = ConversationHandle::new(Arc::clone(&self.door), id, queue);
+        self.upstream.directory.add(handle.clone());
+        handle
+    }
+}
+
+impl<N: Default> Roster<N> {
+    /// Returns the conversation, begun or woken if it is not awake. `ready` is as whom the conversation may send now;
+    /// `arrival` tells how a new one comes here.
+    pub(crate) fn child(
+        &mut self,
+        id: &ConversationId,
+        ready: Option<&Arc<Identity>>,
+        arrival: impl FnOnce() -> Arrival,
+    ) -> &mut Child<N> {
+        self.child_as(id, |upstream, is_new| {
+            let conversation = Conversation::new(id.clone(), upstream, ready.cloned());
+            if is_new { conversation.arriving(arrival()) } else { conversation }
+        })
+    }
+
+    /// Returns the conversation, begun with `begin` if it is not awake; `begin` learns whether it is new here. The
+    /// conversation is used, so it stays awake for a while.
+    pub(crate) fn child_as(
+        &mut self,
+        id: &ConversationId,
+        begin: impl FnOnce(Rc<Upstream>, bool) -> Conversation,
+    ) -> &mut Child<N> {
+        let is_awake = self.awake.contains_key(id);
+        let slept = if is_awake { None } else { self.wake(id) };
+        let is_new = !is_awake && slept.is_none();
+        if is_new {
+            self.make_known(id.clone());
+        }
+        let now = Instant::now();
+        let Self { upstream, awake, sleep_queue, .. } = self;
+        let child = match awake.entry(id.clone()) {
+            Entry::Occupied(child) => {
+                let child = child.into_mut();
+                sleep_queue.used(id, child.activity_mut(), now);
+                child
+            }
+            Entry::Vacant(vacant) => {
+                upstream.metrics.conversations.inc();
+                let activity = sleep_queue.add(id, now);
+                vacant.insert(Child::start(id.clone(), begin(Rc::clone(upstream), is_new), activity))
+            }
+        };
+        if let Some(consumer) = slept.flatten() {
+            child.speak_for(consumer);
+        }
+        child
+    }
+}

@@ -1,0 +1,75 @@
+//! What conversations tell their connection.
+
+use actix::Addr;
+use tertulia_core::id::ConversationId;
+use tokio::time::Instant;
+
+use super::Roster;
+use crate::{
+    conversation::{ChildNotice, ChildTold, Conversation, HistoryProgress},
+    supervision::{ChildExit, ExitReason, SystemicPolicy, Verdict},
+};
+
+/// What a conversation's notice means for its connection.
+pub(crate) enum RosterNews {
+    /// How far the history of a conversation is.
+    History(ConversationId, HistoryProgress),
+    /// The actor of a conversation failed.
+    Failed(ChildFailed),
+}
+
+/// The actor of a conversation failed.
+pub(crate) struct ChildFailed {
+    pub(crate) conversation: ConversationId,
+    /// Whether the actor is started again. Otherwise the conversation is in quarantine.
+    pub(crate) is_restarted: bool,
+    /// Whether the connection must restart or give up.
+    pub(crate) verdict: Verdict,
+}
+
+impl<N> Roster<N> {
+    /// Takes the notice of a conversation. Returns what its connection must act on.
+    pub(crate) fn told(
+        &mut self,
+        ChildTold { conversation, notice }: ChildTold,
+        policy: &SystemicPolicy,
+    ) -> Option<RosterNews> {
+        let is_restarted = match notice {
+            ChildNotice::History(progress) => return Some(RosterNews::History(conversation, progress)),
+            ChildNotice::Dialog(dialog) => {
+                self.note_dialog(dialog, conversation);
+                return None;
+            }
+            ChildNotice::Rested { may_sleep } => {
+                self.rested(conversation, may_sleep);
+                return None;
+            }
+            ChildNotice::Exited(ChildExit::Ended {
+                reason: ExitReason::Normal | ExitReason::ArbiterStopped, ..
+            }) => {
+                return None;
+            }
+            // The conversation itself tells its subscribers, with its own next sequence.
+            ChildNotice::Exited(ChildExit::Restarting { .. }) => {
+                self.upstream.metrics.restarted(&self.upstream.metrics.conversation_restarts);
+                true
+            }
+            ChildNotice::Remains(remains) => {
+                let (restarts, reason, actor) = (remains.restarts, remains.reason.clone(), remains.address.clone());
+                let is_it = |address: &Addr<Conversation>| *address == actor;
+                self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(remains);
+                false
+            }
+            // Only where there were no remains; a later actor of the same conversation is still connected.
+            ChildNotice::Exited(ChildExit::Ended {
+                reason: ExitReason::Panicked(panic) | ExitReason::GaveUp(panic),
+                restarts,
+            }) => {
+                self.quarantine(&conversation, |address| !address.connected(), restarts, panic)?;
+                false
+            }
+        };
+        let verdict = self.systemic.note(policy, conversation.clone(), Instant::now());
+        Some(RosterNews::Failed(ChildFailed { conversation, is_restarted, verdict }))
+    }
+}

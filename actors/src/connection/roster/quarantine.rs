@@ -1,0 +1,139 @@
+//! Conversations that were given up: quarantined, listed and released.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix::{Addr, Message};
+use serde::Serialize;
+use tertulia_core::{command::Identity, id::ConversationId};
+
+use super::{Roster, child::Life};
+use crate::{
+    conversation::{Conversation, Remains},
+    metrics::Metrics,
+    subscriber::{EventData, Subject},
+};
+
+pub(super) struct Quarantine {
+    since: jiff::Timestamp,
+    restarts: u32,
+    reason: String,
+    dropped: u64,
+    metrics: Arc<Metrics>,
+    /// `None` where even handing it over panicked.
+    pub(super) remains: Option<Box<Remains>>,
+}
+
+impl Quarantine {
+    pub(super) fn drop_one(&mut self) {
+        self.dropped += 1;
+        self.metrics.notifications_quarantined.inc();
+    }
+}
+
+/// A conversation that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuarantinedConversation {
+    /// Which one.
+    pub conversation: ConversationId,
+    /// Since when.
+    pub since: jiff::Timestamp,
+    /// Restarts before it was given up.
+    pub restarts: u32,
+    /// The text of its last panic. It may quote a message, so it is never logged.
+    pub reason: String,
+    /// Notifications that were dropped since.
+    pub notifications_dropped: u64,
+}
+
+/// Why a conversation was not released.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReleaseError {
+    /// There is no such connection, or it does not answer.
+    #[error("the connection is not there")]
+    UnknownConnection,
+    /// It is not in quarantine.
+    #[error("conversation {0} is not in quarantine")]
+    NotQuarantined(ConversationId),
+}
+
+/// Lists the conversations in quarantine.
+#[derive(Message)]
+#[rtype(result = "Vec<QuarantinedConversation>")]
+pub(crate) struct ListQuarantined;
+
+/// Begins a quarantined conversation again.
+#[derive(Message)]
+#[rtype(result = "Result<(), ReleaseError>")]
+pub(crate) struct Release {
+    pub(crate) conversation: ConversationId,
+}
+
+impl<N> Roster<N> {
+    /// Quarantines a conversation, if its actor is the one that `is_it`. Returns the quarantine, which takes what is left.
+    pub(super) fn quarantine(
+        &mut self,
+        id: &ConversationId,
+        is_it: impl FnOnce(&Addr<Conversation>) -> bool,
+        restarts: u32,
+        reason: String,
+    ) -> Option<&mut Quarantine> {
+        let upstream = &self.upstream;
+        let child = self.awake.get_mut(id)?;
+        if !matches!(&child.life, Life::Running(address) if is_it(address)) {
+            return None;
+        }
+        upstream.metrics.conversations_quarantined.inc();
+        upstream.metrics.conversations_in_quarantine.inc();
+        tracing::error!(connection = %upstream.origin.connection, conversation = %id, restarts, "conversation quarantined");
+        let data = EventData::ConversationQuarantined { restarts };
+        upstream.routing.publish(&upstream.origin, Subject::About(id), data);
+        // Where the conversation could not do so itself.
+        if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
+            handle.shut();
+        }
+        child.life = Life::Quarantined(Box::new(Quarantine {
+            since: jiff::Timestamp::now(),
+            restarts,
+            reason,
+            dropped: 0,
+            metrics: Arc::clone(&upstream.metrics),
+            remains: None,
+        }));
+        match &mut child.life {
+            Life::Quarantined(quarantine) => Some(quarantine),
+            Life::Running(_) => None,
+        }
+    }
+
+    /// Lists the conversations in quarantine.
+    pub(crate) fn quarantined(&self) -> Vec<QuarantinedConversation> {
+        let quarantined = self.awake.iter().filter_map(|(id, child)| match &child.life {
+            Life::Running(_) => None,
+            Life::Quarantined(quarantine) => Some(QuarantinedConversation {
+                conversation: id.clone(),
+                since: quarantine.since,
+                restarts: quarantine.restarts,
+                reason: quarantine.reason.clone(),
+                notifications_dropped: quarantine.dropped,
+            }),
+        });
+        quarantined.collect()
+    }
+
+    /// Begins a quarantined conversation again, with what is left of it. `ready` is as whom it may send now.
+    pub(crate) fn release(&mut self, id: &ConversationId, ready: Option<&Arc<Identity>>) -> Result<(), ReleaseError> {
+        let not_quarantined = || ReleaseError::NotQuarantined(id.clone());
+        let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
+        let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
+        let upstream = &self.upstream;
+        let remains = quarantine.remains.take();
+        let released = Conversation::released(id.clone(), remains, Rc::clone(upstream), ready.cloned());
+        child.life = Life::start(id.clone(), released);
+        upstream.metrics.conversations_in_quarantine.dec();
+        if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
+            handle.reopen();
+        }
+        Ok(())
+    }
+}

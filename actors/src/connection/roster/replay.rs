@@ -1,0 +1,33 @@
+//! What could not be handled: kept as a dead letter, and handed over again.
+
+use super::Roster;
+use crate::{
+    conversation::{Place, RecordsArrived, StateArrived},
+    dead_letters::{DeadLetter, DeadLetterKind, ReplayError, Unhandled},
+};
+
+impl<N> Roster<N> {
+    /// Keeps a frame of the connection that cannot be read.
+    pub(crate) fn bury_unreadable(&self, frame: &[u8], reason: &str) {
+        self.upstream.dead_letters.put_unreadable(Unhandled {
+            connection: &self.upstream.origin.connection,
+            conversation: None,
+            kind: DeadLetterKind::Frame,
+            reason: reason.to_owned(),
+            body: frame,
+        });
+    }
+
+    /// Hands a dead letter of a conversation over again, if the conversation is awake.
+    pub(crate) fn replay(&mut self, letter: &DeadLetter, place: Place) -> Result<(), ReplayError> {
+        let id = || letter.id.clone();
+        let child = letter.conversation.as_ref().and_then(|conversation| self.awake.get_mut(conversation));
+        let child = child.filter(|child| !child.is_quarantined()).ok_or_else(|| ReplayError::NobodyThere(id()))?;
+        match letter.kind {
+            DeadLetterKind::State => child.pass_state(StateArrived { raw: letter.body.clone(), place }),
+            DeadLetterKind::Records => child.pass_records(RecordsArrived { frame: letter.body.clone(), place }),
+            _ => return Err(ReplayError::NotReplayable(id())),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! The conversations that a previous run of the process left in the store.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use tertulia_core::id::{ConnectionId, ConversationId, DialogId, ExternalConsumerId};
+use tokio::time::sleep;
+
+use super::Roster;
+use crate::{
+    conversation::{Conversation, Outline},
+    engine::{Journal, Record, RecordKey, StoreError, Table},
+};
+
+/// Records read at a time.
+const PAGE: usize = 1_000;
+/// How long to wait before the store is asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A conversation that the previous run held.
+pub(crate) struct Remembered {
+    pub(super) id: ConversationId,
+    /// The dialogs beside MAIN, whose records may come without the conversation's id (MS-9).
+    pub(super) dialogs: Vec<DialogId>,
+    /// For whom a connector spoke in it.
+    pub(super) consumer: Option<ExternalConsumerId>,
+    /// What is known of it, where its snapshot tells.
+    pub(super) outline: Outline,
+    /// Whether commands of it are in the outbox.
+    pub(super) is_pending: bool,
+}
+
+impl<N: Default> Roster<N> {
+    /// Restores conversations of the previous run. Each stays unloaded until it is needed; one with commands in the outbox
+    /// is needed at once. A conversation that came before, by webhook or before a restart of the actor, stays as it is.
+    pub(crate) fn restore(&mut self, conversations: Vec<Remembered>) {
+        for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
+            if !self.knows(&id) {
+                let handle = self.make_known(id.clone());
+                self.upstream.directory.outline(&handle, outline);
+                self.fall_asleep(id.clone(), consumer);
+            } else if let (Some(child), Some(consumer)) = (self.get_mut(&id), consumer)
+                && child.consumer().is_none()
+            {
+                child.speak_for(consumer);
+            }
+            dialogs.into_iter().for_each(|dialog| self.note_dialog(dialog, id.clone()));
+            if is_pending {
+                self.child_as(&id, |upstream, _| Conversation::new(id.clone(), upstream, None));
+            }
+        }
+    }
+}
+
+/// Reads the conversations that `connection` held when the previous run ended, and those with commands in the outbox.
+/// Asks until the store answers.
+pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId) -> Vec<Remembered> {
+    if !journal.keeps() {
+        return Vec::new();
+    }
+    loop {
+        match read(journal, connection).await {
+            Ok(remembered) => return remembered,
+            Err(error) => tracing::error!(%connection, %error, "what was kept cannot be read; it is tried again"),
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Remembered>, StoreError> {
+    let prefix = RecordKey::of(&[connection.as_str()]);
+    let outbox = pages(journal, Table::Outbox, prefix.clone(), |record| conversation_of(&record.key)).await?;
+    let pending: std::collections::HashSet<ConversationId> = outbox.into_iter().collect();
+    pages(journal, Table::Snapshots, prefix, move |record| {
+        let gist: Gist = serde_json::from_slice(&record.value).ok()?;
+        let id = conversation_of(&record.key)?;
+        let is_pending = pending.contains(&id);
+        let Gist { held, consumer, outline, conversation } = gist;
+        let dialogs = conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
+        let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
+        (held || is_pending).then_some(Remembered { id, dialogs, consumer, outline, is_pending })
+    })
+    .await
+}
+
+/// Reads a whole table's part, a page at a time, and keeps of each record what `pick` takes.
+async fn pages<T: Send + 'static>(
+    journal: &Journal,
+    table: Table,
+    prefix: RecordKey,
+    pick: impl Fn(&Record) -> Option<T> + Send + Sync + 'static,
+) -> Result<Vec<T>, StoreError> {
+    let (pick, mut picked, mut after) = (Arc::new(pick), Vec::new(), None);
+    loop {
+        let (prefix, pick, from) = (prefix.clone(), Arc::clone(&pick), after.take());
+        let (some, last) = journal
+            .read(move |store| {
+                let page = store.scan(table, &prefix, from.as_ref(), PAGE)?;
+                let last = page.last().filter(|_| page.len() == PAGE).map(|record| record.key.clone());
+                Ok((page.iter().filter_map(|record| pick(record)).collect::<Vec<T>>(), last))
+            })
+            .await?;
+        picked.extend(some);
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(picked),
+        }
+    }
+}
+
+fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
+    key.parts()?.into_iter().nth(1).map(ConversationId::from)
+}
+
+/// As much of a snapshot as its connection needs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Gist {
+    #[serde(default)]
+    held: bool,
+    #[serde(default)]
+    consumer: Option<ExternalConsumerId>,
+    #[serde(default)]
+    outline: Outline,
+    conversation: Dialogs,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Dialogs {
+    #[serde(default)]
+    dialogs: Vec<OneDialog>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OneDialog {
+    dialog_id: DialogId,
+}

@@ -1,0 +1,63 @@
+//! Quiet conversations leave memory where the store can restore them, and come back when something concerns them.
+
+use std::time::{Duration, Instant};
+
+use tertulia_core::id::{ConversationId, ExternalConsumerId};
+use tokio::sync::oneshot;
+
+use super::{Child, Roster};
+use crate::conversation::{ChildNotice, ChildTold, Leave, Rest};
+
+impl<N> Roster<N> {
+    /// Asks conversations that were quiet for `after` whether they may sleep. Those that `must_stay` awake are looked at
+    /// again after as long.
+    pub(crate) fn let_sleep(&mut self, after: Duration, must_stay: impl Fn(&ConversationId, &Child<N>) -> bool) {
+        if !self.upstream.routing.journal().keeps() {
+            return;
+        }
+        let now = Instant::now();
+        for id in self.sleep_queue.take_over(now, after) {
+            let Some(child) = self.awake.get_mut(&id) else { continue };
+            if must_stay(&id, child) {
+                self.sleep_queue.stays(&id, child.activity_mut(), now);
+            } else if self.sleep_queue.rests(&id, child.activity_mut(), now, after) {
+                let (done, outcome) = oneshot::channel();
+                child.tell(Rest { done });
+                let parent = self.upstream.parent.clone();
+                actix_rt::spawn(async move {
+                    let may_sleep = outcome.await.unwrap_or_default();
+                    parent.do_send(ChildTold { conversation: id, notice: ChildNotice::Rested { may_sleep } });
+                });
+            }
+        }
+    }
+
+    /// Takes the answer of a conversation that was asked whether it may sleep. An answer that something overtook counts
+    /// no more.
+    pub(super) fn rested(&mut self, id: ConversationId, may_sleep: bool) {
+        let Some(child) = self.awake.get_mut(&id).filter(|child| child.activity().is_resting()) else { return };
+        if !may_sleep {
+            // It is asked again when it was quiet for as long once more.
+            return self.sleep_queue.used(&id, child.activity_mut(), Instant::now());
+        }
+        let consumer = child.consumer().cloned();
+        if self.stop(&id, Leave::ForNow) {
+            self.fall_asleep(id, consumer);
+        }
+    }
+
+    pub(super) fn fall_asleep(&mut self, id: ConversationId, consumer: Option<ExternalConsumerId>) {
+        if self.asleep.insert(id, consumer).is_none() {
+            self.upstream.metrics.conversations_asleep.inc();
+        }
+    }
+
+    /// Notes that a conversation sleeps no more. Returns for whom a connector speaks in it, if it slept.
+    pub(super) fn wake(&mut self, id: &ConversationId) -> Option<Option<ExternalConsumerId>> {
+        let slept = self.asleep.remove(id);
+        if slept.is_some() {
+            self.upstream.metrics.conversations_asleep.dec();
+        }
+        slept
+    }
+}

@@ -1,0 +1,186 @@
+//! When each conversation in memory is looked at next: after a quiet time it may sleep.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use tertulia_core::id::ConversationId;
+
+/// When a conversation was last told anything.
+pub(crate) struct Activity {
+    used: Instant,
+    /// Its place in the queue; `None` while it is asked whether it may sleep.
+    turn: Option<Instant>,
+}
+
+impl Activity {
+    /// When the conversation was last told anything that it has to do with.
+    pub(crate) fn used(&self) -> Instant {
+        self.used
+    }
+
+    /// Whether the conversation was asked whether it may sleep, and was told nothing since.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.turn.is_none()
+    }
+}
+
+/// The conversations in memory, in the order in which they may have become quiet. Each is here once, or resting.
+///
+/// A conversation that is used keeps its turn and gets a later one when it has the first: being used costs nothing, and
+/// looking for the quiet ones costs as much as there are turns over, however many others are in memory.
+#[derive(Default)]
+pub(crate) struct SleepQueue(BTreeSet<(Instant, ConversationId)>);
+
+impl SleepQueue {
+    /// Adds a conversation that is used for the first time.
+    pub(crate) fn add(&mut self, id: &ConversationId, now: Instant) -> Activity {
+        self.0.insert((now, id.clone()));
+        Activity { used: now, turn: Some(now) }
+    }
+
+    /// Notes that a conversation is used; a resting one gets its turn again.
+    pub(crate) fn used(&mut self, id: &ConversationId, activity: &mut Activity, now: Instant) {
+        activity.used = now;
+        if activity.is_resting() {
+            activity.turn = Some(now);
+            self.0.insert((now, id.clone()));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: &ConversationId, activity: &Activity) {
+        if let Some(turn) = activity.turn {
+            self.0.remove(&(turn, id.clone()));
+        }
+    }
+
+    /// Takes the conversations whose turns are over: those whose turns began at least `after` ago.
+    pub(crate) fn take_over(&mut self, now: Instant, after: Duration) -> Vec<ConversationId> {
+        let mut over = Vec::new();
+        while let Some((turn, _)) = self.0.first()
+            && now.saturating_duration_since(*turn) >= after
+        {
+            over.extend(self.0.pop_first().map(|(_, id)| id));
+        }
+        over
+    }
+
+    /// Gives a conversation that was taken and must not sleep its next turn.
+    pub(crate) fn stays(&mut self, id: &ConversationId, activity: &mut Activity, now: Instant) {
+        activity.turn = Some(now);
+        self.0.insert((now, id.clone()));
+    }
+
+    /// Whether a conversation that was taken has been quiet for `after`; it rests from now on. Otherwise it gets its next
+    /// turn.
+    pub(crate) fn rests(
+        &mut self,
+        id: &ConversationId,
+        activity: &mut Activity,
+        now: Instant,
+        after: Duration,
+    ) -> bool {
+        let is_quiet = now.saturating_duration_since(activity.used) >= after;
+        activity.turn = (!is_quiet).then_some(activity.used);
+        if !is_quiet {
+            self.0.insert((activity.used, id.clone()));
+        }
+        is_quiet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    struct Memory {
+        queue: SleepQueue,
+        activities: BTreeMap<ConversationId, Activity>,
+        start: Instant,
+    }
+
+    impl Memory {
+        /// One conversation for each letter, each first used a second after the one before.
+        fn of(conversations: &str) -> Self {
+            let mut memory = Self { queue: SleepQueue::default(), activities: BTreeMap::new(), start: Instant::now() };
+            for (second, letter) in (0..).zip(conversations.chars()) {
+                let (id, now) = (ConversationId::from(letter.to_string()), memory.at(second));
+                let activity = memory.queue.add(&id, now);
+                memory.activities.insert(id, activity);
+            }
+            memory
+        }
+
+        fn at(&self, second: u64) -> Instant {
+            self.start + Duration::from_secs(second)
+        }
+
+        fn used(&mut self, id: &str, second: u64) {
+            let (id, now) = (ConversationId::from(id), self.at(second));
+            if let Some(activity) = self.activities.get_mut(&id) {
+                self.queue.used(&id, activity, now);
+            }
+        }
+
+        /// The conversations that were looked at, and of them those that rest from now on.
+        fn look(&mut self, second: u64) -> (String, String) {
+            let now = self.at(second);
+            let taken = self.queue.take_over(now, MINUTE);
+            let resting = taken.iter().filter(|id| {
+                let activity = self.activities.get_mut(*id);
+                activity.is_some_and(|activity| self.queue.rests(id, activity, now, MINUTE))
+            });
+            let resting: String = resting.map(ConversationId::as_str).collect();
+            (taken.iter().map(ConversationId::as_str).collect(), resting)
+        }
+    }
+
+    fn looked(taken: &str, resting: &str) -> (String, String) {
+        (taken.to_owned(), resting.to_owned())
+    }
+
+    #[test]
+    fn only_conversations_whose_turn_is_over_are_looked_at() {
+        let mut memory = Memory::of("abcdefgh");
+        assert_eq!(memory.look(59), looked("", ""));
+        assert_eq!(memory.look(61), looked("ab", "ab"));
+        assert_eq!(memory.look(61), looked("", ""));
+        assert_eq!(memory.look(62), looked("c", "c"));
+    }
+
+    #[test]
+    fn a_conversation_that_was_used_is_looked_at_once_and_again_when_it_was_quiet_for_as_long() {
+        let mut memory = Memory::of("abc");
+        (1..50).for_each(|second| memory.used("a", second));
+        assert_eq!(memory.look(60), looked("a", ""));
+        assert_eq!(memory.look(108), looked("bc", "bc"));
+        assert_eq!(memory.look(109), looked("a", "a"));
+    }
+
+    #[test]
+    fn a_resting_conversation_that_is_used_has_one_turn_again() {
+        let mut memory = Memory::of("a");
+        assert_eq!(memory.look(60), looked("a", "a"));
+        memory.used("a", 70);
+        memory.used("a", 80);
+        assert_eq!(memory.queue.0.len(), 1);
+        assert_eq!(memory.look(130), looked("a", ""));
+        assert_eq!(memory.look(140), looked("a", "a"));
+    }
+
+    #[test]
+    fn a_conversation_that_is_removed_leaves_no_turn() {
+        let mut memory = Memory::of("ab");
+        memory.used("a", 30);
+        let id = ConversationId::from("a");
+        let activity = memory.activities.remove(&id);
+        activity.into_iter().for_each(|activity| memory.queue.remove(&id, &activity));
+        assert_eq!(memory.look(90), looked("b", "b"));
+        assert!(memory.queue.0.is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! Requests out: which are sent at once, which wait for their turn, and what becomes of those that are not answered.
+
+use std::time::{Duration, Instant};
+
+use actix::Handler;
+use serde_json::Value;
+use tertulia_core::{
+    id::RequestId,
+    refusal::RequestType,
+    ums::{Nothing, Request, RequestFrame},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    AskWith, Connection,
+    actor::OwnRequest,
+    recovery::Recovery,
+    requests::{Asked, Waiter},
+};
+use crate::request::{Answer, Ask, Lane, RequestFailure};
+
+impl Connection {
+    /// Sends a request that keeps the socket, at once.
+    pub(super) fn ask_own(&mut self, own: OwnRequest, request: Request, headers: Vec<Value>) {
+        let asked = Asked {
+            waiter: Waiter::Own(own),
+            lane: Lane::KeepAlive,
+            request: RequestType::from(&request),
+            again: None,
+        };
+        let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
+        if let Err(failure) = self.write(&id, request, headers, Vec::new()) {
+            // Its answer will be missed at its deadline.
+            self.note_error(&failure);
+        }
+    }
+
+    pub(super) fn keep_alive(&mut self) {
+        self.ask_own(OwnRequest::KeepAlive, Request::GetClock(Nothing {}), Vec::new());
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        self.ask_with(ask, Vec::new());
+    }
+
+    fn ask_with(&mut self, ask: Ask, headers: Vec<Value>) {
+        if ask.conversation.is_some() && ask.lane != Lane::Recovery {
+            return self.ask_command(ask, headers);
+        }
+        if let Some(failure) = self.refusal(ask.lane, RequestType::from(&ask.request)) {
+            let _ = ask.reply.send(Err(failure));
+            return;
+        }
+        let Ask { conversation, request, metadata, lane, urgent, asked, throttled, reply, .. } = ask;
+        let waiter = Waiter::Caller(reply);
+        if lane == Lane::Recovery {
+            let until = None;
+            let recovery = Recovery { conversation, request, metadata, waiter, until, urgent, asked, throttled };
+            return self.recover(recovery);
+        }
+        self.send(waiter, request, headers, metadata);
+    }
+
+    /// Why nothing of this type is taken in this lane now.
+    pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestFailure> {
+        let now = self.now();
+        let (is_open, is_full, wait) = match lane {
+            Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false, Duration::ZERO),
+            Lane::Command => (self.linked, self.requests.is_full(), self.pace.next(lane, request, now).since(now)),
+        };
+        match () {
+            () if !is_open => Some(RequestFailure::NotConnected),
+            () if !wait.is_zero() => Some(RequestFailure::Paused { wait }),
+            () if is_full => Some(RequestFailure::Overloaded),
+            () => None,
+        }
+    }
+
+    /// Sends a request of a caller or a command; whether it was sent.
+    pub(super) fn send(
+        &mut self,
+        waiter: Waiter<OwnRequest>,
+        request: Request,
+        headers: Vec<Value>,
+        metadata: Vec<Value>,
+    ) -> bool {
+        let asked = Asked { waiter, lane: Lane::Command, request: RequestType::from(&request), again: None };
+        let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
+        let Err(failure) = self.write(&id, request, headers, metadata) else { return true };
+        if let Some(Waiter::Caller(reply) | Waiter::Command(reply)) =
+            self.requests.take(id.as_str()).map(|asked| asked.waiter)
+        {
+            let _ = reply.send(Err(failure));
+        }
+        false
+    }
+
+    pub(super) fn write(
+        &self,
+        id: &RequestId,
+        request: Request,
+        headers: Vec<Value>,
+        metadata: Vec<Value>,
+    ) -> Result<(), RequestFailure> {
+        let frame = RequestFrame { id: id.clone(), request, headers, metadata };
+        let text =
+            frame.encode(self.settings.dialect()).map_err(|error| RequestFailure::Unwritable(error.to_string()))?;
+        if !self.link.send(text) {
+            return Err(RequestFailure::NotConnected);
+        }
+        self.metrics().requests.inc();
+        Ok(())
+    }
+
+    pub(super) fn expire_requests(&mut self) {
+        for asked in self.requests.expired(Instant::now()) {
+            self.metrics().requests_timed_out.inc();
+            if asked.lane == Lane::Recovery {
+                self.recovery.came_back(asked.request);
+            }
+            self.give_up(asked.waiter, RequestFailure::TimedOut);
+        }
+    }
+
+    pub(super) fn fail_requests(&mut self) {
+        self.fail_recovery();
+        self.drop_held_commands();
+        for Asked { waiter, .. } in self.requests.drain() {
+            if let Waiter::Caller(reply) | Waiter::Command(reply) = waiter {
+                let _ = reply.send(Err(RequestFailure::ConnectionLost));
+            }
+        }
+    }
+
+    pub(super) fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestFailure) {
+        match waiter {
+            Waiter::Caller(reply) => {
+                let _ = reply.send(Err(failure));
+            }
+            Waiter::Command(reply) => {
+                let _ = reply.send(Err(failure));
+                self.command_ended();
+            }
+            // The session notices missing keep-alives and verifications by itself.
+            Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}
+            Waiter::Own(OwnRequest::Subscribe(key)) => {
+                let now = self.now();
+                let outputs = self.subscribed.state.unanswered(key, now);
+                self.carry_out_all(outputs);
+            }
+            Waiter::Own(OwnRequest::SubscribeRings) => self.rings_refused(&failure),
+        }
+    }
+
+    /// Sends a request of a future of this connection.
+    pub(super) fn ask_here(
+        &mut self,
+        request: Request,
+        lane: Lane,
+    ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::new(request, lane, reply));
+        async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
+    }
+}
+
+impl Handler<AskWith> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AskWith { ask, headers }: AskWith, _: &mut Self::Context) {
+        self.ask_with(ask, headers);
+    }
+}
+
+impl Handler<Ask> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
+        self.ask(ask);
+    }
+}

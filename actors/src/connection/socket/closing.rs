@@ -1,0 +1,72 @@
+//! How the end of a socket is told.
+
+use tertulia_core::session::{ClosedBy, Closure, DisconnectReason};
+
+use super::Connection;
+
+/// The most characters of a close frame's own words that are told.
+const MAX_WORDS: usize = 123;
+
+/// What the end of the last socket said of itself, until it is told.
+#[derive(Default)]
+pub(super) struct ClosingWords(Option<String>);
+
+impl Connection {
+    /// Notes what the end of the socket said of itself, for [`Self::tell_closed`]. What the platform repeats of the
+    /// token is not kept.
+    pub(super) fn note_closing(&mut self, words: Option<String>) {
+        self.closing_words.0 = words.filter(|words| !words.is_empty() && !self.tells_token(words)).map(|words| {
+            let printable = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+            printable.take(MAX_WORDS).collect()
+        });
+    }
+
+    /// Tells the end of a socket: who ended it, its close code, and why; in the log and in `lastError`.
+    pub(super) fn tell_closed(&mut self, closure: Closure, reason: DisconnectReason) {
+        let text = closed(closure, reason, self.closing_words.0.take().as_deref());
+        let connection = &self.settings.id;
+        let Closure { by, code } = closure;
+        if reason == DisconnectReason::ClosedByUs {
+            tracing::info!(%connection, ?by, code, reason = %text, "the socket was closed");
+            return;
+        }
+        tracing::warn!(%connection, ?by, code, reason = %text, "the socket was closed");
+        self.status.send_modify(|status| status.last_error = Some(text));
+    }
+}
+
+fn closed(Closure { by, code }: Closure, reason: DisconnectReason, words: Option<&str>) -> String {
+    let code = code.map(|code| format!(" with {code}")).unwrap_or_default();
+    let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
+    match by {
+        ClosedBy::Platform => format!("the platform closed the socket{code}: {reason}{words}"),
+        ClosedBy::Us => format!("the socket was given up{code}: {reason}{words}"),
+        ClosedBy::Transport => format!("the socket was lost{code}: {reason}{words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_is_told_with_who_code_reason_and_the_platforms_words() {
+        let text = |by, code, reason, words| closed(Closure { by, code }, reason, words);
+        for (told, expected) in [
+            (
+                text(ClosedBy::Platform, Some(4401), DisconnectReason::TokenRejected, Some("bye")),
+                "the platform closed the socket with 4401: the token is missing, expired or revoked (bye)",
+            ),
+            (
+                text(ClosedBy::Us, Some(1001), DisconnectReason::DeadPeer, None),
+                "the socket was given up with 1001: no frame came in time although keep-alives were sent",
+            ),
+            (
+                text(ClosedBy::Transport, None, DisconnectReason::ConnectionLost, None),
+                "the socket was lost: the link broke",
+            ),
+        ] {
+            assert_eq!(told, expected);
+        }
+    }
+}

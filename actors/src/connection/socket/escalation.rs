@@ -1,0 +1,52 @@
+//! Systemic faults: what a connection does when its conversations keep failing together.
+
+use std::sync::Arc;
+
+use actix::{Context, Handler, Message};
+use tertulia_core::session::{FailureReason, Input};
+
+use super::Connection;
+use crate::{
+    conversation::Place,
+    dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
+};
+
+impl Connection {
+    /// Drops the socket; the resume plan begins everything anew on the next one, after the session's back-off.
+    pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
+        if !self.session.phase().is_open() {
+            return;
+        }
+        self.metrics().escalations.inc();
+        self.note_error(&"many conversations failed together: the connection begins anew");
+        self.feed(Input::Distrusted, ctx);
+        self.lose_socket();
+    }
+
+    /// Ends in `failed`: beginning anew has not helped.
+    pub(super) fn end_escalated(&mut self, ctx: &mut Context<Self>) {
+        if self.session.phase().is_at_rest() {
+            return;
+        }
+        self.metrics().escalations_given_up.inc();
+        self.feed(Input::GivenUp(FailureReason::ConversationsKeepFailing), ctx);
+    }
+}
+
+/// Hands a dead letter over again.
+#[derive(Message)]
+#[rtype(result = "Result<(), ReplayError>")]
+pub(crate) struct Replay(pub(crate) Arc<DeadLetter>);
+
+impl Handler<Replay> for Connection {
+    type Result = Result<(), ReplayError>;
+
+    fn handle(&mut self, Replay(letter): Replay, ctx: &mut Self::Context) -> Self::Result {
+        let place = self.link.take_place().ok_or_else(|| ReplayError::Overloaded(letter.id.clone()))?;
+        if letter.kind == DeadLetterKind::Frame {
+            self.take_frame(&letter.body, place, ctx);
+            return Ok(());
+        }
+        self.roster.replay(&letter, Place::new(place))
+    }
+}

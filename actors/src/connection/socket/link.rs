@@ -1,0 +1,367 @@
+//! One websocket: frames in, joined and bounded; messages out, queued and bounded.
+
+use std::{io, sync::Arc, time::Duration};
+
+use actix_http::ws::Item;
+use awc::{
+    error::WsProtocolError,
+    ws::{CloseCode, CloseReason, Frame, Message},
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt, Stream, StreamExt, stream};
+use tertulia_core::session::{ClosedBy, Closure};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::platform::Socket;
+
+/// Messages that wait to be written. The request table never has more requests out than this.
+pub(super) const WRITE_QUEUE: usize = 1024;
+/// How long one write may take before the socket counts as dead.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the close frame of a socket that we end may take to be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most fragments a message may come in.
+const MAX_FRAGMENTS: usize = 1024;
+
+/// What a socket gives.
+pub(super) enum Incoming {
+    /// A whole message. Its place in the connection's window is freed when the notification was handled.
+    Text(Bytes, OwnedSemaphorePermit),
+    /// A sign of life without content.
+    Alive,
+    /// The end. Nothing follows.
+    Closed(Closure, Option<SocketError>),
+}
+
+/// What the end of a socket said of itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SocketError {
+    /// The words of the platform's close frame.
+    #[error("{0}")]
+    Closed(String),
+    #[error("a message above the limit of {limit} bytes")]
+    Oversize { limit: usize },
+    #[error("more than {MAX_FRAGMENTS} fragments of one message")]
+    TooManyFragments,
+    #[error("a frame that was begun does not go on")]
+    Standstill,
+    #[error("{0}")]
+    Protocol(WsProtocolError),
+}
+
+/// The write half. Dropping it ends the socket.
+struct SocketWriter {
+    queue: mpsc::Sender<Message>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl SocketWriter {
+    /// Queues a text; `false` where the socket is gone or does not take any more.
+    fn send(&self, text: String) -> bool {
+        self.queue.try_send(Message::Text(text.into())).is_ok()
+    }
+
+    /// Answers a ping.
+    fn pong(queue: &mpsc::Sender<Message>, payload: Bytes) {
+        // A full queue means that data is on its way out, which shows life as well.
+        let _ = queue.try_send(Message::Pong(payload));
+    }
+
+    /// Queues a close frame behind what is queued already.
+    fn close(&self, code: u16) {
+        let reason = CloseReason { code: CloseCode::from(code), description: None };
+        // A full queue closes by dropping the writer.
+        let _ = self.queue.try_send(Message::Close(Some(reason)));
+    }
+}
+
+/// The socket of a connection, if there is one, and the window of frames that were read and not handled yet.
+pub(super) struct Link {
+    writer: Option<SocketWriter>,
+    window: Arc<Semaphore>,
+    max_unhandled: usize,
+}
+
+impl Link {
+    pub(super) fn new(max_unhandled: usize) -> Self {
+        Self { writer: None, window: Arc::new(Semaphore::new(max_unhandled)), max_unhandled }
+    }
+
+    /// Takes a socket in place of the one before. Returns what comes from it; see [`split`].
+    pub(super) fn open<S: Socket>(&mut self, socket: S, max_bytes: usize) -> impl Stream<Item = Incoming> + use<S> {
+        let (writer, incoming) = split(socket, Arc::clone(&self.window), max_bytes);
+        self.writer = Some(writer);
+        incoming
+    }
+
+    /// Queues a text; `false` where there is no socket or it does not take any more.
+    pub(super) fn send(&self, text: String) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.send(text))
+    }
+
+    /// Queues a close frame behind what is queued already.
+    pub(super) fn close(&self, code: u16) {
+        if let Some(writer) = &self.writer {
+            writer.close(code);
+        }
+    }
+
+    pub(super) fn drop_socket(&mut self) {
+        self.writer = None;
+    }
+
+    /// Takes a place in the window for a frame that does not come from the socket.
+    pub(super) fn take_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.window).try_acquire_owned().ok()
+    }
+
+    /// How many frames were read and are not handled yet.
+    pub(super) fn unhandled(&self) -> usize {
+        self.max_unhandled.saturating_sub(self.window.available_permits())
+    }
+}
+
+/// Splits a socket. `max_bytes` bounds a message, in one frame or several; `window` bounds the messages that were read
+/// and not handled yet: when it is used up nothing more is read, and TCP tells the platform to wait.
+fn split<S: Socket>(
+    socket: S,
+    window: Arc<Semaphore>,
+    max_bytes: usize,
+) -> (SocketWriter, impl Stream<Item = Incoming> + use<S>) {
+    let (mut sink, source) = socket.split();
+    let (queue, mut messages) = mpsc::channel::<Message>(WRITE_QUEUE);
+    let task = actix_rt::spawn(async move {
+        while let Some(message) = messages.recv().await {
+            let last = matches!(message, Message::Close(_));
+            if !matches!(timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) || last {
+                break;
+            }
+        }
+    });
+    let writer = SocketWriter { queue: queue.clone(), _task: AbortOnDropHandle::new(task) };
+    let reader = Reader { source, pongs: queue, window, joined: None, max_bytes, ended: false };
+    (writer, stream::unfold(reader, |mut reader| async { reader.next().await.map(|incoming| (incoming, reader)) }))
+}
+
+struct Reader<S> {
+    source: S,
+    pongs: mpsc::Sender<Message>,
+    window: Arc<Semaphore>,
+    joined: Option<Joined>,
+    max_bytes: usize,
+    ended: bool,
+}
+
+#[derive(Default)]
+struct Joined {
+    bytes: BytesMut,
+    fragments: usize,
+}
+
+impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
+    async fn next(&mut self) -> Option<Incoming> {
+        while !self.ended {
+            let whole = match self.source.next().await {
+                Some(Ok(Frame::Text(bytes) | Frame::Binary(bytes))) => bytes,
+                Some(Ok(Frame::Continuation(item))) => match self.join(item) {
+                    Ok(Some(bytes)) => bytes,
+                    Ok(None) => continue,
+                    Err(error) => return Some(self.refuse(error).await),
+                },
+                Some(Ok(Frame::Ping(payload))) => {
+                    SocketWriter::pong(&self.pongs, payload);
+                    return Some(Incoming::Alive);
+                }
+                Some(Ok(Frame::Pong(_))) => return Some(Incoming::Alive),
+                Some(Ok(Frame::Close(reason))) => {
+                    let code = reason.as_ref().map(|reason| u16::from(reason.code));
+                    let words = reason.as_ref().and_then(|reason| reason.description.clone());
+                    let _ = self.pongs.try_send(Message::Close(reason));
+                    return Some(self.end(ClosedBy::Platform, code, words.map(SocketError::Closed)));
+                }
+                Some(Err(WsProtocolError::Overflow)) => {
+                    return Some(self.refuse(SocketError::Oversize { limit: self.max_bytes }).await);
+                }
+                Some(Err(WsProtocolError::Io(error))) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Some(self.end(ClosedBy::Transport, None, Some(SocketError::Standstill)));
+                }
+                Some(Err(WsProtocolError::Io(_))) | None => {
+                    return Some(self.end(ClosedBy::Transport, None, None));
+                }
+                Some(Err(error)) => {
+                    return Some(self.end(ClosedBy::Transport, None, Some(SocketError::Protocol(error))));
+                }
+            };
+            // The window is closed only together with the connection, which then has no reader any more.
+            let permit = Arc::clone(&self.window).acquire_owned().await.ok()?;
+            return Some(Incoming::Text(whole, permit));
+        }
+        None
+    }
+
+    fn join(&mut self, item: Item) -> Result<Option<Bytes>, SocketError> {
+        let (bytes, last) = match item {
+            Item::FirstText(bytes) | Item::FirstBinary(bytes) => {
+                self.joined = None;
+                (bytes, false)
+            }
+            Item::Continue(bytes) => (bytes, false),
+            Item::Last(bytes) => (bytes, true),
+        };
+        let joined = self.joined.get_or_insert_default();
+        joined.fragments += 1;
+        if joined.fragments > MAX_FRAGMENTS {
+            return Err(SocketError::TooManyFragments);
+        }
+        if joined.bytes.len() + bytes.len() > self.max_bytes {
+            return Err(SocketError::Oversize { limit: self.max_bytes });
+        }
+        joined.bytes.extend_from_slice(&bytes);
+        Ok(if last { self.joined.take().map(|joined| joined.bytes.freeze()) } else { None })
+    }
+
+    /// Ends the socket for a message that is larger than it may be (close code 1009), and lets the platform know.
+    async fn refuse(&mut self, error: SocketError) -> Incoming {
+        let reason = CloseReason { code: CloseCode::Size, description: None };
+        if self.pongs.try_send(Message::Close(Some(reason))).is_ok() {
+            // The writer ends when it has written a close.
+            let _ = timeout(CLOSE_TIMEOUT, self.pongs.closed()).await;
+        }
+        self.end(ClosedBy::Us, None, Some(error))
+    }
+
+    fn end(&mut self, by: ClosedBy, code: Option<u16>, error: Option<SocketError>) -> Incoming {
+        self.ended = true;
+        Incoming::Closed(Closure { by, code }, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use actix_codec::Framed;
+    use actix_http::ws::ProtocolError;
+    use awc::ws::Codec;
+    use futures_util::FutureExt;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::platform::BoundedSocket;
+
+    type Frames = Vec<Result<Frame, ProtocolError>>;
+
+    fn reader(
+        frames: Frames,
+        window: usize,
+    ) -> (Reader<impl Stream<Item = Result<Frame, ProtocolError>> + Unpin>, mpsc::Receiver<Message>) {
+        let (pongs, written) = mpsc::channel(8);
+        let source = stream::iter(frames);
+        let window = Arc::new(Semaphore::new(window));
+        (Reader { source, pongs, window, joined: None, max_bytes: 10, ended: false }, written)
+    }
+
+    fn part(item: Item) -> Result<Frame, ProtocolError> {
+        Ok(Frame::Continuation(item))
+    }
+
+    async fn read(frames: Frames) -> Vec<String> {
+        let (mut reader, _written) = reader(frames, 100);
+        let mut told = Vec::new();
+        while let Some(incoming) = reader.next().await {
+            told.push(match incoming {
+                Incoming::Text(bytes, _) => String::from_utf8_lossy(&bytes).into_owned(),
+                Incoming::Alive => "alive".to_owned(),
+                Incoming::Closed(closure, error) => {
+                    let why = error.map(|error| format!(": {error}")).unwrap_or_default();
+                    format!("{:?} {:?}{why}", closure.by, closure.code)
+                }
+            });
+        }
+        told
+    }
+
+    #[actix_rt::test]
+    async fn fragments_are_joined() {
+        let frames = vec![
+            part(Item::FirstText("one".into())),
+            part(Item::Continue(" two".into())),
+            part(Item::Last(" 3".into())),
+            Ok(Frame::Text("next".into())),
+        ];
+        assert_eq!(read(frames).await, ["one two 3", "next", "Transport None"]);
+    }
+
+    #[actix_rt::test]
+    async fn fragments_beyond_the_byte_limit_end_the_socket() {
+        let frames = vec![part(Item::FirstText("123456".into())), part(Item::Last("78901".into()))];
+        assert_eq!(read(frames).await, ["Us None: a message above the limit of 10 bytes"]);
+    }
+
+    /// Empty fragments cost no bytes, so their number is bounded too.
+    #[actix_rt::test]
+    async fn fragments_beyond_the_count_limit_end_the_socket() {
+        let mut frames = vec![part(Item::FirstText(Bytes::new()))];
+        frames.extend((0..MAX_FRAGMENTS).map(|_| part(Item::Continue(Bytes::new()))));
+        assert_eq!(read(frames).await, ["Us None: more than 1024 fragments of one message"]);
+    }
+
+    #[actix_rt::test]
+    async fn a_ping_is_answered_and_shows_life() {
+        let (mut reader, mut written) = reader(vec![Ok(Frame::Ping("a".into()))], 1);
+        assert!(matches!(reader.next().await, Some(Incoming::Alive)));
+        assert_eq!(written.recv().await, Some(Message::Pong("a".into())));
+    }
+
+    #[actix_rt::test]
+    async fn a_close_tells_its_code_and_is_answered() {
+        let reason = CloseReason { code: CloseCode::from(4401), description: None };
+        let (mut reader, mut written) = reader(vec![Ok(Frame::Close(Some(reason)))], 1);
+        let Some(Incoming::Closed(closure, None)) = reader.next().await else { panic!() };
+        assert_eq!(closure, Closure { by: ClosedBy::Platform, code: Some(4401) });
+        assert!(matches!(written.recv().await, Some(Message::Close(_))));
+        assert!(reader.next().await.is_none());
+    }
+
+    /// Promise 7: the length is looked at before anything of it comes, and the platform hears why the socket ends.
+    #[actix_rt::test]
+    async fn a_frame_that_declares_more_than_it_may_ends_the_socket_with_1009() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut platform, _) = listener.accept().await.unwrap();
+        let socket = BoundedSocket::new(Framed::new(ours, Codec::new().client_mode()), 1_000);
+        let (_writer, incoming) = split(socket, Arc::new(Semaphore::new(1)), 1_000);
+        let mut incoming = pin!(incoming);
+        platform.write_all(&[&[0x81, 127][..], &(1_u64 << 40).to_be_bytes()].concat()).await.unwrap();
+        let Some(Incoming::Closed(closure, Some(SocketError::Oversize { limit: 1_000 }))) = incoming.next().await
+        else {
+            panic!("the frame is taken")
+        };
+        assert_eq!(closure.by, ClosedBy::Us);
+        // Its head, the mask, and the masked code.
+        let mut close = [0; 8];
+        platform.read_exact(&mut close).await.unwrap();
+        assert_eq!(close[..2], [0x88, 0x82]);
+        assert_eq!(u16::from_be_bytes([close[6] ^ close[2], close[7] ^ close[3]]), 1009);
+    }
+
+    /// Promise 6: what was read and is not handled yet is bounded; then nothing more is read.
+    #[actix_rt::test]
+    async fn nothing_is_read_while_the_window_is_used_up() {
+        let (mut reader, _written) = reader(vec![Ok(Frame::Text("1".into())), Ok(Frame::Text("2".into()))], 1);
+        let first = reader.next().await;
+        {
+            let mut second = pin!(reader.next());
+            assert!(second.as_mut().now_or_never().is_none());
+            drop(first);
+            assert!(matches!(second.await, Some(Incoming::Text(..))));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A connection with a socket: one login of one user, kept alive, and the conversations it sees.
+//!
+//! The actor drives a [`tertulia_core::session::Session`], which decides about logins, sockets, keep-alives and
+//! reconnects. Frames go to the conversations they name; requests of conversations and callers go through one request
+//! table with deadlines. Each new socket begins with the resume plan.
+
+mod actor;
+mod arrivals;
+mod ask;
+mod children;
+mod closing;
+mod commands;
+mod creation;
+mod drive;
+mod escalation;
+mod frames;
+mod identity;
+mod lease;
+mod link;
+mod login;
+mod lookup;
+mod messages;
+mod readiness;
+mod recovery;
+mod requests;
+mod resume;
+mod rings;
+mod settings;
+mod shifts;
+mod step_up;
+mod subscriptions;
+mod waiting;
+mod wishes;
+
+pub use actor::Connection;
+pub use arrivals::RingError;
+pub(crate) use escalation::Replay;
+pub(crate) use identity::AskIdentity;
+pub(crate) use lookup::Lookup;
+pub use lookup::LookupError;
+pub(crate) use messages::{AcceptRing, AskWith, ListRings, Restart};
+pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
+pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
+pub use shifts::{ShiftChange, ShiftWatch};
+pub(crate) use step_up::BeginStepUp;
+pub use step_up::{StepUpError, SteppedUp, TakenOver, Takeover};
+pub use wishes::ConversationSubscription;
+pub(crate) use wishes::SubscribeTo;
+
+use super::{ConnectionStatus, QuarantinedConversation, ReleaseError, Surroundings, Waiting, roster};

@@ -1,0 +1,241 @@
+//! Rings: offers of conversations, taken or passed on (RG-*).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WrapFuture};
+use tertulia_core::{
+    command::Identity,
+    id::{ConversationId, RingId, SkillId, UserId},
+    readiness::Part,
+    refusal::{Case, RequestType, decide},
+    ums::{ChannelType, Request, Response, RingAnswer, RingState, Rings as RingNotification, RoutingSubscription},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    AnswerRing, Connection, ListRings, Rings,
+    actor::OwnRequest,
+    recovery::{Again, Recovery},
+    requests::Waiter,
+};
+use crate::{
+    request::{Lane, RequestFailure},
+    subscriber::{EventData, Offer},
+};
+
+/// Offers remembered at most; beyond it the one that expires first is forgotten, which can only repeat an event.
+const REMEMBERED: usize = 4096;
+/// For how long an offer is remembered that does not tell.
+const DEFAULT_LIFE: Duration = Duration::from_secs(120);
+
+/// An offer, in as little as its state asks for: most are settled at once and remembered for a while.
+struct Known {
+    state: RingState,
+    conversation: Option<ConversationId>,
+    until: Instant,
+    /// The whole of it, while it waits for an answer.
+    waiting: Option<Box<Offer>>,
+}
+
+/// Offers that were made lately.
+#[derive(Default)]
+pub(super) struct RingTable {
+    rings: HashMap<RingId, Known>,
+}
+
+impl RingTable {
+    /// Notes an offer's state; `false` where it is known already.
+    fn note(&mut self, offer: &Offer, life: Duration) -> bool {
+        if self.rings.get(&offer.ring_id).is_some_and(|known| known.state == offer.ring_state) {
+            return false;
+        }
+        if self.rings.len() >= REMEMBERED
+            && let Some(first) = self.rings.iter().min_by_key(|(_, known)| known.until).map(|(ring, _)| ring.clone())
+        {
+            self.rings.remove(&first);
+        }
+        let known = Known {
+            state: offer.ring_state.clone(),
+            conversation: offer.conversation_id.clone(),
+            until: Instant::now() + life,
+            waiting: (offer.ring_state == RingState::Waiting).then(|| Box::new(offer.clone())),
+        };
+        self.rings.insert(offer.ring_id.clone(), known);
+        true
+    }
+
+    /// Which conversation is offered.
+    pub(super) fn conversation(&self, ring: &RingId) -> Option<&ConversationId> {
+        self.rings.get(ring)?.conversation.as_ref()
+    }
+
+    /// When an offer expires.
+    fn until(&self, ring: &RingId) -> Option<Instant> {
+        self.rings.get(ring).map(|known| known.until)
+    }
+
+    /// Whether an offer waits for an answer and has not expired.
+    fn is_waiting(&self, ring: &RingId) -> bool {
+        self.rings.get(ring).is_some_and(|known| known.waiting.is_some() && known.until > Instant::now())
+    }
+
+    /// The offers that wait for an answer.
+    fn waiting(&self) -> Vec<Offer> {
+        let now = Instant::now();
+        let stand = self.rings.values().filter(|known| known.until > now);
+        stand.filter_map(|known| known.waiting.as_deref().cloned()).collect()
+    }
+
+    pub(super) fn forget_expired(&mut self) {
+        let now = Instant::now();
+        self.rings.retain(|_, known| known.until > now);
+    }
+}
+
+impl Connection {
+    /// Asks for rings again on each new socket (RG-5).
+    pub(super) fn subscribe_rings(&mut self) {
+        let Some(Identity::Brand { account, agent_id, .. }) = self.identity.as_deref() else { return };
+        if self.settings.rings == Rings::Off {
+            return;
+        }
+        let request = Request::SubscribeRoutingTasks(RoutingSubscription {
+            channel_type: ChannelType::Messaging,
+            brand_id: account.clone(),
+            agent_id: agent_id.clone(),
+        });
+        self.recover_own(OwnRequest::SubscribeRings, request);
+    }
+
+    pub(super) fn ring_subscribed(&mut self, response: &Response<'_>) {
+        match response.subscribed() {
+            Ok(_) => self.part_stands(Part::Rings, RequestType::RingSubscription),
+            Err(error) => self.rings_refused(&error.into()),
+        }
+    }
+
+    pub(super) fn rings_refused(&mut self, failure: &RequestFailure) {
+        self.part_refused(Part::Rings, RequestType::RingSubscription, failure, Again::Rings);
+    }
+
+    pub(super) fn take_rings(&mut self, notification: &RingNotification<'_>, ctx: &mut Context<Self>) {
+        let rings = notification.changes.iter().filter_map(|change| change.result.as_ref());
+        for task in rings {
+            for ring in &task.rings_details {
+                let life = ring.ring_expiration.map_or(DEFAULT_LIFE, Duration::from_millis);
+                let conversation = ring.conv_id.as_ref().or(task.conversation_id.as_ref());
+                let consumer = ring.consumer_id.as_ref().or(task.consumer_id.as_ref());
+                let skill = ring.skill_id.as_ref().or(task.skill_id.as_ref());
+                let offer = Offer {
+                    ring_id: RingId::from(&ring.ring_id),
+                    ring_state: ring.ring_state.clone(),
+                    conversation_id: conversation.map(ConversationId::from),
+                    skill_id: skill.map(SkillId::from),
+                    consumer_id: consumer.map(UserId::from),
+                    ring_expiration_ts: ring.ring_expiration_ts,
+                };
+                if !self.rings.note(&offer, life) {
+                    continue;
+                }
+                if offer.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
+                    self.accept(offer.ring_id.clone(), 0, ctx);
+                }
+                self.publish(EventData::Ring(offer));
+            }
+        }
+    }
+
+    /// Takes an offer, however often that must be asked before it expires. It was asked `tries` times before.
+    pub(super) fn accept(&mut self, ring_id: RingId, tries: u32, ctx: &mut Context<Self>) {
+        if !self.rings.is_waiting(&ring_id) {
+            return;
+        }
+        let answered = self.answer_ring(ring_id.clone(), true, tries);
+        ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
+            Ok(()) => {
+                connection.metrics().rings_accepted.inc();
+            }
+            Err(failure) => connection.not_accepted(ring_id, tries.saturating_add(1), &failure),
+        }));
+    }
+
+    /// It rings again, here after a reconnect or at another agent, where it is not accepted again.
+    fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestFailure) {
+        if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
+            // The socket's end is told once, and not by each offer that it took along.
+            return;
+        }
+        self.note_error(failure);
+        let (request, refusal, lasted) = (RequestType::RingAnswer, failure.refusal(), Duration::ZERO);
+        let tries = refusal.tries(tries);
+        let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted });
+        if let Some(wait) = decision.wait(tries, rand::random()) {
+            self.try_again(Again::Accept(ring_id, tries), wait);
+        }
+    }
+
+    /// Takes or refuses an offer, which the platform did not let it do `throttled` times before.
+    pub(super) fn answer_ring(
+        &mut self,
+        ring_id: RingId,
+        accept: bool,
+        throttled: u32,
+    ) -> impl Future<Output = Result<(), RequestFailure>> + use<> {
+        let ring_state = if accept { RingState::Accepted } else { RingState::Rejected };
+        let until = self.rings.until(&ring_id);
+        let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
+        let (reply, answer) = oneshot::channel();
+        let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Caller(reply), Instant::now());
+        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked, throttled });
+        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
+        async move { answer.await?.read(|response| response.outcome().map(drop)) }
+    }
+}
+
+impl Handler<ListRings> for Connection {
+    type Result = MessageResult<ListRings>;
+
+    fn handle(&mut self, ListRings: ListRings, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.rings.waiting())
+    }
+}
+
+impl Handler<AnswerRing> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, AnswerRing { ring_id, accept, reply }: AnswerRing, ctx: &mut Self::Context) {
+        let answered = self.answer_ring(ring_id, accept, 0);
+        ctx.spawn(answered.into_actor(self).map(|outcome, _, _| {
+            let _ = reply.send(outcome);
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(ring_state: RingState) -> Offer {
+        Offer {
+            ring_id: "r1".into(),
+            ring_state,
+            conversation_id: Some("c1".into()),
+            skill_id: None,
+            consumer_id: None,
+            ring_expiration_ts: None,
+        }
+    }
+
+    #[test]
+    fn a_settled_offer_waits_no_more_and_is_known_by_its_state_and_conversation() {
+        let (mut table, life) = (RingTable::default(), Duration::from_secs(60));
+        let waiting = offer(RingState::Waiting);
+        assert!(table.note(&waiting, life) && !table.note(&waiting, life));
+        assert_eq!(table.waiting(), [waiting]);
+        let settled = offer(RingState::Accepted);
+        assert!(table.note(&settled, life) && !table.note(&settled, life));
+        assert!(table.waiting().is_empty());
+        assert_eq!(table.conversation(&"r1".into()), Some(&"c1".into()));
+    }
+}

@@ -1,0 +1,147 @@
+//! Subscriptions to conversations: carries out what [`Subscriptions`] decides, and tells whoever waits.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tertulia_core::{
+    id::{ConversationId, SubscriptionId},
+    readiness::Part,
+    refusal::{Case, RequestType, decide},
+    subscription::{
+        self, Failure, Output, Outputs, Part as SubscriptionPart, SubscriptionKey, Subscriptions, WishNumber,
+    },
+    ums::{Request, Response, Unsubscription},
+};
+use tokio::sync::oneshot;
+
+use super::{Connection, actor::OwnRequest, recovery::Again};
+use crate::{
+    conversation::Place,
+    request::{Ask, Lane, Reply, RequestFailure},
+};
+
+/// A notification that may have to wait for the answer to its subscription, with its place among the frames.
+pub(super) type Parked = subscription::Parked<(Bytes, Place)>;
+
+/// The subscriptions, and who waits for what they decide.
+#[derive(Default)]
+pub(super) struct Subscribed {
+    pub(super) state: Subscriptions<(Bytes, Place)>,
+    /// Conversations that are missing in the snapshots, and of which it is not known yet what became.
+    pub(super) unsettled: HashSet<ConversationId>,
+    /// Callers whose wishes are about to begin.
+    pub(super) begun: HashMap<WishNumber, Reply<Vec<ConversationId>>>,
+}
+
+impl From<Failure> for RequestFailure {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) => error.into(),
+            Failure::TimedOut => Self::TimedOut,
+            Failure::SocketLost => Self::ConnectionLost,
+        }
+    }
+}
+
+impl Connection {
+    /// Carries out what is decided about subscriptions.
+    pub(super) fn carry_out_all(&mut self, outputs: Outputs) {
+        for output in outputs {
+            match output {
+                Output::Subscribe { key, query } => {
+                    let request = Request::SubscribeConversations(query);
+                    self.recover_own(OwnRequest::Subscribe(key), request);
+                }
+                Output::SubscribeLater { key, part, tries, failure } => {
+                    self.subscribe_later(key, part, tries, failure.into());
+                }
+                Output::Unsubscribe(subscription_id) => self.unsubscribe(subscription_id),
+                Output::SnapshotCut { at } => {
+                    self.around.metrics.snapshots_cut.inc();
+                    self.note_error(&format_args!(
+                        "as many conversations changed at {at} ms as a snapshot names; others of that time may be \
+                         unknown until they change again"
+                    ));
+                }
+                Output::SnapshotWhole(snapshot) => {
+                    let mut missing = self.roster.ids().filter(|id| !snapshot.contains(*id)).cloned().collect();
+                    self.keep_for_step_up(&mut missing);
+                    self.snapshot_whole(&missing, snapshot.len());
+                    let now = self.now();
+                    let outputs = self.subscribed.state.missing(missing, now);
+                    self.carry_out_all(outputs);
+                }
+                Output::Settled(id) => self.settled(&id),
+                Output::UpToDate { .. } => {}
+                Output::Wished { wish, begun } => {
+                    if let Some(reply) = self.subscribed.begun.remove(&wish) {
+                        let _ = reply.send(begun.map_err(RequestFailure::from));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A subscription was not granted: it is asked for again after a while. Where it is one to what the connection sees,
+    /// that lacks meanwhile.
+    fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestFailure) {
+        let (request, refusal) = (RequestType::Subscription, failure.refusal());
+        let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted: Duration::ZERO });
+        let wait = decision.wait(tries, rand::random()).unwrap_or_default();
+        self.try_again(Again::Subscription(key), wait);
+        if part == SubscriptionPart::Standing {
+            self.note_error(&failure);
+            self.readiness.refused(Part::Subscriptions, failure.to_string(), decision.goes_on);
+            self.tell_lacking();
+        }
+    }
+
+    /// Notes a new subscription's id before the next frame is read, which may be its snapshot (SB-12).
+    pub(super) fn subscribe_answered(&mut self, key: SubscriptionKey, response: &Response<'_>) {
+        let answer = response.subscribed();
+        let now = self.now();
+        let outputs = self.subscribed.state.answered(key, answer, now);
+        self.carry_out_all(outputs);
+    }
+
+    /// Has a conversation told its state anew, as soon as that can be asked.
+    pub(super) fn ask_state(&mut self, id: ConversationId) {
+        let outputs = self.subscribed.state.refresh(id);
+        self.carry_out_all(outputs);
+    }
+
+    fn unsubscribe(&mut self, subscription_id: SubscriptionId) {
+        // Nobody waits for the answer: a subscription that lives on only repeats what the main one tells.
+        let (reply, _) = oneshot::channel();
+        let request = Request::UnsubscribeConversations(Unsubscription { subscription_id });
+        self.ask(Ask::new(request, Lane::Recovery, reply));
+    }
+
+    /// Ends a caller's subscription.
+    pub(super) fn end_wish(&mut self, number: WishNumber) {
+        let now = self.now();
+        let (left, outputs) = self.subscribed.state.end_wish(number, now);
+        self.carry_out_all(outputs);
+        for id in left {
+            self.repeated.forget(&id);
+        }
+    }
+
+    /// Wakes who is to leave and sleeps: it writes that down. Lets go of conversations that left a while ago; late
+    /// messages found them until now.
+    pub(super) fn let_go(&mut self) {
+        let now = self.now();
+        let outputs = self.subscribed.state.tick(now);
+        self.carry_out_all(outputs);
+        let sleeping = self.subscribed.state.leaving().filter(|id| self.roster.is_asleep(id)).cloned();
+        for id in sleeping.collect::<Vec<_>>() {
+            self.child(&id);
+        }
+        for id in self.subscribed.state.take_left(self.settings.linger, now) {
+            self.forget_for_good(&id);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where notifications for a connection without a socket are handed in.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Addr, ArbiterHandle, AsyncContext};
+use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
+use tertulia_core::{id::ConnectionId, webhook};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use super::{Intake, IntakeSettings, WebhookArrived, WebhookError, escalation::Replay};
+use crate::{
+    connection::{ConnectionStatus, Restart, Stop, Surroundings},
+    conversation::Place,
+    dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
+    metrics::Metrics,
+    supervision::{GuardOptions, start_guarded_in},
+};
+
+/// How long a notification may take to be durable: less than the platform waits for an answer (WH-1).
+const KEPT_WITHIN: Duration = Duration::from_secs(4);
+
+/// The outside of a connection without a socket: checks and bounds what is handed in.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    id: ConnectionId,
+    pub(crate) address: Addr<Intake>,
+    secret: SecretString,
+    metrics: Arc<Metrics>,
+    /// Bounds the notifications taken and not handled yet.
+    window: Arc<Semaphore>,
+    /// Whether what comes of a notification outlives the process.
+    keeps: bool,
+}
+
+impl Desk {
+    pub(crate) fn start(
+        arbiter: &ArbiterHandle,
+        options: GuardOptions,
+        settings: IntakeSettings,
+        around: Surroundings,
+        status: Arc<watch::Sender<ConnectionStatus>>,
+    ) -> Self {
+        let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
+        let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
+        let metrics = Arc::clone(&around.metrics);
+        let keeps = around.routing.journal().keeps();
+        let address =
+            start_guarded_in(arbiter, options, move |ctx| Intake::new(settings, around, status, &ctx.address()));
+        Self { id, address, secret, metrics, window, keeps }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.address.do_send(Stop);
+    }
+
+    /// Begins the connection again; `false` where its actor has ended.
+    pub(crate) fn restart(&self) -> bool {
+        self.address.connected() && self.address.try_send(Restart).is_ok()
+    }
+
+    /// Checks a webhook's signature; a wrong one is counted.
+    pub(crate) fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<(), WebhookError> {
+        webhook::verify(self.secret.expose_secret().as_bytes(), body, signature).map_err(|error| {
+            self.metrics.webhooks_refused.inc();
+            error.into()
+        })
+    }
+
+    /// Checks the form of a webhook's signature; one that can be that of no body is counted.
+    pub(crate) fn expects(&self, signature: Option<&str>) -> Result<(), WebhookError> {
+        webhook::check_form(signature).map_err(|error| {
+            self.metrics.webhooks_refused.inc();
+            error.into()
+        })
+    }
+
+    pub(crate) async fn take(&self, body: Bytes) -> Result<(), WebhookError> {
+        let overloaded = || WebhookError::Overloaded(self.id.clone());
+        let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
+        let (place, freed) = Place::watched(place);
+        // The mailbox ends with its actor, which is restarted or was stopped.
+        self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))?;
+        // What was answered well does not come again, so it is kept before.
+        if !self.keeps {
+            return Ok(());
+        }
+        match timeout(KEPT_WITHIN, freed).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(overloaded()),
+        }
+    }
+
+    /// Hands a dead letter over again.
+    pub(crate) async fn replay(&self, letter: Arc<DeadLetter>) -> Result<(), ReplayError> {
+        let id = letter.id.clone();
+        if letter.kind == DeadLetterKind::Frame {
+            return match self.take(letter.body.clone()).await {
+                Err(WebhookError::Overloaded(_)) => Err(ReplayError::Overloaded(id)),
+                // One that cannot be read yet is a dead letter again.
+                Ok(()) | Err(_) => Ok(()),
+            };
+        }
+        let Ok(place) = Arc::clone(&self.window).try_acquire_owned() else { return Err(ReplayError::Overloaded(id)) };
+        let place = Place::new(place);
+        self.address.send(Replay { letter, place }).await.unwrap_or(Err(ReplayError::NobodyThere(id)))
+    }
+}

@@ -1,0 +1,306 @@
+//! Requests out: what the Send API takes, whose history nobody can give, and how a conversation is opened.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::{Addr, AsyncContext, Context, Handler, Message};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tertulia_core::{
+    id::{ConversationId, ExternalConsumerId, RequestId},
+    rest::{NotByRest, RestRequest, answer_frame},
+    ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame},
+};
+use tokio::time::sleep;
+
+use super::{AskRest, ConsumerProfile, Intake, OpenConversation, agent::RestSender};
+use crate::{
+    platform::{RestAnswer, SendPath},
+    request::{Answer, Ask, Lane, Reply, RequestFailure, TOO_MANY},
+};
+
+/// Conversations being opened at the same time; beyond it a caller is refused.
+const OPENING: usize = 1024;
+
+/// The Send API has answered the wish for a conversation.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Opened {
+    consumer: ExternalConsumerId,
+    outcome: Result<ConversationId, RequestFailure>,
+    reply: Reply<ConversationId>,
+}
+
+/// Who reads a conversation after the answer to a change of it was lost.
+struct Looker {
+    conversation: ConversationId,
+    intake: Addr<Intake>,
+}
+
+impl Looker {
+    /// Reads the state; when this is over, the conversation has it in its queue. Where it cannot be read, what is held
+    /// has to do.
+    async fn look(self, rest: RestSender) {
+        let Self { conversation, intake } = self;
+        match rest.send(&RestRequest::Conversation(conversation.clone())).await {
+            Ok(RestAnswer { status: 200, body: state, .. }) => {
+                let _ = intake.send(StateRead { conversation, state }).await;
+            }
+            Ok(RestAnswer { status, .. }) => tracing::debug!(%conversation, status, "the state is not read"),
+            Err(error) => tracing::debug!(%conversation, %error, "the state is not read"),
+        }
+    }
+}
+
+/// Whether the platform may have carried out what it did not answer well.
+fn is_lost(answer: &Result<RestAnswer, RequestFailure>) -> bool {
+    match answer {
+        Ok(answer) => answer.status >= 500 || answer.status == TOO_MANY,
+        Err(failure) => matches!(failure, RequestFailure::ConnectionLost | RequestFailure::TimedOut),
+    }
+}
+
+/// The state of a conversation was read.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct StateRead {
+    conversation: ConversationId,
+    state: Bytes,
+}
+
+impl Intake {
+    fn next_request(&mut self, request: Request, metadata: Vec<Value>) -> Result<String, RequestFailure> {
+        self.requests += 1;
+        let id = RequestId::from(self.requests.to_string());
+        let frame = RequestFrame { id, request, headers: Vec::new(), metadata };
+        frame.encode(Dialect::Consumer).map_err(|error| RequestFailure::Unwritable(error.to_string()))
+    }
+
+    /// Sends a conversation's request in its consumer's name.
+    fn send(&mut self, Ask { conversation, request, metadata, reply, .. }: Ask) {
+        match self.prepare(conversation.as_ref(), request, metadata) {
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+            }
+            Ok((consumer, body)) => {
+                let sender = self.sender.clone();
+                let answer = async move { sender.send(SendPath::Send, consumer, body).await.map(Answer::new) };
+                self.carry(answer, Duration::ZERO, reply);
+            }
+        }
+    }
+
+    /// Asks a row of the REST in the agent's name, after `pause`. Where the answer to a change is lost, `looker` reads
+    /// the conversation and passes its state on first: no socket tells of it, and by it the change is not made twice.
+    fn ask_rest(&self, row: RestRequest, looker: Option<Looker>, pause: Duration, reply: Reply<Answer>) {
+        match self.rest.clone() {
+            None => {
+                let _ = reply.send(Err(RequestFailure::NotSupported("the connection has no agent to ask as")));
+            }
+            Some(_) if !self.is_ready() => {
+                let _ = reply.send(Err(RequestFailure::NotConnected));
+            }
+            Some(rest) => {
+                let answer = async move {
+                    let answer = rest.clone().send(&row).await;
+                    if let Some(looker) = looker.filter(|_| is_lost(&answer)) {
+                        looker.look(rest).await;
+                    }
+                    let RestAnswer { status, body, .. } = answer?;
+                    let frame = answer_frame(&row, status, &String::from_utf8_lossy(&body));
+                    Ok(Answer::new(frame.into()))
+                };
+                self.carry(answer, pause, reply);
+            }
+        }
+    }
+
+    /// Waits for an answer in a task of its own, and counts it. Whoever went away during `pause` asks nothing.
+    fn carry(
+        &self,
+        answer: impl Future<Output = Result<Answer, RequestFailure>> + 'static,
+        pause: Duration,
+        reply: Reply<Answer>,
+    ) {
+        let metrics = Arc::clone(&self.around.metrics);
+        let ending = self.ending.clone();
+        let carrying = async move {
+            sleep(pause).await;
+            if reply.is_closed() {
+                return;
+            }
+            metrics.requests.inc();
+            let answer = answer.await;
+            match &answer {
+                Ok(answer) if answer.read(|response| response.outcome().map(drop)).is_err() => {
+                    metrics.requests_refused.inc();
+                }
+                Err(RequestFailure::TimedOut) => {
+                    metrics.requests_timed_out.inc();
+                }
+                _ => {}
+            }
+            let _ = reply.send(answer);
+        };
+        actix_rt::spawn(async move { ending.run_until_cancelled(carrying).await });
+    }
+
+    /// A conversation's request, in the agent's name.
+    fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply, .. }: Ask, me: Addr<Self>) {
+        let unnamed = NotByRest("a request by REST is one of a conversation");
+        let changed = conversation.clone().filter(|_| matches!(request, Request::UpdateConversation(_)));
+        let looker = changed.map(|conversation| Looker { conversation, intake: me });
+        let row = conversation.ok_or(unnamed).and_then(|id| RestRequest::of(&request, &metadata, &id));
+        let row = match row {
+            Ok(row) => row,
+            Err(NotByRest(why)) => {
+                let _ = reply.send(Err(RequestFailure::NotSupported(why)));
+                return;
+            }
+        };
+        let is_missing_history = matches!((&request, lane), (Request::QueryMessages(_), Lane::Recovery));
+        // What is late may still come by itself.
+        self.ask_rest(row, looker, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
+    }
+
+    fn prepare(
+        &mut self,
+        conversation: Option<&ConversationId>,
+        request: Request,
+        metadata: Vec<Value>,
+    ) -> Result<(ExternalConsumerId, String), RequestFailure> {
+        let child = conversation.and_then(|id| self.roster.get(id));
+        let consumer = child.and_then(|child| child.consumer().cloned()).ok_or(RequestFailure::NotSupported(
+            "the consumer of the conversation is not known here: open it here, or load a snapshot that names them",
+        ))?;
+        if !self.is_ready() {
+            return Err(RequestFailure::NotConnected);
+        }
+        Ok((consumer, self.next_request(request, metadata)?))
+    }
+
+    /// Holds a history that is asked for: what is late may still come by itself, and nobody else can give it.
+    fn hold(&self, reply: Reply<Answer>) {
+        let (hold, ending) = (self.settings.hold, self.ending.clone());
+        let holding = async move {
+            sleep(hold).await;
+            let refusal = json!({ "kind": "resp", "code": 404, "body": "webhooks have no history" }).to_string();
+            let _ = reply.send(Ok(Answer::new(refusal.into())));
+        };
+        actix_rt::spawn(async move { ending.run_until_cancelled(holding).await });
+    }
+
+    fn open(&mut self, open: OpenConversation, me: Addr<Self>) {
+        let OpenConversation { consumer, profile, request, reply } = open;
+        let body = match self.opening_body(&profile, request) {
+            _ if self.rest.is_some() => Err(RequestFailure::NotSupported("an agent opens no consumer's conversation")),
+            _ if !self.is_ready() => Err(RequestFailure::NotConnected),
+            _ if self.opening >= OPENING => Err(RequestFailure::Overloaded),
+            body => body,
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(failure) => {
+                let _ = reply.send(Err(failure));
+                return;
+            }
+        };
+        let (sender, ending) = (self.sender.clone(), self.ending.clone());
+        self.opening += 1;
+        self.metrics().requests.inc();
+        let opening = async move {
+            let answer = sender.send(SendPath::Conversation, consumer.clone(), body).await;
+            let outcome = answer.and_then(|answer| opened(&answer));
+            me.do_send(Opened { consumer, outcome, reply });
+        };
+        actix_rt::spawn(async move { ending.run_until_cancelled(opening).await });
+    }
+
+    /// The two requests of an opening, in the order the platform wants them.
+    fn opening_body(
+        &mut self,
+        profile: &ConsumerProfile,
+        request: ConversationRequest,
+    ) -> Result<String, RequestFailure> {
+        let unwritable = |error: serde_json::Error| RequestFailure::Unwritable(error.to_string());
+        let profile = serde_json::to_value(profile).map_err(unwritable)?;
+        let profile = self.next_request(Request::SetUserProfile(profile), Vec::new())?;
+        // Both are mandatory here, unlike on a socket (protocol §5.3).
+        let request = ConversationRequest {
+            brand_id: Some(self.settings.account.clone()),
+            channel_type: Some(ChannelType::Messaging),
+            ..request
+        };
+        let request = self.next_request(Request::RequestConversation(request), Vec::new())?;
+        Ok(format!("[{profile},{request}]"))
+    }
+}
+
+/// The id in the answers to an opening. A refusal comes alone, not in a list.
+fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
+    let Ok(answers) = serde_json::from_slice::<Vec<Box<RawValue>>>(answer) else {
+        let refused = Answer::new(answer.clone()).read(|response| response.outcome().map(drop));
+        return Err(refused.err().unwrap_or_else(|| AnswerError::Unexpected("no list of answers".to_owned()).into()));
+    };
+    let mut answers = answers.iter().map(|raw| Answer::new(Bytes::copy_from_slice(raw.get().as_bytes())));
+    let (Some(profile), Some(conversation)) = (answers.next(), answers.next()) else {
+        return Err(AnswerError::Unexpected("fewer than two answers".to_owned()).into());
+    };
+    profile.read(|response| response.outcome().map(drop))?;
+    conversation.read(|response| response.conversation_created())
+}
+
+impl Handler<Ask> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
+        match ask.request {
+            // Of a snapshot that a consumer's side took: an agent subscribes to no messages.
+            Request::SubscribeMessages(_) => self.hold(ask.reply),
+            _ if self.rest.is_some() => self.send_as_agent(ask, ctx.address()),
+            Request::QueryMessages(_) => self.hold(ask.reply),
+            _ => self.send(ask),
+        }
+    }
+}
+
+impl Handler<StateRead> for Intake {
+    type Result = ();
+
+    /// Only for a conversation that is still in memory.
+    fn handle(&mut self, StateRead { conversation, state }: StateRead, _: &mut Self::Context) {
+        if self.roster.is_awake(&conversation) {
+            self.take_read_state(&conversation, &state);
+        }
+    }
+}
+
+impl Handler<AskRest> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, AskRest { row, reply }: AskRest, _: &mut Self::Context) {
+        self.ask_rest(row, None, Duration::ZERO, reply);
+    }
+}
+
+impl Handler<OpenConversation> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, open: OpenConversation, ctx: &mut Self::Context) {
+        self.open(open, ctx.address());
+    }
+}
+
+impl Handler<Opened> for Intake {
+    type Result = ();
+
+    fn handle(&mut self, Opened { consumer, outcome, reply }: Opened, _: &mut Context<Self>) {
+        self.opening = self.opening.saturating_sub(1);
+        if let Ok(id) = &outcome {
+            // The conversation can be written to before its first state arrives (CV-I1).
+            self.child(id).speak_for(consumer);
+            self.update_status();
+        }
+        let _ = reply.send(outcome);
+    }
+}

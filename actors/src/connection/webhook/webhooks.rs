@@ -1,0 +1,161 @@
+//! Notifications in: which conversations one concerns, and what is overtaken already.
+
+use std::sync::Arc;
+
+use actix::Handler;
+use bytes::Bytes;
+use serde::Deserialize;
+use tertulia_core::{
+    id::ConversationId,
+    time::Timestamp,
+    ums::{ChangeKind, ConversationChanges, ConversationState, Frame, Messages, Notification, ParticipantRole, Stage},
+};
+
+use tokio::sync::Semaphore;
+
+use super::{Intake, WebhookArrived, WebhookError};
+use crate::conversation::{Place, RecordsArrived, StateArrived};
+
+impl Intake {
+    fn route(&mut self, body: &Bytes, place: &Place) -> Result<(), WebhookError> {
+        let malformed = |error: &dyn std::fmt::Display| WebhookError::Malformed(error.to_string());
+        let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+        match Frame::decode(text).map_err(|error| malformed(&error))? {
+            Frame::Notification(Notification::Conversations(changes)) => self.route_changes(body, &changes, place),
+            Frame::Notification(Notification::Messages(messages)) => self.route_messages(body, &messages, place),
+            Frame::Notification(Notification::Unlisted { kind, .. }) => {
+                self.metrics().notifications_unlisted.inc();
+                tracing::debug!(connection = %self.settings.id, %kind, "notification of an unlisted type");
+                Ok(())
+            }
+            Frame::Notification(Notification::Rings(_) | Notification::AgentStates(_)) | Frame::Response(_) => {
+                Err(malformed(&"neither a change of conversations nor messages"))
+            }
+        }
+    }
+
+    fn route_changes(
+        &mut self,
+        body: &Bytes,
+        changes: &ConversationChanges<'_>,
+        place: &Place,
+    ) -> Result<(), WebhookError> {
+        for change in &changes.changes {
+            let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
+            let (Some(id), Some(result)) = (id, change.result) else {
+                self.metrics().state_notifications_malformed.inc();
+                continue;
+            };
+            let Gist { version, has_ended } = gist(result.get());
+            let is_gone = change.kind == ChangeKind::Delete;
+            // A conversation that was never seen and is gone already is nothing to anybody.
+            if is_gone && !self.roster.knows(&id) {
+                continue;
+            }
+            self.make_sure_of_room(&id)?;
+            let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
+            let tokens = Arc::clone(&self.sender.tokens);
+            let child = self.child(&id);
+            // The state may come before the answer to the conversation's opening, which tells for whom it is.
+            if child.consumer().is_none()
+                && let Some(consumer) = consumer_in(result.get()).and_then(|user| tokens.consumer_of(&user))
+            {
+                child.speak_for(consumer);
+            }
+            child.take_state(state, version, has_ended || is_gone);
+        }
+        Ok(())
+    }
+
+    /// Passes on a state that was read, as if the platform had sent it.
+    pub(super) fn take_read_state(&mut self, id: &ConversationId, state: &Bytes) {
+        let Ok(text) = std::str::from_utf8(state) else { return };
+        // It is one of a request, and waits in no line.
+        let Ok(permit) = Arc::new(Semaphore::new(1)).try_acquire_owned() else { return };
+        let Gist { version, has_ended } = gist(text);
+        let state = StateArrived { raw: state.clone(), place: Place::new(permit) };
+        self.child(id).take_state(state, version, has_ended);
+    }
+
+    /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
+    fn route_messages(&mut self, body: &Bytes, messages: &Messages<'_>, place: &Place) -> Result<(), WebhookError> {
+        let first = messages.records.first();
+        let conversation = first.and_then(|record| record.conversation_id.as_ref());
+        let dialog = first.and_then(|record| record.dialog_id.as_ref());
+        let (conversation, dialog) =
+            (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
+        let id = match (conversation, dialog) {
+            (Some(id), _) => ConversationId::from_wire(id),
+            (None, Some(dialog)) => match self.roster.conversation_of(dialog.as_str()) {
+                Some(id) => Some(id.clone()),
+                None => ConversationId::from_wire(dialog),
+            },
+            (None, None) => return Ok(()),
+        };
+        let id = id.ok_or_else(|| WebhookError::Malformed("its conversation's id is too long".to_owned()))?;
+        self.make_sure_of_room(&id)?;
+        let records = RecordsArrived { frame: body.clone(), place: place.clone() };
+        self.child(&id).pass_records(records);
+        Ok(())
+    }
+
+    fn make_sure_of_room(&self, id: &ConversationId) -> Result<(), WebhookError> {
+        if self.has_room_for(id) { Ok(()) } else { Err(WebhookError::Overloaded(self.settings.id.clone())) }
+    }
+}
+
+impl Handler<WebhookArrived> for Intake {
+    type Result = Result<(), WebhookError>;
+
+    fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
+        self.metrics().frames.inc();
+        self.counted.frame_arrived();
+        if self.held_back {
+            // The platform keeps it and comes again.
+            return Err(WebhookError::Overloaded(self.settings.id.clone()));
+        }
+        let routed = self.route(&body, &place);
+        if let Err(WebhookError::Malformed(detail)) = &routed {
+            self.metrics().frames_malformed.inc();
+            tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");
+            self.roster.bury_unreadable(&body, detail);
+        }
+        self.fairness.take_turns(ctx);
+        routed
+    }
+}
+
+/// The platform's id of the consumer in a state.
+fn consumer_in(state: &str) -> Option<String> {
+    let state: ConversationState<'_> = serde_json::from_str(state).ok()?;
+    let people = state.conversation_details?.people();
+    let consumer = people.into_iter().find(|person| person.role == ParticipantRole::Consumer)?;
+    Some(consumer.user_id.as_str().to_owned())
+}
+
+/// What the connection itself wants to know of a state.
+struct Gist {
+    version: Option<Timestamp>,
+    has_ended: bool,
+}
+
+/// Reads as much; a state of another shape is the conversation's to judge.
+fn gist(state: &str) -> Gist {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct State {
+        conversation_details: Details,
+    }
+
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Details {
+        state: Option<Stage>,
+        stage: Option<Stage>,
+        meta_data_last_update_ts: Option<Timestamp>,
+    }
+
+    let State { conversation_details: details } = serde_json::from_str(state).unwrap_or_default();
+    let has_ended = matches!(details.stage.or(details.state), Some(Stage::Close | Stage::Locked));
+    Gist { version: details.meta_data_last_update_ts, has_ended }
+}

@@ -1,0 +1,45 @@
+//! What a conversation that was given up leaves, and the one that follows when it is released.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix::Addr;
+use tertulia_core::{
+    command::Identity,
+    conversation::Conversation as Model,
+    id::{ConversationId, ExternalConsumerId},
+};
+
+use super::{Conversation, Upstream, keeping::Concluded};
+
+/// What a conversation that was given up leaves to the one that is released.
+pub(crate) struct Remains {
+    pub(crate) address: Addr<Conversation>,
+    pub(crate) reason: String,
+    pub(crate) restarts: u32,
+    pub(super) sequence: u64,
+    pub(super) concluded: Concluded,
+    pub(super) model: Model,
+    pub(super) consumer: Option<ExternalConsumerId>,
+}
+
+impl Conversation {
+    /// The conversation that follows one in quarantine: its events go on where they ended, and it fetches what it
+    /// missed.
+    pub(crate) fn released(
+        id: ConversationId,
+        remains: Option<Box<Remains>>,
+        upstream: Rc<Upstream>,
+        ready: Option<Arc<Identity>>,
+    ) -> Self {
+        let mut fresh = Self::new(id, upstream, ready);
+        // It counts as a restart: subscribers hear of it, and history is caught up.
+        fresh.restarts = 1;
+        if let Some(remains) = remains {
+            let Remains { sequence, concluded, model, consumer, restarts, .. } = *remains;
+            (fresh.sequence, fresh.concluded, fresh.model) = (sequence, concluded, model);
+            fresh.consumer = consumer;
+            fresh.restarts = restarts + 1;
+        }
+        fresh
+    }
+}
