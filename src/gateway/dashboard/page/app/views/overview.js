@@ -263,7 +263,7 @@ function attention({ overview, fleet, live }) {
       key: `c ${connection.id}`,
       word: 'Failed',
       tone: 'bad',
-      text: `${connection.id}: ${ofFailure(connection.failure) || connection.lastError || 'it has given up'}`,
+      text: `${connection.id}: ${ofFailure(connection.failure) || connection.lastError || 'the connection has failed'}`,
       href: `#/connections/${encodeURIComponent(connection.id)}`,
       link: 'Look',
     });
@@ -273,7 +273,7 @@ function attention({ overview, fleet, live }) {
       key: 'failed',
       word: 'Failed',
       tone: 'bad',
-      text: `${count(now.connections.failed - Math.min(failed.length, NAMED))} ${failed.length > 0 ? 'more ' : ''}connections have given up`,
+      text: `${count(now.connections.failed - Math.min(failed.length, NAMED))} ${failed.length > 0 ? 'more ' : ''}connections have failed`,
       href: '#/connections',
       link: 'Show',
     });
