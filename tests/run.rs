@@ -582,6 +582,7 @@ fn a_message_that_closed_a_socket_is_suspected_after_a_kill_too() {
     emulator.clear_rules();
     let poison = emulator.add_rule(closing()).unwrap();
     let process = Process::start(&file);
+    process.get_until("/readyz", "\"ready\":true");
     let fine = say(&process, &other, "fine");
     let refused = rest(say(&process, &poisoned, "poison"));
     assert!(refused.contains("\"code\":\"closed-connection\""), "{refused}");
