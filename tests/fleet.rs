@@ -1,5 +1,4 @@
-//! The fleet over HTTP (interfaces §3): connections that come and go, what they are asked, rings, supervision, dead
-//! letters.
+//! The fleet over HTTP: connections that come and go, what they are asked, rings, supervision, dead letters.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
@@ -34,7 +33,7 @@ fn consumer(id: &str) -> Value {
     json!({ "id": id, "account": "12345678", "role": "consumer" })
 }
 
-/// The rows of interfaces §3.
+/// The paths of the fleet.
 const ROWS: &str = "
 get /healthz
 get /readyz

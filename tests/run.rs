@@ -173,7 +173,7 @@ fn a_second_process_with_the_same_data_ends_at_once() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// TK-6, U11: nobody throws another process out; whoever comes second says so, serves its other logins, and takes over.
+/// TK-6: nobody throws another process out; whoever comes second says so, serves its other logins, and takes over.
 #[test]
 fn a_second_process_with_the_same_login_waits_for_it_and_takes_over() {
     let emulator = emulator();
@@ -304,7 +304,7 @@ fn collector(answer: Option<&'static str>) -> (String, Receiver<Vec<u8>>) {
     (address, sent)
 }
 
-/// Interfaces §2: spans of a connection, a request and its command go to the collector, in one trace where they are one.
+/// Spans of a connection, a request and its command go to the collector, in one trace where they are one.
 #[test]
 fn spans_are_exported_and_flushed_at_the_end() {
     let (address, sent) = collector(Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));

@@ -79,7 +79,7 @@ impl Opened {
     }
 }
 
-/// Interfaces §4: the same events over a WebSocket, by the same filters and cursors.
+/// The same events over a WebSocket, by the same filters and cursors.
 #[actix_rt::test]
 async fn a_socket_tells_what_the_stream_tells() {
     let mut running = Running::bot().await;

@@ -44,7 +44,7 @@ async fn an_oversize_frame_is_counted_and_the_connection_recovers() {
 }
 
 /// CN-F1.
-/// Q7, U1: wrong credentials end the connection at once, with the reason, and nothing else.
+/// Q7: wrong credentials end the connection at once, with the reason, and nothing else.
 #[actix_rt::test]
 async fn wrong_credentials_end_the_connection_and_no_other() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -394,7 +394,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_s
     life.end().await;
 }
 
-/// Interfaces §3: the same key and body give the same answer and act once, in the next life too.
+/// The same key and body give the same answer and act once, in the next life too.
 #[actix_rt::test]
 async fn an_answer_is_kept_for_its_key() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());

@@ -142,8 +142,7 @@ async fn cn_f4_any_request_of_the_wire_can_be_sent_and_its_answer_read() {
 }
 
 /// CA-5.
-/// Sdk-features §1.3 `agentId` and `userId`, §1.11 `sentByCurrentUser`: one knows as whom one speaks, and one's own
-/// messages by it.
+/// MS-12, `agentId`, `userId` and `sentByCurrentUser`: one knows as whom one speaks, and one's own messages by it.
 #[actix_rt::test]
 async fn a_connection_tells_as_whom_it_speaks_and_which_messages_are_its_own() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -1,4 +1,4 @@
-//! Agents' notes share one field, and none is lost (CV-F9, NT-*).
+//! Agents' notes share one field, and none is lost (CV-F9, NT-1 to NT-7).
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 

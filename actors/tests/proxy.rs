@@ -1,4 +1,4 @@
-//! Connections whose way to the platform is a proxy (U9), over real tunnels to the stand-in.
+//! Connections whose way to the platform is a proxy, over real tunnels to the stand-in.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

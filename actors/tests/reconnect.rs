@@ -148,7 +148,7 @@ async fn a_bot_takes_rings_after_a_reconnect() {
 }
 
 /// SB-3.
-/// Architecture §3: a conversation that ended while the connection was away gets its `close`.
+/// A conversation that ended while the connection was away gets its `close`.
 #[actix_rt::test]
 async fn a_conversation_that_ended_while_away_is_told_closed() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -265,7 +265,7 @@ async fn what_ended_while_away_leaves_memory() {
     assert_eq!(ended[0].send_text("gone").await.unwrap_err().code(), "unknown-conversation");
 }
 
-/// Architecture §3: a change that overtakes the snapshot is taken for it, but makes nobody leave who is still there.
+/// A change that overtakes the snapshot is taken for it, but makes nobody leave who is still there.
 #[actix_rt::test]
 async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
     let mut stage = Stage::set(EmulatorConfig::default());

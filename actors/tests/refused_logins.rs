@@ -177,7 +177,7 @@ async fn two_machines_with_one_login_are_told_and_slow_down() {
     assert!(!stage.tertulia.connection(&id).status().unwrap().has_ended());
 }
 
-/// U11: of two connections with one login the second waits, and takes over when the first has ended.
+/// TK-6: of two connections with one login the second waits, and takes over when the first has ended.
 #[actix_rt::test]
 async fn a_login_that_is_held_is_waited_for_and_taken_over() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -1,5 +1,5 @@
 //! What goes by the wire's own requests with typed helpers: co-browsing, secure forms, rollover, files that messages
-//! tell of (sdk-features §1.18, FL-4).
+//! tell of (protocol §5.11, FL-4).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

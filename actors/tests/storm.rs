@@ -1,4 +1,4 @@
-//! Q6, W9: a fleet that loses its platform at one moment comes back at the pace that was set, and all of it.
+//! Q6: a fleet that loses its platform at one moment comes back at the pace that was set, and all of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 

@@ -101,8 +101,8 @@ async fn a_conversation_stays_as_long_as_one_of_two_subscriptions_has_it() {
     until_forgotten(&stage, &monitor, &id).await;
 }
 
-/// §1.2, `createDefaultSubscription` off: a connection without a subscription of its own is ready, and sees what callers
-/// subscribe to, over a reconnect too.
+/// CN-F7, `createDefaultSubscription` off: a connection without a subscription of its own is ready, and sees what
+/// callers subscribe to, over a reconnect too.
 #[actix_rt::test]
 async fn a_connection_may_have_no_subscription_of_its_own() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -1,4 +1,4 @@
-//! The summary of a demo (interfaces §1).
+//! The summary of a demo.
 
 use std::{fmt, time::Instant};
 

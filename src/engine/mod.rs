@@ -1,4 +1,3 @@
-//! Engines: the store of a service's events, records and leases (architecture §5), behind the ports of
-//! [`tertulia_actors::engine`].
+//! Engines: the store of a service's events, records and leases, behind the ports of [`tertulia_actors::engine`].
 
 pub mod embedded;

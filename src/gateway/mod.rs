@@ -1,4 +1,4 @@
-//! The HTTP interface (interfaces §3): where it listens, how it stops, and which resource serves which path.
+//! The HTTP interface: where it listens, how it stops, and which resource serves which path.
 //!
 //! One file per resource. Each resource returns JSON, and every error is an RFC 9457 problem.
 

@@ -1,4 +1,4 @@
-//! Errors as callers get them: RFC 9457 problem details with a stable `code` (interfaces §3).
+//! Errors as callers get them: RFC 9457 problem details with a stable `code`.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,4 +1,4 @@
-//! `/v1/rings`: conversations that the platform offers to agents, to be accepted or rejected (RG-*).
+//! `/v1/rings`: conversations that the platform offers to agents, to be accepted or rejected (RG-1 to RG-5).
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Outgoing webhooks: events delivered to receivers over HTTP, signed according to Standard Webhooks 1.0 (interfaces
-//! §3, §4).
+//! Outgoing webhooks: events delivered to receivers over HTTP, signed according to Standard Webhooks 1.0.
 //!
 //! Guarantees: every event that a webhook wants is delivered at least once, always under the same `webhook-id`; the
 //! events of one conversation are delivered in order, one at a time; a crash of the process loses none of this. Events

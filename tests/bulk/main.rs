@@ -1,5 +1,5 @@
-//! Bulk work as its callers meet it (interfaces §3, `/v1/bulk`), in front of real actors and a platform stand-in that
-//! remembers every request to change a conversation.
+//! Bulk work as its callers meet it (`/v1/bulk`), in front of real actors and a platform stand-in that remembers every
+//! request to change a conversation.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment loses no acknowledged commit and leaves none by half (architecture §4, promise 5).
+//! `kill -9` at any moment loses no acknowledged commit and leaves none by half (promise 5).
 
 use std::{thread, time::Duration};
 

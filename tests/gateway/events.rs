@@ -33,7 +33,7 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     assert_eq!((elsewhere.told().await, other.told().await), (None, None));
 }
 
-/// Interfaces §4: a cursor of another log is answered with a gap; what comes from now on follows.
+/// A cursor of another log is answered with a gap; what comes from now on follows.
 #[actix_rt::test]
 async fn whoever_comes_with_an_unknown_cursor_is_told_that_something_is_missing() {
     let mut running = Running::bot().await;
@@ -50,8 +50,8 @@ async fn whoever_comes_with_an_unknown_cursor_is_told_that_something_is_missing(
     }
 }
 
-/// Promise 1 and interfaces §4: whoever comes back with the id of the last event that they saw goes on behind it, each
-/// event once, over the end of a service too.
+/// Promise 1: whoever comes back with the id of the last event that they saw goes on behind it, each event once, over
+/// the end of a service too.
 #[actix_rt::test]
 async fn a_stream_goes_on_behind_the_last_event_that_was_seen() {
     const SAID: usize = 12;

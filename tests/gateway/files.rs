@@ -124,7 +124,7 @@ async fn a_file_that_is_not_there_is_told_so() {
     assert_eq!(running.get(&format!("{}?path=x", row("none", "files"))).await.problem(), (404, "unknown-conversation"));
 }
 
-/// Interfaces §3, promise 5: a file with a key is told of once, and answered the same, over restarts too.
+/// Promise 5: a file with a key is told of once, and answered the same, over restarts too.
 #[actix_rt::test]
 async fn a_file_with_a_key_is_told_of_once() {
     let mut running = Running::bot().await;

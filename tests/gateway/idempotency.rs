@@ -37,7 +37,7 @@ async fn a_key_whose_command_was_refused_before_it_was_sent_can_be_used_again() 
     assert_eq!(send("better").await.json, json!({ "sequence": 1 }));
 }
 
-/// Interfaces §3 and promise 5: the same key and body give the same answer and act once, after a restart too.
+/// Promise 5: the same key and body give the same answer and act once, after a restart too.
 #[actix_rt::test]
 async fn a_key_acts_once_over_restarts() {
     let mut running = Running::bot().await;

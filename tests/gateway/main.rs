@@ -1,5 +1,4 @@
-//! The HTTP interface as callers meet it (interfaces §3), in front of real actors and a platform stand-in. One file for
-//! each resource.
+//! The HTTP interface as callers meet it, in front of real actors and a platform stand-in. One file for each resource.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 

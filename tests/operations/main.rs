@@ -1,4 +1,4 @@
-//! What the people who run the service rely on (interfaces §2, §3), and what its callers cannot do to it.
+//! What the people who run the service rely on, and what its callers cannot do to it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 

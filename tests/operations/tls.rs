@@ -1,4 +1,4 @@
-//! TLS by certificate files (interfaces §2).
+//! TLS by certificate files.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 

@@ -10,7 +10,7 @@ macro_rules! identifiers {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
         ///
-        /// Cheap to clone. Read from a JSON string or number, because the platform sends both (protocol §13).
+        /// Cheap to clone. Read from a JSON string or number, because the platform sends both (protocol §4.4).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 

@@ -63,7 +63,7 @@ impl CommandFailure {
         }
     }
 
-    /// The stable word for the failure (interfaces §3).
+    /// The stable word for the failure.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

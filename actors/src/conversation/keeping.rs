@@ -1,5 +1,5 @@
 //! What a step of the conversation leaves behind: its events, and what is kept so that the next life of the process
-//! goes on exactly there (architecture §3, promises 1 and 5).
+//! goes on exactly there (promises 1 and 5).
 //!
 //! Whatever handles something calls [`Conversation::conclude`] at its end. A step that panics leaves nothing.
 

@@ -1,4 +1,4 @@
-//! The port to what decides who may log in: the platform allows one session a user, so one process at a time (U11).
+//! The port to what decides who may log in: the platform allows one session a user, so one process at a time (TK-6).
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,4 @@
-//! Where a process keeps what must outlive it (architecture §5): the ports, whose implementations are elsewhere, and the
-//! one way to them.
+//! Where a process keeps what must outlive it: the ports, whose implementations are elsewhere, and the one way to them.
 //!
 //! A [`Store`] keeps the event log and a few tables of records, and commits changes of both at once. The [`Journal`]
 //! stands before it: it numbers events, gathers steps into commits and serves readers. [`Leases`] say which process may

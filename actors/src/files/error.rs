@@ -53,7 +53,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// The stable word for the error (interfaces §3).
+    /// The stable word for the error.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! An agent's login, its refresh and its end (protocol §2.1, §2.2; wire-from-sdk §3).
+//! An agent's login, its refresh and its end (protocol §2.1, §2.2).
 
 use std::sync::Arc;
 

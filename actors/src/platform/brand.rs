@@ -1,5 +1,5 @@
-//! What the platform tells agents by HTTP: shifts, skills, statistics, and who an agent is to consumers (wire-from-sdk
-//! §3, protocol §10.6).
+//! What the platform tells agents by HTTP: shifts, skills, statistics, and who an agent is to consumers (protocol
+//! §10.6).
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

@@ -130,7 +130,7 @@ impl PlatformClient {
             }
             ConsumerLogin::Authenticated { connector: Some(connector), token } => {
                 let token = token.expose_secret();
-                // A signed JWT has three parts; an authorisation code travels as in a step-up (wire-from-sdk §3).
+                // A signed JWT has three parts; an authorisation code travels as in a step-up (protocol §2.3).
                 let is_signed = token.split('.').count() == 3;
                 let body = if is_signed { json!({ "id_token": token }) } else { json!({ "code": token }) };
                 Ok(identity(self.authenticate(connector, body).await?, Renewal::Again))

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{HttpError, PlatformClient, http::Call};
 
-/// For how long a host is believed (wire-from-sdk §3).
+/// For how long a host is believed (protocol §1).
 const BELIEVED_FOR: Duration = Duration::from_secs(600);
 
 /// A service of the platform, by its part in messaging.

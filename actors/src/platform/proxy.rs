@@ -1,4 +1,4 @@
-//! A proxy between one connection and the platform (U9): everything goes through tunnels that it opens by HTTP CONNECT.
+//! A proxy between one connection and the platform: everything goes through tunnels that it opens by HTTP CONNECT.
 
 use std::{
     fmt, io,

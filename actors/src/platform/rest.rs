@@ -1,4 +1,4 @@
-//! The brand's REST: one row, asked as an agent (sdk-features §1.17, wire-from-sdk §3).
+//! The brand's REST: one row, asked as an agent (protocol §10.5).
 
 use awc::{Client, error::SendRequestError, http::header};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Events: what happened in a conversation or to a connection, as every subscriber gets it (interfaces §4).
+//! Events: what happened in a conversation or to a connection, as every subscriber gets it.
 
 use std::{fmt, sync::Arc};
 
@@ -109,7 +109,7 @@ pub enum EventData {
         key: CommandKey,
         /// What was asked.
         command: &'static str,
-        /// The stable word for the error (interfaces §3).
+        /// The stable word for the error.
         code: &'static str,
         /// What went wrong.
         detail: String,
@@ -208,7 +208,7 @@ impl EventData {
         }
     }
 
-    /// The name after `tertulia.` (interfaces §4).
+    /// The name after `tertulia.`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.kind().name()
@@ -254,7 +254,7 @@ impl Event {
 }
 
 impl Serialize for Event {
-    /// Writes a CloudEvents 1.0 object (interfaces §4).
+    /// Writes a CloudEvents 1.0 object.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Origin { account, connection } = &*self.origin;
         let mut event = serializer.serialize_map(None)?;

@@ -58,7 +58,7 @@ impl Table {
 }
 
 /// EV-2.
-/// Interfaces §4: a CloudEvents 1.0 object with the platform's names in its data.
+/// A CloudEvents 1.0 object with the platform's names in its data.
 #[actix_rt::test]
 async fn an_event_is_written_as_a_cloud_event() {
     let table = Table::new();

@@ -1,5 +1,4 @@
-//! An agent without a socket: notifications come in by hand, commands go out by the platform's REST (sdk-features
-//! §1.17).
+//! An agent without a socket: notifications come in by hand, commands go out by the platform's REST (protocol §10.5).
 
 use std::time::Duration;
 

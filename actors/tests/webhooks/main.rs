@@ -1,4 +1,4 @@
-//! Connections without a socket, against the stand-in over real HTTP: connectors and intakes (sdk-features §1.16).
+//! Connections without a socket, against the stand-in over real HTTP: connectors and intakes (WH-2).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

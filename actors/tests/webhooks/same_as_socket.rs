@@ -144,7 +144,7 @@ async fn feed(stage: &Tertulia, hook: &ConnectionId, posts: &[Post]) {
     }
 }
 
-/// W13, W19, promises 1 and 3.
+/// Promises 1 and 3.
 #[actix_rt::test]
 async fn ten_thousand_webhooks_in_disorder_with_a_restart_end_where_the_socket_ends() {
     let (mut stage, mut posts) = stage(|app| app);

@@ -1,4 +1,4 @@
-//! Stateless workers: load, feed, act, save, unload (WH-2, CN-F13, CN-F14, CV-F15, W19).
+//! Stateless workers: load, feed, act, save, unload (WH-2, CN-F13, CN-F14, CV-F15).
 
 use std::time::Duration;
 

@@ -43,7 +43,7 @@ struct Availability {
     agent_state: AgentState,
 }
 
-/// Sets the agent's state, now and after each reconnect (CN-F9).
+/// Sets the agent's state, now and after each reconnect.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
@@ -109,7 +109,7 @@ struct Opened {
     conversation_id: String,
 }
 
-/// Opens a conversation as a consumer (CN-F6).
+/// Opens a conversation as a consumer.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
@@ -165,7 +165,7 @@ struct Wire {
     metadata: Vec<Value>,
 }
 
-/// Sends any protocol request and returns the body of the platform's answer (CN-F4).
+/// Sends any protocol request and returns the body of the platform's answer.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),
@@ -199,7 +199,7 @@ struct SteppingUp {
     code: SecretString,
 }
 
-/// Turns an anonymous consumer into an authenticated one, with their open conversations (CN-F17).
+/// Turns an anonymous consumer into an authenticated one, with their open conversations.
 #[utoipa::path(
     tag = "connections",
     params(("connection" = String, Path), idempotency::Key),

@@ -1,5 +1,5 @@
-//! `/v1/events` and `/v1/events/socket`: events as Server-Sent Events and over a WebSocket (interfaces §4), from any
-//! position of the log.
+//! `/v1/events` and `/v1/events/socket`: events as Server-Sent Events and over a WebSocket, from any position of the
+//! log.
 //!
 //! Every event is durable before it is sent. A caller who reconnects with the id of the last event they saw continues
 //! after that event, even after a restart. A slow caller is served from the store and delays nobody. A caller who reads

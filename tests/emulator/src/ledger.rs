@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::platform::Record;
 
-/// One accepted event (interfaces §5, `GET /ledger`).
+/// One accepted event (`GET /ledger`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     /// Conversation id.
@@ -58,7 +58,7 @@ pub struct SessionCount {
     pub max: u64,
 }
 
-/// Sums over the ledger (interfaces §5, `GET /ledger/summary`).
+/// Sums over the ledger (`GET /ledger/summary`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerSummary {

@@ -19,7 +19,7 @@ pub struct CommandError {
 }
 
 impl CommandError {
-    /// The stable word for the reason, as the gateway answers it (interfaces §3).
+    /// The stable word for the reason, as the gateway answers it.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.refusal.code()

@@ -46,7 +46,7 @@ pub enum AnswerKind {
     Anything,
 }
 
-/// What to do with a request whose answer never came, so that it acts at most once (architecture §4.4).
+/// What to do with a request whose answer never came, so that it acts at most once (promise 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repeat {
     /// Look in the dialog's history, behind the sequences already known when the command was planned, for a record of

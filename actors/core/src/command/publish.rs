@@ -63,7 +63,7 @@ impl Planner<'_> {
         self.send(dialog.as_ref(), event, *private, metadata)
     }
 
-    /// A publish of content, to be looked up by its key before it is repeated (architecture §3).
+    /// A publish of content, to be looked up by its key before it is repeated.
     fn send(
         &self,
         dialog: Option<&DialogId>,
@@ -127,7 +127,7 @@ impl Planner<'_> {
         Ok(self.publish(dialog, MessageAudience::All, event, Vec::new(), Repeat::Safe))
     }
 
-    /// The conversation and the audience go with every kind of event (wire-from-sdk §1.6).
+    /// The conversation and the audience go with every kind of event (protocol §5.6).
     fn publish(
         &self,
         dialog: &Dialog,

@@ -1,4 +1,4 @@
-//! A dialog: its state and what a conversation's state changes in it (§1.10 of the reference).
+//! A dialog: its state and what a conversation's state changes in it (DG-N1 to DG-N11).
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

@@ -31,7 +31,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Whether the conversation is assigned to this participant; a suggested one counts too (DG-R).
+    /// Whether the conversation is assigned to this participant; a suggested one counts too (CV-M2).
     #[must_use]
     pub fn is_assigned(&self) -> bool {
         self.role == ParticipantRole::AssignedAgent
@@ -259,8 +259,8 @@ impl<'a> ParticipantChange<'a> {
     }
 
     /// Who came, was suggested, went, has another role, and whether the consumer stepped up, in this order (DG-N5,
-    /// DG-N6, CV-E3, CV-E6 to E10). That the conversation is `back` in its queue comes right after the assignee is gone
-    /// (CV-E2).
+    /// DG-N6, CV-E3, CV-E6 to CV-E10). That the conversation is `back` in its queue comes right after the assignee is
+    /// gone (CV-E2).
     ///
     /// `departed_consumer` remembers a consumer who left without another one being there, because a step-up may come
     /// in two states.

@@ -1,4 +1,4 @@
-//! Each row of wire-from-sdk §3, "REST mode", and what of the wire it carries (sdk-features §1.17).
+//! Each row of protocol §10.5, and what of the wire it carries.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
-//! Co-browsing and calls: a dialog without messages whose metadata say how far the session has come (sdk-features
-//! §1.18, protocol §6.1).
+//! Co-browsing and calls: a dialog without messages whose metadata say how far the session has come (protocol §6.1).
 
 use serde_json::{Value, json};
 

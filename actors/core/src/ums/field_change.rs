@@ -1,4 +1,4 @@
-//! The field changes of an `UpdateConversationField` request (§5.7, exact members in wire-from-sdk §1.5).
+//! The field changes of an `UpdateConversationField` request (§5.7).
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub enum FieldChange {
         /// The whole new text.
         note: String,
     },
-    /// Another account handles the conversation from now on: a rollover (wire-from-sdk §5, sdk-features §1.18).
+    /// Another account handles the conversation from now on: a rollover (CV-M5).
     #[serde(rename_all = "camelCase")]
     ConversationHandler {
         /// The handling account.

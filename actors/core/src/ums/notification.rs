@@ -151,7 +151,7 @@ struct Batch<'a> {
 struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
 
 impl<'a> Messages<'a> {
-    /// Either shape is taken on either socket (wire-from-sdk §2.2): a batch has `changes`, a record is itself.
+    /// Either shape is taken on either socket (protocol §6.2): a batch has `changes`, a record is itself.
     fn read(body: &'a str) -> Result<Self, serde_json::Error> {
         let Batch { dialog_id, conversation_id, sent_ts, changes } = serde_json::from_str(body)?;
         let records = match changes {

@@ -1,4 +1,4 @@
-//! The bodies of requests (§5, exact members in wire-from-sdk §1).
+//! The bodies of requests (§5).
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl ClientProperties {
         header
     }
 
-    /// What of them goes into the address of a socket, by which the platform tells apart who connects (sdk-features §1.2):
+    /// What of them goes into the address of a socket, by which the platform tells apart who connects (protocol §3.1):
     /// `&name=value` for application, integration and their versions, as far as they are told.
     #[must_use]
     pub fn socket_query(&self) -> String {
@@ -101,7 +101,7 @@ pub struct ProfileQuery {
     pub user_id: Option<String>,
 }
 
-/// Which conversations a subscription wants (§5.2, wire-from-sdk §1.4). What is absent does not filter.
+/// Which conversations a subscription wants (§5.2). What is absent does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationQuery {

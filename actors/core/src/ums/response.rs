@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The text by which the platform takes a profile (wire-from-sdk §1.8).
+/// The text by which the platform takes a profile (§5.9).
 const PROFILE_SET: &str = "OK User Profile set successfully";
 
 /// A response that is no success.
@@ -114,7 +114,7 @@ impl Response<'_> {
     /// The new conversation's id.
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or without an id (a string body is a refusal in disguise, wire-from-sdk §1.8).
+    /// [`AnswerError`] when refused or without an id (a string body is a refusal in disguise, §5.3).
     pub fn conversation_created(&self) -> Result<ConversationId, AnswerError> {
         self.read().map(|Created { conversation_id }| conversation_id)
     }

@@ -130,12 +130,12 @@ pub(crate) const CONTRADICTED: &[(&str, Instances, &str)] = &[
     (
         "schemas-2017/ws/consumerRequests.json",
         || vec![frame(Request::GetClock(Nothing {}), Dialect::Consumer), init_connection()],
-        "clocks on consumer sockets and later features are missing (wire-from-sdk 1.2, 1.3)",
+        "clocks on consumer sockets and later features are missing (protocol §3.2, §5.0)",
     ),
     (
         "schemas-2017/ws/agentRequests.json",
         || vec![asked(&text(), &agent()), frame(Request::AnswerRing(ring_answer()), Dialect::Consumer)],
-        "agents' sockets have the names of v2.1; in v3 the rings' are rs.* (wire-from-sdk 1.3, 6.1)",
+        "agents' sockets have the names of v2.1; in v3 the rings' are rs.* (protocol §5.0)",
     ),
     (
         "schemas-2017/userprofile/getUserProfile.json",
@@ -145,7 +145,7 @@ pub(crate) const CONTRADICTED: &[(&str, Instances, &str)] = &[
                 Dialect::Consumer,
             ))]
         },
-        "the body is an object on both sockets (wire-from-sdk 1.3)",
+        "the body is an object on both sockets (protocol §5.9)",
     ),
     (
         "schemas-2017/types/csat.json",
@@ -153,7 +153,7 @@ pub(crate) const CONTRADICTED: &[(&str, Instances, &str)] = &[
             let satisfied = Command::SetCsat { rate: 5, resolved: Some(true), status: CsatStatus::Filled };
             changes(asked(&satisfied, &consumer()))
         },
-        "the rate is a string when it is sent (wire-from-sdk 1.5)",
+        "the rate is a string when it is sent (protocol §5.7)",
     ),
     (
         "schemas-2017/cm/types/CsatChange.json",
@@ -161,7 +161,7 @@ pub(crate) const CONTRADICTED: &[(&str, Instances, &str)] = &[
             let skipped = Command::SetCsat { rate: 0, resolved: None, status: CsatStatus::Skipped };
             changes(asked(&skipped, &consumer()))
         },
-        "the rate is a string when it is sent, and the confirmation may be null (wire-from-sdk 1.5)",
+        "the rate is a string when it is sent, and the confirmation may be null (protocol §5.7)",
     ),
     (
         "schemas-2017/cm/types/ParticipantsChange.json",
@@ -189,7 +189,7 @@ pub(crate) const CONTRADICTED: &[(&str, Instances, &str)] = &[
     (
         "schemas-devcenter/ms/GenerateURLForUploadFileBody.json",
         || vec![upload(Dialect::Brand)],
-        "the size is a number on brand sockets (wire-from-sdk 1.3)",
+        "the size is a number on brand sockets (protocol §5.10)",
     ),
     (
         "schemas-2017/routing/setAgentState.json",
@@ -199,7 +199,7 @@ pub(crate) const CONTRADICTED: &[(&str, Instances, &str)] = &[
     (
         "schemas-2017/routing/routingTaskNotification.json",
         || vec![upsert(routing_task())],
-        "routingTaskId is internal, and missing in early frames (wire-from-sdk 2.3)",
+        "routingTaskId is internal, and missing in early frames (protocol §6.3)",
     ),
 ];
 
@@ -212,7 +212,7 @@ pub(crate) const UNCONCERNED: &[(&str, &str)] = &[
     ("schemas-devcenter/connectorapi/setUserProfile.json", "no schema but an example, read by its own test"),
     (
         "schemas-2017/userprofile/getUserProfileResp.json",
-        "an SDK's form; both sockets answer an object (wire-from-sdk 1.3)",
+        "an SDK's form; both sockets answer an object (protocol §5.9)",
     ),
     ("schemas-2017/userprofile/customerInfo.json", "passed on raw, within authenticatedData"),
     ("schemas-2017/userprofile/personalInfo.json", "passed on raw, within authenticatedData"),

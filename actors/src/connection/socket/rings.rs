@@ -1,4 +1,4 @@
-//! Rings: offers of conversations, taken or passed on (RG-*).
+//! Rings: offers of conversations, taken or passed on (RG-1 to RG-5).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -116,7 +116,7 @@ mod tests {
         ShiftStatus { skill_id: skill.into(), on_shift, next_on: next_on.map(|time| json!(time)), next_off: None }
     }
 
-    /// CN-F18, and §1.12: the first word on a skill is no change, and who never comes back is not in off-hours.
+    /// CN-F18: the first word on a skill is no change, and who never comes back is not in off-hours.
     #[test]
     fn cn_f18_only_a_skill_whose_hours_turned_is_told() {
         let mut shifts = Shifts::default();

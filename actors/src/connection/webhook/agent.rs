@@ -1,4 +1,4 @@
-//! An agent without a socket: its session, and its requests by the platform's REST (sdk-features §1.17).
+//! An agent without a socket: its session, and its requests by the platform's REST (protocol §10.5).
 
 use std::{sync::Arc, time::Duration};
 

@@ -29,8 +29,7 @@ fn server_sent(journal: &Arc<Journal>, start: Start, filter: Filter) -> Pieces {
     ServerSent::new(following(journal, start, filter).0).body().boxed_local()
 }
 
-/// Interfaces §4: ids are cursors; a stream begins with the reconnect time and a comment, and comments follow
-/// periodically.
+/// Ids are cursors; a stream begins with the reconnect time and a comment, and comments follow periodically.
 #[actix_rt::test]
 async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     let journal = journal(9, &["one", "two"]).await;
@@ -50,7 +49,7 @@ async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     assert_eq!(text(&mut deaf).await.unwrap(), format!("id: {epoch}-2\n: heartbeat\n\n"));
 }
 
-/// Interfaces §4: a gap event with the number of missing events comes before anything that moves the caller's cursor.
+/// A gap event with the number of missing events comes before anything that moves the caller's cursor.
 #[actix_rt::test]
 async fn a_gap_event_comes_first() {
     let journal = journal(2, &["one", "two", "three"]).await;

@@ -1,4 +1,4 @@
-//! The control interface for tests in any language: traffic, faults, the ground truth (interfaces §5).
+//! The control interface for tests in any language: traffic, faults, the ground truth.
 
 mod apps;
 mod faults;

@@ -30,7 +30,7 @@ pub enum FaultMode {
     Hostile,
 }
 
-/// One thing that can go wrong (interfaces §5).
+/// One thing that can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {

@@ -66,7 +66,7 @@ async fn all(account: Data<Account>, request: HttpRequest, path: Path<(String, S
     HttpResponse::Ok().json(json!({"baseURIs": services(&account, &request)}))
 }
 
-/// One service as a flat object, the only form every client understands (wire-from-sdk §3).
+/// One service as a flat object, the only form every client understands (protocol §1.2).
 async fn one(account: Data<Account>, request: HttpRequest, path: Path<(String, String, String)>) -> HttpResponse {
     let (site, service, _) = path.into_inner();
     if site != account.config.account {

@@ -89,7 +89,7 @@ struct Csrf {
     csrf: String,
 }
 
-/// The agent whose session a request carries; the cookie's name is compared without case (wire-from-sdk §3).
+/// The agent whose session a request carries; the cookie's name is compared without case (protocol §2.2).
 fn session_of(account: &Account, request: &HttpRequest, body: &[u8]) -> Option<AgentIndex> {
     let csrf: Csrf = serde_json::from_slice(body).ok()?;
     let cookies = request.cookies().ok()?;

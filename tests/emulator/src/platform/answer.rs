@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, Operation, response_frame};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameKind {
     Answer,
-    /// First notification of a subscription: never in the same read as its answer (wire-from-sdk §2.1).
+    /// First notification of a subscription: never in the same read as its answer (protocol §5.2).
     Snapshot,
     ConversationUpsert,
     ConversationDelete,
@@ -69,7 +69,7 @@ impl Answer {
     }
 }
 
-/// An error answer; always the string form, which every known client understands (wire-from-sdk §1.1).
+/// An error answer; always the string form, which every known client understands (protocol §4.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: u16,

@@ -244,7 +244,7 @@ impl Platform {
     }
 }
 
-/// The text of success; some clients compare it exactly (wire-from-sdk §1.5).
+/// The text of success; some clients compare it exactly (protocol §5.7).
 fn answer_text(changes: &[Change]) -> &'static str {
     let any = |wanted: fn(&Change) -> bool| changes.iter().any(wanted);
     if any(|change| matches!(change, Change::Participant { step: Step::Remove, role, .. } if *role != Role::Consumer)) {

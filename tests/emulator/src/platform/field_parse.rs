@@ -59,7 +59,7 @@ pub(super) enum Change {
     },
 }
 
-/// Reads all changes of a request; an empty list is fine (wire-from-sdk §1.5).
+/// Reads all changes of a request; an empty list is fine (protocol §5.7).
 pub(super) fn changes(
     fields: Value,
     caller: &Party,
@@ -152,7 +152,7 @@ fn note(field: &Value, limits: Limits) -> Result<Change, Refusal> {
     Ok(Change::Note(text.to_owned()))
 }
 
-/// The rating comes as a number or as its text, 0 to 5 (wire-from-sdk §1.5).
+/// The rating comes as a number or as its text, 0 to 5 (protocol §5.7).
 fn csat(field: &Value) -> Result<Change, Refusal> {
     let rate = number_of(&field["csatRate"]).unwrap_or(0);
     if !(0..=5).contains(&rate) {

@@ -66,7 +66,7 @@ impl Record {
         !party.is_consumer() || self.visible_to_consumers()
     }
 
-    /// The record in the shape of a dialect; `originatorPId` is a v2 member only (wire-from-sdk §2.2).
+    /// The record in the shape of a dialect; `originatorPId` is a v2 member only (protocol §6.2).
     pub(crate) fn body<'a>(&'a self, directory: &'a Directory, dialect: Dialect) -> RecordBody<'a> {
         let public_id = directory.public_id(&self.originator);
         let v3 = dialect == Dialect::V3;

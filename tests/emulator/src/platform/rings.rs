@@ -133,7 +133,7 @@ impl Platform {
         self.changed(id, now);
     }
 
-    /// One change, one ring (wire-from-sdk §2.3).
+    /// One change, one ring (protocol §6.3).
     fn ring_change(&self, id: &ConversationId) -> Option<String> {
         let conversation = self.conversations.get(id)?;
         let task = conversation.routing.as_ref()?;

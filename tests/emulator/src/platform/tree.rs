@@ -109,7 +109,7 @@ pub(crate) struct TreeStyle<'a> {
     pub(crate) account: &'a str,
     pub(crate) dialect: Dialect,
     pub(crate) suggested_in_maps: bool,
-    /// The platform loses this member now and then (protocol §9.4-1).
+    /// The platform loses this member now and then (protocol §9.4).
     pub(crate) omit_last_content: bool,
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn tree(conversation: &Conversation, directory: &Directory, style: Tr
             None => json!({"accountId": style.account, "skillId": conversation.skill}),
         },
         app_inst_id: conversation.app.as_deref(),
-        // Not delivered to consumers (wire-from-sdk §2.1).
+        // Not delivered to consumers (protocol §6.1).
         group_id: conversation.group.as_deref().filter(|_| !v3),
     };
     text(&Tree {

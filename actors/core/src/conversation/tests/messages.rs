@@ -227,7 +227,7 @@ fn a_receipt_tells_what_it_says() {
     );
 }
 
-/// §1.11: a message is read by whose role that was when they read it; who arrived only has not read.
+/// MS-12: a message is read by whose role that was when they read it; who arrived only has not read.
 #[test]
 fn a_message_is_read_by_the_consumer_and_the_assigned_agent_of_that_time() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna M:max"));

@@ -1,11 +1,11 @@
-//! The truth table of queue and transfer events (§1.10.2 of the reference), in both dialects: CV-E2 `back-to-queue`,
-//! CV-E3 `consumer-step-up`, CV-E6 `participant-added`, CV-E7 `participant-removed`, CV-E8 `participant-suggested`,
-//! CV-E9 `participant-suggested-removed`, CV-E10 `transfer-agent`, CV-E11 `transfer-skill`.
+//! The truth table of queue and transfer events (DG-N11), in both dialects: CV-E2 `back-to-queue`, CV-E3
+//! `consumer-step-up`, CV-E6 `participant-added`, CV-E7 `participant-removed`, CV-E8 `participant-suggested`, CV-E9
+//! `participant-suggested-removed`, CV-E10 `transfer-agent`, CV-E11 `transfer-skill`.
 
 use super::{Dialect, label, seen, state, told};
 
 struct Row {
-    /// The number in the reference; a letter where ours has another case of it.
+    /// The number in DG-N11; a letter where ours has another case of it.
     number: &'static str,
     before: &'static str,
     after: &'static str,

@@ -12,8 +12,8 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
-/// SB-8 to SB-12, architecture §3: after any schedule exactly the conversations of the subscriptions are held; none of
-/// them was ever let go of, and each that ended was told so.
+/// SB-8 to SB-12: after any schedule exactly the conversations of the subscriptions are held; none of them was ever let
+/// go of, and each that ended was told so.
 #[test]
 fn any_schedule_ends_with_what_the_platform_has() {
     if let Some(seed) = from_environment("TERTULIA_SEED") {
