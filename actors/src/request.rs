@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 pub use tertulia_core::refusal::Lane;
 
-/// The platform's code for too many requests (protocol §9.3).
+/// The platform's code for too many requests (protocol [§9.3](crate::protocol#93)).
 pub(crate) const TOO_MANY: u16 = 429;
 
 /// Where a reply goes. A receiver that went away is no error: nobody waits any more.

@@ -186,7 +186,8 @@ impl Tertulia {
         self.system.around.routing.attach(filter, address.recipient(), capacity).placed(placement)
     }
 
-    /// Notifications as the platform sends them, of any type, with room for `capacity` of them (CN-F4).
+    /// Notifications as the platform sends them, of any type, with room for `capacity` of them
+    /// ([CN-F4](crate::rules#cn-f4)).
     pub fn notifications(&self, filter: NotificationFilter, capacity: usize) -> NotificationStream {
         self.system.around.notifications.stream(filter, capacity)
     }

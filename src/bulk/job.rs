@@ -61,7 +61,7 @@ impl Rate {
 
 impl Default for Rate {
     /// Ten per second. The platform documents no number: it limits bursts and parallel requests, and wants a pause of
-    /// at least a second after a 429 (protocol §8).
+    /// at least a second after a 429 (protocol [§8](crate::protocol#8)).
     fn default() -> Self {
         Self(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))
     }

@@ -8,7 +8,8 @@ use super::job::Rate;
 const SLOWEST: f64 = 1.0 / 32.0;
 /// The fraction of its rate that a slowed job regains per second without refusals.
 const RECOVERY: f64 = 0.05;
-/// Refusals within this time count as one, because their requests were sent together (protocol §9.3).
+/// Refusals within this time count as one, because their requests were sent together (protocol
+/// [§9.3](crate::protocol#93)).
 const ONE_BURST: Duration = Duration::from_secs(1);
 
 /// When a job may begin its next item.

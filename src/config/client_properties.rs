@@ -1,4 +1,5 @@
-//! `connections.client_properties`: the device that the platform is told consumers use (protocol §3.3).
+//! `connections.client_properties`: the device that the platform is told consumers use (protocol
+//! [§3.3](crate::protocol#33)).
 
 use super::field::Field;
 

@@ -93,8 +93,8 @@ impl Problem {
     }
 }
 
-/// 422 if the platform rejects the request's content, which it may also do under a success code (ER-3); 429 if it wants
-/// a pause; 502 if the platform itself fails.
+/// 422 if the platform rejects the request's content, which it may also do under a success code
+/// ([ER-3](crate::rules#er-3)); 429 if it wants a pause; 502 if the platform itself fails.
 fn refused_by_platform(error: &AnswerError) -> StatusCode {
     match error {
         AnswerError::Refused { code: 429, .. } => StatusCode::TOO_MANY_REQUESTS,

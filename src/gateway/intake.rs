@@ -1,5 +1,5 @@
-//! `POST /v1/intake/{connection}`: webhooks of the platform (WH-1). The platform sends no token of the gateway;
-//! instead, its signature authenticates the body.
+//! `POST /v1/intake/{connection}`: webhooks of the platform ([WH-1](crate::rules#wh-1)). The platform sends no token of
+//! the gateway; instead, its signature authenticates the body.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -14,7 +14,7 @@ use super::{State, body, clients::Client, problem::Problem};
 
 /// The largest accepted webhook, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The header with the platform's signature (protocol §10.4).
+/// The header with the platform's signature (protocol [§10.4](crate::protocol#104)).
 const SIGNATURE: &str = "x-liveperson-signature";
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {

@@ -1,4 +1,5 @@
-//! `/v1/rings`: conversations that the platform offers to agents, to be accepted or rejected (RG-1 to RG-5).
+//! `/v1/rings`: conversations that the platform offers to agents, to be accepted or rejected ([RG-1](crate::rules#rg-1)
+//! to [RG-5](crate::rules#rg-5)).
 
 use std::time::Duration;
 

@@ -10,7 +10,8 @@ macro_rules! identifiers {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
         ///
-        /// Cheap to clone. Read from a JSON string or number, because the platform sends both (protocol §4.4).
+        /// Cheap to clone. Read from a JSON string or number, because the platform sends both (protocol
+        /// [§4.4](crate::protocol#44)).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
 
@@ -95,7 +96,7 @@ identifiers! {
     AccountId;
     /// A participant: a consumer's id, or the public id (PID, a UUID) of an agent.
     UserId;
-    /// An agent as the brand dialect names it: `{account}.{user}`, the "old id" of protocol §0.4.
+    /// An agent as the brand dialect names it: `{account}.{user}`, the "old id" of protocol [§0.4](crate::protocol#04).
     AgentId;
     /// A conversation; also the id of its MAIN dialog.
     ConversationId;
@@ -113,7 +114,7 @@ identifiers! {
     ConnectionId;
     /// The caller's key of a command: the same key acts once.
     CommandKey;
-    /// A consumer as a connector names them, such as `whatsapp:15550100` (protocol §10.2).
+    /// A consumer as a connector names them, such as `whatsapp:15550100` (protocol [§10.2](crate::protocol#102)).
     ExternalConsumerId;
 }
 
@@ -130,7 +131,7 @@ impl ConversationId {
 }
 
 impl DialogId {
-    /// The id of a conversation's MAIN dialog, which equals the conversation's (protocol §0.4).
+    /// The id of a conversation's MAIN dialog, which equals the conversation's (protocol [§0.4](crate::protocol#04)).
     #[must_use]
     pub fn main_of(conversation: &ConversationId) -> Self {
         Self(conversation.0.clone())
@@ -144,7 +145,7 @@ impl DialogId {
 }
 
 impl AgentId {
-    /// The agent `user` of `account` (protocol §0.4).
+    /// The agent `user` of `account` (protocol [§0.4](crate::protocol#04)).
     #[must_use]
     pub fn of(account: &AccountId, user: &str) -> Self {
         Self(format!("{account}.{user}").into())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment, unless it is the platform's way to say that there is none (`-1` or `0`, §6.1).
+    /// The moment, unless it is the platform's way to say that there is none (`-1` or `0`, [§6.1](crate::protocol#61)).
     #[must_use]
     pub fn when_set(self) -> Option<Self> {
         (self.0 > 0).then_some(self)

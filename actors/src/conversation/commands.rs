@@ -28,7 +28,8 @@ use crate::{
     subscriber::EventData,
 };
 
-/// The pause before a command is looked up or sent again that the platform did not answer with success (protocol §9.3).
+/// The pause before a command is looked up or sent again that the platform did not answer with success (protocol
+/// [§9.3](crate::protocol#93)).
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The longest such pause. It grows only where a command is sent again that nobody could look up.
 const AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(32);
@@ -42,7 +43,7 @@ pub struct Done {
     pub sequence: Option<u64>,
     /// The history that was asked for, in order.
     pub messages: Vec<Arc<Message>>,
-    /// The note that was written, and how much of it (CV-F9).
+    /// The note that was written, and how much of it ([CV-F9](crate::rules#cv-f9)).
     pub note: Option<WrittenNote>,
 }
 
@@ -342,8 +343,8 @@ impl Conversation {
         self.catch_up(ctx);
     }
 
-    /// Looks, after a state, whether the note on its way would wipe out what another wrote meanwhile (NT-3). It is then
-    /// written again among the others; its id makes it one note all the same.
+    /// Looks, after a state, whether the note on its way would wipe out what another wrote meanwhile
+    /// ([NT-3](crate::rules#nt-3)). It is then written again among the others; its id makes it one note all the same.
     pub(super) fn amend_note(&mut self) {
         let Some(identity) = self.ready.clone() else { return };
         let Some(Waiting { command, state: State::InFlight(sent), .. }) = self.commands.waiting.front_mut() else {

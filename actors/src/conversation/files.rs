@@ -1,5 +1,5 @@
-//! A conversation's files: uploaded and told of, or read (CV-F16, FL-3). Transfers go beside the commands; only the
-//! notice of a file waits its turn among them.
+//! A conversation's files: uploaded and told of, or read ([CV-F16](crate::rules#cv-f16), [FL-3](crate::rules#fl-3)).
+//! Transfers go beside the commands; only the notice of a file waits its turn among them.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ pub(crate) struct Download {
 }
 
 impl ConversationHandle {
-    /// Uploads a file and tells of it in its dialog (CV-F16), within two minutes.
+    /// Uploads a file and tells of it in its dialog ([CV-F16](crate::rules#cv-f16)), within two minutes.
     ///
     /// # Errors
     /// [`FileError`].
@@ -58,9 +58,9 @@ impl ConversationHandle {
         self.upload_file_as(key, source, DEFAULT_PATIENCE).await
     }
 
-    /// Uploads a file and tells of it under the caller's own key (CV-F16), within `patience`. The file's size and what
-    /// is known of its notice are checked before; a broken transfer is begun again where the source allows it. Dropping
-    /// the future ends the transfer.
+    /// Uploads a file and tells of it under the caller's own key ([CV-F16](crate::rules#cv-f16)), within `patience`.
+    /// The file's size and what is known of its notice are checked before; a broken transfer is begun again where the
+    /// source allows it. Dropping the future ends the transfer.
     ///
     /// # Errors
     /// [`FileError`].
@@ -115,7 +115,7 @@ impl ConversationHandle {
         answered(timeout_at((deadline + MARGIN).into(), stored).await)
     }
 
-    /// Begins to read a file by the path that a message of the conversation gives (FL-3).
+    /// Begins to read a file by the path that a message of the conversation gives ([FL-3](crate::rules#fl-3)).
     ///
     /// # Errors
     /// [`FileError`].

@@ -220,7 +220,7 @@ impl ConversationHandle {
         self.perform_as(CommandKey::from(Uuid::now_v7().to_string()), command, DEFAULT_PATIENCE).await
     }
 
-    /// Publishes text in the open dialog (CV-F6).
+    /// Publishes text in the open dialog ([CV-F6](crate::rules#cv-f6)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -228,7 +228,7 @@ impl ConversationHandle {
         self.perform(Command::SendText(SendText { text: text.into(), ..SendText::default() })).await
     }
 
-    /// Publishes text for agents and agent managers only (CV-F7).
+    /// Publishes text for agents and agent managers only ([CV-F7](crate::rules#cv-f7)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -236,7 +236,7 @@ impl ConversationHandle {
         self.perform(Command::SendText(SendText { text: text.into(), private: true, ..SendText::default() })).await
     }
 
-    /// Publishes structured content in the open dialog (CV-F8).
+    /// Publishes structured content in the open dialog ([CV-F8](crate::rules#cv-f8)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -244,7 +244,7 @@ impl ConversationHandle {
         self.perform(Command::SendRichText(SendRichText { content, ..SendRichText::default() })).await
     }
 
-    /// Reads the open dialog's history (CV-F5); [`Done::messages`] has it.
+    /// Reads the open dialog's history ([CV-F5](crate::rules#cv-f5)); [`Done::messages`] has it.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -252,7 +252,7 @@ impl ConversationHandle {
         self.perform(Command::QueryMessages { dialog: None, range }).await
     }
 
-    /// Takes part in the open dialog (CV-F3).
+    /// Takes part in the open dialog ([CV-F3](crate::rules#cv-f3)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -268,7 +268,7 @@ impl ConversationHandle {
         self.perform(Command::Leave { dialog: None }).await
     }
 
-    /// Moves the conversation to an agent, a skill or both (CV-F14).
+    /// Moves the conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -328,7 +328,8 @@ impl ConversationHandle {
         self.perform(Command::ChatState { dialog: None, chat_state }).await
     }
 
-    /// Sets how soon an answer is wanted (CV-F13); `value` counts for [`TtrType::Custom`], in seconds.
+    /// Sets how soon an answer is wanted ([CV-F13](crate::rules#cv-f13)); `value` counts for [`TtrType::Custom`], in
+    /// seconds.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -336,7 +337,7 @@ impl ConversationHandle {
         self.perform(Command::SetTtr { ttr_type, value }).await
     }
 
-    /// Sets the deadline of the answer (CV-F11).
+    /// Sets the deadline of the answer ([CV-F11](crate::rules#cv-f11)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -344,7 +345,7 @@ impl ConversationHandle {
         self.perform(Command::SetManualEttr { time }).await
     }
 
-    /// Gives the consumer's satisfaction, from 0 to 5 (CV-F10).
+    /// Gives the consumer's satisfaction, from 0 to 5 ([CV-F10](crate::rules#cv-f10)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -352,7 +353,7 @@ impl ConversationHandle {
         self.perform(Command::SetCsat { rate, resolved, status: CsatStatus::Filled }).await
     }
 
-    /// Gives the conversation to another identity of its consumer (CV-F1).
+    /// Gives the conversation to another identity of its consumer ([CV-F1](crate::rules#cv-f1)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -360,8 +361,9 @@ impl ConversationHandle {
         self.perform(Command::ConsumerTakeover { new_consumer }).await
     }
 
-    /// The conversation as text, by which it can be loaded again anywhere (SR-1, CN-F13): its state, the records that
-    /// wait for a hole before them, and the number of its last event. Commands that wait are not part of it.
+    /// The conversation as text, by which it can be loaded again anywhere ([SR-1](crate::rules#sr-1),
+    /// [CN-F13](crate::rules#cn-f13)): its state, the records that wait for a hole before them, and the number of its
+    /// last event. Commands that wait are not part of it.
     ///
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
@@ -369,8 +371,8 @@ impl ConversationHandle {
         self.inquire(Wish::Snapshot).await?
     }
 
-    /// Writes an agent's note among the others, which stay as they are (CV-F9). [`Done::note`] tells how much of it was
-    /// written.
+    /// Writes an agent's note among the others, which stay as they are ([CV-F9](crate::rules#cv-f9)). [`Done::note`]
+    /// tells how much of it was written.
     ///
     /// # Errors
     /// [`CommandFailure`]; its code is `note-full` where no room is left.

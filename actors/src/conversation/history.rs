@@ -370,7 +370,7 @@ impl Conversation {
         self.upstream.filled.set(self.upstream.filled.get() + messages as u64);
     }
 
-    /// A consumer's subscription replays by a notification of its own (§5.4).
+    /// A consumer's subscription replays by a notification of its own ([§5.4](crate::protocol#54)).
     fn await_replay(&mut self, ctx: &mut Context<Self>) {
         let Some(Fetching { stretch, number, early, .. }) = self.histories.fetching.as_deref() else { return };
         let (stretch, number) = (stretch.clone(), *number);

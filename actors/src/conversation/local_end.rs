@@ -1,4 +1,4 @@
-//! The end of a conversation whose consumer's identity is lost (CA-3).
+//! The end of a conversation whose consumer's identity is lost ([CA-3](crate::rules#ca-3)).
 
 use actix::{Context, Handler};
 use tertulia_core::{

@@ -173,7 +173,7 @@ pub(crate) enum Wish {
     State(oneshot::Sender<Box<Model>>),
     /// The newest message of the consumer.
     LatestConsumerMessage(oneshot::Sender<Option<Arc<ModelMessage>>>),
-    /// The conversation as text, to be loaded again (SR-1).
+    /// The conversation as text, to be loaded again ([SR-1](crate::rules#sr-1)).
     Snapshot(oneshot::Sender<Result<String, CommandFailure>>),
     /// To store a file.
     Upload(Upload),

@@ -1,4 +1,5 @@
-//! A conversation as text: what a stateless worker keeps between two notifications (SR-1 to SR-3).
+//! A conversation as text: what a stateless worker keeps between two notifications ([SR-1](crate::rules#sr-1) to
+//! [SR-3](crate::rules#sr-3)).
 
 use std::{rc::Rc, sync::Arc};
 
@@ -67,7 +68,7 @@ impl Snapshot {
         self.conversation.id()
     }
 
-    /// The dialogs beside MAIN, whose records may come without the conversation's id (MS-9).
+    /// The dialogs beside MAIN, whose records may come without the conversation's id ([MS-9](crate::rules#ms-9)).
     pub(crate) fn dialogs(&self) -> Vec<DialogId> {
         let ids = self.conversation.dialogs().iter().map(|dialog| dialog.dialog_id.clone());
         ids.filter(|id| !id.is_main_of(self.id())).collect()

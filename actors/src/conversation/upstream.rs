@@ -69,7 +69,8 @@ pub(crate) enum ChildNotice {
     Exited(ChildExit),
     /// How far its history is.
     History(HistoryProgress),
-    /// It has this dialog beside MAIN, whose records may come without the conversation's id (MS-9).
+    /// It has this dialog beside MAIN, whose records may come without the conversation's id
+    /// ([MS-9](crate::rules#ms-9)).
     Dialog(DialogId),
     /// It was asked whether it may sleep.
     Rested { may_sleep: bool },

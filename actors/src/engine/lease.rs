@@ -1,4 +1,5 @@
-//! The port to what decides who may log in: the platform allows one session a user, so one process at a time (TK-6).
+//! The port to what decides who may log in: the platform allows one session a user, so one process at a time
+//! ([TK-6](crate::rules#tk-6)).
 
 use std::{
     collections::HashMap,

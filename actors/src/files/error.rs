@@ -7,13 +7,13 @@ use crate::{conversation::CommandFailure, platform::HttpError, request::RequestF
 /// Why a file did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The platform's storage takes no files of this type (FL-2).
+    /// The platform's storage takes no files of this type ([FL-2](crate::rules#fl-2)).
     #[error("files of the type {0:?} are not taken")]
     UnknownType(String),
     /// A file without a byte.
     #[error("the file is empty")]
     Empty,
-    /// A file of too many bytes (FL-2).
+    /// A file of too many bytes ([FL-2](crate::rules#fl-2)).
     #[error("the file has {size} bytes, {limit} are allowed")]
     TooLarge {
         /// Its bytes.

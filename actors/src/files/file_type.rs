@@ -1,4 +1,4 @@
-//! The types of files that the platform's storage takes (FL-2).
+//! The types of files that the platform's storage takes ([FL-2](crate::rules#fl-2)).
 
 use std::{fmt, str::FromStr};
 

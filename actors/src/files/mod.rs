@@ -1,5 +1,5 @@
-//! Files: what may be sent, how it gets to the platform's storage and back, and what can go wrong (CV-F16, FL-1 to
-//! FL-4).
+//! Files: what may be sent, how it gets to the platform's storage and back, and what can go wrong
+//! ([CV-F16](crate::rules#cv-f16), [FL-1](crate::rules#fl-1) to [FL-4](crate::rules#fl-4)).
 
 mod download;
 mod error;

@@ -45,7 +45,7 @@ struct Tries {
 
 /// How to go on after a failure.
 enum Next {
-    /// With a new address: this one is used up (§5.10).
+    /// With a new address: this one is used up ([§5.10](crate::protocol#510)).
     Renew,
     /// With the same one.
     Repeat,

@@ -29,8 +29,8 @@ impl ConnectionHandle {
         self.look_up(|client, session| async move { client.shift_status(&session).await }).await
     }
 
-    /// Tells when the agents of a skill begin or end their work (CN-F18), by asking about every `pause`; the SDK asks
-    /// each minute. It ends when the result is dropped.
+    /// Tells when the agents of a skill begin or end their work ([CN-F18](crate::rules#cn-f18)), by asking about every
+    /// `pause`; the SDK asks each minute. It ends when the result is dropped.
     ///
     /// # Errors
     /// [`LookupError`] where the first question has no answer.
@@ -53,8 +53,8 @@ impl ConnectionHandle {
         Ok(watch)
     }
 
-    /// The token of the connection's agent (CN-F3), for what the library itself does not ask. It ends when the session
-    /// does; ask anew for each use.
+    /// The token of the connection's agent ([CN-F3](crate::rules#cn-f3)), for what the library itself does not ask. It
+    /// ends when the session does; ask anew for each use.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -70,7 +70,7 @@ impl ConnectionHandle {
         self.look_up(|client, session| async move { client.skills(&session).await }).await
     }
 
-    /// How many messages wait and are answered, as the platform tells it (CN-F16).
+    /// How many messages wait and are answered, as the platform tells it ([CN-F16](crate::rules#cn-f16)).
     ///
     /// # Errors
     /// [`LookupError`].
@@ -100,7 +100,7 @@ impl ConnectionHandle {
         self.ask(|address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
     }
 
-    /// Takes an offer and waits for its conversation (RG-4), for `within` altogether.
+    /// Takes an offer and waits for its conversation ([RG-4](crate::rules#rg-4)), for `within` altogether.
     ///
     /// # Errors
     /// [`RingError`].
@@ -115,7 +115,7 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or(RingError::NotArrived)
     }
 
-    /// Sets an agent's state, now and after each reconnect (CN-F9).
+    /// Sets an agent's state, now and after each reconnect ([CN-F9](crate::rules#cn-f9)).
     ///
     /// # Errors
     /// [`RequestFailure`].

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl ConnectionHandle {
-    /// Opens a conversation as a consumer (CN-F6).
+    /// Opens a conversation as a consumer ([CN-F6](crate::rules#cn-f6)).
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -27,7 +27,7 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or(RequestFailure::ConnectionLost)
     }
 
-    /// Sets the consumer's own profile (CN-F10); what is not told is not set.
+    /// Sets the consumer's own profile ([CN-F10](crate::rules#cn-f10)); what is not told is not set.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -37,7 +37,8 @@ impl ConnectionHandle {
         answer.read(|response| response.profile_set())
     }
 
-    /// Reads a profile: of the one named, such as a conversation's consumer, or one's own (CN-F19).
+    /// Reads a profile: of the one named, such as a conversation's consumer, or one's own
+    /// ([CN-F19](crate::rules#cn-f19)).
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -47,8 +48,9 @@ impl ConnectionHandle {
         answer.read(|response| response.user_profile())
     }
 
-    /// Makes an anonymous consumer somebody the brand vouches for, with their open conversations (CA-4, CN-F17). The
-    /// connection reconnects on the way. It goes on where the caller stops waiting, after three minutes at most.
+    /// Makes an anonymous consumer somebody the brand vouches for, with their open conversations
+    /// ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)). The connection reconnects on the way. It goes on
+    /// where the caller stops waiting, after three minutes at most.
     ///
     /// # Errors
     /// [`StepUpError`]; on [`StepUpError::Login`] the old identity goes on.

@@ -1,5 +1,5 @@
-//! The front of what goes beyond the library's own: more subscriptions (CN-F7), any request of the wire, and any
-//! notification (CN-F4).
+//! The front of what goes beyond the library's own: more subscriptions ([CN-F7](crate::rules#cn-f7)), any request of
+//! the wire, and any notification ([CN-F4](crate::rules#cn-f4)).
 
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ use crate::{
 };
 
 impl ConnectionHandle {
-    /// Sends any request of the wire, by the type and body given, within the same limits as every other (CN-F4); the
-    /// answer's body, `null` where it has none. Nobody looks for its outcome if the answer is lost.
+    /// Sends any request of the wire, by the type and body given, within the same limits as every other
+    /// ([CN-F4](crate::rules#cn-f4)); the answer's body, `null` where it has none. Nobody looks for its outcome if the
+    /// answer is lost.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -51,8 +52,8 @@ impl ConnectionHandle {
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
-    /// Subscribes to more conversations than the connection's own settings name (CN-F7), now and after each reconnect.
-    /// Every one that matches is in memory, and its events are told, until the result is dropped.
+    /// Subscribes to more conversations than the connection's own settings name ([CN-F7](crate::rules#cn-f7)), now and
+    /// after each reconnect. Every one that matches is in memory, and its events are told, until the result is dropped.
     ///
     /// # Errors
     /// [`RequestFailure`].

@@ -21,8 +21,8 @@ use crate::{
 
 impl ConnectionHandle {
     /// Takes a webhook of the platform: `signature` is its `x-liveperson-signature`, `body` its raw bytes (protocol
-    /// §10.4). It is done when the conversations concerned have it in their queues, so that whatever is asked of them
-    /// afterwards comes behind it. A repetition is taken and changes nothing.
+    /// [§10.4](crate::protocol#104)). It is done when the conversations concerned have it in their queues, so that
+    /// whatever is asked of them afterwards comes behind it. A repetition is taken and changes nothing.
     ///
     /// # Errors
     /// [`WebhookError`]; each says with which status to answer. A wrong signature is counted.
@@ -42,8 +42,8 @@ impl ConnectionHandle {
         desk.expects(signature)
     }
 
-    /// Takes a notification whose way here vouches for it, such as a queue of one's own (CN-F14). Everything else is as
-    /// with [`Self::receive_webhook`].
+    /// Takes a notification whose way here vouches for it, such as a queue of one's own
+    /// ([CN-F14](crate::rules#cn-f14)). Everything else is as with [`Self::receive_webhook`].
     ///
     /// # Errors
     /// [`WebhookError`], but never for a signature.
@@ -89,8 +89,8 @@ impl ConnectionHandle {
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
-    /// Takes a conversation into memory by its snapshot (CN-F13), until it is unloaded as often as it was loaded. One
-    /// that is in memory already stays as it is.
+    /// Takes a conversation into memory by its snapshot ([CN-F13](crate::rules#cn-f13)), until it is unloaded as often
+    /// as it was loaded. One that is in memory already stays as it is.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -101,8 +101,8 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or_else(unknown)
     }
 
-    /// Takes a conversation out of memory that was loaded, or that a notification to an intake brought (CV-F15). Its
-    /// snapshot is to be taken before; commands that wait fail.
+    /// Takes a conversation out of memory that was loaded, or that a notification to an intake brought
+    /// ([CV-F15](crate::rules#cv-f15)). Its snapshot is to be taken before; commands that wait fail.
     ///
     /// # Errors
     /// [`UnloadError`].

@@ -1,4 +1,4 @@
-//! An agent's login, its refresh and its end (protocol §2.1, §2.2).
+//! An agent's login, its refresh and its end (protocol [§2.1](crate::protocol#21), [§2.2](crate::protocol#22)).
 
 use std::sync::Arc;
 

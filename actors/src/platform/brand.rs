@@ -1,5 +1,5 @@
 //! What the platform tells agents by HTTP: shifts, skills, statistics, and who an agent is to consumers (protocol
-//! §10.6).
+//! [§10.6](crate::protocol#106)).
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -87,7 +87,8 @@ impl PlatformClient {
         self.look_up(Service::Configuration, path, Some(session)).await
     }
 
-    /// How many messages wait and are answered (CN-F16), as the platform tells it: nobody documents its members.
+    /// How many messages wait and are answered ([CN-F16](crate::rules#cn-f16)), as the platform tells it: nobody
+    /// documents its members.
     ///
     /// # Errors
     /// [`HttpError`]; 401 where the session has ended.

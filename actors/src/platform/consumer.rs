@@ -1,4 +1,4 @@
-//! A consumer's identity and its tokens (protocol §2.3).
+//! A consumer's identity and its tokens (protocol [§2.3](crate::protocol#23)).
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -31,7 +31,7 @@ pub enum ConsumerLogin {
         /// The brand's signed JWT, or an authorisation code.
         token: SecretString,
     },
-    /// An identity from earlier (CA-2).
+    /// An identity from earlier ([CA-2](crate::rules#ca-2)).
     Token(SecretString),
 }
 
@@ -54,7 +54,7 @@ enum Renewal {
     Never,
 }
 
-/// How an anonymous consumer becomes one the brand vouches for (CA-4).
+/// How an anonymous consumer becomes one the brand vouches for ([CA-4](crate::rules#ca-4)).
 #[derive(Clone, Debug)]
 pub struct StepUp {
     /// The connector of authenticated consumers.
@@ -98,7 +98,8 @@ struct TokenAnswer {
 
 impl PlatformClient {
     /// Gets a consumer's token: the first one, or the next one for the identity `known`. An identity that cannot be
-    /// renewed, or whose renewal the platform refuses, keeps its token, and never becomes another consumer (CA-3).
+    /// renewed, or whose renewal the platform refuses, keeps its token, and never becomes another consumer
+    /// ([CA-3](crate::rules#ca-3)).
     ///
     /// # Errors
     /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
@@ -142,8 +143,8 @@ impl PlatformClient {
         }
     }
 
-    /// Gets the token of who the consumer `present` really is (CA-4). That identity cannot be renewed: what the brand
-    /// says is often good for one time.
+    /// Gets the token of who the consumer `present` really is ([CA-4](crate::rules#ca-4)). That identity cannot be
+    /// renewed: what the brand says is often good for one time.
     ///
     /// # Errors
     /// [`HttpError`]; its `login_refusal` tells whether repeating can help.

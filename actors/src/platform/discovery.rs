@@ -1,4 +1,4 @@
-//! Where an account's services are (protocol §1).
+//! Where an account's services are (protocol [§1](crate::protocol#1)).
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{HttpError, PlatformClient, http::Call};
 
-/// For how long a host is believed (protocol §1).
+/// For how long a host is believed (protocol [§1](crate::protocol#1)).
 const BELIEVED_FOR: Duration = Duration::from_secs(600);
 
 /// A service of the platform, by its part in messaging.
@@ -38,7 +38,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The name in the discovery service (protocol §1.3).
+    /// The name in the discovery service (protocol [§1.3](crate::protocol#13)).
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ pub(super) struct Host {
     since: Instant,
 }
 
-/// The answer in either documented form (protocol §1.2).
+/// The answer in either documented form (protocol [§1.2](crate::protocol#12)).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {

@@ -87,8 +87,8 @@ impl HttpError {
         }
     }
 
-    /// What a failed login means for the session (protocol §2.1). Only the services that check credentials can refuse
-    /// them.
+    /// What a failed login means for the session (protocol [§2.1](crate::protocol#21)). Only the services that check
+    /// credentials can refuse them.
     #[must_use]
     pub fn login_refusal(&self) -> LoginRefusal {
         match self {
@@ -237,8 +237,8 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], service: Service, host: &s
     })
 }
 
-/// The address of a path at a host. Base URIs are bare hosts (protocol §1.2); only the discovery service, and what it
-/// may name in plain HTTP, have their scheme. The path cannot lead to another host.
+/// The address of a path at a host. Base URIs are bare hosts (protocol [§1.2](crate::protocol#12)); only the discovery
+/// service, and what it may name in plain HTTP, have their scheme. The path cannot lead to another host.
 pub(super) fn address(service: Service, host: &str, path: &str) -> Result<String, HttpError> {
     with_scheme("https", service, host, path)
 }

@@ -62,8 +62,8 @@ pub struct PlatformSettings {
     pub transfer_timeout: Duration,
     /// The largest frame taken that nobody asked for, in bytes. What is larger ends the socket.
     pub max_frame_bytes: usize,
-    /// The largest snapshot or answer taken, in bytes, in one frame or several. A snapshot has up to 1001
-    /// conversations of a few kilobytes each (SB-8).
+    /// The largest snapshot or answer taken, in bytes, in one frame or several. A snapshot has up to 1001 conversations
+    /// of a few kilobytes each ([SB-8](crate::rules#sb-8)).
     pub max_answer_bytes: usize,
     /// How fast this process logs in and connects.
     pub pace: Pace,
@@ -103,7 +103,8 @@ impl Platform {
         Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns }))
     }
 
-    /// Notes that a login was refused. For its number, all logins of the account are held back (protocol §9.3).
+    /// Notes that a login was refused. For its number, all logins of the account are held back (protocol
+    /// [§9.3](crate::protocol#93)).
     pub fn login_refused(&self, account: &AccountId, refusal: LoginRefusal) {
         if let LoginRefusal::Throttled { retry_after } = refusal {
             self.turns.hold(account, retry_after.unwrap_or_default().max(self.settings.pace.after_refusal));

@@ -1,4 +1,5 @@
-//! How fast a process may log in and connect, so that a fleet that lost its platform does not storm it (Q6).
+//! How fast a process may log in and connect, so that a fleet that lost its platform does not storm it
+//! ([Q6](crate::rules#q6)).
 
 use std::{num::NonZeroU32, time::Duration};
 

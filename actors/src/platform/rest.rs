@@ -1,4 +1,4 @@
-//! The brand's REST: one row, asked as an agent (protocol §10.5).
+//! The brand's REST: one row, asked as an agent (protocol [§10.5](crate::protocol#105)).
 
 use awc::{Client, error::SendRequestError, http::header};
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! The Send API: a consumer's requests over HTTPS, on behalf of an application (protocol §10.3).
+//! The Send API: a consumer's requests over HTTPS, on behalf of an application (protocol [§10.3](crate::protocol#103)).
 
 use awc::error::SendRequestError;
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! Who a connector is, and for whom it speaks: the application's token and its consumers' (protocol §10.2).
+//! Who a connector is, and for whom it speaks: the application's token and its consumers' (protocol
+//! [§10.2](crate::protocol#102)).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +15,7 @@ use super::{
 /// How long a token is believed to live that does not tell: less than the platform's hour.
 const USUAL_LIFE: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
-/// An application's installation on the account (protocol §10.1).
+/// An application's installation on the account (protocol [§10.1](crate::protocol#101)).
 #[derive(Clone, Debug)]
 pub struct AppCredentials {
     /// Its client id.

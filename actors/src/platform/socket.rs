@@ -1,4 +1,4 @@
-//! Opening a websocket (protocol §3.1).
+//! Opening a websocket (protocol [§3.1](crate::protocol#31)).
 
 use awc::{
     error::WsProtocolError,

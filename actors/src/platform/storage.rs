@@ -1,4 +1,4 @@
-//! File storage: bytes to and from addresses that are signed for a minute (protocol §5.10).
+//! File storage: bytes to and from addresses that are signed for a minute (protocol [§5.10](crate::protocol#510)).
 
 use std::time::Duration;
 

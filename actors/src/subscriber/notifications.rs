@@ -1,5 +1,5 @@
-//! Notifications as the platform sent them, for whoever needs what no event tells (CN-F4). Without a reader they cost
-//! nothing but the look whether there is one.
+//! Notifications as the platform sent them, for whoever needs what no event tells ([CN-F4](crate::rules#cn-f4)).
+//! Without a reader they cost nothing but the look whether there is one.
 
 use std::{
     borrow::Cow,

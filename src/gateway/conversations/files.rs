@@ -1,4 +1,5 @@
-//! `/v1/conversations/{id}/files`: upload and download of files (CV-F16, FL-3).
+//! `/v1/conversations/{id}/files`: upload and download of files ([CV-F16](crate::rules#cv-f16),
+//! [FL-3](crate::rules#fl-3)).
 
 use std::io;
 

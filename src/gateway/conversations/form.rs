@@ -19,7 +19,7 @@ use crate::gateway::{
     room::{Room, Taken},
 };
 
-/// The largest accepted file, in bytes: more than the platform accepts of any type (FL-2).
+/// The largest accepted file, in bytes: more than the platform accepts of any type ([FL-2](crate::rules#fl-2)).
 const MAX_FILE: usize = 8 * 1024 * 1024;
 /// The longest of the other parts, in bytes.
 const MAX_TEXT: usize = 32 * 1024;

@@ -1,4 +1,5 @@
-//! `/v1/conversations/{id}/messages`: publishes a message (CV-F6, CV-F7, CV-F8) and reads the history (CV-F5).
+//! `/v1/conversations/{id}/messages`: publishes a message ([CV-F6](crate::rules#cv-f6), [CV-F7](crate::rules#cv-f7),
+//! [CV-F8](crate::rules#cv-f8)) and reads the history ([CV-F5](crate::rules#cv-f5)).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An agent's note (CV-F9).
+//! An agent's note ([CV-F9](crate::rules#cv-f9)).
 
 use actix_web::{post, web::Json};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Participants and assignment of a conversation: join, leave, transfer, and the consumer's takeover (CV-F1, CV-F3,
-//! CV-F14).
+//! Participants and assignment of a conversation: join, leave, transfer, and the consumer's takeover
+//! ([CV-F1](crate::rules#cv-f1), [CV-F3](crate::rules#cv-f3), [CV-F14](crate::rules#cv-f14)).
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;

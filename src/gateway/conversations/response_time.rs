@@ -1,4 +1,4 @@
-//! The response time and its deadline (CV-F11, CV-F13).
+//! The response time and its deadline ([CV-F11](crate::rules#cv-f11), [CV-F13](crate::rules#cv-f13)).
 
 use actix_web::{post, web::Json};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! The consumer's satisfaction (CV-F10).
+//! The consumer's satisfaction ([CV-F10](crate::rules#cv-f10)).
 
 use actix_web::{post, web::Json};
 use serde::{Deserialize, Deserializer, de::Error as _};

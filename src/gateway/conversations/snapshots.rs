@@ -1,4 +1,5 @@
-//! Snapshots of conversations: taken, loaded on any service, and unloaded (CV-F15, SR-1, CN-F13).
+//! Snapshots of conversations: taken, loaded on any service, and unloaded ([CV-F15](crate::rules#cv-f15),
+//! [SR-1](crate::rules#sr-1), [CN-F13](crate::rules#cn-f13)).
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A device's description as clients send it: what is wrong with one, and how it is echoed (protocol §3.3).
+//! A device's description as clients send it: what is wrong with one, and how it is echoed (protocol
+//! [§3.3](crate::protocol#33)).
 
 use std::sync::Arc;
 

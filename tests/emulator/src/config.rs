@@ -7,7 +7,7 @@ use crate::connector::AppInstall;
 use crate::faults::FaultMode;
 use crate::network::NetworkSettings;
 
-/// Time to respond of each kind, in seconds (protocol §7).
+/// Time to respond of each kind, in seconds (protocol [§7](crate::protocol#7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TtrDefaults {
     /// `NORMAL`.
@@ -24,7 +24,8 @@ impl Default for TtrDefaults {
     }
 }
 
-/// Whether `ConversationStateField CLOSE` opens a survey, on an account that has one (protocol §14).
+/// Whether `ConversationStateField CLOSE` opens a survey, on an account that has one (protocol
+/// [§14](crate::protocol#14)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StateCloseSurvey {
     /// A consumer's close does, an agent's does not.
@@ -36,7 +37,8 @@ pub enum StateCloseSurvey {
     Never,
 }
 
-/// How `QueryMessages` reads `newerThanSequence`; the sources contradict each other (protocol §5.5).
+/// How `QueryMessages` reads `newerThanSequence`; the sources contradict each other (protocol
+/// [§5.5](crate::protocol#55)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HistoryBound {
     /// The record with that sequence is among the answer.
@@ -59,7 +61,7 @@ pub struct Switches {
     pub history_bound: HistoryBound,
     /// What `ConversationStateField CLOSE` does on an account with a survey.
     pub state_close_survey: StateCloseSurvey,
-    /// A login closes the sockets of the same user's earlier session with 4401 (TK-6).
+    /// A login closes the sockets of the same user's earlier session with 4401 ([TK-6](crate::rules#tk-6)).
     pub login_closes_sockets: bool,
 }
 
@@ -76,7 +78,7 @@ impl Default for Switches {
     }
 }
 
-/// Lengths the platform refuses to exceed, in characters (protocol §8, §14).
+/// Lengths the platform refuses to exceed, in characters (protocol [§8](crate::protocol#8), [§14](crate::protocol#14)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Text of a message.

@@ -1,5 +1,6 @@
-//! The two dialects of the wire: which operation a type name means, how answers and notifications are called,
-//! and the envelope around them (protocol §4, §5.0). Both sockets accept both names; answers follow the socket.
+//! The two dialects of the wire: which operation a type name means, how answers and notifications are called, and the
+//! envelope around them (protocol [§4](crate::protocol#4), [§5.0](crate::protocol#50)). Both sockets accept both names;
+//! answers follow the socket.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -182,7 +183,7 @@ impl Operation {
 /// One request, read from a frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// The request's id; numbers come back as strings (protocol §4.1).
+    /// The request's id; numbers come back as strings (protocol [§4.1](crate::protocol#41)).
     pub(crate) id: String,
     pub(crate) type_name: String,
     body: Option<Box<RawValue>>,
@@ -259,7 +260,7 @@ pub(crate) fn conversation_ids(body: &Value) -> Vec<String> {
     named.chain(ring).map(str::to_owned).collect()
 }
 
-/// A list that may have been sent as its only element (protocol §4.4).
+/// A list that may have been sent as its only element (protocol [§4.4](crate::protocol#44)).
 pub(crate) fn one_or_many(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,

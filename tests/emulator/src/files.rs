@@ -1,4 +1,4 @@
-//! File storage behind signed URLs, as OpenStack Swift signs them (protocol §5.10).
+//! File storage behind signed URLs, as OpenStack Swift signs them (protocol [§5.10](crate::protocol#510)).
 
 use std::collections::HashMap;
 use std::time::Duration;

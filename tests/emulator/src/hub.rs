@@ -261,8 +261,8 @@ impl Hub {
         }
     }
 
-    /// Queues a frame. What a request caused on its own socket is held back behind the answer (SB-12); on the platform
-    /// the two come from two services.
+    /// Queues a frame. What a request caused on its own socket is held back behind the answer
+    /// ([SB-12](crate::rules#sb-12)); on the platform the two come from two services.
     fn send(&mut self, frame: Emission, asked_by: Option<SocketId>) {
         let Some(open) = self.sockets.get(&frame.socket) else { return };
         let target = Target { socket: frame.socket, side: open.side };
@@ -429,7 +429,7 @@ impl Hub {
     }
 
     /// Starts a session of an agent. The earlier one ends, and the sockets that it opened are closed unless the account
-    /// lets them be (TK-6).
+    /// lets them be ([TK-6](crate::rules#tk-6)).
     pub(crate) fn log_in(&mut self, agent: AgentIndex, closes_sockets: bool) -> Option<AgentSession> {
         let session = self.agents.log_in(agent)?;
         let party = Party::Agent(agent);

@@ -1,4 +1,4 @@
-//! The ends of conversations and dialogs (protocol §5.7, "close").
+//! The ends of conversations and dialogs (protocol [§5.7](crate::protocol#57), "close").
 
 use super::{Plan, Refusal, Repeat, planning::Planner};
 use crate::{
@@ -33,7 +33,8 @@ impl Planner<'_> {
         Ok(self.update(vec![change], Repeat::ReadStateThenAct))
     }
 
-    /// `ConversationStateField` would let a survey begin in some accounts; `Stage` has one meaning (protocol §5.7).
+    /// `ConversationStateField` would let a survey begin in some accounts; `Stage` has one meaning (protocol
+    /// [§5.7](crate::protocol#57)).
     pub(super) fn close_at_once(&self) -> Result<Plan, Refusal> {
         if !self.conversation.is_open() || !self.conversation.dialogs().iter().any(Dialog::is_open) {
             return Err(Refusal::NoOpenDialog);

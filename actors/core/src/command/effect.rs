@@ -49,7 +49,7 @@ impl Command {
     }
 }
 
-/// Whether it is the agent, who may be named by the user alone (TR-5).
+/// Whether it is the agent, who may be named by the user alone ([TR-5](crate::rules#tr-5)).
 fn is_agent(participant: &Participant, agent: &AgentId) -> bool {
     let user = participant.agent_id.as_ref().and_then(|id| id.as_str().rsplit_once('.'));
     participant.is(agent.as_str()) || user.is_some_and(|(_, user)| *agent == *user)

@@ -38,7 +38,7 @@ pub enum Refusal {
     /// The named dialog has ended.
     #[error("dialog {0} is closed")]
     DialogClosed(DialogId),
-    /// The whole conversation has ended for good (NT-1).
+    /// The whole conversation has ended for good ([NT-1](crate::rules#nt-1)).
     #[error("the conversation is locked")]
     Locked,
     /// This side, or this kind of dialog, does not take the command.
@@ -55,7 +55,7 @@ pub enum Refusal {
         /// The most allowed.
         limit: usize,
     },
-    /// Structured content that breaks a rule of its elements (CV-F8).
+    /// Structured content that breaks a rule of its elements ([CV-F8](crate::rules#cv-f8)).
     #[error("the structured content is invalid: {0}")]
     RichTextInvalid(Invalid),
     /// Structured content of too many characters.
@@ -102,7 +102,7 @@ pub enum Refusal {
         /// Its characters.
         length: usize,
     },
-    /// An agent's note that cannot be written among the others (CV-F9).
+    /// An agent's note that cannot be written among the others ([CV-F9](crate::rules#cv-f9)).
     #[error(transparent)]
     AgentNote(#[from] NoteError),
     /// A whole note of too many characters.
@@ -116,13 +116,13 @@ pub enum Refusal {
     /// A range that no sequence can be in.
     #[error("no message can be in the range")]
     BadRange,
-    /// A satisfaction out of its range (CV-F10).
+    /// A satisfaction out of its range ([CV-F10](crate::rules#cv-f10)).
     #[error("a satisfaction of {0} is not from 0 to 5")]
     BadCsat(u8),
-    /// A transfer to the agent who has the conversation (TR-2).
+    /// A transfer to the agent who has the conversation ([TR-2](crate::rules#tr-2)).
     #[error("the conversation is assigned to {0} already")]
     SameAgent(AgentId),
-    /// A takeover without a consumer to take over from (CV-F1).
+    /// A takeover without a consumer to take over from ([CV-F1](crate::rules#cv-f1)).
     #[error("the open dialog has no consumer")]
     NoConsumer,
     /// A takeover by the consumer who has the conversation.

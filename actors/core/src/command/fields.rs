@@ -1,4 +1,5 @@
-//! Single values of a conversation: response time, deadline, satisfaction (CV-F10, CV-F11, CV-F13).
+//! Single values of a conversation: response time, deadline, satisfaction ([CV-F10](crate::rules#cv-f10),
+//! [CV-F11](crate::rules#cv-f11), [CV-F13](crate::rules#cv-f13)).
 
 use super::{Identity, Plan, Refusal, Repeat, planning::Planner};
 use crate::{
@@ -6,7 +7,7 @@ use crate::{
     ums::{CsatStatus, FieldChange, TtrType},
 };
 
-/// The best satisfaction (CV-F10).
+/// The best satisfaction ([CV-F10](crate::rules#cv-f10)).
 const CSAT_MAX: u8 = 5;
 
 impl Planner<'_> {

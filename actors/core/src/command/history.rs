@@ -1,4 +1,4 @@
-//! Reading a dialog's history (CV-F5).
+//! Reading a dialog's history ([CV-F5](crate::rules#cv-f5)).
 
 use super::{AnswerKind, MessageRange, Plan, PlannedRequest, Refusal, Repeat, planning::Planner};
 use crate::{
@@ -36,7 +36,7 @@ impl Planner<'_> {
 }
 
 impl MessageRange {
-    /// Whether the range has this sequence. The platform's bounds may be wider (CV-F5).
+    /// Whether the range has this sequence. The platform's bounds may be wider ([CV-F5](crate::rules#cv-f5)).
     pub fn contains(&self, sequence: u64) -> bool {
         self.from.is_none_or(|from| from <= sequence) && self.to.is_none_or(|to| sequence <= to)
     }

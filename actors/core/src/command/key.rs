@@ -9,7 +9,7 @@ use crate::{
     ums::{Json, Text},
 };
 
-/// The longest key the platform takes, in characters (protocol §7.12).
+/// The longest key the platform takes, in characters (protocol [§7.12](crate::protocol#712)).
 pub const KEY_CHARS: usize = 64;
 
 const EXTERNAL_ID: &str = "ExternalId";

@@ -8,8 +8,8 @@ use crate::{
 /// What one command may carry, and how much.
 ///
 /// Characters are Unicode scalar values: what a person would count for almost all text, the same on every client, and
-/// never more than the UTF-16 units a browser counts. The platform publishes none of these figures (protocol §8), hence
-/// they are configurable.
+/// never more than the UTF-16 units a browser counts. The platform publishes none of these figures (protocol
+/// [§8](crate::protocol#8)), hence they are configurable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Characters of a text.

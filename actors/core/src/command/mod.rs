@@ -46,17 +46,18 @@ use crate::{
 
 /// What a caller may ask of a conversation.
 ///
-/// A `dialog` of `None` is the conversation's open dialog: MAIN while it is open, then the survey (CV-P2).
+/// A `dialog` of `None` is the conversation's open dialog: MAIN while it is open, then the survey
+/// ([CV-P2](crate::rules#cv-p2)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Command {
-    /// Publishes text (CV-F6, CV-F7).
+    /// Publishes text ([CV-F6](crate::rules#cv-f6), [CV-F7](crate::rules#cv-f7)).
     SendText(SendText),
-    /// Publishes structured content (CV-F8).
+    /// Publishes structured content ([CV-F8](crate::rules#cv-f8)).
     SendRichText(SendRichText),
-    /// Tells the dialog of a file that is on the platform's storage already (CV-F16).
+    /// Tells the dialog of a file that is on the platform's storage already ([CV-F16](crate::rules#cv-f16)).
     SendFileNotice(SendFileNotice),
-    /// Reads the dialog's history (CV-F5). Brand only.
+    /// Reads the dialog's history ([CV-F5](crate::rules#cv-f5)). Brand only.
     QueryMessages {
         /// In which dialog; a closed one is fine.
         #[serde(default)]
@@ -64,7 +65,7 @@ pub enum Command {
         /// Which messages.
         range: MessageRange,
     },
-    /// This connection's agent takes part (CV-F3). Brand only.
+    /// This connection's agent takes part ([CV-F3](crate::rules#cv-f3)). Brand only.
     Join {
         /// As what.
         role: ParticipantRole,
@@ -78,9 +79,9 @@ pub enum Command {
         #[serde(default)]
         dialog: Option<DialogId>,
     },
-    /// Moves the conversation to an agent, a skill or both (CV-F14). Brand only.
+    /// Moves the conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14)). Brand only.
     Transfer {
-        /// To whom, as `account.user` or as the bare user (TR-5).
+        /// To whom, as `account.user` or as the bare user ([TR-5](crate::rules#tr-5)).
         #[serde(default)]
         agent: Option<AgentId>,
         /// To which skill.
@@ -123,7 +124,7 @@ pub enum Command {
         /// What.
         chat_state: ChatState,
     },
-    /// Sets how soon an answer is wanted (CV-F13).
+    /// Sets how soon an answer is wanted ([CV-F13](crate::rules#cv-f13)).
     SetTtr {
         /// How it is set.
         ttr_type: TtrType,
@@ -131,12 +132,12 @@ pub enum Command {
         #[serde(default)]
         value: u64,
     },
-    /// Sets the deadline of the answer (CV-F11). Brand only.
+    /// Sets the deadline of the answer ([CV-F11](crate::rules#cv-f11)). Brand only.
     SetManualEttr {
         /// The deadline.
         time: Timestamp,
     },
-    /// Gives the consumer's satisfaction (CV-F10). Consumer only; allowed after the end.
+    /// Gives the consumer's satisfaction ([CV-F10](crate::rules#cv-f10)). Consumer only; allowed after the end.
     SetCsat {
         /// From 0 to 5.
         rate: u8,
@@ -147,20 +148,21 @@ pub enum Command {
         #[serde(default = "filled")]
         status: CsatStatus,
     },
-    /// Writes one agent's note among the others (CV-F9). Brand only; allowed after the end until the conversation is
-    /// locked (NT-1).
+    /// Writes one agent's note among the others ([CV-F9](crate::rules#cv-f9)). Brand only; allowed after the end until
+    /// the conversation is locked ([NT-1](crate::rules#nt-1)).
     SetAgentNote(SetAgentNote),
-    /// Replaces the whole note, everybody's (CV-F12). Brand only; allowed after the end until the conversation is locked (NT-1).
+    /// Replaces the whole note, everybody's ([CV-F12](crate::rules#cv-f12)). Brand only; allowed after the end until
+    /// the conversation is locked ([NT-1](crate::rules#nt-1)).
     SetNote {
         /// The whole new text.
         note: String,
     },
-    /// Gives the conversation to another identity of its consumer, as a step-up needs it (CV-F1).
+    /// Gives the conversation to another identity of its consumer, as a step-up needs it ([CV-F1](crate::rules#cv-f1)).
     ConsumerTakeover {
         /// The new identity.
         new_consumer: UserId,
     },
-    /// Any wire request, unchecked (CN-F4).
+    /// Any wire request, unchecked ([CN-F4](crate::rules#cn-f4)).
     Raw {
         /// The wire type, sent as it is.
         kind: String,
@@ -173,8 +175,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// A request of the wire as a command, so that it takes its turn among the others of its conversation (CN-F4).
-    /// `dialect` is the connection's.
+    /// A request of the wire as a command, so that it takes its turn among the others of its conversation
+    /// ([CN-F4](crate::rules#cn-f4)). `dialect` is the connection's.
     ///
     /// # Errors
     /// Where the request cannot be written.
@@ -232,7 +234,7 @@ fn filled() -> CsatStatus {
 pub struct SendText {
     /// The text, from 1 to [`Limits::text_chars`] characters.
     pub text: String,
-    /// For agents and agent managers only (CV-F7). Brand only.
+    /// For agents and agent managers only ([CV-F7](crate::rules#cv-f7)). Brand only.
     pub private: bool,
     /// Typed metadata.
     pub metadata: Vec<Value>,
@@ -272,7 +274,7 @@ pub struct SendFileNotice {
     pub dialog: Option<DialogId>,
 }
 
-/// A file on the platform's storage (protocol §5.6).
+/// A file on the platform's storage (protocol [§5.6](crate::protocol#56)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostedFile {
@@ -288,7 +290,7 @@ pub struct HostedFile {
     pub preview: Option<String>,
 }
 
-/// Which messages of a dialog. Both bounds are inclusive, unlike the wire's (CV-F5).
+/// Which messages of a dialog. Both bounds are inclusive, unlike the wire's ([CV-F5](crate::rules#cv-f5)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageRange {

@@ -1,4 +1,5 @@
-//! The note: one agent's among the others (CV-F9), or the whole of it at once (CV-F12).
+//! The note: one agent's among the others ([CV-F9](crate::rules#cv-f9)), or the whole of it at once
+//! ([CV-F12](crate::rules#cv-f12)).
 
 use serde::{Deserialize, Serialize};
 
@@ -19,19 +20,20 @@ pub struct SetAgentNote {
     pub note_content: String,
     /// When it was asked for. Told by the caller, so that the same command writes the same note when it is repeated.
     pub time: Timestamp,
-    /// Whose note it is; this connection's agent's where it is not told (NT-5).
+    /// Whose note it is; this connection's agent's where it is not told ([NT-5](crate::rules#nt-5)).
     #[serde(default)]
     pub agent_id: Option<AgentId>,
-    /// The agent's name as shown to others; this connection's agent's where it is not told (NT-5).
+    /// The agent's name as shown to others; this connection's agent's where it is not told ([NT-5](crate::rules#nt-5)).
     #[serde(default)]
     pub name: Option<String>,
-    /// Which note to replace, if there is one; a new one of this agent and time where it is not told (NT-3, NT-4).
+    /// Which note to replace, if there is one; a new one of this agent and time where it is not told
+    /// ([NT-3](crate::rules#nt-3), [NT-4](crate::rules#nt-4)).
     #[serde(default)]
     pub note_id: Option<String>,
     /// Whether a machine wrote it.
     #[serde(default)]
     pub is_auto_summary: bool,
-    /// Whether it may be cut to fit (NT-6).
+    /// Whether it may be cut to fit ([NT-6](crate::rules#nt-6)).
     #[serde(default = "yes")]
     pub truncate_enabled: bool,
 }
@@ -86,7 +88,8 @@ impl Planner<'_> {
         Ok(self.update_with(vec![FieldChange::Note { note: field }], Repeat::ReadStateThenAct, Some(written)))
     }
 
-    /// The agent, if the note can be written at all: after the end too, until the conversation is locked (NT-1).
+    /// The agent, if the note can be written at all: after the end too, until the conversation is locked
+    /// ([NT-1](crate::rules#nt-1)).
     fn note_writer(&self) -> Result<&AgentId, Refusal> {
         let agent = self.agent("only an agent can write the note")?;
         if self.conversation.stage() == Some(&Stage::Locked) { Err(Refusal::Locked) } else { Ok(agent) }

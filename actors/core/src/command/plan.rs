@@ -29,7 +29,7 @@ pub struct PlannedRequest {
     pub answer: AnswerKind,
     /// What to do when the connection was lost before the answer came.
     pub repeat: Repeat,
-    /// The agent's note that is written, of which the answer tells nothing (CV-F9).
+    /// The agent's note that is written, of which the answer tells nothing ([CV-F9](crate::rules#cv-f9)).
     pub note: Option<WrittenNote>,
 }
 

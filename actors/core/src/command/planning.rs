@@ -78,7 +78,8 @@ impl Planner<'_> {
         }
     }
 
-    /// The dialog in which one may write where the caller names none (CV-P1, CV-P2).
+    /// The dialog in which one may write where the caller names none ([CV-P1](crate::rules#cv-p1),
+    /// [CV-P2](crate::rules#cv-p2)).
     pub(super) fn open_dialog(&self) -> Result<&Dialog, Refusal> {
         let open = self.conversation.open_dialog().filter(|_| self.conversation.is_open());
         open.ok_or(Refusal::NoOpenDialog)
@@ -107,12 +108,13 @@ impl Planner<'_> {
         if is_open { Ok(dialog) } else { Err(Refusal::DialogClosed(id.clone())) }
     }
 
-    /// The dialog's id as a change of participants needs it: MAIN goes without saying (protocol §5.7).
+    /// The dialog's id as a change of participants needs it: MAIN goes without saying (protocol
+    /// [§5.7](crate::protocol#57)).
     pub(super) fn unless_main(&self, dialog: &Dialog) -> Option<DialogId> {
         (!dialog.dialog_id.is_main_of(self.conversation.id())).then(|| dialog.dialog_id.clone())
     }
 
-    /// Entries of metadata are what their types say, and not too many (protocol §7.12).
+    /// Entries of metadata are what their types say, and not too many (protocol [§7.12](crate::protocol#712)).
     pub(super) fn check_metadata(&self, metadata: &[Value]) -> Result<(), Refusal> {
         for (index, entry) in metadata.iter().enumerate() {
             check_metadata(entry, self.limits.strictness)
@@ -122,7 +124,7 @@ impl Planner<'_> {
         if count > limit { Err(Refusal::MetadataTooMany { count, limit }) } else { Ok(()) }
     }
 
-    /// A change of the conversation's fields, all or none of them (protocol §5.7).
+    /// A change of the conversation's fields, all or none of them (protocol [§5.7](crate::protocol#57)).
     pub(super) fn update(&self, changes: Vec<FieldChange>, repeat: Repeat) -> Plan {
         self.update_with(changes, repeat, None)
     }

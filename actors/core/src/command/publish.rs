@@ -1,4 +1,5 @@
-//! What a command publishes: text, structured content, files, receipts and chat states (CV-F6, CV-F7, CV-F8, CV-F16).
+//! What a command publishes: text, structured content, files, receipts and chat states ([CV-F6](crate::rules#cv-f6),
+//! [CV-F7](crate::rules#cv-f7), [CV-F8](crate::rules#cv-f8), [CV-F16](crate::rules#cv-f16)).
 
 use serde_json::Value;
 
@@ -127,7 +128,7 @@ impl Planner<'_> {
         Ok(self.publish(dialog, MessageAudience::All, event, Vec::new(), Repeat::Safe))
     }
 
-    /// The conversation and the audience go with every kind of event (protocol §5.6).
+    /// The conversation and the audience go with every kind of event (protocol [§5.6](crate::protocol#56)).
     fn publish(
         &self,
         dialog: &Dialog,

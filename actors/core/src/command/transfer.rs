@@ -1,4 +1,5 @@
-//! Moving a conversation to an agent, a skill or both (CV-F14, TR-1 to TR-6).
+//! Moving a conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14), [TR-1](crate::rules#tr-1) to
+//! [TR-6](crate::rules#tr-6)).
 
 use super::{Plan, Refusal, Repeat, participation::change, planning::Planner};
 use crate::{
@@ -12,8 +13,9 @@ use crate::{
 };
 
 impl Planner<'_> {
-    /// One request whose changes are applied together: the skill; the target, out of any role it has and suggested;
-    /// the present assignee out, if anything goes before (TR-1). Neither agent nor skill is nothing to do (TR-3).
+    /// One request whose changes are applied together: the skill; the target, out of any role it has and suggested; the
+    /// present assignee out, if anything goes before ([TR-1](crate::rules#tr-1)). Neither agent nor skill is nothing to
+    /// do ([TR-3](crate::rules#tr-3)).
     pub(super) fn transfer(&self, agent: Option<&AgentId>, skill: Option<&SkillId>) -> Result<Plan, Refusal> {
         self.agent("only an agent can transfer")?;
         let main = self.conversation.main_dialog().filter(|main| main.is_open() && self.conversation.is_open());
@@ -37,7 +39,7 @@ impl Planner<'_> {
         Ok(self.update(changes, Repeat::ReadStateThenAct))
     }
 
-    /// The agent as `account.user` (TR-5). A public id, which has dashes, is left as it is.
+    /// The agent as `account.user` ([TR-5](crate::rules#tr-5)). A public id, which has dashes, is left as it is.
     fn qualified(&self, agent: &AgentId) -> AgentId {
         let is_bare = !agent.as_str().contains(['.', '-']);
         if is_bare { AgentId::of(self.me.account(), agent.as_str()) } else { agent.clone() }

@@ -1,9 +1,9 @@
-//! What it means that a state lacks a member (CV-N7): decided here, member by member.
+//! What it means that a state lacks a member ([CV-N7](crate::rules#cv-n7)): decided here, member by member.
 //!
-//! A state is whole, never a difference (protocol §6.1), and the newest state is the truth. So a member that it lacks is
-//! unset, as if it were null or empty. Two kinds of members are otherwise: those that never change once they are known
-//! are taken from the earliest state that tells them, whenever that arrives; and those that the platform leaves out at
-//! any time, or never sends in this form of notification, say nothing by their absence.
+//! A state is whole, never a difference (protocol [§6.1](crate::protocol#61)), and the newest state is the truth. So a
+//! member that it lacks is unset, as if it were null or empty. Two kinds of members are otherwise: those that never
+//! change once they are known are taken from the earliest state that tells them, whenever that arrives; and those that
+//! the platform leaves out at any time, or never sends in this form of notification, say nothing by their absence.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -1,4 +1,4 @@
-//! Whether a state is older than the one that is held (CV-N4).
+//! Whether a state is older than the one that is held ([CV-N4](crate::rules#cv-n4)).
 
 use super::Conversation;
 use crate::time::Timestamp;

@@ -24,25 +24,26 @@ impl Conversation {
         self.members.account_id.as_ref()
     }
 
-    /// The installation of the connector that created the conversation (CV-M1).
+    /// The installation of the connector that created the conversation ([CV-M1](crate::rules#cv-m1)).
     #[must_use]
     pub fn app_inst_id(&self) -> Option<&str> {
         self.members.app_inst_id.as_deref()
     }
 
-    /// The agent it is assigned to, in the open dialog; nobody when the conversation is closed (CV-M2).
+    /// The agent it is assigned to, in the open dialog; nobody when the conversation is closed
+    /// ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn assigned_agent(&self) -> Option<&Participant> {
         self.open_dialog().filter(|_| self.is_open()).and_then(Dialog::assigned_agent)
     }
 
-    /// The consumer, in the open dialog; nobody when the conversation is closed (CV-M4).
+    /// The consumer, in the open dialog; nobody when the conversation is closed ([CV-M4](crate::rules#cv-m4)).
     #[must_use]
     pub fn consumer(&self) -> Option<&Participant> {
         self.open_dialog().filter(|_| self.is_open()).and_then(Dialog::consumer)
     }
 
-    /// The campaign that led here (CV-M3).
+    /// The campaign that led here ([CV-M3](crate::rules#cv-m3)).
     #[must_use]
     pub fn campaign_id(&self) -> Option<&str> {
         self.members.campaign_id.as_deref()
@@ -54,7 +55,7 @@ impl Conversation {
         self.members.engagement_id.as_deref()
     }
 
-    /// The account that handles the conversation now (CV-M5).
+    /// The account that handles the conversation now ([CV-M5](crate::rules#cv-m5)).
     #[must_use]
     pub fn handler_account_id(&self) -> Option<&AccountId> {
         self.members.handler_account_id.as_ref()
@@ -66,32 +67,33 @@ impl Conversation {
         self.members.handler_skill_id.as_ref()
     }
 
-    /// The agents' note as the platform stores it (CV-M6).
+    /// The agents' note as the platform stores it ([CV-M6](crate::rules#cv-m6)).
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.members.note.as_deref()
     }
 
-    /// States processed, the first included (CV-M7).
+    /// States processed, the first included ([CV-M7](crate::rules#cv-m7)).
     #[must_use]
     pub fn notification_count(&self) -> u64 {
         self.counters.processed
     }
 
-    /// States ignored because they repeat the one that is held (CV-M8).
+    /// States ignored because they repeat the one that is held ([CV-M8](crate::rules#cv-m8)).
     #[must_use]
     pub fn notification_ignored_count(&self) -> u64 {
         self.counters.ignored
     }
 
-    /// States dropped because they are older than the one that is held (CV-M9).
+    /// States dropped because they are older than the one that is held ([CV-M9](crate::rules#cv-m9)).
     #[must_use]
     pub fn notification_out_of_order_count(&self) -> u64 {
         self.counters.out_of_order
     }
 
-    /// Unread messages by participant (CV-M10); nothing where the dialect does not tell. They are told by user id, although
-    /// the platform counts agents by agent id. Who takes part no more stays under the id that was sent.
+    /// Unread messages by participant ([CV-M10](crate::rules#cv-m10)); nothing where the dialect does not tell. They
+    /// are told by user id, although the platform counts agents by agent id. Who takes part no more stays under the id
+    /// that was sent.
     #[must_use]
     pub fn number_of_unread_messages(&self) -> Option<Vec<(UserId, u64)>> {
         let unread = self.members.number_of_unread_messages.as_ref()?;
@@ -117,7 +119,7 @@ impl Conversation {
         Some(unread.iter().map(|(id, count)| (user_id(id), *count)).collect())
     }
 
-    /// Until when the agent must answer (CV-M11).
+    /// Until when the agent must answer ([CV-M11](crate::rules#cv-m11)).
     #[must_use]
     pub fn ttr_effective(&self) -> Option<Timestamp> {
         self.members.ttr_effective

@@ -30,7 +30,7 @@ pub(super) const DIALOGS_PER_STATE: usize = 256;
 ///
 /// It serialises, as JSON only, as its snapshot: everything, records that wait for a hole to be filled included; the
 /// holes themselves are to be asked for anew ([`Conversation::holes`]). Counters and hashes are kept, so that
-/// repetitions are recognised after a reload (CV-N10).
+/// repetitions are recognised after a reload ([CV-N10](crate::rules#cv-n10)).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
@@ -78,7 +78,7 @@ pub struct DialogPlace {
     pub next: Option<u64>,
 }
 
-/// What became of the states received. Their sum is the number of well-formed states (CV-N8).
+/// What became of the states received. Their sum is the number of well-formed states ([CV-N8](crate::rules#cv-n8)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Counters {
@@ -87,7 +87,7 @@ pub(super) struct Counters {
     pub(super) out_of_order: u64,
 }
 
-/// By what a repeated state is recognised (CV-N2). Zero until there is one.
+/// By what a repeated state is recognised ([CV-N2](crate::rules#cv-n2)). Zero until there is one.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hashes {
@@ -101,7 +101,7 @@ pub(super) struct Hashes {
 
 impl Conversation {
     /// A conversation of which no state is known: an open MAIN dialog is assumed, so that one may send before the first
-    /// notification (CV-I1).
+    /// notification ([CV-I1](crate::rules#cv-i1)).
     #[must_use]
     pub fn new(id: ConversationId, dialect: Dialect, history: HistoryStart) -> Self {
         let main = Dialog::main_of(&id, MessageOrder::starting(history));
@@ -202,7 +202,7 @@ impl Conversation {
         self.dialogs.iter().find(|dialog| dialog.dialog_id == *id)
     }
 
-    /// The dialog of the type `kind` that was updated last (CV-F2).
+    /// The dialog of the type `kind` that was updated last ([CV-F2](crate::rules#cv-f2)).
     #[must_use]
     pub fn get_dialog(&self, kind: &DialogType) -> Option<&Dialog> {
         let told = self.dialogs.iter().filter(|dialog| !dialog.is_gone());
@@ -216,8 +216,9 @@ impl Conversation {
         self.dialogs.iter().find(|dialog| dialog.dialog_id.is_main_of(&self.id))
     }
 
-    /// The dialog in which one may write: MAIN if it is open, otherwise the newest open one that has messages (CV-P2).
-    /// A dialog stays open until a state closes it, also in a closed conversation (CV-N9).
+    /// The dialog in which one may write: MAIN if it is open, otherwise the newest open one that has messages
+    /// ([CV-P2](crate::rules#cv-p2)). A dialog stays open until a state closes it, also in a closed conversation
+    /// ([CV-N9](crate::rules#cv-n9)).
     #[must_use]
     pub fn open_dialog(&self) -> Option<&Dialog> {
         let open = || self.dialogs.iter().filter(|dialog| dialog.is_open() && dialog.has_messages());
@@ -231,7 +232,8 @@ impl Conversation {
         self.members.is_open()
     }
 
-    /// The note as far as it is known: what the newest state says, and what was written since (NT-3).
+    /// The note as far as it is known: what the newest state says, and what was written since
+    /// ([NT-3](crate::rules#nt-3)).
     pub(crate) fn present_note(&self) -> Option<Cow<'_, str>> {
         let shown = self.members.note.as_deref();
         match &self.unshown_note {

@@ -1,4 +1,5 @@
-//! A dialog: its state and what a conversation's state changes in it (DG-N1 to DG-N11).
+//! A dialog: its state and what a conversation's state changes in it ([DG-N1](crate::rules#dg-n1) to
+//! [DG-N11](crate::rules#dg-n11)).
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -80,7 +81,7 @@ pub(super) struct Circumstances<'a> {
 }
 
 impl Dialog {
-    /// The MAIN dialog that every conversation has, assumed open until a state tells (CV-I1).
+    /// The MAIN dialog that every conversation has, assumed open until a state tells ([CV-I1](crate::rules#cv-i1)).
     pub(super) fn main_of(conversation: &ConversationId, order: MessageOrder) -> Self {
         Self { dialog_type: Some(DialogType::Main), ..Self::assumed(DialogId::main_of(conversation), order) }
     }
@@ -186,14 +187,15 @@ impl Dialog {
         }
     }
 
-    /// The agent it is assigned to; one who is merely suggested counts where nobody else is assigned (CV-M2).
+    /// The agent it is assigned to; one who is merely suggested counts where nobody else is assigned
+    /// ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn assigned_agent(&self) -> Option<&Participant> {
         let assigned = || self.participants.iter().filter(|participant| participant.is_assigned());
         assigned().find(|participant| participant.state == ParticipantStatus::Active).or_else(|| assigned().next())
     }
 
-    /// The consumer (CV-M4).
+    /// The consumer ([CV-M4](crate::rules#cv-m4)).
     #[must_use]
     pub fn consumer(&self) -> Option<&Participant> {
         self.participants.iter().find(|participant| participant.role == ParticipantRole::Consumer)
@@ -205,7 +207,7 @@ impl Dialog {
         self.state == DialogStatus::Open
     }
 
-    /// Whether it has messages; a co-browse session has none (CV-P2).
+    /// Whether it has messages; a co-browse session has none ([CV-P2](crate::rules#cv-p2)).
     #[must_use]
     pub fn has_messages(&self) -> bool {
         self.channel_type != Some(ChannelType::Cobrowse)
@@ -228,13 +230,13 @@ impl Dialog {
     }
 
     /// Whether its history is wanted when a state first tells of it: where the beginning of the delivery is known. On a
-    /// consumer socket closed dialogs are left alone (SB-14).
+    /// consumer socket closed dialogs are left alone ([SB-14](crate::rules#sb-14)).
     pub(super) fn wants_history(&self, dialect: Dialect) -> bool {
         self.has_messages() && (self.is_open() || dialect == Dialect::Brand)
     }
 
-    /// Takes what a state says of this dialog (DG-N1 to DG-N10). The first time no difference is told but the dialog
-    /// itself, where it is not MAIN (CV-I2).
+    /// Takes what a state says of this dialog ([DG-N1](crate::rules#dg-n1) to [DG-N10](crate::rules#dg-n10)). The first
+    /// time no difference is told but the dialog itself, where it is not MAIN ([CV-I2](crate::rules#cv-i2)).
     pub(super) fn receive(
         &mut self,
         told: &DialogState<'_>,
@@ -303,8 +305,9 @@ impl Dialog {
         true
     }
 
-    /// The newest state does not tell of this dialog any more (CV-N7). It ends; of its messages nothing is forgotten. Its
-    /// participants are then as of this state, so an older state that comes late does not bring them back.
+    /// The newest state does not tell of this dialog any more ([CV-N7](crate::rules#cv-n7)). It ends; of its messages
+    /// nothing is forgotten. Its participants are then as of this state, so an older state that comes late does not
+    /// bring them back.
     pub(super) fn end_untold(&mut self, time: Option<Timestamp>, events: &mut Vec<ConversationEvent>) {
         self.is_gone = true;
         self.participants_told = time.or(self.participants_told);
@@ -326,8 +329,9 @@ impl Dialog {
         }
     }
 
-    /// Whether the state is older than the dialog as it is known (DG-N2). The update times of the conversation decide where
-    /// they show that the state is newer, so that the end does not depend on the order of arrival (promise 3).
+    /// Whether the state is older than the dialog as it is known ([DG-N2](crate::rules#dg-n2)). The update times of the
+    /// conversation decide where they show that the state is newer, so that the end does not depend on the order of
+    /// arrival (promise 3).
     fn is_older(&self, told: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {
         let is_older = told.meta_data_last_update_ts.zip(self.update_time).is_some_and(|(told, held)| told < held);
         is_older && !circumstances.is_newer

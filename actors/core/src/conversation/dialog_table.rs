@@ -1,4 +1,4 @@
-//! Which conversation a dialog belongs to: records may name their dialog only (MS-9).
+//! Which conversation a dialog belongs to: records may name their dialog only ([MS-9](crate::rules#ms-9)).
 
 use std::collections::{HashMap, hash_map::Entry};
 

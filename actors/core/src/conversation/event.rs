@@ -27,9 +27,9 @@ pub enum ConversationEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         external_consumer_id: Option<ExternalConsumerId>,
     },
-    /// A message, in the order of its dialog (MS-1).
+    /// A message, in the order of its dialog ([MS-1](crate::rules#ms-1)).
     Message(Arc<Message>),
-    /// A receipt for earlier messages (MS-7).
+    /// A receipt for earlier messages ([MS-7](crate::rules#ms-7)).
     MessageDelivery(MessageDelivery),
     /// The stage became CLOSE.
     #[serde(rename_all = "camelCase")]
@@ -51,7 +51,7 @@ pub enum ConversationEvent {
         /// Whether it goes on.
         state: DialogStatus,
     },
-    /// A dialog closed (CV-E1).
+    /// A dialog closed ([CV-E1](crate::rules#cv-e1)).
     #[serde(rename_all = "camelCase")]
     DialogClose {
         /// Which.
@@ -67,13 +67,13 @@ pub enum ConversationEvent {
         /// Why, in words.
         closed_cause: Option<String>,
     },
-    /// Nobody is assigned any more, and the skill is the same (CV-E2).
+    /// Nobody is assigned any more, and the skill is the same ([CV-E2](crate::rules#cv-e2)).
     #[serde(rename_all = "camelCase")]
     BackToQueue {
         /// In which dialog.
         dialog_id: DialogId,
     },
-    /// The consumer was replaced by another user id (CV-E3).
+    /// The consumer was replaced by another user id ([CV-E3](crate::rules#cv-e3)).
     #[serde(rename_all = "camelCase")]
     ConsumerStepUp {
         /// In which dialog.
@@ -83,7 +83,7 @@ pub enum ConversationEvent {
         /// Who is the consumer.
         participant: Participant,
     },
-    /// The agent group changed (CV-E4).
+    /// The agent group changed ([CV-E4](crate::rules#cv-e4)).
     #[serde(rename_all = "camelCase")]
     GroupChange {
         /// The old group.
@@ -99,7 +99,7 @@ pub enum ConversationEvent {
         /// The new skill.
         new_skill_id: Option<SkillId>,
     },
-    /// An agent set the deadline (CV-E5).
+    /// An agent set the deadline ([CV-E5](crate::rules#cv-e5)).
     #[serde(rename_all = "camelCase")]
     ManualEttrChange {
         /// The deadline set.
@@ -107,7 +107,7 @@ pub enum ConversationEvent {
         /// The deadline in force.
         ttr_effective: Option<Timestamp>,
     },
-    /// Somebody takes part (CV-E6).
+    /// Somebody takes part ([CV-E6](crate::rules#cv-e6)).
     #[serde(rename_all = "camelCase")]
     ParticipantAdded {
         /// In which dialog.
@@ -117,7 +117,7 @@ pub enum ConversationEvent {
         /// How it came about.
         context: AdditionContext,
     },
-    /// Somebody who took part left (CV-E7).
+    /// Somebody who took part left ([CV-E7](crate::rules#cv-e7)).
     #[serde(rename_all = "camelCase")]
     ParticipantRemoved {
         /// In which dialog.
@@ -125,7 +125,7 @@ pub enum ConversationEvent {
         /// Who.
         participant: Participant,
     },
-    /// Somebody was proposed (CV-E8).
+    /// Somebody was proposed ([CV-E8](crate::rules#cv-e8)).
     #[serde(rename_all = "camelCase")]
     ParticipantSuggested {
         /// In which dialog.
@@ -133,7 +133,7 @@ pub enum ConversationEvent {
         /// Who.
         participant: Participant,
     },
-    /// Somebody who was proposed is so no more (CV-E9).
+    /// Somebody who was proposed is so no more ([CV-E9](crate::rules#cv-e9)).
     #[serde(rename_all = "camelCase")]
     ParticipantSuggestedRemoved {
         /// In which dialog.
@@ -141,7 +141,7 @@ pub enum ConversationEvent {
         /// Who.
         participant: Participant,
     },
-    /// Somebody who takes part, or is proposed, does so in another role now (DG-N6).
+    /// Somebody who takes part, or is proposed, does so in another role now ([DG-N6](crate::rules#dg-n6)).
     #[serde(rename_all = "camelCase")]
     ParticipantRoleChange {
         /// In which dialog.
@@ -151,7 +151,7 @@ pub enum ConversationEvent {
         /// The role before.
         previous_role: ParticipantRole,
     },
-    /// The conversation is offered to another agent (CV-E10).
+    /// The conversation is offered to another agent ([CV-E10](crate::rules#cv-e10)).
     #[serde(rename_all = "camelCase")]
     TransferAgent {
         /// In which dialog.
@@ -159,7 +159,7 @@ pub enum ConversationEvent {
         /// The agent transferred to.
         participant: Participant,
     },
-    /// The skill changed and nobody is assigned (CV-E11).
+    /// The skill changed and nobody is assigned ([CV-E11](crate::rules#cv-e11)).
     #[serde(rename_all = "camelCase")]
     TransferSkill {
         /// In which dialog.
@@ -167,7 +167,7 @@ pub enum ConversationEvent {
         /// The skill transferred to.
         skill_id: SkillId,
     },
-    /// The response time changed (CV-E12).
+    /// The response time changed ([CV-E12](crate::rules#cv-e12)).
     #[serde(rename_all = "camelCase")]
     TtrChange {
         /// In seconds.
@@ -187,9 +187,10 @@ pub enum ConversationEvent {
         /// What they are doing.
         chat_state: ChatState,
     },
-    /// A notification repeated the state that is held (CV-N2).
+    /// A notification repeated the state that is held ([CV-N2](crate::rules#cv-n2)).
     NotificationIgnored {},
-    /// A notification was older than the state that is held (CV-N4), or what it says of one dialog was (DG-N2).
+    /// A notification was older than the state that is held ([CV-N4](crate::rules#cv-n4)), or what it says of one
+    /// dialog was ([DG-N2](crate::rules#dg-n2)).
     #[serde(rename_all = "camelCase")]
     NotificationOutOfOrder {
         /// The dialog, if the rest of the state was taken.
@@ -287,7 +288,7 @@ impl Message {
         is_agent || writer == who.user_id()
     }
 
-    /// The file that the message tells of, which can be downloaded by its path (FL-4).
+    /// The file that the message tells of, which can be downloaded by its path ([FL-4](crate::rules#fl-4)).
     #[must_use]
     pub fn file(&self) -> Option<HostedFile> {
         let is_file = self.content_type == Some(ContentType::HostedFile);

@@ -1,4 +1,4 @@
-//! The end of a conversation whose consumer's identity is lost (CA-3).
+//! The end of a conversation whose consumer's identity is lost ([CA-3](crate::rules#ca-3)).
 
 use super::{Conversation, Outcome, Reception, conversation::Hashes};
 use crate::time::Timestamp;

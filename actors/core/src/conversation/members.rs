@@ -1,4 +1,5 @@
-//! The members of a conversation that are not its dialogs', and what a state changes in them (CV-N6 steps 1 to 14).
+//! The members of a conversation that are not its dialogs', and what a state changes in them
+//! ([CV-N6](crate::rules#cv-n6) steps 1 to 14).
 
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Takes what a state says, in the order of CV-N6. A member that is null or empty is cleared; what an absent one means
-    /// is told by [`Member`] (CV-N7).
+    /// Takes what a state says, in the order of [CV-N6](crate::rules#cv-n6). A member that is null or empty is cleared;
+    /// what an absent one means is told by [`Member`] ([CV-N7](crate::rules#cv-n7)).
     pub(super) fn receive(
         &mut self,
         state: &ConversationState<'_>,
@@ -83,8 +84,8 @@ impl Members {
         self.receive_provenance(details, reading);
     }
 
-    /// What a conversation is born with never changes: the earliest state that tells it counts, a late one too (CV-N6.3,
-    /// CV-M1). Tells whether that made a difference.
+    /// What a conversation is born with never changes: the earliest state that tells it counts, a late one too
+    /// ([CV-N6.3](crate::rules#cv-n6), [CV-M1](crate::rules#cv-m1)). Tells whether that made a difference.
     pub(super) fn receive_origin(&mut self, details: &ConversationDetails<'_>, earliest: &mut EarliestTold) -> bool {
         let time = details.meta_data_last_update_ts;
         let brand_id = details.brand_id.as_ref().and_then(Text::non_empty);
@@ -160,7 +161,7 @@ impl Members {
         events.push(ConversationEvent::Close { close_time: self.close_time, close_reason: None });
     }
 
-    /// The brand dialect tells the rate alone, and 0 is none (§6.1).
+    /// The brand dialect tells the rate alone, and 0 is none ([§6.1](crate::protocol#61)).
     fn receive_csat(&mut self, details: &ConversationDetails<'_>, reading: &mut Reading) {
         let rated = |rate| Csat { csat_rate: Some(rate), csat_resolution_confirmation: None, status: None };
         let csat = match (&details.csat, details.csat_rate) {
@@ -237,7 +238,7 @@ impl Members {
         }
     }
 
-    /// Whether the conversation goes on, surveys included; assumed until told (CV-I1).
+    /// Whether the conversation goes on, surveys included; assumed until told ([CV-I1](crate::rules#cv-i1)).
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.stage, Some(Stage::Close | Stage::Locked))
     }

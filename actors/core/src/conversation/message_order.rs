@@ -1,4 +1,5 @@
-//! The order of one dialog's records: what comes next, what waits for its turn, what is missing (MS-1 to MS-4).
+//! The order of one dialog's records: what comes next, what waits for its turn, what is missing
+//! ([MS-1](crate::rules#ms-1) to [MS-4](crate::rules#ms-4)).
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -44,7 +45,7 @@ pub(super) struct MessageOrder {
     /// One above the highest sequence ever heard of.
     revealed: u64,
     /// Records above `next`. A record of a kind that tells nothing holds its place with `None`. A snapshot keeps them,
-    /// because by webhook nothing comes twice (SR-1).
+    /// because by webhook nothing comes twice ([SR-1](crate::rules#sr-1)).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "super::parked")]
     parked: BTreeMap<u64, Option<ConversationEvent>>,
     /// The sequence that the newest state tells of.

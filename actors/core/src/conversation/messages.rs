@@ -1,4 +1,5 @@
-//! How a record of a dialog is taken, live or from its history, and what is done about the ones missing (MS-1 to MS-10).
+//! How a record of a dialog is taken, live or from its history, and what is done about the ones missing
+//! ([MS-1](crate::rules#ms-1) to [MS-10](crate::rules#ms-10)).
 
 use std::sync::Arc;
 
@@ -16,9 +17,10 @@ impl Conversation {
     /// for records that name none; without either it is MAIN.
     ///
     /// Content and receipts are told in the order of their sequences, each once: a record below the next sequence or
-    /// waiting already is dropped ([`Outcome::Ignored`], or [`Outcome::Contradicting`] where the newest records show that
-    /// it has other content than the one taken), one above it waits, at most [`super::PARKED_LIMIT`] of them.
-    /// A record of an unknown kind takes its place silently (MS-2). Chat states have no sequence and are told at once.
+    /// waiting already is dropped ([`Outcome::Ignored`], or [`Outcome::Contradicting`] where the newest records show
+    /// that it has other content than the one taken), one above it waits, at most [`super::PARKED_LIMIT`] of them. A
+    /// record of an unknown kind takes its place silently ([MS-2](crate::rules#ms-2)). Chat states have no sequence and
+    /// are told at once.
     pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
         self.receive(record, batch_dialog, false)
     }
@@ -206,7 +208,8 @@ impl Dialog {
         })))
     }
 
-    /// Who published a record, and in which role: by the record itself, else by the participant (MS-6).
+    /// Who published a record, and in which role: by the record itself, else by the participant
+    /// ([MS-6](crate::rules#ms-6)).
     fn originator(&self, record: &MessageRecord<'_>) -> (Option<UserId>, Option<ParticipantRole>) {
         let id = record.originator_user_id();
         let participant = id.and_then(|id| self.participant(id));

@@ -1,4 +1,5 @@
-//! The participants of a dialog: who they are, and what differs between two states (DG-N5 to DG-N10).
+//! The participants of a dialog: who they are, and what differs between two states ([DG-N5](crate::rules#dg-n5) to
+//! [DG-N10](crate::rules#dg-n10)).
 
 use std::collections::HashMap;
 
@@ -31,7 +32,8 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Whether the conversation is assigned to this participant; a suggested one counts too (CV-M2).
+    /// Whether the conversation is assigned to this participant; a suggested one counts too
+    /// ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn is_assigned(&self) -> bool {
         self.role == ParticipantRole::AssignedAgent
@@ -48,7 +50,7 @@ impl Participant {
         self.user_id == other.user_id || (self.agent_id.is_some() && self.agent_id == other.agent_id)
     }
 
-    /// The participant as it leaves (DG-N9).
+    /// The participant as it leaves ([DG-N9](crate::rules#dg-n9)).
     fn removed(&self) -> Self {
         Self { state: ParticipantStatus::Removed, ..self.clone() }
     }
@@ -97,7 +99,8 @@ impl<'p> People<'p> {
         Self { roster, by_agent_id, by_user_id, dialect }
     }
 
-    /// Who takes part in a dialog by its `details`, with the ids that the roster pairs with theirs (DG-N10).
+    /// Who takes part in a dialog by its `details`, with the ids that the roster pairs with theirs
+    /// ([DG-N10](crate::rules#dg-n10)).
     pub(super) fn told<'s>(&'s self, details: &'s [ParticipantDetails<'_>]) -> ToldList<'s> {
         distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {
             let person = self.by_agent_id.find(id).or_else(|| self.by_user_id.find(id));
@@ -227,9 +230,9 @@ pub(super) struct ParticipantChange<'a> {
 pub(super) enum Queue<'a> {
     /// Where it did before.
     Same,
-    /// In its queue, because nobody is assigned any more (CV-E2).
+    /// In its queue, because nobody is assigned any more ([CV-E2](crate::rules#cv-e2)).
     Back,
-    /// In the queue of another skill (CV-E11).
+    /// In the queue of another skill ([CV-E11](crate::rules#cv-e11)).
     Transferred(&'a SkillId),
 }
 
@@ -258,9 +261,10 @@ impl<'a> ParticipantChange<'a> {
         Self { dialog_id, before: Everybody::new(before), after: Everybody::new(after) }
     }
 
-    /// Who came, was suggested, went, has another role, and whether the consumer stepped up, in this order (DG-N5,
-    /// DG-N6, CV-E3, CV-E6 to CV-E10). That the conversation is `back` in its queue comes right after the assignee is
-    /// gone (CV-E2).
+    /// Who came, was suggested, went, has another role, and whether the consumer stepped up, in this order
+    /// ([DG-N5](crate::rules#dg-n5), [DG-N6](crate::rules#dg-n6), [CV-E3](crate::rules#cv-e3),
+    /// [CV-E6](crate::rules#cv-e6) to [CV-E10](crate::rules#cv-e10)). That the conversation is `back` in its queue
+    /// comes right after the assignee is gone ([CV-E2](crate::rules#cv-e2)).
     ///
     /// `departed_consumer` remembers a consumer who left without another one being there, because a step-up may come
     /// in two states.

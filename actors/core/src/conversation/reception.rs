@@ -25,7 +25,7 @@ pub struct Reception {
     pub is_changed: bool,
     /// The members of a state that could not be read and were left out; `None` where all could.
     pub dropped: Option<Box<DroppedMembers>>,
-    /// The members that a state has unset because it lacks them (CV-N7).
+    /// The members that a state has unset because it lacks them ([CV-N7](crate::rules#cv-n7)).
     pub unset: UnsetMembers,
     /// The update time that was held before and cannot have been right: it lay more than a year behind this state's.
     pub disbelieved: Option<Timestamp>,
@@ -50,9 +50,9 @@ impl Reception {
 pub enum Outcome {
     /// It was taken; a record may be parked until its turn.
     Processed,
-    /// It says what is known already (CV-N2, MS-2).
+    /// It says what is known already ([CV-N2](crate::rules#cv-n2), [MS-2](crate::rules#ms-2)).
     Ignored,
-    /// A state older than the one that is held (CV-N4).
+    /// A state older than the one that is held ([CV-N4](crate::rules#cv-n4)).
     OutOfOrder,
     /// A record in the place of another one that was taken, with other content. It is told once and not taken.
     Contradicting,
@@ -69,7 +69,7 @@ pub struct BackFill {
     pub older_than: Option<u64>,
 }
 
-/// A state that cannot be taken. The conversation is untouched and no counter has moved (CV-N3).
+/// A state that cannot be taken. The conversation is untouched and no counter has moved ([CV-N3](crate::rules#cv-n3)).
 #[derive(Debug, Error)]
 pub enum StateError {
     /// It is not a state.

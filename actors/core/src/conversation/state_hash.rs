@@ -1,4 +1,4 @@
-//! Recognises a state that was received before (CV-N2).
+//! Recognises a state that was received before ([CV-N2](crate::rules#cv-n2)).
 
 use std::fmt;
 

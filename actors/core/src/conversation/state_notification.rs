@@ -1,4 +1,4 @@
-//! How a state notification is taken: the algorithm of CV-N1 to CV-N10.
+//! How a state notification is taken: the algorithm of [CV-N1](crate::rules#cv-n1) to [CV-N10](crate::rules#cv-n10).
 
 use super::{
     BackFill, Conversation, ConversationEvent, Dialog, Outcome, Reception, StateError,
@@ -22,13 +22,13 @@ impl Conversation {
     ///
     /// The newest state is the truth: any order, repetition or delay of the same states ends the same. What the first
     /// state says is no difference: it is told as [`ConversationEvent::Conversation`] and the dialogs beside MAIN
-    /// (CV-I2).
+    /// ([CV-I2](crate::rules#cv-i2)).
     ///
     /// A member whose value has not its type is left out ([`Reception::dropped`]).
     ///
     /// # Errors
     /// [`StateError`] for a text that is no state, lacks its details or is another conversation's. Nothing has changed
-    /// then (CV-N3).
+    /// then ([CV-N3](crate::rules#cv-n3)).
     pub fn receive_state(&mut self, raw: &str) -> Result<Reception, StateError> {
         let text = state_hash::of_text(raw);
         if self.is_told && (text == self.hashes.text || text == self.hashes.repeated_text) {
@@ -87,8 +87,8 @@ impl Conversation {
         Reception { events: vec![ConversationEvent::NotificationIgnored {}], ..Reception::new(Outcome::Ignored) }
     }
 
-    /// An older state tells nothing, but what no newer state has told is taken from it quietly, so that the end does not
-    /// depend on the order of arrival (CV-N7).
+    /// An older state tells nothing, but what no newer state has told is taken from it quietly, so that the end does
+    /// not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)).
     fn out_of_order(&mut self, details: &ConversationDetails<'_>) -> Reception {
         self.counters.out_of_order += 1;
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };
@@ -107,7 +107,7 @@ impl Conversation {
         reception
     }
 
-    /// Applies an accepted state, in the order of CV-N6.
+    /// Applies an accepted state, in the order of [CV-N6](crate::rules#cv-n6).
     fn accept(&mut self, state: &ConversationState<'_>, details: &ConversationDetails<'_>, age: Age) -> Reception {
         self.counters.processed += 1;
         let mut reception = Reception::new(Outcome::Processed);
@@ -198,8 +198,8 @@ impl Conversation {
         }
     }
 
-    /// A consumer steps up once, although every dialog shows it and perhaps not in the same state (CV-E3). Where MAIN
-    /// shows it, it is told of MAIN.
+    /// A consumer steps up once, although every dialog shows it and perhaps not in the same state
+    /// ([CV-E3](crate::rules#cv-e3)). Where MAIN shows it, it is told of MAIN.
     fn tell_step_up_once(&mut self, events: &mut Vec<ConversationEvent>) {
         let step_up = |event: &ConversationEvent| match event {
             ConversationEvent::ConsumerStepUp { dialog_id, participant, .. } => {
@@ -218,8 +218,9 @@ impl Conversation {
         self.stepped_up_to = Some(user_id);
     }
 
-    /// Hears of the newest content (CV-N6.16). It is used to notice what is missing but not delivered, because the full
-    /// record tells more: audience, metadata (MS-5). A consumer socket always gets the record by itself.
+    /// Hears of the newest content ([CV-N6.16](crate::rules#cv-n6)). It is used to notice what is missing but not
+    /// delivered, because the full record tells more: audience, metadata ([MS-5](crate::rules#ms-5)). A consumer socket
+    /// always gets the record by itself.
     fn hear_of(&mut self, record: &MessageRecord<'_>, reception: &mut Reception) {
         let (Some(sequence), Some(dialog_id), Dialect::Brand) = (record.sequence, &record.dialog_id, self.dialect)
         else {

@@ -1,4 +1,5 @@
-//! The conversation's one Note field as the list of agents' notes that it holds (NT-1 to NT-7).
+//! The conversation's one Note field as the list of agents' notes that it holds ([NT-1](crate::rules#nt-1) to
+//! [NT-7](crate::rules#nt-7)).
 //!
 //! The platform keeps one string per conversation, and takes only a whole new one. By agreement of its clients the
 //! string is a JSON array of [`AgentNote`]s. To write a note is therefore to write everybody's: [`write()`] keeps all
@@ -19,7 +20,7 @@ pub use write::write;
 
 use crate::{id::AgentId, time::Timestamp};
 
-/// One agent's note, as an entry of the field (NT-2).
+/// One agent's note, as an entry of the field ([NT-2](crate::rules#nt-2)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentNote {
@@ -38,7 +39,7 @@ pub struct AgentNote {
 }
 
 impl AgentNote {
-    /// The id of a note that has none yet: `agent::time` (NT-4).
+    /// The id of a note that has none yet: `agent::time` ([NT-4](crate::rules#nt-4)).
     #[must_use]
     pub fn id_of(agent: &AgentId, time: Timestamp) -> String {
         format!("{agent}::{time}")
@@ -75,7 +76,7 @@ pub struct NotePlan {
     pub written: WrittenNote,
 }
 
-/// A note as it was written, for whom asked for it (CV-F9).
+/// A note as it was written, for whom asked for it ([CV-F9](crate::rules#cv-f9)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WrittenNote {
@@ -90,7 +91,7 @@ pub struct WrittenNote {
 }
 
 impl WrittenNote {
-    /// The text that is left of a note that was cut (NT-6).
+    /// The text that is left of a note that was cut ([NT-6](crate::rules#nt-6)).
     #[must_use]
     pub fn truncated_text(&self) -> Option<&str> {
         self.truncated.then_some(self.content.as_str())
@@ -100,7 +101,7 @@ impl WrittenNote {
 /// Why a note is not written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoteError {
-    /// The notes that are there leave room for not even one character (NT-7).
+    /// The notes that are there leave room for not even one character ([NT-7](crate::rules#nt-7)).
     #[error("No room left to add agent note")]
     NoRoomLeft,
     /// The note does not fit, and may not be cut.

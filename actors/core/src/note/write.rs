@@ -1,11 +1,12 @@
-//! Writing one note among the others (CV-F9).
+//! Writing one note among the others ([CV-F9](crate::rules#cv-f9)).
 
 use std::iter;
 
 use super::{AgentNote, NoteBudget, NoteError, NotePlan, NoteRoom, WrittenNote, field::Field};
 
-/// The field with `note` in it: in the place of the agent's own note of the same id, or else behind all others (NT-3).
-/// A note that does not fit is cut between two characters where it may be (NT-6).
+/// The field with `note` in it: in the place of the agent's own note of the same id, or else behind all others
+/// ([NT-3](crate::rules#nt-3)). A note that does not fit is cut between two characters where it may be
+/// ([NT-6](crate::rules#nt-6)).
 ///
 /// # Errors
 /// [`NoteError::NoRoomLeft`] where not even one character fits, or of an empty note not even the entry;

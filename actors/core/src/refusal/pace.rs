@@ -1,4 +1,4 @@
-//! When the next request of a login may go out (429, protocol §9.3).
+//! When the next request of a login may go out (429, protocol [§9.3](crate::protocol#93)).
 
 use std::collections::BTreeMap;
 

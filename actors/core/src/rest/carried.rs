@@ -116,7 +116,7 @@ fn changed(update: &ConversationUpdate) -> Result<RestRequest, NotByRest> {
     }
 }
 
-/// A transfer (TR-1): its last change takes the agent out whom the row is about.
+/// A transfer ([TR-1](crate::rules#tr-1)): its last change takes the agent out whom the row is about.
 fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<RestRequest, NotByRest> {
     let (mut agent, mut skill) = (None, None);
     for change in changes {

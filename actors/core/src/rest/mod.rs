@@ -1,4 +1,4 @@
-//! The brand's REST: what an agent asks of the platform without a socket (protocol §10.5).
+//! The brand's REST: what an agent asks of the platform without a socket (protocol [§10.5](crate::protocol#105)).
 //!
 //! [`RestRequest`] is one row of that table, with its method, path and body. [`RestRequest::of`] finds the row for a
 //! request of the wire, so that a conversation's commands are planned once and carried either way. What changes a

@@ -1,4 +1,4 @@
-//! Metadata, of a message or of what is clicked (protocol §7.12).
+//! Metadata, of a message or of what is clicked (protocol [§7.12](crate::protocol#712)).
 
 use super::rule::{
     Rule::{self, Boolean, Integer, List, Number, NumberWithin, Object, OneOfOrOther, Text, Word},

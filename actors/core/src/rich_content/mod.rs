@@ -1,4 +1,5 @@
-//! What structured content, quick replies and metadata must look like (CV-F6, CV-F8, protocol §7.12 and §11).
+//! What structured content, quick replies and metadata must look like ([CV-F6](crate::rules#cv-f6),
+//! [CV-F8](crate::rules#cv-f8), protocol [§7.12](crate::protocol#712) and [§11](crate::protocol#11)).
 //!
 //! A card that the platform cannot read closes the whole socket, with every conversation on it; so each is checked
 //! before it is sent. The rules are tables, one per element, after the published schemas; the tests hold the verdicts

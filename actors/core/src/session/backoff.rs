@@ -6,8 +6,8 @@ use super::millis::whole_millis;
 
 /// How long to wait before the next try: `floor` plus a uniform share of `min(max, base · 2^doublings)`.
 ///
-/// Full jitter spreads a fleet that lost its sockets at the same moment over the whole interval (quirk Q6 of the
-/// JavaScript SDK is that it reconnects in step).
+/// Full jitter spreads a fleet that lost its sockets at the same moment over the whole interval (quirk
+/// [Q6](crate::rules#q6) of the JavaScript SDK is that it reconnects in step).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Never wait less than this.

@@ -1,4 +1,4 @@
-//! What a websocket close means for the next attempt (rule ER-6).
+//! What a websocket close means for the next attempt (rule [ER-6](crate::rules#er-6)).
 
 use super::input::{ClosedBy, Closure};
 use super::output::DisconnectReason;

@@ -1,4 +1,5 @@
-//! Whether another login of the same user ends this one: the platform allows one session a user (TK-6).
+//! Whether another login of the same user ends this one: the platform allows one session a user
+//! ([TK-6](crate::rules#tk-6)).
 //!
 //! The platform does not tell. It takes back a token that it granted moments ago, which happens to nobody else. One such
 //! loss is trouble of the platform; several in a row are another machine that logs in as often as this one.

@@ -1,4 +1,4 @@
-//! When an anonymous consumer's identity is lost (CA-3).
+//! When an anonymous consumer's identity is lost ([CA-3](crate::rules#ca-3)).
 //!
 //! The platform grants such an identity once. A second sign-up makes another consumer, who has none of the conversations.
 //! So a single refusal costs nothing. An identity is lost when the platform refuses a token that has expired, or when the
@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{millis::Millis, policy::SessionPolicy};
 use crate::time::Timestamp;
 
-/// How long after its issue an external token can be exchanged for another token (protocol §2.3).
+/// How long after its issue an external token can be exchanged for another token (protocol [§2.3](crate::protocol#23)).
 const RENEWABLE_FOR: Duration = Duration::from_secs(730 * 60 * 60);
 
 /// Why an identity is lost.

@@ -18,8 +18,8 @@ pub enum Output {
     /// [`Withheld`](super::Input::Withheld).
     Claim,
     /// Obtain a token for the same identity from its origin; answer [`LoggedIn`](super::Input::LoggedIn) or
-    /// [`LoginRefused`](super::Input::LoginRefused). May come while a healthy socket is open: the token is then for
-    /// the next connect and the socket stays. Never create another identity instead (CA-3).
+    /// [`LoginRefused`](super::Input::LoginRefused). May come while a healthy socket is open: the token is then for the
+    /// next connect and the socket stays. Never create another identity instead ([CA-3](crate::rules#ca-3)).
     LogIn,
     /// Extend the life of the token in use.
     RefreshToken,

@@ -74,8 +74,8 @@ impl<N> Subscriptions<N> {
         self.entries.values().any(|entry| entry.snapshot.is_some())
     }
 
-    /// The answer to [`Output::Subscribe`] has come. An id is to be told before the next frame is read, which may be the
-    /// snapshot (SB-12); what [`take_parked`](Self::take_parked) gives comes then.
+    /// The answer to [`Output::Subscribe`] has come. An id is to be told before the next frame is read, which may be
+    /// the snapshot ([SB-12](crate::rules#sb-12)); what [`take_parked`](Self::take_parked) gives comes then.
     pub fn answered(
         &mut self,
         key: SubscriptionKey,

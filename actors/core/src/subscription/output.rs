@@ -40,7 +40,7 @@ pub enum Output {
     /// Send this; nobody waits for the answer.
     Unsubscribe(SubscriptionId),
     /// As many conversations changed at one time as the platform names at once: there may be others, which stay unknown
-    /// until they change again (SB-10).
+    /// until they change again ([SB-10](crate::rules#sb-10)).
     SnapshotCut {
         /// The time they share.
         at: Timestamp,

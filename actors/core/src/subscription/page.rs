@@ -1,4 +1,5 @@
-//! How a snapshot beyond one page is fetched (SB-9), with progress guaranteed (SB-10).
+//! How a snapshot beyond one page is fetched ([SB-9](crate::rules#sb-9)), with progress guaranteed
+//! ([SB-10](crate::rules#sb-10)).
 
 use crate::{time::Timestamp, ums::ConversationQuery};
 
@@ -14,7 +15,8 @@ pub(super) struct PageRule {
 }
 
 impl PageRule {
-    /// The platform has trouble near its limit of 1000 or 1001: sources differ (SB-8, SB-9).
+    /// The platform has trouble near its limit of 1000 or 1001: sources differ ([SB-8](crate::rules#sb-8),
+    /// [SB-9](crate::rules#sb-9)).
     pub(super) const PLATFORM: Self = Self { full: 900, most: 1_000, overlap: 10_000 };
 
     /// Whether there may be a page behind one of `changes` changes.
@@ -44,7 +46,7 @@ impl PageRule {
     }
 
     /// Whether others may have changed at the very time that this whole page is of: no bound tells them apart, nor does
-    /// any other key of the usual query (SB-10).
+    /// any other key of the usual query ([SB-10](crate::rules#sb-10)).
     pub(super) fn is_cut(self, query: &ConversationQuery, changes: usize, oldest: Option<Timestamp>) -> bool {
         changes >= self.most && oldest.is_some() && oldest == query.max_last_updated_time
     }

@@ -1,4 +1,4 @@
-//! Notifications that overtook the answer that tells which subscription they are for (SB-12).
+//! Notifications that overtook the answer that tells which subscription they are for ([SB-12](crate::rules#sb-12)).
 
 use super::Subscriptions;
 use crate::id::SubscriptionId;

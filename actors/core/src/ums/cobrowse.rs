@@ -1,4 +1,5 @@
-//! Co-browsing and calls: a dialog without messages whose metadata say how far the session has come (protocol §6.1).
+//! Co-browsing and calls: a dialog without messages whose metadata say how far the session has come (protocol
+//! [§6.1](crate::protocol#61)).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The state of a conversation as a notification tells it (§6.1). Always whole, never a delta.
+//! The state of a conversation as a notification tells it ([§6.1](crate::protocol#61)). Always whole, never a delta.
 
 use std::fmt;
 
@@ -17,19 +17,19 @@ pub struct ConversationState<'a> {
     /// Which conversation.
     #[serde(borrow)]
     pub conv_id: Text<'a>,
-    /// Until when the agent must answer; negative or null when nothing waits (CV-M11).
+    /// Until when the agent must answer; negative or null when nothing waits ([CV-M11](crate::rules#cv-m11)).
     #[serde(rename = "effectiveTTR", default, skip_serializing_if = "Presence::is_absent")]
     pub effective_ttr: Presence<Timestamp>,
-    /// Everything else. A state without it is malformed (CV-N3).
+    /// Everything else. A state without it is malformed ([CV-N3](crate::rules#cv-n3)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_details: Option<ConversationDetails<'a>>,
-    /// Unread messages by participant (CV-M10). The odd spelling is the platform's.
+    /// Unread messages by participant ([CV-M10](crate::rules#cv-m10)). The odd spelling is the platform's.
     #[serde(rename = "numberOfunreadMessages", default, skip_serializing_if = "Presence::is_absent")]
     pub number_of_unread_messages: Presence<UnreadMessages<'a>>,
     /// When anything at all last happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_time: Option<Timestamp>,
-    /// The newest content; may be missing because of a race (§9.4).
+    /// The newest content; may be missing because of a race ([§9.4](crate::protocol#94)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_content_event_notification: Option<MessageRecord<'a>>,
 }
@@ -68,7 +68,7 @@ pub struct ConversationDetails<'a> {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_ts: Option<Timestamp>,
-    /// The version of this state: an older one is out of order (CV-N4).
+    /// The version of this state: an older one is out of order ([CV-N4](crate::rules#cv-n4)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data_last_update_ts: Option<Timestamp>,
     /// Who ended it.
@@ -95,25 +95,25 @@ pub struct ConversationDetails<'a> {
     /// The consumer's satisfaction, brand dialect; 0 is none.
     #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub csat_rate: Option<u64>,
-    /// The agents' note (CV-M6).
+    /// The agents' note ([CV-M6](crate::rules#cv-m6)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub note: Presence<Text<'a>>,
     /// Where the consumer came from, with the device's properties.
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub context: Presence<Json<'a>>,
-    /// The campaign and engagement that led here (CV-M3).
+    /// The campaign and engagement that led here ([CV-M3](crate::rules#cv-m3)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub campaign_info: Presence<CampaignInfo<'a>>,
-    /// Who handles the conversation (CV-M5).
+    /// Who handles the conversation ([CV-M5](crate::rules#cv-m5)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub conversation_handler_details: Presence<HandlerDetails<'a>>,
-    /// The connector's installation (CV-M1).
+    /// The connector's installation ([CV-M1](crate::rules#cv-m1)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub app_inst_id: Presence<Text<'a>>,
 }
 
 impl<'a> ConversationDetails<'a> {
-    /// Who takes part, whatever the dialect (DG-N10).
+    /// Who takes part, whatever the dialect ([DG-N10](crate::rules#dg-n10)).
     #[must_use]
     pub fn people(&self) -> Vec<Person<'a>> {
         Roster::read(self.participants.as_ref(), self.participants_public.as_ref())
@@ -124,7 +124,8 @@ impl<'a> ConversationDetails<'a> {
         (self.participants.is_some() || self.participants_public.is_some()).then(|| self.people())
     }
 
-    /// The MAIN dialog `id` as far as the details of its conversation tell of it: old ones have no dialogs (§6.1).
+    /// The MAIN dialog `id` as far as the details of its conversation tell of it: old ones have no dialogs
+    /// ([§6.1](crate::protocol#61)).
     pub(crate) fn as_main<'s>(&'s self, id: Text<'s>) -> DialogState<'s> {
         DialogState {
             dialog_id: id,
@@ -183,7 +184,7 @@ pub struct DialogState<'a> {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_ts: Option<Timestamp>,
-    /// The version of this dialog's state (DG-N2).
+    /// The version of this dialog's state ([DG-N2](crate::rules#dg-n2)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data_last_update_ts: Option<Timestamp>,
     /// Who ended it.

@@ -1,4 +1,4 @@
-//! The enumerations of protocol §7. Each keeps values it does not know.
+//! The enumerations of protocol [§7](crate::protocol#7). Each keeps values it does not know.
 
 use std::fmt;
 
@@ -72,7 +72,7 @@ macro_rules! wire_enums {
 }
 
 wire_enums! {
-    /// What a participant is in a dialog (§7.1).
+    /// What a participant is in a dialog ([§7.1](crate::protocol#71)).
     ParticipantRole {
         /// The person who wrote in.
         Consumer = "CONSUMER",
@@ -89,7 +89,7 @@ wire_enums! {
         /// The brand's own bot.
         BrandBot = "BRAND_BOT",
     }
-    /// Whether a participant takes part already (§7.2).
+    /// Whether a participant takes part already ([§7.2](crate::protocol#72)).
     ParticipantStatus {
         /// Takes part.
         Active = "ACTIVE",
@@ -98,7 +98,7 @@ wire_enums! {
         /// Took part once. Never on the wire.
         Removed = "REMOVED",
     }
-    /// What a dialog is for (§7.3).
+    /// What a dialog is for ([§7.3](crate::protocol#73)).
     DialogType {
         /// The conversation's own dialog.
         Main = "MAIN",
@@ -111,7 +111,7 @@ wire_enums! {
         /// Asking for consent before the conversation.
         PreConversationOptIn = "PRE_CONVERSATION_OPT_IN",
     }
-    /// The medium of a dialog (§7.4).
+    /// The medium of a dialog ([§7.4](crate::protocol#74)).
     ChannelType {
         /// Messages.
         Messaging = "MESSAGING",
@@ -120,7 +120,7 @@ wire_enums! {
         /// Live chat.
         LiveChat = "LIVE_CHAT",
     }
-    /// How far a conversation has come (§7.5).
+    /// How far a conversation has come ([§7.5](crate::protocol#75)).
     Stage {
         /// Going on.
         Open = "OPEN",
@@ -136,7 +136,7 @@ wire_enums! {
         /// Ended.
         Close = "CLOSE",
     }
-    /// Who ended a conversation or dialog (§7.6).
+    /// Who ended a conversation or dialog ([§7.6](crate::protocol#76)).
     CloseReason {
         /// The consumer.
         Consumer = "CONSUMER",
@@ -147,7 +147,7 @@ wire_enums! {
         /// The platform.
         System = "SYSTEM",
     }
-    /// How urgent an answer is (§7.7).
+    /// How urgent an answer is ([§7.7](crate::protocol#77)).
     TtrType {
         /// The account's usual time.
         Normal = "NORMAL",
@@ -158,7 +158,7 @@ wire_enums! {
         /// A time given with the request.
         Custom = "CUSTOM",
     }
-    /// How far a satisfaction survey was answered (§7.8).
+    /// How far a satisfaction survey was answered ([§7.8](crate::protocol#78)).
     CsatStatus {
         /// Wholly.
         Filled = "FILLED",
@@ -169,7 +169,7 @@ wire_enums! {
         /// Not yet.
         Empty = "EMPTY",
     }
-    /// What became of a message at its reader (§7.9).
+    /// What became of a message at its reader ([§7.9](crate::protocol#79)).
     DeliveryStatus {
         /// Arrived on the device.
         Accept = "ACCEPT",
@@ -190,7 +190,7 @@ wire_enums! {
         /// A secure form failed.
         Error = "ERROR",
     }
-    /// What a participant is doing (§7.10).
+    /// What a participant is doing ([§7.10](crate::protocol#710)).
     ChatState {
         /// Present.
         Active = "ACTIVE",
@@ -205,7 +205,7 @@ wire_enums! {
         /// The consumer's app is in the background.
         Background = "BACKGROUND",
     }
-    /// What became of an offer to an agent (§7.11).
+    /// What became of an offer to an agent ([§7.11](crate::protocol#711)).
     RingState {
         /// Waits for an answer.
         Waiting = "WAITING",
@@ -220,7 +220,7 @@ wire_enums! {
         /// Taken by the platform on the agent's behalf.
         AutoAccept = "AUTO_ACCEPT",
     }
-    /// Which offers an agent gets (§7, agent availability).
+    /// Which offers an agent gets ([§7](crate::protocol#7), agent availability).
     AgentState {
         /// All.
         Online = "ONLINE",
@@ -233,7 +233,7 @@ wire_enums! {
         /// None.
         Offline = "OFFLINE",
     }
-    /// Why the response time does not run yet (§7).
+    /// Why the response time does not run yet ([§7](crate::protocol#7)).
     DelayType {
         /// Out of hours.
         Night = "NIGHT",
@@ -242,23 +242,23 @@ wire_enums! {
         /// Holiday.
         Holiday = "HOLIDAY",
     }
-    /// What a change means for a subscription (§6.1).
+    /// What a change means for a subscription ([§6.1](crate::protocol#61)).
     ChangeKind {
         /// The conversation matches, and this is its whole present state.
         Upsert = "UPSERT",
         /// The conversation no longer matches. It is not erased.
         Delete = "DELETE",
     }
-    /// Who may read a message (§7).
+    /// Who may read a message ([§7](crate::protocol#7)).
     MessageAudience {
         /// Everybody in the dialog.
         All = "ALL",
         /// Agents and agent managers only.
         AgentsAndManagers = "AGENTS_AND_MANAGERS",
-        /// Not told by the platform. Never on the wire (MS-5).
+        /// Not told by the platform. Never on the wire ([MS-5](crate::rules#ms-5)).
         Unknown = "UNKNOWN",
     }
-    /// What the body of a content event is (§5.6).
+    /// What the body of a content event is ([§5.6](crate::protocol#56)).
     ContentType {
         /// Text.
         PlainText = "text/plain",
@@ -271,7 +271,7 @@ wire_enums! {
         /// A filled secure form.
         SecureFormSubmission = "forms/secure-submission",
     }
-    /// How a participant is changed (§5.7).
+    /// How a participant is changed ([§5.7](crate::protocol#57)).
     ParticipantChangeKind {
         /// Joins.
         Add = "ADD",
@@ -282,7 +282,7 @@ wire_enums! {
         /// Changes the role.
         Update = "UPDATE",
     }
-    /// How a dialog is changed (§5.7).
+    /// How a dialog is changed ([§5.7](crate::protocol#57)).
     DialogChangeKind {
         /// A new dialog.
         Create = "CREATE",

@@ -1,4 +1,5 @@
-//! The frame around everything that arrives (§4), decoded once; bodies stay raw until somebody wants them.
+//! The frame around everything that arrives ([§4](crate::protocol#4)), decoded once; bodies stay raw until somebody
+//! wants them.
 
 use std::fmt;
 
@@ -39,10 +40,10 @@ pub enum Frame<'a> {
     Notification(Notification<'a>),
 }
 
-/// The answer to a request (§4.2). Matched by `request_id`, never by `kind`.
+/// The answer to a request ([§4.2](crate::protocol#42)). Matched by `request_id`, never by `kind`.
 #[derive(Debug)]
 pub struct Response<'a> {
-    /// Which request; missing in some error answers (§4.5).
+    /// Which request; missing in some error answers ([§4.5](crate::protocol#45)).
     pub request_id: Option<Text<'a>>,
     /// How it went.
     pub code: Code,
@@ -52,13 +53,14 @@ pub struct Response<'a> {
     pub body: Option<Json<'a>>,
 }
 
-/// The code of a response: HTTP semantics. The Send API writes words, of which only `"OK"` is known (§10.3): the words of
-/// a success are read as 200, any other word as 400, so that its request is answered at least.
+/// The code of a response: HTTP semantics. The Send API writes words, of which only `"OK"` is known
+/// ([§10.3](crate::protocol#103)): the words of a success are read as 200, any other word as 400, so that its request
+/// is answered at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Code(pub u16);
 
 impl Code {
-    /// Whether the request was refused (§4.2: above 399).
+    /// Whether the request was refused ([§4.2](crate::protocol#42): above 399).
     #[must_use]
     pub fn is_refusal(self) -> bool {
         self.0 > 399

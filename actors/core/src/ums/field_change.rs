@@ -1,4 +1,4 @@
-//! The field changes of an `UpdateConversationField` request (§5.7).
+//! The field changes of an `UpdateConversationField` request ([§5.7](crate::protocol#57)).
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub enum FieldChange {
         /// The whole new text.
         note: String,
     },
-    /// Another account handles the conversation from now on: a rollover (CV-M5).
+    /// Another account handles the conversation from now on: a rollover ([CV-M5](crate::rules#cv-m5)).
     #[serde(rename_all = "camelCase")]
     ConversationHandler {
         /// The handling account.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::IntegerVisitor;
 
-/// A member that may be absent, which says nothing, or present and null, which says "nothing" (CV-N7).
+/// A member that may be absent, which says nothing, or present and null, which says "nothing"
+/// ([CV-N7](crate::rules#cv-n7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Presence<T> {
     /// The member was not sent: its value is unknown and what is held stays.
@@ -97,7 +98,7 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     Ok(integer(deserializer)?.and_then(|value| u64::try_from(value).ok()))
 }
 
-/// A list, or a single element in its place (protocol §4.4); `null` is an empty list.
+/// A list, or a single element in its place (protocol [§4.4](crate::protocol#44)); `null` is an empty list.
 pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! A record of a dialog's history: content, receipts and chat states (§6.2).
+//! A record of a dialog's history: content, receipts and chat states ([§6.2](crate::protocol#62)).
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRecord<'a> {
-    /// Its place in the dialog, from 0; chat states have none (MS-1).
+    /// Its place in the dialog, from 0; chat states have none ([MS-1](crate::rules#ms-1)).
     #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// Who published it: an agent id on a brand socket, a user id on a consumer's.
@@ -29,7 +29,7 @@ pub struct MessageRecord<'a> {
     /// The dialog; always there on live records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog_id: Option<Text<'a>>,
-    /// The conversation; may be missing (MS-9).
+    /// The conversation; may be missing ([MS-9](crate::rules#ms-9)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<Text<'a>>,
     /// Who may read it.

@@ -1,7 +1,7 @@
 //! The UMS wire protocol: one typed model, two dialects.
 //!
-//! Reading is lenient, as the platform requires (protocol §4.4): strings or numbers, one or many, maps or arrays,
-//! missing optional members, unknown members and unknown enumeration values. Writing is strict.
+//! Reading is lenient, as the platform requires (protocol [§4.4](crate::protocol#44)): strings or numbers, one or many,
+//! maps or arrays, missing optional members, unknown members and unknown enumeration values. Writing is strict.
 
 mod cobrowse;
 mod conversation_change;

@@ -1,4 +1,4 @@
-//! Notifications (§6): which there are, and how far each is read before somebody wants more.
+//! Notifications ([§6](crate::protocol#6)): which there are, and how far each is read before somebody wants more.
 
 use serde::{Deserialize, Serialize, de::DeserializeSeed};
 use serde_json::value::RawValue;
@@ -6,16 +6,16 @@ use serde_json::value::RawValue;
 use super::{AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text, lenient};
 use crate::{id::AgentId, time::Timestamp};
 
-/// Something that happened, by its type. Both dialects' names are known, by their endings (§6.1).
+/// Something that happened, by its type. Both dialects' names are known, by their endings ([§6.1](crate::protocol#61)).
 #[derive(Debug)]
 pub enum Notification<'a> {
-    /// Conversations changed (§6.1).
+    /// Conversations changed ([§6.1](crate::protocol#61)).
     Conversations(ConversationChanges<'a>),
-    /// Records of dialogs (§6.2).
+    /// Records of dialogs ([§6.2](crate::protocol#62)).
     Messages(Messages<'a>),
-    /// Offers changed (§6.3).
+    /// Offers changed ([§6.3](crate::protocol#63)).
     Rings(Rings<'a>),
-    /// An agent's state changed (§6.4).
+    /// An agent's state changed ([§6.4](crate::protocol#64)).
     AgentStates(Vec<AgentStateChange>),
     /// Any other type; passed on raw.
     Unlisted {
@@ -39,7 +39,7 @@ pub struct ConversationChanges<'a> {
 }
 
 impl ConversationChanges<'_> {
-    /// Whether a notification's type means changes of conversations (§6.1).
+    /// Whether a notification's type means changes of conversations ([§6.1](crate::protocol#61)).
     pub(super) fn are_named(kind: &str) -> bool {
         kind.rsplit('.').next() == Some("ExConversationChangeNotification")
     }
@@ -151,7 +151,8 @@ struct Batch<'a> {
 struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
 
 impl<'a> Messages<'a> {
-    /// Either shape is taken on either socket (protocol §6.2): a batch has `changes`, a record is itself.
+    /// Either shape is taken on either socket (protocol [§6.2](crate::protocol#62)): a batch has `changes`, a record is
+    /// itself.
     fn read(body: &'a str) -> Result<Self, serde_json::Error> {
         let Batch { dialog_id, conversation_id, sent_ts, changes } = serde_json::from_str(body)?;
         let records = match changes {

@@ -18,10 +18,10 @@ pub struct Person<'a> {
     pub agent_id: Option<Text<'a>>,
 }
 
-/// How many roles of two maps are paired. There are seven, and the platform allows sixteen (§8).
+/// How many roles of two maps are paired. There are seven, and the platform allows sixteen ([§8](crate::protocol#8)).
 const PAIRED_ROLES: usize = 64;
 
-/// Participants by role: the brand dialect's map (§6.1).
+/// Participants by role: the brand dialect's map ([§6.1](crate::protocol#61)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleMap<'a>(pub Vec<(ParticipantRole, Vec<Text<'a>>)>);
 
@@ -77,8 +77,9 @@ impl<'a> Roster<'a> {
         }
     }
 
-    /// Whom the two members tell of (DG-N10): the maps are paired by position where both have the role at the same
-    /// length, otherwise the agent id stands in for the missing public id (Q18).
+    /// Whom the two members tell of ([DG-N10](crate::rules#dg-n10)): the maps are paired by position where both have
+    /// the role at the same length, otherwise the agent id stands in for the missing public id
+    /// ([Q18](crate::rules#q18)).
     #[must_use]
     pub fn read(roster: Option<&Self>, public_ids: Option<&RoleMap<'a>>) -> Vec<Person<'a>> {
         match (roster, public_ids) {

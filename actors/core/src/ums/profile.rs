@@ -1,4 +1,4 @@
-//! User profiles (§5.9).
+//! User profiles ([§5.9](crate::protocol#59)).
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,8 @@ pub struct UserProfile<'a> {
 }
 
 impl<'a> UserProfile<'a> {
-    /// Reads a profile in either form: an object, or the bare list of what the brand vouched for (§5.9).
+    /// Reads a profile in either form: an object, or the bare list of what the brand vouched for
+    /// ([§5.9](crate::protocol#59)).
     ///
     /// # Errors
     /// What the JSON reader says.

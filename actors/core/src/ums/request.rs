@@ -1,4 +1,4 @@
-//! Requests: one typed model, named and encoded as the socket's dialect has it (§5.0).
+//! Requests: one typed model, named and encoded as the socket's dialect has it ([§5.0](crate::protocol#50)).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ macro_rules! requests {
         #[derive(Clone, Debug, PartialEq)]
         pub enum Request {
             $($(#[$doc])* $name($body),)+
-            /// Any other request, by the type and body given (CN-F4).
+            /// Any other request, by the type and body given ([CN-F4](crate::rules#cn-f4)).
             Raw {
                 /// The wire type, sent as it is.
                 kind: String,
@@ -78,57 +78,57 @@ macro_rules! requests {
 }
 
 requests! {
-    /// The platform's clock; keeps the socket alive (§5.1).
+    /// The platform's clock; keeps the socket alive ([§5.1](crate::protocol#51)).
     GetClock(Nothing) = ".GetClock", "GetClock";
-    /// Keeps the socket alive (§5.0).
+    /// Keeps the socket alive ([§5.0](crate::protocol#50)).
     KeepAlive(Nothing) = ".KeepAlive", "KeepAlive";
-    /// Authenticates a consumer's socket (§3.2).
+    /// Authenticates a consumer's socket ([§3.2](crate::protocol#32)).
     InitConnection(InitConnection) = ".InitConnection", "InitConnection";
-    /// Reads a profile (§5.9).
+    /// Reads a profile ([§5.9](crate::protocol#59)).
     GetUserProfile(ProfileQuery) = ".ams.userprofile.GetUserProfile", "userprofile.GetUserProfile";
-    /// Sets the consumer's own profile (§5.9).
+    /// Sets the consumer's own profile ([§5.9](crate::protocol#59)).
     SetUserProfile(Value) = ".ams.userprofile.SetUserProfile", "userprofile.SetUserProfile";
     /// Reads the brand's profile.
     GetBrandProfile(Value) = ".ams.brandprofile.GetBrandProfile", "brandprofile.GetBrandProfile";
-    /// Subscribes to conversations (§5.2).
+    /// Subscribes to conversations ([§5.2](crate::protocol#52)).
     SubscribeConversations(ConversationQuery) =
         ".ams.aam.SubscribeExConversations", "cqm.SubscribeExConversations";
-    /// Ends such a subscription (§5.2).
+    /// Ends such a subscription ([§5.2](crate::protocol#52)).
     UnsubscribeConversations(Unsubscription) =
         ".ams.aam.UnsubscribeExConversations", "cqm.UnsubscribeExConversations";
-    /// A consumer opens a conversation (§5.3).
+    /// A consumer opens a conversation ([§5.3](crate::protocol#53)).
     RequestConversation(ConversationRequest) =
         ".ams.cm.ConsumerRequestConversation", "cm.ConsumerRequestConversation";
-    /// An agent opens a conversation (§5.3).
+    /// An agent opens a conversation ([§5.3](crate::protocol#53)).
     AgentRequestConversation(AgentConversationRequest) =
         ".ams.cm.AgentRequestConversation", "cm.AgentRequestConversation";
-    /// Changes a conversation (§5.7).
+    /// Changes a conversation ([§5.7](crate::protocol#57)).
     UpdateConversation(ConversationUpdate) = ".ams.cm.UpdateConversationField", "cm.UpdateConversationField";
-    /// Publishes an event (§5.6).
+    /// Publishes an event ([§5.6](crate::protocol#56)).
     Publish(PublishRequest) = ".ams.ms.PublishEvent", "ms.PublishEvent";
-    /// Subscribes to a dialog's messages, consumer only (§5.4).
+    /// Subscribes to a dialog's messages, consumer only ([§5.4](crate::protocol#54)).
     SubscribeMessages(MessageSubscription) = ".ams.ms.SubscribeMessagingEvents", "ms.SubscribeMessagingEvents";
-    /// Reads a dialog's history, brand only (§5.5).
+    /// Reads a dialog's history, brand only ([§5.5](crate::protocol#55)).
     QueryMessages(MessageQuery) = ".ams.ms.QueryMessages", "ms.QueryMessages";
-    /// Asks where to upload a file (§5.10).
+    /// Asks where to upload a file ([§5.10](crate::protocol#510)).
     UploadUrl(UploadUrlRequest) = ".ams.ms.GenerateURLForUploadFile", "ms.GenerateURLForUploadFile";
-    /// Asks where to download a file (§5.10).
+    /// Asks where to download a file ([§5.10](crate::protocol#510)).
     DownloadUrl(DownloadUrlRequest) = ".ams.ms.GenerateURLForDownloadFile", "ms.GenerateURLForDownloadFile";
-    /// Asks for a secure form's key to write (§5.11).
+    /// Asks for a secure form's key to write ([§5.11](crate::protocol#511)).
     UploadToken(TokenRequest) = ".ams.ms.token.GenerateUploadToken", "ms.GenerateUploadToken";
-    /// Asks for a secure form's key to read (§5.11).
+    /// Asks for a secure form's key to read ([§5.11](crate::protocol#511)).
     DownloadToken(TokenRequest) = ".ams.ms.token.GenerateDownloadToken", "ms.GenerateDownloadToken";
-    /// Sets the agent's state (§5.8).
+    /// Sets the agent's state ([§5.8](crate::protocol#58)).
     SetAgentState(AgentStateRequest) = ".ams.routing.SetAgentState", "rs.SetAgentState";
-    /// Subscribes to the agent's state (§5.8).
+    /// Subscribes to the agent's state ([§5.8](crate::protocol#58)).
     SubscribeAgentsState(AgentsStateSubscription) = ".ams.routing.SubscribeAgentsState", "rs.SubscribeAgentsState";
-    /// Subscribes to rings (§5.8).
+    /// Subscribes to rings ([§5.8](crate::protocol#58)).
     SubscribeRoutingTasks(RoutingSubscription) = ".ams.routing.SubscribeRoutingTasks", "rs.SubscribeRoutingTasks";
-    /// Answers a ring (§5.8).
+    /// Answers a ring ([§5.8](crate::protocol#58)).
     AnswerRing(RingAnswer) = ".ams.routing.UpdateRingState", "rs.UpdateRingState";
 }
 
-/// A request with its envelope (§4.1).
+/// A request with its envelope ([§4.1](crate::protocol#41)).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestFrame {
     /// Unique on its socket, 1 to 64 characters.
@@ -137,7 +137,7 @@ pub struct RequestFrame {
     pub request: Request,
     /// Typed headers, only with `InitConnection`.
     pub headers: Vec<Value>,
-    /// Typed metadata, stored with what the request does and shown to the other side (§7.12).
+    /// Typed metadata, stored with what the request does and shown to the other side ([§7.12](crate::protocol#712)).
     pub metadata: Vec<Value>,
 }
 
@@ -179,7 +179,8 @@ impl RequestFrame {
         Self { id, request, headers: Vec::new(), metadata: Vec::new() }
     }
 
-    /// The first frame of a consumer's socket, with the token (at most 2048 characters) and the device (§3.2).
+    /// The first frame of a consumer's socket, with the token (at most 2048 characters) and the device
+    /// ([§3.2](crate::protocol#32)).
     #[must_use]
     pub fn init_connection(id: RequestId, jwt: &str, properties: &ClientProperties) -> Self {
         let authentication = json!({ "type": ".ams.headers.ConsumerAuthentication", "jwt": jwt });

@@ -1,4 +1,4 @@
-//! The bodies of requests (§5).
+//! The bodies of requests ([§5](crate::protocol#5)).
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -16,12 +16,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// The first request of a consumer's socket (§3.2). Its token travels in a header of the frame.
+/// The first request of a consumer's socket ([§3.2](crate::protocol#32)). Its token travels in a header of the frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitConnection {}
 
-/// A device's description (§3.3), as a header of `InitConnection` and in a conversation's context.
+/// A device's description ([§3.3](crate::protocol#33)), as a header of `InitConnection` and in a conversation's
+/// context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientProperties {
@@ -57,8 +58,9 @@ impl ClientProperties {
         header
     }
 
-    /// What of them goes into the address of a socket, by which the platform tells apart who connects (protocol §3.1):
-    /// `&name=value` for application, integration and their versions, as far as they are told.
+    /// What of them goes into the address of a socket, by which the platform tells apart who connects (protocol
+    /// [§3.1](crate::protocol#31)): `&name=value` for application, integration and their versions, as far as they are
+    /// told.
     #[must_use]
     pub fn socket_query(&self) -> String {
         let integration_version = self.others.get("integrationVersion").and_then(Value::as_str);
@@ -72,7 +74,8 @@ impl ClientProperties {
         told.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
     }
 
-    /// The properties as the HTTP header `Client-Properties` (§10.3): in one line of ASCII, as headers are.
+    /// The properties as the HTTP header `Client-Properties` ([§10.3](crate::protocol#103)): in one line of ASCII, as
+    /// headers are.
     #[must_use]
     pub fn http_header(&self) -> String {
         let mut header = serde_json::to_value(self).unwrap_or_default();
@@ -92,7 +95,7 @@ impl ClientProperties {
     }
 }
 
-/// Whose profile; nobody named is the sender's own (§5.9).
+/// Whose profile; nobody named is the sender's own ([§5.9](crate::protocol#59)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileQuery {
@@ -101,7 +104,7 @@ pub struct ProfileQuery {
     pub user_id: Option<String>,
 }
 
-/// Which conversations a subscription wants (§5.2). What is absent does not filter.
+/// Which conversations a subscription wants ([§5.2](crate::protocol#52)). What is absent does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationQuery {
@@ -145,7 +148,7 @@ pub struct Unsubscription {
     pub subscription_id: SubscriptionId,
 }
 
-/// A consumer opens a conversation (§5.3).
+/// A consumer opens a conversation ([§5.3](crate::protocol#53)).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationRequest {
@@ -169,7 +172,7 @@ pub struct ConversationRequest {
     pub campaign_info: Option<Value>,
 }
 
-/// An agent opens a conversation with a known consumer (§5.3).
+/// An agent opens a conversation with a known consumer ([§5.3](crate::protocol#53)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentConversationRequest {
@@ -182,7 +185,7 @@ pub struct AgentConversationRequest {
     pub conversation_context: Option<Value>,
 }
 
-/// Changes fields of a conversation, all together (§5.7).
+/// Changes fields of a conversation, all together ([§5.7](crate::protocol#57)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationUpdate {
@@ -193,7 +196,7 @@ pub struct ConversationUpdate {
     pub conversation_field: Vec<FieldChange>,
 }
 
-/// Publishes an event in a dialog (§5.6).
+/// Publishes an event in a dialog ([§5.6](crate::protocol#56)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishRequest {
@@ -212,7 +215,7 @@ fn owned_event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageCont
     MessageContent::deserialize(deserializer).map(MessageContent::into_owned)
 }
 
-/// Asks for a dialog's messages, past and coming, on a consumer socket (§5.4).
+/// Asks for a dialog's messages, past and coming, on a consumer socket ([§5.4](crate::protocol#54)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageSubscription {
@@ -224,7 +227,7 @@ pub struct MessageSubscription {
     pub from_seq: u64,
 }
 
-/// Asks for a dialog's history on a brand socket (§5.5). Both bounds are exclusive.
+/// Asks for a dialog's history on a brand socket ([§5.5](crate::protocol#55)). Both bounds are exclusive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageQuery {
@@ -241,7 +244,7 @@ pub struct MessageQuery {
     pub max_quantity: Option<u64>,
 }
 
-/// Asks where to upload a file (§5.10).
+/// Asks where to upload a file ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadUrlRequest {
@@ -251,7 +254,7 @@ pub struct UploadUrlRequest {
     pub file_type: String,
 }
 
-/// A file's size in bytes: a number in the brand dialect, a string in the consumer's (§5.10).
+/// A file's size in bytes: a number in the brand dialect, a string in the consumer's ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FileSize {
@@ -272,7 +275,7 @@ impl FileSize {
     }
 }
 
-/// Asks where to download a file (§5.10).
+/// Asks where to download a file ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadUrlRequest {
@@ -280,12 +283,12 @@ pub struct DownloadUrlRequest {
     pub relative_path: String,
 }
 
-/// Asks for a secure form's one-time key (§5.11); the members are the form's own.
+/// Asks for a secure form's one-time key ([§5.11](crate::protocol#511)); the members are the form's own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenRequest(pub serde_json::Map<String, Value>);
 
-/// Tells the platform which offers an agent takes (§5.8).
+/// Tells the platform which offers an agent takes ([§5.8](crate::protocol#58)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStateRequest {
@@ -308,7 +311,7 @@ pub struct AgentsStateSubscription {
     pub agent_id: AgentId,
 }
 
-/// Asks for an agent's rings (§5.8).
+/// Asks for an agent's rings ([§5.8](crate::protocol#58)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoutingSubscription {
@@ -320,7 +323,7 @@ pub struct RoutingSubscription {
     pub agent_id: AgentId,
 }
 
-/// Answers a ring (§5.8).
+/// Answers a ring ([§5.8](crate::protocol#58)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RingAnswer {

@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The text by which the platform takes a profile (§5.9).
+/// The text by which the platform takes a profile ([§5.9](crate::protocol#59)).
 const PROFILE_SET: &str = "OK User Profile set successfully";
 
 /// A response that is no success.
@@ -30,14 +30,15 @@ pub enum AnswerError {
 }
 
 impl AnswerError {
-    /// Whether the same request may succeed later: throttled or the platform's own trouble (§9.3).
+    /// Whether the same request may succeed later: throttled or the platform's own trouble
+    /// ([§9.3](crate::protocol#93)).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if *code == 429 || *code >= 500)
     }
 }
 
-/// Where a file is read or written: path and signature (§5.10).
+/// Where a file is read or written: path and signature ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedUrl {
@@ -89,7 +90,8 @@ impl Response<'_> {
     /// The body of a success, `null` where there is none.
     ///
     /// # Errors
-    /// [`AnswerError::Refused`] for codes above 399, in the string form or the structured one (§4.5).
+    /// [`AnswerError::Refused`] for codes above 399, in the string form or the structured one
+    /// ([§4.5](crate::protocol#45)).
     pub fn outcome(&self) -> Result<Option<&Json<'_>>, AnswerError> {
         if !self.code.is_refusal() {
             return Ok(self.body.as_ref());
@@ -114,12 +116,14 @@ impl Response<'_> {
     /// The new conversation's id.
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or without an id (a string body is a refusal in disguise, §5.3).
+    /// [`AnswerError`] when refused or without an id (a string body is a refusal in disguise,
+    /// [§5.3](crate::protocol#53)).
     pub fn conversation_created(&self) -> Result<ConversationId, AnswerError> {
         self.read().map(|Created { conversation_id }| conversation_id)
     }
 
-    /// The published event's place in its dialog, where the platform tells it; never use it for chat states (§9.4).
+    /// The published event's place in its dialog, where the platform tells it; never use it for chat states
+    /// ([§9.4](crate::protocol#94)).
     ///
     /// # Errors
     /// [`AnswerError`] when refused.
@@ -128,7 +132,8 @@ impl Response<'_> {
         Ok(body.and_then(|body| body.read_owned::<Published>().ok()).and_then(|published| published.sequence))
     }
 
-    /// A change of a conversation: refused also where a success code carries the words of a failure (ER-3).
+    /// A change of a conversation: refused also where a success code carries the words of a failure
+    /// ([ER-3](crate::rules#er-3)).
     ///
     /// # Errors
     /// [`AnswerError::Refused`] with the platform's words.
@@ -152,7 +157,7 @@ impl Response<'_> {
         Ok(profile.into_owned())
     }
 
-    /// A profile that was set: only the one text means success (CN-F10).
+    /// A profile that was set: only the one text means success ([CN-F10](crate::rules#cn-f10)).
     ///
     /// # Errors
     /// [`AnswerError`] when refused or of another text.
@@ -170,7 +175,8 @@ impl Response<'_> {
     }
 }
 
-/// The words of an answer: a string on the sockets, the `msg` of an object at the Send API (§10.3).
+/// The words of an answer: a string on the sockets, the `msg` of an object at the Send API
+/// ([§10.3](crate::protocol#103)).
 fn spoken<'b>(body: &'b Json<'_>) -> Option<Text<'b>> {
     #[derive(Deserialize)]
     struct Spoken<'a> {

@@ -1,4 +1,4 @@
-//! Rings: offers of conversations to an agent (§6.3).
+//! Rings: offers of conversations to an agent ([§6.3](crate::protocol#63)).
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub struct RoutingTask<'a> {
     /// Its skill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill_id: Option<Text<'a>>,
-    /// The offers; one a change as a rule (RG-3).
+    /// The offers; one a change as a rule ([RG-3](crate::rules#rg-3)).
     #[serde(default, deserialize_with = "lenient::one_or_many")]
     pub rings_details: Vec<Ring<'a>>,
 }

@@ -1,5 +1,5 @@
 //! Secure forms: an agent invites, the consumer submits, and each reads or writes the form itself with a one-time key,
-//! so that what is in it is in no message (protocol §5.6, §5.11).
+//! so that what is in it is in no message (protocol [§5.6](crate::protocol#56), [§5.11](crate::protocol#511)).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// A string of the wire, borrowed from the frame where it needs no unescaping.
 ///
-/// Numbers and booleans are read as their text, because ids come as either (protocol §4.4).
+/// Numbers and booleans are read as their text, because ids come as either (protocol [§4.4](crate::protocol#44)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text<'a>(Cow<'a, str>);

@@ -1,4 +1,4 @@
-//! The signature of a webhook: whether its body is the platform's own (protocol §10.4).
+//! The signature of a webhook: whether its body is the platform's own (protocol [§10.4](crate::protocol#104)).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{

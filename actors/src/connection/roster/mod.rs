@@ -155,7 +155,7 @@ impl<N> Roster<N> {
         self.awake.iter()
     }
 
-    /// Returns the conversation of a dialog beside MAIN, if it is known (MS-9).
+    /// Returns the conversation of a dialog beside MAIN, if it is known ([MS-9](crate::rules#ms-9)).
     pub(crate) fn conversation_of(&self, dialog: &str) -> Option<&ConversationId> {
         self.dialogs.conversation(dialog)
     }

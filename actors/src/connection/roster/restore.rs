@@ -20,7 +20,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A conversation that the previous run held.
 pub(crate) struct Remembered {
     pub(super) id: ConversationId,
-    /// The dialogs beside MAIN, whose records may come without the conversation's id (MS-9).
+    /// The dialogs beside MAIN, whose records may come without the conversation's id ([MS-9](crate::rules#ms-9)).
     pub(super) dialogs: Vec<DialogId>,
     /// For whom a connector spoke in it.
     pub(super) consumer: Option<ExternalConsumerId>,

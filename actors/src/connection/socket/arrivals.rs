@@ -1,4 +1,4 @@
-//! Conversations that somebody waits for, such as the one of an offer that was taken (RG-4).
+//! Conversations that somebody waits for, such as the one of an offer that was taken ([RG-4](crate::rules#rg-4)).
 
 use std::collections::HashMap;
 

@@ -243,8 +243,8 @@ impl Connection {
         }
     }
 
-    /// Passes records on to their conversation. One that is not known is asked for first: if the connection sees it, its
-    /// history tells them (MS-8).
+    /// Passes records on to their conversation. One that is not known is asked for first: if the connection sees it,
+    /// its history tells them ([MS-8](crate::rules#ms-8)).
     fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: Place) {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());

@@ -1,4 +1,5 @@
-//! Keeps the identity of an anonymous consumer over the end of the process (CA-2, CA-3).
+//! Keeps the identity of an anonymous consumer over the end of the process ([CA-2](crate::rules#ca-2),
+//! [CA-3](crate::rules#ca-3)).
 //!
 //! The platform grants such an identity once, and no other identity may write in its conversations. So the identity is
 //! durable before the connection is ready, and the next run of the process uses it in place of a new sign-up. When the
@@ -242,7 +243,7 @@ impl Connection {
         }
     }
 
-    /// Learns a consumer's own id from its profile and stores the id (CA-5).
+    /// Learns a consumer's own id from its profile and stores the id ([CA-5](crate::rules#ca-5)).
     pub(super) fn take_profile(&mut self, profile: &UserProfile<'_>) {
         if let Some(user_id) = &profile.user_id
             && self.identity.is_none()

@@ -1,5 +1,5 @@
 //! The right to log in: the platform allows one session a user, so whoever comes second would only throw the first one
-//! out (TK-6). A connection whose login is held waits, and takes over when it is free.
+//! out ([TK-6](crate::rules#tk-6)). A connection whose login is held waits, and takes over when it is free.
 
 use std::{sync::Arc, time::Duration};
 

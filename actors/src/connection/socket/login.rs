@@ -124,7 +124,7 @@ impl Connection {
         }));
     }
 
-    /// The first request of a socket (protocol §3.2).
+    /// The first request of a socket (protocol [§3.2](crate::protocol#32)).
     pub(super) fn verify(&mut self) {
         let (request, headers) = match &self.credentials {
             Some(Credentials::Consumer(identity)) => {

@@ -14,7 +14,7 @@ use crate::{
     subscriber::Offer,
 };
 
-/// Opens a conversation; consumers only (CN-F6). Waits for the connection to be ready.
+/// Opens a conversation; consumers only ([CN-F6](crate::rules#cn-f6)). Waits for the connection to be ready.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct CreateConversation {
@@ -41,7 +41,7 @@ pub struct AnswerRing {
 #[rtype(result = "Vec<Offer>")]
 pub(crate) struct ListRings;
 
-/// Takes an offer; answered once its conversation is there (RG-4).
+/// Takes an offer; answered once its conversation is there ([RG-4](crate::rules#rg-4)).
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AcceptRing {
@@ -49,7 +49,7 @@ pub(crate) struct AcceptRing {
     pub(crate) reply: oneshot::Sender<Result<ConversationId, RingError>>,
 }
 
-/// Sends a request with headers of its own (CN-F4).
+/// Sends a request with headers of its own ([CN-F4](crate::rules#cn-f4)).
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AskWith {
@@ -57,7 +57,7 @@ pub(crate) struct AskWith {
     pub(crate) headers: Vec<Value>,
 }
 
-/// Sets the agent's state, now and after each reconnect (CN-F9).
+/// Sets the agent's state, now and after each reconnect ([CN-F9](crate::rules#cn-f9)).
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetAgentState {

@@ -1,4 +1,4 @@
-//! Rings: offers of conversations, taken or passed on (RG-1 to RG-5).
+//! Rings: offers of conversations, taken or passed on ([RG-1](crate::rules#rg-1) to [RG-5](crate::rules#rg-5)).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -94,7 +94,7 @@ impl RingTable {
 }
 
 impl Connection {
-    /// Asks for rings again on each new socket (RG-5).
+    /// Asks for rings again on each new socket ([RG-5](crate::rules#rg-5)).
     pub(super) fn subscribe_rings(&mut self) {
         let Some(Identity::Brand { account, agent_id, .. }) = self.identity.as_deref() else { return };
         if self.settings.rings == Rings::Off {

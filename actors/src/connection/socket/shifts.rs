@@ -1,4 +1,5 @@
-//! Whether the agents of each skill are at work, asked again and again, and what changed (CN-F18).
+//! Whether the agents of each skill are at work, asked again and again, and what changed
+//! ([CN-F18](crate::rules#cn-f18)).
 
 use std::{collections::HashMap, time::Duration};
 

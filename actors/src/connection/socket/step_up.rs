@@ -1,4 +1,5 @@
-//! Step-up: a consumer becomes somebody the brand vouches for, and takes their open conversations along (CA-4, CN-F17).
+//! Step-up: a consumer becomes somebody the brand vouches for, and takes their open conversations along
+//! ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)).
 //!
 //! Until the platform grants the new token, everything stays as it was. Then the socket is opened anew with it. What is
 //! held at that moment is kept until it was taken over, also where the new identity's snapshot does not tell of it.

@@ -99,7 +99,8 @@ impl Connection {
         }
     }
 
-    /// Notes a new subscription's id before the next frame is read, which may be its snapshot (SB-12).
+    /// Notes a new subscription's id before the next frame is read, which may be its snapshot
+    /// ([SB-12](crate::rules#sb-12)).
     pub(super) fn subscribe_answered(&mut self, key: SubscriptionKey, response: &Response<'_>) {
         let answer = response.subscribed();
         let now = self.now();

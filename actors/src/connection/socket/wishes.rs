@@ -1,5 +1,6 @@
-//! Subscriptions that callers wish for, beside the connection's own (CN-F7): restored on each socket until they are
-//! dropped. What they tell of is in memory like everything else, as long as one subscription has it.
+//! Subscriptions that callers wish for, beside the connection's own ([CN-F7](crate::rules#cn-f7)): restored on each
+//! socket until they are dropped. What they tell of is in memory like everything else, as long as one subscription has
+//! it.
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use tertulia_core::{id::ConversationId, subscription::WishNumber, ums::ConversationQuery};

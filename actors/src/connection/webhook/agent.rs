@@ -1,4 +1,5 @@
-//! An agent without a socket: its session, and its requests by the platform's REST (protocol §10.5).
+//! An agent without a socket: its session, and its requests by the platform's REST (protocol
+//! [§10.5](crate::protocol#105)).
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::{
 const TRIES: usize = 4;
 
 /// The session of one agent. Whoever finds none that is good begins one while the others wait for it: a second login
-/// would end the first (TK-6).
+/// would end the first ([TK-6](crate::rules#tk-6)).
 pub(super) struct AgentDesk {
     login: AgentLogin,
     grant: Mutex<Grant<AgentSession>>,

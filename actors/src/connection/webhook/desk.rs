@@ -20,7 +20,8 @@ use crate::{
     supervision::{GuardOptions, start_guarded_in},
 };
 
-/// How long a notification may take to be durable: less than the platform waits for an answer (WH-1).
+/// How long a notification may take to be durable: less than the platform waits for an answer
+/// ([WH-1](crate::rules#wh-1)).
 const KEPT_WITHIN: Duration = Duration::from_secs(4);
 
 /// The outside of a connection without a socket: checks and bounds what is handed in.

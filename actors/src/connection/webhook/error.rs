@@ -42,7 +42,7 @@ pub enum UnloadError {
     /// There is no such connection, or it has a socket and its conversations are its own.
     #[error("connection {0} unloads no conversations")]
     UnknownConnection(ConnectionId),
-    /// It is not in memory, or lives there on its own account (CV-F15).
+    /// It is not in memory, or lives there on its own account ([CV-F15](crate::rules#cv-f15)).
     #[error("conversation {0} was not loaded")]
     NotLoaded(ConversationId),
 }

@@ -53,14 +53,14 @@ pub(crate) struct AskRest {
     pub(crate) reply: Reply<Answer>,
 }
 
-/// Takes a conversation into memory (SR-4).
+/// Takes a conversation into memory ([SR-4](crate::rules#sr-4)).
 #[derive(Message)]
 #[rtype(result = "Result<ConversationId, LoadError>")]
 pub(crate) struct Load {
     pub(crate) snapshot: String,
 }
 
-/// Takes a conversation out of memory (CV-F15).
+/// Takes a conversation out of memory ([CV-F15](crate::rules#cv-f15)).
 #[derive(Message)]
 #[rtype(result = "Result<(), UnloadError>")]
 pub(crate) struct Unload {

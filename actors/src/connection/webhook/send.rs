@@ -15,7 +15,7 @@ use crate::{
     request::RequestFailure,
 };
 
-/// The error codes by which the platform tells what is wrong with a token (protocol §10.3).
+/// The error codes by which the platform tells what is wrong with a token (protocol [§10.3](crate::protocol#103)).
 const APP_TOKEN_REFUSED: u32 = 40102;
 const CONSUMER_TOKEN_REFUSED: u32 = 40103;
 
@@ -24,7 +24,7 @@ const CONSUMER_TOKEN_REFUSED: u32 = 40103;
 pub(super) struct Sender {
     pub(super) client: PlatformClient,
     pub(super) tokens: Arc<Tokens>,
-    /// The header that goes with every request (protocol §10.3).
+    /// The header that goes with every request (protocol [§10.3](crate::protocol#103)).
     pub(super) client_properties: Arc<str>,
     pub(super) turns: Arc<Semaphore>,
     pub(super) within: Duration,

@@ -31,15 +31,16 @@ pub struct IntakeSettings {
     pub client_properties: ClientProperties,
     /// The agent in whose name conversations are acted on, by the platform's REST instead of the Send API. Histories
     /// can be read then, and everything can be asked that [`tertulia_core::rest`] has a row for. Nobody else may be
-    /// logged in as this agent (TK-6).
+    /// logged in as this agent ([TK-6](crate::rules#tk-6)).
     pub agent: Option<AgentLogin>,
     /// The application that sends and whose secret signs the webhooks.
     pub app: AppCredentials,
     /// Where message delivery begins in a conversation that was not known before.
     pub history: HistoryStart,
     /// How long a hole in a dialog is held open for late notifications before it becomes a gap. The platform itself
-    /// holds an event of a recovering endpoint for four seconds (protocol §10.4). A hole goes with the snapshot and is
-    /// held open anew by whoever loads it: a worker that wants to hear of the gap keeps the conversation loaded so long.
+    /// holds an event of a recovering endpoint for four seconds (protocol [§10.4](crate::protocol#104)). A hole goes
+    /// with the snapshot and is held open anew by whoever loads it: a worker that wants to hear of the gap keeps the
+    /// conversation loaded so long.
     pub hold: Duration,
     /// How much one command may carry.
     pub limits: Limits,

@@ -77,7 +77,8 @@ impl Intake {
         self.child(id).take_state(state, version, has_ended);
     }
 
-    /// Passes records on to their conversation, also to one that is not known yet: its state follows (MS-8).
+    /// Passes records on to their conversation, also to one that is not known yet: its state follows
+    /// ([MS-8](crate::rules#ms-8)).
     fn route_messages(&mut self, body: &Bytes, messages: &Messages<'_>, place: &Place) -> Result<(), WebhookError> {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());

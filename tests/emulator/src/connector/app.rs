@@ -28,7 +28,7 @@ pub struct AppEndpoint {
     pub max_retries: Option<u32>,
 }
 
-/// An application's installation on the account (protocol §10.1).
+/// An application's installation on the account (protocol [§10.1](crate::protocol#101)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppInstall {
     /// Its id.

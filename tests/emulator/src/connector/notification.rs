@@ -13,8 +13,8 @@ pub(super) struct Notification {
 }
 
 impl Notification {
-    /// What a connector hears of a frame: no subscription, no counts, no last content (protocol §6.1); nothing of
-    /// answers and of notifications that tell nothing.
+    /// What a connector hears of a frame: no subscription, no counts, no last content (protocol
+    /// [§6.1](crate::protocol#61)); nothing of answers and of notifications that tell nothing.
     pub(super) fn of(frame: &[u8]) -> Option<Self> {
         let mut frame: Value =
             serde_json::from_slice(frame).ok().filter(|frame: &Value| frame["kind"] == "notification")?;

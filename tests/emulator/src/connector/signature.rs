@@ -1,4 +1,4 @@
-//! How a webhook is signed (protocol §10.4).
+//! How a webhook is signed (protocol [§10.4](crate::protocol#104)).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,5 @@
-//! Installing applications by HTTP, with the platform's own installation document (protocol §10.1).
+//! Installing applications by HTTP, with the platform's own installation document (protocol
+//! [§10.1](crate::protocol#101)).
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json, ServiceConfig};

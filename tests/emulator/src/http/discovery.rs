@@ -1,5 +1,5 @@
-//! Domain discovery: every service of the account lives at this emulator (protocol §1). Absolute-form request
-//! lines, as clients send them through `http_proxy`, are answered by their path.
+//! Domain discovery: every service of the account lives at this emulator (protocol [§1](crate::protocol#1)).
+//! Absolute-form request lines, as clients send them through `http_proxy`, are answered by their path.
 
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -66,7 +66,7 @@ async fn all(account: Data<Account>, request: HttpRequest, path: Path<(String, S
     HttpResponse::Ok().json(json!({"baseURIs": services(&account, &request)}))
 }
 
-/// One service as a flat object, the only form every client understands (protocol §1.2).
+/// One service as a flat object, the only form every client understands (protocol [§1.2](crate::protocol#12)).
 async fn one(account: Data<Account>, request: HttpRequest, path: Path<(String, String, String)>) -> HttpResponse {
     let (site, service, _) = path.into_inner();
     if site != account.config.account {

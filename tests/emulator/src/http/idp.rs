@@ -1,4 +1,5 @@
-//! Consumers' identities: sign-up, anonymous, mock and connector tokens, step-up (protocol §2.3, §10.2).
+//! Consumers' identities: sign-up, anonymous, mock and connector tokens, step-up (protocol [§2.3](crate::protocol#23),
+//! [§10.2](crate::protocol#102)).
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -129,7 +130,7 @@ struct AppCredentials {
     client_secret: Option<String>,
 }
 
-/// AppJWT of a connector: credentials in the query or in a form (protocol §10.2).
+/// AppJWT of a connector: credentials in the query or in a form (protocol [§10.2](crate::protocol#102)).
 async fn app_token(account: Data<Account>, query: Query<AppCredentials>, body: Bytes) -> HttpResponse {
     let form = Query::<AppCredentials>::from_query(std::str::from_utf8(&body).unwrap_or_default());
     let form = form.map(Query::into_inner).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Agents' login, refresh and logout (protocol §2.1, §2.2).
+//! Agents' login, refresh and logout (protocol [§2.1](crate::protocol#21), [§2.2](crate::protocol#22)).
 
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
@@ -89,7 +89,8 @@ struct Csrf {
     csrf: String,
 }
 
-/// The agent whose session a request carries; the cookie's name is compared without case (protocol §2.2).
+/// The agent whose session a request carries; the cookie's name is compared without case (protocol
+/// [§2.2](crate::protocol#22)).
 fn session_of(account: &Account, request: &HttpRequest, body: &[u8]) -> Option<AgentIndex> {
     let csrf: Csrf = serde_json::from_slice(body).ok()?;
     let cookies = request.cookies().ok()?;

@@ -1,5 +1,6 @@
-//! The brand's REST: an agent's requests over HTTPS, changes against the version that was read (protocol §10.5). The
-//! shapes of what is read are nowhere documented; they are those of the brand's socket here.
+//! The brand's REST: an agent's requests over HTTPS, changes against the version that was read (protocol
+//! [§10.5](crate::protocol#105)). The shapes of what is read are nowhere documented; they are those of the brand's
+//! socket here.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data, Path, Query, ServiceConfig};

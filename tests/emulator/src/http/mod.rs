@@ -36,7 +36,7 @@ pub(crate) fn discovery_only(config: &mut ServiceConfig) {
     discovery::routes(config);
 }
 
-/// An error body some clients insist on: `error` is a plain text (protocol §2.1).
+/// An error body some clients insist on: `error` is a plain text (protocol [§2.1](crate::protocol#21)).
 fn error_body(text: &str) -> serde_json::Value {
     serde_json::json!({"error": text})
 }

@@ -1,4 +1,5 @@
-//! The Connector API's Send API: a consumer's requests over HTTPS on behalf of an app (protocol §10.3).
+//! The Connector API's Send API: a consumer's requests over HTTPS on behalf of an app (protocol
+//! [§10.3](crate::protocol#103)).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! File storage over HTTP: signed PUT and GET (protocol §5.10).
+//! File storage over HTTP: signed PUT and GET (protocol [§5.10](crate::protocol#510)).
 
 use actix_web::web::{self, Bytes, Data, PayloadConfig, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};

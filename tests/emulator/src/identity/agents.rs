@@ -1,4 +1,4 @@
-//! Agents' logins and sessions: a new login ends the earlier bearer (§2.2).
+//! Agents' logins and sessions: a new login ends the earlier bearer ([§2.2](crate::protocol#22)).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{derived_id, random_secret};
 use crate::platform::AgentIndex;
 
-/// The ways to log in (protocol §2.1).
+/// The ways to log in (protocol [§2.1](crate::protocol#21)).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Credentials {

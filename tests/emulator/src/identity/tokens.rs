@@ -1,5 +1,5 @@
-//! Consumers' tokens: JWTs that the emulator signs with HMAC SHA-256 (HS256, RFC 7515) and reads back (protocol §2.3,
-//! §10.2).
+//! Consumers' tokens: JWTs that the emulator signs with HMAC SHA-256 (HS256, RFC 7515) and reads back (protocol
+//! [§2.3](crate::protocol#23), [§10.2](crate::protocol#102)).
 
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -12,7 +12,8 @@ use crate::dialect::{Dialect, Operation, response_frame};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameKind {
     Answer,
-    /// First notification of a subscription: never in the same read as its answer (protocol §5.2).
+    /// First notification of a subscription: never in the same read as its answer (protocol
+    /// [§5.2](crate::protocol#52)).
     Snapshot,
     ConversationUpsert,
     ConversationDelete,
@@ -58,7 +59,7 @@ impl Answer {
         Self { code: 200, body, is_string: false }
     }
 
-    /// The body as JSON text, a plain text as the Send API wraps it (protocol §10.3).
+    /// The body as JSON text, a plain text as the Send API wraps it (protocol [§10.3](crate::protocol#103)).
     pub(crate) fn send_api_body(&self) -> String {
         if self.is_string { format!(r#"{{"msg":{}}}"#, self.body) } else { self.body.clone() }
     }
@@ -69,7 +70,7 @@ impl Answer {
     }
 }
 
-/// An error answer; always the string form, which every known client understands (protocol §4.5).
+/// An error answer; always the string form, which every known client understands (protocol [§4.5](crate::protocol#45)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: u16,

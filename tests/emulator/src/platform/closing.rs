@@ -1,4 +1,4 @@
-//! How dialogs and conversations end, with or without a survey (protocol §5.7).
+//! How dialogs and conversations end, with or without a survey (protocol [§5.7](crate::protocol#57)).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! New conversations, opened by a consumer, by an agent, or by a simulated consumer (protocol §5.3).
+//! New conversations, opened by a consumer, by an agent, or by a simulated consumer (protocol
+//! [§5.3](crate::protocol#53)).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! `UpdateConversationField`: all changes of one request take effect together, or none does (protocol §5.7).
+//! `UpdateConversationField`: all changes of one request take effect together, or none does (protocol
+//! [§5.7](crate::protocol#57)).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -244,7 +245,7 @@ impl Platform {
     }
 }
 
-/// The text of success; some clients compare it exactly (protocol §5.7).
+/// The text of success; some clients compare it exactly (protocol [§5.7](crate::protocol#57)).
 fn answer_text(changes: &[Change]) -> &'static str {
     let any = |wanted: fn(&Change) -> bool| changes.iter().any(wanted);
     if any(|change| matches!(change, Change::Participant { step: Step::Remove, role, .. } if *role != Role::Consumer)) {

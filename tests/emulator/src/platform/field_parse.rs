@@ -1,4 +1,5 @@
-//! Reading `conversationField`: one or many changes, each checked for its own shape (protocol §5.7).
+//! Reading `conversationField`: one or many changes, each checked for its own shape (protocol
+//! [§5.7](crate::protocol#57)).
 
 use serde_json::Value;
 
@@ -59,7 +60,7 @@ pub(super) enum Change {
     },
 }
 
-/// Reads all changes of a request; an empty list is fine (protocol §5.7).
+/// Reads all changes of a request; an empty list is fine (protocol [§5.7](crate::protocol#57)).
 pub(super) fn changes(
     fields: Value,
     caller: &Party,
@@ -152,7 +153,7 @@ fn note(field: &Value, limits: Limits) -> Result<Change, Refusal> {
     Ok(Change::Note(text.to_owned()))
 }
 
-/// The rating comes as a number or as its text, 0 to 5 (protocol §5.7).
+/// The rating comes as a number or as its text, 0 to 5 (protocol [§5.7](crate::protocol#57)).
 fn csat(field: &Value) -> Result<Change, Refusal> {
     let rate = number_of(&field["csatRate"]).unwrap_or(0);
     if !(0..=5).contains(&rate) {

@@ -1,4 +1,5 @@
-//! Reading what was said: `QueryMessages` for agents, `SubscribeMessagingEvents` for consumers (§5.4, §5.5).
+//! Reading what was said: `QueryMessages` for agents, `SubscribeMessagingEvents` for consumers
+//! ([§5.4](crate::protocol#54), [§5.5](crate::protocol#55)).
 
 use serde::Deserialize;
 use serde_json::Value;

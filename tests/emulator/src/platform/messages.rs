@@ -1,4 +1,5 @@
-//! Publishing: what is accepted, what it is numbered, and who receives it (protocol §5.6, §6.2, §12.2).
+//! Publishing: what is accepted, what it is numbered, and who receives it (protocol [§5.6](crate::protocol#56),
+//! [§6.2](crate::protocol#62), [§12.2](crate::protocol#122)).
 
 use std::sync::Arc;
 

@@ -198,7 +198,7 @@ impl Platform {
         self.directory.add_agent(&self.settings.account, user_id, pid, login, skills);
     }
 
-    /// Two identities belong to one person (step-up, protocol §2.3).
+    /// Two identities belong to one person (step-up, protocol [§2.3](crate::protocol#23)).
     pub(crate) fn link_consumers(&mut self, from: &ConsumerId, to: &ConsumerId) {
         self.directory.step_up(from, to);
     }

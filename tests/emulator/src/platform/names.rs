@@ -136,7 +136,7 @@ macro_rules! wire_enum {
 }
 
 wire_enum!(
-    /// What a participant is in a dialog (protocol §7.1).
+    /// What a participant is in a dialog (protocol [§7.1](crate::protocol#71)).
     Role {
         Consumer = "CONSUMER",
         AssignedAgent = "ASSIGNED_AGENT",
@@ -146,7 +146,7 @@ wire_enum!(
         Controller = "CONTROLLER",
     }
 );
-/// State of a dialog, a conversation, and a conversation's stage (§7.5).
+/// State of a dialog, a conversation, and a conversation's stage ([§7.5](crate::protocol#75)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(crate) enum State {
@@ -163,11 +163,11 @@ impl State {
     }
 }
 wire_enum!(
-    /// What a dialog is for (§7.3).
+    /// What a dialog is for ([§7.3](crate::protocol#73)).
     DialogType { Main = "MAIN", PostSurvey = "POST_SURVEY", Agents = "AGENTS", Elsewhere = "OTHER" }
 );
 wire_enum!(
-    /// Whether an agent takes new work (§5.8).
+    /// Whether an agent takes new work ([§5.8](crate::protocol#58)).
     Availability {
         Online = "ONLINE",
         Occupied = "OCCUPIED",
@@ -177,7 +177,7 @@ wire_enum!(
     }
 );
 wire_enum!(
-    /// Life of one ring (§7.11).
+    /// Life of one ring ([§7.11](crate::protocol#711)).
     RingState {
         Waiting = "WAITING",
         Accepted = "ACCEPTED",
@@ -187,11 +187,11 @@ wire_enum!(
     }
 );
 wire_enum!(
-    /// Who may read a message (§5.6).
+    /// Who may read a message ([§5.6](crate::protocol#56)).
     Audience { All = "ALL", AgentsAndManagers = "AGENTS_AND_MANAGERS" }
 );
 wire_enum!(
-    /// What was published (§5.6).
+    /// What was published ([§5.6](crate::protocol#56)).
     EventType {
         Content = "ContentEvent",
         RichContent = "RichContentEvent",

@@ -1,4 +1,5 @@
-//! Telling everybody concerned: one change notification per change, one frame per subscription (protocol §6.1).
+//! Telling everybody concerned: one change notification per change, one frame per subscription (protocol
+//! [§6.1](crate::protocol#61)).
 
 use super::Platform;
 use super::answer::{Emission, FrameKind};

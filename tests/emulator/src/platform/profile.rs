@@ -1,4 +1,4 @@
-//! User profiles: an agent's own id, a consumer's particulars (protocol §5.9).
+//! User profiles: an agent's own id, a consumer's particulars (protocol [§5.9](crate::protocol#59)).
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::sessions::Caller;
 use crate::dialect::{Request, text_of};
 
 impl Platform {
-    /// `{}`, a bare id, or `{"userId"}`; always an object with `userId` (protocol §5.9).
+    /// `{}`, a bare id, or `{"userId"}`; always an object with `userId` (protocol [§5.9](crate::protocol#59)).
     pub(super) fn get_user_profile(&mut self, caller: &Caller, request: &Request) -> Result<Answer, Refusal> {
         let body = request.tree();
         let asked = text_of(&body).or_else(|| text_of(&body["userId"])).filter(|id| !id.is_empty());

@@ -57,7 +57,7 @@ pub(crate) struct RecordBody<'a> {
 }
 
 impl Record {
-    /// A private message is not for consumers (CV-F7).
+    /// A private message is not for consumers ([CV-F7](crate::rules#cv-f7)).
     pub(crate) fn visible_to_consumers(&self) -> bool {
         self.audience != Audience::AgentsAndManagers
     }
@@ -66,7 +66,7 @@ impl Record {
         !party.is_consumer() || self.visible_to_consumers()
     }
 
-    /// The record in the shape of a dialect; `originatorPId` is a v2 member only (protocol §6.2).
+    /// The record in the shape of a dialect; `originatorPId` is a v2 member only (protocol [§6.2](crate::protocol#62)).
     pub(crate) fn body<'a>(&'a self, directory: &'a Directory, dialect: Dialect) -> RecordBody<'a> {
         let public_id = directory.public_id(&self.originator);
         let v3 = dialect == Dialect::V3;

@@ -1,4 +1,5 @@
-//! Rings on the wire: offering, accepting, rejecting, expiring, cancelling; and the agents' states (§5.8, §6.3, §6.4).
+//! Rings on the wire: offering, accepting, rejecting, expiring, cancelling; and the agents' states
+//! ([§5.8](crate::protocol#58), [§6.3](crate::protocol#63), [§6.4](crate::protocol#64)).
 
 use serde::Deserialize;
 use serde_json::json;
@@ -133,7 +134,7 @@ impl Platform {
         self.changed(id, now);
     }
 
-    /// One change, one ring (protocol §6.3).
+    /// One change, one ring (protocol [§6.3](crate::protocol#63)).
     fn ring_change(&self, id: &ConversationId) -> Option<String> {
         let conversation = self.conversations.get(id)?;
         let task = conversation.routing.as_ref()?;

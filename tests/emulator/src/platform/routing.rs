@@ -1,5 +1,5 @@
-//! Which agent a conversation is offered to: skill, availability, capacity, least load, then longest unrung
-//! (protocol §6.3, §12.2). Nobody free: it waits in its skill's queue.
+//! Which agent a conversation is offered to: skill, availability, capacity, least load, then longest unrung (protocol
+//! [§6.3](crate::protocol#63), [§12.2](crate::protocol#122)). Nobody free: it waits in its skill's queue.
 
 use super::Platform;
 use super::names::{AgentIndex, Availability, ConversationId, Millis, RingState, SkillId};

@@ -1,4 +1,5 @@
-//! `SubscribeExConversations` and its relatives, and the snapshot that always follows (protocol §5.2).
+//! `SubscribeExConversations` and its relatives, and the snapshot that always follows (protocol
+//! [§5.2](crate::protocol#52)).
 
 use super::Platform;
 use super::answer::{Answer, FrameKind, Refusal};

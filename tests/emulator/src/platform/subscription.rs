@@ -1,4 +1,5 @@
-//! Conversation subscriptions: what each one matches, and who hears of a change (protocol §5.2, §6.1).
+//! Conversation subscriptions: what each one matches, and who hears of a change (protocol [§5.2](crate::protocol#52),
+//! [§6.1](crate::protocol#61)).
 
 use std::collections::HashMap;
 

@@ -1,5 +1,6 @@
-//! The conversation tree of `ExConversationChangeNotification` in each dialect (protocol §6.1). Always complete:
-//! both participant maps carry the same keys, every dialog its `participantsDetails`, also in a DELETE.
+//! The conversation tree of `ExConversationChangeNotification` in each dialect (protocol [§6.1](crate::protocol#61)).
+//! Always complete: both participant maps carry the same keys, every dialog its `participantsDetails`, also in a
+//! DELETE.
 
 use std::collections::BTreeMap;
 
@@ -109,7 +110,7 @@ pub(crate) struct TreeStyle<'a> {
     pub(crate) account: &'a str,
     pub(crate) dialect: Dialect,
     pub(crate) suggested_in_maps: bool,
-    /// The platform loses this member now and then (protocol §9.4).
+    /// The platform loses this member now and then (protocol [§9.4](crate::protocol#94)).
     pub(crate) omit_last_content: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Time to respond: which kind applies, since when somebody waits, and the deadline that follows (§6.1, §7.7).
+//! Time to respond: which kind applies, since when somebody waits, and the deadline that follows
+//! ([§6.1](crate::protocol#61), [§7.7](crate::protocol#77)).
 
 use serde_json::Value;
 
