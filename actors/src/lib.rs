@@ -73,6 +73,7 @@ pub mod engine;
 pub mod files;
 mod fleet;
 mod handle;
+pub mod intake;
 pub mod metrics;
 pub mod platform;
 pub mod request;
@@ -84,7 +85,6 @@ mod tertulia;
 pub use tertulia_core::{protocol, rules};
 
 pub use builder::Builder;
-pub use connection::webhook as intake;
 pub use handle::{ConnectionHandle, NotReady, SummaryPage};
 pub use tertulia::{StartError, Tertulia};
 pub use tertulia_core as core;

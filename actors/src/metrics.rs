@@ -14,13 +14,13 @@ pub use connection::{ByConnection, ConnectionMetrics};
 pub use latency::{Latency, LatencySnapshot};
 
 /// A kind of actor, as a label.
-pub type Kind = [(&'static str, &'static str); 1];
+pub(crate) type Kind = [(&'static str, &'static str); 1];
 
 /// What was asked by a command, and whether it was `done` or `failed`, as labels.
-pub type Outcome = [(&'static str, &'static str); 2];
+pub(crate) type Outcome = [(&'static str, &'static str); 2];
 
 /// A member of a conversation's state, as a label.
-pub type Absent = [(&'static str, &'static str); 1];
+pub(crate) type Absent = [(&'static str, &'static str); 1];
 
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $name:ident: $kind:ty,)+) => {

@@ -12,18 +12,18 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-pub use tertulia_core::refusal::Lane;
+pub(crate) use tertulia_core::refusal::Lane;
 
 /// The platform's code for too many requests (protocol [§9.3](crate::protocol#93)).
 pub(crate) const TOO_MANY: u16 = 429;
 
 /// Where a reply goes. A receiver that went away is no error: nobody waits any more.
-pub type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
 
 /// Sends a request if its lane is open, or fails at once where it is not.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Ask {
+pub(crate) struct Ask {
     /// In which conversation; `None` where the connection asks for itself.
     pub conversation: Option<ConversationId>,
     /// What is asked.
@@ -47,7 +47,7 @@ pub struct Ask {
 impl Ask {
     /// An urgent request of no conversation.
     #[must_use]
-    pub fn new(request: Request, lane: Lane, reply: Reply<Answer>) -> Self {
+    pub(crate) fn new(request: Request, lane: Lane, reply: Reply<Answer>) -> Self {
         let asked = Instant::now();
         let (conversation, metadata) = (None, Vec::new());
         Self { conversation, request, metadata, lane, urgent: true, alone: false, asked, throttled: 0, reply }

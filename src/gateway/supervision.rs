@@ -11,7 +11,7 @@ use actix_web::{
 use futures_util::future::join_all;
 use serde::Serialize;
 use tertulia_actors::{
-    conversation::{QuarantinedConversation, ReleaseError},
+    connection::{QuarantinedConversation, ReleaseError},
     core::id::{ConnectionId, ConversationId},
 };
 use utoipa::ToSchema;

@@ -1,22 +1,23 @@
-//! Connections: each is one login of one user and the conversations it sees, with a socket or by webhook.
+//! One login at the platform: how a connection is described ([`ConnectionSettings`]), and how it is doing
+//! ([`ConnectionStatus`]). What a caller can do with one stands at [`ConnectionHandle`](crate::ConnectionHandle).
 //!
-//! What a connection has, its conversations, is one roster; the actor that brings the frames owns it. [`Connection`] has
-//! a socket. [`webhook`] has the connections whose notifications come by HTTP.
+//! Inside, `socket/` and `webhook/` bring notifications in and requests out. The conversations that a connection has stand
+//! once for both in `roster/`.
 
 pub(crate) mod roster;
 mod shared;
 mod socket;
 mod status;
-pub mod webhook;
+pub(crate) mod webhook;
 
 pub use roster::{QuarantinedConversation, ReleaseError};
-pub use shared::Surroundings;
+pub(crate) use shared::Surroundings;
 pub(crate) use socket::{
-    AcceptRing, AskIdentity, AskWith, BeginStepUp, ListRings, Lookup, Replay, Restart, SubscribeTo,
+    AcceptRing, AnswerRing, AskIdentity, AskWith, BeginStepUp, Connection, CreateConversation, ListRings, Lookup,
+    Replay, Restart, SetAgentState, Stop, SubscribeTo,
 };
 pub use socket::{
-    Agents, AnswerRing, Connection, ConnectionSettings, ConversationSubscription, CreateConversation, Login,
-    LookupError, RingError, Rings, SetAgentState, ShiftChange, ShiftWatch, StepUpError, SteppedUp, Stop, Subscribe,
-    TakenOver, Takeover,
+    Agents, ConnectionSettings, ConversationSubscription, Login, LookupError, RingError, Rings, ShiftChange,
+    ShiftWatch, StepUpError, SteppedUp, Subscribe, TakenOver, Takeover,
 };
 pub use status::{ConnectionStatus, Waiting};

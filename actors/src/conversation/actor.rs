@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// One conversation of one connection.
-pub struct Conversation {
+pub(crate) struct Conversation {
     pub(super) model: Model,
     pub(super) upstream: Rc<Upstream>,
     /// Who commands, while commands may go out.

@@ -21,7 +21,7 @@ const ASSIGNMENTS: usize = 1_024;
 
 /// The conversations in memory. Bounded by what the connections hold; an entry goes when its conversation goes.
 #[derive(Default)]
-pub struct Directory {
+pub(crate) struct Directory {
     conversations: DashMap<ConnectionId, BTreeMap<ConversationId, ConversationHandle>>,
     assignments: Mutex<Assignments>,
 }
@@ -51,19 +51,19 @@ impl Assignments {
 impl Directory {
     /// The conversation as this connection sees it.
     #[must_use]
-    pub fn get(&self, connection: &ConnectionId, conversation: &ConversationId) -> Option<ConversationHandle> {
+    pub(crate) fn get(&self, connection: &ConnectionId, conversation: &ConversationId) -> Option<ConversationHandle> {
         self.conversations.get(connection)?.get(conversation).cloned()
     }
 
     /// Every conversation of a connection, by id.
     #[must_use]
-    pub fn of(&self, connection: &ConnectionId) -> Vec<ConversationHandle> {
+    pub(crate) fn of(&self, connection: &ConnectionId) -> Vec<ConversationHandle> {
         self.conversations.get(connection).map(|own| own.values().cloned().collect()).unwrap_or_default()
     }
 
     /// Those conversations of `connections` that are meant, by id and then by connection: behind the one `after`, at most
     /// `limit` of them, and whether there are more. Nobody waits for it longer than a thousand conversations take.
-    pub fn page(
+    pub(crate) fn page(
         &self,
         connections: &[ConnectionId],
         after: Option<(&str, &str)>,

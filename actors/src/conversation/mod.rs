@@ -29,10 +29,10 @@ pub(crate) mod test_desk;
 mod upstream;
 mod waiting;
 
-pub use actor::Conversation;
+pub(crate) use actor::Conversation;
 pub(crate) use claim::Claim;
 pub use commands::Done;
-pub use directory::Directory;
+pub(crate) use directory::Directory;
 pub use drill::{Drill, DrillStep};
 pub(crate) use durable::Durable;
 pub use failure::CommandFailure;
@@ -51,5 +51,3 @@ pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;
 pub(crate) use upstream::{ChildNotice, ChildTold, ConversationSettings, HistoryProgress, Upstream};
 pub use waiting::{CancelError, WaitingCommand, WaitingState};
-
-pub use crate::connection::{QuarantinedConversation, ReleaseError};

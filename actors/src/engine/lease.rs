@@ -79,7 +79,7 @@ pub trait Leases: Send + Sync + 'static {
 
 /// Leases among the connections of this process only.
 #[derive(Clone, Debug, Default)]
-pub struct ProcessLeases(Arc<Mutex<HashMap<LoginName, Taken>>>);
+pub(crate) struct ProcessLeases(Arc<Mutex<HashMap<LoginName, Taken>>>);
 
 /// How often a login was taken, and whether it is now.
 #[derive(Debug, Default)]

@@ -12,6 +12,6 @@ mod transfer;
 pub use download::FileDownload;
 pub use error::FileError;
 pub use file_type::FileType;
-pub use source::{ByteStream, UploadSource};
+pub use source::UploadSource;
 
 pub(crate) use transfer::Storage;

@@ -13,7 +13,7 @@ use tertulia_core::{
 use super::FileType;
 
 /// A file's bytes, in pieces.
-pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+pub(super) type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// A file to upload, and how it is shown in the conversation.
 pub struct UploadSource {

@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use super::ConnectionHandle;
 use crate::{
     connection::{
-        Replay,
+        QuarantinedConversation, ReleaseError, Replay,
         roster::{ListQuarantined, Release},
     },
-    conversation::{CommandFailure, LetterOfCommand, QuarantinedConversation, ReleaseError},
+    conversation::{CommandFailure, LetterOfCommand},
     dead_letters::{DeadLetter, ReplayError},
     fleet::Address,
 };

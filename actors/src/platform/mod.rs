@@ -26,7 +26,8 @@ use tertulia_core::{id::AccountId, session::LoginRefusal};
 
 pub use agent::{AgentLogin, AgentSession};
 pub use brand::{AgentProfile, ShiftStatus, Skill, StatisticsOf};
-pub use consumer::{ConsumerIdentity, ConsumerLogin, StepUp};
+pub(crate) use consumer::ConsumerIdentity;
+pub use consumer::{ConsumerLogin, StepUp};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};
 pub use http_client::http_client;
@@ -34,7 +35,7 @@ pub use pacing::Pace;
 pub use provider::{AgentToken, TokenError, TokenProvider};
 pub use proxy::{Proxy, ProxyCredentials, ProxyError};
 pub use sentinel::AppCredentials;
-pub use socket::Socket;
+pub(crate) use socket::Socket;
 pub use tls::{TlsError, client_config};
 
 #[cfg(test)]

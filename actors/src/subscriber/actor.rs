@@ -41,7 +41,7 @@ pub trait Sink: Send + 'static {
 }
 
 /// One subscriber. Its queue is bounded by the routing table; deliveries are made in order, one at a time.
-pub struct Subscriber {
+pub(crate) struct Subscriber {
     name: Arc<str>,
     sink: Box<dyn Sink>,
     queue: VecDeque<Delivery>,
@@ -54,7 +54,12 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscriber that hands its events to `sink`.
     #[must_use]
-    pub fn new(name: Arc<str>, sink: Box<dyn Sink>, metrics: Arc<Metrics>, dead_letters: Arc<DeadLetters>) -> Self {
+    pub(crate) fn new(
+        name: Arc<str>,
+        sink: Box<dyn Sink>,
+        metrics: Arc<Metrics>,
+        dead_letters: Arc<DeadLetters>,
+    ) -> Self {
         Self { name, sink, queue: VecDeque::new(), delivering: None, metrics, dead_letters }
     }
 

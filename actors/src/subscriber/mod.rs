@@ -11,11 +11,14 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use actor::{Sink, SinkError, Subscriber};
+pub(crate) use actor::Subscriber;
+pub use actor::{Sink, SinkError};
 pub use event::{Event, EventData, EventId, Offer, Origin};
 pub use filter::Filter;
 pub use kind::EventKind;
-pub use notifications::{NotificationFilter, NotificationStream, NotificationTable, RawNotification};
-pub use route::Delivery;
-pub use routing::{Happening, RoutingTable, Subject, Subscription};
+pub(crate) use notifications::NotificationTable;
+pub use notifications::{NotificationFilter, NotificationStream, RawNotification};
+pub(crate) use route::Delivery;
+pub use routing::Subscription;
+pub(crate) use routing::{Happening, RoutingTable, Subject};
 pub use stream::{EventStream, Lagged};

@@ -130,7 +130,7 @@ struct Reader {
 
 /// All readers of notifications of a process.
 #[derive(Default)]
-pub struct NotificationTable {
+pub(crate) struct NotificationTable {
     readers: ArcSwap<Vec<Arc<Reader>>>,
     next: AtomicU64,
     /// Serialises changes of `readers`; those who offer never take it.
@@ -139,7 +139,7 @@ pub struct NotificationTable {
 
 impl NotificationTable {
     /// A stream of the notifications that match, with room for `capacity` of them.
-    pub fn stream(self: &Arc<Self>, filter: NotificationFilter, capacity: usize) -> NotificationStream {
+    pub(crate) fn stream(self: &Arc<Self>, filter: NotificationFilter, capacity: usize) -> NotificationStream {
         let (sender, items) = mpsc::channel(capacity.max(1));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let reader = Arc::new(Reader { number, filter, sender, missed: AtomicU64::new(0) });

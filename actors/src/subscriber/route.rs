@@ -19,7 +19,7 @@ use crate::supervision::{Depth, DepthPermit};
 /// An event on its way to a subscriber's actor. It counts against the subscriber's queue until it is dropped.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// The event.
     pub event: Arc<Event>,
     /// Events that were dropped just before this one, because the queue was full.

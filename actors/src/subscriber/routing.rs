@@ -22,7 +22,7 @@ use crate::{
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
+pub(crate) enum Subject<'a> {
     /// The connection itself.
     Connection,
     /// A conversation, told by its connection and so outside the conversation's own numbering.
@@ -49,7 +49,7 @@ impl<'a> Subject<'a> {
 
 /// What happened in one go, and what is to be kept with it, all or nothing.
 #[derive(Default)]
-pub struct Happening {
+pub(crate) struct Happening {
     /// Events, each with its place among its conversation's.
     pub events: Vec<(u64, EventData)>,
     /// Changes of records.
@@ -59,7 +59,7 @@ pub struct Happening {
 }
 
 /// All subscribers of a process, and the way into the log.
-pub struct RoutingTable {
+pub(crate) struct RoutingTable {
     journal: Arc<Journal>,
     next_route: AtomicU64,
     routes: ArcSwap<Routes>,
@@ -93,7 +93,7 @@ impl Drop for Subscription {
 impl RoutingTable {
     /// A table without subscribers, whose events go to `journal`.
     #[must_use]
-    pub fn new(journal: Arc<Journal>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(crate) fn new(journal: Arc<Journal>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             journal,
             next_route: AtomicU64::new(1),
@@ -104,34 +104,45 @@ impl RoutingTable {
     }
 
     /// A stream of the events that match, with room for `capacity` of them.
-    pub fn stream(self: &Arc<Self>, filter: Filter, capacity: usize) -> EventStream {
+    pub(crate) fn stream(self: &Arc<Self>, filter: Filter, capacity: usize) -> EventStream {
         let (sender, receiver) = mpsc::channel(capacity.max(1));
         EventStream::new(receiver, self.add(filter, Target::Stream(sender)))
     }
 
     /// Sends the events that match to an actor, at most `capacity` at a time.
-    pub fn attach(self: &Arc<Self>, filter: Filter, recipient: Recipient<Delivery>, capacity: usize) -> Subscription {
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        filter: Filter,
+        recipient: Recipient<Delivery>,
+        capacity: usize,
+    ) -> Subscription {
         self.add(filter, Target::Actor { recipient, queue: Depth::new(capacity.max(1)) })
     }
 
     /// The log.
     #[must_use]
-    pub fn journal(&self) -> &Arc<Journal> {
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }
 
     /// Emits one event: gives it its place in the history and offers it to every subscriber that wants it.
-    pub fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
+    pub(crate) fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
         self.emit(origin, vec![(subject, data)], Vec::new(), None);
     }
 
     /// Emits one event like [`Self::publish`], and has changes of records kept with it.
-    pub fn publish_with(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData, changes: Vec<Change>) {
+    pub(crate) fn publish_with(
+        &self,
+        origin: &Arc<Origin>,
+        subject: Subject<'_>,
+        data: EventData,
+        changes: Vec<Change>,
+    ) {
         self.emit(origin, vec![(subject, data)], changes, None);
     }
 
     /// Emits what happened in a conversation, and has it kept with what it confirms.
-    pub fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, happening: Happening) {
+    pub(crate) fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, happening: Happening) {
         let Happening { events, changes, then } = happening;
         let events = events.into_iter().map(|(place, data)| (Subject::Conversation(conversation, place), data));
         self.emit(origin, events.collect(), changes, then);

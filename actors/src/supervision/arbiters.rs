@@ -16,7 +16,7 @@ use super::watchdog::{Watch, Watchdog, WatchdogOptions};
 
 /// How many arbiters, and how closely they are watched.
 #[derive(Debug, Clone, Copy)]
-pub struct PoolOptions {
+pub(crate) struct PoolOptions {
     /// How many arbiters. Default: one per core.
     pub arbiters: NonZeroUsize,
     /// How closely they are watched.
@@ -45,7 +45,7 @@ pub enum PoolError {
 
 /// A fixed number of arbiters and the watchdog over them. One that has ended is replaced.
 #[derive(Debug)]
-pub struct ArbiterPool {
+pub(crate) struct ArbiterPool {
     seats: Mutex<Seats>,
     watchdog: Watchdog,
 }
@@ -76,7 +76,7 @@ impl Seats {
 
 /// How a pool stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped {
+pub(crate) struct Stopped {
     /// Arbiters that ended in time.
     pub joined: usize,
     /// Arbiters left behind with a stuck handler. Their threads end with the process.
@@ -88,7 +88,7 @@ impl ArbiterPool {
     ///
     /// # Errors
     /// No actix system runs on this thread, or a thread could not be started.
-    pub fn start(options: PoolOptions) -> Result<Self, PoolError> {
+    pub(crate) fn start(options: PoolOptions) -> Result<Self, PoolError> {
         System::try_current().ok_or(PoolError::NoSystem)?;
         let watchdog = Watchdog::start(options.watchdog)?;
         let mut seats = Seats::default();
@@ -102,7 +102,7 @@ impl ArbiterPool {
     /// A place on the arbiter with the fewest placements, the first one among equals. One that has ended or stands
     /// still is taken only where there is no other.
     #[must_use]
-    pub fn place(&self) -> Placement {
+    pub(crate) fn place(&self) -> Placement {
         let seats = self.lock();
         let merit = |seat: &&Seat| {
             let is_frozen = seat.watch.as_ref().is_some_and(Watch::is_frozen);
@@ -119,7 +119,7 @@ impl ArbiterPool {
     }
 
     /// Replaces arbiters whose threads have ended; answers how many. To be called on a thread of the actix system.
-    pub fn replace_ended(&self) -> usize {
+    pub(crate) fn replace_ended(&self) -> usize {
         let mut seats = self.lock();
         if System::try_current().is_none() {
             return 0;
@@ -141,8 +141,8 @@ impl ArbiterPool {
     }
 
     /// The placements of each arbiter.
-    #[must_use]
-    pub fn loads(&self) -> Vec<usize> {
+    #[cfg(test)]
+    pub(crate) fn loads(&self) -> Vec<usize> {
         self.lock().seats.iter().map(|seat| seat.load.load(Ordering::Relaxed)).collect()
     }
 
@@ -152,13 +152,13 @@ impl ArbiterPool {
 
     /// The watchdog's counters.
     #[must_use]
-    pub fn watchdog(&self) -> &Watchdog {
+    pub(crate) fn watchdog(&self) -> &Watchdog {
         &self.watchdog
     }
 
     /// Stops all arbiters, which runs their actors' `stopping` and `stopped`, and waits at most `within` for all of
     /// them together. Nothing is placed on them after that.
-    pub async fn stop(&self, within: Duration) -> Stopped {
+    pub(crate) async fn stop(&self, within: Duration) -> Stopped {
         let seats = std::mem::take(&mut self.lock().seats);
         let arbiters = seats.len();
         let (joined, mut joins) = mpsc::channel(arbiters.max(1));
@@ -191,7 +191,7 @@ impl ArbiterPool {
 
 /// A place on an arbiter, counted until dropped. Kept by whoever owns the actor placed there.
 #[derive(Debug)]
-pub struct Placement {
+pub(crate) struct Placement {
     /// `None` where there is none any more.
     arbiter: Option<ArbiterHandle>,
     load: Arc<AtomicUsize>,
@@ -200,7 +200,7 @@ pub struct Placement {
 impl Placement {
     /// The arbiter to start on; `None` once the pool was stopped.
     #[must_use]
-    pub fn arbiter(&self) -> Option<&ArbiterHandle> {
+    pub(crate) fn arbiter(&self) -> Option<&ArbiterHandle> {
         self.arbiter.as_ref()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Counts the messages on their way to one actor and refuses beyond a limit. Clones count together.
 #[derive(Debug, Clone)]
-pub struct Depth(Arc<Count>);
+pub(crate) struct Depth(Arc<Count>);
 
 #[derive(Debug)]
 struct Count {
@@ -17,14 +17,14 @@ struct Count {
 impl Depth {
     /// A bound of `limit` messages; nothing passes a limit of zero.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Count { current: AtomicUsize::new(0), limit, is_closed: AtomicBool::new(false) }))
     }
 
     /// Takes one place, or `None` at the limit or while it is closed. The permit travels inside the message, so that the place becomes free
     /// when the message is handled, dropped with its queue, or lost with a panic.
     #[must_use]
-    pub fn try_enter(&self) -> Option<DepthPermit> {
+    pub(crate) fn try_enter(&self) -> Option<DepthPermit> {
         if self.is_closed() {
             return None;
         }
@@ -36,37 +36,37 @@ impl Depth {
     }
 
     /// Lets nothing pass until it is opened; what was let in keeps its place.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.0.is_closed.store(true, Ordering::Release);
     }
 
     /// Lets what there is room for pass again.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.0.is_closed.store(false, Ordering::Release);
     }
 
     /// Whether it is closed.
     #[must_use]
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.0.is_closed.load(Ordering::Acquire)
     }
 
     /// How many places are taken.
-    #[must_use]
-    pub fn current(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn current(&self) -> usize {
         self.0.current.load(Ordering::Relaxed)
     }
 
     /// How many places there are.
-    #[must_use]
-    pub fn limit(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn limit(&self) -> usize {
         self.0.limit
     }
 }
 
 /// One place taken in a [`Depth`], given back on drop.
 #[derive(Debug)]
-pub struct DepthPermit(Arc<Count>);
+pub(crate) struct DepthPermit(Arc<Count>);
 
 impl Drop for DepthPermit {
     fn drop(&mut self) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What happens to a guarded child. Told to its owner on every transition; nothing follows `Ended`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChildExit {
+pub(crate) enum ChildExit {
     /// The child panicked. It will be restarted with the same address and queue.
     Restarting {
         /// The panic's text. It may quote a message, so it is never logged.
@@ -29,7 +29,7 @@ pub enum ChildExit {
 
 /// Why a guarded child is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExitReason {
+pub(crate) enum ExitReason {
     /// It stopped itself, or nobody held its address any more.
     Normal,
     /// It panicked while it was created or was ending, or when nobody held its address any more.
@@ -41,7 +41,7 @@ pub enum ExitReason {
 }
 
 /// Who answers for a guarded child and is told of every [`ChildExit`], on the child's arbiter.
-pub trait Parent: Unpin + 'static {
+pub(crate) trait Parent: Unpin + 'static {
     /// Writes the child's label for the log: ids, never content.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ pub trait Parent: Unpin + 'static {
 }
 
 /// A parent made of a label and a closure.
-pub struct Named {
+pub(crate) struct Named {
     pub(super) name: Arc<str>,
     pub(super) on_exit: Box<dyn FnMut(ChildExit) + Send>,
 }

@@ -8,7 +8,7 @@ thread_local! {
 
 /// A panic, as the actor that had it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The panic's text. It may quote a message, so it is never logged.
     pub panic: String,
     /// The actor is given up: it is not started again, and is dropped after this call.
@@ -18,7 +18,7 @@ pub struct Failure {
 /// The panic after which the calling actor is being restarted or given up; `None` anywhere but in
 /// `Supervised::restarting` of a guarded actor.
 #[must_use]
-pub fn failure() -> Option<Failure> {
+pub(crate) fn failure() -> Option<Failure> {
     FAILURE.with_borrow(Clone::clone)
 }
 

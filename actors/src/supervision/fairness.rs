@@ -6,16 +6,16 @@ use actix::{Actor, AsyncContext, Context};
 ///
 /// One line at the head of each busy handler: `self.fairness.take_turns(ctx);`
 #[derive(Debug, Default)]
-pub struct Fairness {
+pub(crate) struct Fairness {
     handled: u32,
 }
 
 impl Fairness {
     /// Messages handled in one turn. Measured: 64 to 256 restore full timer rates for at most 5 % of throughput.
-    pub const EVERY: u32 = 128;
+    pub(crate) const EVERY: u32 = 128;
 
     /// Counts one message; true if the turn is over.
-    pub fn due(&mut self) -> bool {
+    pub(crate) fn due(&mut self) -> bool {
         self.handled += 1;
         let over = self.handled >= Self::EVERY;
         if over {
@@ -25,7 +25,7 @@ impl Fairness {
     }
 
     /// Counts one message, and yields to the arbiter before the next one if the turn is over.
-    pub fn take_turns<A: Actor<Context = Context<A>>>(&mut self, ctx: &mut Context<A>) {
+    pub(crate) fn take_turns<A: Actor<Context = Context<A>>>(&mut self, ctx: &mut Context<A>) {
         if self.due() {
             ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));
         }

@@ -16,7 +16,7 @@ use super::failure::{Failure, during};
 use super::restart::{Intensity, RestartPolicy};
 
 /// How a child is guarded. A child among many shares its policy with them, and its parent is small.
-pub struct GuardOptions<P = Named> {
+pub(crate) struct GuardOptions<P = Named> {
     /// Who is told of every transition.
     pub parent: P,
     /// When it is restarted and when given up.
@@ -28,14 +28,14 @@ pub struct GuardOptions<P = Named> {
 impl GuardOptions {
     /// Options with a closure that is told, the default policy and a mailbox of 1024 messages. `name` is the child's
     /// label in the log: ids, never content.
-    pub fn new(name: impl Into<Arc<str>>, on_exit: impl FnMut(ChildExit) + Send + 'static) -> Self {
+    pub(crate) fn new(name: impl Into<Arc<str>>, on_exit: impl FnMut(ChildExit) + Send + 'static) -> Self {
         Self::of(Named { name: name.into(), on_exit: Box::new(on_exit) }, Arc::default())
     }
 }
 
 impl<P: Parent> GuardOptions<P> {
     /// Options with a mailbox of 1024 messages.
-    pub fn of(parent: P, policy: Arc<RestartPolicy>) -> Self {
+    pub(crate) fn of(parent: P, policy: Arc<RestartPolicy>) -> Self {
         Self { parent, policy, mailbox: 1024 }
     }
 }
@@ -56,7 +56,7 @@ impl<P> fmt::Debug for GuardOptions<P> {
 /// not. Inside `restarting`, [`failure`](super::failure()) tells of the panic. A child that is given up is called
 /// `restarting` once more, so that it can hand over what it was handling, but is not started. `stopped` is not called
 /// after a panic. A panic in `create` is the caller's.
-pub fn start_guarded<A, P>(options: GuardOptions<P>, create: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
+pub(crate) fn start_guarded<A, P>(options: GuardOptions<P>, create: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
     P: Parent,
@@ -70,7 +70,7 @@ where
 
 /// Starts a guarded actor on another arbiter; messages queue until it runs. A panic in `create`, or an arbiter that
 /// has stopped, is told to the parent.
-pub fn start_guarded_in<A, P>(
+pub(crate) fn start_guarded_in<A, P>(
     arbiter: &ArbiterHandle,
     options: GuardOptions<P>,
     create: impl FnOnce(&mut Context<A>) -> A + Send + 'static,

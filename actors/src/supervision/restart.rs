@@ -33,14 +33,14 @@ impl Default for RestartPolicy {
 
 /// The restarts of one child within a sliding window.
 #[derive(Debug, Default)]
-pub struct Intensity {
+pub(crate) struct Intensity {
     recent: VecDeque<Instant>,
 }
 
 impl Intensity {
     /// Asks for one more restart at `now`. Answers how many lie in the window, this one included, or `None` if it
     /// would be one too many. Remembers at most `max_restarts` points of time.
-    pub fn permit(&mut self, policy: &RestartPolicy, now: Instant) -> Option<u32> {
+    pub(crate) fn permit(&mut self, policy: &RestartPolicy, now: Instant) -> Option<u32> {
         while self.recent.front().is_some_and(|&at| now.duration_since(at) > policy.within) {
             self.recent.pop_front();
         }

@@ -38,14 +38,14 @@ impl Default for SystemicPolicy {
 
 /// The failures of one parent's children within a sliding window.
 #[derive(Debug)]
-pub struct Systemic<K> {
+pub(crate) struct Systemic<K> {
     recent: VecDeque<(Instant, K)>,
     resets: Intensity,
 }
 
 /// What a failure of a child is to its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The child's own matter.
     Single,
     /// Systemic: the parent is to begin anew.
@@ -62,7 +62,7 @@ impl<K> Default for Systemic<K> {
 
 impl<K: Eq + Hash> Systemic<K> {
     /// Notes a child's failure at `now`.
-    pub fn note(&mut self, policy: &SystemicPolicy, child: K, now: Instant) -> Verdict {
+    pub(crate) fn note(&mut self, policy: &SystemicPolicy, child: K, now: Instant) -> Verdict {
         if !self.is_systemic(policy, child, now) {
             return Verdict::Single;
         }

@@ -10,7 +10,7 @@ use actix::ArbiterHandle;
 
 /// How closely arbiters are watched.
 #[derive(Debug, Clone, Copy)]
-pub struct WatchdogOptions {
+pub(crate) struct WatchdogOptions {
     /// How often an arbiter leaves its progress mark, and how often the marks are read. Default 250 ms.
     pub every: Duration,
     /// An arbiter whose mark stood still for this long is reported frozen. Default 5 s.
@@ -24,7 +24,7 @@ impl Default for WatchdogOptions {
 }
 
 /// A thread of its own that reads the progress marks of arbiters. Ends when dropped.
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     options: WatchdogOptions,
     shared: Arc<Shared>,
     stop: Option<mpsc::Sender<()>>,
@@ -43,7 +43,7 @@ impl Watchdog {
     ///
     /// # Errors
     /// The thread could not be started.
-    pub fn start(options: WatchdogOptions) -> io::Result<Self> {
+    pub(crate) fn start(options: WatchdogOptions) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("watchdog".to_owned()).spawn({
@@ -58,7 +58,7 @@ impl Watchdog {
     }
 
     /// Watches an arbiter under a name until it stops or this watchdog is dropped; `None` where it has stopped already.
-    pub fn watch(&self, name: impl Into<Arc<str>>, arbiter: &ArbiterHandle) -> Option<Watch> {
+    pub(crate) fn watch(&self, name: impl Into<Arc<str>>, arbiter: &ArbiterHandle) -> Option<Watch> {
         let mark = Arc::<Mark>::default();
         let every = self.options.every;
         let ticking = Ticking(Arc::clone(&mark));
@@ -77,13 +77,13 @@ impl Watchdog {
 
     /// How many arbiters stand still now.
     #[must_use]
-    pub fn frozen_now(&self) -> usize {
+    pub(crate) fn frozen_now(&self) -> usize {
         self.shared.frozen_now.load(Ordering::Relaxed)
     }
 
     /// How often an arbiter was found standing still.
     #[must_use]
-    pub fn frozen_total(&self) -> u64 {
+    pub(crate) fn frozen_total(&self) -> u64 {
         self.shared.frozen_total.load(Ordering::Relaxed)
     }
 }
@@ -137,12 +137,12 @@ impl Shared {
 
 /// What is seen of one arbiter.
 #[derive(Debug)]
-pub struct Watch(Arc<Mark>);
+pub(crate) struct Watch(Arc<Mark>);
 
 impl Watch {
     /// Whether the arbiter stands still.
     #[must_use]
-    pub fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.0.is_frozen.load(Ordering::Relaxed)
     }
 }

@@ -1,7 +1,8 @@
 //! A conversation that failed too often: out of the way, visible, and to be released.
 
 use tertulia_actors::{
-    conversation::{CommandFailure, ReleaseError},
+    connection::ReleaseError,
+    conversation::CommandFailure,
     core::{id::ConnectionId, ums::TtrType},
     dead_letters::{DeadLetterKind, ReplayError},
 };

@@ -55,7 +55,7 @@ pub(super) enum OwnRequest {
 }
 
 /// One login's connection. See [`super`] for what it does.
-pub struct Connection {
+pub(crate) struct Connection {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) around: Surroundings,
     pub(super) counted: Arc<ConnectionMetrics>,
@@ -106,7 +106,7 @@ pub struct Connection {
 impl Connection {
     /// A connection that begins when its actor, whose address is `me`, starts. Is called on the actor's arbiter.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         settings: ConnectionSettings,
         around: Surroundings,
         status: Arc<watch::Sender<ConnectionStatus>>,
@@ -173,7 +173,7 @@ impl Connection {
 
     /// A status no connection has fed yet.
     #[must_use]
-    pub fn idle_status() -> ConnectionStatus {
+    pub(crate) fn idle_status() -> ConnectionStatus {
         ConnectionStatus::idle()
     }
 

@@ -17,7 +17,7 @@ use crate::{
 /// Opens a conversation; consumers only ([CN-F6](crate::rules#cn-f6)). Waits for the connection to be ready.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct CreateConversation {
+pub(crate) struct CreateConversation {
     /// What is asked.
     pub request: ConversationRequest,
     /// Where the new conversation's id goes.
@@ -27,7 +27,7 @@ pub struct CreateConversation {
 /// Answers an offer.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct AnswerRing {
+pub(crate) struct AnswerRing {
     /// Which offer.
     pub ring_id: RingId,
     /// Whether to take it.
@@ -60,7 +60,7 @@ pub(crate) struct AskWith {
 /// Sets the agent's state, now and after each reconnect ([CN-F9](crate::rules#cn-f9)).
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SetAgentState {
+pub(crate) struct SetAgentState {
     /// The state.
     pub agent_state: AgentState,
     /// Where the outcome goes.
@@ -75,4 +75,4 @@ pub(crate) struct Restart;
 /// Ends the connection: closes the socket, tells its conversations, stops the actor.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Stop;
+pub(crate) struct Stop;

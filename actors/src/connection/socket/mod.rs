@@ -32,14 +32,14 @@ mod subscriptions;
 mod waiting;
 mod wishes;
 
-pub use actor::Connection;
+pub(crate) use actor::Connection;
 pub use arrivals::RingError;
 pub(crate) use escalation::Replay;
 pub(crate) use identity::AskIdentity;
 pub(crate) use lookup::Lookup;
 pub use lookup::LookupError;
 pub(crate) use messages::{AcceptRing, AskWith, ListRings, Restart};
-pub use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
+pub(crate) use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
 pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
 pub use shifts::{ShiftChange, ShiftWatch};
 pub(crate) use step_up::BeginStepUp;

@@ -38,7 +38,7 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection without a socket. See [`super`] for what it does.
-pub struct Intake {
+pub(crate) struct Intake {
     pub(super) settings: Arc<IntakeSettings>,
     pub(super) around: Surroundings,
     pub(super) counted: Arc<ConnectionMetrics>,
@@ -74,7 +74,7 @@ pub struct Intake {
 impl Intake {
     /// A connection that begins when its actor, whose address is `me`, starts. Is called on the actor's arbiter.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         settings: IntakeSettings,
         around: Surroundings,
         status: Arc<watch::Sender<ConnectionStatus>>,
