@@ -6,7 +6,7 @@ use actix::{Addr, System};
 
 use crate::{
     StartError, Tertulia,
-    connection::{ConnectionSettings, Surroundings, webhook::IntakeSettings},
+    connection::{ConnectionSettings, ProcessContext, webhook::IntakeSettings},
     conversation::Directory,
     dead_letters::DeadLetters,
     engine::{Journal, Leases, ProcessLeases},
@@ -117,7 +117,7 @@ impl Builder {
         let journal = self.journal.unwrap_or_else(Journal::forgetful);
         let dead_letters = DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics), Arc::clone(&journal));
         dead_letters.restore()?;
-        let around = Surroundings {
+        let process = ProcessContext {
             platform: Platform::new(self.platform)?,
             routing: RoutingTable::new(journal, Arc::clone(&metrics)),
             notifications: Arc::default(),
@@ -129,8 +129,8 @@ impl Builder {
         };
         let pool = Arc::new(ArbiterPool::start(self.pool)?);
         let registry = Arc::new(Registry::default());
-        let fleet = start_fleet(&registry, &pool, &around)?;
-        let tertulia = Tertulia { system: Arc::new(tertulia::System { pool, fleet, registry, around }) };
+        let fleet = start_fleet(&registry, &pool, &process)?;
+        let tertulia = Tertulia { system: Arc::new(tertulia::System { pool, fleet, registry, process }) };
         for settings in self.connections {
             tertulia.connect(settings)?;
         }
@@ -144,17 +144,17 @@ impl Builder {
 fn start_fleet(
     registry: &Arc<Registry>,
     pool: &Arc<ArbiterPool>,
-    around: &Surroundings,
+    process: &ProcessContext,
 ) -> Result<Addr<Fleet>, PoolError> {
     let system = System::try_current().ok_or(PoolError::NoSystem)?;
-    let fleet = Fleet::new(Arc::clone(registry), Arc::clone(pool), around.clone());
-    let metrics = Arc::clone(&around.metrics);
+    let fleet = Fleet::new(Arc::clone(registry), Arc::clone(pool), process.clone());
+    let metrics = Arc::clone(&process.metrics);
     let on_exit = move |exit| {
         if let ChildExit::Restarting { .. } = exit {
             metrics.restarted(&metrics.fleet_restarts);
         }
     };
-    let policy = Arc::clone(&around.supervision.fleet);
+    let policy = Arc::clone(&process.supervision.fleet);
     let options = GuardOptions { policy, ..GuardOptions::new("fleet", on_exit) };
     Ok(start_guarded_in(system.arbiter(), options, move |_| fleet))
 }

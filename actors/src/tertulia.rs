@@ -9,13 +9,13 @@ use tokio::{sync::watch, time::timeout};
 use crate::{
     Builder, ConnectionHandle,
     connection::{
-        Connection, ConnectionSettings, ConnectionStatus, Surroundings,
-        webhook::{Desk, IntakeSettings},
+        Connection, ConnectionSettings, ConnectionStatus, ProcessContext,
+        webhook::{IntakeSettings, WebhookInbox},
     },
     conversation::ConversationHandle,
     dead_letters::{DeadLetterId, DeadLetterKind, DeadLetters, ReplayError},
     engine::{Journal, StoreError},
-    fleet::{AddError, Address, Begin, Drain, Fleet, Grounds, Registry},
+    fleet::{AddError, Address, Begin, Drain, Fleet, Registry, StartContext},
     metrics::Metrics,
     platform::{Platform, TlsError},
     subscriber::{EventStream, Filter, NotificationFilter, NotificationStream, Origin, Sink, Subscriber, Subscription},
@@ -66,7 +66,7 @@ pub(crate) struct System {
     pub(crate) pool: Arc<ArbiterPool>,
     pub(crate) fleet: Addr<Fleet>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) around: Surroundings,
+    pub(crate) process: ProcessContext,
 }
 
 impl Tertulia {
@@ -84,11 +84,11 @@ impl Tertulia {
         let refused = |source| StartError::Policy { connection: settings.id.clone(), source };
         settings.policy.validate().map_err(refused)?;
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
-        let around = self.system.around.clone();
+        let process = self.system.process.clone();
         self.add(origin, move |arbiter, options, status| {
-            let (settings, around) = (settings.clone(), around.clone());
+            let (settings, process) = (settings.clone(), process.clone());
             Address::Socket(start_guarded_in(arbiter, options, move |ctx| {
-                Connection::new(settings, around, status, ctx.address())
+                Connection::new(settings, process, status, ctx.address())
             }))
         })
     }
@@ -99,9 +99,9 @@ impl Tertulia {
     /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect_intake(&self, settings: IntakeSettings) -> Result<ConnectionHandle, StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
-        let around = self.system.around.clone();
+        let process = self.system.process.clone();
         self.add(origin, move |arbiter, options, status| {
-            Address::Intake(Desk::start(arbiter, options, settings.clone(), around.clone(), status))
+            Address::Intake(WebhookInbox::start(arbiter, options, settings.clone(), process.clone(), status))
         })
     }
 
@@ -121,9 +121,9 @@ impl Tertulia {
     ) -> Result<ConnectionHandle, StartError> {
         let handle = self.connection(&origin.connection);
         let begin: Arc<Begin> = Arc::new(begin);
-        let policy = &self.system.around.supervision.connection;
-        let grounds = Grounds { pool: &self.system.pool, fleet: &self.system.fleet, policy };
-        match self.system.registry.add(origin, begin, &grounds) {
+        let policy = &self.system.process.supervision.connection;
+        let start = StartContext { pool: &self.system.pool, fleet: &self.system.fleet, policy };
+        match self.system.registry.add(origin, begin, &start) {
             Ok(()) => Ok(handle),
             Err(AddError::Taken(id)) => Err(StartError::DuplicateConnection(id)),
             Err(AddError::Stopped) => Err(StartError::Stopped),
@@ -148,7 +148,7 @@ impl Tertulia {
         limit: usize,
         is_meant: impl Fn(&ConversationHandle) -> bool,
     ) -> (Vec<ConversationHandle>, bool) {
-        self.system.around.directory.page(connections, after, limit, is_meant)
+        self.system.process.directory.page(connections, after, limit, is_meant)
     }
 
     /// Events as they happen, with room for 65,536 of them.
@@ -158,7 +158,7 @@ impl Tertulia {
 
     /// Events as they happen, with room for `capacity` of them.
     pub fn events_within(&self, filter: Filter, capacity: usize) -> EventStream {
-        self.system.around.routing.stream(filter, capacity)
+        self.system.process.routing.stream(filter, capacity)
     }
 
     /// Hands events to a sink by an actor of its own, with room for `capacity` of them. Dropping the result ends it.
@@ -166,7 +166,7 @@ impl Tertulia {
     /// An event that the sink panics on goes to the dead letters, and the next one is delivered. A sink that panics too
     /// often hears [`Sink::ended`], and nothing after it.
     pub fn subscribe(&self, name: &str, filter: Filter, capacity: usize, sink: Box<dyn Sink>) -> Subscription {
-        let metrics = Arc::clone(&self.system.around.metrics);
+        let metrics = Arc::clone(&self.system.process.metrics);
         let on_exit = move |exit| match exit {
             ChildExit::Restarting { .. } => metrics.restarted(&metrics.subscriber_restarts),
             ChildExit::Ended { reason: ExitReason::Normal, .. } => {}
@@ -174,28 +174,28 @@ impl Tertulia {
                 metrics.subscribers_given_up.inc();
             }
         };
-        let policy = Arc::clone(&self.system.around.supervision.subscriber);
+        let policy = Arc::clone(&self.system.process.supervision.subscriber);
         let options = GuardOptions { policy, ..GuardOptions::new(name, on_exit) };
         let (metrics, dead_letters) =
-            (Arc::clone(&self.system.around.metrics), Arc::clone(&self.system.around.dead_letters));
+            (Arc::clone(&self.system.process.metrics), Arc::clone(&self.system.process.dead_letters));
         let subscriber = Subscriber::new(name.into(), sink, metrics, dead_letters);
         // Once the system was stopped there are no events, and whoever asks for them gets none.
         let placement = self.system.pool.place();
         let arbiter = placement.arbiter().cloned().unwrap_or_else(Arbiter::current);
         let address = start_guarded_in(&arbiter, options, move |_| subscriber);
-        self.system.around.routing.attach(filter, address.recipient(), capacity).placed(placement)
+        self.system.process.routing.attach(filter, address.recipient(), capacity).placed(placement)
     }
 
     /// Notifications as the platform sends them, of any type, with room for `capacity` of them
     /// ([CN-F4](crate::rules#cn-f4)).
     pub fn notifications(&self, filter: NotificationFilter, capacity: usize) -> NotificationStream {
-        self.system.around.notifications.stream(filter, capacity)
+        self.system.process.notifications.stream(filter, capacity)
     }
 
     /// What could not be handled.
     #[must_use]
     pub fn dead_letters(&self) -> &Arc<DeadLetters> {
-        &self.system.around.dead_letters
+        &self.system.process.dead_letters
     }
 
     /// Hands a dead letter over again, to the conversation or connection that could not handle it, and forgets it. If it
@@ -223,19 +223,19 @@ impl Tertulia {
     /// The log, and whatever else outlives the process.
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
-        self.system.around.routing.journal()
+        self.system.process.routing.journal()
     }
 
     /// What is counted.
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.system.around.metrics
+        &self.system.process.metrics
     }
 
     /// The platform, for what needs no connection.
     #[must_use]
     pub fn platform(&self) -> &Arc<Platform> {
-        &self.system.around.platform
+        &self.system.process.platform
     }
 
     /// Ends every connection with a close frame, then the arbiters, then the journal; at most `within` for each of the
@@ -244,7 +244,7 @@ impl Tertulia {
         // An error means that the fleet's arbiter is stuck: its connections end with their arbiters.
         let _ = timeout(within + MARGIN, self.system.fleet.send(Drain(within))).await;
         self.system.pool.stop(within).await;
-        let journal = Arc::clone(self.system.around.routing.journal());
+        let journal = Arc::clone(self.system.process.routing.journal());
         let closing = tokio::task::spawn_blocking(move || journal.close());
         if timeout(within, closing).await.is_err() {
             tracing::error!("what happened last could not be kept in time");

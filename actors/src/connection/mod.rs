@@ -4,14 +4,14 @@
 //! Inside, `socket/` and `webhook/` bring notifications in and requests out. The conversations that a connection has stand
 //! once for both in `roster/`.
 
+mod process_context;
 pub(crate) mod roster;
-mod shared;
 mod socket;
 mod status;
 pub(crate) mod webhook;
 
+pub(crate) use process_context::ProcessContext;
 pub use roster::{QuarantinedConversation, ReleaseError};
-pub(crate) use shared::Surroundings;
 pub(crate) use socket::{
     AcceptRing, AnswerRing, AskIdentity, AskWith, BeginStepUp, Connection, CreateConversation, ListRings, Lookup,
     Replay, Restart, SetAgentState, Stop, SubscribeTo,

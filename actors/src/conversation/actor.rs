@@ -12,8 +12,8 @@ use tertulia_core::{
 };
 
 use super::{
-    CameBack, ChildNotice, ChildTold, CommandFailure, ConversationHandle, Leave, LinkFailed, LinkLost, LinkReady,
-    RecordsArrived, Rest, StateArrived, Upstream, Wish,
+    CameBack, ChildNotice, ChildTold, CommandFailure, ConversationHandle, HandleRequest, Leave, LinkFailed, LinkLost,
+    LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
     command_queue::CommandQueue,
     history::Histories,
     keeping::{Concluded, Unconcluded},
@@ -357,21 +357,21 @@ impl Handler<Leave> for Conversation {
     }
 }
 
-impl Handler<Wish> for Conversation {
+impl Handler<HandleRequest> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, wish: Wish, ctx: &mut Self::Context) {
+    fn handle(&mut self, wish: HandleRequest, ctx: &mut Self::Context) {
         match wish {
-            Wish::Perform(perform) => self.perform(perform, ctx),
-            Wish::Recall(recall) => self.recall(recall, ctx),
-            Wish::ListCommands(reply) => drop(reply.send(self.waiting_commands())),
-            Wish::Cancel(key, reply) => self.cancel(&key, reply, ctx),
-            Wish::Inspect(reply) => drop(reply.send(self.model.members())),
-            Wish::State(reply) => drop(reply.send(Box::new(self.model.clone()))),
-            Wish::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
-            Wish::Snapshot(reply) => drop(reply.send(self.snapshot())),
-            Wish::Upload(upload) => self.begin_upload(upload, ctx),
-            Wish::Download(download) => self.begin_download(download, ctx),
+            HandleRequest::Perform(perform) => self.perform(perform, ctx),
+            HandleRequest::Recall(recall) => self.recall(recall, ctx),
+            HandleRequest::ListCommands(reply) => drop(reply.send(self.waiting_commands())),
+            HandleRequest::Cancel(key, reply) => self.cancel(&key, reply, ctx),
+            HandleRequest::Inspect(reply) => drop(reply.send(self.model.members())),
+            HandleRequest::State(reply) => drop(reply.send(Box::new(self.model.clone()))),
+            HandleRequest::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
+            HandleRequest::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            HandleRequest::Upload(upload) => self.begin_upload(upload, ctx),
+            HandleRequest::Download(download) => self.begin_download(download, ctx),
         }
         self.conclude();
     }

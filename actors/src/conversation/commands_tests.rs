@@ -48,7 +48,7 @@ fn ready(conversation: &Addr<Conversation>) {
 fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result<Done, CommandFailure>> {
     let (reply, outcome) = oneshot::channel();
     let text = SendText { text: "hello".to_owned(), ..SendText::default() };
-    conversation.do_send(Wish::Perform(Perform {
+    conversation.do_send(HandleRequest::Perform(Perform {
         command: Command::SendText(text),
         key: key.into(),
         deadline: Instant::now() + Duration::from_secs(30),
@@ -65,7 +65,7 @@ fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result
 async fn settled(conversation: &Addr<Conversation>) {
     for _ in 0..2 {
         let (reply, listed) = oneshot::channel();
-        conversation.do_send(Wish::ListCommands(reply));
+        conversation.do_send(HandleRequest::ListCommands(reply));
         listed.await.unwrap();
     }
 }

@@ -164,7 +164,7 @@ mod tests {
     use tertulia_core::{id::SkillId, ums::Stage};
 
     use super::{
-        super::{Door, Errand},
+        super::{ConversationInbox, ToConversation},
         *,
     };
     use crate::supervision::Depth;
@@ -176,10 +176,10 @@ mod tests {
         type Context = Context<Self>;
     }
 
-    impl Handler<Errand> for Nobody {
+    impl Handler<ToConversation> for Nobody {
         type Result = ();
 
-        fn handle(&mut self, _: Errand, _: &mut Self::Context) {
+        fn handle(&mut self, _: ToConversation, _: &mut Self::Context) {
             unreachable!("a conversation was asked for a list");
         }
     }
@@ -187,9 +187,12 @@ mod tests {
     /// Conversations `0`, `1`, … of each connection, each with another skill: `even` or `odd`.
     fn directory(connections: &[&str], conversations: usize) -> Directory {
         let directory = Directory::default();
-        let errands = Nobody.start().recipient();
+        let to_conversations = Nobody.start().recipient();
         for connection in connections {
-            let door = Arc::new(Door { connection: (*connection).into(), errands: errands.clone() });
+            let door = Arc::new(ConversationInbox {
+                connection: (*connection).into(),
+                to_conversations: to_conversations.clone(),
+            });
             for number in 0..conversations {
                 let handle = ConversationHandle::new(Arc::clone(&door), format!("{number:06}").into(), Depth::new(1));
                 directory.add(handle.clone());

@@ -14,7 +14,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, ConversationHandle, Done, Wish, handle::MARGIN};
+use super::{CommandFailure, Conversation, ConversationHandle, Done, HandleRequest, handle::MARGIN};
 use crate::{
     files::{FileDownload, FileError, Storage, UploadSource},
     supervision::DepthPermit,
@@ -111,7 +111,7 @@ impl ConversationHandle {
     ) -> Result<SendFileNotice, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, stored) = oneshot::channel();
-        self.wish(Wish::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
+        self.wish(HandleRequest::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
         answered(timeout_at((deadline + MARGIN).into(), stored).await)
     }
 
@@ -122,7 +122,7 @@ impl ConversationHandle {
     pub async fn download_file(&self, relative_path: impl Into<String>) -> Result<FileDownload, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, begun) = oneshot::channel();
-        self.wish(Wish::Download(Download { relative_path: relative_path.into(), reply, place }));
+        self.wish(HandleRequest::Download(Download { relative_path: relative_path.into(), reply, place }));
         answered(timeout(DEFAULT_PATIENCE, begun).await)
     }
 }

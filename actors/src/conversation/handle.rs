@@ -19,7 +19,8 @@ use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 use super::{
-    CancelError, Claim, CommandFailure, Done, Durable, Errand, Outline, Perform, Recall, WaitingCommand, Wish,
+    CancelError, Claim, CommandFailure, Done, Durable, HandleRequest, Outline, Perform, Recall, ToConversation,
+    WaitingCommand,
 };
 use crate::supervision::{Depth, DepthPermit};
 
@@ -36,20 +37,20 @@ pub(super) const MARGIN: Duration = Duration::from_secs(5);
 pub struct ConversationHandle(Arc<Inner>);
 
 struct Inner {
-    door: Arc<Door>,
+    door: Arc<ConversationInbox>,
     id: ConversationId,
     queue: Depth,
     outline: Mutex<Outline>,
 }
 
 /// The way to a connection's conversations, shared by all handles of them.
-pub(crate) struct Door {
+pub(crate) struct ConversationInbox {
     pub(crate) connection: ConnectionId,
-    pub(crate) errands: Recipient<Errand>,
+    pub(crate) to_conversations: Recipient<ToConversation>,
 }
 
 impl ConversationHandle {
-    pub(crate) fn new(door: Arc<Door>, id: ConversationId, queue: Depth) -> Self {
+    pub(crate) fn new(door: Arc<ConversationInbox>, id: ConversationId, queue: Depth) -> Self {
         Self(Arc::new(Inner { door, id, queue, outline: Mutex::default() }))
     }
 
@@ -76,11 +77,11 @@ impl ConversationHandle {
     }
 
     /// Asks something of the conversation. What nobody is there for any more is dropped, its place for the answer too.
-    pub(super) fn wish(&self, wish: Wish) {
-        self.0.door.errands.do_send(Errand { conversation: self.0.id.clone(), wish });
+    pub(super) fn wish(&self, wish: HandleRequest) {
+        self.0.door.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), wish });
     }
 
-    async fn inquire<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> Wish) -> Result<T, CommandFailure> {
+    async fn inquire<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, CommandFailure> {
         let (reply, answer) = oneshot::channel();
         self.wish(wish(reply));
         match timeout(MARGIN, answer).await {
@@ -121,7 +122,16 @@ impl ConversationHandle {
         let (reply, _) = oneshot::channel();
         let deadline = Instant::now() + DEFAULT_PATIENCE;
         let span = self.span(&key, &command);
-        self.wish(Wish::Perform(Perform { command, key, deadline, durable: None, reply, claim: None, span, place }));
+        self.wish(HandleRequest::Perform(Perform {
+            command,
+            key,
+            deadline,
+            durable: None,
+            reply,
+            claim: None,
+            span,
+            place,
+        }));
         Ok(())
     }
 
@@ -167,7 +177,7 @@ impl ConversationHandle {
         let Some(place) = self.enter() else { return Some(Err(self.refusal())) };
         let (reply, done) = oneshot::channel();
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
-        self.wish(Wish::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
+        self.wish(HandleRequest::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => Some(outcome),
             // Where the conversation is gone, whoever asks anew hears of it.
@@ -203,7 +213,7 @@ impl ConversationHandle {
         let claim = durable.is_none().then(Claim::default);
         let perform =
             Perform { command, key: key.clone(), deadline, durable, reply, claim: claim.clone(), span, place };
-        self.wish(Wish::Perform(perform));
+        self.wish(HandleRequest::Perform(perform));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),
@@ -368,7 +378,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn snapshot(&self) -> Result<String, CommandFailure> {
-        self.inquire(Wish::Snapshot).await?
+        self.inquire(HandleRequest::Snapshot).await?
     }
 
     /// Writes an agent's note among the others, which stay as they are ([CV-F9](crate::rules#cv-f9)). [`Done::note`]
@@ -385,7 +395,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
-        self.inquire(Wish::LatestConsumerMessage).await
+        self.inquire(HandleRequest::LatestConsumerMessage).await
     }
 
     /// The commands that wait, in the order in which they are carried out.
@@ -393,7 +403,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn waiting_commands(&self) -> Result<Vec<WaitingCommand>, CommandFailure> {
-        self.inquire(Wish::ListCommands).await
+        self.inquire(HandleRequest::ListCommands).await
     }
 
     /// Cancels the command that waits under `key`. Its caller is told [`CommandFailure::Cancelled`], and nothing is sent.
@@ -401,7 +411,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CancelError`]; [`CancelError::InFlight`] where the command was sent, or may have been.
     pub async fn cancel(&self, key: &CommandKey) -> Result<(), CancelError> {
-        self.inquire(|reply| Wish::Cancel(key.clone(), reply)).await?
+        self.inquire(|reply| HandleRequest::Cancel(key.clone(), reply)).await?
     }
 
     /// The conversation as it is now: dialogs, participants, times and everything else that the platform told, typed.
@@ -422,7 +432,7 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
     pub async fn state(&self) -> Result<Conversation, CommandFailure> {
-        self.inquire(Wish::State).await.map(|state| *state)
+        self.inquire(HandleRequest::State).await.map(|state| *state)
     }
 
     /// All members under the class page's names.
@@ -430,6 +440,6 @@ impl ConversationHandle {
     /// # Errors
     /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
     pub async fn members(&self) -> Result<Value, CommandFailure> {
-        self.inquire(Wish::Inspect).await
+        self.inquire(HandleRequest::Inspect).await
     }
 }

@@ -42,7 +42,7 @@ async fn a_late_answer_of_the_socket_before_is_not_taken_for_the_new_ones() {
     let after = asked(&mut asks).await;
     before.reply.send(empty_history()).unwrap();
     let (reply, members) = oneshot::channel();
-    conversation.do_send(Wish::Inspect(reply));
+    conversation.do_send(HandleRequest::Inspect(reply));
     members.await.unwrap();
     assert!(progress.try_recv().is_err(), "the new socket has not answered");
     let busy = AnswerError::Refused { code: 404, text: "no history".to_owned() };
@@ -89,11 +89,11 @@ async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
             "sequence": 0, "dialogId": "c1", "conversationId": "c1", "originatorId": "anna",
             "event": { "type": "ContentEvent", "contentType": "text/plain", "message": text },
         } });
-        let place = super::super::Place::new(Arc::clone(&places).acquire_owned().await.unwrap());
+        let place = FramePermit::new(Arc::clone(&places).acquire_owned().await.unwrap());
         conversation.do_send(RecordsArrived { frame: frame.to_string().into(), place });
     }
     let (reply, members) = oneshot::channel();
-    conversation.do_send(Wish::Inspect(reply));
+    conversation.do_send(HandleRequest::Inspect(reply));
     members.await.unwrap();
     assert_eq!(metrics.records_contradicting.get(), 1);
     let letters = dead_letters.list(None, 8);
@@ -125,7 +125,7 @@ async fn what_was_said_while_a_conversation_was_only_thought_to_have_left_is_new
         asked(&mut asks).await.reply.send(Ok(Answer::new(said.into()))).unwrap();
         asked(&mut asks).await.reply.send(empty_history()).unwrap();
         let (reply, message) = oneshot::channel();
-        conversation.do_send(Wish::LatestConsumerMessage(reply));
+        conversation.do_send(HandleRequest::LatestConsumerMessage(reply));
         let message = message.await.unwrap().unwrap();
         assert_eq!(message.back_filled, is_old, "it was with {meanwhile_with}");
     }

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use tertulia_core::conversation::{Arrival, DialogPlace};
 use tokio::time::sleep;
 
-use super::{Conversation, Outline, Place, Snapshot, Upstream, durable};
+use super::{Conversation, FramePermit, Outline, Snapshot, Upstream, durable};
 use crate::{
-    engine::{Change, Record, RecordKey, StoreError, Table, Then},
-    subscriber::{EventData, Happening},
+    engine::{AfterCommit, Change, Record, RecordKey, StoreError, Table},
+    subscriber::{Commit, EventData},
 };
 
 /// How long to wait before the store is asked again.
@@ -24,7 +24,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Unconcluded {
     events: Vec<(u64, EventData)>,
     changes: Vec<Change>,
-    thens: Vec<Then>,
+    thens: Vec<AfterCommit>,
     /// Whether the conversation is another one than it was before.
     touched: bool,
 }
@@ -61,12 +61,12 @@ impl Conversation {
     }
 
     /// Has somebody told once the step is durable.
-    pub(super) fn afterwards(&mut self, then: Then) {
+    pub(super) fn afterwards(&mut self, then: AfterCommit) {
         self.unconcluded().thens.push(then);
     }
 
     /// The end of a step that something from the platform began: counts how long its events took.
-    pub(super) fn conclude_arrival(&mut self, place: Place) {
+    pub(super) fn conclude_arrival(&mut self, place: FramePermit) {
         let brought = self.unconcluded.as_ref().is_some_and(|step| !step.events.is_empty());
         self.hold(place.clone());
         self.conclude();
@@ -78,7 +78,7 @@ impl Conversation {
     }
 
     /// Keeps a frame's place until what it brought is durable.
-    fn hold(&mut self, place: Place) {
+    fn hold(&mut self, place: FramePermit) {
         if self.keeps() {
             self.afterwards(Box::new(move || drop(place)));
         }
@@ -108,10 +108,10 @@ impl Conversation {
             self.concluded.sequence = self.sequence;
             self.model.note_places(&mut self.concluded.places);
         }
-        let then: Option<Then> =
+        let then: Option<AfterCommit> =
             (!thens.is_empty()).then(|| Box::new(|| thens.into_iter().for_each(|then| then())) as _);
-        let happening = Happening { events, changes, then };
-        self.upstream.routing.commit(&self.upstream.origin, self.model.id(), happening);
+        let commit = Commit { events, changes, then };
+        self.upstream.routing.commit(&self.upstream.origin, self.model.id(), commit);
     }
 
     /// Lets others know of it what they may want without asking.

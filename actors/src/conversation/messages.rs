@@ -28,7 +28,7 @@ use crate::supervision::DepthPermit;
 /// The place of a frame among those read and not handled yet. It is freed when everything that came in the frame was
 /// handled and is durable, which is what lets the socket be read further.
 #[derive(Clone)]
-pub(crate) struct Place(Arc<Held>);
+pub(crate) struct FramePermit(Arc<Held>);
 
 /// A place, and who is told when it is free.
 struct Held {
@@ -37,7 +37,7 @@ struct Held {
     freed: Option<oneshot::Sender<()>>,
 }
 
-impl Place {
+impl FramePermit {
     pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
         Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: None }))
     }
@@ -67,7 +67,7 @@ impl Drop for Held {
 #[rtype(result = "()")]
 pub(crate) struct StateArrived {
     pub(crate) raw: Bytes,
-    pub(crate) place: Place,
+    pub(crate) place: FramePermit,
 }
 
 /// A frame with records of this conversation.
@@ -75,7 +75,7 @@ pub(crate) struct StateArrived {
 #[rtype(result = "()")]
 pub(crate) struct RecordsArrived {
     pub(crate) frame: Bytes,
-    pub(crate) place: Place,
+    pub(crate) place: FramePermit,
 }
 
 /// The conversation had left its connection, as far as the connection knows, and is its own again.
@@ -150,15 +150,15 @@ pub(crate) struct Recall {
 /// What a caller asks of a conversation by way of its connection, which wakes it if it sleeps.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Errand {
+pub(crate) struct ToConversation {
     pub(crate) conversation: ConversationId,
-    pub(crate) wish: Wish,
+    pub(crate) wish: HandleRequest,
 }
 
 /// What a caller asks of a conversation.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) enum Wish {
+pub(crate) enum HandleRequest {
     /// To carry out a command.
     Perform(Perform),
     /// To wait with a command that was asked before.

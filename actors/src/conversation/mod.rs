@@ -21,7 +21,7 @@ mod messages;
 mod outbox;
 mod outline;
 mod poison;
-mod remains;
+mod salvage;
 mod snapshot;
 mod summary;
 #[cfg(test)]
@@ -39,14 +39,14 @@ pub use failure::CommandFailure;
 pub use files::Uploaded;
 pub use filter::ConversationFilter;
 pub use handle::ConversationHandle;
-pub(crate) use handle::Door;
+pub(crate) use handle::ConversationInbox;
 pub(crate) use messages::{
-    CameBack, CatchUp, ConsumerLost, Errand, Leave, LinkFailed, LinkLost, LinkReady, Perform, Place, Recall,
-    RecordsArrived, Rest, SpeakFor, StateArrived, Wish,
+    CameBack, CatchUp, ConsumerLost, FramePermit, HandleRequest, Leave, LinkFailed, LinkLost, LinkReady, Perform,
+    Recall, RecordsArrived, Rest, SpeakFor, StateArrived, ToConversation,
 };
 pub use outline::{Assignee, Assignment, Outline};
 pub(crate) use poison::LetterOfCommand;
-pub(crate) use remains::Remains;
+pub(crate) use salvage::Salvage;
 pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;
 pub(crate) use upstream::{ChildNotice, ChildTold, ConversationSettings, HistoryProgress, Upstream};

@@ -12,11 +12,11 @@ use tertulia_core::{
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Remains, command_queue::Waiting, durable::Ending,
+    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, command_queue::Waiting, durable::Ending,
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
-    subscriber::Happening,
+    subscriber::Commit,
     supervision::Failure,
 };
 
@@ -167,15 +167,15 @@ impl Conversation {
         if let Some(mut poisoned) = self.poisoned.take().and_then(|key| self.commands.withdraw(&key)) {
             if let Some(durable) = poisoned.durable.take() {
                 let changes = durable.end(&self.record_key(), Ending::Forget);
-                let happening = Happening { changes, ..Happening::default() };
-                self.upstream.routing.commit(&self.upstream.origin, &id, happening);
+                let commit = Commit { changes, ..Commit::default() };
+                self.upstream.routing.commit(&self.upstream.origin, &id, commit);
             }
             poisoned.answer_at_the_end(&CommandFailure::DeadLettered);
         }
         for waiting in self.commands.waiting.drain(..) {
             waiting.answer_at_the_end(&CommandFailure::Quarantined);
         }
-        let remains = Remains {
+        let remains = Salvage {
             address: ctx.address(),
             reason: failure.panic,
             restarts: self.restarts - 1,
@@ -184,7 +184,7 @@ impl Conversation {
             model: self.model.clone(),
             consumer: self.consumer.clone(),
         };
-        let notice = ChildNotice::Remains(Box::new(remains));
+        let notice = ChildNotice::Salvage(Box::new(remains));
         self.upstream.parent.do_send(ChildTold { conversation: id, notice });
     }
 }

@@ -141,6 +141,6 @@ pub(super) async fn assigned_with_content(
     });
     let state = json!({ "convId": "c1", "conversationDetails": details, "lastContentEventNotification": content });
     let raw = state.to_string().into();
-    let place = Place::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
+    let place = FramePermit::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
     conversation.do_send(StateArrived { raw, place });
 }

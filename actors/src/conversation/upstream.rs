@@ -10,7 +10,7 @@ use tertulia_core::{
     ums::Dialect,
 };
 
-use super::{Directory, Drill, Remains};
+use super::{Directory, Drill, Salvage};
 use crate::{
     dead_letters::DeadLetters,
     metrics::{ConnectionMetrics, Metrics},
@@ -64,7 +64,7 @@ pub(crate) struct ChildTold {
 
 pub(crate) enum ChildNotice {
     /// The conversation is given up, and leaves this.
-    Remains(Box<Remains>),
+    Salvage(Box<Salvage>),
     /// Its actor was restarted or ended.
     Exited(ChildExit),
     /// How far its history is.

@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const TRIM_BEHIND: u64 = 4_096;
 
 /// Called once a step is durable, on the writer's thread: it should do little more than tell somebody.
-pub type Then = Box<dyn FnOnce() + Send>;
+pub type AfterCommit = Box<dyn FnOnce() + Send>;
 
 /// An event on its way into the log.
 pub trait Loggable: Send + Sync {
@@ -53,7 +53,7 @@ pub struct Step {
     /// Changes of records.
     pub changes: Vec<Change>,
     /// Who is told of it.
-    pub then: Option<Then>,
+    pub then: Option<AfterCommit>,
 }
 
 impl fmt::Debug for Step {
@@ -234,7 +234,7 @@ impl Journal {
             }
         }
         let (told, settled) = oneshot::channel();
-        let then: Then = Box::new(move || {
+        let then: AfterCommit = Box::new(move || {
             let _ = told.send(());
         });
         self.append(0, |_| Step { then: Some(then), ..Step::default() });

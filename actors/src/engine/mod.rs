@@ -17,7 +17,7 @@ mod window;
 
 pub use copy::StoreCopy;
 pub use housekeeping::keep_house;
-pub use journal::{Journal, Loggable, Retention, Step, Then};
+pub use journal::{AfterCommit, Journal, Loggable, Retention, Step};
 pub use key::RecordKey;
 pub(crate) use lease::ProcessLeases;
 pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName};

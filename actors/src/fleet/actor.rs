@@ -10,9 +10,9 @@ use tertulia_core::{
 };
 use tokio::time::Instant;
 
-use super::{Grounds, Life, Registry};
+use super::{Life, Registry, StartContext};
 use crate::{
-    connection::Surroundings,
+    connection::ProcessContext,
     engine::{Journal, keep_house},
     subscriber::{EventData, Origin, Subject},
     supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
@@ -30,15 +30,15 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 pub(crate) struct Fleet {
     registry: Arc<Registry>,
     pool: Arc<ArbiterPool>,
-    around: Surroundings,
+    process: ProcessContext,
     /// How often connections had to be begun anew, by name.
     moves: HashMap<ConnectionId, Intensity>,
     is_draining: bool,
 }
 
 impl Fleet {
-    pub(crate) fn new(registry: Arc<Registry>, pool: Arc<ArbiterPool>, around: Surroundings) -> Self {
-        Self { registry, pool, around, moves: HashMap::new(), is_draining: false }
+    pub(crate) fn new(registry: Arc<Registry>, pool: Arc<ArbiterPool>, process: ProcessContext) -> Self {
+        Self { registry, pool, process, moves: HashMap::new(), is_draining: false }
     }
 
     fn give_up(&self, origin: Origin, life: Life, failure: FailureReason, restarts: u32) {
@@ -51,7 +51,7 @@ impl Fleet {
             status.state = Phase::Failed(failure);
             status.last_error = Some(reason.clone());
         });
-        self.around.routing.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
+        self.process.routing.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
     }
 
     /// Begins a connection anew whose arbiter has ended.
@@ -61,24 +61,27 @@ impl Fleet {
         if self.is_draining || member.status.borrow().has_ended() {
             return;
         }
-        let policy = &self.around.supervision.connection;
+        let policy = &self.process.supervision.connection;
         let Some(times) = self.moves.entry(id.clone()).or_default().permit(policy, Instant::now()) else {
             return self.give_up(origin, life, FailureReason::ArbitersKeepEnding, policy.max_restarts);
         };
         let wait = policy.backoff.delay(times - 1, rand::random());
         ctx.run_later(wait, move |fleet, ctx| {
             fleet.look_after_arbiters();
-            let grounds =
-                Grounds { pool: &fleet.pool, fleet: &ctx.address(), policy: &fleet.around.supervision.connection };
-            if !fleet.is_draining && fleet.registry.begin_again(&origin.connection, life, &grounds) {
-                fleet.around.metrics.connections_moved.inc();
+            let start = StartContext {
+                pool: &fleet.pool,
+                fleet: &ctx.address(),
+                policy: &fleet.process.supervision.connection,
+            };
+            if !fleet.is_draining && fleet.registry.begin_again(&origin.connection, life, &start) {
+                fleet.process.metrics.connections_moved.inc();
                 tracing::warn!(connection = %origin.connection, "a connection is begun anew on another arbiter");
             }
         });
     }
 
     fn look_after_arbiters(&self) {
-        let metrics = &self.around.metrics;
+        let metrics = &self.process.metrics;
         let frozen = self.pool.watchdog().frozen_now();
         metrics.arbiters_frozen.set(i64::try_from(frozen).unwrap_or(i64::MAX));
         if !self.is_draining {
@@ -101,7 +104,7 @@ impl Actor for Fleet {
             fleet.forget_moves();
         });
         ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
-            let journal = Arc::clone(fleet.around.routing.journal());
+            let journal = Arc::clone(fleet.process.routing.journal());
             if journal.keeps() {
                 ctx.spawn(keep_the_house(journal).into_actor(fleet));
             }
@@ -139,7 +142,7 @@ impl Handler<ConnectionExited> for Fleet {
         let connection: &ConnectionId = &origin.connection;
         match exit {
             ChildExit::Restarting { restarts, .. } => {
-                self.around.metrics.restarted(&self.around.metrics.connection_restarts);
+                self.process.metrics.restarted(&self.process.metrics.connection_restarts);
                 if let Some(member) = self.registry.get(connection).filter(|member| member.life == life) {
                     member.status.send_modify(|status| status.restarts += 1);
                 }

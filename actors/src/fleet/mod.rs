@@ -4,4 +4,4 @@ mod actor;
 mod registry;
 
 pub(crate) use actor::{ConnectionExited, Drain, Fleet};
-pub(crate) use registry::{AddError, Address, Begin, Grounds, Life, Member, Registry};
+pub(crate) use registry::{AddError, Address, Begin, Life, Member, Registry, StartContext};

@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{ConnectionExited, Fleet};
 use crate::{
-    connection::{Connection, ConnectionStatus, Stop, webhook::Desk},
+    connection::{Connection, ConnectionStatus, Stop, webhook::WebhookInbox},
     subscriber::Origin,
     supervision::{ArbiterPool, GuardOptions, Placement, RestartPolicy},
 };
@@ -32,7 +32,7 @@ pub(crate) enum Address {
     /// One with a socket.
     Socket(Addr<Connection>),
     /// One without.
-    Intake(Desk),
+    Intake(WebhookInbox),
 }
 
 /// Starts a connection on an arbiter, as often as it is called. It starts nowhere where the arbiter has ended, and is
@@ -57,7 +57,7 @@ pub(crate) struct Member {
 }
 
 /// What connections are started with.
-pub(crate) struct Grounds<'a> {
+pub(crate) struct StartContext<'a> {
     pub(crate) pool: &'a ArbiterPool,
     pub(crate) fleet: &'a Addr<Fleet>,
     pub(crate) policy: &'a Arc<RestartPolicy>,
@@ -65,12 +65,12 @@ pub(crate) struct Grounds<'a> {
 
 impl Registry {
     /// Adds a connection and starts it.
-    pub(crate) fn add(&self, origin: Origin, begin: Arc<Begin>, grounds: &Grounds<'_>) -> Result<(), AddError> {
+    pub(crate) fn add(&self, origin: Origin, begin: Arc<Begin>, start: &StartContext<'_>) -> Result<(), AddError> {
         match self.members.entry(origin.connection.clone()) {
             Entry::Occupied(taken) => Err(AddError::Taken(taken.key().clone())),
             Entry::Vacant(vacant) => {
                 let status = Arc::new(watch::Sender::new(Connection::idle_status()));
-                vacant.insert(Member::begin(origin, status, begin, grounds).ok_or(AddError::Stopped)?);
+                vacant.insert(Member::begin(origin, status, begin, start).ok_or(AddError::Stopped)?);
                 Ok(())
             }
         }
@@ -78,10 +78,10 @@ impl Registry {
 
     /// Starts a connection again, elsewhere, whose arbiter has ended in this life of it. `false` where it is not there,
     /// or has another life already.
-    pub(crate) fn begin_again(&self, id: &ConnectionId, life: Life, grounds: &Grounds<'_>) -> bool {
+    pub(crate) fn begin_again(&self, id: &ConnectionId, life: Life, start: &StartContext<'_>) -> bool {
         let Some(mut member) = self.members.get_mut(id).filter(|member| member.life == life) else { return false };
         let (origin, status, begin) = (member.origin.clone(), Arc::clone(&member.status), Arc::clone(&member.begin));
-        match Member::begin(origin, status, begin, grounds) {
+        match Member::begin(origin, status, begin, start) {
             Some(begun) => {
                 *member = begun;
                 true
@@ -121,17 +121,15 @@ impl Member {
         origin: Origin,
         status: Arc<watch::Sender<ConnectionStatus>>,
         begin: Arc<Begin>,
-        grounds: &Grounds<'_>,
+        start: &StartContext<'_>,
     ) -> Option<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let life = Life(NEXT.fetch_add(1, Ordering::Relaxed));
-        let placement = grounds.pool.place();
-        let (fleet, of) = (grounds.fleet.clone(), origin.clone());
+        let placement = start.pool.place();
+        let (fleet, of) = (start.fleet.clone(), origin.clone());
         let on_exit = move |exit| fleet.do_send(ConnectionExited { origin: of.clone(), life, exit });
-        let options = GuardOptions {
-            policy: Arc::clone(grounds.policy),
-            ..GuardOptions::new(origin.connection.as_str(), on_exit)
-        };
+        let options =
+            GuardOptions { policy: Arc::clone(start.policy), ..GuardOptions::new(origin.connection.as_str(), on_exit) };
         let address = begin(placement.arbiter()?, options, Arc::clone(&status));
         Some(Self { origin, address, status, life, begin, _placement: Arc::new(placement) })
     }
@@ -140,7 +138,7 @@ impl Member {
     pub(crate) async fn end(self, within: Duration) {
         match &self.address {
             Address::Socket(connection) => connection.do_send(Stop),
-            Address::Intake(desk) => desk.stop(),
+            Address::Intake(inbox) => inbox.stop(),
         }
         let mut status = self.status.subscribe();
         // An error means that nobody holds the status any more, so the connection is gone.

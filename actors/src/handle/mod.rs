@@ -22,7 +22,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     connection::{Connection, ConnectionStatus, Restart},
     conversation::ConversationHandle,
-    fleet::{Address, Grounds, Member},
+    fleet::{Address, Member, StartContext},
     request::RequestFailure,
     tertulia::System,
 };
@@ -84,7 +84,7 @@ impl ConnectionHandle {
     pub async fn disconnect(&self) {
         if let Some(member) = self.system.registry.remove(&self.id) {
             member.end(PATIENCE).await;
-            self.system.around.metrics.by_connection.forget(&self.id);
+            self.system.process.metrics.by_connection.forget(&self.id);
         }
     }
 
@@ -94,13 +94,13 @@ impl ConnectionHandle {
         let Some(member) = self.member() else { return false };
         let is_alive = match &member.address {
             Address::Socket(connection) => connection.connected() && connection.try_send(Restart).is_ok(),
-            Address::Intake(desk) => desk.restart(),
+            Address::Intake(inbox) => inbox.restart(),
         };
         if !is_alive {
             // Its actor was given up.
-            let policy = &self.system.around.supervision.connection;
-            let grounds = Grounds { pool: &self.system.pool, fleet: &self.system.fleet, policy };
-            self.system.registry.begin_again(&self.id, member.life, &grounds);
+            let policy = &self.system.process.supervision.connection;
+            let start = StartContext { pool: &self.system.pool, fleet: &self.system.fleet, policy };
+            self.system.registry.begin_again(&self.id, member.life, &start);
         }
         true
     }
@@ -149,13 +149,13 @@ impl ConnectionHandle {
     /// A conversation as a connection sees it, if it is in memory.
     #[must_use]
     pub fn conversation(&self, conversation: &ConversationId) -> Option<ConversationHandle> {
-        self.system.around.directory.get(&self.id, conversation)
+        self.system.process.directory.get(&self.id, conversation)
     }
 
     /// Every conversation of a connection that is in memory.
     #[must_use]
     pub fn conversations(&self) -> Vec<ConversationHandle> {
-        self.system.around.directory.of(&self.id)
+        self.system.process.directory.of(&self.id)
     }
 
     async fn ask<T, E: From<RequestFailure>>(

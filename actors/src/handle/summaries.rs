@@ -37,10 +37,10 @@ impl ConnectionHandle {
         let (mut summaries, mut next) = (Vec::new(), after);
         loop {
             let (from, filter, wanted) = (next.take(), filter.clone(), limit.saturating_sub(summaries.len()));
-            let (directory, connection) = (Arc::clone(&self.system.around.directory), self.id.clone());
+            let (directory, connection) = (Arc::clone(&self.system.process.directory), self.id.clone());
             let (found, last) = self
                 .system
-                .around
+                .process
                 .routing
                 .journal()
                 .read(move |store| {
@@ -78,7 +78,7 @@ impl ConnectionHandle {
     pub async fn summary(&self, conversation: &ConversationId) -> Result<Option<ConversationSummary>, StoreError> {
         let key = RecordKey::of(&[self.id.as_str(), conversation.as_str()]);
         self.system
-            .around
+            .process
             .routing
             .journal()
             .read(move |store| {

@@ -26,7 +26,7 @@ impl ConnectionHandle {
         let answer = async {
             match self.member()?.address {
                 Address::Socket(address) => address.send(ListQuarantined).await.ok(),
-                Address::Intake(desk) => desk.address.send(ListQuarantined).await.ok(),
+                Address::Intake(inbox) => inbox.address.send(ListQuarantined).await.ok(),
             }
         };
         timeout(PATIENCE, answer).await.ok().flatten().unwrap_or_default()
@@ -43,7 +43,7 @@ impl ConnectionHandle {
         let answer = async {
             match member.address {
                 Address::Socket(address) => address.send(release).await,
-                Address::Intake(desk) => desk.address.send(release).await,
+                Address::Intake(inbox) => inbox.address.send(release).await,
             }
         };
         match timeout(PATIENCE, answer).await {
@@ -58,7 +58,7 @@ impl ConnectionHandle {
         let answer = async {
             match member.address {
                 Address::Socket(address) => address.send(Replay(letter)).await.unwrap_or_else(|_| Err(nobody.clone())),
-                Address::Intake(desk) => desk.replay(letter).await,
+                Address::Intake(inbox) => inbox.replay(letter).await,
             }
         };
         timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(nobody.clone()))

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{ConnectionHandle, answered};
 use crate::{
     connection::webhook::{
-        AskRest, ConsumerProfile, Desk, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError,
+        AskRest, ConsumerProfile, Load, LoadError, OpenConversation, Unload, UnloadError, WebhookError, WebhookInbox,
     },
     conversation::ConversationHandle,
     fleet::Address,
@@ -27,9 +27,9 @@ impl ConnectionHandle {
     /// # Errors
     /// [`WebhookError`]; each says with which status to answer. A wrong signature is counted.
     pub async fn receive_webhook(&self, signature: Option<&str>, body: Bytes) -> Result<(), WebhookError> {
-        let desk = self.desk().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
-        desk.verify(signature, &body)?;
-        desk.take(body).await
+        let inbox = self.inbox().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
+        inbox.verify(signature, &body)?;
+        inbox.take(body).await
     }
 
     /// Whether [`Self::receive_webhook`] may take a webhook with this signature, before its body was read.
@@ -38,8 +38,8 @@ impl ConnectionHandle {
     /// [`WebhookError`]: the connection takes no webhooks, or the signature can be that of no body. A missing or
     /// malformed signature is counted.
     pub fn expects_webhook(&self, signature: Option<&str>) -> Result<(), WebhookError> {
-        let desk = self.desk().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
-        desk.expects(signature)
+        let inbox = self.inbox().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
+        inbox.expects(signature)
     }
 
     /// Takes a notification whose way here vouches for it, such as a queue of one's own
@@ -48,8 +48,8 @@ impl ConnectionHandle {
     /// # Errors
     /// [`WebhookError`], but never for a signature.
     pub async fn receive_notification(&self, body: Bytes) -> Result<(), WebhookError> {
-        let desk = self.desk().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
-        desk.take(body).await
+        let inbox = self.inbox().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
+        inbox.take(body).await
     }
 
     /// Opens a conversation for a consumer of a connector, who is named by the connector's own name for them. What is
@@ -66,9 +66,9 @@ impl ConnectionHandle {
     ) -> Result<ConversationHandle, RequestFailure> {
         self.status().ok_or(RequestFailure::NotConnected)?;
         let no_connector = RequestFailure::NotSupported("only a connector opens conversations for consumers it names");
-        let desk = self.desk().ok_or(no_connector)?;
+        let inbox = self.inbox().ok_or(no_connector)?;
         let (reply, answer) = oneshot::channel();
-        desk.address.do_send(OpenConversation { consumer, profile, request, reply });
+        inbox.address.do_send(OpenConversation { consumer, profile, request, reply });
         let id = answered(answer).await?;
         self.conversation(&id).ok_or(RequestFailure::ConnectionLost)
     }
@@ -82,9 +82,9 @@ impl ConnectionHandle {
     /// [`RequestFailure`].
     pub async fn rest(&self, row: RestRequest) -> Result<Value, RequestFailure> {
         let no_intake = RequestFailure::NotSupported("the connection has a socket to ask");
-        let desk = self.desk().ok_or(no_intake)?;
+        let inbox = self.inbox().ok_or(no_intake)?;
         let (reply, answer) = oneshot::channel();
-        desk.address.do_send(AskRest { row, reply });
+        inbox.address.do_send(AskRest { row, reply });
         let answer = answered(answer).await?;
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
@@ -96,8 +96,8 @@ impl ConnectionHandle {
     /// [`LoadError`].
     pub async fn load(&self, snapshot: &str) -> Result<ConversationHandle, LoadError> {
         let unknown = || LoadError::UnknownConnection(self.id.clone());
-        let desk = self.desk().ok_or_else(unknown)?;
-        let id = desk.address.send(Load { snapshot: snapshot.to_owned() }).await.unwrap_or_else(|_| Err(unknown()))?;
+        let inbox = self.inbox().ok_or_else(unknown)?;
+        let id = inbox.address.send(Load { snapshot: snapshot.to_owned() }).await.unwrap_or_else(|_| Err(unknown()))?;
         self.conversation(&id).ok_or_else(unknown)
     }
 
@@ -108,14 +108,14 @@ impl ConnectionHandle {
     /// [`UnloadError`].
     pub async fn unload(&self, conversation: &ConversationId) -> Result<(), UnloadError> {
         let unknown = || UnloadError::UnknownConnection(self.id.clone());
-        let desk = self.desk().ok_or_else(unknown)?;
+        let inbox = self.inbox().ok_or_else(unknown)?;
         let unload = Unload { conversation: conversation.clone() };
-        desk.address.send(unload).await.unwrap_or_else(|_| Err(unknown()))
+        inbox.address.send(unload).await.unwrap_or_else(|_| Err(unknown()))
     }
 
-    fn desk(&self) -> Option<Desk> {
+    fn inbox(&self) -> Option<WebhookInbox> {
         match self.member()?.address {
-            Address::Intake(desk) => Some(desk),
+            Address::Intake(inbox) => Some(inbox),
             Address::Socket(_) => None,
         }
     }

@@ -20,5 +20,5 @@ pub(crate) use notifications::NotificationTable;
 pub use notifications::{NotificationFilter, NotificationStream, RawNotification};
 pub(crate) use route::Delivery;
 pub use routing::Subscription;
-pub(crate) use routing::{Happening, RoutingTable, Subject};
+pub(crate) use routing::{Commit, RoutingTable, Subject};
 pub use stream::{EventStream, Lagged};

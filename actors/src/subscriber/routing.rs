@@ -15,7 +15,7 @@ use super::{
     route::{Route, Routes, Target},
 };
 use crate::{
-    engine::{Change, Journal, Loggable, Step, Then},
+    engine::{AfterCommit, Change, Journal, Loggable, Step},
     metrics::Metrics,
     supervision::{Depth, Placement},
 };
@@ -49,13 +49,13 @@ impl<'a> Subject<'a> {
 
 /// What happened in one go, and what is to be kept with it, all or nothing.
 #[derive(Default)]
-pub(crate) struct Happening {
+pub(crate) struct Commit {
     /// Events, each with its place among its conversation's.
     pub events: Vec<(u64, EventData)>,
     /// Changes of records.
     pub changes: Vec<Change>,
     /// Who is told once all of it is durable; at once where nothing is kept.
-    pub then: Option<Then>,
+    pub then: Option<AfterCommit>,
 }
 
 /// All subscribers of a process, and the way into the log.
@@ -142,8 +142,8 @@ impl RoutingTable {
     }
 
     /// Emits what happened in a conversation, and has it kept with what it confirms.
-    pub(crate) fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, happening: Happening) {
-        let Happening { events, changes, then } = happening;
+    pub(crate) fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, commit: Commit) {
+        let Commit { events, changes, then } = commit;
         let events = events.into_iter().map(|(place, data)| (Subject::Conversation(conversation, place), data));
         self.emit(origin, events.collect(), changes, then);
     }
@@ -154,7 +154,7 @@ impl RoutingTable {
         origin: &Arc<Origin>,
         events: Vec<(Subject<'_>, EventData)>,
         changes: Vec<Change>,
-        then: Option<Then>,
+        then: Option<AfterCommit>,
     ) {
         self.metrics.events.inc_by(events.len() as u64);
         let routes = self.routes.load();

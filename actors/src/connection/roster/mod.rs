@@ -28,11 +28,11 @@ use tertulia_core::{
     id::{ConversationId, DialogId, ExternalConsumerId},
 };
 
-use super::Surroundings;
+use super::ProcessContext;
 use crate::{
     conversation::{
-        ChildTold, Conversation, ConversationHandle, ConversationSettings, Door, Drill, Errand, Leave, LinkFailed,
-        LinkLost, LinkReady, Upstream,
+        ChildTold, Conversation, ConversationHandle, ConversationInbox, ConversationSettings, Drill, Leave, LinkFailed,
+        LinkLost, LinkReady, ToConversation, Upstream,
     },
     platform::PlatformClient,
     request::Ask,
@@ -50,7 +50,7 @@ use sleep_queue::SleepQueue;
 /// The conversations of one connection. `N` is what the connection notes of each that is awake.
 pub(crate) struct Roster<N> {
     upstream: Rc<Upstream>,
-    door: Arc<Door>,
+    door: Arc<ConversationInbox>,
     /// Commands that may wait in one conversation.
     max_waiting_commands: usize,
     awake: HashMap<ConversationId, Child<N>>,
@@ -62,8 +62,8 @@ pub(crate) struct Roster<N> {
 }
 
 /// What the conversations of a connection are begun with.
-pub(crate) struct Grounds<'a> {
-    pub(crate) around: &'a Surroundings,
+pub(crate) struct ChildContext<'a> {
+    pub(crate) process: &'a ProcessContext,
     pub(crate) origin: &'a Arc<Origin>,
     pub(crate) client: &'a PlatformClient,
     pub(crate) drill: Option<Drill>,
@@ -74,32 +74,32 @@ pub(crate) struct Grounds<'a> {
 
 impl<N> Roster<N> {
     /// The roster of the connection whose actor has the address `connection`.
-    pub(crate) fn of<A>(connection: &Addr<A>, grounds: Grounds<'_>) -> Self
+    pub(crate) fn of<A>(connection: &Addr<A>, context: ChildContext<'_>) -> Self
     where
-        A: Actor<Context = Context<A>> + Handler<ChildTold> + Handler<Ask> + Handler<Errand>,
+        A: Actor<Context = Context<A>> + Handler<ChildTold> + Handler<Ask> + Handler<ToConversation>,
     {
-        let Grounds { around, origin, client, drill, settings, max_waiting_commands } = grounds;
+        let ChildContext { process, origin, client, drill, settings, max_waiting_commands } = context;
         let upstream = Upstream {
             parent: connection.clone().recipient(),
-            policy: Arc::clone(&around.supervision.conversation),
-            directory: Arc::clone(&around.directory),
-            dead_letters: Arc::clone(&around.dead_letters),
+            policy: Arc::clone(&process.supervision.conversation),
+            directory: Arc::clone(&process.directory),
+            dead_letters: Arc::clone(&process.dead_letters),
             drill,
             requests: connection.clone().recipient(),
             client: client.clone(),
-            routing: Arc::clone(&around.routing),
+            routing: Arc::clone(&process.routing),
             origin: Arc::clone(origin),
-            metrics: Arc::clone(&around.metrics),
-            counted: around.metrics.by_connection.of(&origin.connection),
+            metrics: Arc::clone(&process.metrics),
+            counted: process.metrics.by_connection.of(&origin.connection),
             settings,
             filled: Cell::default(),
         };
         Self::new(upstream, connection.clone().recipient(), max_waiting_commands)
     }
 
-    /// A roster without conversations. `errands` is where callers reach the connection's conversations.
-    fn new(upstream: Upstream, errands: Recipient<Errand>, max_waiting_commands: usize) -> Self {
-        let door = Arc::new(Door { connection: upstream.origin.connection.clone(), errands });
+    /// A roster without conversations. `to_conversations` is where callers reach the connection's conversations.
+    fn new(upstream: Upstream, to_conversations: Recipient<ToConversation>, max_waiting_commands: usize) -> Self {
+        let door = Arc::new(ConversationInbox { connection: upstream.origin.connection.clone(), to_conversations });
         Self {
             upstream: Rc::new(upstream),
             door,

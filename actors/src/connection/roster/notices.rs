@@ -54,7 +54,7 @@ impl<N> Roster<N> {
                 self.upstream.metrics.restarted(&self.upstream.metrics.conversation_restarts);
                 true
             }
-            ChildNotice::Remains(remains) => {
+            ChildNotice::Salvage(remains) => {
                 let (restarts, reason, actor) = (remains.restarts, remains.reason.clone(), remains.address.clone());
                 let is_it = |address: &Addr<Conversation>| *address == actor;
                 self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(remains);

@@ -8,7 +8,7 @@ use tertulia_core::{command::Identity, id::ConversationId};
 
 use super::{Roster, child::Life};
 use crate::{
-    conversation::{Conversation, Remains},
+    conversation::{Conversation, Salvage},
     metrics::Metrics,
     subscriber::{EventData, Subject},
 };
@@ -20,7 +20,7 @@ pub(super) struct Quarantine {
     dropped: u64,
     metrics: Arc<Metrics>,
     /// `None` where even handing it over panicked.
-    pub(super) remains: Option<Box<Remains>>,
+    pub(super) remains: Option<Box<Salvage>>,
 }
 
 impl Quarantine {

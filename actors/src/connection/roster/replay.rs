@@ -2,7 +2,7 @@
 
 use super::Roster;
 use crate::{
-    conversation::{Place, RecordsArrived, StateArrived},
+    conversation::{FramePermit, RecordsArrived, StateArrived},
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError, Unhandled},
 };
 
@@ -19,7 +19,7 @@ impl<N> Roster<N> {
     }
 
     /// Hands a dead letter of a conversation over again, if the conversation is awake.
-    pub(crate) fn replay(&mut self, letter: &DeadLetter, place: Place) -> Result<(), ReplayError> {
+    pub(crate) fn replay(&mut self, letter: &DeadLetter, place: FramePermit) -> Result<(), ReplayError> {
         let id = || letter.id.clone();
         let child = letter.conversation.as_ref().and_then(|conversation| self.awake.get_mut(conversation));
         let child = child.filter(|child| !child.is_quarantined()).ok_or_else(|| ReplayError::NobodyThere(id()))?;

@@ -72,10 +72,10 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
     let outbox = pages(journal, Table::Outbox, prefix.clone(), |record| conversation_of(&record.key)).await?;
     let pending: std::collections::HashSet<ConversationId> = outbox.into_iter().collect();
     pages(journal, Table::Snapshots, prefix, move |record| {
-        let gist: Gist = serde_json::from_slice(&record.value).ok()?;
+        let head: SnapshotHead = serde_json::from_slice(&record.value).ok()?;
         let id = conversation_of(&record.key)?;
         let is_pending = pending.contains(&id);
-        let Gist { held, consumer, outline, conversation } = gist;
+        let SnapshotHead { held, consumer, outline, conversation } = head;
         let dialogs = conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
         let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
         (held || is_pending).then_some(Remembered { id, dialogs, consumer, outline, is_pending })
@@ -115,7 +115,7 @@ fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
 /// As much of a snapshot as its connection needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Gist {
+struct SnapshotHead {
     #[serde(default)]
     held: bool,
     #[serde(default)]

@@ -14,7 +14,7 @@ use tertulia_core::{
 use tokio::sync::watch;
 
 use super::{
-    ConnectionSettings, ConnectionStatus, Stop, Surroundings,
+    ConnectionSettings, ConnectionStatus, ProcessContext, Stop,
     arrivals::Arrivals,
     children::Left,
     closing::ClosingWords,
@@ -31,7 +31,7 @@ use super::{
     requests::RequestTable,
     resume::Resuming,
     rings::RingTable,
-    roster::{Grounds, Roster, remembered},
+    roster::{ChildContext, Roster, remembered},
     step_up::SteppingUp,
     subscriptions::Subscribed,
     waiting::Waits,
@@ -57,7 +57,7 @@ pub(super) enum OwnRequest {
 /// One login's connection. See [`super`] for what it does.
 pub(crate) struct Connection {
     pub(super) settings: Arc<ConnectionSettings>,
-    pub(super) around: Surroundings,
+    pub(super) process: ProcessContext,
     pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
     pub(super) client: PlatformClient,
@@ -108,16 +108,16 @@ impl Connection {
     #[must_use]
     pub(crate) fn new(
         settings: ConnectionSettings,
-        around: Surroundings,
+        process: ProcessContext,
         status: Arc<watch::Sender<ConnectionStatus>>,
         me: Addr<Self>,
     ) -> Self {
         let (id, account) = (settings.id.clone(), settings.account.clone());
         let origin = Arc::new(Origin { account: account.clone(), connection: id.clone() });
-        let counted = around.metrics.by_connection.of(&id);
-        let client = PlatformClient::through(settings.proxy.clone(), Arc::clone(&around.platform), account);
-        let grounds = Grounds {
-            around: &around,
+        let counted = process.metrics.by_connection.of(&id);
+        let client = PlatformClient::through(settings.proxy.clone(), Arc::clone(&process.platform), account);
+        let context = ChildContext {
+            process: &process,
             origin: &origin,
             client: &client,
             drill: settings.drill.clone(),
@@ -130,7 +130,7 @@ impl Connection {
             },
             max_waiting_commands: settings.max_waiting_commands,
         };
-        let roster = Roster::of(&me, grounds);
+        let roster = Roster::of(&me, context);
         Self {
             session: Drive::new(settings.policy.clone()),
             link: Link::new(settings.max_unhandled_frames),
@@ -144,7 +144,7 @@ impl Connection {
             roster,
             settings: Arc::new(settings),
             counted,
-            around,
+            process,
             origin,
             client,
             credentials: None,
@@ -178,11 +178,11 @@ impl Connection {
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.around.metrics
+        &self.process.metrics
     }
 
     pub(super) fn publish(&self, data: EventData) {
-        self.around.routing.publish(&self.origin, Subject::Connection, data);
+        self.process.routing.publish(&self.origin, Subject::Connection, data);
     }
 
     pub(super) fn update_status(&self) {
@@ -262,7 +262,7 @@ impl Actor for Connection {
         if self.restored {
             return self.claim(ctx);
         }
-        let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
+        let (journal, id) = (Arc::clone(self.process.routing.journal()), self.settings.id.clone());
         let remembering = async move { (identity::stored(&journal, &id).await, remembered(&journal, &id).await) };
         ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
             connection.restored = true;
@@ -280,7 +280,7 @@ impl Actor for Connection {
 impl Drop for Connection {
     /// However it ended, stopped, given up or with its arbiter: its conversations end with it.
     fn drop(&mut self) {
-        self.session.end(&self.around.metrics);
+        self.session.end(&self.process.metrics);
         self.roster.forget_all();
     }
 }
@@ -292,7 +292,7 @@ impl Supervised for Connection {
         self.lose_socket();
         self.restart_step_up();
         self.lookups = Lookups::default();
-        self.session.restart(self.settings.policy.clone(), &self.around.metrics);
+        self.session.restart(self.settings.policy.clone(), &self.process.metrics);
         self.login_right.restart();
     }
 }

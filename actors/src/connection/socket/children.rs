@@ -10,7 +10,7 @@ use super::{
     roster::{Child, ChildFailed, ListQuarantined, Release, RosterNews},
 };
 use crate::{
-    conversation::{ChildTold, Errand, HistoryProgress, Leave},
+    conversation::{ChildTold, HistoryProgress, Leave, ToConversation},
     supervision::Verdict,
 };
 
@@ -58,7 +58,7 @@ impl Connection {
 
     pub(super) fn forget_for_good(&mut self, id: &ConversationId) {
         // The store tells by itself.
-        if !self.around.routing.journal().keeps() {
+        if !self.process.routing.journal().keeps() {
             self.left.add(id.clone());
         }
         if self.roster.forget(id, Leave::ForGood) {
@@ -81,7 +81,7 @@ impl Handler<ChildTold> for Connection {
     type Result = ();
 
     fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
-        let failed = match self.roster.told(told, &self.around.supervision.systemic) {
+        let failed = match self.roster.told(told, &self.process.supervision.systemic) {
             Some(RosterNews::Failed(failed)) => failed,
             Some(RosterNews::History(conversation, progress)) => return self.history_told(&conversation, progress),
             None => return,
@@ -119,10 +119,10 @@ impl Handler<Release> for Connection {
     }
 }
 
-impl Handler<Errand> for Connection {
+impl Handler<ToConversation> for Connection {
     type Result = ();
 
-    fn handle(&mut self, Errand { conversation, wish }: Errand, _: &mut Self::Context) {
+    fn handle(&mut self, ToConversation { conversation, wish }: ToConversation, _: &mut Self::Context) {
         if self.roster.knows(&conversation) {
             self.child(&conversation).tell(wish);
         }

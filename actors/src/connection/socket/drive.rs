@@ -131,7 +131,7 @@ impl Connection {
     }
 
     fn after_step(&mut self, ctx: &mut Context<Self>) {
-        self.session.count_ready(&self.around.metrics);
+        self.session.count_ready(&self.process.metrics);
         self.update_status();
         self.tell_waiting();
         if let Some(timer) = self.session.timer.take() {

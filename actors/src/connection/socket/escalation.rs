@@ -7,7 +7,7 @@ use tertulia_core::session::{FailureReason, Input};
 
 use super::Connection;
 use crate::{
-    conversation::Place,
+    conversation::FramePermit,
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
 };
 
@@ -47,6 +47,6 @@ impl Handler<Replay> for Connection {
             self.take_frame(&letter.body, place, ctx);
             return Ok(());
         }
-        self.roster.replay(&letter, Place::new(place))
+        self.roster.replay(&letter, FramePermit::new(place))
     }
 }

@@ -19,7 +19,7 @@ use super::{
     subscriptions::Parked,
 };
 use crate::{
-    conversation::{CameBack, Place, RecordsArrived, StateArrived},
+    conversation::{CameBack, FramePermit, RecordsArrived, StateArrived},
     request::{Answer, Lane},
 };
 
@@ -67,10 +67,10 @@ impl Connection {
     }
 
     pub(super) fn take_frame(&mut self, frame: &Bytes, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
-        let place = Place::new(permit);
+        let place = FramePermit::new(permit);
         self.metrics().frames.inc();
         self.counted.frame_arrived();
-        self.around.notifications.offer(&self.settings.id, frame);
+        self.process.notifications.offer(&self.settings.id, frame);
         let fingerprint = FrameFingerprint::of(frame);
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
@@ -82,7 +82,7 @@ impl Connection {
             Ok(text) => Frame::decode(text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        let limit = self.around.platform.settings().max_frame_bytes;
+        let limit = self.process.platform.settings().max_frame_bytes;
         match decoded {
             Ok(Frame::Response(response)) => self.take_response(frame, &response, ctx),
             Ok(Frame::Notification(Notification::Conversations(changes)))
@@ -170,7 +170,7 @@ impl Connection {
         }
     }
 
-    fn take_changes(&mut self, frame: &Bytes, changes: &ConversationChanges<'_>, place: Place) {
+    fn take_changes(&mut self, frame: &Bytes, changes: &ConversationChanges<'_>, place: FramePermit) {
         let told = self.told(changes);
         let place = match &changes.subscription_id {
             Some(id) if told == Told::Stranger => {
@@ -245,7 +245,7 @@ impl Connection {
 
     /// Passes records on to their conversation. One that is not known is asked for first: if the connection sees it,
     /// its history tells them ([MS-8](crate::rules#ms-8)).
-    fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: Place) {
+    fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: FramePermit) {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
         let dialog = first.and_then(|record| record.dialog_id.as_ref());

@@ -165,7 +165,7 @@ impl Connection {
 
     /// Stores the identity, unless the configured login tells who the consumer is.
     pub(super) fn store_identity(&self) {
-        let journal = self.around.routing.journal();
+        let journal = self.process.routing.journal();
         let (Some(granted_for), Some(Credentials::Consumer(identity))) =
             (GrantedFor::of(&self.settings), &self.credentials)
         else {
@@ -233,7 +233,7 @@ impl Connection {
         ));
         let data = EventData::IdentityLost { user_id, reason, conversations };
         let removed = vec![Change::Remove(Table::Notes, key(&self.settings.id))];
-        self.around.routing.publish_with(&self.origin, Subject::Connection, data, removed);
+        self.process.routing.publish_with(&self.origin, Subject::Connection, data, removed);
         self.fail_step_up();
         self.credentials = None;
         self.forget_consumer();

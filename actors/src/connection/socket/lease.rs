@@ -44,7 +44,7 @@ impl Connection {
         if std::mem::replace(&mut self.login_right.is_asked, true) {
             return;
         }
-        let leases = Arc::clone(&self.around.leases);
+        let leases = Arc::clone(&self.process.leases);
         let acquired = async move {
             let late = LeaseError::Unavailable { login: login.clone(), reason: "no answer in time".to_owned() };
             timeout(WITHIN, leases.acquire(login)).await.unwrap_or(Err(late))
@@ -92,7 +92,7 @@ impl Connection {
             Login::Agent(AgentLogin::Bearer { user_id, .. }) => user_id,
             Login::Agent(_) | Login::Consumer(_) => return None,
         };
-        let platform = self.around.platform.settings().discovery.clone();
+        let platform = self.process.platform.settings().discovery.clone();
         Some(LoginName { platform, account: self.settings.account.clone(), user: user.clone() })
     }
 }

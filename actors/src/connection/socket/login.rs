@@ -51,7 +51,7 @@ impl Connection {
                 connection.metrics().logins_refused.inc();
                 connection.note_error(&error);
                 let refusal = error.login_refusal();
-                connection.around.platform.login_refused(&connection.settings.account, refusal);
+                connection.process.platform.login_refused(&connection.settings.account, refusal);
                 connection.feed_of(epoch, Input::LoginRefused(refusal), ctx);
             }
         }));
@@ -108,7 +108,7 @@ impl Connection {
             Ok(_) if epoch != connection.session.epoch() => {}
             Ok(socket) => {
                 connection.metrics().sockets_opened.inc();
-                let max_bytes = connection.around.platform.settings().max_answer_bytes;
+                let max_bytes = connection.process.platform.settings().max_answer_bytes;
                 let incoming = match socket {
                     Either::Left(socket) => connection.link.open(socket, max_bytes).boxed_local(),
                     Either::Right(socket) => connection.link.open(socket, max_bytes).boxed_local(),

@@ -47,4 +47,4 @@ pub use step_up::{StepUpError, SteppedUp, TakenOver, Takeover};
 pub use wishes::ConversationSubscription;
 pub(crate) use wishes::SubscribeTo;
 
-use super::{ConnectionStatus, QuarantinedConversation, ReleaseError, Surroundings, Waiting, roster};
+use super::{ConnectionStatus, ProcessContext, QuarantinedConversation, ReleaseError, Waiting, roster};

@@ -1,6 +1,6 @@
 //! The resume plan: what a connection does on each new socket.
 //!
-//! First the subscriptions with their whole snapshot, which tell who is here. Then everything at once, each part by
+//! First the subscriptions with their whole snapshot, which tell who is here. AfterCommit everything at once, each part by
 //! itself: rings, the agent's state, what became of conversations that are missing in the snapshot, and every open
 //! conversation's missing messages. The sends of a conversation go out when its own messages are up to date.
 
@@ -65,7 +65,7 @@ impl Connection {
                     Ok(())
                 })
             });
-            let journal = Arc::clone(connection.around.routing.journal());
+            let journal = Arc::clone(connection.process.routing.journal());
             let stored = async move {
                 journal.settled().await;
                 learnt

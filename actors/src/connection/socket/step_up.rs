@@ -1,7 +1,7 @@
 //! Step-up: a consumer becomes somebody the brand vouches for, and takes their open conversations along
 //! ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)).
 //!
-//! Until the platform grants the new token, everything stays as it was. Then the socket is opened anew with it. What is
+//! Until the platform grants the new token, everything stays as it was. AfterCommit the socket is opened anew with it. What is
 //! held at that moment is kept until it was taken over, also where the new identity's snapshot does not tell of it.
 
 use std::{collections::HashSet, time::Duration};
@@ -146,7 +146,7 @@ impl Connection {
         };
         let held = self.stepping_up.iter().flat_map(|stepping| &stepping.held);
         let handles: Vec<ConversationHandle> =
-            held.filter_map(|id| self.around.directory.get(&self.settings.id, id)).collect();
+            held.filter_map(|id| self.process.directory.get(&self.settings.id, id)).collect();
         let consumer = user_id.clone();
         let takeovers = stream::iter(handles).map(move |conversation| take_over(conversation, consumer.clone()));
         let all = takeovers.buffer_unordered(TOGETHER).collect::<Vec<TakenOver>>();

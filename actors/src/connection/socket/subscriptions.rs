@@ -19,17 +19,17 @@ use tokio::sync::oneshot;
 
 use super::{Connection, actor::OwnRequest, recovery::Again};
 use crate::{
-    conversation::Place,
+    conversation::FramePermit,
     request::{Ask, Lane, Reply, RequestFailure},
 };
 
 /// A notification that may have to wait for the answer to its subscription, with its place among the frames.
-pub(super) type Parked = subscription::Parked<(Bytes, Place)>;
+pub(super) type Parked = subscription::Parked<(Bytes, FramePermit)>;
 
 /// The subscriptions, and who waits for what they decide.
 #[derive(Default)]
 pub(super) struct Subscribed {
-    pub(super) state: Subscriptions<(Bytes, Place)>,
+    pub(super) state: Subscriptions<(Bytes, FramePermit)>,
     /// Conversations that are missing in the snapshots, and of which it is not known yet what became.
     pub(super) unsettled: HashSet<ConversationId>,
     /// Callers whose wishes are about to begin.
@@ -60,7 +60,7 @@ impl Connection {
                 }
                 Output::Unsubscribe(subscription_id) => self.unsubscribe(subscription_id),
                 Output::SnapshotCut { at } => {
-                    self.around.metrics.snapshots_cut.inc();
+                    self.process.metrics.snapshots_cut.inc();
                     self.note_error(&format_args!(
                         "as many conversations changed at {at} ms as a snapshot names; others of that time may be \
                          unknown until they change again"

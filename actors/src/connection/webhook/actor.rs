@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     connection::{
-        ConnectionStatus, Restart, Stop, Surroundings, Waiting,
-        roster::{Grounds, Roster, remembered},
+        ConnectionStatus, ProcessContext, Restart, Stop, Waiting,
+        roster::{ChildContext, Roster, remembered},
     },
     conversation::ConversationSettings,
     metrics::{ConnectionMetrics, Metrics},
@@ -40,7 +40,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// A connection without a socket. See [`super`] for what it does.
 pub(crate) struct Intake {
     pub(super) settings: Arc<IntakeSettings>,
-    pub(super) around: Surroundings,
+    pub(super) process: ProcessContext,
     pub(super) counted: Arc<ConnectionMetrics>,
     pub(super) origin: Arc<Origin>,
     pub(super) identity: Arc<Identity>,
@@ -76,15 +76,15 @@ impl Intake {
     #[must_use]
     pub(crate) fn new(
         settings: IntakeSettings,
-        around: Surroundings,
+        process: ProcessContext,
         status: Arc<watch::Sender<ConnectionStatus>>,
         me: &Addr<Self>,
     ) -> Self {
         let account = settings.account.clone();
         let ending = CancellationToken::new();
         let origin = Arc::new(Origin { account: account.clone(), connection: settings.id.clone() });
-        let counted = around.metrics.by_connection.of(&settings.id);
-        let platform = Arc::clone(&around.platform);
+        let counted = process.metrics.by_connection.of(&settings.id);
+        let platform = Arc::clone(&process.platform);
         let client = PlatformClient::through(settings.proxy.clone(), platform, account.clone());
         let turns = Arc::new(Semaphore::new(settings.max_requests.max(1)));
         let within = settings.request_timeout;
@@ -102,8 +102,8 @@ impl Intake {
             turns,
             within,
         };
-        let grounds = Grounds {
-            around: &around,
+        let context = ChildContext {
+            process: &process,
             origin: &origin,
             client: &client,
             drill: settings.drill.clone(),
@@ -116,7 +116,7 @@ impl Intake {
             },
             max_waiting_commands: settings.max_waiting_commands,
         };
-        let roster = Roster::of(me, grounds);
+        let roster = Roster::of(me, context);
         Self {
             origin,
             // It speaks for many consumers; each request tells for whom by its token.
@@ -124,7 +124,7 @@ impl Intake {
             roster,
             counted,
             settings: Arc::new(settings),
-            around,
+            process,
             sender,
             rest,
             held_back: false,
@@ -144,7 +144,7 @@ impl Intake {
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
-        &self.around.metrics
+        &self.process.metrics
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -152,7 +152,7 @@ impl Intake {
     }
 
     fn publish(&self, data: EventData) {
-        self.around.routing.publish(&self.origin, Subject::Connection, data);
+        self.process.routing.publish(&self.origin, Subject::Connection, data);
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
@@ -303,7 +303,7 @@ impl Actor for Intake {
         if self.is_ready() {
             return;
         }
-        let (journal, id) = (Arc::clone(self.around.routing.journal()), self.settings.id.clone());
+        let (journal, id) = (Arc::clone(self.process.routing.journal()), self.settings.id.clone());
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
             // This login has had conversations: its credentials have worked.

@@ -11,7 +11,7 @@ use crate::{
         QuarantinedConversation, ReleaseError,
         roster::{self, ChildFailed, ListQuarantined, Release, RosterNews},
     },
-    conversation::{ChildTold, Conversation, Errand, Leave, Snapshot, StateArrived},
+    conversation::{ChildTold, Conversation, Leave, Snapshot, StateArrived, ToConversation},
     supervision::Verdict,
 };
 
@@ -134,7 +134,7 @@ impl Handler<ChildTold> for Intake {
     /// nothing but the conversations.
     fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
         let Some(RosterNews::Failed(ChildFailed { is_restarted, verdict, .. })) =
-            self.roster.told(told, &self.around.supervision.systemic)
+            self.roster.told(told, &self.process.supervision.systemic)
         else {
             return;
         };
@@ -166,10 +166,10 @@ impl Handler<Release> for Intake {
     }
 }
 
-impl Handler<Errand> for Intake {
+impl Handler<ToConversation> for Intake {
     type Result = ();
 
-    fn handle(&mut self, Errand { conversation, wish }: Errand, _: &mut Self::Context) {
+    fn handle(&mut self, ToConversation { conversation, wish }: ToConversation, _: &mut Self::Context) {
         if self.roster.knows(&conversation) {
             self.child(&conversation).tell(wish);
         }

@@ -7,7 +7,7 @@ use tertulia_core::session::{Backoff, FailureReason, Phase};
 
 use super::Intake;
 use crate::{
-    conversation::Place,
+    conversation::FramePermit,
     dead_letters::{DeadLetter, ReplayError},
 };
 
@@ -46,7 +46,7 @@ impl Intake {
 #[rtype(result = "Result<(), ReplayError>")]
 pub(super) struct Replay {
     pub(super) letter: Arc<DeadLetter>,
-    pub(super) place: Place,
+    pub(super) place: FramePermit,
 }
 
 impl Handler<Replay> for Intake {

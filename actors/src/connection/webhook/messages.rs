@@ -11,7 +11,7 @@ use tertulia_core::{
 
 use super::{LoadError, UnloadError, WebhookError};
 use crate::{
-    conversation::Place,
+    conversation::FramePermit,
     request::{Answer, Reply},
 };
 
@@ -32,7 +32,7 @@ pub struct ConsumerProfile {
 #[rtype(result = "Result<(), WebhookError>")]
 pub(crate) struct WebhookArrived {
     pub(crate) body: Bytes,
-    pub(crate) place: Place,
+    pub(crate) place: FramePermit,
 }
 
 /// Opens a conversation for a consumer.

@@ -3,10 +3,10 @@
 mod actor;
 mod agent;
 mod children;
-mod desk;
 mod error;
 mod escalation;
 mod grant;
+mod inbox;
 mod messages;
 mod outgoing;
 mod send;
@@ -15,8 +15,8 @@ mod tokens;
 mod webhooks;
 
 pub(crate) use actor::Intake;
-pub(crate) use desk::Desk;
 pub use error::{LoadError, UnloadError, WebhookError};
+pub(crate) use inbox::WebhookInbox;
 pub use messages::ConsumerProfile;
 pub(crate) use messages::{AskRest, Load, OpenConversation, Unload, WebhookArrived};
 pub use settings::{IntakeRole, IntakeSettings};

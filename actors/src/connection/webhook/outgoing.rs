@@ -122,7 +122,7 @@ impl Intake {
         pause: Duration,
         reply: Reply<Answer>,
     ) {
-        let metrics = Arc::clone(&self.around.metrics);
+        let metrics = Arc::clone(&self.process.metrics);
         let ending = self.ending.clone();
         let carrying = async move {
             sleep(pause).await;

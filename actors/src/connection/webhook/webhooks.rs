@@ -14,10 +14,10 @@ use tertulia_core::{
 use tokio::sync::Semaphore;
 
 use super::{Intake, WebhookArrived, WebhookError};
-use crate::conversation::{Place, RecordsArrived, StateArrived};
+use crate::conversation::{FramePermit, RecordsArrived, StateArrived};
 
 impl Intake {
-    fn route(&mut self, body: &Bytes, place: &Place) -> Result<(), WebhookError> {
+    fn route(&mut self, body: &Bytes, place: &FramePermit) -> Result<(), WebhookError> {
         let malformed = |error: &dyn std::fmt::Display| WebhookError::Malformed(error.to_string());
         let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
         match Frame::decode(text).map_err(|error| malformed(&error))? {
@@ -38,7 +38,7 @@ impl Intake {
         &mut self,
         body: &Bytes,
         changes: &ConversationChanges<'_>,
-        place: &Place,
+        place: &FramePermit,
     ) -> Result<(), WebhookError> {
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
@@ -46,7 +46,7 @@ impl Intake {
                 self.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let Gist { version, has_ended } = gist(result.get());
+            let StateHead { version, has_ended } = state_head(result.get());
             let is_gone = change.kind == ChangeKind::Delete;
             // A conversation that was never seen and is gone already is nothing to anybody.
             if is_gone && !self.roster.knows(&id) {
@@ -72,14 +72,19 @@ impl Intake {
         let Ok(text) = std::str::from_utf8(state) else { return };
         // It is one of a request, and waits in no line.
         let Ok(permit) = Arc::new(Semaphore::new(1)).try_acquire_owned() else { return };
-        let Gist { version, has_ended } = gist(text);
-        let state = StateArrived { raw: state.clone(), place: Place::new(permit) };
+        let StateHead { version, has_ended } = state_head(text);
+        let state = StateArrived { raw: state.clone(), place: FramePermit::new(permit) };
         self.child(id).take_state(state, version, has_ended);
     }
 
     /// Passes records on to their conversation, also to one that is not known yet: its state follows
     /// ([MS-8](crate::rules#ms-8)).
-    fn route_messages(&mut self, body: &Bytes, messages: &Messages<'_>, place: &Place) -> Result<(), WebhookError> {
+    fn route_messages(
+        &mut self,
+        body: &Bytes,
+        messages: &Messages<'_>,
+        place: &FramePermit,
+    ) -> Result<(), WebhookError> {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
         let dialog = first.and_then(|record| record.dialog_id.as_ref());
@@ -135,13 +140,13 @@ fn consumer_in(state: &str) -> Option<String> {
 }
 
 /// What the connection itself wants to know of a state.
-struct Gist {
+struct StateHead {
     version: Option<Timestamp>,
     has_ended: bool,
 }
 
 /// Reads as much; a state of another shape is the conversation's to judge.
-fn gist(state: &str) -> Gist {
+fn state_head(state: &str) -> StateHead {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct State {
@@ -158,5 +163,5 @@ fn gist(state: &str) -> Gist {
 
     let State { conversation_details: details } = serde_json::from_str(state).unwrap_or_default();
     let has_ended = matches!(details.stage.or(details.state), Some(Stage::Close | Stage::Locked));
-    Gist { version: details.meta_data_last_update_ts, has_ended }
+    StateHead { version: details.meta_data_last_update_ts, has_ended }
 }

@@ -13,8 +13,8 @@ use tokio::{
 
 use super::{Intake, IntakeSettings, WebhookArrived, WebhookError, escalation::Replay};
 use crate::{
-    connection::{ConnectionStatus, Restart, Stop, Surroundings},
-    conversation::Place,
+    connection::{ConnectionStatus, ProcessContext, Restart, Stop},
+    conversation::FramePermit,
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
     metrics::Metrics,
     supervision::{GuardOptions, start_guarded_in},
@@ -26,7 +26,7 @@ const KEPT_WITHIN: Duration = Duration::from_secs(4);
 
 /// The outside of a connection without a socket: checks and bounds what is handed in.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct WebhookInbox {
     id: ConnectionId,
     pub(crate) address: Addr<Intake>,
     secret: SecretString,
@@ -37,20 +37,20 @@ pub(crate) struct Desk {
     keeps: bool,
 }
 
-impl Desk {
+impl WebhookInbox {
     pub(crate) fn start(
         arbiter: &ArbiterHandle,
         options: GuardOptions,
         settings: IntakeSettings,
-        around: Surroundings,
+        process: ProcessContext,
         status: Arc<watch::Sender<ConnectionStatus>>,
     ) -> Self {
         let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
         let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
-        let metrics = Arc::clone(&around.metrics);
-        let keeps = around.routing.journal().keeps();
+        let metrics = Arc::clone(&process.metrics);
+        let keeps = process.routing.journal().keeps();
         let address =
-            start_guarded_in(arbiter, options, move |ctx| Intake::new(settings, around, status, &ctx.address()));
+            start_guarded_in(arbiter, options, move |ctx| Intake::new(settings, process, status, &ctx.address()));
         Self { id, address, secret, metrics, window, keeps }
     }
 
@@ -82,7 +82,7 @@ impl Desk {
     pub(crate) async fn take(&self, body: Bytes) -> Result<(), WebhookError> {
         let overloaded = || WebhookError::Overloaded(self.id.clone());
         let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
-        let (place, freed) = Place::watched(place);
+        let (place, freed) = FramePermit::watched(place);
         // The mailbox ends with its actor, which is restarted or was stopped.
         self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))?;
         // What was answered well does not come again, so it is kept before.
@@ -106,7 +106,7 @@ impl Desk {
             };
         }
         let Ok(place) = Arc::clone(&self.window).try_acquire_owned() else { return Err(ReplayError::Overloaded(id)) };
-        let place = Place::new(place);
+        let place = FramePermit::new(place);
         self.address.send(Replay { letter, place }).await.unwrap_or(Err(ReplayError::NobodyThere(id)))
     }
 }

@@ -12,7 +12,7 @@ use tertulia_core::{
 use super::{Conversation, Upstream, keeping::Concluded};
 
 /// What a conversation that was given up leaves to the one that is released.
-pub(crate) struct Remains {
+pub(crate) struct Salvage {
     pub(crate) address: Addr<Conversation>,
     pub(crate) reason: String,
     pub(crate) restarts: u32,
@@ -27,7 +27,7 @@ impl Conversation {
     /// missed.
     pub(crate) fn released(
         id: ConversationId,
-        remains: Option<Box<Remains>>,
+        remains: Option<Box<Salvage>>,
         upstream: Rc<Upstream>,
         ready: Option<Arc<Identity>>,
     ) -> Self {
@@ -35,7 +35,7 @@ impl Conversation {
         // It counts as a restart: subscribers hear of it, and history is caught up.
         fresh.restarts = 1;
         if let Some(remains) = remains {
-            let Remains { sequence, concluded, model, consumer, restarts, .. } = *remains;
+            let Salvage { sequence, concluded, model, consumer, restarts, .. } = *remains;
             (fresh.sequence, fresh.concluded, fresh.model) = (sequence, concluded, model);
             fresh.consumer = consumer;
             fresh.restarts = restarts + 1;

@@ -14,7 +14,7 @@ use crate::{
 
 /// What all connections of a process share.
 #[derive(Clone)]
-pub(crate) struct Surroundings {
+pub(crate) struct ProcessContext {
     /// The platform.
     pub platform: Arc<Platform>,
     /// Where events go.
