@@ -16,9 +16,9 @@ const MIB: u64 = 1024 * 1024;
 const CACHE: u64 = 16 * MIB;
 /// The bytes written before the oldest of them must be sorted. A start after a crash reads this much again.
 const JOURNAL: u64 = 128 * MIB;
-const EVENTS_IN_MEMORY: u64 = 8 * MIB;
-const SNAPSHOTS_IN_MEMORY: u64 = 16 * MIB;
-const OTHERS_IN_MEMORY: u64 = 2 * MIB;
+const EVENTS_IN_MEMORY: u64 = MIB;
+const SNAPSHOTS_IN_MEMORY: u64 = 2 * MIB;
+const OTHERS_IN_MEMORY: u64 = MIB / 4;
 
 const EVENTS: &str = "events";
 const ABOUT: &str = "about";
