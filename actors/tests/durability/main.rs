@@ -3,19 +3,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails the test")]
 
+mod disk;
+mod life;
+#[path = "../stage/mod.rs"]
 mod stage;
 
 use std::{
     collections::HashMap,
     io,
     num::NonZeroUsize,
-    sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use disk::{Cut, Disk, never, once_accepted, once_accepted_unheard, once_suspected_unheard};
+use life::Life;
 use serde_json::{Value, json};
 use stage::{PATIENCE, bot, platform};
 use tertulia_actors::{
@@ -26,186 +28,13 @@ use tertulia_actors::{
         command::{Command, SendText},
         id::{ConnectionId, ConversationId},
     },
-    engine::{
-        Change, History, Journal, LogBatch, MemoryStore, Record, RecordKey, Retention, Store, StoreError, StoredEvent,
-        Table, keep_house,
-    },
+    engine::{Change, Journal, MemoryStore, RecordKey, Retention, Store, Table, keep_house},
     files::{FileType, UploadSource},
     intake::IntakeSettings,
     platform::AppCredentials,
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultRule, Outcome};
 use tokio::time::timeout;
-
-/// Where a store cuts itself off.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// Not here.
-    No,
-    /// Behind the commit.
-    Behind,
-    /// Behind the commit, and before whoever made it hears that it went well.
-    Unheard,
-}
-
-/// A store that can be cut off: what it is told afterwards it never hears of.
-struct Disk {
-    store: Arc<MemoryStore>,
-    is_cut: AtomicBool,
-    /// Takes nothing for now.
-    is_full: AtomicBool,
-    /// Where it cuts itself off, by a change.
-    cuts: fn(&Change) -> Cut,
-    /// Answers are kept only while this is open.
-    keeps_answers: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Disk {
-    fn new(store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Arc<Self> {
-        Arc::new(Self {
-            store: Arc::clone(store),
-            is_cut: AtomicBool::new(false),
-            is_full: AtomicBool::new(false),
-            cuts,
-            keeps_answers: Mutex::new(true),
-            opened: Condvar::new(),
-        })
-    }
-
-    fn cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
-    }
-}
-
-impl Store for Disk {
-    fn history(&self) -> History {
-        self.store.history()
-    }
-
-    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        if self.is_cut.load(Ordering::SeqCst) {
-            return Err(StoreError::new("commit", "the process is dead"));
-        }
-        if self.is_full.load(Ordering::SeqCst) {
-            return Err(StoreError::new("commit", "no space left on the device"));
-        }
-        if changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
-            drop(self.opened.wait_while(self.keeps_answers.lock().unwrap(), |is_open| !*is_open).unwrap());
-        }
-        let cut = changes.iter().map(self.cuts).find(|cut| *cut != Cut::No);
-        self.store.commit(changes)?;
-        if cut.is_some() {
-            self.cut();
-        }
-        match cut {
-            Some(Cut::Unheard) => Err(StoreError::new("commit", "the process is dead")),
-            _ => Ok(()),
-        }
-    }
-
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
-        self.store.events(after, limit)
-    }
-
-    fn get(&self, table: Table, key: &RecordKey) -> Result<Option<bytes::Bytes>, StoreError> {
-        self.store.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &RecordKey,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
-        self.store.scan(table, prefix, after, limit)
-    }
-}
-
-fn never(_: &Change) -> Cut {
-    Cut::No
-}
-
-fn once_accepted(change: &Change) -> Cut {
-    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Behind } else { Cut::No }
-}
-
-fn once_accepted_unheard(change: &Change) -> Cut {
-    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Unheard } else { Cut::No }
-}
-
-/// The record of a command that is suspected of ending sockets.
-fn once_suspected_unheard(change: &Change) -> Cut {
-    match change {
-        Change::Put(Table::Outbox, record) if String::from_utf8_lossy(&record.value).contains("suspicion") => {
-            Cut::Unheard
-        }
-        _ => Cut::No,
-    }
-}
-
-/// One life of a process.
-struct Life {
-    tertulia: Tertulia,
-    disk: Arc<Disk>,
-    bot: ConnectionId,
-}
-
-impl Life {
-    fn begin(emulator: &Emulator, store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Self {
-        Self::with(emulator, store, cuts, bot(1))
-    }
-
-    fn with(
-        emulator: &Emulator,
-        store: &Arc<MemoryStore>,
-        cuts: fn(&Change) -> Cut,
-        settings: ConnectionSettings,
-    ) -> Self {
-        let disk = Disk::new(store, cuts);
-        let journal = Journal::start(Arc::clone(&disk) as Arc<dyn Store>, Retention::default()).unwrap();
-        let bot = settings.id.clone();
-        let builder = Tertulia::builder().platform(platform(emulator)).arbiters(NonZeroUsize::MIN);
-        let tertulia = builder.journal(journal).connection(settings).start().unwrap();
-        Self { tertulia, disk, bot }
-    }
-
-    async fn ready(&self) {
-        self.tertulia.connection(&self.bot).ready(PATIENCE).await.unwrap();
-    }
-
-    /// The log from its beginning on, until an event fits.
-    async fn log_until(&self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let mut reader = self.tertulia.journal().reader(0);
-        let mut events = Vec::new();
-        let all = async {
-            loop {
-                let Some(LogBatch::Events(batch)) = reader.next().await.unwrap() else { panic!("the log has a hole") };
-                for event in batch {
-                    events.push(serde_json::from_slice(&event.json).unwrap());
-                    if events.last().is_some_and(&fits) {
-                        return;
-                    }
-                }
-            }
-        };
-        timeout(PATIENCE, all).await.expect("the event did not come in time");
-        events
-    }
-
-    async fn taken(&self, conversation: &str) -> ConversationHandle {
-        let id = ConversationId::from(conversation);
-        self.log_until(|event| event["subject"] == conversation && event["type"] == "tertulia.conversation").await;
-        self.tertulia.connection(&self.bot).conversation(&id).unwrap()
-    }
-
-    /// The process is gone from one moment to the next. Its sockets are closed, as the system does it.
-    async fn end(self) {
-        self.disk.cut();
-        self.tertulia.stop(PATIENCE).await;
-    }
-}
 
 fn store() -> Arc<MemoryStore> {
     Arc::new(MemoryStore::new(NonZeroUsize::new(100_000).unwrap()))
