@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use actix::Message;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use tertulia_core::{
     id::ConversationId,
     refusal::Refusal,
-    ums::{AnswerError, Frame, Request, Response},
+    ums::{AnswerError, Code, Frame, Json, Request, Response, Text},
 };
 use tokio::sync::oneshot;
 
@@ -122,16 +122,32 @@ impl RequestFailure {
 
 /// The platform's answer to a request, success or refusal.
 #[derive(Debug)]
-pub struct Answer(Bytes);
+pub struct Answer(Content);
+
+#[derive(Debug)]
+enum Content {
+    /// A frame of the wire.
+    Frame(Bytes),
+    /// An answer that came by HTTP, or that the library gives itself.
+    Body { status: u16, body: Option<Box<RawValue>> },
+}
 
 impl Answer {
     pub(crate) fn new(frame: Bytes) -> Self {
-        Self(frame)
+        Self(Content::Frame(frame))
+    }
+
+    /// An answer without a frame: a status as HTTP has it, and a body.
+    pub(crate) fn of_status(status: u16, body: Option<Box<RawValue>>) -> Self {
+        Self(Content::Body { status, body })
     }
 
     /// The answer as sent.
-    pub(crate) fn frame(&self) -> &Bytes {
-        &self.0
+    pub(crate) fn bytes(&self) -> Bytes {
+        match &self.0 {
+            Content::Frame(frame) => frame.clone(),
+            Content::Body { body, .. } => body.as_ref().map_or_else(Bytes::new, |body| body.get().to_owned().into()),
+        }
     }
 
     /// Reads the answer.
@@ -139,8 +155,14 @@ impl Answer {
     /// # Errors
     /// What `read` says, usually that the platform refused.
     pub fn read<T>(&self, read: impl FnOnce(&Response<'_>) -> Result<T, AnswerError>) -> Result<T, RequestFailure> {
-        let text = std::str::from_utf8(&self.0).unwrap_or_default();
-        match Frame::decode(text) {
+        let frame = match &self.0 {
+            Content::Frame(frame) => frame,
+            Content::Body { status, body } => {
+                let body = body.as_deref().map(Json::from);
+                return Ok(read(&Response { request_id: None, code: Code(*status), kind: Text::from(""), body })?);
+            }
+        };
+        match Frame::decode(std::str::from_utf8(frame).unwrap_or_default()) {
             Ok(Frame::Response(response)) => Ok(read(&response)?),
             Ok(Frame::Notification(_)) | Err(_) => {
                 Err(AnswerError::Unexpected("the answer cannot be read".to_owned()).into())

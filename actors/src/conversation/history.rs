@@ -225,7 +225,7 @@ impl Conversation {
         let stretch = stretch.clone();
         let taken = match (answer, self.upstream.settings.dialect) {
             (Ok(answer), Dialect::Brand) => {
-                self.handling(Handling::Answer(answer.frame().clone()));
+                self.handling(Handling::Answer(answer.bytes()));
                 let taken = self.take_history(&answer, &stretch, ctx);
                 self.handled();
                 taken

@@ -1,7 +1,7 @@
 //! Requests of the wire carried by REST, and answers of REST as frames of the wire.
 
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
 use super::{DialogPlace, RestMessage, RestRequest};
@@ -142,24 +142,22 @@ fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<
     }
 }
 
-/// An answer of REST as the frame that a socket would have brought. Of a change the status alone counts; a history may
-/// stand in a member `messages`.
+/// The body of an answer of REST, as a socket would have brought it; `None` where it has none. Of a change the status
+/// alone counts; a history may stand in a member `messages`. The text of a refusal is cut after 256 characters.
 #[must_use]
-pub fn answer_frame(request: &RestRequest, status: u16, body: &str) -> String {
+pub fn answer_body(request: &RestRequest, status: u16, body: &str) -> Option<Box<RawValue>> {
     if status >= 400 {
         let text: String = body.chars().take(256).collect();
-        let body = serde_json::from_str::<Value>(body).unwrap_or_else(|_| text.into());
-        return json!({ "kind": "resp", "code": status, "body": body }).to_string();
+        return serde_json::from_str(body).or_else(|_| serde_json::value::to_raw_value(&text)).ok();
     }
     let body = match request {
         RestRequest::Publish { .. } | RestRequest::UploadPath { .. } | RestRequest::DownloadPath { .. } => body,
         RestRequest::Messages { .. } => messages(body),
         RestRequest::Conversation(_) | RestRequest::Dialog(_) | RestRequest::Participant { .. } => body,
-        _ => "null",
+        _ => return None,
     };
-    // Text that is no JSON is no answer to a request that wants one: its reader says so.
-    let body = if serde_json::from_str::<&RawValue>(body).is_ok() { body } else { "null" };
-    format!(r#"{{"kind":"resp","code":{status},"body":{body}}}"#)
+    // Text that is not JSON does not answer a request that wants JSON: the reader of the answer says so.
+    serde_json::from_str::<Option<Box<RawValue>>>(body).ok().flatten()
 }
 
 fn messages(body: &str) -> &str {

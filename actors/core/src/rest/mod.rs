@@ -11,7 +11,7 @@ mod wire;
 
 use serde_json::Value;
 
-pub use carried::{NotByRest, answer_frame};
+pub use carried::{NotByRest, answer_body};
 pub(crate) use wire::encoded;
 pub use wire::{RestMethod, segment};
 

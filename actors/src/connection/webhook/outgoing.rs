@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use tertulia_core::{
     id::{ConversationId, ExternalConsumerId, RequestId},
-    rest::{NotByRest, RestRequest, answer_frame},
+    rest::{NotByRest, RestRequest, answer_body},
     ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame},
 };
 use tokio::time::sleep;
@@ -107,8 +109,8 @@ impl Intake {
                         looker.look(rest).await;
                     }
                     let RestAnswer { status, body, .. } = answer?;
-                    let frame = answer_frame(&row, status, &String::from_utf8_lossy(&body));
-                    Ok(Answer::new(frame.into()))
+                    let body = answer_body(&row, status, &String::from_utf8_lossy(&body));
+                    Ok(Answer::of_status(status, body))
                 };
                 self.carry(answer, pause, reply);
             }
@@ -184,8 +186,7 @@ impl Intake {
         let (hold, ending) = (self.settings.hold, self.ending.clone());
         let holding = async move {
             sleep(hold).await;
-            let refusal = json!({ "kind": "resp", "code": 404, "body": "webhooks have no history" }).to_string();
-            let _ = reply.send(Ok(Answer::new(refusal.into())));
+            let _ = reply.send(Ok(Answer::of_status(404, to_raw_value("webhooks have no history").ok())));
         };
         actix_rt::spawn(async move { ending.run_until_cancelled(holding).await });
     }
