@@ -2,4 +2,4 @@
 #![doc = include_str!("architecture.md")]
 
 #[cfg(doc)]
-use crate::{Tertulia, conversation::ConversationHandle, engine::Journal, subscriber::EventStream};
+use crate::{ConnectionHandle, Tertulia, conversation::ConversationHandle, engine::Journal, subscriber::EventStream};
