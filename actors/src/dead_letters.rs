@@ -322,19 +322,19 @@ impl DeadLetters {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// There is none with this id any more.
-    #[error("there is no dead letter {0}")]
+    #[error("dead letter {0} does not exist")]
     Unknown(DeadLetterId),
     /// It is an answer or a delivery, which nobody waits for any more, or not all of it was kept.
-    #[error("dead letter {0} cannot be handed over again: it is to be read only")]
+    #[error("dead letter {0} is read-only and cannot be retried")]
     NotReplayable(DeadLetterId),
     /// Its connection is not there, or its conversation is not in memory or quarantined.
-    #[error("nobody can take dead letter {0} now")]
+    #[error("nothing can process dead letter {0} now")]
     NobodyThere(DeadLetterId),
     /// Too much waits there already.
-    #[error("there is no room for dead letter {0} now")]
+    #[error("no room for dead letter {0} now")]
     Overloaded(DeadLetterId),
     /// It could not be made durable that it is forgotten.
-    #[error("dead letter {0} may come back: the store does not keep that it is forgotten")]
+    #[error("dead letter {0} may return after a restart: the store did not record its removal")]
     NotKept(DeadLetterId),
 }
 

@@ -64,7 +64,7 @@ pub enum RequestFailure {
     #[error("too many requests are in flight on the connection")]
     Overloaded,
     /// Nothing was sent: the platform was asked too much of just now (429).
-    #[error("the platform refused too many requests: nothing is asked for {} ms more", wait.as_millis())]
+    #[error("the platform refused too many requests: no request is sent for {} ms", wait.as_millis())]
     Paused {
         /// How long the pause still is.
         wait: Duration,
@@ -76,7 +76,7 @@ pub enum RequestFailure {
     #[error("{0}")]
     NotSupported(&'static str),
     /// It was sent, and the connection was lost before the answer came. It may or may not have had its effect.
-    #[error("the connection was lost before the answer came")]
+    #[error("the connection was lost before the response came")]
     ConnectionLost,
     /// It was sent, and the platform closed the connection over content. It may or may not have had its effect.
     #[error("the platform closed the connection with {code} before the answer came")]
@@ -87,7 +87,7 @@ pub enum RequestFailure {
         alone: bool,
     },
     /// It was sent, and no answer came in time. It may or may not have had its effect.
-    #[error("no answer came in time")]
+    #[error("no response came in time")]
     TimedOut,
     /// The platform's answer is a refusal, or not the answer to this request.
     #[error(transparent)]

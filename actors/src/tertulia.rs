@@ -247,7 +247,7 @@ impl Tertulia {
         let journal = Arc::clone(self.system.around.routing.journal());
         let closing = tokio::task::spawn_blocking(move || journal.close());
         if timeout(within, closing).await.is_err() {
-            tracing::error!("what happened last could not be kept in time");
+            tracing::error!("the last changes could not be committed in time");
         }
     }
 }

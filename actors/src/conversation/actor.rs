@@ -123,7 +123,7 @@ impl Conversation {
         }
         if let Some(update_time) = disbelieved {
             metrics.state_times_disbelieved.inc();
-            tracing::warn!(%connection, %conversation, %update_time, "a state's update time was years ahead; newer states count");
+            tracing::warn!(%connection, %conversation, %update_time, "a state's update time was years ahead; it no longer hides newer states");
         }
     }
 
@@ -265,7 +265,7 @@ impl Handler<StateArrived> for Conversation {
             }
             Ok(Err(error)) => {
                 metrics.state_notifications_malformed.inc();
-                tracing::warn!(connection = %self.upstream.origin.connection, %error, "state cannot be read");
+                tracing::warn!(connection = %self.upstream.origin.connection, %error, "a state cannot be read");
                 self.bury_unreadable(error.to_string(), &raw);
             }
             Err(error) => {

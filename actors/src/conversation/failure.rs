@@ -12,13 +12,13 @@ pub enum CommandFailure {
     #[error("too many commands wait in the conversation")]
     Overloaded,
     /// The connection has given up or was stopped; nothing was sent.
-    #[error("the connection is not there")]
+    #[error("the connection is not running")]
     NotConnected,
     /// The conversation is not in memory any more; nothing was sent.
-    #[error("the conversation is not known")]
+    #[error("the conversation is unknown")]
     UnknownConversation,
     /// Its time was over before it could be sent.
-    #[error("not sent: its time was over before it could be")]
+    #[error("not sent: its time limit passed first")]
     TimedOut,
     /// The platform refused it.
     #[error(transparent)]
@@ -27,26 +27,28 @@ pub enum CommandFailure {
     #[error("the conversation is in quarantine")]
     Quarantined,
     /// Handling it broke the conversation, which goes on without it; nothing was sent. It is among the dead letters.
-    #[error("handling it failed; it is among the dead letters")]
+    #[error("the command could not be handled; it is among the dead letters")]
     DeadLettered,
     /// The platform closed the connection each time it was sent, at last with nothing beside it. It is not sent again, and
     /// is among the dead letters.
-    #[error("the platform closed the connection with {code} each time it was sent; it is among the dead letters")]
+    #[error(
+        "the platform closed the connection with {code} each time the command was sent; it is among the dead letters"
+    )]
     ClosedConnection {
         /// The platform's close code.
         code: u16,
     },
     /// It was cancelled before it was sent.
-    #[error("it was cancelled before it was sent")]
+    #[error("cancelled before it was sent")]
     Cancelled,
     /// It was sent, its answer was lost, and whether it had its effect could not be found out in time.
-    #[error("its outcome is unknown; ask again with the key {key}")]
+    #[error("outcome unknown: the command may have been applied; repeat it with the key {key}")]
     OutcomeUnknown {
         /// The command's key.
         key: CommandKey,
     },
     /// Something else was asked under the same key before; nothing was sent.
-    #[error("the key {key} came with another command before")]
+    #[error("the key {key} was already used for another command")]
     KeyReused {
         /// The key.
         key: CommandKey,

@@ -134,7 +134,7 @@ impl Conversation {
         match self.written() {
             Ok(value) => Some(Change::Put(Table::Snapshots, Record { key: self.record_key(), value: value.into() })),
             Err(error) => {
-                tracing::error!(conversation = %self.id(), %error, "the conversation cannot be written");
+                tracing::error!(conversation = %self.id(), %error, "the conversation cannot be serialized");
                 None
             }
         }
@@ -189,7 +189,7 @@ impl Conversation {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(conversation = %self.id(), error, "what was kept cannot be read; it begins anew");
+                    tracing::error!(conversation = %self.id(), error, "the stored conversation cannot be read; it starts from an empty state");
                 }
             }
         }
@@ -198,5 +198,5 @@ impl Conversation {
 }
 
 fn report(error: &StoreError) {
-    tracing::error!(%error, "a conversation cannot be loaded; it is tried again");
+    tracing::error!(%error, "a conversation cannot be loaded; trying again");
 }

@@ -141,7 +141,7 @@ impl Conversation {
         self.upstream.metrics.records_contradicting.inc();
         tracing::warn!(
             connection = %self.upstream.origin.connection, conversation = %id, dialog, sequence,
-            "a record has the place of another one, with other content"
+            "a record differs from the accepted record of the same sequence"
         );
         let frame = serde_json::json!({
             "kind": "notification", "type": "ms.MessagingEventNotification",

@@ -48,10 +48,10 @@ pub enum WaitingState {
 #[non_exhaustive]
 pub enum CancelError {
     /// No command waits under this key.
-    #[error("no command waits under the key {0}")]
+    #[error("no command with the key {0} waits")]
     UnknownCommand(CommandKey),
     /// The command was sent, or may have been.
-    #[error("the command {0} was sent, or may have been, and cannot be cancelled")]
+    #[error("the command {0} was or may have been sent and cannot be cancelled")]
     InFlight(CommandKey),
     /// The conversation did not answer.
     #[error(transparent)]

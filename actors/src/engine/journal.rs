@@ -388,7 +388,7 @@ impl Shared {
     fn look_at(&self, store: &dyn Store) {
         let looked = store.check();
         if let Err(error) = &looked {
-            tracing::error!(%error, "nothing can be kept; sockets are held back");
+            tracing::error!(%error, "the store fails; sockets stay closed until a commit succeeds");
         }
         self.healthy.store(looked.is_ok(), Ordering::Relaxed);
     }
@@ -406,7 +406,7 @@ impl Shared {
                 }
                 Err(error) => {
                     self.healthy.store(false, Ordering::Relaxed);
-                    tracing::error!(%error, changes = changes.len(), "nothing can be kept; sockets are held back");
+                    tracing::error!(%error, changes = changes.len(), "the store fails; sockets stay closed until a commit succeeds");
                     if self.queue().closed {
                         return false;
                     }

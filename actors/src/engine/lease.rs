@@ -62,7 +62,7 @@ pub enum LeaseError {
         holder: String,
     },
     /// It could not be asked for.
-    #[error("whether {login} may log in could not be found out: {reason}")]
+    #[error("cannot determine whether {login} may log in: {reason}")]
     Unavailable {
         /// Which login.
         login: LoginName,

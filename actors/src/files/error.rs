@@ -8,7 +8,7 @@ use crate::{conversation::CommandFailure, platform::HttpError, request::RequestF
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The platform's storage takes no files of this type ([FL-2](crate::rules#fl-2)).
-    #[error("files of the type {0:?} are not taken")]
+    #[error("the file type {0:?} is not accepted")]
     UnknownType(String),
     /// A file without a byte.
     #[error("the file is empty")]
@@ -22,7 +22,7 @@ pub enum FileError {
         limit: u64,
     },
     /// The source gave more or fewer bytes than it was said to have.
-    #[error("the file was said to have {expected} bytes, and has {found} or more")]
+    #[error("the file has {found} bytes or more, {expected} were announced")]
     OtherSize {
         /// The bytes it was said to have.
         expected: u64,
@@ -36,10 +36,10 @@ pub enum FileError {
     #[error("too many commands wait in the conversation")]
     Overloaded,
     /// The conversation is not in memory any more.
-    #[error("the conversation is not known")]
+    #[error("the conversation is unknown")]
     UnknownConversation,
     /// The platform did not say where the file is to be, or where it is.
-    #[error("there is no address for the file: {0}")]
+    #[error("no address for the file: {0}")]
     NoAddress(#[from] RequestFailure),
     /// The storage refused the file, or has none at this path.
     #[error(transparent)]

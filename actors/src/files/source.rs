@@ -137,9 +137,9 @@ impl Content {
 /// What is wrong with an upload's bytes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("it cannot be read: {0}")]
+    #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    #[error("it has {0} bytes so far")]
+    #[error("{0} bytes so far")]
     OtherSize(u64),
 }
 

@@ -45,7 +45,7 @@ impl Fleet {
         let connection = &origin.connection;
         // One that was removed, or removed and added again, is nobody's any more.
         let Some(member) = self.registry.get(connection).filter(|member| member.life == life) else { return };
-        tracing::error!(%connection, restarts, %failure, "a connection is given up");
+        tracing::error!(%connection, restarts, %failure, "a connection panicked too often and is given up");
         let reason = format!("{failure}, after {restarts} restarts");
         member.status.send_modify(|status| {
             status.state = Phase::Failed(failure);
@@ -72,7 +72,7 @@ impl Fleet {
                 Grounds { pool: &fleet.pool, fleet: &ctx.address(), policy: &fleet.around.supervision.connection };
             if !fleet.is_draining && fleet.registry.begin_again(&origin.connection, life, &grounds) {
                 fleet.around.metrics.connections_moved.inc();
-                tracing::warn!(connection = %origin.connection, "a connection is begun anew on another arbiter");
+                tracing::warn!(connection = %origin.connection, "a connection restarts on another arbiter");
             }
         });
     }
@@ -113,8 +113,8 @@ impl Supervised for Fleet {}
 
 async fn keep_the_house(journal: Arc<Journal>) {
     match keep_house(&journal, journal.retention(), jiff::Timestamp::now()).await {
-        Ok(records) => tracing::debug!(records, "old records were forgotten"),
-        Err(error) => tracing::warn!(%error, "old records could not be forgotten"),
+        Ok(records) => tracing::debug!(records, "old records were deleted"),
+        Err(error) => tracing::warn!(%error, "old records could not be deleted"),
     }
 }
 

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// There is no such connection.
-    #[error("there is no connection {0}")]
+    #[error("connection {0} does not exist")]
     UnknownConnection(ConnectionId),
     /// It has given up.
     #[error("connection {connection} failed: {reason}")]

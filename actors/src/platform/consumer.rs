@@ -121,7 +121,7 @@ impl PlatformClient {
                 let external = match (self.identity("anonymous/authorize", Some(body)).await, earlier) {
                     // The token may be good still. If it is not, the platform says so to the first request of the socket.
                     (Err(error), Some((known, _))) if error.login_refusal() == LoginRefusal::Credentials => {
-                        tracing::warn!(account = %self.account, %error, "an anonymous consumer's token was not renewed");
+                        tracing::warn!(account = %self.account, %error, "the token of an anonymous consumer could not be renewed");
                         return Ok(known.clone());
                     }
                     (external, _) => external?,

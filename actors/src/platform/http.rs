@@ -66,7 +66,7 @@ pub enum HttpError {
     #[error(transparent)]
     NoToken(#[from] TokenError),
     /// The service answered something else than expected.
-    #[error("{service} at {host} answered something unexpected: {detail}")]
+    #[error("{service} at {host} sent an unexpected response: {detail}")]
     Unexpected {
         /// The service.
         service: Service,

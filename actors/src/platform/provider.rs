@@ -36,9 +36,9 @@ pub struct AgentToken {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// There will be none: to ask again cannot help.
-    #[error("there is no token for the agent: {0}")]
+    #[error("no token for the agent: {0}")]
     Refused(String),
     /// There is none just now.
-    #[error("there is no token for the agent just now: {0}")]
+    #[error("no token for the agent for now: {0}")]
     Unavailable(String),
 }

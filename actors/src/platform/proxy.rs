@@ -68,7 +68,7 @@ pub enum ProxyError {
         detail: String,
     },
     /// Its name stands for an address of this machine or of a private network, where it may not be.
-    #[error("the proxy {proxy} is at the internal address {address}")]
+    #[error("the proxy {proxy} has the internal address {address}")]
     Internal {
         /// The proxy's address.
         proxy: String,
@@ -92,7 +92,7 @@ pub enum ProxyError {
         within: Duration,
     },
     /// It does not speak as a proxy does.
-    #[error("the proxy {proxy} is none: {detail}")]
+    #[error("{proxy} is not an HTTP proxy: {detail}")]
     NoProxy {
         /// The proxy's address.
         proxy: String,

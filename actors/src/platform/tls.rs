@@ -12,10 +12,10 @@ pub enum TlsError {
     #[error("a certificate authority is not a PEM certificate: {0}")]
     NotPem(#[from] rustls_pki_types::pem::Error),
     /// The certificate cannot be an authority.
-    #[error("a certificate authority is not usable: {0}")]
+    #[error("a certificate authority cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
     /// There is no certificate in the text.
-    #[error("a certificate authority's file holds no certificate")]
+    #[error("the file of a certificate authority contains no certificate")]
     Empty,
 }
 

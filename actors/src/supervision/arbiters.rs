@@ -132,9 +132,9 @@ impl ArbiterPool {
                     // Placements on the old one free a load that nobody looks at any more.
                     seats.seats[at] = seat;
                     replaced += 1;
-                    tracing::error!("an arbiter had ended and was replaced");
+                    tracing::error!("an arbiter ended and was replaced");
                 }
-                Err(error) => tracing::error!(%error, "an arbiter has ended and cannot be replaced"),
+                Err(error) => tracing::error!(%error, "an arbiter ended and cannot be replaced"),
             }
         }
         replaced

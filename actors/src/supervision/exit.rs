@@ -102,8 +102,8 @@ impl<P: Parent> Owner<P> {
             ExitReason::Normal | ExitReason::ArbiterStopped => {
                 tracing::debug!(%actor, restarts, "actor ended");
             }
-            ExitReason::Panicked(_) => tracing::error!(%actor, restarts, "actor panicked at its end"),
-            ExitReason::GaveUp(_) => tracing::error!(%actor, restarts, "actor panicked, given up"),
+            ExitReason::Panicked(_) => tracing::error!(%actor, restarts, "actor panicked while it ended"),
+            ExitReason::GaveUp(_) => tracing::error!(%actor, restarts, "actor panicked too often, given up"),
         }
         self.tell(ChildExit::Ended { reason, restarts });
     }
@@ -125,7 +125,7 @@ impl<P: Parent> Drop for Owner<P> {
 /// Runs what may panic once more.
 pub(super) fn quietly(act: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
-        tracing::error!("a panic while an actor was ended was caught");
+        tracing::error!("caught a panic of an actor that was being ended");
         panic_text(payload);
     }
 }

@@ -122,10 +122,10 @@ impl Shared {
             match arbiter.look(now, frozen_after) {
                 Some(Change::Froze) => {
                     self.frozen_total.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(arbiter = %arbiter.name, ?frozen_after, "arbiter stands still");
+                    tracing::error!(arbiter = %arbiter.name, ?frozen_after, "arbiter is blocked");
                 }
                 Some(Change::Recovered { after }) => {
-                    tracing::warn!(arbiter = %arbiter.name, ?after, "arbiter moves again");
+                    tracing::warn!(arbiter = %arbiter.name, ?after, "arbiter runs again");
                 }
                 None => {}
             }

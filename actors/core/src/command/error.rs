@@ -114,22 +114,22 @@ pub enum Refusal {
         limit: usize,
     },
     /// A range that no sequence can be in.
-    #[error("no message can be in the range")]
+    #[error("the range cannot contain a message")]
     BadRange,
     /// A satisfaction out of its range ([CV-F10](crate::rules#cv-f10)).
     #[error("a satisfaction of {0} is not from 0 to 5")]
     BadCsat(u8),
     /// A transfer to the agent who has the conversation ([TR-2](crate::rules#tr-2)).
-    #[error("the conversation is assigned to {0} already")]
+    #[error("the conversation is already assigned to {0}")]
     SameAgent(AgentId),
     /// A takeover without a consumer to take over from ([CV-F1](crate::rules#cv-f1)).
     #[error("the open dialog has no consumer")]
     NoConsumer,
     /// A takeover by the consumer who has the conversation.
-    #[error("the consumer has the conversation already")]
+    #[error("the consumer already has the conversation")]
     SameConsumer,
     /// A leave by somebody who takes no part.
-    #[error("this connection's agent takes no part in the dialog")]
+    #[error("this connection's agent is not a participant of the dialog")]
     NotAParticipant,
 }
 

@@ -113,7 +113,7 @@ pub enum NoteError {
         room: usize,
     },
     /// The note to replace is another agent's.
-    #[error("the note {note_id} is of {agent_id}")]
+    #[error("the note {note_id} belongs to {agent_id}")]
     OfAnother {
         /// Which.
         note_id: String,

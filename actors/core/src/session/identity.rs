@@ -27,10 +27,10 @@ pub enum IdentityLoss {
     #[error("the connection is configured with another login")]
     LoginChanged,
     /// The previous run of the process did not store it.
-    #[error("the previous run did not store it")]
+    #[error("the previous run did not store the identity")]
     NotStored,
     /// The platform has refused it for minutes.
-    #[error("the platform keeps refusing it")]
+    #[error("the platform keeps refusing the identity")]
     Refused,
 }
 

@@ -79,37 +79,37 @@ pub enum Report {
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectReason {
     /// The platform closed with 4410: it could not read what we sent.
-    #[error("it could not read what was sent")]
+    #[error("the platform could not read a frame")]
     BadContent,
     /// The platform closed with a code that asks for nothing but a new attempt.
-    #[error("it asks for nothing but a new attempt")]
+    #[error("the platform asks for a new connection")]
     ClosedByPlatform,
     /// Our own side closed the socket.
-    #[error("this side wanted it")]
+    #[error("closed by this side")]
     ClosedByUs,
     /// The link broke, or the close had no code.
     #[error("the link broke")]
     ConnectionLost,
     /// We gave it up, because what it brought could not be worked with.
-    #[error("what it brought could not be worked with")]
+    #[error("its frames could not be processed")]
     Distrusted,
     /// No frame arrived in time although keep-alives were sent.
-    #[error("no frame came in time although keep-alives were sent")]
+    #[error("no frame arrived in time in spite of keep-alives")]
     DeadPeer,
     /// We closed it, because the right to log in was lost.
     #[error("the right to log in was lost")]
     LeaseLost,
     /// The platform closed with 4407: the identity must be extended at its origin.
-    #[error("the identity must be extended at its origin")]
+    #[error("the login must be extended where it was granted")]
     IdentityExpired,
     /// The platform closed with 1008, which it uses for authentication.
     #[error("policy violation, which the platform uses for authentication")]
     PolicyViolation,
     /// The resume plan could not be finished.
-    #[error("the resume plan could not be finished")]
+    #[error("the resume plan failed")]
     ResumeFailed,
     /// The resume plan stood still for too long.
-    #[error("the resume plan stood still for too long")]
+    #[error("the resume plan made no progress for too long")]
     ResumeTimedOut,
     /// The platform closed with 1011.
     #[error("a server error")]
@@ -130,7 +130,7 @@ pub enum DisconnectReason {
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     /// The threads it was run on ended, one after the other.
-    #[error("the threads of the connection keep ending")]
+    #[error("the connection's threads keep ending")]
     ArbitersKeepEnding,
     /// Many conversations failed together, again and again.
     #[error("the conversations keep failing together")]
@@ -139,7 +139,7 @@ pub enum FailureReason {
     #[error("the platform refused the credentials")]
     CredentialsRefused,
     /// It was lost or could not be made, and its policy is not to try again.
-    #[error("the connection was lost, and is not to be made again")]
+    #[error("the connection was lost and reconnecting is disabled")]
     NotMaintained,
     /// Its actor panicked more often than is allowed.
     #[error("the connection panicked too often")]

@@ -22,22 +22,22 @@ pub enum WaitReason {
     #[error("the socket was lost")]
     ConnectionLost,
     /// The platform refuses credentials that it took before.
-    #[error("the platform refuses credentials that it took before")]
+    #[error("the platform refuses credentials that it accepted before")]
     CredentialsRefused,
     /// Another login of the same user ends this one, again and again.
-    #[error("the user is logged in elsewhere: another login ends this one again and again")]
+    #[error("the user is logged in elsewhere: another login keeps ending this one")]
     LoggedInElsewhere,
     /// Another connection holds the right to log in, here or in another process.
     #[error("another connection of this machine holds the login")]
     LoginHeld,
     /// The platform asks for fewer logins or sockets (status 429).
-    #[error("the platform asks for fewer logins or sockets")]
+    #[error("the platform limits logins or sockets")]
     Throttled,
     /// The platform granted a token and refuses the socket opened with it.
     #[error("the platform refuses the socket although it granted the token")]
     TokenRefused,
     /// The platform cannot be reached, or does not answer as it should.
-    #[error("the platform cannot be reached or does not answer as it should")]
+    #[error("the platform cannot be reached or responds with errors")]
     Unavailable,
 }
 

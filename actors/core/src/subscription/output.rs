@@ -80,10 +80,10 @@ pub enum Failure {
     #[error(transparent)]
     Refused(#[from] AnswerError),
     /// No answer came in time.
-    #[error("no answer came in time")]
+    #[error("no response came in time")]
     TimedOut,
     /// The socket was lost.
-    #[error("the connection was lost before the snapshot was whole")]
+    #[error("the connection was lost before the snapshot was complete")]
     SocketLost,
 }
 

@@ -19,7 +19,7 @@ pub enum RequestError {
     #[error("not a request frame: {0}")]
     Envelope(#[source] serde_json::Error),
     /// The body does not fit the request's type.
-    #[error("the body of {kind} does not fit: {source}")]
+    #[error("the body of {kind} is malformed: {source}")]
     Body {
         /// The request's type as sent.
         kind: String,

@@ -25,7 +25,7 @@ pub enum AnswerError {
         text: String,
     },
     /// The platform answered something else than the request's answer.
-    #[error("the platform's answer does not fit: {0}")]
+    #[error("unexpected response of the platform: {0}")]
     Unexpected(String),
 }
 

@@ -50,7 +50,7 @@ pub struct QuarantinedConversation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
     /// There is no such connection, or it does not answer.
-    #[error("the connection is not there")]
+    #[error("the connection is not running")]
     UnknownConnection,
     /// It is not in quarantine.
     #[error("conversation {0} is not in quarantine")]

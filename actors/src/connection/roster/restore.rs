@@ -61,7 +61,7 @@ pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId
     loop {
         match read(journal, connection).await {
             Ok(remembered) => return remembered,
-            Err(error) => tracing::error!(%connection, %error, "what was kept cannot be read; it is tried again"),
+            Err(error) => tracing::error!(%connection, %error, "the stored conversations cannot be read; trying again"),
         }
         sleep(AGAIN_AFTER).await;
     }

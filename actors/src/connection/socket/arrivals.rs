@@ -16,7 +16,7 @@ const WAITING: usize = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
     /// Nothing is known of such an offer: it never stood here, or does no more.
-    #[error("there is no such ring")]
+    #[error("no such ring")]
     UnknownRing,
     /// It could not be taken.
     #[error(transparent)]

@@ -59,7 +59,7 @@ mod tests {
             ),
             (
                 text(ClosedBy::Us, Some(1001), DisconnectReason::DeadPeer, None),
-                "the socket was given up with 1001: no frame came in time although keep-alives were sent",
+                "the socket was given up with 1001: no frame arrived in time in spite of keep-alives",
             ),
             (
                 text(ClosedBy::Transport, None, DisconnectReason::ConnectionLost, None),

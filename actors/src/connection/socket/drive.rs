@@ -207,7 +207,7 @@ impl Handler<Restart> for Connection {
     type Result = ();
 
     fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
-        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        tracing::info!(connection = %self.settings.id, "the connection restarts on request");
         let awaits_lease = self.session.waiting().is_some_and(|wait| wait.reason == WaitReason::LoginHeld);
         if self.session.phase().is_at_rest() || awaits_lease {
             self.claim(ctx);

@@ -18,7 +18,7 @@ impl Connection {
             return;
         }
         self.metrics().escalations.inc();
-        self.note_error(&"many conversations failed together: the connection begins anew");
+        self.note_error(&"many conversations failed together: the connection restarts");
         self.feed(Input::Distrusted, ctx);
         self.lose_socket();
     }

@@ -122,7 +122,7 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
         match journal.read(move |store| store.get(Table::Notes, &key)).await {
             Ok(read) => break read,
             Err(error) => {
-                tracing::error!(%connection, %error, "the consumer's identity cannot be read; it is tried again")
+                tracing::error!(%connection, %error, "the consumer's stored identity cannot be read; trying again")
             }
         }
         sleep(AGAIN_AFTER).await;
@@ -133,7 +133,7 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
         Err(error) => {
             // The error's text may quote the token, so only its place is told.
             let (line, column) = (error.line(), error.column());
-            tracing::error!(%connection, line, column, "the stored identity of the consumer cannot be read");
+            tracing::error!(%connection, line, column, "the consumer's stored identity is malformed");
             Stored::Unreadable
         }
     }

@@ -45,9 +45,9 @@ pub(super) enum SocketError {
     Closed(String),
     #[error("a message above the limit of {limit} bytes")]
     Oversize { limit: usize },
-    #[error("more than {MAX_FRAGMENTS} fragments of one message")]
+    #[error("a message of more than {MAX_FRAGMENTS} fragments")]
     TooManyFragments,
-    #[error("a frame that was begun does not go on")]
+    #[error("a fragmented message was not continued")]
     Standstill,
     #[error("{0}")]
     Protocol(WsProtocolError),
@@ -310,7 +310,7 @@ mod tests {
     async fn fragments_beyond_the_count_limit_end_the_socket() {
         let mut frames = vec![part(Item::FirstText(Bytes::new()))];
         frames.extend((0..MAX_FRAGMENTS).map(|_| part(Item::Continue(Bytes::new()))));
-        assert_eq!(read(frames).await, ["Us None: more than 1024 fragments of one message"]);
+        assert_eq!(read(frames).await, ["Us None: a message of more than 1024 fragments"]);
     }
 
     #[actix_rt::test]

@@ -106,7 +106,7 @@ impl Connection {
         let connection = &self.settings.id;
         match serde_json::to_string(&refused) {
             Ok(lacking) if !refused.is_nothing() => tracing::warn!(%connection, lacking, "the connection is degraded"),
-            _ => tracing::info!(%connection, "the connection lacks nothing any more"),
+            _ => tracing::info!(%connection, "the connection is complete again"),
         }
         self.refused.told = refused.clone();
         self.publish(EventData::Lacking { lacking: refused });

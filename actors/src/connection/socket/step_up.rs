@@ -66,7 +66,7 @@ pub enum StepUpError {
     #[error("only a consumer can step up")]
     NotAConsumer,
     /// Another step-up of the same connection is under way.
-    #[error("a step-up is under way")]
+    #[error("a step-up is already running")]
     UnderWay,
     /// The platform did not grant the new identity; the old one goes on.
     #[error(transparent)]

@@ -338,7 +338,7 @@ impl Handler<Restart> for Intake {
         if matches!(self.phase, Phase::Idle | Phase::Stopped) {
             return;
         }
-        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        tracing::info!(connection = %self.settings.id, "the connection restarts on request");
         self.attempts = 0;
         self.start(ctx);
     }

@@ -46,8 +46,8 @@ impl Looker {
             Ok(RestAnswer { status: 200, body: state, .. }) => {
                 let _ = intake.send(StateRead { conversation, state }).await;
             }
-            Ok(RestAnswer { status, .. }) => tracing::debug!(%conversation, status, "the state is not read"),
-            Err(error) => tracing::debug!(%conversation, %error, "the state is not read"),
+            Ok(RestAnswer { status, .. }) => tracing::debug!(%conversation, status, "the state could not be fetched"),
+            Err(error) => tracing::debug!(%conversation, %error, "the state could not be fetched"),
         }
     }
 }

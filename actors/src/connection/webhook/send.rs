@@ -106,7 +106,7 @@ impl Sender {
 /// Without a token nothing was sent: the request may be sent again, unless the platform refuses an application that it
 /// never took.
 fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
-    tracing::debug!(%error, "no token of the application");
+    tracing::debug!(%error, "no token for the application");
     match error.status() {
         Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
         _ => RequestFailure::Overloaded,
@@ -115,7 +115,7 @@ fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailur
 
 /// A request for a consumer whose name the platform does not take cannot be sent again.
 fn no_consumer_token(error: HttpError) -> RequestFailure {
-    tracing::debug!(%error, "no token of the consumer");
+    tracing::debug!(%error, "no token for the consumer");
     match error {
         HttpError::Status { service: Service::Identity, status: code @ (400 | 404), .. } => {
             AnswerError::Refused { code, text: error.to_string() }.into()

@@ -29,7 +29,7 @@ impl Intake {
                 Ok(())
             }
             Frame::Notification(Notification::Rings(_) | Notification::AgentStates(_)) | Frame::Response(_) => {
-                Err(malformed(&"neither a change of conversations nor messages"))
+                Err(malformed(&"neither a conversation change nor messages"))
             }
         }
     }
@@ -118,7 +118,7 @@ impl Handler<WebhookArrived> for Intake {
         let routed = self.route(&body, &place);
         if let Err(WebhookError::Malformed(detail)) = &routed {
             self.metrics().frames_malformed.inc();
-            tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");
+            tracing::warn!(connection = %self.settings.id, detail, "a webhook cannot be read");
             self.roster.bury_unreadable(&body, detail);
         }
         self.fairness.take_turns(ctx);
