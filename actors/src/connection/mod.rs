@@ -1,7 +1,7 @@
-//! Connections: each is one login of one user and the conversations it sees, with a socket or by webhook.
+//! Connections: each is one login of one user and the conversations it sees, with a socket or with webhooks.
 //!
-//! What a connection has, its conversations, is one roster; the actor that brings the frames owns it. [`Connection`] has
-//! a socket. [`webhook`] has the connections whose notifications come by HTTP.
+//! Every connection has a roster of its conversations, owned by the actor that receives the frames. [`Connection`] has
+//! a socket; [`webhook`] has the connections whose notifications arrive by HTTP.
 
 pub(crate) mod roster;
 mod shared;

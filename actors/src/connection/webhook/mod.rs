@@ -1,12 +1,12 @@
-//! A connection without a socket: notifications come in by webhook or from a queue, requests go out by the Send API, or
-//! in an agent's name by the platform's REST.
+//! A connection without a socket. Notifications arrive by webhook or from a queue; requests use the Send API or, in an
+//! agent's name, the platform's REST API.
 //!
-//! [`Intake`] serves both roles. A *connector* speaks for many consumers and keeps its conversations in memory as a
-//! connection does. An *intake* works for stateless workers: load a conversation, feed it a notification, act, take its
-//! snapshot, unload it ([WH-2](crate::rules#wh-2)). The conversations are the same actors as behind a socket; only what
-//! answers their requests differs. A history that is missing is waited for during [`IntakeSettings::hold`], because a
-//! late notification may still fill the hole; after it, an agent reads it, and for everybody else what is missing
-//! becomes a gap.
+//! [`Intake`] serves both roles. A *connector* speaks for many consumers and keeps its conversations in memory, like a
+//! connection with a socket. An *intake* serves stateless workers: load a conversation, feed it a notification, act,
+//! take its snapshot, unload it ([WH-2](crate::rules#wh-2)). The conversation actors are the same as with a socket;
+//! only the receiver of their requests differs. A missing history is waited for during [`IntakeSettings::hold`],
+//! because a late notification may still fill the hole. After that an agent reads the history; for everybody else the
+//! missing part becomes a gap.
 
 mod actor;
 mod agent;
