@@ -1,4 +1,4 @@
-//! What is counted. One name here is one name at `/metrics`, with `tertulia_` before it.
+//! The metrics of a process. Each field name, with the prefix `tertulia_`, is a name at `/metrics`.
 
 mod connection;
 mod latency;
@@ -16,7 +16,7 @@ pub use latency::{Latency, LatencySnapshot};
 /// A kind of actor, as a label.
 pub type Kind = [(&'static str, &'static str); 1];
 
-/// What was asked by a command, and whether it was `done` or `failed`, as labels.
+/// The kind of a command, and whether it is `done` or `failed`, as labels.
 pub type Outcome = [(&'static str, &'static str); 2];
 
 /// A member of a conversation's state, as a label.
@@ -28,14 +28,15 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $help])+ pub $name: $kind,)+
-            /// By connection. Listed by whoever knows how many of them are to be told apart.
+            /// The metrics of each connection. Not registered here, because the caller decides how many connections
+            /// have labels of their own.
             pub by_connection: ByConnection,
         }
 
         impl Metrics {
-            /// Lists everything in `registry`.
+            /// Registers every metric in `registry`.
             pub fn register(&self, registry: &mut Registry) {
-                // The registry puts the full stop.
+                // The registry appends a full stop.
                 $(registry.register(
                     stringify!($name),
                     concat!($($help),+).trim().trim_end_matches('.'),
@@ -166,7 +167,7 @@ metrics! {
 }
 
 impl Metrics {
-    /// Shows by which policies actors are restarted and given up.
+    /// Exports the supervision policies as gauges.
     pub(crate) fn show(&self, settings: &SupervisionSettings) {
         let SupervisionSettings { conversation, connection, subscriber, fleet, systemic, .. } = settings;
         let policies = [
@@ -184,7 +185,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a restart among those of its kind and among all.
+    /// Counts a restart in `kind` and in the total.
     pub(crate) fn restarted(&self, kind: &Counter) {
         kind.inc();
         self.actor_restarts.inc();
