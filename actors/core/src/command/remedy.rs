@@ -11,7 +11,7 @@ use crate::refusal::{Case, Lane, Refusal, RequestType, Retry, decide};
 pub enum Remedy {
     /// Send the request again after a pause.
     SendAgain,
-    /// Look up the request's effect after a pause, and send the request again only if there is none.
+    /// Look up the request's effect after a pause. If it had no effect, send it again.
     LookUp,
     /// Return the platform's response to the caller.
     Tell,

@@ -206,17 +206,17 @@ pub enum ConversationEvent {
         from: u64,
         /// The last missing sequence, as far as known.
         to: u64,
-        /// Whether they are still asked for and may come: delivery waits for them.
+        /// Whether they are still expected and may arrive: delivery waits for them.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         awaited: bool,
     },
 }
 
-/// How a participant came to take part.
+/// The circumstances of a participant's joining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdditionContext {
-    /// Whether the participant had been proposed before.
+    /// Whether the participant had been suggested before.
     pub previously_suggested: bool,
 }
 
@@ -224,31 +224,32 @@ pub struct AdditionContext {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// In which dialog.
+    /// The dialog.
     pub dialog_id: DialogId,
-    /// Its place in the dialog, from 0.
+    /// Its sequence in the dialog, from 0.
     pub sequence: u64,
-    /// Who wrote it.
+    /// The author.
     pub originator_id: Option<UserId>,
-    /// The writer's role at that time.
+    /// The author's role at that time.
     pub role: Option<ParticipantRole>,
-    /// Who may read it.
+    /// The audience.
     pub message_audience: MessageAudience,
-    /// What the body is; nothing for rich content.
+    /// The type of the body; absent for rich content.
     pub content_type: Option<ContentType>,
     /// A string for text, an object for everything else, as the platform sent it.
     pub body: Box<RawValue>,
     /// The metadata of the publishing request, an array.
     pub metadata: Option<Box<RawValue>>,
-    /// Suggested answers.
+    /// Suggested replies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quick_replies: Option<Box<RawValue>>,
-    /// When the platform took it.
+    /// When the platform received it.
     pub time: Option<Timestamp>,
-    /// It is not news: it was said before the conversation came to this connection ([`super::Arrival`]).
+    /// Whether it is not new, because it was published before the conversation came to this connection
+    /// ([`super::Arrival`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub back_filled: bool,
-    /// The connector's own id of the consumer for whom it speaks in the conversation.
+    /// The connector's own id of the consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_consumer_id: Option<ExternalConsumerId>,
 }
@@ -257,19 +258,19 @@ pub struct Message {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageDelivery {
-    /// In which dialog.
+    /// The dialog.
     pub dialog_id: DialogId,
-    /// The receipt's own place in the dialog.
+    /// The receipt's own sequence in the dialog.
     pub sequence: u64,
-    /// Whose receipt.
+    /// The reader.
     pub originator_id: Option<UserId>,
     /// The reader's role at that time.
     pub role: Option<ParticipantRole>,
-    /// What became of the messages.
+    /// The status of the messages.
     pub status: DeliveryStatus,
-    /// Which messages.
+    /// The sequences of the messages.
     pub sequences: Vec<u64>,
-    /// When.
+    /// The time.
     pub time: Option<Timestamp>,
 }
 
@@ -280,7 +281,7 @@ impl Message {
         serde_json::from_str(self.body.get()).ok()
     }
 
-    /// Whether `who` wrote it.
+    /// Returns whether `who` is its author.
     #[must_use]
     pub fn is_by(&self, who: &Identity) -> bool {
         let Some(writer) = &self.originator_id else { return false };
@@ -288,7 +289,7 @@ impl Message {
         is_agent || writer == who.user_id()
     }
 
-    /// The file that the message tells of, which can be downloaded by its path ([FL-4](crate::rules#fl-4)).
+    /// Returns the file that the message announces, which can be downloaded by its path ([FL-4](crate::rules#fl-4)).
     #[must_use]
     pub fn file(&self) -> Option<HostedFile> {
         let is_file = self.content_type == Some(ContentType::HostedFile);
@@ -297,7 +298,7 @@ impl Message {
 }
 
 impl ConversationEvent {
-    /// The event's name, as the class page and the event stream have it (`tertulia.` goes before it).
+    /// The event's name on the class page and, after `tertulia.`, in the event stream.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

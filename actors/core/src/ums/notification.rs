@@ -1,4 +1,4 @@
-//! Notifications ([§6](crate::protocol#6)): which there are, and how far each is read before somebody wants more.
+//! Notifications ([§6](crate::protocol#6)): their types, and how far each is parsed at first.
 
 use serde::{Deserialize, Serialize, de::DeserializeSeed};
 use serde_json::value::RawValue;
@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use super::{AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text, lenient};
 use crate::{id::AgentId, time::Timestamp};
 
-/// Something that happened, by its type. Both dialects' names are known, by their endings ([§6.1](crate::protocol#61)).
+/// A notification, by its type. The names of both dialects are recognized by their endings
+/// ([§6.1](crate::protocol#61)).
 #[derive(Debug)]
 pub enum Notification<'a> {
     /// Conversations changed ([§6.1](crate::protocol#61)).
@@ -26,7 +27,7 @@ pub enum Notification<'a> {
     },
 }
 
-/// The body of a conversation notification. States stay raw, so that a repeated one costs no parsing.
+/// The body of a conversation notification. States stay raw, so that a repeated state need not be parsed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationChanges<'a> {
