@@ -44,7 +44,7 @@ enum Cut {
     No,
     /// Behind the commit.
     Behind,
-    /// Behind the commit, and before whoever made it hears that it went well.
+    /// After the commit, and before its caller learns that it succeeded.
     Unheard,
 }
 

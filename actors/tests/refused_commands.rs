@@ -171,7 +171,7 @@ async fn a_poison_message_costs_two_sockets(code: u16) {
     let failed = serde_json::to_value(&failed.data).unwrap();
     assert_eq!((&failed["code"], &failed["platformCode"]), (&"closed-connection".into(), &code.into()));
 
-    // The conversation goes on, and whoever asks again gets the same answer.
+    // The conversation continues, and a repeated command gets the same outcome.
     send(&poisoned, "well").await.unwrap();
     assert_eq!(send(&poisoned, "poison").await.unwrap_err(), CommandFailure::ClosedConnection { code });
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::dead_letters::DeadLetterKind;
 
-/// Q16: what the socket before left behind is asked for anew at once, and its late failure ends nothing.
+/// Q16: a request of the previous socket is repeated at once, and its late failure has no effect.
 #[actix_rt::test]
 async fn a_catch_up_begins_without_what_the_socket_before_left_behind() {
     let (conversation, mut asks, mut progress) = conversation();

@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(offsets(&window, 3), None, "event 4 is only in the store");
         assert_eq!(offsets(&window, 4), Some(vec![5, 6, 7]));
         assert_eq!(offsets(&window, 8), Some(vec![9]));
-        assert_eq!(offsets(&window, 9), None, "there is none yet");
+        assert_eq!(offsets(&window, 9), None, "event 10 does not exist yet");
     }
 
     #[test]

@@ -242,7 +242,7 @@ async fn changes_at_the_same_time_are_written_one_after_the_other() {
 
 /// TK-6, 401: a session that ended is replaced by one login, and the request is carried out once.
 #[actix_rt::test]
-async fn a_session_that_ended_is_begun_anew() {
+async fn a_session_that_ended_is_replaced_by_a_new_login() {
     let (stage, _, _, mine) = served().await;
     let client = PlatformClient::new(stage.tertulia.platform().clone(), "12345678".into());
     // A second login of the same agent ends the first session.

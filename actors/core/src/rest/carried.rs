@@ -1,4 +1,4 @@
-//! Requests of the wire carried by REST, and answers of REST as frames of the wire.
+//! Converts requests of the protocol to REST, and responses of REST to frames of the protocol.
 
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Why a request cannot be carried by REST.
+/// Why a request cannot be sent by REST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct NotByRest(pub &'static str);
@@ -22,10 +22,10 @@ pub struct NotByRest(pub &'static str);
 const NO_ROW: NotByRest = NotByRest("the platform's REST cannot ask this");
 
 impl RestRequest {
-    /// The row that asks the same as `request`, with the frame's `metadata`, in `conversation`.
+    /// Returns the REST request equivalent to `request`, with the frame's `metadata`, in `conversation`.
     ///
     /// # Errors
-    /// [`NotByRest`] where there is none: notes, satisfaction, takeovers, and whatever only a socket has.
+    /// [`NotByRest`] if the REST API has no such request: notes, satisfaction, takeovers, and everything that needs a socket.
     pub fn of(request: &Request, metadata: &[Value], conversation: &ConversationId) -> Result<Self, NotByRest> {
         match request {
             Request::Publish(publish) => published(publish, metadata),
@@ -116,7 +116,7 @@ fn changed(update: &ConversationUpdate) -> Result<RestRequest, NotByRest> {
     }
 }
 
-/// A transfer ([TR-1](crate::rules#tr-1)): its last change takes the agent out whom the row is about.
+/// A transfer ([TR-1](crate::rules#tr-1)): its last change removes the agent whom the REST request names.
 fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<RestRequest, NotByRest> {
     let (mut agent, mut skill) = (None, None);
     for change in changes {
@@ -142,8 +142,8 @@ fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<
     }
 }
 
-/// An answer of REST as the frame that a socket would have brought. Of a change the status alone counts; a history may
-/// stand in a member `messages`.
+/// Returns a response of REST as the frame that a socket would have received. For a change only the status counts; a
+/// history may be in a member `messages`.
 #[must_use]
 pub fn answer_frame(request: &RestRequest, status: u16, body: &str) -> String {
     if status >= 400 {
@@ -157,7 +157,7 @@ pub fn answer_frame(request: &RestRequest, status: u16, body: &str) -> String {
         RestRequest::Conversation(_) | RestRequest::Dialog(_) | RestRequest::Participant { .. } => body,
         _ => "null",
     };
-    // Text that is no JSON is no answer to a request that wants one: its reader says so.
+    // Text that is not JSON is not a response to a request that needs one; its parser reports the error.
     let body = if serde_json::from_str::<&RawValue>(body).is_ok() { body } else { "null" };
     format!(r#"{{"kind":"resp","code":{status},"body":{body}}}"#)
 }
@@ -169,7 +169,7 @@ fn messages(body: &str) -> &str {
         messages: &'a RawValue,
     }
 
-    // A list of one would be read as the members of an object in their order.
+    // A list of one element would be read as the members of an object in their order.
     if !body.trim_start().starts_with('{') {
         return body;
     }

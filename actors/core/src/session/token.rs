@@ -5,7 +5,7 @@ use super::millis::Millis;
 /// The token's state. The token itself stays with the actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
-    /// There is none: the next connect logs in first.
+    /// No token: the next connect logs in first.
     Missing,
     /// Usable; refreshed at the given time.
     Held { refresh_at: Option<Millis> },

@@ -181,7 +181,7 @@ fn nt_3_what_another_wrote_over_an_unshown_note_is_kept_beside_it() {
 
 /// NT-3: a note that replaces one's own is not replaced by a late state's.
 #[test]
-fn nt_3_a_note_written_anew_is_not_undone_by_a_late_state() {
+fn nt_3_a_rewritten_note_is_not_undone_by_a_late_state() {
     let mut conversation = Scene::open().conversation();
     let [draft, last] = ["draft", "final"].map(|content| {
         let planned = planned_of(&conversation, &note_at(content, 1), &agent());

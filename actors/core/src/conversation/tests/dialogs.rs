@@ -144,7 +144,7 @@ fn a_participant_of_unknown_status_is_kept_quietly() {
     assert_eq!(conversation.main_dialog().map(|main| main.participants().len()), Some(2));
 }
 
-/// DG-N8, ours: whoever returns has the role of now.
+/// DG-N8, ours: a participant who returns has the present role.
 #[test]
 fn a_participant_who_returns_has_the_new_role() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna M:max"));

@@ -81,7 +81,7 @@ fn unread_messages_are_counted_by_user_id() {
     assert_eq!(conversation.members()["numberOfunreadMessages"], json!(null));
 }
 
-/// CV-M11: -1 is none; no event of its own.
+/// CV-M11: -1 means not set, and has no event of its own.
 #[test]
 fn the_deadline_comes_and_goes_quietly() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "").with_top("effectiveTTR", 5_000));
@@ -145,7 +145,7 @@ fn a_state_out_of_order_fills_what_a_conversation_is_born_with() {
     assert_eq!(late(15, "other"), (false, Some("one".into()), Some(Timestamp(10))));
 }
 
-/// CV-M11, CV-E5: 0 is none, like -1.
+/// CV-M11, CV-E5: 0 means not set, like -1.
 #[test]
 fn a_time_of_zero_is_none() {
     let mut conversation =

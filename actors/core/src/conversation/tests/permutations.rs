@@ -144,7 +144,7 @@ fn deliveries(states: usize) -> impl Strategy<Value = Vec<(usize, bool)>> {
 enum Omission {
     Absent,
     Null,
-    /// An empty text, list or object, or a moment that is none.
+    /// An empty text, list or object, or a time that means not set.
     Empty,
 }
 

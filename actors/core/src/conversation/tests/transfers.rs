@@ -313,7 +313,7 @@ fn a_step_up_that_several_dialogs_show_is_told_once_of_main() {
     assert_eq!(step_ups(&mut conversation, &survey(40, "C:carol", "C:carol")), [super::ID]);
 }
 
-/// CV-E11: a skill that is taken away is none to be transferred to.
+/// CV-E11: the removal of the skill is not a transfer.
 #[test]
 fn without_a_skill_a_conversation_is_not_transferred_but_back_in_its_queue() {
     for none in [serde_json::json!(null), serde_json::json!("")] {
@@ -367,7 +367,7 @@ fn a_consumer_who_returns_has_not_stepped_up() {
 
 /// DG-N9: at event time the leaver is removed already.
 #[test]
-fn whoever_leaves_is_told_as_removed() {
+fn a_participant_who_leaves_is_reported_as_removed() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna S:sven"));
     let reception = conversation.receive_state(&state(Dialect::Brand, 20, "C:carol").text()).expect("a state");
     for event in &reception.events[..2] {

@@ -400,7 +400,7 @@ impl World {
                     tell!(self, "ends {wish:?}");
                     self.client.end_wish(wish, self.now, &mut self.random);
                     self.wish_ended_at = Some(self.now);
-                    // From here on another subscription tells of whoever is still there, and nobody of the others.
+                    // From here on another subscription reports the conversations that remain, and nothing reports the others.
                     self.places.values_mut().for_each(|place| *place = Place::default());
                 }
             }
