@@ -123,7 +123,10 @@ impl Conversation {
         }
         if let Some(update_time) = disbelieved {
             metrics.state_times_disbelieved.inc();
-            tracing::warn!(%connection, %conversation, %update_time, "a state's update time was years ahead; it no longer hides newer states");
+            tracing::warn!(
+                %connection, %conversation, %update_time,
+                "a state's update time was years ahead; it no longer hides newer states"
+            );
         }
     }
 

@@ -253,7 +253,10 @@ impl Conversation {
         let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
         failing.holds_sends = decision.holds_sends;
         let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);
-        tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %failure, "the platform refused a history");
+        tracing::debug!(
+            conversation = %self.id(), dialog = %stretch.dialog_id, %failure,
+            "the platform refused a history"
+        );
         let Some(wait) = decision.wait(tries, rand::random()) else {
             if !self.histories.refused.contains(&stretch.dialog_id) {
                 self.histories.refused.push(stretch.dialog_id.clone());
@@ -279,7 +282,10 @@ impl Conversation {
     fn go_on_without(&mut self, stretch: &BackFill, failure: &RequestFailure) {
         let connection = &self.upstream.origin.connection;
         let dialog = &stretch.dialog_id;
-        tracing::warn!(%connection, conversation = %self.id(), %dialog, %failure, "the platform keeps refusing the history of a conversation; its sends wait");
+        tracing::warn!(
+            %connection, conversation = %self.id(), %dialog, %failure,
+            "the platform keeps refusing the history of a conversation; its sends wait"
+        );
         let asked = serde_json::json!({
             "dialogId": dialog,
             "newerThanSequence": stretch.newer_than,

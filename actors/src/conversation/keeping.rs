@@ -190,7 +190,10 @@ impl Conversation {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(conversation = %self.id(), error, "the stored conversation cannot be read; it starts from an empty state");
+                    tracing::error!(
+                        conversation = %self.id(), error,
+                        "the stored conversation cannot be read; it starts from an empty state"
+                    );
                 }
             }
         }

@@ -407,7 +407,10 @@ impl Shared {
                 }
                 Err(error) => {
                     self.healthy.store(false, Ordering::Relaxed);
-                    tracing::error!(%error, changes = changes.len(), "the store fails; sockets stay closed until a commit succeeds");
+                    tracing::error!(
+                        %error, changes = changes.len(),
+                        "the store fails; sockets stay closed until a commit succeeds"
+                    );
                     if self.queue().closed {
                         return false;
                     }

@@ -121,7 +121,10 @@ impl PlatformClient {
                 let external = match (self.identity("anonymous/authorize", Some(body)).await, earlier) {
                     // The token may still be valid. If not, the platform refuses the first request on the socket.
                     (Err(error), Some((known, _))) if error.login_refusal() == LoginRefusal::Credentials => {
-                        tracing::warn!(account = %self.account, %error, "the token of an anonymous consumer could not be renewed");
+                        tracing::warn!(
+                            account = %self.account, %error,
+                            "the token of an anonymous consumer could not be renewed"
+                        );
                         return Ok(known.clone());
                     }
                     (external, _) => external?,

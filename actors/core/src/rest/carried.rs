@@ -25,7 +25,8 @@ impl RestRequest {
     /// Returns the REST request equivalent to `request`, with the frame's `metadata`, in `conversation`.
     ///
     /// # Errors
-    /// [`NotByRest`] if the REST API has no such request: notes, satisfaction, takeovers, and everything that needs a socket.
+    /// [`NotByRest`] if the REST API has no such request: notes, satisfaction, takeovers, and everything that needs a
+    /// socket.
     pub fn of(request: &Request, metadata: &[Value], conversation: &ConversationId) -> Result<Self, NotByRest> {
         match request {
             Request::Publish(publish) => published(publish, metadata),

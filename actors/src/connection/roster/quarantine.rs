@@ -86,7 +86,10 @@ impl<N> Roster<N> {
         }
         upstream.metrics.conversations_quarantined.inc();
         upstream.metrics.conversations_in_quarantine.inc();
-        tracing::error!(connection = %upstream.origin.connection, conversation = %id, restarts, "conversation quarantined");
+        tracing::error!(
+            connection = %upstream.origin.connection, conversation = %id, restarts,
+            "conversation quarantined"
+        );
         let data = EventData::ConversationQuarantined { restarts };
         upstream.routing.publish(&upstream.origin, Subject::About(id), data);
         // Needed if the conversation could not close its own queue.

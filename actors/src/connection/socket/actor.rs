@@ -54,7 +54,7 @@ pub(super) enum OwnRequest {
     SubscribeRings,
 }
 
-/// One login's connection. See [`super`] for what it does.
+/// The connection of one login, with a socket. Drives the session and supervises the login's conversations.
 pub struct Connection {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) around: Surroundings,

@@ -231,8 +231,8 @@ impl Connection {
         }
     }
 
-    /// Remembers a change of one conversation, so that its repetition need not be decoded. Repetitions are the most common
-    /// notifications.
+    /// Remembers a change of one conversation, so that its repetition need not be decoded. Repetitions are the most
+    /// common notifications.
     fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
         let [change] = &changes.changes[..] else { return };
         let told = self.told(changes);

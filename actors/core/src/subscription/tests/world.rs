@@ -400,7 +400,8 @@ impl World {
                     tell!(self, "ends {wish:?}");
                     self.client.end_wish(wish, self.now, &mut self.random);
                     self.wish_ended_at = Some(self.now);
-                    // From here on another subscription reports the conversations that remain, and nothing reports the others.
+                    // From here on another subscription reports the conversations that remain. The others are
+                    // reported by none.
                     self.places.values_mut().for_each(|place| *place = Place::default());
                 }
             }
