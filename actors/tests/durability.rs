@@ -1,5 +1,5 @@
-//! Promises 1, 2, 4 and 5 over the end of a process, whenever it comes: the store is cut off in the middle of what it
-//! was told, as by `kill -9`, and another life begins on what it had.
+//! Promises 1, 2, 4 and 5 across the end of a process at any moment: the store is cut off in the middle of its changes,
+//! as by `kill -9`, and another run starts with what was stored.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails the test")]
 
@@ -37,26 +37,26 @@ use tertulia_actors::{
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultRule, Outcome};
 use tokio::time::timeout;
 
-/// Where a store cuts itself off.
+/// Where a store is cut off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// Not here.
     No,
-    /// Behind the commit.
+    /// After the commit.
     Behind,
     /// After the commit, and before its caller learns that it succeeded.
     Unheard,
 }
 
-/// A store that can be cut off: what it is told afterwards it never hears of.
+/// A store that can be cut off: later changes are lost.
 struct Disk {
     store: Arc<MemoryStore>,
     is_cut: AtomicBool,
-    /// Takes nothing for now.
+    /// Refuses every change at the moment.
     is_full: AtomicBool,
-    /// Where it cuts itself off, by a change.
+    /// Decides for each change whether the store is cut off there.
     cuts: fn(&Change) -> Cut,
-    /// Answers are kept only while this is open.
+    /// Outcomes are stored only while this is open.
     keeps_answers: Mutex<bool>,
     opened: Condvar,
 }
@@ -145,7 +145,7 @@ fn once_suspected_unheard(change: &Change) -> Cut {
     }
 }
 
-/// One life of a process.
+/// One run of a process.
 struct Life {
     tertulia: Tertulia,
     disk: Arc<Disk>,
@@ -175,7 +175,7 @@ impl Life {
         self.tertulia.connection(&self.bot).ready(PATIENCE).await.unwrap();
     }
 
-    /// The log from its beginning on, until an event fits.
+    /// Reads the log from its beginning until an event fits.
     async fn log_until(&self, fits: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut reader = self.tertulia.journal().reader(0);
         let mut events = Vec::new();
@@ -200,7 +200,7 @@ impl Life {
         self.tertulia.connection(&self.bot).conversation(&id).unwrap()
     }
 
-    /// The process is gone from one moment to the next. Its sockets are closed, as the system does it.
+    /// Ends the process at once. The operating system closes its sockets.
     async fn end(self) {
         self.disk.cut();
         self.tertulia.stop(PATIENCE).await;
@@ -245,7 +245,7 @@ fn said(emulator: &Emulator) -> Vec<String> {
     emulator.ledger().iter().filter_map(|entry| entry.text).collect()
 }
 
-/// Promises 1, 2 and 5: what was logged is not told again, what was missed is told in its place.
+/// Promises 1, 2 and 5: logged events are not emitted again, and missed messages are emitted in their order.
 #[actix_rt::test]
 async fn the_log_goes_on_where_the_process_before_ended() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -272,7 +272,7 @@ async fn the_log_goes_on_where_the_process_before_ended() {
     life.end().await;
 }
 
-/// Promise 5: the process ends right behind any of its commits, and the log has everything once all the same.
+/// Promise 5: the process ends right after any of its commits, and the log still has every event once.
 #[actix_rt::test]
 async fn the_log_is_whole_wherever_the_process_ends() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -305,7 +305,7 @@ async fn the_log_is_whole_wherever_the_process_ends() {
     life.end().await;
 }
 
-/// Promises 4 and 5: accepted, sent, and the process ends before it knows more. The next one finds it in the dialog.
+/// Promises 4 and 5: a command is accepted and sent, and the process ends. The next run finds it in the dialog.
 #[actix_rt::test]
 async fn a_durable_command_that_was_sent_is_found_by_the_next_life() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -333,7 +333,7 @@ async fn a_durable_command_that_was_sent_is_found_by_the_next_life() {
     life.end().await;
 }
 
-/// Promise 5: accepted and never sent. The next life sends it, though nobody asks again.
+/// Promise 5: a command is accepted and not sent. The next run sends it, even without a caller.
 #[actix_rt::test]
 async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_life() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -358,7 +358,7 @@ async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_life() {
     life.end().await;
 }
 
-/// A command over which the platform closes the socket costs two sockets in all, though the process ends between them.
+/// A command over which the platform closes the socket costs two sockets in total, even if the process ends in between.
 #[actix_rt::test]
 async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_sent_again() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -394,7 +394,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_s
     life.end().await;
 }
 
-/// The same key and body give the same answer and act once, in the next life too.
+/// The same key and body have the same outcome and one effect, even in the next run.
 #[actix_rt::test]
 async fn an_answer_is_kept_for_its_key() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -417,7 +417,7 @@ async fn an_answer_is_kept_for_its_key() {
     life.end().await;
 }
 
-/// Promise 6: a quiet conversation leaves memory, and comes back with the next notification or command.
+/// Promise 6: an idle conversation is unloaded, and loaded again with the next notification or command.
 #[actix_rt::test]
 async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -448,7 +448,8 @@ async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
     life.end().await;
 }
 
-/// Promise 4: with a full disk a conversation that sleeps cannot be woken, so nothing is sent, and the caller is told so.
+/// Promise 4: with a full disk an unloaded conversation cannot be loaded, so nothing is sent, and the caller learns
+/// that.
 #[actix_rt::test]
 async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -474,13 +475,13 @@ async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
     let outcome = conversation.perform_as("k".into(), command, Duration::from_millis(100)).await;
     assert_eq!(outcome.unwrap_err(), CommandFailure::TimedOut);
     life.disk.is_full.store(false, Ordering::SeqCst);
-    // It is not sent later either.
+    // The command is not sent later either.
     assert_eq!(conversation.send_text("next").await.unwrap().sequence, Some(0));
     assert_eq!(said(&emulator), ["hello", "next"]);
     life.end().await;
 }
 
-/// Promise 6: the store forgets answers after a day and conversations that left after a week, and nothing else.
+/// Promise 6: the store deletes outcomes after a day and departed conversations after a week, and nothing else.
 #[actix_rt::test]
 async fn what_nobody_asks_for_any_more_is_forgotten() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -513,7 +514,7 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
     life.end().await;
 }
 
-/// Promise 4: a command that has ended is not begun again while its answer is still on its way to the disk.
+/// Promise 4: a finished command does not start again while its outcome is still on its way to the disk.
 #[actix_rt::test]
 async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
@@ -556,7 +557,7 @@ async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     tertulia.stop(PATIENCE).await;
 }
 
-/// A consumer's message, as a webhook or queue brings it.
+/// A consumer's message, as in a webhook or queue.
 fn webhook(sequence: u64) -> bytes::Bytes {
     let notification = json!({"kind": "notification", "type": "ms.MessagingEventNotification", "body": {
         "dialogId": "c1", "conversationId": "c1", "sentTs": 1_000 + sequence, "changes": [{
@@ -566,8 +567,8 @@ fn webhook(sequence: u64) -> bytes::Bytes {
     notification.to_string().into()
 }
 
-/// Promises 5 and 6 without a socket: what a webhook brought is kept before it is answered, because it does not come
-/// again; and a quiet conversation sleeps and wakes as it was.
+/// Promises 5 and 6 without a socket: a webhook is durable before its response, because the platform does not repeat
+/// it; and an idle conversation is unloaded and loaded unchanged.
 #[actix_rt::test]
 async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -592,7 +593,7 @@ async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
         })
         .await
         .expect("it does not sleep");
-        // A repetition wakes it, and is nothing new.
+        // A repeated webhook loads the conversation and changes nothing.
         tertulia.connection(&hook).receive_notification(webhook(sequence)).await.unwrap();
         disk.cut();
         tertulia.stop(PATIENCE).await;
@@ -603,7 +604,7 @@ async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
     assert_whole(&log);
 }
 
-/// Promise 6: a conversation with a file on its way does not sleep, however long that takes.
+/// Promise 6: a conversation with a running file transfer is not unloaded, however long the transfer takes.
 #[actix_rt::test]
 async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -622,7 +623,7 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     let uploading =
         actix_rt::spawn(async move { conversation.upload_file(UploadSource::once(FileType::Pdf, 4, content)).await });
     timeout(PATIENCE, is_on_its_way).await.unwrap().unwrap();
-    // Both are asked by the same sweeps. The busy one may have slept before it was called, and sleeps no more.
+    // The same sweeps ask both. The busy one may have been unloaded before its call, and is not unloaded again.
     let mut sweeps = tokio::time::interval(Duration::from_millis(300));
     let metrics = life.tertulia.metrics();
     timeout(PATIENCE, async {

@@ -75,16 +75,16 @@ impl<'p> Everybody<'p> {
         self.by_user_id.find(id).or_else(|| self.by_agent_id.find(id))
     }
 
-    /// The same person. A suggested agent may be known by its agent id alone at first.
+    /// Returns the same person. A suggested agent may at first be known only by its agent id.
     fn same(&self, other: &Participant) -> Option<&'p Participant> {
         let by_agent_id = || other.agent_id.as_ref().and_then(|id| self.by_agent_id.find(id.as_str()));
         self.by_user_id.find(other.user_id.as_str()).or_else(by_agent_id)
     }
 }
 
-/// Whom a state tells of beside its dialogs, to be found by their ids.
+/// The participants in a state's roster, found by their ids.
 pub(super) struct People<'p> {
-    /// `None` where the state tells of nobody at all.
+    /// `None` if the state has no participants.
     roster: Option<&'p [Person<'p>]>,
     by_agent_id: Lookup<'p, Person<'p>>,
     by_user_id: Lookup<'p, Person<'p>>,
@@ -99,7 +99,7 @@ impl<'p> People<'p> {
         Self { roster, by_agent_id, by_user_id, dialect }
     }
 
-    /// Who takes part in a dialog by its `details`, with the ids that the roster pairs with theirs
+    /// Returns the participants of a dialog from its `details`, with the ids that the roster pairs with theirs
     /// ([DG-N10](crate::rules#dg-n10)).
     pub(super) fn told<'s>(&'s self, details: &'s [ParticipantDetails<'_>]) -> ToldList<'s> {
         distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {

@@ -85,40 +85,40 @@ pub struct WrittenNote {
     pub agent_id: AgentId,
     /// The id by which the note can be replaced.
     pub note_id: String,
-    /// Its text, cut if it had to be.
+    /// The text, possibly truncated.
     pub content: String,
-    /// Whether it was cut.
+    /// Whether the text was truncated.
     pub truncated: bool,
 }
 
 impl WrittenNote {
-    /// The text that is left of a note that was cut ([NT-6](crate::rules#nt-6)).
+    /// The remaining text of a truncated note ([NT-6](crate::rules#nt-6)).
     #[must_use]
     pub fn truncated_text(&self) -> Option<&str> {
         self.truncated.then_some(self.content.as_str())
     }
 }
 
-/// Why a note is not written.
+/// Why a note was not written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoteError {
-    /// The notes that are there leave room for not even one character ([NT-7](crate::rules#nt-7)).
+    /// The present notes leave no room for even one character ([NT-7](crate::rules#nt-7)).
     #[error("No room left to add agent note")]
     NoRoomLeft,
-    /// The note does not fit, and may not be cut.
+    /// The note does not fit, and must not be truncated.
     #[error("the note has {length} characters, there is room for {room}")]
     TooLong {
-        /// Its characters.
+        /// The number of characters.
         length: usize,
-        /// How many of them would fit.
+        /// The number of characters that would fit.
         room: usize,
     },
-    /// The note to replace is another agent's.
+    /// The note to replace belongs to another agent.
     #[error("the note {note_id} belongs to {agent_id}")]
     OfAnother {
-        /// Which.
+        /// The note's id.
         note_id: String,
-        /// Whose.
+        /// Its author.
         agent_id: AgentId,
     },
 }

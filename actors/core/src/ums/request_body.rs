@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// The first request of a consumer's socket ([§3.2](crate::protocol#32)). Its token travels in a header of the frame.
+/// The first request of a consumer's socket ([§3.2](crate::protocol#32)). Its token is in a header of the frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitConnection {}
@@ -29,7 +29,7 @@ pub struct ClientProperties {
     /// The application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// Its version.
+    /// The application's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_version: Option<String>,
     /// DESKTOP, TABLET, MOBILE or OTHER.
@@ -41,10 +41,10 @@ pub struct ClientProperties {
     /// WEB_SDK, MOBILE_SDK or BRAND_SDK.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<String>,
-    /// What the device can show, such as RICH_CONTENT or QUICK_REPLIES.
+    /// The features of the device, such as RICH_CONTENT or QUICK_REPLIES.
     #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
-    /// Members beyond these, such as `browser` or `timeZone`.
+    /// Further members, such as `browser` or `timeZone`.
     #[serde(flatten)]
     pub others: serde_json::Map<String, Value>,
 }
@@ -58,9 +58,8 @@ impl ClientProperties {
         header
     }
 
-    /// What of them goes into the address of a socket, by which the platform tells apart who connects (protocol
-    /// [§3.1](crate::protocol#31)): `&name=value` for application, integration and their versions, as far as they are
-    /// told.
+    /// The part of the socket's URL by which the platform identifies clients (protocol [§3.1](crate::protocol#31)):
+    /// `&name=value` for the application, the integration and their versions, as far as they are set.
     #[must_use]
     pub fn socket_query(&self) -> String {
         let integration_version = self.others.get("integrationVersion").and_then(Value::as_str);
@@ -74,8 +73,8 @@ impl ClientProperties {
         told.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
     }
 
-    /// The properties as the HTTP header `Client-Properties` ([§10.3](crate::protocol#103)): in one line of ASCII, as
-    /// headers are.
+    /// The properties as the HTTP header `Client-Properties` ([§10.3](crate::protocol#103)): one line of ASCII, as
+    /// required for headers.
     #[must_use]
     pub fn http_header(&self) -> String {
         let mut header = serde_json::to_value(self).unwrap_or_default();
