@@ -389,7 +389,7 @@ impl Shared {
     fn look_at(&self, store: &dyn Store) {
         let looked = store.check();
         if let Err(error) = &looked {
-            tracing::error!(%error, "the store fails; sockets stay closed until a commit succeeds");
+            tracing::error!(%error, "the store cannot commit; sockets are not read until it can");
         }
         self.healthy.store(looked.is_ok(), Ordering::Relaxed);
     }
@@ -409,7 +409,7 @@ impl Shared {
                     self.healthy.store(false, Ordering::Relaxed);
                     tracing::error!(
                         %error, changes = changes.len(),
-                        "the store fails; sockets stay closed until a commit succeeds"
+                        "the store cannot commit; sockets are not read until it can"
                     );
                     if self.queue().closed {
                         return false;

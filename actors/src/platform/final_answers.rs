@@ -1,5 +1,5 @@
-//! Removes informational responses, such as `103 Early Hints`, from the stream that an HTTP client reads (RFC 9110
-//! §15.2).
+//! Removes informational responses, such as `103 Early Hints`, from the stream that an HTTP client reads
+//! (RFC 9110 §15.2).
 //!
 //! The HTTP client `awc` takes the first head that it reads for the response to its request. A server may send any
 //! number of informational responses before the final response.
