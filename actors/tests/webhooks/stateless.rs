@@ -37,7 +37,7 @@ async fn feed(stage: &Stage, hook: &ConnectionId, notification: Value) {
     stage.tertulia.connection(hook).receive_notification(notification.to_string().into()).await.unwrap();
 }
 
-/// Returns the next message events, gaps and receipts in short form.
+/// Returns the next messages, gaps and chat states in short form.
 async fn heard(stage: &mut Stage, count: usize) -> Vec<String> {
     let mut heard = Vec::new();
     while heard.len() < count {

@@ -5,7 +5,7 @@
 use super::{Dialect, label, seen, state, told};
 
 struct Row {
-    /// The number in DG-N11; a letter where ours has another case of it.
+    /// The number in DG-N11; with a letter for an additional case of ours.
     number: &'static str,
     before: &'static str,
     after: &'static str,
@@ -158,8 +158,8 @@ const TABLE: &[Row] = &[
     },
 ];
 
-/// Ours: an agent who takes part already is proposed like any other. A transfer to one takes the former role away and
-/// proposes the agent in one state (TR-1).
+/// Ours: a present participant is suggested like any other agent. A transfer to one removes the former role and
+/// suggests the agent in one state (TR-1).
 const PROPOSED_AMONG_THEM: &[Row] = &[
     Row {
         number: "3 to a manager",
@@ -306,7 +306,7 @@ fn a_step_up_that_several_dialogs_show_is_told_once_of_main() {
     };
     let mut conversation = seen(&survey(10, "C:carol", "C:carol"));
     assert_eq!(step_ups(&mut conversation, &survey(20, "C:cora", "C:cora")), [super::ID]);
-    // The dialogs show it one after the other.
+    // The dialogs show it in different states.
     let mut conversation = seen(&survey(10, "C:carol", "C:carol"));
     assert_eq!(step_ups(&mut conversation, &survey(20, "C:carol", "C:cora")), ["survey-1"]);
     assert_eq!(step_ups(&mut conversation, &survey(30, "C:cora", "C:cora")), [""; 0]);
