@@ -95,7 +95,7 @@ impl Handler<ChildTold> for Connection {
         }
         match verdict {
             Verdict::Single => {}
-            Verdict::Reset => self.restart_session(ctx),
+            Verdict::Reset => self.begin_anew(ctx),
             Verdict::GiveUp => self.end_escalated(ctx),
         }
     }

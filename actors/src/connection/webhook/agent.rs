@@ -66,13 +66,13 @@ impl RestSender {
         let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
             return Err(RequestFailure::Overloaded);
         };
-        match timeout(self.within, self.write_with_retries(row)).await {
+        match timeout(self.within, self.write_anew(row)).await {
             Ok(answer) => answer,
             Err(_) => Err(RequestFailure::TimedOut),
         }
     }
 
-    async fn write_with_retries(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+    async fn write_anew(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
         let Some(read) = row.version_of() else { return self.ask(row, None).await };
         let mut tries = 0;
         loop {
