@@ -202,7 +202,7 @@ async fn an_added_connection_refers_to_nothing_that_the_configuration_does_not_l
         }
     };
     let refused = tokio::time::timeout(PATIENCE, refused).await.unwrap();
-    assert!(refused.contains("is at the internal address"), "{refused}");
+    assert!(refused.contains("has the internal address"), "{refused}");
 }
 
 #[actix_rt::test]

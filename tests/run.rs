@@ -215,8 +215,8 @@ fn every_close_is_told_with_its_code_and_reason() {
         (4401, "the token is missing, expired or revoked"),
         (1008, "policy violation"),
         (1011, "a server error"),
-        (4410, "it could not read what was sent"),
-        (1000, "it asks for nothing but a new attempt"),
+        (4410, "the platform could not read a frame"),
+        (1000, "the platform asks for a new connection"),
     ] {
         process.get_until("/readyz", "\"ready\":true");
         assert_eq!(emulator.inject(Fault::new(FaultKind::Close).user("bot1").code(code)), 1);
@@ -429,7 +429,7 @@ fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
     let maximum = prlimit(pid, Resource::Fsize, Rlimit { current: Some(1), maximum: None }).unwrap().maximum;
     let conversation = emulator.create_conversation(None, None);
     process.get_until("/readyz", "cannot be stored");
-    process.logged("nothing can be kept; sockets are held back");
+    process.logged("the store cannot commit; sockets are not read until it can");
 
     prlimit(pid, Resource::Fsize, Rlimit { current: maximum, maximum }).unwrap();
     process.get_until("/readyz", "\"ready\":true");
@@ -448,10 +448,10 @@ fn a_data_directory_that_is_deleted_is_told_and_not_made_again() {
     std::fs::remove_dir_all(&data).unwrap();
     // Whether anything is to be kept or not.
     process.get_until("/readyz", "cannot be stored");
-    let told = process.logged("nothing can be kept; sockets are held back");
+    let told = process.logged("the store cannot commit; sockets are not read until it can");
     assert!(told["error"].as_str().unwrap().contains("was deleted or replaced"), "{told}");
     emulator.create_conversation(None, None);
-    process.logged("nothing can be kept; sockets are held back");
+    process.logged("the store cannot commit; sockets are not read until it can");
     process.signal(Signal::TERM);
     assert_eq!(process.ended().code(), Some(1));
     assert!(!data.exists());

@@ -1,4 +1,4 @@
-//! A manager who listens to the conversations of a whole account and prints what happens, one CloudEvent a line.
+//! A manager who listens to all conversations of an account and prints each event, one CloudEvent per line.
 //!
 //! Try it: `tertulia emulate --ca-out emulator-ca.pem --control 127.0.0.1:8444` in one terminal,
 //! `cargo run --example account_monitor -- https://127.0.0.1:8443 emulator-ca.pem` in another, and let consumers come by
@@ -25,7 +25,7 @@ async fn main() -> anyhow::Result<()> {
         subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::All },
         rings: Rings::Off,
         agent_state: None,
-        // Only who takes part can read what was said before.
+        // Only participants can read earlier messages.
         history: HistoryStart::FirstSeen,
         ..ConnectionSettings::bot("manager", "12345678", login)
     };

@@ -1,4 +1,4 @@
-//! Closes every open conversation of an account, or of one skill, a few at a time, and says what became of it.
+//! Closes every open conversation of an account, or of one skill, a few at a time, and prints the outcome.
 //!
 //! Try it: `tertulia emulate --ca-out emulator-ca.pem --control 127.0.0.1:8444` in one terminal; let 100 conversations be
 //! opened by `curl -d '{"conversations":100,"messages":1,"rate":0}' 127.0.0.1:8444/traffic`, and close them by
@@ -16,7 +16,7 @@ use tertulia_actors::{
     platform::AgentLogin,
 };
 
-/// Conversations that are closed at the same time.
+/// The number of conversations closed at the same time.
 const TOGETHER: usize = 8;
 
 #[actix_rt::main]
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Closes a conversation if it is of the skill, without a survey; whether it was.
+/// Closes a conversation without a survey if it has the skill; returns whether it was closed.
 async fn close(conversation: ConversationHandle, skill: Option<&str>) -> anyhow::Result<bool> {
     let members = conversation.members().await?;
     if skill.is_some_and(|skill| members["skillId"] != skill) {

@@ -1,4 +1,4 @@
-//! A consumer who opens a conversation, says one thing after another, shows what is answered, and closes.
+//! A consumer who opens a conversation, sends one text after another, prints the answers, and closes it.
 //!
 //! Try it: `tertulia emulate --ca-out emulator-ca.pem` in one terminal, an agent in a second one by
 //! `cargo run --example echo_bot -- https://127.0.0.1:8443 emulator-ca.pem`, and the consumer in a third one by
@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What somebody else says next.
+/// Returns the next message of another participant.
 async fn answer(messages: &mut EventStream) -> anyhow::Result<String> {
     loop {
         let event = messages.next().await.context("the system has stopped")??;

@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         let event = event?;
         let Some(message) = event.message() else { continue };
         let (Some(ParticipantRole::Consumer), Some(text)) = (&message.role, message.text()) else { continue };
-        // It was said to somebody else, or answered by an earlier run.
+        // The message was for somebody else, or was answered by an earlier run.
         if message.back_filled {
             continue;
         }

@@ -45,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
                     failed => failed,
                 }
             }
-            // Who takes part hears what was said in MAIN too.
+            // A participant receives the messages of MAIN too.
             ConversationEvent::Message(message)
                 if message.role == Some(ParticipantRole::Consumer) && !message.dialog_id.is_main_of(id) =>
             {

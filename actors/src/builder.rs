@@ -1,4 +1,4 @@
-//! How a running system is put together.
+//! Configures and starts a system.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     tertulia,
 };
 
-/// A system before it runs.
+/// The settings of a system, before it starts.
 #[derive(Default)]
 pub struct Builder {
     platform: PlatformSettings,
@@ -33,36 +33,36 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The platform's discovery service.
+    /// Sets the address of the platform's discovery service.
     #[must_use]
     pub fn discovery(mut self, address: impl Into<String>) -> Self {
         self.platform.discovery = address.into();
         self
     }
 
-    /// Trusts one more certificate authority, a PEM text.
+    /// Trusts one more certificate authority, given in PEM.
     #[must_use]
     pub fn trust(mut self, authority: impl Into<String>) -> Self {
         self.platform.authorities.push(authority.into());
         self
     }
 
-    /// All settings of the platform at once.
+    /// Replaces all settings of the platform.
     #[must_use]
     pub fn platform(mut self, settings: PlatformSettings) -> Self {
         self.platform = settings;
         self
     }
 
-    /// Keeps events, conversations and durable commands. Without a journal nothing outlives the process, and events are
-    /// only for those who listen when they happen.
+    /// Makes events, conversations and durable commands persistent. Without a journal nothing survives the process, and
+    /// only live subscribers receive events.
     #[must_use]
     pub fn journal(mut self, journal: Arc<Journal>) -> Self {
         self.journal = Some(journal);
         self
     }
 
-    /// Threads for connections; one per core otherwise.
+    /// Sets the number of threads for connections. Default: one per core.
     #[must_use]
     pub fn arbiters(mut self, arbiters: NonZeroUsize) -> Self {
         self.pool.arbiters = arbiters;
@@ -90,23 +90,23 @@ impl Builder {
         self
     }
 
-    /// Who may log in, where other processes may use the same logins. Otherwise only the connections of this one are
-    /// kept from each other.
+    /// Sets the service that grants logins, needed if other processes use the same logins. By default only the
+    /// connections of this process exclude each other.
     #[must_use]
     pub fn leases(mut self, leases: Arc<dyn Leases>) -> Self {
         self.leases = Some(leases);
         self
     }
 
-    /// How actors are restarted and given up, and how much is kept of what could not be handled.
+    /// Sets how actors are restarted and given up, and how many dead letters are kept.
     #[must_use]
     pub fn supervision(mut self, settings: SupervisionSettings) -> Self {
         self.supervision = settings;
         self
     }
 
-    /// Starts the system on the running actix system. It does not wait for connections to be ready:
-    /// see [`ConnectionHandle::ready`](crate::ConnectionHandle::ready).
+    /// Starts the system on the running actix system. Does not wait for connections to be ready; see
+    /// [`ConnectionHandle::ready`](crate::ConnectionHandle::ready).
     ///
     /// # Errors
     /// [`StartError`].

@@ -1,4 +1,5 @@
-//! Dead letters: what could not be handled, with its bytes and the reason, kept to be looked at and handed over again.
+//! Dead letters: notifications, commands and deliveries that could not be handled. Each is kept with its bytes and the
+//! reason, so that an operator can read it and retry it.
 
 use std::{
     collections::VecDeque,
@@ -20,10 +21,10 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How long it may take until it is durable that a letter is forgotten.
+/// How long to wait until the removal of a letter is durable.
 const KEPT_WITHIN: Duration = Duration::from_secs(10);
 
-/// Names a dead letter. Ids grow with time.
+/// The id of a dead letter. Ids grow with time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeadLetterId(Arc<str>);
@@ -33,7 +34,7 @@ impl DeadLetterId {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// The id as it is written.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -56,67 +57,67 @@ impl fmt::Display for DeadLetterId {
     }
 }
 
-/// What a dead letter's bytes are.
+/// The kind of a dead letter, which decides what its bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadLetterKind {
-    /// A state of a conversation, as sent.
+    /// The state of a conversation, as sent.
     State,
-    /// A frame with records of a conversation.
+    /// A frame with message records of a conversation.
     Records,
-    /// An answer of the platform, with a conversation's history.
+    /// A response of the platform with a conversation's history.
     Answer,
-    /// A record of a conversation's history, as sent.
+    /// One record of a conversation's history, as sent.
     Record,
-    /// A stretch of a conversation's history that the platform does not give, as JSON.
+    /// A range of a conversation's history that the platform refuses, as JSON.
     History,
     /// A caller's command and its key, as JSON.
     Command,
-    /// A frame or webhook that no conversation could be given, as sent.
+    /// A frame or webhook that could not be assigned to a conversation, as sent.
     Frame,
-    /// An event that a subscriber's sink panicked on, or that could not be delivered, as JSON.
+    /// An event that a subscriber's sink panicked on or that could not be delivered, as JSON.
     Delivery,
 }
 
-/// What could not be handled.
+/// A notification, command or delivery that could not be handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
     /// Its id.
     pub id: DeadLetterId,
-    /// When it was given up.
+    /// When the attempt was given up.
     pub time: jiff::Timestamp,
-    /// On which connection.
+    /// The connection it belongs to.
     pub connection: ConnectionId,
-    /// In which conversation, if in one.
+    /// The conversation it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub conversation: Option<ConversationId>,
-    /// By which subscriber, where it is a delivery.
+    /// The subscriber, if it is a delivery.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subscriber: Option<Arc<str>>,
-    /// What the bytes are.
+    /// The kind of the bytes.
     pub kind: DeadLetterKind,
-    /// Why it could not be handled. It may quote a message, so it is never logged.
+    /// Why handling failed. The reason may quote a message, so it is never logged.
     pub reason: String,
-    /// The bytes; in JSON in base64.
+    /// The bytes, in base64 in JSON.
     #[serde(with = "base64_text")]
     pub body: Bytes,
-    /// Not all of the bytes were kept, because there were more than [`DeadLetterLimits::body_bytes`].
+    /// Whether the bytes were truncated, because there were more than [`DeadLetterLimits::body_bytes`].
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub is_cut: bool,
 }
 
-/// How much is kept.
+/// Limits on the dead letters kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeadLetterLimits {
-    /// Letters; beyond it the oldest goes. Default 10,000.
+    /// Number of letters; beyond it the oldest letter is removed. Default 10,000.
     pub letters: usize,
-    /// Bytes of all bodies and reasons together; beyond it the oldest letter goes. Default 64 MiB.
+    /// Total bytes of all bodies and reasons; beyond it the oldest letter is removed. Default 64 MiB.
     pub bytes: usize,
-    /// Bytes of one body, and of one reason; what is more is cut off. Default 1 MiB.
+    /// Bytes of one body, and of one reason; the rest is cut off. Default 1 MiB.
     pub body_bytes: usize,
-    /// Letters a second, over all connections, of what the platform sent and cannot be read; more are only counted.
-    /// Default 10.
+    /// Letters per second, over all connections, for input of the platform that cannot be parsed; the rest is only
+    /// counted. Default 10.
     pub unreadable_per_second: NonZeroU32,
 }
 
@@ -131,7 +132,7 @@ impl Default for DeadLetterLimits {
     }
 }
 
-/// A dead letter before it has an id.
+/// A dead letter without an id yet.
 pub(crate) struct Unhandled<'a> {
     pub(crate) connection: &'a ConnectionId,
     pub(crate) conversation: Option<&'a ConversationId>,
@@ -140,7 +141,7 @@ pub(crate) struct Unhandled<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// The newest dead letters, in memory and, where anything is kept, in the store.
+/// The newest dead letters, in memory and, with a journal, in the store.
 pub struct DeadLetters {
     limits: DeadLetterLimits,
     held: Mutex<Held>,
@@ -149,7 +150,7 @@ pub struct DeadLetters {
     journal: Arc<Journal>,
 }
 
-/// By id, which is by time.
+/// The letters by id, which is the order of time.
 #[derive(Default)]
 struct Held {
     letters: VecDeque<Arc<DeadLetter>>,
@@ -175,13 +176,13 @@ impl DeadLetter {
 }
 
 impl DeadLetters {
-    /// Without any.
+    /// Begins with no letters.
     pub(crate) fn new(limits: DeadLetterLimits, metrics: Arc<Metrics>, journal: Arc<Journal>) -> Self {
         let unreadable = RateLimiter::direct(Quota::per_second(limits.unreadable_per_second));
         Self { limits, held: Mutex::default(), unreadable, metrics, journal }
     }
 
-    /// Takes up those of an earlier life. Blocks for as long as the disk does.
+    /// Restores the dead letters of a previous run. Blocks on the disk.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -198,7 +199,7 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Keeps what broke an actor: as many as the restart policies allow.
+    /// Keeps input that an actor panicked on. Not rate-limited, because the restart policies bound it.
     pub(crate) fn put(&self, unhandled: Unhandled<'_>) {
         self.write(unhandled, None);
     }
@@ -208,8 +209,8 @@ impl DeadLetters {
         self.write(unhandled, Some(subscriber));
     }
 
-    /// Keeps an event that could not be delivered to somebody outside, as the JSON that it was sent as. `subscriber` is
-    /// what they can be found by.
+    /// Keeps an event that could not be delivered to an external receiver, as the JSON that was sent. `subscriber`
+    /// identifies the receiver.
     pub fn put_undelivered(
         &self,
         subscriber: &str,
@@ -222,7 +223,7 @@ impl DeadLetters {
         self.write(Unhandled { connection, conversation, kind, reason, body }, Some(subscriber.into()));
     }
 
-    /// Keeps what the platform sent and cannot be read, as often as the limits allow.
+    /// Keeps input of the platform that cannot be parsed, at most as often as the limits allow.
     pub(crate) fn put_unreadable(&self, unhandled: Unhandled<'_>) {
         if self.unreadable.check().is_ok() {
             self.write(unhandled, None);
@@ -238,7 +239,7 @@ impl DeadLetters {
         let kept = Bytes::copy_from_slice(&body[..body.len().min(limit)]);
         let mut held = self.lock();
         let letter = Arc::new(DeadLetter {
-            // Under the lock, so that letters stand by id.
+            // The id is created under the lock, so that letters are ordered by id.
             id: DeadLetterId::next(),
             time: jiff::Timestamp::now(),
             connection: connection.clone(),
@@ -250,7 +251,7 @@ impl DeadLetters {
             body: kept,
         });
         self.metrics.dead_letters.inc();
-        // Names and values of a letter are always JSON.
+        // The names and values of a letter can always be serialized.
         if let Ok(value) = serde_json::to_vec(&*letter) {
             self.keep(Change::Put(Table::DeadLetters, Record { key: letter.id.record_key(), value: value.into() }));
         }
@@ -273,7 +274,7 @@ impl DeadLetters {
         }
     }
 
-    /// The letters after `after`, oldest first, at most `limit` of them.
+    /// Returns at most `limit` letters after the id `after`, oldest first.
     #[must_use]
     pub fn list(&self, after: Option<&DeadLetterId>, limit: usize) -> Vec<Arc<DeadLetter>> {
         let held = self.lock();
@@ -281,17 +282,17 @@ impl DeadLetters {
         held.letters.iter().skip(first).take(limit).cloned().collect()
     }
 
-    /// One letter, if it is still kept.
+    /// Returns one letter, if it is still kept.
     #[must_use]
     pub fn get(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
         let held = self.lock();
         held.position(id).and_then(|position| held.letters.get(position)).cloned()
     }
 
-    /// Forgets one letter. Returns the letter once it is durable that it is forgotten.
+    /// Removes one letter. Returns the letter when its removal is durable.
     ///
     /// # Errors
-    /// [`ReplayError::Unknown`], or [`ReplayError::NotKept`] after ten seconds: the letter may come back with the next
+    /// [`ReplayError::Unknown`], or [`ReplayError::NotKept`] after ten seconds: the letter may return with the next
     /// start.
     pub async fn remove(&self, id: &DeadLetterId) -> Result<Arc<DeadLetter>, ReplayError> {
         let letter = self.take(id).ok_or_else(|| ReplayError::Unknown(id.clone()))?;
@@ -318,23 +319,23 @@ impl DeadLetters {
     }
 }
 
-/// Why a dead letter was not handed over again or forgotten. It is still kept.
+/// Why a dead letter was not retried or removed. It is still kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
-    /// There is none with this id any more.
-    #[error("there is no dead letter {0}")]
+    /// No dead letter has this id any more.
+    #[error("dead letter {0} does not exist")]
     Unknown(DeadLetterId),
-    /// It is an answer or a delivery, which nobody waits for any more, or not all of it was kept.
-    #[error("dead letter {0} cannot be handed over again: it is to be read only")]
+    /// It is a response or a delivery, which nobody waits for any more, or it was truncated.
+    #[error("dead letter {0} is read-only and cannot be retried")]
     NotReplayable(DeadLetterId),
-    /// Its connection is not there, or its conversation is not in memory or quarantined.
-    #[error("nobody can take dead letter {0} now")]
+    /// Its connection does not run, or its conversation is not in memory or is in quarantine.
+    #[error("nothing can process dead letter {0} now")]
     NobodyThere(DeadLetterId),
-    /// Too much waits there already.
-    #[error("there is no room for dead letter {0} now")]
+    /// Too many notifications or commands wait there already.
+    #[error("no room for dead letter {0} now")]
     Overloaded(DeadLetterId),
-    /// It could not be made durable that it is forgotten.
-    #[error("dead letter {0} may come back: the store does not keep that it is forgotten")]
+    /// The removal did not become durable.
+    #[error("dead letter {0} may return after a restart: the store did not record its removal")]
     NotKept(DeadLetterId),
 }
 
@@ -458,7 +459,7 @@ mod tests {
         assert_eq!(again.metrics.dead_letters_held.get(), 1);
     }
 
-    /// A store that refuses every commit while it is told to.
+    /// A store that refuses commits on request.
     struct Refusing {
         store: MemoryStore,
         refuses: AtomicBool,

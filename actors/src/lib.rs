@@ -1,14 +1,14 @@
 //! Tertulia as a library: thousands of conversations of LivePerson messaging (UMS) in one process, each an actor.
 //!
-//! A [`Tertulia`] holds connections, one for each login. A connection keeps its session alive, reconnects, fetches what
-//! it missed, and feeds a conversation actor for each conversation it sees. What happens there comes out as one stream of
-//! typed [events](subscriber::Event), in order for each conversation; what you want to happen goes in by a
-//! [`ConversationHandle`](conversation::ConversationHandle), whose commands answer once the platform has confirmed them,
-//! or with a typed error. Whatever fails is started again by itself.
+//! A [`Tertulia`] has connections, one for each login. A connection keeps its session alive, reconnects, fetches what
+//! it missed, and runs a conversation actor for each conversation it sees. Each conversation emits typed
+//! [events](subscriber::Event), in order and in one common stream. A program acts on a conversation through a
+//! [`ConversationHandle`](conversation::ConversationHandle), whose commands return when the platform has confirmed
+//! them, or fail with a typed error. Actors that fail are restarted.
 //!
 //! # The smallest program
 //!
-//! A bot that takes every conversation it is offered and answers what the consumer says:
+//! A bot that accepts every conversation offered to it and answers what the consumer says:
 //!
 //! ```no_run
 //! use tertulia_actors::{
@@ -34,7 +34,7 @@
 //!             continue;
 //!         };
 //!         if let Some(conversation) = tertulia.connection(&event.origin.connection).conversation(id) {
-//!             // A task of its own: a slow answer here keeps no other conversation waiting.
+//!             // A separate task, so that a slow answer does not delay other conversations.
 //!             actix_rt::spawn(async move { conversation.send_text("I heard you").await });
 //!         }
 //!     }
@@ -42,25 +42,25 @@
 //! }
 //! ```
 //!
-//! It needs a running actix system (`actix_rt::main`, or [`actix::System`]). Without an account, `tertulia emulate` is a
-//! platform to try it on; the programs in `actors/examples` run against it.
+//! The library needs a running actix system (`actix_rt::main`, or [`actix::System`]). Without an account, try it with
+//! `tertulia emulate`, a stand-in for the platform; the programs in `actors/examples` run against it.
 //!
-//! # Where to go on
+//! # Modules by task
 //!
 //! | you want to | read |
 //! |---|---|
 //! | find a member, method or event of the conversation class page | [`class_page`] |
 //! | read the rules and the facts of the protocol that comments cite | [`rules`], [`protocol`] |
-//! | put a system together, and keep what must outlive the process | [`Builder`], [`engine`] |
-//! | say who logs in, what is subscribed, what becomes of rings, by which proxy | [`connection`], [`platform`] |
+//! | configure a system, and make its data persistent | [`Builder`], [`engine`] |
+//! | configure logins, subscriptions, rings and proxies | [`connection`], [`platform`] |
 //! | write, transfer, close, note, upload, and read the members of a conversation | [`conversation`], [`core::command`] |
-//! | hear what happens, or hand it to an actor of yours | [`subscriber`] |
+//! | receive events, in a stream or in an actor | [`subscriber`] |
 //! | speak for consumers of another channel, or work without a socket by webhooks and REST | [`intake`] |
 //! | send a request that no command has, or read raw notifications | [`ConnectionHandle::request`], [`Tertulia::notifications`] |
 //! | send and read files | [`files`] |
-//! | know what is restarted and when, or look at what could not be handled | [`supervision`], [`dead_letters`] |
-//! | count | [`metrics`] |
-//! | know what a notification changes, without any of the actors | [`core::conversation`] |
+//! | know what is restarted and when, or inspect dead letters | [`supervision`], [`dead_letters`] |
+//! | export metrics | [`metrics`] |
+//! | know what a notification changes, without actors | [`core::conversation`] |
 //! | know which actors there are, who may call whom, and what is promised | [`architecture`] |
 
 pub mod architecture;

@@ -1,4 +1,4 @@
-//! What is counted. One name here is one name at `/metrics`, with `tertulia_` before it.
+//! The metrics of a process. Each field name, with the prefix `tertulia_`, is a name at `/metrics`.
 
 mod connection;
 mod latency;
@@ -16,7 +16,7 @@ pub use latency::{Latency, LatencySnapshot};
 /// A kind of actor, as a label.
 pub(crate) type Kind = [(&'static str, &'static str); 1];
 
-/// What was asked by a command, and whether it was `done` or `failed`, as labels.
+/// The kind of a command, and whether it is `done` or `failed`, as labels.
 pub(crate) type Outcome = [(&'static str, &'static str); 2];
 
 /// A member of a conversation's state, as a label.
@@ -28,14 +28,15 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $help])+ pub $name: $kind,)+
-            /// By connection. Listed by whoever knows how many of them are to be told apart.
+            /// The metrics of each connection. Not registered here, because the caller decides how many connections
+            /// have labels of their own.
             pub by_connection: ByConnection,
         }
 
         impl Metrics {
-            /// Lists everything in `registry`.
+            /// Registers every metric in `registry`.
             pub fn register(&self, registry: &mut Registry) {
-                // The registry puts the full stop.
+                // The registry appends a full stop.
                 $(registry.register(
                     stringify!($name),
                     concat!($($help),+).trim().trim_end_matches('.'),
@@ -51,7 +52,7 @@ metrics! {
     connections_ready: Gauge,
     /// Conversations held in memory.
     conversations: Gauge,
-    /// Conversations that are in the store only, until something concerns them.
+    /// Conversations that are only in the store; they are loaded when something concerns them.
     conversations_asleep: Gauge,
     /// Frames that arrived.
     frames: Counter,
@@ -59,23 +60,23 @@ metrics! {
     frames_malformed: Counter,
     /// Frames above the size limit.
     frames_oversize: Counter,
-    /// Message notifications of conversations that were not known; their state was asked for, where there was room.
+    /// Message notifications of unknown conversations; their state is requested if there is room.
     messages_of_strangers: Counter,
     /// Notifications of a type this version does not know.
     notifications_unlisted: Counter,
     /// State notifications that were applied.
     state_notifications_processed: Counter,
-    /// State notifications that repeated what was held.
+    /// State notifications that repeated the known state.
     state_notifications_ignored: Counter,
-    /// State notifications older than what was held.
+    /// State notifications older than the known state.
     state_notifications_out_of_order: Counter,
     /// State notifications that could not be read.
     state_notifications_malformed: Counter,
-    /// Members of states that were left out because their values had not the members' types.
+    /// Members of states that were ignored because their values had the wrong type.
     state_members_dropped: Counter,
-    /// Members that were unset because a newer state lacks them, by the member's name on the wire.
+    /// Members unset because a newer state lacks them, by their name in the protocol.
     members_unset_by_absence: Family<Absent, Counter>,
-    /// Update times of states that lay more than a year ahead of the next state's and count no more.
+    /// Update times that were disregarded because they lay more than a year ahead of the next state's.
     state_times_disbelieved: Counter,
     /// Events emitted.
     events: Counter,
@@ -87,23 +88,23 @@ metrics! {
     requests: Counter,
     /// Requests the platform refused.
     requests_refused: Counter,
-    /// Requests that got no answer in time.
+    /// Requests without a response in time.
     requests_timed_out: Counter,
-    /// Answers that came after their request was given up.
+    /// Responses that arrived after their request had timed out.
     responses_late: Counter,
     /// Messages that were fetched because they had been missed.
     messages_back_filled: Counter,
-    /// Records in the place of others that were taken, with other content.
+    /// Records that differ from the accepted record of the same sequence.
     records_contradicting: Counter,
-    /// Messages that had to be given up as missing.
+    /// Messages given up as missing.
     message_gaps: Counter,
     /// Snapshots that may lack conversations, because more changed in one millisecond than the platform names at once.
     snapshots_cut: Counter,
-    /// Commands carried out.
+    /// Commands that succeeded.
     commands_done: Counter,
     /// Commands that failed.
     commands_failed: Counter,
-    /// Commands, by what was asked and outcome.
+    /// Commands, by kind and outcome.
     commands: Family<Outcome, Counter>,
     /// Sends found in the history after a lost answer, and so not repeated.
     commands_found_done: Counter,
@@ -123,7 +124,7 @@ metrics! {
     conversation_restarts: Counter,
     /// Connections restarted after a panic.
     connection_restarts: Counter,
-    /// Connections begun anew on another arbiter, because theirs had ended.
+    /// Connections restarted on another arbiter because theirs had ended.
     connections_moved: Counter,
     /// Subscribers restarted after a panic of their sink.
     subscriber_restarts: Counter,
@@ -137,7 +138,7 @@ metrics! {
     conversations_in_quarantine: Gauge,
     /// Notifications dropped because their conversation was in quarantine.
     notifications_quarantined: Counter,
-    /// Times that a connection began anew because many of its conversations failed together.
+    /// Restarts of a connection because many of its conversations failed together.
     escalations: Counter,
     /// Connections that failed because their conversations kept failing together.
     escalations_given_up: Counter,
@@ -145,28 +146,28 @@ metrics! {
     dead_letters: Counter,
     /// Dead letters kept now.
     dead_letters_held: Gauge,
-    /// Arbiters that had ended and were replaced.
+    /// Arbiters replaced because they had ended.
     arbiters_replaced: Counter,
-    /// Arbiters that stand still now.
+    /// Arbiters that are blocked now.
     arbiters_frozen: Gauge,
-    /// Policies of supervision: restarts that are allowed within the window, by kind of actor.
+    /// Supervision policy: restarts allowed within the window, by kind of actor.
     restarts_allowed: Family<Kind, Gauge>,
-    /// Policies of supervision: the window, by kind of actor.
+    /// Supervision policy: length of the window in seconds, by kind of actor.
     restart_window_seconds: Family<Kind, Gauge>,
     /// Webhooks refused because their signature was missing or wrong.
     webhooks_refused: Counter,
-    /// Chat states dropped because a newer one had come, or the same before.
+    /// Chat states dropped because a newer or equal chat state had arrived before.
     chat_states_overtaken: Counter,
     /// Offers accepted.
     rings_accepted: Counter,
-    /// Time from a command to its answer.
+    /// Time from a command to its outcome.
     command_duration_seconds: Latency,
-    /// Own time from a frame to the events that it brought.
+    /// Processing time from a frame to its events.
     frame_to_event_seconds: Latency,
 }
 
 impl Metrics {
-    /// Shows by which policies actors are restarted and given up.
+    /// Exports the supervision policies as gauges.
     pub(crate) fn show(&self, settings: &SupervisionSettings) {
         let SupervisionSettings { conversation, connection, subscriber, fleet, systemic, .. } = settings;
         let policies = [
@@ -184,7 +185,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a restart among those of its kind and among all.
+    /// Counts a restart in `kind` and in the total.
     pub(crate) fn restarted(&self, kind: &Counter) {
         kind.inc();
         self.actor_restarts.inc();

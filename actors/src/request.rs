@@ -1,4 +1,4 @@
-//! What is asked of the platform by a connection, and what can become of it.
+//! Requests of a connection to the platform, and their outcomes.
 
 use std::time::{Duration, Instant};
 
@@ -17,35 +17,35 @@ pub(crate) use tertulia_core::refusal::Lane;
 /// The platform's code for too many requests (protocol [§9.3](crate::protocol#93)).
 pub(crate) const TOO_MANY: u16 = 429;
 
-/// Where a reply goes. A receiver that went away is no error: nobody waits any more.
+/// The channel for a reply. It is no error if the receiver was dropped: nobody waits any more.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
 
-/// Sends a request if its lane is open, or fails at once where it is not.
+/// Sends a request if its lane is open, or fails at once.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Ask {
-    /// In which conversation; `None` where the connection asks for itself.
+    /// The conversation that the request is for; `None` if it is for the connection itself.
     pub conversation: Option<ConversationId>,
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// Metadata that goes with it.
+    /// Metadata sent with the request.
     pub metadata: Vec<Value>,
-    /// For what it is sent: commands wait until the connection may send.
+    /// The purpose of the request: commands wait until the connection may send.
     pub lane: Lane,
-    /// Whether messages or commands wait for the answer. The recovery lane sends urgent requests first.
+    /// Whether messages or commands wait for the response. The recovery lane sends urgent requests first.
     pub urgent: bool,
-    /// Whether no other command may be in flight beside it: it is suspected of ending sockets.
+    /// Whether no other command may be in flight at the same time, because this command is suspected of ending sockets.
     pub alone: bool,
-    /// Since when its caller waits. Of the requests that may not go out yet the oldest is sent first.
+    /// When the caller began to wait. Of the requests that must wait, the oldest is sent first.
     pub asked: Instant,
-    /// How often the platform refused it before.
+    /// How often the platform already refused the request because there were too many.
     pub throttled: u32,
-    /// Where the answer goes.
+    /// The channel for the response.
     pub reply: Reply<Answer>,
 }
 
 impl Ask {
-    /// An urgent request of no conversation.
+    /// Returns an urgent request that is for no conversation.
     #[must_use]
     pub(crate) fn new(request: Request, lane: Lane, reply: Reply<Answer>) -> Self {
         let asked = Instant::now();
@@ -54,31 +54,31 @@ impl Ask {
     }
 }
 
-/// Why a request has no answer.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestFailure {
-    /// Nothing was sent: there is no session now.
+    /// Nothing was sent: the connection has no session at the moment.
     #[error("the connection is not ready")]
     NotConnected,
-    /// Nothing was sent: too many requests are out.
+    /// Nothing was sent: too many requests are in flight.
     #[error("too many requests are in flight on the connection")]
     Overloaded,
-    /// Nothing was sent: the platform was asked too much of just now (429).
-    #[error("the platform refused too many requests: nothing is asked for {} ms more", wait.as_millis())]
+    /// Nothing was sent: the platform recently refused too many requests (429).
+    #[error("the platform refused too many requests: no request is sent for {} ms", wait.as_millis())]
     Paused {
-        /// How long the pause still is.
+        /// The rest of the pause.
         wait: Duration,
     },
-    /// Nothing was sent: the request cannot be written.
+    /// Nothing was sent: the request cannot be serialized.
     #[error("the request cannot be written: {0}")]
     Unwritable(String),
-    /// Nothing was sent: this kind of connection cannot ask it.
+    /// Nothing was sent: this kind of connection cannot send this request.
     #[error("{0}")]
     NotSupported(&'static str),
-    /// It was sent, and the connection was lost before the answer came. It may or may not have had its effect.
-    #[error("the connection was lost before the answer came")]
+    /// The request was sent, and the connection was lost before the response came. The request may have been applied.
+    #[error("the connection was lost before the response came")]
     ConnectionLost,
-    /// It was sent, and the platform closed the connection over content. It may or may not have had its effect.
+    /// The request was sent, and the platform closed the connection over content. The request may have been applied.
     #[error("the platform closed the connection with {code} before the answer came")]
     ClosedOverContent {
         /// The close code.
@@ -86,28 +86,28 @@ pub enum RequestFailure {
         /// Whether no other command was in flight.
         alone: bool,
     },
-    /// It was sent, and no answer came in time. It may or may not have had its effect.
-    #[error("no answer came in time")]
+    /// The request was sent, and no response came in time. The request may have been applied.
+    #[error("no response came in time")]
     TimedOut,
-    /// The platform's answer is a refusal, or not the answer to this request.
+    /// The platform refused the request, or its response does not belong to this request.
     #[error(transparent)]
     Answer(#[from] AnswerError),
 }
 
 impl RequestFailure {
-    /// Whether the request may have had its effect without our knowing.
+    /// Returns whether the request may have been applied although no response confirms it.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::ConnectionLost | Self::ClosedOverContent { .. } | Self::TimedOut)
     }
 
-    /// Whether nothing was sent, because nothing could be just now.
+    /// Returns whether nothing was sent, for a reason that passes.
     #[must_use]
     pub fn is_for_now(&self) -> bool {
         matches!(self, Self::NotConnected | Self::Overloaded | Self::Paused { .. })
     }
 
-    /// How the request was not granted.
+    /// Returns how the request was refused.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         match self {
@@ -120,7 +120,7 @@ impl RequestFailure {
     }
 }
 
-/// The platform's answer to a request, success or refusal.
+/// The platform's response to a request, success or refusal.
 #[derive(Debug)]
 pub struct Answer(Content);
 
@@ -142,7 +142,7 @@ impl Answer {
         Self(Content::Body { status, body })
     }
 
-    /// The answer as sent.
+    /// Returns the answer as sent.
     pub(crate) fn bytes(&self) -> Bytes {
         match &self.0 {
             Content::Frame(frame) => frame.clone(),
@@ -150,10 +150,10 @@ impl Answer {
         }
     }
 
-    /// Reads the answer.
+    /// Parses the response with `read`.
     ///
     /// # Errors
-    /// What `read` says, usually that the platform refused.
+    /// The error of `read`, usually that the platform refused the request.
     pub fn read<T>(&self, read: impl FnOnce(&Response<'_>) -> Result<T, AnswerError>) -> Result<T, RequestFailure> {
         let frame = match &self.0 {
             Content::Frame(frame) => frame,

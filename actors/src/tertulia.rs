@@ -22,33 +22,33 @@ use crate::{
     supervision::{ArbiterPool, ChildExit, ExitReason, GuardOptions, PoolError, start_guarded_in},
 };
 
-/// Events a stream holds for a slow reader, unless it asks for another number.
+/// Events that a stream buffers for a slow reader, unless the reader asks for another capacity.
 const STREAM_CAPACITY: usize = 65_536;
-/// How much longer than its connections the fleet may take to end.
+/// How much longer the fleet may take to end than its connections.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// Why a system could not be started or extended.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An authority cannot be trusted.
+    /// A certificate authority cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// What an earlier life of the process left cannot be read.
+    /// The data of a previous run cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The arbiters could not be started.
     #[error(transparent)]
     Arbiters(#[from] PoolError),
-    /// Two connections have one name.
+    /// Two connections have the same id.
     #[error("connection {0} already exists")]
     DuplicateConnection(ConnectionId),
-    /// A session cannot live by the policy of a connection.
+    /// The session policy of a connection is invalid.
     #[error("connection {connection} cannot be started")]
     Policy {
         /// Which connection.
         connection: ConnectionId,
-        /// Which limit is wrong.
+        /// The invalid limit.
         source: PolicyError,
     },
     /// The system was stopped.
@@ -61,7 +61,7 @@ pub struct Tertulia {
     pub(crate) system: Arc<System>,
 }
 
-/// What the front and its handles hold of a running system.
+/// The parts of a running system that [`Tertulia`] and its handles share.
 pub(crate) struct System {
     pub(crate) pool: Arc<ArbiterPool>,
     pub(crate) fleet: Addr<Fleet>,
@@ -70,13 +70,13 @@ pub(crate) struct System {
 }
 
 impl Tertulia {
-    /// Begins a system.
+    /// Returns a builder for a new system.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Adds a connection to the fleet, on the arbiter with the fewest.
+    /// Adds a connection to the fleet, on the arbiter that has the fewest connections.
     ///
     /// # Errors
     /// [`StartError::Policy`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
@@ -93,7 +93,7 @@ impl Tertulia {
         })
     }
 
-    /// Adds a connection without a socket to the fleet, on the arbiter with the fewest.
+    /// Adds a connection without a socket to the fleet, on the arbiter that has the fewest connections.
     ///
     /// # Errors
     /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
@@ -105,7 +105,8 @@ impl Tertulia {
         })
     }
 
-    /// A connection by its id, whether there is one or not: [`ConnectionHandle::status`] tells.
+    /// Returns the handle of the connection `id`, which need not exist: [`ConnectionHandle::status`] returns `None`
+    /// then.
     #[must_use]
     pub fn connection(&self, id: &ConnectionId) -> ConnectionHandle {
         ConnectionHandle::new(id.clone(), Arc::clone(&self.system))
@@ -130,16 +131,16 @@ impl Tertulia {
         }
     }
 
-    /// The connections' names.
+    /// Returns the ids of all connections.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionId> {
         self.system.registry.ids()
     }
 
-    /// Those conversations of `connections` in memory that are meant, awake or asleep, by id and then by connection:
-    /// behind the one `after`, at most `limit` of them, and whether there are more. It asks nobody:
-    /// [`ConversationHandle::outline`] tells what there is to know. With very many conversations it is not for an
-    /// arbiter's thread.
+    /// Returns the conversations of `connections` that match, in memory or only in the store, sorted by id and then by
+    /// connection: at most `limit` of them after the position `after`, and whether more follow. Does not call the
+    /// conversations' actors; [`ConversationHandle::outline`] returns more about each. Do not call it on an arbiter's
+    /// thread if there are very many conversations.
     #[must_use]
     pub fn conversations_page(
         &self,
@@ -151,20 +152,21 @@ impl Tertulia {
         self.system.process.directory.page(connections, after, limit, is_meant)
     }
 
-    /// Events as they happen, with room for 65,536 of them.
+    /// Returns a stream of live events that buffers up to 65,536 events.
     pub fn events(&self, filter: Filter) -> EventStream {
         self.events_within(filter, STREAM_CAPACITY)
     }
 
-    /// Events as they happen, with room for `capacity` of them.
+    /// Returns a stream of live events that buffers up to `capacity` events.
     pub fn events_within(&self, filter: Filter, capacity: usize) -> EventStream {
         self.system.process.routing.stream(filter, capacity)
     }
 
-    /// Hands events to a sink by an actor of its own, with room for `capacity` of them. Dropping the result ends it.
+    /// Delivers events to `sink` in an actor of its own, which buffers up to `capacity` events. Dropping the returned
+    /// subscription ends the delivery.
     ///
-    /// An event that the sink panics on goes to the dead letters, and the next one is delivered. A sink that panics too
-    /// often hears [`Sink::ended`], and nothing after it.
+    /// If the sink panics on an event, the event goes to the dead letters and the next event is delivered. If the sink
+    /// panics too often, [`Sink::ended`] is called and nothing after it.
     pub fn subscribe(&self, name: &str, filter: Filter, capacity: usize, sink: Box<dyn Sink>) -> Subscription {
         let metrics = Arc::clone(&self.system.process.metrics);
         let on_exit = move |exit| match exit {
@@ -179,27 +181,27 @@ impl Tertulia {
         let (metrics, dead_letters) =
             (Arc::clone(&self.system.process.metrics), Arc::clone(&self.system.process.dead_letters));
         let subscriber = Subscriber::new(name.into(), sink, metrics, dead_letters);
-        // Once the system was stopped there are no events, and whoever asks for them gets none.
+        // After the system was stopped there are no events, so a new subscriber receives none.
         let placement = self.system.pool.place();
         let arbiter = placement.arbiter().cloned().unwrap_or_else(Arbiter::current);
         let address = start_guarded_in(&arbiter, options, move |_| subscriber);
         self.system.process.routing.attach(filter, address.recipient(), capacity).placed(placement)
     }
 
-    /// Notifications as the platform sends them, of any type, with room for `capacity` of them
+    /// Returns a stream of the platform's notifications of every type, as sent, that buffers up to `capacity` of them
     /// ([CN-F4](crate::rules#cn-f4)).
     pub fn notifications(&self, filter: NotificationFilter, capacity: usize) -> NotificationStream {
         self.system.process.notifications.stream(filter, capacity)
     }
 
-    /// What could not be handled.
+    /// The notifications, commands and deliveries that could not be handled.
     #[must_use]
     pub fn dead_letters(&self) -> &Arc<DeadLetters> {
         &self.system.process.dead_letters
     }
 
-    /// Hands a dead letter over again, to the conversation or connection that could not handle it, and forgets it. If it
-    /// cannot be handled this time either, it comes back as another one.
+    /// Sends a dead letter again to the conversation or connection that could not handle it, and removes it. If it
+    /// fails again, it becomes a new dead letter.
     ///
     /// # Errors
     /// [`ReplayError`].
@@ -220,26 +222,26 @@ impl Tertulia {
         Ok(())
     }
 
-    /// The log, and whatever else outlives the process.
+    /// The event log and everything else that survives the process.
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
         self.system.process.routing.journal()
     }
 
-    /// What is counted.
+    /// The counters, gauges and histograms of the process.
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.system.process.metrics
     }
 
-    /// The platform, for what needs no connection.
+    /// The platform's services that need no connection.
     #[must_use]
     pub fn platform(&self) -> &Arc<Platform> {
         &self.system.process.platform
     }
 
-    /// Ends every connection with a close frame, then the arbiters, then the journal; at most `within` for each of the
-    /// three.
+    /// Ends every connection with a close frame, then the arbiters, then the journal. Each of the three steps may take
+    /// `within`.
     pub async fn stop(self, within: Duration) {
         // An error means that the fleet's arbiter is stuck: its connections end with their arbiters.
         let _ = timeout(within + MARGIN, self.system.fleet.send(Drain(within))).await;
@@ -247,7 +249,7 @@ impl Tertulia {
         let journal = Arc::clone(self.system.process.routing.journal());
         let closing = tokio::task::spawn_blocking(move || journal.close());
         if timeout(within, closing).await.is_err() {
-            tracing::error!("what happened last could not be kept in time");
+            tracing::error!("the last changes could not be committed in time");
         }
     }
 }

@@ -235,7 +235,10 @@ async fn an_identity_that_is_refused_for_good_is_told_once_and_another_one_works
     runs.stage.event("connection.resumed").await;
     runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
     let error = runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap().last_error.unwrap();
-    assert!(error.contains("is lost: the platform keeps refusing it") && error.contains(before.as_str()), "{error}");
+    assert!(
+        error.contains("is lost: the platform keeps refusing the identity") && error.contains(before.as_str()),
+        "{error}"
+    );
     assert!(!runs.is_known(&mine));
     let now = runs.user().await;
     assert_ne!(now, before);

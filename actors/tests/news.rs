@@ -1,4 +1,4 @@
-//! Which messages are news to a bot, and which were said before their conversation came to it.
+//! Which messages are new to a bot, and which were published before their conversation came to it.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -14,7 +14,7 @@ use tertulia_actors::{
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
-/// Whether the next message that a connection hears with this text is marked as no news; the texts of those before it.
+/// Returns whether the next message with this text on a connection is marked as not new, and the texts before it.
 async fn heard(stage: &mut Stage, connection: &ConnectionId, text: &str) -> (bool, Vec<String>) {
     let mut before = Vec::new();
     loop {
@@ -27,7 +27,7 @@ async fn heard(stage: &mut Stage, connection: &ConnectionId, text: &str) -> (boo
     }
 }
 
-/// A consumer speaks first and gets an agent then.
+/// A consumer writes first and gets an agent then.
 #[actix_rt::test]
 async fn what_a_consumer_said_while_waiting_for_a_bot_is_news() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -35,7 +35,7 @@ async fn what_a_consumer_said_while_waiting_for_a_bot_is_news() {
     for text in ["hello", "is anybody there"] {
         stage.emulator.say(&id, text).unwrap();
     }
-    // Nothing that is told before it is ready is waited past.
+    // Connects here, so that events before the connection is ready are not missed.
     stage.tertulia.connect(bot(1)).unwrap();
     let bot = ConnectionId::from("bot-1");
     for text in ["hello", "is anybody there"] {
@@ -43,7 +43,7 @@ async fn what_a_consumer_said_while_waiting_for_a_bot_is_news() {
     }
 }
 
-/// A process that keeps nothing begins again: nobody knows what the one before had answered.
+/// A process without a store starts again: it does not know what the previous process had answered.
 #[actix_rt::test]
 async fn what_was_said_to_an_earlier_process_that_kept_nothing_is_not_news() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -81,7 +81,7 @@ async fn what_was_said_to_an_earlier_process_that_kept_nothing_is_not_news() {
     }
 }
 
-/// What was said while the conversation was another agent's was said to that agent.
+/// Messages published while the conversation belonged to another agent were for that agent.
 #[actix_rt::test]
 async fn what_was_said_before_a_conversation_was_handed_back_is_not_news() {
     let skills = [("bot1", "501"), ("bot2", "502")];
@@ -112,7 +112,7 @@ async fn what_was_said_before_a_conversation_was_handed_back_is_not_news() {
     assert_eq!(heard(&mut stage, &one, "to the bot again").await, (false, vec![]));
 }
 
-/// A lost socket keeps a conversation away for a while only: what is missed is to be answered.
+/// A lost socket only delays messages: missed messages must be answered.
 #[actix_rt::test]
 async fn what_was_missed_while_the_socket_was_lost_is_news() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -123,7 +123,7 @@ async fn what_was_missed_while_the_socket_was_lost_is_news() {
     assert!(!heard(&mut stage, &bot, "missed").await.0);
 }
 
-/// A mark is written where there is one.
+/// The mark is serialized only if it is set.
 #[test]
 fn a_message_without_a_mark_is_written_as_before() {
     let text = r#"{"dialogId":"d","sequence":0,"originatorId":null,"role":null,"messageAudience":"ALL","contentType":null,

@@ -16,7 +16,7 @@ use tertulia_actors::{
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultMode, HistoryBound, Side, Switches};
 
-/// Takes the bot away for three seconds: it has to log in anew, and that takes so long.
+/// Interrupts the bot for three seconds: it must log in again, and the login takes that long.
 fn stay_away(stage: &Stage) {
     stage.emulator.inject(Fault::new(FaultKind::SlowLogin).user("bot1"));
     assert_eq!(stage.emulator.inject(Fault::new(FaultKind::ExpireToken).user("bot1")), 1);

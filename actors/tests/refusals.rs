@@ -65,7 +65,8 @@ fn is_lacking(event: &Event) -> bool {
     event.data.name() == "connection.lacking"
 }
 
-/// A real limit of the platform: few queries are refused, everybody catches up, and whoever has sends meanwhile.
+/// A realistic limit of the platform: few queries are refused, all conversations catch up, and those that have caught
+/// up can send meanwhile.
 #[actix_rt::test]
 async fn a_rate_limit_of_histories_is_found_with_few_refusals_and_holds_no_sends() {
     const CONVERSATIONS: usize = 250;

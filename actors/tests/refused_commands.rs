@@ -1,5 +1,5 @@
-//! What becomes of a command that the platform does not answer with success: it acts at most once, and its caller learns
-//! what came of it (promise 4).
+//! Commands without a successful response: each has its effect at most once, and its caller learns the outcome (promise
+//! 4).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
@@ -22,7 +22,7 @@ use tertulia_actors::{
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultRule, HowOften, Outcome};
 use tokio::time::{sleep, timeout};
 
-/// A platform, and a system that keeps its commands.
+/// A platform, and a system with a store.
 fn keeping() -> Stage {
     let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
     let store = MemoryStore::new(NonZeroUsize::new(100_000).unwrap());
@@ -38,7 +38,7 @@ async fn send(conversation: &ConversationHandle, text: &str) -> Result<Done, Com
     conversation.perform_durably(key.as_str().into(), text, command, PATIENCE, PATIENCE).await
 }
 
-/// A rule for what is published in one conversation.
+/// A rule for publishing in one conversation.
 fn publishing(conversation: &ConversationHandle, outcome: Outcome, often: HowOften) -> FaultRule {
     let rule = FaultRule::new("PublishEvent", outcome).conversation(conversation.id().as_str());
     FaultRule { often, ..rule }
@@ -46,7 +46,7 @@ fn publishing(conversation: &ConversationHandle, outcome: Outcome, often: HowOft
 
 const OFTEN: [HowOften; 3] = [HowOften::Times(1), HowOften::Times(3), HowOften::Always];
 
-/// Each conversation meets an answer of its own, and all of them at the same time.
+/// Each conversation gets a different response, all at the same time.
 #[actix_rt::test]
 async fn a_send_that_was_carried_out_is_not_repeated_whatever_was_answered() {
     let mut stage = keeping();
@@ -72,7 +72,7 @@ async fn a_send_that_was_carried_out_is_not_repeated_whatever_was_answered() {
     assert_eq!(said, expected);
 }
 
-/// The socket ends between the effect and the answer, again and again.
+/// The socket ends between the effect and the response, repeatedly.
 #[actix_rt::test]
 async fn a_send_that_was_carried_out_before_the_socket_was_lost_is_not_repeated() {
     let mut stage = keeping();
@@ -86,7 +86,7 @@ async fn a_send_that_was_carried_out_before_the_socket_was_lost_is_not_repeated(
     assert_eq!(stage.said(), OFTEN.map(|often| format!("{often:?}")));
 }
 
-/// What was really refused is sent again until it is taken, and then once.
+/// A request that was really refused is repeated until it is accepted, and then has its effect once.
 #[actix_rt::test]
 async fn a_send_that_was_not_carried_out_is_repeated_until_it_is_taken() {
     let mut stage = keeping();
@@ -127,7 +127,7 @@ async fn a_change_that_was_carried_out_is_not_repeated() {
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 1);
 }
 
-/// What cannot be looked up is not repeated: the caller is told what the platform answered.
+/// A request that cannot be looked up is not repeated: the caller gets the platform's response.
 #[actix_rt::test]
 async fn a_raw_request_that_was_throttled_is_told_and_not_repeated() {
     let mut stage = keeping();
@@ -145,8 +145,8 @@ async fn a_raw_request_that_was_throttled_is_told_and_not_repeated() {
 /// Every code with which a platform closes the socket over content.
 const OVER_CONTENT: [u16; 3] = [4410, 1009, 1008];
 
-/// The platform closes the socket over one command as often as it is sent. Others that were on their way with it are sent
-/// again; the guilty one costs two sockets, ends, and is kept to be looked at.
+/// The platform closes the socket over one command each time it is sent. Other commands in flight are sent again; the
+/// guilty command costs two sockets, fails, and becomes a dead letter.
 async fn a_poison_message_costs_two_sockets(code: u16) {
     let mut stage = keeping();
     let bot = stage.bot().await;
@@ -171,7 +171,7 @@ async fn a_poison_message_costs_two_sockets(code: u16) {
     let failed = serde_json::to_value(&failed.data).unwrap();
     assert_eq!((&failed["code"], &failed["platformCode"]), (&"closed-connection".into(), &code.into()));
 
-    // The conversation goes on, and whoever asks again gets the same answer.
+    // The conversation continues, and a repeated command gets the same outcome.
     send(&poisoned, "well").await.unwrap();
     assert_eq!(send(&poisoned, "poison").await.unwrap_err(), CommandFailure::ClosedConnection { code });
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);
@@ -185,7 +185,7 @@ async fn a_poison_message_costs_two_sockets_and_others_go_on() {
     join_all(OVER_CONTENT.map(a_poison_message_costs_two_sockets)).await;
 }
 
-/// Without a key nothing is kept, and the same holds.
+/// Without a key nothing is stored, and the result is the same.
 #[actix_rt::test]
 async fn a_poison_message_without_a_key_costs_two_sockets_too() {
     let mut stage = keeping();
@@ -198,7 +198,7 @@ async fn a_poison_message_without_a_key_costs_two_sockets_too() {
     assert_eq!(stage.tertulia.dead_letters().list(None, 10).len(), 1);
 }
 
-/// One close over content proves nothing: another reason may have been at hand.
+/// One close over content proves nothing, because it may have had another cause.
 #[actix_rt::test]
 async fn a_command_that_met_one_close_over_content_is_sent_again() {
     let mut stage = keeping();
@@ -209,7 +209,7 @@ async fn a_command_that_met_one_close_over_content_is_sent_again() {
     assert_eq!(stage.said(), ["innocent"]);
 }
 
-/// A command that was published before the platform closed the socket is not called refused.
+/// A command that was published before the platform closed the socket counts as done.
 #[actix_rt::test]
 async fn a_command_that_was_published_before_each_close_is_done() {
     let mut stage = keeping();
@@ -221,7 +221,7 @@ async fn a_command_that_was_published_before_each_close_is_done() {
     assert_eq!(stage.said(), ["once"]);
 }
 
-/// Two commands that wait, once the first is on its way.
+/// Two waiting commands, after the first was sent.
 async fn waiting(conversation: &ConversationHandle) -> Vec<WaitingCommand> {
     timeout(PATIENCE, async {
         loop {
@@ -259,7 +259,7 @@ async fn a_command_that_waits_is_cancelled_and_one_that_was_sent_is_not() {
     first.unwrap();
     assert_eq!(second.unwrap_err(), CommandFailure::Cancelled);
     assert_eq!(stage.said(), ["first"]);
-    // What was cancelled had no effect, and may be asked again.
+    // A cancelled command had no effect, and may be submitted again.
     send(&conversation, "second").await.unwrap();
     assert_eq!(stage.said(), ["first", "second"]);
 }

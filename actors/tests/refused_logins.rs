@@ -105,7 +105,7 @@ async fn a_failed_connection_can_be_begun_again() {
 }
 
 #[actix_rt::test]
-async fn a_ready_connection_begun_again_logs_in_anew_and_keeps_its_conversations() {
+async fn a_restarted_connection_logs_in_again_and_keeps_its_conversations() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
     let conversation = stage.conversation(&bot).await;

@@ -1,4 +1,4 @@
-//! CA-4, CN-F17, CV-F1: a consumer becomes somebody the brand vouches for, and takes their conversations along.
+//! CA-4, CN-F17, CV-F1: a consumer gets an identity that the brand vouches for, and keeps their conversations.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -22,7 +22,7 @@ use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
 const CONSUMERS: usize = 200;
 
-/// A stage on which nobody waits for a turn to log in.
+/// A stage without a wait for logins.
 fn hurried(config: EmulatorConfig) -> Stage {
     let emulator = Emulator::start(config).unwrap();
     let fast = NonZeroU32::new(10_000).unwrap();
@@ -52,7 +52,7 @@ async fn two_hundred_consumers_step_up_at_once_and_keep_their_conversations() {
         conversation
     });
     let conversations = join_all(opened).await;
-    // Who comes to a conversation afterwards is told of no step-up.
+    // Bots that join a conversation later receive no step-up.
     while bots.iter().map(|bot| tertulia.connection(bot).conversations().len()).sum::<usize>() < CONSUMERS {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -108,7 +108,7 @@ async fn a_step_up_is_finished_however_often_the_connection_drops() {
     }
 }
 
-/// A login that comes later, as after a token that ended, does not make the consumer who they were before (CA-3).
+/// A later login, such as after an expired token, does not restore the previous identity (CA-3).
 #[actix_rt::test]
 async fn who_stepped_up_once_stays_so_over_a_reconnect() {
     let mut stage = Stage::set(EmulatorConfig::default());

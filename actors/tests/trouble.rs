@@ -1,8 +1,8 @@
-//! A platform that refuses one thing for a while, in every way it can: afterwards everything works again, and nobody had
-//! to act.
+//! A platform that refuses one thing for a while, in every possible way: afterwards everything works again without an
+//! operator.
 //!
-//! The trouble lasts 2.5 s, and the pauses are scaled alike. `TERTULIA_TROUBLE_SECONDS=30` runs the table at full length
-//! with the pauses that users have.
+//! The trouble lasts 2.5 s, and the pauses are scaled with it. `TERTULIA_TROUBLE_SECONDS=30` runs the table at full
+//! length with the default pauses.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -67,7 +67,7 @@ impl Row {
         }
     }
 
-    /// What has the platform asked for it.
+    /// The kind of fault to request from the platform.
     fn fault(self) -> FaultKind {
         match self {
             Self::Login => FaultKind::ExpireToken,
@@ -82,7 +82,7 @@ fn lasting() -> Duration {
     seconds.map_or(FULL / 12, Duration::from_secs_f64)
 }
 
-/// A pause of users, scaled as the trouble is.
+/// A default pause, scaled with the trouble.
 fn scaled(pause: Duration) -> Duration {
     pause.mul_f64(lasting().as_secs_f64() / FULL.as_secs_f64())
 }
@@ -128,19 +128,19 @@ impl Scene {
         let rule = FaultRule::new(row.request(), outcome).always().lasting(time);
         self.stage.emulator.add_rule(rule).unwrap();
         if row == Row::Discovery {
-            // A host is believed until it does not let us in.
+            // A cached host stays in use until it refuses a socket.
             self.stage.emulator.add_rule(FaultRule::new("upgrade", Outcome::Code(500))).unwrap();
         }
         self.stage.emulator.inject(Fault::new(row.fault()).user("bot1"));
     }
 
-    /// Says something on both sides while there is trouble.
+    /// Sends a text on both sides during the trouble.
     fn say(&mut self, text: &str) {
         self.stage.emulator.say(self.held.as_str(), text).unwrap();
         self.said.push(text.to_owned());
     }
 
-    /// Everything works: what was said is heard, an offer is taken, and answers arrive, each once and in order.
+    /// Checks that everything works: messages arrive, an offer is accepted, and answers arrive, each once and in order.
     async fn works(mut self, name: String) {
         let Self { stage, bot, held, said } = &mut self;
         let works = async {
@@ -212,7 +212,7 @@ async fn after_histories_were_refused_everything_works_again() {
     row(Row::History).await;
 }
 
-/// Now this and now that, by seed.
+/// Refuses one thing after another, chosen by a seed.
 #[actix_rt::test]
 async fn after_random_refusals_everything_works_again() {
     const PARTS: u32 = 5;

@@ -1,12 +1,12 @@
-//! Which addresses a caller's choice must not lead to: those of this machine and of the networks behind it.
+//! Which addresses a caller must not be able to reach: those of this machine and of the private networks around it.
 //!
-//! A caller of the gateway chooses where webhooks go, and may be less trusted than the network that the gateway stands
-//! in. What is not plainly an address of the public internet is therefore internal, forms that carry another address
-//! within them included.
+//! A caller of the gateway chooses the addresses of webhooks, and may be less trusted than the gateway's network.
+//! Therefore every address that is not clearly on the public internet counts as internal, including addresses that
+//! embed another address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is internal.
+/// Returns whether an address is internal.
 #[must_use]
 pub fn is_internal(address: IpAddr) -> bool {
     match address {
@@ -15,7 +15,7 @@ pub fn is_internal(address: IpAddr) -> bool {
     }
 }
 
-/// The special-purpose registry of RFC 6890, and the address at which Azure's machines find their host.
+/// The special-purpose registry of RFC 6890, and the address at which Azure's machines reach their host.
 fn is_internal_v4(address: Ipv4Addr) -> bool {
     const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
     if address == AZURE_HOST {

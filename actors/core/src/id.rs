@@ -9,8 +9,7 @@ use crate::ums::Text;
 macro_rules! identifiers {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
-        ///
-        /// Cheap to clone. Read from a JSON string or number, because the platform sends both (protocol
+        /// Cheap to clone. Parsed from a JSON string or number, because the platform sends both (protocol
         /// [§4.4](crate::protocol#44)).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -22,7 +21,7 @@ macro_rules! identifiers {
                 &self.0
             }
 
-            /// The id's text, shared with it.
+            /// The text of the id, without a copy.
             #[must_use]
             pub fn share(&self) -> Arc<str> {
                 Arc::clone(&self.0)
@@ -96,7 +95,7 @@ identifiers! {
     AccountId;
     /// A participant: a consumer's id, or the public id (PID, a UUID) of an agent.
     UserId;
-    /// An agent as the brand dialect names it: `{account}.{user}`, the "old id" of protocol [§0.4](crate::protocol#04).
+    /// An agent in the brand dialect: `{account}.{user}`, the "old id" of protocol [§0.4](crate::protocol#04).
     AgentId;
     /// A conversation; also the id of its MAIN dialog.
     ConversationId;
@@ -112,18 +111,18 @@ identifiers! {
     RequestId;
     /// A connection's name: unique in its process, used in URLs, metrics and logs.
     ConnectionId;
-    /// The caller's key of a command: the same key acts once.
+    /// The caller's key of a command: a repeated key has its effect only once.
     CommandKey;
-    /// A consumer as a connector names them, such as `whatsapp:15550100` (protocol [§10.2](crate::protocol#102)).
+    /// A consumer's id at a connector, such as `whatsapp:15550100` (protocol [§10.2](crate::protocol#102)).
     ExternalConsumerId;
 }
 
-/// The longest id taken from the wire, in bytes. The platform's are UUIDs and a few such put together; a longer one would
-/// only make its bearer's records too large to keep.
+/// The longest id accepted from the platform, in bytes. The platform's ids are UUIDs, or a few UUIDs joined; a longer
+/// id would only make records too large to store.
 pub const LONGEST_ID: usize = 256;
 
 impl ConversationId {
-    /// The id as it came; `None` where it is longer than [`LONGEST_ID`].
+    /// Returns the id as sent; `None` if it is longer than [`LONGEST_ID`].
     #[must_use]
     pub fn from_wire(id: &Text<'_>) -> Option<Self> {
         (id.as_str().len() <= LONGEST_ID).then(|| Self::from(id))

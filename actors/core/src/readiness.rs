@@ -1,4 +1,4 @@
-//! What a connection still lacks on its socket: readiness is a list, and an empty one is ready for everything.
+//! The missing parts of a connection on its socket. A connection without missing parts is ready for everything.
 
 use std::collections::HashMap;
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ConversationId;
 
-/// What a connection lacks. A part that stands, or is not wanted, is absent.
+/// The missing parts of a connection. A part that works, or is not wanted, is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Lacking {
-    /// Why the subscriptions to conversations do not stand: new conversations and changes stay unknown.
+    /// Why the subscriptions to conversations do not work: new conversations and changes stay unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscriptions: Option<String>,
-    /// Why the subscription to rings does not stand: no conversation is offered.
+    /// Why the subscription to rings does not work: no conversation is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rings: Option<String>,
     /// Why the platform does not have the agent's state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_state: Option<String>,
-    /// Conversations whose history is not up to date.
+    /// The number of conversations whose history is not up to date.
     #[serde(skip_serializing_if = "is_zero")]
     pub histories: usize,
 }
@@ -30,20 +30,19 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Lacking {
-    /// Whether nothing lacks.
+    /// Returns whether nothing is missing.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.has_parts() && self.histories == 0
     }
 
-    /// Whether every part that concerns the whole connection stands. A conversation whose history lacks concerns nobody
-    /// else.
+    /// Returns whether every part of the whole connection works. A missing history concerns only its conversation.
     #[must_use]
     pub fn has_parts(&self) -> bool {
         self.parts().iter().all(|(_, reason)| reason.is_none())
     }
 
-    /// The parts that concern the whole connection, each with the reason if it lacks.
+    /// The parts of the whole connection, each with the reason if it is missing.
     #[must_use]
     pub fn parts(&self) -> [(&'static str, Option<&str>); 3] {
         [
@@ -54,7 +53,7 @@ impl Lacking {
     }
 }
 
-/// A part of the resume plan that concerns the whole connection.
+/// A part of the resume plan for the whole connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The subscriptions to conversations.
@@ -67,12 +66,12 @@ pub enum Part {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Standing {
-    /// Not wanted, or it stands.
+    /// Not wanted, or it works.
     #[default]
     Fine,
-    /// Not asked for, or not answered yet.
+    /// Not requested yet, or without a response yet.
     Awaited,
-    /// Not granted; `goes_on` if the connection goes on without it.
+    /// Refused; `goes_on` says whether the connection continues without it.
     Refused { reason: String, goes_on: bool },
 }
 
@@ -90,19 +89,20 @@ impl Standing {
     }
 }
 
-/// What the resume plan of one socket has reached.
+/// The progress of the resume plan on one socket.
 #[derive(Debug, Default)]
 pub struct Readiness {
     subscriptions: Standing,
     rings: Standing,
     agent_state: Standing,
-    /// Histories that are not up to date, and whether the connection goes on without each.
+    /// The histories that are not up to date, and whether the connection continues without each.
     histories: HashMap<ConversationId, bool>,
     refused: usize,
 }
 
 impl Readiness {
-    /// A new socket, on which these parts are wanted. Histories that the socket before left unread stay wanted.
+    /// Begins a new socket, on which these parts are wanted. Histories that were not read on the previous socket stay
+    /// wanted.
     pub fn begin(&mut self, wanted: &[Part]) {
         for part in [Part::Subscriptions, Part::Rings, Part::AgentState] {
             *self.standing(part) = if wanted.contains(&part) { Standing::Awaited } else { Standing::Fine };
@@ -111,36 +111,36 @@ impl Readiness {
         self.refused = 0;
     }
 
-    /// The part stands, or is not wanted any more.
+    /// The part works, or is no longer wanted.
     pub fn stands(&mut self, part: Part) {
         *self.standing(part) = Standing::Fine;
     }
 
-    /// The part was not granted. `goes_on` if the connection goes on without it.
+    /// The part was refused. `goes_on` says whether the connection continues without it.
     pub fn refused(&mut self, part: Part, reason: String, goes_on: bool) {
         *self.standing(part) = Standing::Refused { reason, goes_on };
     }
 
-    /// The history of a conversation is to be read.
+    /// The history of a conversation must be read.
     pub fn history_wanted(&mut self, conversation: &ConversationId) {
         self.histories.entry(conversation.clone()).or_default();
     }
 
-    /// The history of a conversation was not granted, and the connection goes on without it.
+    /// The history of a conversation was refused, and the connection continues without it.
     pub fn history_refused(&mut self, conversation: &ConversationId) {
         if self.histories.insert(conversation.clone(), true) != Some(true) {
             self.refused += 1;
         }
     }
 
-    /// The history of a conversation is up to date, or nobody wants it any more.
+    /// The history of a conversation is up to date, or is no longer wanted.
     pub fn history_done(&mut self, conversation: &ConversationId) {
         if self.histories.remove(conversation) == Some(true) {
             self.refused -= 1;
         }
     }
 
-    /// Whether a part was refused, and the connection goes on without it.
+    /// Returns whether a part was refused and the connection continues without it.
     #[must_use]
     pub fn goes_on_without(&self, part: Part) -> bool {
         let standing = match part {
@@ -151,14 +151,14 @@ impl Readiness {
         matches!(standing, Standing::Refused { goes_on: true, .. })
     }
 
-    /// Whether the plan was gone through: everything stands, or the connection goes on without it.
+    /// Returns whether the plan is complete: every part works, or the connection continues without it.
     #[must_use]
     pub fn is_passed(&self) -> bool {
         [&self.subscriptions, &self.rings, &self.agent_state].into_iter().all(Standing::is_passed)
             && self.histories.len() == self.refused
     }
 
-    /// What lacks.
+    /// The missing parts.
     #[must_use]
     pub fn lacking(&self) -> Lacking {
         Lacking {
@@ -169,7 +169,7 @@ impl Readiness {
         }
     }
 
-    /// What of it was refused, as against what is on its way.
+    /// The missing parts that were refused, without those that are still expected.
     #[must_use]
     pub fn refused_now(&self) -> Lacking {
         let refused = |standing: &Standing| match standing {

@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment, unless it is the platform's way to say that there is none (`-1` or `0`, [§6.1](crate::protocol#61)).
+    /// Returns the time, unless it is `-1` or `0`, with which the platform marks an absent time
+    /// ([§6.1](crate::protocol#61)).
     #[must_use]
     pub fn when_set(self) -> Option<Self> {
         (self.0 > 0).then_some(self)
@@ -29,7 +30,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Reads an integer from a JSON number, a fraction (cut off) or a string of digits.
+/// Parses an integer from a JSON number, a fraction (truncated) or a string of digits.
 pub(crate) struct IntegerVisitor;
 
 impl de::Visitor<'_> for IntegerVisitor {

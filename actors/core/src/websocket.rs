@@ -1,9 +1,9 @@
-//! The head of a WebSocket frame (RFC 6455 §5.2): what it declares before any of its payload has come.
+//! The head of a WebSocket frame (RFC 6455 §5.2), read before any of its payload has arrived.
 
 /// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
 const MAX_CONTROL_BYTES: u64 = 125;
 
-/// What the head of a frame declares.
+/// The contents of a frame's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHead {
     /// Whether it is a ping, a pong or a close.
@@ -13,7 +13,7 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    /// The head at the beginning of `bytes`; `None` where its length has not come yet.
+    /// Returns the head at the beginning of `bytes`; `None` if its length has not arrived yet.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
@@ -25,7 +25,7 @@ impl FrameHead {
         Some(Self { is_control: first & 0x08 != 0, payload })
     }
 
-    /// Whether the payload is longer than a frame of its kind may be where a message may have `limit` bytes.
+    /// Returns whether the payload exceeds the limit of its kind of frame; a message may have `limit` bytes.
     #[must_use]
     pub fn exceeds(&self, limit: usize) -> bool {
         let limit = limit as u64;

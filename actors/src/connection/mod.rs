@@ -1,8 +1,7 @@
-//! One login at the platform: how a connection is described ([`ConnectionSettings`]), and how it is doing
-//! ([`ConnectionStatus`]). What a caller can do with one stands at [`ConnectionHandle`](crate::ConnectionHandle).
+//! Connections: each is one login of one user and the conversations it sees, with a socket or with webhooks.
 //!
-//! Inside, `socket/` and `webhook/` bring notifications in and requests out. The conversations that a connection has stand
-//! once for both in `roster/`.
+//! Every connection has a roster of its conversations, owned by the actor that receives the frames. [`Connection`] has
+//! a socket; [`webhook`] has the connections whose notifications arrive by HTTP.
 
 mod process_context;
 pub(crate) mod roster;

@@ -17,18 +17,18 @@ use crate::{
 pub(crate) struct ProcessContext {
     /// The platform.
     pub platform: Arc<Platform>,
-    /// Where events go.
+    /// Routes events to subscribers.
     pub routing: Arc<RoutingTable>,
-    /// Where notifications go as they came.
+    /// Routes raw notifications to subscribers.
     pub notifications: Arc<NotificationTable>,
-    /// Who can be reached.
+    /// The conversations of the process, by id.
     pub directory: Arc<Directory>,
-    /// Who may log in.
+    /// Grants the right to log in.
     pub leases: Arc<dyn Leases>,
-    /// What is counted.
+    /// The counters of the process.
     pub metrics: Arc<Metrics>,
     /// How actors are restarted and given up.
     pub supervision: Arc<SupervisionSettings>,
-    /// Where what could not be handled goes.
+    /// Keeps what could not be handled.
     pub dead_letters: Arc<DeadLetters>,
 }

@@ -1,4 +1,4 @@
-//! How a connection is doing, for whoever waits or watches.
+//! The status of a connection.
 
 use serde::Serialize;
 use tertulia_core::{
@@ -6,40 +6,40 @@ use tertulia_core::{
     session::{Phase, WaitReason},
 };
 
-/// How a connection is doing.
+/// The status of a connection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStatus {
-    /// Where in its life it is.
+    /// The phase of the connection.
     pub state: Phase,
-    /// Since when.
+    /// When the phase began.
     pub since: jiff::Timestamp,
-    /// Failed attempts since it was last stable.
+    /// Failed attempts since the connection was last stable.
     pub attempts: u32,
-    /// How often it became ready again after a loss.
+    /// How often the connection became ready again after a loss.
     pub reconnects: u64,
-    /// What it waits for before it tries again.
+    /// What the connection waits for before its next attempt.
     pub waiting: Option<Waiting>,
-    /// What last went wrong, in words.
+    /// The last error, as text.
     pub last_error: Option<String>,
-    /// Conversations it holds.
+    /// Number of conversations held.
     pub conversations: usize,
-    /// How often its actor was started again after a panic.
+    /// How often the connection's actor was restarted after a panic.
     pub restarts: u64,
-    /// How often conversations of it were started again after a panic, all together.
+    /// Total restarts of its conversations after a panic.
     pub conversation_restarts: u64,
     /// Requests that the platform refused because there were too many (429).
     pub throttled: u64,
-    /// What it lacks. A connection that is ready and lacks something is degraded: it works for everything else.
+    /// The parts that are missing. A ready connection with missing parts is degraded; everything else works.
     pub lacking: Lacking,
 }
 
-/// What a connection waits for.
+/// The reason and the end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Waiting {
-    /// Why it waits.
+    /// Why the connection waits.
     pub reason: WaitReason,
-    /// When it tries again.
+    /// When the connection tries again.
     pub until: jiff::Timestamp,
 }
 
@@ -60,13 +60,13 @@ impl ConnectionStatus {
         }
     }
 
-    /// Whether it has given up or was stopped: nothing will happen until it is started again.
+    /// Returns whether the connection has given up or was stopped: nothing will happen until it is restarted.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self.state, Phase::Failed(_) | Phase::Stopped)
     }
 
-    /// Whether it was brought up to date on its socket, as far as the platform let it.
+    /// Returns whether the connection is up to date on its socket, as far as the platform allowed.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.state == Phase::Ready

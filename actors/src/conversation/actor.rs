@@ -1,4 +1,4 @@
-//! The conversation's actor: takes states and records, and numbers what comes of them.
+//! The conversation's actor: applies states and records, and numbers the resulting events.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -28,32 +28,32 @@ use crate::{
 pub(crate) struct Conversation {
     pub(super) model: Model,
     pub(super) upstream: Rc<Upstream>,
-    /// Who commands, while commands may go out.
+    /// The identity that sends commands, while commands may be sent.
     pub(super) ready: Option<Arc<Identity>>,
-    /// How many links were lost: which one a command went out on.
+    /// How often the link was lost; shows on which link a command was sent.
     pub(super) links_lost: u32,
     pub(super) commands: CommandQueue,
     pub(super) histories: Histories,
-    /// Events emitted so far.
+    /// The number of events emitted so far.
     pub(super) sequence: u64,
     pub(super) chat_states: ChatStateWindow,
     pub(super) latest_consumer_message: Option<Arc<Message>>,
-    /// Where others find it and what is known of it.
+    /// The entry in the directory, which publishes the outline.
     pub(super) handle: Option<ConversationHandle>,
-    /// For whom a connector speaks here.
+    /// The consumer for whom a connector speaks in this conversation.
     pub(super) consumer: Option<ExternalConsumerId>,
     pub(super) restarts: u32,
-    /// Files on their way.
+    /// The number of running file transfers.
     pub(super) transfers: u32,
-    /// Whether it is still its connection's.
+    /// Whether the conversation still belongs to its connection.
     pub(super) held: bool,
     pub(super) fairness: Fairness,
-    /// What the present step has brought.
+    /// What the present step has produced.
     pub(super) unconcluded: Option<Box<Unconcluded>>,
     pub(super) concluded: Concluded,
     /// What is being handled, for the dead letters.
     pub(super) handling: Handling,
-    /// The command that broke the conversation, until it goes on.
+    /// The command on which the conversation panicked, until the conversation continues.
     pub(super) poisoned: Option<CommandKey>,
 }
 
@@ -83,7 +83,7 @@ impl Conversation {
         }
     }
 
-    /// The same, which comes to its connection. What is kept of it, if anything is, knows better.
+    /// Sets how the conversation came to its connection. A stored state takes precedence.
     pub(crate) fn arriving(mut self, arrival: Arrival) -> Self {
         self.model.arrives(arrival);
         self
@@ -97,7 +97,7 @@ impl Conversation {
         self.model.id()
     }
 
-    /// Emits what a reception brought, and fetches what it showed to be missing.
+    /// Emits the events of a reception, and fetches the history that it showed to be missing.
     pub(super) fn take_reception(&mut self, reception: Reception, ctx: &mut Context<Self>) {
         let Reception { events, back_fill, is_changed, .. } = reception;
         if is_changed {
@@ -110,7 +110,7 @@ impl Conversation {
         self.fetch(back_fill, ctx);
     }
 
-    /// Counts what was odd about a state that was taken all the same.
+    /// Counts what was odd about a state that was applied nevertheless.
     fn count_oddities(&self, Reception { dropped, unset, disbelieved, .. }: &Reception) {
         let (metrics, connection, conversation) = (&self.upstream.metrics, &self.upstream.origin.connection, self.id());
         if let Some(dropped) = dropped {
@@ -123,11 +123,14 @@ impl Conversation {
         }
         if let Some(update_time) = disbelieved {
             metrics.state_times_disbelieved.inc();
-            tracing::warn!(%connection, %conversation, %update_time, "a state's update time was years ahead; newer states count");
+            tracing::warn!(
+                %connection, %conversation, %update_time,
+                "a state's update time was years ahead; it no longer hides newer states"
+            );
         }
     }
 
-    /// What the actor itself makes of an event.
+    /// The actor's own reaction to an event.
     fn notice(&mut self, event: &ConversationEvent) {
         match event {
             ConversationEvent::Message(message) => {
@@ -148,14 +151,14 @@ impl Conversation {
         }
     }
 
-    /// Takes the records of a frame that belong here, and tells of which dialogs there were any.
+    /// Applies the records of a frame that belong to this conversation, and notes which dialogs had records.
     fn take_records(&mut self, frame: &[u8], ctx: &mut Context<Self>) {
         let Ok(text) = std::str::from_utf8(frame) else { return };
         let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(text) else { return };
         let batch_dialog = messages.dialog_id.as_ref();
         let mut highest: Option<(DialogId, u64)> = None;
         let lowest = messages.records.iter().filter_map(|record| record.sequence).min();
-        // A consumer's history comes by the same way as what is new.
+        // A consumer's history arrives in the same way as new records.
         let is_fetched = self.histories.await_replay();
         let answered = is_fetched.then(|| self.model.answered_through(&messages.records)).flatten();
         for record in &messages.records {
@@ -182,7 +185,7 @@ impl Conversation {
             self.take_reception(reception, ctx);
         }
         let dialog = highest.as_ref().map(|(dialog, _)| dialog.clone()).or_else(|| batch_dialog.map(DialogId::from));
-        // Chat states alone, which have no sequence, are no replay.
+        // Chat states have no sequence, so a frame with nothing else is not a replay.
         if let Some(dialog) = dialog
             && (lowest.is_some() || messages.records.is_empty())
         {
@@ -206,7 +209,7 @@ impl Actor for Conversation {
 }
 
 impl Conversation {
-    /// Goes on from what is known: after a panic, or with commands of an earlier life.
+    /// Continues from the known state, after a panic or with commands of a previous run.
     pub(super) fn begin(&mut self, ctx: &mut Context<Self>) {
         self.tell_outline();
         if self.restarts > 0 {
@@ -224,9 +227,9 @@ impl Conversation {
 }
 
 impl Supervised for Conversation {
-    /// The state after a panic is suspect: it is loaded from the store, or only the identity and the sequences that were
-    /// confirmed are kept, and the connection asks for a fresh state. What was being handled goes to the dead letters.
-    /// The queue of commands stays; the one in flight has an unknown outcome.
+    /// The state after a panic is suspect. It is loaded from the store, or only the identity and the confirmed
+    /// sequences are kept and the connection requests a fresh state. The input being handled goes to the dead letters.
+    /// The queue of commands stays; the command in flight has an unknown outcome.
     fn restarting(&mut self, ctx: &mut Self::Context) {
         let failure = failure();
         self.restarts += 1;
@@ -235,7 +238,7 @@ impl Supervised for Conversation {
             self.bury(failure);
         }
         self.histories = Histories::default();
-        // They went with the actor's other futures.
+        // The transfers ended with the actor's other futures.
         self.transfers = 0;
         self.commands.restart();
         if let Some(failure) = failure.filter(|failure| failure.is_last) {
@@ -265,7 +268,7 @@ impl Handler<StateArrived> for Conversation {
             }
             Ok(Err(error)) => {
                 metrics.state_notifications_malformed.inc();
-                tracing::warn!(connection = %self.upstream.origin.connection, %error, "state cannot be read");
+                tracing::warn!(connection = %self.upstream.origin.connection, %error, "a state cannot be read");
                 self.bury_unreadable(error.to_string(), &raw);
             }
             Err(error) => {
@@ -301,7 +304,7 @@ impl Handler<CameBack> for Conversation {
             }
             Some(Identity::Consumer { .. }) | None => false,
         };
-        // It was missing in a snapshot, and its state says that it was ours all the time.
+        // A snapshot lacked the conversation, but its state shows that it was assigned to this connection all the time.
         if self.model.assigned_agent().is_some_and(is_ours) {
             return;
         }

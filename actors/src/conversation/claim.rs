@@ -1,17 +1,18 @@
-//! Who decides about a command that its caller may stop waiting for: the conversation that sends it, or the caller.
+//! Decides the race between the conversation that sends a command and the caller that stops waiting for it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// The right to decide, which the first to ask has. A conversation that does not get to a command in time, because the disk
-/// is full or its arbiter is stuck, finds that its caller was told that nothing was sent, and sends nothing.
+/// The right to decide about a command, which the first taker gets. A conversation that reaches a command too late,
+/// because the disk is full or its arbiter is blocked, finds that its caller was already told that nothing was sent. It
+/// then sends nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Claim(Arc<AtomicBool>);
 
 impl Claim {
-    /// Takes the right; whether nobody had taken it.
+    /// Takes the right; returns whether nobody had taken it before.
     pub(crate) fn take(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }

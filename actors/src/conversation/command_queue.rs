@@ -1,4 +1,4 @@
-//! The commands of one conversation: those that wait, the one in flight, and those whose outcome is unknown.
+//! The commands of one conversation: waiting, in flight, and with an unknown outcome.
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -14,18 +14,18 @@ use tracing::Span;
 use super::{Claim, CommandFailure, commands::Done, durable::Durable, waiting::CancelReply};
 use crate::supervision::DepthPermit;
 
-/// Commands of one conversation that wait for their turn, and the one whose turn it is. Bounded by the handle's
+/// The waiting commands of one conversation; the first one may be in flight. Bounded by the handle's
 /// [`Depth`](crate::supervision::Depth).
 #[derive(Default)]
 pub(super) struct CommandQueue {
     pub(super) waiting: VecDeque<Waiting>,
-    /// Wakes the queue for the first command's deadline or its next try.
+    /// Wakes the queue at the first command's deadline or next attempt.
     pub(super) alarm: Option<SpawnHandle>,
-    /// Durable commands whose callers were told that their outcome is unknown, and that may be asked for again.
+    /// Durable commands whose callers were told that the outcome is unknown, and that may be submitted again.
     pub(super) open: VecDeque<Waiting>,
 }
 
-/// Where an outcome goes.
+/// The reply channel of a command.
 pub(super) type Reply = oneshot::Sender<Result<Done, CommandFailure>>;
 
 /// One command.
@@ -35,79 +35,79 @@ pub(super) struct Waiting {
     pub(super) deadline: Instant,
     pub(super) asked: Instant,
     pub(super) span: Span,
-    /// The callers that wait for the outcome. A command that was read from the outbox at the start has none.
+    /// The callers that wait for the outcome. A command that was read from the outbox at the start has no callers.
     pub(super) replies: Vec<Reply>,
     pub(super) state: State,
     pub(super) durable: Option<Durable>,
-    /// Whether the platform closes the socket over it, as far as is known.
+    /// Set if the platform may close the socket over the command.
     pub(super) suspicion: Option<Suspected>,
-    /// How often it was sent again although nobody could look it up.
+    /// How often it was sent again without a lookup.
     pub(super) unseen: u32,
-    /// Taken when it is first sent.
+    /// Taken when the command is first sent.
     pub(super) claim: Option<Claim>,
-    /// Who wants it cancelled as soon as it is in the outbox.
+    /// Cancellations that wait until the command is in the outbox.
     pub(super) cancelled: Vec<CancelReply>,
-    /// Its place among the conversation's commands.
+    /// The command's number within the conversation.
     pub(super) number: u64,
     pub(super) _place: Option<DepthPermit>,
 }
 
-/// Where a command is.
+/// The state of a command.
 pub(super) enum State {
-    /// Asked for, and on its way into the outbox.
+    /// On its way into the outbox.
     Accepting,
-    /// Read from the outbox at the start. The previous run of the process may have sent it. `found` is its place in the
-    /// dialog, if it was seen there.
+    /// Read from the outbox at the start. The previous run of the process may have sent the command. `found` is the
+    /// sequence of its message in the dialog, if the message was seen there.
     Recovered { found: Option<u64> },
-    /// Not sent, or known to have had no effect; not before the time, if there is one.
+    /// Not sent, or known to have had no effect. Not sent before the given time.
     Queued { not_before: Option<Instant> },
-    /// Sent; the answer is awaited.
+    /// Sent; waiting for the response.
     InFlight(Sent),
-    /// Sent; the answer was lost, or was not success. Its effect is looked for.
+    /// Sent; the response was lost or was not a success. The effect is being looked up.
     Unknown { sent: Sent, look: Look },
 }
 
 /// A command that was in flight when the platform closed the socket over content.
 pub(super) struct Suspected {
     pub(super) suspicion: Suspicion,
-    /// Whether the next life of the process would know. Only then is the command sent again.
+    /// Whether the suspicion is durable, so that the next run would know of it. Only then is the command sent again.
     pub(super) is_kept: bool,
 }
 
 impl Suspected {
-    /// Of a command whose record was read.
+    /// The suspicion of a stored command.
     pub(super) fn kept(suspicion: Suspicion) -> Self {
         Self { suspicion, is_kept: true }
     }
 }
 
-/// How the effect of a sent command is looked for.
+/// How the effect of a sent command is looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Look {
-    /// When the dialog's history is to be read; `None` once it is, or where the resume plan does it.
+    /// When to read the dialog's history; `None` after it was read, or if the resume plan reads it.
     pub(super) at: Option<Instant>,
-    /// The platform answered 429, and so says that there is no effect.
+    /// The platform responded with 429, which says that the command had no effect.
     pub(super) throttled: bool,
 }
 
 impl Look {
-    /// The next resume plan looks.
+    /// The next resume plan looks the effect up.
     const AT_RESUME: Self = Self { at: None, throttled: false };
 }
 
 /// A command that was sent.
 pub(super) struct Sent {
     pub(super) planned: PlannedRequest,
-    /// How many links the conversation had lost when it was sent.
+    /// How many links the conversation had lost when the command was sent.
     pub(super) links_lost: u32,
-    /// Where it was seen in the dialog, before or instead of the answer.
+    /// The sequence at which the message was seen in the dialog, before the response or without one.
     pub(super) found: Option<u64>,
-    /// What is to be sent when the answer has come, because another's note would be wiped out otherwise.
+    /// A second request to send after the response, because the first one would overwrite another client's note.
     pub(super) amended: Option<PlannedRequest>,
 }
 
 impl Waiting {
-    /// Notes that this command published the message, if it did.
+    /// Notes that this command published the message; returns whether it did.
     pub(super) fn notice(&mut self, message: &Message, key: &CommandKey) -> bool {
         let found = match &mut self.state {
             State::InFlight(sent) | State::Unknown { sent, .. } => {
@@ -123,7 +123,7 @@ impl Waiting {
         found.replace(message.sequence).is_none()
     }
 
-    /// Where it was seen in its dialog.
+    /// The sequence at which the command's message was seen in its dialog.
     pub(super) fn found(&self) -> Option<u64> {
         match &self.state {
             State::InFlight(sent) | State::Unknown { sent, .. } => sent.found,
@@ -132,7 +132,7 @@ impl Waiting {
         }
     }
 
-    /// Whether it may have had its effect.
+    /// Whether the command may have had its effect.
     pub(super) fn may_have_been_sent(&self) -> bool {
         match self.state {
             State::Accepting | State::Queued { .. } => false,
@@ -140,8 +140,8 @@ impl Waiting {
         }
     }
 
-    /// Answers the callers that wait, because the conversation stops. They are told `failure` if the command was not sent and
-    /// never will be, and otherwise that its outcome is unknown.
+    /// Replies to the waiting callers because the conversation stops. They get `failure` if the command was not sent
+    /// and never will be, and otherwise an unknown outcome.
     pub(super) fn answer_at_the_end(self, failure: &CommandFailure) {
         let is_open = self.durable.is_some() || self.may_have_been_sent();
         for reply in self.replies {
@@ -156,12 +156,12 @@ impl Waiting {
 }
 
 impl CommandQueue {
-    /// Whether there are commands of an earlier life.
+    /// Whether the queue has commands of a previous run.
     pub(super) fn are_recovered(&self) -> bool {
         self.waiting.iter().any(|waiting| matches!(waiting.state, State::Recovered { .. }))
     }
 
-    /// Whether the history has to tell the outcome of the first command.
+    /// Whether the history must show the outcome of the first command.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.waiting.front().is_some_and(|first| match &first.state {
             State::Unknown { sent, .. } => sent.found.is_none() && matches!(sent.planned.repeat, Repeat::Lookup { .. }),
@@ -170,12 +170,12 @@ impl CommandQueue {
         })
     }
 
-    /// Whether nothing waits and nothing is open.
+    /// Whether the queue has neither waiting nor open commands.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.open.is_empty()
     }
 
-    /// Whether a command is known that is asked for as `durable` is.
+    /// Whether the queue has the command that `durable` identifies.
     pub(super) fn is_asked_as(&self, durable: &Durable) -> bool {
         self.waiting.iter().chain(&self.open).any(|known| known.is_asked_as(durable))
     }
@@ -184,31 +184,31 @@ impl CommandQueue {
         self.waiting.iter().chain(&self.open).map(|waiting| waiting.number + 1).max().unwrap_or_default()
     }
 
-    /// The command with this key.
+    /// Returns the waiting command with this key.
     pub(super) fn waiting_as(&self, key: &CommandKey) -> Option<&Waiting> {
         self.waiting.iter().find(|waiting| waiting.key == *key)
     }
 
-    /// Takes the command with this key out, if it was not sent.
+    /// Removes and returns the command with this key, if it was not sent.
     pub(super) fn withdraw(&mut self, key: &CommandKey) -> Option<Waiting> {
         let is_it = |waiting: &Waiting| waiting.key == *key && !waiting.may_have_been_sent();
         self.waiting.iter().position(is_it).and_then(|position| self.waiting.remove(position))
     }
 
-    /// The actor begins a new life: its timers are gone, and the answer of the command in flight will not come.
+    /// The actor was restarted: its timers are gone, and the response to the command in flight will not arrive.
     pub(super) fn restart(&mut self) {
         self.alarm = None;
         self.lose_answer();
     }
 
-    /// The history of the command in doubt is being read, or will be by the resume plan.
+    /// The history for the uncertain command is being read, or will be read by the resume plan.
     pub(super) fn looked_up(&mut self) {
         if let Some(Waiting { state: State::Unknown { look, .. }, .. }) = self.waiting.front_mut() {
             look.at = None;
         }
     }
 
-    /// The answer of the command in flight will not come.
+    /// The response to the command in flight will not arrive.
     pub(super) fn lose_answer(&mut self) {
         if let Some(waiting) = self.waiting.front_mut() {
             waiting.state = match std::mem::replace(&mut waiting.state, State::Queued { not_before: None }) {
@@ -220,7 +220,7 @@ impl CommandQueue {
 }
 
 impl Drop for CommandQueue {
-    /// The actor went without its own end, such as with its arbiter: nobody is left without an answer all the same.
+    /// The actor was dropped without its stop handler, such as with its arbiter. Even then every caller gets a reply.
     fn drop(&mut self) {
         for waiting in self.waiting.drain(..) {
             waiting.answer_at_the_end(&CommandFailure::UnknownConversation);

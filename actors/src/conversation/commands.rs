@@ -1,4 +1,4 @@
-//! How commands are carried out: one at a time, in order, each answered, none twice (promise 4).
+//! How commands run: one at a time, in order, each with a reply, none twice (promise 4).
 
 use std::{
     sync::Arc,
@@ -28,22 +28,22 @@ use crate::{
     subscriber::EventData,
 };
 
-/// The pause before a command is looked up or sent again that the platform did not answer with success (protocol
+/// The pause before a command without a successful response is looked up or sent again (protocol
 /// [§9.3](crate::protocol#93)).
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// The longest such pause. It grows only where a command is sent again that nobody could look up.
+/// The longest such pause. The pause grows only if a command is repeated without a lookup.
 const AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(32);
 
-/// A command that was carried out.
+/// The result of a successful command.
 #[derive(Clone, Debug)]
 pub struct Done {
     /// The command's key.
     pub key: CommandKey,
-    /// The published event's place in its dialog, where one was published.
+    /// The sequence of the published event in its dialog, if the command published an event.
     pub sequence: Option<u64>,
-    /// The history that was asked for, in order.
+    /// The requested history, in order.
     pub messages: Vec<Arc<Message>>,
-    /// The note that was written, and how much of it ([CV-F9](crate::rules#cv-f9)).
+    /// The note as written, possibly truncated ([CV-F9](crate::rules#cv-f9)).
     pub note: Option<WrittenNote>,
 }
 
@@ -53,10 +53,11 @@ impl Done {
     }
 }
 
-/// Open commands of one conversation at most; the oldest is forgotten, and may then act again when it is asked again.
+/// The most open commands of one conversation. Beyond it the oldest is forgotten, and may run again if it is submitted
+/// again.
 const OPEN: usize = 64;
 
-/// What is to be done with the first command.
+/// The next action for the first command.
 enum Next {
     Send,
     Wait,
@@ -65,7 +66,7 @@ enum Next {
 }
 
 impl Conversation {
-    /// Goes on with the first command, as far as it can go now.
+    /// Advances the first command as far as possible now.
     pub(super) fn next_command(&mut self, ctx: &mut Context<Self>) {
         loop {
             match self.judge_first().map(|next| self.judge_suspected(next)) {
@@ -104,7 +105,8 @@ impl Conversation {
         })
     }
 
-    /// A command that is proved to end sockets is not sent again, and one that is suspected not before that is kept.
+    /// A command that provably ends sockets is not sent again. A suspected command is sent again only after the
+    /// suspicion is durable.
     fn judge_suspected(&self, next: Next) -> Next {
         let suspected = self.commands.waiting.front().and_then(|first| first.suspicion.as_ref());
         match (next, suspected) {
@@ -116,7 +118,7 @@ impl Conversation {
         }
     }
 
-    /// What to do with a command that was sent and not answered with success.
+    /// The next action for a command that was sent and had no successful response.
     fn judge_unknown(&self, first: &Waiting, sent: &Sent, look: Look, now: Instant) -> Next {
         let done = || Done::of(&first.key);
         let unknown = || Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() }));
@@ -126,7 +128,8 @@ impl Conversation {
             _ if self.ready.is_none() || look.at.is_some_and(|time| time > now) => Next::Wait,
             Repeat::Lookup { .. } if look.at.is_some() => Next::LookUp,
             Repeat::Lookup { dialog_id, .. } if self.histories.is_current(dialog_id) => Next::Send,
-            // Nobody can tell, and its echo did not come: a 429 is taken at its word.
+            // The history is refused and the echo did not come, so nothing contradicts the 429: the command had no
+            // effect.
             Repeat::Lookup { .. } if look.throttled && self.histories.are_current() => Next::Send,
             Repeat::Lookup { .. } => Next::Wait,
             Repeat::Safe => Next::Send,
@@ -138,7 +141,7 @@ impl Conversation {
         }
     }
 
-    /// What to do with a command that may have been sent in an earlier life: what it published would be known by now.
+    /// The next action for a command that a previous run may have sent: by now its message would be known.
     fn judge_recovered(&self, first: &Waiting, over: bool) -> Next {
         let unknown = || Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() }));
         let Some(identity) = &self.ready else { return if over { unknown() } else { Next::Wait } };
@@ -176,7 +179,7 @@ impl Conversation {
         {
             first.unseen += 1;
         }
-        // What breaks here is the command's, not that of the notification that let it go on.
+        // A panic from here on is caused by the command, not by the notification that made it run.
         let before = std::mem::replace(&mut self.handling, Handling::Command(first.key.clone()));
         let planned = first.command.requests(&self.model, &identity, &first.key, limits);
         self.handling = before;
@@ -190,7 +193,7 @@ impl Conversation {
         };
         let claim = self.commands.waiting.front_mut().and_then(|first| first.claim.take());
         if claim.is_some_and(|claim| !claim.take()) {
-            // Its caller was told so.
+            // The claim is taken, so the caller was already told that nothing was sent.
             return self.finish_first(Err(CommandFailure::TimedOut));
         }
         self.send(planned, ctx);
@@ -220,7 +223,7 @@ impl Conversation {
         let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
         let kind = sent.planned.answer;
         let done = Done { note: sent.planned.note.clone(), ..Done::of(key) };
-        // What the answer brings may move the queue: the command stays in flight until its outcome is decided.
+        // Reading the response may change the queue, so the command stays in flight until its outcome is decided.
         let outcome = answer.and_then(|answer| self.read_answer(kind, &answer, done, ctx));
         let failure = match outcome {
             Ok(done) => {
@@ -236,14 +239,14 @@ impl Conversation {
             self.suspect_first(code, alone, ctx);
         }
         let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
-        // The connection tells the loss of the link in a message of its own, which may come after this answer. Without a
-        // link nothing is sent meanwhile.
+        // The connection reports the loss of the link in a separate message, which may arrive after this response.
+        // Without a link nothing is sent meanwhile.
         if failure.refusal() == Refusal::ConnectionLost && sent.links_lost == self.links_lost {
             self.ready = None;
         }
         if failure.is_for_now() {
             let wait = match failure {
-                // What the link did not take is sent as soon as it is there again.
+                // A request that the link did not accept is sent when the link is back.
                 RequestFailure::NotConnected => None,
                 RequestFailure::Paused { wait } => Some(wait),
                 _ => Some(AGAIN_AFTER),
@@ -254,7 +257,7 @@ impl Conversation {
         }
         let refusal = failure.refusal();
         match sent.planned.repeat.remedy(refusal) {
-            // Its echo is worth more than any answer.
+            // The echo proves the effect, whatever the response says.
             _ if sent.found.is_some() => self.commands.lose_answer(),
             Remedy::SendAgain => self.put_back(State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) }),
             Remedy::LookUp => self.look_up_later(refusal == Refusal::TooMany),
@@ -270,8 +273,8 @@ impl Conversation {
         self.next_command(ctx);
     }
 
-    /// The platform closed the socket while the first command was in flight. What is suspected of it is kept before it
-    /// is sent again, so that it costs no socket more however the process ends.
+    /// The platform closed the socket while the first command was in flight. The suspicion is stored before the command
+    /// is sent again, so that the command costs no further socket even if the process ends.
     fn suspect_first(&mut self, code: u16, alone: bool, ctx: &mut Context<Self>) {
         let (keeps, record_key) = (self.keeps(), self.record_key());
         let Some(first) = self.commands.waiting.front_mut() else { return };
@@ -309,7 +312,7 @@ impl Conversation {
         }
     }
 
-    /// What the caller is told of a request that is not repeated.
+    /// The error that the caller gets for a request that is not repeated.
     fn told(&self, failure: RequestFailure) -> CommandFailure {
         match failure {
             RequestFailure::NotConnected => CommandFailure::NotConnected,
@@ -326,8 +329,8 @@ impl Conversation {
         }
     }
 
-    /// The command in flight was not answered with success: its effect is looked for after a pause, in which its echo
-    /// may come. On a lost link the resume plan does it.
+    /// The command in flight had no successful response. Its effect is looked up after a pause in which its echo may
+    /// arrive. If the link was lost, the resume plan looks it up.
     fn look_up_later(&mut self, throttled: bool) {
         self.commands.lose_answer();
         let is_linked = self.ready.is_some();
@@ -337,14 +340,15 @@ impl Conversation {
         }
     }
 
-    /// Reads the history of what is in doubt.
+    /// Reads the history that shows whether the uncertain command had its effect.
     fn look_up(&mut self, ctx: &mut Context<Self>) {
         self.commands.looked_up();
         self.catch_up(ctx);
     }
 
-    /// Looks, after a state, whether the note on its way would wipe out what another wrote meanwhile
-    /// ([NT-3](crate::rules#nt-3)). It is then written again among the others; its id makes it one note all the same.
+    /// Checks after a new state whether the note in flight would overwrite a note that another client wrote meanwhile
+    /// ([NT-3](crate::rules#nt-3)). If so, the note is written again together with the others; its id keeps it a single
+    /// note.
     pub(super) fn amend_note(&mut self) {
         let Some(identity) = self.ready.clone() else { return };
         let Some(Waiting { command, state: State::InFlight(sent), .. }) = self.commands.waiting.front_mut() else {
@@ -409,7 +413,7 @@ impl Conversation {
 
     fn finish_first(&mut self, outcome: Result<Done, CommandFailure>) {
         if let Some(first) = self.commands.waiting.pop_front() {
-            // Most conversations are quiet most of the time, and a place for commands is not small.
+            // Most conversations have no commands most of the time, and the buffer is not small.
             if self.commands.waiting.is_empty() {
                 self.commands.waiting.shrink_to_fit();
             }
@@ -417,14 +421,14 @@ impl Conversation {
         }
     }
 
-    /// Gives up the command with this key, if it was not sent.
+    /// Fails the command with this key, if it was not sent.
     pub(super) fn fail_unsent(&mut self, key: &CommandKey, failure: CommandFailure) {
         if let Some(waiting) = self.commands.withdraw(key) {
             self.finish(waiting, Err(failure));
         }
     }
 
-    /// Tells the outcome: of a durable command once it is kept.
+    /// Reports the outcome; for a durable command, after the outcome is stored.
     pub(super) fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
         let (key, command) = (finished.key.clone(), finished.command.name());
         let word = if outcome.is_ok() { "done" } else { "failed" };
@@ -487,7 +491,7 @@ impl Conversation {
         }
     }
 
-    /// Answers every command: those that were sent with what is known, the others with `failure`.
+    /// Ends every command: sent commands with what is known of their outcome, the others with `failure`.
     pub(super) fn fail_commands(&mut self, failure: &CommandFailure) {
         while let Some(first) = self.commands.waiting.front() {
             let outcome = match &first.state {
@@ -506,7 +510,7 @@ impl Conversation {
         }
         let Some(first) = self.commands.waiting.front() else { return };
         let time = match first.state {
-            // The request table answers in time.
+            // The request table replies in time.
             State::InFlight(_) => return,
             State::Queued { not_before: Some(time) } if self.ready.is_some() && !self.are_sends_held() => {
                 time.min(first.deadline)
@@ -526,10 +530,10 @@ impl Conversation {
 }
 
 impl Conversation {
-    /// Takes a command into the queue.
+    /// Adds a command to the queue.
     pub(super) fn perform(&mut self, perform: Perform, ctx: &mut Context<Self>) {
         let Perform { command, key, deadline, durable, reply, claim, span, place } = perform;
-        // A key the caller put into the metadata is the one that travels.
+        // A key that the caller put into the metadata is the key that is sent.
         let key = command.own_key().unwrap_or(key);
         let durable = durable.filter(|_| self.keeps());
         let asked = Waiting {

@@ -1,4 +1,4 @@
-//! How a command goes on when its link is lost, on a real actor.
+//! How a command continues when its link is lost, with a real actor.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ async fn open(conversation: &Addr<Conversation>, asks: &mut UnboundedReceiver<As
     link(conversation, asks, empty_history()).await;
 }
 
-/// Lets the link be ready after the history was read, which is `said`.
+/// Makes the link ready after the history was read, which is `said`.
 async fn link(
     conversation: &Addr<Conversation>,
     asks: &mut UnboundedReceiver<Ask>,
@@ -61,7 +61,7 @@ fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result
     outcome
 }
 
-/// Waits until the conversation has handled all that came before.
+/// Waits until the conversation has handled all earlier messages.
 async fn settled(conversation: &Addr<Conversation>) {
     for _ in 0..2 {
         let (reply, listed) = oneshot::channel();
@@ -70,8 +70,8 @@ async fn settled(conversation: &Addr<Conversation>) {
     }
 }
 
-/// Publishes, and loses the link before the answer. `is_told_first` says whether the loss of the link is told before the
-/// answer is lost; it comes by another way.
+/// Publishes, and loses the link before the response. `is_told_first` says whether the conversation learns of the lost
+/// link before the lost response; the two arrive by different ways.
 async fn lose_while_in_flight(
     is_told_first: bool,
 ) -> (Addr<Conversation>, UnboundedReceiver<Ask>, Ask, oneshot::Receiver<Result<Done, CommandFailure>>) {
@@ -106,7 +106,7 @@ async fn a_command_that_had_its_effect_on_a_lost_link_is_not_sent_again() {
         let sequence = loop {
             tokio::select! {
                 outcome = &mut outcome => break outcome.unwrap().unwrap().sequence,
-                // The state tells of no end, so the history is asked on.
+                // The state names no last content, so more history is requested.
                 Some(ask) = asks.recv() => {
                     assert!(matches!(ask.request, Request::QueryMessages(_)), "{:?}", ask.request);
                     ask.reply.send(empty_history()).unwrap();
@@ -126,12 +126,12 @@ async fn a_command_that_had_no_effect_on_a_lost_link_is_sent_again_on_the_next()
     }
 }
 
-/// The next request, in real time: the pause of the login is one.
+/// Returns the next request, in real time, because the pause of the login is real.
 async fn soon(asks: &mut UnboundedReceiver<Ask>) -> Ask {
     tokio::time::timeout(Duration::from_secs(10), asks.recv()).await.expect("nothing was asked").unwrap()
 }
 
-/// The end of a pause is known, so the command is sent then and its caller hears of nothing.
+/// The end of a pause is known, so the command is sent then and its caller sees no error.
 #[actix_rt::test]
 async fn a_command_that_meets_a_pause_of_its_login_is_sent_after_the_pause() {
     let (conversation, mut asks, _progress) = conversation();
@@ -162,7 +162,7 @@ async fn a_command_that_the_link_did_not_take_is_sent_once_on_the_next_link() {
     assert!(matches!(asked(&mut asks).await.request, Request::Publish(_)));
 }
 
-/// A conversation that missed nothing, as the newest state shows: its only message is `sequence` 0.
+/// A conversation that missed nothing, as its newest state shows: its only message is `sequence` 0.
 async fn up_to_date() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
     let (conversation, mut asks, progress) = conversation();
     assigned_to(&conversation, "bot", 1).await;
@@ -177,7 +177,8 @@ async fn up_to_date() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) 
     (conversation, asks, progress)
 }
 
-/// A command that is in doubt needs the history; one that only waits for the link goes out before it is read.
+/// A command with an uncertain outcome needs the history; a command that only waits for the link is sent before it is
+/// read.
 #[actix_rt::test]
 async fn a_history_is_urgent_where_a_command_is_in_doubt() {
     let (conversation, mut asks, _progress) = up_to_date().await;

@@ -1,4 +1,4 @@
-//! Who can be reached, and what is known of them without asking: the conversations in memory, by connection and id.
+//! The conversations that callers can reach, by connection and id, each with a summary that needs no call to its actor.
 
 use std::{
     cmp::Reverse,
@@ -12,25 +12,26 @@ use tertulia_core::id::{ConnectionId, ConversationId};
 
 use super::{Assignment, ConversationHandle, Outline};
 
-/// Conversations that are looked at before whoever comes or goes has a turn.
+/// How many conversations a page reads before it releases the lock, so that conversations can be added and removed.
 const LOOK_AT: usize = 1_000;
-/// Conversations of one connection that a page takes at a time, at least and at most.
+/// The least and the most conversations of one connection that a page reads at a time.
 const CHUNK: (usize, usize) = (8, 256);
-/// Assignments that are held before those without conversations are forgotten.
+/// The number of shared assignments above which unused ones are removed.
 const ASSIGNMENTS: usize = 1_024;
 
-/// The conversations in memory. Bounded by what the connections hold; an entry goes when its conversation goes.
+/// The conversations of all connections. Its size is bounded by the connections; an entry is removed with its
+/// conversation.
 #[derive(Default)]
 pub(crate) struct Directory {
     conversations: DashMap<ConnectionId, BTreeMap<ConversationId, ConversationHandle>>,
     assignments: Mutex<Assignments>,
 }
 
-/// What many conversations have in common, held once.
+/// The values that many conversations have in common, each stored once.
 #[derive(Default)]
 struct Assignments {
     held: HashSet<Arc<Assignment>>,
-    /// How many there were when the last ones without conversations were forgotten.
+    /// The number of assignments after unused ones were last removed.
     swept: usize,
 }
 
@@ -49,20 +50,21 @@ impl Assignments {
 }
 
 impl Directory {
-    /// The conversation as this connection sees it.
+    /// Returns the handle of a conversation on this connection.
     #[must_use]
     pub(crate) fn get(&self, connection: &ConnectionId, conversation: &ConversationId) -> Option<ConversationHandle> {
         self.conversations.get(connection)?.get(conversation).cloned()
     }
 
-    /// Every conversation of a connection, by id.
+    /// Returns all conversations of a connection, sorted by id.
     #[must_use]
     pub(crate) fn of(&self, connection: &ConnectionId) -> Vec<ConversationHandle> {
         self.conversations.get(connection).map(|own| own.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// Those conversations of `connections` that are meant, by id and then by connection: behind the one `after`, at most
-    /// `limit` of them, and whether there are more. Nobody waits for it longer than a thousand conversations take.
+    /// Returns the conversations of `connections` that match, sorted by id and then by connection: at most `limit` of
+    /// them after the position `after`, and whether more follow. Holds the lock for at most a thousand conversations at
+    /// a time.
     pub(crate) fn page(
         &self,
         connections: &[ConnectionId],
@@ -104,7 +106,7 @@ impl Directory {
         self.conversations.remove_if(connection, |_, own| own.is_empty());
     }
 
-    /// Notes what is known of a conversation now.
+    /// Stores the present outline of a conversation.
     pub(crate) fn outline(&self, handle: &ConversationHandle, mut outline: Outline) {
         let present = handle.outline().assignment;
         let is_new = |assignment: &Arc<Assignment>| !present.as_ref().is_some_and(|held| Arc::ptr_eq(held, assignment));
@@ -116,7 +118,7 @@ impl Directory {
     }
 }
 
-/// The conversations of one connection that a page has not taken yet.
+/// The conversations of one connection that a page has not returned yet.
 struct Source<'a> {
     connection: &'a ConnectionId,
     from: Bound<ConversationId>,
@@ -134,7 +136,7 @@ impl<'a> Source<'a> {
         Self { connection, from, taken: VecDeque::new(), has_ended: false }
     }
 
-    /// Looks for the next `chunk`, where none is left.
+    /// Reads the next `chunk` if none is left.
     fn fill(&mut self, directory: &Directory, chunk: usize, is_meant: &impl Fn(&ConversationHandle) -> bool) {
         while self.taken.is_empty() && !self.has_ended {
             self.has_ended = true;
@@ -152,7 +154,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The first one, and that it is of the source `at`, in the order of pages.
+    /// The first conversation of the source `at`, as a key in the order of pages.
     fn head(&self, at: usize) -> Option<Reverse<(ConversationId, ConnectionId, usize)>> {
         self.taken.front().map(|head| Reverse((head.id().clone(), head.connection().clone(), at)))
     }
@@ -169,7 +171,7 @@ mod tests {
     };
     use crate::supervision::Depth;
 
-    /// Nobody is asked for a page.
+    /// A recipient that must not be called to build a page.
     struct Nobody;
 
     impl Actor for Nobody {
@@ -184,7 +186,7 @@ mod tests {
         }
     }
 
-    /// Conversations `0`, `1`, … of each connection, each with another skill: `even` or `odd`.
+    /// Conversations `0`, `1`, … of each connection, with the skills `even` and `odd` alternating.
     fn directory(connections: &[&str], conversations: usize) -> Directory {
         let directory = Directory::default();
         let to_conversations = Nobody.start().recipient();

@@ -1,4 +1,4 @@
-//! Drills: making a conversation fail on purpose, to see that nothing else does.
+//! Drills: making a conversation fail on purpose, to test that nothing else fails.
 
 use std::{fmt, sync::Arc};
 
@@ -6,25 +6,24 @@ use tertulia_core::id::ConversationId;
 
 use crate::dead_letters::DeadLetterKind;
 
-/// What a conversation is about to handle.
+/// The input that a conversation is about to handle.
 #[derive(Clone, Copy, Debug)]
 pub struct DrillStep<'a> {
-    /// Which conversation.
+    /// The conversation's id.
     pub conversation: &'a ConversationId,
-    /// What the bytes are.
+    /// The kind of the bytes.
     pub kind: DeadLetterKind,
-    /// The notification or answer as sent, or the command as JSON.
+    /// The notification or response as sent, or the command as JSON.
     pub body: &'a [u8],
 }
 
-/// A function that is called before a conversation handles a notification, an answer with history, or a command, on the
-/// connection's arbiter. It may panic: the conversation then meets with what a defect of its own would do. It is for
-/// tests; a system in earnest has none.
+/// A function that is called before a conversation handles a notification, a history response or a command, on the
+/// connection's arbiter. It may panic: the conversation then behaves as with a defect of its own. For tests only.
 #[derive(Clone)]
 pub struct Drill(Arc<dyn Fn(DrillStep<'_>) + Send + Sync>);
 
 impl Drill {
-    /// A drill that calls `step`.
+    /// Returns a drill that calls `step`.
     #[must_use]
     pub fn new(step: impl Fn(DrillStep<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(step))

@@ -1,8 +1,8 @@
-//! Commands that outlive the process: accepted once for a key, carried out at most once, answered the same whenever they
-//! are asked again (promises 4 and 5).
+//! Commands that survive the process: accepted once per key, run at most once, and with the same outcome each time they
+//! are submitted again (promises 4 and 5).
 //!
-//! A command's record is in the outbox from before it may be sent until its outcome is known. One that is found there
-//! by a later life may have been sent: it is looked up before it is sent at all.
+//! A command has a record in the outbox from before it may be sent until its outcome is known. If a later run finds the
+//! record, the command may have been sent: its effect is looked up before it is sent.
 
 use std::time::{Duration, Instant};
 
@@ -18,17 +18,17 @@ use tertulia_core::{
 use super::{CommandFailure, Done};
 use crate::engine::{Change, Record, RecordKey, Table};
 
-/// Commands of one conversation that are pending at most.
+/// The most pending durable commands of one conversation.
 pub(super) const PENDING: usize = 1_024;
-/// The shape of both records.
+/// The format version of both records.
 const VERSION: u32 = 1;
 
-/// That a command is to outlive the process, and how it is known again.
+/// Marks a command as durable and identifies repetitions of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Durable {
-    /// The key by which its caller asks.
+    /// The caller's key.
     pub(crate) asked_as: CommandKey,
-    /// Tells what was asked from anything else asked under the same key.
+    /// Distinguishes this command from another command under the same key.
     pub(crate) digest: Box<str>,
 }
 
@@ -38,15 +38,15 @@ pub(crate) struct Durable {
 pub(super) struct Accepted {
     version: u32,
     digest: Box<str>,
-    /// Its place among the conversation's commands.
+    /// The command's number within the conversation.
     pub(super) number: u64,
     pub(super) command: Command,
-    /// After which it is not sent any more.
+    /// The time after which the command is not sent any more.
     deadline: Timestamp,
-    /// Where it was seen in its dialog before its answer came.
+    /// The sequence at which the command's message was seen in its dialog before the response came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) found: Option<u64>,
-    /// Whether it is suspected of making the platform close the socket.
+    /// Set if the command is suspected of making the platform close the socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) suspicion: Option<Suspicion>,
 }
@@ -61,7 +61,7 @@ pub(super) struct Answered {
     outcome: Outcome,
 }
 
-/// What became of a command, where it had its effect or will never have.
+/// The final outcome of a command: it had its effect or never will.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Outcome {
@@ -77,13 +77,13 @@ enum Outcome {
     },
 }
 
-/// What of a command is to be kept once its outcome is told.
+/// What to store of a command when its outcome is reported.
 pub(super) enum Ending {
-    /// The answer; the command is over.
+    /// The outcome; the command is finished.
     Answer(Box<Answered>),
-    /// Nothing: it had no effect and may be asked anew.
+    /// Nothing: the command had no effect and may be submitted again.
     Forget,
-    /// Its record: whether it had its effect is not known, and may be asked again.
+    /// The outbox record: the outcome is unknown, and the command may be submitted again.
     Open,
 }
 
@@ -100,7 +100,7 @@ impl Accepted {
         }
     }
 
-    /// Reads a record; `None` where it is of another shape.
+    /// Parses a record; `None` if it has another format.
     pub(super) fn read(record: &Record) -> Option<(Durable, Self)> {
         let asked_as = record.key.parts()?.pop()?;
         let accepted: Self = serde_json::from_slice(&record.value).ok()?;
@@ -119,7 +119,7 @@ impl Answered {
         serde_json::from_slice(value).ok().filter(|answered: &Self| answered.version == VERSION)
     }
 
-    /// The answer, for whoever asks the same again.
+    /// The outcome, for a caller that submits the same command again.
     pub(super) fn outcome(self, durable: &Durable) -> Result<Done, CommandFailure> {
         if self.digest != durable.digest {
             return Err(CommandFailure::KeyReused { key: durable.asked_as.clone() });
@@ -138,7 +138,7 @@ impl Ending {
             Ok(Done { key, sequence, note, .. }) => {
                 Outcome::Done { key: key.clone(), sequence: *sequence, note: note.clone() }
             }
-            // The same may be taken later.
+            // The platform may accept the same command later.
             Err(CommandFailure::Refused(error)) if error.is_transient() => return Self::Forget,
             Err(CommandFailure::Refused(error)) => Outcome::Refused(error.clone()),
             Err(CommandFailure::ClosedConnection { code }) => Outcome::ClosedConnection { code: *code },
@@ -150,7 +150,7 @@ impl Ending {
 }
 
 impl Durable {
-    /// The key of its records in the conversation whose records have `conversation`.
+    /// The key of its records, below the key of the conversation's records.
     pub(super) fn record_key(&self, conversation: &RecordKey) -> RecordKey {
         conversation.with(self.asked_as.as_str())
     }
@@ -159,7 +159,7 @@ impl Durable {
         put(Table::Outbox, self.record_key(conversation), accepted)
     }
 
-    /// The changes with which it ends.
+    /// The changes that end the command.
     pub(super) fn end(&self, conversation: &RecordKey, ending: Ending) -> Vec<Change> {
         let key = self.record_key(conversation);
         let removed = Change::Remove(Table::Outbox, key.clone());
@@ -172,7 +172,7 @@ impl Durable {
 }
 
 fn put(table: Table, key: RecordKey, value: &impl Serialize) -> Option<Change> {
-    // Names and values of both records are always JSON.
+    // The names and values of both records can always be serialized.
     let value = serde_json::to_vec(value).ok()?;
     Some(Change::Put(table, Record { key, value: value.into() }))
 }

@@ -2,51 +2,54 @@
 
 use tertulia_core::{command::CommandError, id::CommandKey, ums::AnswerError};
 
-/// Why a command failed. The caller always gets one of these or success.
+/// Why a command failed. Every command returns success or one of these errors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandFailure {
-    /// It cannot be asked of the conversation as it is; nothing was sent.
+    /// The conversation's state does not allow the command; nothing was sent.
     #[error(transparent)]
     Invalid(#[from] CommandError),
     /// Too many commands wait in the conversation; nothing was sent.
     #[error("too many commands wait in the conversation")]
     Overloaded,
     /// The connection has given up or was stopped; nothing was sent.
-    #[error("the connection is not there")]
+    #[error("the connection is not running")]
     NotConnected,
-    /// The conversation is not in memory any more; nothing was sent.
-    #[error("the conversation is not known")]
+    /// The conversation is no longer in memory; nothing was sent.
+    #[error("the conversation is unknown")]
     UnknownConversation,
-    /// Its time was over before it could be sent.
-    #[error("not sent: its time was over before it could be")]
+    /// The time limit passed before the command could be sent.
+    #[error("not sent: its time limit passed first")]
     TimedOut,
-    /// The platform refused it.
+    /// The platform refused the command.
     #[error(transparent)]
     Refused(#[from] AnswerError),
-    /// The conversation failed too often and is in quarantine; nothing was sent.
+    /// The conversation panicked too often and is in quarantine; nothing was sent.
     #[error("the conversation is in quarantine")]
     Quarantined,
-    /// Handling it broke the conversation, which goes on without it; nothing was sent. It is among the dead letters.
-    #[error("handling it failed; it is among the dead letters")]
+    /// The conversation panicked on the command and continues without it; nothing was sent. The command is among the
+    /// dead letters.
+    #[error("the command could not be handled; it is among the dead letters")]
     DeadLettered,
-    /// The platform closed the connection each time it was sent, at last with nothing beside it. It is not sent again, and
-    /// is among the dead letters.
-    #[error("the platform closed the connection with {code} each time it was sent; it is among the dead letters")]
+    /// The platform closed the connection each time the command was sent, the last time with no other command in
+    /// flight. The command is not sent again and is among the dead letters.
+    #[error(
+        "the platform closed the connection with {code} each time the command was sent; it is among the dead letters"
+    )]
     ClosedConnection {
         /// The platform's close code.
         code: u16,
     },
-    /// It was cancelled before it was sent.
-    #[error("it was cancelled before it was sent")]
+    /// Cancelled before it was sent.
+    #[error("cancelled before it was sent")]
     Cancelled,
-    /// It was sent, its answer was lost, and whether it had its effect could not be found out in time.
-    #[error("its outcome is unknown; ask again with the key {key}")]
+    /// The command was sent, its response was lost, and the outcome could not be determined in time.
+    #[error("outcome unknown: the command may have been applied; repeat it with the key {key}")]
     OutcomeUnknown {
         /// The command's key.
         key: CommandKey,
     },
-    /// Something else was asked under the same key before; nothing was sent.
-    #[error("the key {key} came with another command before")]
+    /// Another command was submitted under the same key before; nothing was sent.
+    #[error("the key {key} was already used for another command")]
     KeyReused {
         /// The key.
         key: CommandKey,
@@ -54,7 +57,7 @@ pub enum CommandFailure {
 }
 
 impl CommandFailure {
-    /// The platform's own code, where the failure is the platform's.
+    /// The platform's error code, if the platform refused the command or closed the connection over it.
     #[must_use]
     pub fn platform_code(&self) -> Option<u16> {
         match self {
@@ -63,7 +66,7 @@ impl CommandFailure {
         }
     }
 
-    /// The stable word for the failure.
+    /// The stable code of the failure.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

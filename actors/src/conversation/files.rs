@@ -1,5 +1,6 @@
-//! A conversation's files: uploaded and told of, or read ([CV-F16](crate::rules#cv-f16), [FL-3](crate::rules#fl-3)).
-//! Transfers go beside the commands; only the notice of a file waits its turn among them.
+//! A conversation's files: upload with a notice to the other side, and download ([CV-F16](crate::rules#cv-f16),
+//! [FL-3](crate::rules#fl-3)). Transfers run concurrently with the commands; only the notice of a file waits in the
+//! command queue.
 
 use std::time::{Duration, Instant};
 
@@ -20,19 +21,19 @@ use crate::{
     supervision::DepthPermit,
 };
 
-/// How long an upload or the beginning of a download may take, waiting for a reconnect included.
+/// How long an upload or the start of a download may take, including the wait for a reconnect.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(120);
 
-/// A file that was uploaded and told of.
+/// A file that was uploaded and announced in its dialog.
 #[derive(Clone, Debug)]
 pub struct Uploaded {
     /// The file as the conversation shows it.
     pub file: HostedFile,
-    /// What became of its notice.
+    /// The outcome of its notice.
     pub done: Done,
 }
 
-/// A file to store; the answer is the command that tells of it.
+/// A file to store; the reply is the command that announces the file.
 pub(crate) struct Upload {
     source: UploadSource,
     key: CommandKey,
@@ -49,7 +50,7 @@ pub(crate) struct Download {
 }
 
 impl ConversationHandle {
-    /// Uploads a file and tells of it in its dialog ([CV-F16](crate::rules#cv-f16)), within two minutes.
+    /// Uploads a file and announces it in its dialog, within two minutes ([CV-F16](crate::rules#cv-f16)).
     ///
     /// # Errors
     /// [`FileError`].
@@ -58,9 +59,9 @@ impl ConversationHandle {
         self.upload_file_as(key, source, DEFAULT_PATIENCE).await
     }
 
-    /// Uploads a file and tells of it under the caller's own key ([CV-F16](crate::rules#cv-f16)), within `patience`.
-    /// The file's size and what is known of its notice are checked before; a broken transfer is begun again where the
-    /// source allows it. Dropping the future ends the transfer.
+    /// Uploads a file and announces it under the caller's own key, within `patience` ([CV-F16](crate::rules#cv-f16)).
+    /// The file's size and its notice are checked first; a broken transfer is repeated if the source allows it.
+    /// Dropping the future ends the transfer.
     ///
     /// # Errors
     /// [`FileError`].
@@ -78,10 +79,11 @@ impl ConversationHandle {
         Ok(Uploaded { file, done })
     }
 
-    /// Uploads a file and tells of it so that whoever asks again with the same key and `digest`, after a restart too,
-    /// gets the same answer, and the other side hears of one file: [`ConversationHandle::perform_durably`] for the
-    /// notice, which `lifetime` is for. A file whose notice is known already is not stored again; one that was stored
-    /// just before the process ended is, and what it left on the storage is never told of.
+    /// Uploads a file and announces it once: a second call with the same key and `digest`, even after a restart,
+    /// returns the same outcome, and the other side sees one file. The notice is sent as in
+    /// [`ConversationHandle::perform_durably`], within `lifetime`. A file whose notice is already known is not stored
+    /// again. If the process ends between the storing and the notice, the file is stored again and the first copy is
+    /// never announced.
     ///
     /// # Errors
     /// [`FileError`].
@@ -102,7 +104,7 @@ impl ConversationHandle {
         Ok(self.perform_durably(key, digest, notice, lifetime, left).await?)
     }
 
-    /// Stores a file; the answer is what tells of it.
+    /// Stores a file and returns the command that announces it.
     async fn store(
         &self,
         source: UploadSource,
@@ -115,7 +117,7 @@ impl ConversationHandle {
         answered(timeout_at((deadline + MARGIN).into(), stored).await)
     }
 
-    /// Begins to read a file by the path that a message of the conversation gives ([FL-3](crate::rules#fl-3)).
+    /// Starts to read a file by the path in a message of the conversation ([FL-3](crate::rules#fl-3)).
     ///
     /// # Errors
     /// [`FileError`].
@@ -144,7 +146,7 @@ impl Conversation {
         Ok(Storage { client, requests, conversation, dialect: self.upstream.settings.dialect })
     }
 
-    /// Looks at everything that can be wrong with an upload before a byte of it goes out.
+    /// Checks everything that can be wrong with an upload before the first byte is sent.
     fn check_upload(&self, source: &UploadSource, key: &CommandKey) -> Result<Storage, FileError> {
         let limits = &self.upstream.settings.limits;
         let (size, limit) = (source.size(), limits.file_bytes);
@@ -155,7 +157,7 @@ impl Conversation {
             return Err(FileError::TooLarge { size, limit });
         }
         if let Some(identity) = &self.ready {
-            // The path is not known yet; any will do to see whether the notice can be sent.
+            // The real path is unknown before the upload; any path serves to check whether the notice can be sent.
             let notice = Command::SendFileNotice(source.notice("/".to_owned()));
             notice.requests(&self.model, identity, key, limits).map_err(CommandFailure::from)?;
         }
@@ -189,7 +191,7 @@ impl Conversation {
         self.transfer(transfer, ctx);
     }
 
-    /// Carries a transfer out beside the commands; the conversation does not sleep meanwhile.
+    /// Runs a transfer concurrently with the commands; the conversation is not unloaded meanwhile.
     fn transfer(&mut self, transfer: impl Future<Output = ()> + 'static, ctx: &mut Context<Self>) {
         self.transfers += 1;
         ctx.spawn(transfer.into_actor(self).map(|(), conversation, _| conversation.transfers -= 1));

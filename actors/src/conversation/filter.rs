@@ -1,26 +1,26 @@
-//! Which conversations a list or bulk work is about.
+//! Selects the conversations of a list or of bulk work.
 
 use tertulia_core::{id::SkillId, time::Timestamp, ums::Stage};
 
 use super::Outline;
 
-/// Which conversations are meant: those of which everything holds that is given.
+/// Selects conversations that meet every given condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationFilter {
-    /// How far they have come. One of which nothing is known yet counts as open.
+    /// The stage. A conversation without a known stage counts as open.
     pub stage: Option<Stage>,
-    /// Their skill.
+    /// The skill.
     pub skill: Option<SkillId>,
-    /// Whom they are assigned to, or were at the end: a public id, `account.user`, or the user alone.
+    /// The assigned agent, or the last agent of a closed conversation: a public id, `account.user`, or the user alone.
     pub agent: Option<String>,
-    /// They began before. One of which it is not known when does not.
+    /// Began before this time. A conversation whose start is unknown does not match.
     pub started_before: Option<Timestamp>,
-    /// Nothing changed in them since. One of which it is not known when does not count.
+    /// Not updated since this time. A conversation whose last update is unknown does not match.
     pub updated_before: Option<Timestamp>,
 }
 
 impl ConversationFilter {
-    /// Whether the conversation is meant.
+    /// Returns whether the conversation matches.
     #[must_use]
     pub fn matches(&self, outline: &Outline) -> bool {
         let Self { stage, skill, agent, started_before, updated_before } = self;

@@ -1,4 +1,4 @@
-//! A caller's hold on a conversation.
+//! The handle of a conversation.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,15 +24,15 @@ use super::{
 };
 use crate::supervision::{Depth, DepthPermit};
 
-/// How long a command may take that names no other deadline, waiting for a reconnect included.
+/// How long a command without a deadline of its own may take, including the wait for a reconnect.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
-/// How much longer the caller waits than the conversation, which answers first.
+/// How much longer the caller waits than the conversation, so that the conversation's own reply comes first.
 pub(super) const MARGIN: Duration = Duration::from_secs(5);
 
-/// A caller's hold on a conversation. Cheap to clone, usable from any thread.
+/// The handle of a conversation. Cheap to clone, usable from any thread.
 ///
-/// Commands are carried out in the order in which they are given, one at a time. Each answers once the platform
-/// confirmed it, or fails with a typed reason; none is carried out twice.
+/// Commands run one at a time, in the order in which they are submitted. Each returns when the platform has confirmed
+/// it, or fails with a typed error; no command runs twice.
 #[derive(Clone)]
 pub struct ConversationHandle(Arc<Inner>);
 
@@ -43,7 +43,7 @@ struct Inner {
     outline: Mutex<Outline>,
 }
 
-/// The way to a connection's conversations, shared by all handles of them.
+/// The path to a connection's conversations, shared by all their handles.
 pub(crate) struct ConversationInbox {
     pub(crate) connection: ConnectionId,
     pub(crate) to_conversations: Recipient<ToConversation>,
@@ -54,19 +54,19 @@ impl ConversationHandle {
         Self(Arc::new(Inner { door, id, queue, outline: Mutex::default() }))
     }
 
-    /// Which conversation.
+    /// The conversation's id.
     #[must_use]
     pub fn id(&self) -> &ConversationId {
         &self.0.id
     }
 
-    /// Through which connection.
+    /// The connection on which this handle sees the conversation.
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
         &self.0.door.connection
     }
 
-    /// What is known of it without asking it: it stays asleep if it sleeps.
+    /// Returns a summary without calling the conversation's actor. A conversation that is not in memory is not loaded.
     #[must_use]
     pub fn outline(&self) -> Outline {
         self.0.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -76,7 +76,8 @@ impl ConversationHandle {
         *self.0.outline.lock().unwrap_or_else(PoisonError::into_inner) = outline;
     }
 
-    /// Asks something of the conversation. What nobody is there for any more is dropped, its place for the answer too.
+    /// Sends a request to the conversation. If the conversation is gone, the request is dropped together with its reply
+    /// channel.
     pub(super) fn wish(&self, wish: HandleRequest) {
         self.0.door.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), wish });
     }
@@ -91,32 +92,32 @@ impl ConversationHandle {
         }
     }
 
-    /// Takes a place among what waits in the conversation.
+    /// Reserves a place in the conversation's bounded queue.
     pub(super) fn enter(&self) -> Option<DepthPermit> {
         self.0.queue.try_enter()
     }
 
-    /// Takes no commands while the conversation is in quarantine.
+    /// Closes the queue to new commands while the conversation is in quarantine.
     pub(crate) fn shut(&self) {
         self.0.queue.close();
     }
 
-    /// Takes commands again.
+    /// Opens the queue again.
     pub(crate) fn reopen(&self) {
         self.0.queue.open();
     }
 
-    /// Why nothing that waits can be added.
+    /// Why the queue has no place.
     fn refusal(&self) -> CommandFailure {
         if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::Overloaded }
     }
 
-    /// Why what was asked was dropped without being looked at.
+    /// Why a request was dropped unprocessed.
     fn dropped(&self) -> CommandFailure {
         if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::UnknownConversation }
     }
 
-    /// Has a command carried out for whose outcome nobody waits.
+    /// Submits a command for whose outcome nobody waits.
     pub(crate) fn hand_over(&self, key: CommandKey, command: Command) -> Result<(), CommandFailure> {
         let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, _) = oneshot::channel();
@@ -135,7 +136,7 @@ impl ConversationHandle {
         Ok(())
     }
 
-    /// Carries out a command under the caller's own key, within `patience`.
+    /// Runs a command under the caller's own key, within `patience`.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -148,12 +149,12 @@ impl ConversationHandle {
         self.ask(command, key, patience, None, patience + MARGIN).await
     }
 
-    /// Carries out a command that outlives this process, where anything does: it is kept before it is sent, and sent
-    /// within `lifetime` or never. Whoever asks again with the same key and `digest`, after a restart too, waits for the
-    /// same command and gets the same answer; with another `digest` they are refused. Waits for `patience` at most.
+    /// Runs a command that, with a journal, survives the process: it is stored before it is sent, and sent within
+    /// `lifetime` or never. A second call with the same key and `digest`, even after a restart, waits for the same
+    /// command and returns the same outcome; with another `digest` it is refused. Waits at most `patience`.
     ///
     /// # Errors
-    /// [`CommandFailure`]; [`CommandFailure::OutcomeUnknown`] where it is still under way after `patience`.
+    /// [`CommandFailure`]; [`CommandFailure::OutcomeUnknown`] if the command is still running after `patience`.
     pub async fn perform_durably(
         &self,
         key: CommandKey,
@@ -166,7 +167,8 @@ impl ConversationHandle {
         self.ask(command, key, lifetime, Some(durable), patience).await
     }
 
-    /// What became, or becomes, of a durable command that was asked as `key` before; nothing where nobody asked.
+    /// Returns the outcome of an earlier durable command with the key `key`, waiting for it if necessary; `None` if
+    /// there is no such command.
     pub(super) async fn recall(
         &self,
         key: &CommandKey,
@@ -180,13 +182,13 @@ impl ConversationHandle {
         self.wish(HandleRequest::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => Some(outcome),
-            // Where the conversation is gone, whoever asks anew hears of it.
+            // If the conversation is gone, the caller's own command will fail and report that.
             Ok(Err(_)) => None,
             Err(_) => Some(Err(CommandFailure::OutcomeUnknown { key: key.clone() })),
         }
     }
 
-    /// What a command is in a trace, within whatever its caller does.
+    /// The tracing span of a command, a child of the caller's current span.
     fn span(&self, key: &CommandKey, command: &Command) -> Span {
         tracing::debug_span!(
             "command",
@@ -222,7 +224,7 @@ impl ConversationHandle {
         }
     }
 
-    /// Carries out a command under a new key.
+    /// Runs a command under a new key.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -254,7 +256,7 @@ impl ConversationHandle {
         self.perform(Command::SendRichText(SendRichText { content, ..SendRichText::default() })).await
     }
 
-    /// Reads the open dialog's history ([CV-F5](crate::rules#cv-f5)); [`Done::messages`] has it.
+    /// Reads the open dialog's history ([CV-F5](crate::rules#cv-f5)), returned in [`Done::messages`].
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -262,7 +264,7 @@ impl ConversationHandle {
         self.perform(Command::QueryMessages { dialog: None, range }).await
     }
 
-    /// Takes part in the open dialog ([CV-F3](crate::rules#cv-f3)).
+    /// Joins the open dialog in this role ([CV-F3](crate::rules#cv-f3)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -270,7 +272,7 @@ impl ConversationHandle {
         self.perform(Command::Join { role, dialog: None }).await
     }
 
-    /// Takes part no more.
+    /// Leaves the open dialog.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -286,7 +288,7 @@ impl ConversationHandle {
         self.perform(Command::Transfer { agent, skill }).await
     }
 
-    /// Ends the conversation and lets the survey begin where the account has one.
+    /// Ends the conversation; the survey begins if the account has one.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -310,7 +312,7 @@ impl ConversationHandle {
         self.perform(Command::CloseDialog { dialog, by: None, cause: None }).await
     }
 
-    /// Tells that messages arrived on the device.
+    /// Reports that messages arrived on the device.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -318,7 +320,7 @@ impl ConversationHandle {
         self.receipt(DeliveryStatus::Accept, sequences).await
     }
 
-    /// Tells that messages were shown.
+    /// Reports that messages were shown.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -330,7 +332,7 @@ impl ConversationHandle {
         self.perform(Command::AcceptStatus { dialog: None, status, sequences, metadata: Vec::new() }).await
     }
 
-    /// Tells what this side is doing.
+    /// Sets this side's chat state, such as typing.
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -338,8 +340,8 @@ impl ConversationHandle {
         self.perform(Command::ChatState { dialog: None, chat_state }).await
     }
 
-    /// Sets how soon an answer is wanted ([CV-F13](crate::rules#cv-f13)); `value` counts for [`TtrType::Custom`], in
-    /// seconds.
+    /// Sets how soon a response is wanted ([CV-F13](crate::rules#cv-f13)). `value` is in seconds and used only for
+    /// [`TtrType::Custom`].
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -347,7 +349,7 @@ impl ConversationHandle {
         self.perform(Command::SetTtr { ttr_type, value }).await
     }
 
-    /// Sets the deadline of the answer ([CV-F11](crate::rules#cv-f11)).
+    /// Sets the time until which a response is due ([CV-F11](crate::rules#cv-f11)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -355,7 +357,7 @@ impl ConversationHandle {
         self.perform(Command::SetManualEttr { time }).await
     }
 
-    /// Gives the consumer's satisfaction, from 0 to 5 ([CV-F10](crate::rules#cv-f10)).
+    /// Sets the consumer's satisfaction, from 0 to 5 ([CV-F10](crate::rules#cv-f10)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -363,7 +365,7 @@ impl ConversationHandle {
         self.perform(Command::SetCsat { rate, resolved, status: CsatStatus::Filled }).await
     }
 
-    /// Gives the conversation to another identity of its consumer ([CV-F1](crate::rules#cv-f1)).
+    /// Transfers the conversation to another identity of its consumer ([CV-F1](crate::rules#cv-f1)).
     ///
     /// # Errors
     /// [`CommandFailure`].
@@ -371,50 +373,51 @@ impl ConversationHandle {
         self.perform(Command::ConsumerTakeover { new_consumer }).await
     }
 
-    /// The conversation as text, by which it can be loaded again anywhere ([SR-1](crate::rules#sr-1),
-    /// [CN-F13](crate::rules#cn-f13)): its state, the records that wait for a hole before them, and the number of its
-    /// last event. Commands that wait are not part of it.
+    /// Returns the conversation as text that can be loaded elsewhere ([SR-1](crate::rules#sr-1),
+    /// [CN-F13](crate::rules#cn-f13)). The text has the state, the records that wait for a hole before them to be
+    /// filled, and the number of the last event. It does not have waiting commands.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
     pub async fn snapshot(&self) -> Result<String, CommandFailure> {
         self.inquire(HandleRequest::Snapshot).await?
     }
 
-    /// Writes an agent's note among the others, which stay as they are ([CV-F9](crate::rules#cv-f9)). [`Done::note`]
-    /// tells how much of it was written.
+    /// Writes an agent's note and leaves the other notes unchanged ([CV-F9](crate::rules#cv-f9)). [`Done::note`] says
+    /// how much of the text was written.
     ///
     /// # Errors
-    /// [`CommandFailure`]; its code is `note-full` where no room is left.
+    /// [`CommandFailure`]; its code is `note-full` if no room is left.
     pub async fn set_agent_note(&self, note: SetAgentNote) -> Result<Done, CommandFailure> {
         self.perform(Command::SetAgentNote(note)).await
     }
 
-    /// The newest message of the consumer that was told since the conversation came into memory, if there is one.
+    /// Returns the newest message of the consumer since the conversation was loaded into memory, if there is one.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
     pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
         self.inquire(HandleRequest::LatestConsumerMessage).await
     }
 
-    /// The commands that wait, in the order in which they are carried out.
+    /// Returns the waiting commands, in the order in which they will run.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
     pub async fn waiting_commands(&self) -> Result<Vec<WaitingCommand>, CommandFailure> {
         self.inquire(HandleRequest::ListCommands).await
     }
 
-    /// Cancels the command that waits under `key`. Its caller is told [`CommandFailure::Cancelled`], and nothing is sent.
+    /// Cancels the waiting command with this key. Nothing is sent, and its caller gets [`CommandFailure::Cancelled`].
     ///
     /// # Errors
-    /// [`CancelError`]; [`CancelError::InFlight`] where the command was sent, or may have been.
+    /// [`CancelError`]; [`CancelError::InFlight`] if the command was or may have been sent.
     pub async fn cancel(&self, key: &CommandKey) -> Result<(), CancelError> {
         self.inquire(|reply| HandleRequest::Cancel(key.clone(), reply)).await?
     }
 
-    /// The conversation as it is now: dialogs, participants, times and everything else that the platform told, typed.
+    /// Returns a typed copy of the conversation's present state: dialogs, participants, times and everything else that
+    /// the platform reported.
     ///
     /// ```no_run
     /// # async fn look(conversation: tertulia_actors::conversation::ConversationHandle)
@@ -435,10 +438,10 @@ impl ConversationHandle {
         self.inquire(HandleRequest::State).await.map(|state| *state)
     }
 
-    /// All members under the class page's names.
+    /// Returns all members under the names of the class page.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] where it left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
     pub async fn members(&self) -> Result<Value, CommandFailure> {
         self.inquire(HandleRequest::Inspect).await
     }

@@ -1,4 +1,4 @@
-//! Missing history: which stretches are to be fetched, one after the other, and what comes of each.
+//! Missing history: the ranges to fetch, one at a time, and the result of each.
 
 use std::{
     cmp::Ordering,
@@ -23,73 +23,74 @@ use crate::{
     subscriber::EventData,
 };
 
-/// Records asked for at a time.
+/// Records requested at a time.
 const PAGE: u64 = 500;
-/// An answer with fewer records is no page of several where it reaches what is known to be the end.
+/// A response with fewer records ends the history if it reaches the last known content.
 const SHORT: u64 = 50;
 /// How long the replay of a consumer's subscription may take to begin.
 const REPLAY_WITHIN: Duration = Duration::from_secs(10);
 
-/// The stretches of history that are missing. One is fetched at a time; each is wanted once.
+/// The missing ranges of history. One range is fetched at a time; each is listed once.
 #[derive(Default)]
 pub(super) struct Histories {
     wanted: VecDeque<BackFill>,
     /// Boxed, because most conversations fetch nothing.
     fetching: Option<Box<Fetching>>,
-    /// A catch-up is under way: everything that is wanted belongs to it.
+    /// A catch-up is running: every listed range belongs to it.
     catching_up: bool,
-    /// Since when a catch-up is wanted, however many links were lost meanwhile.
+    /// When the catch-up was first needed, however many links were lost since.
     wanted_since: Option<Instant>,
-    /// The last catch-up was finished, and the link was not lost since.
+    /// The last catch-up was completed, and the link was not lost since.
     current: bool,
-    /// The stretch that was asked for again, because the batch that began here may not have been its replay.
+    /// The range that was requested a second time, because the batch that began at this sequence may not have been its
+    /// replay.
     doubted: Option<Box<(BackFill, u64)>>,
-    /// Counts the requests, so that the answer to a given-up one is not taken for another's.
+    /// Numbers the requests, so that a late response is not assigned to another request.
     asked: u64,
-    /// Dialogs whose history the platform refused in the last catch-up: what was published there stays unknown.
+    /// Dialogs whose history the platform refused in the last catch-up, so that their messages stay unknown.
     refused: Vec<DialogId>,
-    /// Boxed, because most histories are given.
+    /// Boxed, because most histories are available.
     failing: Option<Box<Failing>>,
 }
 
-/// A history that the platform does not give just now.
+/// A history that the platform refuses at the moment.
 struct Failing {
     since: Instant,
     tries: u32,
     holds_sends: bool,
-    /// The connection was told that it goes on without it.
+    /// The connection was told to continue without this history.
     is_told: bool,
 }
 
 struct Fetching {
     stretch: BackFill,
-    /// Which request.
+    /// The number of the request.
     number: u64,
-    /// Whether it is read before those that nobody waits for.
+    /// Whether the connection reads it before the ranges that nobody waits for.
     urgent: bool,
     /// Ends the wait for a consumer's replay.
     deadline: Option<SpawnHandle>,
-    /// A consumer's replay, by its highest sequence, that came before the answer to its request was looked at.
+    /// The highest sequence of a consumer's replay that arrived before the response to its request was processed.
     early: Option<Option<u64>>,
 }
 
 impl Histories {
-    /// Whether everything that was published in `dialog` before the last catch-up is known.
+    /// Whether everything published in `dialog` before the last catch-up is known.
     pub(super) fn is_current(&self, dialog: &DialogId) -> bool {
         self.are_current() && !self.refused.contains(dialog)
     }
 
-    /// Whether everything that was published anywhere before the last catch-up is known.
+    /// Whether everything published in any dialog before the last catch-up is known.
     pub(super) fn are_current(&self) -> bool {
         self.current && self.fetching.is_none() && self.wanted.is_empty()
     }
 
-    /// Whether anything is being fetched or waits for it.
+    /// Whether a range is being fetched or waits to be fetched.
     pub(super) fn are_wanted(&self) -> bool {
         self.fetching.is_some() || !self.wanted.is_empty() || self.catching_up
     }
 
-    /// The socket is gone: what it would have brought is asked for again by the next catch-up.
+    /// The socket is gone: the next catch-up requests what this one would have fetched.
     pub(super) fn link_lost(&mut self) {
         self.catching_up = false;
         self.current = false;
@@ -98,7 +99,7 @@ impl Histories {
         self.failing = None;
     }
 
-    /// Whether records of a history may come as notifications.
+    /// Whether history records may arrive as notifications.
     pub(super) fn await_replay(&self) -> bool {
         self.fetching.is_some()
     }
@@ -109,8 +110,8 @@ impl Histories {
 }
 
 impl Conversation {
-    /// Whether sends wait, because what was said before is not known yet. Where the newest state shows that all of it is
-    /// known, they go out before the history was read.
+    /// Whether sends wait because earlier messages are not known yet. If the newest state shows that all messages are
+    /// known, sends go out before the history is read.
     pub(super) fn are_sends_held(&self) -> bool {
         let is_unknown = match &self.histories.failing {
             Some(failing) => failing.holds_sends,
@@ -119,12 +120,12 @@ impl Conversation {
         self.upstream.settings.sends_when_caught_up && is_unknown
     }
 
-    /// Whether a command waits until what was missed is known: it is held, or its outcome is in doubt.
+    /// Whether a command waits for the missing history: it is held, or its outcome is uncertain.
     fn is_history_awaited(&self) -> bool {
         self.commands.is_in_doubt() || (!self.commands.waiting.is_empty() && self.are_sends_held())
     }
 
-    /// Has the connection read the history before those that nobody waits for, if a command waits for it now.
+    /// If a command waits for the history now, makes the connection read it before the histories that nobody waits for.
     pub(super) fn hurry_history(&mut self) {
         if !self.is_history_awaited() {
             return;
@@ -135,7 +136,7 @@ impl Conversation {
         }
     }
 
-    /// Fetches stretches that a state or record showed to be missing.
+    /// Fetches ranges that a state or record showed to be missing.
     pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
         let before = self.histories.wanted.len();
         self.histories.wanted.extend(stretches);
@@ -144,9 +145,9 @@ impl Conversation {
         }
     }
 
-    /// Fetches everything that may have been missed: the known holes, and what came after the newest known record.
+    /// Fetches everything that may have been missed: the known holes, and everything after the newest known record.
     pub(super) fn catch_up(&mut self, ctx: &mut Context<Self>) {
-        // What is being fetched is a part of this, and its answer may belong to the socket before.
+        // The running fetch is a part of the catch-up, and its response may belong to the previous socket.
         self.histories.fetching = None;
         self.histories.catching_up = true;
         self.histories.wanted_since.get_or_insert_with(Instant::now);
@@ -154,7 +155,7 @@ impl Conversation {
         self.histories.doubted = None;
         self.histories.current = false;
         self.histories.failing = None;
-        // What was wanted before is a part of this.
+        // The ranges listed so far are a part of the catch-up.
         self.histories.wanted = self.model.holes().into();
         self.fetch_next(ctx);
     }
@@ -189,7 +190,7 @@ impl Conversation {
         let asked = self.histories.wanted_since.unwrap_or(ask.asked);
         let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
         let throttled = self.histories.failing.as_ref().map_or(0, |failing| failing.tries);
-        // One that is refused stands behind the others.
+        // A refused request queues up after the others.
         let asked = if throttled > 0 { ask.asked } else { asked };
         self.upstream.requests.do_send(Ask { conversation, urgent, asked, throttled, ..ask });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
@@ -217,7 +218,7 @@ impl Conversation {
     }
 
     fn fetched(&mut self, number: u64, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
-        // The link was lost meanwhile: the next catch-up has asked again, or will.
+        // The link was lost meanwhile: the next catch-up requests the range.
         let Some(Fetching { stretch, .. }) = self.histories.fetching.as_deref().filter(|now| now.number == number)
         else {
             return;
@@ -242,7 +243,7 @@ impl Conversation {
         }
     }
 
-    /// The platform did not give a stretch: asks again after a while, or takes the refusal for its answer.
+    /// The platform refused a range: requests it again after a while, or accepts the refusal as final.
     fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestFailure, ctx: &mut Context<Self>) {
         let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_told: false };
         let failing = self.histories.failing.get_or_insert_with(|| Box::new(first()));
@@ -252,7 +253,10 @@ impl Conversation {
         let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
         failing.holds_sends = decision.holds_sends;
         let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);
-        tracing::debug!(conversation = %self.id(), dialog = %stretch.dialog_id, %failure, "history not given");
+        tracing::debug!(
+            conversation = %self.id(), dialog = %stretch.dialog_id, %failure,
+            "the platform refused a history"
+        );
         let Some(wait) = decision.wait(tries, rand::random()) else {
             if !self.histories.refused.contains(&stretch.dialog_id) {
                 self.histories.refused.push(stretch.dialog_id.clone());
@@ -273,11 +277,15 @@ impl Conversation {
         self.next_command(ctx);
     }
 
-    /// The connection goes on, and this conversation waits for its history: tells it in every place where one looks.
+    /// The connection continues, and this conversation waits for its history. Reports it in every place where an
+    /// operator may look.
     fn go_on_without(&mut self, stretch: &BackFill, failure: &RequestFailure) {
         let connection = &self.upstream.origin.connection;
         let dialog = &stretch.dialog_id;
-        tracing::warn!(%connection, conversation = %self.id(), %dialog, %failure, "the history of a conversation is not given; its sends wait");
+        tracing::warn!(
+            %connection, conversation = %self.id(), %dialog, %failure,
+            "the platform keeps refusing the history of a conversation; its sends wait"
+        );
         let asked = serde_json::json!({
             "dialogId": dialog,
             "newerThanSequence": stretch.newer_than,
@@ -319,13 +327,14 @@ impl Conversation {
             let count = records.len() as u64;
             let goes_on =
                 last.is_some_and(|last| is_page_of_several(stretch, last, count, self.model.last_content(dialog)));
-            // Of one page of several the answers are on the next. A short one is asked on where the state tells of no last
-            // content; it is the whole nearly always, and what nobody answered must not pass for answered.
+            // If a page is one of several, the answers to its messages are on the next page. If the state has no last
+            // content, a short page is followed by another request; it nearly always is the whole history, and messages
+            // without an answer must not count as answered.
             let is_whole = !goes_on || (count < SHORT && self.model.last_content(dialog).is_none());
             let answered = if is_whole { self.model.answered_through(readable()) } else { Some(u64::MAX) };
             for (raw, record) in records.iter().zip(&parsed) {
                 let reception = match record {
-                    // Where the lower bound is inclusive, it names a record that was not asked for.
+                    // If the platform treats the lower bound as inclusive, it sends one record that was not requested.
                     Ok(record) if record.sequence.is_some_and(|sequence| stretch.newer_than >= Some(sequence)) => {
                         highest = highest.max(record.sequence);
                         continue;
@@ -355,7 +364,7 @@ impl Conversation {
         }
         match highest.filter(|highest| is_page_of_several(stretch, *highest, count, self.model.last_content(dialog))) {
             Some(highest) => {
-                // Only what the page covers is known to be complete.
+                // Only the range of this page is known to be complete.
                 self.histories.wanted.push_front(BackFill { newer_than: Some(highest), ..stretch.clone() });
                 self.stretch_done(&BackFill { older_than: None, ..stretch.clone() }, Some(highest), ctx);
             }
@@ -370,7 +379,7 @@ impl Conversation {
         self.upstream.filled.set(self.upstream.filled.get() + messages as u64);
     }
 
-    /// A consumer's subscription replays by a notification of its own ([§5.4](crate::protocol#54)).
+    /// A consumer's subscription replays its records in a separate notification ([§5.4](crate::protocol#54)).
     fn await_replay(&mut self, ctx: &mut Context<Self>) {
         let Some(Fetching { stretch, number, early, .. }) = self.histories.fetching.as_deref() else { return };
         let (stretch, number) = (stretch.clone(), *number);
@@ -388,8 +397,8 @@ impl Conversation {
         }
     }
 
-    /// Notes a batch of records of a dialog: the replay, if one is awaited. Before the answer only one that begins where
-    /// it was asked to counts, because a live record may be on its way too.
+    /// Checks whether a batch of records of a dialog is the awaited replay. Before the response, only a batch that
+    /// begins at the requested sequence counts, because a live record may arrive too.
     pub(super) fn replayed(
         &mut self,
         dialog: &DialogId,
@@ -418,7 +427,8 @@ impl Conversation {
         }
     }
 
-    /// Asks once more before what a batch lacks is given up: it may not be the replay, which would begin there again.
+    /// Requests the range once more before the records missing in a batch are given up: the batch may not be the
+    /// replay. A second batch with the same beginning is.
     fn ask_again(&mut self, doubt: (BackFill, u64), ctx: &mut Context<Self>) {
         if let Some(Fetching { deadline: Some(deadline), .. }) =
             self.histories.fetching.take().map(|fetching| *fetching)
@@ -430,7 +440,7 @@ impl Conversation {
         self.fetch_next(ctx);
     }
 
-    /// The platform has given what it has of a stretch; what is still missing there will not come.
+    /// The platform has sent everything it has of a range; the rest of the range will not arrive.
     fn stretch_done(&mut self, stretch: &BackFill, highest: Option<u64>, ctx: &mut Context<Self>) {
         if let Some(Fetching { deadline: Some(deadline), .. }) =
             self.histories.fetching.take().map(|fetching| *fetching)
@@ -445,15 +455,15 @@ impl Conversation {
     }
 }
 
-/// As much of a record that cannot be read as tells its place.
+/// The part of an unreadable record that tells its sequence.
 #[derive(Deserialize)]
 struct Place {
     sequence: Option<u64>,
 }
 
-/// Whether there may be more behind an answer of `count` records up to `highest`: the platform gives fewer than were
-/// asked for if it likes. A short answer is the whole of it where it reaches the end of the stretch, or the last content
-/// that the state tells of.
+/// Whether more records may follow a response of `count` records up to `highest`, since the platform may send fewer
+/// than requested. A short response is complete if it reaches the end of the range, or the last content that the state
+/// names.
 fn is_page_of_several(stretch: &BackFill, highest: u64, count: u64, last_content: Option<u64>) -> bool {
     let is_progress = stretch.newer_than.is_none_or(|newest| highest > newest);
     let reaches_end = match stretch.older_than {
@@ -463,22 +473,22 @@ fn is_page_of_several(stretch: &BackFill, highest: u64, count: u64, last_content
     is_progress && !reaches_end
 }
 
-/// What a batch of a consumer's records is to a stretch that was asked for.
+/// How a batch of a consumer's records relates to a requested range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Batch {
-    /// Live, repeated or late records beside it.
+    /// Live, repeated or late records, not the replay.
     Other,
-    /// Its replay.
+    /// The replay.
     Replay,
-    /// Its replay without its beginning, which this consumer may not see (a private message); or other records.
+    /// The replay without its beginning, which this consumer may not see (a private message); or other records.
     Doubtful {
-        /// Its lowest sequence.
+        /// The lowest sequence of the batch.
         begins: u64,
     },
 }
 
-/// Judges a batch by its lowest and highest sequence. Nothing else tells a replay: it begins where it was asked to, and
-/// has everything from there on, the record among it that showed the hole.
+/// Classifies a batch by its lowest and highest sequence, because nothing else marks a replay. A replay begins at the
+/// requested sequence and has everything from there on, including the record that showed the hole.
 fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
     let begins = stretch.newer_than.map_or(0, |newest| newest + 1);
     match (batch, stretch.older_than) {
@@ -514,7 +524,7 @@ mod tests {
         judge(&BackFill { dialog_id: "d".into(), newer_than, older_than }, batch)
     }
 
-    /// MS-4: of a hole from 4 to 6 that record 7 showed.
+    /// MS-4: for a hole from 4 to 6 that record 7 showed.
     #[test]
     fn only_a_batch_that_covers_the_hole_is_its_replay() {
         let hole = |batch| judged(Some(3), Some(7), batch);
@@ -527,7 +537,7 @@ mod tests {
         assert_eq!(hole(None), Batch::Other);
     }
 
-    /// MS-4: of everything from 4 on.
+    /// MS-4: for everything from 4 on.
     #[test]
     fn an_open_stretch_ends_with_what_begins_it_or_with_nothing() {
         let rest = |batch| judged(Some(3), None, batch);

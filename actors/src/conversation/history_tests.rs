@@ -1,4 +1,4 @@
-//! What a conversation asks of its history on a real actor, where answers come when the test says.
+//! A conversation's requests for history, with a real actor and responses at chosen times.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use super::{
 };
 use crate::dead_letters::DeadLetterKind;
 
-/// Q16: what the socket before left behind is asked for anew at once, and its late failure ends nothing.
+/// Q16: a request of the previous socket is repeated at once, and its late failure has no effect.
 #[actix_rt::test]
 async fn a_catch_up_begins_without_what_the_socket_before_left_behind() {
     let (conversation, mut asks, mut progress) = conversation();
-    // No word of the lost link comes between: the request of the socket before is still out.
+    // The conversation is not told of the lost link: the request of the previous socket is still in flight.
     conversation.do_send(CatchUp);
     let before = asked(&mut asks).await;
     conversation.do_send(CatchUp);
@@ -32,7 +32,7 @@ async fn a_catch_up_begins_without_what_the_socket_before_left_behind() {
     assert_eq!(progress.recv().await, Some(HistoryProgress::Done));
 }
 
-/// The same for an answer that came late: it is not taken for the new socket's.
+/// The same for a late response: it is not taken for the response to the new socket's request.
 #[actix_rt::test]
 async fn a_late_answer_of_the_socket_before_is_not_taken_for_the_new_ones() {
     let (conversation, mut asks, mut progress) = conversation();
@@ -54,7 +54,8 @@ fn trouble() -> Result<Answer, RequestFailure> {
     Err(AnswerError::Refused { code: 500, text: "server error".to_owned() }.into())
 }
 
-/// After three tries the connection is told once that it goes on without, and is told again when the history was given.
+/// After three tries the connection is told once that it continues without the history, and once more when the history
+/// arrives.
 #[actix_rt::test]
 async fn a_history_that_is_not_given_is_asked_for_on_and_told_once() {
     let (conversation, mut asks, mut progress) = conversation();
@@ -67,7 +68,7 @@ async fn a_history_that_is_not_given_is_asked_for_on_and_told_once() {
     assert_eq!(progress.recv().await, Some(HistoryProgress::Done));
 }
 
-/// A refused page that has no more than its end is asked for on while there is progress.
+/// After a page that was cut short, the next page is requested as long as there is progress.
 #[test]
 fn a_short_answer_is_a_page_of_several_unless_it_reaches_what_is_known_to_be_the_end() {
     let open = BackFill { dialog_id: "d".into(), newer_than: Some(3), older_than: None };
@@ -79,7 +80,7 @@ fn a_short_answer_is_a_page_of_several_unless_it_reaches_what_is_known_to_be_the
     assert!(!is_page_of_several(&bounded, 8, 2, None));
 }
 
-/// Another record in a place that is taken is counted and kept, once, and could be handed over again.
+/// Another record with a known sequence is counted and kept, once, and could be retried.
 #[actix_rt::test]
 async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
     let (conversation, _asks, _progress, metrics, dead_letters) = counted_conversation();
@@ -105,7 +106,7 @@ async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
     assert_eq!((messages.records.len(), messages.records[0].sequence), (1, Some(0)));
 }
 
-/// A conversation may be missing in a snapshot although it never left; what its consumer says meanwhile is news.
+/// A snapshot may lack a conversation that never left; messages of its consumer meanwhile are new.
 #[actix_rt::test]
 async fn what_was_said_while_a_conversation_was_only_thought_to_have_left_is_news() {
     for (meanwhile_with, is_old) in [("bot", false), ("other", true)] {

@@ -1,7 +1,7 @@
-//! What a step of the conversation leaves behind: its events, and what is kept so that the next life of the process
-//! goes on exactly there (promises 1 and 5).
+//! What a step of the conversation makes durable: its events, and the state from which the next run of the process
+//! continues without loss or repetition (promises 1 and 5).
 //!
-//! Whatever handles something calls [`Conversation::conclude`] at its end. A step that panics leaves nothing.
+//! Every handler calls [`Conversation::conclude`] at its end. A step that panics leaves nothing.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::{
     subscriber::{Commit, EventData},
 };
 
-/// How long to wait before the store is asked again.
+/// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a step has brought so far.
+/// What the present step has produced so far.
 #[derive(Default)]
 pub(super) struct Unconcluded {
     events: Vec<(u64, EventData)>,
     changes: Vec<Change>,
     thens: Vec<AfterCommit>,
-    /// Whether the conversation is another one than it was before.
+    /// Whether the conversation has changed.
     touched: bool,
 }
 
-/// Where the conversation was after its last step, for a life without a store.
+/// The conversation after its last step, used after a panic if there is no store.
 #[derive(Default)]
 pub(super) struct Concluded {
     sequence: u64,
@@ -43,29 +43,29 @@ struct Kept {
 }
 
 impl Conversation {
-    /// Emits an event of this conversation, with the end of the step.
+    /// Emits an event of this conversation at the end of the step.
     pub(super) fn emit(&mut self, data: EventData) {
         self.sequence += 1;
         let sequence = self.sequence;
         self.unconcluded().events.push((sequence, data));
     }
 
-    /// Notes that the conversation changed, even if no event tells of it.
+    /// Marks the conversation as changed, for changes without an event.
     pub(super) fn touch(&mut self) {
         self.unconcluded().touched = true;
     }
 
-    /// Changes a record with the end of the step.
+    /// Changes a record at the end of the step.
     pub(super) fn change(&mut self, change: Change) {
         self.unconcluded().changes.push(change);
     }
 
-    /// Has somebody told once the step is durable.
+    /// Runs `then` when the step is durable.
     pub(super) fn afterwards(&mut self, then: AfterCommit) {
         self.unconcluded().thens.push(then);
     }
 
-    /// The end of a step that something from the platform began: counts how long its events took.
+    /// Ends a step that input from the platform began, and measures how long its events took.
     pub(super) fn conclude_arrival(&mut self, place: FramePermit) {
         let brought = self.unconcluded.as_ref().is_some_and(|step| !step.events.is_empty());
         self.hold(place.clone());
@@ -77,7 +77,7 @@ impl Conversation {
         }
     }
 
-    /// Keeps a frame's place until what it brought is durable.
+    /// Keeps a frame's place occupied until everything it brought is durable.
     fn hold(&mut self, place: FramePermit) {
         if self.keeps() {
             self.afterwards(Box::new(move || drop(place)));
@@ -88,12 +88,12 @@ impl Conversation {
         self.unconcluded.get_or_insert_default()
     }
 
-    /// Whether anything outlives the process.
+    /// Whether data survives the process.
     pub(super) fn keeps(&self) -> bool {
         self.upstream.routing.journal().keeps()
     }
 
-    /// The end of a step: everything it brought goes out and becomes durable together.
+    /// Ends a step: its events and changes go out and become durable together.
     pub(super) fn conclude(&mut self) {
         let Some(step) = self.unconcluded.take() else { return };
         let Unconcluded { events, mut changes, thens, touched } = *step;
@@ -114,7 +114,7 @@ impl Conversation {
         self.upstream.routing.commit(&self.upstream.origin, self.model.id(), commit);
     }
 
-    /// Lets others know of it what they may want without asking.
+    /// Publishes the outline, which others read without calling the actor.
     pub(super) fn tell_outline(&mut self) {
         let Upstream { directory, origin, .. } = &*self.upstream;
         if self.handle.is_none() {
@@ -134,26 +134,26 @@ impl Conversation {
         match self.written() {
             Ok(value) => Some(Change::Put(Table::Snapshots, Record { key: self.record_key(), value: value.into() })),
             Err(error) => {
-                tracing::error!(conversation = %self.id(), %error, "the conversation cannot be written");
+                tracing::error!(conversation = %self.id(), %error, "the conversation cannot be serialized");
                 None
             }
         }
     }
 
-    /// After a panic: what the step had brought is gone. With a store the conversation is loaded again; without one it
-    /// goes on from where it was, and its state is to be asked for anew.
+    /// After a panic: drops what the step had produced. With a store the conversation is loaded again; without a store
+    /// it continues from its last step, and its state is requested again.
     pub(super) fn abandon_step(&mut self) {
         self.unconcluded = None;
         self.sequence = self.concluded.sequence;
         self.model = self.model.rebuilt_at(&self.concluded.places);
     }
 
-    /// Loads what is kept before anything else is handled; then goes on with `begin`.
+    /// Loads the stored state before anything else is handled, then continues with `begin`.
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
         let journal = self.upstream.routing.journal().clone();
         let key = self.record_key();
         let reading = async move {
-            // What the life before left may be on its way still.
+            // Changes of the previous actor may still be on their way to the store.
             journal.settled().await;
             loop {
                 let key = key.clone();
@@ -164,7 +164,7 @@ impl Conversation {
                 });
                 match kept.await {
                     Ok(kept) => return kept,
-                    // To begin anew would repeat what was told before.
+                    // Without the stored state, earlier events would be emitted again.
                     Err(error) => report(&error),
                 }
                 sleep(AGAIN_AFTER).await;
@@ -184,12 +184,16 @@ impl Conversation {
                     let was_held = snapshot.held;
                     self.take_snapshot(snapshot);
                     if !was_held {
-                        // It comes back: what was said meanwhile was said to somebody else.
+                        // The conversation returns to this connection: messages published meanwhile were for somebody
+                        // else.
                         self.model.arrives(Arrival::Before);
                     }
                 }
                 Err(error) => {
-                    tracing::error!(conversation = %self.id(), error, "what was kept cannot be read; it begins anew");
+                    tracing::error!(
+                        conversation = %self.id(), error,
+                        "the stored conversation cannot be read; it starts from an empty state"
+                    );
                 }
             }
         }
@@ -198,5 +202,5 @@ impl Conversation {
 }
 
 fn report(error: &StoreError) {
-    tracing::error!(%error, "a conversation cannot be loaded; it is tried again");
+    tracing::error!(%error, "a conversation cannot be loaded; trying again");
 }

@@ -15,7 +15,7 @@ impl Handler<ConsumerLost> for Conversation {
         self.ready = None;
         let ended = self.model.end_here(Timestamp(jiff::Timestamp::now().as_millisecond()));
         self.take_reception(ended, ctx);
-        // Commands that come to a closed conversation fail with the same error.
+        // Commands to a closed conversation fail with the same error.
         let closed = CommandError { conversation: self.id().clone(), refusal: Refusal::NoOpenDialog };
         self.fail_commands(&closed.into());
         self.conclude();

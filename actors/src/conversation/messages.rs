@@ -1,4 +1,4 @@
-//! What a conversation is told.
+//! The messages to a conversation's actor.
 
 use std::{
     sync::Arc,
@@ -25,12 +25,12 @@ use super::{
 };
 use crate::supervision::DepthPermit;
 
-/// The place of a frame among those read and not handled yet. It is freed when everything that came in the frame was
-/// handled and is durable, which is what lets the socket be read further.
+/// The place of a frame among the frames that were read and are not handled yet. The place is freed when everything in
+/// the frame was handled and is durable. Only then does the connection read further frames from the socket.
 #[derive(Clone)]
 pub(crate) struct FramePermit(Arc<Held>);
 
-/// A place, and who is told when it is free.
+/// A place, and the receiver that learns when it is free.
 struct Held {
     _permit: OwnedSemaphorePermit,
     since: Instant,
@@ -42,12 +42,12 @@ impl FramePermit {
         Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: None }))
     }
 
-    /// How long ago the frame arrived.
+    /// The time since the frame arrived.
     pub(crate) fn age(&self) -> Duration {
         self.0.since.elapsed()
     }
 
-    /// A place, and what tells when everything that came with it was handled and is durable.
+    /// Returns a place, and a receiver that is notified when everything in the frame was handled and is durable.
     pub(crate) fn watched(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
         let (told, freed) = oneshot::channel();
         (Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: Some(told) })), freed)
@@ -78,15 +78,15 @@ pub(crate) struct RecordsArrived {
     pub(crate) place: FramePermit,
 }
 
-/// The conversation had left its connection, as far as the connection knows, and is its own again.
+/// The conversation returns to its connection, which had considered it gone.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct CameBack {
-    /// As whom the connection speaks.
+    /// The identity with which the connection speaks.
     pub(crate) to: Option<Arc<Identity>>,
 }
 
-/// The connection has a new socket: fetch what was missed, and tell when that is done.
+/// The connection has a new socket: the conversation fetches what it missed and reports when it is done.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct CatchUp;
@@ -98,7 +98,7 @@ pub(crate) struct LinkReady {
     pub(crate) identity: Arc<Identity>,
 }
 
-/// The socket is gone: commands wait.
+/// The socket is gone; commands wait.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct LinkLost;
@@ -117,37 +117,37 @@ pub(crate) struct ConsumerLost;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub(crate) enum Leave {
-    /// It is not this connection's any more.
+    /// It no longer belongs to this connection.
     ForGood,
-    /// It sleeps, or its process ends: it is still this connection's.
+    /// It is unloaded, or its process ends; it still belongs to this connection.
     ForNow,
 }
 
-/// A command, to be carried out when its turn has come.
+/// A command to put into the queue.
 pub(crate) struct Perform {
     pub(crate) command: Command,
     pub(crate) key: CommandKey,
     pub(crate) deadline: Instant,
-    /// Where it is to outlive the process.
+    /// Set if the command survives the process.
     pub(crate) durable: Option<Durable>,
     pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
-    /// Taken when the command is sent, or when its caller gives up before. One that outlives the process needs none.
+    /// Taken when the command is sent, or when its caller gives up before. A durable command has no claim.
     pub(crate) claim: Option<Claim>,
-    /// From the caller to the answer.
+    /// The tracing span from the caller to the reply.
     pub(crate) span: Span,
     pub(crate) place: DepthPermit,
 }
 
-/// A question for a durable command that may be known by its key already. Where it is not, the reply is dropped.
+/// Asks for the outcome of a durable command by its key. If no such command is known, the reply channel is dropped.
 pub(crate) struct Recall {
     pub(crate) durable: Durable,
-    /// Until when the command may go on if it is one whose outcome is unknown.
+    /// The new deadline of the command if its outcome is unknown.
     pub(crate) deadline: Instant,
     pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
     pub(crate) place: DepthPermit,
 }
 
-/// What a caller asks of a conversation by way of its connection, which wakes it if it sleeps.
+/// A caller's request to a conversation. The connection forwards it and loads the conversation if necessary.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct ToConversation {
@@ -155,40 +155,40 @@ pub(crate) struct ToConversation {
     pub(crate) wish: HandleRequest,
 }
 
-/// What a caller asks of a conversation.
+/// A caller's request.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) enum HandleRequest {
-    /// To carry out a command.
+    /// Run a command.
     Perform(Perform),
-    /// To wait with a command that was asked before.
+    /// Wait for a command that was submitted before.
     Recall(Recall),
-    /// To list the commands that wait.
+    /// List the waiting commands.
     ListCommands(oneshot::Sender<Vec<WaitingCommand>>),
-    /// To cancel a command that was not sent.
+    /// Cancel a command that was not sent.
     Cancel(CommandKey, CancelReply),
-    /// All members under the class page's names.
+    /// Return all members under the names of the class page.
     Inspect(oneshot::Sender<Value>),
-    /// The typed model.
+    /// Return a copy of the typed model.
     State(oneshot::Sender<Box<Model>>),
-    /// The newest message of the consumer.
+    /// Return the newest message of the consumer.
     LatestConsumerMessage(oneshot::Sender<Option<Arc<ModelMessage>>>),
-    /// The conversation as text, to be loaded again ([SR-1](crate::rules#sr-1)).
+    /// Return the conversation as text that can be loaded again ([SR-1](crate::rules#sr-1)).
     Snapshot(oneshot::Sender<Result<String, CommandFailure>>),
-    /// To store a file.
+    /// Store a file.
     Upload(Upload),
-    /// To begin to read a file.
+    /// Start to read a file.
     Download(Download),
 }
 
-/// Answers whether the conversation may be stopped: it waits for nothing, and what it is can be loaded again.
+/// Replies `true` if the conversation is idle and fully persisted, so that it may be unloaded.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Rest {
     pub(crate) done: oneshot::Sender<bool>,
 }
 
-/// Tells for whom the connector speaks.
+/// Sets the consumer for whom the connector speaks.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct SpeakFor {

@@ -1,7 +1,7 @@
-//! A conversation's actor: the model around which notifications, commands and missing history meet.
+//! A conversation's actor, which applies notifications, commands and missing history to the conversation's model.
 //!
-//! It knows its connection only as a recipient of requests. Commands go out one at a time in the order they came;
-//! a send whose answer was lost is looked up in the history before it is repeated.
+//! The actor knows its connection only as a recipient of requests. Commands go out one at a time in the order of their
+//! arrival; a send whose response was lost is looked up in the history before it is repeated.
 
 mod actor;
 mod claim;

@@ -1,4 +1,4 @@
-//! Durable commands on their way: into the outbox, out of it, and found in the dialog.
+//! Durable commands: stored in the outbox, removed from it, and recognized in the dialog.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Waiting {
-    /// The record that the next life finds it by, if it outlives the process.
+    /// The outbox record from which the next run restores the command, if the command is durable.
     pub(super) fn record(&self, conversation: &RecordKey) -> Option<Change> {
         let durable = self.durable.as_ref()?;
         let mut accepted = Accepted::new(durable, self.number, &self.command, self.deadline);
@@ -34,7 +34,7 @@ impl Waiting {
 }
 
 impl Conversation {
-    /// Looks whether a message is one that a command of this side sent. The other side's may carry the same key: the
+    /// Checks whether a command of this side sent a message. A message of the other side may have the same key: the
     /// `ExternalId` of a quick reply that was clicked.
     pub(super) fn notice_own(&mut self, message: &Message) {
         let by_consumer = message.role == Some(ParticipantRole::Consumer);
@@ -47,7 +47,7 @@ impl Conversation {
         let (mut changes, mut answered) = (Vec::new(), None);
         for waiting in &mut self.commands.waiting {
             if waiting.notice(message, &key) {
-                // Its answer may come in another life, which does not hear of the message again.
+                // The response may arrive in another run, which does not receive the message again.
                 changes.extend(waiting.record(&record_key));
             }
         }
@@ -70,7 +70,7 @@ impl Conversation {
         }
     }
 
-    /// Takes up the commands of an earlier life, those that are not known.
+    /// Restores the commands of a previous run that are not in the queue yet.
     pub(super) fn recover_commands(&mut self, outbox: &[Record]) {
         let mut recovered: Vec<(Durable, Accepted)> = outbox.iter().filter_map(Accepted::read).collect();
         recovered.sort_by_key(|(_, accepted)| accepted.number);
@@ -101,7 +101,7 @@ impl Conversation {
         }
     }
 
-    /// After a panic: what was on its way into the outbox is sent there again.
+    /// After a panic: stores again the commands that were on their way into the outbox.
     pub(super) fn accept_again(&mut self, ctx: &mut Context<Self>) {
         let accepting = self.commands.waiting.iter().filter(|waiting| matches!(waiting.state, State::Accepting));
         let durables: Vec<Durable> = accepting.filter_map(|waiting| waiting.durable.clone()).collect();
@@ -110,7 +110,7 @@ impl Conversation {
         }
     }
 
-    /// The conversation leaves memory: what is durable is left to its next life.
+    /// The conversation leaves memory: durable commands stay in the outbox until it is loaded again.
     pub(super) fn park_commands(&mut self) {
         let waiting = std::mem::take(&mut self.commands.waiting);
         let (durable, others): (VecDeque<_>, VecDeque<_>) =
@@ -123,7 +123,7 @@ impl Conversation {
         }
     }
 
-    /// Takes a durable command: one that is known by its key already is only waited for.
+    /// Accepts a durable command. If its key is already known, only waits for that command.
     pub(super) fn take_durable(&mut self, mut asked: Waiting, durable: Durable, ctx: &mut Context<Self>) {
         let (deadline, replies) = (asked.deadline, std::mem::take(&mut asked.replies));
         let Some((replies, place)) = self.join(&durable, deadline, replies, asked._place.take(), ctx) else { return };
@@ -134,7 +134,7 @@ impl Conversation {
         self.next_command(ctx);
     }
 
-    /// Waits with a durable command that is known by its key already. Gives back who waits where there is none.
+    /// Adds the caller to a durable command whose key is already known. Returns the caller if there is no such command.
     fn join(
         &mut self,
         durable: &Durable,
@@ -166,8 +166,8 @@ impl Conversation {
         None
     }
 
-    /// Waits with a durable command that was asked before, or answers as it was answered; drops the reply where nobody
-    /// asked.
+    /// Waits for a durable command that was submitted before, or replies with its stored outcome. Drops the reply
+    /// channel if there is no such command.
     pub(super) fn recall(&mut self, recall: Recall, ctx: &mut Context<Self>) {
         let Recall { durable, deadline, reply, place } = recall;
         if !self.keeps() {
@@ -185,7 +185,7 @@ impl Conversation {
         }));
     }
 
-    /// Looks for the answer to a durable command; without one, puts it into the outbox.
+    /// Looks for the stored outcome of a durable command; without one, puts the command into the outbox.
     fn accept(&mut self, durable: Durable, ctx: &mut Context<Self>) {
         let Some(waiting) = self.commands.waiting.iter().find(|waiting| waiting.is_asked_as(&durable)) else { return };
         let (conversation, journal) = (self.record_key(), Arc::clone(self.upstream.routing.journal()));
@@ -218,7 +218,7 @@ impl Conversation {
     fn accepted(&mut self, durable: &Durable, answered: Result<Option<Answered>, StoreError>, ctx: &mut Context<Self>) {
         let is_it = |waiting: &Waiting| waiting.is_asked_as(durable) && matches!(waiting.state, State::Accepting);
         let Some(place) = self.commands.waiting.iter().position(is_it) else {
-            // It ended meanwhile, and its record may have come to the outbox afterwards.
+            // The command ended meanwhile, and its record may have entered the outbox afterwards.
             if matches!(answered, Ok(None)) && !self.commands.is_asked_as(durable) {
                 self.end(durable, Ending::Forget);
             }
@@ -235,7 +235,7 @@ impl Conversation {
                 return;
             }
             Ok(Some(answered)) => answered.outcome(durable),
-            // Whether it was carried out before cannot be told: it is not carried out now.
+            // Whether the command ran before is unknown, so it does not run now.
             Err(error) => Err(self.unanswered(durable, &error)),
         };
         if let Some(waiting) = self.commands.waiting.remove(place) {
@@ -244,12 +244,15 @@ impl Conversation {
     }
 
     fn unanswered(&self, durable: &Durable, error: &StoreError) -> CommandFailure {
-        tracing::error!(conversation = %self.id(), key = %durable.asked_as, %error, "no answer can be looked for");
+        tracing::error!(
+            conversation = %self.id(), key = %durable.asked_as, %error,
+            "cannot search the history for the outcome of a command"
+        );
         CommandFailure::OutcomeUnknown { key: durable.asked_as.clone() }
     }
 }
 
-/// The answer that is kept under `key`. The command may have ended a moment ago: its answer is to be found once that is
+/// Reads the outcome stored under `key`. The command may have ended a moment ago, so this waits until its outcome is
 /// durable.
 async fn answered(journal: Arc<Journal>, key: RecordKey) -> Result<Option<Answered>, StoreError> {
     journal.settled().await;

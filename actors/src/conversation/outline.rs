@@ -1,5 +1,5 @@
-//! What is known of a conversation without asking it: enough for lists and filters, beside its name whether it is awake
-//! or asleep.
+//! A summary of a conversation that is available without calling its actor, whether the conversation is in memory or
+//! not. It has what lists and filters need.
 
 use std::sync::Arc;
 
@@ -11,38 +11,38 @@ use tertulia_core::{
     ums::Stage,
 };
 
-/// A conversation in brief. Small, because there is one for each.
+/// A summary of a conversation. Kept small, because every conversation has one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Outline {
-    /// How far it has come and whose it is; `None` before the first state.
+    /// Stage, skill and agent; `None` before the first state.
     pub assignment: Option<Arc<Assignment>>,
-    /// The consumer, at the end the last one.
+    /// The consumer; after the end, the last consumer.
     pub consumer: Option<UserId>,
-    /// The connector's own id of the consumer for whom it speaks.
+    /// The connector's own id of the consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_consumer: Option<ExternalConsumerId>,
-    /// When it began; negative while that is not known, like the others.
+    /// When the conversation began. Negative while unknown, as with the other times.
     pub start_time: Timestamp,
-    /// The version of its state.
+    /// When the state was last updated.
     pub update_time: Timestamp,
-    /// When it ended.
+    /// When the conversation ended.
     pub close_time: Timestamp,
 }
 
-/// How far a conversation has come and whose it is: the same for many of them, and held once for all.
+/// Stage, skill and agent of a conversation. Many conversations have the same values and share one copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Assignment {
-    /// How far it has come.
+    /// The stage.
     pub stage: Option<Stage>,
-    /// The skill; `-1` is none.
+    /// The skill; `-1` means no skill.
     pub skill_id: Option<SkillId>,
-    /// The agent it is assigned to; at the end the last one.
+    /// The assigned agent; after the end, the last one.
     pub agent: Option<Assignee>,
 }
 
-/// An agent by all ids that are known.
+/// An agent with all known ids.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assignee {
@@ -73,7 +73,7 @@ impl Outline {
         Self::after(conversation, None)
     }
 
-    /// The outline of `conversation`, which has the assignment that it had before where that is still so.
+    /// Returns the outline of `conversation`. Reuses the assignment `before` if it is unchanged.
     pub(super) fn after(conversation: &Model, before: Option<Arc<Assignment>>) -> Self {
         let dialog = conversation.open_dialog().or_else(|| conversation.main_dialog());
         let agent = dialog.and_then(Dialog::assigned_agent);
@@ -98,7 +98,7 @@ impl Outline {
         }
     }
 
-    /// How far it has come; unknown before the first state.
+    /// The stage; `None` before the first state.
     #[must_use]
     pub fn stage(&self) -> Option<&Stage> {
         self.assignment.as_ref()?.stage.as_ref()
@@ -110,7 +110,7 @@ impl Outline {
         self.assignment.as_ref()?.skill_id.as_ref()
     }
 
-    /// The agent it is assigned to; at the end the last one.
+    /// The assigned agent; after the end, the last one.
     #[must_use]
     pub fn agent(&self) -> Option<&Assignee> {
         self.assignment.as_ref()?.agent.as_ref()
@@ -118,7 +118,7 @@ impl Outline {
 }
 
 impl Assignee {
-    /// Whether `agent` is one of its ids, or the user alone.
+    /// Returns whether `agent` is one of the agent's ids, or the user part of the id.
     #[must_use]
     pub fn is(&self, agent: &str) -> bool {
         let own = self.agent_id.as_ref().map(AgentId::as_str);

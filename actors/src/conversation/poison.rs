@@ -1,5 +1,4 @@
-//! What a conversation was handling when it panicked, and what becomes of it: that step alone is lost, to the dead
-//! letters.
+//! What a conversation was handling when it panicked. Only that step is lost; its input goes to the dead letters.
 
 use actix::{AsyncContext, Context};
 use bytes::Bytes;
@@ -23,14 +22,14 @@ use crate::{
 /// What a conversation is handling.
 #[derive(Default)]
 pub(super) enum Handling {
-    /// Nothing that would break it again: the state of the link, a timer.
+    /// Nothing that could cause the panic again, such as a timer or the state of the link.
     #[default]
     Nothing,
     /// A state.
     State(Bytes),
     /// A frame with records.
     Records(Bytes),
-    /// An answer with history.
+    /// A response with history.
     Answer(Bytes),
     /// The waiting command with this key.
     Command(CommandKey),
@@ -44,7 +43,7 @@ pub(crate) struct LetterOfCommand {
 }
 
 impl Conversation {
-    /// Remembers what is handled from now on, until [`Self::handled`].
+    /// Records what is being handled from now on, until [`Self::handled`].
     pub(super) fn handling(&mut self, handling: Handling) {
         self.handling = handling;
         let Some(drill) = self.upstream.drill.clone() else { return };
@@ -62,13 +61,13 @@ impl Conversation {
         drill.step(DrillStep { conversation: self.model.id(), kind, body: &body });
     }
 
-    /// What was handled is done.
+    /// Records that the input was handled.
     pub(super) fn handled(&mut self) {
         self.handling = Handling::Nothing;
     }
 
-    /// Hands what broke the conversation to the dead letters. A command that was not sent is given up with it, once the
-    /// conversation goes on.
+    /// Moves the input on which the conversation panicked to the dead letters. A command that was not sent fails when
+    /// the conversation continues.
     pub(super) fn bury(&mut self, failure: &Failure) {
         let (kind, body) = match std::mem::take(&mut self.handling) {
             Handling::Nothing => return,
@@ -92,7 +91,7 @@ impl Conversation {
         });
     }
 
-    /// Keeps a record of a history that cannot be read.
+    /// Keeps a history record that cannot be parsed.
     pub(super) fn bury_record(&self, reason: &str, body: &[u8]) {
         tracing::warn!(
             connection = %self.upstream.origin.connection,
@@ -108,7 +107,7 @@ impl Conversation {
         });
     }
 
-    /// Keeps a command that is given up for good.
+    /// Keeps a command that has finally failed.
     pub(super) fn bury_command(&self, given_up: &Waiting, failure: &CommandFailure) {
         let letter = LetterOfCommand { key: given_up.key.clone(), command: given_up.command.clone() };
         self.upstream.dead_letters.put(Unhandled {
@@ -120,7 +119,7 @@ impl Conversation {
         });
     }
 
-    /// Keeps a state that cannot be read.
+    /// Keeps a state that cannot be parsed.
     pub(super) fn bury_unreadable(&self, reason: String, body: &[u8]) {
         self.upstream.dead_letters.put_unreadable(Unhandled {
             connection: &self.upstream.origin.connection,
@@ -131,7 +130,8 @@ impl Conversation {
         });
     }
 
-    /// Counts a record that has the place of another one and other content, and keeps it as the frame that would bring it.
+    /// Counts a record that differs from the accepted record of the same sequence, and keeps it as the frame that would
+    /// bring it.
     pub(super) fn notice_contradiction(&self, reception: &Reception, record: &MessageRecord<'_>, dialog: Option<&str>) {
         if reception.outcome != Outcome::Contradicting {
             return;
@@ -141,7 +141,7 @@ impl Conversation {
         self.upstream.metrics.records_contradicting.inc();
         tracing::warn!(
             connection = %self.upstream.origin.connection, conversation = %id, dialog, sequence,
-            "a record has the place of another one, with other content"
+            "a record differs from the accepted record of the same sequence"
         );
         let frame = serde_json::json!({
             "kind": "notification", "type": "ms.MessagingEventNotification",
@@ -156,9 +156,9 @@ impl Conversation {
         });
     }
 
-    /// Answers everybody who waits, and leaves what a new actor of this conversation needs: it is given up. There are no
-    /// events for it, because where the conversation is loaded from a store, their numbers are not known here. Durable
-    /// commands stay in the outbox, but for the one that broke it.
+    /// Replies to every waiting caller, and leaves what a new actor of this conversation needs, because this one is
+    /// given up. Emits no events: if the conversation is loaded from a store, their numbers are unknown here. Durable
+    /// commands stay in the outbox, except the command that caused the panic.
     pub(super) fn quarantine(&mut self, failure: Failure, ctx: &Context<Self>) {
         let (connection, id) = (&self.upstream.origin.connection, self.model.id().clone());
         if let Some(handle) = self.upstream.directory.get(connection, &id) {

@@ -1,4 +1,4 @@
-//! What a conversation that was given up leaves, and the one that follows when it is released.
+//! What a conversation that was given up leaves, and the conversation that replaces it after the release.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -11,7 +11,7 @@ use tertulia_core::{
 
 use super::{Conversation, Upstream, keeping::Concluded};
 
-/// What a conversation that was given up leaves to the one that is released.
+/// What a conversation that was given up leaves to its replacement.
 pub(crate) struct Salvage {
     pub(crate) address: Addr<Conversation>,
     pub(crate) reason: String,
@@ -23,7 +23,7 @@ pub(crate) struct Salvage {
 }
 
 impl Conversation {
-    /// The conversation that follows one in quarantine: its events go on where they ended, and it fetches what it
+    /// The replacement of a conversation in quarantine. The numbering of its events continues, and it fetches what it
     /// missed.
     pub(crate) fn released(
         id: ConversationId,
@@ -32,7 +32,7 @@ impl Conversation {
         ready: Option<Arc<Identity>>,
     ) -> Self {
         let mut fresh = Self::new(id, upstream, ready);
-        // It counts as a restart: subscribers hear of it, and history is caught up.
+        // Counts as a restart: subscribers are informed, and the history is caught up.
         fresh.restarts = 1;
         if let Some(remains) = remains {
             let Salvage { sequence, concluded, model, consumer, restarts, .. } = *remains;

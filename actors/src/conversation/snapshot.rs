@@ -1,4 +1,4 @@
-//! A conversation as text: what a stateless worker keeps between two notifications ([SR-1](crate::rules#sr-1) to
+//! A conversation as text, which a stateless worker keeps between two notifications ([SR-1](crate::rules#sr-1) to
 //! [SR-3](crate::rules#sr-3)).
 
 use std::{rc::Rc, sync::Arc};
@@ -16,15 +16,15 @@ use tertulia_core::{
 
 use super::{CommandFailure, Conversation, Outline, SpeakFor, Upstream};
 
-/// The shape of a snapshot. One of another version is not loaded.
+/// The format version of a snapshot. A snapshot of another version is not loaded.
 const VERSION: u32 = 1;
 
-/// A conversation to be loaded.
+/// A conversation to load.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Snapshot {
     version: u32,
-    /// Whether the conversation was its connection's when it was written.
+    /// Whether the conversation belonged to its connection when the snapshot was written.
     #[serde(default)]
     pub(super) held: bool,
     sequence: u64,
@@ -39,22 +39,23 @@ pub(crate) struct Snapshot {
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
     version: u32,
-    /// Whether the conversation goes on and is its connection's: the next life of the process asks what became of it.
+    /// Whether the conversation is open and belongs to its connection. If so, the next run of the process asks for its
+    /// state.
     held: bool,
-    /// When it was written.
+    /// When the snapshot was written.
     at: Timestamp,
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumer: Option<&'a ExternalConsumerId>,
     #[serde(skip_serializing_if = "ChatStateWindow::is_empty")]
     chat_states: &'a ChatStateWindow,
-    /// For whoever wants to know of it without reading all of it.
+    /// A copy of the outline, so that a reader of the outline need not parse the rest.
     outline: Outline,
     conversation: &'a Model,
 }
 
 impl Snapshot {
-    /// Reads a snapshot; why it is none, in words, otherwise.
+    /// Parses a snapshot; the error says in words why the text is not a snapshot.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let snapshot: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match (snapshot.version, snapshot.id().as_str().len()) {
@@ -68,7 +69,7 @@ impl Snapshot {
         self.conversation.id()
     }
 
-    /// The dialogs beside MAIN, whose records may come without the conversation's id ([MS-9](crate::rules#ms-9)).
+    /// The dialogs other than MAIN, whose records may arrive without the conversation's id ([MS-9](crate::rules#ms-9)).
     pub(crate) fn dialogs(&self) -> Vec<DialogId> {
         let ids = self.conversation.dialogs().iter().map(|dialog| dialog.dialog_id.clone());
         ids.filter(|id| !id.is_main_of(self.id())).collect()
@@ -84,14 +85,14 @@ impl Snapshot {
 }
 
 impl Conversation {
-    /// The conversation of a snapshot; its events go on where they ended.
+    /// Creates the conversation of a snapshot; the numbering of its events continues.
     pub(crate) fn loaded(snapshot: Snapshot, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         let mut conversation = Self::new(snapshot.conversation.id().clone(), upstream, ready);
         conversation.take_snapshot(snapshot);
         conversation
     }
 
-    /// Becomes what a snapshot says, unless it is older.
+    /// Adopts the state of a snapshot, unless the snapshot is older than the present state.
     pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
         if snapshot.sequence < self.sequence {
             return;
@@ -103,7 +104,7 @@ impl Conversation {
         }
     }
 
-    /// The conversation as text, to be loaded again.
+    /// The conversation as text that can be loaded again.
     pub(super) fn written(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(&Written {
             version: VERSION,

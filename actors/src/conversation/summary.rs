@@ -1,4 +1,4 @@
-//! What bulk work needs of a conversation, read from the store: whoever sleeps there sleeps on.
+//! What bulk work needs of a conversation. Read from the store, so that the conversation is not loaded.
 
 use tertulia_core::{
     conversation::{Conversation as Model, Dialog, Participant},
@@ -9,21 +9,21 @@ use tertulia_core::{
 use super::{Outline, Snapshot};
 use crate::engine::Record;
 
-/// A conversation in brief, as it was after its last event.
+/// A summary of a conversation as it was after its last event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationSummary {
-    /// Which.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// As whose its connection sees it.
+    /// The dialect of its connection.
     pub dialect: Dialect,
-    /// What lists tell of it.
+    /// The outline.
     pub outline: Outline,
-    /// Who takes part in its open dialog; nobody once it is closed.
+    /// The participants of the open dialog; empty after the conversation is closed.
     pub participants: Vec<Participant>,
 }
 
 impl ConversationSummary {
-    /// Reads a record of the snapshots; `None` where it is of another shape.
+    /// Parses a record of the snapshots; `None` if it has another format.
     pub(crate) fn read(record: &Record) -> Option<Self> {
         let text = std::str::from_utf8(&record.value).ok()?;
         Snapshot::read(text).ok().map(|snapshot| Self::of(snapshot.conversation()))
@@ -39,7 +39,7 @@ impl ConversationSummary {
         }
     }
 
-    /// Whether it goes on; assumed until told.
+    /// Returns whether the conversation is open; `true` before the first state.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !matches!(self.outline.stage(), Some(Stage::Close | Stage::Locked))

@@ -1,4 +1,4 @@
-//! A conversation's actor in a test: what it asks of its connection is answered when the test says.
+//! A conversation's actor for tests: its requests get their responses at chosen times.
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     subscriber::{Origin, RoutingTable},
 };
 
-/// Takes what a conversation asks of its connection, and leaves the answer to the test.
+/// Receives a conversation's requests, and leaves the responses to the test.
 struct Desk {
     asked: UnboundedSender<Ask>,
     told: UnboundedSender<HistoryProgress>,
@@ -51,7 +51,7 @@ impl Handler<ChildTold> for Desk {
     }
 }
 
-/// What conversations know of a connection that keeps nothing.
+/// The connection, as its conversations see it, without a store.
 pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -> Upstream {
     let metrics = Arc::new(Metrics::default());
     let platform = Platform::new(PlatformSettings::default()).unwrap();
@@ -82,7 +82,7 @@ pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -
     }
 }
 
-/// What a conversation tells of its history.
+/// The conversation's reports on its history.
 pub(super) type Progress = UnboundedReceiver<HistoryProgress>;
 
 pub(super) fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress) {
@@ -90,7 +90,7 @@ pub(super) fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Pro
     (conversation, asks, progress)
 }
 
-/// The same with what counts in it and what it gives up.
+/// The same, with its metrics and its dead letters.
 pub(super) fn counted_conversation()
 -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
     let (asked, asks) = unbounded_channel();
@@ -102,7 +102,7 @@ pub(super) fn counted_conversation()
     (conversation, asks, progress, metrics, dead_letters)
 }
 
-/// The next request; the wait for it is over as soon as nothing else moves.
+/// Returns the next request; the wait ends as soon as nothing else moves.
 pub(super) async fn asked(asks: &mut UnboundedReceiver<Ask>) -> Ask {
     asked_within(asks, Duration::from_secs(1)).await
 }
@@ -118,7 +118,7 @@ pub(super) fn empty_history() -> Result<Answer, RequestFailure> {
     Ok(Answer::new(json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [] }).to_string().into()))
 }
 
-/// Tells the conversation a state of `time` in which it is assigned to `agent`.
+/// Sends the conversation a state of `time` in which it is assigned to `agent`.
 pub(super) async fn assigned_to(conversation: &Addr<Conversation>, agent: &str, time: i64) {
     assigned_with_content(conversation, agent, time, None).await;
 }

@@ -1,4 +1,4 @@
-//! What a conversation knows of its connection, and what it tells it.
+//! A conversation's view of its connection, and its reports to it.
 
 use std::{cell::Cell, sync::Arc};
 
@@ -20,41 +20,42 @@ use crate::{
     supervision::{ChildExit, RestartPolicy},
 };
 
-/// What a conversation knows of its connection, shared by all of them.
+/// A conversation's view of its connection, shared by all conversations of the connection.
 pub(crate) struct Upstream {
-    /// Who is told what becomes of a conversation.
+    /// Receives the reports of a conversation.
     pub(crate) parent: Recipient<ChildTold>,
-    /// When it is restarted and when given up.
+    /// When a conversation is restarted and when it is given up.
     pub(crate) policy: Arc<RestartPolicy>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) dead_letters: Arc<DeadLetters>,
     pub(crate) drill: Option<Drill>,
     pub(crate) requests: Recipient<Ask>,
-    /// For files.
+    /// For file transfers.
     pub(crate) client: PlatformClient,
     pub(crate) routing: Arc<RoutingTable>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
-    /// Of the connection alone.
+    /// The metrics of this connection alone.
     pub(crate) counted: Arc<ConnectionMetrics>,
     pub(crate) settings: ConversationSettings,
-    /// Messages that were fetched because they had been missed, so far.
+    /// The number of missed messages fetched so far.
     pub(crate) filled: Cell<u64>,
 }
 
-/// A conversation's part of its connection's settings.
+/// The settings of a connection that concern its conversations.
 #[derive(Clone, Copy)]
 pub(crate) struct ConversationSettings {
     pub(crate) dialect: Dialect,
-    /// Whether states come by webhook.
+    /// Whether states arrive by webhook.
     pub(crate) is_by_webhook: bool,
     pub(crate) history: HistoryStart,
     pub(crate) limits: Limits,
-    /// Whether sends wait until what was missed is known. Without a socket nobody is told of what is said meanwhile.
+    /// Whether sends wait until missed messages are known. Without a socket no subscriber receives messages published
+    /// meanwhile.
     pub(crate) sends_when_caught_up: bool,
 }
 
-/// A conversation tells its connection what becomes of it.
+/// A conversation's report to its connection.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct ChildTold {
@@ -63,25 +64,25 @@ pub(crate) struct ChildTold {
 }
 
 pub(crate) enum ChildNotice {
-    /// The conversation is given up, and leaves this.
+    /// The conversation is given up and leaves these remains.
     Salvage(Box<Salvage>),
-    /// Its actor was restarted or ended.
+    /// The conversation's actor was restarted or ended.
     Exited(ChildExit),
-    /// How far its history is.
+    /// The progress of its history.
     History(HistoryProgress),
-    /// It has this dialog beside MAIN, whose records may come without the conversation's id
+    /// The conversation has this dialog besides MAIN, whose records may arrive without the conversation's id
     /// ([MS-9](crate::rules#ms-9)).
     Dialog(DialogId),
-    /// It was asked whether it may sleep.
+    /// The reply to the question whether the conversation may be unloaded.
     Rested { may_sleep: bool },
 }
 
-/// How far a conversation's history is.
+/// The progress of a conversation's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HistoryProgress {
-    /// It is up to date, as far as the platform gives it.
+    /// Up to date, as far as the platform allows.
     Done,
-    /// The platform did not give it, and is asked on; the conversation's sends wait.
+    /// Refused by the platform and requested again; the conversation's sends wait.
     Refused,
     /// A command waits for it.
     Awaited,

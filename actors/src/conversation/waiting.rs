@@ -14,32 +14,32 @@ use super::{
 /// A command that waits in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingCommand {
-    /// The key that the caller asked with, or that the command was given.
+    /// The caller's key, or the generated one.
     pub key: CommandKey,
-    /// What was asked, as in events.
+    /// The kind of the command, as in events.
     pub command: &'static str,
-    /// How far the command came.
+    /// How far the command has progressed.
     pub state: WaitingState,
-    /// Whether the command outlives this process.
+    /// Whether the command survives the process.
     pub is_durable: bool,
-    /// When the command was asked, or taken up by this process.
+    /// When the command was submitted or, after a restart, restored by this process.
     pub asked: Timestamp,
-    /// When the command is given up, in milliseconds since the epoch.
+    /// When the command fails if it is still waiting.
     pub deadline: Timestamp,
     /// The code with which the platform closed the socket while the command was in flight.
     pub suspected: Option<u16>,
-    /// Grows along the queue.
+    /// The command's number, which grows along the queue.
     pub number: u64,
 }
 
-/// How far a command came.
+/// How far a command has progressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitingState {
     /// Not sent.
     Queued,
-    /// Sent; the answer is awaited.
+    /// Sent; waiting for the response.
     InFlight,
-    /// Perhaps sent; its effect is looked for before it is sent again.
+    /// May have been sent; its effect is looked up before it is sent again.
     Unknown,
 }
 
@@ -47,18 +47,18 @@ pub enum WaitingState {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CancelError {
-    /// No command waits under this key.
-    #[error("no command waits under the key {0}")]
+    /// No command with this key waits.
+    #[error("no command with the key {0} waits")]
     UnknownCommand(CommandKey),
-    /// The command was sent, or may have been.
-    #[error("the command {0} was sent, or may have been, and cannot be cancelled")]
+    /// The command was or may have been sent.
+    #[error("the command {0} was or may have been sent and cannot be cancelled")]
     InFlight(CommandKey),
-    /// The conversation did not answer.
+    /// The conversation did not reply.
     #[error(transparent)]
     Conversation(#[from] CommandFailure),
 }
 
-/// Where the outcome of a cancellation goes.
+/// The reply channel of a cancellation.
 pub(crate) type CancelReply = oneshot::Sender<Result<(), CancelError>>;
 
 impl Waiting {
@@ -88,19 +88,20 @@ impl Waiting {
 }
 
 impl Conversation {
-    /// The commands that wait, in the order in which they are carried out.
+    /// The waiting commands, in the order in which they will run.
     pub(super) fn waiting_commands(&self) -> Vec<WaitingCommand> {
         self.commands.waiting.iter().map(Waiting::told).collect()
     }
 
-    /// Cancels a command that was not sent, and tells so once no later life of the process would send it.
+    /// Cancels a command that was not sent. Replies when it is durable that no later run of the process will send the
+    /// command.
     pub(super) fn cancel(&mut self, key: &CommandKey, reply: CancelReply, ctx: &mut Context<Self>) {
         let Some(place) = self.commands.waiting.iter().position(|waiting| waiting.is_called(key)) else {
             let _ = reply.send(Err(CancelError::UnknownCommand(key.clone())));
             return;
         };
         match self.commands.waiting[place].state {
-            // Its record is on its way into the outbox, and is taken out again when it is there.
+            // The command's record is on its way into the outbox; it is removed when it has arrived there.
             State::Accepting => self.commands.waiting[place].cancelled.push(reply),
             State::Queued { .. } => self.end_cancelled(place, vec![reply], ctx),
             State::Recovered { .. } | State::InFlight(_) | State::Unknown { .. } => {
@@ -109,7 +110,7 @@ impl Conversation {
         }
     }
 
-    /// Ends a command that nothing was sent of.
+    /// Ends a command of which nothing was sent.
     pub(super) fn end_cancelled(&mut self, place: usize, replies: Vec<CancelReply>, ctx: &mut Context<Self>) {
         let Some(cancelled) = self.commands.waiting.remove(place) else { return };
         self.finish(cancelled, Err(CommandFailure::Cancelled));

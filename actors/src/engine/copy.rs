@@ -1,22 +1,22 @@
-//! A copy of a store in a directory of its own.
+//! A copy of a store in its own directory.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// A directory with a consistent copy of a store. It is removed when this is dropped.
+/// A directory with a consistent copy of a store. The directory is removed on drop.
 #[derive(Debug)]
 pub struct StoreCopy(PathBuf);
 
 impl StoreCopy {
-    /// The copy in `directory`, which belongs to this from now on.
+    /// Takes ownership of the copy in `directory`.
     #[must_use]
     pub fn new(directory: PathBuf) -> Self {
         Self(directory)
     }
 
-    /// Where the copy is.
+    /// The path of the copy.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.0

@@ -1,28 +1,28 @@
-//! Forgets records that nobody will ask for any more.
+//! Deletes records that nobody will ask for any more.
 
 use serde::Deserialize;
 
 use super::{Change, Journal, Record, RecordKey, Retention, Step, StoreError, Table};
 
-/// Records looked at in one read.
+/// Records read at once.
 const PAGE: usize = 1_000;
 
-/// As much of a record as tells whether it is over.
+/// The part of a record that shows whether the record may be deleted.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Age {
-    /// When it was written, in milliseconds.
+    /// When the record was written, in milliseconds.
     at: Option<i64>,
-    /// Whether it is a conversation that its connection still has.
+    /// Whether the record is a conversation that its connection still has.
     held: bool,
-    /// After which it is of no use but for whoever asks what became of it, in milliseconds.
+    /// The deadline of a command, in milliseconds. After it the record serves only callers that ask for the outcome.
     deadline: Option<i64>,
 }
 
-/// Forgets what is older than `retention` says, answers how many records that were.
+/// Deletes the records that are older than `retention` allows, and returns their number.
 ///
 /// # Errors
-/// [`StoreError`]; what was forgotten before stays forgotten.
+/// [`StoreError`]; records deleted before the error stay deleted.
 pub async fn keep_house(journal: &Journal, retention: Retention, now: jiff::Timestamp) -> Result<usize, StoreError> {
     let ago = |age: std::time::Duration| {
         now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))

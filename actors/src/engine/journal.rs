@@ -1,5 +1,5 @@
-//! The way into the store: one writer, which commits what has come together in the meantime at once, and readers beside
-//! it. Nothing here makes an arbiter wait for a disk.
+//! The access to the store: one writer, which commits all waiting steps together, and concurrent readers. Nothing here
+//! makes an arbiter wait for a disk.
 
 use std::{
     fmt, mem,
@@ -17,42 +17,42 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use super::{Change, LogReader, Store, StoreCopy, StoreError, StorePart, StoredEvent, window::Window};
 use crate::metrics::Latency;
 
-/// How long the first step of a commit waits for others to go with it.
+/// How long the first step of a commit waits for further steps.
 const GATHER: Duration = Duration::from_millis(2);
-/// With so many steps a commit waits no longer.
+/// With this many steps a commit starts at once.
 const ENOUGH: usize = 64;
-/// Steps of one commit at most.
+/// The most steps of one commit.
 const TOGETHER: usize = 1_024;
-/// Steps that wait to be committed at most. Most hold the place of their frame, so that the sockets are not read any
-/// further long before; whoever comes at the limit all the same waits, its whole arbiter with it.
+/// The most steps that wait for a commit. Long before this limit the sockets are no longer read, because most steps
+/// occupy the place of their frame. At the limit the caller blocks, and its whole arbiter with it.
 const WAITING: usize = 65_536;
-/// The pauses between two tries of a commit that failed.
+/// The pauses between attempts of a failed commit.
 const RETRY: Backoff =
     Backoff { floor: Duration::from_millis(100), base: Duration::from_millis(100), max: Duration::from_secs(5) };
-/// Reads that block at the same time.
+/// The most concurrent reads.
 const READS: usize = 4;
-/// How often the store is looked at while nothing is committed.
+/// How often the store is checked while nothing is committed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Events beyond those to be kept before the oldest are forgotten, together.
+/// The oldest events are deleted together, once there are this many more than are to be kept.
 const TRIM_BEHIND: u64 = 4_096;
 
-/// Called once a step is durable, on the writer's thread: it should do little more than tell somebody.
+/// Called when a step is durable, on the writer's thread. It should do little more than send a message.
 pub type AfterCommit = Box<dyn FnOnce() + Send>;
 
-/// An event on its way into the log.
+/// An event for the log.
 pub trait Loggable: Send + Sync {
-    /// The event as it is stored. Called on the writer's thread.
+    /// Serializes the event. Called on the writer's thread.
     fn stored(&self) -> StoredEvent;
 }
 
-/// What becomes durable together.
+/// Events and changes that become durable together.
 #[derive(Default)]
 pub struct Step {
-    /// Events, at the offsets that they were given.
+    /// The events, with the offsets assigned to them.
     pub events: Vec<Arc<dyn Loggable>>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Who is told of it.
+    /// Called when the step is durable.
     pub then: Option<AfterCommit>,
 }
 
@@ -65,14 +65,14 @@ impl fmt::Debug for Step {
     }
 }
 
-/// How much of the log is kept.
+/// How much of the log and of the records is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// The newest events that are kept.
+    /// The number of newest events kept.
     pub events: u64,
-    /// How long the answer to a durable command is kept for whoever asks again.
+    /// How long the outcome of a durable command is kept for a caller that submits the command again.
     pub answers: Duration,
-    /// How long a conversation that is its connection's no more is kept, and with it the numbering of its events.
+    /// How long a conversation is kept after it has left its connection. The numbering of its events is kept with it.
     pub conversations: Duration,
 }
 
@@ -84,8 +84,7 @@ impl Default for Retention {
     }
 }
 
-/// Gives events their place in the log and makes steps durable, in the order in which they came. Without a store it
-/// only counts.
+/// Assigns offsets to events and makes steps durable, in the order of their arrival. Without a store it only counts.
 pub struct Journal {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -94,15 +93,16 @@ pub struct Journal {
 
 struct Shared {
     keeps: bool,
-    /// Let go of when the journal is closed, whoever still holds the journal: the store is then free for others.
+    /// Dropped when the journal is closed, even if the journal is still referenced, so that another process can open
+    /// the store.
     store: Mutex<Option<Arc<dyn Store>>>,
     epoch: Arc<str>,
     queue: Mutex<Queue>,
-    /// Something waits, or nothing more will come.
+    /// Signals a waiting step or the closing of the journal.
     filled: Condvar,
-    /// There is room again.
+    /// Signals that a step may be added again.
     drained: Condvar,
-    /// The newest event that is durable.
+    /// The newest durable event.
     committed: watch::Sender<u64>,
     window: Window,
     healthy: AtomicBool,
@@ -113,23 +113,23 @@ struct Shared {
 struct Queue {
     next: u64,
     waiting: Vec<Step>,
-    /// Whether steps that were taken from here are not durable yet.
+    /// Whether the writer is committing steps that it took from here.
     committing: bool,
     closed: bool,
 }
 
 impl Journal {
-    /// A journal that keeps nothing: events are numbered and go to those who listen now.
+    /// Returns a journal without a store: events are numbered and go only to present subscribers.
     #[must_use]
     pub fn forgetful() -> Arc<Self> {
         let epoch = format!("{:x}", jiff::Timestamp::now().as_microsecond());
         Self::over(None, epoch.into(), 0, Retention::default())
     }
 
-    /// A journal that goes on where `store` ends.
+    /// Returns a journal that continues the log of `store`.
     ///
     /// # Errors
-    /// The system gave no thread for the writer.
+    /// No thread could be started for the writer.
     pub fn start(store: Arc<dyn Store>, retention: Retention) -> std::io::Result<Arc<Self>> {
         let history = store.history();
         let journal = Self::over(Some(Arc::clone(&store)), history.epoch, history.newest, retention);
@@ -159,18 +159,18 @@ impl Journal {
         })
     }
 
-    /// Tells this log from any other.
+    /// Identifies this log.
     #[must_use]
     pub fn epoch(&self) -> &Arc<str> {
         &self.shared.epoch
     }
 
-    /// The store itself, for what may block.
+    /// The store itself, for callers that may block.
     pub(crate) fn store(&self) -> Option<Arc<dyn Store>> {
         self.shared.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether anything is kept.
+    /// Returns whether there is a store.
     #[must_use]
     pub fn keeps(&self) -> bool {
         self.shared.keeps
@@ -182,25 +182,25 @@ impl Journal {
         self.shared.retention
     }
 
-    /// Whether the last commit went well, and the store is still where it was. A commit that failed is tried again.
+    /// Returns whether the last commit succeeded and the store's files are still in place. A failed commit is repeated.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Relaxed)
     }
 
-    /// How long commits took, those that did not go well left aside.
+    /// The duration of successful commits.
     #[must_use]
     pub fn commits(&self) -> &Latency {
         &self.shared.commits
     }
 
-    /// Steps that wait to be committed.
+    /// The number of steps that wait for a commit.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.queue().waiting.len()
     }
 
-    /// Takes one step, whose `events` events get the offsets from the one that `step` is told.
+    /// Appends one step with `events` events. `step` receives the offset of the first one.
     pub fn append(&self, events: usize, step: impl FnOnce(u64) -> Step) {
         let mut queue = self.shared.queue();
         if self.keeps() {
@@ -225,7 +225,7 @@ impl Journal {
         }
     }
 
-    /// Waits until everything that was appended before is durable; `false` where the journal was closed before.
+    /// Waits until every step appended before is durable; `false` if the journal was closed before.
     pub async fn settled(&self) -> bool {
         {
             let queue = self.shared.queue();
@@ -241,10 +241,10 @@ impl Journal {
         settled.await.is_ok()
     }
 
-    /// Reads from the store beside the arbiters.
+    /// Reads from the store on another thread.
     ///
     /// # Errors
-    /// What `read` says; also that there is no store, or that the process ends.
+    /// The error of `read`, or that there is no store or the process is ending.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
@@ -255,7 +255,8 @@ impl Journal {
         tokio::task::spawn_blocking(move || read(&*store)).await.map_err(|error| failed(&error))?
     }
 
-    /// Makes a consistent copy of the store beside the arbiters; see [`Store::copy`]. What was appended before is in it.
+    /// Makes a consistent copy of the store on another thread; see [`Store::copy`]. The copy has every step appended
+    /// before.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -265,29 +266,29 @@ impl Journal {
         if !self.settled().await {
             return Err(failed(&"it was closed"));
         }
-        // Not among the reads: it lasts, and would take the place of one.
+        // Not counted as a read: a copy takes long and would occupy the place of a read.
         tokio::task::spawn_blocking(move || store.copy()).await.map_err(|error| failed(&error))?
     }
 
-    /// Reads the log after `after`; what is not durable yet when it comes to it is waited for.
+    /// Returns a reader of the log after the offset `after`. It waits for events that are not durable yet.
     #[must_use]
     pub fn reader(self: &Arc<Self>, after: u64) -> LogReader {
         LogReader::new(Arc::clone(self), self.shared.committed.subscribe(), after)
     }
 
-    /// The newest event that is durable.
+    /// The offset of the newest durable event.
     #[must_use]
     pub fn newest(&self) -> u64 {
         *self.shared.committed.borrow()
     }
 
-    /// The events of the log that were found to be damaged since the store was opened. Readers pass them with a gap.
+    /// The number of events found damaged since the store was opened. Readers get a gap in their place.
     #[must_use]
     pub fn damaged(&self) -> u64 {
         self.store().map_or(0, |store| store.damaged())
     }
 
-    /// The memory that each part of the store takes now, the events for readers that keep up among them.
+    /// The memory of each part of the store, including the newest events kept for readers.
     #[must_use]
     pub fn memory(&self) -> Vec<StorePart> {
         let newest_events = StorePart { name: "newest_events", bytes: self.shared.window.bytes() as u64 };
@@ -300,7 +301,7 @@ impl Journal {
         &self.shared.window
     }
 
-    /// Commits what waits, takes nothing more, and lets go of the store. Blocks for as long as that takes.
+    /// Commits the waiting steps, accepts no more, and drops the store. Blocks until then.
     pub fn close(&self) {
         self.shared.queue().closed = true;
         self.shared.filled.notify_all();
@@ -324,7 +325,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The writer's life.
+    /// The loop of the writer's thread.
     fn write(&self, store: &dyn Store) {
         let mut oldest = store.history().oldest;
         while let Some(steps) = self.gather(store) {
@@ -357,7 +358,7 @@ impl Shared {
         }
     }
 
-    /// What is to be committed next; `None` once all is done.
+    /// Waits for the next steps to commit; `None` when the journal is closed and empty.
     fn gather(&self, store: &dyn Store) -> Option<Vec<Step>> {
         let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
         let queue = loop {
@@ -384,16 +385,16 @@ impl Shared {
         Some(steps)
     }
 
-    /// Where nothing is committed, nothing else tells that nothing could be.
+    /// Checks the store while nothing is committed, because no commit would show that it is unusable.
     fn look_at(&self, store: &dyn Store) {
         let looked = store.check();
         if let Err(error) = &looked {
-            tracing::error!(%error, "nothing can be kept; sockets are held back");
+            tracing::error!(%error, "the store cannot commit; sockets are not read until it can");
         }
         self.healthy.store(looked.is_ok(), Ordering::Relaxed);
     }
 
-    /// Commits, if need be again and again. `false` where the journal is closed and it does not work.
+    /// Commits, and repeats a failed commit. Returns `false` if the journal is closed and the commit fails.
     fn commit(&self, store: &dyn Store, changes: Vec<Change>) -> bool {
         let mut tries = 0;
         loop {
@@ -406,7 +407,10 @@ impl Shared {
                 }
                 Err(error) => {
                     self.healthy.store(false, Ordering::Relaxed);
-                    tracing::error!(%error, changes = changes.len(), "nothing can be kept; sockets are held back");
+                    tracing::error!(
+                        %error, changes = changes.len(),
+                        "the store cannot commit; sockets are not read until it can"
+                    );
                     if self.queue().closed {
                         return false;
                     }

@@ -1,18 +1,19 @@
-//! The keys of records: several parts in one, ordered by part, so that all records with the same first parts lie together.
+//! The keys of records. A key has several parts and is ordered part by part, so that all records with the same first
+//! parts are adjacent.
 
 use std::fmt;
 
-/// Stands for a zero byte within a part.
+/// Encodes a zero byte within a part.
 const ESCAPED_ZERO: [u8; 2] = [0, 0xff];
-/// Ends a part. Smaller than any continuation of it.
+/// Ends a part. It sorts before any continuation of the part.
 const END: [u8; 2] = [0, 1];
 
-/// The key of a record. Keys are ordered as the lists of their parts are.
+/// The key of a record. Keys are ordered like the lists of their parts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey(Vec<u8>);
 
 impl RecordKey {
-    /// The key of these parts, which may hold any text. With fewer parts it is the beginning of longer keys.
+    /// Returns the key of these parts, which may have any text. The key of fewer parts is a prefix of longer keys.
     #[must_use]
     pub fn of(parts: &[&str]) -> Self {
         let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + END.len()).sum());
@@ -28,7 +29,7 @@ impl RecordKey {
         Self(bytes)
     }
 
-    /// This key with one more part.
+    /// Returns this key with one more part.
     #[must_use]
     pub fn with(&self, part: &str) -> Self {
         let mut key = self.clone();
@@ -36,19 +37,19 @@ impl RecordKey {
         key
     }
 
-    /// The key as it is stored.
+    /// The bytes of the key as stored.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// A key as it was stored.
+    /// Returns the key with these stored bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
 
-    /// Its parts; `None` where it was not made by [`RecordKey::of`].
+    /// Returns the parts; `None` if the key was not made by [`RecordKey::of`].
     #[must_use]
     pub fn parts(&self) -> Option<Vec<String>> {
         let (mut parts, mut part) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
-//! The port to what decides who may log in: the platform allows one session a user, so one process at a time
-//! ([TK-6](crate::rules#tk-6)).
+//! The interface to the service that grants logins. The platform allows one session per user, so only one process at a
+//! time may log in as the user ([TK-6](crate::rules#tk-6)).
 
 use std::{
     collections::HashMap,
@@ -11,14 +11,14 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tertulia_core::id::AccountId;
 use tokio_util::sync::CancellationToken;
 
-/// Whose session a lease is for.
+/// The user that a lease is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoginName {
-    /// The platform, by the address of its discovery service.
+    /// The platform, identified by the address of its discovery service.
     pub platform: String,
     /// The account.
     pub account: AccountId,
-    /// The user as they log in; never a secret.
+    /// The login name; never a secret.
     pub user: String,
 }
 
@@ -28,19 +28,19 @@ impl fmt::Display for LoginName {
     }
 }
 
-/// Grows with each lease of a login: whoever shows a lower one is late.
+/// Grows with each lease of a login. A holder with a lower number is outdated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FencingToken(pub u64);
 
-/// The right to log in, until it is dropped or lost.
+/// The right to log in, until the lease is dropped or lost.
 pub struct Lease {
-    /// Which login.
+    /// The login.
     pub login: LoginName,
-    /// Its number.
+    /// The number of the lease.
     pub token: FencingToken,
-    /// Cancelled once the right is lost: sending ends at once.
+    /// Cancelled when the lease is lost: the holder must stop sending at once.
     pub lost: CancellationToken,
-    /// Gives the right back when it is dropped.
+    /// Returns the right on drop.
     pub hold: Box<dyn Send>,
 }
 
@@ -50,45 +50,45 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// Why there is no lease.
+/// Why a lease was not granted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
-    /// Another connection has it, here or in another process.
+    /// Another connection has the lease, in this process or another one.
     #[error("{login} is logged in elsewhere: {holder}")]
     Held {
-        /// Which login.
+        /// The login.
         login: LoginName,
-        /// Who has it, as far as is known.
+        /// The holder, as far as known.
         holder: String,
     },
-    /// It could not be asked for.
-    #[error("whether {login} may log in could not be found out: {reason}")]
+    /// The lease service did not respond.
+    #[error("cannot determine whether {login} may log in: {reason}")]
     Unavailable {
-        /// Which login.
+        /// The login.
         login: LoginName,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
 }
 
-/// Who may log in.
+/// Grants the right to log in.
 pub trait Leases: Send + Sync + 'static {
-    /// Takes the right to log in, at once or not at all.
+    /// Acquires the right to log in, immediately or not at all.
     fn acquire(&self, login: LoginName) -> BoxFuture<'_, Result<Lease, LeaseError>>;
 }
 
-/// Leases among the connections of this process only.
+/// Leases for the connections of this process only.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessLeases(Arc<Mutex<HashMap<LoginName, Taken>>>);
 
-/// How often a login was taken, and whether it is now.
+/// How often a login was acquired, and whether it is held now.
 #[derive(Debug, Default)]
 struct Taken {
     times: u64,
     now: bool,
 }
 
-/// Gives a login back.
+/// Returns a login on drop.
 struct Hold {
     leases: ProcessLeases,
     login: LoginName,

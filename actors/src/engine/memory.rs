@@ -1,4 +1,4 @@
-//! A store in memory, for systems that need nothing to outlive them.
+//! A store in memory, for systems whose data need not survive the process.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{Change, History, Record, RecordKey, Store, StoreError, StoredEvent, Table};
 
-/// Keeps the newest events and all records until it is dropped. Holds as much memory as they do.
+/// Keeps the newest events and all records until it is dropped, all in memory.
 #[derive(Debug)]
 pub struct MemoryStore {
     window: NonZeroUsize,
@@ -21,13 +21,13 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct Contents {
     history: History,
-    /// From `history.oldest` to `history.newest`.
+    /// The events from `history.oldest` to `history.newest`.
     events: VecDeque<StoredEvent>,
     tables: [BTreeMap<RecordKey, Bytes>; Table::ALL.len()],
 }
 
 impl MemoryStore {
-    /// An empty store that forgets its oldest events once there are more than `window`. Its epoch is the time.
+    /// Returns an empty store that deletes its oldest events beyond `window`. Its epoch is the present time.
     #[must_use]
     pub fn new(window: NonZeroUsize) -> Self {
         let history = History::begun(jiff::Timestamp::now());

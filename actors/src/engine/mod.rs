@@ -1,8 +1,9 @@
-//! Where a process keeps what must outlive it: the ports, whose implementations are elsewhere, and the one way to them.
+//! Persistence: the interfaces of the store and the leases, which are implemented elsewhere, and the journal that uses
+//! them.
 //!
-//! A [`Store`] keeps the event log and a few tables of records, and commits changes of both at once. The [`Journal`]
-//! stands before it: it numbers events, gathers steps into commits and serves readers. [`Leases`] say which process may
-//! log in as which user.
+//! A [`Store`] keeps the event log and a few tables of records, and commits changes of both atomically. The [`Journal`]
+//! is the only access to it: it numbers events, gathers steps into commits and serves readers. [`Leases`] decide which
+//! process may log in as which user.
 
 mod copy;
 mod housekeeping;

@@ -1,4 +1,4 @@
-//! Reads the log by cursor: from memory while it keeps up, from the store where it is behind.
+//! Reads the log by cursor: from memory if the reader keeps up, otherwise from the store.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -6,43 +6,43 @@ use tokio::sync::watch;
 
 use super::{Journal, Store, StoreError, StoredEvent};
 
-/// Events of one read.
+/// Events per read.
 const BATCH: usize = 256;
-/// What a reader is handed of the store at once, in bytes of JSON; one event at least. What it holds while it does not come
-/// to handing it on is bounded so.
+/// The most bytes of JSON that a reader gets from the store at once, but at least one event. This bounds the memory of
+/// a reader that is slow to pass its events on.
 const BYTES: usize = 1 << 20;
 
-/// Reads the log from a place on, each event once, in order.
+/// Reads the log from a position, each event once, in order.
 pub struct LogReader {
     journal: Arc<Journal>,
     committed: watch::Receiver<u64>,
     after: u64,
 }
 
-/// What a reader gets.
+/// The result of a read.
 #[derive(Clone, Debug)]
 pub enum LogBatch {
     /// The next events.
     Events(Vec<Arc<StoredEvent>>),
-    /// The next events are kept no more; the reader goes on behind them.
+    /// The next events were deleted; the reader continues after them.
     Forgotten {
-        /// How many.
+        /// Their number.
         events: u64,
     },
-    /// The next events are damaged; the reader goes on after them.
+    /// The next events are damaged; the reader continues after them.
     Damaged {
-        /// How many.
+        /// Their number.
         events: u64,
     },
 }
 
-/// What the store says of the next events.
+/// The store's response for the next events.
 enum Stored {
     Events { oldest: u64, events: Vec<StoredEvent> },
     Damaged { last: u64 },
 }
 
-/// Reads the events after `after`, as far as they are whole.
+/// Reads the events after `after`, up to the first damaged event.
 fn read(store: &dyn Store, after: u64) -> Result<Stored, StoreError> {
     let found = |events| Stored::Events { oldest: store.history().oldest, events };
     match store.events(after, BATCH) {
@@ -63,16 +63,16 @@ impl LogReader {
         Self { journal, committed, after }
     }
 
-    /// The last event that was read.
+    /// The offset of the last event that was read.
     #[must_use]
     pub fn after(&self) -> u64 {
         self.after
     }
 
-    /// The next events, once there are any; `None` once the journal is gone. Dropping the future loses nothing.
+    /// Returns the next events, waiting for them if necessary; `None` after the journal was dropped. Cancel-safe.
     ///
     /// # Errors
-    /// [`StoreError`]; the reader may ask again.
+    /// [`StoreError`]; the call may be repeated.
     pub async fn next(&mut self) -> Result<Option<LogBatch>, StoreError> {
         let after = self.after;
         if self.committed.wait_for(|newest| *newest > after).await.is_err() {
@@ -90,7 +90,7 @@ impl LogReader {
         };
         match events.first() {
             Some(first) if first.offset == after + 1 => {}
-            // They were forgotten, before or while this was read.
+            // The events were deleted, before or during this read.
             first => {
                 let next = first.map_or(oldest, |first| first.offset).max(after + 1);
                 self.after = next - 1;
@@ -108,7 +108,7 @@ impl LogReader {
     }
 }
 
-/// The first events, as many as are not too large together.
+/// The first events, up to the byte limit.
 fn few(events: Vec<StoredEvent>) -> impl Iterator<Item = StoredEvent> {
     let mut bytes = 0;
     events.into_iter().take_while(move |event| {

@@ -1,4 +1,4 @@
-//! The port to what keeps events and records.
+//! The interface of the store for events and records.
 
 use std::{borrow::Cow, fmt, ops::RangeInclusive, sync::Arc};
 
@@ -6,18 +6,18 @@ use bytes::Bytes;
 
 use super::{RecordKey, StoreCopy};
 
-/// A table of records. Each is small and known by its key; what a record says is its writer's.
+/// A table of records. Records are small and found by key; their content is defined by their writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
     /// Conversations as they were after their last logged event, by connection and conversation.
     Snapshots,
-    /// Commands that were accepted and are not answered, by connection, conversation and command key.
+    /// Accepted commands without an outcome, by connection, conversation and command key.
     Outbox,
-    /// What became of commands with a key of their caller's, by connection, conversation and command key.
+    /// The outcomes of commands with a caller's key, by connection, conversation and command key.
     Answers,
-    /// Notifications and deliveries that could not be handled, by id, which grows with time.
+    /// Notifications, commands and deliveries that could not be handled, by id, which grows with time.
     DeadLetters,
-    /// What the system notes of itself, such as the identities of anonymous consumers, by kind and name.
+    /// The system's own records, such as the identities of anonymous consumers, by kind and name.
     Notes,
 }
 
@@ -25,7 +25,7 @@ impl Table {
     /// Every table.
     pub const ALL: [Self; 5] = [Self::Snapshots, Self::Outbox, Self::Answers, Self::DeadLetters, Self::Notes];
 
-    /// Its name, also where it is stored.
+    /// The table's name, also used in the store.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,19 +38,19 @@ impl Table {
     }
 }
 
-/// One event of the log, written as the CloudEvents object it is for every reader, with what readers filter by beside
-/// it.
+/// One event of the log, serialized as the CloudEvents object that every reader gets. The other fields repeat what
+/// readers filter by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its place in the log.
+    /// The offset in the log.
     pub offset: u64,
-    /// On which connection.
+    /// The connection.
     pub connection: Arc<str>,
-    /// In which conversation, if in one.
+    /// The conversation, if the event belongs to one.
     pub conversation: Option<Arc<str>>,
-    /// Its name behind `tertulia.`.
+    /// The event's name after `tertulia.`.
     pub name: Cow<'static, str>,
-    /// The object.
+    /// The CloudEvents object.
     pub json: Bytes,
 }
 
@@ -59,12 +59,12 @@ pub struct StoredEvent {
 pub struct Record {
     /// Its key.
     pub key: RecordKey,
-    /// What it says.
+    /// The content.
     pub value: Bytes,
 }
 
 impl fmt::Debug for Record {
-    /// Leaves out what the record says: a consumer's words, or a token.
+    /// Omits the content, which may be a consumer's words or a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record").field("key", &self.key).field("bytes", &self.value.len()).finish()
     }
@@ -73,81 +73,81 @@ impl fmt::Debug for Record {
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Appends an event; its offset is one above the last one's.
+    /// Appends an event; its offset is one above the last offset.
     Append(StoredEvent),
-    /// Writes a record, in the place of the one with its key.
+    /// Writes a record, replacing a record with the same key.
     Put(Table, Record),
-    /// Removes a record, if it is there.
+    /// Removes a record, if it exists.
     Remove(Table, RecordKey),
-    /// Forgets the events below an offset.
+    /// Deletes the events below an offset.
     Trim {
         /// The oldest event that stays.
         oldest: u64,
     },
 }
 
-/// What of the log there is.
+/// The extent of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
-    /// Tells this log from any other. Lives as long as the log.
+    /// Identifies this log for its whole existence.
     pub epoch: Arc<str>,
-    /// The oldest event that is kept; one above `newest` where there is none.
+    /// The oldest event kept; `newest + 1` if no event is kept.
     pub oldest: u64,
-    /// The newest event; 0 where there was none yet.
+    /// The newest event; 0 before the first event.
     pub newest: u64,
 }
 
-/// Why the store could not do it.
+/// A failed operation of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the store could not {operation}: {reason}")]
 pub struct StoreError {
-    /// What was asked of it.
+    /// The operation.
     pub operation: &'static str,
-    /// What went wrong.
+    /// The reason.
     pub reason: Arc<str>,
 }
 
 impl StoreError {
-    /// A failure of `operation`.
+    /// Returns the failure of `operation`.
     pub fn new(operation: &'static str, reason: impl fmt::Display) -> Self {
         Self { operation, reason: reason.to_string().into() }
     }
 }
 
-/// What keeps events and records. Every call may block for as long as a disk does, so none is made on an arbiter's
-/// thread. Readers are any number at a time; there is one writer.
+/// The store of events and records. Every call may block on the disk, so no call is made on an arbiter's thread. There
+/// may be any number of concurrent readers and one writer.
 pub trait Store: Send + Sync + 'static {
-    /// What of the log there is.
+    /// The extent of the log.
     fn history(&self) -> History;
 
-    /// Makes all the changes, in order, or none of them. They are durable when it returns.
+    /// Makes all changes in order, or none of them. The changes are durable when this returns.
     ///
     /// # Errors
-    /// [`StoreError`]; then nothing was changed, as far as any reader can see.
+    /// [`StoreError`]; then no reader sees any of the changes.
     fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError>;
 
-    /// The events after `after`, in order, at most `limit` of them.
+    /// Returns at most `limit` events after the offset `after`, in order.
     ///
     /// # Errors
     /// [`StoreError`].
     fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// The first events after `after` that are damaged, by offset; `None` where all can be read. Asked after
+    /// Returns the offsets of the first damaged events after `after`; `None` if all can be read. Called after
     /// [`Store::events`] failed.
     ///
     /// # Errors
-    /// [`StoreError`]: the store cannot be read at all.
+    /// [`StoreError`] if the store cannot be read at all.
     fn damage(&self, after: u64) -> Result<Option<RangeInclusive<u64>>, StoreError> {
         let _ = after;
         Ok(None)
     }
 
-    /// The events that were found to be damaged since the store was opened.
+    /// The number of events found damaged since the store was opened.
     fn damaged(&self) -> u64 {
         0
     }
 
-    /// The event at `offset`; `None` where it is forgotten or damaged.
+    /// Returns the event at `offset`; `None` if it was deleted or is damaged.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -162,13 +162,14 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// The record with this key.
+    /// Returns the content of the record with this key.
     ///
     /// # Errors
     /// [`StoreError`].
     fn get(&self, table: Table, key: &RecordKey) -> Result<Option<Bytes>, StoreError>;
 
-    /// The records whose keys begin with `prefix`, by key, those after `after` only, at most `limit` of them.
+    /// Returns at most `limit` records whose keys begin with `prefix` and are above `after`, in the order of their
+    /// keys.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -180,7 +181,7 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
 
-    /// Fails where what was kept is not where it was any more. Asked while nothing is committed.
+    /// Fails if the store's files are no longer in place. Called while nothing is committed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -188,16 +189,16 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Makes a consistent copy of the store, from which a store can be opened: what was committed when this was called.
-    /// Commits go on beside it.
+    /// Makes a consistent copy, from which a store can be opened. It has everything committed before this call. Commits
+    /// continue meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`]: the store cannot be copied, or the disk does not take the copy.
+    /// [`StoreError`] if the store cannot be copied or the copy cannot be written.
     fn copy(&self) -> Result<StoreCopy, StoreError> {
         Err(StoreError::new("copy itself", "this kind of store has no copies"))
     }
 
-    /// The memory that each part of the store takes now, in bytes. Empty where the store does not account for it.
+    /// The memory of each part of the store, in bytes. Empty if the store does not measure it.
     fn memory(&self) -> Vec<StorePart> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! Which changes can be made together: the same rules for every store.
+//! Which changes may be made together: the same rules for every store.
 
 use super::{Change, History, RecordKey, StoreError};
 
@@ -8,16 +8,16 @@ pub const LONGEST_KEY: usize = 65_535;
 const OPERATION: &str = "commit";
 
 impl History {
-    /// The history of a log that begins at `at`, which its epoch is made of.
+    /// The extent of a new log created at `at`, from which its epoch is made.
     #[must_use]
     pub fn begun(at: jiff::Timestamp) -> Self {
         Self { epoch: format!("{:x}", at.as_microsecond()).into(), oldest: 1, newest: 0 }
     }
 
-    /// What of the log there will be after `changes`.
+    /// The extent of the log after `changes`.
     ///
     /// # Errors
-    /// [`StoreError`]: an event is not the next one, or a key is empty or longer than [`LONGEST_KEY`].
+    /// [`StoreError`] if an event is not the next one, or a key is empty or longer than [`LONGEST_KEY`].
     pub fn after(&self, changes: &[Change]) -> Result<Self, StoreError> {
         let mut history = self.clone();
         for change in changes {

@@ -1,4 +1,4 @@
-//! The newest events of the log in memory, so that readers who keep up never read the disk.
+//! The newest events of the log in memory, so that readers that keep up never read the disk.
 
 use std::{
     collections::VecDeque,
@@ -7,9 +7,9 @@ use std::{
 
 use super::StoredEvent;
 
-/// Events held at most.
+/// The most events held.
 const EVENTS: usize = 16_384;
-/// Their size at most, in bytes of JSON.
+/// The most bytes of JSON held.
 const BYTES: usize = 16 << 20;
 
 /// The newest events, without holes.
@@ -23,7 +23,7 @@ struct Held {
 }
 
 impl Window {
-    /// Adds the next events; the oldest make room.
+    /// Adds the next events and removes the oldest if there are too many.
     pub(super) fn extend(&self, events: Vec<Arc<StoredEvent>>) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for event in events {
@@ -36,12 +36,12 @@ impl Window {
         }
     }
 
-    /// The bytes of JSON that are held.
+    /// The bytes of JSON held.
     pub(super) fn bytes(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    /// The events after `after`, at most `limit`; `None` where the next one is not here.
+    /// Returns at most `limit` events after `after`; `None` if the next event is not in the window.
     pub(super) fn after(&self, after: u64, limit: usize) -> Option<Vec<Arc<StoredEvent>>> {
         let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let first = held.events.front()?.offset;
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(offsets(&window, 3), None, "event 4 is only in the store");
         assert_eq!(offsets(&window, 4), Some(vec![5, 6, 7]));
         assert_eq!(offsets(&window, 8), Some(vec![9]));
-        assert_eq!(offsets(&window, 9), None, "there is none yet");
+        assert_eq!(offsets(&window, 9), None, "event 10 does not exist yet");
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! A file on its way from the platform's storage to a reader in this process.
+//! A file being transferred from the platform's storage to a reader in this process.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::FileError;
 
-/// Pieces that wait for a slow reader; at this limit the storage is not read any more.
+/// Pieces buffered for a slow reader; at this limit reading from the storage pauses.
 pub(super) const WAITING: usize = 8;
 
-/// A file on its way. Dropping it ends the transfer.
+/// A running download. Dropping it ends the transfer.
 #[derive(Debug)]
 pub struct FileDownload {
     pub(super) size: Option<u64>,
@@ -17,7 +17,7 @@ pub struct FileDownload {
 }
 
 impl FileDownload {
-    /// Its bytes, where the storage tells.
+    /// The size in bytes, if the storage reports it.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.size
@@ -29,10 +29,10 @@ impl FileDownload {
         &self.file_name
     }
 
-    /// The next piece; `None` behind the last one.
+    /// Returns the next piece; `None` after the last piece.
     ///
     /// # Errors
-    /// [`FileError`] where the transfer broke off; nothing follows.
+    /// [`FileError`] if the transfer broke off; nothing follows the error.
     pub async fn next(&mut self) -> Option<Result<Bytes, FileError>> {
         self.pieces.recv().await
     }

@@ -1,32 +1,32 @@
-//! Why a file did not arrive.
+//! Why a transfer failed.
 
 use tertulia_core::ums::AnswerError;
 
 use crate::{conversation::CommandFailure, platform::HttpError, request::RequestFailure};
 
-/// Why a file did not arrive.
+/// Why a transfer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The platform's storage takes no files of this type ([FL-2](crate::rules#fl-2)).
-    #[error("files of the type {0:?} are not taken")]
+    /// The platform's storage does not accept files of this type ([FL-2](crate::rules#fl-2)).
+    #[error("the file type {0:?} is not accepted")]
     UnknownType(String),
-    /// A file without a byte.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// A file of too many bytes ([FL-2](crate::rules#fl-2)).
+    /// The file is too large ([FL-2](crate::rules#fl-2)).
     #[error("the file has {size} bytes, {limit} are allowed")]
     TooLarge {
-        /// Its bytes.
+        /// The size in bytes.
         size: u64,
         /// The most allowed.
         limit: u64,
     },
-    /// The source gave more or fewer bytes than it was said to have.
-    #[error("the file was said to have {expected} bytes, and has {found} or more")]
+    /// The source gave more or fewer bytes than were announced.
+    #[error("the file has {found} bytes or more, {expected} were announced")]
     OtherSize {
-        /// The bytes it was said to have.
+        /// The announced size.
         expected: u64,
-        /// The bytes that came until the difference was seen.
+        /// The bytes read until the difference was found.
         found: u64,
     },
     /// The source cannot be read.
@@ -35,25 +35,25 @@ pub enum FileError {
     /// Too many transfers and commands wait in the conversation.
     #[error("too many commands wait in the conversation")]
     Overloaded,
-    /// The conversation is not in memory any more.
-    #[error("the conversation is not known")]
+    /// The conversation is no longer in memory.
+    #[error("the conversation is unknown")]
     UnknownConversation,
-    /// The platform did not say where the file is to be, or where it is.
-    #[error("there is no address for the file: {0}")]
+    /// The platform did not give an address for the upload or download.
+    #[error("no address for the file: {0}")]
     NoAddress(#[from] RequestFailure),
-    /// The storage refused the file, or has none at this path.
+    /// The storage refused the file, or has no file at this path.
     #[error(transparent)]
     Storage(#[from] HttpError),
-    /// Its time was over.
+    /// The time limit passed.
     #[error("the file was not transferred in time")]
     TimedOut,
-    /// The file cannot be shown in the conversation. If it was uploaded, nobody was told.
+    /// The notice of the file failed. If the file was uploaded, it was not announced.
     #[error(transparent)]
     Notice(#[from] CommandFailure),
 }
 
 impl FileError {
-    /// The stable word for the error.
+    /// The stable code of the error.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

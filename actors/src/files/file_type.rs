@@ -1,10 +1,10 @@
-//! The types of files that the platform's storage takes ([FL-2](crate::rules#fl-2)).
+//! The types of files that the platform's storage accepts ([FL-2](crate::rules#fl-2)).
 
 use std::{fmt, str::FromStr};
 
 use super::FileError;
 
-/// What a file is. Documents need the account's consent beside the one for pictures.
+/// The type of a file. Documents need a permission of the account in addition to the permission for pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileType {
     /// A JPEG picture, named `.jpg`.
@@ -26,11 +26,11 @@ pub enum FileType {
 }
 
 impl FileType {
-    /// Every type there is.
+    /// Every type.
     pub const ALL: [Self; 8] =
         [Self::Jpg, Self::Jpeg, Self::Png, Self::Gif, Self::Pdf, Self::Docx, Self::Pptx, Self::Xlsx];
 
-    /// The type as the wire has it.
+    /// The type as the protocol writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl FileType {
         }
     }
 
-    /// The type of a file of this name, by what follows its last dot.
+    /// Returns the type of a file with this name, by its extension.
     ///
     /// # Errors
     /// [`FileError::UnknownType`].

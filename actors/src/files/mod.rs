@@ -1,4 +1,4 @@
-//! Files: what may be sent, how it gets to the platform's storage and back, and what can go wrong
+//! Files: the accepted types, the transfer to and from the platform's storage, and the possible errors
 //! ([CV-F16](crate::rules#cv-f16), [FL-1](crate::rules#fl-1) to [FL-4](crate::rules#fl-4)).
 
 mod download;

@@ -1,4 +1,4 @@
-//! Where an upload's bytes come from. They pass through; nobody holds the whole file.
+//! The source of an upload's bytes. The bytes are streamed; the whole file is never in memory.
 
 use std::{fmt, io, pin::Pin};
 
@@ -15,7 +15,7 @@ use super::FileType;
 /// A file's bytes, in pieces.
 pub(super) type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// A file to upload, and how it is shown in the conversation.
+/// A file to upload, and its appearance in the conversation.
 pub struct UploadSource {
     pub(super) file_type: FileType,
     pub(super) size: u64,
@@ -23,11 +23,11 @@ pub struct UploadSource {
     notice: SendFileNotice,
 }
 
-/// How often the bytes can be had.
+/// Whether the bytes can be read repeatedly.
 pub(super) enum Content {
-    /// Once: an upload that breaks off has failed.
+    /// Once: an upload that breaks off fails.
     Once(Option<ByteStream>),
-    /// As often as it takes.
+    /// Any number of times.
     Again(Box<dyn Fn() -> ByteStream + Send>),
 }
 
@@ -36,7 +36,7 @@ impl UploadSource {
         Self { file_type, size, content, notice: SendFileNotice::default() }
     }
 
-    /// A file of exactly `size` bytes that can be read once, such as the body of a request. If the storage is in trouble
+    /// A file of exactly `size` bytes that can be read only once, such as the body of a request. If the storage fails
     /// meanwhile, the upload fails.
     pub fn once(
         file_type: FileType,
@@ -46,7 +46,7 @@ impl UploadSource {
         Self::new(file_type, size, Content::Once(Some(Box::pin(content))))
     }
 
-    /// A file of exactly `size` bytes that can be read again from its beginning, once for each try.
+    /// A file of exactly `size` bytes that can be read again from its beginning for each attempt.
     pub fn again<S>(file_type: FileType, size: u64, content: impl Fn() -> S + Send + 'static) -> Self
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
@@ -54,7 +54,7 @@ impl UploadSource {
         Self::new(file_type, size, Content::Again(Box::new(move || Box::pin(content()))))
     }
 
-    /// A file that is in memory already.
+    /// A file in memory.
     #[must_use]
     pub fn bytes(file_type: FileType, content: Bytes) -> Self {
         let size = content.len() as u64;
@@ -64,14 +64,14 @@ impl UploadSource {
         })
     }
 
-    /// What is written beside the file.
+    /// Sets the text shown with the file.
     #[must_use]
     pub fn caption(mut self, caption: impl Into<String>) -> Self {
         self.notice.file.caption = caption.into();
         self
     }
 
-    /// A small picture of the file as a data URI, at most
+    /// Sets a small picture of the file as a data URI, at most
     /// [`Limits::preview_bytes`](tertulia_core::command::Limits::preview_bytes).
     #[must_use]
     pub fn preview(mut self, preview: impl Into<String>) -> Self {
@@ -79,34 +79,34 @@ impl UploadSource {
         self
     }
 
-    /// For agents and agent managers only.
+    /// Shows the file only to agents and agent managers.
     #[must_use]
     pub fn private(mut self) -> Self {
         self.notice.private = true;
         self
     }
 
-    /// Typed metadata.
+    /// Sets typed metadata.
     #[must_use]
     pub fn metadata(mut self, metadata: Vec<Value>) -> Self {
         self.notice.metadata = metadata;
         self
     }
 
-    /// In this dialog and not in the open one.
+    /// Publishes the file in this dialog instead of the open dialog.
     #[must_use]
     pub fn dialog(mut self, dialog: DialogId) -> Self {
         self.notice.dialog = Some(dialog);
         self
     }
 
-    /// How many bytes it is said to have.
+    /// The announced size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// What tells of the file once it is at `relative_path`.
+    /// Returns the notice that announces the file at `relative_path`.
     pub(crate) fn notice(&self, relative_path: String) -> SendFileNotice {
         let notice = self.notice.clone();
         let file = HostedFile { relative_path, file_type: self.file_type.as_str().to_owned(), ..notice.file };
@@ -121,7 +121,7 @@ impl fmt::Debug for UploadSource {
 }
 
 impl Content {
-    /// The bytes from the beginning, if they can be had.
+    /// Returns the bytes from the beginning, if they can be read.
     pub(super) fn begin(&mut self) -> Option<ByteStream> {
         match self {
             Self::Once(content) => content.take(),
@@ -134,16 +134,17 @@ impl Content {
     }
 }
 
-/// What is wrong with an upload's bytes.
+/// What is wrong with the bytes of an upload.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("it cannot be read: {0}")]
+    #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    #[error("it has {0} bytes so far")]
+    #[error("{0} bytes so far")]
     OtherSize(u64),
 }
 
-/// The bytes, which must be exactly `size`: storage that was promised more waits for it, and less would be cut.
+/// Checks that the bytes are exactly `size`. With fewer bytes the storage would wait for the rest, and with more the
+/// file would be cut.
 pub(super) fn measured(content: ByteStream, size: u64) -> impl Stream<Item = Result<Bytes, SourceError>> {
     stream::unfold((content, Some(0)), move |(mut content, read)| async move {
         // Nothing follows an error.

@@ -1,4 +1,4 @@
-//! What a transfer tries again, against a storage that answers as it is told.
+//! Which failures of a transfer are repeated, against a storage with scripted responses.
 
 use std::{
     collections::VecDeque,
@@ -21,12 +21,12 @@ use crate::{
     request::{Answer, Ask},
 };
 
-/// A storage with a script: the status of each answer, in order, the last one for ever.
+/// A storage with a script: the status of each response, in order; the last one repeats.
 #[derive(Clone)]
 struct Scripted {
     host: String,
     statuses: Arc<Mutex<VecDeque<u16>>>,
-    /// The bodies of the requests it had, whole ones only.
+    /// The bodies of the complete requests received.
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -46,7 +46,7 @@ impl Scripted {
         scripted
     }
 
-    /// One request and its answer; each has a connection of its own.
+    /// Serves one request; each request has a connection of its own.
     async fn serve(self, socket: TcpStream) -> Option<()> {
         let mut socket = BufReader::new(socket);
         let (mut head, mut length) = (String::new(), 0);
@@ -77,7 +77,7 @@ impl Scripted {
     }
 }
 
-/// A connection that gives addresses, each another one.
+/// A connection that gives a different address each time.
 #[derive(Default)]
 struct Addresses(Arc<Mutex<usize>>);
 

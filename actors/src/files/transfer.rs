@@ -1,4 +1,4 @@
-//! A transfer: an address from the platform, the bytes to or from the storage, and what is tried again.
+//! A transfer: gets an address from the platform, sends or reads the bytes, and repeats what may be repeated.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ use crate::{
     request::{Ask, Lane, RequestFailure},
 };
 
-/// Tries of one transfer where the storage is in trouble, the first included.
+/// The most attempts of one transfer if the storage fails.
 const TRIES: u32 = 3;
-/// The pause before the next try, and before the platform is asked for an address again.
+/// The pause before the next attempt, and before the next request for an address.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The way to the platform's storage, by the requests of one connection.
+/// Access to the platform's storage, by requests of one connection.
 pub(crate) struct Storage {
     pub(crate) client: PlatformClient,
     pub(crate) requests: Recipient<Ask>,
@@ -36,18 +36,18 @@ pub(crate) struct Storage {
     pub(crate) dialect: Dialect,
 }
 
-/// What may be tried again.
+/// Decides whether an attempt may be repeated.
 #[derive(Default)]
 struct Tries {
     made: u32,
     renewed: bool,
 }
 
-/// How to go on after a failure.
+/// How to continue after a failure.
 enum Next {
-    /// With a new address: this one is used up ([§5.10](crate::protocol#510)).
+    /// With a new address, because this one is used up ([§5.10](crate::protocol#510)).
     Renew,
-    /// With the same one.
+    /// With the same address.
     Repeat,
     GiveUp,
 }
@@ -67,7 +67,7 @@ impl Tries {
 }
 
 impl Storage {
-    /// Stores a file, and answers its path there. Waits for a connection that is away; the caller sets the deadline.
+    /// Stores a file and returns its path. Waits for a connection that is not ready; the caller sets the deadline.
     pub(crate) async fn upload(&self, mut source: UploadSource) -> Result<String, FileError> {
         let UploadSource { file_type, size, .. } = source;
         let wanted = Request::UploadUrl(UploadUrlRequest {
@@ -94,7 +94,7 @@ impl Storage {
         }
     }
 
-    /// Begins to read a file, tells `reply`, and passes its pieces on until the last one or until nobody reads.
+    /// Starts to read a file, replies, and passes its pieces on until the last one or until the reader is dropped.
     pub(crate) async fn download(
         &self,
         relative_path: String,
@@ -145,7 +145,7 @@ impl Storage {
         }
     }
 
-    /// Asks where the bytes are to go or to come from. To ask does nothing, so it is asked until there is an answer.
+    /// Requests the address for the bytes. The request changes nothing, so it is repeated until it succeeds.
     async fn address(&self, wanted: &Request) -> Result<SignedUrl, RequestFailure> {
         loop {
             let (reply, answer) = oneshot::channel();

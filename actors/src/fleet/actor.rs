@@ -1,4 +1,4 @@
-//! The fleet's actor: hears what happens to the connections, and ends them all.
+//! The fleet's actor: supervises the connections, and ends them all at the end of the system.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,20 +18,21 @@ use crate::{
     supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
 };
 
-/// How often the arbiters are looked at.
+/// How often ended arbiters are replaced.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often old records are forgotten.
+/// How often old records are deleted.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
-/// The supervisor of a process's connections. A connection restarts by itself within its limits; one that panics beyond
-/// them is told failed, and the rest of the fleet goes on. One whose arbiter has ended is begun anew on another.
+/// The supervisor of a process's connections. A connection restarts by itself within its limits. A connection that
+/// panics beyond them is marked as failed, and the rest of the fleet continues. A connection whose arbiter has ended is
+/// restarted on another arbiter.
 ///
-/// It lives on the system's own arbiter, so that it outlives each of those it watches.
+/// Runs on the system's own arbiter, so that it outlives the arbiters that it watches.
 pub(crate) struct Fleet {
     registry: Arc<Registry>,
     pool: Arc<ArbiterPool>,
     process: ProcessContext,
-    /// How often connections had to be begun anew, by name.
+    /// How often connections were moved to another arbiter, by id.
     moves: HashMap<ConnectionId, Intensity>,
     is_draining: bool,
 }
@@ -43,9 +44,9 @@ impl Fleet {
 
     fn give_up(&self, origin: Origin, life: Life, failure: FailureReason, restarts: u32) {
         let connection = &origin.connection;
-        // One that was removed, or removed and added again, is nobody's any more.
+        // Ignores a connection that was removed, or removed and added again.
         let Some(member) = self.registry.get(connection).filter(|member| member.life == life) else { return };
-        tracing::error!(%connection, restarts, %failure, "a connection is given up");
+        tracing::error!(%connection, restarts, %failure, "a connection panicked too often and is given up");
         let reason = format!("{failure}, after {restarts} restarts");
         member.status.send_modify(|status| {
             status.state = Phase::Failed(failure);
@@ -54,7 +55,7 @@ impl Fleet {
         self.process.routing.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
     }
 
-    /// Begins a connection anew whose arbiter has ended.
+    /// Restarts a connection on another arbiter, because its own has ended.
     fn move_on(&mut self, origin: Origin, life: Life, ctx: &mut Context<Self>) {
         let id = &origin.connection;
         let Some(member) = self.registry.get(id).filter(|member| member.life == life) else { return };
@@ -75,7 +76,7 @@ impl Fleet {
             };
             if !fleet.is_draining && fleet.registry.begin_again(&origin.connection, life, &start) {
                 fleet.process.metrics.connections_moved.inc();
-                tracing::warn!(connection = %origin.connection, "a connection is begun anew on another arbiter");
+                tracing::warn!(connection = %origin.connection, "a connection restarts on another arbiter");
             }
         });
     }
@@ -89,7 +90,7 @@ impl Fleet {
         }
     }
 
-    /// Forgets the names of connections that are not there any more.
+    /// Drops the counters of connections that no longer exist.
     fn forget_moves(&mut self) {
         self.moves.retain(|id, _| self.registry.get(id).is_some());
     }
@@ -116,8 +117,8 @@ impl Supervised for Fleet {}
 
 async fn keep_the_house(journal: Arc<Journal>) {
     match keep_house(&journal, journal.retention(), jiff::Timestamp::now()).await {
-        Ok(records) => tracing::debug!(records, "old records were forgotten"),
-        Err(error) => tracing::warn!(%error, "old records could not be forgotten"),
+        Ok(records) => tracing::debug!(records, "old records were deleted"),
+        Err(error) => tracing::warn!(%error, "old records could not be deleted"),
     }
 }
 
@@ -130,7 +131,7 @@ pub(crate) struct ConnectionExited {
     pub(crate) exit: ChildExit,
 }
 
-/// Ends every connection with a close frame, all at the same time, and waits for at most so long.
+/// Ends every connection with a close frame, all at the same time, and waits at most this long.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Drain(pub(crate) Duration);

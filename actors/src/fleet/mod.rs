@@ -1,4 +1,4 @@
-//! The fleet: which connections run in this process, where each was placed, and what becomes of one that fails.
+//! The fleet: the connections of this process, their placement on arbiters, and the handling of failed connections.
 
 mod actor;
 mod registry;

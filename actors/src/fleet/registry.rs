@@ -1,4 +1,4 @@
-//! The connections of a process by name, for whoever wants to reach or watch one.
+//! The connections of a process, by id.
 
 use std::{
     sync::{
@@ -20,27 +20,28 @@ use crate::{
     supervision::{ArbiterPool, GuardOptions, Placement, RestartPolicy},
 };
 
-/// The connections of a process. A name is taken from the moment its connection is added until it is removed.
+/// The connections of a process. An id is taken from the moment its connection is added until the connection is
+/// removed.
 #[derive(Default)]
 pub(crate) struct Registry {
     members: DashMap<ConnectionId, Member>,
 }
 
-/// Who serves a connection.
+/// The actor of a connection.
 #[derive(Clone)]
 pub(crate) enum Address {
-    /// One with a socket.
+    /// A connection with a socket.
     Socket(Addr<Connection>),
-    /// One without.
+    /// A connection without a socket.
     Intake(WebhookInbox),
 }
 
-/// Starts a connection on an arbiter, as often as it is called. It starts nowhere where the arbiter has ended, and is
-/// told to have ended then.
+/// Starts a connection on an arbiter; may be called repeatedly. If the arbiter has ended, nothing is started, and the
+/// owner receives a [`ChildExit`](crate::supervision::ChildExit) that says so.
 pub(crate) type Begin =
     dyn Fn(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address + Send + Sync;
 
-/// One life of a connection: it has another one after its arbiter has ended.
+/// Numbers the runs of a connection: it has a new run after its arbiter has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Life(u64);
 
@@ -52,11 +53,11 @@ pub(crate) struct Member {
     pub(crate) status: Arc<watch::Sender<ConnectionStatus>>,
     pub(crate) life: Life,
     begin: Arc<Begin>,
-    /// Counts the connection against its arbiter.
+    /// Counts the connection on its arbiter.
     _placement: Arc<Placement>,
 }
 
-/// What connections are started with.
+/// What is needed to start a connection.
 pub(crate) struct StartContext<'a> {
     pub(crate) pool: &'a ArbiterPool,
     pub(crate) fleet: &'a Addr<Fleet>,
@@ -76,8 +77,8 @@ impl Registry {
         }
     }
 
-    /// Starts a connection again, elsewhere, whose arbiter has ended in this life of it. `false` where it is not there,
-    /// or has another life already.
+    /// Restarts a connection, whose arbiter has ended in the run `life`, on another arbiter. Returns `false` if the
+    /// connection was removed or already has another run.
     pub(crate) fn begin_again(&self, id: &ConnectionId, life: Life, start: &StartContext<'_>) -> bool {
         let Some(mut member) = self.members.get_mut(id).filter(|member| member.life == life) else { return false };
         let (origin, status, begin) = (member.origin.clone(), Arc::clone(&member.status), Arc::clone(&member.begin));
@@ -102,7 +103,7 @@ impl Registry {
         self.members.iter().map(|member| member.key().clone()).collect()
     }
 
-    /// Takes out every connection.
+    /// Removes and returns every connection.
     pub(crate) fn drain(&self) -> Vec<Member> {
         self.ids().iter().filter_map(|id| self.remove(id)).collect()
     }
@@ -110,7 +111,7 @@ impl Registry {
 
 /// Why a connection was not added.
 pub(crate) enum AddError {
-    /// Its name is taken.
+    /// Its id is taken.
     Taken(ConnectionId),
     /// The system has ended.
     Stopped,
@@ -134,14 +135,14 @@ impl Member {
         Some(Self { origin, address, status, life, begin, _placement: Arc::new(placement) })
     }
 
-    /// Ends the connection; one that does not end in time ends with its arbiter.
+    /// Ends the connection; if it does not end in time, it ends with its arbiter.
     pub(crate) async fn end(self, within: Duration) {
         match &self.address {
             Address::Socket(connection) => connection.do_send(Stop),
             Address::Intake(inbox) => inbox.stop(),
         }
         let mut status = self.status.subscribe();
-        // An error means that nobody holds the status any more, so the connection is gone.
+        // An error means that the status was dropped, so the connection has ended.
         let _ = timeout(within, status.wait_for(ConnectionStatus::has_ended)).await;
     }
 }

@@ -1,4 +1,5 @@
-//! What agents do beside talking: offers, their state, and what they look up: shifts, skills, statistics, profiles.
+//! What agents do apart from messages: offers, the agent's state, and lookups of shifts, skills, statistics and
+//! profiles.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::{
 };
 
 impl ConnectionHandle {
-    /// Whether the agents of each skill are at work.
+    /// Returns for each skill whether its agents are at work.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -29,11 +30,11 @@ impl ConnectionHandle {
         self.look_up(|client, session| async move { client.shift_status(&session).await }).await
     }
 
-    /// Tells when the agents of a skill begin or end their work ([CN-F18](crate::rules#cn-f18)), by asking about every
-    /// `pause`; the SDK asks each minute. It ends when the result is dropped.
+    /// Reports when the agents of a skill begin or end their work ([CN-F18](crate::rules#cn-f18)). Asks the platform
+    /// about every `pause`; the SDK asks each minute. Ends when the returned watch is dropped.
     ///
     /// # Errors
-    /// [`LookupError`] where the first question has no answer.
+    /// [`LookupError`] if the first request fails.
     pub async fn watch_shifts(&self, pause: Duration) -> Result<ShiftWatch, LookupError> {
         let first = self.shift_status().await?;
         let address = self.socket()?;
@@ -53,8 +54,8 @@ impl ConnectionHandle {
         Ok(watch)
     }
 
-    /// The token of the connection's agent ([CN-F3](crate::rules#cn-f3)), for what the library itself does not ask. It
-    /// ends when the session does; ask anew for each use.
+    /// Returns the token of the connection's agent, for requests that the library does not offer
+    /// ([CN-F3](crate::rules#cn-f3)). The token ends with the session, so call this before each use.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -62,7 +63,7 @@ impl ConnectionHandle {
         self.look_up(|_, session| async move { Ok(session.bearer) }).await
     }
 
-    /// The skills of the connection's account.
+    /// Returns the skills of the connection's account.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -70,7 +71,7 @@ impl ConnectionHandle {
         self.look_up(|client, session| async move { client.skills(&session).await }).await
     }
 
-    /// How many messages wait and are answered, as the platform tells it ([CN-F16](crate::rules#cn-f16)).
+    /// Returns how many messages wait and are answered, as the platform reports it ([CN-F16](crate::rules#cn-f16)).
     ///
     /// # Errors
     /// [`LookupError`].
@@ -78,7 +79,7 @@ impl ConnectionHandle {
         self.look_up(|client, session| async move { client.message_statistics(&session, &of).await }).await
     }
 
-    /// Who the agent with this public id is to consumers.
+    /// Returns the profile that consumers see of the agent with this public id.
     ///
     /// # Errors
     /// [`LookupError`].
@@ -86,13 +87,13 @@ impl ConnectionHandle {
         self.look_up(|client, _| async move { client.agent_profile(&agent).await }).await
     }
 
-    /// The offers to a connection that wait for an answer; none of one that has no socket.
+    /// Returns the open offers to a connection; a connection without a socket has none.
     pub async fn rings(&self) -> Vec<Offer> {
         let Ok(address) = self.socket() else { return Vec::new() };
         timeout(PATIENCE, address.send(ListRings)).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    /// Takes or declines an offer.
+    /// Accepts or declines an offer.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -100,7 +101,7 @@ impl ConnectionHandle {
         self.ask(|address, reply| address.do_send(AnswerRing { ring_id, accept, reply })).await
     }
 
-    /// Takes an offer and waits for its conversation ([RG-4](crate::rules#rg-4)), for `within` altogether.
+    /// Accepts an offer and waits for its conversation ([RG-4](crate::rules#rg-4)), in total at most `within`.
     ///
     /// # Errors
     /// [`RingError`].

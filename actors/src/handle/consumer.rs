@@ -1,4 +1,4 @@
-//! What consumers do beside talking: open conversations, and say who they are.
+//! What consumers do apart from messages: open conversations and set their profile.
 
 use tertulia_core::{
     id::UserId,
@@ -27,7 +27,7 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or(RequestFailure::ConnectionLost)
     }
 
-    /// Sets the consumer's own profile ([CN-F10](crate::rules#cn-f10)); what is not told is not set.
+    /// Sets the consumer's own profile; members that are absent stay unset ([CN-F10](crate::rules#cn-f10)).
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -37,7 +37,7 @@ impl ConnectionHandle {
         answer.read(|response| response.profile_set())
     }
 
-    /// Reads a profile: of the one named, such as a conversation's consumer, or one's own
+    /// Returns the profile of `user`, such as a conversation's consumer, or the connection's own profile without `user`
     /// ([CN-F19](crate::rules#cn-f19)).
     ///
     /// # Errors
@@ -48,16 +48,16 @@ impl ConnectionHandle {
         answer.read(|response| response.user_profile())
     }
 
-    /// Makes an anonymous consumer somebody the brand vouches for, with their open conversations
-    /// ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)). The connection reconnects on the way. It goes on
-    /// where the caller stops waiting, after three minutes at most.
+    /// Gives an anonymous consumer an identity that the brand vouches for, and keeps their open conversations
+    /// ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)). The connection reconnects meanwhile. The step-up
+    /// continues if the caller stops waiting; the wait ends after at most three minutes.
     ///
     /// # Errors
-    /// [`StepUpError`]; on [`StepUpError::Login`] the old identity goes on.
+    /// [`StepUpError`]; on [`StepUpError::Login`] the old identity stays in use.
     pub async fn step_up(&self, step_up: StepUp) -> Result<SteppedUp, StepUpError> {
         let (reply, stepped_up) = oneshot::channel();
         self.socket()?.do_send(BeginStepUp { step_up, reply });
-        // A token, a reconnect and a takeover, one after the other.
+        // Each of the three steps (token, reconnect, takeover) may take this long.
         match timeout(PATIENCE * 3, stepped_up).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(RequestFailure::ConnectionLost.into()),

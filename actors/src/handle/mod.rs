@@ -1,5 +1,5 @@
-//! A caller's hold on one connection: what every connection can do, and in a file each what agents, consumers and
-//! webhook connections can do.
+//! The handle of one connection. This file has what every connection can do; one file each has what agents, consumers
+//! and webhook connections can do.
 
 mod agent;
 mod consumer;
@@ -27,36 +27,36 @@ use crate::{
     tertulia::System,
 };
 
-/// How long a request to a connection may take, waiting for a reconnect included.
+/// How long a request to a connection may take, including the wait for a reconnect.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a connection is not ready.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// There is no such connection.
-    #[error("there is no connection {0}")]
+    /// No connection has this id.
+    #[error("connection {0} does not exist")]
     UnknownConnection(ConnectionId),
-    /// It has given up.
+    /// The connection has given up.
     #[error("connection {connection} failed: {reason}")]
     Failed {
-        /// Which one.
+        /// The connection.
         connection: ConnectionId,
-        /// Why.
+        /// Why it gave up.
         reason: String,
     },
-    /// It was not ready in time.
+    /// The connection was not ready in time.
     #[error("connection {connection} was not ready in time; last trouble: {trouble}")]
     TimedOut {
-        /// Which one.
+        /// The connection.
         connection: ConnectionId,
-        /// What last went wrong.
+        /// The last error of the connection.
         trouble: String,
     },
 }
 
-/// A caller's hold on a connection, by its id. Cheap to clone, usable from any thread. It stays usable when the connection
-/// ends and when another connection with this id begins; while there is none, each request fails.
+/// The handle of a connection, by its id. Cheap to clone, usable from any thread. It stays usable when the connection
+/// ends and when another connection with this id starts; as long as no connection has this id, each request fails.
 #[derive(Clone)]
 pub struct ConnectionHandle {
     id: ConnectionId,
@@ -74,13 +74,13 @@ impl ConnectionHandle {
         Self { id, system }
     }
 
-    /// Its id.
+    /// The connection's id.
     #[must_use]
     pub fn id(&self) -> &ConnectionId {
         &self.id
     }
 
-    /// Ends one connection and waits until it has ended.
+    /// Ends the connection and waits until it has ended.
     pub async fn disconnect(&self) {
         if let Some(member) = self.system.registry.remove(&self.id) {
             member.end(PATIENCE).await;
@@ -88,8 +88,8 @@ impl ConnectionHandle {
         }
     }
 
-    /// Begins a connection again, a failed one too: with a new login, and a new socket where it has one. `false` where
-    /// there is no such connection. Its status tells how it goes on.
+    /// Restarts a connection, even a failed one, with a new login and, if it has a socket, a new socket. Returns
+    /// `false` if the connection does not exist. The progress is visible in its status.
     pub fn restart(&self) -> bool {
         let Some(member) = self.member() else { return false };
         let is_alive = match &member.address {
@@ -97,7 +97,7 @@ impl ConnectionHandle {
             Address::Intake(inbox) => inbox.restart(),
         };
         if !is_alive {
-            // Its actor was given up.
+            // The connection's actor panicked too often and was given up.
             let policy = &self.system.process.supervision.connection;
             let start = StartContext { pool: &self.system.pool, fleet: &self.system.fleet, policy };
             self.system.registry.begin_again(&self.id, member.life, &start);
@@ -105,20 +105,20 @@ impl ConnectionHandle {
         true
     }
 
-    /// The account that a connection is of.
+    /// The account of the connection.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
         self.member().map(|member| member.origin.account)
     }
 
-    /// How a connection is doing.
+    /// The status of the connection; `None` if it does not exist.
     #[must_use]
     pub fn status(&self) -> Option<ConnectionStatus> {
         self.member().map(|member| member.status.borrow().clone())
     }
 
-    /// How a connection is doing once it has begun: with what an earlier life of the process left, and the right to log
-    /// in, or without it.
+    /// Waits until a connection has restored the data of a previous run and knows whether it may log in, and returns
+    /// its status.
     pub async fn begun(&self) -> Option<ConnectionStatus> {
         let mut status = self.member()?.status.subscribe();
         let begun = status.wait_for(|status| status.state != Phase::Idle).await;
@@ -128,7 +128,7 @@ impl ConnectionHandle {
     /// Waits until a connection is ready.
     ///
     /// # Errors
-    /// [`NotReady`] as soon as it has given up, or after `patience`.
+    /// [`NotReady`] as soon as the connection has given up, or after `patience`.
     pub async fn ready(&self, patience: Duration) -> Result<(), NotReady> {
         let unknown = || NotReady::UnknownConnection(self.id.clone());
         let mut status = self.member().ok_or_else(unknown)?.status.subscribe();
@@ -146,13 +146,13 @@ impl ConnectionHandle {
         }
     }
 
-    /// A conversation as a connection sees it, if it is in memory.
+    /// Returns the handle of a conversation on this connection, if the conversation is in memory.
     #[must_use]
     pub fn conversation(&self, conversation: &ConversationId) -> Option<ConversationHandle> {
         self.system.process.directory.get(&self.id, conversation)
     }
 
-    /// Every conversation of a connection that is in memory.
+    /// Returns the handles of all conversations of this connection that are in memory.
     #[must_use]
     pub fn conversations(&self) -> Vec<ConversationHandle> {
         self.system.process.directory.of(&self.id)
@@ -179,7 +179,7 @@ impl ConnectionHandle {
     }
 }
 
-/// Waits for an answer, no longer than anybody should.
+/// Waits for a reply, at most [`PATIENCE`].
 async fn answered<T, E: From<RequestFailure>>(answer: oneshot::Receiver<Result<T, E>>) -> Result<T, E> {
     match timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => answer,

@@ -1,5 +1,5 @@
-//! The front of what goes beyond the library's own: more subscriptions ([CN-F7](crate::rules#cn-f7)), any request of
-//! the wire, and any notification ([CN-F4](crate::rules#cn-f4)).
+//! Access to the platform beyond the typed methods: additional subscriptions ([CN-F7](crate::rules#cn-f7)), any request
+//! of the protocol, and any notification ([CN-F4](crate::rules#cn-f4)).
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::{
 };
 
 impl ConnectionHandle {
-    /// Sends any request of the wire, by the type and body given, within the same limits as every other
-    /// ([CN-F4](crate::rules#cn-f4)); the answer's body, `null` where it has none. Nobody looks for its outcome if the
-    /// answer is lost.
+    /// Sends any request of the protocol, with the given type and body, within the same limits as every other request
+    /// ([CN-F4](crate::rules#cn-f4)). Returns the body of the response, or `null` if it has none. If the response is
+    /// lost, the library does not search for the outcome.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -34,16 +34,17 @@ impl ConnectionHandle {
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
-    /// As whom a connection speaks, once it has logged in for the first time: the agent's or consumer's ids and the
-    /// agent's name. By it one tells one's own messages from others' (`Message::is_by`).
+    /// Returns the identity of the connection once it has logged in: the ids of the agent or consumer, and the agent's
+    /// name. With it a caller recognizes the connection's own messages (`Message::is_by`).
     ///
     /// # Errors
-    /// [`RequestFailure::NotConnected`] before.
+    /// [`RequestFailure::NotConnected`] before the first login.
     pub async fn identity(&self) -> Result<Arc<Identity>, RequestFailure> {
         self.ask(|address, reply| address.do_send(AskIdentity { reply })).await
     }
 
-    /// Sends a typed request of the wire as [`Self::request`] sends any; the answer's body, `null` where it has none.
+    /// Sends a typed request of the protocol, in the same way as [`Self::request`]. Returns the body of the response,
+    /// or `null` if it has none.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -52,8 +53,9 @@ impl ConnectionHandle {
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
-    /// Subscribes to more conversations than the connection's own settings name ([CN-F7](crate::rules#cn-f7)), now and
-    /// after each reconnect. Every one that matches is in memory, and its events are told, until the result is dropped.
+    /// Subscribes to more conversations than the connection's settings name, now and after each reconnect
+    /// ([CN-F7](crate::rules#cn-f7)). Every matching conversation is in memory and its events are emitted until the
+    /// returned subscription is dropped.
     ///
     /// # Errors
     /// [`RequestFailure`].

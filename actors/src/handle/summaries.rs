@@ -1,4 +1,4 @@
-//! The front of lists: a connection's conversations in brief, page by page, without waking any of them.
+//! Lists of a connection's conversations in brief, page by page, read from the store without loading a conversation.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use crate::{
     engine::{RecordKey, StoreError, Table},
 };
 
-/// Records that are looked at in one read.
+/// Records read from the store at once.
 const LOOK_AT: usize = 1_000;
 
-/// A part of a connection's conversations.
+/// One page of a connection's conversations.
 #[derive(Clone, Debug, Default)]
 pub struct SummaryPage {
-    /// Those that the filter means, by id.
+    /// The conversations that match the filter, sorted by id.
     pub summaries: Vec<ConversationSummary>,
-    /// Behind which the next page begins; `None` on the last one.
+    /// The id after which the next page begins; `None` on the last page.
     pub next: Option<ConversationId>,
 }
 
 impl ConnectionHandle {
-    /// The conversations that a connection holds and `filter` means, by id, those behind `after`, at most `limit` of
-    /// them. Awake or asleep, they are as they were after their last event that is durable.
+    /// Returns the conversations that the connection holds and that match `filter`, sorted by id: at most `limit` of
+    /// them after the id `after`. Each is in the state after its last durable event, whether it is in memory or not.
     ///
     /// # Errors
-    /// [`StoreError`]; also where nothing is kept.
+    /// [`StoreError`]; also without a journal.
     pub async fn summaries(
         &self,
         filter: &ConversationFilter,
@@ -49,7 +49,7 @@ impl ConnectionHandle {
                     let records = store.scan(Table::Snapshots, &prefix, after.as_ref(), LOOK_AT)?;
                     let (mut found, mut last) = (Vec::new(), None);
                     for (place, record) in records.iter().enumerate() {
-                        // What it holds no more is kept for a while.
+                        // The store keeps conversations for a while after the connection has dropped them.
                         let id = id_of(&record.key).filter(|id| directory.get(&connection, id).is_some());
                         let is_last = place + 1 == records.len() && records.len() < LOOK_AT;
                         let summary = id.and_then(|_| ConversationSummary::read(record));
@@ -70,11 +70,11 @@ impl ConnectionHandle {
         }
     }
 
-    /// One conversation of a connection, whether the connection still holds it or not; `None` where nothing is known of
-    /// it.
+    /// Returns one conversation of the connection, even if the connection no longer holds it; `None` if the store does
+    /// not have it.
     ///
     /// # Errors
-    /// [`StoreError`]; also where nothing is kept.
+    /// [`StoreError`]; also without a journal.
     pub async fn summary(&self, conversation: &ConversationId) -> Result<Option<ConversationSummary>, StoreError> {
         let key = RecordKey::of(&[self.id.as_str(), conversation.as_str()]);
         self.system

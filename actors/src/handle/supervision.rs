@@ -1,4 +1,4 @@
-//! What is supervised of a connection: its conversations in quarantine, and dead letters that go back to it.
+//! Supervision of a connection: its conversations in quarantine, and the replay of dead letters.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,12 +16,13 @@ use crate::{
     fleet::Address,
 };
 
-/// How long a connection's actor may take to answer.
+/// How long a connection's actor may take to reply.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl ConnectionHandle {
-    /// The conversations of a connection that failed too often: they take no notifications and no commands. One that
-    /// leaves the connection's subscriptions leaves the quarantine too. None where there is no such connection.
+    /// Returns the conversations of the connection that panicked too often and therefore receive no notifications and
+    /// no commands. A conversation that leaves the connection's subscriptions leaves the quarantine too. Returns an
+    /// empty list if the connection does not exist.
     pub async fn quarantined(&self) -> Vec<QuarantinedConversation> {
         let answer = async {
             match self.member()?.address {
@@ -32,8 +33,8 @@ impl ConnectionHandle {
         timeout(PATIENCE, answer).await.ok().flatten().unwrap_or_default()
     }
 
-    /// Begins a quarantined conversation anew, with a fresh state and its history caught up. Its events go on where they
-    /// ended.
+    /// Restarts a quarantined conversation with a fresh state and its history caught up. The sequence of its events
+    /// continues.
     ///
     /// # Errors
     /// [`ReleaseError`].

@@ -1,4 +1,4 @@
-//! What the front does with connections that have no socket: webhooks, consumers, loading and unloading.
+//! Connections without a socket: webhooks, consumers, loading and unloading.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -20,30 +20,30 @@ use crate::{
 };
 
 impl ConnectionHandle {
-    /// Takes a webhook of the platform: `signature` is its `x-liveperson-signature`, `body` its raw bytes (protocol
-    /// [§10.4](crate::protocol#104)). It is done when the conversations concerned have it in their queues, so that
-    /// whatever is asked of them afterwards comes behind it. A repetition is taken and changes nothing.
+    /// Processes a webhook of the platform: `signature` is its header `x-liveperson-signature`, `body` its raw bytes
+    /// (protocol [§10.4](crate::protocol#104)). Returns when the webhook is in the queues of its conversations, so that
+    /// a later request to them runs after it. A repeated webhook is accepted and changes nothing.
     ///
     /// # Errors
-    /// [`WebhookError`]; each says with which status to answer. A wrong signature is counted.
+    /// [`WebhookError`]; each variant names the status to respond with. A wrong signature is counted.
     pub async fn receive_webhook(&self, signature: Option<&str>, body: Bytes) -> Result<(), WebhookError> {
         let inbox = self.inbox().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
         inbox.verify(signature, &body)?;
         inbox.take(body).await
     }
 
-    /// Whether [`Self::receive_webhook`] may take a webhook with this signature, before its body was read.
+    /// Returns whether [`Self::receive_webhook`] may accept a webhook with this signature, before its body is read.
     ///
     /// # Errors
-    /// [`WebhookError`]: the connection takes no webhooks, or the signature can be that of no body. A missing or
-    /// malformed signature is counted.
+    /// [`WebhookError`]: the connection does not accept webhooks, or the signature is missing or malformed. A missing
+    /// or malformed signature is counted.
     pub fn expects_webhook(&self, signature: Option<&str>) -> Result<(), WebhookError> {
         let inbox = self.inbox().ok_or_else(|| WebhookError::UnknownConnection(self.id.clone()))?;
         inbox.expects(signature)
     }
 
-    /// Takes a notification whose way here vouches for it, such as a queue of one's own
-    /// ([CN-F14](crate::rules#cn-f14)). Everything else is as with [`Self::receive_webhook`].
+    /// Processes a notification from a trusted source, such as the caller's own queue, without a signature
+    /// ([CN-F14](crate::rules#cn-f14)). Otherwise like [`Self::receive_webhook`].
     ///
     /// # Errors
     /// [`WebhookError`], but never for a signature.
@@ -52,9 +52,9 @@ impl ConnectionHandle {
         inbox.take(body).await
     }
 
-    /// Opens a conversation for a consumer of a connector, who is named by the connector's own name for them. What is
-    /// not told of the request has the platform's defaults. If the answer is lost, a conversation may have been opened;
-    /// its notifications tell.
+    /// Opens a conversation for a connector's consumer, identified by the connector's own id for them. Members absent
+    /// from `request` have the platform's defaults. If the response is lost, a conversation may have been opened; its
+    /// notifications will show it.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -73,10 +73,10 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or(RequestFailure::ConnectionLost)
     }
 
-    /// Asks a row of the platform's REST as the agent of an intake: what no command of a conversation asks, such as
-    /// reading a conversation that is not in memory, or another agent's taking part. A row that changes something is
-    /// written against the version read just before, and begun anew a few times where somebody else came between.
-    /// Answers what was read, and `null` for a change.
+    /// Sends a request of the platform's REST API as the agent of an intake. Use it where a conversation has no
+    /// command, such as to read a conversation that is not in memory or to let another agent take part. A request that
+    /// changes something is conditional on the version read just before, and is repeated a few times if another client
+    /// changed the conversation in between. Returns the body for a read, and `null` for a change.
     ///
     /// # Errors
     /// [`RequestFailure`].
@@ -89,8 +89,8 @@ impl ConnectionHandle {
         answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
     }
 
-    /// Takes a conversation into memory by its snapshot ([CN-F13](crate::rules#cn-f13)), until it is unloaded as often
-    /// as it was loaded. One that is in memory already stays as it is.
+    /// Loads a conversation into memory from its snapshot ([CN-F13](crate::rules#cn-f13)). It stays until
+    /// [`Self::unload`] was called as often as this. A conversation that is already in memory stays as it is.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -101,8 +101,8 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or_else(unknown)
     }
 
-    /// Takes a conversation out of memory that was loaded, or that a notification to an intake brought
-    /// ([CV-F15](crate::rules#cv-f15)). Its snapshot is to be taken before; commands that wait fail.
+    /// Unloads a conversation that was loaded, or that a notification to an intake created
+    /// ([CV-F15](crate::rules#cv-f15)). Take its snapshot first; commands that wait fail.
     ///
     /// # Errors
     /// [`UnloadError`].

@@ -1,4 +1,4 @@
-//! What is counted of one connection.
+//! The metrics of one connection.
 
 use std::sync::{
     Arc,
@@ -10,22 +10,22 @@ use dashmap::DashMap;
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use tertulia_core::id::ConnectionId;
 
-/// What is counted of one connection, beside its status.
+/// The metrics of one connection, in addition to its status.
 #[derive(Debug, Default)]
 pub struct ConnectionMetrics {
     /// Frames that arrived.
     pub frames: Counter,
-    /// Commands of its conversations that were carried out.
+    /// Successful commands of its conversations.
     pub commands_done: Counter,
-    /// Commands of its conversations that failed.
+    /// Failed commands of its conversations.
     pub commands_failed: Counter,
-    /// Frames that were read and are not handled, or not durable, yet.
+    /// Frames that were read but are not handled, or not durable, yet.
     pub frames_waiting: Gauge,
-    /// Requests that wait for the platform's answer.
+    /// Requests that wait for the platform's response.
     pub requests_in_flight: Gauge,
-    /// How long the last frame that brought an event took until it was told.
+    /// The time from the arrival of the last frame with an event until the event was emitted.
     pub event_lag_seconds: Gauge<f64, AtomicU64>,
-    /// When the last frame came, in milliseconds since 1970; 0 where none did.
+    /// When the last frame arrived, in milliseconds since 1970; 0 before the first frame.
     last_frame: AtomicU64,
 }
 
@@ -36,7 +36,7 @@ impl ConnectionMetrics {
         self.last_frame.store(now, Ordering::Relaxed);
     }
 
-    /// When the last frame came; `None` where none did.
+    /// When the last frame arrived; `None` before the first frame.
     #[must_use]
     pub fn last_frame(&self) -> Option<jiff::Timestamp> {
         let millis = i64::try_from(self.last_frame.load(Ordering::Relaxed)).ok().filter(|millis| *millis > 0)?;
@@ -48,13 +48,12 @@ impl ConnectionMetrics {
     }
 }
 
-/// What is counted of each connection of a process. As many as there are connections: whoever removes one forgets it
-/// here.
+/// The metrics of each connection of a process. An entry must be removed together with its connection.
 #[derive(Debug, Default)]
 pub struct ByConnection(DashMap<ConnectionId, Arc<ConnectionMetrics>>);
 
 impl ByConnection {
-    /// What is counted of a connection, which begins with the first call.
+    /// Returns the metrics of a connection; creates them on the first call.
     #[must_use]
     pub fn of(&self, connection: &ConnectionId) -> Arc<ConnectionMetrics> {
         if let Some(known) = self.0.get(connection) {
@@ -63,7 +62,7 @@ impl ByConnection {
         Arc::clone(&self.0.entry(connection.clone()).or_default())
     }
 
-    /// Forgets a connection that is there no more.
+    /// Removes the metrics of a connection that has ended.
     pub(crate) fn forget(&self, connection: &ConnectionId) {
         self.0.remove(connection);
     }

@@ -1,5 +1,5 @@
-//! How long something took, as counts of buckets: for Prometheus, and for whoever wants quantiles in this process. The
-//! histogram of `prometheus-client` takes a lock for each observation and cannot be read.
+//! A histogram of durations, for Prometheus and for callers in this process that need quantiles. The histogram of
+//! `prometheus-client` locks for each observation and cannot be read.
 
 use std::{
     fmt, iter,
@@ -15,7 +15,8 @@ use prometheus_client::{
     metrics::{MetricType, TypedMetric},
 };
 
-/// The upper bounds of the buckets, in nanoseconds: from 10 microseconds to a minute. What took longer is in one more.
+/// The upper bounds of the buckets, in nanoseconds: from 10 microseconds to a minute. One more bucket counts longer
+/// durations.
 const BOUNDS: [u64; 21] = [
     10_000,
     25_000,
@@ -42,7 +43,7 @@ const BOUNDS: [u64; 21] = [
 const BUCKETS: usize = BOUNDS.len() + 1;
 const NANOS: f64 = 1e9;
 
-/// A histogram of times. Clones count together; counting takes no lock.
+/// A histogram of durations. Clones share their counts; counting takes no lock.
 #[derive(Clone, Debug, Default)]
 pub struct Latency(Arc<Buckets>);
 
@@ -52,16 +53,16 @@ struct Buckets {
     nanos: AtomicU64,
 }
 
-/// What a [`Latency`] had counted at one time.
+/// The counts of a [`Latency`] at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LatencySnapshot {
-    /// By bucket, each without those before it.
+    /// The count of each bucket, not cumulative.
     counts: [u64; BUCKETS],
     nanos: u64,
 }
 
 impl Latency {
-    /// Counts something that took `time`.
+    /// Counts a duration.
     pub fn observe(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < nanos);
@@ -71,7 +72,7 @@ impl Latency {
         }
     }
 
-    /// What was counted so far.
+    /// Returns the present counts.
     #[must_use]
     pub fn snapshot(&self) -> LatencySnapshot {
         let mut counts = [0; BUCKETS];
@@ -83,13 +84,13 @@ impl Latency {
 }
 
 impl LatencySnapshot {
-    /// How many were counted.
+    /// The number of durations counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// What was counted since `earlier`, a snapshot of the same histogram.
+    /// Returns the counts since `earlier`, a snapshot of the same histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut counts = [0; BUCKETS];
@@ -99,8 +100,8 @@ impl LatencySnapshot {
         Self { counts, nanos: self.nanos.saturating_sub(earlier.nanos) }
     }
 
-    /// The time within which the share `quantile` (from 0 to 1) of what was counted came, as exactly as the buckets tell:
-    /// inside of one, times are taken to lie evenly. `None` where nothing was counted.
+    /// Returns an estimate of the quantile `quantile` (from 0 to 1), as exact as the buckets allow: durations within a
+    /// bucket are assumed to be evenly distributed. `None` if nothing was counted.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
         let count = self.count();
@@ -120,7 +121,7 @@ impl LatencySnapshot {
     }
 }
 
-/// Counts stay far below 2^52, up to where this is exact.
+/// Counts stay far below 2^52, the limit of exact conversion.
 #[expect(clippy::cast_precision_loss, reason = "exact for every count that can be reached")]
 fn as_f64(count: u64) -> f64 {
     count as f64

@@ -13,7 +13,7 @@ use super::{
     http::{Call, read},
 };
 
-/// How an agent proves who it is.
+/// How an agent authenticates.
 #[derive(Clone, Debug)]
 pub enum AgentLogin {
     /// User name and password.
@@ -38,38 +38,39 @@ pub enum AgentLogin {
     },
     /// A SAML assertion, base64.
     Assertion(SecretString),
-    /// Tokens obtained elsewhere, as often as one is needed.
+    /// Tokens from a provider, which is called whenever a token is needed.
     Provider(Arc<dyn TokenProvider>),
-    /// A session begun elsewhere, which is refreshed from here on. Whoever began it must not end it.
+    /// A session that was begun elsewhere and is refreshed by this connection. The process that began it must not end
+    /// it.
     Session {
         /// The token.
         bearer: SecretString,
-        /// The user it belongs to, digits.
+        /// The id of the session's user, digits.
         user_id: String,
-        /// What proves the right to refresh it.
+        /// The secret needed to refresh the session.
         csrf: SecretString,
-        /// Which session.
+        /// The session's id.
         session_id: SecretString,
     },
-    /// A token obtained elsewhere. It cannot be refreshed.
+    /// A token that was obtained elsewhere and cannot be refreshed.
     Bearer {
         /// The token.
         bearer: SecretString,
-        /// The user it belongs to, digits.
+        /// The id of the token's user, digits.
         user_id: String,
     },
 }
 
-/// What a login gave.
+/// The result of a login.
 #[derive(Clone, Debug)]
 pub struct AgentSession {
     /// The token that opens the socket.
     pub bearer: SecretString,
     /// The agent's id in the brand dialect.
     pub agent_id: AgentId,
-    /// The agent's public id, where the login told it.
+    /// The agent's public id, if the login returned it.
     pub user_id: Option<UserId>,
-    /// The agent's name, where the login told it.
+    /// The agent's name, if the login returned it.
     pub name: Option<String>,
     refresh: Option<Refresh>,
 }
@@ -102,7 +103,8 @@ struct LoginConfig {
 }
 
 impl AgentSession {
-    /// The session as a login for whoever goes on with it elsewhere. It can be refreshed there if it can be here.
+    /// Returns the session as a login for another process that continues it. That process can refresh the session if
+    /// this one can.
     #[must_use]
     pub fn to_login(&self) -> AgentLogin {
         let (_, user_id) = self.agent_id.as_str().rsplit_once('.').unwrap_or_default();
@@ -134,10 +136,10 @@ impl AgentLogin {
 }
 
 impl PlatformClient {
-    /// Logs an agent in when it is this login's turn.
+    /// Logs an agent in, within the login rate.
     ///
     /// # Errors
-    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    /// [`HttpError`]; its `login_refusal` says whether a repetition can help.
     pub async fn log_in(&self, login: &AgentLogin) -> Result<AgentSession, HttpError> {
         if let AgentLogin::Bearer { bearer, user_id } = login {
             let agent_id = AgentId::of(&self.account, user_id);
@@ -178,7 +180,7 @@ impl PlatformClient {
         Ok(AgentSession { bearer, agent_id, user_id: public_id, name, refresh: None })
     }
 
-    /// Prolongs an agent's session; does nothing for one that cannot be prolonged.
+    /// Prolongs an agent's session; does nothing if the session cannot be prolonged.
     ///
     /// # Errors
     /// [`HttpError`]; a 401 means that the session is gone.
@@ -189,7 +191,7 @@ impl PlatformClient {
     /// Ends an agent's session.
     ///
     /// # Errors
-    /// [`HttpError`] where the platform did not hear of it; the session then ends by itself.
+    /// [`HttpError`] if the platform did not receive the request; the session then expires by itself.
     pub async fn log_out(&self, session: &AgentSession) -> Result<(), HttpError> {
         self.with_session(session, "logout").await
     }

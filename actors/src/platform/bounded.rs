@@ -1,7 +1,7 @@
-//! A websocket whose frames are bounded before they come: one that declares more than it may is refused by its head, and
-//! one that is declared and does not come ends the socket.
+//! A websocket that bounds its frames before they arrive: a frame that declares too many bytes is refused by its head,
+//! and a frame that stops arriving ends the socket.
 //!
-//! The codec underneath looks at the length only once the whole frame is in memory.
+//! The underlying codec checks the length only when the whole frame is in memory.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use futures_util::{Sink, Stream};
 use tertulia_core::websocket::FrameHead;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a frame of which a part has come may stand still.
+/// How long the rest of a partly received frame may stay away.
 const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// A websocket with bounded frames.
@@ -30,22 +30,22 @@ pub(crate) struct BoundedSocket<T> {
     standing: Option<Standing>,
 }
 
-/// A frame of which a part has come.
+/// A partly received frame.
 struct Standing {
-    /// How much.
+    /// The number of bytes received.
     bytes: usize,
-    /// Until when more must come.
+    /// When more bytes must have arrived.
     deadline: Pin<Box<Sleep>>,
 }
 
 impl<T: AsyncRead + AsyncWrite> BoundedSocket<T> {
-    /// Bounds the frames of `framed` to `limit` bytes each.
+    /// Limits the frames of `framed` to `limit` bytes each.
     pub(crate) fn new(framed: Framed<T, Codec>, limit: usize) -> Self {
         let framed = framed.into_map_codec(|codec| BoundedCodec { codec: codec.max_size(limit), limit, partial: 0 });
         Self { framed: Box::pin(framed), may_stand: STANDSTILL, standing: None }
     }
 
-    /// Ready where the frame of which a part has come stands still for too long.
+    /// Ready if a partly received frame has made no progress for too long.
     fn poll_standstill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let bytes = self.framed.codec_ref().partial;
         if bytes == 0 {
@@ -99,11 +99,11 @@ impl<T: AsyncRead + AsyncWrite> Sink<Message> for BoundedSocket<T> {
     }
 }
 
-/// The codec, asked only about frames that are not too long.
+/// The codec, called only for frames within the limit.
 struct BoundedCodec {
     codec: Codec,
     limit: usize,
-    /// The bytes that have come of a frame that is not whole.
+    /// The bytes received of an incomplete frame.
     partial: usize,
 }
 
@@ -181,7 +181,7 @@ mod tests {
         };
         let (frame, mut peer) = tokio::join!(socket.next(), dribble);
         assert!(matches!(frame, Some(Ok(Frame::Text(text))) if text.len() == 10));
-        // Between frames nothing is due.
+        // Between frames there is no deadline.
         let waited = timeout(STANDSTILL * 3, socket.next()).await;
         assert!(waited.is_err());
         peer.write_all(&[0x81, 10, b'x']).await.unwrap();

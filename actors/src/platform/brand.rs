@@ -1,5 +1,5 @@
-//! What the platform tells agents by HTTP: shifts, skills, statistics, and who an agent is to consumers (protocol
-//! [§10.6](crate::protocol#106)).
+//! What agents read from the platform by HTTP: shifts, skills, statistics, and the profiles that consumers see
+//! (protocol [§10.6](crate::protocol#106)).
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -8,24 +8,24 @@ use tertulia_core::id::{AgentId, SkillId, UserId};
 
 use super::{AgentSession, HttpError, PlatformClient, Service, http::Call};
 
-/// Whether a skill's agents are at work. Unlisted members of the platform's answer are left out.
+/// Whether a skill's agents are at work. Other members of the platform's response are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShiftStatus {
     /// The skill.
     pub skill_id: SkillId,
-    /// Whether they are.
+    /// Whether the agents are at work.
     pub on_shift: bool,
-    /// When they begin next, as the platform writes it; nothing where that is not known.
+    /// When the next shift begins, in the platform's format; absent if unknown.
     #[serde(default)]
     pub next_on: Option<Value>,
-    /// When they end next, as the platform writes it.
+    /// When the shift ends, in the platform's format.
     #[serde(default)]
     pub next_off: Option<Value>,
 }
 
 impl ShiftStatus {
-    /// Whether they are away and will come back.
+    /// Whether the agents are away and will come back.
     #[must_use]
     pub fn is_in_off_hours(&self) -> bool {
         !self.on_shift && self.next_on.is_some()
@@ -40,18 +40,18 @@ pub struct Skill {
     /// Its name.
     #[serde(default)]
     pub name: String,
-    /// Whether it is one no more.
+    /// Whether the skill was deleted.
     #[serde(default)]
     pub deleted: bool,
 }
 
-/// Who an agent is to consumers.
+/// The profile of an agent, as consumers see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentProfile {
     /// The name shown to consumers.
     pub nickname: Option<String>,
-    /// The whole name.
+    /// The full name.
     pub full_name: Option<String>,
     /// The brand's own number of the agent.
     pub employee_id: Option<String>,
@@ -62,9 +62,9 @@ pub struct AgentProfile {
 /// Whose messages are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatisticsOf {
-    /// All of the account.
+    /// All messages of the account.
     Brand,
-    /// One agent's.
+    /// The messages of one agent.
     Agent(AgentId),
 }
 
@@ -72,7 +72,7 @@ impl PlatformClient {
     /// The shifts of all skills.
     ///
     /// # Errors
-    /// [`HttpError`]; 401 where the session has ended.
+    /// [`HttpError`]; 401 if the session has ended.
     pub async fn shift_status(&self, session: &AgentSession) -> Result<Vec<ShiftStatus>, HttpError> {
         let path = format!("/api/account/{}/shift-status", self.account);
         self.look_up(Service::Messaging, path, Some(session)).await
@@ -81,17 +81,17 @@ impl PlatformClient {
     /// The skills of the account.
     ///
     /// # Errors
-    /// [`HttpError`]; 401 where the session has ended.
+    /// [`HttpError`]; 401 if the session has ended.
     pub async fn skills(&self, session: &AgentSession) -> Result<Vec<Skill>, HttpError> {
         let path = format!("/api/account/{}/configuration/le-users/skills?v=2.0", self.account);
         self.look_up(Service::Configuration, path, Some(session)).await
     }
 
-    /// How many messages wait and are answered ([CN-F16](crate::rules#cn-f16)), as the platform tells it: nobody
-    /// documents its members.
+    /// Returns how many messages wait and are answered, as the platform sends it ([CN-F16](crate::rules#cn-f16)). The
+    /// members are not documented.
     ///
     /// # Errors
-    /// [`HttpError`]; 401 where the session has ended.
+    /// [`HttpError`]; 401 if the session has ended.
     pub async fn message_statistics(&self, session: &AgentSession, of: &StatisticsOf) -> Result<Value, HttpError> {
         let agent = match of {
             StatisticsOf::Brand => String::new(),
@@ -101,10 +101,10 @@ impl PlatformClient {
         self.look_up(Service::Messaging, format!("{brand}{agent}/msgstatistics?v=1"), Some(session)).await
     }
 
-    /// Who the agent with this public id is to consumers; anybody may ask.
+    /// Returns the profile of the agent with this public id, as consumers see it. Needs no session.
     ///
     /// # Errors
-    /// [`HttpError`]; 404 where there is no such agent.
+    /// [`HttpError`]; 404 if no such agent exists.
     pub async fn agent_profile(&self, agent: &UserId) -> Result<AgentProfile, HttpError> {
         let path = format!("/api/account/{}/configuration/le-users/users/{agent}", self.account);
         self.look_up(Service::Public, path, None).await
@@ -122,7 +122,7 @@ impl PlatformClient {
     }
 }
 
-/// The user without the account before it.
+/// The user part of an agent's id, without the account.
 fn user_of(agent: &AgentId) -> &str {
     agent.as_str().rsplit_once('.').map_or(agent.as_str(), |(_, user)| user)
 }

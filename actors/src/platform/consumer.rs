@@ -14,28 +14,28 @@ use super::{
     http::{Call, read},
 };
 
-/// Who a consumer is.
+/// How a consumer authenticates.
 #[derive(Clone, Debug)]
 pub enum ConsumerLogin {
-    /// A new anonymous consumer by the classic sign-up.
+    /// A new anonymous consumer, by the classic sign-up.
     SignUp,
-    /// A new anonymous consumer by a connector.
+    /// A new anonymous consumer, by a connector.
     Anonymous {
         /// The connector's id.
         connector: String,
     },
-    /// A consumer the brand vouches for.
+    /// A consumer that the brand vouches for.
     Authenticated {
         /// The connector's id; without it the classic call is used.
         connector: Option<String>,
-        /// The brand's signed JWT, or an authorisation code.
+        /// The brand's signed JWT, or an authorization code.
         token: SecretString,
     },
-    /// An identity from earlier ([CA-2](crate::rules#ca-2)).
+    /// A token from an earlier login ([CA-2](crate::rules#ca-2)).
     Token(SecretString),
 }
 
-/// A consumer's token, and what is needed to get the next one for the same identity.
+/// A consumer's token, and what is needed to renew it for the same identity.
 #[derive(Clone, Debug)]
 pub struct ConsumerIdentity {
     /// The token that opens the socket.
@@ -43,34 +43,34 @@ pub struct ConsumerIdentity {
     renewal: Renewal,
 }
 
-/// How the next token for the same identity is got.
+/// How the next token for the same identity is requested.
 #[derive(Clone, Debug)]
 enum Renewal {
-    /// As the first one was.
+    /// In the same way as the first one.
     Again,
     /// For the anonymous identity of this external token.
     Anonymous(SecretString),
-    /// Not at all: the token is kept as long as the platform takes it.
+    /// Not at all: the token is kept as long as the platform accepts it.
     Never,
 }
 
-/// How an anonymous consumer becomes one the brand vouches for ([CA-4](crate::rules#ca-4)).
+/// How an anonymous consumer gets an identity that the brand vouches for ([CA-4](crate::rules#ca-4)).
 #[derive(Clone, Debug)]
 pub struct StepUp {
     /// The connector of authenticated consumers.
     pub connector: String,
-    /// What the brand says who the consumer is: an authorisation code or its signed JWT.
+    /// The brand's proof of who the consumer is: an authorization code or its signed JWT.
     pub code: SecretString,
 }
 
 impl ConsumerIdentity {
-    /// The identity of an anonymous consumer as it was stored: its token, and the external token that renews it, if one
-    /// does.
+    /// Returns the stored identity of an anonymous consumer: its token, and the external token that renews it, if there
+    /// is one.
     pub(crate) fn stored(token: SecretString, external: Option<SecretString>) -> Self {
         Self { token, renewal: external.map_or(Renewal::Never, Renewal::Anonymous) }
     }
 
-    /// The external token that renews the identity, if one does.
+    /// The external token that renews the identity, if there is one.
     pub(crate) fn external(&self) -> Option<&SecretString> {
         match &self.renewal {
             Renewal::Anonymous(external) => Some(external),
@@ -78,7 +78,7 @@ impl ConsumerIdentity {
         }
     }
 
-    /// Whether the token has expired and no other can be had for the identity.
+    /// Whether the token has expired and cannot be renewed for the identity.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         let times = |token: &SecretString| TokenTimes::of(token.expose_secret());
         times(&self.token).has_expired(now)
@@ -97,12 +97,12 @@ struct TokenAnswer {
 }
 
 impl PlatformClient {
-    /// Gets a consumer's token: the first one, or the next one for the identity `known`. An identity that cannot be
-    /// renewed, or whose renewal the platform refuses, keeps its token, and never becomes another consumer
+    /// Requests a consumer's token: the first token, or the next token of the identity `known`. If the identity cannot
+    /// be renewed, or the platform refuses the renewal, it keeps its token; it never becomes another consumer
     /// ([CA-3](crate::rules#ca-3)).
     ///
     /// # Errors
-    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    /// [`HttpError`]; its `login_refusal` says whether a repetition can help.
     pub async fn consumer_token(
         &self,
         login: &ConsumerLogin,
@@ -119,9 +119,12 @@ impl PlatformClient {
                 let earlier = known.and_then(|known| Some((known, known.external()?)));
                 let body = earlier.map_or_else(|| json!({}), |(_, old)| json!({ "id_token": old.expose_secret() }));
                 let external = match (self.identity("anonymous/authorize", Some(body)).await, earlier) {
-                    // The token may be good still. If it is not, the platform says so to the first request of the socket.
+                    // The token may still be valid. If not, the platform refuses the first request on the socket.
                     (Err(error), Some((known, _))) if error.login_refusal() == LoginRefusal::Credentials => {
-                        tracing::warn!(account = %self.account, %error, "an anonymous consumer's token was not renewed");
+                        tracing::warn!(
+                            account = %self.account, %error,
+                            "the token of an anonymous consumer could not be renewed"
+                        );
                         return Ok(known.clone());
                     }
                     (external, _) => external?,
@@ -131,7 +134,7 @@ impl PlatformClient {
             }
             ConsumerLogin::Authenticated { connector: Some(connector), token } => {
                 let token = token.expose_secret();
-                // A signed JWT has three parts; an authorisation code travels as in a step-up (protocol §2.3).
+                // A signed JWT has three parts; an authorization code is sent as in a step-up (protocol §2.3).
                 let is_signed = token.split('.').count() == 3;
                 let body = if is_signed { json!({ "id_token": token }) } else { json!({ "code": token }) };
                 Ok(identity(self.authenticate(connector, body).await?, Renewal::Again))
@@ -143,11 +146,11 @@ impl PlatformClient {
         }
     }
 
-    /// Gets the token of who the consumer `present` really is ([CA-4](crate::rules#ca-4)). That identity cannot be
-    /// renewed: what the brand says is often good for one time.
+    /// Requests the token of the identity to which the consumer `present` steps up ([CA-4](crate::rules#ca-4)). The new
+    /// identity cannot be renewed, because the brand's proof is often valid only once.
     ///
     /// # Errors
-    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    /// [`HttpError`]; its `login_refusal` says whether a repetition can help.
     pub async fn stepped_up(
         &self,
         present: &ConsumerIdentity,

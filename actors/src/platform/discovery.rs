@@ -1,4 +1,4 @@
-//! Where an account's services are (protocol [§1](crate::protocol#1)).
+//! Finds the hosts of an account's services (protocol [§1](crate::protocol#1)).
 
 use std::{
     fmt,
@@ -11,29 +11,29 @@ use serde::Deserialize;
 
 use super::{HttpError, PlatformClient, http::Call};
 
-/// For how long a host is believed (protocol [§1](crate::protocol#1)).
+/// How long a discovered host is cached (protocol [§1](crate::protocol#1)).
 const BELIEVED_FOR: Duration = Duration::from_secs(600);
 
-/// A service of the platform, by its part in messaging.
+/// A service of the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
     /// The discovery service itself.
     Discovery,
-    /// Agents log in here.
+    /// The login of agents.
     AgentLogin,
     /// The brand's websocket.
     BrandSocket,
     /// The consumer's websocket, and messaging over HTTP.
     Messaging,
-    /// Consumers get their tokens here.
+    /// The tokens of consumers.
     Identity,
-    /// Applications get their tokens here.
+    /// The tokens of applications.
     Sentinel,
     /// File storage.
     Storage,
     /// The account's configuration.
     Configuration,
-    /// What everybody may know of an account.
+    /// Public data of an account.
     Public,
 }
 
@@ -54,12 +54,12 @@ impl Service {
         }
     }
 
-    /// Whether it checks credentials and grants tokens for them.
+    /// Whether the service checks credentials and grants tokens.
     pub(super) fn grants_tokens(self) -> bool {
         matches!(self, Self::AgentLogin | Self::Identity | Self::Sentinel)
     }
 
-    /// Whether no request to it carries a secret, so that none can be in its answers.
+    /// Whether no request to the service contains a secret, so that its responses cannot contain one either.
     pub(super) fn is_asked_without_secrets(self) -> bool {
         matches!(self, Self::Discovery | Self::Public)
     }
@@ -77,7 +77,7 @@ pub(super) struct Host {
     since: Instant,
 }
 
-/// The answer in either documented form (protocol [§1.2](crate::protocol#12)).
+/// The response in either documented form (protocol [§1.2](crate::protocol#12)).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
@@ -99,8 +99,9 @@ struct Entry {
     base_uri: String,
 }
 
-/// Whether a base URI is a host, with its port if it has one: whatever else it says could lead a password elsewhere. One
-/// in plain HTTP is a host of this machine, and only where the discovery service itself was configured in plain HTTP.
+/// Whether a base URI is a host, with an optional port. Anything else could redirect a password to another host. A host
+/// with plain HTTP must be on this machine, and is accepted only if the discovery service itself was configured with
+/// plain HTTP.
 fn is_host(base_uri: &str, allows_plain: bool) -> bool {
     let plain = base_uri.strip_prefix("http://").filter(|_| allows_plain);
     let Ok(authority) = plain.unwrap_or(base_uri).parse::<Authority>() else { return false };
@@ -120,10 +121,10 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl PlatformClient {
-    /// The host of a service, with its port if it has one; cached for ten minutes.
+    /// Returns the host of a service, with its port if it has one; cached for ten minutes.
     ///
     /// # Errors
-    /// [`HttpError`] where the discovery service does not tell.
+    /// [`HttpError`] if the discovery service does not return the host.
     pub async fn host(&self, service: Service) -> Result<String, HttpError> {
         let key = (self.account.clone(), service);
         if let Some(host) = self.platform.hosts.get(&key).filter(|host| host.since.elapsed() < BELIEVED_FOR) {
@@ -148,7 +149,7 @@ impl PlatformClient {
         Ok(name)
     }
 
-    /// Forgets a service's host, because it did not answer there.
+    /// Removes a service's host from the cache, because the service did not respond there.
     pub(crate) fn forget_host(&self, service: Service) {
         self.platform.hosts.remove(&(self.account.clone(), service));
     }

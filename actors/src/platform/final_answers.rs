@@ -1,7 +1,8 @@
-//! Removes informational answers, such as `103 Early Hints`, from what an HTTP client reads (RFC 9110 §15.2).
+//! Removes informational responses, such as `103 Early Hints`, from the stream that an HTTP client reads
+//! (RFC 9110 §15.2).
 //!
-//! The HTTP client `awc` takes the first head that it reads for the answer to its request. A server may send any number
-//! of informational answers before the answer.
+//! The HTTP client `awc` takes the first head that it reads for the response to its request. A server may send any
+//! number of informational responses before the final response.
 
 use std::{
     fmt, io,
@@ -13,43 +14,43 @@ use bytes::{Buf, BytesMut};
 use httparse::Status;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The most bytes of informational answers to one request.
+/// The most bytes of informational responses to one request.
 const MAX_BYTES: usize = 32 * 1024;
-/// The most header lines of one informational answer. The client takes as many of an answer.
+/// The most header lines of one informational response, equal to the client's limit for a response.
 const MAX_LINES: usize = 96;
 
-/// A client's HTTP/1 stream from which only final answers are read.
+/// A client's HTTP/1 stream from which only final responses are read.
 ///
-/// The client must write a whole request before it reads, and must read a whole answer before it writes the next
+/// The client must write a whole request before it reads, and must read a whole response before it writes the next
 /// request. `awc` does both. The client must not send `Expect: 100-continue`, because it would never read the `100`.
 pub(super) struct FinalAnswers<S> {
     stream: S,
     stage: Stage,
-    /// Bytes that were read from the stream and not yet by the client.
+    /// Bytes read from the stream but not yet by the client.
     held: BytesMut,
-    /// Bytes of informational answers removed since the last request.
+    /// Bytes of informational responses removed since the last request.
     removed: usize,
 }
 
 /// What the next byte of the stream belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The head of an answer, which may be informational.
+    /// The head of a response, which may be informational.
     Head,
-    /// The final answer. Nothing is looked at any more.
+    /// The final response. The bytes are passed through unchecked.
     Answer,
-    /// Another protocol, for good.
+    /// Another protocol, permanently.
     Upgraded,
 }
 
-/// What bytes at [`Stage::Head`] begin with.
+/// What the bytes at [`Stage::Head`] begin with.
 #[derive(Debug, PartialEq, Eq)]
 enum Beginning {
-    /// A whole informational answer of this length.
+    /// A complete informational response of this length.
     Informational(usize),
-    /// The final answer, or bytes that are not HTTP; the client tells which. The stage follows.
+    /// The final response, or bytes that are not HTTP, which the client reports. Contains the next stage.
     Final(Stage),
-    /// More bytes are needed to tell.
+    /// More bytes are needed to decide.
     Unknown,
 }
 
@@ -61,7 +62,7 @@ impl Beginning {
             .allow_spaces_after_header_name_in_responses(true)
             .parse_response(&mut head, bytes);
         match (parsed, head.code) {
-            // The upgrade that the client asked for.
+            // The upgrade that the client requested.
             (Ok(_), Some(101)) => Self::Final(Stage::Upgraded),
             (Ok(Status::Complete(length)), Some(100..=199)) => Self::Informational(length),
             (Ok(Status::Partial), None | Some(100..=199)) => Self::Unknown,
@@ -71,7 +72,7 @@ impl Beginning {
 }
 
 impl<S> FinalAnswers<S> {
-    /// Wraps a stream on which no request was written yet.
+    /// Wraps a stream to which no request was written yet.
     pub(super) fn of(stream: S) -> Self {
         Self { stream, stage: Stage::Head, held: BytesMut::new(), removed: 0 }
     }
@@ -80,12 +81,12 @@ impl<S> FinalAnswers<S> {
         &self.stream
     }
 
-    /// Whether the client can read without the stream.
+    /// Whether the client can read without reading the stream.
     pub(super) fn holds_bytes(&self) -> bool {
         !self.held.is_empty() && self.stage != Stage::Head
     }
 
-    /// Removes whole informational answers from the beginning of the held bytes.
+    /// Removes complete informational responses from the beginning of the held bytes.
     fn remove_informational(&mut self) -> io::Result<()> {
         while self.stage == Stage::Head {
             match Beginning::of(&self.held) {
@@ -115,10 +116,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for FinalAnswers<S> {
             ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
             let piece = &buffer.filled()[before..];
             if piece.is_empty() {
-                // The client reports an answer that ends too early.
+                // The client reports a response that ends too early.
                 this.stage = Stage::Answer;
             } else if let (true, Beginning::Final(stage)) = (this.held.is_empty(), Beginning::of(piece)) {
-                // Most answers come without informational ones. They are not copied.
+                // Most responses have no informational responses before them. They are not copied.
                 this.stage = stage;
                 return Poll::Ready(Ok(()));
             } else {
@@ -134,7 +135,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FinalAnswers<S> {
         buffer.put_slice(&this.held[..length]);
         this.held.advance(length);
         if this.held.is_empty() {
-            // A websocket lives long and needs the memory no more.
+            // A websocket lives long and no longer needs this memory.
             this.held = BytesMut::new();
         }
         Poll::Ready(Ok(()))
@@ -145,7 +146,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FinalAnswers<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
-        // Held bytes belong to the last answer, and must reach the client.
+        // Held bytes belong to the last response and must reach the client.
         if this.stage == Stage::Answer && this.held.is_empty() {
             (this.stage, this.removed) = (Stage::Head, 0);
         }

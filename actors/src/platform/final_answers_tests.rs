@@ -8,7 +8,7 @@ const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </s.css>\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const UPGRADE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
 
-/// A server that writes these pieces. After the last one it says nothing, or hangs up.
+/// A server that writes these pieces. After the last one it stays silent or closes the connection.
 #[derive(Default)]
 struct Server {
     pieces: VecDeque<Vec<u8>>,
@@ -52,7 +52,7 @@ fn write(client: &mut FinalAnswers<Server>, bytes: &[u8]) {
     assert!(matches!(written, Poll::Ready(Ok(count)) if count == bytes.len()));
 }
 
-/// Reads with a buffer of `size` bytes until the server says nothing or hangs up.
+/// Reads with a buffer of `size` bytes until the server stays silent or closes the connection.
 fn read(client: &mut FinalAnswers<Server>, size: usize) -> io::Result<Vec<u8>> {
     let mut told = Vec::new();
     let mut memory = vec![0; size];
@@ -69,7 +69,7 @@ fn read(client: &mut FinalAnswers<Server>, size: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What a client reads of these pieces after its first request.
+/// Returns what a client reads of these pieces after its first request.
 fn exchange(pieces: &[&[u8]]) -> io::Result<Vec<u8>> {
     let mut client = client();
     write(&mut client, b"GET / HTTP/1.1\r\n\r\n");
@@ -130,7 +130,7 @@ fn an_answer_that_is_early_is_read_after_a_request_in_many_pieces() {
     }
 }
 
-/// A pool reads two bytes of an idle connection: whatever comes there belongs to no request.
+/// A pool reads two bytes of an idle connection: bytes that arrive there belong to no request.
 #[test]
 fn what_comes_between_two_requests_is_read() {
     for unasked in [HINTS, ANSWER] {
@@ -162,7 +162,7 @@ fn informational_answers_without_an_end_are_an_error() {
         let pieces: Vec<&[u8]> = endless.chunks(1_000).collect();
         assert!(exchange(&pieces).unwrap_err().to_string().contains("too long"));
     }
-    // The bound is for each request.
+    // The limit applies to each request.
     let mut client = client();
     for _ in 0..20 {
         write(&mut client, b"GET / HTTP/1.1\r\n\r\n");

@@ -1,4 +1,4 @@
-//! One connection's HTTP client, and what can go wrong with a request.
+//! The HTTP client of one connection, and its errors.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,38 +17,39 @@ use tokio::time::timeout;
 
 use super::{Platform, Proxy, ProxyError, Service, TokenError, http_client::http_client, proxy::Road};
 
-/// The largest answer taken from an HTTP service, in bytes.
+/// The largest response accepted from an HTTP service, in bytes.
 pub(super) const MAX_ANSWER: usize = 1024 * 1024;
-/// How long a connection that is not used is kept.
+/// How long an unused connection is kept open.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// A request to one of the platform's services that failed.
+/// A failed request to a service of the platform.
 ///
-/// What a service answered to a request with a secret in it is never part of the error: a service may repeat in its
-/// answer what it was sent.
+/// If a request contained a secret, the error never contains the response body, because a service may repeat in its
+/// response what it received.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The service cannot be reached: no such host, refused, or its certificate is not trusted or expired.
+    /// The service cannot be reached: unknown host, connection refused, or a certificate that is not trusted or has
+    /// expired.
     #[error("{service} at {host} cannot be reached: {detail}")]
     Unreachable {
         /// The service.
         service: Service,
         /// The host, or the address of the discovery service.
         host: String,
-        /// What the transport says.
+        /// The error of the transport.
         detail: String,
     },
-    /// The connection's proxy does not lead to the service.
+    /// The connection's proxy does not reach the service.
     #[error("{service} at {host} cannot be reached: {error}")]
     Proxy {
         /// The service.
         service: Service,
         /// The host.
         host: String,
-        /// What is wrong with the proxy.
+        /// The error of the proxy.
         error: ProxyError,
     },
-    /// The service answered with an error.
+    /// The service responded with an error status.
     #[error("{service} at {host} answered {status}{}", words(text))]
     Status {
         /// The service.
@@ -57,28 +58,28 @@ pub enum HttpError {
         host: String,
         /// The status.
         status: u16,
-        /// The beginning of its words; empty where the request carried a secret.
+        /// The beginning of the response body; empty if the request contained a secret.
         text: String,
-        /// The wait it asked for.
+        /// The wait that the service requested.
         retry_after: Option<Duration>,
     },
-    /// There is no token from where they are obtained.
+    /// The token provider returned no token.
     #[error(transparent)]
     NoToken(#[from] TokenError),
-    /// The service answered something else than expected.
-    #[error("{service} at {host} answered something unexpected: {detail}")]
+    /// The response of the service was not as expected.
+    #[error("{service} at {host} sent an unexpected response: {detail}")]
     Unexpected {
         /// The service.
         service: Service,
         /// The host.
         host: String,
-        /// What does not fit.
+        /// What was unexpected.
         detail: String,
     },
 }
 
 impl HttpError {
-    /// The status, if there was an answer.
+    /// The status, if the service responded.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -87,7 +88,7 @@ impl HttpError {
         }
     }
 
-    /// What a failed login means for the session (protocol [§2.1](crate::protocol#21)). Only the services that check
+    /// What a failed login means for the session (protocol [§2.1](crate::protocol#21)). Only services that check
     /// credentials can refuse them.
     #[must_use]
     pub fn login_refusal(&self) -> LoginRefusal {
@@ -127,7 +128,7 @@ fn words(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-/// The HTTP side of one connection. Lives on the connection's arbiter.
+/// The HTTP client of one connection. Lives on the connection's arbiter.
 #[derive(Clone)]
 pub struct PlatformClient {
     pub(super) platform: Arc<Platform>,
@@ -135,7 +136,7 @@ pub struct PlatformClient {
     pub(super) http: Client,
 }
 
-/// One request, before it is sent.
+/// A request before it is sent.
 pub(super) struct Call<'a> {
     pub service: Service,
     pub host: String,
@@ -145,13 +146,13 @@ pub(super) struct Call<'a> {
 }
 
 impl PlatformClient {
-    /// A client for `account` that needs no proxy.
+    /// Returns a client for `account` without a proxy.
     #[must_use]
     pub fn new(platform: Arc<Platform>, account: AccountId) -> Self {
         Self::through(None, platform, account)
     }
 
-    /// A client for `account`, through `proxy` where there is one.
+    /// Returns a client for `account` that uses `proxy`, if given.
     #[must_use]
     pub fn through(proxy: Option<Proxy>, platform: Arc<Platform>, account: AccountId) -> Self {
         let within = platform.settings.request_timeout;
@@ -168,7 +169,7 @@ impl PlatformClient {
         self.exchange(service, &host, request.send()).await.and_then(|bytes| read(&bytes, service, &host))
     }
 
-    /// Posts a form and reads the answer; the call's own body is not looked at.
+    /// Posts a form and parses the response; the body of `call` is ignored.
     pub(super) async fn post_form<T: DeserializeOwned>(
         &self,
         call: Call<'_>,
@@ -179,7 +180,7 @@ impl PlatformClient {
         self.exchange(service, &host, sending).await.and_then(|bytes| read(&bytes, service, &host))
     }
 
-    /// Posts JSON and hands back the answer's bytes.
+    /// Posts JSON and returns the bytes of the response.
     pub(super) async fn post(&self, call: Call<'_>) -> Result<Vec<u8>, HttpError> {
         let Call { service, host, path, headers, body } = call;
         let mut request =
@@ -194,8 +195,8 @@ impl PlatformClient {
         self.exchange(service, &host, sending).await
     }
 
-    /// Sends a request and reads the whole answer, all of it within the time of one request: a service may answer its
-    /// head at once and dribble the rest.
+    /// Sends a request and reads the whole response, within the time limit of one request: a service may send the head
+    /// of its response at once and the rest very slowly.
     async fn exchange<S>(
         &self,
         service: Service,
@@ -224,7 +225,7 @@ impl PlatformClient {
     }
 }
 
-/// Reads an answer. What does not fit is told by its place: the words of the answer may be secrets.
+/// Parses a response. An error names only the position, because the text of the response may be a secret.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], service: Service, host: &str) -> Result<T, HttpError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let kind = match error.classify() {
@@ -237,8 +238,8 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8], service: Service, host: &s
     })
 }
 
-/// The address of a path at a host. Base URIs are bare hosts (protocol [§1.2](crate::protocol#12)); only the discovery
-/// service, and what it may name in plain HTTP, have their scheme. The path cannot lead to another host.
+/// Returns the URL of a path at a host. Base URIs are bare hosts (protocol [§1.2](crate::protocol#12)); only the
+/// discovery service, and hosts that it names in plain HTTP, have their scheme. The path cannot lead to another host.
 pub(super) fn address(service: Service, host: &str, path: &str) -> Result<String, HttpError> {
     with_scheme("https", service, host, path)
 }
@@ -272,7 +273,7 @@ where
     })
 }
 
-/// The error an answer is whose status is no success.
+/// Returns the error for a response without a success status.
 pub(super) fn refused<S>(service: Service, host: &str, response: &awc::ClientResponse<S>, body: &[u8]) -> HttpError {
     let retry_after = response.headers().get(header::RETRY_AFTER);
     let body = if service.is_asked_without_secrets() { body } else { &[] };

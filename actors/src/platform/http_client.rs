@@ -1,7 +1,7 @@
-//! HTTP clients that read final answers only.
+//! HTTP clients that skip informational responses.
 //!
-//! The filter of informational answers must lie above TLS, and `awc` has no place for it there: it lays TLS above
-//! whatever connects. So our connector does TLS itself, and `awc` takes every connection for a plain one.
+//! The filter of informational responses must be above TLS, where `awc` has no place for a filter: it adds TLS above
+//! any connector. Therefore our connector does TLS itself, and `awc` treats every connection as plain.
 
 use std::{io, rc::Rc, sync::Arc, time::Duration};
 
@@ -27,25 +27,25 @@ const TLS: &str = "tls";
 /// The scheme of an address whose connection stays plain.
 const PLAIN: &str = "plain";
 
-/// An HTTP client that waits for the final answer when informational ones come before it.
+/// Returns an HTTP client that waits for the final response if informational responses come before it.
 ///
-/// `dial` makes the TCP connections. Without `tls`, no `https` address is reached. A request takes at most `within`, and
-/// so does a connection with its TLS handshake. A connection that was not used for `idle` is not used again. Any number
-/// of connections are open at a time. Redirects are answers.
+/// `dial` makes the TCP connections. Without `tls`, `https` addresses fail. A request takes at most `within`, and so
+/// does a connection with its TLS handshake. A connection that was unused for `idle` is not used again. The number of
+/// open connections is not limited. Redirects are returned as responses.
 pub fn http_client<D>(dial: D, tls: Option<Arc<rustls::ClientConfig>>, within: Duration, idle: Duration) -> Client
 where
     D: Service<ConnectInfo<Uri>, Response = Connection<Uri, TcpStream>, Error = ConnectError> + Clone + 'static,
 {
     let connector = Connector::new()
         .connector(Connecting { dial, tls: tls.map(TlsConnector::service) })
-        // Each open websocket holds a place of the pool for ever: with the default limit of 100 the next one hangs.
+        // Each open websocket keeps its place in the pool: with the default limit of 100 the next one would hang.
         .limit(0)
         .timeout(within)
         .conn_keep_alive(idle);
     Client::builder().connector(connector).wrap(Marks).timeout(within).disable_redirects().finish()
 }
 
-/// Connects by TCP, and by TLS where the address is marked so.
+/// Connects by TCP, with TLS if the address is marked so.
 #[derive(Clone)]
 struct Connecting<D> {
     dial: D,
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// Marks the address of each request, so that `awc` does no TLS and our connector does.
+/// Marks the address of each request, so that our connector does TLS instead of `awc`.
 struct Marks;
 
 impl<S> Transform<S, ConnectRequest> for Marks
@@ -110,7 +110,7 @@ impl<S: Service<ConnectRequest>> Service<ConnectRequest> for Marking<S> {
             ConnectRequest::Client(RequestHeadType::Owned(head), ..) | ConnectRequest::Tunnel(head, _) => head,
             ConnectRequest::Client(RequestHeadType::Rc(head, _), ..) => Rc::make_mut(head),
         };
-        // An address that cannot be marked keeps its scheme: awc refuses `https` because it has no TLS of its own.
+        // An address that cannot be marked keeps its scheme: `awc` refuses `https` because it has no TLS of its own.
         if let Some(marked) = marked(&head.uri) {
             head.uri = marked;
         }
@@ -118,10 +118,10 @@ impl<S: Service<ConnectRequest>> Service<ConnectRequest> for Marking<S> {
     }
 }
 
-/// The same address with a mark. Neither the mark nor the port changes the `Host` header.
+/// Returns the address with a mark. Neither the mark nor the port changes the `Host` header.
 ///
-/// The pool knows a connection by the authority of its address alone. The mark in the authority keeps a plain connection
-/// to port 443 from being taken for an encrypted one.
+/// The pool identifies a connection only by the authority of its address. The mark in the authority prevents a plain
+/// connection to port 443 from being used as an encrypted one.
 fn marked(address: &Uri) -> Option<Uri> {
     let (mark, port) = match address.scheme_str()? {
         "https" | "wss" => (TLS, 443),

@@ -1,4 +1,4 @@
-//! The platform's HTTP side: where its services are, who may speak, and how a socket is opened.
+//! The platform's HTTP services: their discovery, logins, and the opening of sockets.
 
 mod agent;
 mod bounded;
@@ -48,25 +48,25 @@ pub(crate) use storage::{StoreFailure, StoredFile};
 use discovery::Host;
 use pacing::Turns;
 
-/// Where the messaging platform is and how it is spoken to.
+/// The address of the platform and the limits of its use.
 #[derive(Clone, Debug)]
 pub struct PlatformSettings {
     /// The discovery service, such as `https://adminlogin.liveperson.net`.
     pub discovery: String,
-    /// More certificate authorities to trust, as PEM texts.
+    /// Additional trusted certificate authorities, in PEM.
     pub authorities: Vec<String>,
     /// How long one HTTP request may take.
     pub request_timeout: Duration,
-    /// How long a token may take that is obtained elsewhere.
+    /// How long a token provider may take.
     pub provider_timeout: Duration,
-    /// How long one try to send or read a file may take.
+    /// How long one attempt to send or read a file may take.
     pub transfer_timeout: Duration,
-    /// The largest frame taken that nobody asked for, in bytes. What is larger ends the socket.
+    /// The largest unsolicited frame accepted, in bytes. A larger frame ends the socket.
     pub max_frame_bytes: usize,
-    /// The largest snapshot or answer taken, in bytes, in one frame or several. A snapshot has up to 1001 conversations
-    /// of a few kilobytes each ([SB-8](crate::rules#sb-8)).
+    /// The largest snapshot or response accepted, in bytes, in one frame or several. A snapshot has up to 1001
+    /// conversations of a few kilobytes each ([SB-8](crate::rules#sb-8)).
     pub max_answer_bytes: usize,
-    /// How fast this process logs in and connects.
+    /// How fast this process may log in and connect.
     pub pace: Pace,
 }
 
@@ -85,7 +85,8 @@ impl Default for PlatformSettings {
     }
 }
 
-/// The platform as one process sees it: settings, trust and the cache of service hosts, shared by all connections.
+/// The platform as used by one process: settings, trusted authorities and the cache of service hosts, shared by all
+/// connections.
 pub struct Platform {
     settings: PlatformSettings,
     tls: Arc<rustls::ClientConfig>,
@@ -94,17 +95,17 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The platform at the settings' discovery service.
+    /// Returns the platform with these settings.
     ///
     /// # Errors
-    /// [`TlsError`] where an authority is no certificate.
+    /// [`TlsError`] if an authority is not a certificate.
     pub fn new(settings: PlatformSettings) -> Result<Arc<Self>, TlsError> {
         let tls = client_config(&settings.authorities)?;
         let turns = Turns::new(settings.pace);
         Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns }))
     }
 
-    /// Notes that a login was refused. For its number, all logins of the account are held back (protocol
+    /// Records that a login was refused. If there were too many logins, all logins of the account are delayed (protocol
     /// [§9.3](crate::protocol#93)).
     pub fn login_refused(&self, account: &AccountId, refusal: LoginRefusal) {
         if let LoginRefusal::Throttled { retry_after } = refusal {
@@ -112,7 +113,7 @@ impl Platform {
         }
     }
 
-    /// Whom this process trusts, for other requests than the platform's.
+    /// The TLS configuration with the trusted authorities, for requests to other services too.
     #[must_use]
     pub fn tls(&self) -> &Arc<rustls::ClientConfig> {
         &self.tls

@@ -1,4 +1,4 @@
-//! How fast a process may log in and connect, so that a fleet that lost its platform does not storm it
+//! Limits how fast a process logs in and connects, so that a fleet that lost its platform does not overload it
 //! ([Q6](crate::rules#q6)).
 
 use std::{num::NonZeroU32, time::Duration};
@@ -11,18 +11,18 @@ use tokio::time::{Instant, sleep_until};
 /// How fast a process may log in and connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Logins a second, of all connections of one account.
+    /// Logins per second of all connections of one account.
     pub logins_per_account: NonZeroU32,
-    /// Logins a second, of all connections.
+    /// Logins per second of all connections.
     pub logins: NonZeroU32,
-    /// Sockets opened a second, of all connections.
+    /// Sockets opened per second by all connections.
     pub connects: NonZeroU32,
-    /// How long an account's logins are held back at least when the platform refused one for their number.
+    /// The least delay of an account's logins after the platform refused a login because there were too many.
     pub after_refusal: Duration,
 }
 
 impl Default for Pace {
-    /// 10 logins a second for one account, 50 in all, 200 sockets; five seconds after a refusal.
+    /// 10 logins per second for one account, 50 in total, 200 sockets; a delay of five seconds after a refusal.
     fn default() -> Self {
         let per_second = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         Self {
@@ -34,15 +34,15 @@ impl Default for Pace {
     }
 }
 
-/// The longest that an account's logins are held back at a time.
+/// The longest delay of an account's logins at a time.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
-/// The turns of a process: whoever wants to log in or connect waits for one.
+/// The rate limiters of a process: every login and every new socket waits for one.
 pub(super) struct Turns {
     logins: DefaultDirectRateLimiter,
     account_logins: DefaultKeyedRateLimiter<AccountId>,
     connects: DefaultDirectRateLimiter,
-    /// Accounts that the platform refused a login for their number, and until when.
+    /// Accounts whose logins are delayed because there were too many, and until when.
     held: DashMap<AccountId, Instant>,
 }
 
@@ -56,7 +56,8 @@ impl Turns {
         }
     }
 
-    /// Lets nobody of `account` log in for a while: what one of them was refused for, the others would be, too.
+    /// Delays all logins of `account`: a login refused because there were too many would be refused for the account's
+    /// other connections too.
     pub(super) fn hold(&self, account: &AccountId, wait: Duration) {
         let until = Instant::now() + wait.min(LONGEST_HOLD);
         self.held.entry(account.clone()).and_modify(|held| *held = until.max(*held)).or_insert(until);
@@ -87,7 +88,7 @@ fn jitter() -> Jitter {
 mod tests {
     use super::*;
 
-    /// Protocol §9.3: a login refused with 429 holds back its account's logins, and no other one's.
+    /// Protocol §9.3: a login refused with 429 delays the logins of its account, and of no other account.
     #[tokio::test(start_paused = true)]
     async fn a_refused_login_holds_back_its_account_alone() {
         let turns = Turns::new(Pace::default());

@@ -1,4 +1,4 @@
-//! Agents' tokens obtained elsewhere, such as from a service that all processes of a brand share.
+//! Agents' tokens obtained elsewhere, such as from a service shared by all processes of a brand.
 
 use std::fmt;
 
@@ -6,16 +6,15 @@ use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use tertulia_core::id::UserId;
 
-/// Gives one agent's tokens.
+/// Provides the tokens of one agent.
 ///
-/// It is asked for the first token and for each next one: when the platform does not take the last one any more, also
-/// while the socket that was opened with it lives on. It prolongs what it gives by itself, and always gives tokens of
-/// the same agent.
+/// Called for the first token, and for a new token when the platform no longer accepts the last one, even while its
+/// socket is still open. The provider must refresh its tokens itself and always return tokens of the same agent.
 pub trait TokenProvider: fmt::Debug + Send + Sync {
-    /// A token that the platform takes now.
+    /// Returns a token that is valid now.
     ///
     /// # Errors
-    /// [`TokenError`], by which the connection gives up or asks again later.
+    /// [`TokenError`], which decides whether the connection gives up or asks again later.
     fn token(&self) -> BoxFuture<'_, Result<AgentToken, TokenError>>;
 }
 
@@ -24,21 +23,21 @@ pub trait TokenProvider: fmt::Debug + Send + Sync {
 pub struct AgentToken {
     /// The token that opens the socket.
     pub bearer: SecretString,
-    /// The user it belongs to, digits.
+    /// The id of the token's user, digits.
     pub user_id: String,
-    /// The user's public id, if it is known.
+    /// The user's public id, if known.
     pub public_id: Option<UserId>,
-    /// The user's name, if it is known.
+    /// The user's name, if known.
     pub name: Option<String>,
 }
 
-/// Why there is no token.
+/// Why the provider has no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// There will be none: to ask again cannot help.
-    #[error("there is no token for the agent: {0}")]
+    /// Permanent: asking again cannot help.
+    #[error("no token for the agent: {0}")]
     Refused(String),
-    /// There is none just now.
-    #[error("there is no token for the agent just now: {0}")]
+    /// Temporary: the connection asks again later.
+    #[error("no token for the agent for now: {0}")]
     Unavailable(String),
 }

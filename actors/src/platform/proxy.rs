@@ -1,4 +1,4 @@
-//! A proxy between one connection and the platform: everything goes through tunnels that it opens by HTTP CONNECT.
+//! A proxy between one connection and the platform. All traffic uses tunnels that the proxy opens by HTTP CONNECT.
 
 use std::{
     fmt, io,
@@ -21,30 +21,29 @@ use tokio::{
     time::timeout,
 };
 
-/// The longest head of a proxy's answer, in bytes.
+/// The longest head of a proxy's response, in bytes.
 const MAX_HEAD: usize = 8 * 1024;
-/// The most header lines in it.
+/// The most header lines in the head.
 const MAX_LINES: usize = 64;
 
-/// An HTTP proxy that opens tunnels (CONNECT). It is spoken to in plain HTTP; the TLS of what goes through a tunnel
-/// begins behind it, so that the proxy sees the names of the platform's hosts and nothing else. It looks these names up
-/// itself.
+/// An HTTP proxy that opens tunnels (CONNECT). Requests to the proxy are plain HTTP; TLS begins inside the tunnel, so
+/// the proxy sees only the names of the platform's hosts. The proxy resolves these names itself.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// Its name or address.
+    /// The proxy's name or address.
     pub host: String,
-    /// Its port.
+    /// The proxy's port.
     pub port: u16,
-    /// Who asks it, where it wants to know.
+    /// The credentials for the proxy, if it requires any.
     pub credentials: Option<ProxyCredentials>,
-    /// Whether it is spoken to at public addresses only: not on this machine or on private networks.
+    /// Whether only public addresses are allowed for the proxy: not this machine and not private networks.
     pub only_public: bool,
 }
 
-/// The user of a proxy, told by Basic authentication.
+/// Credentials for a proxy, sent by Basic authentication.
 #[derive(Clone, Debug)]
 pub struct ProxyCredentials {
-    /// The name; a colon cannot be part of it.
+    /// The name; it cannot contain a colon.
     pub username: String,
     /// The password.
     pub password: SecretString,
@@ -56,52 +55,52 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// Why a proxy opened no tunnel. It names the proxy, and never who asked.
+/// Why a proxy opened no tunnel. The error names the proxy, and never its user.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// There is nobody at its address.
+    /// Nothing listens at the proxy's address.
     #[error("the proxy {proxy} cannot be reached: {detail}")]
     Unreachable {
         /// The proxy's address.
         proxy: String,
-        /// What the transport says.
+        /// The error of the transport.
         detail: String,
     },
-    /// Its name stands for an address of this machine or of a private network, where it may not be.
-    #[error("the proxy {proxy} is at the internal address {address}")]
+    /// The proxy's name resolves to an address of this machine or of a private network, which is not allowed.
+    #[error("the proxy {proxy} has the internal address {address}")]
     Internal {
         /// The proxy's address.
         proxy: String,
-        /// The address that its name stands for, at least among others.
+        /// The internal address; the name may resolve to others too.
         address: IpAddr,
     },
-    /// It does not open the tunnel; 407 asks for other credentials.
+    /// The proxy refuses the tunnel; 407 means that it requires other credentials.
     #[error("the proxy {proxy} answered {status}")]
     Refused {
         /// The proxy's address.
         proxy: String,
-        /// Its answer.
+        /// The status of its response.
         status: u16,
     },
-    /// It opens no tunnel and does not say why: it, or the host behind it, does not answer.
+    /// The proxy neither opened the tunnel nor refused: the proxy, or the host after it, does not respond.
     #[error("the proxy {proxy} opened no tunnel within {within:?}")]
     TimedOut {
         /// The proxy's address.
         proxy: String,
-        /// How long was waited.
+        /// The time limit.
         within: Duration,
     },
-    /// It does not speak as a proxy does.
-    #[error("the proxy {proxy} is none: {detail}")]
+    /// The other side does not speak the protocol of an HTTP proxy.
+    #[error("{proxy} is not an HTTP proxy: {detail}")]
     NoProxy {
         /// The proxy's address.
         proxy: String,
-        /// What does not fit.
+        /// What was unexpected.
         detail: &'static str,
     },
 }
 
-/// How TCP connections come to be: straight on, or through a proxy.
+/// How TCP connections are made: directly, or through a proxy.
 #[derive(Clone)]
 pub(super) struct Road {
     tcp: ConnectorService,
@@ -110,7 +109,8 @@ pub(super) struct Road {
 }
 
 impl Road {
-    /// `within` is how long a whole request may take; a proxy has half of it, so that it is named if it takes longer.
+    /// `within` is the time limit of a whole request. A proxy gets half of it, so that the error names the proxy if it
+    /// is too slow.
     pub(super) fn by(proxy: Option<Proxy>, within: Duration) -> Self {
         Self { tcp: Connector::default().service(), proxy: proxy.map(Arc::new), within: within / 2 }
     }
@@ -135,14 +135,14 @@ impl Service<ConnectInfo<Uri>> for Road {
     }
 }
 
-/// Host and port as CONNECT names them.
+/// The host and port as CONNECT writes them.
 fn authority(target: &ConnectInfo<Uri>) -> String {
     format!("{}:{}", target.hostname(), target.port())
 }
 
 impl Proxy {
     async fn tunnel(&self, tcp: &ConnectorService, authority: &str) -> Result<TcpStream, ProxyError> {
-        // The addresses that are looked at are the very ones that are then dialled.
+        // Dials exactly the addresses that were checked.
         let addresses = self.addresses().await?;
         let internal = addresses.iter().map(SocketAddr::ip).find(|address| is_internal(*address));
         if let Some(address) = internal.filter(|_| self.only_public) {
@@ -184,7 +184,7 @@ impl Proxy {
         head.into()
     }
 
-    /// The status of the proxy's answer.
+    /// Reads the status of the proxy's response.
     async fn answer(&self, stream: &mut TcpStream) -> Result<u16, ProxyError> {
         let no_proxy = |detail| ProxyError::NoProxy { proxy: self.to_string(), detail };
         let mut head = Vec::new();
@@ -193,12 +193,12 @@ impl Proxy {
             let mut answer = httparse::Response::new(&mut lines);
             let parsed = answer.parse(&head).map_err(|_| no_proxy("it does not answer in HTTP"))?;
             match (parsed, answer.code) {
-                // Informational answers may come before the answer (RFC 9110 §15.2).
+                // Informational responses may come before the final response (RFC 9110 §15.2).
                 (httparse::Status::Complete(end), Some(100 | 102..=199)) => {
                     head.drain(..end);
                     continue;
                 }
-                // Through a tunnel nothing comes before it was spoken into; of a refusal the words are not read.
+                // Nothing may arrive through a tunnel before the client has written. The body of a refusal is not read.
                 (httparse::Status::Complete(end), Some(200..=299)) if end < head.len() => {
                     return Err(no_proxy("it says more than that the tunnel is open"));
                 }

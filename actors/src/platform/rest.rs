@@ -1,4 +1,4 @@
-//! The brand's REST: one row, asked as an agent (protocol [§10.5](crate::protocol#105)).
+//! The brand's REST API: one request as an agent (protocol [§10.5](crate::protocol#105)).
 
 use awc::{Client, error::SendRequestError, http::header};
 use bytes::Bytes;
@@ -10,18 +10,18 @@ use super::{
     http::{MAX_ANSWER, address, unreachable},
 };
 
-/// What the REST answered, success or refusal.
+/// A response of the REST API, success or refusal.
 #[derive(Clone, Debug)]
 pub(crate) struct RestAnswer {
     pub(crate) status: u16,
-    /// The version of what was read.
+    /// The version of the resource that was read.
     pub(crate) etag: Option<String>,
     pub(crate) body: Bytes,
 }
 
 impl PlatformClient {
-    /// Asks one row as the agent of `session`, against the version `if_match` where there is one. Any status is an
-    /// answer.
+    /// Sends one request as the agent of `session`, conditional on the version `if_match` if given. Every status counts
+    /// as a response.
     pub(crate) async fn rest(
         &self,
         session: &AgentSession,

@@ -1,4 +1,4 @@
-//! The Send API: a consumer's requests over HTTPS, on behalf of an application (protocol [§10.3](crate::protocol#103)).
+//! The Send API: a consumer's requests over HTTPS, sent by an application (protocol [§10.3](crate::protocol#103)).
 
 use awc::error::SendRequestError;
 use bytes::Bytes;
@@ -9,46 +9,46 @@ use super::{
     http::{MAX_ANSWER, address, unreachable},
 };
 
-/// What the Send API answered, success or refusal.
+/// A response of the Send API, success or refusal.
 #[derive(Debug)]
 pub(crate) struct SendAnswer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
 }
 
-/// A request that the Send API did not answer.
+/// A request without a response.
 #[derive(Debug)]
 pub(crate) enum SendFailure {
-    /// It did not leave.
+    /// The request was not sent.
     NotSent(HttpError),
-    /// It left, and may have had its effect.
+    /// The request was sent and may have been applied.
     Unanswered(HttpError),
 }
 
-/// Which of the two ways in.
+/// The endpoint of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SendPath {
     /// Sets the profile and opens a conversation.
     Conversation,
-    /// Anything else.
+    /// Every other request.
     Send,
 }
 
-/// A request with what says who sends it and for whom.
+/// A request with the identities of its sender and its consumer.
 #[derive(Debug)]
 pub(crate) struct SendLetter<'a> {
     /// The application's token.
     pub(crate) app: &'a SecretString,
-    /// The token of the consumer it is sent for.
+    /// The token of the consumer.
     pub(crate) consumer: &'a SecretString,
-    /// The consumer's device, as a header.
+    /// Describes the consumer's device; sent as a header.
     pub(crate) client_properties: &'a str,
-    /// The request, or several.
+    /// One request or several.
     pub(crate) body: String,
 }
 
 impl PlatformClient {
-    /// Posts a letter. Any status is an answer.
+    /// Posts a request. Every status counts as a response.
     pub(crate) async fn send_for_consumer(
         &self,
         path: SendPath,

@@ -1,4 +1,4 @@
-//! Who a connector is, and for whom it speaks: the application's token and its consumers' (protocol
+//! The identities of a connector: the application's token and the tokens of its consumers (protocol
 //! [§10.2](crate::protocol#102)).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,10 +12,10 @@ use super::{
     http::{Call, read},
 };
 
-/// How long a token is believed to live that does not tell: less than the platform's hour.
+/// The assumed lifetime of a token that does not state one: less than the platform's hour.
 const USUAL_LIFE: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
-/// An application's installation on the account (protocol [§10.1](crate::protocol#101)).
+/// The installation of an application on the account (protocol [§10.1](crate::protocol#101)).
 #[derive(Clone, Debug)]
 pub struct AppCredentials {
     /// Its client id.
@@ -28,7 +28,7 @@ pub struct AppCredentials {
 #[derive(Clone, Debug)]
 pub(crate) struct AppToken {
     pub(crate) token: SecretString,
-    /// When it ends.
+    /// When the token expires.
     pub(crate) expires: jiff::Timestamp,
 }
 
@@ -42,16 +42,16 @@ struct Signed {
     token: SecretString,
 }
 
-/// The claim that matters here, in seconds.
+/// The claims used here; times are in seconds.
 #[derive(Default, Deserialize)]
 struct Claims {
     exp: Option<i64>,
-    /// The platform's id of the consumer for whom the token is.
+    /// The platform's id of the token's consumer.
     lp_consumer_id: Option<String>,
 }
 
 impl PlatformClient {
-    /// Checks an application's credentials: gets a token and drops it.
+    /// Checks an application's credentials by requesting a token.
     ///
     /// # Errors
     /// [`HttpError`].
@@ -59,10 +59,10 @@ impl PlatformClient {
         self.app_token(app).await.map(drop)
     }
 
-    /// Gets the application's token when it is its turn.
+    /// Requests the application's token, within the login rate.
     ///
     /// # Errors
-    /// [`HttpError`]; its `login_refusal` tells whether repeating can help.
+    /// [`HttpError`]; its `login_refusal` says whether a repetition can help.
     pub(crate) async fn app_token(&self, app: &AppCredentials) -> Result<AppToken, HttpError> {
         self.platform.turns.log_in(&self.account).await;
         let service = Service::Sentinel;
@@ -76,10 +76,10 @@ impl PlatformClient {
         Ok(AppToken { token, expires })
     }
 
-    /// Gets the token by which the application speaks for a consumer. The same name is always the same consumer.
+    /// Requests the token with which the application speaks for a consumer. The same name is always the same consumer.
     ///
     /// # Errors
-    /// [`HttpError`]; 401 where the application's token is not taken.
+    /// [`HttpError`]; 401 if the application's token is not accepted.
     pub(crate) async fn consumer_jws(
         &self,
         app: &SecretString,
@@ -101,11 +101,11 @@ impl PlatformClient {
 #[derive(Debug)]
 pub(crate) struct ConsumerToken {
     pub(crate) token: SecretString,
-    /// The platform's id of the consumer, if the token tells it.
+    /// The platform's id of the consumer, if the token has it.
     pub(crate) user_id: Option<UserId>,
 }
 
-/// What a token says of itself. It is the platform's own, so its signature is not ours to check.
+/// Reads the claims of a token without checking its signature, because only the platform uses the token.
 fn claims(token: &SecretString) -> Claims {
     let payload = token.expose_secret().split('.').nth(1).unwrap_or_default();
     let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).unwrap_or_default();

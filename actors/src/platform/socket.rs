@@ -20,11 +20,11 @@ pub trait Socket: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> 
 impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + 'static> Socket for S {}
 
 impl PlatformClient {
-    /// Opens a brand's socket when it is its turn. The token travels in the address, and so does what `client` tells of
-    /// the application.
+    /// Opens a brand's socket, within the connection rate. The URL contains the token and the application's properties
+    /// from `client`.
     ///
     /// # Errors
-    /// [`HttpError`]; its `socket_refusal` tells what it means for the session.
+    /// [`HttpError`]; its `socket_refusal` says what it means for the session.
     pub async fn open_brand_socket(
         &self,
         bearer: &SecretString,
@@ -34,10 +34,10 @@ impl PlatformClient {
         self.open(Service::BrandSocket, &path).await
     }
 
-    /// Opens a consumer's socket when it is its turn. The token follows in the first request.
+    /// Opens a consumer's socket, within the connection rate. The first request on the socket sends the token.
     ///
     /// # Errors
-    /// [`HttpError`]; its `socket_refusal` tells what it means for the session.
+    /// [`HttpError`]; its `socket_refusal` says what it means for the session.
     pub async fn open_consumer_socket(&self, client: &ClientProperties) -> Result<impl Socket + use<>, HttpError> {
         self.open(Service::Messaging, &format!("messaging/consumer?v=3{}", client.socket_query())).await
     }

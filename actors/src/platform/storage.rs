@@ -1,4 +1,4 @@
-//! File storage: bytes to and from addresses that are signed for a minute (protocol [§5.10](crate::protocol#510)).
+//! File storage: sends and reads bytes at URLs that are signed for a minute (protocol [§5.10](crate::protocol#510)).
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{
     http::{MAX_ANSWER, address, refused, unreachable},
 };
 
-/// A file as the storage begins to give it.
+/// The response of the storage to a download, before its body is read.
 pub(crate) struct StoredFile {
     pub(crate) size: Option<u64>,
     pub(crate) content: LocalBoxStream<'static, Result<Bytes, HttpError>>,
@@ -26,7 +26,7 @@ pub(crate) struct StoredFile {
 /// Why a file was not stored.
 #[derive(Debug)]
 pub(crate) enum StoreFailure<E> {
-    /// The file's own bytes are at fault.
+    /// The source of the bytes failed.
     Source(E),
     Storage(HttpError),
 }
@@ -69,7 +69,7 @@ impl PlatformClient {
         }
     }
 
-    /// Begins to read a file.
+    /// Starts to read a file.
     pub(crate) async fn stored(&self, url: &SignedUrl) -> Result<StoredFile, HttpError> {
         let host = self.host(Service::Storage).await?;
         let request = self.signed(&host, url, Client::get)?.no_decompress();
@@ -89,7 +89,7 @@ impl PlatformClient {
         Ok(StoredFile { size, content: content.boxed_local() })
     }
 
-    /// How long one file may be on its way.
+    /// How long one transfer may take.
     pub(crate) fn transfer_timeout(&self) -> Duration {
         self.platform.settings.transfer_timeout
     }

@@ -1,28 +1,28 @@
-//! Whom we trust: the web's authorities and those of the configuration.
+//! Trusted certificate authorities: those of the web and those of the configuration.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-/// An authority that cannot be trusted because it cannot be read.
+/// A certificate authority that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The text is no PEM certificate.
+    /// The text is not a PEM certificate.
     #[error("a certificate authority is not a PEM certificate: {0}")]
     NotPem(#[from] rustls_pki_types::pem::Error),
-    /// The certificate cannot be an authority.
-    #[error("a certificate authority is not usable: {0}")]
+    /// The certificate cannot serve as an authority.
+    #[error("a certificate authority cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
-    /// There is no certificate in the text.
-    #[error("a certificate authority's file holds no certificate")]
+    /// The text has no certificate.
+    #[error("the file of a certificate authority contains no certificate")]
     Empty,
 }
 
-/// TLS for a client that trusts the web's authorities and these, PEM texts, too.
+/// Returns the TLS configuration of a client that trusts the web's authorities and `authorities`, given in PEM.
 ///
 /// # Errors
-/// [`TlsError`]: one of them is none.
+/// [`TlsError`] if an authority is not valid.
 pub fn client_config(authorities: &[String]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for text in authorities {

@@ -1,4 +1,4 @@
-//! A TCP connection, with TLS on top or without.
+//! A TCP connection, with or without TLS.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::final_answers::FinalAnswers;
 
-/// The bytes of HTTP.
+/// The byte stream below HTTP.
 #[derive(Debug)]
 pub(super) enum Wire {
     Plain(TcpStream),
@@ -51,14 +51,15 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// The pool of `awc` drops a connection without a shutdown. The server must still learn that nothing was cut off.
+/// The pool of `awc` drops a connection without a shutdown. The TLS alert still tells the server that nothing was cut
+/// off.
 impl Drop for Wire {
     fn drop(&mut self) {
         let Self::Tls(stream) = self else { return };
         let (tcp, session) = stream.get_mut();
         session.send_close_notify();
         let mut alert = Vec::new();
-        // A server that does not take the alert at once gets none.
+        // If the server does not accept the alert at once, it is not sent.
         if session.write_tls(&mut alert).is_ok() && !alert.is_empty() {
             let _sent = tcp.try_write(&alert);
         }

@@ -12,47 +12,47 @@ use crate::{
     supervision::failure,
 };
 
-/// Why a sink did not take an event.
+/// Why a sink did not accept an event.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// This event cannot be taken; the next one may.
+    /// The sink refuses this event but may accept the next one.
     #[error("the event was refused: {0}")]
     Refused(String),
-    /// The sink takes nothing any more.
+    /// The sink accepts no more events.
     #[error("the sink is closed: {0}")]
     Closed(String),
 }
 
-/// Where a subscriber's events end up.
+/// The destination of a subscriber's events.
 pub trait Sink: Send + 'static {
-    /// Takes one event. The next comes when this one is done.
+    /// Accepts one event. The next event is delivered when the returned future has completed.
     ///
     /// # Errors
     /// [`SinkError::Refused`] skips the event, [`SinkError::Closed`] ends the subscriber.
     fn deliver(&mut self, event: Arc<Event>) -> LocalBoxFuture<'static, Result<(), SinkError>>;
 
-    /// Hears that events were dropped before the next one, because the queue was full.
+    /// Called before the next event if events were dropped because the queue was full.
     fn missed(&mut self, events: u64) {
         tracing::warn!(events, "a subscriber missed events");
     }
 
-    /// Hears that nothing follows, because it panicked too often; with the text of the last panic.
+    /// Called when the subscriber ends because the sink panicked too often, with the text of the last panic.
     fn ended(&mut self, _panic: &str) {}
 }
 
-/// One subscriber. Its queue is bounded by the routing table; deliveries are made in order, one at a time.
+/// One subscriber. The routing table bounds its queue; deliveries are made in order, one at a time.
 pub(crate) struct Subscriber {
     name: Arc<str>,
     sink: Box<dyn Sink>,
     queue: VecDeque<Delivery>,
-    /// What the sink is taking.
+    /// The delivery in progress.
     delivering: Option<Delivery>,
     metrics: Arc<Metrics>,
     dead_letters: Arc<DeadLetters>,
 }
 
 impl Subscriber {
-    /// A subscriber that hands its events to `sink`.
+    /// Returns a subscriber that delivers its events to `sink`.
     #[must_use]
     pub(crate) fn new(
         name: Arc<str>,
@@ -101,7 +101,7 @@ impl Actor for Subscriber {
 }
 
 impl Supervised for Subscriber {
-    /// What the sink panicked on goes to the dead letters, and the queue goes on.
+    /// The event on which the sink panicked goes to the dead letters, and the queue continues.
     fn restarting(&mut self, _: &mut Self::Context) {
         let panic = failure();
         let panic_text = panic.as_ref().map(|failure| failure.panic.clone()).unwrap_or_default();

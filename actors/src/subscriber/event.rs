@@ -1,4 +1,4 @@
-//! Events: what happened in a conversation or to a connection, as every subscriber gets it.
+//! Events: what happened in a conversation or on a connection, the same for every subscriber.
 
 use std::{fmt, sync::Arc};
 
@@ -15,12 +15,12 @@ use tertulia_core::{
 use super::EventKind;
 use crate::engine::{Loggable, StoredEvent};
 
-/// The resume cursor of an event: the process's epoch and the event's place in it.
+/// The resume cursor of an event: the epoch of the log and the event's offset in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventId {
-    /// Tells one history from another: a reader that comes with another epoch has lost some.
+    /// Identifies the log. A reader with another epoch has lost events.
     pub epoch: Arc<str>,
-    /// Grows by one an event, over all connections.
+    /// The offset, which grows by one per event over all connections.
     pub offset: u64,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for EventId {
 }
 
 impl EventId {
-    /// Reads an id as it is written.
+    /// Parses the text form of an id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, offset) = text.rsplit_once('-')?;
@@ -39,7 +39,7 @@ impl EventId {
     }
 }
 
-/// Where events come from.
+/// The source of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The account.
@@ -53,12 +53,11 @@ pub struct Origin {
 pub struct Event {
     /// The resume cursor.
     pub id: EventId,
-    /// Where it comes from.
+    /// The account and the connection of the event.
     pub origin: Arc<Origin>,
-    /// In which conversation; `None` for the connection's own.
+    /// The conversation; `None` for the connection's own events.
     pub conversation: Option<ConversationId>,
-    /// Its place among the conversation's events, from 1, without holes; `None` where another than the conversation
-    /// tells it.
+    /// The event's number within the conversation, from 1, without holes. `None` if the connection emitted the event.
     pub sequence: Option<u64>,
     /// When it was emitted.
     pub time: jiff::Timestamp,
@@ -66,40 +65,40 @@ pub struct Event {
     pub data: EventData,
 }
 
-/// A conversation that is offered to an agent.
+/// A conversation offered to an agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
-    /// Which offer.
+    /// The offer's id.
     pub ring_id: RingId,
-    /// What became of it.
+    /// The state of the offer.
     pub ring_state: RingState,
-    /// The conversation offered.
+    /// The offered conversation.
     pub conversation_id: Option<ConversationId>,
     /// The conversation's skill.
     pub skill_id: Option<SkillId>,
-    /// The consumer who waits.
+    /// The consumer of the conversation.
     pub consumer_id: Option<UserId>,
-    /// Until when it stands.
+    /// When the offer expires.
     pub ring_expiration_ts: Option<Timestamp>,
 }
 
-/// What happened.
+/// The kind and data of an event.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum EventData {
-    /// In a conversation.
+    /// An event of a conversation.
     Conversation(ConversationEvent),
-    /// A conversation is offered, or the offer changed. It is not this connection's yet, so the event is the
-    /// connection's own.
+    /// A conversation is offered, or the offer changed. The conversation does not belong to this connection yet, so the
+    /// event is the connection's own.
     Ring(Offer),
-    /// A command was carried out by the platform.
+    /// A command succeeded.
     CommandSent {
         /// The command's key.
         key: CommandKey,
-        /// What was asked.
+        /// The kind of the command.
         command: &'static str,
-        /// The message's place in its dialog.
+        /// The message's sequence in its dialog.
         #[serde(skip_serializing_if = "Option::is_none")]
         sequence: Option<u64>,
     },
@@ -107,81 +106,81 @@ pub enum EventData {
     CommandFailed {
         /// The command's key.
         key: CommandKey,
-        /// What was asked.
+        /// The kind of the command.
         command: &'static str,
-        /// The stable word for the error.
+        /// The stable code of the error.
         code: &'static str,
-        /// What went wrong.
+        /// The error as text.
         detail: String,
-        /// The platform's own code, where the platform refused the command or closed the connection over it.
+        /// The platform's own code, if the platform refused the command or closed the connection over it.
         #[serde(rename = "platformCode", skip_serializing_if = "Option::is_none")]
         platform_code: Option<u16>,
     },
-    /// A conversation's actor was rebuilt after a panic.
+    /// A conversation's actor was restarted after a panic.
     ConversationRestarted {
-        /// Restarts since it began.
+        /// The number of restarts since its start.
         restarts: u32,
     },
-    /// A conversation's actor failed too often and takes no more notifications.
+    /// A conversation's actor panicked too often and receives no more notifications.
     ConversationQuarantined {
-        /// Restarts since it began.
+        /// The number of restarts since its start.
         restarts: u32,
     },
-    /// The socket is open and the platform knows who speaks.
+    /// The socket is open and the platform accepted the identity.
     Connected {},
     /// The socket is gone.
     Disconnected {
         /// The close code, if there was one.
         code: Option<u16>,
-        /// Who ended it.
+        /// The side that ended it.
         by: ClosedBy,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
     },
-    /// What was missed is being fetched.
+    /// The connection is fetching what it missed.
     Resuming {
         /// Attempts since the connection was last stable.
         attempt: u32,
     },
-    /// What was missed was fetched.
+    /// The connection has fetched what it missed.
     Resumed {
-        /// Conversations in the snapshot.
+        /// Conversations in the subscription's snapshot.
         conversations: usize,
-        /// Messages that had been missed and were fetched.
+        /// Missed messages that were fetched.
         filled: u64,
         /// Conversations whose history could not be brought up to date.
         incomplete: usize,
     },
-    /// Something that the connection needs was refused, or stands again.
+    /// A part that the connection needs was refused, or works again.
     Lacking {
-        /// What is refused now; nothing where all stands.
+        /// The parts refused now; empty if none.
         lacking: Lacking,
     },
-    /// The connection cannot log in, or is ended by another login again and again. It tries again by itself; somebody
-    /// may have to act all the same. Told once, until the connection is ready again.
+    /// The connection cannot log in, or another login keeps ending it. It tries again by itself, but an operator may
+    /// have to act. Emitted once until the connection is ready again.
     #[serde(rename_all = "camelCase")]
     Waiting {
-        /// Why.
+        /// The reason.
         reason: WaitReason,
         /// When it tries again for the first time.
         until: jiff::Timestamp,
-        /// What last went wrong, in words.
+        /// The last error, as text.
         last_error: Option<String>,
     },
-    /// The identity of an anonymous consumer is lost, and the connection goes on as another consumer. Each open
+    /// The identity of an anonymous consumer is lost, and the connection continues as another consumer. Each open
     /// conversation ends on this side, with its own `close`.
     #[serde(rename_all = "camelCase")]
     IdentityLost {
-        /// Who the consumer was, as far as the platform told.
+        /// The previous consumer, as far as the platform reported it.
         user_id: Option<UserId>,
-        /// Why.
+        /// The reason.
         reason: IdentityLoss,
         /// How many conversations the connection held.
         conversations: usize,
     },
     /// The connection has given up.
     Failed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -214,7 +213,7 @@ impl EventData {
         self.kind().name()
     }
 
-    /// What happened in the conversation; `None` of an event that is not the conversation's own.
+    /// Returns the conversation's event; `None` for an event of the connection.
     #[must_use]
     pub fn conversation_event(&self) -> Option<&ConversationEvent> {
         match self {
@@ -223,7 +222,7 @@ impl EventData {
         }
     }
 
-    /// The message, if a message arrived.
+    /// Returns the message, if this event is a message.
     #[must_use]
     pub fn message(&self) -> Option<&Message> {
         match self {
@@ -240,13 +239,13 @@ impl Event {
         self.data.kind()
     }
 
-    /// What happened in the conversation; `None` of an event that is not the conversation's own.
+    /// Returns the conversation's event; `None` for an event of the connection.
     #[must_use]
     pub fn conversation_event(&self) -> Option<&ConversationEvent> {
         self.data.conversation_event()
     }
 
-    /// The message, if a message arrived.
+    /// Returns the message, if this event is a message.
     #[must_use]
     pub fn message(&self) -> Option<&Message> {
         self.data.message()
@@ -254,7 +253,7 @@ impl Event {
 }
 
 impl Serialize for Event {
-    /// Writes a CloudEvents 1.0 object.
+    /// Serializes the event as a CloudEvents 1.0 object.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Origin { account, connection } = &*self.origin;
         let mut event = serializer.serialize_map(None)?;
@@ -277,14 +276,14 @@ impl Serialize for Event {
 
 impl Loggable for Event {
     fn stored(&self) -> StoredEvent {
-        // Names and values of an event are always JSON.
+        // The names and values of an event can always be serialized.
         let json = serde_json::to_vec(self).unwrap_or_default();
         StoredEvent {
             offset: self.id.offset,
             connection: self.origin.connection.share(),
             conversation: self.conversation.as_ref().map(ConversationId::share),
             name: self.data.name().into(),
-            // A store in memory holds it for days: without the room that it was written in.
+            // A store in memory keeps the bytes for days, so the unused capacity is dropped.
             json: json.into_boxed_slice().into(),
         }
     }

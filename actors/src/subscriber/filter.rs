@@ -1,4 +1,4 @@
-//! Which events a subscriber wants.
+//! Selects the events of a subscriber.
 
 use std::collections::HashSet;
 
@@ -7,50 +7,50 @@ use tertulia_core::id::{ConnectionId, ConversationId};
 use super::{EventData, EventKind};
 use crate::engine::StoredEvent;
 
-/// Which events a subscriber wants. What is empty does not filter.
+/// Selects the events of a subscriber. An empty condition does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub(super) connections: HashSet<ConnectionId>,
     pub(super) conversations: HashSet<ConversationId>,
-    /// `None` does not filter.
+    /// The kinds wanted; `None` does not filter.
     kinds: Option<HashSet<EventKind>>,
 }
 
 impl Filter {
-    /// Everything.
+    /// Returns a filter that accepts every event.
     #[must_use]
     pub fn everything() -> Self {
         Self::default()
     }
 
-    /// Only what happens on this connection, beside others named so.
+    /// Accepts events of this connection, and of the connections named before.
     #[must_use]
     pub fn connection(mut self, connection: impl Into<ConnectionId>) -> Self {
         self.connections.insert(connection.into());
         self
     }
 
-    /// Only what happens in this conversation, beside others named so.
+    /// Accepts events of this conversation, and of the conversations named before.
     #[must_use]
     pub fn conversation(mut self, conversation: impl Into<ConversationId>) -> Self {
         self.conversations.insert(conversation.into());
         self
     }
 
-    /// Only events of this kind, and of the kinds that were named so before.
+    /// Accepts events of this kind, and of the kinds named before.
     #[must_use]
     pub fn kind(self, kind: EventKind) -> Self {
         self.kinds([kind])
     }
 
-    /// Only events of these kinds, and of the kinds that were named so before; without any, no event.
+    /// Accepts events of these kinds, and of the kinds named before. An empty list accepts no event.
     #[must_use]
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
         self.kinds.get_or_insert_default().extend(kinds);
         self
     }
 
-    /// Whether an event of the log is wanted.
+    /// Returns whether the filter accepts an event of the log.
     #[must_use]
     pub fn takes(&self, event: &StoredEvent) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind.name() == event.name))

@@ -1,4 +1,4 @@
-//! The kinds of events, each with the name that it has on the wire.
+//! The kinds of events, each with its name in the event's `type`.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use tertulia_core::conversation::ConversationEvent;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
-        /// What kind of event: which name it has after `tertulia.`, and which data.
+        /// The kind of an event, which decides its name after `tertulia.` and its data.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum EventKind {
@@ -17,7 +17,7 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
 
-            /// Its name after `tertulia.`.
+            /// The name after `tertulia.`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -68,7 +68,7 @@ kinds! {
 }
 
 impl EventKind {
-    /// The kind with a name, with or without `tertulia.` before it.
+    /// Returns the kind with this name, with or without the prefix `tertulia.`.
     ///
     /// ```
     /// use tertulia_actors::subscriber::EventKind;

@@ -1,4 +1,4 @@
-//! Subscribers: what they want, how events find them, and what happens when they are slow.
+//! Subscribers: their filters, the routing of events to them, and the handling of slow subscribers.
 
 mod actor;
 mod event;

@@ -1,5 +1,5 @@
-//! Notifications as the platform sent them, for whoever needs what no event tells ([CN-F4](crate::rules#cn-f4)).
-//! Without a reader they cost nothing but the look whether there is one.
+//! Notifications as the platform sent them, for readers that need more than the events ([CN-F4](crate::rules#cn-f4)).
+//! Without a reader they cost only the check whether a reader exists.
 
 use std::{
     borrow::Cow,
@@ -24,15 +24,15 @@ use super::Lagged;
 /// A notification as the platform sent it.
 #[derive(Clone, Debug)]
 pub struct RawNotification {
-    /// Through which connection it came.
+    /// The connection that received it.
     pub connection: ConnectionId,
-    /// Its type as the wire has it.
+    /// Its type as sent.
     pub kind: Box<str>,
-    /// Its body; `null` where it has none.
+    /// Its body; `null` if it has none.
     pub body: Json<'static>,
 }
 
-/// Which notifications a reader wants. What is empty does not filter.
+/// Selects notifications. An empty condition does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct NotificationFilter {
     connections: HashSet<ConnectionId>,
@@ -40,21 +40,21 @@ pub struct NotificationFilter {
 }
 
 impl NotificationFilter {
-    /// Everything.
+    /// Returns a filter that accepts every notification.
     #[must_use]
     pub fn everything() -> Self {
         Self::default()
     }
 
-    /// Only what comes through this connection, beside others named so.
+    /// Accepts notifications of this connection, and of the connections named before.
     #[must_use]
     pub fn connection(mut self, connection: impl Into<ConnectionId>) -> Self {
         self.connections.insert(connection.into());
         self
     }
 
-    /// Only this type, beside others named so: as the wire has it, or by its last part alone, which is the same in both
-    /// dialects.
+    /// Accepts notifications of this type, and of the types named before. The type is given in full, or by its last
+    /// part, which is the same in both dialects.
     #[must_use]
     pub fn kind(mut self, kind: &str) -> Self {
         self.kinds.insert(kind.into());
@@ -68,10 +68,11 @@ impl NotificationFilter {
     }
 }
 
-/// Notifications as they come. Bounded: a reader that does not keep up is told what it missed and holds nobody up.
+/// A live stream of notifications. Bounded: a slow reader gets an error with the number of missed notifications, and
+/// delays nobody else.
 pub struct NotificationStream {
     items: mpsc::Receiver<Item>,
-    /// What comes behind the notice of what was missed.
+    /// The notification to return after the error about missed notifications.
     waiting: Option<Arc<RawNotification>>,
     number: u64,
     table: Arc<NotificationTable>,
@@ -79,15 +80,15 @@ pub struct NotificationStream {
 
 struct Item {
     notification: Arc<RawNotification>,
-    /// Dropped just before.
+    /// The number of notifications dropped just before.
     missed: u64,
 }
 
 impl NotificationStream {
-    /// The next notification; `None` once the system has stopped.
+    /// Returns the next notification; `None` after the system has stopped.
     ///
     /// # Errors
-    /// [`Lagged`] where notifications had to be dropped; the stream goes on behind them.
+    /// [`Lagged`] if notifications had to be dropped; the stream continues after them.
     pub async fn next(&mut self) -> Option<Result<Arc<RawNotification>, Lagged>> {
         poll_fn(|context| self.poll(context)).await
     }
@@ -128,17 +129,17 @@ struct Reader {
     missed: AtomicU64,
 }
 
-/// All readers of notifications of a process.
+/// All readers of notifications in a process.
 #[derive(Default)]
 pub(crate) struct NotificationTable {
     readers: ArcSwap<Vec<Arc<Reader>>>,
     next: AtomicU64,
-    /// Serialises changes of `readers`; those who offer never take it.
+    /// Serializes changes of `readers`; the delivering side never locks it.
     changing: Mutex<()>,
 }
 
 impl NotificationTable {
-    /// A stream of the notifications that match, with room for `capacity` of them.
+    /// Returns a stream of the matching notifications that buffers up to `capacity` of them.
     pub(crate) fn stream(self: &Arc<Self>, filter: NotificationFilter, capacity: usize) -> NotificationStream {
         let (sender, items) = mpsc::channel(capacity.max(1));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +148,7 @@ impl NotificationTable {
         NotificationStream { items, waiting: None, number, table: Arc::clone(self) }
     }
 
-    /// Offers a frame to those who want it, if it is a notification.
+    /// Offers a frame to the matching readers, if the frame is a notification.
     pub(crate) fn offer(&self, connection: &ConnectionId, frame: &[u8]) {
         #[derive(Deserialize)]
         struct Envelope<'a> {

@@ -1,4 +1,4 @@
-//! One subscriber's route, and the routes found by what an event is about.
+//! The route to one subscriber, and the table that finds routes by connection and conversation.
 
 use std::{
     collections::HashMap,
@@ -16,25 +16,25 @@ use tokio::sync::mpsc;
 use super::{Event, EventData, Filter, stream::Item};
 use crate::supervision::{Depth, DepthPermit};
 
-/// An event on its way to a subscriber's actor. It counts against the subscriber's queue until it is dropped.
+/// An event on its way to a subscriber's actor. It occupies a place in the subscriber's queue until it is dropped.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub(crate) struct Delivery {
     /// The event.
     pub event: Arc<Event>,
-    /// Events that were dropped just before this one, because the queue was full.
+    /// The number of events dropped just before this event because the queue was full.
     pub missed: u64,
     pub(super) _place: DepthPermit,
 }
 
-/// Where matching events go. Nothing here ever waits: a full queue drops the event for that subscriber alone, counts
-/// it, and says so with the next one that fits.
+/// The destination of matching events. Delivery never waits: a full queue drops the event for that subscriber alone,
+/// counts it, and reports the count with the next event that fits.
 pub(super) enum Target {
     Stream(mpsc::Sender<Item>),
     Actor { recipient: Recipient<Delivery>, queue: Depth },
 }
 
-/// One subscriber's way through the table.
+/// The route to one subscriber.
 pub(super) struct Route {
     number: u64,
     filter: Filter,
@@ -42,8 +42,8 @@ pub(super) struct Route {
     missed: AtomicU64,
 }
 
-/// All routes. Each stands under the narrowest thing its filter names, so that an event meets those of its own
-/// conversation and connection, and no others.
+/// All routes. Each route is listed under the narrowest condition of its filter, so that an event is compared only with
+/// routes of its own conversation and connection, and with routes without either.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
     everywhere: Vec<Arc<Route>>,
@@ -73,7 +73,7 @@ impl Routes {
         remove_under(&mut self.of_conversation, number);
     }
 
-    /// The routes that want an event.
+    /// Returns the routes whose filters accept the event.
     pub(super) fn wanting<'r>(
         &'r self,
         connection: &'r ConnectionId,
@@ -86,7 +86,7 @@ impl Routes {
         candidates.filter(move |route| route.filter.wants(connection, conversation, data))
     }
 
-    /// Whether any route wants an event.
+    /// Returns whether a route accepts the event.
     pub(super) fn is_wanted(
         &self,
         connection: &ConnectionId,
@@ -109,7 +109,7 @@ impl Route {
         Self { number, filter, target, missed: AtomicU64::new(0) }
     }
 
-    /// Hands the event over; `false` where it had to be dropped.
+    /// Delivers the event; `false` if it had to be dropped.
     pub(super) fn offer(&self, event: &Arc<Event>) -> bool {
         let missed = self.missed.swap(0, Ordering::Relaxed);
         let taken = match &self.target {
@@ -122,7 +122,7 @@ impl Route {
         };
         match taken {
             Some(true) => true,
-            // The notice of what was missed went out, so only this event is still to be told of.
+            // The count of missed events was delivered, so only this event is still unreported.
             Some(false) => {
                 self.missed.fetch_add(1, Ordering::Relaxed);
                 false

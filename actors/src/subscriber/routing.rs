@@ -1,4 +1,4 @@
-//! The routing table: from one event to the subscribers that want it.
+//! The routing table: finds the subscribers of an event.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -20,14 +20,14 @@ use crate::{
     supervision::{Depth, Placement},
 };
 
-/// What an event is about.
+/// What an event belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Subject<'a> {
     /// The connection itself.
     Connection,
-    /// A conversation, told by its connection and so outside the conversation's own numbering.
+    /// A conversation, but emitted by its connection and not numbered with the conversation's events.
     About(&'a ConversationId),
-    /// A conversation, as the next of its own events.
+    /// A conversation, with the next number of its events.
     Conversation(&'a ConversationId, u64),
 }
 
@@ -47,23 +47,23 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// What happened in one go, and what is to be kept with it, all or nothing.
+/// The events and record changes of one step, all or nothing.
 #[derive(Default)]
 pub(crate) struct Commit {
-    /// Events, each with its place among its conversation's.
+    /// The events, each with its number within the conversation.
     pub events: Vec<(u64, EventData)>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Who is told once all of it is durable; at once where nothing is kept.
+    /// Called when everything is durable; immediately without a store.
     pub then: Option<AfterCommit>,
 }
 
-/// All subscribers of a process, and the way into the log.
+/// All subscribers of a process, and the access to the log.
 pub(crate) struct RoutingTable {
     journal: Arc<Journal>,
     next_route: AtomicU64,
     routes: ArcSwap<Routes>,
-    /// Serialises changes of `routes`; readers never take it.
+    /// Serializes changes of `routes`; readers never lock it.
     changing: Mutex<()>,
     metrics: Arc<Metrics>,
 }
@@ -72,12 +72,12 @@ pub(crate) struct RoutingTable {
 pub struct Subscription {
     table: Arc<RoutingTable>,
     number: u64,
-    /// Where its subscriber runs, so that the next one runs elsewhere.
+    /// Where its subscriber runs, counted so that the next subscriber runs elsewhere.
     placement: Option<Placement>,
 }
 
 impl Subscription {
-    /// Keeps the place of its subscriber until it is dropped.
+    /// Holds the placement of its subscriber until it is dropped.
     pub(crate) fn placed(mut self, placement: Placement) -> Self {
         self.placement = Some(placement);
         self
@@ -91,7 +91,7 @@ impl Drop for Subscription {
 }
 
 impl RoutingTable {
-    /// A table without subscribers, whose events go to `journal`.
+    /// Returns a table without subscribers, whose events go to `journal`.
     #[must_use]
     pub(crate) fn new(journal: Arc<Journal>, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
@@ -103,13 +103,13 @@ impl RoutingTable {
         })
     }
 
-    /// A stream of the events that match, with room for `capacity` of them.
+    /// Returns a stream of the matching events that buffers up to `capacity` of them.
     pub(crate) fn stream(self: &Arc<Self>, filter: Filter, capacity: usize) -> EventStream {
         let (sender, receiver) = mpsc::channel(capacity.max(1));
         EventStream::new(receiver, self.add(filter, Target::Stream(sender)))
     }
 
-    /// Sends the events that match to an actor, at most `capacity` at a time.
+    /// Sends the matching events to an actor, with at most `capacity` in its queue.
     pub(crate) fn attach(
         self: &Arc<Self>,
         filter: Filter,
@@ -125,12 +125,12 @@ impl RoutingTable {
         &self.journal
     }
 
-    /// Emits one event: gives it its place in the history and offers it to every subscriber that wants it.
+    /// Emits one event: assigns its offset in the log and offers it to every matching subscriber.
     pub(crate) fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
         self.emit(origin, vec![(subject, data)], Vec::new(), None);
     }
 
-    /// Emits one event like [`Self::publish`], and has changes of records kept with it.
+    /// Emits one event like [`Self::publish`], and stores changes of records with it.
     pub(crate) fn publish_with(
         &self,
         origin: &Arc<Origin>,
@@ -141,14 +141,14 @@ impl RoutingTable {
         self.emit(origin, vec![(subject, data)], changes, None);
     }
 
-    /// Emits what happened in a conversation, and has it kept with what it confirms.
+    /// Emits the events of a conversation's step, and stores them together with its changes.
     pub(crate) fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, commit: Commit) {
         let Commit { events, changes, then } = commit;
         let events = events.into_iter().map(|(place, data)| (Subject::Conversation(conversation, place), data));
         self.emit(origin, events.collect(), changes, then);
     }
 
-    /// Offers events live, before they are durable: whoever takes them so is in this process.
+    /// Offers events live, before they are durable, because live subscribers are in this process.
     fn emit(
         &self,
         origin: &Arc<Origin>,

@@ -25,15 +25,16 @@ impl Item {
     }
 }
 
-/// The reader was too slow: so many events were dropped at this place of the stream.
+/// The reader was too slow: events were dropped at this place of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{missed} events were missed, because the reader's queue was full")]
 pub struct Lagged {
-    /// How many.
+    /// The number of dropped events.
     pub missed: u64,
 }
 
-/// Events as they happen. Bounded: a reader that does not keep up is told what it missed and holds nobody up.
+/// A live stream of events. Bounded: a slow reader gets an error with the number of missed events, and delays nobody
+/// else.
 pub struct EventStream {
     items: mpsc::Receiver<Item>,
     _subscription: Subscription,
@@ -44,10 +45,10 @@ impl EventStream {
         Self { items, _subscription: subscription }
     }
 
-    /// The next event; `None` once the system has stopped.
+    /// Returns the next event; `None` after the system has stopped.
     ///
     /// # Errors
-    /// [`Lagged`] where events had to be dropped; the stream goes on behind them.
+    /// [`Lagged`] if events had to be dropped; the stream continues after them.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
         self.items.recv().await.map(Item::read)
     }

@@ -101,7 +101,8 @@ async fn a_filter_lets_pass_what_it_names_and_nothing_else() {
     }
 }
 
-/// Promise 6: a slow reader is told what it missed, where it missed it; a quick one beside it misses nothing.
+/// Promise 6: a slow reader gets the number of missed events at the place where it missed them; a fast reader misses
+/// nothing.
 #[actix_rt::test]
 async fn a_slow_reader_is_told_what_it_missed_and_holds_nobody_up() {
     let table = Table::new();
@@ -132,7 +133,7 @@ async fn a_dropped_stream_costs_nothing_any_more() {
     assert_eq!(table.metrics.events_missed.get(), 0);
 }
 
-/// Takes one event at a time, refusing those whose sequence is odd.
+/// Accepts one event at a time and refuses odd sequences.
 struct Picky {
     taken: mpsc::UnboundedSender<u64>,
     busy: Arc<Mutex<bool>>,
@@ -174,7 +175,7 @@ async fn a_subscriber_delivers_one_at_a_time_in_order_and_skips_what_is_refused(
     .unwrap();
 }
 
-/// Panics on events whose sequence is odd: at once, or in the future.
+/// Panics on events with odd sequences: in the call itself, or in the future.
 struct Fragile {
     told: mpsc::UnboundedSender<Told>,
     in_the_future: bool,

@@ -1,4 +1,4 @@
-//! The arbiters of a process: one thread each, connections spread over them, stopped together.
+//! The arbiters of a process: one thread each, with the connections distributed over them, and stopped together.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -14,12 +14,12 @@ use tokio::time::timeout;
 
 use super::watchdog::{Watch, Watchdog, WatchdogOptions};
 
-/// How many arbiters, and how closely they are watched.
+/// The number of arbiters, and the settings of their watchdog.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolOptions {
-    /// How many arbiters. Default: one per core.
+    /// The number of arbiters. Default: one per core.
     pub arbiters: NonZeroUsize,
-    /// How closely they are watched.
+    /// The settings of the watchdog.
     pub watchdog: WatchdogOptions,
 }
 
@@ -38,12 +38,12 @@ pub enum PoolError {
     /// Arbiters live in an actix system, and none runs on this thread.
     #[error("arbiters cannot be started: no actix system runs on this thread")]
     NoSystem,
-    /// The operating system gave no thread.
+    /// The operating system refused a thread.
     #[error("arbiters cannot be started")]
     Thread(#[from] io::Error),
 }
 
-/// A fixed number of arbiters and the watchdog over them. One that has ended is replaced.
+/// A fixed number of arbiters and their watchdog. An arbiter that has ended is replaced.
 #[derive(Debug)]
 pub(crate) struct ArbiterPool {
     seats: Mutex<Seats>,
@@ -52,9 +52,9 @@ pub(crate) struct ArbiterPool {
 
 #[derive(Debug, Default)]
 struct Seats {
-    /// Never empty until the pool stops.
+    /// Not empty until the pool stops.
     seats: Vec<Seat>,
-    /// Arbiters started so far; numbers the next one.
+    /// The number of arbiters started so far, used to name the next one.
     started: usize,
 }
 
@@ -74,12 +74,12 @@ impl Seats {
     }
 }
 
-/// How a pool stopped.
+/// The result of stopping a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stopped {
     /// Arbiters that ended in time.
     pub joined: usize,
-    /// Arbiters left behind with a stuck handler. Their threads end with the process.
+    /// Arbiters left running with a blocked handler. Their threads end with the process.
     pub abandoned: usize,
 }
 
@@ -99,8 +99,8 @@ impl ArbiterPool {
         Ok(Self { seats: Mutex::new(seats), watchdog })
     }
 
-    /// A place on the arbiter with the fewest placements, the first one among equals. One that has ended or stands
-    /// still is taken only where there is no other.
+    /// Reserves a place on the arbiter with the fewest placements, preferring the first among equals. An arbiter that
+    /// has ended or is blocked is used only if there is no other.
     #[must_use]
     pub(crate) fn place(&self) -> Placement {
         let seats = self.lock();
@@ -113,12 +113,12 @@ impl ArbiterPool {
                 seat.load.fetch_add(1, Ordering::Relaxed);
                 Placement { arbiter: Some(seat.arbiter.handle()), load: Arc::clone(&seat.load) }
             }
-            // The pool was stopped: nothing runs any more.
+            // The pool was stopped, so nothing runs any more.
             None => Placement { arbiter: None, load: Arc::new(AtomicUsize::new(1)) },
         }
     }
 
-    /// Replaces arbiters whose threads have ended; answers how many. To be called on a thread of the actix system.
+    /// Replaces arbiters whose threads have ended; returns their number. Call it on a thread of the actix system.
     pub(crate) fn replace_ended(&self) -> usize {
         let mut seats = self.lock();
         if System::try_current().is_none() {
@@ -129,18 +129,18 @@ impl ArbiterPool {
         for at in ended {
             match seats.start_one(&self.watchdog) {
                 Ok(seat) => {
-                    // Placements on the old one free a load that nobody looks at any more.
+                    // Placements on the old arbiter decrement a counter that is no longer used.
                     seats.seats[at] = seat;
                     replaced += 1;
-                    tracing::error!("an arbiter had ended and was replaced");
+                    tracing::error!("an arbiter ended and was replaced");
                 }
-                Err(error) => tracing::error!(%error, "an arbiter has ended and cannot be replaced"),
+                Err(error) => tracing::error!(%error, "an arbiter ended and cannot be replaced"),
             }
         }
         replaced
     }
 
-    /// The placements of each arbiter.
+    /// The number of placements on each arbiter.
     #[cfg(test)]
     pub(crate) fn loads(&self) -> Vec<usize> {
         self.lock().seats.iter().map(|seat| seat.load.load(Ordering::Relaxed)).collect()
@@ -157,7 +157,7 @@ impl ArbiterPool {
     }
 
     /// Stops all arbiters, which runs their actors' `stopping` and `stopped`, and waits at most `within` for all of
-    /// them together. Nothing is placed on them after that.
+    /// them together. Nothing is placed on them afterwards.
     pub(crate) async fn stop(&self, within: Duration) -> Stopped {
         let seats = std::mem::take(&mut self.lock().seats);
         let arbiters = seats.len();
@@ -165,7 +165,7 @@ impl ArbiterPool {
         for Seat { arbiter, .. } in seats {
             arbiter.stop();
             let joined = joined.clone();
-            // Not `spawn_blocking`: the runtime would wait for a stuck join when it ends.
+            // Not `spawn_blocking`: the runtime would wait for a blocked join when it ends.
             thread::spawn(move || {
                 if arbiter.join().is_err() {
                     tracing::error!("an arbiter ended with a panic");
@@ -189,16 +189,16 @@ impl ArbiterPool {
     }
 }
 
-/// A place on an arbiter, counted until dropped. Kept by whoever owns the actor placed there.
+/// A place on an arbiter, counted until dropped. Held by the owner of the actor placed there.
 #[derive(Debug)]
 pub(crate) struct Placement {
-    /// `None` where there is none any more.
+    /// `None` after the pool was stopped.
     arbiter: Option<ArbiterHandle>,
     load: Arc<AtomicUsize>,
 }
 
 impl Placement {
-    /// The arbiter to start on; `None` once the pool was stopped.
+    /// The arbiter to start on; `None` after the pool was stopped.
     #[must_use]
     pub(crate) fn arbiter(&self) -> Option<&ArbiterHandle> {
         self.arbiter.as_ref()

@@ -1,9 +1,9 @@
-//! A hard bound beside an address: actix's own mailbox limit is advisory, each clone of an address may exceed it.
+//! A hard bound on an actor's queue. The mailbox limit of actix is advisory: each clone of an address may exceed it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Counts the messages on their way to one actor and refuses beyond a limit. Clones count together.
+/// Counts the messages on their way to one actor and refuses messages beyond a limit. Clones share the count.
 #[derive(Debug, Clone)]
 pub(crate) struct Depth(Arc<Count>);
 
@@ -15,14 +15,14 @@ struct Count {
 }
 
 impl Depth {
-    /// A bound of `limit` messages; nothing passes a limit of zero.
+    /// Returns a bound of `limit` messages; a limit of zero refuses every message.
     #[must_use]
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Count { current: AtomicUsize::new(0), limit, is_closed: AtomicBool::new(false) }))
     }
 
-    /// Takes one place, or `None` at the limit or while it is closed. The permit travels inside the message, so that the place becomes free
-    /// when the message is handled, dropped with its queue, or lost with a panic.
+    /// Reserves a place; `None` at the limit or while closed. The permit travels inside the message, so that the place
+    /// becomes free when the message is handled, dropped with its queue, or lost with a panic.
     #[must_use]
     pub(crate) fn try_enter(&self) -> Option<DepthPermit> {
         if self.is_closed() {
@@ -35,12 +35,12 @@ impl Depth {
             .map(|_| DepthPermit(Arc::clone(&self.0)))
     }
 
-    /// Lets nothing pass until it is opened; what was let in keeps its place.
+    /// Refuses new messages until [`Self::open`]; places already reserved stay reserved.
     pub(crate) fn close(&self) {
         self.0.is_closed.store(true, Ordering::Release);
     }
 
-    /// Lets what there is room for pass again.
+    /// Accepts messages again, up to the limit.
     pub(crate) fn open(&self) {
         self.0.is_closed.store(false, Ordering::Release);
     }
@@ -51,20 +51,20 @@ impl Depth {
         self.0.is_closed.load(Ordering::Acquire)
     }
 
-    /// How many places are taken.
+    /// The number of reserved places.
     #[cfg(test)]
     pub(crate) fn current(&self) -> usize {
         self.0.current.load(Ordering::Relaxed)
     }
 
-    /// How many places there are.
+    /// The number of places.
     #[cfg(test)]
     pub(crate) fn limit(&self) -> usize {
         self.0.limit
     }
 }
 
-/// One place taken in a [`Depth`], given back on drop.
+/// A reserved place in a [`Depth`], freed on drop.
 #[derive(Debug)]
 pub(crate) struct DepthPermit(Arc<Count>);
 

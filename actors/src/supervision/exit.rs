@@ -1,4 +1,4 @@
-//! What a child's owner is told of it, and why children end.
+//! The reports to the owner of a guarded child, and why children end.
 
 use std::any::Any;
 use std::fmt;
@@ -6,49 +6,49 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What happens to a guarded child. Told to its owner on every transition; nothing follows `Ended`.
+/// A transition of a guarded child. Its owner gets every transition; nothing follows `Ended`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ChildExit {
     /// The child panicked. It will be restarted with the same address and queue.
     Restarting {
         /// The panic's text. It may quote a message, so it is never logged.
         panic: String,
-        /// Restarts since the child was started, this one included.
+        /// The number of restarts since the child was started, including this one.
         restarts: u32,
-        /// How long until then.
+        /// The delay until the restart.
         after: Duration,
     },
-    /// The child is gone, and its address is closed.
+    /// The child has ended, and its address is closed.
     Ended {
-        /// Why.
+        /// The reason.
         reason: ExitReason,
-        /// Restarts since the child was started.
+        /// The number of restarts since the child was started.
         restarts: u32,
     },
 }
 
-/// Why a guarded child is gone.
+/// Why a guarded child has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExitReason {
-    /// It stopped itself, or nobody held its address any more.
+    /// The child stopped itself, or every address of it was dropped.
     Normal,
-    /// It panicked while it was created or was ending, or when nobody held its address any more.
+    /// The child panicked while it was created or was ending, or after every address of it was dropped.
     Panicked(String),
-    /// It panicked, with this text, more often than its policy allows.
+    /// The child panicked more often than its policy allows; the text is of the last panic.
     GaveUp(String),
-    /// Its arbiter was stopped under it.
+    /// The child's arbiter was stopped.
     ArbiterStopped,
 }
 
-/// Who answers for a guarded child and is told of every [`ChildExit`], on the child's arbiter.
+/// The owner of a guarded child. Receives every [`ChildExit`], on the child's arbiter.
 pub(crate) trait Parent: Unpin + 'static {
     /// Writes the child's label for the log: ids, never content.
     ///
     /// # Errors
-    /// Those of the formatter.
+    /// The errors of the formatter.
     fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
-    /// Hears of a transition. Should do little more than `do_send`; its own panics are caught.
+    /// Called on a transition. Should do little more than `do_send`; its own panics are caught.
     fn told(&mut self, exit: ChildExit);
 }
 
@@ -68,7 +68,7 @@ impl Parent for Named {
     }
 }
 
-/// Who is told, and what was told so far.
+/// The owner, and what was reported to it so far.
 pub(super) struct Owner<P: Parent> {
     parent: P,
     restarts: u32,
@@ -102,8 +102,8 @@ impl<P: Parent> Owner<P> {
             ExitReason::Normal | ExitReason::ArbiterStopped => {
                 tracing::debug!(%actor, restarts, "actor ended");
             }
-            ExitReason::Panicked(_) => tracing::error!(%actor, restarts, "actor panicked at its end"),
-            ExitReason::GaveUp(_) => tracing::error!(%actor, restarts, "actor panicked, given up"),
+            ExitReason::Panicked(_) => tracing::error!(%actor, restarts, "actor panicked while it ended"),
+            ExitReason::GaveUp(_) => tracing::error!(%actor, restarts, "actor panicked too often, given up"),
         }
         self.tell(ChildExit::Ended { reason, restarts });
     }
@@ -114,7 +114,7 @@ impl<P: Parent> Owner<P> {
 }
 
 impl<P: Parent> Drop for Owner<P> {
-    /// Whoever held the child away without an end was its arbiter.
+    /// If the child was dropped without an end, its arbiter dropped it.
     fn drop(&mut self) {
         if !self.told_end {
             self.ended(ExitReason::ArbiterStopped);
@@ -122,15 +122,15 @@ impl<P: Parent> Drop for Owner<P> {
     }
 }
 
-/// Runs what may panic once more.
+/// Runs `act` and catches its panic.
 pub(super) fn quietly(act: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
-        tracing::error!("a panic while an actor was ended was caught");
+        tracing::error!("caught a panic of an actor that was being ended");
         panic_text(payload);
     }
 }
 
-/// The text of a panic. A payload of another type is leaked: its drop could panic again.
+/// Returns the text of a panic. A payload of another type is leaked: its drop could panic again.
 pub(super) fn panic_text(payload: Box<dyn Any + Send>) -> String {
     let payload = match payload.downcast::<&'static str>() {
         Ok(text) => return (*text).to_owned(),

@@ -1,4 +1,4 @@
-//! What an actor learns of its own panic while it is restarted: actix hands nothing to `Supervised::restarting`.
+//! Tells an actor about its own panic while it is restarted. actix passes nothing to `Supervised::restarting`.
 
 use std::cell::RefCell;
 
@@ -6,23 +6,23 @@ thread_local! {
     static FAILURE: RefCell<Option<Failure>> = const { RefCell::new(None) };
 }
 
-/// A panic, as the actor that had it is told.
+/// A panic of the calling actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The panic's text. It may quote a message, so it is never logged.
     pub panic: String,
-    /// The actor is given up: it is not started again, and is dropped after this call.
+    /// Whether the actor is given up: it is not started again, and is dropped after this call.
     pub is_last: bool,
 }
 
-/// The panic after which the calling actor is being restarted or given up; `None` anywhere but in
+/// Returns the panic because of which the calling actor is restarted or given up; `None` outside
 /// `Supervised::restarting` of a guarded actor.
 #[must_use]
 pub(crate) fn failure() -> Option<Failure> {
     FAILURE.with_borrow(Clone::clone)
 }
 
-/// Runs `act`, in which [`failure`] answers `failure`.
+/// Runs `act`, during which [`failure`] returns `failure`.
 pub(super) fn during<T>(failure: Failure, act: impl FnOnce() -> T) -> T {
     struct Forget;
 

@@ -1,20 +1,20 @@
-//! Fair turns: an actor whose mailbox never empties would starve its own timers and its whole arbiter.
+//! Yields to other actors. An actor whose mailbox never empties would starve its own timers and its whole arbiter.
 
 use actix::{Actor, AsyncContext, Context};
 
-/// Counts handled messages and lets the rest of the arbiter have its turn after every [`Fairness::EVERY`].
+/// Counts handled messages and lets the rest of the arbiter run after every [`Fairness::EVERY`] messages.
 ///
-/// One line at the head of each busy handler: `self.fairness.take_turns(ctx);`
+/// Each busy handler begins with: `self.fairness.take_turns(ctx);`
 #[derive(Debug, Default)]
 pub(crate) struct Fairness {
     handled: u32,
 }
 
 impl Fairness {
-    /// Messages handled in one turn. Measured: 64 to 256 restore full timer rates for at most 5 % of throughput.
+    /// Messages handled before yielding. Measured: 64 to 256 restore full timer rates for at most 5 % of throughput.
     pub(crate) const EVERY: u32 = 128;
 
-    /// Counts one message; true if the turn is over.
+    /// Counts one message; returns whether it is time to yield.
     pub(crate) fn due(&mut self) -> bool {
         self.handled += 1;
         let over = self.handled >= Self::EVERY;
@@ -24,7 +24,7 @@ impl Fairness {
         over
     }
 
-    /// Counts one message, and yields to the arbiter before the next one if the turn is over.
+    /// Counts one message, and yields to the arbiter before the next message if it is time.
     pub(crate) fn take_turns<A: Actor<Context = Context<A>>>(&mut self, ctx: &mut Context<A>) {
         if self.due() {
             ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));

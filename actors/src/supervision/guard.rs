@@ -1,4 +1,5 @@
-//! The future that owns an actor: catches its panics, keeps its address and queue, restarts it, and tells its owner.
+//! The future that owns an actor: catches its panics, keeps its address and queue, restarts it, and reports to its
+//! owner.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,26 +16,26 @@ use super::exit::{ChildExit, ExitReason, Named, Owner, Parent, panic_text, quiet
 use super::failure::{Failure, during};
 use super::restart::{Intensity, RestartPolicy};
 
-/// How a child is guarded. A child among many shares its policy with them, and its parent is small.
+/// How a child is guarded. Many children share one policy, and each has a small parent.
 pub(crate) struct GuardOptions<P = Named> {
-    /// Who is told of every transition.
+    /// Receives every transition.
     pub parent: P,
-    /// When it is restarted and when given up.
+    /// When the child is restarted and when it is given up.
     pub policy: Arc<RestartPolicy>,
-    /// The capacity of its mailbox, at least 1. Advisory, as actix has it: put a [`Depth`](super::Depth) beside it.
+    /// The capacity of the mailbox, at least 1. Advisory, as in actix: use a [`Depth`](super::Depth) for a hard bound.
     pub mailbox: usize,
 }
 
 impl GuardOptions {
-    /// Options with a closure that is told, the default policy and a mailbox of 1024 messages. `name` is the child's
-    /// label in the log: ids, never content.
+    /// Returns options with a closure that receives the transitions, the default policy and a mailbox of 1024 messages.
+    /// `name` is the child's label in the log: ids, never content.
     pub(crate) fn new(name: impl Into<Arc<str>>, on_exit: impl FnMut(ChildExit) + Send + 'static) -> Self {
         Self::of(Named { name: name.into(), on_exit: Box::new(on_exit) }, Arc::default())
     }
 }
 
 impl<P: Parent> GuardOptions<P> {
-    /// Options with a mailbox of 1024 messages.
+    /// Returns options with a mailbox of 1024 messages.
     pub(crate) fn of(parent: P, policy: Arc<RestartPolicy>) -> Self {
         Self { parent, policy, mailbox: 1024 }
     }
@@ -51,11 +52,11 @@ impl<P> fmt::Debug for GuardOptions<P> {
 
 /// Starts a guarded actor on the current arbiter.
 ///
-/// A panic anywhere in the actor (handlers, its futures, `started`, `restarting`) calls `restarting` after the
-/// back-off, then `started` again: timers and streams are armed there. The message being handled is lost, the queue is
-/// not. Inside `restarting`, [`failure`](super::failure()) tells of the panic. A child that is given up is called
-/// `restarting` once more, so that it can hand over what it was handling, but is not started. `stopped` is not called
-/// after a panic. A panic in `create` is the caller's.
+/// After a panic anywhere in the actor (handlers, its futures, `started`, `restarting`), `restarting` is called after
+/// the back-off, then `started` again: arm timers and streams there. The message being handled is lost; the queue is
+/// kept. Inside `restarting`, [`failure`](super::failure()) returns the panic. When a child is given up, `restarting`
+/// is called once more, so that it can save the message it was handling, but `started` is not. `stopped` is not called
+/// after a panic. A panic in `create` unwinds to the caller.
 pub(crate) fn start_guarded<A, P>(options: GuardOptions<P>, create: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
 where
     A: Actor<Context = Context<A>> + Supervised,
@@ -68,8 +69,8 @@ where
     Addr::new(sender)
 }
 
-/// Starts a guarded actor on another arbiter; messages queue until it runs. A panic in `create`, or an arbiter that
-/// has stopped, is told to the parent.
+/// Starts a guarded actor on another arbiter; messages queue until it runs. The parent receives a panic in `create` and
+/// the case that the arbiter has stopped.
 pub(crate) fn start_guarded_in<A, P>(
     arbiter: &ArbiterHandle,
     options: GuardOptions<P>,
@@ -95,9 +96,9 @@ where
 }
 
 struct Guard<A: Actor<Context = Context<A>> + Supervised, P: Parent> {
-    /// `None` once the child has ended.
+    /// `None` after the child has ended.
     child: Option<ContextFut<A, Context<A>>>,
-    /// The wait before a restart. Nothing of the child runs meanwhile.
+    /// The wait before a restart. The child does not run meanwhile.
     pause: Option<Box<Pause>>,
     policy: Arc<RestartPolicy>,
     /// `None` until the first panic.
@@ -115,8 +116,8 @@ impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Guard<A, P> {
         Self { child: Some(child), pause: None, policy, intensity: None, owner }
     }
 
-    /// Lets the child run until it waits, ends or panics. The child survives its panic, because dropping an actor while
-    /// unwinding runs its `stopped`, and a second panic there aborts the process.
+    /// Polls the child until it waits, ends or panics. The child is kept after its panic, because dropping an actor
+    /// while unwinding runs its `stopped`, and a second panic there aborts the process.
     fn run(&mut self, cx: &mut std::task::Context<'_>) -> Poll<()> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -169,7 +170,7 @@ impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Guard<A, P> {
         self.owner.ended(reason);
     }
 
-    /// Drops the child without another run of its hooks; closes its address.
+    /// Drops the child without calling its hooks again, and closes its address.
     fn discard(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.ctx().terminate();
@@ -178,11 +179,12 @@ impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Guard<A, P> {
     }
 }
 
-/// Restarts the actor; false if nobody holds its address any more.
+/// Restarts the actor; returns `false` if every address of it was dropped.
 ///
-/// actix numbers the actor's futures from one again, but still carries out the cancellations that the panicking call
-/// asked for: a timer armed in `started` could bear the number of a cancelled one and silently never run. Futures that
-/// do nothing take the used numbers first, or 1024 of them, which keeps a restart cheap and the case all but closed.
+/// actix numbers the actor's futures from one again, but still applies the cancellations that the panicking call
+/// requested: a timer armed in `started` could have the number of a cancelled future and silently never run. Therefore
+/// futures that do nothing take the used numbers first, at most 1024 of them. This keeps a restart cheap and makes the
+/// collision very unlikely.
 fn revive<A: Actor<Context = Context<A>> + Supervised>(child: &mut ContextFut<A, Context<A>>) -> bool {
     let taken = child.ctx().spawn(Nothing).into_usize();
     let revived = child.restart();

@@ -1,4 +1,4 @@
-//! What a guarded actor survives: each row is made to happen on a real actix system, with paused time.
+//! What a guarded actor survives. Each case runs on a real actix system, with paused time.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::super::probe::{CancelTimerAndPanic, Hooks, Panic, PanicInReply, PanicLater, Place, Probe, Stop, Work};
 use super::*;
 
-/// A guarded probe and its owner's ear.
+/// A guarded probe, and what its owner received.
 struct Guarded {
     address: Addr<Probe>,
     hooks: Arc<Hooks>,

@@ -1,7 +1,7 @@
-//! What actix leaves out: restarts after a panic with intensity and back-off, death notices, hard queue bounds, fair
-//! turns, placement over arbiters, and an eye on arbiters that stand still.
+//! What actix lacks: restarts after a panic with intensity and back-off, exit reports, hard queue bounds, fair
+//! scheduling, placement over arbiters, and the detection of blocked arbiters.
 //!
-//! Stop signals travel outside the mailbox as a [`tokio_util::sync::CancellationToken`].
+//! Stop signals do not use the mailbox but a [`tokio_util::sync::CancellationToken`].
 
 mod arbiters;
 mod depth;

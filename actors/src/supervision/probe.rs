@@ -1,4 +1,4 @@
-//! An actor that panics wherever a test tells it to.
+//! An actor that panics on request, for tests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use actix::{
 
 use super::failure::{Failure, failure};
 
-/// Where the probe panics when told to.
+/// Where the probe panics on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Handler,
@@ -25,7 +25,7 @@ pub(super) enum Place {
     HandlerAfterStop,
 }
 
-/// What the hooks of one probe do.
+/// The record of one probe's hooks.
 #[derive(Debug, Default)]
 pub(super) struct Hooks {
     pub(super) panics_in_started: AtomicUsize,
@@ -37,7 +37,7 @@ pub(super) struct Hooks {
     pub(super) stopped: AtomicUsize,
     pub(super) ticks: AtomicUsize,
     pub(super) handled: Mutex<Vec<u32>>,
-    /// What was told in each `restarting`.
+    /// The result of [`super::failure()`] in each `restarting`.
     pub(super) failures: Mutex<Vec<Option<Failure>>>,
 }
 

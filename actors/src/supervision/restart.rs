@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// How often and how fast a child is restarted after a panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
-    /// More restarts than this within `within`, and the child is given up. Default 5.
+    /// The most restarts within `within`; one more, and the child is given up. Default 5.
     pub max_restarts: u32,
     /// The sliding window. Default 30 s.
     pub within: Duration,
@@ -38,8 +38,8 @@ pub(crate) struct Intensity {
 }
 
 impl Intensity {
-    /// Asks for one more restart at `now`. Answers how many lie in the window, this one included, or `None` if it
-    /// would be one too many. Remembers at most `max_restarts` points of time.
+    /// Requests one more restart at `now`. Returns the number of restarts in the window, including this one, or `None`
+    /// if the policy forbids the restart. Remembers at most `max_restarts` times.
     pub(crate) fn permit(&mut self, policy: &RestartPolicy, now: Instant) -> Option<u32> {
         while self.recent.front().is_some_and(|&at| now.duration_since(at) > policy.within) {
             self.recent.pop_front();

@@ -1,23 +1,23 @@
-//! Every policy of supervision in one place.
+//! The policies of supervision.
 
 use std::sync::Arc;
 
 use super::{restart::RestartPolicy, systemic::SystemicPolicy};
 use crate::dead_letters::DeadLetterLimits;
 
-/// How each kind of actor is restarted and given up, and how much is kept of what could not be handled.
+/// How each kind of actor is restarted and given up, and how many dead letters are kept.
 #[derive(Debug, Clone, Default)]
 pub struct SupervisionSettings {
-    /// Of a conversation; one that is given up is quarantined.
+    /// For a conversation; when it is given up, it is quarantined.
     pub conversation: Arc<RestartPolicy>,
-    /// Of a connection; one that is given up has failed.
+    /// For a connection; when it is given up, its state is `failed`.
     pub connection: Arc<RestartPolicy>,
-    /// Of a subscriber; one that is given up ends, and its sink is told.
+    /// For a subscriber; when it is given up, it ends, and its sink is informed.
     pub subscriber: Arc<RestartPolicy>,
-    /// Of the fleet's own actor.
+    /// For the fleet's own actor.
     pub fleet: Arc<RestartPolicy>,
-    /// When conversations that fail together are their connection's fault.
+    /// When conversations that fail together count as a fault of their connection.
     pub systemic: SystemicPolicy,
-    /// How much is kept of what could not be handled.
+    /// Limits on the dead letters kept.
     pub dead_letters: DeadLetterLimits,
 }

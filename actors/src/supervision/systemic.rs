@@ -1,4 +1,4 @@
-//! Systemic faults: when many children of one parent fail together, the fault is not theirs.
+//! Systemic faults: if many children of one parent fail together, the cause is the parent.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
@@ -8,19 +8,19 @@ use tokio::time::Instant;
 
 use super::restart::{Intensity, RestartPolicy};
 
-/// When the failures of several children are a fault of what they have in common.
+/// When the failures of several children count as a fault of their parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemicPolicy {
     /// More failures than this within `within`. Default 20.
     pub failures: u32,
-    /// Of at least so many different children. Default 5.
+    /// The failures must come from at least this many children. Default 5.
     pub children: u32,
     /// The sliding window. Default 10 s.
     pub within: Duration,
-    /// More systemic faults than this within `resets_within`, and the parent is given up; after each before it begins
-    /// anew, with its own back-off. Default 3.
+    /// After each systemic fault the parent is reset, with its own back-off. After more than this many within
+    /// `resets_within` it is given up. Default 3.
     pub max_resets: u32,
-    /// Default 5 min.
+    /// The window for `max_resets`. Default 5 min.
     pub resets_within: Duration,
 }
 
@@ -43,14 +43,14 @@ pub(crate) struct Systemic<K> {
     resets: Intensity,
 }
 
-/// What a failure of a child is to its parent.
+/// How a parent must react to a child's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The child's own matter.
+    /// The failure concerns only the child.
     Single,
-    /// Systemic: the parent is to begin anew.
+    /// Systemic: reset the parent.
     Reset,
-    /// Systemic once too often: the parent is to be given up.
+    /// Systemic too often: give the parent up.
     GiveUp,
 }
 
@@ -61,7 +61,7 @@ impl<K> Default for Systemic<K> {
 }
 
 impl<K: Eq + Hash> Systemic<K> {
-    /// Notes a child's failure at `now`.
+    /// Records a child's failure at `now`.
     pub(crate) fn note(&mut self, policy: &SystemicPolicy, child: K, now: Instant) -> Verdict {
         if !self.is_systemic(policy, child, now) {
             return Verdict::Single;
@@ -74,7 +74,7 @@ impl<K: Eq + Hash> Systemic<K> {
         }
     }
 
-    /// The window is empty after a systemic fault. It remembers at most one failure more than the policy allows.
+    /// After a systemic fault the window is emptied. It holds at most one failure more than the policy allows.
     fn is_systemic(&mut self, policy: &SystemicPolicy, child: K, now: Instant) -> bool {
         while self.recent.front().is_some_and(|(at, _)| now.duration_since(*at) > policy.within) {
             self.recent.pop_front();
@@ -103,7 +103,7 @@ mod tests {
         SystemicPolicy { failures: 4, children: 3, within: Duration::from_secs(10), ..SystemicPolicy::default() }
     }
 
-    /// Notes failures of these children; what each is.
+    /// Records failures of these children and returns the verdicts.
     fn noted(children: &str, seconds_apart: u64) -> Vec<Verdict> {
         let (mut systemic, start) = (Systemic::default(), Instant::now());
         let at = |number: usize| start + Duration::from_secs(seconds_apart * number as u64);

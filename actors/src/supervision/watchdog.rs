@@ -1,4 +1,4 @@
-//! Notices arbiters that stand still. A stuck handler cannot be stopped, but it can be seen: from outside.
+//! Detects blocked arbiters. A blocked handler cannot be stopped, but another thread can detect it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -8,12 +8,12 @@ use std::{fmt, io, thread};
 
 use actix::ArbiterHandle;
 
-/// How closely arbiters are watched.
+/// The timing of the watchdog.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WatchdogOptions {
-    /// How often an arbiter leaves its progress mark, and how often the marks are read. Default 250 ms.
+    /// How often an arbiter updates its progress mark, and how often the marks are read. Default 250 ms.
     pub every: Duration,
-    /// An arbiter whose mark stood still for this long is reported frozen. Default 5 s.
+    /// An arbiter whose mark did not change for this long is reported as frozen. Default 5 s.
     pub frozen_after: Duration,
 }
 
@@ -23,7 +23,7 @@ impl Default for WatchdogOptions {
     }
 }
 
-/// A thread of its own that reads the progress marks of arbiters. Ends when dropped.
+/// A thread that reads the progress marks of arbiters. Ends when dropped.
 pub(crate) struct Watchdog {
     options: WatchdogOptions,
     shared: Arc<Shared>,
@@ -57,7 +57,8 @@ impl Watchdog {
         Ok(Self { options, shared, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Watches an arbiter under a name until it stops or this watchdog is dropped; `None` where it has stopped already.
+    /// Watches an arbiter under a name until the arbiter stops or this watchdog is dropped; `None` if it has already
+    /// stopped.
     pub(crate) fn watch(&self, name: impl Into<Arc<str>>, arbiter: &ArbiterHandle) -> Option<Watch> {
         let mark = Arc::<Mark>::default();
         let every = self.options.every;
@@ -75,13 +76,13 @@ impl Watchdog {
         })
     }
 
-    /// How many arbiters stand still now.
+    /// The number of arbiters blocked now.
     #[must_use]
     pub(crate) fn frozen_now(&self) -> usize {
         self.shared.frozen_now.load(Ordering::Relaxed)
     }
 
-    /// How often an arbiter was found standing still.
+    /// How often an arbiter was found blocked.
     #[must_use]
     pub(crate) fn frozen_total(&self) -> u64 {
         self.shared.frozen_total.load(Ordering::Relaxed)
@@ -122,10 +123,10 @@ impl Shared {
             match arbiter.look(now, frozen_after) {
                 Some(Change::Froze) => {
                     self.frozen_total.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(arbiter = %arbiter.name, ?frozen_after, "arbiter stands still");
+                    tracing::error!(arbiter = %arbiter.name, ?frozen_after, "arbiter is blocked");
                 }
                 Some(Change::Recovered { after }) => {
-                    tracing::warn!(arbiter = %arbiter.name, ?after, "arbiter moves again");
+                    tracing::warn!(arbiter = %arbiter.name, ?after, "arbiter runs again");
                 }
                 None => {}
             }
@@ -135,19 +136,19 @@ impl Shared {
     }
 }
 
-/// What is seen of one arbiter.
+/// The watchdog's view of one arbiter.
 #[derive(Debug)]
 pub(crate) struct Watch(Arc<Mark>);
 
 impl Watch {
-    /// Whether the arbiter stands still.
+    /// Whether the arbiter is blocked.
     #[must_use]
     pub(crate) fn is_frozen(&self) -> bool {
         self.0.is_frozen.load(Ordering::Relaxed)
     }
 }
 
-/// What an arbiter and its watcher know in common.
+/// The state shared by an arbiter and its watchdog.
 #[derive(Debug)]
 struct Mark {
     is_frozen: AtomicBool,
@@ -176,7 +177,7 @@ impl Drop for Ticking {
     }
 }
 
-/// The watcher's side of a mark.
+/// The watchdog's side of a mark.
 #[derive(Debug)]
 struct Watched {
     name: Arc<str>,

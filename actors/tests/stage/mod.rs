@@ -1,4 +1,4 @@
-//! A platform, a system on it, and what was heard: the stage that every test of the actors plays on.
+//! A platform, a system connected to it, and the received events: the setup of every test of the actors.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part of the stage")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
@@ -27,12 +27,12 @@ pub struct Stage {
     pub emulator: Emulator,
     pub tertulia: Tertulia,
     pub events: EventStream,
-    /// Messages that came while something else was waited for, the oldest first.
+    /// Messages that arrived while the test waited for something else, the oldest first.
     overheard: VecDeque<Arc<Event>>,
 }
 
 impl Stage {
-    /// A platform and a system without connections that hears every event.
+    /// A platform, and a system without connections that receives every event.
     pub fn set(config: EmulatorConfig) -> Self {
         let emulator = Emulator::start(config).unwrap();
         let tertulia = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN).start().unwrap();
@@ -54,7 +54,7 @@ impl Stage {
         id
     }
 
-    /// A bot that takes every ring, ready.
+    /// A ready bot that accepts every ring.
     pub async fn bot(&mut self) -> ConnectionId {
         self.connect(bot(1)).await
     }
@@ -65,14 +65,14 @@ impl Stage {
         self.tertulia.connection(&id).create_conversation(Default::default()).await.unwrap()
     }
 
-    /// A conversation of a simulated consumer that the bot has taken.
+    /// A conversation of a simulated consumer that the bot has accepted.
     pub async fn conversation(&mut self, bot: &ConnectionId) -> ConversationHandle {
         let id = ConversationId::from(self.emulator.create_conversation(None, None));
         self.until(|event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id)).await;
         self.tertulia.connection(bot).conversation(&id).unwrap()
     }
 
-    /// The next event that fits; messages before it are kept for [`Self::texts`].
+    /// Returns the next matching event; messages before it are kept for [`Self::texts`].
     pub async fn until(&mut self, fits: impl Fn(&Event) -> bool) -> Arc<Event> {
         let Self { events, overheard, .. } = self;
         let next = async {
@@ -94,8 +94,8 @@ impl Stage {
         self.until(|event| event.data.name() == name).await
     }
 
-    /// The texts of the next `count` messages heard by a connection. Each is told once, in order, whatever else was
-    /// waited for meanwhile: what two connections hear comes in no order between them.
+    /// Returns the texts of the next `count` messages received on a connection. Each is returned once, in order,
+    /// whatever else was waited for meanwhile. The messages of two connections have no common order.
     pub async fn texts(&mut self, connection: &ConnectionId, count: usize) -> Vec<String> {
         let mut texts = Vec::new();
         while texts.len() < count {
@@ -123,7 +123,7 @@ pub fn platform(emulator: &Emulator) -> PlatformSettings {
     }
 }
 
-/// Tries again sooner than a user would, and gives a slow machine time.
+/// Repeats sooner than the default, and gives a slow machine time.
 pub fn hasty() -> SessionPolicy {
     SessionPolicy {
         first_retry_within: Duration::from_millis(50),

@@ -1,4 +1,4 @@
-//! Arbiters that end under their connections, and how subscribers are spread over them.
+//! Arbiters that end while connections run on them, and the distribution of subscribers over arbiters.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use super::{
     stage::{PATIENCE, bot, message},
 };
 
-/// Tells on which thread its first event was delivered.
+/// Reports the thread on which its first event was delivered.
 struct FirstThread(Option<mpsc::UnboundedSender<ThreadId>>);
 
 impl Sink for FirstThread {
@@ -55,7 +55,7 @@ async fn subscribers_are_spread_over_the_arbiters() {
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [2, 2, 2]);
 }
 
-/// A bot that ends its arbiter with each message while it is told to.
+/// A bot that ends its arbiter with each message while `is_deadly` is set.
 fn deadly(number: usize, is_deadly: &Arc<AtomicBool>) -> ConnectionSettings {
     let is_deadly = Arc::clone(is_deadly);
     let drill = Drill::new(move |step| {
@@ -106,7 +106,7 @@ async fn a_connection_that_ends_every_arbiter_it_is_put_on_fails() {
     let victim = stage.connect(deadly(1, &is_deadly)).await;
     let conversation = stage.conversation(&victim).await;
     is_deadly.store(true, Ordering::SeqCst);
-    // Once ready, the history is asked for; only live messages are deadly.
+    // When the bot is ready, it requests the history; only live messages are deadly.
     for number in 0.. {
         stage.emulator.say(conversation.id().as_str(), &number.to_string()).unwrap();
         let event = stage.until(|event| ["connection.resumed", "connection.failed"].contains(&event.data.name())).await;

@@ -1,4 +1,4 @@
-//! Commands of a conversation that panics: each acts at most once, and each caller gets an answer.
+//! Commands of a conversation that panics: each has its effect at most once, and each caller gets an outcome.
 
 use futures_util::future::join_all;
 use tertulia_actors::dead_letters::DeadLetterKind;
@@ -32,7 +32,7 @@ async fn a_command_that_panics_is_answered_and_kept_and_the_others_go_on() {
     assert!(super::letters(&stage).is_empty());
 }
 
-/// Promise 4: a send whose answer is lost with the panic is looked up, and not repeated.
+/// Promise 4: a send whose response is lost with the panic is looked up, and not repeated.
 #[actix_rt::test]
 async fn sends_act_once_however_often_the_conversation_panics() {
     const SENDS: usize = 60;

@@ -56,7 +56,7 @@ async fn a_conversation_without_a_socket_is_quarantined_and_released_as_any_othe
         stage.tertulia.connection(&hook).receive_notification(message(&sibling, sequence)).await.unwrap();
     }
     assert_eq!(stage.texts(&hook, 3).await, ["text 0", "text 1", "text 2"]);
-    // The sibling may be done before the other one has been given up.
+    // The sibling may be done before the other conversation is given up.
     let quarantined = async {
         while stage.tertulia.connection(&hook).quarantined().await.is_empty() {
             tokio::task::yield_now().await;
@@ -88,7 +88,7 @@ async fn a_webhook_that_cannot_be_read_is_a_dead_letter() {
     assert_eq!(letters(&stage).len(), 1, "it comes back as another one");
 }
 
-/// The platform keeps what is refused and comes again.
+/// The platform keeps a refused webhook and sends it again.
 #[actix_rt::test]
 async fn webhooks_are_refused_for_a_while_when_conversations_fail_together_and_for_good_when_that_does_not_help() {
     let trouble = Trouble::default();

@@ -1,4 +1,4 @@
-//! Conversations that are kept in a store: they go on from there.
+//! Conversations with a store: after a panic they continue from their stored state.
 
 use std::{num::NonZeroUsize, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What is lost when something panics, by making it happen: the step that panicked, and nothing beside it.
+//! What a panic costs: the step that panicked, and nothing else.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -33,7 +33,7 @@ use tertulia_emulator::{Emulator, EmulatorConfig};
 
 const NOTIFICATIONS: [DeadLetterKind; 2] = [DeadLetterKind::State, DeadLetterKind::Records];
 
-/// Conversations that are to panic.
+/// Conversations that must panic.
 #[derive(Clone, Default)]
 struct Trouble(Arc<Mutex<HashMap<ConversationId, Plan>>>);
 
@@ -41,7 +41,7 @@ struct Plan {
     on: Vec<DeadLetterKind>,
     every: usize,
     met: usize,
-    /// How often it may panic still.
+    /// How many more times it may panic.
     left: usize,
 }
 
@@ -62,13 +62,13 @@ impl Trouble {
         is_due
     }
 
-    /// Has a conversation panic on every so manieth of these.
+    /// Makes a conversation panic on every `every`th of these inputs.
     fn every(&self, every: usize, conversation: &ConversationId, on: &[DeadLetterKind]) {
         let plan = Plan { on: on.to_vec(), every, met: 0, left: usize::MAX };
         self.0.lock().unwrap().insert(conversation.clone(), plan);
     }
 
-    /// Has a conversation panic on the next of these.
+    /// Makes a conversation panic on the next of these inputs.
     fn once(&self, conversation: &ConversationId, on: DeadLetterKind) {
         let plan = Plan { on: vec![on], every: 1, met: 0, left: 1 };
         self.0.lock().unwrap().insert(conversation.clone(), plan);
@@ -83,14 +83,14 @@ impl Trouble {
     }
 }
 
-/// Restarts without a wait, as many as are allowed in an hour.
+/// Restarts without a wait, as often as allowed in an hour.
 fn restarts(max_restarts: u32) -> Arc<RestartPolicy> {
     let moment = Duration::from_millis(1);
     let backoff = Backoff { floor: Duration::ZERO, base: moment, max: moment };
     Arc::new(RestartPolicy { max_restarts, within: Duration::from_secs(3_600), backoff })
 }
 
-/// Conversations are restarted as often as that, and no fault is systemic.
+/// Conversations may restart this often, and no fault is systemic.
 fn conversations_restart(max_restarts: u32) -> SupervisionSettings {
     let mut settings = SupervisionSettings { conversation: restarts(max_restarts), ..SupervisionSettings::default() };
     settings.systemic.failures = u32::MAX;

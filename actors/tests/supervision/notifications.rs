@@ -1,4 +1,4 @@
-//! Notifications that break a conversation, and those that nobody can read.
+//! Notifications on which a conversation panics, and notifications that cannot be parsed.
 
 use tertulia_actors::{
     core::{command::MessageRange, ums::TtrType},
@@ -8,7 +8,7 @@ use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
 use super::{Trouble, conversations_restart, letters, set, stage::Stage, until_member};
 
-/// The state that broke it is lost to that conversation, so a fresh one is asked for.
+/// The conversation loses the state on which it panicked, so it requests a fresh one.
 #[actix_rt::test]
 async fn after_a_state_that_panics_the_members_are_right_all_the_same() {
     let trouble = Trouble::default();
@@ -41,7 +41,7 @@ async fn after_a_state_that_panics_the_members_are_right_all_the_same() {
     assert_eq!(again, Err(ReplayError::Unknown(letter.id.clone())));
 }
 
-/// Records that broke it are in the history, from which they are told in their place.
+/// Records on which it panicked are in the history, from which they are delivered in order.
 #[actix_rt::test]
 async fn messages_that_panic_are_told_once_and_in_order() {
     let trouble = Trouble::default();
@@ -66,14 +66,14 @@ async fn messages_that_panic_are_told_once_and_in_order() {
     assert_eq!(stage.texts(&bot, 1).await, ["last"], "what is replayed is known already");
 }
 
-/// An answer with history breaks it too, and is asked for again.
+/// The conversation panics on a response with history too, and requests it again.
 #[actix_rt::test]
 async fn a_history_that_panics_is_asked_for_again() {
     let trouble = Trouble::default();
     let mut stage = set(EmulatorConfig::default(), conversations_restart(5), 1);
     let bot = stage.connect(trouble.bot(1)).await;
     let conversation = stage.conversation(&bot).await;
-    // Its first history is read; the next is what it has missed.
+    // The conversation has read its first history; the next request is for what it missed.
     conversation.query_messages(MessageRange::default()).await.unwrap();
     trouble.once(conversation.id(), DeadLetterKind::Answer);
     stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
@@ -88,7 +88,7 @@ async fn a_history_that_panics_is_asked_for_again() {
     assert_eq!(super::letters(&stage).len(), 1, "it stays to be read");
 }
 
-/// Promise 7: a frame that cannot be read is kept, with the reason.
+/// Promise 7: a frame that cannot be parsed is kept, with the reason.
 #[actix_rt::test]
 async fn a_frame_that_cannot_be_read_is_a_dead_letter_again_when_it_is_replayed() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -1,4 +1,4 @@
-//! A conversation that failed too often: out of the way, visible, and to be released.
+//! A conversation that panicked too often: isolated, visible, and releasable.
 
 use tertulia_actors::{
     connection::ReleaseError,
@@ -29,7 +29,7 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     assert_eq!(listed.len(), 1);
     assert_eq!((&listed[0].conversation, listed[0].restarts), (&id, 1));
     assert!(listed[0].reason.starts_with("told to panic on"));
-    // By the handle that a caller has, and by a new one.
+    // With the caller's present handle, and with a new one.
     let again = stage.tertulia.connection(&bot).conversation(&id).unwrap();
     for handle in [&conversation, &again] {
         let failure = handle.send_text("nobody takes it").await.unwrap_err();
@@ -40,7 +40,7 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     assert_eq!(refused, Err(ReplayError::NobodyThere(letter.id.clone())));
     assert_eq!(stage.tertulia.metrics().conversations_in_quarantine.get(), 1);
 
-    // Another one shows that what was said before has been met.
+    // Another message shows that the earlier one was handled.
     stage.emulator.say(id.as_str(), "1").unwrap();
     let other = stage.conversation(&bot).await;
     stage.emulator.say(other.id().as_str(), "other").unwrap();
@@ -59,14 +59,15 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     assert_eq!(stage.said().last().map(String::as_str), Some("2"));
 }
 
-/// Promise 4: those that wait are told that they were not sent; the one that was sent, that nobody knows.
+/// Promise 4: callers of waiting commands learn that nothing was sent; the caller of the sent command, that its outcome
+/// is unknown.
 #[actix_rt::test]
 async fn everybody_who_waits_in_a_conversation_is_answered_when_it_is_quarantined() {
     let trouble = Trouble::default();
     let mut stage = set(EmulatorConfig::default(), conversations_restart(0), 1);
     let bot = stage.connect(trouble.bot(1)).await;
     let conversation = stage.conversation(&bot).await;
-    // The first is in flight, because no answer comes; the last one panics.
+    // The first is in flight, because no response comes; the last one panics.
     stage.emulator.inject(Fault::new(FaultKind::HalfOpen).user("bot1"));
     trouble.every(4, conversation.id(), &[DeadLetterKind::Command]);
     let sends = (0..4).map(|number| conversation.send_text(number.to_string()));

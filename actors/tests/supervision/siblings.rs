@@ -18,7 +18,7 @@ const CONVERSATIONS: usize = 1_000;
 const ROUNDS: usize = 6;
 const RESTARTS: u32 = 5;
 
-/// What was heard, by conversation.
+/// The received events, by conversation.
 #[derive(Default)]
 struct Heard {
     texts: HashMap<ConversationId, Vec<String>>,
@@ -47,8 +47,8 @@ impl Heard {
 }
 
 /// SB-2.
-/// Issue 4: what panics on every third notification delivers everything all the same, is quarantined when it keeps
-/// failing, and delivers what it missed when it is released; none of its 999 siblings notices.
+/// Issue 4: a conversation that panics on every third notification still delivers everything, is quarantined when it
+/// keeps failing, and delivers what it missed when it is released; its 999 siblings are not affected.
 #[actix_rt::test]
 async fn one_of_a_thousand_conversations_fails_and_no_other_notices() {
     let trouble = Trouble::default();
@@ -78,7 +78,7 @@ async fn one_of_a_thousand_conversations_fails_and_no_other_notices() {
             heard.texts() - own == others && (own == ROUNDS || !heard.quarantined.is_empty())
         })
         .await;
-    // It fails on until that is too much.
+    // The conversation keeps panicking until it is given up.
     for round in ROUNDS.. {
         if !heard.quarantined.is_empty() {
             break;

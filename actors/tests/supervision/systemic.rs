@@ -1,4 +1,4 @@
-//! Conversations that fail together: the connection begins anew, and is given up when that does not help.
+//! Conversations that fail together: the connection restarts, and is given up if that does not help.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn conversations(stage: &mut Stage, bot: &tertulia_actors::core::id::Conne
 }
 
 #[actix_rt::test]
-async fn a_connection_whose_conversations_fail_together_begins_anew_and_loses_nothing() {
+async fn a_connection_whose_conversations_fail_together_restarts_and_loses_nothing() {
     let trouble = Trouble::default();
     let mut stage = set(EmulatorConfig::default(), supervision(1_000), 1);
     let bot = stage.connect(trouble.bot(1)).await;
@@ -50,7 +50,7 @@ async fn a_connection_whose_conversations_fail_together_begins_anew_and_loses_no
     let EventData::Disconnected { reason, .. } = &lost.data else { panic!() };
     assert_eq!(*reason, DisconnectReason::Distrusted);
     trouble.end();
-    // Each may have been told before its connection began anew, or after.
+    // Each event may have been emitted before the restart of its connection, or after.
     stage.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
     for conversation in &conversations {
         conversation.send_text("and on").await.unwrap();

@@ -1,4 +1,5 @@
-//! An agent without a socket: notifications come in by hand, commands go out by the platform's REST (protocol §10.5).
+//! An agent without a socket: the tests feed the notifications, and commands use the platform's REST API (protocol
+//! §10.5).
 
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ fn by_rest() -> IntakeSettings {
     IntakeSettings { agent: Some(login(2)), hold: Duration::ZERO, ..intake() }
 }
 
-/// A platform on which the first agent has taken a conversation by socket; the intake knows it by its state, and its
-/// agent takes part.
+/// A platform on which the first agent has accepted a conversation by socket. The intake knows the conversation by its
+/// state, and the intake's agent participates.
 async fn served() -> (Stage, ConnectionId, ConnectionId, ConversationHandle) {
     served_by(by_rest()).await
 }
@@ -144,7 +145,7 @@ async fn an_agent_without_a_socket_lets_agents_in_and_out() {
     assert_eq!(left.len(), before.len() - 1);
 }
 
-/// The third agent's id, as its own login tells it.
+/// The third agent's id, as returned by its own login.
 async fn third_agent(stage: &Stage) -> AgentId {
     let client = PlatformClient::new(stage.tertulia.platform().clone(), "12345678".into());
     client.log_in(&login(3)).await.unwrap().agent_id
@@ -164,7 +165,7 @@ async fn an_agent_without_a_socket_transfers() {
     stage.until(|event| event.origin.connection == bot && event.data.name() == "transfer-agent").await;
 }
 
-/// Whom no agent has can be taken from nobody: REST has no row for it.
+/// A conversation without an assignee cannot be transferred: REST has no such request.
 #[actix_rt::test]
 async fn what_waits_in_the_queue_is_not_transferred_by_rest() {
     let stage = Stage::set(EmulatorConfig::default());
@@ -182,7 +183,7 @@ async fn an_agent_without_a_socket_sends_and_reads_files() {
     let source = UploadSource::bytes(FileType::Png, Bytes::from_static(b"0123456789"));
     let uploaded = mine.upload_file(source).await.unwrap();
     assert_eq!(uploaded.done.sequence, Some(0));
-    // FL-4: what the message tells of the file is enough to read it.
+    // FL-4: the file in the message is sufficient to download it.
     let messages = mine.query_messages(MessageRange::default()).await.unwrap().messages;
     assert_eq!(messages[0].file().as_ref(), Some(&uploaded.file));
     let mut download = mine.download_file(uploaded.file.relative_path).await.unwrap();
@@ -202,7 +203,7 @@ async fn what_an_agent_without_a_socket_sent_is_not_repeated_whatever_was_answer
     }
 }
 
-/// What REST has no row for is refused before anything is sent.
+/// A request that REST does not have is refused before anything is sent.
 #[actix_rt::test]
 async fn what_rest_cannot_ask_is_not_supported() {
     let (stage, _, rest, mine) = served().await;
@@ -220,7 +221,7 @@ async fn what_rest_cannot_ask_is_not_supported() {
     assert!(matches!(stage.tertulia.connection(&plain).rest(get).await, Err(RequestFailure::NotSupported(_))));
 }
 
-/// Read-modify-write: of many who change the same at once none is lost or refused, and the last one stands.
+/// Read-modify-write: of many concurrent changes none is lost or refused, and the last one stands.
 #[actix_rt::test]
 async fn changes_at_the_same_time_are_written_one_after_the_other() {
     let (stage, _, rest, mine) = served().await;
@@ -242,7 +243,7 @@ async fn changes_at_the_same_time_are_written_one_after_the_other() {
 
 /// TK-6, 401: a session that ended is replaced by one login, and the request is carried out once.
 #[actix_rt::test]
-async fn a_session_that_ended_is_begun_anew() {
+async fn a_session_that_ended_is_replaced_by_a_new_login() {
     let (stage, _, _, mine) = served().await;
     let client = PlatformClient::new(stage.tertulia.platform().clone(), "12345678".into());
     // A second login of the same agent ends the first session.
@@ -254,17 +255,17 @@ async fn a_session_that_ended_is_begun_anew() {
     assert_eq!(stage.said(), ["one", "two"]);
 }
 
-/// MS-4 by REST: what is missing is read, where a socket would have been asked.
+/// MS-4 by REST: missing messages are read from the history, as on a socket.
 #[actix_rt::test]
 async fn a_hole_is_filled_by_reading_the_history() {
     let (mut stage, bot, rest, mine) = served().await;
-    // With ears of its own: what is heard there may come before or after what the bot hears.
+    // With a stream of its own, because its events have no common order with the bot's events.
     let mut told = stage.tertulia.events(Filter::everything().connection(rest.as_str()).kind(EventKind::Message));
     for text in ["0", "1", "2"] {
         stage.emulator.say(mine.id().as_str(), text).unwrap();
     }
     stage.texts(&bot, 3).await;
-    // Only the state tells of them; its last content shows what is missing.
+    // Only the state names them: its last content shows what is missing.
     fed(&stage, &rest, mine.id()).await;
     for expected in ["0", "1", "2"] {
         let event = timeout(PATIENCE, told.next()).await.unwrap().unwrap().unwrap();
@@ -300,18 +301,18 @@ async fn an_agent_whom_the_platform_refuses_fails_the_connection() {
     assert!(stage.tertulia.connection(&id).ready(PATIENCE).await.is_err());
 }
 
-/// No history is read at first, which a fault would strike instead of what is asked next.
+/// No history is read at first, so that a fault strikes the intended request.
 fn without_history() -> IntakeSettings {
     IntakeSettings { history: HistoryStart::FirstSeen, ..by_rest() }
 }
 
-/// The answer to the agent's next request by REST is lost.
+/// Loses the response to the agent's next request by REST.
 fn lose_answer(stage: &Stage) {
     assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot2")), 1);
 }
 
-/// Q4, promise 4 by REST: an answer that is lost after the message was published is looked up in the history, and
-/// nothing is said twice.
+/// Q4, promise 4 by REST: if the response is lost after the message was published, the message is found in the history
+/// and not sent twice.
 #[actix_rt::test]
 async fn a_message_whose_answer_by_rest_is_lost_is_found_and_not_sent_again() {
     let (stage, _, _, mine) = served_by(without_history()).await;
@@ -322,7 +323,7 @@ async fn a_message_whose_answer_by_rest_is_lost_is_found_and_not_sent_again() {
     assert_eq!(stage.said(), ["once", "and this"]);
 }
 
-/// The same of a change, whose state no socket tells: it is read. A second time the platform would refuse to close.
+/// The same for a change, whose state no socket sends: the state is read. The platform would refuse a second close.
 #[actix_rt::test]
 async fn a_change_whose_answer_by_rest_is_lost_is_seen_in_the_state_and_not_made_again() {
     let (stage, _, rest, mine) = served_by(without_history()).await;
@@ -333,7 +334,8 @@ async fn a_change_whose_answer_by_rest_is_lost_is_seen_in_the_state_and_not_made
     assert_eq!(state["conversationDetails"]["stage"], "CLOSE");
 }
 
-/// What the platform did not take for its pace is sent again; for its own trouble it is looked up first.
+/// A request refused because there were too many is sent again; a request that failed by the platform's fault is looked
+/// up first.
 #[actix_rt::test]
 async fn a_request_by_rest_that_was_not_carried_out_is_asked_again() {
     let (stage, _, _, mine) = served().await;

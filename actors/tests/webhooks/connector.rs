@@ -1,4 +1,4 @@
-//! A connector speaks for its consumers by the Send API and hears them by signed webhooks.
+//! A connector speaks for its consumers by the Send API and receives their messages by signed webhooks.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{CONSUMER, Post, connect, connector, open, stage, stage::PATIENCE};
 
-/// Hands webhooks in as they come.
+/// Passes webhooks in as they arrive.
 macro_rules! relay {
     ($stage:expr, $hook:expr, $posts:expr) => {
         async {
@@ -81,7 +81,7 @@ async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// The connector's own id of its consumer is with everything that is told of the conversation, from the first event on.
+/// Every event of the conversation has the connector's own id of its consumer, from the first event on.
 #[actix_rt::test]
 async fn a_connector_s_consumer_is_told_by_the_connector_s_own_id() {
     let (mut stage, mut posts) = stage(|app| app);
@@ -114,7 +114,7 @@ async fn a_connector_s_consumer_is_told_by_the_connector_s_own_id() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// WH-3 turned round: what is not the platform's is refused, and counted.
+/// WH-3 reversed: a webhook that the platform did not send is refused and counted.
 #[actix_rt::test]
 async fn a_wrong_signature_is_refused_and_counted_and_changes_nothing() {
     let (stage, mut posts) = stage(|app| app);
@@ -206,7 +206,7 @@ async fn a_throttled_message_waits_and_goes_out_once() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// Promise 4: nobody can look a message up here, but its own webhook tells.
+/// Promise 4: a message cannot be looked up here, but its own webhook shows it.
 #[actix_rt::test]
 async fn a_message_whose_answer_is_lost_is_found_by_its_webhook_and_not_repeated() {
     let (stage, mut posts) = stage(|app| app);
@@ -221,7 +221,7 @@ async fn a_message_whose_answer_is_lost_is_found_by_its_webhook_and_not_repeated
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// Promise 4: an answer of 429 says that nothing happened, and its own webhook tells that something did.
+/// Promise 4: a response of 429 says that nothing happened, but the message's own webhook shows that it was published.
 #[actix_rt::test]
 async fn a_message_that_was_taken_and_refused_is_found_by_its_webhook_and_not_repeated() {
     for code in [429, 500, 503] {
@@ -241,7 +241,7 @@ async fn a_message_that_was_taken_and_refused_is_found_by_its_webhook_and_not_re
     }
 }
 
-/// Promise 4: without its webhook nobody knows, so it is not sent again.
+/// Promise 4: without its webhook the outcome stays unknown, so the message is not sent again.
 #[actix_rt::test]
 async fn a_message_whose_answer_and_webhook_are_lost_is_told_as_unknown_and_not_repeated() {
     let (stage, _posts) = stage(|app| app);
@@ -270,7 +270,7 @@ async fn what_there_is_no_room_for_is_refused_and_the_platform_may_come_again() 
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// The end of a conversation is known by its newest state, in whatever order the states come.
+/// The end of a conversation is known from its newest state, in whatever order the states arrive.
 #[actix_rt::test]
 async fn a_conversation_that_ended_leaves_memory_after_its_linger_also_when_an_older_state_comes_last() {
     let (stage, mut posts) = stage(|app| app);
@@ -318,8 +318,8 @@ async fn a_request_that_needs_a_socket_is_not_supported() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// Protocol §10.3: what the consumers' device can do goes with every request; agents see it in the conversation and
-/// with each message.
+/// Protocol §10.3: every request describes the consumers' device; agents see this in the conversation and with each
+/// message.
 #[actix_rt::test]
 async fn a_connector_tells_of_its_consumers_device_with_every_request() {
     let (mut stage, _posts) = stage(|app| app);
@@ -338,7 +338,7 @@ async fn a_connector_tells_of_its_consumers_device_with_every_request() {
     let theirs = stage.tertulia.connection(&bot).conversation(conversation.id()).unwrap();
     let told = theirs.members().await.unwrap()["context"]["clientProperties"].clone();
     assert_eq!((&told["appId"], &told["features"]), (&json!("Brücke"), &json!(["RICH_CONTENT", "QUICK_REPLIES"])));
-    // The first one may have been read from the history; this one is told as it happens.
+    // The first message may have been read from the history; this one arrives live.
     conversation.send_text("again").await.unwrap();
     let heard = timeout(PATIENCE, notifications.next()).await.unwrap().unwrap().unwrap();
     assert!(heard.body.to_value().to_string().contains("Brücke"));

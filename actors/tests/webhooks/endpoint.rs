@@ -1,4 +1,4 @@
-//! An endpoint that takes webhooks and hands on what it hears.
+//! An endpoint that receives webhooks and passes them to the test.
 
 use std::net::TcpListener;
 
@@ -8,7 +8,7 @@ use actix_web::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// One webhook as it came.
+/// One webhook as it arrived.
 #[derive(Clone)]
 pub(crate) struct Post {
     pub(crate) signature: String,
@@ -21,7 +21,7 @@ async fn take(heard: Data<UnboundedSender<Post>>, request: HttpRequest, body: By
     HttpResponse::Ok().finish()
 }
 
-/// The endpoint's address, and what it hears.
+/// Returns the endpoint's address and the webhooks that it receives.
 pub(crate) fn listen() -> (String, UnboundedReceiver<Post>) {
     let (sender, heard) = unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

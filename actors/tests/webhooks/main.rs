@@ -37,7 +37,7 @@ fn intake() -> IntakeSettings {
     IntakeSettings { hold: Duration::from_secs(60), ..IntakeSettings::intake("hook", "12345678", credentials()) }
 }
 
-/// A platform with an application whose webhooks come out at the receiver.
+/// A platform with an application whose webhooks go to the returned receiver.
 fn stage(app: impl FnOnce(AppInstall) -> AppInstall) -> (Stage, UnboundedReceiver<Post>) {
     let (address, posts) = endpoint::listen();
     let app = app(AppInstall::new("c", "s").webhooks(&address));

@@ -1,4 +1,4 @@
-//! The acceptance of webhook mode: disorder, repetitions and a restart in the middle end where the socket ends.
+//! The acceptance test of webhooks: disorder, repetitions and a restart in between have the same result as a socket.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ const CONVERSATIONS: usize = 50;
 const BY_CONSUMER: usize = 80;
 const BY_BOT: usize = 20;
 
-/// What may differ: a webhook does not tell unread counts, and the counters count the disorder.
+/// Members that may differ: webhooks lack unread counts, and the counters count the disorder.
 const NOT_COMPARED: [&str; 4] =
     ["notificationCount", "notificationIgnoredCount", "notificationOutOfOrderCount", "numberOfunreadMessages"];
 
@@ -36,11 +36,11 @@ fn comparable(mut members: Value) -> Value {
     members
 }
 
-/// What a connection heard in each conversation, sequences in the order told.
+/// The sequences received by a connection in each conversation, in order of arrival.
 type Heard = BTreeMap<ConversationId, Vec<u64>>;
 
 fn drain(events: &mut EventStream, connection: &ConnectionId, heard: &mut Heard) {
-    // Without the constraint a full stream would seem empty now and then.
+    // Without this constraint a full stream would sometimes seem empty.
     while let Some(Some(Ok(event))) = unconstrained(events.next()).now_or_never() {
         let EventData::Conversation(data) = &event.data else { continue };
         let sequence = match data {
@@ -62,7 +62,7 @@ async fn talk(stage: &mut Stage, conversations: &[ConversationHandle], bot: &Con
         let event = stage.until(|event| event.origin.connection == *bot && event.data.name() == "conversation").await;
         taken.insert(event.conversation.clone().unwrap());
     }
-    // The socket hears no chat state before it has subscribed to the dialog's messages.
+    // The socket receives no chat states before it has subscribed to the dialog's messages.
     let mut listening = BTreeSet::new();
     for id in &taken {
         stage.emulator.say(id.as_str(), "first").unwrap();
@@ -112,7 +112,7 @@ fn assert_same(found: &BTreeMap<ConversationId, Value>, expected: &BTreeMap<Conv
     }
 }
 
-/// Takes webhooks until those of every record and of every conversation's last state are there.
+/// Collects webhooks until every record and every conversation's last state have arrived.
 async fn collect(
     posts: &mut tokio::sync::mpsc::UnboundedReceiver<Post>,
     records: usize,
@@ -163,7 +163,7 @@ async fn ten_thousand_webhooks_in_disorder_with_a_restart_end_where_the_socket_e
     }
     talk(&mut stage, &conversations, &bot, &socket).await;
 
-    // The truth: every record in the ledger, as the socket heard it.
+    // The expected records: every record in the ledger, as received by the socket.
     let records = stage.emulator.ledger().iter().filter(|entry| entry.sequence < u64::MAX).count();
     let mut expected = Heard::new();
     while expected.values().map(Vec::len).sum::<usize>() < records {
@@ -182,7 +182,7 @@ async fn ten_thousand_webhooks_in_disorder_with_a_restart_end_where_the_socket_e
     assert_eq!(ends.len(), CONVERSATIONS);
     let originals = collect(&mut posts, records, &ends).await;
 
-    // One in ten twice, all of it in any order.
+    // One in ten twice, all in random order.
     let mut random = StdRng::seed_from_u64(7);
     let mut posts = originals.clone();
     posts.extend(originals.into_iter().filter(|_| random.random_bool(0.1)));

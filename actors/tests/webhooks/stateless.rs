@@ -37,7 +37,7 @@ async fn feed(stage: &Stage, hook: &ConnectionId, notification: Value) {
     stage.tertulia.connection(hook).receive_notification(notification.to_string().into()).await.unwrap();
 }
 
-/// The next events of the kinds that a conversation's messages make, in short.
+/// Returns the next messages, gaps and chat states in short form.
 async fn heard(stage: &mut Stage, count: usize) -> Vec<String> {
     let mut heard = Vec::new();
     while heard.len() < count {
@@ -63,7 +63,7 @@ async fn a_conversation_goes_from_worker_to_worker_with_what_waits_and_numbers_i
     let hook = connect(&stage, intake()).await;
     let id = ConversationId::from(ID);
     let mut snapshot: Option<String> = None;
-    // 1 and 3 wait for what is before them, across workers.
+    // 1 and 3 wait for the records before them, across workers.
     for sequence in [1, 0, 3, 2] {
         if let Some(snapshot) = snapshot.take() {
             let loaded = stage.tertulia.connection(&hook).load(&snapshot).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_conversation_goes_from_worker_to_worker_with_what_waits_and_numbers_i
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// Promise 2: what does not come within the hold is declared missing.
+/// Promise 2: a message that does not arrive within the hold is declared missing.
 #[actix_rt::test]
 async fn a_hole_is_held_open_for_a_while_and_then_becomes_a_gap() {
     let (mut stage, _posts) = stage(|app| app);
@@ -124,7 +124,7 @@ async fn chat_states_that_were_overtaken_are_dropped_also_by_the_next_worker() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// A worker may act on what it loaded: the snapshot tells for whom.
+/// A worker may act on a loaded conversation: the snapshot names the consumer.
 #[actix_rt::test]
 async fn a_loaded_conversation_speaks_for_the_consumer_it_was_opened_for() {
     let (stage, _posts) = stage(|app| app);
@@ -144,7 +144,7 @@ async fn a_loaded_conversation_speaks_for_the_consumer_it_was_opened_for() {
     stage.tertulia.stop(PATIENCE).await;
 }
 
-/// CV-F15, SR-4: but unloading twice harms nothing.
+/// CV-F15, SR-4: an additional unload does no harm.
 #[actix_rt::test]
 async fn only_what_was_loaded_is_unloaded_and_as_often() {
     let (stage, _posts) = stage(|app| app);

@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Planner<'_> {
-    /// The MAIN dialog ends, and the survey begins where there is one.
+    /// Closes the MAIN dialog; the survey begins if the account has one.
     pub(super) fn close(&self) -> Result<Plan, Refusal> {
         self.close_dialog(&DialogId::main_of(self.conversation.id()), None, None)
     }
@@ -33,7 +33,7 @@ impl Planner<'_> {
         Ok(self.update(vec![change], Repeat::ReadStateThenAct))
     }
 
-    /// `ConversationStateField` would let a survey begin in some accounts; `Stage` has one meaning (protocol
+    /// Sets `Stage`, because `ConversationStateField` would start a survey in some accounts (protocol
     /// [§5.7](crate::protocol#57)).
     pub(super) fn close_at_once(&self) -> Result<Plan, Refusal> {
         if !self.conversation.is_open() || !self.conversation.dialogs().iter().any(Dialog::is_open) {

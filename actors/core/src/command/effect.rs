@@ -1,4 +1,4 @@
-//! Whether a state shows that a request was carried out, so that it is not repeated.
+//! Whether a state shows that a request was applied, so that the request is not repeated.
 
 use super::{Command, PlannedRequest};
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
 };
 
 impl PlannedRequest {
-    /// Whether `conversation`, whose state is newer than the request, shows its effect ([`super::Repeat`]).
+    /// Returns whether `conversation`, whose state is newer than the request, shows its effect ([`super::Repeat`]).
     ///
-    /// The changes of a request are applied together, so that the last one speaks for all: of a transfer that is the
-    /// removal of the former assignee, which holds also when the target has come and gone meanwhile.
+    /// The changes of a request are applied together, so the last one represents all. For a transfer that is the
+    /// removal of the former assignee, which still holds if the target has joined and left meanwhile.
     #[must_use]
     pub fn is_done(&self, conversation: &Conversation) -> bool {
         let Request::UpdateConversation(ConversationUpdate { conversation_field, .. }) = &self.request else {
@@ -26,9 +26,9 @@ impl PlannedRequest {
 }
 
 impl Command {
-    /// Whether `conversation` shows the effect of a command whose request is not known any more, because an earlier life
-    /// of the process sent it, if anybody did. Planned anew it would be refused, or undo what followed: a conversation
-    /// that came to its skill may have another agent by now, who is not to be removed.
+    /// Returns whether `conversation` shows the effect of a command whose request is unknown, because a previous run of
+    /// the process may have sent it. If the command were planned again, it would be refused, or would undo later
+    /// changes: a conversation that reached its skill may have another agent by now, who must not be removed.
     #[must_use]
     pub fn shows_in(&self, conversation: &Conversation) -> bool {
         match self {
@@ -49,7 +49,7 @@ impl Command {
     }
 }
 
-/// Whether it is the agent, who may be named by the user alone ([TR-5](crate::rules#tr-5)).
+/// Whether it is the agent, who may be given by the user alone ([TR-5](crate::rules#tr-5)).
 fn is_agent(participant: &Participant, agent: &AgentId) -> bool {
     let user = participant.agent_id.as_ref().and_then(|id| id.as_str().rsplit_once('.'));
     participant.is(agent.as_str()) || user.is_some_and(|(_, user)| *agent == *user)

@@ -12,14 +12,14 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("conversation {conversation}: {refusal}")]
 pub struct CommandError {
-    /// Of which conversation it was asked.
+    /// The conversation.
     pub conversation: ConversationId,
-    /// Why it is refused.
+    /// The reason.
     pub refusal: Refusal,
 }
 
 impl CommandError {
-    /// The stable word for the reason, as the gateway answers it.
+    /// The stable code of the reason, as the gateway returns it.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.refusal.code()
@@ -32,104 +32,104 @@ pub enum Refusal {
     /// The command needs an open dialog.
     #[error("no open dialog")]
     NoOpenDialog,
-    /// The named dialog is not known.
+    /// The dialog is unknown.
     #[error("no dialog {0}")]
     UnknownDialog(DialogId),
-    /// The named dialog has ended.
+    /// The dialog has ended.
     #[error("dialog {0} is closed")]
     DialogClosed(DialogId),
     /// The whole conversation has ended for good ([NT-1](crate::rules#nt-1)).
     #[error("the conversation is locked")]
     Locked,
-    /// This side, or this kind of dialog, does not take the command.
+    /// This side, or this kind of dialog, does not support the command.
     #[error("{0}")]
     NotSupported(&'static str),
-    /// A text without a character.
+    /// The text is empty.
     #[error("the text is empty")]
     TextEmpty,
-    /// A text of too many characters.
+    /// The text has too many characters.
     #[error("the text has {length} characters, {limit} are allowed")]
     TextTooLong {
-        /// Its characters.
+        /// The number of characters.
         length: usize,
-        /// The most allowed.
+        /// The limit.
         limit: usize,
     },
     /// Structured content that breaks a rule of its elements ([CV-F8](crate::rules#cv-f8)).
     #[error("the structured content is invalid: {0}")]
     RichTextInvalid(Invalid),
-    /// Structured content of too many characters.
+    /// The structured content has too many characters.
     #[error("the structured content has {length} characters, {limit} are allowed")]
     RichTextTooLong {
-        /// Its characters, as JSON.
+        /// The number of characters, as JSON.
         length: usize,
-        /// The most allowed.
+        /// The limit.
         limit: usize,
     },
-    /// Quick replies that break a rule of theirs.
+    /// The quick replies break one of their rules.
     #[error("the quick replies are invalid: {0}")]
     QuickRepliesInvalid(Invalid),
-    /// A file without a path or a type.
+    /// The file has no path or no type.
     #[error("the file needs its path and its type")]
     FileIncomplete,
-    /// A preview of too many bytes.
+    /// The preview has too many bytes.
     #[error("the preview has {length} bytes, {limit} are allowed")]
     PreviewTooLarge {
-        /// Its bytes.
+        /// The number of bytes.
         length: usize,
-        /// The most allowed.
+        /// The limit.
         limit: usize,
     },
-    /// Metadata with an entry that breaks a rule of its type.
+    /// An entry of the metadata breaks a rule of its type.
     #[error("the metadata's entry {index} is invalid: {invalid}")]
     MetadataInvalid {
-        /// Which entry, from 0.
+        /// The index of the entry, from 0.
         index: usize,
-        /// What is wrong in it.
+        /// What is wrong with the entry.
         invalid: Invalid,
     },
-    /// Too many entries of metadata, the command's key among them.
+    /// The metadata has too many entries, including the command's key.
     #[error("the metadata has {count} entries, {limit} are allowed")]
     MetadataTooMany {
-        /// The entries.
+        /// The number of entries.
         count: usize,
-        /// The most allowed.
+        /// The limit.
         limit: usize,
     },
-    /// A key of no characters, or of more than [`super::KEY_CHARS`].
+    /// The key is empty, or has more than [`super::KEY_CHARS`] characters.
     #[error("the key has {length} characters, from 1 to 64 are allowed")]
     BadKey {
-        /// Its characters.
+        /// The number of characters.
         length: usize,
     },
-    /// An agent's note that cannot be written among the others ([CV-F9](crate::rules#cv-f9)).
+    /// The agent's note cannot be written among the others ([CV-F9](crate::rules#cv-f9)).
     #[error(transparent)]
     AgentNote(#[from] NoteError),
-    /// A whole note of too many characters.
+    /// The whole note has too many characters.
     #[error("the note has {length} characters, {limit} are allowed")]
     NoteTooLong {
-        /// Its characters.
+        /// The number of characters.
         length: usize,
-        /// The most allowed.
+        /// The limit.
         limit: usize,
     },
-    /// A range that no sequence can be in.
-    #[error("no message can be in the range")]
+    /// No sequence can be in the range.
+    #[error("the range cannot contain a message")]
     BadRange,
-    /// A satisfaction out of its range ([CV-F10](crate::rules#cv-f10)).
+    /// The satisfaction is not from 0 to 5 ([CV-F10](crate::rules#cv-f10)).
     #[error("a satisfaction of {0} is not from 0 to 5")]
     BadCsat(u8),
-    /// A transfer to the agent who has the conversation ([TR-2](crate::rules#tr-2)).
-    #[error("the conversation is assigned to {0} already")]
+    /// The conversation is already assigned to this agent ([TR-2](crate::rules#tr-2)).
+    #[error("the conversation is already assigned to {0}")]
     SameAgent(AgentId),
-    /// A takeover without a consumer to take over from ([CV-F1](crate::rules#cv-f1)).
+    /// The dialog has no consumer to take over from ([CV-F1](crate::rules#cv-f1)).
     #[error("the open dialog has no consumer")]
     NoConsumer,
-    /// A takeover by the consumer who has the conversation.
-    #[error("the consumer has the conversation already")]
+    /// The consumer already has the conversation.
+    #[error("the consumer already has the conversation")]
     SameConsumer,
-    /// A leave by somebody who takes no part.
-    #[error("this connection's agent takes no part in the dialog")]
+    /// This connection's agent is not a participant.
+    #[error("this connection's agent is not a participant of the dialog")]
     NotAParticipant,
 }
 

@@ -7,7 +7,7 @@ use crate::{
     ums::{CsatStatus, FieldChange, TtrType},
 };
 
-/// The best satisfaction ([CV-F10](crate::rules#cv-f10)).
+/// The highest satisfaction ([CV-F10](crate::rules#cv-f10)).
 const CSAT_MAX: u8 = 5;
 
 impl Planner<'_> {
@@ -21,7 +21,7 @@ impl Planner<'_> {
         Ok(self.update(vec![FieldChange::ManualETTR { time }], Repeat::ReadStateThenAct))
     }
 
-    /// A later answer replaces an earlier one, so that it may be repeated.
+    /// A later request replaces an earlier one, so it may be repeated.
     pub(super) fn set_csat(&self, rate: u8, resolved: Option<bool>, status: &CsatStatus) -> Result<Plan, Refusal> {
         if let Identity::Brand { .. } = self.me {
             return Err(Refusal::NotSupported("only a consumer can give a satisfaction"));

@@ -17,7 +17,7 @@ impl Planner<'_> {
             Some(id) => self.readable_dialog(id)?,
             None => self.open_dialog()?,
         };
-        // Some platforms read the lower bound as inclusive: there is room for the record that it names.
+        // Some platforms treat the lower bound as inclusive, so one more record is requested.
         let from = from.unwrap_or(0);
         let query = MessageQuery {
             dialog_id: dialog.dialog_id.clone(),
@@ -36,13 +36,14 @@ impl Planner<'_> {
 }
 
 impl MessageRange {
-    /// Whether the range has this sequence. The platform's bounds may be wider ([CV-F5](crate::rules#cv-f5)).
+    /// Returns whether the range contains this sequence. The platform's bounds may be wider
+    /// ([CV-F5](crate::rules#cv-f5)).
     pub fn contains(&self, sequence: u64) -> bool {
         self.from.is_none_or(|from| from <= sequence) && self.to.is_none_or(|to| sequence <= to)
     }
 }
 
-/// The wire's sequences are signed, because its bounds are exclusive and -1 lies before the first one.
+/// The protocol's bounds are exclusive and signed, because -1 lies before the first sequence.
 fn wire_sequence(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Who asks: the identity behind a connection, which decides what it may ask.
+//! The identity of a connection, which decides what it may request.
 
 use crate::{
     id::{AccountId, AgentId, UserId},
@@ -12,7 +12,7 @@ pub enum Identity {
     Brand {
         /// The account.
         account: AccountId,
-        /// The agent as the brand dialect names it, `account.user`.
+        /// The agent in the brand dialect, `account.user`.
         agent_id: AgentId,
         /// The agent's public id.
         user_id: UserId,
@@ -37,7 +37,7 @@ impl Identity {
         }
     }
 
-    /// The user id, which for an agent is the public one.
+    /// The user id; for an agent the public id.
     #[must_use]
     pub fn user_id(&self) -> &UserId {
         match self {
@@ -54,7 +54,7 @@ impl Identity {
         }
     }
 
-    /// As whom this side closes.
+    /// The close reason of this side.
     pub(super) fn closes_as(&self) -> CloseReason {
         match self {
             Self::Brand { .. } => CloseReason::Agent,

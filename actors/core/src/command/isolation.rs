@@ -1,27 +1,27 @@
-//! Which command is sent next: suspected ones alone, all others together, the oldest first.
+//! Decides which command is sent next: suspected commands alone, all others together, the oldest first.
 
 use std::{collections::VecDeque, time::Duration};
 
 use crate::session::Millis;
 
-/// How long others wait for suspected commands, and they for others, before the other kind has its turn.
+/// How long suspected commands and others wait for each other before the other kind is sent.
 const TURN: Duration = Duration::from_secs(3);
 
 /// The commands of one socket that are in flight or wait to be sent.
 ///
-/// While no command is suspected, commands wait only where as many are in flight as may be out together after a refusal.
-/// A suspected command is sent when no other is in flight, and no other is sent until it is answered. So that nothing holds
-/// up the others for long, what has waited for 3 s is sent all the same: a suspected command that is not alone then proves
-/// nothing.
+/// If no command is suspected, commands wait only while the rate limit after a refusal allows no more in flight. A
+/// suspected command is sent when no other command is in flight, and no other command is sent until its response
+/// arrives. So that no command waits for long, a command that has waited for 3 s is sent in any case: a suspected
+/// command that is not alone then proves nothing.
 #[derive(Debug)]
 pub struct Isolation<T> {
     in_flight: usize,
     /// Since when a suspected command is in flight alone.
     alone: Option<Millis>,
     suspects: VecDeque<T>,
-    /// Those that were asked for first are first.
+    /// The others, oldest first.
     others: VecDeque<Other<T>>,
-    /// So many of the others have their turn now.
+    /// The number of others that may be sent now.
     released: usize,
 }
 
@@ -40,7 +40,7 @@ impl<T> Default for Isolation<T> {
 }
 
 impl<T> Isolation<T> {
-    /// Takes a command that wants to be sent, and that its caller asked for at the time `asked`; see [`Self::next`].
+    /// Adds a command that its caller submitted at the time `asked`; see [`Self::next`].
     pub fn offer(&mut self, command: T, is_suspected: bool, asked: Millis, now: Millis) {
         if is_suspected {
             return self.suspects.push_back(command);
@@ -49,8 +49,8 @@ impl<T> Isolation<T> {
         self.others.insert(place, Other { asked, offered: now, command });
     }
 
-    /// The next command to send now. While `together` or more commands are in flight, no unsuspected one is sent. The command
-    /// counts as in flight from here on, until [`Self::answered`].
+    /// Returns the next command to send now. While `together` or more commands are in flight, no unsuspected command is
+    /// sent. The command counts as in flight until [`Self::answered`].
     pub fn next(&mut self, together: usize, now: Millis) -> Option<T> {
         if self.alone.is_some_and(|since| now < since.after(TURN)) {
             return None;
@@ -76,7 +76,7 @@ impl<T> Isolation<T> {
         self.suspects.pop_front()
     }
 
-    /// One command is in flight no more: it was answered, given up, or could not be sent.
+    /// One command is no longer in flight: it has a response, was given up, or could not be sent.
     pub fn answered(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if self.in_flight == 0 {
@@ -84,19 +84,19 @@ impl<T> Isolation<T> {
         }
     }
 
-    /// Whether exactly one command is in flight.
+    /// Returns whether exactly one command is in flight.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.in_flight == 1
     }
 
-    /// How many commands wait to be sent.
+    /// The number of commands that wait to be sent.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.suspects.len() + self.others.len()
     }
 
-    /// The socket is gone: nothing is in flight any more. Returns what waited to be sent.
+    /// The socket is gone: nothing is in flight any more. Returns the waiting commands.
     pub fn clear(&mut self) -> Vec<T> {
         let Self { suspects, others, .. } = std::mem::take(self);
         suspects.into_iter().chain(others.into_iter().map(|other| other.command)).collect()
@@ -206,7 +206,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked and answered, and when: nothing is sent twice or lost, and all is sent in the end.
+        /// In every order of commands and responses, no command is sent twice or lost, and all are sent in the end.
         #[test]
         fn every_command_is_sent_once(
             steps in prop::collection::vec((any::<bool>(), 0_u64..2_000, 0_usize..3), 1..60),

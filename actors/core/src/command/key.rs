@@ -1,4 +1,4 @@
-//! The key of a command, which travels with what it publishes so that it can be found again.
+//! The key of a command, sent with what the command publishes so that it can be found again.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     ums::{Json, Text},
 };
 
-/// The longest key the platform takes, in characters (protocol [§7.12](crate::protocol#712)).
+/// The longest key that the platform accepts, in characters (protocol [§7.12](crate::protocol#712)).
 pub const KEY_CHARS: usize = 64;
 
 const EXTERNAL_ID: &str = "ExternalId";
@@ -35,13 +35,13 @@ pub fn key_of(metadata: &Json<'_>) -> Option<CommandKey> {
     }
 }
 
-/// The key the caller brings: the id of the first `ExternalId` entry.
+/// The caller's own key: the id of the first `ExternalId` entry.
 pub(super) fn own_key(metadata: &[Value]) -> Option<CommandKey> {
     let own = metadata.iter().find(|entry| entry["type"] == EXTERNAL_ID)?;
     Some(CommandKey::from(own["id"].as_str().unwrap_or_default()))
 }
 
-/// The metadata with the key in it, and the key: the caller's own where there is one, else `key`.
+/// Returns the metadata including the key, and the key: the caller's own if there is one, otherwise `key`.
 pub(super) fn with_key(metadata: &[Value], key: &CommandKey) -> Result<(Vec<Value>, CommandKey), Refusal> {
     let own = own_key(metadata);
     let mut metadata = metadata.to_vec();

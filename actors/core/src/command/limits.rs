@@ -1,34 +1,34 @@
-//! What one command may carry, and how much.
+//! Limits on the content of one command.
 
 use crate::{
     note::NoteBudget,
     rich_content::{Channel, Strictness},
 };
 
-/// What one command may carry, and how much.
+/// Limits on the content of one command.
 ///
 /// Characters are Unicode scalar values: what a person would count for almost all text, the same on every client, and
-/// never more than the UTF-16 units a browser counts. The platform publishes none of these figures (protocol
-/// [§8](crate::protocol#8)), hence they are configurable.
+/// never more than the UTF-16 units that a browser counts. The platform publishes none of these limits (protocol
+/// [§8](crate::protocol#8)), so they are configurable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Characters of a text.
+    /// The most characters of a text.
     pub text_chars: usize,
-    /// Characters of structured content, written as JSON without white space.
+    /// The most characters of structured content, written as JSON without white space.
     pub rich_chars: usize,
-    /// Characters of the note.
+    /// The most characters of the note.
     pub note_chars: usize,
-    /// What the note's characters are counted on, where an agent's note is written among others.
+    /// What counts towards the note's limit when an agent's note is written among others.
     pub note_budget: NoteBudget,
-    /// Entries of metadata, the one with the command's key among them.
+    /// The most entries of metadata, including the entry with the command's key.
     pub metadata_items: usize,
-    /// Bytes of a file that is uploaded.
+    /// The most bytes of an uploaded file.
     pub file_bytes: u64,
-    /// Bytes of a file's preview.
+    /// The most bytes of a file's preview.
     pub preview_bytes: usize,
-    /// Where consumers read quick replies.
+    /// The channel on which consumers read quick replies.
     pub quick_replies: Channel,
-    /// How much that no rule knows may be in structured content, quick replies and metadata.
+    /// Whether structured content, quick replies and metadata may have parts that no rule covers.
     pub strictness: Strictness,
 }
 

@@ -1,8 +1,9 @@
-//! What a caller may ask of a conversation, validated, and the request it becomes.
+//! The commands of a conversation, their validation, and the requests they become.
 //!
-//! A [`Command`] is planned against the conversation as it is known ([`Command::requests`]): it is refused with a
-//! [`CommandError`], needs nothing, or becomes one [`PlannedRequest`], which also says how its answer is read and what
-//! to do when the answer never came. Whatever is asked of the connection rather than of a conversation (rings, agent
+//! A [`Command`] is planned against the known state of the conversation ([`Command::requests`]). It is refused with a
+//! [`CommandError`], needs no request, or becomes one [`PlannedRequest`], which also says how to read its response and
+//! what to do without a response. Requests to the connection rather than to a conversation (rings, agent state,
+//! subscriptions) are a plain [`crate::ums::Request`].
 //! state, subscriptions) is a plain [`crate::ums::Request`].
 
 mod closing;
@@ -44,9 +45,9 @@ use crate::{
     ums::{ChatState, CloseReason, CsatStatus, DeliveryStatus, Dialect, ParticipantRole, Request, TtrType},
 };
 
-/// What a caller may ask of a conversation.
+/// A command of a conversation.
 ///
-/// A `dialog` of `None` is the conversation's open dialog: MAIN while it is open, then the survey
+/// If `dialog` is `None`, the command is for the conversation's open dialog: MAIN while it is open, then the survey
 /// ([CV-P2](crate::rules#cv-p2)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -55,104 +56,104 @@ pub enum Command {
     SendText(SendText),
     /// Publishes structured content ([CV-F8](crate::rules#cv-f8)).
     SendRichText(SendRichText),
-    /// Tells the dialog of a file that is on the platform's storage already ([CV-F16](crate::rules#cv-f16)).
+    /// Announces a file that is already on the platform's storage ([CV-F16](crate::rules#cv-f16)).
     SendFileNotice(SendFileNotice),
     /// Reads the dialog's history ([CV-F5](crate::rules#cv-f5)). Brand only.
     QueryMessages {
-        /// In which dialog; a closed one is fine.
+        /// The dialog, open or closed.
         #[serde(default)]
         dialog: Option<DialogId>,
-        /// Which messages.
+        /// The range of messages.
         range: MessageRange,
     },
-    /// This connection's agent takes part ([CV-F3](crate::rules#cv-f3)). Brand only.
+    /// Adds this connection's agent to the dialog ([CV-F3](crate::rules#cv-f3)). Brand only.
     Join {
-        /// As what.
+        /// The agent's role.
         role: ParticipantRole,
-        /// In which dialog.
+        /// The dialog.
         #[serde(default)]
         dialog: Option<DialogId>,
     },
-    /// This connection's agent takes part no more, in whatever role. Brand only.
+    /// Removes this connection's agent from the dialog, whatever its role. Brand only.
     Leave {
-        /// In which dialog.
+        /// The dialog.
         #[serde(default)]
         dialog: Option<DialogId>,
     },
     /// Moves the conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14)). Brand only.
     Transfer {
-        /// To whom, as `account.user` or as the bare user ([TR-5](crate::rules#tr-5)).
+        /// The target, as `account.user` or the bare user ([TR-5](crate::rules#tr-5)).
         #[serde(default)]
         agent: Option<AgentId>,
-        /// To which skill.
+        /// The target skill.
         #[serde(default)]
         skill: Option<SkillId>,
     },
-    /// Ends the conversation, and lets the survey begin where the account has one.
+    /// Ends the conversation; the survey begins if the account has one.
     Close,
     /// Ends one dialog.
     CloseDialog {
-        /// Which.
+        /// The dialog.
         dialog: DialogId,
-        /// Who ends it; this side where it is not told.
+        /// Who ends it; this side if absent.
         #[serde(default)]
         by: Option<CloseReason>,
-        /// Why, in words.
+        /// The cause, as text.
         #[serde(default)]
         cause: Option<String>,
     },
     /// Ends the conversation with all its dialogs, without a survey.
     CloseAtOnce,
-    /// Publishes a receipt; an empty list needs nothing. Closed dialogs take receipts too.
+    /// Publishes a receipt; with an empty list nothing is sent. Closed dialogs accept receipts too.
     AcceptStatus {
-        /// In which dialog; without an open one, MAIN.
+        /// The dialog; if absent and no dialog is open, MAIN.
         #[serde(default)]
         dialog: Option<DialogId>,
-        /// What became of the messages.
+        /// The status of the messages.
         status: DeliveryStatus,
-        /// Which messages.
+        /// The sequences of the messages.
         sequences: Vec<u64>,
-        /// What goes with it, such as the metadata of an element that was clicked.
+        /// Additional metadata, such as that of a clicked element.
         #[serde(default)]
         metadata: Vec<Value>,
     },
-    /// Publishes what this side is doing. A survey takes none.
+    /// Publishes this side's chat state. Not possible in a survey.
     ChatState {
-        /// In which dialog.
+        /// The dialog.
         #[serde(default)]
         dialog: Option<DialogId>,
-        /// What.
+        /// The chat state.
         chat_state: ChatState,
     },
-    /// Sets how soon an answer is wanted ([CV-F13](crate::rules#cv-f13)).
+    /// Sets how soon a response is wanted ([CV-F13](crate::rules#cv-f13)).
     SetTtr {
         /// How it is set.
         ttr_type: TtrType,
-        /// In seconds; counts for [`TtrType::Custom`] only.
+        /// In seconds; used only for [`TtrType::Custom`].
         #[serde(default)]
         value: u64,
     },
-    /// Sets the deadline of the answer ([CV-F11](crate::rules#cv-f11)). Brand only.
+    /// Sets the time until which a response is due ([CV-F11](crate::rules#cv-f11)). Brand only.
     SetManualEttr {
         /// The deadline.
         time: Timestamp,
     },
-    /// Gives the consumer's satisfaction ([CV-F10](crate::rules#cv-f10)). Consumer only; allowed after the end.
+    /// Sets the consumer's satisfaction ([CV-F10](crate::rules#cv-f10)). Consumer only; allowed after the end.
     SetCsat {
         /// From 0 to 5.
         rate: u8,
         /// Whether the matter was resolved.
         #[serde(default)]
         resolved: Option<bool>,
-        /// How far the survey was answered.
+        /// How far the survey was completed.
         #[serde(default = "filled")]
         status: CsatStatus,
     },
     /// Writes one agent's note among the others ([CV-F9](crate::rules#cv-f9)). Brand only; allowed after the end until
     /// the conversation is locked ([NT-1](crate::rules#nt-1)).
     SetAgentNote(SetAgentNote),
-    /// Replaces the whole note, everybody's ([CV-F12](crate::rules#cv-f12)). Brand only; allowed after the end until
-    /// the conversation is locked ([NT-1](crate::rules#nt-1)).
+    /// Replaces the whole note, including other agents' notes ([CV-F12](crate::rules#cv-f12)). Brand only; allowed
+    /// after the end until the conversation is locked ([NT-1](crate::rules#nt-1)).
     SetNote {
         /// The whole new text.
         note: String,
@@ -162,9 +163,9 @@ pub enum Command {
         /// The new identity.
         new_consumer: UserId,
     },
-    /// Any wire request, unchecked ([CN-F4](crate::rules#cn-f4)).
+    /// Any request of the protocol, unchecked ([CN-F4](crate::rules#cn-f4)).
     Raw {
-        /// The wire type, sent as it is.
+        /// The request's type, sent as it is.
         kind: String,
         /// The body, sent as it is.
         body: Value,
@@ -175,17 +176,17 @@ pub enum Command {
 }
 
 impl Command {
-    /// A request of the wire as a command, so that it takes its turn among the others of its conversation
-    /// ([CN-F4](crate::rules#cn-f4)). `dialect` is the connection's.
+    /// Returns a typed request as a command, so that it queues with the other commands of its conversation
+    /// ([CN-F4](crate::rules#cn-f4)). `dialect` is the connection's dialect.
     ///
     /// # Errors
-    /// Where the request cannot be written.
+    /// The request cannot be serialized.
     pub fn of_request(request: &Request, dialect: Dialect) -> Result<Self, serde_json::Error> {
         let body = serde_json::to_value(request)?;
         Ok(Self::Raw { kind: request.kind(dialect).to_owned(), body, metadata: Vec::new() })
     }
 
-    /// What is asked, in a word, for events and logs.
+    /// The kind of the command in one word, for events and logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -211,8 +212,8 @@ impl Command {
         }
     }
 
-    /// The key the caller's own metadata brings: what is published is found again by it, whatever key the command was
-    /// given beside it.
+    /// Returns the key in the caller's own metadata. If present, it replaces the command's key, because the published
+    /// event is found again by it.
     #[must_use]
     pub fn own_key(&self) -> Option<CommandKey> {
         match self {
@@ -238,9 +239,9 @@ pub struct SendText {
     pub private: bool,
     /// Typed metadata.
     pub metadata: Vec<Value>,
-    /// Suggested answers; a private text has none.
+    /// Suggested replies; not allowed in a private text.
     pub quick_replies: Option<Value>,
-    /// In which dialog.
+    /// The dialog.
     pub dialog: Option<DialogId>,
 }
 
@@ -254,13 +255,13 @@ pub struct SendRichText {
     pub private: bool,
     /// Typed metadata.
     pub metadata: Vec<Value>,
-    /// Suggested answers; private content has none.
+    /// Suggested replies; not allowed in private content.
     pub quick_replies: Option<Value>,
-    /// In which dialog.
+    /// The dialog.
     pub dialog: Option<DialogId>,
 }
 
-/// A file on the platform's storage to tell of.
+/// A file on the platform's storage to announce.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SendFileNotice {
@@ -270,7 +271,7 @@ pub struct SendFileNotice {
     pub private: bool,
     /// Typed metadata.
     pub metadata: Vec<Value>,
-    /// In which dialog.
+    /// The dialog.
     pub dialog: Option<DialogId>,
 }
 
@@ -278,11 +279,11 @@ pub struct SendFileNotice {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostedFile {
-    /// The path the upload was given.
+    /// The path that the upload returned.
     pub relative_path: String,
     /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX.
     pub file_type: String,
-    /// What is written beside it; the platform's schema wants it, if only empty.
+    /// The text shown with the file; required by the platform's schema, even if empty.
     #[serde(default)]
     pub caption: String,
     /// A small picture of it as a data URI.
@@ -290,14 +291,14 @@ pub struct HostedFile {
     pub preview: Option<String>,
 }
 
-/// Which messages of a dialog. Both bounds are inclusive, unlike the wire's ([CV-F5](crate::rules#cv-f5)).
+/// A range of messages in a dialog. Both bounds are inclusive, unlike the protocol's ([CV-F5](crate::rules#cv-f5)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageRange {
-    /// The first sequence wanted; from the beginning where it is not told.
+    /// The first sequence; from the beginning if absent.
     pub from: Option<u64>,
-    /// The last sequence wanted; to the end where it is not told.
+    /// The last sequence; to the end if absent.
     pub to: Option<u64>,
-    /// At most so many; as many as the platform gives where it is not told.
+    /// The most messages; without a limit if absent.
     pub max: Option<u64>,
 }

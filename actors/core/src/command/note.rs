@@ -1,4 +1,4 @@
-//! The note: one agent's among the others ([CV-F9](crate::rules#cv-f9)), or the whole of it at once
+//! The note: the note of one agent among the others ([CV-F9](crate::rules#cv-f9)), or the whole text at once
 //! ([CV-F12](crate::rules#cv-f12)).
 
 use serde::{Deserialize, Serialize};
@@ -12,28 +12,28 @@ use crate::{
     ums::{ConversationUpdate, FieldChange, Request, Stage},
 };
 
-/// A note of one agent to write among the others.
+/// The note of one agent, to be written among the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetAgentNote {
     /// The text.
     pub note_content: String,
-    /// When it was asked for. Told by the caller, so that the same command writes the same note when it is repeated.
+    /// The time of the note. Given by the caller, so that a repeated command writes the same note.
     pub time: Timestamp,
-    /// Whose note it is; this connection's agent's where it is not told ([NT-5](crate::rules#nt-5)).
+    /// The author; this connection's agent if absent ([NT-5](crate::rules#nt-5)).
     #[serde(default)]
     pub agent_id: Option<AgentId>,
-    /// The agent's name as shown to others; this connection's agent's where it is not told ([NT-5](crate::rules#nt-5)).
+    /// The author's name as shown to others; this connection's agent's name if absent ([NT-5](crate::rules#nt-5)).
     #[serde(default)]
     pub name: Option<String>,
-    /// Which note to replace, if there is one; a new one of this agent and time where it is not told
-    /// ([NT-3](crate::rules#nt-3), [NT-4](crate::rules#nt-4)).
+    /// The note to replace; if absent, a new note with an id made of agent and time ([NT-3](crate::rules#nt-3),
+    /// [NT-4](crate::rules#nt-4)).
     #[serde(default)]
     pub note_id: Option<String>,
     /// Whether a machine wrote it.
     #[serde(default)]
     pub is_auto_summary: bool,
-    /// Whether it may be cut to fit ([NT-6](crate::rules#nt-6)).
+    /// Whether the text may be truncated to fit ([NT-6](crate::rules#nt-6)).
     #[serde(default = "yes")]
     pub truncate_enabled: bool,
 }
@@ -43,7 +43,7 @@ fn yes() -> bool {
 }
 
 impl SetAgentNote {
-    /// A new note of this connection's agent, cut if it must be.
+    /// Returns a new note of this connection's agent that may be truncated.
     #[must_use]
     pub fn new(note_content: String, time: Timestamp) -> Self {
         let (agent_id, name, note_id) = (None, None, None);
@@ -61,8 +61,8 @@ impl Planner<'_> {
         Ok(self.update(vec![FieldChange::Note { note: note.to_owned() }], Repeat::ReadStateThenAct))
     }
 
-    /// The note is written into the field as it is now, as far as states and what was written here tell, and planned
-    /// anew on a later one where a state shows that it was lost.
+    /// Writes the note into the present field, as known from states and from confirmed writes. It is planned again on a
+    /// later field if a state shows that the note was lost.
     pub(super) fn set_agent_note(&self, asked: &SetAgentNote) -> Result<Plan, Refusal> {
         self.set_agent_note_on(asked, self.conversation.present_note().as_deref())
     }
@@ -88,7 +88,7 @@ impl Planner<'_> {
         Ok(self.update_with(vec![FieldChange::Note { note: field }], Repeat::ReadStateThenAct, Some(written)))
     }
 
-    /// The agent, if the note can be written at all: after the end too, until the conversation is locked
+    /// Returns the agent, if the note can be written: even after the end, until the conversation is locked
     /// ([NT-1](crate::rules#nt-1)).
     fn note_writer(&self) -> Result<&AgentId, Refusal> {
         let agent = self.agent("only an agent can write the note")?;
@@ -97,10 +97,10 @@ impl Planner<'_> {
 }
 
 impl Command {
-    /// What is to be sent when the answer to `sent` has come, because `conversation` shows notes of others that came
-    /// after it was planned: applied after them, it destroys them. There is no compare-and-set on the platform, so that
-    /// what it destroys is written again, with everything that it or an `earlier` amendment was to write; the note's id
-    /// keeps it from being there twice. `None` where nothing is destroyed, or cannot be written any more.
+    /// Returns a second request to send after the response to `sent`, if `conversation` shows notes of others that were
+    /// written after `sent` was planned: `sent` overwrites them, because the platform has no compare-and-set. The
+    /// second request restores them, together with everything that `sent` or an `earlier` amendment writes; the note's
+    /// id prevents a duplicate. `None` if nothing is overwritten, or nothing can be written any more.
     #[must_use]
     pub fn amend(
         &self,
@@ -111,10 +111,10 @@ impl Command {
         limits: &Limits,
     ) -> Option<PlannedRequest> {
         let (Self::SetAgentNote(asked), true) = (self, sent.overwrites_notes(conversation)) else { return None };
-        // What is on its way has what an earlier state showed, which this one may have lost already.
+        // `earlier` and `sent` contain notes of an earlier state, which the present state may have lost already.
         let known = earlier.unwrap_or(sent).note_field()?;
         let present = note::union(conversation.present_note().as_deref(), known);
-        // A note's text carries no key.
+        // A note's text contains no key.
         let planner = Planner { conversation, me, key: &CommandKey::from(""), limits };
         match planner.set_agent_note_on(asked, Some(&present)) {
             Ok(Plan::Request(amended)) => Some(*amended),
@@ -124,15 +124,15 @@ impl Command {
 }
 
 impl PlannedRequest {
-    /// The platform confirmed the request: a note that it writes is remembered until a state shows it, because the next
-    /// one may be planned before that.
+    /// The platform confirmed the request. A note that it wrote is remembered until a state shows it, because the next
+    /// note may be planned before that.
     pub fn confirmed(&self, conversation: &mut Conversation) {
         if let Some(field) = self.note_field() {
             conversation.note_written(field, self.note.as_ref());
         }
     }
 
-    /// Whether `conversation` shows notes of others that are not in what this request writes.
+    /// Whether `conversation` shows notes of others that this request would overwrite.
     pub(super) fn overwrites_notes(&self, conversation: &Conversation) -> bool {
         match (&self.note, self.note_field()) {
             (Some(written), Some(field)) => note::entries_lost(conversation.present_note().as_deref(), field, written),

@@ -1,4 +1,5 @@
-//! Who takes part: join, leave and the consumer's takeover ([CV-F1](crate::rules#cv-f1), [CV-F3](crate::rules#cv-f3)).
+//! Changes of participants: join, leave and the consumer's takeover ([CV-F1](crate::rules#cv-f1),
+//! [CV-F3](crate::rules#cv-f3)).
 
 use super::{Plan, Refusal, Repeat, planning::Planner};
 use crate::{
@@ -23,7 +24,7 @@ impl Planner<'_> {
         Ok(self.update(vec![removal], Repeat::ReadStateThenAct))
     }
 
-    /// The old identity goes before the new one comes, in one request ([CV-F1](crate::rules#cv-f1)).
+    /// Removes the old identity before it adds the new one, in one request ([CV-F1](crate::rules#cv-f1)).
     pub(super) fn consumer_takeover(&self, new_consumer: &UserId) -> Result<Plan, Refusal> {
         let present = &self.open_dialog()?.consumer().ok_or(Refusal::NoConsumer)?.user_id;
         if present == new_consumer {

@@ -1,4 +1,4 @@
-//! What becomes of a command: nothing, or one request with what its answer means and how it may be repeated.
+//! The plan of a command: nothing, or one request with the meaning of its response and the way to repeat it.
 
 use serde_json::Value;
 
@@ -9,10 +9,10 @@ use crate::{
     ums::Request,
 };
 
-/// What a command needs of the platform.
+/// What a command must send to the platform.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
-    /// Nothing: the command is done as it stands, such as a receipt for no messages.
+    /// Nothing: the command is already done, such as a receipt for no messages.
     Nothing,
     /// One request.
     Request(Box<PlannedRequest>),
@@ -21,48 +21,49 @@ pub enum Plan {
 /// The request of a command.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedRequest {
-    /// What is asked.
+    /// The request.
     pub request: Request,
     /// The metadata of its frame.
     pub metadata: Vec<Value>,
-    /// How its answer is read.
+    /// How to read the response.
     pub answer: AnswerKind,
-    /// What to do when the connection was lost before the answer came.
+    /// What to do if the connection was lost before the response came.
     pub repeat: Repeat,
-    /// The agent's note that is written, of which the answer tells nothing ([CV-F9](crate::rules#cv-f9)).
+    /// The note that the request writes, which the response does not contain ([CV-F9](crate::rules#cv-f9)).
     pub note: Option<WrittenNote>,
 }
 
-/// How an answer is read.
+/// How to read a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerKind {
     /// By [`crate::ums::Response::published`].
     Published,
     /// By [`crate::ums::Response::changed`].
     Changed,
-    /// As an array of [`crate::ums::MessageRecord`]s, of which those within the range were asked for.
+    /// As an array of [`crate::ums::MessageRecord`]s; those within the range were requested.
     History(MessageRange),
     /// By [`crate::ums::Response::outcome`].
     Anything,
 }
 
-/// What to do with a request whose answer never came, so that it acts at most once (promise 4).
+/// What to do with a request whose response never came, so that it has its effect at most once (promise 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// Look in the dialog's history, behind the sequences already known when the command was planned, for a record of
-    /// one's own with this key ([`super::key_of`]); ask again only if there is none.
+    /// Search the dialog's history, after the sequences known when the command was planned, for an own record with this
+    /// key ([`super::key_of`]). Repeat the request only if there is no such record.
     Lookup {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Which key.
+        /// The key.
         key: CommandKey,
-        /// Only records from this sequence on can be the command's.
+        /// The first sequence that the command's record can have.
         from: u64,
     },
-    /// Ask again: twice is the same as once.
+    /// Repeat the request: its effect is the same once or twice.
     Safe,
-    /// Wait for a fresh state; ask again only if it does not show the effect ([`PlannedRequest::is_done`]).
+    /// Wait for a fresh state; repeat the request only if the state does not show its effect
+    /// ([`PlannedRequest::is_done`]).
     ReadStateThenAct,
-    /// Do not ask again: what it does is unknown here. The caller is told that the outcome is unknown.
+    /// Do not repeat the request, because its effect is unknown. The caller is told that the outcome is unknown.
     Never,
 }

@@ -1,4 +1,4 @@
-//! How a command is planned: what every rule looks at, and the checks that several rules share.
+//! Plans commands: what every rule checks, and the checks that several rules share.
 
 use serde_json::Value;
 
@@ -12,11 +12,11 @@ use crate::{
 };
 
 impl Command {
-    /// What the command needs of the platform, as `me` asks it of `conversation`. What it publishes carries `key`,
-    /// unless the caller's metadata brings a key of its own.
+    /// Returns what the command must send when `me` runs it on `conversation`. What it publishes has the key `key`,
+    /// unless the caller's metadata has a key of its own.
     ///
     /// # Errors
-    /// [`CommandError`] where the command cannot be or is not allowed; nothing is to be sent then.
+    /// [`CommandError`] if the command is impossible or not allowed; then nothing must be sent.
     pub fn requests(
         &self,
         conversation: &Conversation,
@@ -29,7 +29,7 @@ impl Command {
     }
 }
 
-/// What the rules look at.
+/// The input of the rules.
 pub(super) struct Planner<'a> {
     pub(super) conversation: &'a Conversation,
     pub(super) me: &'a Identity,
@@ -70,7 +70,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The agent, where only an agent may ask.
+    /// Returns the agent; fails if this side is not an agent.
     pub(super) fn agent(&self, what: &'static str) -> Result<&AgentId, Refusal> {
         match self.me {
             Identity::Brand { agent_id, .. } => Ok(agent_id),
@@ -78,19 +78,19 @@ impl Planner<'_> {
         }
     }
 
-    /// The dialog in which one may write where the caller names none ([CV-P1](crate::rules#cv-p1),
+    /// Returns the dialog to write in if the caller names none ([CV-P1](crate::rules#cv-p1),
     /// [CV-P2](crate::rules#cv-p2)).
     pub(super) fn open_dialog(&self) -> Result<&Dialog, Refusal> {
         let open = self.conversation.open_dialog().filter(|_| self.conversation.is_open());
         open.ok_or(Refusal::NoOpenDialog)
     }
 
-    /// The dialog the caller names, open or not.
+    /// Returns the dialog with this id, open or closed.
     pub(super) fn known_dialog(&self, id: &DialogId) -> Result<&Dialog, Refusal> {
         self.conversation.dialog(id).ok_or_else(|| Refusal::UnknownDialog(id.clone()))
     }
 
-    /// The dialog the caller names, if it has messages; open or not.
+    /// Returns the dialog with this id if it has messages, open or closed.
     pub(super) fn readable_dialog(&self, id: &DialogId) -> Result<&Dialog, Refusal> {
         let dialog = self.known_dialog(id)?;
         if dialog.has_messages() {
@@ -100,7 +100,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The dialog the caller names, or else the open one, if one may write in it.
+    /// Returns the dialog with this id, or the open one, if messages may be written in it.
     pub(super) fn writable_dialog(&self, id: Option<&DialogId>) -> Result<&Dialog, Refusal> {
         let Some(id) = id else { return self.open_dialog() };
         let dialog = self.readable_dialog(id)?;
@@ -108,13 +108,13 @@ impl Planner<'_> {
         if is_open { Ok(dialog) } else { Err(Refusal::DialogClosed(id.clone())) }
     }
 
-    /// The dialog's id as a change of participants needs it: MAIN goes without saying (protocol
-    /// [§5.7](crate::protocol#57)).
+    /// The dialog's id as a change of participants needs it: absent for MAIN (protocol [§5.7](crate::protocol#57)).
     pub(super) fn unless_main(&self, dialog: &Dialog) -> Option<DialogId> {
         (!dialog.dialog_id.is_main_of(self.conversation.id())).then(|| dialog.dialog_id.clone())
     }
 
-    /// Entries of metadata are what their types say, and not too many (protocol [§7.12](crate::protocol#712)).
+    /// Checks that entries of metadata follow the rules of their types, and are not too many (protocol
+    /// [§7.12](crate::protocol#712)).
     pub(super) fn check_metadata(&self, metadata: &[Value]) -> Result<(), Refusal> {
         for (index, entry) in metadata.iter().enumerate() {
             check_metadata(entry, self.limits.strictness)
@@ -124,7 +124,7 @@ impl Planner<'_> {
         if count > limit { Err(Refusal::MetadataTooMany { count, limit }) } else { Ok(()) }
     }
 
-    /// A change of the conversation's fields, all or none of them (protocol [§5.7](crate::protocol#57)).
+    /// Plans a change of the conversation's fields, applied all or nothing (protocol [§5.7](crate::protocol#57)).
     pub(super) fn update(&self, changes: Vec<FieldChange>, repeat: Repeat) -> Plan {
         self.update_with(changes, repeat, None)
     }

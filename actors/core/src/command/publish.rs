@@ -64,7 +64,7 @@ impl Planner<'_> {
         self.send(dialog.as_ref(), event, *private, metadata)
     }
 
-    /// A publish of content, to be looked up by its key before it is repeated.
+    /// Publishes content that is looked up by its key before it is repeated.
     fn send(
         &self,
         dialog: Option<&DialogId>,
@@ -128,7 +128,7 @@ impl Planner<'_> {
         Ok(self.publish(dialog, MessageAudience::All, event, Vec::new(), Repeat::Safe))
     }
 
-    /// The conversation and the audience go with every kind of event (protocol [§5.6](crate::protocol#56)).
+    /// Every kind of event contains the conversation and the audience (protocol [§5.6](crate::protocol#56)).
     fn publish(
         &self,
         dialog: &Dialog,
@@ -143,7 +143,7 @@ impl Planner<'_> {
             message_audience,
             event,
         };
-        // The sequence in the answer to a chat state is no place in the dialog (protocol §9.4).
+        // The sequence in the response to a chat state is not a sequence of the dialog (protocol §9.4).
         let answer = match request.event {
             MessageContent::ChatState { .. } => AnswerKind::Anything,
             _ => AnswerKind::Published,

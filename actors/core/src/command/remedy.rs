@@ -1,28 +1,29 @@
-//! What is done about a command's request that was not answered with success, so that it acts at most once (promise 4).
+//! What to do about a command's request without a successful response, so that it has its effect at most once (promise
+//! 4).
 
 use std::time::Duration;
 
 use super::Repeat;
 use crate::refusal::{Case, Lane, Refusal, RequestType, Retry, decide};
 
-/// What is done about a command's request that was sent and not granted.
+/// What to do about a command's request that was sent and refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// The request is sent again after a pause.
+    /// Send the request again after a pause.
     SendAgain,
-    /// The request's effect is looked for after a pause. Only without an effect is it sent again.
+    /// Look up the request's effect after a pause. If it had no effect, send it again.
     LookUp,
-    /// The caller is told what the platform answered.
+    /// Return the platform's response to the caller.
     Tell,
-    /// The caller is told that the outcome is unknown.
+    /// Tell the caller that the outcome is unknown.
     TellUnknown,
 }
 
 impl Repeat {
-    /// What is done about `refusal`.
+    /// Returns what to do about `refusal`.
     ///
-    /// No answer but success says that nothing happened: a gateway before the platform may answer 429 or 503 for a
-    /// request that went through. A request that acts is therefore never repeated before its effect was looked for.
+    /// Only a success is conclusive: a gateway before the platform may respond with 429 or 503 to a request that was
+    /// applied. A request that has an effect is therefore never repeated before its effect was looked up.
     #[must_use]
     pub fn remedy(&self, refusal: Refusal) -> Remedy {
         let (lane, request) = (Lane::Command, RequestType::Other);
@@ -31,7 +32,7 @@ impl Repeat {
             (Retry::Never, _) => Remedy::Tell,
             (_, Self::Safe) => Remedy::SendAgain,
             (_, Self::Lookup { .. } | Self::ReadStateThenAct) => Remedy::LookUp,
-            // The caller gets the answer itself: nothing else is known of the request.
+            // The caller gets the response itself, because nothing else is known of the request.
             (_, Self::Never) if refusal == Refusal::TooMany => Remedy::Tell,
             (_, Self::Never) => Remedy::TellUnknown,
         }

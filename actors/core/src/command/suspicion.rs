@@ -1,22 +1,22 @@
-//! Which command makes the platform close the socket, found out at the cost of two sockets.
+//! Finds the command that makes the platform close the socket, at the cost of two sockets.
 //!
-//! A close over content names no request. Every command that was in flight is suspected, and is sent again with no other
-//! command beside it ([`super::Isolation`]). If the platform closes that socket too, the command is the cause.
+//! A close over content names no request. Every command that was in flight is suspected, and is sent again with no
+//! other command in flight ([`super::Isolation`]). If the platform closes that socket too, the command is the cause.
 
 use serde::{Deserialize, Serialize};
 
 use crate::session::{ClosedBy, Closure};
 
-/// How far a command is suspected of making the platform close the socket.
+/// The suspicion that a command makes the platform close the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Suspicion {
-    /// It was in flight when the platform closed the socket. It is sent again alone.
+    /// The command was in flight when the platform closed the socket. It is sent again alone.
     Suspected {
         /// The platform's close code.
         code: u16,
     },
-    /// It was in flight alone at a second such close. It is not sent again.
+    /// The command was in flight alone at a second such close. It is not sent again.
     Proved {
         /// The platform's close code.
         code: u16,
@@ -24,7 +24,7 @@ pub enum Suspicion {
 }
 
 impl Suspicion {
-    /// The suspicion after one more close over content. `alone` says that no other command was in flight.
+    /// Returns the suspicion after one more close over content. `alone` says that no other command was in flight.
     #[must_use]
     pub fn after(before: Option<Self>, code: u16, alone: bool) -> Self {
         match before {
@@ -43,8 +43,9 @@ impl Suspicion {
     }
 }
 
-/// The close code, if the platform closed the socket over what was sent on it: 4410, and the codes of RFC 6455 for what
-/// cannot be taken. 1008 may have other reasons too; a command that is innocent of it passes its second try.
+/// Returns the close code if the platform closed the socket because of what was sent on it: 4410, and the codes of RFC
+/// 6455 for data that cannot be accepted. 1008 may have other causes too; an innocent command then succeeds at its
+/// second attempt.
 #[must_use]
 pub fn closed_over_content(closure: Closure) -> Option<u16> {
     let Closure { by, code } = closure;

@@ -1,4 +1,4 @@
-//! Moving a conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14), [TR-1](crate::rules#tr-1) to
+//! Transfers to an agent, a skill or both ([CV-F14](crate::rules#cv-f14), [TR-1](crate::rules#tr-1) to
 //! [TR-6](crate::rules#tr-6)).
 
 use super::{Plan, Refusal, Repeat, participation::change, planning::Planner};
@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl Planner<'_> {
-    /// One request whose changes are applied together: the skill; the target, out of any role it has and suggested; the
-    /// present assignee out, if anything goes before ([TR-1](crate::rules#tr-1)). Neither agent nor skill is nothing to
-    /// do ([TR-3](crate::rules#tr-3)).
+    /// Plans one request whose changes are applied together: set the skill; remove the target from any present role and
+    /// suggest it; remove the present assignee, if there are other changes ([TR-1](crate::rules#tr-1)). Without agent
+    /// and skill nothing is sent ([TR-3](crate::rules#tr-3)).
     pub(super) fn transfer(&self, agent: Option<&AgentId>, skill: Option<&SkillId>) -> Result<Plan, Refusal> {
         self.agent("only an agent can transfer")?;
         let main = self.conversation.main_dialog().filter(|main| main.is_open() && self.conversation.is_open());
@@ -39,14 +39,14 @@ impl Planner<'_> {
         Ok(self.update(changes, Repeat::ReadStateThenAct))
     }
 
-    /// The agent as `account.user` ([TR-5](crate::rules#tr-5)). A public id, which has dashes, is left as it is.
+    /// Returns the agent as `account.user` ([TR-5](crate::rules#tr-5)). A public id, which has dashes, stays unchanged.
     fn qualified(&self, agent: &AgentId) -> AgentId {
         let is_bare = !agent.as_str().contains(['.', '-']);
         if is_bare { AgentId::of(self.me.account(), agent.as_str()) } else { agent.clone() }
     }
 }
 
-/// The id by which the platform takes changes of this participant.
+/// Returns the id by which the platform accepts changes of this participant.
 fn wire_id(participant: &Participant) -> &str {
     participant.agent_id.as_ref().map_or(participant.user_id.as_str(), AgentId::as_str)
 }

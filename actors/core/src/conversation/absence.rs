@@ -1,9 +1,9 @@
-//! What it means that a state lacks a member ([CV-N7](crate::rules#cv-n7)): decided here, member by member.
+//! What the absence of a member in a state means ([CV-N7](crate::rules#cv-n7)), decided member by member.
 //!
-//! A state is whole, never a difference (protocol [§6.1](crate::protocol#61)), and the newest state is the truth. So a
-//! member that it lacks is unset, as if it were null or empty. Two kinds of members are otherwise: those that never
-//! change once they are known are taken from the earliest state that tells them, whenever that arrives; and those that
-//! the platform leaves out at any time, or never sends in this form of notification, say nothing by their absence.
+//! A state is complete, never a difference (protocol [§6.1](crate::protocol#61)), and the newest state is the truth. So
+//! a member that it lacks is unset, as if it were null or empty. Two kinds of members are different. Members that never
+//! change are taken from the earliest state that has them, whenever that state arrives. Members that the platform may
+//! omit at any time, or never sends in this form of notification, are unaffected by their absence.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use crate::{
     ums::{Dialect, Presence},
 };
 
-/// In which form states come. A conversation gets all its states in one form.
+/// The form in which states arrive. A conversation gets all its states in one form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flavour {
     BrandSocket,
@@ -36,15 +36,15 @@ impl Flavour {
 pub(super) enum Absence {
     /// The member is unset.
     Unsets,
-    /// Nothing: the member never changes, and the earliest state that tells it counts.
+    /// Nothing: the member never changes, and the earliest state that has it counts.
     LeavesToEarliest,
-    /// Nothing: what was told last stays.
+    /// Nothing: the last known value stays.
     SaysNothing,
 }
 
 macro_rules! members {
     ($($name:ident = $wire:literal,)+) => {
-        /// A member of a state, by its place in the state.
+        /// A member of a state, named by its position in the state.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Member {
             $(#[doc = concat!("`", $wire, "`")] $name,)+
@@ -54,7 +54,7 @@ macro_rules! members {
             /// Every member.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// The member's name on the wire, behind `dialogs[].` where it is a dialog's.
+            /// The member's name in the protocol, after `dialogs[].` if it is a member of a dialog.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
@@ -102,14 +102,14 @@ members! {
 }
 
 impl Member {
-    /// What its absence means.
+    /// Returns what the member's absence means.
     pub(super) fn absence(self, flavour: Flavour) -> Absence {
         match (self, flavour) {
             (Self::BrandId | Self::StartTime | Self::FirstConversation | Self::Context | Self::AppInstId, _) => {
                 Absence::LeavesToEarliest
             }
-            // The platform loses the newest content now and then (protocol §9.4), old conversations lack who takes part
-            // in a dialog, and a state without a version has none to compare.
+            // The platform loses the newest content now and then (protocol §9.4), old conversations lack the
+            // participants of a dialog, and a state without a version cannot be compared.
             (Self::LastContent | Self::DialogParticipants | Self::UpdateTime | Self::LastUpdateTime, _)
             // Not sent to consumers and in webhooks (protocol §6.1).
             | (Self::GroupId | Self::Note | Self::UnreadMessages, Flavour::ConsumerSocket | Flavour::Webhook) => {
@@ -120,10 +120,10 @@ impl Member {
     }
 }
 
-/// The members that one state has unset by their absence.
+/// The members that one state unset by their absence.
 pub type UnsetMembers = SmallVec<[Member; 4]>;
 
-/// Reads the members of one state, absent ones by the rules above, and notes what it unsets so.
+/// Reads the members of one state, treats absent members by the rules above, and records what is unset.
 pub(super) struct Reading {
     flavour: Flavour,
     pub(super) unset: UnsetMembers,
@@ -134,7 +134,7 @@ impl Reading {
         Self { flavour, unset: UnsetMembers::new() }
     }
 
-    /// What is to be held of a member: `None` what is held already, `Some(None)` nothing.
+    /// Returns the new value of a member: `None` to keep the known value, `Some(None)` to unset it.
     pub(super) fn said<'t, T>(
         &mut self,
         member: Member,
@@ -148,14 +148,14 @@ impl Reading {
         }
     }
 
-    /// Takes a member that is `None` where the state lacks it or has null.
+    /// Reads a member that is `None` if the state lacks it or has null.
     pub(super) fn take<T>(&mut self, member: Member, held: &mut Option<T>, told: Option<T>) {
         if told.is_some() || self.absent(member, held.is_some()) {
             *held = told;
         }
     }
 
-    /// Whether a member is unset because a state lacks it.
+    /// Returns whether a member is unset because a state lacks it.
     pub(super) fn absent(&mut self, member: Member, is_held: bool) -> bool {
         let unsets = member.absence(self.flavour) == Absence::Unsets;
         if unsets && is_held {
@@ -165,14 +165,14 @@ impl Reading {
     }
 }
 
-/// By which states the members were told that never change: the update time of each, where it has one.
+/// The update times of the states that set the members that never change, if those states had one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct EarliestTold([Option<Timestamp>; 5]);
 
 impl EarliestTold {
-    /// Takes what the state of `time` tells of a member, unless an earlier state has told it. Tells whether that made a
-    /// difference.
+    /// Sets a member from the state of `time`, unless an earlier state has set it. Returns whether that changed
+    /// anything.
     pub(super) fn fill<T>(
         &mut self,
         member: Member,

@@ -1,26 +1,26 @@
-//! Whether a state is older than the one that is held ([CV-N4](crate::rules#cv-n4)).
+//! Whether a state is older than the known state ([CV-N4](crate::rules#cv-n4)).
 
 use super::Conversation;
 use crate::time::Timestamp;
 
-/// A state is late by seconds, at most by days. One that seems later than this is not late: the update time that is held
-/// is wrong. A year, in milliseconds.
+/// A state is late by seconds, at most by days. If it seems later than a year (in milliseconds), it is not late, but
+/// the known update time is wrong.
 const LATE_AT_MOST: i64 = 365 * 24 * 60 * 60 * 1_000;
 
-/// How old a state is, beside the one that is held.
+/// The age of a state compared with the known state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
     Older,
-    /// Of the same time, or of a time that is not known.
+    /// Of the same time, or of an unknown time.
     Undecided,
     Newer,
-    /// Newer, because the update time that is held cannot be right.
+    /// Newer, because the known update time cannot be right.
     NewerThanAbsurd,
 }
 
 impl Conversation {
-    /// Compares the update times, and where they are the same the times of the last change at all: messages move only
-    /// the latter.
+    /// Compares the update times and, if they are equal, the times of the last change of any kind, which is all that a
+    /// message changes.
     pub(super) fn age(&self, update_time: Option<Timestamp>, last_update_time: Option<Timestamp>) -> Age {
         let Some((told, held)) = update_time.zip(self.members.update_time) else { return Age::Undecided };
         if held.0.saturating_sub(told.0) > LATE_AT_MOST {

@@ -1,4 +1,4 @@
-//! A conversation's members as the class page names them: read one by one, or all as JSON.
+//! A conversation's members under the names of the class page: single members, or all as JSON.
 
 use std::collections::HashMap;
 
@@ -30,20 +30,19 @@ impl Conversation {
         self.members.app_inst_id.as_deref()
     }
 
-    /// The agent it is assigned to, in the open dialog; nobody when the conversation is closed
-    /// ([CV-M2](crate::rules#cv-m2)).
+    /// The agent assigned in the open dialog; `None` if the conversation is closed ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn assigned_agent(&self) -> Option<&Participant> {
         self.open_dialog().filter(|_| self.is_open()).and_then(Dialog::assigned_agent)
     }
 
-    /// The consumer, in the open dialog; nobody when the conversation is closed ([CV-M4](crate::rules#cv-m4)).
+    /// The consumer in the open dialog; `None` if the conversation is closed ([CV-M4](crate::rules#cv-m4)).
     #[must_use]
     pub fn consumer(&self) -> Option<&Participant> {
         self.open_dialog().filter(|_| self.is_open()).and_then(Dialog::consumer)
     }
 
-    /// The campaign that led here ([CV-M3](crate::rules#cv-m3)).
+    /// The campaign that led to the conversation ([CV-M3](crate::rules#cv-m3)).
     #[must_use]
     pub fn campaign_id(&self) -> Option<&str> {
         self.members.campaign_id.as_deref()
@@ -73,32 +72,32 @@ impl Conversation {
         self.members.note.as_deref()
     }
 
-    /// States processed, the first included ([CV-M7](crate::rules#cv-m7)).
+    /// The number of states processed, including the first ([CV-M7](crate::rules#cv-m7)).
     #[must_use]
     pub fn notification_count(&self) -> u64 {
         self.counters.processed
     }
 
-    /// States ignored because they repeat the one that is held ([CV-M8](crate::rules#cv-m8)).
+    /// The number of states ignored because they repeat the known state ([CV-M8](crate::rules#cv-m8)).
     #[must_use]
     pub fn notification_ignored_count(&self) -> u64 {
         self.counters.ignored
     }
 
-    /// States dropped because they are older than the one that is held ([CV-M9](crate::rules#cv-m9)).
+    /// The number of states dropped because they are older than the known state ([CV-M9](crate::rules#cv-m9)).
     #[must_use]
     pub fn notification_out_of_order_count(&self) -> u64 {
         self.counters.out_of_order
     }
 
-    /// Unread messages by participant ([CV-M10](crate::rules#cv-m10)); nothing where the dialect does not tell. They
-    /// are told by user id, although the platform counts agents by agent id. Who takes part no more stays under the id
-    /// that was sent.
+    /// The number of unread messages by participant ([CV-M10](crate::rules#cv-m10)); `None` if the dialect does not
+    /// report it. Returned by user id, although the platform counts agents by agent id. A former participant stays
+    /// under the id that was sent.
     #[must_use]
     pub fn number_of_unread_messages(&self) -> Option<Vec<(UserId, u64)>> {
         let unread = self.members.number_of_unread_messages.as_ref()?;
         let participants = || self.dialogs.iter().flat_map(Dialog::participants);
-        // Few counts are looked up one by one, many in an index.
+        // A few counts are searched one by one, many with an index.
         let index = (unread.len() > SHORT).then(|| {
             let mut index: HashMap<&str, &UserId> = HashMap::new();
             for participant in participants() {
@@ -119,7 +118,7 @@ impl Conversation {
         Some(unread.iter().map(|(id, count)| (user_id(id), *count)).collect())
     }
 
-    /// Until when the agent must answer ([CV-M11](crate::rules#cv-m11)).
+    /// The time until which the agent must respond ([CV-M11](crate::rules#cv-m11)).
     #[must_use]
     pub fn ttr_effective(&self) -> Option<Timestamp> {
         self.members.ttr_effective
@@ -143,13 +142,13 @@ impl Conversation {
         self.members.ttr_value
     }
 
-    /// How far the whole conversation has come; unknown before the first state.
+    /// The stage of the whole conversation; `None` before the first state.
     #[must_use]
     pub fn stage(&self) -> Option<&Stage> {
         self.members.stage.as_ref()
     }
 
-    /// The skill; `-1` is none.
+    /// The skill; `-1` means no skill.
     #[must_use]
     pub fn skill_id(&self) -> Option<&SkillId> {
         self.members.skill_id.as_ref()
@@ -167,7 +166,7 @@ impl Conversation {
         self.members.csat.as_deref()
     }
 
-    /// From when the response time counts.
+    /// The time from which the response time counts.
     #[must_use]
     pub fn delay(&self) -> Option<&Delay> {
         self.members.delay.as_deref()
@@ -179,7 +178,7 @@ impl Conversation {
         self.members.start_time
     }
 
-    /// The version of the state that is held.
+    /// The version of the known state.
     #[must_use]
     pub fn update_time(&self) -> Option<Timestamp> {
         self.members.update_time
@@ -197,20 +196,20 @@ impl Conversation {
         self.members.close_reason.as_ref()
     }
 
-    /// Whether it is this consumer's first.
+    /// Whether this is the consumer's first conversation.
     #[must_use]
     pub fn first_conversation(&self) -> Option<bool> {
         self.members.first_conversation
     }
 
-    /// Where the consumer came from, with the device's properties; from the first state that tells.
+    /// The consumer's source and device, from the first state that has them.
     #[must_use]
     pub fn context(&self) -> Option<&RawValue> {
         self.members.context.as_deref()
     }
 
-    /// All members under their names on the class page, with the dialogs and the participants of the open dialog (of
-    /// MAIN where none is open).
+    /// All members under their names on the class page, with the dialogs, and with the participants of the open dialog
+    /// (of MAIN if no dialog is open).
     #[must_use]
     pub fn members(&self) -> Value {
         let mut page = match serde_json::to_value(&self.members) {
@@ -218,7 +217,7 @@ impl Conversation {
             _ => Map::new(),
         };
         for name in ["campaignId", "engagementId"] {
-            // Numbers on the class page (CV-M3), though the wire has them as either.
+            // The class page has numbers (CV-M3), although the protocol allows strings too.
             if let Some(number) = page.get(name).and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) {
                 page.insert(name.to_owned(), number.into());
             }

@@ -1,14 +1,14 @@
-//! What the newest records of a dialog contain, so that another record in the place of one is not lost silently.
+//! Hashes of the newest records of a dialog, to detect another record with the same sequence.
 
 use std::collections::VecDeque;
 
 use super::state_hash;
 use crate::ums::{ContentType, MessageContent};
 
-/// Of how many records of one dialog the contents are remembered, and of how many it is that they were contradicted.
+/// The number of records of one dialog whose contents are remembered, and the number whose contradictions are.
 pub(super) const REMEMBERED: usize = 32;
 
-/// Hashes of what the newest records contain, by the last digits of their sequences. They are not kept in snapshots.
+/// Hashes of the newest records' contents, by the last digits of their sequences. Not part of snapshots.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Contents {
     newest: VecDeque<(u32, u32)>,
@@ -16,14 +16,14 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Remembers what a record contains that was taken.
+    /// Remembers the content of an accepted record.
     pub(super) fn remember(&mut self, sequence: u64, event: &MessageContent<'_>) {
         if let Some(hash) = hash(event) {
             push(&mut self.newest, (digits(sequence), hash));
         }
     }
 
-    /// Whether a record in a place that is taken contains something else than the one that took it. Tells so once for
+    /// Returns whether a record differs from the accepted record of the same sequence. Returns `true` only once for
     /// each such record.
     pub(super) fn contradicts(&mut self, sequence: u64, event: &MessageContent<'_>) -> bool {
         let Some(hash) = hash(event) else { return false };
@@ -48,8 +48,8 @@ fn digits(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
 }
 
-/// The hash of what a record contains. A history may have a text with markup in the place of a plain one, which is the
-/// same: it is not compared.
+/// Returns the hash of a record's content. Text with markup is not compared, because a history may have it where the
+/// notification had plain text.
 fn hash(event: &MessageContent<'_>) -> Option<u32> {
     let (kind, content) = match event {
         MessageContent::Content { content_type: ContentType::Html, .. } => return None,

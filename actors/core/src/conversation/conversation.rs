@@ -1,4 +1,4 @@
-//! A conversation: what is held of it, and which of its dialogs is meant.
+//! The state of a conversation, and the choice of its dialogs.
 
 use std::borrow::Cow;
 
@@ -19,24 +19,24 @@ use crate::{
     ums::{Dialect, DialogType},
 };
 
-/// How many dialogs are kept of one conversation. Beyond it, dialogs that the newest state does not tell of are
-/// forgotten, and records of unknown dialogs are dropped.
+/// The most dialogs kept of one conversation. Beyond it, dialogs that the newest state lacks are forgotten, and records
+/// of unknown dialogs are dropped.
 pub(super) const DIALOG_LIMIT: usize = 64;
 
-/// How many dialogs are taken of one state, beside MAIN. The platform tells the newest first.
+/// The most dialogs read from one state, in addition to MAIN. The platform sends the newest first.
 pub(super) const DIALOGS_PER_STATE: usize = 256;
 
-/// A conversation as the platform's notifications tell it.
+/// A conversation as known from the platform's notifications.
 ///
-/// It serialises, as JSON only, as its snapshot: everything, records that wait for a hole to be filled included; the
-/// holes themselves are to be asked for anew ([`Conversation::holes`]). Counters and hashes are kept, so that
-/// repetitions are recognised after a reload ([CV-N10](crate::rules#cv-n10)).
+/// Serializes, as JSON only, as its snapshot: everything, including records that wait for a hole before them. The holes
+/// themselves must be requested again after a load ([`Conversation::holes`]). Counters and hashes are included, so that
+/// repetitions are recognized after a load ([CV-N10](crate::rules#cv-n10)).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
     pub(super) id: ConversationId,
     pub(super) dialect: Dialect,
-    /// Whether its states come by webhook, where some members are never sent.
+    /// Whether its states arrive by webhook, in which some members are never sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_by_webhook: bool,
     pub(super) history: HistoryStart,
@@ -45,40 +45,40 @@ pub struct Conversation {
     pub(super) counters: Counters,
     pub(super) hashes: Hashes,
     pub(super) members: Members,
-    /// By which states the members were told that never change.
+    /// The times of the states that set the members that never change.
     #[serde(default, skip_serializing_if = "EarliestTold::is_empty")]
     pub(super) earliest_told: EarliestTold,
-    /// When anything at all had last happened, by the state that is held.
+    /// The time of the last change of any kind in the known state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_update_time: Option<Timestamp>,
-    /// An update time that was held and cannot have been right.
+    /// An update time that was known and cannot have been right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) disbelieved: Option<Timestamp>,
-    /// To whom the consumer stepped up last.
+    /// The identity to which the consumer last stepped up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stepped_up_to: Option<UserId>,
     pub(super) dialogs: Vec<Dialog>,
-    /// How and when it came to its connection; nothing where that is not told.
+    /// How and when it came to its connection, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) arrived: Option<Arrived>,
-    /// The connector's own id of the consumer for whom it speaks here.
+    /// The connector's own id of the consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) external_consumer_id: Option<ExternalConsumerId>,
-    /// What was written to the note; boxed, because few conversations have any.
+    /// The notes written but not shown by a state yet; boxed, because few conversations have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) unshown_note: Option<Box<Unshown>>,
 }
 
-/// Where a dialog's messages are.
+/// The position of message delivery in a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialogPlace {
-    /// In which dialog.
+    /// The dialog.
     pub dialog_id: DialogId,
-    /// The sequence to be delivered next; `None` where the first one is awaited.
+    /// The sequence to deliver next; `None` if the first record is still expected.
     pub next: Option<u64>,
 }
 
-/// What became of the states received. Their sum is the number of well-formed states ([CV-N8](crate::rules#cv-n8)).
+/// Counts of the received states. Their sum is the number of well-formed states ([CV-N8](crate::rules#cv-n8)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Counters {
@@ -87,21 +87,21 @@ pub(super) struct Counters {
     pub(super) out_of_order: u64,
 }
 
-/// By what a repeated state is recognised ([CV-N2](crate::rules#cv-n2)). Zero until there is one.
+/// Hashes by which a repeated state is recognized ([CV-N2](crate::rules#cv-n2)). Zero before the first state.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hashes {
-    /// Of what the state that is held says.
+    /// Of the meaning of the known state.
     pub(super) meaning: u64,
-    /// Of its text.
+    /// Of the text of the known state.
     pub(super) text: u64,
-    /// Of the text of its last repetition in another spelling.
+    /// Of the text of its last repetition with another text.
     pub(super) repeated_text: u64,
 }
 
 impl Conversation {
-    /// A conversation of which no state is known: an open MAIN dialog is assumed, so that one may send before the first
-    /// notification ([CV-I1](crate::rules#cv-i1)).
+    /// Returns a conversation without a known state: an open MAIN dialog is assumed, so that callers may send before
+    /// the first notification ([CV-I1](crate::rules#cv-i1)).
     #[must_use]
     pub fn new(id: ConversationId, dialect: Dialect, history: HistoryStart) -> Self {
         let main = Dialog::main_of(&id, MessageOrder::starting(history));
@@ -125,20 +125,20 @@ impl Conversation {
         }
     }
 
-    /// The same conversation, whose states come by webhook.
+    /// Returns the same conversation for states that arrive by webhook.
     #[must_use]
     pub fn by_webhook(self) -> Self {
         Self { is_by_webhook: true, ..self }
     }
 
-    /// In which form its states come.
+    /// The form in which its states arrive.
     pub(super) fn flavour(&self) -> Flavour {
         Flavour::of(self.dialect, self.is_by_webhook)
     }
 
-    /// The same conversation without any state: its identity, its counters, these places in its dialogs and what was
-    /// written to the note. For one whose state is suspect; the state is to be asked for anew and will be received as a
-    /// first one.
+    /// Returns the same conversation without any state: it keeps its identity, its counters, these positions in its
+    /// dialogs and the written notes. For a conversation whose state is suspect; its state must be requested again and
+    /// is processed as a first state.
     #[must_use]
     pub fn rebuilt_at(&self, places: &[DialogPlace]) -> Self {
         let dialog = |place: &DialogPlace| {
@@ -158,8 +158,7 @@ impl Conversation {
         }
     }
 
-    /// Writes down where each dialog's messages are, for [`Self::rebuilt_at`]. Costs little where the dialogs are the
-    /// same as the last time.
+    /// Records the position of each dialog, for [`Self::rebuilt_at`]. Cheap if the dialogs are unchanged.
     pub fn note_places(&self, places: &mut Vec<DialogPlace>) {
         let pairs = || places.iter().zip(&self.dialogs);
         if places.len() == self.dialogs.len() && pairs().all(|(place, dialog)| place.dialog_id == dialog.dialog_id) {
@@ -173,36 +172,36 @@ impl Conversation {
         }
     }
 
-    /// Notes for whom a connector speaks here. A connector has one consumer in a conversation.
+    /// Sets the consumer for whom a connector speaks. A connector has one consumer in a conversation.
     pub fn speaks_for(&mut self, consumer: ExternalConsumerId) {
         self.external_consumer_id = Some(consumer);
     }
 
-    /// The connector's own id of the consumer for whom it speaks here.
+    /// The connector's own id of the consumer.
     #[must_use]
     pub fn external_consumer_id(&self) -> Option<&ExternalConsumerId> {
         self.external_consumer_id.as_ref()
     }
 
-    /// As whose it is seen.
+    /// The dialect in which it is seen.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// All dialogs known, in no order to rely on; also those that the newest state does not tell of any more.
+    /// All known dialogs, in no particular order, including dialogs that the newest state lacks.
     #[must_use]
     pub fn dialogs(&self) -> &[Dialog] {
         &self.dialogs
     }
 
-    /// The dialog `id`.
+    /// Returns the dialog `id`.
     #[must_use]
     pub fn dialog(&self, id: &DialogId) -> Option<&Dialog> {
         self.dialogs.iter().find(|dialog| dialog.dialog_id == *id)
     }
 
-    /// The dialog of the type `kind` that was updated last ([CV-F2](crate::rules#cv-f2)).
+    /// Returns the last updated dialog of the type `kind` ([CV-F2](crate::rules#cv-f2)).
     #[must_use]
     pub fn get_dialog(&self, kind: &DialogType) -> Option<&Dialog> {
         let told = self.dialogs.iter().filter(|dialog| !dialog.is_gone());
@@ -216,8 +215,8 @@ impl Conversation {
         self.dialogs.iter().find(|dialog| dialog.dialog_id.is_main_of(&self.id))
     }
 
-    /// The dialog in which one may write: MAIN if it is open, otherwise the newest open one that has messages
-    /// ([CV-P2](crate::rules#cv-p2)). A dialog stays open until a state closes it, also in a closed conversation
+    /// The dialog in which messages may be written: MAIN if it is open, otherwise the newest open dialog with messages
+    /// ([CV-P2](crate::rules#cv-p2)). A dialog stays open until a state closes it, even in a closed conversation
     /// ([CV-N9](crate::rules#cv-n9)).
     #[must_use]
     pub fn open_dialog(&self) -> Option<&Dialog> {
@@ -226,14 +225,13 @@ impl Conversation {
         main.or_else(|| open().max_by_key(|dialog| dialog.start_time))
     }
 
-    /// Whether the conversation goes on, surveys included.
+    /// Returns whether the conversation is open, including its surveys.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.members.is_open()
     }
 
-    /// The note as far as it is known: what the newest state says, and what was written since
-    /// ([NT-3](crate::rules#nt-3)).
+    /// The note as far as known: from the newest state and from later writes ([NT-3](crate::rules#nt-3)).
     pub(crate) fn present_note(&self) -> Option<Cow<'_, str>> {
         let shown = self.members.note.as_deref();
         match &self.unshown_note {
@@ -242,13 +240,12 @@ impl Conversation {
         }
     }
 
-    /// The platform confirmed that the note is `field` now, with `note` in it unless the whole was written at once.
+    /// The platform confirmed that the note is now `field`, including `note` unless the whole text was written at once.
     pub(crate) fn note_written(&mut self, field: &str, note: Option<&WrittenNote>) {
         self.unshown_note.get_or_insert_default().written(field, note, self.members.note.as_deref());
     }
 
-    /// The place of the dialog `id` in `dialogs`, which is assumed to exist if need be; nothing beyond
-    /// [`DIALOG_LIMIT`].
+    /// Returns the index of the dialog `id` in `dialogs`, added if it is unknown; `None` beyond [`DIALOG_LIMIT`].
     pub(super) fn dialog_at(&mut self, id: &str, limit: usize) -> Option<usize> {
         let known = self.dialogs.iter().position(|dialog| dialog.dialog_id == *id);
         known.or_else(|| {

@@ -19,20 +19,20 @@ use crate::{
     },
 };
 
-/// How many users' chat states are kept that no state has told of yet.
+/// The most users without a known participant whose chat states are kept.
 const EARLY_CHAT_STATES: usize = 16;
 
 /// A dialog of a conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dialog {
-    /// Which.
+    /// The dialog's id.
     pub dialog_id: DialogId,
-    /// What it is for.
+    /// The dialog's purpose.
     pub dialog_type: Option<DialogType>,
-    /// Its medium.
+    /// The medium.
     pub channel_type: Option<ChannelType>,
-    /// Whether it goes on.
+    /// Whether it is open.
     pub state: DialogStatus,
     /// When it began.
     pub start_time: Option<Timestamp>,
@@ -42,24 +42,24 @@ pub struct Dialog {
     pub end_time: Option<Timestamp>,
     /// Who ended it.
     pub closed_by: Option<CloseReason>,
-    /// Why it ended, in words.
+    /// The cause of its end, as text.
     pub closed_cause: Option<Box<str>>,
-    /// What the dialog's kind adds, such as a survey's `appInstallId`.
+    /// Additional data of the dialog's kind, such as a survey's `appInstallId`.
     pub meta_data: Option<Box<RawValue>>,
     participants: Vec<Participant>,
-    /// The update time of the state that told the participants.
+    /// The update time of the state that set the participants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     participants_told: Option<Timestamp>,
     departed_consumer: Option<Box<Participant>>,
-    /// Chat states of users that no state has told of yet: notifications may overtake each other.
+    /// Chat states of users that no state has named yet, because notifications may overtake each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     early_chat_states: Vec<(UserId, ChatState)>,
-    /// Whether a state has told of it; otherwise it is assumed, by its conversation or by a record.
+    /// Whether a state has contained the dialog; otherwise it was assumed because of its conversation or a record.
     is_told: bool,
-    /// Whether a state told of it and the newest one does no more. Its messages keep their places.
+    /// Whether a state has contained the dialog and the newest state does not. Its messages keep their positions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_gone: bool,
-    /// The newest message that a reader in the role has read.
+    /// The newest message read by a participant in each role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     read_by_consumer: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,26 +67,26 @@ pub struct Dialog {
     pub(super) order: MessageOrder,
 }
 
-/// What a state says beside its dialogs, as far as they need it.
+/// The parts of a state outside its dialogs that the dialogs need.
 pub(super) struct Circumstances<'a> {
     pub(super) conversation: &'a ConversationId,
     pub(super) people: &'a People<'a>,
-    /// Whether the state is newer than the one held by the conversation's own times.
+    /// Whether the state is newer than the known state by the conversation's own times.
     pub(super) is_newer: bool,
     pub(super) update_time: Option<Timestamp>,
-    /// The update time of the state before, which did not tell of a dialog that is new in this one.
+    /// The update time of the previous state, which lacked a dialog that is new in this state.
     pub(super) previous: Option<Timestamp>,
-    /// The new skill, if it changed to one.
+    /// The new skill, if the skill changed.
     pub(super) new_skill: Option<&'a SkillId>,
 }
 
 impl Dialog {
-    /// The MAIN dialog that every conversation has, assumed open until a state tells ([CV-I1](crate::rules#cv-i1)).
+    /// The MAIN dialog of every conversation, assumed open until a state arrives ([CV-I1](crate::rules#cv-i1)).
     pub(super) fn main_of(conversation: &ConversationId, order: MessageOrder) -> Self {
         Self { dialog_type: Some(DialogType::Main), ..Self::assumed(DialogId::main_of(conversation), order) }
     }
 
-    /// A dialog that is assumed to go on because something mentioned it.
+    /// A dialog that is assumed open because a record named it.
     pub(super) fn assumed(dialog_id: DialogId, order: MessageOrder) -> Self {
         Self {
             dialog_id,
@@ -111,7 +111,7 @@ impl Dialog {
         }
     }
 
-    /// The dialog with its identity and this place in the messages only.
+    /// The dialog with only its identity and this position in its messages.
     pub(super) fn rebuilt_at(&self, next: Option<u64>) -> Self {
         Self {
             dialog_type: self.dialog_type.clone(),
@@ -119,7 +119,7 @@ impl Dialog {
         }
     }
 
-    /// Who takes part, suggested participants included.
+    /// The participants, including suggested ones.
     #[must_use]
     pub fn participants(&self) -> &[Participant] {
         &self.participants
@@ -131,7 +131,7 @@ impl Dialog {
         self.participants.iter().find(|participant| participant.is(id))
     }
 
-    /// Notes what somebody is doing; of whom nothing is known yet, until a state tells of them. Answers who it is.
+    /// Sets a user's chat state. For an unknown user it is kept until a state names the user. Returns the user's id.
     pub(super) fn take_chat_state(&mut self, user: &str, chat_state: &ChatState) -> UserId {
         if let Some(participant) = self.participants.iter_mut().find(|participant| participant.is(user)) {
             participant.chat_state = chat_state.clone();
@@ -154,25 +154,25 @@ impl Dialog {
         });
     }
 
-    /// Whether a consumer has read the message: this or a later one, by a receipt of somebody who was the consumer then.
-    /// Receipts from before the first record that was told are not known.
+    /// Returns whether a consumer has read the message: this or a later one, by a receipt of a participant who was the
+    /// consumer then. Receipts before the first delivered record are unknown.
     #[must_use]
     pub fn has_consumer_read(&self, sequence: u64) -> bool {
         self.read_by_consumer.is_some_and(|newest| sequence <= newest)
     }
 
-    /// The same of the agent it was assigned to.
+    /// Returns the same for the agent assigned at the time.
     #[must_use]
     pub fn has_assigned_agent_read(&self, sequence: u64) -> bool {
         self.read_by_assigned_agent.is_some_and(|newest| sequence <= newest)
     }
 
-    /// The newest message that the consumer has read, and the one that the assigned agent has.
+    /// The newest message read by the consumer, and the newest read by the assigned agent.
     pub(super) fn newest_read(&self) -> (Option<u64>, Option<u64>) {
         (self.read_by_consumer, self.read_by_assigned_agent)
     }
 
-    /// Notes who has read what, from receipts as they are told.
+    /// Records what was read, from delivered receipts.
     pub(super) fn note_reads(&mut self, told: &[ConversationEvent]) {
         for event in told {
             let ConversationEvent::MessageDelivery(MessageDelivery { role, status, sequences, .. }) = event else {
@@ -187,8 +187,7 @@ impl Dialog {
         }
     }
 
-    /// The agent it is assigned to; one who is merely suggested counts where nobody else is assigned
-    /// ([CV-M2](crate::rules#cv-m2)).
+    /// The assigned agent; a merely suggested agent counts if nobody else is assigned ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn assigned_agent(&self) -> Option<&Participant> {
         let assigned = || self.participants.iter().filter(|participant| participant.is_assigned());
@@ -201,7 +200,7 @@ impl Dialog {
         self.participants.iter().find(|participant| participant.role == ParticipantRole::Consumer)
     }
 
-    /// Whether it goes on.
+    /// Returns whether it is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state == DialogStatus::Open
@@ -213,8 +212,8 @@ impl Dialog {
         self.channel_type != Some(ChannelType::Cobrowse)
     }
 
-    /// The sequence of the record to be delivered next; every one below was delivered or given up. Unknown until the
-    /// first record under [`HistoryStart::FirstSeen`].
+    /// The sequence of the record to deliver next; every lower one was delivered or given up. Unknown before the first
+    /// record under [`HistoryStart::FirstSeen`].
     #[must_use]
     pub fn next_sequence(&self) -> Option<u64> {
         self.order.next()
@@ -224,19 +223,20 @@ impl Dialog {
         self.is_told
     }
 
-    /// Whether a state told of it and the newest one does no more.
+    /// Whether a state has contained it and the newest state does not.
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone
     }
 
-    /// Whether its history is wanted when a state first tells of it: where the beginning of the delivery is known. On a
-    /// consumer socket closed dialogs are left alone ([SB-14](crate::rules#sb-14)).
+    /// Whether its history is fetched when a state first contains it: if the start of the delivery is known. On a
+    /// consumer socket closed dialogs are skipped ([SB-14](crate::rules#sb-14)).
     pub(super) fn wants_history(&self, dialect: Dialect) -> bool {
         self.has_messages() && (self.is_open() || dialect == Dialect::Brand)
     }
 
-    /// Takes what a state says of this dialog ([DG-N1](crate::rules#dg-n1) to [DG-N10](crate::rules#dg-n10)). The first
-    /// time no difference is told but the dialog itself, where it is not MAIN ([CV-I2](crate::rules#cv-i2)).
+    /// Applies a state's part about this dialog ([DG-N1](crate::rules#dg-n1) to [DG-N10](crate::rules#dg-n10)). The
+    /// first time no differences are emitted but only the dialog itself, unless it is MAIN
+    /// ([CV-I2](crate::rules#cv-i2)).
     pub(super) fn receive(
         &mut self,
         told: &DialogState<'_>,
@@ -271,7 +271,7 @@ impl Dialog {
         }
         match (was_open, self.is_open()) {
             (true, false) => events.push(self.closed(settled.as_ref().unwrap_or(&self.participants))),
-            // The platform re-opened it: the newer state is the truth (DG-N3, promise 3).
+            // The platform reopened it: the newer state is the truth (DG-N3, promise 3).
             (false, true) => events.push(self.appeared()),
             _ => {}
         }
@@ -279,8 +279,8 @@ impl Dialog {
         self.take_early_chat_states();
     }
 
-    /// Takes the participants from a state that is older than the one held, where no newer state told them. `told` is
-    /// what the older state says of this dialog. Tells whether that made a difference.
+    /// Applies the participants of a state that is older than the known state, if no newer state had participants.
+    /// `told` is the older state's part about this dialog. Returns whether that changed anything.
     pub(super) fn receive_late(
         &mut self,
         told: Option<&DialogState<'_>>,
@@ -294,7 +294,7 @@ impl Dialog {
         let list = match told {
             Some(told) => list_of(told, people, is_main),
             None if is_main => people.in_main(),
-            // It did not exist then, or existed no more.
+            // The dialog did not exist at that time.
             None => Some(ToldList::new()),
         };
         let Some(list) = list else { return false };
@@ -305,9 +305,8 @@ impl Dialog {
         true
     }
 
-    /// The newest state does not tell of this dialog any more ([CV-N7](crate::rules#cv-n7)). It ends; of its messages
-    /// nothing is forgotten. Its participants are then as of this state, so an older state that comes late does not
-    /// bring them back.
+    /// The newest state no longer contains this dialog ([CV-N7](crate::rules#cv-n7)): it ends, and its messages are
+    /// kept. Its participants then date from this state, so a late older state does not bring them back.
     pub(super) fn end_untold(&mut self, time: Option<Timestamp>, events: &mut Vec<ConversationEvent>) {
         self.is_gone = true;
         self.participants_told = time.or(self.participants_told);
@@ -318,7 +317,7 @@ impl Dialog {
         }
     }
 
-    /// Closes the dialog without a state of the platform's. Emits no event for a dialog that no state has told of.
+    /// Closes the dialog without a state of the platform. Emits no event for a dialog that no state has contained.
     pub(super) fn end_here(&mut self, at: Timestamp, events: &mut Vec<ConversationEvent>) {
         if !self.is_open() {
             return;
@@ -329,8 +328,8 @@ impl Dialog {
         }
     }
 
-    /// Whether the state is older than the dialog as it is known ([DG-N2](crate::rules#dg-n2)). The update times of the
-    /// conversation decide where they show that the state is newer, so that the end does not depend on the order of
+    /// Returns whether the state is older than the known dialog ([DG-N2](crate::rules#dg-n2)). If the conversation's
+    /// update times show that the state is newer, they decide, so that the result does not depend on the order of
     /// arrival (promise 3).
     fn is_older(&self, told: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {
         let is_older = told.meta_data_last_update_ts.zip(self.update_time).is_some_and(|(told, held)| told < held);
@@ -351,7 +350,7 @@ impl Dialog {
         match &told.state {
             Some(state) if *state == self.state => {}
             Some(state) => self.state = state.clone(),
-            // Assumed until told, as before the first state (CV-I1).
+            // Assumed open until a state says otherwise, as before the first state (CV-I1).
             None if reading.absent(Member::DialogState, self.is_told) => self.state = DialogStatus::Open,
             None => {}
         }
@@ -372,7 +371,7 @@ impl Dialog {
         self.meta_data.as_deref().map(RawValue::get)
     }
 
-    /// Only MAIN waits in a queue: nothing goes back to one from a survey or a call.
+    /// Only MAIN waits in a queue: a conversation does not return to a queue from a survey or a call.
     fn tell_participants(
         &mut self,
         settled: Option<Vec<Participant>>,
@@ -414,8 +413,8 @@ impl Dialog {
     }
 }
 
-/// The participants that a state tells of a dialog; `None` where it says nothing of them. An empty list says that nobody
-/// takes part.
+/// Returns the participants in a state's part about a dialog; `None` if it has none. An empty list means that the
+/// dialog has no participants.
 fn list_of<'s>(told: &'s DialogState<'_>, people: &'s People<'_>, is_main: bool) -> Option<ToldList<'s>> {
     match &told.participants_details {
         Some(details) => Some(people.told(details)),
@@ -424,7 +423,7 @@ fn list_of<'s>(told: &'s DialogState<'_>, people: &'s People<'_>, is_main: bool)
     }
 }
 
-/// Where the records of a dialog begin that nothing has been delivered of.
+/// The start of the delivery in a dialog from which nothing has been delivered.
 pub(super) fn order_of(history: HistoryStart, is_conversation_told: bool) -> MessageOrder {
     MessageOrder::starting(if is_conversation_told { HistoryStart::Beginning } else { history })
 }

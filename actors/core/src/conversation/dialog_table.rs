@@ -1,11 +1,11 @@
-//! Which conversation a dialog belongs to: records may name their dialog only ([MS-9](crate::rules#ms-9)).
+//! Finds the conversation of a dialog, because records may name only their dialog ([MS-9](crate::rules#ms-9)).
 
 use std::collections::{HashMap, hash_map::Entry};
 
 use crate::id::{ConversationId, DialogId};
 
-/// The dialogs of many conversations, found by dialog and by conversation. Forgetting a conversation costs as much as its
-/// own dialogs, however many others are here.
+/// The dialogs of many conversations, found by dialog and by conversation. The cost of forgetting a conversation
+/// depends only on the number of its own dialogs.
 #[derive(Clone, Debug, Default)]
 pub struct DialogTable {
     conversations: HashMap<DialogId, ConversationId>,
@@ -13,7 +13,7 @@ pub struct DialogTable {
 }
 
 impl DialogTable {
-    /// Notes that a dialog belongs to a conversation. The newest note of a dialog counts.
+    /// Records that a dialog belongs to a conversation. The latest record of a dialog counts.
     pub fn note(&mut self, dialog: DialogId, conversation: ConversationId) {
         match self.conversations.entry(dialog.clone()) {
             Entry::Occupied(known) if *known.get() == conversation => return,
@@ -28,7 +28,7 @@ impl DialogTable {
         self.dialogs.entry(conversation).or_default().push(dialog);
     }
 
-    /// Returns the conversation of a dialog, if it was noted.
+    /// Returns the conversation of a dialog, if recorded.
     #[must_use]
     pub fn conversation(&self, dialog: &str) -> Option<&ConversationId> {
         self.conversations.get(dialog)

@@ -1,4 +1,4 @@
-//! What an accepted notification tells the world: the events of the class page and those beside it.
+//! The events of a conversation: those of the class page and additional ones.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// One thing that happened in a conversation.
+/// One event of a conversation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ConversationEvent {
     /// Its first state arrived.
     #[serde(rename_all = "camelCase")]
     Conversation {
-        /// The connector's own id of the consumer for whom it speaks here.
+        /// The connector's own id of the consumer.
         #[serde(skip_serializing_if = "Option::is_none")]
         external_consumer_id: Option<ExternalConsumerId>,
     },
@@ -34,53 +34,53 @@ pub enum ConversationEvent {
     /// The stage became CLOSE.
     #[serde(rename_all = "camelCase")]
     Close {
-        /// When.
+        /// The time.
         close_time: Option<Timestamp>,
-        /// By whom.
+        /// The closing side.
         close_reason: Option<CloseReason>,
     },
-    /// A dialog not seen before.
+    /// A new dialog.
     #[serde(rename_all = "camelCase")]
     Dialog {
-        /// Which.
+        /// The dialog's id.
         dialog_id: DialogId,
-        /// What it is for.
+        /// The dialog's purpose.
         dialog_type: Option<DialogType>,
-        /// Its medium.
+        /// The medium.
         channel_type: Option<ChannelType>,
-        /// Whether it goes on.
+        /// Whether it is open.
         state: DialogStatus,
     },
     /// A dialog closed ([CV-E1](crate::rules#cv-e1)).
     #[serde(rename_all = "camelCase")]
     DialogClose {
-        /// Which.
+        /// The dialog's id.
         dialog_id: DialogId,
         /// The present state.
         state: DialogStatus,
         /// The version of the dialog's state.
         meta_data_last_update_ts: Option<Timestamp>,
-        /// Who took part.
+        /// The participants at the end.
         participants_details: Vec<Participant>,
         /// Who closed it.
         closed_by: Option<CloseReason>,
-        /// Why, in words.
+        /// The cause, as text.
         closed_cause: Option<String>,
     },
-    /// Nobody is assigned any more, and the skill is the same ([CV-E2](crate::rules#cv-e2)).
+    /// The conversation has no assignee any more, and the skill is the same ([CV-E2](crate::rules#cv-e2)).
     #[serde(rename_all = "camelCase")]
     BackToQueue {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
     },
     /// The consumer was replaced by another user id ([CV-E3](crate::rules#cv-e3)).
     #[serde(rename_all = "camelCase")]
     ConsumerStepUp {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who was the consumer.
+        /// The previous consumer.
         previous: Participant,
-        /// Who is the consumer.
+        /// The new consumer.
         participant: Participant,
     },
     /// The agent group changed ([CV-E4](crate::rules#cv-e4)).
@@ -107,54 +107,54 @@ pub enum ConversationEvent {
         /// The deadline in force.
         ttr_effective: Option<Timestamp>,
     },
-    /// Somebody takes part ([CV-E6](crate::rules#cv-e6)).
+    /// A participant joined ([CV-E6](crate::rules#cv-e6)).
     #[serde(rename_all = "camelCase")]
     ParticipantAdded {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who.
+        /// The participant.
         participant: Participant,
-        /// How it came about.
+        /// The reason.
         context: AdditionContext,
     },
-    /// Somebody who took part left ([CV-E7](crate::rules#cv-e7)).
+    /// A participant left ([CV-E7](crate::rules#cv-e7)).
     #[serde(rename_all = "camelCase")]
     ParticipantRemoved {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who.
+        /// The participant.
         participant: Participant,
     },
-    /// Somebody was proposed ([CV-E8](crate::rules#cv-e8)).
+    /// A participant was suggested ([CV-E8](crate::rules#cv-e8)).
     #[serde(rename_all = "camelCase")]
     ParticipantSuggested {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who.
+        /// The participant.
         participant: Participant,
     },
-    /// Somebody who was proposed is so no more ([CV-E9](crate::rules#cv-e9)).
+    /// A suggested participant is no longer suggested ([CV-E9](crate::rules#cv-e9)).
     #[serde(rename_all = "camelCase")]
     ParticipantSuggestedRemoved {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who.
+        /// The participant.
         participant: Participant,
     },
-    /// Somebody who takes part, or is proposed, does so in another role now ([DG-N6](crate::rules#dg-n6)).
+    /// A participant, or suggested participant, has another role now ([DG-N6](crate::rules#dg-n6)).
     #[serde(rename_all = "camelCase")]
     ParticipantRoleChange {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who, in the new role.
+        /// The participant, with the new role.
         participant: Participant,
-        /// The role before.
+        /// The previous role.
         previous_role: ParticipantRole,
     },
     /// The conversation is offered to another agent ([CV-E10](crate::rules#cv-e10)).
     #[serde(rename_all = "camelCase")]
     TransferAgent {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
         /// The agent transferred to.
         participant: Participant,
@@ -162,7 +162,7 @@ pub enum ConversationEvent {
     /// The skill changed and nobody is assigned ([CV-E11](crate::rules#cv-e11)).
     #[serde(rename_all = "camelCase")]
     TransferSkill {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
         /// The skill transferred to.
         skill_id: SkillId,
@@ -177,46 +177,46 @@ pub enum ConversationEvent {
         /// The deadline in force.
         ttr_effective: Option<Timestamp>,
     },
-    /// Somebody types, stopped typing, came or went.
+    /// A user's chat state changed, such as typing.
     #[serde(rename_all = "camelCase")]
     ChatState {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// Who.
+        /// The user.
         user_id: Option<UserId>,
-        /// What they are doing.
+        /// The chat state.
         chat_state: ChatState,
     },
-    /// A notification repeated the state that is held ([CV-N2](crate::rules#cv-n2)).
+    /// A notification repeated the known state ([CV-N2](crate::rules#cv-n2)).
     NotificationIgnored {},
-    /// A notification was older than the state that is held ([CV-N4](crate::rules#cv-n4)), or what it says of one
-    /// dialog was ([DG-N2](crate::rules#dg-n2)).
+    /// A notification was older than the known state ([CV-N4](crate::rules#cv-n4)), or its part about one dialog was
+    /// ([DG-N2](crate::rules#dg-n2)).
     #[serde(rename_all = "camelCase")]
     NotificationOutOfOrder {
-        /// The dialog, if the rest of the state was taken.
+        /// The dialog, if the rest of the state was applied.
         #[serde(skip_serializing_if = "Option::is_none")]
         dialog_id: Option<DialogId>,
     },
-    /// Sequences that the platform could not give; delivery goes on behind them (promise 2).
+    /// Messages that the platform could not provide; delivery continues after them.
     #[serde(rename_all = "camelCase")]
     Gap {
-        /// In which dialog.
+        /// The dialog.
         dialog_id: DialogId,
-        /// The first sequence missing.
+        /// The first missing sequence.
         from: u64,
-        /// The last sequence missing, as far as is known.
+        /// The last missing sequence, as far as known.
         to: u64,
-        /// Whether they are still asked for and may come: delivery waits for them.
+        /// Whether they are still expected and may arrive: delivery waits for them.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         awaited: bool,
     },
 }
 
-/// How a participant came to take part.
+/// The circumstances of a participant's joining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdditionContext {
-    /// Whether the participant had been proposed before.
+    /// Whether the participant had been suggested before.
     pub previously_suggested: bool,
 }
 
@@ -224,31 +224,32 @@ pub struct AdditionContext {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// In which dialog.
+    /// The dialog.
     pub dialog_id: DialogId,
-    /// Its place in the dialog, from 0.
+    /// Its sequence in the dialog, from 0.
     pub sequence: u64,
-    /// Who wrote it.
+    /// The author.
     pub originator_id: Option<UserId>,
-    /// The writer's role at that time.
+    /// The author's role at that time.
     pub role: Option<ParticipantRole>,
-    /// Who may read it.
+    /// The audience.
     pub message_audience: MessageAudience,
-    /// What the body is; nothing for rich content.
+    /// The type of the body; absent for rich content.
     pub content_type: Option<ContentType>,
     /// A string for text, an object for everything else, as the platform sent it.
     pub body: Box<RawValue>,
     /// The metadata of the publishing request, an array.
     pub metadata: Option<Box<RawValue>>,
-    /// Suggested answers.
+    /// Suggested replies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quick_replies: Option<Box<RawValue>>,
-    /// When the platform took it.
+    /// When the platform received it.
     pub time: Option<Timestamp>,
-    /// It is not news: it was said before the conversation came to this connection ([`super::Arrival`]).
+    /// Whether it is not new, because it was published before the conversation came to this connection
+    /// ([`super::Arrival`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub back_filled: bool,
-    /// The connector's own id of the consumer for whom it speaks in the conversation.
+    /// The connector's own id of the consumer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_consumer_id: Option<ExternalConsumerId>,
 }
@@ -257,19 +258,19 @@ pub struct Message {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageDelivery {
-    /// In which dialog.
+    /// The dialog.
     pub dialog_id: DialogId,
-    /// The receipt's own place in the dialog.
+    /// The receipt's own sequence in the dialog.
     pub sequence: u64,
-    /// Whose receipt.
+    /// The reader.
     pub originator_id: Option<UserId>,
     /// The reader's role at that time.
     pub role: Option<ParticipantRole>,
-    /// What became of the messages.
+    /// The status of the messages.
     pub status: DeliveryStatus,
-    /// Which messages.
+    /// The sequences of the messages.
     pub sequences: Vec<u64>,
-    /// When.
+    /// The time.
     pub time: Option<Timestamp>,
 }
 
@@ -280,7 +281,7 @@ impl Message {
         serde_json::from_str(self.body.get()).ok()
     }
 
-    /// Whether `who` wrote it.
+    /// Returns whether `who` is its author.
     #[must_use]
     pub fn is_by(&self, who: &Identity) -> bool {
         let Some(writer) = &self.originator_id else { return false };
@@ -288,7 +289,7 @@ impl Message {
         is_agent || writer == who.user_id()
     }
 
-    /// The file that the message tells of, which can be downloaded by its path ([FL-4](crate::rules#fl-4)).
+    /// Returns the file that the message announces, which can be downloaded by its path ([FL-4](crate::rules#fl-4)).
     #[must_use]
     pub fn file(&self) -> Option<HostedFile> {
         let is_file = self.content_type == Some(ContentType::HostedFile);
@@ -297,7 +298,7 @@ impl Message {
 }
 
 impl ConversationEvent {
-    /// The event's name, as the class page and the event stream have it (`tertulia.` goes before it).
+    /// The event's name on the class page and, after `tertulia.`, in the event stream.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -4,9 +4,9 @@ use super::{Conversation, Outcome, Reception, conversation::Hashes};
 use crate::time::Timestamp;
 
 impl Conversation {
-    /// Closes the conversation on this side, because the consumer's identity is lost. The platform tells nothing more of
-    /// the conversation and takes no command, although the conversation may go on there. A state that the platform sends
-    /// all the same counts again.
+    /// Closes the conversation on this side, because the consumer's identity is lost. The platform sends nothing more
+    /// about the conversation to this side and accepts no command, although the conversation may continue there. If the
+    /// platform sends a state nevertheless, the state is applied.
     ///
     /// Changes nothing if the conversation has ended already.
     pub fn end_here(&mut self, at: Timestamp) -> Reception {
@@ -18,7 +18,7 @@ impl Conversation {
         for dialog in &mut self.dialogs {
             dialog.end_here(at, &mut reception.events);
         }
-        // The state that is held is not what the platform told last.
+        // The known state is no longer the platform's last one.
         self.hashes = Hashes::default();
         reception
     }

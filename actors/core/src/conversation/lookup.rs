@@ -1,15 +1,15 @@
-//! Finds elements of a list by a key, in time that grows with the list and not with its square.
+//! Finds elements of a list by a key, in time linear in the length of the list.
 
 use std::collections::HashMap;
 
-/// How long a list is at most that is searched element by element. Nearly every list is so short.
+/// Lists up to this length are searched element by element. Nearly all lists are this short.
 pub(super) const SHORT: usize = 16;
 
-/// The elements of a list by one of their members.
+/// The elements of a list, found by one of their members.
 pub(super) struct Lookup<'l, T> {
     list: &'l [T],
     key: fn(&T) -> Option<&str>,
-    /// The place of the first element with each key; `None` where the list is short.
+    /// The index of the first element with each key; `None` for a short list.
     places: Option<HashMap<&'l str, usize>>,
 }
 
@@ -27,7 +27,7 @@ impl<'l, T> Lookup<'l, T> {
         Self { list, key, places }
     }
 
-    /// The first element with this key.
+    /// Returns the first element with this key.
     pub(super) fn find(&self, key: &str) -> Option<&'l T> {
         match &self.places {
             Some(places) => places.get(key).and_then(|place| self.list.get(*place)),

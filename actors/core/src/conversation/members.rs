@@ -1,5 +1,5 @@
-//! The members of a conversation that are not its dialogs', and what a state changes in them
-//! ([CV-N6](crate::rules#cv-n6) steps 1 to 14).
+//! The members of a conversation outside its dialogs, and how a state changes them ([CV-N6](crate::rules#cv-n6) steps 1
+//! to 14).
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) struct Members {
     pub(super) handler_account_id: Option<AccountId>,
     pub(super) handler_skill_id: Option<SkillId>,
     pub(super) note: Option<Box<str>>,
-    /// By the ids that were sent.
+    /// By the ids that the platform sent.
     #[serde(rename = "numberOfunreadMessages")]
     pub(super) number_of_unread_messages: Option<Vec<(Box<str>, u64)>>,
     pub(super) ttr_effective: Option<Timestamp>,
@@ -52,8 +52,8 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Takes what a state says, in the order of [CV-N6](crate::rules#cv-n6). A member that is null or empty is cleared;
-    /// what an absent one means is told by [`Member`] ([CV-N7](crate::rules#cv-n7)).
+    /// Applies a state, in the order of [CV-N6](crate::rules#cv-n6). A member that is null or empty is unset;
+    /// [`Member`] decides what an absent one means ([CV-N7](crate::rules#cv-n7)).
     pub(super) fn receive(
         &mut self,
         state: &ConversationState<'_>,
@@ -84,8 +84,9 @@ impl Members {
         self.receive_provenance(details, reading);
     }
 
-    /// What a conversation is born with never changes: the earliest state that tells it counts, a late one too
-    /// ([CV-N6.3](crate::rules#cv-n6), [CV-M1](crate::rules#cv-m1)). Tells whether that made a difference.
+    /// Applies the members that are set at the beginning and never change: the earliest state that has them counts,
+    /// even if it arrives late ([CV-N6.3](crate::rules#cv-n6), [CV-M1](crate::rules#cv-m1)). Returns whether that
+    /// changed anything.
     pub(super) fn receive_origin(&mut self, details: &ConversationDetails<'_>, earliest: &mut EarliestTold) -> bool {
         let time = details.meta_data_last_update_ts;
         let brand_id = details.brand_id.as_ref().and_then(Text::non_empty);
@@ -134,7 +135,7 @@ impl Members {
         }
     }
 
-    /// Old conversations have no stage; their state says the same.
+    /// Old conversations have no stage; their state has the same meaning.
     fn receive_stage(
         &mut self,
         details: &ConversationDetails<'_>,
@@ -155,13 +156,13 @@ impl Members {
         }
     }
 
-    /// Closes the conversation without a state of the platform's, so the close has no reason.
+    /// Closes the conversation without a state of the platform, so the close has no reason.
     pub(super) fn end_here(&mut self, at: Timestamp, events: &mut Vec<ConversationEvent>) {
         (self.stage, self.close_time, self.close_reason) = (Some(Stage::Close), Some(at), None);
         events.push(ConversationEvent::Close { close_time: self.close_time, close_reason: None });
     }
 
-    /// The brand dialect tells the rate alone, and 0 is none ([§6.1](crate::protocol#61)).
+    /// The brand dialect sends only the rate, and 0 means not set ([§6.1](crate::protocol#61)).
     fn receive_csat(&mut self, details: &ConversationDetails<'_>, reading: &mut Reading) {
         let rated = |rate| Csat { csat_rate: Some(rate), csat_resolution_confirmation: None, status: None };
         let csat = match (&details.csat, details.csat_rate) {
@@ -228,7 +229,7 @@ impl Members {
             let HandlerDetails { account_id, skill_id } = handler.unwrap_or(&nothing);
             replace(&mut self.handler_account_id, Some(account_id.as_ref().and_then(Text::non_empty)));
             replace(&mut self.handler_skill_id, Some(skill_id.as_ref().and_then(Text::non_empty)));
-            // The usual case is the brand itself: one id, held once.
+            // In the usual case the brand itself handles the conversation, and both members share one id.
             if self.handler_account_id == self.account_id {
                 self.handler_account_id.clone_from(&self.account_id);
             }
@@ -238,13 +239,14 @@ impl Members {
         }
     }
 
-    /// Whether the conversation goes on, surveys included; assumed until told ([CV-I1](crate::rules#cv-i1)).
+    /// Returns whether the conversation is open, including its surveys; `true` before the first state
+    /// ([CV-I1](crate::rules#cv-i1)).
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.stage, Some(Stage::Close | Stage::Locked))
     }
 }
 
-/// What a member says: nothing, cleared, or its text. An empty text says cleared.
+/// Returns a member's text, or that it is absent or unset. An empty text counts as unset.
 fn text<'t>(
     reading: &mut Reading,
     member: Member,
@@ -254,7 +256,7 @@ fn text<'t>(
     reading.said(member, told, is_held).map(|said| said.and_then(Text::non_empty))
 }
 
-/// What a member says: nothing, cleared, or its time. A value that is not a time counts as cleared.
+/// Returns a member's time, or that it is absent or unset. A value that is not a time counts as unset.
 fn moment(
     reading: &mut Reading,
     member: Member,
@@ -264,7 +266,7 @@ fn moment(
     reading.said(member, told, held.is_some()).map(|said| said.copied().and_then(Timestamp::when_set))
 }
 
-/// Takes what was said, if anything; tells whether that made a difference.
+/// Sets the value if one was sent; returns whether that changed anything.
 fn replace<T>(held: &mut Option<T>, said: Option<Option<&str>>) -> bool
 where
     T: for<'t> From<&'t str> + AsRef<str>,

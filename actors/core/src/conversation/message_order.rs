@@ -1,5 +1,5 @@
-//! The order of one dialog's records: what comes next, what waits for its turn, what is missing
-//! ([MS-1](crate::rules#ms-1) to [MS-4](crate::rules#ms-4)).
+//! The order of one dialog's records: the next one, the waiting ones, and the missing ones ([MS-1](crate::rules#ms-1)
+//! to [MS-4](crate::rules#ms-4)).
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConversationEvent, contents::Contents};
 
-/// How many records of one dialog wait for a hole before them to be filled. Beyond it the farthest is dropped; it is
-/// asked for again when there is room.
+/// The most records of one dialog that wait for a hole before them. Beyond it the last one is dropped, and requested
+/// again when there is room.
 pub const PARKED_LIMIT: usize = 256;
 
 /// Where the delivery of a dialog's messages begins when its conversation is first seen.
@@ -16,45 +16,47 @@ pub const PARKED_LIMIT: usize = 256;
 /// A dialog that begins after its conversation was first seen is always delivered from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HistoryStart {
-    /// With the first message: the history is asked for at first sight, and what comes meanwhile waits for it.
+    /// With the first message: the history is requested when the conversation is first seen, and live records wait for
+    /// it.
     #[default]
     Beginning,
-    /// With the first record that comes by itself. The newest one that the first state tells of, and what lies before, is
-    /// never asked for. Where one publishes before any of these, it is with the first message: what one has published must be found.
+    /// With the first live record. The newest record named by the first state, and earlier ones, are never requested.
+    /// If this side publishes before that, delivery begins with the first message, because its own message must be
+    /// found.
     FirstSeen,
 }
 
-/// A range of sequences to ask the platform for; it ends at [`OPEN_END`] where the dialog's end is not known.
+/// A range of sequences to request from the platform; ends at [`OPEN_END`] if the dialog's end is unknown.
 pub(super) type Missing = Range<u64>;
 
-/// The end of a range that goes on to the end of the dialog.
+/// The end of a range without an upper bound.
 pub(super) const OPEN_END: u64 = u64::MAX;
 
-/// A gap in the delivery, first and last sequence missing.
+/// A gap in the delivery: the first and last missing sequence.
 pub(super) type Gap = (u64, u64);
 
-/// The order of one dialog's records. Holds no record but those that wait.
+/// The order of one dialog's records. Holds only records that wait.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct MessageOrder {
-    /// The sequence to be delivered next; unknown until the first one is seen under [`HistoryStart::FirstSeen`].
+    /// The sequence to deliver next; unknown before the first record under [`HistoryStart::FirstSeen`].
     next: Option<u64>,
-    /// The record at `next` was only heard of when the delivery began: it is told if it comes by itself, and is not missing
-    /// otherwise.
+    /// Whether the record at `next` was only named by a state when the delivery began: it is delivered if it arrives,
+    /// but not requested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     optional: bool,
-    /// One above the highest sequence ever heard of.
+    /// One above the highest known sequence.
     revealed: u64,
-    /// Records above `next`. A record of a kind that tells nothing holds its place with `None`. A snapshot keeps them,
-    /// because by webhook nothing comes twice ([SR-1](crate::rules#sr-1)).
+    /// Records above `next`. A record without an event occupies its sequence with `None`. Part of a snapshot, because a
+    /// webhook is not repeated ([SR-1](crate::rules#sr-1)).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "super::parked")]
     parked: BTreeMap<u64, Option<ConversationEvent>>,
-    /// The sequence that the newest state tells of.
+    /// The sequence named by the newest state.
     #[serde(skip)]
     told: Option<u64>,
-    /// What was asked for and is not answered yet.
+    /// The requested ranges without a response yet.
     #[serde(skip)]
     asked: Vec<Missing>,
-    /// What the newest records contain.
+    /// The contents of the newest records.
     #[serde(skip)]
     contents: Contents,
 }
@@ -67,32 +69,32 @@ impl MessageOrder {
         }
     }
 
-    /// An order that delivered everything below `next` before.
+    /// Returns an order that has delivered everything below `next`.
     pub(super) fn resuming(next: Option<u64>) -> Self {
         Self { next, ..Self::default() }
     }
 
-    /// The sequence that is wanted next.
+    /// The next sequence to deliver.
     pub(super) fn next(&self) -> Option<u64> {
         self.next.map(|next| next.saturating_add(self.optional.into()))
     }
 
-    /// What the newest records contain.
+    /// The contents of the newest records.
     pub(super) fn contents(&mut self) -> &mut Contents {
         &mut self.contents
     }
 
-    /// Whether records are known to be missing.
+    /// Returns whether records are known to be missing.
     pub(super) fn has_hole(&self) -> bool {
         self.next.is_some_and(|next| next < self.revealed)
     }
 
-    /// Whether the record has neither been delivered nor waits already.
+    /// Returns whether the record was not delivered and does not wait.
     pub(super) fn is_new(&self, sequence: u64) -> bool {
         self.next.is_none_or(|next| next <= sequence) && !self.parked.contains_key(&sequence)
     }
 
-    /// Takes a new record: delivers it and those that waited for it, or parks it.
+    /// Adds a new record: delivers it and the records that waited for it, or lets it wait.
     pub(super) fn take(
         &mut self,
         sequence: u64,
@@ -117,22 +119,22 @@ impl MessageOrder {
         }
     }
 
-    /// One above the highest sequence ever heard of.
+    /// One above the highest known sequence.
     pub(super) fn revealed(&self) -> u64 {
         self.revealed
     }
 
-    /// The sequence that the newest state tells of.
+    /// The sequence named by the newest state.
     pub(super) fn told(&self) -> Option<u64> {
         self.told
     }
 
-    /// A newer state tells of no sequence.
+    /// The newest state names no sequence.
     pub(super) fn untell(&mut self) {
         self.told = None;
     }
 
-    /// Hears that a record exists without seeing it.
+    /// Records that a sequence exists, without its record.
     pub(super) fn reveal(&mut self, sequence: u64) {
         self.told = Some(sequence);
         let next = *self.next.get_or_insert_with(|| {
@@ -148,25 +150,26 @@ impl MessageOrder {
         self.revealed = self.revealed.max(sequence.saturating_add(1));
     }
 
-    /// Begins with the first record, if it has not begun.
+    /// Begins with the first record, if delivery has not begun.
     pub(super) fn begin(&mut self) {
         self.next.get_or_insert(0);
     }
 
-    /// Asks for everything from the next record to the end of the dialog, unless that is asked for already.
+    /// Returns the range from the next record to the end of the dialog, unless it is already requested.
     pub(super) fn ask_to_the_end(&mut self) -> Option<Missing> {
         let missing = self.to_the_end().filter(|missing| !self.asked.contains(missing))?;
         self.asked.push(missing.clone());
         Some(missing)
     }
 
-    /// Everything from the next record to the end of the dialog.
+    /// The range from the next record to the end of the dialog.
     pub(super) fn to_the_end(&self) -> Option<Missing> {
         Some(self.next()?..OPEN_END)
     }
 
-    /// What is missing and was not asked for yet: the holes before parked records and, if something beyond them has
-    /// been heard of, the rest of the dialog. The rest waits while the park is full: its answer would find no room.
+    /// Returns the missing ranges that were not requested yet: the holes before waiting records and, if later sequences
+    /// are known, the rest of the dialog. The rest is not requested while the waiting records are at their limit,
+    /// because there would be no room for its response.
     pub(super) fn ask(&mut self) -> Vec<Missing> {
         let mut missing = self.ask_before_parked();
         let known_to = self.parked.last_key_value().map_or(self.next, |(&last, _)| Some(last.saturating_add(1)));
@@ -190,12 +193,13 @@ impl MessageOrder {
         missing
     }
 
-    /// Takes the platform's word that it has nothing more from `from` up to and including `through`: holes before parked
-    /// records are given up, the records behind them delivered. Returns what is to be asked for now. `None` is the word
-    /// of an answer without an end and without a record: nothing is given up.
+    /// The platform has nothing more from `from` up to and including `through`: holes before waiting records are given
+    /// up, and the records after them delivered. Returns the ranges to request now. `None` means a response without an
+    /// end and without a record: nothing is given up.
     ///
-    /// A hole that begins before `from` is not what was asked: its own answer may have been lost with a socket.
-    /// Nothing is given up beyond the last parked record: what only was heard of may come still.
+    /// A hole that begins before `from` was not part of this request: its own response may have been lost with a
+    /// socket. Nothing is given up beyond the last waiting record, because a sequence that is only known to exist may
+    /// still arrive.
     pub(super) fn exhausted(
         &mut self,
         from: u64,
@@ -205,7 +209,7 @@ impl MessageOrder {
     ) -> Vec<Missing> {
         let before = self.next;
         let answered_to = through.map_or(0, |through| through.saturating_add(1));
-        // An answer that ends where no bounded request did is that of the request to the dialog's end.
+        // A response that ends where no bounded request ended belongs to the request to the dialog's end.
         let is_bounded = self.asked.iter().any(|asked| asked.end == answered_to);
         self.asked.retain(|asked| asked.end > answered_to && (is_bounded || asked.end != OPEN_END));
         self.asked.shrink_to_fit();
@@ -220,7 +224,8 @@ impl MessageOrder {
         if self.next != before {
             return self.ask();
         }
-        // Without progress the rest of the dialog is not asked for again: the answer might be the same for ever.
+        // Without progress the rest of the dialog is not requested again, because the response might be the same
+        // forever.
         let missing = self.ask_before_parked();
         self.asked.extend_from_slice(&missing);
         missing
@@ -234,13 +239,13 @@ impl MessageOrder {
             self.next = Some(next.saturating_add(1));
         }
         if self.parked.is_empty() {
-            // An emptied map keeps its root node, as large as eleven events.
+            // An emptied map keeps its root node, which is as large as eleven events.
             self.parked = BTreeMap::new();
         }
     }
 }
 
-/// The part of `missing` behind what was asked for already.
+/// Returns the part of `missing` after the ranges already requested.
 fn not_asked(asked: &[Missing], missing: Missing) -> Option<Missing> {
     let covered = asked.iter().filter(|asked| asked.contains(&missing.start)).map(|asked| asked.end).max();
     let rest = covered.unwrap_or(missing.start)..missing.end;

@@ -1,5 +1,5 @@
-//! How a record of a dialog is taken, live or from its history, and what is done about the ones missing
-//! ([MS-1](crate::rules#ms-1) to [MS-10](crate::rules#ms-10)).
+//! Processes records of a dialog, live or from its history, and handles missing ones ([MS-1](crate::rules#ms-1) to
+//! [MS-10](crate::rules#ms-10)).
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use crate::{
 };
 
 impl Conversation {
-    /// Takes a record, live or from the history; both go the same way. `batch_dialog` is the dialog that the batch names
-    /// for records that name none; without either it is MAIN.
+    /// Processes a record, live or from the history. `batch_dialog` is the dialog named by the batch, used for records
+    /// that name none; without either the dialog is MAIN.
     ///
-    /// Content and receipts are told in the order of their sequences, each once: a record below the next sequence or
-    /// waiting already is dropped ([`Outcome::Ignored`], or [`Outcome::Contradicting`] where the newest records show
-    /// that it has other content than the one taken), one above it waits, at most [`super::PARKED_LIMIT`] of them. A
-    /// record of an unknown kind takes its place silently ([MS-2](crate::rules#ms-2)). Chat states have no sequence and
-    /// are told at once.
+    /// Content and receipts are delivered once, in the order of their sequences. A record below the next sequence, or
+    /// already waiting, is dropped ([`Outcome::Ignored`], or [`Outcome::Contradicting`] if the newest records show that
+    /// its content differs from the accepted record). A record above the next sequence waits, at most
+    /// [`super::PARKED_LIMIT`] of them. A record of an unknown kind occupies its sequence without an event
+    /// ([MS-2](crate::rules#ms-2)). Chat states have no sequence and are delivered at once.
     pub fn receive_record(&mut self, record: &MessageRecord<'_>, batch_dialog: Option<&str>) -> Reception {
         self.receive(record, batch_dialog, false)
     }
 
-    /// Takes a record of a history that was fetched, as [`Self::receive_record`] does, and marks a message that is not
-    /// news ([`super::Arrival`]). `answered` is [`Self::answered_through`] of the same history; where more of it follows,
-    /// `u64::MAX`.
+    /// Processes a record of a fetched history like [`Self::receive_record`], and marks a message that is not new
+    /// ([`super::Arrival`]). `answered` is [`Self::answered_through`] of the same history, or `u64::MAX` if more of the
+    /// history follows.
     pub fn receive_fetched(
         &mut self,
         record: &MessageRecord<'_>,
@@ -66,8 +66,8 @@ impl Conversation {
         reception
     }
 
-    /// The message that a record of a history tells; nothing for receipts and kinds that are unknown. The conversation
-    /// stays as it is.
+    /// Returns the message in a record of a history; `None` for receipts and unknown kinds. The conversation is not
+    /// changed.
     #[must_use]
     pub fn message_of(&self, record: &MessageRecord<'_>) -> Option<Arc<Message>> {
         let dialog = match record.dialog_id.as_deref() {
@@ -91,14 +91,14 @@ impl Conversation {
         Reception { events: vec![event], ..Reception::new(Outcome::Processed) }
     }
 
-    /// Takes the platform's word that it has nothing more of a dialog's history newer than `newer_than` and up to and
-    /// including `through`: each hole there before a record that waits becomes one [`ConversationEvent::Gap`], and the
-    /// record is told (promise 2). Older holes are not spoken of.
+    /// The platform has nothing more of a dialog's history after `newer_than` up to and including `through`: each hole
+    /// there before a waiting record becomes one [`ConversationEvent::Gap`], and the record is delivered (promise 2).
+    /// Earlier holes are unaffected.
     ///
-    /// To be called once per answered [`BackFill`], after its records: with `older_than - 1`, or where that is `None`
-    /// with the highest sequence of the answer. Of an answer that is one page of several, pass the highest sequence of
-    /// the page, never `older_than - 1`: what the next page brings would be given up. Of an empty answer without end,
-    /// pass `None`.
+    /// Call this once per completed [`BackFill`], after its records: with `older_than - 1`, or if that is `None` with
+    /// the highest sequence of the response. If the response is one page of several, pass the highest sequence of the
+    /// page, never `older_than - 1`, which would give up the records of the next page. For an empty response without an
+    /// end, pass `None`.
     pub fn history_exhausted(&mut self, dialog: &DialogId, newer_than: Option<u64>, through: Option<u64>) -> Reception {
         let mut reception = Reception::new(Outcome::Processed);
         let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) else {
@@ -113,7 +113,7 @@ impl Conversation {
         reception
     }
 
-    /// Takes a record of a history that cannot be read: it becomes a gap of one in its place.
+    /// Processes a history record that cannot be parsed: it becomes a gap of one message.
     pub fn receive_unreadable(&mut self, dialog: &DialogId, sequence: u64) -> Reception {
         let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) else {
             return Reception::new(Outcome::Ignored);
@@ -128,7 +128,7 @@ impl Conversation {
         reception
     }
 
-    /// What is told of a stretch of history that the platform does not give just now.
+    /// Returns the event for a range of history that the platform refuses at the moment.
     #[must_use]
     pub fn history_awaited(&self, stretch: &BackFill) -> ConversationEvent {
         let from = stretch.newer_than.map_or(0, |newest| newest.saturating_add(1));
@@ -137,23 +137,24 @@ impl Conversation {
         ConversationEvent::Gap { dialog_id: stretch.dialog_id.clone(), from, to, awaited: true }
     }
 
-    /// The sequence of the last content that the newest state tells of in a dialog, where it tells of one. It may be
-    /// missing in a state, and is no proof that nothing else was said.
+    /// Returns the sequence of the last content that the newest state names in a dialog. A state may lack it, so its
+    /// absence does not prove that there are no other messages.
     #[must_use]
     pub fn last_content(&self, dialog: &DialogId) -> Option<u64> {
         self.dialog(dialog)?.order.told()
     }
 
-    /// Notes that something is about to be published in a dialog. Of one whose records nobody has told of, all are wanted
-    /// from now on: without an answer only they show whether it was published ([`crate::command::Repeat::Lookup`]).
+    /// A message is about to be published in a dialog. If no record of the dialog is known, all are wanted from now on:
+    /// if the response is lost, only the records show whether the message was published
+    /// ([`crate::command::Repeat::Lookup`]).
     pub fn publishing(&mut self, dialog: &DialogId) {
         if let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) {
             dialog.order.begin();
         }
     }
 
-    /// All that may be missing, asked for already or not: for each dialog that goes on or is known to have a hole,
-    /// everything from its next sequence on. To be asked for after a reconnect or a reload.
+    /// Returns everything that may be missing, requested or not: for each dialog that is open or has a known hole, the
+    /// range from its next sequence on. Request it after a reconnect or a load.
     #[must_use]
     pub fn holes(&self) -> Vec<BackFill> {
         let incomplete =
@@ -161,7 +162,7 @@ impl Conversation {
         incomplete.filter_map(|dialog| Some(dialog.back_fill(dialog.order.to_the_end()?))).collect()
     }
 
-    /// Whether messages may be missing: the newest state names a message that was not received, or names none.
+    /// Returns whether messages may be missing: the newest state names a message that was not received, or names none.
     #[must_use]
     pub fn misses_messages(&self) -> bool {
         let mut going_on = self.dialogs.iter().filter(|dialog| dialog.has_messages() && dialog.is_open());
@@ -171,7 +172,7 @@ impl Conversation {
 }
 
 impl Dialog {
-    /// What a record with a sequence tells; nothing for a kind that is unknown.
+    /// Returns the event of a record with a sequence; `None` for an unknown kind.
     fn event_of(&self, record: &MessageRecord<'_>, sequence: u64, back_filled: bool) -> Option<ConversationEvent> {
         let (originator_id, role) = self.originator(record);
         let (content_type, body, quick_replies) = match &record.event {
@@ -208,7 +209,7 @@ impl Dialog {
         })))
     }
 
-    /// Who published a record, and in which role: by the record itself, else by the participant
+    /// Returns the publisher of a record and the role: from the record itself, otherwise from the participant
     /// ([MS-6](crate::rules#ms-6)).
     fn originator(&self, record: &MessageRecord<'_>) -> (Option<UserId>, Option<ParticipantRole>) {
         let id = record.originator_user_id();

@@ -1,7 +1,7 @@
-//! A conversation: its state, and what a notification changes in it.
+//! A conversation: its state, and how a notification changes it.
 //!
-//! [`Conversation`] takes the raw states and records of the platform and answers each with a [`Reception`]: what became
-//! of it, the events in the order promised, and the history that is missing. Nothing here waits, asks or panics.
+//! [`Conversation`] processes the raw states and records of the platform and returns a [`Reception`] for each: the
+//! outcome, the events in the promised order, and the missing history. Nothing here waits, sends or panics.
 
 mod absence;
 mod age;

@@ -1,4 +1,4 @@
-//! How a snapshot keeps the records that wait for a hole before them.
+//! The form in which a snapshot keeps the records that wait for a hole before them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,19 +7,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{ConversationEvent, Message, MessageDelivery};
 use crate::id::DialogId;
 
-/// What waits. Only these kinds of events have a place in a dialog.
+/// A waiting record. Only these kinds of events have a sequence in a dialog.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Parked {
     Message(Arc<Message>),
     Delivery(MessageDelivery),
-    /// A record that could not be read.
+    /// A record that could not be parsed.
     #[serde(rename_all = "camelCase")]
     Unreadable {
         dialog_id: DialogId,
         sequence: u64,
     },
-    /// A record of a kind that tells nothing.
+    /// A record without an event.
     Silent,
 }
 

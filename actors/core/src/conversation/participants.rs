@@ -15,31 +15,31 @@ use crate::{
     ums::{ChatState, Dialect, ParticipantDetails, ParticipantRole, ParticipantStatus, Person},
 };
 
-/// Somebody who takes part in a dialog.
+/// A participant of a dialog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
-    /// The consumer's id or the agent's public id. The agent id stands in where the platform has not told a public one.
+    /// The consumer's id or the agent's public id. If the platform has not sent a public id, the agent id.
     pub user_id: UserId,
-    /// The agent's id, told on brand sockets only; consumers have none.
+    /// The agent's id, sent only on brand sockets; consumers have none.
     pub agent_id: Option<AgentId>,
-    /// What the participant is.
+    /// The participant's role.
     pub role: ParticipantRole,
-    /// Whether the participant takes part already.
+    /// Whether the participant has joined.
     pub state: ParticipantStatus,
-    /// What the participant is doing; [`ChatState::Active`] until told.
+    /// The participant's activity; [`ChatState::Active`] until one is received.
     pub chat_state: ChatState,
 }
 
 impl Participant {
-    /// Whether the conversation is assigned to this participant; a suggested one counts too
+    /// Returns whether the conversation is assigned to this participant; a suggested assignee counts too
     /// ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn is_assigned(&self) -> bool {
         self.role == ParticipantRole::AssignedAgent
     }
 
-    /// Whether this is the user `id`, by user id or agent id.
+    /// Returns whether this is the user `id`, by user id or agent id.
     #[must_use]
     pub fn is(&self, id: &str) -> bool {
         self.user_id == *id || self.agent_id.as_ref().is_some_and(|agent_id| agent_id == id)
@@ -50,13 +50,13 @@ impl Participant {
         self.user_id == other.user_id || (self.agent_id.is_some() && self.agent_id == other.agent_id)
     }
 
-    /// The participant as it leaves ([DG-N9](crate::rules#dg-n9)).
+    /// Returns the participant in the form of a removed one ([DG-N9](crate::rules#dg-n9)).
     fn removed(&self) -> Self {
         Self { state: ParticipantStatus::Removed, ..self.clone() }
     }
 }
 
-/// The participants of a dialog, to be found by their ids.
+/// The participants of a dialog, found by their ids.
 struct Everybody<'p> {
     list: &'p [Participant],
     by_user_id: Lookup<'p, Participant>,
@@ -75,16 +75,16 @@ impl<'p> Everybody<'p> {
         self.by_user_id.find(id).or_else(|| self.by_agent_id.find(id))
     }
 
-    /// The same person. A suggested agent may be known by its agent id alone at first.
+    /// Returns the same person. A suggested agent may at first be known only by its agent id.
     fn same(&self, other: &Participant) -> Option<&'p Participant> {
         let by_agent_id = || other.agent_id.as_ref().and_then(|id| self.by_agent_id.find(id.as_str()));
         self.by_user_id.find(other.user_id.as_str()).or_else(by_agent_id)
     }
 }
 
-/// Whom a state tells of beside its dialogs, to be found by their ids.
+/// The participants in a state's roster, found by their ids.
 pub(super) struct People<'p> {
-    /// `None` where the state tells of nobody at all.
+    /// `None` if the state has no participants.
     roster: Option<&'p [Person<'p>]>,
     by_agent_id: Lookup<'p, Person<'p>>,
     by_user_id: Lookup<'p, Person<'p>>,
@@ -99,7 +99,7 @@ impl<'p> People<'p> {
         Self { roster, by_agent_id, by_user_id, dialect }
     }
 
-    /// Who takes part in a dialog by its `details`, with the ids that the roster pairs with theirs
+    /// Returns the participants of a dialog from its `details`, with the ids that the roster pairs with theirs
     /// ([DG-N10](crate::rules#dg-n10)).
     pub(super) fn told<'s>(&'s self, details: &'s [ParticipantDetails<'_>]) -> ToldList<'s> {
         distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {
@@ -116,7 +116,8 @@ impl<'p> People<'p> {
         }))
     }
 
-    /// Who takes part in MAIN by the roster alone: old conversations tell no more. `None` where there is no roster.
+    /// The participants of MAIN by the roster alone, because old conversations have nothing else. `None` without a
+    /// roster.
     pub(super) fn in_main(&self) -> Option<ToldList<'_>> {
         let roster = self.roster?;
         Some(distinct(roster.iter().map(|Person { role, user_id, agent_id }| Told {
@@ -128,10 +129,10 @@ impl<'p> People<'p> {
     }
 }
 
-/// The participants of a dialog as a state tells of them, each once.
+/// The participants of a dialog in a state, each once.
 pub(super) type ToldList<'s> = SmallVec<[Told<'s>; 4]>;
 
-/// A participant as a state tells of it.
+/// A participant in a state.
 pub(super) struct Told<'s> {
     user_id: &'s str,
     agent_id: Option<&'s str>,
@@ -147,9 +148,9 @@ impl Told<'_> {
             && held.state == self.state
     }
 
-    /// Whether this entry says more of somebody than `other`, an earlier one: an assignment counts before another role,
-    /// one that is accepted before one that is proposed, and a role in which one does more before one in which one does
-    /// less. The roles of a roster come in no order to rely on.
+    /// Returns whether this entry takes precedence over `other`, an earlier entry of the same person: an assignment
+    /// before another role, an accepted one before a suggested one, and a more active role before a less active one.
+    /// The roles of a roster have no reliable order.
     fn outranks(&self, other: &Self) -> bool {
         let rank = |told: &Self| {
             let role = match told.role {
@@ -165,7 +166,7 @@ impl Told<'_> {
         rank(self) > rank(other)
     }
 
-    /// The participant, with what `held` knows of it; ids are shared with it where they are the same.
+    /// Returns the participant with what `held` knows of it; equal ids share their memory.
     fn settle(&self, held: &Everybody<'_>) -> Participant {
         let known = held.with_id(self.user_id).or_else(|| self.agent_id.and_then(|id| held.with_id(id)));
         let user_id = known.map(|known| &known.user_id).filter(|id| **id == *self.user_id);
@@ -183,7 +184,7 @@ impl Told<'_> {
     }
 }
 
-/// Everybody who takes part, each once: of somebody listed twice the entry counts that says most.
+/// Returns all participants, each once: if a person is listed twice, the entry with precedence counts.
 fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
     let mut list = ToldList::new();
     let mut places: Option<HashMap<&str, usize>> = None;
@@ -209,7 +210,7 @@ fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
     list
 }
 
-/// The participants after `told`, or nothing if they are those held.
+/// Returns the participants after `told`; `None` if they are unchanged.
 pub(super) fn settled(held: &[Participant], told: &[Told<'_>]) -> Option<Vec<Participant>> {
     let is_same = held.len() == told.len() && told.iter().zip(held).all(|(told, held)| told.is_held(held));
     (!is_same).then(|| {
@@ -225,20 +226,20 @@ pub(super) struct ParticipantChange<'a> {
     after: Everybody<'a>,
 }
 
-/// Where MAIN's conversation waits after a state.
+/// Where MAIN's conversation waits for an agent after a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Queue<'a> {
-    /// Where it did before.
+    /// Unchanged.
     Same,
-    /// In its queue, because nobody is assigned any more ([CV-E2](crate::rules#cv-e2)).
+    /// In its queue, because it has no assignee any more ([CV-E2](crate::rules#cv-e2)).
     Back,
     /// In the queue of another skill ([CV-E11](crate::rules#cv-e11)).
     Transferred(&'a SkillId),
 }
 
 impl<'a> Queue<'a> {
-    /// Where it waits after these changes of MAIN, with the new skill if it changed (rows 1 to 13 and 18). A closed
-    /// dialog waits in no queue.
+    /// Returns where it waits after these changes of MAIN, with the new skill if it changed (rows 1 to 13 and 18). A
+    /// closed dialog waits in no queue.
     pub(super) fn after(
         is_open: bool,
         before: &[Participant],
@@ -261,13 +262,13 @@ impl<'a> ParticipantChange<'a> {
         Self { dialog_id, before: Everybody::new(before), after: Everybody::new(after) }
     }
 
-    /// Who came, was suggested, went, has another role, and whether the consumer stepped up, in this order
+    /// Emits additions, suggestions, removals, role changes and the consumer's step-up, in this order
     /// ([DG-N5](crate::rules#dg-n5), [DG-N6](crate::rules#dg-n6), [CV-E3](crate::rules#cv-e3),
-    /// [CV-E6](crate::rules#cv-e6) to [CV-E10](crate::rules#cv-e10)). That the conversation is `back` in its queue
-    /// comes right after the assignee is gone ([CV-E2](crate::rules#cv-e2)).
+    /// [CV-E6](crate::rules#cv-e6) to [CV-E10](crate::rules#cv-e10)). The event that the conversation is `back` in its
+    /// queue follows directly after the assignee's removal ([CV-E2](crate::rules#cv-e2)).
     ///
-    /// `departed_consumer` remembers a consumer who left without another one being there, because a step-up may come
-    /// in two states.
+    /// `departed_consumer` remembers a consumer who left without a successor, because a step-up may arrive in two
+    /// states.
     pub(super) fn tell(
         &self,
         is_back_in_queue: bool,
@@ -303,7 +304,7 @@ impl<'a> ParticipantChange<'a> {
         }
     }
 
-    /// Whoever takes part already can be suggested too: a transfer to a manager does so.
+    /// A present participant can be suggested too, for example by a transfer to a manager.
     fn tell_suggested(&self, events: &mut Vec<ConversationEvent>) {
         for participant in self.after.list.iter().filter(|after| after.state == ParticipantStatus::Suggested) {
             let suggested_before =
@@ -320,7 +321,7 @@ impl<'a> ParticipantChange<'a> {
         }
     }
 
-    /// Returns the place after the last assignee's removal.
+    /// Returns the index after the last assignee's removal.
     fn tell_removed(&self, events: &mut Vec<ConversationEvent>) -> Option<usize> {
         let mut unassigned_at = None;
         for state in [ParticipantStatus::Active, ParticipantStatus::Suggested] {
@@ -339,8 +340,8 @@ impl<'a> ParticipantChange<'a> {
         unassigned_at
     }
 
-    /// Whose role is another one now. Whoever comes, or comes back, does so with a role and changes none.
-    /// Returns the place after the last assignee's change.
+    /// Emits changed roles. A participant who joins, or returns, has a role but does not change it. Returns the index
+    /// after the last assignee's change.
     fn tell_roles(&self, events: &mut Vec<ConversationEvent>) -> Option<usize> {
         let mut unassigned_at = None;
         for participant in self.after.list {

@@ -1,4 +1,4 @@
-//! What a conversation answers to a state or a record.
+//! The result of a state or a record.
 
 use smallvec::SmallVec;
 use thiserror::Error;
@@ -10,24 +10,24 @@ use crate::{
     ums::DroppedMembers,
 };
 
-/// What became of a state or record, and what follows from it.
+/// The outcome of a state or record, and its consequences.
 #[derive(Clone, Debug)]
 pub struct Reception {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What happened, in the order promised.
+    /// The events, in the promised order.
     pub events: Vec<ConversationEvent>,
-    /// The history to ask the platform for. Each hole is wanted once; see [`Conversation::holes`].
+    /// The history to request from the platform. Each hole is listed once; see [`Conversation::holes`].
     ///
     /// [`Conversation::holes`]: super::Conversation::holes
     pub back_fill: SmallVec<[BackFill; 1]>,
-    /// Whether what is held differs from before; a record that was taken may wait still.
+    /// Whether the conversation has changed; an accepted record may still wait.
     pub is_changed: bool,
-    /// The members of a state that could not be read and were left out; `None` where all could.
+    /// The members of a state that could not be parsed and were ignored; `None` if all could.
     pub dropped: Option<Box<DroppedMembers>>,
     /// The members that a state has unset because it lacks them ([CV-N7](crate::rules#cv-n7)).
     pub unset: UnsetMembers,
-    /// The update time that was held before and cannot have been right: it lay more than a year behind this state's.
+    /// The previous update time, if it cannot have been right because it lay more than a year after this state's.
     pub disbelieved: Option<Timestamp>,
 }
 
@@ -45,53 +45,53 @@ impl Reception {
     }
 }
 
-/// What became of a state or record.
+/// The outcome of a state or record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It was taken; a record may be parked until its turn.
+    /// It was accepted; a record may wait until it is next.
     Processed,
-    /// It says what is known already ([CV-N2](crate::rules#cv-n2), [MS-2](crate::rules#ms-2)).
+    /// It repeats what is known ([CV-N2](crate::rules#cv-n2), [MS-2](crate::rules#ms-2)).
     Ignored,
-    /// A state older than the one that is held ([CV-N4](crate::rules#cv-n4)).
+    /// The state is older than the known state ([CV-N4](crate::rules#cv-n4)).
     OutOfOrder,
-    /// A record in the place of another one that was taken, with other content. It is told once and not taken.
+    /// The record differs from the accepted record of the same sequence. Reported once and not accepted.
     Contradicting,
 }
 
-/// A stretch of a dialog's history that is missing.
+/// A missing range of a dialog's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackFill {
-    /// In which dialog.
+    /// The dialog.
     pub dialog_id: DialogId,
-    /// Only sequences above; `None` from the beginning.
+    /// Only later sequences; `None` from the beginning.
     pub newer_than: Option<u64>,
-    /// Only sequences below; `None` to the end.
+    /// Only earlier sequences; `None` to the end.
     pub older_than: Option<u64>,
 }
 
-/// A state that cannot be taken. The conversation is untouched and no counter has moved ([CV-N3](crate::rules#cv-n3)).
+/// A state that cannot be accepted. The conversation and its counters are unchanged ([CV-N3](crate::rules#cv-n3)).
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// It is not a state.
+    /// The text is not a state.
     #[error("the state sent for conversation {conversation_id} is malformed: {source}")]
     Malformed {
-        /// Whom it was meant for.
+        /// The receiving conversation.
         conversation_id: ConversationId,
-        /// What is wrong with it.
+        /// The error of the parser.
         source: serde_json::Error,
     },
-    /// It lacks `conversationDetails`.
+    /// The state lacks `conversationDetails`.
     #[error("the state sent for conversation {conversation_id} has no details")]
     NoDetails {
-        /// Whom it was meant for.
+        /// The receiving conversation.
         conversation_id: ConversationId,
     },
-    /// It is another conversation's.
+    /// The state belongs to another conversation.
     #[error("a state of conversation {found} was sent to conversation {conversation_id}")]
     Foreign {
-        /// Whom it was given to.
+        /// The receiving conversation.
         conversation_id: ConversationId,
-        /// Whose it is.
+        /// The conversation of the state.
         found: ConversationId,
     },
 }

@@ -1,4 +1,4 @@
-//! Recognises a state that was received before ([CV-N2](crate::rules#cv-n2)).
+//! Recognizes a repeated state ([CV-N2](crate::rules#cv-n2)).
 
 use std::fmt;
 
@@ -8,14 +8,15 @@ use serde::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The hash of a state's text: equal texts only.
+/// The hash of a state's text: equal only for equal texts.
 pub(super) fn of_text(raw: &str) -> u64 {
     xxh3_64(raw.as_bytes())
 }
 
-/// The hash of what a state says: equal whatever the order of members and the white space, and every member counts.
+/// The hash of a state's meaning: independent of the order of members and of white space, and dependent on every
+/// member.
 ///
-/// The text is read once and no tree is built. A text that nests deeper than the reader allows is hashed as it stands.
+/// The text is parsed once without building a tree. A text that nests deeper than the parser allows is hashed as text.
 pub(super) fn of_meaning(raw: &str) -> u64 {
     let mut reader = serde_json::Deserializer::from_str(raw);
     Meaning.deserialize(&mut reader).unwrap_or_else(|_| of_text(raw))
@@ -30,11 +31,11 @@ const ARRAY: u64 = 0xd6e8_feb8_6659_fd93;
 const OBJECT: u64 = 0xa076_1d64_78bd_642f;
 const NEGATIVE: u64 = 0xe703_7ed1_a0b4_28db;
 
-/// Keys of [`mix`]. No value has one of them as its hash: it would vanish in the product.
+/// Keys of [`mix`]. No value has one of them as its hash, because it would vanish in the product.
 const FIRST_KEY: u64 = 0x8ebc_6af0_9c88_c6e3;
 const SECOND_KEY: u64 = 0x5899_65cc_7537_4cc3;
 
-/// One value that depends on both and on their order.
+/// Combines two values; the result depends on their order.
 fn mix(first: u64, second: u64) -> u64 {
     let product = u128::from(first ^ FIRST_KEY).wrapping_mul(u128::from(second ^ SECOND_KEY));
     let [low, high] = [product, product >> 64].map(|half| half & u128::from(u64::MAX));
@@ -71,7 +72,7 @@ impl<'de> Visitor<'de> for Meaning {
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<u64, E> {
-        // Only negative numbers come here; their bits are those of other, positive ones.
+        // Only negative numbers arrive here; their bits are those of other, positive numbers.
         Ok(mix(NEGATIVE, number.cast_unsigned()))
     }
 
@@ -94,7 +95,7 @@ impl<'de> Visitor<'de> for Meaning {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<u64, A::Error> {
         let mut hash = OBJECT;
         while let Some(name) = members.next_key_seed(Meaning)? {
-            // A sum, because members come in any order.
+            // A sum, because the order of members does not matter.
             hash = hash.wrapping_add(mix(name, members.next_value_seed(Meaning)?));
         }
         Ok(hash)

@@ -1,4 +1,4 @@
-//! How a state notification is taken: the algorithm of [CV-N1](crate::rules#cv-n1) to [CV-N10](crate::rules#cv-n10).
+//! Processes a state notification: the algorithm of [CV-N1](crate::rules#cv-n1) to [CV-N10](crate::rules#cv-n10).
 
 use super::{
     BackFill, Conversation, ConversationEvent, Dialog, Outcome, Reception, StateError,
@@ -18,17 +18,17 @@ use crate::{
 };
 
 impl Conversation {
-    /// Takes the text of a whole state (`change.result`), of an UPSERT or a DELETE alike.
+    /// Processes the text of a complete state (`change.result`), of an UPSERT or a DELETE alike.
     ///
-    /// The newest state is the truth: any order, repetition or delay of the same states ends the same. What the first
-    /// state says is no difference: it is told as [`ConversationEvent::Conversation`] and the dialogs beside MAIN
+    /// The newest state is the truth: any order, repetition or delay of the same states has the same result. The first
+    /// state is not emitted as differences, but as [`ConversationEvent::Conversation`] and the dialogs other than MAIN
     /// ([CV-I2](crate::rules#cv-i2)).
     ///
-    /// A member whose value has not its type is left out ([`Reception::dropped`]).
+    /// A member whose value has the wrong type is ignored ([`Reception::dropped`]).
     ///
     /// # Errors
-    /// [`StateError`] for a text that is no state, lacks its details or is another conversation's. Nothing has changed
-    /// then ([CV-N3](crate::rules#cv-n3)).
+    /// [`StateError`] if the text is not a state, lacks its details or belongs to another conversation. Then nothing
+    /// has changed ([CV-N3](crate::rules#cv-n3)).
     pub fn receive_state(&mut self, raw: &str) -> Result<Reception, StateError> {
         let text = state_hash::of_text(raw);
         if self.is_told && (text == self.hashes.text || text == self.hashes.repeated_text) {
@@ -53,7 +53,7 @@ impl Conversation {
         let (state, details) = self.own(state)?;
         let age =
             if self.is_told { self.age(details.meta_data_last_update_ts, state.last_update_time) } else { Age::Newer };
-        // The hash test comes before this one (CV-N2), but a repetition of what is held is never older.
+        // The hash test comes before this one (CV-N2), but a repetition of the known state is never older.
         if age == Age::Older {
             return Ok(self.out_of_order(&details));
         }
@@ -66,7 +66,7 @@ impl Conversation {
         Ok(self.accept(&state, &details, age))
     }
 
-    /// The state and its details, if it is this conversation's.
+    /// Returns the state and its details, if it belongs to this conversation.
     fn own<'s>(
         &self,
         mut state: ConversationState<'s>,
@@ -87,8 +87,8 @@ impl Conversation {
         Reception { events: vec![ConversationEvent::NotificationIgnored {}], ..Reception::new(Outcome::Ignored) }
     }
 
-    /// An older state tells nothing, but what no newer state has told is taken from it quietly, so that the end does
-    /// not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)).
+    /// An older state emits nothing, but members that no newer state had are taken from it without events, so that the
+    /// result does not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)).
     fn out_of_order(&mut self, details: &ConversationDetails<'_>) -> Reception {
         self.counters.out_of_order += 1;
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };
@@ -123,7 +123,7 @@ impl Conversation {
         if let Some(unshown) = &mut self.unshown_note {
             unshown.told(self.members.note.as_deref());
         }
-        // A cleared skill is no target of a transfer.
+        // An unset skill is not the target of a transfer.
         let mut new_skill = self.members.skill_id.clone().filter(|skill| held_skill.as_ref() != Some(skill));
         if !self.is_told {
             new_skill = None;
@@ -163,7 +163,7 @@ impl Conversation {
     ) {
         let id = circumstances.conversation;
         let is_main = |told: &DialogState<'_>| id.as_str() == told.dialog_id.as_str();
-        // Old states tell of no dialogs at all. MAIN goes on all the same, as the conversation does.
+        // Old states have no dialogs. MAIN is then open as long as the conversation is.
         let main = (!details.dialogs.iter().any(is_main)).then(|| details.as_main(id.as_str().into()));
         let told = || {
             let listed = details.dialogs.iter().enumerate();
@@ -198,8 +198,8 @@ impl Conversation {
         }
     }
 
-    /// A consumer steps up once, although every dialog shows it and perhaps not in the same state
-    /// ([CV-E3](crate::rules#cv-e3)). Where MAIN shows it, it is told of MAIN.
+    /// Emits a consumer's step-up once, although every dialog shows it, perhaps in different states
+    /// ([CV-E3](crate::rules#cv-e3)). If MAIN shows it, it is emitted for MAIN.
     fn tell_step_up_once(&mut self, events: &mut Vec<ConversationEvent>) {
         let step_up = |event: &ConversationEvent| match event {
             ConversationEvent::ConsumerStepUp { dialog_id, participant, .. } => {
@@ -218,9 +218,9 @@ impl Conversation {
         self.stepped_up_to = Some(user_id);
     }
 
-    /// Hears of the newest content ([CV-N6.16](crate::rules#cv-n6)). It is used to notice what is missing but not
-    /// delivered, because the full record tells more: audience, metadata ([MS-5](crate::rules#ms-5)). A consumer socket
-    /// always gets the record by itself.
+    /// Notes the newest content ([CV-N6.16](crate::rules#cv-n6)). It shows what is missing but is not delivered itself,
+    /// because the full record has more members: audience, metadata ([MS-5](crate::rules#ms-5)). A consumer socket
+    /// always receives the record separately.
     fn hear_of(&mut self, record: &MessageRecord<'_>, reception: &mut Reception) {
         let (Some(sequence), Some(dialog_id), Dialect::Brand) = (record.sequence, &record.dialog_id, self.dialect)
         else {
@@ -238,7 +238,7 @@ impl Conversation {
 }
 
 impl Dialog {
-    /// The request for what is missing.
+    /// The request for a missing range.
     pub(super) fn back_fill(&self, Missing { start, end }: Missing) -> BackFill {
         BackFill {
             dialog_id: self.dialog_id.clone(),

@@ -1,4 +1,4 @@
-//! The field's text, read as the entries it holds and written back from them.
+//! The text of the note field, parsed into entries and written back.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::{
     ums::{Json, Text},
 };
 
-/// The entries of a field. What is not understood in them is kept, because they are others'.
+/// The entries of a field. Unknown parts are kept, because they belong to other clients.
 pub(super) struct Field<'a>(Vec<Cow<'a, RawValue>>);
 
-/// What tells an entry from the others.
+/// The members that identify an entry.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Known<'a> {
@@ -37,8 +37,8 @@ impl<'a> Known<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Reads a field. What is no array of objects is the plain text of former times, and becomes the one entry of an
-    /// unknown agent.
+    /// Parses a field. Text that is not an array of objects is plain text of older clients, and becomes the one entry
+    /// of an unknown agent.
     pub(super) fn read(text: Option<&'a str>) -> Self {
         let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Self(Vec::new()) };
         match serde_json::from_str::<Vec<&RawValue>>(text) {
@@ -49,7 +49,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The place of the note `note_id`, and whose it is, if that is told.
+    /// Returns the index of the note `note_id`, and its author if known.
     pub(super) fn find(&self, note_id: &str) -> Option<(usize, Option<AgentId>)> {
         let of = |(place, entry): (usize, &Cow<'_, RawValue>)| {
             let known = Known::of(entry);
@@ -58,7 +58,7 @@ impl<'a> Field<'a> {
         self.0.iter().enumerate().find_map(of)
     }
 
-    /// The same, with the `notes` as `newer` has them in the place of those of the same ids.
+    /// Returns the same field, with the entries of `notes` replaced by those of `newer` with the same ids.
     pub(super) fn with_notes_of(&self, newer: &Self, notes: &[WrittenNote]) -> Self {
         let newer = |entry: &Cow<'a, RawValue>| {
             let note = notes.iter().find(|note| Known::of(entry).has_id(&note.note_id))?;
@@ -68,7 +68,7 @@ impl<'a> Field<'a> {
         Self(self.0.iter().map(|entry| newer(entry).unwrap_or_else(|| entry.clone())).collect())
     }
 
-    /// The field's text with the entries of `other` behind its own, those with an id that it has left out.
+    /// Returns the field's text with the entries of `other` after its own, without those whose ids it already has.
     pub(super) fn text_with_all(&self, other: &Self) -> String {
         let is_here = |entry: &RawValue| {
             let id = Known::of(entry).note_id.filter(|id| !id.is_empty());
@@ -82,7 +82,7 @@ impl<'a> Field<'a> {
         format!("[{}]", texts.join(","))
     }
 
-    /// The field's text with `entry` in the `place` of an old one, or else behind all others.
+    /// Returns the field's text with `entry` replacing the entry at `place`, or after all others.
     pub(super) fn text_with(&self, place: Option<usize>, entry: &str) -> String {
         let mut texts: Vec<&str> = self.0.iter().map(|entry| entry.get()).collect();
         match place.and_then(|place| texts.get_mut(place)) {
@@ -93,19 +93,19 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Every member has a value, because the clients that show notes expect them all; empty ones say that nothing is known.
+/// Every member has a value, because clients that show notes expect them all; an empty value means unknown.
 fn legacy(text: &str) -> Box<RawValue> {
     let entry =
         json!({ "agentId": "", "name": "", "noteContent": text, "time": 0, "noteId": "", "isAutoSummary": false });
     Json::from(&entry).to_raw()
 }
 
-/// All notes of two fields: those of the `present` one, and those of `earlier` that it lacks.
+/// Returns all notes of two fields: those of `present`, and those of `earlier` that it lacks.
 pub(crate) fn union(present: Option<&str>, earlier: &str) -> String {
     Field::read(present).text_with_all(&Field::read(Some(earlier)))
 }
 
-/// Whether `field` holds the note as it was written.
+/// Returns whether `field` contains the note as it was written.
 pub(crate) fn shows(field: Option<&str>, written: &WrittenNote) -> bool {
     let Field(entries) = Field::read(field);
     entries.iter().any(|entry| {
@@ -116,7 +116,7 @@ pub(crate) fn shows(field: Option<&str>, written: &WrittenNote) -> bool {
     })
 }
 
-/// Whether `field`, which holds `written`, lacks an entry that `seen` has: written over it, it would destroy that.
+/// Returns whether `field`, which contains `written`, lacks an entry of `seen` and would therefore overwrite it.
 pub(crate) fn entries_lost(seen: Option<&str>, field: &str, written: &WrittenNote) -> bool {
     let (Field(seen), Field(kept)) = (Field::read(seen), Field::read(Some(field)));
     let is_kept = |entry: &RawValue| kept.iter().any(|kept| Json::from(&**kept) == Json::from(entry));

@@ -1,9 +1,9 @@
-//! The conversation's one Note field as the list of agents' notes that it holds ([NT-1](crate::rules#nt-1) to
+//! The conversation's single note field, which contains the notes of several agents ([NT-1](crate::rules#nt-1) to
 //! [NT-7](crate::rules#nt-7)).
 //!
-//! The platform keeps one string per conversation, and takes only a whole new one. By agreement of its clients the
-//! string is a JSON array of [`AgentNote`]s. To write a note is therefore to write everybody's: [`write()`] keeps all
-//! others as they are, to the byte, cuts only the new one, and refuses where nothing of it fits.
+//! The platform keeps one string per conversation, and accepts only a whole new one. By agreement of its clients the
+//! string is a JSON array of [`AgentNote`]s. Therefore writing one note means writing all: [`write()`] keeps all others
+//! byte for byte, truncates only the new one, and fails if nothing of it fits.
 
 mod field;
 #[cfg(test)]
@@ -24,7 +24,7 @@ use crate::{id::AgentId, time::Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentNote {
-    /// Whose it is.
+    /// The author.
     pub agent_id: AgentId,
     /// The agent's name, as shown to others.
     pub name: String,
@@ -32,42 +32,43 @@ pub struct AgentNote {
     pub note_content: String,
     /// When it was written.
     pub time: Timestamp,
-    /// By what the agent's note is found again and replaced.
+    /// The id by which the note is found and replaced.
     pub note_id: String,
     /// Whether a machine wrote it.
     pub is_auto_summary: bool,
 }
 
 impl AgentNote {
-    /// The id of a note that has none yet: `agent::time` ([NT-4](crate::rules#nt-4)).
+    /// Returns the id of a note without one: `agent::time` ([NT-4](crate::rules#nt-4)).
     #[must_use]
     pub fn id_of(agent: &AgentId, time: Timestamp) -> String {
         format!("{agent}::{time}")
     }
 }
 
-/// What the limit of characters is counted on.
+/// What counts towards the limit of characters.
 ///
-/// The documents say "5000" without saying of what; the platform can only count the field.
+/// The platform's documentation says "5000" without saying what is counted; the platform itself can only count the
+/// field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NoteBudget {
-    /// The field as it is stored: everybody's notes, with names, ids and JSON's own characters.
+    /// The stored field: all notes, with names, ids and the characters of JSON.
     #[default]
     WholeField,
-    /// The text of each note by itself; the field may be of any length.
+    /// The text of each note separately; the field may have any length.
     PerNote,
 }
 
-/// How much room there is for notes.
+/// The space for notes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoteRoom {
     /// The most characters (Unicode scalar values).
     pub limit: usize,
-    /// Of what.
+    /// What is counted.
     pub budget: NoteBudget,
 }
 
-/// A new value of the field, and what of the note is in it.
+/// A new value of the field, and the part of the note that it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotePlan {
     /// The whole new value of the field.
@@ -76,48 +77,48 @@ pub struct NotePlan {
     pub written: WrittenNote,
 }
 
-/// A note as it was written, for whom asked for it ([CV-F9](crate::rules#cv-f9)).
+/// A note as it was written, for the caller that wrote it ([CV-F9](crate::rules#cv-f9)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WrittenNote {
-    /// Whose it is.
+    /// The author.
     pub agent_id: AgentId,
-    /// By what it can be replaced.
+    /// The id by which the note can be replaced.
     pub note_id: String,
-    /// Its text, cut if it had to be.
+    /// The text, possibly truncated.
     pub content: String,
-    /// Whether it was cut.
+    /// Whether the text was truncated.
     pub truncated: bool,
 }
 
 impl WrittenNote {
-    /// The text that is left of a note that was cut ([NT-6](crate::rules#nt-6)).
+    /// The remaining text of a truncated note ([NT-6](crate::rules#nt-6)).
     #[must_use]
     pub fn truncated_text(&self) -> Option<&str> {
         self.truncated.then_some(self.content.as_str())
     }
 }
 
-/// Why a note is not written.
+/// Why a note was not written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoteError {
-    /// The notes that are there leave room for not even one character ([NT-7](crate::rules#nt-7)).
+    /// The present notes leave no room for even one character ([NT-7](crate::rules#nt-7)).
     #[error("No room left to add agent note")]
     NoRoomLeft,
-    /// The note does not fit, and may not be cut.
+    /// The note does not fit, and must not be truncated.
     #[error("the note has {length} characters, there is room for {room}")]
     TooLong {
-        /// Its characters.
+        /// The number of characters.
         length: usize,
-        /// How many of them would fit.
+        /// The number of characters that would fit.
         room: usize,
     },
-    /// The note to replace is another agent's.
-    #[error("the note {note_id} is of {agent_id}")]
+    /// The note to replace belongs to another agent.
+    #[error("the note {note_id} belongs to {agent_id}")]
     OfAnother {
-        /// Which.
+        /// The note's id.
         note_id: String,
-        /// Whose.
+        /// Its author.
         agent_id: AgentId,
     },
 }

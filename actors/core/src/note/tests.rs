@@ -101,7 +101,7 @@ fn nt_6_a_note_too_long_is_cut_so_that_the_escaped_field_fits() {
     assert_eq!(chars(&plan.field), empty + 4);
     assert_eq!(plan.written.truncated_text(), Some("a\"b"), "each quote takes two characters");
     let plan = write(None, note("a\"b\"c"), true, room(empty + 2)).unwrap();
-    assert_eq!(plan.written.truncated_text(), Some("a"), "half a quote is none");
+    assert_eq!(plan.written.truncated_text(), Some("a"), "an escaped quote is not split");
     let plan = write(None, note("a😀b"), true, room(empty + 2)).unwrap();
     assert_eq!(plan.written.truncated_text(), Some("a😀"));
 }

@@ -1,4 +1,4 @@
-//! What was written to the field and no state has shown yet.
+//! Notes that were written to the field and that no state has shown yet.
 
 use std::{borrow::Cow, collections::VecDeque};
 
@@ -10,21 +10,21 @@ use super::{
     field::{Field, entries_lost, shows},
 };
 
-/// How many former values of the field are recognised.
+/// How many earlier values of the field are recognized.
 const EARLIER: usize = 16;
 
-/// What this side wrote to the field, until a state shows it: a state is told some time after the answer to the write,
-/// and may still be one of the time before.
+/// What this side wrote to the field, until a state shows it. A state arrives some time after the response to the
+/// write, and may still be older than the write.
 ///
-/// The platform gives the field no version, so that a value is placed by what it holds. One that this side has
-/// replaced is of the time before; one that shows the notes written is of the time after; any other is another's, of
-/// either time, and is joined with what was written. A note that another overwrote stays here, and is written again
-/// with the next one.
+/// The platform gives the field no version, so a value is dated by its content. A value that this side has replaced is
+/// older than the write. A value that contains the written notes is newer. Any other value is from another client, of
+/// unknown age, and is joined with what was written. A note that another client overwrote stays here, and is written
+/// again with the next note.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Unshown {
     newest: Option<Newest>,
-    /// Hashes of the values that were replaced, the newest last.
+    /// Hashes of the replaced values, the newest last.
     earlier: VecDeque<u64>,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Unshown {
 #[serde(rename_all = "camelCase")]
 struct Newest {
     field: Box<str>,
-    /// The notes in it that no state has shown; none where the whole was written at once.
+    /// The notes in the field that no state has shown; empty if the whole text was written at once.
     notes: Vec<WrittenNote>,
 }
 
 impl Unshown {
-    /// Takes what the platform confirmed: `field`, with `note` in it unless the whole was written at once. `shown` is
-    /// what the newest state says.
+    /// Records what the platform confirmed: `field`, including `note` unless the whole text was written at once.
+    /// `shown` is the newest state's value.
     pub(crate) fn written(&mut self, field: &str, note: Option<&WrittenNote>, shown: Option<&str>) {
         let former = self.newest.take();
         if let Some(former) = &former {
@@ -61,7 +61,7 @@ impl Unshown {
         self.told(shown);
     }
 
-    /// Takes what a state says.
+    /// Processes a state's value.
     pub(crate) fn told(&mut self, shown: Option<&str>) {
         let is_earlier = self.is_earlier(shown);
         let Some(newest) = self.newest.as_mut().filter(|_| !is_earlier) else { return };
@@ -73,7 +73,7 @@ impl Unshown {
         }
     }
 
-    /// What the field holds as far as it is known, where a state says `shown`.
+    /// Returns the field as far as known, if a state has the value `shown`.
     pub(crate) fn present<'a>(&'a self, shown: Option<&'a str>) -> Option<Cow<'a, str>> {
         let Some(newest) = &self.newest else { return shown.map(Cow::Borrowed) };
         if self.is_earlier(shown) {

@@ -1,17 +1,17 @@
-//! Writing one note among the others ([CV-F9](crate::rules#cv-f9)).
+//! Writes one note among the others ([CV-F9](crate::rules#cv-f9)).
 
 use std::iter;
 
 use super::{AgentNote, NoteBudget, NoteError, NotePlan, NoteRoom, WrittenNote, field::Field};
 
-/// The field with `note` in it: in the place of the agent's own note of the same id, or else behind all others
-/// ([NT-3](crate::rules#nt-3)). A note that does not fit is cut between two characters where it may be
+/// Returns the field with `note` in it: replacing the agent's own note with the same id, or after all others
+/// ([NT-3](crate::rules#nt-3)). A note that does not fit is truncated between two characters, if allowed
 /// ([NT-6](crate::rules#nt-6)).
 ///
 /// # Errors
-/// [`NoteError::NoRoomLeft`] where not even one character fits, or of an empty note not even the entry;
-/// [`NoteError::TooLong`] where the note would have to be cut and may not be; [`NoteError::OfAnother`] where the id is
-/// that of another agent's note.
+/// [`NoteError::NoRoomLeft`] if not even one character fits, or for an empty note not even the entry;
+/// [`NoteError::TooLong`] if the note would have to be truncated and must not be; [`NoteError::OfAnother`] if the id
+/// belongs to another agent's note.
 pub fn write(
     present: Option<&str>,
     note: AgentNote,
@@ -35,7 +35,7 @@ pub fn write(
         NoteBudget::PerNote => content.chars().count() <= room.limit,
     };
 
-    // A longer prefix never makes a shorter field, so that the longest one that fits is found by halving.
+    // A longer prefix never makes a shorter field, so the longest prefix that fits is found by bisection.
     let whole = note.note_content.as_str();
     let ends = whole.char_indices().map(|(start, _)| start).chain(iter::once(whole.len()));
     let ends: Vec<usize> = ends.take(room.limit.saturating_add(2)).collect();

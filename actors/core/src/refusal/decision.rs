@@ -1,58 +1,58 @@
-//! What a refusal concerns, and whether and when the request is tried again.
+//! What a refusal affects, and whether and when the request is repeated.
 
 use std::time::Duration;
 
 use super::{Lane, Refusal, RequestType};
 use crate::session::Backoff;
 
-/// The waits between tries of what is tried again. The longest is short enough that all works soon after the platform
-/// does.
+/// The waits between repetitions. The longest is short enough that everything works soon after the platform does.
 const AGAIN: Backoff =
     Backoff { floor: Duration::from_millis(500), base: Duration::from_secs(1), max: Duration::from_secs(15) };
-/// The connection goes on without what was refused this many times, and keeps trying.
+/// After this many refusals the connection continues without the request's effect, and keeps trying.
 const GOES_ON_AFTER: u32 = 3;
-/// Of a type that many ask for ([`RequestType::is_asked_by_many`]), a request that is refused for the number of requests
-/// this many times in a row waits by itself, and others of its type go out meanwhile: they may be granted.
+/// For a type with many concurrent requests ([`RequestType::is_asked_by_many`]): a request that was refused this many
+/// times in a row because there were too many waits on its own, and other requests of its type are sent meanwhile,
+/// because they may be granted.
 pub const THROTTLED_OFTEN: u32 = 3;
-/// A refused permission is final if it lasts this long.
+/// A refused permission is final after this long.
 const PERMISSION_LASTS: Duration = Duration::from_secs(60);
 
 /// One refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// For what it was sent.
+    /// The purpose of the request.
     pub lane: Lane,
-    /// What it asked for.
+    /// The request's type.
     pub request: RequestType,
-    /// How it was not granted.
+    /// How it was refused.
     pub refusal: Refusal,
-    /// How often it was not granted now, this time included.
+    /// How often it was refused so far, including this time.
     pub tries: u32,
-    /// Since when it was not granted.
+    /// How long it has been refused.
     pub lasted: Duration,
 }
 
-/// What a refusal concerns.
+/// What a refusal affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Concern {
-    /// One command; the commands of its conversation behind it wait while it is tried again.
+    /// One command; the later commands of its conversation wait while it is repeated.
     Command,
     /// One conversation, whose sends wait.
     Conversation,
-    /// One type of request; everything else goes on.
+    /// One type of request; everything else continues.
     RequestType,
-    /// The whole login; only keep-alives go out.
+    /// The whole login; only keep-alives are sent.
     Login,
 }
 
-/// Whether and when a request is tried again.
+/// Whether and when a request is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Not at all: the refusal is the answer.
+    /// Not at all: the refusal is final.
     Never,
-    /// As it is, when the pace of the login allows it ([`super::LoginPace`]).
+    /// Unchanged, when the rate limit of the login allows it ([`super::LoginPace`]).
     AtPace,
-    /// After this wait, by the number of tries.
+    /// After this wait, which depends on the number of tries.
     After(Backoff),
     /// After it is known whether the request had its effect.
     AfterLookup,
@@ -60,21 +60,21 @@ pub enum Retry {
     NextSocket,
 }
 
-/// What is done about a refused request.
+/// The reaction to a refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What the refusal concerns.
+    /// What the refusal affects.
     pub concerns: Concern,
-    /// Whether and when the request is tried again.
+    /// Whether and when the request is repeated.
     pub retry: Retry,
-    /// Whether the connection goes on without what was asked, and tells what it lacks.
+    /// Whether the connection continues without the request's effect and reports the missing part.
     pub goes_on: bool,
-    /// Whether the sends of the conversation wait until it is granted.
+    /// Whether the sends of the conversation wait until the request is granted.
     pub holds_sends: bool,
 }
 
 impl Decision {
-    /// The wait before the next try; `None` where another event than time decides. `entropy` is 64 random bits.
+    /// Returns the wait before the next try; `None` if another event than time decides. `entropy` is 64 random bits.
     #[must_use]
     pub fn wait(&self, tries: u32, entropy: u64) -> Option<Duration> {
         match self.retry {
@@ -84,7 +84,7 @@ impl Decision {
     }
 }
 
-/// Decides about one refused request.
+/// Decides the reaction to one refused request.
 ///
 /// | answer | command | history | subscription, rings, agent state, … |
 /// |---|---|---|---|
@@ -107,14 +107,14 @@ pub fn decide(case: Case) -> Decision {
         (Refusal::TooMany, Lane::Recovery, _) => {
             Decision { goes_on: false, ..decision(Concern::RequestType, Retry::AtPace) }
         }
-        // A gateway may answer so for what went through.
+        // A gateway may respond with 429 to a request that was applied.
         (Refusal::TooMany, Lane::Command, _) => {
             Decision { goes_on: false, ..decision(Concern::Login, Retry::AfterLookup) }
         }
         (Refusal::TooMany, ..) => Decision { goes_on: false, ..decision(Concern::Login, Retry::AtPace) },
         (Refusal::ConnectionLost, Lane::Command, _) => decision(Concern::Login, Retry::AfterLookup),
         (Refusal::ConnectionLost, ..) => decision(Concern::Login, Retry::NextSocket),
-        // The session notices by itself that a socket does not answer.
+        // The session itself notices a socket without responses.
         (_, Lane::KeepAlive, _) => decision(Concern::RequestType, Retry::Never),
         (Refusal::Trouble | Refusal::Unanswered, Lane::Command, _) => decision(Concern::Command, Retry::AfterLookup),
         (Refusal::NotPermitted | Refusal::Rejected, Lane::Command, _) => decision(Concern::Command, Retry::Never),
@@ -127,7 +127,7 @@ pub fn decide(case: Case) -> Decision {
         (Refusal::NotPermitted | Refusal::Rejected, Lane::Recovery, RequestType::History) => {
             Decision { goes_on: true, ..decision(Concern::Conversation, Retry::Never) }
         }
-        // An offer that cannot be taken rings elsewhere.
+        // If this connection cannot accept an offer, the platform offers it to another agent.
         (Refusal::NotPermitted | Refusal::Rejected, Lane::Recovery, RequestType::RingAnswer) => {
             Decision { goes_on: true, ..decision(Concern::Command, Retry::Never) }
         }
@@ -136,8 +136,8 @@ pub fn decide(case: Case) -> Decision {
 }
 
 impl Concern {
-    /// Whether a request of `lane` waits while what this concerns is refused. `same_conversation` says whether the
-    /// request is of the conversation of the refused one, `same_type` whether it is of its type.
+    /// Returns whether a request of `lane` waits while this is refused. `same_conversation` says whether the request is
+    /// for the conversation of the refused request, `same_type` whether it is of its type.
     #[must_use]
     pub fn holds(self, lane: Lane, same_conversation: bool, same_type: bool) -> bool {
         match (self, lane) {

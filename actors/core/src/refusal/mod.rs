@@ -1,8 +1,8 @@
-//! What one refusal costs: only what it concerns.
+//! Limits the effect of a refusal to what it concerns.
 //!
-//! [`decide`] says of one refused request what the refusal concerns, whether and how the request is tried again, and
-//! [`Concern::holds`] what waits meanwhile. [`LoginPace`] says when the next request of a login may go out: it holds the
-//! pause that the platform asked for and finds a pace below the one that the platform grants.
+//! [`decide`] says what a refusal affects and whether and how the request is repeated; [`Concern::holds`] says what
+//! waits meanwhile. [`LoginPace`] says when the next request of a login may be sent: it keeps the pause that the
+//! platform requested, and finds a rate below the one that the platform grants.
 
 mod decision;
 mod pace;
@@ -16,37 +16,37 @@ pub use pause::Pause;
 
 use crate::ums::{AnswerError, Request};
 
-/// For what a request is sent.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Keeps the socket alive. Never waits.
     KeepAlive,
     /// Brings the connection up to date, or keeps it so.
     Recovery,
-    /// Carries out what a caller wants.
+    /// Runs a caller's command.
     Command,
 }
 
-/// What a request asks for, as far as its refusal depends on it.
+/// The type of a request, as far as its refusal depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RequestType {
-    /// To see conversations.
+    /// Subscribes to conversations.
     Subscription,
-    /// To be offered conversations.
+    /// Subscribes to offers.
     RingSubscription,
-    /// To set the agent's state.
+    /// Sets the agent's state.
     AgentState,
-    /// To read a dialog's history.
+    /// Reads a dialog's history.
     History,
-    /// To take or refuse an offer.
+    /// Accepts or declines an offer.
     RingAnswer,
-    /// Anything else.
+    /// Any other request.
     Other,
 }
 
 impl RequestType {
-    /// Whether several requests of this type wait at the same time, each for its own conversation or offer. One of them
-    /// may be refused while the others are granted.
+    /// Returns whether several requests of this type may wait at the same time, each for its own conversation or offer.
+    /// One of them may be refused while others are granted.
     #[must_use]
     pub fn is_asked_by_many(self) -> bool {
         matches!(self, Self::History | Self::RingAnswer)
@@ -66,25 +66,25 @@ impl From<&Request> for RequestType {
     }
 }
 
-/// How a request was not granted.
+/// How a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// Too many requests (429). The request should have had no effect, and may have had it all the same.
+    /// Too many requests (429). The request should have had no effect, but may have been applied.
     TooMany,
-    /// The platform is in trouble (5xx, or an answer that cannot be read). The request may have had its effect.
+    /// The platform fails (5xx, or a response that cannot be parsed). The request may have been applied.
     Trouble,
-    /// This login may not do it (401, 403). Such an answer may pass.
+    /// This login has no permission (401, 403). Such a response may be temporary.
     NotPermitted,
-    /// The platform will not do it (any other 4xx).
+    /// The platform rejects the request (any other 4xx).
     Rejected,
-    /// No answer came in time. The request may have had its effect.
+    /// No response came in time. The request may have been applied.
     Unanswered,
-    /// The connection was lost before the answer came. The request may have had its effect.
+    /// The connection was lost before the response came. The request may have been applied.
     ConnectionLost,
 }
 
 impl Refusal {
-    /// The refusal that a status means; `None` for a success.
+    /// Returns the refusal that a status means; `None` for a success.
     #[must_use]
     pub fn of_code(code: u16) -> Option<Self> {
         match code {
@@ -96,8 +96,8 @@ impl Refusal {
         }
     }
 
-    /// How often a request was tried, of which its asker knows `tries`. The connection tells of a refusal for the number
-    /// of requests only after it has tried several times itself.
+    /// Returns how often a request was tried, if its sender counts `tries`. The connection itself tries several times
+    /// before it reports that there were too many requests.
     #[must_use]
     pub fn tries(self, tries: u32) -> u32 {
         if self == Self::TooMany { tries.max(THROTTLED_OFTEN) } else { tries }
@@ -107,7 +107,7 @@ impl Refusal {
 impl From<&AnswerError> for Refusal {
     fn from(error: &AnswerError) -> Self {
         match error {
-            // A success code with the words of a failure is a refusal too.
+            // A success code with the text of a failure is a refusal too.
             AnswerError::Refused { code, .. } => Self::of_code(*code).unwrap_or(Self::Rejected),
             AnswerError::Unexpected(_) => Self::Trouble,
         }

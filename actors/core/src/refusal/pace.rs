@@ -1,19 +1,19 @@
-//! When the next request of a login may go out (429, protocol [§9.3](crate::protocol#93)).
+//! Decides when the next request of a login may be sent (429, protocol [§9.3](crate::protocol#93)).
 
 use std::collections::BTreeMap;
 
 use super::{Lane, Pause, RequestType, THROTTLED_OFTEN, rate::Rate, window::Window};
 use crate::session::Millis;
 
-/// A request that nobody waits for may be out together with a quarter of the number that urgent requests have. The platform
-/// counts it too, and if the socket is lost soon, its answer is not used.
+/// A request that nobody waits for may be in flight with a quarter of the number allowed for urgent requests. The
+/// platform counts it too, and if the socket is lost soon, its response is wasted.
 const NOT_URGENT: usize = 4;
 
-/// The pauses and paces of one login, over all its sockets.
+/// The pauses and rates of one login, over all its sockets.
 ///
-/// The platform counts by login, and some of its limits by request type. So a refused recovery request pauses its own
-/// type; sends go on. A refused command, or refusals of two types at once, pause the whole login, and after several
-/// refused commands few go out together. Keep-alives never wait.
+/// The platform counts by login, and some of its limits by request type. So a refused recovery request pauses only its
+/// own type; sends continue. A refused command, or refusals of two types at once, pause the whole login, and after
+/// several refused commands only a few are in flight together. Keep-alives never wait.
 #[derive(Debug, Clone, Default)]
 pub struct LoginPace {
     login: Pause,
@@ -22,14 +22,15 @@ pub struct LoginPace {
 }
 
 impl LoginPace {
-    /// The platform refused a request for its number, which it refused `before` times already. Others may be granted
-    /// meanwhile, so a repeated refusal tells nothing of a limit; and where it waits by itself, it pauses nothing.
+    /// The platform refused a request because there were too many, as it did `before` times already. Others may be
+    /// granted meanwhile, so a repeated refusal says nothing about a limit. If the request waits on its own, it pauses
+    /// nothing.
     pub fn refused(&mut self, lane: Lane, request: RequestType, before: u32, now: Millis, entropy: u64) {
         if lane != Lane::Recovery {
             if self.login.refused(now, entropy) {
                 self.unlearn(now);
             } else {
-                // A single refusal may concern a single command.
+                // A single refusal may affect only a single command.
                 self.commands.refused();
             }
             return;
@@ -48,7 +49,7 @@ impl LoginPace {
         }
     }
 
-    /// Refusals that concern the whole login tell nothing of the limit of one type.
+    /// Refusals that affect the whole login say nothing about the limit of one type.
     fn unlearn(&mut self, now: Millis) {
         self.types.values_mut().filter(|rate| rate.pause.is_on(now)).for_each(Rate::unlearn);
     }
@@ -56,7 +57,7 @@ impl LoginPace {
     /// The platform granted a request.
     pub fn granted(&mut self, lane: Lane, request: RequestType, now: Millis) {
         match lane {
-            // The platform may answer keep-alives whatever else it refuses.
+            // The platform may respond to keep-alives even while it refuses everything else.
             Lane::KeepAlive => {}
             Lane::Command => {
                 self.login.granted(now);
@@ -69,14 +70,14 @@ impl LoginPace {
         }
     }
 
-    /// A request goes out while `out` others of its type are not answered.
+    /// A request is sent while `out` others of its type are in flight.
     pub fn sent(&mut self, lane: Lane, request: RequestType, out: usize, now: Millis) {
         if lane == Lane::Recovery {
             self.types.entry(request).or_default().sent(out, now);
         }
     }
 
-    /// When the next such request may go out, `now` at the earliest.
+    /// Returns when the next request of this kind may be sent, `now` at the earliest.
     #[must_use]
     pub fn next(&self, lane: Lane, request: RequestType, now: Millis) -> Millis {
         let login = self.login.until(now).unwrap_or(now);
@@ -87,22 +88,22 @@ impl LoginPace {
         }
     }
 
-    /// How many commands may be out at the same time. There is no bound until the platform refuses several at a time; after
-    /// that few go out together, and each grant lets out more.
+    /// Returns how many commands may be in flight together. There is no bound until the platform refuses several at a
+    /// time; after that only a few, and each grant allows more.
     #[must_use]
     pub fn commands_together(&self) -> usize {
         self.commands.most()
     }
 
-    /// Whether no other request of the recovery lane may be sent while `out` of its type are not answered. The bound grows
-    /// with what the platform grants, and is lower for a request that is not `urgent`.
+    /// Returns whether no other request of the recovery lane may be sent while `out` of its type are in flight. The
+    /// bound grows with each grant, and is lower for a request that is not `urgent`.
     #[must_use]
     pub fn is_full(&self, request: RequestType, urgent: bool, out: usize) -> bool {
         let counted = if urgent { out } else { out.saturating_mul(NOT_URGENT) };
         self.types.get(&request).map_or_else(|| Rate::default().is_full(counted), |rate| rate.is_full(counted))
     }
 
-    /// Whether such a request must wait.
+    /// Returns whether a request of this kind must wait.
     #[must_use]
     pub fn is_held(&self, lane: Lane, request: RequestType, now: Millis) -> bool {
         self.next(lane, request, now) > now
@@ -117,17 +118,17 @@ mod tests {
 
     const HISTORY: RequestType = RequestType::History;
 
-    /// A platform's limit a second.
+    /// A platform's limit per second.
     enum Limit {
-        /// Tokens that gather up to one second's worth.
+        /// Tokens that accumulate up to one second's worth.
         Bucket { per_second: f64, tokens: f64, at: u64 },
-        /// So many in each whole second.
+        /// At most this many in each whole second.
         Window { per_second: u32, second: u64, used: u32 },
-        /// So many in any stretch of a second.
+        /// At most this many in any period of a second.
         Sliding { per_second: usize, granted: std::collections::VecDeque<u64> },
-        /// None, but one in so many is refused all the same, at random.
+        /// No limit, but one in this many is refused at random.
         Chance { every: u64, random: u64 },
-        /// None.
+        /// No limit.
         Unlimited,
     }
 
@@ -178,13 +179,13 @@ mod tests {
         }
     }
 
-    /// Asks for `count` histories on a link of `round_trip` milliseconds; returns how long that took in milliseconds and
-    /// how many requests were refused.
+    /// Requests `count` histories on a link of `round_trip` milliseconds; returns how long that took in milliseconds
+    /// and how many requests were refused.
     fn recover(limit: &mut Limit, count: usize, round_trip: u64) -> (u64, usize) {
         recover_in_turns(limit, count, round_trip, 1)
     }
 
-    /// The same on a thread that has its turn once in so many milliseconds.
+    /// The same on a thread that runs once in this many milliseconds.
     fn recover_in_turns(limit: &mut Limit, count: usize, round_trip: u64, turn: u64) -> (u64, usize) {
         let (mut pace, mut now, mut wanted, mut done, mut refused) = (LoginPace::default(), 0, count, 0, 0);
         let mut out: Vec<(u64, bool)> = Vec::new();
@@ -236,7 +237,8 @@ mod tests {
         }
     }
 
-    /// The refused one is the first of all until it waits by itself, and asked for once a second from then on.
+    /// The refused history is first in the queue until it waits on its own, and is requested once per second from then
+    /// on.
     #[test]
     fn one_history_that_is_always_refused_holds_sixty_others_up_for_less_than_ten_seconds() {
         let (mut pace, mut now, mut done, mut before, mut due) = (LoginPace::default(), 0, 0, 0, 0);
@@ -293,7 +295,7 @@ mod tests {
         assert_eq!((room(true), room(false)), (Some(8), Some(2)));
     }
 
-    /// A tenth of what is granted, at most, is refused; the best that could be is 25 s.
+    /// At most a tenth of the granted number is refused; the theoretical best is 25 s.
     #[test]
     fn bursts_after_pauses_do_not_make_the_pace_ever_faster() {
         for turn in [1, 5, 20] {

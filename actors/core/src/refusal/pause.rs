@@ -1,10 +1,10 @@
-//! How long nothing is asked after the platform was asked too much (429).
+//! The pause after the platform refused too many requests (429).
 
 use std::time::Duration;
 
 use crate::session::{Backoff, Millis};
 
-/// The pauses: at least a second, each longer than the one before while refusals go on.
+/// The pauses: at least a second, each longer than the previous one while refusals continue.
 const PAUSE: Backoff =
     Backoff { floor: Duration::from_secs(1), base: Duration::from_millis(500), max: Duration::from_secs(29) };
 
@@ -16,8 +16,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// The platform refused a request for its number. Refusals within a pause belong to the requests that were on their
-    /// way before it, and count as one. Returns whether a new pause begins.
+    /// The platform refused a request because there were too many. Refusals within a pause belong to requests that were
+    /// in flight before it, and count as one. Returns whether a new pause begins.
     pub fn refused(&mut self, now: Millis, entropy: u64) -> bool {
         if self.is_on(now) {
             return false;
@@ -27,14 +27,15 @@ impl Pause {
         true
     }
 
-    /// The platform granted a request. A grant within a pause belongs to a request from before it, and ends nothing.
+    /// The platform granted a request. A grant within a pause belongs to a request from before it, and does not end the
+    /// pause.
     pub fn granted(&mut self, now: Millis) {
         if !self.is_on(now) {
             *self = Self::default();
         }
     }
 
-    /// Whether the pause is on.
+    /// Returns whether the pause is active.
     #[must_use]
     pub fn is_on(&self, now: Millis) -> bool {
         self.until.is_some_and(|until| now < until)

@@ -1,69 +1,69 @@
-//! The pace of one type of request: found by asking faster until the platform refuses, and kept below what it grants.
+//! The rate of one type of request: raised until the platform refuses, and kept below what the platform grants.
 
 use std::time::Duration;
 
 use super::{Pause, window::FEW};
 use crate::session::Millis;
 
-/// Requests a second at the beginning. With [`SPEED_UP`] there is as good as no limit after a second of grants.
+/// Requests per second at the beginning. With [`SPEED_UP`] the rate is practically unlimited after a second of grants.
 const START: f64 = 20.0;
-/// The rate is as good as no limit.
+/// A rate that is practically unlimited.
 const UNLIMITED: f64 = 10_000.0;
-/// No slower than one request in ten seconds.
+/// The slowest rate: one request in ten seconds.
 const SLOWEST: f64 = 0.1;
-/// By how much each grant speeds the pace up while no limit is known.
+/// The factor by which each grant raises the rate while no limit is known.
 const SPEED_UP: f64 = 1.05;
-/// Which share of the granted rate is asked for once the limit is known.
+/// The share of the granted rate that is used when the limit is known.
 const SHARE: f64 = 0.92;
-/// By how much each grant speeds the pace up once the limit is known. Enough grants between two rare refusals restore the
-/// pace.
+/// The factor by which each grant raises the rate when the limit is known. Enough grants between two rare refusals
+/// restore the rate.
 const PROBE: f64 = 1.001;
-/// This far above the known limit without a refusal, the limit is not believed any more.
+/// If the rate exceeds the known limit by this factor without a refusal, the limit is forgotten.
 const DISBELIEF: f64 = 1.25;
-/// Requests that may be out at the same time at most.
+/// The most requests in flight together.
 const MANY: f64 = 32.0;
-/// By how many requests more each grant lets be out at the same time.
+/// The number of requests by which each grant raises the number allowed in flight.
 const WIDEN: f64 = 1.0 / 8.0;
-/// A shorter time tells nothing of a rate.
+/// A shorter time does not allow a measurement of the rate.
 const MEASURED_FOR: Duration = Duration::from_secs(1);
-/// How late a busy thread may wake up, in milliseconds. When the pace has several requests due in that time, they are sent
-/// together, because one request for each wake-up would be far slower than the pace.
+/// How late a busy thread may wake up, in milliseconds. Requests due within this time are sent together, because one
+/// request per wake-up would be far below the rate.
 const TURN: f64 = 20.0;
-/// A burst of grants after a pause shows the limit if this many bursts in a row were as large as the one before. A platform
-/// that refuses at random grants another number each time.
+/// A burst of grants after a pause shows the limit if this many bursts in a row were as large as the previous one. A
+/// platform that refuses at random grants a different number each time.
 const ALIKE: u32 = 2;
-/// A request that is sent this much later than the pace allowed was not delayed by the pace.
+/// A request that is sent this much later than the rate allowed was not delayed by the rate.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
 
-/// What the platform's grants and refusals showed of its limit.
+/// What the platform's grants and refusals showed about its limit.
 #[derive(Debug, Clone, Copy)]
 struct Learnt {
     per_second: f64,
-    /// How many requests may be out at the same time.
+    /// The number of requests allowed in flight.
     together: f64,
-    /// What was granted between the last two pauses, where that took less than a second.
+    /// The number granted between the last two pauses, if that took less than a second.
     burst: Option<u32>,
-    /// How many bursts in a row were as large as the one before.
+    /// How many bursts in a row were as large as the previous one.
     alike: u32,
-    /// What the platform granted a second when it last refused.
+    /// The number granted per second when the platform last refused.
     limit: Option<f64>,
 }
 
-/// When the next request of a type may go out.
+/// When the next request of a type may be sent.
 #[derive(Debug, Clone)]
 pub(super) struct Rate {
     pub(super) pause: Pause,
     learnt: Learnt,
-    /// What was learnt before the last refusal.
+    /// What was known before the last refusal.
     before: Learnt,
-    /// Whether the last request went out as the last that could be out at that time. Otherwise grants do not show that more
-    /// together would be granted.
+    /// Whether the last request used the last place in flight. Otherwise grants do not show that more requests together
+    /// would be granted.
     was_last: bool,
-    /// Since when it is measured what the platform grants: the end of the last pause, and later by the time in which
-    /// nothing was asked.
+    /// When the measurement of grants began: at the end of the last pause, moved by the time in which nothing was
+    /// requested.
     measured_since: Millis,
     granted: u32,
-    /// In milliseconds, with their fraction.
+    /// In milliseconds, with a fraction.
     next: f64,
 }
 
@@ -83,20 +83,20 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// When the next request may go out, `now` at the earliest.
+    /// Returns when the next request may be sent, `now` at the earliest.
     pub(super) fn next(&self, now: Millis) -> Millis {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time, saturating")]
         let paced = Millis(self.next.ceil() as u64);
         paced.max(self.pause.until(now).unwrap_or(now)).max(now)
     }
 
-    /// Whether `out` requests are as many as may be out at the same time.
+    /// Returns whether `out` is the number of requests allowed in flight.
     #[allow(clippy::cast_precision_loss, reason = "requests that are out are few")]
     pub(super) fn is_full(&self, out: usize) -> bool {
         out as f64 >= self.learnt.together.floor()
     }
 
-    /// A request goes out while `out` others are not answered.
+    /// A request is sent while `out` others are in flight.
     pub(super) fn sent(&mut self, out: usize, now: Millis) {
         self.was_last = self.is_full(out + 1);
         let at = as_float(now);
@@ -130,7 +130,7 @@ impl Rate {
         self.learnt.per_second = self.learnt.per_second.min(UNLIMITED);
     }
 
-    /// The platform refused a request for its number. Returns whether that begins a pause.
+    /// The platform refused a request because there were too many. Returns whether that begins a pause.
     pub(super) fn refused(&mut self, now: Millis, entropy: u64) -> bool {
         if !self.pause.refused(now, entropy) {
             return false;
@@ -147,8 +147,8 @@ impl Rate {
             self.learnt.limit = Some(granted);
             self.learnt.per_second = self.learnt.per_second.min(granted * SHARE);
         } else {
-            // Too few requests were granted to show a limit. The pace starts again, and reaches its old speed after a second
-            // without refusals.
+            // Too few requests were granted to show a limit. The rate starts again, and reaches its old value after a
+            // second without refusals.
             self.learnt.per_second = half.min(START.max(granted * SHARE));
         }
         self.learnt.per_second = self.learnt.per_second.max(SLOWEST);
@@ -158,7 +158,7 @@ impl Rate {
         true
     }
 
-    /// Takes back what the last refusal taught of the rate, because it did not concern this type of request.
+    /// Reverts what the last refusal showed about the rate, because it did not concern this type of request.
     pub(super) fn unlearn(&mut self) {
         self.learnt = Learnt { together: self.learnt.together, ..self.before };
     }

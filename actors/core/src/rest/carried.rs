@@ -1,4 +1,4 @@
-//! Requests of the wire carried by REST, and answers of REST as frames of the wire.
+//! Converts requests of the protocol to REST, and responses of REST to frames of the protocol.
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Why a request cannot be carried by REST.
+/// Why a request cannot be sent by REST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct NotByRest(pub &'static str);
@@ -22,10 +22,11 @@ pub struct NotByRest(pub &'static str);
 const NO_ROW: NotByRest = NotByRest("the platform's REST cannot ask this");
 
 impl RestRequest {
-    /// The row that asks the same as `request`, with the frame's `metadata`, in `conversation`.
+    /// Returns the REST request equivalent to `request`, with the frame's `metadata`, in `conversation`.
     ///
     /// # Errors
-    /// [`NotByRest`] where there is none: notes, satisfaction, takeovers, and whatever only a socket has.
+    /// [`NotByRest`] if the REST API has no such request: notes, satisfaction, takeovers, and everything that needs a
+    /// socket.
     pub fn of(request: &Request, metadata: &[Value], conversation: &ConversationId) -> Result<Self, NotByRest> {
         match request {
             Request::Publish(publish) => published(publish, metadata),
@@ -116,7 +117,7 @@ fn changed(update: &ConversationUpdate) -> Result<RestRequest, NotByRest> {
     }
 }
 
-/// A transfer ([TR-1](crate::rules#tr-1)): its last change takes the agent out whom the row is about.
+/// A transfer ([TR-1](crate::rules#tr-1)): its last change removes the agent whom the REST request names.
 fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<RestRequest, NotByRest> {
     let (mut agent, mut skill) = (None, None);
     for change in changes {
@@ -142,8 +143,8 @@ fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<
     }
 }
 
-/// The body of an answer of REST, as a socket would have brought it; `None` where it has none. Of a change the status
-/// alone counts; a history may stand in a member `messages`. The text of a refusal is cut after 256 characters.
+/// Returns the body of a response of REST as a socket would have received it; `None` without a body. For a change only the
+/// status counts; a history may be in a member `messages`. The text of a refusal is cut after 256 characters.
 #[must_use]
 pub fn answer_body(request: &RestRequest, status: u16, body: &str) -> Option<Box<RawValue>> {
     if status >= 400 {
@@ -156,7 +157,7 @@ pub fn answer_body(request: &RestRequest, status: u16, body: &str) -> Option<Box
         RestRequest::Conversation(_) | RestRequest::Dialog(_) | RestRequest::Participant { .. } => body,
         _ => return None,
     };
-    // Text that is not JSON does not answer a request that wants JSON: the reader of the answer says so.
+    // Text that is not JSON is not a response to a request that needs one; its parser reports the error.
     serde_json::from_str::<Option<Box<RawValue>>>(body).ok().flatten()
 }
 
@@ -167,7 +168,7 @@ fn messages(body: &str) -> &str {
         messages: &'a RawValue,
     }
 
-    // A list of one would be read as the members of an object in their order.
+    // A list of one element would be read as the members of an object in their order.
     if !body.trim_start().starts_with('{') {
         return body;
     }

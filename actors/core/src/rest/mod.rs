@@ -1,8 +1,8 @@
-//! The brand's REST: what an agent asks of the platform without a socket (protocol [§10.5](crate::protocol#105)).
+//! The brand's REST API: an agent's requests to the platform without a socket (protocol [§10.5](crate::protocol#105)).
 //!
-//! [`RestRequest`] is one row of that table, with its method, path and body. [`RestRequest::of`] finds the row for a
-//! request of the wire, so that a conversation's commands are planned once and carried either way. What changes a
-//! conversation is written against the version that was read before ([`RestRequest::version_of`]).
+//! [`RestRequest`] is one request of that API, with its method, path and body. [`RestRequest::of`] converts a request
+//! of the protocol, so that a conversation's commands are planned once for both ways. A change of a conversation is
+//! conditional on the version that was read before ([`RestRequest::version_of`]).
 
 mod carried;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Where a dialog is.
+/// The position of a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialogPlace {
     /// The conversation.
@@ -32,7 +32,7 @@ pub struct DialogPlace {
     pub dialog: DialogId,
 }
 
-/// What can be asked by REST.
+/// A request of the REST API.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RestRequest {
     /// Reads a conversation.
@@ -41,124 +41,124 @@ pub enum RestRequest {
     Dialog(DialogPlace),
     /// Reads one participant of a dialog.
     Participant {
-        /// Of which dialog.
+        /// The dialog.
         place: DialogPlace,
-        /// Who, as `account.user`.
+        /// The participant, as `account.user`.
         participant: String,
     },
     /// Sets the stage of a conversation: ends it with all its dialogs.
     SetStage {
-        /// Of which conversation.
+        /// The conversation.
         conversation: ConversationId,
         /// The stage.
         stage: Stage,
     },
-    /// Sets how soon an answer is wanted.
+    /// Sets how soon a response is wanted.
     SetTtr {
-        /// In which conversation.
+        /// The conversation.
         conversation: ConversationId,
-        /// How.
+        /// How it is set.
         ttr_type: TtrType,
-        /// In seconds; counts for [`TtrType::Custom`].
+        /// In seconds; used only for [`TtrType::Custom`].
         value: u64,
     },
-    /// Sets the deadline of the answer.
+    /// Sets the time until which a response is due.
     SetManualEttr {
-        /// In which conversation.
+        /// The conversation.
         conversation: ConversationId,
-        /// The deadline.
+        /// The time.
         time: Timestamp,
     },
     /// Ends a dialog.
     CloseDialog {
-        /// Which.
+        /// The dialog.
         place: DialogPlace,
         /// Who ends it.
         reason: CloseReason,
     },
-    /// Lets somebody take part in a dialog, or proposes it.
+    /// Adds a participant to a dialog, or suggests one.
     AddParticipant {
-        /// In which dialog.
+        /// The dialog.
         place: DialogPlace,
-        /// Who, as `account.user`.
+        /// The participant, as `account.user`.
         participant: String,
-        /// As what.
+        /// The role.
         role: ParticipantRole,
-        /// Whether at once or as a proposal.
+        /// Whether the participant joins at once or is suggested.
         state: ParticipantStatus,
     },
-    /// Lets somebody take part no more.
+    /// Removes a participant.
     RemoveParticipant {
-        /// In which dialog.
+        /// The dialog.
         place: DialogPlace,
-        /// Who, as `account.user`.
+        /// The participant, as `account.user`.
         participant: String,
     },
-    /// Takes a conversation from its agent, to another agent, a skill or both.
+    /// Transfers a conversation from its agent to another agent, a skill or both.
     Transfer {
-        /// Which conversation.
+        /// The conversation.
         conversation: ConversationId,
-        /// From whom.
+        /// The present agent.
         from: String,
-        /// To whom.
+        /// The new agent.
         agent: Option<String>,
-        /// To which skill.
+        /// The new skill.
         skill: Option<SkillId>,
     },
-    /// Publishes something in a dialog.
+    /// Publishes a message in a dialog.
     Publish {
-        /// In which dialog.
+        /// The dialog.
         place: DialogPlace,
-        /// Who may read it.
+        /// The audience.
         audience: MessageAudience,
-        /// What.
+        /// The message.
         message: RestMessage,
-        /// What goes with it.
+        /// Its metadata.
         metadata: Vec<Value>,
     },
     /// Reads the history of a dialog. Both bounds are exclusive.
     Messages {
-        /// Of which dialog.
+        /// The dialog.
         place: DialogPlace,
-        /// Only sequences above; -1 for all.
+        /// Only later sequences; -1 for all.
         newer_than: Option<i64>,
-        /// Only sequences below.
+        /// Only earlier sequences.
         older_than: Option<i64>,
-        /// At most so many.
+        /// The most records.
         limit: Option<u64>,
     },
-    /// Asks where to upload a file.
+    /// Requests the address for an upload.
     UploadPath {
         /// Its size in bytes.
         file_size: u64,
         /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX.
         file_type: String,
     },
-    /// Asks where to download a file.
+    /// Requests the address for a download.
     DownloadPath {
         /// Its path on the storage.
         relative_path: String,
     },
 }
 
-/// What is published by REST.
+/// A message published by REST.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RestMessage {
     /// Text.
     PlainText {
         /// The text.
         text: Value,
-        /// Suggested answers.
+        /// Suggested replies.
         quick_replies: Option<Value>,
     },
     /// Structured content.
     RichContent {
         /// The content.
         content: Value,
-        /// Suggested answers.
+        /// Suggested replies.
         quick_replies: Option<Value>,
     },
-    /// A file that is on the platform's storage.
+    /// A file on the platform's storage.
     HostedFile(Value),
     /// A file that is elsewhere.
     ExternalFile(Value),

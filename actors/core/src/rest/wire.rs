@@ -1,4 +1,4 @@
-//! Method, path and body of each row.
+//! The method, path and body of each REST request.
 
 use std::fmt::Write;
 
@@ -11,16 +11,16 @@ use crate::{
     ums::MessageAudience,
 };
 
-/// How a row is asked.
+/// The HTTP method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestMethod {
     /// Reads.
     Get,
-    /// Makes something new.
+    /// Creates something.
     Post,
     /// Changes.
     Patch,
-    /// Takes away.
+    /// Deletes.
     Delete,
 }
 
@@ -43,7 +43,7 @@ impl RestRequest {
         }
     }
 
-    /// What is to be read before, because this row is written against its version (`ETag`, `If-Match`).
+    /// The request that must be read first, because this one is conditional on its version (`ETag`, `If-Match`).
     #[must_use]
     pub fn version_of(&self) -> Option<Self> {
         match self {
@@ -91,7 +91,7 @@ impl RestRequest {
         }
     }
 
-    /// The body, where there is one.
+    /// The body, if the request has one.
     #[must_use]
     pub fn body(&self) -> Option<Value> {
         Some(match self {
@@ -152,7 +152,7 @@ impl RestMessage {
     }
 }
 
-/// An id as one segment of a path, whatever is in it. One of dots alone would mean another path.
+/// Encodes an id as one segment of a path. An id of only dots would mean another path.
 pub fn segment(id: &str) -> String {
     if id.chars().all(|character| character == '.') {
         return id.replace('.', "%2E");
@@ -160,7 +160,7 @@ pub fn segment(id: &str) -> String {
     encoded(id)
 }
 
-/// Text as part of an address, whatever is in it.
+/// Encodes text as part of a URL.
 pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = EString::<Data>::new();
     encoded.encode_str::<Data>(text);

@@ -1,4 +1,4 @@
-//! What a click does.
+//! The actions of a click.
 
 use super::{
     basic::KEY_VALUE_PAIR,

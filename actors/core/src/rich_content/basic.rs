@@ -1,4 +1,4 @@
-//! What is shown or clicked by itself: text, pictures, buttons, maps.
+//! Elements without children: text, pictures, buttons, maps.
 
 use super::{
     action::ACTIONS,
@@ -13,7 +13,7 @@ use super::{
     },
 };
 
-/// What everything that is drawn may have.
+/// The members that every visible element may have.
 pub(super) static DRAWN: [Member; 6] = [
     optional("rtl", Boolean),
     optional("tooltip", Text(256)),
@@ -55,7 +55,7 @@ pub(super) static BUTTON: Shape = Shape {
     ],
 };
 
-/// To the carousel or accordion that a button submits.
+/// A reference to the carousel or accordion that a button submits.
 static REFERENCE: Shape = Shape {
     name: "ref",
     tag: None,

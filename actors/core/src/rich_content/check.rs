@@ -1,4 +1,4 @@
-//! Holds a value against a rule.
+//! Checks a value against a rule.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use super::{
     rule::{Rule, Shape, Tag},
 };
 
-/// How deep elements may lie in elements. No schema says it, but readers of JSON give up at 128 levels, of which an
-/// element takes two, and the frame and an action the rest.
+/// The deepest nesting of elements. No schema limits it, but JSON parsers stop at 128 levels; each element takes two,
+/// and the frame and an action take the rest.
 const DEPTH: usize = 50;
 
 /// One check of one value.
@@ -139,7 +139,7 @@ impl Invalid {
         Self { path: String::new(), problem: problem.to_string() }
     }
 
-    /// The same, seen from one level above.
+    /// The same error, seen from one level above.
     fn within(self, place: &str) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         Self { path: format!("{place}{dot}{}", self.path), ..self }

@@ -1,4 +1,4 @@
-//! What holds other elements: rows, columns, carousels, tabs.
+//! Elements with children: rows, columns, carousels, tabs.
 
 use super::{
     basic::{BUTTON, IMAGE, KEY_VALUE_PAIRS, LINK_PREVIEW, MAP, TEMPLATE, TEXT},
@@ -32,7 +32,7 @@ pub(super) static CONTENT: super::rule::Rule = OneOf(&[
     &TABS,
 ]);
 
-/// What a carousel or a tab holds.
+/// The children of a carousel or a tab.
 static CARD: super::rule::Rule =
     OneOf(&[&TEXT, &IMAGE, &BUTTON, &MAP, &LINK_PREVIEW, &TEMPLATE, &KEY_VALUE_PAIRS, &HORIZONTAL, &VERTICAL]);
 

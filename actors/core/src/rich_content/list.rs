@@ -1,4 +1,4 @@
-//! The list to tick things off and submit, with its own parts and actions.
+//! The selectable list with a submit button, with its own parts and actions.
 
 use super::{
     basic::{BUTTON, DRAWN, TEXT},

@@ -1,4 +1,4 @@
-//! How an element looks, and how a screen reader tells of it.
+//! The style of an element, and its description for screen readers.
 
 use super::rule::{
     Member,
@@ -8,7 +8,7 @@ use super::rule::{
     optional,
 };
 
-/// A colour, of which no rule says how it is written.
+/// A colour. No rule defines its notation.
 const fn color(name: &'static str) -> Member {
     optional(name, Text(256))
 }

@@ -1,4 +1,4 @@
-//! Metadata, of a message or of what is clicked (protocol [§7.12](crate::protocol#712)).
+//! Metadata of a message or of a clicked element (protocol [§7.12](crate::protocol#712)).
 
 use super::rule::{
     Rule::{self, Boolean, Integer, List, Number, NumberWithin, Object, OneOfOrOther, Text, Word},
@@ -7,11 +7,11 @@ use super::rule::{
     optional, required,
 };
 
-/// One object of metadata. Four types are published; the others are the business of who reads them.
+/// One object of metadata. Four types are published; others are defined by their readers.
 pub(super) static METADATA: Rule =
     OneOfOrOther(&[&EXTERNAL_ID, &ACTION_REASON, &BOT_RESPONSE, &BOT_RESPONSE_2018, &IBM_WATSON_INFO]);
 
-/// The metadata of an element, which its click sends.
+/// The metadata of an element, sent by a click.
 pub(super) const ALL_METADATA: Rule = List(0, usize::MAX, &METADATA);
 
 static EXTERNAL_ID: Shape = Shape { name: "ExternalId", tag: Required, members: &[&[required("id", Text(64))]] };
@@ -64,7 +64,7 @@ static INTENT: Shape = Shape {
     ]],
 };
 
-/// The older publication, which nobody withdrew.
+/// The older published form, which was never withdrawn.
 static BOT_RESPONSE_2018: Shape = Shape {
     name: "BotResponse",
     tag: Required,

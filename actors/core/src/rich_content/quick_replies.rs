@@ -1,4 +1,4 @@
-//! Suggested answers, of which each channel shows as many as it can.
+//! Suggested replies; each channel shows a limited number.
 
 use super::{
     basic::BUTTON,
@@ -11,13 +11,13 @@ use super::{
     },
 };
 
-/// Where the consumer reads quick replies.
+/// The channel on which the consumer reads quick replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Channel {
-    /// Web pages and apps: at most 24 buttons, each checked whole.
+    /// Web pages and apps: at most 24 buttons, each checked completely.
     #[default]
     Web,
-    /// At most 13 replies. What a reply is on channels other than the web is published nowhere: it must have a type.
+    /// At most 13 replies. The form of a reply outside the web is not published, so it must only have a type.
     Facebook,
     /// At most 13 replies.
     WhatsApp,

@@ -1,30 +1,30 @@
-//! The language the rules are written in.
+//! The types in which the rules are written.
 
-/// What a value must be.
+/// A rule for a value.
 pub(super) enum Rule {
     /// `true` or `false`.
     Boolean,
     /// Any number.
     Number,
-    /// A number from the first to the second.
+    /// A number within these inclusive bounds.
     NumberWithin(u8, u8),
     /// A whole number.
     Integer,
-    /// A whole number from the first to the second.
+    /// A whole number within these inclusive bounds.
     IntegerWithin(i64, i64),
-    /// A text of at most so many characters.
+    /// A text of at most this many characters.
     Text(usize),
-    /// An absolute URI of at most so many characters.
+    /// An absolute URI of at most this many characters.
     Uri(usize),
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A list of at least and at most so many.
+    /// A list with at least and at most this many items.
     List(usize, usize, &'static Rule),
-    /// A list with a fixed rule for each place, in one of several lengths.
+    /// A list with a fixed rule for each position, in one of several lengths.
     Places(&'static [&'static [Rule]]),
     /// An object of this shape.
     Object(&'static Shape),
-    /// An object of one of these shapes, as its `type` says; where several have the same, any of them.
+    /// An object of the shape that its `type` names; if several shapes have the same type, any of them.
     OneOf(&'static [&'static Shape]),
     /// An object of one of these shapes, or of any other `type`.
     OneOfOrOther(&'static [&'static Shape]),
@@ -32,24 +32,24 @@ pub(super) enum Rule {
 
 /// The members of an object.
 pub(super) struct Shape {
-    /// What it is called; also what its `type` says.
+    /// The shape's name, which is also the value of `type`.
     pub(super) name: &'static str,
     /// Whether it has a `type`.
     pub(super) tag: Tag,
-    /// Its members but `type`, in groups, which several shapes share.
+    /// The members other than `type`, in groups that several shapes share.
     pub(super) members: &'static [&'static [Member]],
 }
 
 /// Whether an object has a `type`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tag {
-    /// It must.
+    /// Required.
     Required,
-    /// It may, where its place tells already what it is.
+    /// Optional, because the position already determines the shape.
     Optional,
-    /// It has none.
+    /// Not allowed.
     None,
-    /// It has none, and members that no rule knows are always let through.
+    /// Not allowed, and unknown members are always accepted.
     Open,
 }
 
@@ -60,12 +60,12 @@ pub(super) struct Member {
     pub(super) rule: Rule,
 }
 
-/// A member that must be there.
+/// A required member.
 pub(super) const fn required(name: &'static str, rule: Rule) -> Member {
     Member { name, is_required: true, rule }
 }
 
-/// A member that may be there.
+/// An optional member.
 pub(super) const fn optional(name: &'static str, rule: Rule) -> Member {
     Member { name, is_required: false, rule }
 }

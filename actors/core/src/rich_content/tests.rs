@@ -1,4 +1,4 @@
-//! What is said of a mistake, and that nothing panics. Whether the rules are the schemas', `tests/protocol_data` shows.
+//! The text of errors, and that nothing panics. `tests/protocol_data` compares the rules with the schemas.
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value, json};

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::millis::whole_millis;
 
-/// How long to wait before the next try: `floor` plus a uniform share of `min(max, base · 2^doublings)`.
+/// The wait before the next attempt: `floor` plus a uniform share of `min(max, base · 2^doublings)`.
 ///
 /// Full jitter spreads a fleet that lost its sockets at the same moment over the whole interval (quirk
 /// [Q6](crate::rules#q6) of the JavaScript SDK is that it reconnects in step).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Never wait less than this.
+    /// The shortest wait.
     pub floor: Duration,
     /// The width of the random part at zero doublings.
     pub base: Duration,
@@ -26,8 +26,8 @@ impl Backoff {
         self.base.saturating_mul(factor).min(self.max)
     }
 
-    /// The same back-off with a random part of at most half of `lasted`, the time since the trouble began. So a short
-    /// trouble is over soon after the platform is well again, whatever the random parts were.
+    /// Returns the same back-off with a random part of at most half of `lasted`, the time since the trouble began. So
+    /// after a short trouble the wait is short too, whatever the random part was.
     #[must_use]
     pub fn within(self, lasted: Duration) -> Self {
         Self { max: self.max.min(self.base.max(lasted / 2)), ..self }

@@ -3,31 +3,31 @@
 use super::input::{ClosedBy, Closure};
 use super::output::DisconnectReason;
 
-/// The code of our own close when the connection is stopped on purpose.
+/// The code with which this side closes when the connection is stopped on purpose.
 pub const NORMAL: u16 = 1000;
 
-/// The code of our own close when we give a socket up: no answer, no frames, a resume that failed.
+/// The code with which this side gives a socket up: no response, no frames, a resume that failed.
 pub const ABANDONED: u16 = 1001;
 
-/// What a close tells: why the socket went, and whether the token went with it.
+/// The consequences of a close: why the socket ended, and whether the token is still usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// Why the socket went.
+    /// Why the socket ended.
     pub reason: DisconnectReason,
-    /// The next attempt needs a new token from its origin.
+    /// Whether the next attempt needs a new token from its origin.
     pub needs_new_token: bool,
 }
 
 impl Verdict {
-    /// The platform blamed the token itself. A server error (1011) only advises a new one.
+    /// Returns whether the platform blamed the token itself. A server error (1011) only recommends a new token.
     #[must_use]
     pub fn blames_token(&self) -> bool {
         self.needs_new_token && self.reason != DisconnectReason::ServerError
     }
 }
 
-/// Judges a close. Only the platform's own codes can take the token away: a lost link says nothing about it, and if
-/// the token was revoked all the same, the upgrade answers 401.
+/// Interprets a close. Only the platform's own codes can invalidate the token: a lost link says nothing about it, and
+/// if the token was revoked nevertheless, the next upgrade fails with 401.
 #[must_use]
 pub fn judge(closure: Closure) -> Verdict {
     let (reason, needs_new_token) = match (closure.by, closure.code) {

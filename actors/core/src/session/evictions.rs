@@ -1,21 +1,21 @@
-//! Whether another login of the same user ends this one: the platform allows one session a user
+//! Detects that another login of the same user ends this one. The platform allows one session per user
 //! ([TK-6](crate::rules#tk-6)).
 //!
-//! The platform does not tell. It takes back a token that it granted moments ago, which happens to nobody else. One such
-//! loss is trouble of the platform; several in a row are another machine that logs in as often as this one.
+//! The platform does not report this. It revokes a token that it granted moments ago, which has no other cause. One
+//! such loss may be trouble of the platform; several in a row mean that another machine logs in as often as this one.
 
 use super::machine::{Session, Step};
 use super::wait::{Wait, WaitReason};
 
-/// So many tokens taken back in a row are the work of another login.
+/// After this many revoked tokens in a row, another login is assumed to be the cause.
 const CONTESTED_AT: u32 = 3;
 
-/// Tokens that the platform took back early, in a row.
+/// Tokens that the platform revoked early, in a row.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Evictions {
-    /// Found out by the socket.
+    /// Detected by the end of a socket.
     sockets: u32,
-    /// Found out by the refresh, where sockets outlive their tokens.
+    /// Detected by the refresh, if sockets outlive their tokens.
     refreshes: u32,
 }
 
@@ -43,7 +43,7 @@ impl Evictions {
 }
 
 impl Session {
-    /// The platform took back a token with which it had accepted a socket.
+    /// The platform revoked a token with which it had accepted a socket.
     pub(super) fn token_taken_back(&mut self, step: &Step<'_>) {
         let age = step.now.since(self.granted_at);
         if self.evictions.is_contested() || age < self.policy.stable_after {

@@ -1,9 +1,9 @@
 //! When an anonymous consumer's identity is lost ([CA-3](crate::rules#ca-3)).
 //!
-//! The platform grants such an identity once. A second sign-up makes another consumer, who has none of the conversations.
-//! So a single refusal costs nothing. An identity is lost when the platform refuses a token that has expired, or when the
-//! platform refuses the identity for minutes. Only refusals of a socket's first request count: no other request carries
-//! the consumer's token. The clock alone costs nothing either, because it may be wrong.
+//! The platform grants such an identity once. A second sign-up creates another consumer, who has none of the
+//! conversations. Therefore a single refusal is not enough. An identity is lost when the platform refuses a token that
+//! has expired, or refuses the identity for minutes. Only refusals of a socket's first request count, because no other
+//! request contains the consumer's token. An expiry by the clock alone does not count, because the clock may be wrong.
 
 use std::time::Duration;
 
@@ -27,21 +27,21 @@ pub enum IdentityLoss {
     #[error("the connection is configured with another login")]
     LoginChanged,
     /// The previous run of the process did not store it.
-    #[error("the previous run did not store it")]
+    #[error("the previous run did not store the identity")]
     NotStored,
     /// The platform has refused it for minutes.
-    #[error("the platform keeps refusing it")]
+    #[error("the platform keeps refusing the identity")]
     Refused,
 }
 
-/// The times that a token tells of itself, as far as it is a JWT.
+/// The times in a token, if it is a JWT.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenTimes {
     issued: Option<Timestamp>,
     expires: Option<Timestamp>,
 }
 
-/// The claims that matter here, in seconds.
+/// The claims used here, in seconds.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Claims {
@@ -50,7 +50,7 @@ struct Claims {
 }
 
 impl TokenTimes {
-    /// Reads the times of a token. Its signature is the platform's to check.
+    /// Reads the times of a token, without checking its signature.
     #[must_use]
     pub fn of(token: &str) -> Self {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -63,14 +63,14 @@ impl TokenTimes {
         Self { issued: iat.and_then(time), expires: exp.and_then(time) }
     }
 
-    /// Whether the token has expired at `now`. A token that does not tell never has.
+    /// Returns whether the token has expired at `now`; `false` if the token has no expiry.
     #[must_use]
     pub fn has_expired(self, now: Timestamp) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Whether an external token with these times can be exchanged for another token at `now`. A token that does not tell
-    /// when it was issued always can.
+    /// Returns whether an external token with these times can be exchanged for another token at `now`; `true` if the
+    /// token has no time of issue.
     #[must_use]
     pub fn is_renewable(self, now: Timestamp) -> bool {
         let renewable_for = i64::try_from(RENEWABLE_FOR.as_millis()).unwrap_or(i64::MAX);
@@ -91,8 +91,9 @@ impl IdentityStanding {
         *self = Self::default();
     }
 
-    /// The platform refused the first request of a socket for its token (401, 403, or a close that blames the token).
-    /// Returns why the identity is lost, if it is. `has_expired` tells that its token has expired and cannot be renewed.
+    /// The platform refused the first request of a socket because of its token (401, 403, or a close that blames the
+    /// token). Returns why the identity is lost, if it is. `has_expired` says that its token has expired and cannot be
+    /// renewed.
     pub fn refused(&mut self, has_expired: bool, now: Millis, policy: &SessionPolicy) -> Option<IdentityLoss> {
         self.refusals = self.refusals.saturating_add(1);
         let lasted = now.since(*self.refused_since.get_or_insert(now));

@@ -1,4 +1,4 @@
-//! What can happen to a session: the outcomes of what it asked for, frames, closes, time, and its owner's wishes.
+//! The inputs of a session: outcomes of its outputs, frames, closes, time, and its owner's requests.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::output::FailureReason;
 
-/// One happening, fed to [`Session::handle`](super::Session::handle).
+/// One input for [`Session::handle`](super::Session::handle).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// The owner wants the connection and has the right to log in. Also revives a session that failed or was stopped.
     Start,
-    /// The owner wants the connection to begin again: with a new token, a new socket, and no memory of earlier refusals.
+    /// The owner wants the connection to restart: with a new token, a new socket, and earlier refusals forgotten.
     Restart,
-    /// The owner does not have the right to log in, or has lost it: somebody else holds it.
+    /// The owner does not have the right to log in, or has lost it, because another connection holds it.
     Withheld,
     /// The platform granted a token ([`Output::LogIn`](super::Output::LogIn) succeeded).
     LoggedIn,
@@ -23,18 +23,18 @@ pub enum Input {
     SocketOpened,
     /// The websocket upgrade failed.
     SocketRefused(SocketRefusal),
-    /// The platform answered the first request of the socket: the session is accepted.
+    /// The platform responded to the first request of the socket: the session is accepted.
     Verified,
     /// The platform refused the first request of the socket.
     VerifyRefused {
         /// The platform's status, such as 401.
         code: u16,
     },
-    /// The resume plan is done; gaps that could not be filled are the plan's own report.
+    /// The resume plan is complete. The plan itself reports gaps that could not be filled.
     Resumed,
-    /// The resume plan has come on: its deadline begins anew.
+    /// The resume plan has made progress: its time limit starts again.
     ResumeProgressed,
-    /// The resume plan cannot be finished on this socket.
+    /// The resume plan cannot be completed on this socket.
     ResumeFailed,
     /// Any frame arrived: a message, a ping or a pong.
     FrameReceived,
@@ -44,11 +44,11 @@ pub enum Input {
     TokenRefreshed,
     /// [`Output::RefreshToken`](super::Output::RefreshToken) failed.
     TokenRefreshRefused(RefreshRefusal),
-    /// What the socket brought cannot be worked with: the owner wants another one, and everything from the beginning.
+    /// The socket's input cannot be processed: the owner wants a new socket, and everything from the beginning.
     Distrusted,
     /// The owner gives the connection up.
     GivenUp(FailureReason),
-    /// The time of [`Session::next_wake`](super::Session::next_wake) has come. Too early or too late does no harm.
+    /// The time of [`Session::next_wake`](super::Session::next_wake) has come. An early or late tick does no harm.
     Tick,
     /// The owner wants the connection to end.
     Stop,
@@ -57,15 +57,15 @@ pub enum Input {
 /// Why no token was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginRefusal {
-    /// The login service refused the credentials (status 400, 401, 403, 451). Repeating cannot help, unless the
+    /// The login service refused the credentials (status 400, 401, 403, 451). A repetition cannot help, unless the
     /// credentials worked before.
     Credentials,
     /// Too many logins (status 429).
     Throttled {
-        /// The wait the platform asked for.
+        /// The wait that the platform requested.
         retry_after: Option<Duration>,
     },
-    /// A server error, a network error or no answer in time.
+    /// A server error, a network error or no response in time.
     Unavailable,
 }
 
@@ -76,10 +76,10 @@ pub enum SocketRefusal {
     Unauthorized,
     /// Too many connects (status 429).
     Throttled {
-        /// The wait the platform asked for.
+        /// The wait that the platform requested.
         retry_after: Option<Duration>,
     },
-    /// Another status, a network error or no answer in time.
+    /// Another status, a network error or no response in time.
     Unavailable,
 }
 
@@ -88,7 +88,7 @@ pub enum SocketRefusal {
 pub enum RefreshRefusal {
     /// The login session behind the token is gone (status 401).
     Unauthorized,
-    /// Another status, a network error or no answer in time.
+    /// Another status, a network error or no response in time.
     Unavailable,
 }
 
@@ -107,7 +107,7 @@ pub struct Closure {
 pub enum ClosedBy {
     /// The platform sent a close frame.
     Platform,
-    /// We closed it.
+    /// This side closed it.
     Us,
     /// The link broke without a close frame.
     Transport,

@@ -1,9 +1,9 @@
-//! Whether the other end of an open socket still lives: keep-alives out, frames in.
+//! Whether the platform still responds on an open socket: sends keep-alives and expects frames.
 
 use super::millis::Millis;
 use super::policy::SessionPolicy;
 
-/// The pulse of one socket.
+/// The keep-alive state of one socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Liveness {
     last_frame: Millis,
@@ -11,7 +11,7 @@ pub(super) struct Liveness {
     unanswered_since: Option<Millis>,
 }
 
-/// What the pulse asks for.
+/// The next action of the keep-alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beat {
     KeepAlive,
@@ -44,8 +44,8 @@ impl Liveness {
         Some(Beat::KeepAlive)
     }
 
-    /// Silence alone is no proof: if our own thread stood still, its frames wait unread. So the peer must also have
-    /// had the time of one keep-alive to answer one.
+    /// Silence alone is no proof: if our own thread was blocked, the platform's frames wait unread. So the platform
+    /// must also have had time to respond to a keep-alive.
     fn dead_at(&self, policy: &SessionPolicy) -> Option<Millis> {
         let asked = self.unanswered_since?;
         Some(self.last_frame.after(policy.dead_after).max(asked.after(policy.keep_alive_every)))

@@ -1,4 +1,4 @@
-//! How a session comes by its token, and keeps it.
+//! How a session obtains and keeps its token.
 
 use super::close_codes::ABANDONED;
 use super::input::{LoginRefusal, RefreshRefusal};
@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// The owner cannot log in: somebody else holds the right to.
+    /// The owner cannot log in, because another connection holds the right to.
     pub(super) fn withheld(&mut self, step: &mut Step<'_>) {
         match self.phase {
             Phase::Stopping | Phase::Stopped => return,

@@ -1,4 +1,4 @@
-//! The state machine: which happening leads to which phase, and what the actor is to do then.
+//! The state machine: which input leads to which phase, and what the actor must do then.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::policy::SessionPolicy;
 use super::token::Token;
 use super::wait::{Wait, WaitReason};
 
-/// Which attempt the outcome of a login or a socket belongs to. It changes whenever a socket or the login before it is
-/// begun; a login beside a healthy socket belongs to the attempt of that socket.
+/// Identifies the attempt to which the outcome of a login or a socket belongs. It changes whenever a socket, or the
+/// login before it, is begun. A login during a healthy socket belongs to the attempt of that socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub(super) u64);
 
-/// The life of one connection. See the [module](super) for how an actor drives it.
+/// The session of one connection. See the [module](super) for how an actor drives it.
 #[derive(Debug)]
 pub struct Session {
     pub(super) policy: SessionPolicy,
@@ -28,7 +28,7 @@ pub struct Session {
     /// When the phase has lasted too long. `None` at rest and in `Ready`.
     pub(super) deadline: Option<Millis>,
     pub(super) token: Token,
-    /// The token was granted after the socket was opened, so the socket's end says nothing about it.
+    /// Whether the token was granted after the socket was opened, so that the end of the socket says nothing about it.
     pub(super) token_outlives_socket: bool,
     pub(super) liveness: Liveness,
     pub(super) ready_since: Option<Millis>,
@@ -36,23 +36,23 @@ pub struct Session {
     pub(super) failures: u32,
     pub(super) login_failures: u32,
     pub(super) credential_refusals: u32,
-    /// Fresh tokens in a row whose first socket was refused.
+    /// The number of fresh tokens in a row whose first socket was refused.
     pub(super) refused_tokens: u32,
-    /// The platform granted a token for these credentials at some time.
+    /// Whether the platform ever granted a token for these credentials.
     pub(super) credentials_worked: bool,
     /// When the token in use was granted.
     pub(super) granted_at: Millis,
-    /// The platform accepted a socket with the token in use.
+    /// Whether the platform accepted a socket with the token in use.
     pub(super) token_accepted: bool,
     pub(super) evictions: Evictions,
-    /// When the trouble began that is not over yet.
+    /// When the present trouble began.
     pub(super) trouble_since: Option<Millis>,
     /// What a waiting phase waits for.
     pub(super) waiting: Option<Wait>,
     pub(super) reconnects: u64,
 }
 
-/// The surroundings of one input.
+/// The context of one input.
 pub(super) struct Step<'a> {
     pub(super) now: Millis,
     pub(super) entropy: &'a mut dyn FnMut() -> u64,
@@ -101,20 +101,20 @@ impl Session {
         }
     }
 
-    /// Notes that the platform has granted a token for these credentials before. From now on a refusal of them is
-    /// trouble that passes, and never a reason to fail.
+    /// Records that the platform has granted a token for these credentials before. From now on a refusal of them counts
+    /// as temporary, and never as a reason to fail.
     pub fn trust_credentials(&mut self) {
         self.credentials_worked = true;
     }
 
-    /// Whether the platform has ever granted a token for these credentials.
+    /// Returns whether the platform ever granted a token for these credentials.
     #[must_use]
     pub fn credentials_worked(&self) -> bool {
         self.credentials_worked
     }
 
-    /// What the session waits for, and until when. A session that is logged in elsewhere waits for its next login also
-    /// while its socket is open.
+    /// Returns what the session waits for, and until when. A session that is logged in elsewhere waits for its next
+    /// login even while its socket is open.
     #[must_use]
     pub fn waiting(&self) -> Option<Wait> {
         match self.token {
@@ -125,20 +125,20 @@ impl Session {
         }
     }
 
-    /// Where in its life the session is.
+    /// The present phase.
     #[must_use]
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// The attempt under way. An actor notes it when it begins a login or opens a socket, and hands it back with the
-    /// outcome to [`handle_of`](Self::handle_of).
+    /// The present attempt. An actor stores it when it begins a login or opens a socket, and passes it with the outcome
+    /// to [`handle_of`](Self::handle_of).
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Callers' commands may be sent. While resuming only the resume plan may send.
+    /// Returns whether callers' commands may be sent. While resuming only the resume plan may send.
     #[must_use]
     pub fn may_send(&self) -> bool {
         self.phase == Phase::Ready
@@ -156,7 +156,7 @@ impl Session {
         self.failures.saturating_add(self.login_failures)
     }
 
-    /// When to feed [`Input::Tick`] next. `None` only at rest ([`Phase::is_at_rest`]).
+    /// When to pass in [`Input::Tick`] next. `None` only at rest ([`Phase::is_at_rest`]).
     #[must_use]
     pub fn next_wake(&self) -> Option<Millis> {
         let live = self.is_live().then(|| self.liveness.wake(&self.policy));
@@ -164,14 +164,14 @@ impl Session {
         [self.deadline, live, token].into_iter().flatten().min()
     }
 
-    /// Like [`handle`](Self::handle), but drops the outcome of an earlier attempt: a socket given up may still open or
-    /// close, a login given up may still be answered.
+    /// Like [`handle`](Self::handle), but ignores the outcome of an earlier attempt: an abandoned socket may still open
+    /// or close, and an abandoned login may still complete.
     pub fn handle_of(&mut self, epoch: Epoch, input: Input, now: Millis, entropy: &mut dyn FnMut() -> u64) -> Outputs {
         if epoch == self.epoch { self.handle(input, now, entropy) } else { Outputs::new() }
     }
 
-    /// Takes in one happening at `now` and answers what to do. An input that does not fit the phase changes nothing.
-    /// `entropy` gives 64 uniformly random bits a call and is called only for a wait.
+    /// Processes one input at `now` and returns what to do. An input that does not fit the phase changes nothing.
+    /// `entropy` returns 64 uniformly random bits per call and is called only for a wait.
     pub fn handle(&mut self, input: Input, now: Millis, entropy: &mut dyn FnMut() -> u64) -> Outputs {
         let mut step = Step { now, entropy, outputs: Outputs::new() };
         match input {
@@ -216,7 +216,7 @@ impl Session {
         step.report(Report::Waiting { until, attempt: self.attempts(), reason });
     }
 
-    /// How long the trouble has lasted. It begins now if there was none.
+    /// Returns how long the trouble has lasted. It begins now if there was none.
     pub(super) fn trouble_lasted(&mut self, now: Millis) -> Duration {
         now.since(*self.trouble_since.get_or_insert(now))
     }
@@ -253,7 +253,7 @@ impl Session {
         self.begin_attempt(step);
     }
 
-    /// Waits for the right to log in.
+    /// Whether the session waits for the right to log in.
     fn awaits_lease(&self) -> bool {
         self.waiting.is_some_and(|wait| wait.reason == WaitReason::LoginHeld)
     }
@@ -318,7 +318,7 @@ impl Session {
         match self.phase {
             Phase::LoggingIn => self.login_refused(LoginRefusal::Unavailable, step),
             Phase::WaitingToLogIn if self.awaits_lease() => {
-                // Until the answer comes, which has its own deadline.
+                // Until the response arrives, which has its own deadline.
                 self.deadline = Some(step.now.after(self.policy.login_timeout));
                 step.put(Output::Claim);
             }

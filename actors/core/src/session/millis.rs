@@ -1,4 +1,4 @@
-//! Monotonic time as the session sees it: milliseconds since an origin that the caller chooses.
+//! Monotonic time of the session: milliseconds since an origin that the caller chooses.
 
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
-//! The life of one connection as a pure state machine: what happened goes in with the time, what to do comes out.
+//! The session of one connection as a pure state machine: inputs and the time go in, actions come out.
 //!
-//! The connection's actor owns the socket, the clock and the randomness. It feeds every happening to
-//! [`Session::handle`], carries out the returned [`Output`]s in order, and keeps one timer set to
-//! [`Session::next_wake`] that feeds [`Input::Tick`]. "Why did it reconnect?" is answered here and nowhere else.
+//! The connection's actor owns the socket, the clock and the randomness. It passes every input to [`Session::handle`],
+//! executes the returned [`Output`]s in order, and keeps one timer set to [`Session::next_wake`] that passes in
+//! [`Input::Tick`]. Every reason for a reconnect is decided here and nowhere else.
 //!
-//! Logins and sockets outlive the attempt they were begun for: note [`Session::epoch`] when one begins and feed its
-//! outcome to [`Session::handle_of`]. Everything else goes to [`Session::handle`].
+//! Logins and sockets may outlive the attempt that began them: store [`Session::epoch`] when one begins and pass its
+//! outcome to [`Session::handle_of`]. Every other input goes to [`Session::handle`].
 
 mod backoff;
 mod close_codes;

@@ -1,4 +1,4 @@
-//! What a session asks its actor to do, and what it reports to whoever watches.
+//! The actions that a session requests from its actor, and its reports.
 
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -8,44 +8,44 @@ use super::input::Closure;
 use super::millis::Millis;
 use super::wait::WaitReason;
 
-/// The answers to one input, to be carried out in order.
+/// The actions for one input, to be executed in order.
 pub type Outputs = SmallVec<[Output; 3]>;
 
-/// One thing to do.
+/// One action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Ask for the right to log in again; answer [`Start`](super::Input::Start) or
+    /// Request the right to log in again; respond with [`Start`](super::Input::Start) or
     /// [`Withheld`](super::Input::Withheld).
     Claim,
-    /// Obtain a token for the same identity from its origin; answer [`LoggedIn`](super::Input::LoggedIn) or
+    /// Obtain a token for the same identity from its origin; respond with [`LoggedIn`](super::Input::LoggedIn) or
     /// [`LoginRefused`](super::Input::LoginRefused). May come while a healthy socket is open: the token is then for the
     /// next connect and the socket stays. Never create another identity instead ([CA-3](crate::rules#ca-3)).
     LogIn,
-    /// Extend the life of the token in use.
+    /// Prolong the token in use.
     RefreshToken,
     /// Open a websocket with the token in use.
     OpenSocket,
     /// Send the first request of the socket (brand: own profile; consumer: `InitConnection`).
     Verify,
-    /// Carry out the resume plan.
+    /// Execute the resume plan.
     Resume {
-        /// Attempts since the connection was last stable, this one included.
+        /// Attempts since the connection was last stable, including this one.
         attempt: u32,
-        /// This session was never ready before: nothing can be missing.
+        /// Whether this session was never ready before, so that nothing can be missing.
         first: bool,
     },
     /// Send a `GetClock` request.
     SendKeepAlive,
-    /// Close the socket, or abandon it while it still opens. Its later outcome is not needed.
+    /// Close the socket, or abandon it while it is still opening. Its later outcome is ignored.
     CloseSocket {
         /// The code to close with.
         code: u16,
     },
-    /// Tell whoever watches.
+    /// Publish a report.
     Report(Report),
 }
 
-/// One step of the connection's life, for events, logs and the fleet.
+/// One step of the session, for events, logs and the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
@@ -53,63 +53,63 @@ pub enum Report {
     Connecting,
     /// The platform accepted the socket.
     Connected,
-    /// A socket that had opened is gone, and why.
+    /// A socket that had opened has ended, with the reason.
     Disconnected(Closure, DisconnectReason),
-    /// Nothing happens until then.
+    /// Nothing happens until the given time.
     Waiting {
         /// When the next attempt begins.
         until: Millis,
         /// Failed attempts since the connection was last stable.
         attempt: u32,
-        /// What it waits for.
+        /// The reason for the wait.
         reason: WaitReason,
     },
     /// The resume plan has begun.
     Resuming,
     /// The connection is ready for commands.
     Resumed,
-    /// The session has given up and waits for its owner.
+    /// The session has given up; only its owner can restart it.
     Failed(FailureReason),
-    /// The session ended as its owner wished.
+    /// The session was stopped by its owner.
     Stopped,
 }
 
-/// Why a socket that had opened is gone.
+/// Why a socket that had opened has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectReason {
-    /// The platform closed with 4410: it could not read what we sent.
-    #[error("it could not read what was sent")]
+    /// The platform closed with 4410: it could not read what this side sent.
+    #[error("the platform could not read a frame")]
     BadContent,
-    /// The platform closed with a code that asks for nothing but a new attempt.
-    #[error("it asks for nothing but a new attempt")]
+    /// The platform closed with a code that requires nothing but a new attempt.
+    #[error("the platform asks for a new connection")]
     ClosedByPlatform,
-    /// Our own side closed the socket.
-    #[error("this side wanted it")]
+    /// This side closed the socket.
+    #[error("closed by this side")]
     ClosedByUs,
     /// The link broke, or the close had no code.
     #[error("the link broke")]
     ConnectionLost,
-    /// We gave it up, because what it brought could not be worked with.
-    #[error("what it brought could not be worked with")]
+    /// This side gave the socket up, because its frames could not be processed.
+    #[error("its frames could not be processed")]
     Distrusted,
-    /// No frame arrived in time although keep-alives were sent.
-    #[error("no frame came in time although keep-alives were sent")]
+    /// No frame arrived in time in spite of keep-alives.
+    #[error("no frame arrived in time in spite of keep-alives")]
     DeadPeer,
-    /// We closed it, because the right to log in was lost.
+    /// This side closed the socket, because the right to log in was lost.
     #[error("the right to log in was lost")]
     LeaseLost,
-    /// The platform closed with 4407: the identity must be extended at its origin.
-    #[error("the identity must be extended at its origin")]
+    /// The platform closed with 4407: the login must be extended where it was granted.
+    #[error("the login must be extended where it was granted")]
     IdentityExpired,
     /// The platform closed with 1008, which it uses for authentication.
     #[error("policy violation, which the platform uses for authentication")]
     PolicyViolation,
-    /// The resume plan could not be finished.
-    #[error("the resume plan could not be finished")]
+    /// The resume plan failed.
+    #[error("the resume plan failed")]
     ResumeFailed,
-    /// The resume plan stood still for too long.
-    #[error("the resume plan stood still for too long")]
+    /// The resume plan made no progress for too long.
+    #[error("the resume plan made no progress for too long")]
     ResumeTimedOut,
     /// The platform closed with 1011.
     #[error("a server error")]
@@ -120,28 +120,28 @@ pub enum DisconnectReason {
     /// The platform refused the first request.
     #[error("the first request was refused")]
     VerifyRefused,
-    /// The platform did not answer the first request in time.
+    /// The platform did not respond to the first request in time.
     #[error("the first request was not answered in time")]
     VerifyTimedOut,
 }
 
-/// Why a session gave up. Permanent: only its owner can begin again.
+/// Why a session gave up. Permanent: only its owner can restart it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
-    /// The threads it was run on ended, one after the other.
-    #[error("the threads of the connection keep ending")]
+    /// The threads of the connection ended one after the other.
+    #[error("the connection's threads keep ending")]
     ArbitersKeepEnding,
-    /// Many conversations failed together, again and again.
+    /// Many conversations failed together, repeatedly.
     #[error("the conversations keep failing together")]
     ConversationsKeepFailing,
     /// The platform refused the credentials, which never worked before.
     #[error("the platform refused the credentials")]
     CredentialsRefused,
-    /// It was lost or could not be made, and its policy is not to try again.
-    #[error("the connection was lost, and is not to be made again")]
+    /// The connection was lost or could not be made, and its policy disables reconnecting.
+    #[error("the connection was lost and reconnecting is disabled")]
     NotMaintained,
-    /// Its actor panicked more often than is allowed.
+    /// Its actor panicked more often than its policy allows.
     #[error("the connection panicked too often")]
     Panicked,
 }

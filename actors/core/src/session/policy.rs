@@ -1,4 +1,4 @@
-//! Every limit of a session's life, with its default.
+//! The limits of a session, with their defaults.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use super::backoff::Backoff;
 
-/// The limits of a session's life. Start from [`Default`] and change what differs. A connection refuses a policy that
-/// [`SessionPolicy::validate`] refuses.
+/// The limits of a session. Start from [`Default`] and change what differs. A connection refuses a policy for which
+/// [`SessionPolicy::validate`] fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionPolicy {
     /// The waits after the first one double from here. Default 500 ms.
@@ -20,32 +20,33 @@ pub struct SessionPolicy {
     pub connect_timeout: Duration,
     /// A socket without any inbound frame for this long is dead. Longer than `keep_alive_every`. Default 25 s.
     pub dead_after: Duration,
-    /// The first attempt after a loss comes within this time. Default 2 s.
+    /// The first attempt after a loss starts within this time. Default 2 s.
     pub first_retry_within: Duration,
-    /// An anonymous consumer's identity is lost at this many refusals in a row, if they lasted for `identity_refused_for`.
-    /// Default 5.
+    /// The identity of an anonymous consumer is lost after this many refusals in a row, if they lasted for
+    /// `identity_refused_for`. Default 5.
     pub identity_refusals: u32,
-    /// An anonymous consumer's identity is not lost before it has been refused for this long, unless it has expired.
+    /// The identity of an anonymous consumer is lost only after it was refused for this long, unless it has expired.
     /// Default 10 min.
     pub identity_refused_for: Duration,
     /// How often a keep-alive is sent on an open socket. Default 10 s.
     pub keep_alive_every: Duration,
     /// A refused or throttled login is not repeated sooner than this. Default 5 s.
     pub login_backoff_base: Duration,
-    /// The longest wait between logins, and the longest that the platform or the owner may ask for. Default 5 min.
+    /// The longest wait between logins, even if the platform or the owner requests a longer one. Default 5 min.
     pub login_backoff_max: Duration,
     /// How long a login or a token refresh may take. Default 10 s.
     pub login_timeout: Duration,
-    /// The session fails at this many refusals in a row of credentials that never worked. Default 1.
+    /// The session fails after this many refusals in a row of credentials that never worked. Default 1.
     pub max_credential_refusals: u32,
-    /// Whether a connection that is lost, or cannot be made, is tried again (the SDK's `maintainConnection`); otherwise the
-    /// session fails with the first loss. Default true.
+    /// Whether a connection that is lost, or cannot be made, is tried again (the SDK's `maintainConnection`). Otherwise
+    /// the session fails at the first loss. Default true.
     pub reconnects: bool,
-    /// How often the token is refreshed while a socket is open; `None` for tokens that cannot be. Default 4 min.
+    /// How often the token is refreshed while a socket is open; `None` for tokens that cannot be refreshed. Default 4
+    /// min.
     pub refresh_every: Option<Duration>,
-    /// How long the resume plan may stand still. Default 120 s.
+    /// How long the resume plan may make no progress. Default 120 s.
     pub resume_timeout: Duration,
-    /// The back-off starts anew after this long in [`Ready`](super::Phase::Ready). Default 30 s.
+    /// The back-off is reset after this long in [`Ready`](super::Phase::Ready). Default 30 s.
     pub stable_after: Duration,
     /// A throttled connect (status 429) is not repeated sooner than this. Default 5 s.
     pub throttled_for: Duration,
@@ -80,10 +81,10 @@ impl Default for SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// Checks that a session can live by this policy.
+    /// Checks that the limits are usable.
     ///
     /// # Errors
-    /// Names the first limit that is zero or contradicts another.
+    /// The first limit that is zero or contradicts another.
     pub fn validate(&self) -> Result<(), PolicyError> {
         let durations = [
             ("backoff_base", self.backoff_base),
@@ -119,7 +120,7 @@ impl SessionPolicy {
         Ok(())
     }
 
-    /// The wait before connect number `failures` after the last stable period (from 1).
+    /// The wait before the connect with number `failures` since the last stable period (from 1).
     pub(super) fn connect_backoff(&self, failures: u32) -> Backoff {
         let first = failures <= 1;
         Backoff {
@@ -134,19 +135,20 @@ impl SessionPolicy {
         Backoff { floor: self.login_backoff_base, base: self.login_backoff_base, max: self.login_backoff_max }
     }
 
-    /// The wait before the right to log in is asked for again. The platform hears nothing of it.
+    /// The wait before the right to log in is requested again. These requests do not reach the platform.
     pub(super) fn claim_backoff(&self) -> Backoff {
         let pause = self.login_backoff_base / 5;
         Backoff { floor: pause, base: pause, max: pause }
     }
 
-    /// The wait before the next login of a user who is logged in elsewhere too: each login ends the other one's session.
+    /// The wait before the next login of a user who is also logged in elsewhere, because each login ends the other
+    /// one's session.
     pub(super) fn eviction_backoff(&self) -> Backoff {
         let floor = (self.login_backoff_max / 25).max(self.login_backoff_base);
         Backoff { floor, base: floor * 2 / 3, max: self.login_backoff_max }
     }
 
-    /// A login that lasted this long is not contested any more.
+    /// After this time a login counts as uncontested.
     pub(super) fn uncontested_after(&self) -> Duration {
         self.login_backoff_max * 2
     }

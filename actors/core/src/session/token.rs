@@ -1,29 +1,29 @@
-//! What the session knows about its token: usable or not, and when it wants attention.
+//! The session's knowledge of its token: whether it is usable, and when to act on it.
 
 use super::millis::Millis;
 
 /// The token's state. The token itself stays with the actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
-    /// There is none: the next connect logs in first.
+    /// No token: the next connect logs in first.
     Missing,
-    /// Usable; refreshed at the given time.
+    /// Usable; to be refreshed at the given time.
     Held { refresh_at: Option<Millis> },
-    /// Usable; a refresh is on its way.
+    /// Usable; a refresh is running.
     Refreshing { give_up_at: Millis },
     /// Revoked under a healthy socket; a login for the next connect is due.
     RenewalDue { at: Millis },
-    /// Revoked under a healthy socket; that login is on its way.
+    /// Revoked under a healthy socket; the login for the next connect is running.
     Renewing { give_up_at: Millis },
 }
 
 impl Token {
-    /// A socket may be opened with it.
+    /// Returns whether a socket may be opened with it.
     pub(super) fn is_usable(self) -> bool {
         matches!(self, Self::Held { .. } | Self::Refreshing { .. })
     }
 
-    /// When it wants attention while a socket is open.
+    /// Returns when to act on it while a socket is open.
     pub(super) fn wake(self) -> Option<Millis> {
         match self {
             Self::Missing => None,

@@ -5,10 +5,10 @@ use thiserror::Error;
 
 use super::millis::Millis;
 
-/// Until when a session waits, and why.
+/// The reason and the end of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// Why.
+    /// The reason.
     pub reason: WaitReason,
     /// When the next attempt begins.
     pub until: Millis,
@@ -21,28 +21,29 @@ pub enum WaitReason {
     /// The socket was lost.
     #[error("the socket was lost")]
     ConnectionLost,
-    /// The platform refuses credentials that it took before.
-    #[error("the platform refuses credentials that it took before")]
+    /// The platform refuses credentials that it accepted before.
+    #[error("the platform refuses credentials that it accepted before")]
     CredentialsRefused,
-    /// Another login of the same user ends this one, again and again.
-    #[error("the user is logged in elsewhere: another login ends this one again and again")]
+    /// Another login of the same user keeps ending this one.
+    #[error("the user is logged in elsewhere: another login keeps ending this one")]
     LoggedInElsewhere,
-    /// Another connection holds the right to log in, here or in another process.
+    /// Another connection, in this process or another one, holds the right to log in.
     #[error("another connection of this machine holds the login")]
     LoginHeld,
-    /// The platform asks for fewer logins or sockets (status 429).
-    #[error("the platform asks for fewer logins or sockets")]
+    /// The platform limits logins or sockets (status 429).
+    #[error("the platform limits logins or sockets")]
     Throttled,
-    /// The platform granted a token and refuses the socket opened with it.
+    /// The platform grants tokens but refuses the sockets opened with them.
     #[error("the platform refuses the socket although it granted the token")]
     TokenRefused,
-    /// The platform cannot be reached, or does not answer as it should.
-    #[error("the platform cannot be reached or does not answer as it should")]
+    /// The platform cannot be reached, or responds with errors.
+    #[error("the platform cannot be reached or responds with errors")]
     Unavailable,
 }
 
 impl WaitReason {
-    /// Whether somebody may have to act: the credentials or the login are at fault, not the platform or the link.
+    /// Returns whether an operator may have to act, because the credentials or the login are the cause, not the
+    /// platform or the link.
     #[must_use]
     pub fn concerns_login(self) -> bool {
         match self {

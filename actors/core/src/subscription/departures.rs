@@ -1,16 +1,17 @@
-//! Who left a moment ago, and by which change: an older state that comes late does not bring them back.
+//! Conversations that left a moment ago, and the change with which they left, so that a late older state does not bring
+//! them back.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{id::ConversationId, session::Millis, time::Timestamp};
 
-/// How long a snapshot may be late.
+/// How late a snapshot may be.
 const REMEMBERED_FOR: Duration = Duration::from_secs(5);
 
-/// The most that are remembered; more do not leave within such a time.
+/// The most conversations remembered; more do not leave within this time.
 const REMEMBERED: usize = 10_000;
 
-/// Conversations that left a subscription, each only for a moment.
+/// Conversations that left a subscription, each kept only for a moment.
 #[derive(Debug, Default)]
 pub(super) struct Departures(BTreeMap<ConversationId, (Timestamp, Millis)>);
 
@@ -21,8 +22,8 @@ impl Departures {
         }
     }
 
-    /// Whether a state that was `updated` then is from before the conversation left. The change that took it out of one
-    /// subscription may have brought it into another, so that one is not.
+    /// Returns whether a state updated at this time is from before the conversation left. The change that removed it
+    /// from one subscription may have added it to another, so a state of that same time is not stale.
     pub(super) fn is_stale(&self, id: &ConversationId, updated: impl FnOnce() -> Option<Timestamp>) -> bool {
         self.0.get(id).is_some_and(|(left, _)| updated().is_some_and(|updated| updated < *left))
     }

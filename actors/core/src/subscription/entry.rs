@@ -8,11 +8,11 @@ use crate::{
     ums::ConversationQuery,
 };
 
-/// A subscription on this connection, before and after the platform gave it an id.
+/// Identifies a subscription of this connection, before and after the platform gave it an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriptionKey(pub(super) u64);
 
-/// A caller's wish for a subscription, over all sockets of the connection.
+/// Identifies a caller's subscription over all sockets of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WishNumber(pub(super) u64);
 
@@ -21,21 +21,21 @@ pub(super) struct Entry {
     pub(super) query: ConversationQuery,
     pub(super) id: Option<SubscriptionId>,
     pub(super) life: Life,
-    /// How often the subscription was refused or not answered.
+    /// How often the subscription was refused or had no response.
     pub(super) tries: u32,
-    /// Whether the answer is still to come.
+    /// Whether the response is still expected.
     pub(super) is_asked: bool,
-    /// `None` once the snapshot is whole.
+    /// `None` after the snapshot is complete.
     pub(super) snapshot: Option<Snapshot>,
 }
 
-/// A snapshot that is on its way.
+/// A snapshot that is being received.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    /// Conversations seen in its pages so far.
+    /// The conversations in its pages so far.
     pub(super) seen: Vec<ConversationId>,
     pub(super) purpose: Purpose,
-    /// Since when a single change stands for a further page; the page itself may have been overtaken by it.
+    /// Since when a single change has been taken for a further page; the change may have overtaken the page itself.
     pub(super) alone_since: Option<Millis>,
 }
 
@@ -44,15 +44,15 @@ pub(super) struct Snapshot {
 pub(super) enum Purpose {
     /// The resume plan, for the connection's own subscription.
     Own,
-    /// The resume plan, for a wish that stands since an earlier socket.
+    /// The resume plan, for a caller's subscription that was begun on an earlier socket.
     Restored,
-    /// The caller whose wish began on this socket.
+    /// The caller whose subscription began on this socket.
     Begun(WishNumber),
-    /// The resume plan, for what became of a conversation that is missing.
+    /// The resume plan, for the state of a missing conversation.
     Missing(ConversationId),
-    /// A conversation that wants its state told anew.
+    /// A conversation that needs a fresh state.
     Refresh(ConversationId),
-    /// A message of a conversation that is not known.
+    /// A message of an unknown conversation.
     Stranger(ConversationId),
     /// Nobody: a change overtook the first page, and was taken for the whole snapshot.
     Late,
@@ -63,14 +63,14 @@ pub(super) enum Purpose {
 pub(super) enum Life {
     /// As long as it is wanted.
     Standing {
-        /// What is in it now.
+        /// The conversations that are in it now.
         members: HashSet<ConversationId>,
-        /// Who wants it; the connection itself where nobody else does.
+        /// The caller's subscription; `None` if only the connection wants it.
         wish: Option<WishNumber>,
     },
-    /// Until its first notification was taken: a further page of another, or a question asked once.
+    /// Until its first notification was processed: a further page of another subscription, or a single question.
     Once {
-        /// Of which one it is a page.
+        /// The subscription of which it is a page.
         page_of: Option<SubscriptionKey>,
     },
 }

@@ -1,10 +1,10 @@
-//! Conversations that are in no subscription any more, and since when: late messages still find them for a while.
+//! Conversations that are in no subscription any more, each with the time. Late messages still reach them for a while.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{id::ConversationId, session::Millis};
 
-/// Who left, each since a time.
+/// The leaving conversations, each with the time.
 #[derive(Debug, Default)]
 pub(super) struct Leaving(BTreeMap<ConversationId, Millis>);
 
@@ -31,7 +31,7 @@ impl Leaving {
         self.0.keys()
     }
 
-    /// Takes those who left at least `linger` ago.
+    /// Removes and returns the conversations that left at least `linger` ago.
     pub(super) fn take_over(&mut self, linger: Duration, now: Millis) -> Vec<ConversationId> {
         self.0.extract_if(.., |_, since| now >= since.after(linger)).map(|(id, _)| id).collect()
     }

@@ -1,4 +1,4 @@
-//! The state machine: the subscriptions of the present socket, and what callers wish for on each.
+//! The state machine: the subscriptions of the present socket, and the subscriptions that callers want on each socket.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::{
     ums::{AnswerError, ConversationQuery},
 };
 
-/// Wishes of one connection; beyond it a caller is refused.
+/// The most callers' subscriptions of one connection; beyond it a caller is refused.
 pub const WISHES: usize = 64;
-/// A refused permission to see a conversation is final at this many tries, which are spread over half a minute or more.
+/// After this many attempts, spread over at least half a minute, a refused permission to see a conversation is final.
 const PERMISSION_TRIES: u32 = 8;
-/// How long a page is awaited behind a single change that may have overtaken it.
+/// How long a page is expected after a single change that may have overtaken it.
 const ALONE_FOR: Duration = Duration::from_secs(5);
 
-/// What a connection sees. `N` is a notification as the actor keeps it. See the [module](super) for how it is driven.
+/// The subscriptions of a connection. `N` is a notification as the actor keeps it. See the [module](super) for its use.
 #[derive(Debug)]
 pub struct Subscriptions<N> {
     pages: PageRule,
@@ -68,14 +68,14 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// Whether a snapshot is on its way, which may be large.
+    /// Returns whether a snapshot is expected, which may be large.
     #[must_use]
     pub fn awaits_snapshot(&self) -> bool {
         self.entries.values().any(|entry| entry.snapshot.is_some())
     }
 
-    /// The answer to [`Output::Subscribe`] has come. An id is to be told before the next frame is read, which may be
-    /// the snapshot ([SB-12](crate::rules#sb-12)); what [`take_parked`](Self::take_parked) gives comes then.
+    /// Processes the response to [`Output::Subscribe`]. Call this before the next frame is read, because that frame may
+    /// be the snapshot ([SB-12](crate::rules#sb-12)). Then process what [`take_parked`](Self::take_parked) returns.
     pub fn answered(
         &mut self,
         key: SubscriptionKey,
@@ -93,13 +93,13 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// No answer to [`Output::Subscribe`] came in time.
+    /// There was no response to [`Output::Subscribe`] in time.
     pub fn unanswered(&mut self, key: SubscriptionKey, now: Millis) -> Outputs {
         self.fail(key, Failure::TimedOut, now)
     }
 
-    /// A notification of `changes` changes that named these conversations was taken. The first one of a subscription is
-    /// a page of its snapshot. `oldest` says when the one of them changed that changed first.
+    /// A notification with `changes` changes for these conversations was processed. The first notification of a
+    /// subscription is a page of its snapshot. `oldest` is the earliest update time among them.
     pub fn notified(
         &mut self,
         told: Told,
@@ -135,7 +135,8 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// Time has passed: a page that has been a single change for long enough was no more than that.
+    /// Time has passed: if a single change was taken for a page and nothing followed for long enough, it was the whole
+    /// page.
     pub fn tick(&mut self, now: Millis) -> Outputs {
         let mut outputs = Outputs::new();
         self.departures.forget_old(now);
@@ -178,8 +179,8 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// Ends everything of the socket, because it is gone. Who was about to leave stays until the next plan has looked
-    /// again.
+    /// Ends everything of the socket, because it is gone. Conversations that were about to leave stay until the next
+    /// plan has checked them again.
     pub fn socket_lost(&mut self) -> Outputs {
         let mut outputs = Outputs::new();
         self.parked.clear();
@@ -196,7 +197,7 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// Begins a caller's wish, now and on each later socket. `None` where there are [`WISHES`] already.
+    /// Adds a caller's subscription, for now and for each later socket. `None` if there are already [`WISHES`].
     pub fn wish(&mut self, query: ConversationQuery) -> Option<(WishNumber, Outputs)> {
         if self.wishes.len() >= WISHES {
             return None;
@@ -209,7 +210,8 @@ impl<N> Subscriptions<N> {
         Some((number, outputs))
     }
 
-    /// Ends a caller's wish; whom no other subscription has is about to leave, and told beside what to send.
+    /// Ends a caller's subscription. Returns the conversations that are in no other subscription and are about to
+    /// leave, and the outputs.
     pub fn end_wish(&mut self, number: WishNumber, now: Millis) -> (Vec<ConversationId>, Outputs) {
         self.wishes.remove(&number);
         let mut outputs = Outputs::new();
@@ -228,7 +230,7 @@ impl<N> Subscriptions<N> {
         (left, outputs)
     }
 
-    /// Has a conversation told its state anew, as soon as that can be asked.
+    /// Requests the state of a conversation as soon as possible.
     pub fn refresh(&mut self, id: ConversationId) -> Outputs {
         self.refreshing.want(id);
         let mut outputs = Outputs::new();
@@ -236,8 +238,9 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// A message named a conversation that is not known. Asks whether the connection sees it, by its `own` query if there
-    /// is one; as often, and of as many at a time, as is worth it. Its state makes it known.
+    /// A message named an unknown conversation. Asks whether the connection sees it, with the connection's `own` query
+    /// if there is one. The number and frequency of these requests are limited. A state in the response makes the
+    /// conversation known.
     pub fn stranger(&mut self, id: &ConversationId, own: Option<&ConversationQuery>, now: Millis) -> Outputs {
         let mut outputs = Outputs::new();
         if self.may_refresh && self.strangers.ask(id, now) {
@@ -249,7 +252,7 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// Says whether states may be asked for beside the resume plan.
+    /// Sets whether states may be requested outside the resume plan.
     pub fn ready(&mut self, may_refresh: bool) -> Outputs {
         self.may_refresh = may_refresh;
         let mut outputs = Outputs::new();
@@ -257,30 +260,30 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// Notes that a conversation is about to leave, unless a subscription has it.
+    /// Marks a conversation as about to leave, unless a subscription contains it.
     pub fn leaves(&mut self, id: &ConversationId, now: Millis) {
         if !self.has(id) {
             self.leaving.add(id, now);
         }
     }
 
-    /// Whether a conversation is about to leave.
+    /// Returns whether a conversation is about to leave.
     #[must_use]
     pub fn is_leaving(&self, id: &ConversationId) -> bool {
         self.leaving.has(id)
     }
 
-    /// Everybody who is about to leave.
+    /// The conversations that are about to leave.
     pub fn leaving(&self) -> impl Iterator<Item = &ConversationId> {
         self.leaving.all()
     }
 
-    /// Those who left at least `linger` ago: they are to be let go of for good.
+    /// Removes and returns the conversations that left at least `linger` ago, which must be dropped for good.
     pub fn take_left(&mut self, linger: Duration, now: Millis) -> Vec<ConversationId> {
         self.leaving.take_over(linger, now)
     }
 
-    /// A conversation is in memory no more.
+    /// A conversation is no longer in memory.
     pub fn forget(&mut self, id: &ConversationId) {
         self.refreshing.forget(id);
         self.leaving.remove(id);
@@ -321,9 +324,9 @@ impl<N> Subscriptions<N> {
         let is_final = is_final((&failure).into(), entry.tries);
         match purpose {
             Purpose::Begun(wish) => outputs.push(Output::Wished { wish: *wish, begun: Err(failure) }),
-            // What the platform grants no more cannot be waited for.
+            // A subscription that the platform finally refuses is not waited for.
             Purpose::Restored if is_final => self.planned(Vec::new(), &mut outputs),
-            // What this login may not see any more has no state to be had; it leaves without one.
+            // The state of a conversation that this login may no longer see cannot be requested; it leaves without one.
             Purpose::Missing(id) if is_final => self.settled(id.clone(), now, &mut outputs),
             Purpose::Refresh(id) if is_final => self.refreshed(&id.clone(), now, &mut outputs),
             Purpose::Stranger(id) => self.strangers.answered(&id.clone(), now),
@@ -342,7 +345,7 @@ impl<N> Subscriptions<N> {
         outputs.push(Output::SubscribeLater { key, part, tries, failure });
     }
 
-    /// Asks again for a subscription that was not granted before; nothing where it is not wanted any more.
+    /// Requests a refused subscription again, unless it is no longer wanted.
     pub fn again(&mut self, key: SubscriptionKey) -> Outputs {
         let waiting = self.entries.get_mut(&key).filter(|entry| !entry.is_asked);
         let asked = waiting.map(|entry| {
@@ -365,7 +368,7 @@ impl<N> Subscriptions<N> {
 
     fn refreshed(&mut self, id: &ConversationId, now: Millis, outputs: &mut Outputs) {
         self.refreshing.ended(id);
-        // A conversation that left meanwhile has nobody else to tell it so.
+        // If the conversation left meanwhile, nothing else reports it.
         self.leaves(id, now);
         self.refresh_next(outputs);
     }
@@ -379,7 +382,7 @@ impl<N> Subscriptions<N> {
     }
 }
 
-/// Whether a subscription that was refused this way is not to be had.
+/// Returns whether a refusal of a subscription is final.
 fn is_final(refusal: Refusal, tries: u32) -> bool {
     match refusal {
         Refusal::Rejected => true,
@@ -390,16 +393,16 @@ fn is_final(refusal: Refusal, tries: u32) -> bool {
 
 #[cfg(test)]
 impl<N> Subscriptions<N> {
-    /// Whether nothing is on its way, and nobody is about to leave.
+    /// Whether nothing is in flight, and no conversation is about to leave.
     pub(super) fn is_at_rest(&self) -> bool {
         let is_waiting = self.awaits_snapshot() || self.plan.is_some() || !self.parked.is_empty();
         !is_waiting && self.refreshing.len() == 0 && self.leaving().next().is_none()
     }
 
-    /// No more is kept than who is known and what is wished for explains.
+    /// Checks that no more is stored than the known conversations and the callers' subscriptions explain.
     pub(super) fn check_bounds(&self, known: usize, wishes: usize) -> Result<(), String> {
         let standing = 1 + wishes;
-        // A page of each, and what is asked for at a time: by the plan, and beside it.
+        // One page of each, and the limited number of concurrent requests of the plan and outside it.
         let is_bounded = self.entries.len() <= 2 * standing + 64
             && self.wishes.len() == wishes
             && self.parked.len() <= 64

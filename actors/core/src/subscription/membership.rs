@@ -1,4 +1,4 @@
-//! Who is in which subscription, by what the notifications tell.
+//! Which conversations are in which subscription, as known from notifications.
 
 use super::{
     SubscriptionKey, Subscriptions,
@@ -6,30 +6,30 @@ use super::{
 };
 use crate::{id::ConversationId, session::Millis, time::Timestamp, ums::ChangeKind};
 
-/// What a notification tells of a conversation's place in the subscriptions.
+/// A conversation's membership after a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is in one of them.
+    /// It is in a subscription.
     Held,
-    /// It is in none any more.
+    /// It is no longer in any subscription.
     Left,
-    /// Nothing: it came for a subscription that has ended, or for a question.
+    /// Unknown: the notification was for an ended subscription, or for a question.
     Unknown,
 }
 
-/// For whom a notification is.
+/// The subscription to which a notification belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// A subscription of this socket.
     Subscription(SubscriptionKey),
-    /// One that is not known: it has ended, or its answer is still on its way.
+    /// An unknown subscription: it has ended, or its response has not arrived yet.
     Stranger,
-    /// It names none.
+    /// The notification names no subscription.
     Everybody,
 }
 
 impl<N> Subscriptions<N> {
-    /// For whom a notification is that names this subscription.
+    /// Returns to which subscription a notification with this id belongs.
     #[must_use]
     pub fn told(&self, subscription_id: Option<&str>) -> Told {
         match subscription_id {
@@ -38,8 +38,8 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// Takes one change of a notification. `None` where it is nothing to anybody: a conversation that is not known and
-    /// is gone already, or was seen by nobody who stayed. `updated` says when the state is from.
+    /// Processes one change of a notification. `None` if it concerns nobody: an unknown conversation that has already
+    /// left, or that no remaining subscription contained. `updated` returns the time of the state.
     pub fn change(
         &mut self,
         told: Told,
@@ -59,7 +59,7 @@ impl<N> Subscriptions<N> {
                 self.departures.add(id, updated, now);
             }
         } else {
-            // A snapshot that was overtaken by the change that it should have told before.
+            // The snapshot was overtaken by a later change of the conversation.
             is_late |= self.departures.is_stale(id, updated);
         }
         if (is_gone || is_late) && !is_known {
@@ -82,24 +82,25 @@ impl<N> Subscriptions<N> {
         Some(presence)
     }
 
-    /// A state was told again as it came before: whose it is, is still there.
+    /// A state arrived again unchanged: the conversation is still in its subscription.
     pub fn repeated(&mut self, id: &ConversationId) {
         self.leaving.remove(id);
     }
 
-    /// Whether a subscription that stands has a conversation.
+    /// Returns whether a standing subscription contains a conversation.
     #[must_use]
     pub fn has(&self, id: &ConversationId) -> bool {
         self.entries.values().any(|entry| entry.life.has(id))
     }
 
-    /// Whether a notification only says what became of a conversation that other subscriptions have or had.
+    /// Returns whether a notification only responds to a question about a conversation that is or was in other
+    /// subscriptions.
     #[must_use]
     pub fn is_question(&self, told: Told) -> bool {
         matches!(self.entry(told), Some(Entry { life: Life::Once { page_of: None }, .. }))
     }
 
-    /// Whether a notification answers the question for this conversation, of which only a message was known.
+    /// Whether a notification responds to the question about this conversation, of which only a message was known.
     fn asks_for_stranger(&self, told: Told, id: &ConversationId) -> bool {
         let snapshot = self.entry(told).and_then(|entry| entry.snapshot.as_ref());
         snapshot.is_some_and(|snapshot| matches!(&snapshot.purpose, Purpose::Stranger(asked) if asked == id))
@@ -118,7 +119,8 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// Notes that a conversation left a subscription, or all where none is named; whether another one has it still.
+    /// Records that a conversation left a subscription, or all if none is named; returns whether another one still
+    /// contains it.
     fn left(&mut self, told: Told, id: &ConversationId) -> bool {
         let mut is_held = false;
         for (own, entry) in &mut self.entries {

@@ -1,9 +1,10 @@
-//! What a connection sees, over all its sockets, as a pure state machine: what happened goes in, what to send comes out.
+//! The subscriptions of a connection over all its sockets, as a pure state machine: inputs go in, requests to send come
+//! out.
 //!
-//! [`Subscriptions`] knows the subscriptions of the present socket and whose conversations each has, fetches snapshots
-//! page by page, finds out on each new socket what became of conversations that are missing in it, asks for single
-//! states, and says who left and when they may be let go of. The connection's actor carries out each [`Output`] in
-//! order, tells every answer, notification, loss and sweep, and owns the conversations themselves.
+//! [`Subscriptions`] tracks the subscriptions of the present socket and their conversations, fetches snapshots page by
+//! page, finds the state of known conversations that are missing on a new socket, requests single states, and reports
+//! which conversations left and when they may be dropped. The connection's actor executes each [`Output`] in order,
+//! passes in every response, notification, loss and sweep, and owns the conversations themselves.
 
 mod departures;
 mod entry;

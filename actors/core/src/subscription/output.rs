@@ -1,4 +1,4 @@
-//! What the actor is to do, and why a snapshot does not come.
+//! The actor's next actions, and why a snapshot failed.
 
 use std::collections::HashSet;
 
@@ -12,78 +12,78 @@ use crate::{
     ums::{AnswerError, ConversationQuery},
 };
 
-/// What is to be done, in order.
+/// The actions, in order.
 pub type Outputs = Vec<Output>;
 
-/// One thing to be done.
+/// One action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Send this; the answer goes to [`answered`](super::Subscriptions::answered) or
+    /// Send this request; its response goes to [`answered`](super::Subscriptions::answered) or
     /// [`unanswered`](super::Subscriptions::unanswered).
     Subscribe {
-        /// Which subscription it is for.
+        /// The subscription.
         key: SubscriptionKey,
-        /// What is wanted.
+        /// The query.
         query: ConversationQuery,
     },
-    /// The subscription was not granted and stays wanted: call [`again`](super::Subscriptions::again) after a while.
+    /// The subscription was refused and is still wanted: call [`again`](super::Subscriptions::again) after a while.
     SubscribeLater {
-        /// Which subscription.
+        /// The subscription.
         key: SubscriptionKey,
-        /// Of which part of what is seen it is.
+        /// The part that the subscription serves.
         part: Part,
-        /// How often it was not granted.
+        /// How often it was refused.
         tries: u32,
-        /// Why it was not granted.
+        /// Why it was refused.
         failure: Failure,
     },
-    /// Send this; nobody waits for the answer.
+    /// Send this request; its response is ignored.
     Unsubscribe(SubscriptionId),
-    /// As many conversations changed at one time as the platform names at once: there may be others, which stay unknown
+    /// As many conversations changed at one time as the platform sends at once: there may be others, which stay unknown
     /// until they change again ([SB-10](crate::rules#sb-10)).
     SnapshotCut {
-        /// The time they share.
+        /// The common update time.
         at: Timestamp,
     },
-    /// The snapshots of the resume plan are whole: tell [`missing`](super::Subscriptions::missing) who is known and not
-    /// among these.
+    /// The snapshots of the resume plan are complete and contain these conversations: call
+    /// [`missing`](super::Subscriptions::missing) with the known conversations that are not among them.
     SnapshotWhole(HashSet<ConversationId>),
-    /// What became of a conversation that was missing in the snapshots is known, if anything is to be known.
+    /// The state of a conversation that the snapshots lacked is known, or finally unavailable.
     Settled(ConversationId),
-    /// What became of everybody is known.
+    /// All missing conversations are settled.
     UpToDate {
-        /// How many conversations the snapshots had.
+        /// The number of conversations in the snapshots.
         conversations: usize,
     },
-    /// A wish has begun with these, or could not begin.
+    /// A caller's subscription has begun, or could not begin.
     Wished {
-        /// Which wish.
+        /// The caller's subscription.
         wish: WishNumber,
-        /// What matched at first.
+        /// The conversations that matched at first.
         begun: Result<Vec<ConversationId>, Failure>,
     },
 }
 
-/// What a subscription is for.
+/// The purpose of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// What the connection sees: without it new conversations stay unknown.
+    /// Seeing conversations: without it new conversations stay unknown.
     Standing,
     /// The state of one conversation.
     Question,
 }
 
-/// Why a snapshot does not come.
+/// Why a snapshot failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The platform refused the subscription, or one to a further page.
+    /// The platform refused the subscription, or the subscription to a further page.
     #[error(transparent)]
     Refused(#[from] AnswerError),
-    /// No answer came in time.
-    #[error("no answer came in time")]
+    /// No response came in time.
+    #[error("no response came in time")]
     TimedOut,
     /// The socket was lost.
-    #[error("the connection was lost before the snapshot was whole")]
+    #[error("the connection was lost before the snapshot was complete")]
     SocketLost,
 }
 

@@ -1,33 +1,33 @@
-//! How a snapshot beyond one page is fetched ([SB-9](crate::rules#sb-9)), with progress guaranteed
+//! Fetches a snapshot of more than one page ([SB-9](crate::rules#sb-9)), with guaranteed progress
 //! ([SB-10](crate::rules#sb-10)).
 
 use crate::{time::Timestamp, ums::ConversationQuery};
 
-/// What is taken for a full page, and how far the next one reaches into it.
+/// Which notification counts as a full page, and how far pages overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PageRule {
-    /// From so many changes on, a first notification is taken for a full page.
+    /// A first notification with at least this many changes counts as a full page.
     pub(super) full: usize,
-    /// From so many changes on, there may be others that the platform left out.
+    /// With at least this many changes, the platform may have omitted others.
     pub(super) most: usize,
-    /// By how many milliseconds pages overlap, so that a conversation that changes meanwhile is in one of them.
+    /// The overlap of pages in milliseconds, so that a conversation that changes meanwhile is in one of them.
     pub(super) overlap: i64,
 }
 
 impl PageRule {
-    /// The platform has trouble near its limit of 1000 or 1001: sources differ ([SB-8](crate::rules#sb-8),
+    /// The platform has trouble near its limit of 1000 or 1001; sources differ ([SB-8](crate::rules#sb-8),
     /// [SB-9](crate::rules#sb-9)).
     pub(super) const PLATFORM: Self = Self { full: 900, most: 1_000, overlap: 10_000 };
 
-    /// Whether there may be a page behind one of `changes` changes.
+    /// Returns whether a page may follow a page of `changes` changes.
     pub(super) fn is_full(self, changes: usize) -> bool {
         changes >= self.full
     }
 
-    /// The query of the page behind one of `changes` changes, or `None` when this one was the last.
+    /// Returns the query of the page after a page of `changes` changes, or `None` if it was the last.
     ///
-    /// The bound always moves: by the overlap where that is progress, to the `oldest` conversation's own time where the
-    /// overlap reaches beyond this page, and past it where the whole page has one time.
+    /// The bound always moves: by the overlap if that is progress, to the `oldest` conversation's own time if the
+    /// overlap reaches beyond this page, and past that time if the whole page has one time.
     pub(super) fn next_page(
         self,
         query: &ConversationQuery,
@@ -45,8 +45,8 @@ impl PageRule {
         })
     }
 
-    /// Whether others may have changed at the very time that this whole page is of: no bound tells them apart, nor does
-    /// any other key of the usual query ([SB-10](crate::rules#sb-10)).
+    /// Returns whether the platform may have omitted conversations that changed at the one time of this whole page. No
+    /// bound and no other key of the usual query separates them ([SB-10](crate::rules#sb-10)).
     pub(super) fn is_cut(self, query: &ConversationQuery, changes: usize, oldest: Option<Timestamp>) -> bool {
         changes >= self.most && oldest.is_some() && oldest == query.max_last_updated_time
     }

@@ -1,26 +1,26 @@
-//! Notifications that overtook the answer that tells which subscription they are for ([SB-12](crate::rules#sb-12)).
+//! Notifications that arrived before the response with the id of their subscription ([SB-12](crate::rules#sb-12)).
 
 use super::Subscriptions;
 use crate::id::SubscriptionId;
 
-/// Notifications that wait for such an answer. They keep their places among the frames that are not handled yet, of
-/// which the answer needs one.
+/// The most waiting notifications. They occupy places among the frames that are not handled yet, and the response needs
+/// one of these places.
 const PARKED: usize = 64;
 
-/// A notification of a subscription that is not known.
+/// A notification of an unknown subscription.
 #[derive(Debug)]
 pub struct Parked<N> {
-    /// For which subscription.
+    /// The subscription's id.
     pub subscription_id: SubscriptionId,
     /// The notification.
     pub notification: N,
 }
 
 impl<N> Subscriptions<N> {
-    /// Keeps the notification of an unknown subscription while the answer that tells its id may still be on its way.
+    /// Keeps the notification of an unknown subscription while the response with its id may still arrive.
     ///
     /// # Errors
-    /// Gives it back where none is on its way, or 64 wait already.
+    /// Returns the notification if no such response is expected, or 64 notifications already wait.
     pub fn park(&mut self, parked: Parked<N>) -> Result<(), Parked<N>> {
         if !self.awaits_answer() || self.parked.len() >= PARKED {
             return Err(parked);
@@ -29,7 +29,7 @@ impl<N> Subscriptions<N> {
         Ok(())
     }
 
-    /// What waited for the answers that have come.
+    /// Removes and returns the notifications whose responses have arrived.
     pub fn take_parked(&mut self) -> Vec<Parked<N>> {
         let parked = std::mem::take(&mut self.parked);
         if !self.awaits_answer() {
@@ -41,7 +41,7 @@ impl<N> Subscriptions<N> {
         known
     }
 
-    /// Whether the answer to a subscription is still to come.
+    /// Whether the response to a subscription is still expected.
     fn awaits_answer(&self) -> bool {
         self.entries.values().any(|entry| entry.is_asked && entry.id.is_none())
     }

@@ -1,4 +1,5 @@
-//! The part of the resume plan that finds out who is still there: the snapshots, and what became of who is missing.
+//! The part of the resume plan that finds which conversations still exist: the snapshots, and the state of missing
+//! conversations.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -12,27 +13,27 @@ use crate::{
     ums::{ConversationQuery, Stage},
 };
 
-/// Conversations whose fate is asked for at the same time.
+/// The most missing conversations requested at the same time.
 const SETTLED_TOGETHER: usize = 32;
 
-/// How far the plan is.
+/// The progress of the plan.
 #[derive(Debug)]
 pub(super) enum Plan {
-    /// The snapshots of so many subscriptions are on their way; these conversations were in those that came.
+    /// This many snapshots are still expected; the complete snapshots contained these conversations.
     Snapshots { open: usize, seen: HashSet<ConversationId> },
-    /// The actor looks who is missing.
+    /// The actor determines the missing conversations.
     Looking { conversations: usize },
-    /// The missing ones are asked for, some at a time.
+    /// The states of the missing conversations are requested, some at a time.
     Settling {
         conversations: usize,
-        /// Those asked for now whose question was answered, or refused for good.
+        /// The requested conversations whose question had a response or was finally refused.
         settled: Vec<ConversationId>,
         open: usize,
         waiting: VecDeque<ConversationId>,
     },
 }
 
-/// The question for one conversation's state, whatever its stage.
+/// The query for the state of one conversation, whatever its stage.
 pub(super) fn question(id: ConversationId) -> ConversationQuery {
     let stage = vec![Stage::Open, Stage::Close, Stage::Locked];
     ConversationQuery { conversation_id: Some(id), stage, ..ConversationQuery::default() }
@@ -40,7 +41,7 @@ pub(super) fn question(id: ConversationId) -> ConversationQuery {
 
 impl<N> Subscriptions<N> {
     /// Begins the plan on a new socket: subscribes to `own`, if the connection wants a subscription of its own, and to
-    /// everything that is wished for. Whatever an earlier socket left is gone.
+    /// every caller's subscription. Drops everything of an earlier socket.
     pub fn resume(&mut self, own: Option<ConversationQuery>) -> Outputs {
         let mut outputs = self.socket_lost();
         let open = usize::from(own.is_some()) + self.wishes.len();
@@ -59,12 +60,13 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// The plan is not waited for any more.
+    /// The plan is no longer waited for.
     pub fn abandon_plan(&mut self) {
         self.plan = None;
     }
 
-    /// Asks what became of these, who are known and in no snapshot. Answers [`Output::SnapshotWhole`].
+    /// Requests the state of these known conversations, which no snapshot contains. Call it after
+    /// [`Output::SnapshotWhole`].
     pub fn missing(&mut self, missing: Vec<ConversationId>, now: Millis) -> Outputs {
         let mut outputs = Outputs::new();
         if let Some(Plan::Looking { conversations }) = self.plan {
@@ -75,7 +77,7 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// A snapshot of one of the plan's subscriptions is whole.
+    /// A snapshot of one of the plan's subscriptions is complete.
     pub(super) fn planned(&mut self, snapshot: Vec<ConversationId>, outputs: &mut Outputs) {
         let Some(Plan::Snapshots { open, seen }) = &mut self.plan else { return };
         seen.extend(snapshot);
@@ -87,7 +89,7 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// A question of the plan was answered, or refused for good.
+    /// A question of the plan had a response, or was finally refused.
     pub(super) fn settled(&mut self, id: ConversationId, now: Millis, outputs: &mut Outputs) {
         let Some(Plan::Settling { settled, open, .. }) = &mut self.plan else { return };
         settled.push(id.clone());
@@ -105,8 +107,8 @@ impl<N> Subscriptions<N> {
         let next: Vec<ConversationId> = waiting.drain(..waiting.len().min(SETTLED_TOGETHER)).collect();
         *open = next.len();
         for id in &settled {
-            // What was taken for the snapshot may have been a change that overtook it: then the snapshot itself has
-            // told meanwhile who is still there, or will.
+            // The supposed snapshot may have been a change that overtook it: then the real snapshot has arrived
+            // meanwhile, or will arrive.
             self.leaves(id, now);
         }
         if next.is_empty() {

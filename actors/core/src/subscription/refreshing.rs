@@ -1,13 +1,13 @@
-//! Fresh states: asked for conversations that were restarted or released, because what they knew is not to be trusted.
+//! Requests fresh states for conversations that were restarted or released, because their known state is suspect.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::id::ConversationId;
 
-/// States asked for at the same time.
+/// The most states requested at the same time.
 const ASKED_TOGETHER: usize = 32;
 
-/// Conversations whose state is to be asked for. Each is here once, so there are no more than conversations.
+/// The conversations whose state must be requested. Each is listed once, so there are no more than conversations.
 #[derive(Debug, Default)]
 pub(super) struct Refreshing {
     wanted: VecDeque<ConversationId>,
@@ -25,12 +25,13 @@ impl Refreshing {
         self.wanted.retain(|wanted| wanted != id);
     }
 
-    /// The question about a conversation has ended.
+    /// The request about a conversation has ended.
     pub(super) fn ended(&mut self, id: &ConversationId) {
         self.asked.remove(id);
     }
 
-    /// One that may be asked for now. While it is asked for, a further wish waits for its answer, which may be older.
+    /// Returns a conversation to request now. If it is wanted again during its request, it is requested again
+    /// afterwards, because that response may be older.
     pub(super) fn next(&mut self) -> Option<ConversationId> {
         if self.asked.len() >= ASKED_TOGETHER {
             return None;

@@ -1,19 +1,19 @@
-//! Conversations that messages name and that are not known: the platform is asked for their state before anything is
-//! told of them.
+//! Unknown conversations that messages name: their state is requested from the platform before any event of them is
+//! emitted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{id::ConversationId, session::Millis};
 
-/// Strangers asked for at the same time; a message of another one is dropped.
+/// The most unknown conversations requested at the same time; a message of another one is dropped.
 const ASKED_TOGETHER: usize = 8;
-/// Strangers remembered; beyond it none is asked for until one is forgotten.
+/// The most unknown conversations remembered; at this limit none is requested until one is forgotten.
 const REMEMBERED: usize = 1_024;
-/// How long a stranger is not asked for again.
+/// How long an unknown conversation is not requested again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
-/// Who is asked for, and who turned out to be nobody of this connection's.
+/// The conversations being requested, and those that turned out not to belong to this connection.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     asked: BTreeSet<ConversationId>,
@@ -21,14 +21,14 @@ pub(super) struct Strangers {
 }
 
 impl Strangers {
-    /// Whether to ask for a conversation now.
+    /// Returns whether to request a conversation now.
     pub(super) fn ask(&mut self, id: &ConversationId, now: Millis) -> bool {
         self.remembered.retain(|_, since| now < since.after(REMEMBERED_FOR));
         let is_room = self.asked.len() < ASKED_TOGETHER && self.remembered.len() < REMEMBERED;
         is_room && !self.remembered.contains_key(id) && self.asked.insert(id.clone())
     }
 
-    /// The question about a conversation has ended.
+    /// The request about a conversation has ended.
     pub(super) fn answered(&mut self, id: &ConversationId, now: Millis) {
         if self.asked.remove(id) {
             self.remembered.insert(id.clone(), now);

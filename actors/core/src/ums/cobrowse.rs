@@ -1,4 +1,4 @@
-//! Co-browsing and calls: a dialog without messages whose metadata say how far the session has come (protocol
+//! Co-browsing and calls: a dialog without messages whose metadata contain the session's state (protocol
 //! [§6.1](crate::protocol#61)).
 
 use serde_json::{Value, json};
@@ -8,19 +8,19 @@ use super::{
 };
 use crate::id::{ConversationId, DialogId};
 
-/// How far a session has come.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CobrowseSession {
-    /// The other side is asked.
+    /// The other side is invited.
     Invited,
     /// The other side agreed.
     Accepted,
-    /// It is over; its dialog ends with it.
+    /// The session is over; its dialog ends with it.
     Closed,
 }
 
 impl CobrowseSession {
-    /// The word in the dialog's metadata.
+    /// The value in the dialog's metadata.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -30,8 +30,8 @@ impl CobrowseSession {
         }
     }
 
-    /// Begins a session in a conversation. `details` are the further members of the metadata, such as `mode`,
-    /// `serviceId` or `callLink`, which the co-browsing service gives.
+    /// Starts a session in a conversation. `details` are further members of the metadata, such as `mode`, `serviceId`
+    /// or `callLink`, which the co-browsing service provides.
     #[must_use]
     pub fn invitation(conversation: &ConversationId, details: serde_json::Map<String, Value>) -> Request {
         let dialog = DialogChange {
@@ -43,8 +43,8 @@ impl CobrowseSession {
         changed(conversation, DialogChangeKind::Create, dialog)
     }
 
-    /// Takes the session of a dialog to this point. The platform keeps only what is told, so that `details` are all
-    /// further members of the metadata.
+    /// Sets the state of a dialog's session. The platform replaces the metadata, so `details` must contain all their
+    /// further members.
     #[must_use]
     pub fn step(
         self,

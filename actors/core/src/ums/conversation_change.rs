@@ -1,4 +1,4 @@
-//! The state of a conversation as a notification tells it ([§6.1](crate::protocol#61)). Always whole, never a delta.
+//! The state of a conversation in a notification ([§6.1](crate::protocol#61)). Always complete, never a difference.
 
 use std::fmt;
 
@@ -14,19 +14,19 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationState<'a> {
-    /// Which conversation.
+    /// The conversation's id.
     #[serde(borrow)]
     pub conv_id: Text<'a>,
-    /// Until when the agent must answer; negative or null when nothing waits ([CV-M11](crate::rules#cv-m11)).
+    /// The time until which the agent must respond; negative or null if nothing waits ([CV-M11](crate::rules#cv-m11)).
     #[serde(rename = "effectiveTTR", default, skip_serializing_if = "Presence::is_absent")]
     pub effective_ttr: Presence<Timestamp>,
-    /// Everything else. A state without it is malformed ([CV-N3](crate::rules#cv-n3)).
+    /// All other members. A state without them is malformed ([CV-N3](crate::rules#cv-n3)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_details: Option<ConversationDetails<'a>>,
-    /// Unread messages by participant ([CV-M10](crate::rules#cv-m10)). The odd spelling is the platform's.
+    /// Unread messages by participant ([CV-M10](crate::rules#cv-m10)). The platform spells the member this way.
     #[serde(rename = "numberOfunreadMessages", default, skip_serializing_if = "Presence::is_absent")]
     pub number_of_unread_messages: Presence<UnreadMessages<'a>>,
-    /// When anything at all last happened.
+    /// The time of the last change of any kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_time: Option<Timestamp>,
     /// The newest content; may be missing because of a race ([§9.4](crate::protocol#94)).
@@ -38,7 +38,7 @@ pub struct ConversationState<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationDetails<'a> {
-    /// The conversation once more, brand dialect only.
+    /// The conversation's id again, brand dialect only.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub conv_id: Option<Text<'a>>,
     /// The present skill.
@@ -47,13 +47,13 @@ pub struct ConversationDetails<'a> {
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand_id: Option<Text<'a>>,
-    /// Who takes part; read it by [`ConversationDetails::people`].
+    /// The participants; read them with [`ConversationDetails::people`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participants: Option<Roster<'a>>,
-    /// Public ids beside `participants`, brand dialect only.
+    /// Public ids in addition to `participants`, brand dialect only.
     #[serde(rename = "participantsPId", default, skip_serializing_if = "Option::is_none")]
     pub participants_public: Option<RoleMap<'a>>,
-    /// The dialogs, in no order to rely on.
+    /// The dialogs, in no particular order.
     #[serde(default, deserialize_with = "lenient::one_or_many")]
     pub dialogs: Vec<DialogState<'a>>,
     /// Follows the MAIN dialog.
@@ -74,16 +74,16 @@ pub struct ConversationDetails<'a> {
     /// Who ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_reason: Option<CloseReason>,
-    /// Whether it is this consumer's first.
+    /// Whether this is the consumer's first conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_conversation: Option<bool>,
     /// The agent group.
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub group_id: Presence<Text<'a>>,
-    /// The response time asked for.
+    /// The response time.
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub ttr: Presence<Ttr>,
-    /// From when the response time counts.
+    /// The time from which the response time counts.
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub delay: Presence<Delay>,
     /// A deadline set by an agent; overrides the rest.
@@ -92,19 +92,19 @@ pub struct ConversationDetails<'a> {
     /// The consumer's satisfaction, consumer dialect.
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub csat: Presence<Csat>,
-    /// The consumer's satisfaction, brand dialect; 0 is none.
+    /// The consumer's satisfaction, brand dialect; 0 means not set.
     #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub csat_rate: Option<u64>,
     /// The agents' note ([CV-M6](crate::rules#cv-m6)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub note: Presence<Text<'a>>,
-    /// Where the consumer came from, with the device's properties.
+    /// The consumer's source and device.
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub context: Presence<Json<'a>>,
-    /// The campaign and engagement that led here ([CV-M3](crate::rules#cv-m3)).
+    /// The campaign and engagement of the conversation ([CV-M3](crate::rules#cv-m3)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub campaign_info: Presence<CampaignInfo<'a>>,
-    /// Who handles the conversation ([CV-M5](crate::rules#cv-m5)).
+    /// The account and skill that handle the conversation ([CV-M5](crate::rules#cv-m5)).
     #[serde(default, skip_serializing_if = "Presence::is_absent")]
     pub conversation_handler_details: Presence<HandlerDetails<'a>>,
     /// The connector's installation ([CV-M1](crate::rules#cv-m1)).
@@ -113,19 +113,19 @@ pub struct ConversationDetails<'a> {
 }
 
 impl<'a> ConversationDetails<'a> {
-    /// Who takes part, whatever the dialect ([DG-N10](crate::rules#dg-n10)).
+    /// The participants, in either dialect ([DG-N10](crate::rules#dg-n10)).
     #[must_use]
     pub fn people(&self) -> Vec<Person<'a>> {
         Roster::read(self.participants.as_ref(), self.participants_public.as_ref())
     }
 
-    /// The same, or `None` where the details do not tell of anybody's taking part or not.
+    /// The participants, or `None` if the details have no list of participants.
     pub(crate) fn roster(&self) -> Option<Vec<Person<'a>>> {
         (self.participants.is_some() || self.participants_public.is_some()).then(|| self.people())
     }
 
-    /// The MAIN dialog `id` as far as the details of its conversation tell of it: old ones have no dialogs
-    /// ([§6.1](crate::protocol#61)).
+    /// The MAIN dialog `id` as far as the details of its conversation describe it, because old conversations have no
+    /// dialogs ([§6.1](crate::protocol#61)).
     pub(crate) fn as_main<'s>(&'s self, id: Text<'s>) -> DialogState<'s> {
         DialogState {
             dialog_id: id,
@@ -146,7 +146,7 @@ impl<'a> ConversationDetails<'a> {
         }
     }
 
-    /// The same details with `people` as `dialect` writes them.
+    /// Returns the same details with `people` in the form of `dialect`.
     #[must_use]
     pub fn with_people(mut self, people: Vec<Person<'a>>, dialect: Dialect) -> Self {
         let (participants, participants_public) = Roster::write(people, dialect);
@@ -160,22 +160,22 @@ impl<'a> ConversationDetails<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DialogState<'a> {
-    /// Which dialog.
+    /// The dialog's id.
     #[serde(borrow)]
     pub dialog_id: Text<'a>,
-    /// Who takes part; old conversations lack it, and an empty list says that nobody does.
+    /// The participants; old conversations lack them, and an empty list means that there are none.
     #[serde(default, deserialize_with = "lenient::maybe_many", skip_serializing_if = "Option::is_none")]
     pub participants_details: Option<Vec<ParticipantDetails<'a>>>,
-    /// What it is for.
+    /// The dialog's purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog_type: Option<DialogType>,
-    /// Its medium.
+    /// The medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_type: Option<ChannelType>,
-    /// What the dialog's kind adds, such as the survey's `appInstallId`.
+    /// Additional data of the dialog's kind, such as the survey's `appInstallId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data: Option<Json<'a>>,
-    /// Whether it goes on.
+    /// Whether the dialog is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<DialogStatus>,
     /// When it began.
@@ -190,7 +190,7 @@ pub struct DialogState<'a> {
     /// Who ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<CloseReason>,
-    /// Why it ended, in words.
+    /// The cause of its end, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_cause: Option<Text<'a>>,
 }
@@ -199,7 +199,7 @@ pub struct DialogState<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ttr {
-    /// How it is set; odd records have an empty string.
+    /// How it is set; some records have an empty string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttr_type: Option<TtrType>,
     /// In seconds.
@@ -211,15 +211,15 @@ pub struct Ttr {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delay {
-    /// Why.
+    /// The reason.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DelayType>,
-    /// Until when.
+    /// The end of the postponement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub till_when: Option<Timestamp>,
 }
 
-/// A satisfaction answer.
+/// A satisfaction rating.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Csat {
@@ -229,7 +229,7 @@ pub struct Csat {
     /// Whether the matter was resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csat_resolution_confirmation: Option<bool>,
-    /// How far the survey was answered.
+    /// How far the survey was completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<CsatStatus>,
 }
@@ -246,7 +246,7 @@ pub struct CampaignInfo<'a> {
     pub engagement_id: Option<Text<'a>>,
 }
 
-/// Who handles a conversation that may have rolled over.
+/// The handler of a conversation that may have rolled over to another account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandlerDetails<'a> {
@@ -258,7 +258,7 @@ pub struct HandlerDetails<'a> {
     pub skill_id: Option<Text<'a>>,
 }
 
-/// Unread counts by participant, in the order sent.
+/// Unread counts by participant, in the order of the platform.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnreadMessages<'a>(pub Vec<(Text<'a>, u64)>);
 

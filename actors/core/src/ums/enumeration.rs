@@ -10,15 +10,15 @@ macro_rules! wire_enums {
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A value this version does not know, as it was sent.
+            /// A value unknown to this version, as sent.
             Unlisted(Box<str>),
         }
 
         impl $name {
-            /// Every value this version knows.
+            /// Every value known to this version.
             pub const KNOWN: &[Self] = &[$(Self::$variant),+];
 
-            /// The value as the wire writes it.
+            /// The value as the protocol writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -72,13 +72,13 @@ macro_rules! wire_enums {
 }
 
 wire_enums! {
-    /// What a participant is in a dialog ([§7.1](crate::protocol#71)).
+    /// A participant's role in a dialog ([§7.1](crate::protocol#71)).
     ParticipantRole {
-        /// The person who wrote in.
+        /// The person who contacted the brand.
         Consumer = "CONSUMER",
         /// The agent or bot the conversation is assigned to.
         AssignedAgent = "ASSIGNED_AGENT",
-        /// An agent who takes part, for example a survey bot.
+        /// Another participating agent, for example a survey bot.
         Agent = "AGENT",
         /// An agent manager who joined.
         Manager = "MANAGER",
@@ -89,16 +89,16 @@ wire_enums! {
         /// The brand's own bot.
         BrandBot = "BRAND_BOT",
     }
-    /// Whether a participant takes part already ([§7.2](crate::protocol#72)).
+    /// Whether a participant has joined ([§7.2](crate::protocol#72)).
     ParticipantStatus {
-        /// Takes part.
+        /// Participates.
         Active = "ACTIVE",
-        /// Was proposed and has not accepted yet.
+        /// Was suggested and has not accepted yet.
         Suggested = "SUGGESTED",
-        /// Took part once. Never on the wire.
+        /// Has left. Never sent by the platform.
         Removed = "REMOVED",
     }
-    /// What a dialog is for ([§7.3](crate::protocol#73)).
+    /// The purpose of a dialog ([§7.3](crate::protocol#73)).
     DialogType {
         /// The conversation's own dialog.
         Main = "MAIN",
@@ -106,32 +106,32 @@ wire_enums! {
         PostSurvey = "POST_SURVEY",
         /// Among agents.
         Agents = "AGENTS",
-        /// Anything else, co-browse sessions among it.
+        /// Anything else, including co-browse sessions.
         Other = "OTHER",
-        /// Asking for consent before the conversation.
+        /// A request for consent before the conversation.
         PreConversationOptIn = "PRE_CONVERSATION_OPT_IN",
     }
     /// The medium of a dialog ([§7.4](crate::protocol#74)).
     ChannelType {
         /// Messages.
         Messaging = "MESSAGING",
-        /// A shared browser or a call; carries no messages.
+        /// A shared browser or a call; has no messages.
         Cobrowse = "COBROWSE",
         /// Live chat.
         LiveChat = "LIVE_CHAT",
     }
-    /// How far a conversation has come ([§7.5](crate::protocol#75)).
+    /// The stage of a conversation ([§7.5](crate::protocol#75)).
     Stage {
-        /// Going on.
+        /// Open.
         Open = "OPEN",
         /// Ended; notes may still change.
         Close = "CLOSE",
-        /// Ended for good; nothing may change.
+        /// Ended permanently; nothing may change.
         Locked = "LOCKED",
     }
-    /// Whether a dialog goes on.
+    /// Whether a dialog is open.
     DialogStatus {
-        /// Going on.
+        /// Open.
         Open = "OPEN",
         /// Ended.
         Close = "CLOSE",
@@ -147,7 +147,7 @@ wire_enums! {
         /// The platform.
         System = "SYSTEM",
     }
-    /// How urgent an answer is ([§7.7](crate::protocol#77)).
+    /// The urgency of a response ([§7.7](crate::protocol#77)).
     TtrType {
         /// The account's usual time.
         Normal = "NORMAL",
@@ -158,18 +158,18 @@ wire_enums! {
         /// A time given with the request.
         Custom = "CUSTOM",
     }
-    /// How far a satisfaction survey was answered ([§7.8](crate::protocol#78)).
+    /// How far a satisfaction survey was completed ([§7.8](crate::protocol#78)).
     CsatStatus {
-        /// Wholly.
+        /// Completely.
         Filled = "FILLED",
-        /// In part.
+        /// Partially.
         PartiallyFilled = "PARTIALLY_FILLED",
         /// Declined.
         Skipped = "SKIPPED",
         /// Not yet.
         Empty = "EMPTY",
     }
-    /// What became of a message at its reader ([§7.9](crate::protocol#79)).
+    /// The status of a message at its reader ([§7.9](crate::protocol#79)).
     DeliveryStatus {
         /// Arrived on the device.
         Accept = "ACCEPT",
@@ -183,14 +183,14 @@ wire_enums! {
         Action = "ACTION",
         /// Marked by a survey bot as an answer it could not use.
         Enrich = "ENRICH",
-        /// A secure form was looked at.
+        /// A secure form was viewed.
         Viewed = "VIEWED",
         /// A secure form was abandoned.
         Aborted = "ABORTED",
         /// A secure form failed.
         Error = "ERROR",
     }
-    /// What a participant is doing ([§7.10](crate::protocol#710)).
+    /// A participant's activity ([§7.10](crate::protocol#710)).
     ChatState {
         /// Present.
         Active = "ACTIVE",
@@ -205,19 +205,19 @@ wire_enums! {
         /// The consumer's app is in the background.
         Background = "BACKGROUND",
     }
-    /// What became of an offer to an agent ([§7.11](crate::protocol#711)).
+    /// The state of an offer to an agent ([§7.11](crate::protocol#711)).
     RingState {
-        /// Waits for an answer.
+        /// Open.
         Waiting = "WAITING",
-        /// Taken.
+        /// Accepted.
         Accepted = "ACCEPTED",
         /// Declined.
         Rejected = "REJECTED",
         /// Nobody answered in time.
         Expired = "EXPIRED",
-        /// Withdrawn: the conversation ended or somebody else took it.
+        /// Withdrawn: the conversation ended or another agent accepted it.
         Cancelled = "CANCELLED",
-        /// Taken by the platform on the agent's behalf.
+        /// Accepted by the platform on the agent's behalf.
         AutoAccept = "AUTO_ACCEPT",
     }
     /// Which offers an agent gets ([§7](crate::protocol#7), agent availability).
@@ -255,10 +255,10 @@ wire_enums! {
         All = "ALL",
         /// Agents and agent managers only.
         AgentsAndManagers = "AGENTS_AND_MANAGERS",
-        /// Not told by the platform. Never on the wire ([MS-5](crate::rules#ms-5)).
+        /// Not sent by the platform. Never part of a frame ([MS-5](crate::rules#ms-5)).
         Unknown = "UNKNOWN",
     }
-    /// What the body of a content event is ([§5.6](crate::protocol#56)).
+    /// The type of the body of a content event ([§5.6](crate::protocol#56)).
     ContentType {
         /// Text.
         PlainText = "text/plain",
@@ -266,9 +266,9 @@ wire_enums! {
         Html = "text/html",
         /// A file on the platform's storage.
         HostedFile = "hosted/file",
-        /// An invitation to fill a secure form.
+        /// An invitation to fill in a secure form.
         SecureFormInvitation = "forms/secure-invitation",
-        /// A filled secure form.
+        /// A completed secure form.
         SecureFormSubmission = "forms/secure-submission",
     }
     /// How a participant is changed ([§5.7](crate::protocol#57)).
@@ -277,7 +277,7 @@ wire_enums! {
         Add = "ADD",
         /// Leaves.
         Remove = "REMOVE",
-        /// Is proposed.
+        /// Is suggested.
         Suggest = "SUGGEST",
         /// Changes the role.
         Update = "UPDATE",

@@ -1,5 +1,4 @@
-//! The frame around everything that arrives ([§4](crate::protocol#4)), decoded once; bodies stay raw until somebody
-//! wants them.
+//! The envelope of every incoming frame ([§4](crate::protocol#4)), decoded once; bodies stay raw until they are needed.
 
 use std::fmt;
 
@@ -8,11 +7,11 @@ use thiserror::Error;
 
 use super::{ConversationChanges, Json, Notification, Text};
 
-/// A frame that could not be understood.
+/// A frame that could not be parsed.
 #[derive(Debug, Error)]
 pub enum FrameError {
-    /// Not a JSON object of the envelope's shape, or changes of conversations of another shape than theirs, at the line
-    /// and column the reader tells.
+    /// Not a JSON object with the envelope's members, or conversation changes of another form; contains the line and
+    /// column.
     #[error("malformed frame: {0}")]
     Malformed(#[from] serde_json::Error),
     /// `kind` is neither `resp` nor `notification`.
@@ -21,12 +20,12 @@ pub enum FrameError {
         /// The kind as sent, at most 64 characters of it.
         kind: String,
     },
-    /// A notification of a known type whose body has not the shape of that type.
+    /// The body of a notification of a known type has another form.
     #[error("malformed body of {kind}: {source}")]
     MalformedBody {
         /// The notification's type as sent.
         kind: String,
-        /// What the reader says.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
@@ -34,33 +33,33 @@ pub enum FrameError {
 /// One incoming frame.
 #[derive(Debug)]
 pub enum Frame<'a> {
-    /// The answer to a request.
+    /// The response to a request.
     Response(Response<'a>),
-    /// Something that happened.
+    /// A notification.
     Notification(Notification<'a>),
 }
 
-/// The answer to a request ([§4.2](crate::protocol#42)). Matched by `request_id`, never by `kind`.
+/// The response to a request ([§4.2](crate::protocol#42)). Matched by `request_id`, never by `kind`.
 #[derive(Debug)]
 pub struct Response<'a> {
-    /// Which request; missing in some error answers ([§4.5](crate::protocol#45)).
+    /// The request's id; missing in some error responses ([§4.5](crate::protocol#45)).
     pub request_id: Option<Text<'a>>,
-    /// How it went.
+    /// The status.
     pub code: Code,
-    /// The answer's type, if it has one.
+    /// The response's type, if it has one.
     pub kind: Text<'a>,
-    /// The answer itself.
+    /// The response's body.
     pub body: Option<Json<'a>>,
 }
 
-/// The code of a response: HTTP semantics. The Send API writes words, of which only `"OK"` is known
+/// The code of a response, with the meaning of HTTP statuses. The Send API sends words, of which only `"OK"` is known
 /// ([§10.3](crate::protocol#103)): the words of a success are read as 200, any other word as 400, so that its request
-/// is answered at least.
+/// at least gets a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Code(pub u16);
 
 impl Code {
-    /// Whether the request was refused ([§4.2](crate::protocol#42): above 399).
+    /// Returns whether the request was refused ([§4.2](crate::protocol#42): above 399).
     #[must_use]
     pub fn is_refusal(self) -> bool {
         self.0 > 399
@@ -90,8 +89,8 @@ struct Envelope<'a> {
     body: Option<Body<'a>>,
 }
 
-/// The body of a frame. The most frequent one is read on the way, where its type is known in time; otherwise it would be
-/// gone through twice.
+/// The body of a frame. The most frequent type is parsed immediately if its type is already known; otherwise it would
+/// have to be parsed twice.
 enum Body<'a> {
     Changes(ConversationChanges<'a>),
     Raw(Json<'a>),
@@ -155,7 +154,7 @@ impl<'a> Frame<'a> {
     /// Decodes one text frame.
     ///
     /// # Errors
-    /// [`FrameError`] naming what is wrong; the frame is to be counted and dropped, the socket goes on.
+    /// [`FrameError`], which names the problem; the caller must count and drop the frame, and keep the socket.
     pub fn decode(text: &'a str) -> Result<Self, FrameError> {
         let Envelope { kind, body_kind, request_id, code, body } = serde_json::from_str(text)?;
         let body_kind = body_kind.unwrap_or_default();
@@ -165,7 +164,7 @@ impl<'a> Frame<'a> {
             None => None,
         };
         match kind.as_str() {
-            // The Send API leaves the kind out (§10.3).
+            // The Send API omits the kind (§10.3).
             "" if request_id.is_none() || code.is_none() => Err(FrameError::UnknownKind { kind: String::new() }),
             "resp" | "" => {
                 Ok(Self::Response(Response { request_id, code: code.unwrap_or(Code(200)), kind: body_kind, body }))

@@ -15,18 +15,18 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "field")]
 pub enum FieldChange {
-    /// Somebody joins, leaves, is proposed or changes the role.
+    /// A participant joins, leaves, is suggested or changes the role.
     #[serde(rename_all = "camelCase")]
     ParticipantsChange {
-        /// How.
+        /// The kind of change.
         #[serde(rename = "type")]
         kind: ParticipantChangeKind,
-        /// As what.
+        /// The role.
         role: ParticipantRole,
-        /// Who: an agent id, or a consumer's user id. Without it the platform takes the sender.
+        /// The participant: an agent id, or a consumer's user id. If absent, the platform uses the sender.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user_id: Option<String>,
-        /// In which dialog, where it is not MAIN.
+        /// The dialog, if it is not MAIN.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         dialog_id: Option<DialogId>,
     },
@@ -42,9 +42,9 @@ pub enum FieldChange {
         /// Always [`Stage::Close`].
         conversation_state: Stage,
     },
-    /// A dialog begins, ends or takes metadata.
+    /// A dialog begins, ends or gets metadata.
     DialogChange {
-        /// How.
+        /// The kind of change.
         #[serde(rename = "type")]
         kind: DialogChangeKind,
         /// The dialog.
@@ -63,12 +63,12 @@ pub enum FieldChange {
     Ttr {
         /// How it is set.
         ttr_type: TtrType,
-        /// In seconds; only counts for [`TtrType::Custom`], always present.
+        /// In seconds; used only for [`TtrType::Custom`], but always present.
         value: u64,
     },
-    /// The agent sets the deadline.
+    /// An agent sets the time until which a response is due.
     ManualETTR {
-        /// The deadline.
+        /// The time.
         time: Timestamp,
     },
     /// The agents' note changes.
@@ -87,11 +87,11 @@ pub enum FieldChange {
     /// The consumer's satisfaction.
     #[serde(rename_all = "camelCase")]
     CSATRate {
-        /// From "0" to "5". The platform takes it as a string.
+        /// From "0" to "5", as a string.
         csat_rate: String,
         /// Whether the matter was resolved.
         csat_resolution_confirmation: Option<bool>,
-        /// How far the survey was answered.
+        /// How far the survey was completed.
         status: CsatStatus,
     },
 }
@@ -100,7 +100,7 @@ pub enum FieldChange {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DialogChange {
-    /// Which one; a new dialog has none.
+    /// The dialog's id; absent for a new dialog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog_id: Option<DialogId>,
     /// Its new state.
@@ -109,16 +109,16 @@ pub struct DialogChange {
     /// Who ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<CloseReason>,
-    /// Why, in words.
+    /// The cause, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_cause: Option<String>,
-    /// What a new dialog is for.
+    /// The purpose of a new dialog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog_type: Option<DialogType>,
     /// The medium of a new dialog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_type: Option<ChannelType>,
-    /// What the kind of a new dialog adds.
+    /// Additional data of a new dialog's kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta_data: Option<serde_json::Value>,
 }

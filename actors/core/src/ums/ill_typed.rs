@@ -1,7 +1,7 @@
-//! Leaves out of a state what has not its type, so that an odd member costs itself and not the whole state.
+//! Removes members of the wrong type from a state, so that the rest of the state can be used.
 //!
-//! States are read strictly first, which costs nothing. Only a state that cannot be read so comes here. Every member is
-//! then read alone: the time grows with the length of the state, however many members are odd.
+//! States are first parsed strictly, without extra cost. Only if that fails, each member is parsed on its own: the time
+//! grows with the length of the state, not with the number of wrong members.
 
 use std::{collections::HashSet, fmt};
 
@@ -16,51 +16,51 @@ use super::{
     MessageRecord, Originator, ParticipantDetails, RoleMap, Text, Ttr, UnreadMessages,
 };
 
-/// How many paths of dropped members are kept. The count goes on.
+/// How many paths of removed members are kept; all are counted.
 const PATHS: usize = 16;
 
-/// How long a kept path is at most; some steps are names that the sender chose.
+/// The longest kept path; some parts are names that the sender chose.
 const PATH_BYTES: usize = 256;
 
-/// The members that were left out of a state, because their values have not the members' types.
+/// The members removed from a state because their values had the wrong type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DroppedMembers {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Where the first of them were, such as `conversationDetails.dialogs[1].endTs`.
+    /// The paths of the first ones, such as `conversationDetails.dialogs[1].endTs`.
     pub paths: Vec<String>,
 }
 
 impl DroppedMembers {
-    /// Takes those of the same state that were dropped for another reason.
+    /// Adds members of the same state that were removed for another reason.
     pub(crate) fn add(&mut self, others: &Self) {
         self.count += others.count;
         self.paths.extend(others.paths.iter().take(PATHS.saturating_sub(self.paths.len())).cloned());
     }
 }
 
-/// The state `raw` without its ill-typed members, as text. `None` where it is no state still: no object, or without what
-/// identifies the conversation.
+/// Returns the text of the state `raw` without its ill-typed members. `None` if the result is still not a state: not an
+/// object, or without the conversation's id.
 pub(crate) fn without_ill_typed(raw: &str) -> Option<(String, DroppedMembers)> {
     let mut reader = Reader { text: String::with_capacity(raw.len()), path: String::new(), dropped: <_>::default() };
     let raw = serde_json::from_str::<&RawValue>(raw).ok()?;
     STATE.write(raw.get(), &mut reader).then_some((reader.text, reader.dropped))
 }
 
-/// Of what a value consists, as far as its parts are read apart.
+/// The structure of a value whose parts are parsed separately.
 enum Shape {
-    /// Read as a whole.
+    /// Parsed as a whole.
     Value(fn(&str) -> bool),
-    /// Read member by member.
+    /// Parsed member by member.
     Object {
-        /// Members without which the object says nothing, and values that they may have.
+        /// Required members of the object, with assumed values.
         required: &'static [(&'static str, &'static str)],
-        /// Whether an object is read that has the required members and one more.
+        /// Parses an object with the required members and one more; returns whether that succeeds.
         is_read: fn(&str) -> bool,
-        /// The shape of a member that consists of parts itself.
+        /// Returns the structure of a member that has parts itself.
         inner: fn(&str) -> Option<&'static Shape>,
     },
-    /// Read element by element; another value in its place has the second shape.
+    /// Parsed element by element; a value that is not a list has the second structure.
     List(&'static Shape, &'static Shape),
 }
 
@@ -103,10 +103,10 @@ static UNREAD: Shape = object!(UnreadMessages<'_>, []);
 static RECORD: Shape = object!(MessageRecord<'_>, ["event" = "{}"], "originatorMetadata": ORIGINATOR);
 static ORIGINATOR: Shape = object!(Originator<'_>, []);
 
-/// Writes what can be read, and notes the rest.
+/// Writes what can be parsed, and records the rest.
 struct Reader {
     text: String,
-    /// Of the value that is read now.
+    /// The path of the present value.
     path: String,
     dropped: DroppedMembers,
 }
@@ -120,7 +120,7 @@ impl Reader {
         }
     }
 
-    /// Writes a part of a value, `before` it what separates it. A part that cannot be read leaves nothing.
+    /// Writes a part of a value, after the separator `before`. A part that cannot be parsed leaves nothing.
     fn part(&mut self, step: fmt::Arguments<'_>, before: &str, write: impl FnOnce(&mut Self) -> bool) -> bool {
         let (path, text) = (self.path.len(), self.text.len());
         self.path.push_str(&step.to_string());
@@ -136,7 +136,7 @@ impl Reader {
 }
 
 impl Shape {
-    /// Writes what can be read of `raw`; `false` where that is nothing.
+    /// Writes what can be parsed of `raw`; `false` if that is nothing.
     fn write(&self, raw: &str, to: &mut Reader) -> bool {
         if raw == "null" {
             to.text.push_str(raw);
@@ -166,7 +166,7 @@ impl Shape {
         let mut before = "";
         for (at, element) in elements.iter().enumerate() {
             let is_written = to.part(format_args!("[{at}]"), before, |to| {
-                // An element that is null has no members to lose.
+                // An element that is null has no members to remove.
                 element.get() != "null" && self.write(element.get(), to)
             });
             if is_written {
@@ -196,7 +196,7 @@ fn write_members(
     to.text.push('{');
     to.text.push_str(&identity);
     let mut before = if identity.is_empty() { "" } else { "," };
-    // In the place of the identity, which may be long, so that the time is that of each member alone.
+    // Stands for the real identity, which may be long, so that the time depends only on each member.
     let assumed: String = required.iter().map(|(name, value)| member(name, value) + ",").collect();
     for (name, value) in members.iter().filter(|(name, _)| !is_required(name)) {
         let dot = if to.path.is_empty() { "" } else { "." };
@@ -249,7 +249,7 @@ impl<'de: 'm, 'm> Deserialize<'de> for Members<'m> {
     }
 }
 
-/// Of members with the same name the last counts, as in every reader of JSON that takes them at all.
+/// Of members with the same name the last one counts, as in every JSON parser that accepts them.
 fn last_of_each(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
     let mut names = HashSet::new();
     let is_last: Vec<bool> = members.iter().rev().map(|(name, _)| names.insert(name.as_str())).collect();

@@ -1,4 +1,4 @@
-//! A part of a frame kept as the bytes it came in, until somebody wants it.
+//! A part of a frame, kept as text until it is needed.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, value::RawValue};
 
 /// A JSON value as its text, borrowed from the frame or owned.
 ///
-/// Two are equal when they mean the same, whatever the order of members and the white space.
+/// Two values are equal if they have the same meaning, whatever the order of members and the white space.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct Json<'a>(Cow<'a, RawValue>);
@@ -19,7 +19,7 @@ impl<'a> Json<'a> {
         self.0.get()
     }
 
-    /// The text for as long as the frame lives, unless the value is its own copy.
+    /// The text with the lifetime of the frame, unless the value is a copy.
     pub(super) fn borrowed(&self) -> Option<&'a str> {
         match self.0 {
             Cow::Borrowed(raw) => Some(raw.get()),
@@ -33,35 +33,35 @@ impl<'a> Json<'a> {
         self.get() == "null"
     }
 
-    /// Reads the value as a type that may borrow from it.
+    /// Parses the value as a type that may borrow from it.
     ///
     /// # Errors
-    /// What the JSON reader says when the value is not such a type.
+    /// The parser's error.
     pub fn read<'s, T: Deserialize<'s>>(&'s self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.get())
     }
 
-    /// Reads the value as a type of its own.
+    /// Parses the value as an owned type.
     ///
     /// # Errors
-    /// What the JSON reader says when the value is not such a type.
+    /// The parser's error.
     pub fn read_owned<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.get())
     }
 
-    /// The value as a tree; `null` where it nests deeper than the reader allows.
+    /// The value as a tree; `null` if it nests deeper than the parser allows.
     #[must_use]
     pub fn to_value(&self) -> Value {
         self.read_owned().unwrap_or_default()
     }
 
-    /// The value as its own copy.
+    /// An owned copy of the value.
     #[must_use]
     pub fn into_owned(self) -> Json<'static> {
         Json(Cow::Owned(self.0.into_owned()))
     }
 
-    /// The value as an owned raw slice, for events that outlive the frame.
+    /// An owned raw copy of the value, for events that outlive the frame.
     #[must_use]
     pub fn to_raw(&self) -> Box<RawValue> {
         (*self.0).to_owned()
@@ -95,7 +95,7 @@ impl PartialEq for Json<'_> {
 }
 
 impl fmt::Debug for Json<'_> {
-    /// The length only: bodies carry message text, which is never logged.
+    /// Only the length, because bodies contain message text, which is never logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Json({} bytes)", self.get().len())
     }

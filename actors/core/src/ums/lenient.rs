@@ -1,4 +1,4 @@
-//! How the platform's looseness is read: presence, one or many, integers in any clothes.
+//! Reads the platform's variants: absent or null members, one or many elements, integers in several forms.
 
 use std::{fmt, marker::PhantomData};
 
@@ -6,26 +6,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::time::IntegerVisitor;
 
-/// A member that may be absent, which says nothing, or present and null, which says "nothing"
-/// ([CV-N7](crate::rules#cv-n7)).
+/// A member that may be absent, which says nothing, or null, which unsets it ([CV-N7](crate::rules#cv-n7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Presence<T> {
-    /// The member was not sent: its value is unknown and what is held stays.
+    /// The member was not sent: the known value stays.
     #[default]
     Absent,
-    /// The member was sent as `null`: what is held is cleared.
+    /// The member was sent as `null`: the known value is unset.
     Null,
     /// The member was sent with a value.
     Value(T),
 }
 
 impl<T> Presence<T> {
-    /// Whether the member was not sent.
+    /// Returns whether the member was not sent.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// What the sender says: `None` nothing at all, `Some(None)` cleared, `Some(Some(value))` the value.
+    /// Returns `None` if the member was not sent, `Some(None)` if it was null, `Some(Some(value))` if it has a value.
     pub fn said(&self) -> Option<Option<&T>> {
         match self {
             Self::Absent => None,
@@ -58,7 +57,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Presence<T> {
     }
 }
 
-/// An integer from a number, a fraction or a string of digits; `null` and other texts are `None`.
+/// Parses an integer from a number, a fraction or a string of digits; `null` and other texts are `None`.
 pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     struct Visitor;
 
@@ -93,12 +92,12 @@ pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     deserializer.deserialize_any(Visitor)
 }
 
-/// A count: an [`integer`] that is not negative.
+/// Parses a count: an [`integer`] that is not negative.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(integer(deserializer)?.and_then(|value| u64::try_from(value).ok()))
 }
 
-/// A list, or a single element in its place (protocol [§4.4](crate::protocol#44)); `null` is an empty list.
+/// Parses a list, or a single element as a list (protocol [§4.4](crate::protocol#44)); `null` is an empty list.
 pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -107,7 +106,7 @@ where
     maybe_many(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A list, or a single element in its place; `null` is no list.
+/// Parses a list, or a single element as a list; `null` is `None`.
 pub(crate) fn maybe_many<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,

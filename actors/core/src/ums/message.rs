@@ -9,10 +9,10 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRecord<'a> {
-    /// Its place in the dialog, from 0; chat states have none ([MS-1](crate::rules#ms-1)).
+    /// Its sequence in the dialog, from 0; chat states have none ([MS-1](crate::rules#ms-1)).
     #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// Who published it: an agent id on a brand socket, a user id on a consumer's.
+    /// The publisher: an agent id on a brand socket, a user id on a consumer's.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub originator_id: Option<Text<'a>>,
     /// The publisher's user id, brand dialect only.
@@ -21,18 +21,18 @@ pub struct MessageRecord<'a> {
     /// The publisher's user id and role at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub originator_metadata: Option<Originator<'a>>,
-    /// When the platform took it; chat states have none.
+    /// When the platform received it; chat states have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_timestamp: Option<Timestamp>,
-    /// What was published.
+    /// The published event.
     pub event: MessageContent<'a>,
-    /// The dialog; always there on live records.
+    /// The dialog; always present in live records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog_id: Option<Text<'a>>,
     /// The conversation; may be missing ([MS-9](crate::rules#ms-9)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<Text<'a>>,
-    /// Who may read it.
+    /// The audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_audience: Option<MessageAudience>,
     /// The metadata of the publishing request.
@@ -41,14 +41,14 @@ pub struct MessageRecord<'a> {
 }
 
 impl MessageRecord<'_> {
-    /// The publisher's user id, from whichever member tells it.
+    /// Returns the publisher's user id, from whichever member has it.
     #[must_use]
     pub fn originator_user_id(&self) -> Option<&str> {
         let metadata = self.originator_metadata.as_ref().and_then(|originator| originator.id.as_ref());
         self.originator_public_id.as_ref().or(metadata).or(self.originator_id.as_ref()).and_then(Text::non_empty)
     }
 
-    /// The publisher's role at that time.
+    /// Returns the publisher's role at that time.
     #[must_use]
     pub fn originator_role(&self) -> Option<&ParticipantRole> {
         self.originator_metadata.as_ref().and_then(|originator| originator.role.as_ref())
@@ -67,47 +67,47 @@ pub struct Originator<'a> {
     pub role: Option<ParticipantRole>,
 }
 
-/// What a record or a publishing request carries.
+/// The content of a record or of a publishing request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(into = "EventMembers<'a>")]
 pub enum MessageContent<'a> {
     /// Text, files and forms, by content type.
     Content {
-        /// What the body is.
+        /// The type of the body.
         content_type: ContentType,
         /// A string for text, an object for files and forms.
         message: Json<'a>,
-        /// Suggested answers.
+        /// Suggested replies.
         quick_replies: Option<Json<'a>>,
     },
     /// Structured content.
     Rich {
         /// The structured content.
         content: Json<'a>,
-        /// Suggested answers.
+        /// Suggested replies.
         quick_replies: Option<Json<'a>>,
     },
     /// A receipt for earlier records.
     AcceptStatus {
-        /// What became of them.
+        /// The status of the records.
         status: DeliveryStatus,
-        /// Which ones.
+        /// Their sequences.
         sequences: Vec<u64>,
     },
     /// Typing and presence.
     ChatState {
-        /// What the publisher is doing.
+        /// The publisher's activity.
         chat_state: ChatState,
     },
-    /// A kind of event this version does not know.
+    /// A kind of event unknown to this version.
     Unlisted {
-        /// The kind as it was sent.
+        /// The kind as sent.
         kind: Text<'a>,
     },
 }
 
 impl MessageContent<'_> {
-    /// The same content as its own copy.
+    /// An owned copy of the content.
     #[must_use]
     pub fn into_owned(self) -> MessageContent<'static> {
         match self {
@@ -127,7 +127,7 @@ impl MessageContent<'_> {
     }
 }
 
-/// The members of an event, flat, as the wire has them.
+/// The members of an event, flat as in the protocol.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventMembers<'a> {

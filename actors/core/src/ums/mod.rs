@@ -1,4 +1,4 @@
-//! The UMS wire protocol: one typed model, two dialects.
+//! The UMS protocol: one typed model for both dialects.
 //!
 //! Reading is lenient, as the platform requires (protocol [§4.4](crate::protocol#44)): strings or numbers, one or many,
 //! maps or arrays, missing optional members, unknown members and unknown enumeration values. Writing is strict.

@@ -1,4 +1,4 @@
-//! Notifications ([§6](crate::protocol#6)): which there are, and how far each is read before somebody wants more.
+//! Notifications ([§6](crate::protocol#6)): their types, and how far each is parsed at first.
 
 use serde::{Deserialize, Serialize, de::DeserializeSeed};
 use serde_json::value::RawValue;
@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use super::{AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text, lenient};
 use crate::{id::AgentId, time::Timestamp};
 
-/// Something that happened, by its type. Both dialects' names are known, by their endings ([§6.1](crate::protocol#61)).
+/// A notification, by its type. The names of both dialects are recognized by their endings
+/// ([§6.1](crate::protocol#61)).
 #[derive(Debug)]
 pub enum Notification<'a> {
     /// Conversations changed ([§6.1](crate::protocol#61)).
@@ -26,20 +27,20 @@ pub enum Notification<'a> {
     },
 }
 
-/// The body of a conversation notification. States stay raw, so that a repeated one costs no parsing.
+/// The body of a conversation notification. States stay raw, so that a repeated state need not be parsed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationChanges<'a> {
-    /// For which subscription; webhooks have none.
+    /// The subscription; webhooks have none.
     #[serde(borrow, default)]
     pub subscription_id: Option<Text<'a>>,
-    /// The changes; the first notification of a subscription has all that matches.
+    /// The changes; the first notification of a subscription has every match.
     #[serde(default, deserialize_with = "lenient::one_or_many")]
     pub changes: Vec<Change<'a>>,
 }
 
 impl ConversationChanges<'_> {
-    /// Whether a notification's type means changes of conversations ([§6.1](crate::protocol#61)).
+    /// Returns whether a notification of this type contains changes of conversations ([§6.1](crate::protocol#61)).
     pub(super) fn are_named(kind: &str) -> bool {
         kind.rsplit('.').next() == Some("ExConversationChangeNotification")
     }
@@ -48,7 +49,7 @@ impl ConversationChanges<'_> {
 /// One change of one conversation.
 #[derive(Debug, Deserialize)]
 pub struct Change<'a> {
-    /// Whether the conversation matches still.
+    /// Whether the conversation still matches.
     #[serde(rename = "type")]
     pub kind: ChangeKind,
     /// The state as sent, a [`super::ConversationState`].
@@ -57,17 +58,17 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// The conversation's id, found without reading the rest of the state.
+    /// Returns the conversation's id, found without parsing the rest of the state.
     #[must_use]
     pub fn conversation_id(&self) -> Option<Text<'a>> {
         let mut found = None;
         let mut reader = serde_json::Deserializer::from_str(self.result?.get());
-        // The seed stops the reader with an error as soon as it has the id; what it found is the result.
+        // The seed stops the parser with an error as soon as it has the id; the id it found is the result.
         let _ = FirstMember { name: "convId", found: &mut found }.deserialize(&mut reader);
         found
     }
 
-    /// When the conversation changed last, where the state tells.
+    /// Returns when the conversation was last changed, if the state has that time.
     #[must_use]
     pub fn last_updated(&self) -> Option<Timestamp> {
         #[derive(Deserialize)]
@@ -87,7 +88,7 @@ impl<'a> Change<'a> {
     }
 }
 
-/// Reads an object up to one member.
+/// Parses an object up to one member.
 struct FirstMember<'f, 'a> {
     name: &'static str,
     found: &'f mut Option<Text<'a>>,
@@ -123,11 +124,11 @@ impl<'de: 'a, 'a> serde::de::Visitor<'de> for FirstMember<'_, 'a> {
 /// The body of a message notification: a batch (consumer dialect) or one record (brand dialect).
 #[derive(Debug)]
 pub struct Messages<'a> {
-    /// The dialog of all records, where the batch names it.
+    /// The dialog of all records, if the batch names it.
     pub dialog_id: Option<Text<'a>>,
-    /// The conversation of all records, where the batch names it.
+    /// The conversation of all records, if the batch names it.
     pub conversation_id: Option<Text<'a>>,
-    /// When the platform sent the batch, where it tells.
+    /// When the platform sent the batch, if the batch says so.
     pub sent_ts: Option<Timestamp>,
     /// The records, in the order sent.
     pub records: Vec<MessageRecord<'a>>,
@@ -151,8 +152,8 @@ struct Batch<'a> {
 struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
 
 impl<'a> Messages<'a> {
-    /// Either shape is taken on either socket (protocol [§6.2](crate::protocol#62)): a batch has `changes`, a record is
-    /// itself.
+    /// Accepts either form on either socket (protocol [§6.2](crate::protocol#62)): a batch has `changes`; otherwise it
+    /// is a record.
     fn read(body: &'a str) -> Result<Self, serde_json::Error> {
         let Batch { dialog_id, conversation_id, sent_ts, changes } = serde_json::from_str(body)?;
         let records = match changes {
@@ -167,10 +168,10 @@ impl<'a> Messages<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rings<'a> {
-    /// For which subscription.
+    /// The subscription.
     #[serde(borrow, default)]
     pub subscription_id: Option<Text<'a>>,
-    /// The changes of tasks; a task that is gone is of kind [`ChangeKind::Delete`].
+    /// The changes of tasks; the change of an ended task is [`ChangeKind::Delete`].
     #[serde(default, deserialize_with = "lenient::one_or_many")]
     pub changes: Vec<RingChange<'a>>,
 }

@@ -1,4 +1,4 @@
-//! Participants: the two shapes of the wire and the one meaning they have.
+//! Participants: the two forms in the protocol, and their common meaning.
 
 use std::fmt;
 
@@ -6,19 +6,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::Serialize
 
 use super::{Dialect, ParticipantRole, ParticipantStatus, Text, lenient};
 
-/// One participant of a conversation, however the dialect spelled it.
+/// One participant of a conversation, in either dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person<'a> {
-    /// What the participant is.
+    /// The role.
     pub role: ParticipantRole,
-    /// The consumer's id or the agent's public id. On a brand socket the agent id stands in where the platform told no
-    /// public id for it.
+    /// The consumer's id or the agent's public id. On a brand socket without a public id, the agent id.
     pub user_id: Text<'a>,
-    /// The agent's id, told on brand sockets only.
+    /// The agent's id, sent only on brand sockets.
     pub agent_id: Option<Text<'a>>,
 }
 
-/// How many roles of two maps are paired. There are seven, and the platform allows sixteen ([§8](crate::protocol#8)).
+/// The most roles compared in two maps. There are seven, and the platform allows sixteen ([§8](crate::protocol#8)).
 const PAIRED_ROLES: usize = 64;
 
 /// Participants by role: the brand dialect's map ([§6.1](crate::protocol#61)).
@@ -38,7 +37,7 @@ impl<'a> RoleMap<'a> {
     }
 }
 
-/// The `participants` member, in either dialect's shape.
+/// The `participants` member, in either dialect's form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Roster<'a> {
     /// The brand dialect: ids by role.
@@ -53,12 +52,12 @@ pub struct Listed<'a> {
     /// The participant's user id.
     #[serde(borrow)]
     pub id: Text<'a>,
-    /// What the participant is.
+    /// The role.
     pub role: ParticipantRole,
 }
 
 impl<'a> Roster<'a> {
-    /// The members `participants` and `participantsPId` that tell of `people` in `dialect`.
+    /// Returns the members `participants` and `participantsPId` for `people` in `dialect`.
     #[must_use]
     pub fn write(people: Vec<Person<'a>>, dialect: Dialect) -> (Self, Option<RoleMap<'a>>) {
         match dialect {
@@ -77,8 +76,8 @@ impl<'a> Roster<'a> {
         }
     }
 
-    /// Whom the two members tell of ([DG-N10](crate::rules#dg-n10)): the maps are paired by position where both have
-    /// the role at the same length, otherwise the agent id stands in for the missing public id
+    /// Returns the participants in the two members ([DG-N10](crate::rules#dg-n10)): the maps are paired by position if
+    /// both have the role with equal lengths; otherwise the agent id replaces the missing public id
     /// ([Q18](crate::rules#q18)).
     #[must_use]
     pub fn read(roster: Option<&Self>, public_ids: Option<&RoleMap<'a>>) -> Vec<Person<'a>> {
@@ -101,7 +100,7 @@ impl<'a> Roster<'a> {
                     })
                 })
                 .collect(),
-            // The consumer dialect of 2016 knew the public ids only (§6.1).
+            // The consumer dialect of 2016 had only public ids (§6.1).
             (None, Some(public_ids)) => public_ids
                 .0
                 .iter()
@@ -120,10 +119,10 @@ pub struct ParticipantDetails<'a> {
     /// The consumer's id; the agent id on a brand socket, the public id on a consumer's.
     #[serde(borrow)]
     pub id: Text<'a>,
-    /// What the participant is; where it is missing, the conversation's participants tell.
+    /// The role; if missing, the role in the conversation's participants counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<ParticipantRole>,
-    /// Whether the participant takes part already; missing in old conversations.
+    /// Whether the participant has joined; missing in old conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ParticipantStatus>,
 }

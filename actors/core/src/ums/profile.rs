@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::{Json, Text};
 
-/// A profile as the platform answers it; which members there are depends on the dialect and on who asks.
+/// A profile as the platform sends it; its members depend on the dialect and on the requester.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserProfile<'a> {
@@ -46,11 +46,11 @@ pub struct UserProfile<'a> {
 }
 
 impl<'a> UserProfile<'a> {
-    /// Reads a profile in either form: an object, or the bare list of what the brand vouched for
+    /// Parses a profile in either form: an object, or only the list of data that the brand vouched for
     /// ([§5.9](crate::protocol#59)).
     ///
     /// # Errors
-    /// What the JSON reader says.
+    /// The parser's error.
     pub fn read(body: &'a Json<'_>) -> Result<Self, serde_json::Error> {
         #[derive(Serialize)]
         struct Vouched<'b> {
@@ -62,7 +62,7 @@ impl<'a> UserProfile<'a> {
         Ok(Self { authenticated_data: Some(vouched.into()), ..Self::default() })
     }
 
-    /// The profile as its own copy.
+    /// An owned copy of the profile.
     #[must_use]
     pub fn into_owned(self) -> UserProfile<'static> {
         let text = |text: Option<Text<'_>>| text.map(|text| Text::from(text.into_owned()));

@@ -1,4 +1,4 @@
-//! Recognises a frame that came before, so that its state need not be looked for again.
+//! Recognizes a repeated frame, so that its state need not be located again.
 
 use std::collections::HashMap;
 
@@ -6,29 +6,28 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::id::ConversationId;
 
-/// A frame by its bytes.
+/// The hash of a frame's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FrameFingerprint(u64);
 
 impl FrameFingerprint {
-    /// The fingerprint of a frame's bytes: equal for equal frames.
+    /// Returns the fingerprint of a frame's bytes: equal for equal frames.
     #[must_use]
     pub fn of(frame: &[u8]) -> Self {
         Self(xxh3_64(frame))
     }
 }
 
-/// Where the state lies in the last frame of each conversation of a socket; one entry per conversation.
+/// The position of the state in the last frame of each conversation of a socket; one entry per conversation.
 ///
-/// It only spares the way to the state. What becomes of the state its conversation decides as ever, so a wrong entry
-/// can do no harm.
+/// Saves only the search for the state. The conversation handles the state as always, so a wrong entry does no harm.
 #[derive(Clone, Debug, Default)]
 pub struct RepeatedFrames {
     states: HashMap<FrameFingerprint, (ConversationId, Place)>,
     latest: HashMap<ConversationId, FrameFingerprint>,
 }
 
-/// Where a state lies in its frame, in bytes. Small, because there is one for each conversation of a process.
+/// The position of a state in its frame, in bytes. Small, because every conversation of a process has one.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: u32,
@@ -49,32 +48,32 @@ impl Place {
 }
 
 impl RepeatedFrames {
-    /// The conversation and the text of its state, where this frame was the last one of a conversation.
+    /// Returns the conversation and the text of its state, if this frame repeats the conversation's last frame.
     #[must_use]
     pub fn state<'f>(&self, fingerprint: FrameFingerprint, frame: &'f [u8]) -> Option<(&ConversationId, &'f [u8])> {
         let (conversation, place) = self.states.get(&fingerprint)?;
         Some((conversation, place.within(frame)?))
     }
 
-    /// Notes the last frame of a conversation. To be called for a frame with a single change, an UPSERT, whose state is
-    /// the part `state` of it; anything else is to be decoded each time.
+    /// Stores the last frame of a conversation. Call it for a frame with a single change, an UPSERT, with its part
+    /// `state`; other frames must be decoded each time.
     pub fn note(&mut self, fingerprint: FrameFingerprint, frame: &[u8], conversation: &ConversationId, state: &[u8]) {
         let Some(place) = Place::of(state, frame) else { return };
         let previous = self.latest.insert(conversation.clone(), fingerprint);
         let known = previous.and_then(|previous| self.states.remove(&previous)).map(|(known, _)| known);
-        // The id that is held already stays, so that each is in memory once.
+        // Keeps the id that is already stored, so that each id is in memory once.
         let conversation = known.filter(|known| known == conversation).unwrap_or_else(|| conversation.clone());
         self.states.insert(fingerprint, (conversation, place));
     }
 
-    /// Forgets the last frame of a conversation that is gone.
+    /// Forgets the last frame of a conversation that has left.
     pub fn forget(&mut self, conversation: &ConversationId) {
         if let Some(fingerprint) = self.latest.remove(conversation) {
             self.states.remove(&fingerprint);
         }
     }
 
-    /// Forgets all, for a new socket: its subscriptions begin anew.
+    /// Forgets all frames, because a new socket has new subscriptions.
     pub fn clear(&mut self) {
         self.states.clear();
         self.latest.clear();

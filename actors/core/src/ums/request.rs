@@ -1,4 +1,4 @@
-//! Requests: one typed model, named and encoded as the socket's dialect has it ([§5.0](crate::protocol#50)).
+//! Requests: one typed model, named and encoded for the socket's dialect ([§5.0](crate::protocol#50)).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,31 +12,31 @@ use super::{
 };
 use crate::id::RequestId;
 
-/// A request that could not be read or written.
+/// A request that could not be parsed or serialized.
 #[derive(Debug, Error)]
 pub enum RequestError {
     /// The frame is not a request.
     #[error("not a request frame: {0}")]
     Envelope(#[source] serde_json::Error),
-    /// The body does not fit the request's type.
-    #[error("the body of {kind} does not fit: {source}")]
+    /// The body is malformed for the request's type.
+    #[error("the body of {kind} is malformed: {source}")]
     Body {
         /// The request's type as sent.
         kind: String,
-        /// What the reader says.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
 
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident($body:ty) = $brand:literal, $consumer:literal;)+) => {
-        /// What can be asked of the platform.
+        /// A request to the platform.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Request {
             $($(#[$doc])* $name($body),)+
-            /// Any other request, by the type and body given ([CN-F4](crate::rules#cn-f4)).
+            /// Any other request, with the given type and body ([CN-F4](crate::rules#cn-f4)).
             Raw {
-                /// The wire type, sent as it is.
+                /// The request's type, sent as it is.
                 kind: String,
                 /// The body, sent as it is.
                 body: Value,
@@ -44,7 +44,7 @@ macro_rules! requests {
         }
 
         impl Request {
-            /// The request's type as `dialect` names it.
+            /// The request's type in `dialect`.
             #[must_use]
             pub fn kind(&self, dialect: Dialect) -> &str {
                 match self {
@@ -66,7 +66,7 @@ macro_rules! requests {
         }
 
         impl Serialize for Request {
-            /// Writes the body; the type goes into the envelope.
+            /// Serializes the body; the type is part of the envelope.
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
                     $(Self::$name(body) => body.serialize(serializer),)+
@@ -110,13 +110,13 @@ requests! {
     SubscribeMessages(MessageSubscription) = ".ams.ms.SubscribeMessagingEvents", "ms.SubscribeMessagingEvents";
     /// Reads a dialog's history, brand only ([§5.5](crate::protocol#55)).
     QueryMessages(MessageQuery) = ".ams.ms.QueryMessages", "ms.QueryMessages";
-    /// Asks where to upload a file ([§5.10](crate::protocol#510)).
+    /// Requests the address for an upload ([§5.10](crate::protocol#510)).
     UploadUrl(UploadUrlRequest) = ".ams.ms.GenerateURLForUploadFile", "ms.GenerateURLForUploadFile";
-    /// Asks where to download a file ([§5.10](crate::protocol#510)).
+    /// Requests the address for a download ([§5.10](crate::protocol#510)).
     DownloadUrl(DownloadUrlRequest) = ".ams.ms.GenerateURLForDownloadFile", "ms.GenerateURLForDownloadFile";
-    /// Asks for a secure form's key to write ([§5.11](crate::protocol#511)).
+    /// Requests the key for writing a secure form ([§5.11](crate::protocol#511)).
     UploadToken(TokenRequest) = ".ams.ms.token.GenerateUploadToken", "ms.GenerateUploadToken";
-    /// Asks for a secure form's key to read ([§5.11](crate::protocol#511)).
+    /// Requests the key for reading a secure form ([§5.11](crate::protocol#511)).
     DownloadToken(TokenRequest) = ".ams.ms.token.GenerateDownloadToken", "ms.GenerateDownloadToken";
     /// Sets the agent's state ([§5.8](crate::protocol#58)).
     SetAgentState(AgentStateRequest) = ".ams.routing.SetAgentState", "rs.SetAgentState";
@@ -124,7 +124,7 @@ requests! {
     SubscribeAgentsState(AgentsStateSubscription) = ".ams.routing.SubscribeAgentsState", "rs.SubscribeAgentsState";
     /// Subscribes to rings ([§5.8](crate::protocol#58)).
     SubscribeRoutingTasks(RoutingSubscription) = ".ams.routing.SubscribeRoutingTasks", "rs.SubscribeRoutingTasks";
-    /// Answers a ring ([§5.8](crate::protocol#58)).
+    /// Accepts or declines a ring ([§5.8](crate::protocol#58)).
     AnswerRing(RingAnswer) = ".ams.routing.UpdateRingState", "rs.UpdateRingState";
 }
 
@@ -133,11 +133,12 @@ requests! {
 pub struct RequestFrame {
     /// Unique on its socket, 1 to 64 characters.
     pub id: RequestId,
-    /// What is asked.
+    /// The request.
     pub request: Request,
     /// Typed headers, only with `InitConnection`.
     pub headers: Vec<Value>,
-    /// Typed metadata, stored with what the request does and shown to the other side ([§7.12](crate::protocol#712)).
+    /// Typed metadata, stored with the result of the request and shown to the other side
+    /// ([§7.12](crate::protocol#712)).
     pub metadata: Vec<Value>,
 }
 
@@ -173,13 +174,13 @@ struct ReadEnvelope<'a> {
 }
 
 impl RequestFrame {
-    /// A request with neither headers nor metadata.
+    /// Returns a request without headers and metadata.
     #[must_use]
     pub fn new(id: RequestId, request: Request) -> Self {
         Self { id, request, headers: Vec::new(), metadata: Vec::new() }
     }
 
-    /// The first frame of a consumer's socket, with the token (at most 2048 characters) and the device
+    /// Returns the first frame of a consumer's socket, with the token (at most 2048 characters) and the device
     /// ([§3.2](crate::protocol#32)).
     #[must_use]
     pub fn init_connection(id: RequestId, jwt: &str, properties: &ClientProperties) -> Self {
@@ -190,10 +191,10 @@ impl RequestFrame {
         }
     }
 
-    /// The frame's text in `dialect`.
+    /// Returns the frame's text in `dialect`.
     ///
     /// # Errors
-    /// [`RequestError::Body`] where the body cannot be JSON, which only a raw one can cause.
+    /// [`RequestError::Body`] if the body cannot be serialized, which is only possible for a raw request.
     pub fn encode(&self, dialect: Dialect) -> Result<String, RequestError> {
         let kind = self.request.kind(dialect);
         let envelope = Envelope {
@@ -207,10 +208,10 @@ impl RequestFrame {
         serde_json::to_string(&envelope).map_err(|source| RequestError::Body { kind: kind.to_owned(), source })
     }
 
-    /// Reads a frame of either dialect.
+    /// Parses a frame of either dialect.
     ///
     /// # Errors
-    /// [`RequestError`] where the frame is no request or its body does not fit.
+    /// [`RequestError`] if the frame is not a request or its body is malformed.
     pub fn decode(text: &str) -> Result<Self, RequestError> {
         let envelope: ReadEnvelope<'_> = serde_json::from_str(text).map_err(RequestError::Envelope)?;
         let request = Request::read(&envelope.kind, envelope.body.as_ref())

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
-/// The first request of a consumer's socket ([§3.2](crate::protocol#32)). Its token travels in a header of the frame.
+/// The first request of a consumer's socket ([§3.2](crate::protocol#32)). Its token is in a header of the frame.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitConnection {}
@@ -29,7 +29,7 @@ pub struct ClientProperties {
     /// The application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_id: Option<String>,
-    /// Its version.
+    /// The application's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_version: Option<String>,
     /// DESKTOP, TABLET, MOBILE or OTHER.
@@ -41,10 +41,10 @@ pub struct ClientProperties {
     /// WEB_SDK, MOBILE_SDK or BRAND_SDK.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<String>,
-    /// What the device can show, such as RICH_CONTENT or QUICK_REPLIES.
+    /// The features of the device, such as RICH_CONTENT or QUICK_REPLIES.
     #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
-    /// Members beyond these, such as `browser` or `timeZone`.
+    /// Further members, such as `browser` or `timeZone`.
     #[serde(flatten)]
     pub others: serde_json::Map<String, Value>,
 }
@@ -58,9 +58,8 @@ impl ClientProperties {
         header
     }
 
-    /// What of them goes into the address of a socket, by which the platform tells apart who connects (protocol
-    /// [§3.1](crate::protocol#31)): `&name=value` for application, integration and their versions, as far as they are
-    /// told.
+    /// The part of the socket's URL by which the platform identifies clients (protocol [§3.1](crate::protocol#31)):
+    /// `&name=value` for the application, the integration and their versions, as far as they are set.
     #[must_use]
     pub fn socket_query(&self) -> String {
         let integration_version = self.others.get("integrationVersion").and_then(Value::as_str);
@@ -74,8 +73,8 @@ impl ClientProperties {
         told.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
     }
 
-    /// The properties as the HTTP header `Client-Properties` ([§10.3](crate::protocol#103)): in one line of ASCII, as
-    /// headers are.
+    /// The properties as the HTTP header `Client-Properties` ([§10.3](crate::protocol#103)): one line of ASCII, as
+    /// required for headers.
     #[must_use]
     pub fn http_header(&self) -> String {
         let mut header = serde_json::to_value(self).unwrap_or_default();
@@ -95,7 +94,7 @@ impl ClientProperties {
     }
 }
 
-/// Whose profile; nobody named is the sender's own ([§5.9](crate::protocol#59)).
+/// The user of a profile; the sender if nobody is named ([§5.9](crate::protocol#59)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfileQuery {
@@ -104,7 +103,7 @@ pub struct ProfileQuery {
     pub user_id: Option<String>,
 }
 
-/// Which conversations a subscription wants ([§5.2](crate::protocol#52)). What is absent does not filter.
+/// Selects the conversations of a subscription ([§5.2](crate::protocol#52)). An absent member does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationQuery {
@@ -126,25 +125,25 @@ pub struct ConversationQuery {
     /// Stages of the whole conversation.
     #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub stage: Vec<Stage>,
-    /// Kinds of dialogs it must have.
+    /// Kinds of dialogs that the conversation must have.
     #[serde(default, deserialize_with = "lenient::one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub dialog_types: Vec<DialogType>,
-    /// Updated then or later.
+    /// Updated at this time or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_last_updated_time: Option<Timestamp>,
-    /// Updated then or earlier.
+    /// Updated at this time or earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_last_updated_time: Option<Timestamp>,
-    /// To be answered before.
+    /// The latest time until which a response is due.
     #[serde(rename = "maxETTR", default, skip_serializing_if = "Option::is_none")]
     pub max_ettr: Option<Timestamp>,
 }
 
-/// Ends a subscription, or names the one to change.
+/// Ends a subscription, or names the subscription to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unsubscription {
-    /// Which one.
+    /// The subscription.
     pub subscription_id: SubscriptionId,
 }
 
@@ -158,16 +157,16 @@ pub struct ConversationRequest {
     /// Always MESSAGING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_type: Option<super::ChannelType>,
-    /// How urgent.
+    /// The urgency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttr_def_name: Option<TtrType>,
-    /// For which skill.
+    /// The skill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill_id: Option<SkillId>,
-    /// Where the consumer comes from.
+    /// The consumer's source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_context: Option<Value>,
-    /// By which campaign and engagement.
+    /// The campaign and engagement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign_info: Option<Value>,
 }
@@ -180,12 +179,12 @@ pub struct AgentConversationRequest {
     pub channel_type: super::ChannelType,
     /// The consumer.
     pub consumer_id: String,
-    /// Which conversation it continues.
+    /// The conversation that it continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_context: Option<Value>,
 }
 
-/// Changes fields of a conversation, all together ([§5.7](crate::protocol#57)).
+/// Changes fields of a conversation, all or nothing ([§5.7](crate::protocol#57)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationUpdate {
@@ -204,9 +203,9 @@ pub struct PublishRequest {
     pub conversation_id: ConversationId,
     /// The dialog.
     pub dialog_id: DialogId,
-    /// Who may read it.
+    /// The audience.
     pub message_audience: MessageAudience,
-    /// What is published.
+    /// The event.
     #[serde(deserialize_with = "owned_event")]
     pub event: MessageContent<'static>,
 }
@@ -215,7 +214,7 @@ fn owned_event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageCont
     MessageContent::deserialize(deserializer).map(MessageContent::into_owned)
 }
 
-/// Asks for a dialog's messages, past and coming, on a consumer socket ([§5.4](crate::protocol#54)).
+/// Requests a dialog's past and future messages on a consumer socket ([§5.4](crate::protocol#54)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageSubscription {
@@ -223,28 +222,28 @@ pub struct MessageSubscription {
     pub conversation_id: ConversationId,
     /// The dialog.
     pub dialog_id: DialogId,
-    /// The first sequence wanted, inclusive.
+    /// The first sequence, inclusive.
     pub from_seq: u64,
 }
 
-/// Asks for a dialog's history on a brand socket ([§5.5](crate::protocol#55)). Both bounds are exclusive.
+/// Requests a dialog's history on a brand socket ([§5.5](crate::protocol#55)). Both bounds are exclusive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageQuery {
     /// The dialog.
     pub dialog_id: DialogId,
-    /// Only sequences above; -1 for all.
+    /// Only later sequences; -1 for all.
     #[serde(default, deserialize_with = "lenient::integer", skip_serializing_if = "Option::is_none")]
     pub newer_than_sequence: Option<i64>,
-    /// Only sequences below.
+    /// Only earlier sequences.
     #[serde(default, deserialize_with = "lenient::integer", skip_serializing_if = "Option::is_none")]
     pub older_than_sequence: Option<i64>,
-    /// At most so many.
+    /// The most records.
     #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub max_quantity: Option<u64>,
 }
 
-/// Asks where to upload a file ([§5.10](crate::protocol#510)).
+/// Requests the address for an upload ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadUrlRequest {
@@ -258,14 +257,14 @@ pub struct UploadUrlRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FileSize {
-    /// As the brand dialect has it.
+    /// In the brand dialect.
     Number(u64),
-    /// As the consumer dialect has it.
+    /// In the consumer dialect.
     Digits(String),
 }
 
 impl FileSize {
-    /// The size as `dialect` writes it.
+    /// Returns the size in the form of `dialect`.
     #[must_use]
     pub fn new(bytes: u64, dialect: Dialect) -> Self {
         match dialect {
@@ -275,7 +274,7 @@ impl FileSize {
     }
 }
 
-/// Asks where to download a file ([§5.10](crate::protocol#510)).
+/// Requests the address for a download ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadUrlRequest {
@@ -283,12 +282,12 @@ pub struct DownloadUrlRequest {
     pub relative_path: String,
 }
 
-/// Asks for a secure form's one-time key ([§5.11](crate::protocol#511)); the members are the form's own.
+/// Requests a secure form's one-time key ([§5.11](crate::protocol#511)); the members are those of the form.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenRequest(pub serde_json::Map<String, Value>);
 
-/// Tells the platform which offers an agent takes ([§5.8](crate::protocol#58)).
+/// Sets which offers an agent gets ([§5.8](crate::protocol#58)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentStateRequest {
@@ -301,7 +300,7 @@ pub struct AgentStateRequest {
     pub agent_user_id: AgentId,
 }
 
-/// Asks for an agent's state changes.
+/// Subscribes to an agent's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentsStateSubscription {
@@ -311,7 +310,7 @@ pub struct AgentsStateSubscription {
     pub agent_id: AgentId,
 }
 
-/// Asks for an agent's rings ([§5.8](crate::protocol#58)).
+/// Subscribes to an agent's rings ([§5.8](crate::protocol#58)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoutingSubscription {
@@ -323,11 +322,11 @@ pub struct RoutingSubscription {
     pub agent_id: AgentId,
 }
 
-/// Answers a ring ([§5.8](crate::protocol#58)).
+/// Accepts or declines a ring ([§5.8](crate::protocol#58)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RingAnswer {
-    /// Which ring.
+    /// The ring.
     pub ring_id: RingId,
     /// [`RingState::Accepted`] or [`RingState::Rejected`].
     pub ring_state: RingState,

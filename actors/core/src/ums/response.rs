@@ -1,4 +1,4 @@
-//! What responses say, by the request they answer.
+//! The contents of responses, by request.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
@@ -9,28 +9,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// The text by which the platform takes a profile ([§5.9](crate::protocol#59)).
+/// The text with which the platform accepts a profile ([§5.9](crate::protocol#59)).
 const PROFILE_SET: &str = "OK User Profile set successfully";
 
-/// A response that is no success.
+/// A response that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnswerError {
     /// The platform refused.
     #[error("the platform refused with {code}: {text}")]
     Refused {
-        /// Its code.
+        /// The code.
         code: u16,
-        /// Its words, at most 256 characters of them.
+        /// The text, at most 256 characters of it.
         text: String,
     },
-    /// The platform answered something else than the request's answer.
-    #[error("the platform's answer does not fit: {0}")]
+    /// The response does not belong to the request.
+    #[error("unexpected response of the platform: {0}")]
     Unexpected(String),
 }
 
 impl AnswerError {
-    /// Whether the same request may succeed later: throttled or the platform's own trouble
+    /// Returns whether the same request may succeed later: throttling or trouble of the platform
     /// ([§9.3](crate::protocol#93)).
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -38,7 +38,7 @@ impl AnswerError {
     }
 }
 
-/// Where a file is read or written: path and signature ([§5.10](crate::protocol#510)).
+/// The address of a file: path and signature ([§5.10](crate::protocol#510)).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedUrl {
@@ -87,10 +87,10 @@ struct StructuredError<'a> {
 }
 
 impl Response<'_> {
-    /// The body of a success, `null` where there is none.
+    /// Returns the body of a success; `None` or `null` if it has none.
     ///
     /// # Errors
-    /// [`AnswerError::Refused`] for codes above 399, in the string form or the structured one
+    /// [`AnswerError::Refused`] for codes above 399, in the text form or the structured form
     /// ([§4.5](crate::protocol#45)).
     pub fn outcome(&self) -> Result<Option<&Json<'_>>, AnswerError> {
         if !self.code.is_refusal() {
@@ -105,38 +105,38 @@ impl Response<'_> {
         body.read_owned().map_err(|error| AnswerError::Unexpected(error.to_string()))
     }
 
-    /// The new subscription's id.
+    /// Returns the new subscription's id.
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or without an id.
+    /// [`AnswerError`] if refused or without an id.
     pub fn subscribed(&self) -> Result<SubscriptionId, AnswerError> {
         self.read().map(|Subscribed { subscription_id }| subscription_id)
     }
 
-    /// The new conversation's id.
+    /// Returns the new conversation's id.
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or without an id (a string body is a refusal in disguise,
+    /// [`AnswerError`] if refused or without an id (a text body is a refusal despite its code,
     /// [§5.3](crate::protocol#53)).
     pub fn conversation_created(&self) -> Result<ConversationId, AnswerError> {
         self.read().map(|Created { conversation_id }| conversation_id)
     }
 
-    /// The published event's place in its dialog, where the platform tells it; never use it for chat states
+    /// Returns the published event's sequence in its dialog, if the platform sends it; not valid for chat states
     /// ([§9.4](crate::protocol#94)).
     ///
     /// # Errors
-    /// [`AnswerError`] when refused.
+    /// [`AnswerError`] if refused.
     pub fn published(&self) -> Result<Option<u64>, AnswerError> {
         let body = self.outcome()?;
         Ok(body.and_then(|body| body.read_owned::<Published>().ok()).and_then(|published| published.sequence))
     }
 
-    /// A change of a conversation: refused also where a success code carries the words of a failure
-    /// ([ER-3](crate::rules#er-3)).
+    /// Checks the response to a change of a conversation, which is a refusal also if a success code has the text of a
+    /// failure ([ER-3](crate::rules#er-3)).
     ///
     /// # Errors
-    /// [`AnswerError::Refused`] with the platform's words.
+    /// [`AnswerError::Refused`] with the platform's text.
     pub fn changed(&self) -> Result<(), AnswerError> {
         let body = self.outcome()?;
         let Some(text) = body.and_then(spoken) else { return Ok(()) };
@@ -147,35 +147,35 @@ impl Response<'_> {
         Err(AnswerError::Refused { code: self.code.0, text: cut(&text) })
     }
 
-    /// A profile.
+    /// Returns a profile.
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or of another shape.
+    /// [`AnswerError`] if refused or malformed.
     pub fn user_profile(&self) -> Result<UserProfile<'static>, AnswerError> {
         let body = self.outcome()?.ok_or_else(|| AnswerError::Unexpected("no body".to_owned()))?;
         let profile = UserProfile::read(body).map_err(|error| AnswerError::Unexpected(error.to_string()))?;
         Ok(profile.into_owned())
     }
 
-    /// A profile that was set: only the one text means success ([CN-F10](crate::rules#cn-f10)).
+    /// Checks that a profile was set: only one text means success ([CN-F10](crate::rules#cn-f10)).
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or of another text.
+    /// [`AnswerError`] if refused or with another text.
     pub fn profile_set(&self) -> Result<(), AnswerError> {
         let text = self.outcome()?.and_then(spoken).unwrap_or_default();
         if text.as_str() == PROFILE_SET { Ok(()) } else { Err(AnswerError::Unexpected(cut(&text))) }
     }
 
-    /// Where to read or write a file.
+    /// Returns the address of a file.
     ///
     /// # Errors
-    /// [`AnswerError`] when refused or of another shape.
+    /// [`AnswerError`] if refused or malformed.
     pub fn signed_url(&self) -> Result<SignedUrl, AnswerError> {
         self.read()
     }
 }
 
-/// The words of an answer: a string on the sockets, the `msg` of an object at the Send API
+/// Returns the text of a response: a string on the sockets, the `msg` of an object at the Send API
 /// ([§10.3](crate::protocol#103)).
 fn spoken<'b>(body: &'b Json<'_>) -> Option<Text<'b>> {
     #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{RingState, Text, lenient};
 use crate::time::Timestamp;
 
-/// The `result` of a routing change. Early frames carry the rings only.
+/// The `result` of a routing change. Early frames have only the rings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoutingTask<'a> {
@@ -21,7 +21,7 @@ pub struct RoutingTask<'a> {
     /// Its skill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skill_id: Option<Text<'a>>,
-    /// The offers; one a change as a rule ([RG-3](crate::rules#rg-3)).
+    /// The offers; usually one per change ([RG-3](crate::rules#rg-3)).
     #[serde(default, deserialize_with = "lenient::one_or_many")]
     pub rings_details: Vec<Ring<'a>>,
 }
@@ -30,18 +30,18 @@ pub struct RoutingTask<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ring<'a> {
-    /// Which offer.
+    /// The offer's id.
     #[serde(borrow)]
     pub ring_id: Text<'a>,
-    /// What became of it.
+    /// The offer's state.
     pub ring_state: RingState,
-    /// For how long it stands, in milliseconds.
+    /// The offer's lifetime in milliseconds.
     #[serde(default, deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
     pub ring_expiration: Option<u64>,
-    /// Until when it stands.
+    /// When the offer expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_expiration_ts: Option<Timestamp>,
-    /// The order among offers: the deadline of the conversation's answer.
+    /// The order among offers: the time until which the conversation needs a response.
     #[serde(default, deserialize_with = "lenient::integer", skip_serializing_if = "Option::is_none")]
     pub weight: Option<i64>,
     /// The conversation offered.

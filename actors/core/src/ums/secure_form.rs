@@ -1,5 +1,5 @@
 //! Secure forms: an agent invites, the consumer submits, and each reads or writes the form itself with a one-time key,
-//! so that what is in it is in no message (protocol [§5.6](crate::protocol#56), [§5.11](crate::protocol#511)).
+//! so that no message contains its contents (protocol [§5.6](crate::protocol#56), [§5.11](crate::protocol#511)).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,49 +10,49 @@ use crate::{
     time::Timestamp,
 };
 
-/// An invitation to fill a form.
+/// An invitation to fill in a form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecureFormInvitation {
     /// The form, as the account defines it.
     pub form_id: String,
-    /// Which invitation.
+    /// The invitation's id.
     pub invitation_id: String,
-    /// What the consumer reads.
+    /// The title shown to the consumer.
     pub title: String,
 }
 
-/// A form that was filled.
+/// A completed form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecureFormSubmission {
-    /// What was submitted, as the form's storage named it.
+    /// The id of the submission in the form's storage.
     pub submission_id: String,
-    /// Upon which invitation.
+    /// The invitation.
     pub invitation_id: String,
 }
 
 impl SecureFormInvitation {
-    /// A new invitation of a consumer. `count` tells those of the same millisecond apart.
+    /// Returns a new invitation for a consumer. `count` distinguishes invitations of the same millisecond.
     #[must_use]
     pub fn new(form_id: &str, title: &str, consumer: &UserId, now: Timestamp, count: u64) -> Self {
         let invitation_id = format!("{consumer}-{form_id}-{now}-{count}");
         Self { form_id: form_id.to_owned(), invitation_id, title: title.to_owned() }
     }
 
-    /// The request that publishes it in a dialog.
+    /// Returns the request that publishes the invitation in a dialog.
     #[must_use]
     pub fn request(&self, conversation: &ConversationId, dialog: &DialogId) -> Request {
         published(conversation, dialog, ContentType::SecureFormInvitation, self)
     }
 
-    /// The consumer's request for the key by which the form is written.
+    /// Returns the consumer's request for the key to write the form.
     #[must_use]
     pub fn upload_token(&self, dialog: &DialogId) -> Request {
         Request::UploadToken(self.token("uploadable", dialog))
     }
 
-    /// The agent's request for the key by which the form is read. Its member's name follows that of the consumer's.
+    /// Returns the agent's request for the key to read the form. Its member is named like the consumer's.
     #[must_use]
     pub fn download_token(&self, dialog: &DialogId) -> Request {
         Request::DownloadToken(self.token("downloadable", dialog))
@@ -66,7 +66,7 @@ impl SecureFormInvitation {
 }
 
 impl SecureFormSubmission {
-    /// The request that publishes it in a dialog.
+    /// Returns the request that publishes the submission in a dialog.
     #[must_use]
     pub fn request(&self, conversation: &ConversationId, dialog: &DialogId) -> Request {
         published(conversation, dialog, ContentType::SecureFormSubmission, self)

@@ -4,9 +4,9 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A string of the wire, borrowed from the frame where it needs no unescaping.
+/// A string of the protocol, borrowed from the frame if it needs no unescaping.
 ///
-/// Numbers and booleans are read as their text, because ids come as either (protocol [§4.4](crate::protocol#44)).
+/// Numbers and booleans are read as text, because ids arrive in either form (protocol [§4.4](crate::protocol#44)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text<'a>(Cow<'a, str>);
@@ -18,13 +18,13 @@ impl<'a> Text<'a> {
         &self.0
     }
 
-    /// The text, or `None` where the platform wrote an empty string for "nothing".
+    /// The text; `None` if it is empty, which the platform sends for an absent value.
     #[must_use]
     pub fn non_empty(&self) -> Option<&str> {
         (!self.0.is_empty()).then_some(&*self.0)
     }
 
-    /// The text as its own string, without a copy where it is one already.
+    /// The text as an owned string, without a copy if it is already owned.
     #[must_use]
     pub fn into_owned(self) -> String {
         self.0.into_owned()

@@ -1,8 +1,8 @@
-//! What a notification that comes by webhook needs beside what it says (protocol [§10.4](crate::protocol#104)).
+//! Checks that only notifications sent by webhook need (protocol [§10.4](crate::protocol#104)).
 //!
-//! States are told apart by their hashes and update times, records by their sequences, both in the conversation
-//! itself. What is left is whether the platform sent it ([`verify`]), and chat states, which have neither
-//! ([`ChatStateWindow`]).
+//! The conversation itself recognizes repeated states by their hashes and update times, and repeated records by their
+//! sequences. This module checks that the platform sent the webhook ([`verify`]), and orders chat states, which have
+//! neither ([`ChatStateWindow`]).
 
 mod signature;
 mod window;

@@ -1,4 +1,4 @@
-//! The signature of a webhook: whether its body is the platform's own (protocol [§10.4](crate::protocol#104)).
+//! The signature of a webhook, which proves that the platform sent its body (protocol [§10.4](crate::protocol#104)).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{
@@ -9,25 +9,25 @@ use sha1::Sha1;
 use sha2::Sha256;
 use thiserror::Error;
 
-/// Why a webhook is not taken for the platform's. Tells nothing of the secret or of the right signature.
+/// Why a signature was refused. Reveals nothing about the secret or the right signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureError {
-    /// There is none.
+    /// The webhook has no signature.
     #[error("the webhook has no signature")]
     Missing,
-    /// It is neither `sha1=` nor `sha256=` with base64 behind it.
+    /// The signature is not `sha1=` or `sha256=` followed by base64.
     #[error("the webhook's signature is malformed")]
     Malformed,
-    /// It was not made of this body with this secret.
+    /// The signature does not match this body and this secret.
     #[error("the webhook's signature does not match its body")]
     Wrong,
 }
 
 /// Checks the `x-liveperson-signature` of a webhook against the raw bytes of its body: `sha1=` or `sha256=` and the
-/// base64 of the HMAC under the application's secret. Takes the same time wherever the two differ.
+/// base64 of the HMAC with the application's secret. Compares in constant time.
 ///
 /// # Errors
-/// [`SignatureError`]; the body is not to be looked at then.
+/// [`SignatureError`]; then the body must not be processed.
 pub fn verify(secret: &[u8], body: &[u8], signature: Option<&str>) -> Result<(), SignatureError> {
     let (algorithm, given) = parts(signature)?;
     let checked = match algorithm {
@@ -37,7 +37,7 @@ pub fn verify(secret: &[u8], body: &[u8], signature: Option<&str>) -> Result<(),
     checked.map_err(|_| SignatureError::Wrong)
 }
 
-/// Checks that `signature` has the form of one, whatever body it is of.
+/// Checks that `signature` is well-formed, without a body.
 ///
 /// # Errors
 /// [`SignatureError`], but never [`SignatureError::Wrong`].
@@ -61,7 +61,7 @@ fn parts(signature: Option<&str>) -> Result<(Algorithm, Vec<u8>), SignatureError
 }
 
 fn check<M: Mac>(mac: Result<M, InvalidLength>, body: &[u8], given: &[u8]) -> Result<(), MacError> {
-    // No key is too long or too short for an HMAC.
+    // An HMAC accepts keys of every length.
     mac.map_err(|_| MacError)?.chain_update(body).verify_slice(given)
 }
 

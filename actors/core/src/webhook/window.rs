@@ -7,11 +7,11 @@ use crate::{
     ums::{ChatState, MessageContent, MessageRecord},
 };
 
-/// Participants that are remembered of one conversation; beyond it the one heard of first is forgotten.
+/// The most participants remembered in one conversation; beyond it the oldest is forgotten.
 const PARTICIPANTS: usize = 16;
 
-/// Tells news from repetitions and stragglers among the chat states of one conversation, by the time at which the
-/// platform sent them. One that tells no time passes.
+/// Recognizes repeated and late chat states of one conversation by the time at which the platform sent them. A chat
+/// state without a time is accepted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ChatStateWindow(Vec<Newest>);
@@ -27,13 +27,14 @@ struct Newest {
 }
 
 impl ChatStateWindow {
-    /// Whether nothing is remembered.
+    /// Returns whether nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a record of a batch that was sent at `sent` is not overtaken; whatever is no chat state is not.
+    /// Returns whether a record of a batch sent at `sent` is new: either it is not a chat state, or no newer one was
+    /// received.
     pub fn is_news(&mut self, record: &MessageRecord<'_>, dialog: Option<&str>, sent: Option<Timestamp>) -> bool {
         let MessageContent::ChatState { chat_state } = &record.event else { return true };
         let dialog = record.dialog_id.as_deref().or(dialog).unwrap_or_default();

@@ -49,7 +49,7 @@ const UNTYPED: Difference =
     });
 
 const CLICK_METADATA: Difference = (
-    "the metadata of an element is sent by whoever clicks it, and has to be metadata then; the schemas look not into it",
+    "a click sends the metadata of an element, so they must be valid metadata; the schemas do not check them",
     |_, verdict| problem(verdict).is_some_and(|invalid| invalid.path.contains("metadata[")),
 );
 

@@ -2,7 +2,7 @@
 //! platform's own JSON schemas.
 //!
 //! The data lies beside the project, in `../shared/reference/protocol-data`, or where `TERTULIA_PROTOCOL_DATA` says.
-//! Without it these tests fail; leave the binary `protocol_data` out where there is none.
+//! Without it these tests fail; leave the binary `protocol_data` out if the data are not available.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

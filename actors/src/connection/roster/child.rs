@@ -1,4 +1,4 @@
-//! One conversation that is awake: its actor, or its quarantine.
+//! One conversation in memory: its actor, or its quarantine.
 
 use std::{fmt, rc::Rc, sync::Arc, time::Instant};
 
@@ -11,23 +11,23 @@ use crate::{
     supervision::{ChildExit, GuardOptions, Parent, start_guarded},
 };
 
-/// A conversation that is awake.
+/// A conversation in memory.
 pub(crate) struct Child<N> {
     pub(super) life: Life,
     activity: Activity,
-    /// For whom a connector speaks in it, where that is known.
+    /// The consumer for whom a connector speaks in the conversation, if known.
     consumer: Option<ExternalConsumerId>,
-    /// What its connection notes of it.
+    /// The connection's own notes about the conversation.
     pub(crate) notes: N,
 }
 
 pub(super) enum Life {
     Running(Addr<Conversation>),
-    /// It was given up, and takes nothing until it is released.
+    /// The conversation was given up, and receives nothing until it is released.
     Quarantined(Box<Quarantine>),
 }
 
-/// The guard's end of a child: small, because there is one for each conversation.
+/// The parent of a conversation's guard. Small, because every conversation has one.
 struct ChildParent {
     conversation: ConversationId,
     upstream: Rc<Upstream>,
@@ -60,7 +60,7 @@ impl<N: Default> Child<N> {
 }
 
 impl<N> Child<N> {
-    /// Hands a state over; a quarantined conversation drops and counts it.
+    /// Passes a state to the conversation; if it is quarantined, drops and counts the state.
     pub(crate) fn pass_state(&mut self, state: StateArrived) {
         match &mut self.life {
             Life::Running(address) => address.do_send(state),
@@ -68,7 +68,7 @@ impl<N> Child<N> {
         }
     }
 
-    /// Hands records over; a quarantined conversation drops and counts them.
+    /// Passes records to the conversation; if it is quarantined, drops and counts the records.
     pub(crate) fn pass_records(&mut self, records: RecordsArrived) {
         match &mut self.life {
             Life::Running(address) => address.do_send(records),
@@ -76,12 +76,12 @@ impl<N> Child<N> {
         }
     }
 
-    /// Has the conversation fetch what it missed; it tells when it has.
+    /// Makes the conversation fetch what it missed; it reports when it is done.
     pub(crate) fn catch_up(&self) {
         self.tell(CatchUp);
     }
 
-    /// Tells the conversation, unless it is quarantined.
+    /// Sends a message to the conversation, unless it is quarantined.
     pub(crate) fn tell<M>(&self, message: M)
     where
         M: Message + Send + 'static,
@@ -97,23 +97,23 @@ impl<N> Child<N> {
         matches!(self.life, Life::Quarantined(_))
     }
 
-    /// Returns for whom a connector speaks in the conversation, where that is known.
+    /// Returns the consumer for whom a connector speaks in the conversation, if known.
     pub(crate) fn consumer(&self) -> Option<&ExternalConsumerId> {
         self.consumer.as_ref()
     }
 
-    /// Notes for whom a connector speaks, and tells the conversation.
+    /// Sets the consumer for whom a connector speaks, here and in the conversation.
     pub(crate) fn speak_for(&mut self, consumer: ExternalConsumerId) {
         self.tell(SpeakFor { consumer: consumer.clone() });
         self.note_consumer(Some(consumer));
     }
 
-    /// Notes for whom a connector speaks, where the conversation knows already.
+    /// Sets the consumer for whom a connector speaks, if the conversation already knows.
     pub(crate) fn note_consumer(&mut self, consumer: Option<ExternalConsumerId>) {
         self.consumer = consumer;
     }
 
-    /// When the conversation was last told anything that it has to do with.
+    /// When the conversation last received a message that concerns it.
     pub(crate) fn used(&self) -> Instant {
         self.activity.used()
     }

@@ -1,7 +1,7 @@
-//! The conversations of one connection, with or without a socket: begun, told, watched, quarantined, unloaded while
-//! they are quiet, restored from the store, and let go.
+//! The conversations of one connection, with or without a socket. The roster starts them, passes messages to them,
+//! watches and quarantines them, unloads idle ones, restores them from the store, and removes them.
 //!
-//! The actor that brings the frames owns the [`Roster`] and does what the roster returns.
+//! The actor that receives the frames owns the [`Roster`] and acts on what the roster returns.
 
 mod child;
 mod notices;
@@ -47,33 +47,33 @@ pub use quarantine::{QuarantinedConversation, ReleaseError};
 pub(crate) use restore::remembered;
 use sleep_queue::SleepQueue;
 
-/// The conversations of one connection. `N` is what the connection notes of each that is awake.
+/// The conversations of one connection. `N` is the type of the connection's notes about each conversation in memory.
 pub(crate) struct Roster<N> {
     upstream: Rc<Upstream>,
     door: Arc<ConversationInbox>,
-    /// Commands that may wait in one conversation.
+    /// The most waiting commands of one conversation.
     max_waiting_commands: usize,
     awake: HashMap<ConversationId, Child<N>>,
-    /// Conversations that are in the store only, and for whom a connector speaks in each.
+    /// Conversations that are only in the store, each with the consumer for whom a connector speaks.
     asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,
     dialogs: DialogTable,
     sleep_queue: SleepQueue,
     systemic: Systemic<ConversationId>,
 }
 
-/// What the conversations of a connection are begun with.
+/// What is needed to start the conversations of a connection.
 pub(crate) struct ChildContext<'a> {
     pub(crate) process: &'a ProcessContext,
     pub(crate) origin: &'a Arc<Origin>,
     pub(crate) client: &'a PlatformClient,
     pub(crate) drill: Option<Drill>,
     pub(crate) settings: ConversationSettings,
-    /// Commands that may wait in one conversation.
+    /// The most waiting commands of one conversation.
     pub(crate) max_waiting_commands: usize,
 }
 
 impl<N> Roster<N> {
-    /// The roster of the connection whose actor has the address `connection`.
+    /// Returns the roster of the connection whose actor has the address `connection`.
     pub(crate) fn of<A>(connection: &Addr<A>, context: ChildContext<'_>) -> Self
     where
         A: Actor<Context = Context<A>> + Handler<ChildTold> + Handler<Ask> + Handler<ToConversation>,
@@ -97,7 +97,7 @@ impl<N> Roster<N> {
         Self::new(upstream, connection.clone().recipient(), max_waiting_commands)
     }
 
-    /// A roster without conversations. `to_conversations` is where callers reach the connection's conversations.
+    /// Returns a roster without conversations. `to_conversations` receives callers' requests for the connection's conversations.
     fn new(upstream: Upstream, to_conversations: Recipient<ToConversation>, max_waiting_commands: usize) -> Self {
         let door = Arc::new(ConversationInbox { connection: upstream.origin.connection.clone(), to_conversations });
         Self {
@@ -112,7 +112,7 @@ impl<N> Roster<N> {
         }
     }
 
-    /// How many conversations are here, awake or asleep.
+    /// The number of conversations, in memory or only in the store.
     pub(crate) fn len(&self) -> usize {
         self.awake.len() + self.asleep.len()
     }
@@ -122,12 +122,12 @@ impl<N> Roster<N> {
         self.awake.len()
     }
 
-    /// Every conversation, awake or asleep.
+    /// The ids of all conversations, in memory or only in the store.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &ConversationId> {
         self.awake.keys().chain(self.asleep.keys())
     }
 
-    /// Whether a conversation is here, awake or asleep.
+    /// Whether the connection has the conversation, in memory or only in the store.
     pub(crate) fn knows(&self, id: &ConversationId) -> bool {
         self.awake.contains_key(id) || self.asleep.contains_key(id)
     }
@@ -140,35 +140,35 @@ impl<N> Roster<N> {
         self.asleep.contains_key(id)
     }
 
-    /// Returns a conversation that is awake.
+    /// Returns a conversation in memory.
     pub(crate) fn get(&self, id: &ConversationId) -> Option<&Child<N>> {
         self.awake.get(id)
     }
 
-    /// Returns a conversation that is awake.
+    /// Returns a conversation in memory.
     pub(crate) fn get_mut(&mut self, id: &ConversationId) -> Option<&mut Child<N>> {
         self.awake.get_mut(id)
     }
 
-    /// The conversations that are awake.
+    /// The conversations in memory.
     pub(crate) fn children(&self) -> impl Iterator<Item = (&ConversationId, &Child<N>)> {
         self.awake.iter()
     }
 
-    /// Returns the conversation of a dialog beside MAIN, if it is known ([MS-9](crate::rules#ms-9)).
+    /// Returns the conversation of a dialog other than MAIN, if known ([MS-9](crate::rules#ms-9)).
     pub(crate) fn conversation_of(&self, dialog: &str) -> Option<&ConversationId> {
         self.dialogs.conversation(dialog)
     }
 
-    /// Notes that a dialog beside MAIN belongs to a conversation. A conversation that was let go of meanwhile has no
-    /// dialogs here.
+    /// Records that a dialog other than MAIN belongs to a conversation. If the conversation was removed meanwhile,
+    /// nothing is recorded.
     pub(crate) fn note_dialog(&mut self, dialog: DialogId, conversation: ConversationId) {
         if self.knows(&conversation) {
             self.dialogs.note(dialog, conversation);
         }
     }
 
-    /// Messages that the conversations fetched because they had been missed.
+    /// The number of missed messages that the conversations fetched.
     pub(crate) fn filled(&self) -> u64 {
         self.upstream.filled.get()
     }
@@ -185,7 +185,7 @@ impl<N> Roster<N> {
         self.awake.values().for_each(|child| child.tell(LinkFailed));
     }
 
-    /// Lets a conversation go, awake or asleep. Returns whether it was here.
+    /// Removes a conversation, in memory or only in the store. Returns whether the connection had it.
     pub(crate) fn forget(&mut self, id: &ConversationId, leave: Leave) -> bool {
         let was_asleep = self.wake(id).is_some();
         let was_here = self.stop(id, leave) || was_asleep;
@@ -196,7 +196,7 @@ impl<N> Roster<N> {
         was_here
     }
 
-    /// Lets every conversation go, because its connection ends.
+    /// Removes every conversation, because the connection ends.
     pub(crate) fn forget_all(&mut self) {
         let all: Vec<ConversationId> = self.ids().cloned().collect();
         for id in all {
@@ -204,7 +204,7 @@ impl<N> Roster<N> {
         }
     }
 
-    /// Lets the actor of a conversation go. Returns whether there was one.
+    /// Stops the actor of a conversation. Returns whether there was one.
     fn stop(&mut self, id: &ConversationId, leave: Leave) -> bool {
         let Some(child) = self.awake.remove(id) else { return false };
         self.sleep_queue.remove(id, child.activity());
@@ -216,7 +216,7 @@ impl<N> Roster<N> {
         true
     }
 
-    /// Lets callers find a conversation.
+    /// Adds the conversation to the directory, so that callers find it.
     fn make_known(&self, id: ConversationId) -> ConversationHandle {
         let queue = Depth::new(self.max_waiting_commands);
         let handle = ConversationHandle::new(Arc::clone(&self.door), id, queue);
@@ -226,8 +226,8 @@ impl<N> Roster<N> {
 }
 
 impl<N: Default> Roster<N> {
-    /// Returns the conversation, begun or woken if it is not awake. `ready` is as whom the conversation may send now;
-    /// `arrival` tells how a new one comes here.
+    /// Returns the conversation, started or loaded if it is not in memory. `ready` is the identity with which the
+    /// conversation may send now; `arrival` says how a new conversation comes to the connection.
     pub(crate) fn child(
         &mut self,
         id: &ConversationId,
@@ -240,8 +240,8 @@ impl<N: Default> Roster<N> {
         })
     }
 
-    /// Returns the conversation, begun with `begin` if it is not awake; `begin` learns whether it is new here. The
-    /// conversation is used, so it stays awake for a while.
+    /// Returns the conversation, started with `begin` if it is not in memory; `begin` learns whether the connection did
+    /// not have it before. This counts as a use, so the conversation stays in memory for a while.
     pub(crate) fn child_as(
         &mut self,
         id: &ConversationId,

@@ -1,4 +1,4 @@
-//! What conversations tell their connection.
+//! The reports of conversations to their connection.
 
 use actix::Addr;
 use tertulia_core::id::ConversationId;
@@ -10,9 +10,9 @@ use crate::{
     supervision::{ChildExit, ExitReason, SystemicPolicy, Verdict},
 };
 
-/// What a conversation's notice means for its connection.
+/// What a conversation's report means for its connection.
 pub(crate) enum RosterNews {
-    /// How far the history of a conversation is.
+    /// The progress of a conversation's history.
     History(ConversationId, HistoryProgress),
     /// The actor of a conversation failed.
     Failed(ChildFailed),
@@ -21,14 +21,14 @@ pub(crate) enum RosterNews {
 /// The actor of a conversation failed.
 pub(crate) struct ChildFailed {
     pub(crate) conversation: ConversationId,
-    /// Whether the actor is started again. Otherwise the conversation is in quarantine.
+    /// Whether the actor is restarted. Otherwise the conversation is in quarantine.
     pub(crate) is_restarted: bool,
     /// Whether the connection must restart or give up.
     pub(crate) verdict: Verdict,
 }
 
 impl<N> Roster<N> {
-    /// Takes the notice of a conversation. Returns what its connection must act on.
+    /// Processes the report of a conversation. Returns what its connection must act on.
     pub(crate) fn told(
         &mut self,
         ChildTold { conversation, notice }: ChildTold,
@@ -49,7 +49,7 @@ impl<N> Roster<N> {
             }) => {
                 return None;
             }
-            // The conversation itself tells its subscribers, with its own next sequence.
+            // The conversation itself emits the event, with its own next sequence.
             ChildNotice::Exited(ChildExit::Restarting { .. }) => {
                 self.upstream.metrics.restarted(&self.upstream.metrics.conversation_restarts);
                 true
@@ -60,7 +60,7 @@ impl<N> Roster<N> {
                 self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(remains);
                 false
             }
-            // Only where there were no remains; a later actor of the same conversation is still connected.
+            // Only if there were no remains; a later actor of the same conversation is still connected.
             ChildNotice::Exited(ChildExit::Ended {
                 reason: ExitReason::Panicked(panic) | ExitReason::GaveUp(panic),
                 restarts,

@@ -1,4 +1,4 @@
-//! Conversations that were given up: quarantined, listed and released.
+//! Conversations that were given up: quarantine, listing and release.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -19,7 +19,7 @@ pub(super) struct Quarantine {
     reason: String,
     dropped: u64,
     metrics: Arc<Metrics>,
-    /// `None` where even handing it over panicked.
+    /// `None` if creating the remains panicked too.
     pub(super) remains: Option<Box<Salvage>>,
 }
 
@@ -34,25 +34,25 @@ impl Quarantine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QuarantinedConversation {
-    /// Which one.
+    /// The conversation's id.
     pub conversation: ConversationId,
-    /// Since when.
+    /// When it was given up.
     pub since: jiff::Timestamp,
-    /// Restarts before it was given up.
+    /// The number of restarts before it was given up.
     pub restarts: u32,
     /// The text of its last panic. It may quote a message, so it is never logged.
     pub reason: String,
-    /// Notifications that were dropped since.
+    /// Notifications dropped since then.
     pub notifications_dropped: u64,
 }
 
 /// Why a conversation was not released.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReleaseError {
-    /// There is no such connection, or it does not answer.
-    #[error("the connection is not there")]
+    /// The connection does not exist or does not reply.
+    #[error("the connection is not running")]
     UnknownConnection,
-    /// It is not in quarantine.
+    /// The conversation is not in quarantine.
     #[error("conversation {0} is not in quarantine")]
     NotQuarantined(ConversationId),
 }
@@ -62,7 +62,7 @@ pub enum ReleaseError {
 #[rtype(result = "Vec<QuarantinedConversation>")]
 pub(crate) struct ListQuarantined;
 
-/// Begins a quarantined conversation again.
+/// Restarts a quarantined conversation.
 #[derive(Message)]
 #[rtype(result = "Result<(), ReleaseError>")]
 pub(crate) struct Release {
@@ -70,7 +70,8 @@ pub(crate) struct Release {
 }
 
 impl<N> Roster<N> {
-    /// Quarantines a conversation, if its actor is the one that `is_it`. Returns the quarantine, which takes what is left.
+    /// Quarantines a conversation if its actor is the one that `is_it` accepts. Returns the quarantine, which takes the
+    /// remains.
     pub(super) fn quarantine(
         &mut self,
         id: &ConversationId,
@@ -85,10 +86,13 @@ impl<N> Roster<N> {
         }
         upstream.metrics.conversations_quarantined.inc();
         upstream.metrics.conversations_in_quarantine.inc();
-        tracing::error!(connection = %upstream.origin.connection, conversation = %id, restarts, "conversation quarantined");
+        tracing::error!(
+            connection = %upstream.origin.connection, conversation = %id, restarts,
+            "conversation quarantined"
+        );
         let data = EventData::ConversationQuarantined { restarts };
         upstream.routing.publish(&upstream.origin, Subject::About(id), data);
-        // Where the conversation could not do so itself.
+        // Needed if the conversation could not close its own queue.
         if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
             handle.shut();
         }
@@ -121,7 +125,7 @@ impl<N> Roster<N> {
         quarantined.collect()
     }
 
-    /// Begins a quarantined conversation again, with what is left of it. `ready` is as whom it may send now.
+    /// Restarts a quarantined conversation from its remains. `ready` is the identity with which it may send now.
     pub(crate) fn release(&mut self, id: &ConversationId, ready: Option<&Arc<Identity>>) -> Result<(), ReleaseError> {
         let not_quarantined = || ReleaseError::NotQuarantined(id.clone());
         let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;

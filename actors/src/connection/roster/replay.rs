@@ -1,4 +1,4 @@
-//! What could not be handled: kept as a dead letter, and handed over again.
+//! Input that could not be handled: kept as a dead letter, and retried.
 
 use super::Roster;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl<N> Roster<N> {
-    /// Keeps a frame of the connection that cannot be read.
+    /// Keeps a frame of the connection that cannot be parsed.
     pub(crate) fn bury_unreadable(&self, frame: &[u8], reason: &str) {
         self.upstream.dead_letters.put_unreadable(Unhandled {
             connection: &self.upstream.origin.connection,
@@ -18,7 +18,7 @@ impl<N> Roster<N> {
         });
     }
 
-    /// Hands a dead letter of a conversation over again, if the conversation is awake.
+    /// Sends a dead letter to its conversation again, if the conversation is in memory.
     pub(crate) fn replay(&mut self, letter: &DeadLetter, place: FramePermit) -> Result<(), ReplayError> {
         let id = || letter.id.clone();
         let child = letter.conversation.as_ref().and_then(|conversation| self.awake.get_mut(conversation));

@@ -14,25 +14,26 @@ use crate::{
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
-/// How long to wait before the store is asked again.
+/// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A conversation that the previous run held.
 pub(crate) struct Remembered {
     pub(super) id: ConversationId,
-    /// The dialogs beside MAIN, whose records may come without the conversation's id ([MS-9](crate::rules#ms-9)).
+    /// The dialogs other than MAIN, whose records may arrive without the conversation's id ([MS-9](crate::rules#ms-9)).
     pub(super) dialogs: Vec<DialogId>,
-    /// For whom a connector spoke in it.
+    /// The consumer for whom a connector spoke in the conversation.
     pub(super) consumer: Option<ExternalConsumerId>,
-    /// What is known of it, where its snapshot tells.
+    /// The outline in its snapshot.
     pub(super) outline: Outline,
-    /// Whether commands of it are in the outbox.
+    /// Whether commands of the conversation are in the outbox.
     pub(super) is_pending: bool,
 }
 
 impl<N: Default> Roster<N> {
-    /// Restores conversations of the previous run. Each stays unloaded until it is needed; one with commands in the outbox
-    /// is needed at once. A conversation that came before, by webhook or before a restart of the actor, stays as it is.
+    /// Restores conversations of the previous run. Each stays unloaded until it is needed; a conversation with commands
+    /// in the outbox is loaded at once. A conversation that is already known, from a webhook or from before a restart
+    /// of the actor, stays as it is.
     pub(crate) fn restore(&mut self, conversations: Vec<Remembered>) {
         for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
             if !self.knows(&id) {
@@ -53,7 +54,7 @@ impl<N: Default> Roster<N> {
 }
 
 /// Reads the conversations that `connection` held when the previous run ended, and those with commands in the outbox.
-/// Asks until the store answers.
+/// Repeats the request until the store responds.
 pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId) -> Vec<Remembered> {
     if !journal.keeps() {
         return Vec::new();
@@ -61,7 +62,7 @@ pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId
     loop {
         match read(journal, connection).await {
             Ok(remembered) => return remembered,
-            Err(error) => tracing::error!(%connection, %error, "what was kept cannot be read; it is tried again"),
+            Err(error) => tracing::error!(%connection, %error, "the stored conversations cannot be read; trying again"),
         }
         sleep(AGAIN_AFTER).await;
     }
@@ -83,7 +84,7 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
     .await
 }
 
-/// Reads a whole table's part, a page at a time, and keeps of each record what `pick` takes.
+/// Reads all records with a prefix, a page at a time, and returns what `pick` selects of each record.
 async fn pages<T: Send + 'static>(
     journal: &Journal,
     table: Table,
@@ -112,7 +113,7 @@ fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
     key.parts()?.into_iter().nth(1).map(ConversationId::from)
 }
 
-/// As much of a snapshot as its connection needs.
+/// The part of a snapshot that its connection needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotHead {

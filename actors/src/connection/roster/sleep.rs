@@ -1,4 +1,4 @@
-//! Quiet conversations leave memory where the store can restore them, and come back when something concerns them.
+//! Idle conversations are unloaded if the store can restore them, and loaded again when something concerns them.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use super::{Child, Roster};
 use crate::conversation::{ChildNotice, ChildTold, Leave, Rest};
 
 impl<N> Roster<N> {
-    /// Asks conversations that were quiet for `after` whether they may sleep. Those that `must_stay` awake are looked at
-    /// again after as long.
+    /// Asks conversations that were idle for `after` whether they may be unloaded. Conversations that `must_stay` in
+    /// memory are asked again after the same time.
     pub(crate) fn let_sleep(&mut self, after: Duration, must_stay: impl Fn(&ConversationId, &Child<N>) -> bool) {
         if !self.upstream.routing.journal().keeps() {
             return;
@@ -32,12 +32,12 @@ impl<N> Roster<N> {
         }
     }
 
-    /// Takes the answer of a conversation that was asked whether it may sleep. An answer that something overtook counts
-    /// no more.
+    /// Processes the reply of a conversation that was asked whether it may be unloaded. The reply is ignored if the
+    /// conversation was used meanwhile.
     pub(super) fn rested(&mut self, id: ConversationId, may_sleep: bool) {
         let Some(child) = self.awake.get_mut(&id).filter(|child| child.activity().is_resting()) else { return };
         if !may_sleep {
-            // It is asked again when it was quiet for as long once more.
+            // The conversation is asked again after another idle period.
             return self.sleep_queue.used(&id, child.activity_mut(), Instant::now());
         }
         let consumer = child.consumer().cloned();
@@ -52,7 +52,7 @@ impl<N> Roster<N> {
         }
     }
 
-    /// Notes that a conversation sleeps no more. Returns for whom a connector speaks in it, if it slept.
+    /// Marks a conversation as loaded. If it was unloaded, returns the consumer for whom a connector speaks in it.
     pub(super) fn wake(&mut self, id: &ConversationId) -> Option<Option<ExternalConsumerId>> {
         let slept = self.asleep.remove(id);
         if slept.is_some() {

@@ -1,4 +1,4 @@
-//! When each conversation in memory is looked at next: after a quiet time it may sleep.
+//! Decides when each conversation in memory is checked: after an idle period it may be unloaded.
 
 use std::{
     collections::BTreeSet,
@@ -7,40 +7,42 @@ use std::{
 
 use tertulia_core::id::ConversationId;
 
-/// When a conversation was last told anything.
+/// The last use of a conversation.
 pub(crate) struct Activity {
     used: Instant,
-    /// Its place in the queue; `None` while it is asked whether it may sleep.
+    /// Its position in the queue; `None` while it is asked whether it may be unloaded.
     turn: Option<Instant>,
 }
 
 impl Activity {
-    /// When the conversation was last told anything that it has to do with.
+    /// When the conversation last received a message that concerns it.
     pub(crate) fn used(&self) -> Instant {
         self.used
     }
 
-    /// Whether the conversation was asked whether it may sleep, and was told nothing since.
+    /// Whether the conversation was asked whether it is idle and nothing was sent to it since.
     pub(crate) fn is_resting(&self) -> bool {
         self.turn.is_none()
     }
 }
 
-/// The conversations in memory, in the order in which they may have become quiet. Each is here once, or resting.
+/// The conversations in memory, in the order in which they may have become idle. Each is listed once, unless it is
+/// being asked.
 ///
-/// A conversation that is used keeps its turn and gets a later one when it has the first: being used costs nothing, and
-/// looking for the quiet ones costs as much as there are turns over, however many others are in memory.
+/// Using a conversation does not move it in the queue; it is moved only when it reaches the front. So a use costs
+/// nothing, and the search for idle conversations costs only as much as the number that reached the front, however many
+/// others are in memory.
 #[derive(Default)]
 pub(crate) struct SleepQueue(BTreeSet<(Instant, ConversationId)>);
 
 impl SleepQueue {
-    /// Adds a conversation that is used for the first time.
+    /// Adds a conversation at its first use.
     pub(crate) fn add(&mut self, id: &ConversationId, now: Instant) -> Activity {
         self.0.insert((now, id.clone()));
         Activity { used: now, turn: Some(now) }
     }
 
-    /// Notes that a conversation is used; a resting one gets its turn again.
+    /// Records the use of a conversation; a conversation that is being asked is queued again.
     pub(crate) fn used(&mut self, id: &ConversationId, activity: &mut Activity, now: Instant) {
         activity.used = now;
         if activity.is_resting() {
@@ -55,7 +57,7 @@ impl SleepQueue {
         }
     }
 
-    /// Takes the conversations whose turns are over: those whose turns began at least `after` ago.
+    /// Removes and returns the conversations that were queued at least `after` ago.
     pub(crate) fn take_over(&mut self, now: Instant, after: Duration) -> Vec<ConversationId> {
         let mut over = Vec::new();
         while let Some((turn, _)) = self.0.first()
@@ -66,14 +68,14 @@ impl SleepQueue {
         over
     }
 
-    /// Gives a conversation that was taken and must not sleep its next turn.
+    /// Queues again a conversation that was removed but must not be unloaded.
     pub(crate) fn stays(&mut self, id: &ConversationId, activity: &mut Activity, now: Instant) {
         activity.turn = Some(now);
         self.0.insert((now, id.clone()));
     }
 
-    /// Whether a conversation that was taken has been quiet for `after`; it rests from now on. Otherwise it gets its next
-    /// turn.
+    /// Returns whether a removed conversation was idle for `after`; from now on it counts as being asked. Otherwise it
+    /// is queued again.
     pub(crate) fn rests(
         &mut self,
         id: &ConversationId,
@@ -105,7 +107,7 @@ mod tests {
     }
 
     impl Memory {
-        /// One conversation for each letter, each first used a second after the one before.
+        /// One conversation for each letter, each first used one second after the previous one.
         fn of(conversations: &str) -> Self {
             let mut memory = Self { queue: SleepQueue::default(), activities: BTreeMap::new(), start: Instant::now() };
             for (second, letter) in (0..).zip(conversations.chars()) {
@@ -127,7 +129,7 @@ mod tests {
             }
         }
 
-        /// The conversations that were looked at, and of them those that rest from now on.
+        /// Returns the conversations that were checked, and those of them that are being asked from now on.
         fn look(&mut self, second: u64) -> (String, String) {
             let now = self.at(second);
             let taken = self.queue.take_over(now, MINUTE);

@@ -1,11 +1,11 @@
-//! The roster in a test, with actors of conversations that keep nothing.
+//! A roster for tests, with conversation actors that store nothing.
 
 use actix::Message;
 
 use super::{restore::Remembered, *};
 use crate::conversation::{Outline, test_desk::upstream};
 
-/// A connection that takes everything and does nothing.
+/// A connection that accepts every message and does nothing.
 struct Idle;
 
 impl Actor for Idle {

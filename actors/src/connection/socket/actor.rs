@@ -43,10 +43,10 @@ use crate::{
     subscriber::{EventData, Origin, Subject},
 };
 
-/// How often request deadlines and leaving conversations are looked at.
+/// How often request deadlines and departed conversations are checked.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
 
-/// The connection itself waits for these answers, because it must act before the next frame is looked at.
+/// Requests whose responses the connection itself needs before it handles the next frame.
 pub(super) enum OwnRequest {
     KeepAlive,
     Verify,
@@ -54,7 +54,7 @@ pub(super) enum OwnRequest {
     SubscribeRings,
 }
 
-/// One login's connection. See [`super`] for what it does.
+/// The connection of one login, with a socket. Drives the session and supervises the login's conversations.
 pub(crate) struct Connection {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) process: ProcessContext,
@@ -64,16 +64,16 @@ pub(crate) struct Connection {
     pub(super) session: Drive,
     pub(super) credentials: Option<Credentials>,
     pub(super) identity: Option<Arc<Identity>>,
-    /// How often a consumer became another one: a login for an earlier one is of no use.
+    /// Counts changes of the consumer, so that a login for an earlier consumer is ignored.
     pub(super) identities: u64,
     pub(super) anonymity: Anonymity,
     pub(super) stepping_up: Option<SteppingUp>,
     pub(super) lookups: Lookups,
     pub(super) link: Link,
     pub(super) requests: RequestTable<OwnRequest>,
-    /// Which commands are in flight, and which wait because some are suspected of ending sockets.
+    /// The commands in flight, and the commands that wait because some are suspected of ending sockets.
     pub(super) isolation: Isolation<Held>,
-    /// Over all sockets, as the platform counts.
+    /// Kept over all sockets, because the platform counts per login.
     pub(super) pace: LoginPace,
     pub(super) recovery: RecoveryQueue,
     pub(super) readiness: Readiness,
@@ -84,19 +84,20 @@ pub(crate) struct Connection {
     pub(super) arrivals: Arrivals,
     pub(super) agent_state: Option<AgentState>,
     pub(super) roster: Roster<()>,
-    /// Conversations that left.
+    /// Conversations that left this connection.
     pub(super) left: Left,
-    /// A whole snapshot was taken: what is new from now on came while the connection was there.
+    /// Whether a complete snapshot was received: a conversation that is new after it began while the connection was
+    /// there.
     pub(super) snapshot_taken: bool,
     pub(super) creations: Creations,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
-    /// The resume plan, until it was gone through.
+    /// The resume plan, until it is complete.
     pub(super) resuming: Option<Resuming>,
-    /// Whether commands may go out: who is here is known.
+    /// Whether commands may be sent, because the connection's identity is known.
     pub(super) linked: bool,
     /// The address of this actor.
     pub(super) me: Addr<Self>,
-    /// Whether the conversations of the previous run are here.
+    /// Whether the conversations of the previous run are restored.
     restored: bool,
     pub(super) login_right: LoginRight,
     pub(super) waits: Waits,
@@ -104,7 +105,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection that begins when its actor, whose address is `me`, starts. Is called on the actor's arbiter.
+    /// Returns a connection that begins when its actor, whose address is `me`, starts. Call it on the actor's arbiter.
     #[must_use]
     pub(crate) fn new(
         settings: ConnectionSettings,
@@ -171,7 +172,7 @@ impl Connection {
         }
     }
 
-    /// A status no connection has fed yet.
+    /// The status before the connection has started.
     #[must_use]
     pub(crate) fn idle_status() -> ConnectionStatus {
         ConnectionStatus::idle()
@@ -202,7 +203,7 @@ impl Connection {
         });
     }
 
-    /// How full the connection's own queues are.
+    /// Exports the fill levels of the connection's own queues.
     fn show_queues(&self) {
         self.counted.frames_waiting.set(i64::try_from(self.link.unhandled()).unwrap_or(i64::MAX));
         self.counted.requests_in_flight.set(i64::try_from(self.requests.len()).unwrap_or(i64::MAX));
@@ -228,7 +229,7 @@ impl Connection {
         self.publish(EventData::Failed { reason });
     }
 
-    /// Everything that ends with a socket: requests in flight, subscriptions, the resume plan.
+    /// Drops everything that ends with a socket: requests in flight, subscriptions, the resume plan.
     pub(super) fn lose_socket(&mut self) {
         self.link.drop_socket();
         self.forget_socket();
@@ -240,7 +241,7 @@ impl Connection {
         let lost = self.subscribed.state.socket_lost();
         self.carry_out_all(lost);
         self.repeated.clear();
-        // An offer whose acceptance was lost stands still, and is to be accepted again.
+        // An offer whose acceptance was lost is still open and must be accepted again.
         self.rings = RingTable::default();
         self.fail_requests();
         self.roster.tell_lost();
@@ -249,7 +250,7 @@ impl Connection {
 
     pub(super) fn close_socket(&mut self, code: u16) {
         self.link.close(code);
-        // The other end may never answer, and nothing that it still says is listened to.
+        // The platform may never respond, and nothing more that it sends is handled.
         self.forget_socket();
     }
 }
@@ -267,7 +268,7 @@ impl Actor for Connection {
         ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
             connection.restored = true;
             if !conversations.is_empty() {
-                // This login has had conversations: its credentials have worked.
+                // With this login conversations were held, so its credentials have worked.
                 connection.session.trust_credentials();
             }
             connection.roster.restore(conversations);
@@ -278,7 +279,7 @@ impl Actor for Connection {
 }
 
 impl Drop for Connection {
-    /// However it ended, stopped, given up or with its arbiter: its conversations end with it.
+    /// However the connection ended (stopped, given up, or with its arbiter), its conversations end with it.
     fn drop(&mut self) {
         self.session.end(&self.process.metrics);
         self.roster.forget_all();
@@ -286,8 +287,8 @@ impl Drop for Connection {
 }
 
 impl Supervised for Connection {
-    /// After a panic nothing of the socket can be trusted: it is dropped, and the session begins anew. The
-    /// conversations stay; they are brought up to date by the resume plan.
+    /// After a panic the state of the socket is suspect: the socket is dropped, and the session restarts. The
+    /// conversations stay; the resume plan brings them up to date.
     fn restarting(&mut self, _: &mut Self::Context) {
         self.lose_socket();
         self.restart_step_up();

@@ -1,4 +1,4 @@
-//! Conversations that somebody waits for, such as the one of an offer that was taken ([RG-4](crate::rules#rg-4)).
+//! Callers that wait for a conversation, such as the conversation of an accepted offer ([RG-4](crate::rules#rg-4)).
 
 use std::collections::HashMap;
 
@@ -9,26 +9,26 @@ use tokio::sync::oneshot;
 use super::{AcceptRing, Connection};
 use crate::request::RequestFailure;
 
-/// Callers that may wait; beyond it one is refused before the offer is taken.
+/// The most waiting callers; beyond it a caller is refused before the offer is accepted.
 const WAITING: usize = 1024;
 
 /// Why an offer did not lead to a conversation.
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
-    /// Nothing is known of such an offer: it never stood here, or does no more.
-    #[error("there is no such ring")]
+    /// The offer is unknown: it was never made to this connection, or has ended.
+    #[error("no such ring")]
     UnknownRing,
-    /// It could not be taken.
+    /// The offer could not be accepted.
     #[error(transparent)]
     Request(#[from] RequestFailure),
-    /// It was taken or is being taken, and the conversation did not arrive in time.
+    /// The offer was accepted or is being accepted, and the conversation did not arrive in time.
     #[error("the conversation did not arrive in time")]
     NotArrived,
 }
 
 type Waiter = oneshot::Sender<Result<ConversationId, RingError>>;
 
-/// Who waits for which conversation. A caller's own deadline ends its wait.
+/// The waiting callers by conversation. A caller's own deadline ends its wait.
 #[derive(Default)]
 pub(super) struct Arrivals {
     waiting: HashMap<ConversationId, Vec<Waiter>>,

@@ -1,4 +1,4 @@
-//! Requests out: which are sent at once, which wait for their turn, and what becomes of those that are not answered.
+//! Requests to the platform: sent at once or queued, and what happens without a response.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use super::{
 use crate::request::{Answer, Ask, Lane, RequestFailure};
 
 impl Connection {
-    /// Sends a request that keeps the socket, at once.
+    /// Sends a request that keeps the socket alive, at once.
     pub(super) fn ask_own(&mut self, own: OwnRequest, request: Request, headers: Vec<Value>) {
         let asked = Asked {
             waiter: Waiter::Own(own),
@@ -30,7 +30,7 @@ impl Connection {
         };
         let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
         if let Err(failure) = self.write(&id, request, headers, Vec::new()) {
-            // Its answer will be missed at its deadline.
+            // Its missing response is noticed at its deadline.
             self.note_error(&failure);
         }
     }
@@ -61,7 +61,7 @@ impl Connection {
         self.send(waiter, request, headers, metadata);
     }
 
-    /// Why nothing of this type is taken in this lane now.
+    /// Returns why no request of this type is accepted in this lane now.
     pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestFailure> {
         let now = self.now();
         let (is_open, is_full, wait) = match lane {
@@ -76,7 +76,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request of a caller or a command; whether it was sent.
+    /// Sends a request of a caller or a command; returns whether it was sent.
     pub(super) fn send(
         &mut self,
         waiter: Waiter<OwnRequest>,
@@ -141,7 +141,7 @@ impl Connection {
                 let _ = reply.send(Err(failure));
                 self.command_ended();
             }
-            // The session notices missing keep-alives and verifications by itself.
+            // The session itself notices missing keep-alives and verifications.
             Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}
             Waiter::Own(OwnRequest::Subscribe(key)) => {
                 let now = self.now();
@@ -152,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request of a future of this connection.
+    /// Sends a request for a future of this connection.
     pub(super) fn ask_here(
         &mut self,
         request: Request,

@@ -1,4 +1,4 @@
-//! The conversations of a connection with a socket: what the connection does with its roster.
+//! The conversations of a connection with a socket, kept in its roster.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -14,10 +14,10 @@ use crate::{
     supervision::Verdict,
 };
 
-/// Conversations that left; beyond it the one that left first is forgotten, and is as a new one when it comes back.
+/// The most departed conversations remembered; beyond it the oldest is forgotten, and counts as new when it returns.
 const LEFT: usize = 10_000;
 
-/// Conversations that were this connection's, where no store remembers them.
+/// Conversations that left this connection. Used only without a store.
 #[derive(Default)]
 pub(super) struct Left {
     known: HashSet<ConversationId>,
@@ -43,7 +43,7 @@ impl Left {
 }
 
 impl Connection {
-    /// Returns the conversation, begun if it is not known, or woken if it sleeps.
+    /// Returns the conversation, started if it is unknown, or loaded.
     pub(super) fn child(&mut self, id: &ConversationId) -> &mut Child<()> {
         let Self { roster, identity, linked, snapshot_taken, left, .. } = self;
         let ready = identity.as_ref().filter(|_| *linked);
@@ -51,13 +51,13 @@ impl Connection {
         roster.child(id, ready, || if was_here() { Arrival::Before } else { Arrival::New })
     }
 
-    /// Whether a conversation is here to stay, as far as is known.
+    /// Whether the conversation belongs to this connection, as far as known.
     pub(super) fn holds(&self, id: &ConversationId) -> bool {
         self.roster.knows(id) && !self.subscribed.state.is_leaving(id)
     }
 
     pub(super) fn forget_for_good(&mut self, id: &ConversationId) {
-        // The store tells by itself.
+        // With a store, the conversation's record says so.
         if !self.process.routing.journal().keeps() {
             self.left.add(id.clone());
         }
@@ -68,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// Unloads quiet conversations while the connection is up to date.
+    /// Unloads idle conversations while the connection is up to date.
     pub(super) fn let_sleep(&mut self) {
         if self.session.may_send() {
             let subscribed = &self.subscribed.state;

@@ -1,19 +1,19 @@
-//! How the end of a socket is told.
+//! Reports the end of a socket.
 
 use tertulia_core::session::{ClosedBy, Closure, DisconnectReason};
 
 use super::Connection;
 
-/// The most characters of a close frame's own words that are told.
+/// The most characters reported of the text of a close frame.
 const MAX_WORDS: usize = 123;
 
-/// What the end of the last socket said of itself, until it is told.
+/// The text with which the last socket ended, until it is reported.
 #[derive(Default)]
 pub(super) struct ClosingWords(Option<String>);
 
 impl Connection {
-    /// Notes what the end of the socket said of itself, for [`Self::tell_closed`]. What the platform repeats of the
-    /// token is not kept.
+    /// Stores the text with which the socket ended, for [`Self::tell_closed`]. A text that repeats the token is not
+    /// stored.
     pub(super) fn note_closing(&mut self, words: Option<String>) {
         self.closing_words.0 = words.filter(|words| !words.is_empty() && !self.tells_token(words)).map(|words| {
             let printable = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
@@ -21,7 +21,7 @@ impl Connection {
         });
     }
 
-    /// Tells the end of a socket: who ended it, its close code, and why; in the log and in `lastError`.
+    /// Reports the end of a socket in the log and in `lastError`: who ended it, its close code, and why.
     pub(super) fn tell_closed(&mut self, closure: Closure, reason: DisconnectReason) {
         let text = closed(closure, reason, self.closing_words.0.take().as_deref());
         let connection = &self.settings.id;
@@ -59,7 +59,7 @@ mod tests {
             ),
             (
                 text(ClosedBy::Us, Some(1001), DisconnectReason::DeadPeer, None),
-                "the socket was given up with 1001: no frame came in time although keep-alives were sent",
+                "the socket was given up with 1001: no frame arrived in time in spite of keep-alives",
             ),
             (
                 text(ClosedBy::Transport, None, DisconnectReason::ConnectionLost, None),

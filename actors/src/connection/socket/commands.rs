@@ -1,4 +1,4 @@
-//! Commands of conversations on their way out, and which of them are suspected when the platform closes the socket.
+//! Commands on their way to the platform, and which of them are suspected when the platform closes the socket.
 
 use serde_json::Value;
 use tertulia_core::{command::closed_over_content, refusal::RequestType, session::Closure};
@@ -6,14 +6,14 @@ use tertulia_core::{command::closed_over_content, refusal::RequestType, session:
 use super::{Connection, requests::Waiter};
 use crate::request::{Ask, RequestFailure};
 
-/// A command that waits for its turn.
+/// A command that waits to be sent.
 pub(super) struct Held {
     ask: Ask,
     headers: Vec<Value>,
 }
 
 impl Connection {
-    /// Sends a command of a conversation as soon as it may go out beside the others.
+    /// Sends a command of a conversation as soon as it may be in flight together with the others.
     pub(super) fn ask_command(&mut self, ask: Ask, headers: Vec<Value>) {
         let refusal = self.refusal(ask.lane, RequestType::from(&ask.request));
         let is_full = self.isolation.waiting() >= self.settings.max_requests;
@@ -27,7 +27,7 @@ impl Connection {
         self.send_commands();
     }
 
-    /// Sends the commands that may go out now.
+    /// Sends the commands that may be sent now.
     pub(super) fn send_commands(&mut self) {
         while let Some(Held { ask, headers }) = self.isolation.next(self.pace.commands_together(), self.now()) {
             let is_sent = match self.refusal(ask.lane, RequestType::from(&ask.request)) {
@@ -43,13 +43,13 @@ impl Connection {
         }
     }
 
-    /// A command is in flight no more.
+    /// A command is no longer in flight.
     pub(super) fn command_ended(&mut self) {
         self.isolation.answered();
         self.send_commands();
     }
 
-    /// Tells the commands in flight that the platform closed the socket over what one of them may have brought.
+    /// Informs the commands in flight that the platform closed the socket, and that one of them may be the cause.
     pub(super) fn suspect_commands(&mut self, closure: Closure) {
         let Some(code) = closed_over_content(closure) else { return };
         let alone = self.isolation.is_alone();
@@ -68,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// The socket is gone: what waited to be sent on it was not sent.
+    /// The socket is gone: the waiting commands were not sent.
     pub(super) fn drop_held_commands(&mut self) {
         for Held { ask, .. } in self.isolation.clear() {
             let _ = ask.reply.send(Err(RequestFailure::NotConnected));

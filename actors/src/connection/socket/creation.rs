@@ -1,4 +1,4 @@
-//! Opening conversations, one at a time, so that a lost answer never opens a second one.
+//! Opens conversations one at a time, so that a lost response never leads to a second conversation.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -11,14 +11,14 @@ use tertulia_core::{
 use super::{Connection, CreateConversation};
 use crate::request::{Lane, Reply, RequestFailure};
 
-/// Creations that may wait for the connection; beyond it a caller is refused.
+/// The most waiting creations; beyond it a caller is refused.
 const WAITING: usize = 64;
 
-/// The conversations that callers want opened, in their order.
+/// The requested conversations, in order.
 #[derive(Default)]
 pub(super) struct Creations(VecDeque<Creation>);
 
-/// A conversation somebody wants opened.
+/// A requested conversation.
 struct Creation {
     request: ConversationRequest,
     reply: Reply<ConversationId>,
@@ -27,14 +27,14 @@ struct Creation {
 
 enum State {
     Waiting,
-    /// Asked, when these conversations were known.
+    /// Requested; contains the conversations known at that time.
     Asked(HashSet<ConversationId>),
-    /// The answer was lost. A conversation that was not known when it was asked is the one.
+    /// The response was lost. The new conversation is the one that was not known at the time of the request.
     Unknown(HashSet<ConversationId>),
 }
 
 impl Connection {
-    /// Goes on with the first creation that waits.
+    /// Continues with the first waiting creation.
     pub(super) fn create_next(&mut self, ctx: &mut Context<Self>) {
         if !self.linked {
             return;
@@ -81,7 +81,7 @@ impl Connection {
 
     fn created(&mut self, outcome: Result<ConversationId, RequestFailure>, ctx: &mut Context<Self>) {
         if let Ok(id) = &outcome {
-            // The conversation can be written to before its first state arrives (CV-I1).
+            // Callers may write to the conversation before its first state arrives (CV-I1).
             self.child(id);
         }
         if let Some(creation) = self.creations.0.pop_front() {

@@ -1,4 +1,4 @@
-//! Drives the session: feeds it, carries out what it answers, and wakes it in time.
+//! Drives the session: passes inputs to it, executes its outputs, and wakes it in time.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use crate::{metrics::Metrics, subscriber::EventData};
 /// The session of a connection, with its clock and its timer.
 pub(super) struct Drive {
     machine: Session,
-    /// Since when the session's time runs.
+    /// The origin of the session's clock.
     started: Instant,
     timer: Option<SpawnHandle>,
-    /// From the beginning of an attempt until the attempt is resumed or lost.
+    /// The span of an attempt, until the attempt has resumed or failed.
     connecting: Span,
     /// Whether the connection is counted as ready.
     is_counted: bool,
@@ -34,7 +34,7 @@ impl Drive {
         }
     }
 
-    /// The time as the session has it.
+    /// The present time on the session's clock.
     fn now(&self) -> Millis {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
@@ -72,12 +72,12 @@ impl Drive {
         self.machine.reconnects()
     }
 
-    /// Notes that the platform has taken these credentials before.
+    /// Records that the platform has accepted these credentials before.
     pub(super) fn trust_credentials(&mut self) {
         self.machine.trust_credentials();
     }
 
-    /// Begins the session again after a panic of the actor, whose timer is gone.
+    /// Restarts the session after a panic of the actor, whose timer is gone.
     pub(super) fn restart(&mut self, policy: SessionPolicy, metrics: &Metrics) {
         let credentials_worked = self.machine.credentials_worked();
         self.timer = None;
@@ -88,7 +88,7 @@ impl Drive {
         self.count_ready(metrics);
     }
 
-    /// Counts the connection as ready or not, as the session is.
+    /// Counts the connection as ready or not, according to the session's phase.
     fn count_ready(&mut self, metrics: &Metrics) {
         let is_ready = self.machine.may_send();
         if is_ready && !self.is_counted {
@@ -112,12 +112,12 @@ impl Connection {
         self.session.now()
     }
 
-    /// Feeds the session and carries out what it answers.
+    /// Passes an input to the session and executes its outputs.
     pub(super) fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
         self.feed_of(self.session.epoch(), input, ctx);
     }
 
-    /// Feeds the outcome of an attempt; one of an earlier attempt changes nothing.
+    /// Passes on the outcome of an attempt; the outcome of an earlier attempt is ignored.
     pub(super) fn feed_of(&mut self, epoch: Epoch, input: Input, ctx: &mut Context<Self>) {
         for output in self.session.handle_of(epoch, input) {
             self.carry_out(output, ctx);
@@ -125,7 +125,7 @@ impl Connection {
         self.after_step(ctx);
     }
 
-    /// Notes a sign of life. The timer stays as it is: a tick that comes too early does no harm.
+    /// Records a sign of life. The timer is not changed, because an early tick does no harm.
     pub(super) fn frame_received(&mut self) {
         self.session.handle(Input::FrameReceived);
     }
@@ -191,13 +191,13 @@ impl Connection {
         }
     }
 
-    /// The span of an attempt ends with what became of it.
+    /// Ends the span of an attempt with its outcome.
     fn connecting_ended(&mut self, outcome: &'static str) {
         self.session.connecting.record("outcome", outcome);
         self.session.connecting = Span::none();
     }
 
-    /// The resume plan has come on.
+    /// The resume plan has made progress.
     pub(super) fn resume_progressed(&mut self) {
         self.session.handle(Input::ResumeProgressed);
     }
@@ -207,7 +207,7 @@ impl Handler<Restart> for Connection {
     type Result = ();
 
     fn handle(&mut self, _: Restart, ctx: &mut Self::Context) {
-        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        tracing::info!(connection = %self.settings.id, "the connection restarts on request");
         let awaits_lease = self.session.waiting().is_some_and(|wait| wait.reason == WaitReason::LoginHeld);
         if self.session.phase().is_at_rest() || awaits_lease {
             self.claim(ctx);

@@ -1,4 +1,4 @@
-//! Systemic faults: what a connection does when its conversations keep failing together.
+//! Systemic faults: the reaction of a connection when its conversations keep failing together.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use crate::{
 };
 
 impl Connection {
-    /// Drops the socket; the resume plan begins everything anew on the next one, after the session's back-off.
+    /// Drops the socket; the resume plan starts again on the next socket, after the session's back-off.
     pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
         if !self.session.phase().is_open() {
             return;
         }
         self.metrics().escalations.inc();
-        self.note_error(&"many conversations failed together: the connection begins anew");
+        self.note_error(&"many conversations failed together: the connection restarts");
         self.feed(Input::Distrusted, ctx);
         self.lose_socket();
     }
 
-    /// Ends in `failed`: beginning anew has not helped.
+    /// Ends in `failed`, because restarting did not help.
     pub(super) fn end_escalated(&mut self, ctx: &mut Context<Self>) {
         if self.session.phase().is_at_rest() {
             return;
@@ -33,7 +33,7 @@ impl Connection {
     }
 }
 
-/// Hands a dead letter over again.
+/// Retries a dead letter.
 #[derive(Message)]
 #[rtype(result = "Result<(), ReplayError>")]
 pub(crate) struct Replay(pub(crate) Arc<DeadLetter>);

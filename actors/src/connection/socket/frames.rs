@@ -1,4 +1,5 @@
-//! Frames in, and the end of their socket: what each means for the connection, and to which conversation it goes.
+//! Incoming frames and the end of their socket: what each frame means for the connection, and which conversation gets
+//! it.
 
 use actix::{Context, StreamHandler};
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use crate::{
 /// The close code for a message that is too big (RFC 6455 §7.4.1).
 const TOO_BIG: u16 = 1009;
 
-/// Something from the socket of one attempt.
+/// An input from the socket of one attempt.
 pub(super) struct OfSocket {
     pub(super) epoch: Epoch,
     pub(super) incoming: Incoming,
@@ -47,7 +48,7 @@ impl StreamHandler<OfSocket> for Connection {
         }
     }
 
-    /// The stream's end follows its `Closed`; the actor goes on.
+    /// The end of the stream follows its `Closed`; the actor must not stop.
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
@@ -220,7 +221,7 @@ impl Connection {
         self.subscribed.state.told(changes.subscription_id.as_ref().map(|id| id.as_str()))
     }
 
-    /// Takes the notifications that overtook the answers to their subscriptions, snapshots among them.
+    /// Processes the notifications that arrived before the responses to their subscriptions, including snapshots.
     fn take_parked(&mut self) {
         for Parked { notification: (frame, place), .. } in self.subscribed.state.take_parked() {
             let Ok(text) = std::str::from_utf8(&frame) else { continue };
@@ -230,11 +231,13 @@ impl Connection {
         }
     }
 
-    /// Notes a change of one conversation: its repetition, the commonest of all notifications, needs no decoding.
+    /// Remembers a change of one conversation, so that its repetition need not be decoded. Repetitions are the most
+    /// common notifications.
     fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
         let [change] = &changes.changes[..] else { return };
         let told = self.told(changes);
-        // The answer to a question tells nothing of where its conversation is, nor does its repetition.
+        // The response to a request for one state does not say whether the conversation belongs to this connection;
+        // neither does its repetition.
         if !matches!(told, Told::Subscription(_)) || self.subscribed.state.is_question(told) {
             return;
         }
@@ -243,8 +246,8 @@ impl Connection {
         }
     }
 
-    /// Passes records on to their conversation. One that is not known is asked for first: if the connection sees it,
-    /// its history tells them ([MS-8](crate::rules#ms-8)).
+    /// Passes records to their conversation. If the conversation is unknown, its state is requested first: if the
+    /// connection may see it, its history contains the records ([MS-8](crate::rules#ms-8)).
     fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: FramePermit) {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
@@ -257,7 +260,7 @@ impl Connection {
                 Some(id) => Some(id.clone()),
                 None => ConversationId::from_wire(dialog),
             },
-            // An empty batch that names nothing only tells that a subscription has begun.
+            // An empty batch without names only marks the beginning of a subscription.
             (None, None) => return,
         };
         let Some(id) = id else {

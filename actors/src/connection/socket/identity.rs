@@ -31,14 +31,14 @@ use crate::{
 
 /// The first part of the records' keys; the second is the connection's id.
 const KIND: &str = "consumer-identity";
-/// How long to wait before the store is asked again.
+/// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What the connection knows of an anonymous consumer, beside the token.
+/// What the connection knows of an anonymous consumer, in addition to the token.
 #[derive(Default)]
 pub(super) struct Anonymity {
     standing: IdentityStanding,
-    /// The consumer's id from the record, until the platform tells the id.
+    /// The consumer's id from the record, until the platform reports the id.
     user_id: Option<UserId>,
 }
 
@@ -50,7 +50,7 @@ struct GrantedFor {
     login: AnonymousLogin,
 }
 
-/// A login that makes a new consumer.
+/// A login that creates a new consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum AnonymousLogin {
@@ -81,16 +81,16 @@ struct Written<'a> {
     user_id: Option<&'a UserId>,
 }
 
-/// What the previous run stored of a connection's identity.
+/// The identity of a connection that the previous run stored.
 pub(super) enum Stored {
     Nothing,
     Identity(Box<StoredIdentity>),
-    /// The record cannot be read.
+    /// The record cannot be parsed.
     Unreadable,
 }
 
 impl GrantedFor {
-    /// `None` where the configured login tells who the consumer is, or where an agent logs in.
+    /// Returns `None` if the configured login determines the consumer, or if an agent logs in.
     fn of(settings: &ConnectionSettings) -> Option<Self> {
         let login = match &settings.login {
             Login::Consumer(ConsumerLogin::SignUp) => AnonymousLogin::SignUp,
@@ -109,20 +109,20 @@ fn key(connection: &ConnectionId) -> RecordKey {
     RecordKey::of(&[KIND, connection.as_str()])
 }
 
-/// Reads the identity that the previous run stored for `connection`. Asks until the store answers, because a new sign-up
-/// would cost the consumer its conversations.
+/// Reads the identity that the previous run stored for `connection`. Repeats the request until the store responds,
+/// because a new sign-up would cost the consumer its conversations.
 pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) -> Stored {
     if !journal.keeps() {
         return Stored::Nothing;
     }
-    // The connection's last write may not be durable yet, if only the connection was begun again.
+    // If only the connection was restarted, its last write may not be durable yet.
     journal.settled().await;
     let read = loop {
         let key = key(connection);
         match journal.read(move |store| store.get(Table::Notes, &key)).await {
             Ok(read) => break read,
             Err(error) => {
-                tracing::error!(%connection, %error, "the consumer's identity cannot be read; it is tried again")
+                tracing::error!(%connection, %error, "the consumer's stored identity cannot be read; trying again")
             }
         }
         sleep(AGAIN_AFTER).await;
@@ -131,9 +131,9 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
     match serde_json::from_slice(&record) {
         Ok(identity) => Stored::Identity(Box::new(identity)),
         Err(error) => {
-            // The error's text may quote the token, so only its place is told.
+            // The error's text may quote the token, so only its position is logged.
             let (line, column) = (error.line(), error.column());
-            tracing::error!(%connection, line, column, "the stored identity of the consumer cannot be read");
+            tracing::error!(%connection, line, column, "the consumer's stored identity is malformed");
             Stored::Unreadable
         }
     }
@@ -148,7 +148,7 @@ impl Connection {
                 let StoredIdentity { token, external, user_id, .. } = *stored;
                 self.credentials = Some(Credentials::Consumer(ConsumerIdentity::stored(token, external)));
                 self.anonymity.user_id = user_id;
-                // The platform has granted this login a token before.
+                // The platform has granted a token for this login before.
                 self.session.trust_credentials();
             }
             (Stored::Identity(stored), _) => {
@@ -163,7 +163,7 @@ impl Connection {
         }
     }
 
-    /// Stores the identity, unless the configured login tells who the consumer is.
+    /// Stores the identity, unless the configured login determines the consumer.
     pub(super) fn store_identity(&self) {
         let journal = self.process.routing.journal();
         let (Some(granted_for), Some(Credentials::Consumer(identity))) =
@@ -197,7 +197,7 @@ impl Connection {
         }
     }
 
-    /// Forgets who the consumer was, because the connection speaks for another consumer from now on.
+    /// Drops the consumer's identity, because the connection will speak for another consumer.
     pub(super) fn forget_consumer(&mut self) {
         self.anonymity = Anonymity::default();
         self.identities += 1;
@@ -208,8 +208,8 @@ impl Connection {
         self.anonymity.standing.accepted();
     }
 
-    /// Takes note that the platform refused the first request of a socket for its token. If the identity is lost now, the
-    /// connection begins again as another consumer.
+    /// Handles that the platform refused the first request of a socket because of its token. If the identity is lost by
+    /// this, the connection restarts as another consumer.
     pub(super) fn identity_refused(&mut self, ctx: &mut Context<Self>) {
         let (Some(_), Some(Credentials::Consumer(identity))) = (GrantedFor::of(&self.settings), &self.credentials)
         else {
@@ -255,7 +255,7 @@ impl Connection {
     }
 }
 
-/// As whom the connection speaks.
+/// Asks for the identity with which the connection speaks.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AskIdentity {

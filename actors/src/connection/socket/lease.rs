@@ -1,5 +1,5 @@
-//! The right to log in: the platform allows one session a user, so whoever comes second would only throw the first one
-//! out ([TK-6](crate::rules#tk-6)). A connection whose login is held waits, and takes over when it is free.
+//! The right to log in. The platform allows one session per user, so a second login would only end the first
+//! ([TK-6](crate::rules#tk-6)). A connection whose login is held elsewhere waits until it is free.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::{
     platform::AgentLogin,
 };
 
-/// How long asking for the right may take.
+/// How long the request for a lease may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// The right to log in, where the login has a name by which others could use it.
+/// The right to log in, if the login has a name that other connections could use too.
 #[derive(Default)]
 pub(super) struct LoginRight {
     lease: Option<Lease>,
-    /// Whether the lease is being asked for.
+    /// Whether a request for the lease is running.
     is_asked: bool,
 }
 
@@ -29,14 +29,14 @@ impl LoginRight {
         self.lease = None;
     }
 
-    /// The actor restarts: the answer to its question will not come. A lease stays.
+    /// The actor was restarted: the reply to its request will not arrive. A lease stays.
     pub(super) fn restart(&mut self) {
         self.is_asked = false;
     }
 }
 
 impl Connection {
-    /// Takes the right to log in, and begins. A login without a name of its own has nobody to share it with.
+    /// Acquires the right to log in, and begins. A login without a name cannot be used elsewhere and needs no lease.
     pub(super) fn claim(&mut self, ctx: &mut Context<Self>) {
         let Some(login) = self.login_name().filter(|_| self.login_right.lease.is_none()) else {
             return self.begin(ctx);
@@ -59,7 +59,7 @@ impl Connection {
                     connection.begin(ctx);
                 }
                 Err(error) => {
-                    // Once for each holder, however often it is asked for again.
+                    // Reported once for each holder, however often the request is repeated.
                     let told = connection.status.borrow().last_error.as_deref() == Some(error.to_string().as_str());
                     if !(told && connection.waits.was_told(WaitReason::LoginHeld)) {
                         connection.note_error(&error);
@@ -74,7 +74,7 @@ impl Connection {
         self.feed(Input::Start, ctx);
     }
 
-    /// Stops sending once the lease is lost, and asks for it again.
+    /// Stops sending when the lease is lost, and requests it again.
     fn end_with(&self, lost: &tokio_util::sync::CancellationToken, ctx: &mut Context<Self>) {
         let lost = lost.clone();
         ctx.spawn(async move { lost.cancelled().await }.into_actor(self).map(|(), connection, ctx| {

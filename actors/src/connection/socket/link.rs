@@ -1,4 +1,4 @@
-//! One websocket: frames in, joined and bounded; messages out, queued and bounded.
+//! One websocket: incoming frames are joined and limited; outgoing messages are queued and limited.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -18,36 +18,36 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::platform::Socket;
 
-/// Messages that wait to be written. The request table never has more requests out than this.
+/// The most messages that wait to be written. The request table never has more requests in flight.
 pub(super) const WRITE_QUEUE: usize = 1024;
 /// How long one write may take before the socket counts as dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the close frame of a socket that we end may take to be written.
+/// How long the close frame may take to be written when this side ends the socket.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// The most fragments a message may come in.
+/// The most fragments of one message.
 const MAX_FRAGMENTS: usize = 1024;
 
-/// What a socket gives.
+/// An input from a socket.
 pub(super) enum Incoming {
-    /// A whole message. Its place in the connection's window is freed when the notification was handled.
+    /// A complete message. Its place in the connection's window is freed when the message was handled.
     Text(Bytes, OwnedSemaphorePermit),
     /// A sign of life without content.
     Alive,
-    /// The end. Nothing follows.
+    /// The end of the socket. Nothing follows.
     Closed(Closure, Option<SocketError>),
 }
 
-/// What the end of a socket said of itself.
+/// Why a socket ended, as text.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SocketError {
-    /// The words of the platform's close frame.
+    /// The text of the platform's close frame.
     #[error("{0}")]
     Closed(String),
     #[error("a message above the limit of {limit} bytes")]
     Oversize { limit: usize },
-    #[error("more than {MAX_FRAGMENTS} fragments of one message")]
+    #[error("a message of more than {MAX_FRAGMENTS} fragments")]
     TooManyFragments,
-    #[error("a frame that was begun does not go on")]
+    #[error("a fragmented message was not continued")]
     Standstill,
     #[error("{0}")]
     Protocol(WsProtocolError),
@@ -60,26 +60,26 @@ struct SocketWriter {
 }
 
 impl SocketWriter {
-    /// Queues a text; `false` where the socket is gone or does not take any more.
+    /// Queues a text; `false` if the socket is gone or its queue is full.
     fn send(&self, text: String) -> bool {
         self.queue.try_send(Message::Text(text.into())).is_ok()
     }
 
-    /// Answers a ping.
+    /// Replies to a ping.
     fn pong(queue: &mpsc::Sender<Message>, payload: Bytes) {
-        // A full queue means that data is on its way out, which shows life as well.
+        // A full queue means that data is being sent, which shows life as well.
         let _ = queue.try_send(Message::Pong(payload));
     }
 
-    /// Queues a close frame behind what is queued already.
+    /// Queues a close frame after the queued messages.
     fn close(&self, code: u16) {
         let reason = CloseReason { code: CloseCode::from(code), description: None };
-        // A full queue closes by dropping the writer.
+        // If the queue is full, dropping the writer closes the socket.
         let _ = self.queue.try_send(Message::Close(Some(reason)));
     }
 }
 
-/// The socket of a connection, if there is one, and the window of frames that were read and not handled yet.
+/// The socket of a connection, if any, and the window of frames that were read and not handled yet.
 pub(super) struct Link {
     writer: Option<SocketWriter>,
     window: Arc<Semaphore>,
@@ -91,19 +91,19 @@ impl Link {
         Self { writer: None, window: Arc::new(Semaphore::new(max_unhandled)), max_unhandled }
     }
 
-    /// Takes a socket in place of the one before. Returns what comes from it; see [`split`].
+    /// Replaces the socket. Returns the stream of its inputs; see [`split`].
     pub(super) fn open<S: Socket>(&mut self, socket: S, max_bytes: usize) -> impl Stream<Item = Incoming> + use<S> {
         let (writer, incoming) = split(socket, Arc::clone(&self.window), max_bytes);
         self.writer = Some(writer);
         incoming
     }
 
-    /// Queues a text; `false` where there is no socket or it does not take any more.
+    /// Queues a text; `false` if there is no socket or its queue is full.
     pub(super) fn send(&self, text: String) -> bool {
         self.writer.as_ref().is_some_and(|writer| writer.send(text))
     }
 
-    /// Queues a close frame behind what is queued already.
+    /// Queues a close frame after the queued messages.
     pub(super) fn close(&self, code: u16) {
         if let Some(writer) = &self.writer {
             writer.close(code);
@@ -119,14 +119,14 @@ impl Link {
         Arc::clone(&self.window).try_acquire_owned().ok()
     }
 
-    /// How many frames were read and are not handled yet.
+    /// The number of frames that were read and not handled yet.
     pub(super) fn unhandled(&self) -> usize {
         self.max_unhandled.saturating_sub(self.window.available_permits())
     }
 }
 
-/// Splits a socket. `max_bytes` bounds a message, in one frame or several; `window` bounds the messages that were read
-/// and not handled yet: when it is used up nothing more is read, and TCP tells the platform to wait.
+/// Splits a socket. `max_bytes` limits a message, in one frame or several. `window` limits the messages that were read
+/// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait.
 fn split<S: Socket>(
     socket: S,
     window: Arc<Semaphore>,
@@ -196,7 +196,7 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
                     return Some(self.end(ClosedBy::Transport, None, Some(SocketError::Protocol(error))));
                 }
             };
-            // The window is closed only together with the connection, which then has no reader any more.
+            // The window is closed only together with the connection, which no longer reads then.
             let permit = Arc::clone(&self.window).acquire_owned().await.ok()?;
             return Some(Incoming::Text(whole, permit));
         }
@@ -224,11 +224,11 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
         Ok(if last { self.joined.take().map(|joined| joined.bytes.freeze()) } else { None })
     }
 
-    /// Ends the socket for a message that is larger than it may be (close code 1009), and lets the platform know.
+    /// Ends the socket because of a message above the limit (close code 1009), and informs the platform.
     async fn refuse(&mut self, error: SocketError) -> Incoming {
         let reason = CloseReason { code: CloseCode::Size, description: None };
         if self.pongs.try_send(Message::Close(Some(reason))).is_ok() {
-            // The writer ends when it has written a close.
+            // The writer ends after it has written a close frame.
             let _ = timeout(CLOSE_TIMEOUT, self.pongs.closed()).await;
         }
         self.end(ClosedBy::Us, None, Some(error))
@@ -305,12 +305,12 @@ mod tests {
         assert_eq!(read(frames).await, ["Us None: a message above the limit of 10 bytes"]);
     }
 
-    /// Empty fragments cost no bytes, so their number is bounded too.
+    /// Empty fragments have no bytes, so their number is limited too.
     #[actix_rt::test]
     async fn fragments_beyond_the_count_limit_end_the_socket() {
         let mut frames = vec![part(Item::FirstText(Bytes::new()))];
         frames.extend((0..MAX_FRAGMENTS).map(|_| part(Item::Continue(Bytes::new()))));
-        assert_eq!(read(frames).await, ["Us None: more than 1024 fragments of one message"]);
+        assert_eq!(read(frames).await, ["Us None: a message of more than 1024 fragments"]);
     }
 
     #[actix_rt::test]
@@ -330,7 +330,7 @@ mod tests {
         assert!(reader.next().await.is_none());
     }
 
-    /// Promise 7: the length is looked at before anything of it comes, and the platform hears why the socket ends.
+    /// Promise 7: the length is checked before the content arrives, and the platform receives the reason for the end.
     #[actix_rt::test]
     async fn a_frame_that_declares_more_than_it_may_ends_the_socket_with_1009() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -345,14 +345,14 @@ mod tests {
             panic!("the frame is taken")
         };
         assert_eq!(closure.by, ClosedBy::Us);
-        // Its head, the mask, and the masked code.
+        // The head of the frame, the mask, and the masked code.
         let mut close = [0; 8];
         platform.read_exact(&mut close).await.unwrap();
         assert_eq!(close[..2], [0x88, 0x82]);
         assert_eq!(u16::from_be_bytes([close[6] ^ close[2], close[7] ^ close[3]]), 1009);
     }
 
-    /// Promise 6: what was read and is not handled yet is bounded; then nothing more is read.
+    /// Promise 6: the frames that were read and not handled yet are limited; at the limit nothing more is read.
     #[actix_rt::test]
     async fn nothing_is_read_while_the_window_is_used_up() {
         let (mut reader, _written) = reader(vec![Ok(Frame::Text("1".into())), Ok(Frame::Text("2".into()))], 1);

@@ -1,4 +1,4 @@
-//! How the connection gets its token and its socket.
+//! Obtains the connection's token and opens its socket.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use tertulia_core::{
 use super::{Connection, Login, actor::OwnRequest, frames::OfSocket};
 use crate::platform::{AgentSession, ConsumerIdentity};
 
-/// What a login gave.
+/// The result of a login.
 #[derive(Clone)]
 pub(super) enum Credentials {
     Agent(AgentSession),
@@ -60,7 +60,7 @@ impl Connection {
     fn take_credentials(&mut self, credentials: Credentials) {
         if let Credentials::Agent(session) = &credentials {
             let AgentSession { agent_id, user_id, name, .. } = session;
-            // A token from elsewhere tells no public id; the agent id stands in until a state tells more.
+            // A token from a provider may have no public id; the agent id is used until a state contains the public id.
             let user_id = user_id.clone().unwrap_or_else(|| UserId::from(agent_id.as_str()));
             self.identity = Some(Arc::new(Identity::Brand {
                 account: self.settings.account.clone(),
@@ -104,7 +104,7 @@ impl Connection {
             }
         };
         ctx.spawn(open.into_actor(self).map(move |outcome, connection, ctx| match outcome {
-            // The session gave this attempt up meanwhile: dropping the socket closes it.
+            // The session has given this attempt up meanwhile: dropping the socket closes it.
             Ok(_) if epoch != connection.session.epoch() => {}
             Ok(socket) => {
                 connection.metrics().sockets_opened.inc();
@@ -148,7 +148,7 @@ impl Connection {
                 self.identity_accepted();
                 self.feed(Input::Verified, ctx);
             }
-            // Its words are not told: they may repeat the token.
+            // The text is not reported, because it may repeat the token.
             Err(_) => {
                 let code = response.code.0;
                 self.note_error(&format_args!("the platform answered {code} to the first request of the socket"));
@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// Whether a text of the platform repeats the token in use.
+    /// Whether a text of the platform contains the token in use.
     pub(super) fn tells_token(&self, text: &str) -> bool {
         let token = match &self.credentials {
             Some(Credentials::Agent(session)) => session.bearer.expose_secret(),

@@ -1,4 +1,4 @@
-//! What is asked by HTTP in the name of a connection's agent, beside its socket.
+//! HTTP requests in the name of a connection's agent, independent of its socket.
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::future::LocalBoxFuture;
@@ -10,28 +10,28 @@ use crate::{
     request::RequestFailure,
 };
 
-/// Questions on their way at the same time; beyond it a caller is refused.
+/// The most concurrent lookups; beyond it a caller is refused.
 const TOGETHER: usize = 32;
 
-/// Questions on their way by HTTP.
+/// The number of running lookups.
 #[derive(Default)]
 pub(super) struct Lookups(usize);
 
-/// Why a question has no answer.
+/// Why a lookup failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// It could not be asked.
+    /// The lookup could not be sent.
     #[error(transparent)]
     Request(#[from] RequestFailure),
-    /// The platform refused it, or did not answer.
+    /// The platform refused the lookup, or did not respond.
     #[error(transparent)]
     Http(#[from] HttpError),
 }
 
-/// A question, begun once it is known whether and in whose name it can be asked.
+/// A lookup, which runs when the agent's session is known or is known to be missing.
 type Question = dyn FnOnce(PlatformClient, Result<AgentSession, RequestFailure>) -> LocalBoxFuture<'static, ()> + Send;
 
-/// Asks something by HTTP, as the connection's agent.
+/// Makes an HTTP request as the connection's agent.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Lookup {
@@ -39,7 +39,7 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// What `ask` answers goes to `reply`.
+    /// The result of `ask` is sent to `reply`.
     pub(crate) fn new<T, F>(
         ask: impl FnOnce(PlatformClient, AgentSession) -> F + Send + 'static,
         reply: oneshot::Sender<Result<T, LookupError>>,

@@ -1,4 +1,4 @@
-//! What a connection can be asked.
+//! The requests that a connection with a socket accepts.
 
 use actix::Message;
 use serde_json::Value;
@@ -14,34 +14,34 @@ use crate::{
     subscriber::Offer,
 };
 
-/// Opens a conversation; consumers only ([CN-F6](crate::rules#cn-f6)). Waits for the connection to be ready.
+/// Opens a conversation; consumers only ([CN-F6](crate::rules#cn-f6)). Waits until the connection is ready.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct CreateConversation {
-    /// What is asked.
+    /// The request.
     pub request: ConversationRequest,
-    /// Where the new conversation's id goes.
+    /// Receives the new conversation's id.
     pub reply: Reply<ConversationId>,
 }
 
-/// Answers an offer.
+/// Accepts or declines an offer.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AnswerRing {
-    /// Which offer.
+    /// The offer.
     pub ring_id: RingId,
-    /// Whether to take it.
+    /// Whether to accept it.
     pub accept: bool,
-    /// Where the outcome goes.
+    /// Receives the outcome.
     pub reply: Reply<()>,
 }
 
-/// Answers the offers that wait for an answer, in no order to rely on.
+/// Returns the open offers, in no particular order.
 #[derive(Message)]
 #[rtype(result = "Vec<Offer>")]
 pub(crate) struct ListRings;
 
-/// Takes an offer; answered once its conversation is there ([RG-4](crate::rules#rg-4)).
+/// Accepts an offer; the reply comes when its conversation has arrived ([RG-4](crate::rules#rg-4)).
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AcceptRing {
@@ -63,16 +63,16 @@ pub(crate) struct AskWith {
 pub(crate) struct SetAgentState {
     /// The state.
     pub agent_state: AgentState,
-    /// Where the outcome goes.
+    /// Receives the outcome.
     pub reply: Reply<()>,
 }
 
-/// Begins the connection again, a failed one too: with a new login and a new socket. Its conversations stay.
+/// Restarts the connection, even a failed one, with a new login and a new socket. Its conversations stay.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Restart;
 
-/// Ends the connection: closes the socket, tells its conversations, stops the actor.
+/// Ends the connection: closes the socket, informs its conversations, stops the actor.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Stop;

@@ -1,7 +1,7 @@
 //! A connection with a socket: one login of one user, kept alive, and the conversations it sees.
 //!
 //! The actor drives a [`tertulia_core::session::Session`], which decides about logins, sockets, keep-alives and
-//! reconnects. Frames go to the conversations they name; requests of conversations and callers go through one request
+//! reconnects. Frames go to the conversations that they name. Requests of conversations and callers share one request
 //! table with deadlines. Each new socket begins with the resume plan.
 
 mod actor;

@@ -1,4 +1,4 @@
-//! What the connection lacks: kept for whoever watches, and told at each change.
+//! The missing parts of a connection, published in its status and reported at each change.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use tertulia_core::{
 use super::{Connection, Login, Rings, recovery::Again};
 use crate::{conversation::HistoryProgress, request::RequestFailure, subscriber::EventData};
 
-/// What the platform did not grant this connection.
+/// The parts that the platform refused this connection.
 #[derive(Default)]
 pub(super) struct Refused {
-    /// What was last told of what lacks.
+    /// The missing parts that were last reported.
     told: Lacking,
-    /// How often in a row each type of the connection's own requests was not granted.
+    /// How often in a row each type of the connection's own requests was refused.
     times: BTreeMap<RequestType, u32>,
 }
 
 impl Connection {
-    /// The parts that are wanted on a socket.
+    /// The parts that the connection needs on a socket.
     pub(super) fn wanted(&self) -> Vec<Part> {
         let mut wanted = vec![Part::Subscriptions];
         if matches!(self.settings.login, Login::Agent(_)) {
@@ -30,7 +30,7 @@ impl Connection {
         wanted
     }
 
-    /// Without a socket every part lacks.
+    /// Without a socket every part is missing.
     pub(super) fn lacks_socket(&mut self) {
         let wanted = self.wanted();
         self.readiness.begin(&wanted);
@@ -38,23 +38,23 @@ impl Connection {
         self.show_lacking();
     }
 
-    /// A part of the resume plan stands.
+    /// A part of the resume plan works.
     pub(super) fn part_stands(&mut self, part: Part, request: RequestType) {
         self.refused.times.remove(&request);
         self.readiness.stands(part);
         self.tell_lacking();
     }
 
-    /// A part of the resume plan was not granted: it is asked for again, and the connection goes on meanwhile.
+    /// A part of the resume plan was refused: it is requested again, and the connection continues meanwhile.
     pub(super) fn part_refused(&mut self, part: Part, request: RequestType, failure: &RequestFailure, again: Again) {
         let Some(decision) = self.not_granted(request, failure, again) else { return };
-        // What goes on without the subscriptions goes on with what was known before, so they are waited for a little.
+        // Without the subscriptions the connection would use outdated data, so it waits for them for a while.
         let goes_on = decision.goes_on || part != Part::Subscriptions;
         self.readiness.refused(part, failure.to_string(), goes_on);
         self.tell_lacking();
     }
 
-    /// Notes that one of the connection's own requests was not granted, and asks again after a while. `None` where the
+    /// Records that one of the connection's own requests was refused, and repeats it after a while. `None` if the
     /// socket is gone.
     pub(super) fn not_granted(
         &mut self,
@@ -75,7 +75,7 @@ impl Connection {
         Some(decision)
     }
 
-    /// A conversation tells how far its history is.
+    /// A conversation reports the progress of its history.
     pub(super) fn history_told(&mut self, conversation: &tertulia_core::id::ConversationId, progress: HistoryProgress) {
         match progress {
             HistoryProgress::Done => self.readiness.history_done(conversation),
@@ -95,7 +95,8 @@ impl Connection {
         });
     }
 
-    /// Tells what lacks: the status at each change, log and event when something is refused or stands again.
+    /// Reports the missing parts: in the status at each change, in the log and as an event when a part is refused or
+    /// works again.
     pub(super) fn tell_lacking(&mut self) {
         self.show_lacking();
         self.step_plan();
@@ -106,7 +107,7 @@ impl Connection {
         let connection = &self.settings.id;
         match serde_json::to_string(&refused) {
             Ok(lacking) if !refused.is_nothing() => tracing::warn!(%connection, lacking, "the connection is degraded"),
-            _ => tracing::info!(%connection, "the connection lacks nothing any more"),
+            _ => tracing::info!(%connection, "the connection is complete again"),
         }
         self.refused.told = refused.clone();
         self.publish(EventData::Lacking { lacking: refused });

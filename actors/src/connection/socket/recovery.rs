@@ -1,5 +1,5 @@
-//! Requests that bring the connection up to date: each goes out when the pace of the login allows it, and again where the
-//! platform refused it for the number of requests (429).
+//! Requests that bring the connection up to date. Each is sent when the rate limit of the login allows it, and sent
+//! again if the platform refused it because there were too many (429).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,36 +30,37 @@ pub(super) struct Recovery {
     pub(super) request: Request,
     pub(super) metadata: Vec<Value>,
     pub(super) waiter: Waiter<OwnRequest>,
-    /// After which nobody wants the answer, such as that to an offer.
+    /// When the response is no longer useful, such as the response to an offer.
     pub(super) until: Option<Instant>,
     /// Whether it is sent before requests that are not urgent.
     pub(super) urgent: bool,
-    /// Since when its answer is wanted.
+    /// When the wait for its response began.
     pub(super) asked: Instant,
-    /// How often it was refused for the number of requests before.
+    /// How often it was refused because there were too many requests.
     pub(super) throttled: u32,
 }
 
-/// A request of the recovery lane that is out, in case it is to be repeated.
+/// A request of the recovery lane in flight, kept for a repetition.
 pub(super) struct Out {
     conversation: Option<ConversationId>,
     request: Request,
     metadata: Vec<Value>,
     until: Option<Instant>,
     turn: Turn,
-    /// How often it was refused for the number of requests before.
+    /// How often it was refused because there were too many requests.
     pub(super) throttled: u32,
 }
 
 impl Out {
-    /// Whether it is repeated here when it is refused for the number of requests once more. One of many that is refused
-    /// often is left to who asked for it: here it would be the first of its type again and again.
+    /// Whether it is repeated here when it is refused again because there were too many. A request that is refused
+    /// often is returned to its sender: here it would be the first of its type again and again.
     pub(super) fn is_repeated_here(&self) -> bool {
         !RequestType::from(&self.request).is_asked_by_many() || self.throttled + 1 < THROTTLED_OFTEN
     }
 }
 
-/// The place of a request among those of its type: urgent ones are first, and of each kind what is wanted for longest.
+/// The position of a request among the requests of its type: urgent requests first, and within each group the oldest
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     can_wait: bool,
@@ -67,17 +68,17 @@ struct Turn {
     number: u64,
 }
 
-/// Requests that wait for their turn. Bounded by who asks: one history a conversation, one answer an offer, and what the
-/// connection asks for itself.
+/// Requests that wait to be sent. Bounded by their senders: one history per conversation, one answer per offer, and the
+/// connection's own requests.
 #[derive(Default)]
 pub(super) struct RecoveryQueue {
     waiting: BTreeMap<RequestType, BTreeMap<Turn, Recovery>>,
     out: BTreeMap<RequestType, usize>,
     /// Conversations whose history waits.
     histories: HashMap<ConversationId, Turn>,
-    /// Requests so far.
+    /// Counts the requests.
     number: u64,
-    /// What is asked again, and when.
+    /// What to request again, and when.
     later: Vec<(Millis, Again)>,
     /// Wakes the queue for its next request.
     alarm: Option<(Millis, AbortOnDropHandle<()>)>,
@@ -90,8 +91,8 @@ impl RecoveryQueue {
         self.insert(turn, recovery);
     }
 
-    /// Takes a request in. A history that its conversation asks for again meanwhile stands for the one before, and has the
-    /// earlier turn of both.
+    /// Adds a request. If a conversation requests its history again, the new request replaces the waiting one and keeps
+    /// the earlier position of both.
     fn insert(&mut self, mut turn: Turn, recovery: Recovery) {
         let request = RequestType::from(&recovery.request);
         let line = self.waiting.entry(request).or_default();
@@ -128,7 +129,7 @@ impl RecoveryQueue {
         }
     }
 
-    /// A request of the type is out no more.
+    /// A request of this type is no longer in flight.
     pub(super) fn came_back(&mut self, request: RequestType) {
         if let Some(out) = self.out.get_mut(&request) {
             *out = out.saturating_sub(1);
@@ -143,43 +144,43 @@ impl RecoveryQueue {
     }
 }
 
-/// What is asked again after a while.
+/// What to request again after a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Again {
     Identity,
     Subscription(SubscriptionKey),
     Rings,
     AgentState,
-    /// An offer, which was tried so often.
+    /// An offer, and how often it was tried.
     Accept(RingId, u32),
 }
 
-/// The next request of the recovery lane may have its turn.
+/// The next request of the recovery lane may be sent.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct NextRecovery;
 
 impl Connection {
-    /// Sends a request of the recovery lane when it has its turn.
+    /// Queues a request of the recovery lane.
     pub(super) fn recover(&mut self, recovery: Recovery) {
         self.recovery.push(recovery);
         self.recover_next();
     }
 
-    /// Sends one of the connection's own requests when it has its turn.
+    /// Queues one of the connection's own requests.
     pub(super) fn recover_own(&mut self, own: OwnRequest, request: Request) {
         let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Own(own), Instant::now());
         let throttled = 0;
         self.recover(Recovery { conversation, request, metadata, waiter, until: None, urgent: true, asked, throttled });
     }
 
-    /// The platform refused a request for the number of requests: it has its turn again when the pace allows it.
+    /// The platform refused a request because there were too many: queues it again.
     pub(super) fn recover_again(&mut self, out: Out, waiter: Waiter<OwnRequest>) {
         let Out { conversation, request, metadata, until, turn, throttled } = out;
         if RequestType::from(&request) == RequestType::History
             && conversation.as_ref().is_some_and(|conversation| self.recovery.histories.contains_key(conversation))
         {
-            // The conversation asked again meanwhile.
+            // The conversation has sent its request again meanwhile.
             return;
         }
         let (urgent, asked, throttled) = (!turn.can_wait, turn.asked, throttled.saturating_add(1));
@@ -187,7 +188,7 @@ impl Connection {
             .insert(turn, Recovery { conversation, request, metadata, waiter, until, urgent, asked, throttled });
     }
 
-    /// Sends what may be sent now, and sets the alarm for what may be sent next.
+    /// Sends the requests that may be sent now, and sets the alarm for the next one.
     pub(super) fn recover_next(&mut self) {
         if !self.session.phase().is_open() {
             return self.fail_recovery();
@@ -214,7 +215,7 @@ impl Connection {
             }
             let out = self.recovery.out.get(&kind).copied().unwrap_or_default();
             if self.requests.is_full() || self.pace.is_full(kind, !turn.can_wait, out) {
-                // The next answer makes room.
+                // The next response makes room.
                 return None;
             }
             let at = self.pace.next(Lane::Recovery, kind, now);
@@ -260,7 +261,7 @@ impl Connection {
         self.recovery.alarm = Some((at, AbortOnDropHandle::new(task)));
     }
 
-    /// The socket is gone: what waits was not sent.
+    /// The socket is gone: the waiting requests were not sent.
     pub(super) fn fail_recovery(&mut self) {
         self.recovery.later.clear();
         for waiter in self.recovery.drain() {
@@ -270,13 +271,13 @@ impl Connection {
         }
     }
 
-    /// Asks again after `wait`, on this socket.
+    /// Requests again after `wait`, on this socket.
     pub(super) fn try_again(&mut self, again: Again, wait: Duration) {
         let at = self.now().after(wait);
         self.recovery.later.push((at, again));
     }
 
-    /// Asks again for what is due.
+    /// Requests again what is due.
     pub(super) fn try_due(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
         let due: Vec<Again> =
@@ -313,7 +314,7 @@ mod tests {
 
     use super::*;
 
-    /// A history that is wanted since so many seconds after the first.
+    /// A history that is wanted since this many seconds after the first.
     fn history(conversation: &str, urgent: bool, seconds: u64, first: Instant) -> Recovery {
         let request = Request::QueryMessages(MessageQuery {
             dialog_id: conversation.into(),
@@ -326,7 +327,7 @@ mod tests {
         Recovery { conversation, request, metadata: Vec::new(), waiter, until: None, urgent, asked, throttled: 0 }
     }
 
-    /// A queue in which each of them was asked for.
+    /// A queue with a request for each of these histories.
     fn queue(histories: &[(&str, bool, u64)]) -> RecoveryQueue {
         let (mut queue, first) = (RecoveryQueue::default(), Instant::now());
         for (conversation, urgent, seconds) in histories {

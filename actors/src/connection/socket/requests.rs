@@ -1,4 +1,4 @@
-//! The request table: what was asked, until when an answer is awaited, and who waits for it.
+//! The request table: the requests in flight, with their deadlines and their callers.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,13 +13,13 @@ use tertulia_core::{
 use super::recovery::Out;
 use crate::request::{Answer, Reply};
 
-/// Who waits for an answer.
+/// Who waits for a response.
 pub(super) enum Waiter<P> {
-    /// Somebody outside the connection, or one of its own futures.
+    /// A caller outside the connection, or one of its own futures.
     Caller(Reply<Answer>),
     /// A conversation's command.
     Command(Reply<Answer>),
-    /// The connection itself, which must act before the next frame is looked at.
+    /// The connection itself, which must act before it handles the next frame.
     Own(P),
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Asked<P> {
     pub(super) waiter: Waiter<P>,
     pub(super) lane: Lane,
     pub(super) request: RequestType,
-    /// What is needed to send it again; only of the recovery lane.
+    /// The data for a repetition; only for the recovery lane.
     pub(super) again: Option<Box<Out>>,
 }
 
@@ -37,7 +37,7 @@ struct Pending<P> {
     deadline: Instant,
 }
 
-/// Requests in flight on one socket. Bounded: [`RequestTable::is_full`] is to be asked before one is added.
+/// The requests in flight on one socket. Bounded: check [`RequestTable::is_full`] before adding a request.
 pub(super) struct RequestTable<P> {
     limit: usize,
     next: u64,
@@ -54,12 +54,12 @@ impl<P> RequestTable<P> {
         self.pending.len() >= self.limit
     }
 
-    /// Requests that wait for an answer.
+    /// The number of requests in flight.
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Notes a request and gives it its id, which is unique in the life of the connection.
+    /// Adds a request and returns its id, which is unique within the connection.
     pub(super) fn add(&mut self, asked: Asked<P>, now: Instant, within: Duration) -> RequestId {
         self.next += 1;
         let id = RequestId::from(self.next.to_string());
@@ -69,14 +69,14 @@ impl<P> RequestTable<P> {
         id
     }
 
-    /// Takes the request of an answer; `None` where nobody waits any more.
+    /// Removes and returns the request of a response; `None` if it is no longer waited for.
     pub(super) fn take(&mut self, id: &str) -> Option<Asked<P>> {
         let (id, Pending { asked, deadline }) = self.pending.remove_entry(id)?;
         self.deadlines.remove(&(deadline, id));
         Some(asked)
     }
 
-    /// Takes the requests whose time is over.
+    /// Removes and returns the requests whose deadlines have passed.
     pub(super) fn expired(&mut self, now: Instant) -> Vec<Asked<P>> {
         let mut expired = Vec::new();
         while let Some((deadline, id)) = self.deadlines.first()
@@ -88,7 +88,7 @@ impl<P> RequestTable<P> {
         expired
     }
 
-    /// Takes the waiters of commands.
+    /// Removes and returns the reply channels of commands.
     pub(super) fn take_commands(&mut self) -> Vec<Reply<Answer>> {
         let is_command = |(id, pending): (&RequestId, &Pending<P>)| {
             matches!(pending.asked.waiter, Waiter::Command(_)).then(|| id.clone())
@@ -98,7 +98,7 @@ impl<P> RequestTable<P> {
         taken.filter_map(|asked| if let Waiter::Command(reply) = asked.waiter { Some(reply) } else { None }).collect()
     }
 
-    /// Takes all requests, because the socket is gone.
+    /// Removes and returns all requests, because the socket is gone.
     pub(super) fn drain(&mut self) -> Vec<Asked<P>> {
         self.deadlines.clear();
         self.pending.drain().map(|(_, pending)| pending.asked).collect()

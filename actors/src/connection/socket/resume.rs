@@ -1,8 +1,8 @@
 //! The resume plan: what a connection does on each new socket.
 //!
-//! First the subscriptions with their whole snapshot, which tell who is here. AfterCommit everything at once, each part by
-//! itself: rings, the agent's state, what became of conversations that are missing in the snapshot, and every open
-//! conversation's missing messages. The sends of a conversation go out when its own messages are up to date.
+//! First come the subscriptions with their complete snapshots, which show the conversations of the connection. AfterCommit all
+//! other parts run concurrently: rings, the agent's state, the state of conversations that the snapshots lack, and
+//! every open conversation's missing messages. A conversation's sends go out when its own messages are up to date.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -22,13 +22,13 @@ use crate::{request::RequestFailure, subscriber::EventData};
 /// The resume plan of the present socket.
 pub(super) struct Resuming {
     epoch: Epoch,
-    /// Messages that had been fetched before.
+    /// The number of missed messages fetched before.
     filled_before: u64,
-    /// Conversations in the snapshots.
+    /// The number of conversations in the snapshots.
     conversations: usize,
 }
 
-/// The resume plan may go on: a snapshot is whole, or nothing is waited for any more.
+/// The resume plan may continue: a snapshot is complete, or nothing is waited for any more.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) enum PlanStep {
@@ -45,8 +45,8 @@ impl Connection {
         self.learn_identity(ctx);
     }
 
-    /// Learns who this is: a consumer's own id is in its profile. Subscribes once the identity is durable, because the next
-    /// run of the process could not go on with a conversation of an identity that was not stored.
+    /// Reads the connection's identity: a consumer's own id is in its profile. Subscribes when the identity is durable,
+    /// because the next run of the process could not continue a conversation of an identity that was not stored.
     pub(super) fn learn_identity(&mut self, ctx: &mut Context<Self>) {
         if self.identity.is_some() {
             return self.subscribe_all();
@@ -85,7 +85,7 @@ impl Connection {
         }));
     }
 
-    /// The connection's own subscription, if it wants one.
+    /// The connection's own subscription, if it has one.
     pub(super) fn own_query(&self) -> Option<ConversationQuery> {
         let own = match self.identity.as_deref() {
             Some(Identity::Brand { agent_id, .. }) => Some(agent_id),
@@ -100,14 +100,15 @@ impl Connection {
         self.carry_out_all(outputs);
     }
 
-    /// The snapshots are whole: `missing` are known and in none of them. The plan goes on once their states are passed on.
+    /// The snapshots are complete: `missing` are known conversations that no snapshot contains. The plan continues when
+    /// the states were passed on.
     pub(super) fn snapshot_whole(&mut self, missing: &[ConversationId], conversations: usize) {
         self.subscribed.unsettled = missing.iter().cloned().collect();
         let epoch = self.session.epoch();
         self.step(PlanStep::SnapshotWhole { epoch, conversations });
     }
 
-    /// Looks whether the plan may go on.
+    /// Continues the plan if possible.
     pub(super) fn step_plan(&self) {
         let is_due = if self.linked {
             self.resuming.is_some() && self.readiness.is_passed()
@@ -123,7 +124,7 @@ impl Connection {
         self.me.do_send(step);
     }
 
-    /// Everybody who is here catches up, and commands may go out: in each conversation when it has.
+    /// All conversations catch up, and commands may be sent: in each conversation when it has caught up.
     fn link(&mut self, ctx: &mut Context<Self>) {
         let was_linked = std::mem::replace(&mut self.linked, true);
         self.catch_up_all();
@@ -141,8 +142,8 @@ impl Connection {
         self.tell_lacking();
     }
 
-    /// Has every conversation fetch what it missed, first those in which something happened last. Each says for itself
-    /// whether that is urgent, and since when it is wanted.
+    /// Makes every conversation fetch what it missed, beginning with the most recently updated. Each decides itself
+    /// whether that is urgent and since when it waits.
     fn catch_up_all(&mut self) {
         let mut all: Vec<_> = self.roster.children().filter(|(_, child)| !child.is_quarantined()).collect();
         all.sort_unstable_by_key(|(_, child)| Reverse(child.used()));
@@ -154,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// What became of a conversation that was missing in the snapshots is known.
+    /// The state of a conversation that the snapshots lacked is known.
     pub(super) fn settled(&mut self, id: &ConversationId) {
         self.subscribed.unsettled.remove(id);
         match self.roster.get(id).filter(|child| !child.is_quarantined()) {
@@ -182,7 +183,7 @@ impl Connection {
         }))
     }
 
-    /// Sets the agent's state, as it was before.
+    /// Sets the agent's state as it was before.
     pub(super) fn set_agent_state(&mut self, ctx: &mut Context<Self>) {
         let Some(request) = self.agent_state_request() else { return };
         let epoch = self.session.epoch();
@@ -238,7 +239,7 @@ impl Handler<SetAgentState> for Connection {
             return;
         }
         self.agent_state = Some(agent_state);
-        // It is set with the next login.
+        // The state is set after the next login.
         let Some(request) = self.agent_state_request() else {
             let _ = reply.send(Err(RequestFailure::NotConnected));
             return;

@@ -1,4 +1,4 @@
-//! Rings: offers of conversations, taken or passed on ([RG-1](crate::rules#rg-1) to [RG-5](crate::rules#rg-5)).
+//! Rings: offers of conversations, accepted or passed on ([RG-1](crate::rules#rg-1) to [RG-5](crate::rules#rg-5)).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -24,28 +24,29 @@ use crate::{
     subscriber::{EventData, Offer},
 };
 
-/// Offers remembered at most; beyond it the one that expires first is forgotten, which can only repeat an event.
+/// The most offers remembered. Beyond it the offer that expires first is forgotten, so that its event may be emitted
+/// again.
 const REMEMBERED: usize = 4096;
-/// For how long an offer is remembered that does not tell.
+/// How long an offer without an expiry is remembered.
 const DEFAULT_LIFE: Duration = Duration::from_secs(120);
 
-/// An offer, in as little as its state asks for: most are settled at once and remembered for a while.
+/// A small record of an offer: most offers are settled at once and remembered for a while.
 struct Known {
     state: RingState,
     conversation: Option<ConversationId>,
     until: Instant,
-    /// The whole of it, while it waits for an answer.
+    /// The complete offer, while it is open.
     waiting: Option<Box<Offer>>,
 }
 
-/// Offers that were made lately.
+/// The recent offers.
 #[derive(Default)]
 pub(super) struct RingTable {
     rings: HashMap<RingId, Known>,
 }
 
 impl RingTable {
-    /// Notes an offer's state; `false` where it is known already.
+    /// Records an offer's state; `false` if the state is already known.
     fn note(&mut self, offer: &Offer, life: Duration) -> bool {
         if self.rings.get(&offer.ring_id).is_some_and(|known| known.state == offer.ring_state) {
             return false;
@@ -65,7 +66,7 @@ impl RingTable {
         true
     }
 
-    /// Which conversation is offered.
+    /// The offered conversation.
     pub(super) fn conversation(&self, ring: &RingId) -> Option<&ConversationId> {
         self.rings.get(ring)?.conversation.as_ref()
     }
@@ -75,12 +76,12 @@ impl RingTable {
         self.rings.get(ring).map(|known| known.until)
     }
 
-    /// Whether an offer waits for an answer and has not expired.
+    /// Whether an offer is open and has not expired.
     fn is_waiting(&self, ring: &RingId) -> bool {
         self.rings.get(ring).is_some_and(|known| known.waiting.is_some() && known.until > Instant::now())
     }
 
-    /// The offers that wait for an answer.
+    /// The open offers.
     fn waiting(&self) -> Vec<Offer> {
         let now = Instant::now();
         let stand = self.rings.values().filter(|known| known.until > now);
@@ -94,7 +95,7 @@ impl RingTable {
 }
 
 impl Connection {
-    /// Asks for rings again on each new socket ([RG-5](crate::rules#rg-5)).
+    /// Subscribes to rings on each new socket ([RG-5](crate::rules#rg-5)).
     pub(super) fn subscribe_rings(&mut self) {
         let Some(Identity::Brand { account, agent_id, .. }) = self.identity.as_deref() else { return };
         if self.settings.rings == Rings::Off {
@@ -146,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Takes an offer, however often that must be asked before it expires. It was asked `tries` times before.
+    /// Accepts an offer, and repeats the request until the offer expires. `tries` counts the attempts so far.
     pub(super) fn accept(&mut self, ring_id: RingId, tries: u32, ctx: &mut Context<Self>) {
         if !self.rings.is_waiting(&ring_id) {
             return;
@@ -160,10 +161,11 @@ impl Connection {
         }));
     }
 
-    /// It rings again, here after a reconnect or at another agent, where it is not accepted again.
+    /// An acceptance failed: repeats it if that can help. Otherwise the platform offers the conversation again, to this
+    /// connection after a reconnect or to another agent.
     fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestFailure) {
         if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
-            // The socket's end is told once, and not by each offer that it took along.
+            // The end of the socket is reported once, not by each offer that it affects.
             return;
         }
         self.note_error(failure);
@@ -175,7 +177,8 @@ impl Connection {
         }
     }
 
-    /// Takes or refuses an offer, which the platform did not let it do `throttled` times before.
+    /// Accepts or declines an offer. The platform has refused this `throttled` times because there were too many
+    /// requests.
     pub(super) fn answer_ring(
         &mut self,
         ring_id: RingId,

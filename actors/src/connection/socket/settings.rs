@@ -1,4 +1,4 @@
-//! What a connection is told when it begins: who it is, what it wants to see, and its limits.
+//! The settings of a connection with a socket: its login, its subscriptions and its limits.
 
 use std::time::Duration;
 
@@ -15,54 +15,54 @@ use crate::{
     platform::{AgentLogin, ConsumerLogin, Proxy},
 };
 
-/// How long a login or an upgrade may take, the wait for its turn included. The HTTP requests in it have a deadline of
+/// How long a login or an upgrade may take, including the wait for the rate limit. Its HTTP requests have a deadline of
 /// their own.
 const TURN_WITHIN: Duration = Duration::from_secs(300);
 
-/// One connection.
+/// The settings of one connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionSettings {
-    /// Its name.
+    /// The connection's id.
     pub id: ConnectionId,
     /// The account.
     pub account: AccountId,
-    /// Who speaks.
+    /// The login.
     pub login: Login,
-    /// The proxy between it and the platform, for HTTP and the socket.
+    /// The proxy to the platform, for HTTP and the socket.
     pub proxy: Option<Proxy>,
-    /// Which conversations it wants to see.
+    /// The conversations to subscribe to.
     pub subscribe: Subscribe,
     /// What to do with offers; agents only.
     pub rings: Rings,
     /// The agent's state, set after each connect; agents only.
     pub agent_state: Option<AgentState>,
-    /// The device, told when a consumer connects. Application, integration and their versions are in the address of the
-    /// socket too, also of an agent's.
+    /// Describes the device when a consumer connects. The application, the integration and their versions are also part
+    /// of the socket's URL, even for an agent.
     pub client_properties: ClientProperties,
-    /// Where message delivery begins in a conversation that was not known before.
+    /// Where message delivery begins in a conversation that was unknown before.
     pub history: HistoryStart,
-    /// How much one command may carry.
+    /// Limits on the content of one command.
     pub limits: Limits,
     /// The deadlines and pauses of the session.
     pub policy: SessionPolicy,
     /// How long one request may take.
     pub request_timeout: Duration,
-    /// Requests that may be in flight together, at most 1024.
+    /// The most requests in flight, at most 1024.
     pub max_requests: usize,
-    /// Frames read and not handled yet; at this limit the socket is not read any more.
+    /// The most frames read and not handled yet; at this limit the socket is not read.
     pub max_unhandled_frames: usize,
-    /// Commands of one conversation that may wait; at this limit a caller is refused.
+    /// The most waiting commands of one conversation; at this limit a new command is refused.
     pub max_waiting_commands: usize,
     /// How long a conversation that left the subscription stays in memory for late messages.
     pub linger: Duration,
-    /// How long a conversation stays in memory to which nothing happens. It comes back with whatever concerns it next;
-    /// without a journal all of them stay.
+    /// How long an idle conversation stays in memory. It is loaded again when something concerns it. Without a journal
+    /// all conversations stay in memory.
     pub sleep_after: Duration,
-    /// Makes conversations fail on purpose; for tests.
+    /// Makes conversations fail on purpose, for tests.
     pub drill: Option<Drill>,
 }
 
-/// Who speaks on a connection.
+/// The login of a connection.
 #[derive(Clone, Debug)]
 pub enum Login {
     /// An agent or bot.
@@ -71,42 +71,42 @@ pub enum Login {
     Consumer(ConsumerLogin),
 }
 
-/// Which conversations a connection wants to see.
+/// Selects the conversations that a connection subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {
-    /// In which stages.
+    /// The stages.
     pub stage: Vec<Stage>,
-    /// With whom; consumers see their own in any case.
+    /// The agents. A consumer always sees their own conversations.
     pub agents: Agents,
 }
 
-/// With which agents.
+/// Selects conversations by their agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agents {
-    /// The connection's own.
+    /// The connection's own agent.
     Mine,
-    /// Any: the whole account, with a manager's permission.
+    /// Any agent: the whole account, with a manager's permission.
     All,
-    /// These.
+    /// These agents.
     Listed(Vec<AgentId>),
-    /// Nobody: the connection has no subscription of its own, only those that callers ask for (the SDK's
-    /// `createDefaultSubscription` off). A consumer then sees none of their own either.
+    /// No subscription of its own; callers may add subscriptions (the SDK's `createDefaultSubscription` off). A
+    /// consumer then does not see their own conversations either.
     Nobody,
 }
 
-/// What to do with offers.
+/// How to handle offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rings {
-    /// Take each.
+    /// Accept every offer.
     Accept,
-    /// Emit an event and leave the answer to others.
+    /// Emit an event and let a caller decide.
     Manual,
-    /// Ask for none.
+    /// Do not subscribe to offers.
     Off,
 }
 
 impl ConnectionSettings {
-    /// A bot that takes every offer and sees its own open conversations.
+    /// Returns the settings of a bot that accepts every offer and sees its own open conversations.
     #[must_use]
     pub fn bot(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: AgentLogin) -> Self {
         Self {
@@ -135,7 +135,7 @@ impl ConnectionSettings {
         }
     }
 
-    /// A consumer who sees all conversations of their own.
+    /// Returns the settings of a consumer who sees all conversations of their own.
     #[must_use]
     pub fn consumer(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: ConsumerLogin) -> Self {
         let bot = Self::bot(id, account, AgentLogin::Assertion(String::new().into()));
@@ -144,7 +144,7 @@ impl ConnectionSettings {
             subscribe: Subscribe { stage: vec![Stage::Open, Stage::Close], agents: Agents::All },
             rings: Rings::Off,
             agent_state: None,
-            // A consumer's token has no session behind it that could be prolonged.
+            // A consumer's token has no session that could be prolonged.
             policy: SessionPolicy { refresh_every: None, ..bot.policy.clone() },
             ..bot
         }
@@ -159,7 +159,7 @@ impl ConnectionSettings {
         }
     }
 
-    /// The connection's own subscription, if it wants one.
+    /// The connection's own subscription, if it has one.
     pub(super) fn query(&self, own: Option<&AgentId>) -> Option<ConversationQuery> {
         let agent_ids = match (&self.login, &self.subscribe.agents) {
             (_, Agents::Nobody) => return None,

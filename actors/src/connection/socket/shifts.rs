@@ -1,5 +1,4 @@
-//! Whether the agents of each skill are at work, asked again and again, and what changed
-//! ([CN-F18](crate::rules#cn-f18)).
+//! Polls whether the agents of each skill are at work, and reports changes ([CN-F18](crate::rules#cn-f18)).
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,21 +9,21 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::LookupError;
 use crate::platform::ShiftStatus;
 
-/// Changes that may wait for their reader; beyond it the next question waits.
+/// The most changes that wait for the reader; at this limit polling pauses.
 const WAITING: usize = 64;
-/// By how much of the pause a question may come earlier, so that a fleet does not ask in step.
+/// The part of the pause by which a request may come earlier, so that the connections of a fleet do not poll in step.
 const JITTER: f64 = 0.1;
 
-/// What became of a skill's agents.
+/// A change of a skill's working hours.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ShiftChange {
-    /// They are at work now, and were not when they were last asked for.
+    /// The skill's agents are at work now, and were not at the previous poll.
     EnteredWorkHours(ShiftStatus),
-    /// They are away and will come back, and were not when they were last asked for.
+    /// The skill's agents are away and will come back, and were not in that state at the previous poll.
     EnteredOffHours(ShiftStatus),
 }
 
-/// The changes of shifts, until it is dropped.
+/// A stream of changes of shifts. Dropping it ends the polling.
 pub struct ShiftWatch {
     first: Vec<ShiftStatus>,
     changes: mpsc::Receiver<Result<ShiftChange, LookupError>>,
@@ -32,7 +31,8 @@ pub struct ShiftWatch {
 }
 
 impl ShiftWatch {
-    /// A watch, and what is to be run for it: asks by `ask` about every `pause`, and compares with the `first` answer.
+    /// Returns a watch, and the future that polls with `ask` about every `pause` and compares with the `first`
+    /// response.
     pub(crate) fn begin<F>(
         first: Vec<ShiftStatus>,
         pause: Duration,
@@ -52,24 +52,25 @@ impl ShiftWatch {
         (Self { first, changes, _ending: ending.drop_guard() }, asking)
     }
 
-    /// How it was when the watch began.
+    /// The shifts when the watch began.
     #[must_use]
     pub fn first(&self) -> &[ShiftStatus] {
         &self.first
     }
 
-    /// The next change, or why a question had no answer; it goes on after that. `None` once the system has ended.
+    /// Returns the next change, or the error of a request; polling continues after an error. `None` after the system
+    /// has ended.
     pub async fn next(&mut self) -> Option<Result<ShiftChange, LookupError>> {
         self.changes.recv().await
     }
 }
 
-/// What was known at the last answer.
+/// The state of each skill in the last response.
 #[derive(Default)]
 struct Shifts(HashMap<SkillId, bool>);
 
 impl Shifts {
-    /// What differs from the answer before. Of a skill that is told of for the first time nothing has changed.
+    /// Returns the differences to the previous response. A new skill is no change.
     fn take(&mut self, told: Vec<ShiftStatus>) -> Vec<ShiftChange> {
         let mut changes = Vec::new();
         for status in told {
@@ -84,7 +85,7 @@ impl Shifts {
     }
 }
 
-/// Asks again and again, and tells what changed.
+/// Polls and reports changes.
 async fn watch<F>(
     mut shifts: Shifts,
     pause: Duration,
@@ -117,7 +118,7 @@ mod tests {
         ShiftStatus { skill_id: skill.into(), on_shift, next_on: next_on.map(|time| json!(time)), next_off: None }
     }
 
-    /// CN-F18: the first word on a skill is no change, and who never comes back is not in off-hours.
+    /// CN-F18: the first state of a skill is no change, and agents who never come back are not in off-hours.
     #[test]
     fn cn_f18_only_a_skill_whose_hours_turned_is_told() {
         let mut shifts = Shifts::default();

@@ -1,8 +1,8 @@
-//! Step-up: a consumer becomes somebody the brand vouches for, and takes their open conversations along
+//! Step-up: a consumer gets an identity that the brand vouches for, and keeps their open conversations
 //! ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)).
 //!
-//! Until the platform grants the new token, everything stays as it was. AfterCommit the socket is opened anew with it. What is
-//! held at that moment is kept until it was taken over, also where the new identity's snapshot does not tell of it.
+//! Until the platform grants the new token, nothing changes. AfterCommit a new socket is opened with the new token. The
+//! conversations held at that moment stay until they were taken over, even if the new identity's snapshot lacks them.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -23,39 +23,39 @@ use crate::{
     request::RequestFailure,
 };
 
-/// The close code of a socket that is not needed any more.
+/// The close code of a socket that is no longer needed.
 const NORMAL: u16 = 1000;
 /// How long the platform may take to close the old socket.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
-/// Conversations that are taken over at the same time.
+/// The most conversations that are taken over at the same time.
 const TOGETHER: usize = 32;
 
-/// Who the consumer is now, and what became of their conversations.
+/// The new identity of the consumer, and the outcome for each conversation.
 #[derive(Clone, Debug)]
 pub struct SteppedUp {
     /// The new identity.
     pub user_id: UserId,
-    /// Every conversation that was in memory, in no order to rely on.
+    /// Every conversation that was in memory, in no particular order.
     pub conversations: Vec<TakenOver>,
 }
 
-/// What became of one conversation in a step-up.
+/// The outcome for one conversation in a step-up.
 #[derive(Clone, Debug)]
 pub struct TakenOver {
-    /// Which one.
+    /// The conversation's id.
     pub conversation: ConversationId,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Takeover,
 }
 
-/// What became of a conversation in a step-up.
+/// The outcome for a conversation in a step-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Takeover {
-    /// It is the new identity's.
+    /// It belongs to the new identity.
     Done,
-    /// It has ended: there is nothing to take over.
+    /// It has ended, so there is nothing to take over.
     Closed,
-    /// It could not be taken over, and may still be the old identity's.
+    /// It could not be taken over, and may still belong to the old identity.
     Failed(CommandFailure),
 }
 
@@ -65,18 +65,18 @@ pub enum StepUpError {
     /// Only consumers step up.
     #[error("only a consumer can step up")]
     NotAConsumer,
-    /// Another step-up of the same connection is under way.
-    #[error("a step-up is under way")]
+    /// Another step-up of the same connection is running.
+    #[error("a step-up is already running")]
     UnderWay,
-    /// The platform did not grant the new identity; the old one goes on.
+    /// The platform did not grant the new identity; the old identity stays in use.
     #[error(transparent)]
     Login(#[from] HttpError),
-    /// The connection is not there, or does not come back with the new identity.
+    /// The connection does not run, or does not return with the new identity.
     #[error(transparent)]
     Request(#[from] RequestFailure),
 }
 
-/// Makes the connection's consumer somebody the brand vouches for.
+/// Gives the connection's consumer an identity that the brand vouches for.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct BeginStepUp {
@@ -84,29 +84,29 @@ pub(crate) struct BeginStepUp {
     pub(crate) reply: oneshot::Sender<Result<SteppedUp, StepUpError>>,
 }
 
-/// A step-up under way.
+/// A running step-up.
 pub(super) struct SteppingUp {
     reply: oneshot::Sender<Result<SteppedUp, StepUpError>>,
     stage: Stage,
-    /// What was held when the identity changed.
+    /// The conversations held when the identity changed.
     held: HashSet<ConversationId>,
-    /// What of it the new identity's snapshot does not tell of.
+    /// Those of them that the new identity's snapshot lacks.
     missing: HashSet<ConversationId>,
 }
 
 enum Stage {
-    /// The platform is asked for the new token.
+    /// The new token was requested.
     Asked,
-    /// The token waits for the connection to be ready.
+    /// The token is used when the connection is ready.
     Granted(ConsumerIdentity),
-    /// The socket of this attempt, if there still is one, is the old identity's last one.
+    /// Waits for the new socket. The socket of this attempt, if it still exists, is the last one of the old identity.
     Reconnecting(Option<Epoch>),
-    /// The new identity is there, and its conversations are on their way to it.
+    /// The new identity is connected, and its conversations are being taken over.
     TakingOver,
 }
 
 impl Connection {
-    /// Goes on with the step-up as far as it can go now.
+    /// Advances the step-up as far as possible now.
     pub(super) fn step_on(&mut self, ctx: &mut Context<Self>) {
         let may_send = self.linked;
         let Some(stepping) = &mut self.stepping_up else { return };
@@ -161,8 +161,8 @@ impl Connection {
         if let Ok(stepped_up) = &outcome {
             for TakenOver { conversation, .. } in stepped_up.conversations.iter().filter(|one| one.is_done()) {
                 left.remove(conversation);
-                // The platform may have refused the new identity its messages until now. Nobody waits for the end. One that
-                // sleeps was told of nothing since.
+                // The platform may have refused the messages to the new identity until now, so the conversation catches
+                // up. The result is not awaited. An unloaded conversation has received nothing since.
                 if let Some(child) = self.roster.get(conversation) {
                     child.catch_up();
                 }
@@ -175,7 +175,7 @@ impl Connection {
         let _ = reply.send(outcome);
     }
 
-    /// Notes that the snapshot does not tell of these conversations, and keeps those that are being taken over.
+    /// Records that the snapshot lacks these conversations, and keeps the conversations that are being taken over.
     pub(super) fn keep_for_step_up(&mut self, missing: &mut Vec<ConversationId>) {
         if let Some(stepping) = &mut self.stepping_up {
             let kept = missing.extract_if(.., |id| stepping.held.contains(id));
@@ -187,11 +187,11 @@ impl Connection {
         self.end_step_up(Err(RequestFailure::NotConnected.into()));
     }
 
-    /// The actor begins a new life: what it waited for will not come, except the conversations' own answers.
+    /// The actor was restarted: the responses it waited for will not arrive, except the replies of the conversations.
     pub(super) fn restart_step_up(&mut self) {
         match self.stepping_up.as_mut().map(|stepping| &mut stepping.stage) {
             Some(Stage::Asked) => self.end_step_up(Err(RequestFailure::ConnectionLost.into())),
-            // Its epochs begin anew, and its socket is gone.
+            // The session numbers its attempts from the beginning again, and the socket is gone.
             Some(stage @ (Stage::TakingOver | Stage::Reconnecting(_))) => *stage = Stage::Reconnecting(None),
             Some(Stage::Granted(_)) | None => {}
         }

@@ -1,4 +1,4 @@
-//! Subscriptions to conversations: carries out what [`Subscriptions`] decides, and tells whoever waits.
+//! Subscriptions to conversations: executes what [`Subscriptions`] decides, and informs the waiting callers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,16 +23,16 @@ use crate::{
     request::{Ask, Lane, Reply, RequestFailure},
 };
 
-/// A notification that may have to wait for the answer to its subscription, with its place among the frames.
+/// A notification that may have to wait for the response to its subscription, with its place among the frames.
 pub(super) type Parked = subscription::Parked<(Bytes, FramePermit)>;
 
-/// The subscriptions, and who waits for what they decide.
+/// The subscriptions, and the callers that wait for them.
 #[derive(Default)]
 pub(super) struct Subscribed {
     pub(super) state: Subscriptions<(Bytes, FramePermit)>,
-    /// Conversations that are missing in the snapshots, and of which it is not known yet what became.
+    /// Conversations that the snapshots lack and whose state is not known yet.
     pub(super) unsettled: HashSet<ConversationId>,
-    /// Callers whose wishes are about to begin.
+    /// The callers whose subscriptions are being started.
     pub(super) begun: HashMap<WishNumber, Reply<Vec<ConversationId>>>,
 }
 
@@ -47,7 +47,7 @@ impl From<Failure> for RequestFailure {
 }
 
 impl Connection {
-    /// Carries out what is decided about subscriptions.
+    /// Executes the decisions about subscriptions.
     pub(super) fn carry_out_all(&mut self, outputs: Outputs) {
         for output in outputs {
             match output {
@@ -85,8 +85,8 @@ impl Connection {
         }
     }
 
-    /// A subscription was not granted: it is asked for again after a while. Where it is one to what the connection sees,
-    /// that lacks meanwhile.
+    /// A subscription was refused: it is requested again after a while. If the connection needs it to see its
+    /// conversations, that part is missing meanwhile.
     fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestFailure) {
         let (request, refusal) = (RequestType::Subscription, failure.refusal());
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted: Duration::ZERO });
@@ -99,7 +99,7 @@ impl Connection {
         }
     }
 
-    /// Notes a new subscription's id before the next frame is read, which may be its snapshot
+    /// Records a new subscription's id before the next frame is read, which may be its snapshot
     /// ([SB-12](crate::rules#sb-12)).
     pub(super) fn subscribe_answered(&mut self, key: SubscriptionKey, response: &Response<'_>) {
         let answer = response.subscribed();
@@ -108,14 +108,14 @@ impl Connection {
         self.carry_out_all(outputs);
     }
 
-    /// Has a conversation told its state anew, as soon as that can be asked.
+    /// Requests the state of a conversation as soon as possible.
     pub(super) fn ask_state(&mut self, id: ConversationId) {
         let outputs = self.subscribed.state.refresh(id);
         self.carry_out_all(outputs);
     }
 
     fn unsubscribe(&mut self, subscription_id: SubscriptionId) {
-        // Nobody waits for the answer: a subscription that lives on only repeats what the main one tells.
+        // The response is not awaited: a subscription that stays open only repeats the notifications of the main one.
         let (reply, _) = oneshot::channel();
         let request = Request::UnsubscribeConversations(Unsubscription { subscription_id });
         self.ask(Ask::new(request, Lane::Recovery, reply));
@@ -131,8 +131,8 @@ impl Connection {
         }
     }
 
-    /// Wakes who is to leave and sleeps: it writes that down. Lets go of conversations that left a while ago; late
-    /// messages found them until now.
+    /// Loads unloaded conversations that must leave, because each writes its own record. Removes conversations that
+    /// left a while ago, which stayed for late messages.
     pub(super) fn let_go(&mut self) {
         let now = self.now();
         let outputs = self.subscribed.state.tick(now);

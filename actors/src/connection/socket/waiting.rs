@@ -1,4 +1,4 @@
-//! What the connection waits for, as it is told: in its status, in the log, and as an event.
+//! Reports what the connection waits for: in its status, in the log, and as an event.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use tertulia_core::session::{Millis, Phase, Wait, WaitReason};
 use super::{Connection, Waiting};
 use crate::subscriber::EventData;
 
-/// What the session waits for, as it was told.
+/// The wait that was reported.
 #[derive(Default)]
 pub(super) struct Waits {
-    /// In the status.
+    /// The wait in the status.
     shown: Option<Wait>,
-    /// As an event, since the connection was last ready.
+    /// The wait emitted as an event since the connection was last ready.
     told: Option<WaitReason>,
 }
 
 impl Waits {
-    /// Whether an event told of this wait since the connection was last ready.
+    /// Whether this wait was emitted as an event since the connection was last ready.
     pub(super) fn was_told(&self, reason: WaitReason) -> bool {
         self.told == Some(reason)
     }
 }
 
 impl Connection {
-    /// Tells what the session waits for, if that is something else than before.
+    /// Reports what the session waits for, if it has changed.
     pub(super) fn tell_waiting(&mut self) {
         let wait = self.session.waiting();
         if *self.session.phase() == Phase::Ready && wait.is_none() {
@@ -41,7 +41,7 @@ impl Connection {
         });
         self.status.send_modify(|status| status.waiting = waiting);
         let Some(Waiting { reason, until }) = waiting.filter(|waiting| waiting.reason.concerns_login()) else { return };
-        // Once for each trouble, however often it is tried again.
+        // Once for each reason, however often the connection tries again.
         if self.waits.told.replace(reason) != Some(reason) {
             tracing::warn!(connection = %self.settings.id, %reason, %until, "the connection waits");
             let last_error = self.status.borrow().last_error.clone();

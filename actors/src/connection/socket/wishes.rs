@@ -1,6 +1,6 @@
-//! Subscriptions that callers wish for, beside the connection's own ([CN-F7](crate::rules#cn-f7)): restored on each
-//! socket until they are dropped. What they tell of is in memory like everything else, as long as one subscription has
-//! it.
+//! Subscriptions that callers add to the connection's own ([CN-F7](crate::rules#cn-f7)). They are restored on each
+//! socket until they are dropped. Their conversations are in memory like all others, as long as one subscription
+//! contains them.
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use tertulia_core::{id::ConversationId, subscription::WishNumber, ums::ConversationQuery};
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::Connection;
 use crate::request::{Reply, RequestFailure};
 
-/// A subscription to conversations. Dropping it ends it.
+/// A subscription to conversations. Dropping it ends the subscription.
 #[must_use = "dropping it ends the subscription"]
 pub struct ConversationSubscription {
     connection: Addr<Connection>,
@@ -18,13 +18,14 @@ pub struct ConversationSubscription {
 }
 
 impl ConversationSubscription {
-    /// What matched when it began, its pages together.
+    /// The conversations that matched when the subscription began, from all its pages.
     #[must_use]
     pub fn conversations(&self) -> &[ConversationId] {
         &self.conversations
     }
 
-    /// Ends it, as dropping it does. Conversations that no other subscription has leave memory a while later.
+    /// Ends the subscription, as dropping it does. Conversations that are in no other subscription leave memory a while
+    /// later.
     pub fn unsubscribe(self) {}
 }
 
@@ -34,7 +35,7 @@ impl Drop for ConversationSubscription {
     }
 }
 
-/// Subscribes to what matches `query`, now and on each later socket.
+/// Subscribes to the conversations that match `query`, now and on each later socket.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct SubscribeTo {
@@ -68,7 +69,7 @@ impl Handler<SubscribeTo> for Connection {
         let subscription = ConversationSubscription { connection: ctx.address(), number, conversations: Vec::new() };
         let begun = async move { snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         ctx.spawn(begun.into_actor(self).map(|snapshot, _, _| {
-            // One that nobody takes, or that did not begin, ends by being dropped.
+            // If the caller has left or the subscription failed, dropping it ends it.
             let begun = snapshot.map(|conversations| {
                 let mut subscription = subscription;
                 subscription.conversations = conversations;

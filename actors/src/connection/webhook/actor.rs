@@ -1,4 +1,4 @@
-//! The actor of a connection without a socket: its life from the first token to its end.
+//! The actor of a connection without a socket, from its first token to its end.
 
 use std::{
     sync::Arc,
@@ -34,7 +34,7 @@ use crate::{
     supervision::Fairness,
 };
 
-/// How often ended conversations are looked at.
+/// How often ended conversations are checked.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection without a socket. See [`super`] for what it does.
@@ -45,34 +45,34 @@ pub(crate) struct Intake {
     pub(super) origin: Arc<Origin>,
     pub(super) identity: Arc<Identity>,
     pub(super) sender: Sender,
-    /// Where an agent acts.
+    /// The REST API, if an agent acts.
     pub(super) rest: Option<RestSender>,
     pub(super) roster: Roster<Notes>,
-    /// Webhooks are refused for a while, because the conversations failed together.
+    /// Whether webhooks are refused for a while because the conversations failed together.
     pub(super) held_back: bool,
-    /// How often they were.
+    /// How often webhooks were refused for this reason.
     pub(super) times_held_back: u32,
-    /// Requests sent so far; the number of the next one is its id.
+    /// The number of requests sent so far; the next number is the id of the next request.
     pub(super) requests: u64,
-    /// Conversations being opened.
+    /// The number of conversations being opened.
     pub(super) opening: usize,
-    /// Ends what was begun for others: held histories and requests on their way.
+    /// Ends delayed histories and running requests.
     pub(super) ending: CancellationToken,
     _ended: DropGuard,
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     pub(super) phase: Phase,
     attempts: u32,
-    /// The platform has granted a token for these credentials at some time.
+    /// Whether the platform ever granted a token for these credentials.
     credentials_worked: bool,
-    /// What was told as an event since the connection was last ready.
+    /// The reason for waiting that was emitted as an event since the connection was last ready.
     waited_for: Option<WaitReason>,
-    /// How often it began: what was asked for an earlier beginning is of no use.
+    /// Counts the logins, so that the response to an earlier login is ignored.
     logins: u64,
     pub(super) fairness: Fairness,
 }
 
 impl Intake {
-    /// A connection that begins when its actor, whose address is `me`, starts. Is called on the actor's arbiter.
+    /// Returns a connection that begins when its actor, whose address is `me`, starts. Call it on the actor's arbiter.
     #[must_use]
     pub(crate) fn new(
         settings: IntakeSettings,
@@ -119,7 +119,7 @@ impl Intake {
         let roster = Roster::of(me, context);
         Self {
             origin,
-            // It speaks for many consumers; each request tells for whom by its token.
+            // A connector speaks for many consumers; the token of each request says for whom.
             identity: Arc::new(Identity::Consumer { account, user_id: UserId::from("") }),
             roster,
             counted,
@@ -188,7 +188,7 @@ impl Intake {
         self.status.send_modify(|status| status.last_error = Some(error.to_string()));
     }
 
-    /// Tries the credentials: the agent's where one acts, otherwise the application's.
+    /// Tries the credentials: the agent's credentials if an agent acts, otherwise the application's.
     fn log_in(&mut self, begins: bool, ctx: &mut Context<Self>) {
         let Sender { client, tokens, .. } = self.sender.clone();
         self.enter(Phase::LoggingIn);
@@ -247,7 +247,7 @@ impl Intake {
         });
     }
 
-    /// Tells once that the credentials are refused, until they are taken again.
+    /// Reports once that the credentials are refused, until they are accepted again.
     fn tell_waiting(&mut self) {
         let status = self.status.borrow().clone();
         let Some(Waiting { reason, until }) = status.waiting.filter(|waiting| waiting.reason.concerns_login()) else {
@@ -259,7 +259,7 @@ impl Intake {
         }
     }
 
-    /// Begins for the first time or again.
+    /// Starts for the first time or again.
     fn start(&mut self, ctx: &mut Context<Self>) {
         self.logins += 1;
         match self.settings.role {
@@ -306,7 +306,7 @@ impl Actor for Intake {
         let (journal, id) = (Arc::clone(self.process.routing.journal()), self.settings.id.clone());
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
-            // This login has had conversations: its credentials have worked.
+            // With this login conversations were held, so its credentials have worked.
             intake.credentials_worked |= !conversations.is_empty();
             intake.roster.restore(conversations);
             intake.start(ctx);
@@ -315,7 +315,7 @@ impl Actor for Intake {
 }
 
 impl Drop for Intake {
-    /// However it ended, stopped, given up or with its arbiter: its conversations end with it.
+    /// However the connection ended (stopped, given up, or with its arbiter), its conversations end with it.
     fn drop(&mut self) {
         if self.is_ready() {
             self.metrics().connections_ready.dec();
@@ -325,7 +325,7 @@ impl Drop for Intake {
 }
 
 impl Supervised for Intake {
-    /// Nothing here is suspect after a panic but the notification that was being routed: the conversations stay.
+    /// After a panic only the notification that was being routed is suspect; the conversations stay.
     fn restarting(&mut self, _: &mut Self::Context) {
         self.held_back = self.has_failed();
     }
@@ -338,7 +338,7 @@ impl Handler<Restart> for Intake {
         if matches!(self.phase, Phase::Idle | Phase::Stopped) {
             return;
         }
-        tracing::info!(connection = %self.settings.id, "the connection is begun again");
+        tracing::info!(connection = %self.settings.id, "the connection restarts on request");
         self.attempts = 0;
         self.start(ctx);
     }

@@ -1,4 +1,4 @@
-//! An agent without a socket: its session, and its requests by the platform's REST (protocol
+//! An agent without a socket: its session, and its requests with the platform's REST API (protocol
 //! [§10.5](crate::protocol#105)).
 
 use std::{sync::Arc, time::Duration};
@@ -16,10 +16,10 @@ use crate::{
     request::RequestFailure,
 };
 
-/// How often a change is begun anew because somebody else changed the same meanwhile.
+/// How often a change is tried if another client changes the same resource meanwhile.
 const TRIES: usize = 4;
 
-/// The session of one agent. Whoever finds none that is good begins one while the others wait for it: a second login
+/// The session of one agent. A request without a valid session begins one while the others wait for it: a second login
 /// would end the first ([TK-6](crate::rules#tk-6)).
 pub(super) struct AgentDesk {
     login: AgentLogin,
@@ -31,12 +31,12 @@ impl AgentDesk {
         Self { login, grant: Mutex::new(grant) }
     }
 
-    /// Forgets what was granted and refused. `has_worked` tells whether the credentials worked in a previous run.
+    /// Drops the session and the last refusal. `has_worked` says whether the credentials worked in a previous run.
     pub(super) async fn begin(&self, has_worked: bool) {
         self.grant.lock().await.begin(has_worked);
     }
 
-    /// The agent's session, another than `refused` if that one was not taken.
+    /// Returns the agent's session, but not the session `refused`, which the platform rejected.
     pub(super) async fn session(
         &self,
         client: &PlatformClient,
@@ -50,7 +50,7 @@ impl AgentDesk {
     }
 }
 
-/// The way to the REST, shared by all requests of one connection.
+/// Sends REST requests, shared by all requests of one connection.
 #[derive(Clone)]
 pub(super) struct RestSender {
     pub(super) client: PlatformClient,
@@ -60,8 +60,8 @@ pub(super) struct RestSender {
 }
 
 impl RestSender {
-    /// Asks a row; the platform's answer, success or refusal. What changes something is written against the version
-    /// that was read just before, and begun anew where another came between.
+    /// Sends a request and returns the platform's response, success or refusal. A change is conditional on the version
+    /// that was read just before, and is repeated if another client changed the resource in between.
     pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
         let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
             return Err(RequestFailure::Overloaded);
@@ -77,7 +77,7 @@ impl RestSender {
         let mut tries = 0;
         loop {
             tries += 1;
-            // Nothing has changed yet when reading fails.
+            // If the read fails, nothing was changed.
             let version = self.ask(&read, None).await.map_err(|failure| match failure {
                 RequestFailure::ConnectionLost => RequestFailure::Overloaded,
                 failure => failure,
@@ -119,8 +119,8 @@ fn not_answered(failure: SendFailure) -> RequestFailure {
     }
 }
 
-/// Without a session nothing was sent: the request may be sent again, unless the platform refuses an agent that it never
-/// took.
+/// Without a session nothing was sent. The request may be sent again, unless the platform refuses an agent that it
+/// never accepted.
 fn no_session(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
     tracing::debug!(%error, "no session");
     match error.status() {

@@ -1,4 +1,4 @@
-//! The conversations of a connection without a socket: what the connection does with its roster.
+//! The conversations of a connection without a socket, kept in its roster.
 
 use std::{sync::Arc, time::Instant};
 
@@ -15,12 +15,12 @@ use crate::{
     supervision::Verdict,
 };
 
-/// What the connection notes of a conversation.
+/// The connection's notes about a conversation.
 #[derive(Default)]
 pub(super) struct Notes {
-    /// How often it was loaded and not unloaded.
+    /// The number of loads minus the number of unloads.
     holds: usize,
-    /// The version of the newest state, and since when that one is an ended one.
+    /// The version of the newest state, and when the conversation was first seen ended.
     newest: Option<Timestamp>,
     ended_since: Option<Instant>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Notes {
 pub(super) type Child = roster::Child<Notes>;
 
 impl Child {
-    /// Takes a state of the version `told`, after which the conversation has ended or not.
+    /// Processes a state of the version `told`; `has_ended` says whether the conversation has ended in it.
     pub(super) fn take_state(&mut self, state: StateArrived, told: Option<Timestamp>, has_ended: bool) {
         let notes = &mut self.notes;
         if told >= notes.newest {
@@ -44,12 +44,12 @@ impl Intake {
         self.roster.awake() < self.settings.max_conversations || self.roster.is_awake(id)
     }
 
-    /// As whom the conversations may send now.
+    /// The identity with which the conversations may send now.
     fn ready(&self) -> Option<Arc<Identity>> {
         self.is_ready().then(|| Arc::clone(&self.identity))
     }
 
-    /// Returns the conversation, begun if it is not known, or woken if it sleeps. Ask [`Self::has_room_for`] before.
+    /// Returns the conversation, started if it is unknown, or loaded. Check [`Self::has_room_for`] first.
     pub(super) fn child(&mut self, id: &ConversationId) -> &mut Child {
         let ready = self.ready();
         self.roster.child(id, ready.as_ref(), || Arrival::New)
@@ -58,12 +58,12 @@ impl Intake {
     pub(super) fn tell_children_ready(&self) {
         self.roster.tell_ready(&self.identity);
         if self.rest.is_some() {
-            // What was missing before could not be asked for. Nobody waits for the end.
+            // What was missing before could not be requested. The result is not awaited.
             self.roster.children().for_each(|(_, child)| child.catch_up());
         }
     }
 
-    /// Lets go of conversations that ended a while ago and that nobody has loaded.
+    /// Removes conversations that ended a while ago and that no caller has loaded.
     pub(super) fn sweep_children(&mut self, now: Instant) {
         let linger = self.settings.linger;
         let is_over = |notes: &Notes| {
@@ -76,7 +76,7 @@ impl Intake {
         self.update_status();
     }
 
-    /// Unloads quiet conversations that no worker has loaded.
+    /// Unloads idle conversations that no worker has loaded.
     pub(super) fn let_sleep(&mut self) {
         self.roster.let_sleep(self.settings.sleep_after, |_, child| child.notes.holds > 0);
     }
@@ -85,7 +85,7 @@ impl Intake {
 impl Handler<Load> for Intake {
     type Result = Result<ConversationId, LoadError>;
 
-    /// A conversation that is in memory already stays as it is, which is newer than any text; it is held once more.
+    /// A conversation in memory is newer than any snapshot, so it stays as it is; the load is counted.
     fn handle(&mut self, Load { snapshot }: Load, _: &mut Self::Context) -> Self::Result {
         let snapshot = Snapshot::read(&snapshot).map_err(LoadError::Malformed)?;
         let id = snapshot.id().clone();
@@ -100,7 +100,7 @@ impl Handler<Load> for Intake {
         child.notes.holds += 1;
         if is_new {
             child.note_consumer(consumer);
-            // Holes that were known before are waited for again.
+            // Known holes are waited for again.
             child.catch_up();
             dialogs.into_iter().for_each(|dialog| self.roster.note_dialog(dialog, id.clone()));
         }
@@ -130,8 +130,8 @@ impl Handler<Unload> for Intake {
 impl Handler<ChildTold> for Intake {
     type Result = ();
 
-    /// There is no state that could be asked for: the next webhook brings the whole one. The histories' progress concerns
-    /// nothing but the conversations.
+    /// Without a socket no state can be requested: the next webhook brings the whole state. The progress of histories
+    /// concerns only the conversations.
     fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
         let Some(RosterNews::Failed(ChildFailed { is_restarted, verdict, .. })) =
             self.roster.told(told, &self.process.supervision.systemic)

@@ -1,4 +1,4 @@
-//! Systemic faults: what a connection without a socket does when its conversations keep failing together.
+//! Systemic faults: the reaction of a connection without a socket when its conversations keep failing together.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::{
     dead_letters::{DeadLetter, ReplayError},
 };
 
-/// How long webhooks are refused after a systemic fault; longer with each.
+/// How long webhooks are refused after a systemic fault; longer each time.
 const HOLD_BACK: Backoff =
     Backoff { floor: Duration::from_secs(1), base: Duration::from_secs(1), max: Duration::from_secs(29) };
 
 impl Intake {
-    /// Refuses webhooks for a while: the platform keeps them and comes again.
+    /// Refuses webhooks for a while: the platform keeps them and sends them again.
     pub(super) fn hold_back(&mut self, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.held_back, true) {
             return;
@@ -28,7 +28,7 @@ impl Intake {
         ctx.run_later(wait, |intake, _| intake.held_back = intake.has_failed());
     }
 
-    /// Ends in `failed`: holding back has not helped.
+    /// Ends in `failed`, because refusing webhooks did not help.
     pub(super) fn give_up(&mut self) {
         self.metrics().escalations_given_up.inc();
         self.held_back = true;
@@ -41,7 +41,7 @@ impl Intake {
     }
 }
 
-/// Hands a dead letter of a conversation over again.
+/// Sends a dead letter to its conversation again.
 #[derive(Message)]
 #[rtype(result = "Result<(), ReplayError>")]
 pub(super) struct Replay {

@@ -1,4 +1,4 @@
-//! A token or session that is fetched when it is needed, and how soon it is asked for again after a refusal.
+//! A token or session that is requested when it is needed, and the pause after a refusal.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::{
     platform::{HttpError, TokenError},
 };
 
-/// Why there is no token.
+/// Why no token was granted.
 #[derive(Debug)]
 pub(super) struct NotGranted {
     pub(super) error: HttpError,
-    /// The credentials never worked and are refused: asking again cannot help.
+    /// The credentials never worked and are refused, so another request cannot help.
     pub(super) is_final: bool,
-    /// When the platform is asked again.
+    /// When the platform may be asked again.
     pub(super) until: Instant,
 }
 
-/// A token of one kind. Whoever holds it asks the platform for the others too.
+/// A token of one kind. The holder of its lock requests the token for all waiting requests.
 pub(super) struct Grant<T> {
     current: Option<T>,
-    /// When the present token was granted, if the one before it was refused.
+    /// When the present token was granted, if it replaced a refused token.
     renewed: Option<Instant>,
     backoff: Backoff,
     has_worked: bool,
@@ -47,15 +47,15 @@ impl<T: Clone> Grant<T> {
         }
     }
 
-    /// Forgets the token and every refusal. `has_worked` tells whether the credentials worked in a previous run.
+    /// Drops the token and every refusal. `has_worked` says whether the credentials worked in a previous run.
     pub(super) fn begin(&mut self, has_worked: bool) {
         (self.current, self.renewed, self.refused) = (None, None, None);
         (self.failures, self.trouble_since) = (0, None);
         self.has_worked |= has_worked;
     }
 
-    /// The present token if it lasts and was not refused, or another one. While the platform's last refusal is young,
-    /// nobody asks again.
+    /// Returns the present token if it is valid and was not refused, or requests a new token. For a while after a
+    /// refusal of the platform no new request is made.
     pub(super) async fn get(
         &mut self,
         lasts: impl FnOnce(&T) -> bool,
@@ -67,7 +67,7 @@ impl<T: Clone> Grant<T> {
         if let Some(token) = self.current.as_ref().filter(|token| !is_refused && lasts(token)) {
             return Ok(token.clone());
         }
-        // A renewed token that is refused at once would only be followed by another of its kind.
+        // If a renewed token is refused at once, another token would be refused too.
         let earliest = self.renewed.filter(|_| is_refused).map(|renewed| renewed + self.backoff.floor);
         if let Some(until) = earliest.filter(|until| now < *until) {
             let detail = "the platform refuses a token that it has just granted".to_owned();

@@ -1,4 +1,4 @@
-//! Where notifications for a connection without a socket are handed in.
+//! Receives the notifications for a connection without a socket.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,20 +20,20 @@ use crate::{
     supervision::{GuardOptions, start_guarded_in},
 };
 
-/// How long a notification may take to be durable: less than the platform waits for an answer
+/// How long a notification may take to become durable: less than the platform waits for a response
 /// ([WH-1](crate::rules#wh-1)).
 const KEPT_WITHIN: Duration = Duration::from_secs(4);
 
-/// The outside of a connection without a socket: checks and bounds what is handed in.
+/// The entrance of a connection without a socket: checks notifications and limits their number.
 #[derive(Clone)]
 pub(crate) struct WebhookInbox {
     id: ConnectionId,
     pub(crate) address: Addr<Intake>,
     secret: SecretString,
     metrics: Arc<Metrics>,
-    /// Bounds the notifications taken and not handled yet.
+    /// Limits the notifications that are accepted but not handled yet.
     window: Arc<Semaphore>,
-    /// Whether what comes of a notification outlives the process.
+    /// Whether the effect of a notification survives the process.
     keeps: bool,
 }
 
@@ -58,12 +58,12 @@ impl WebhookInbox {
         self.address.do_send(Stop);
     }
 
-    /// Begins the connection again; `false` where its actor has ended.
+    /// Restarts the connection; `false` if its actor has ended.
     pub(crate) fn restart(&self) -> bool {
         self.address.connected() && self.address.try_send(Restart).is_ok()
     }
 
-    /// Checks a webhook's signature; a wrong one is counted.
+    /// Checks a webhook's signature; counts a wrong signature.
     pub(crate) fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<(), WebhookError> {
         webhook::verify(self.secret.expose_secret().as_bytes(), body, signature).map_err(|error| {
             self.metrics.webhooks_refused.inc();
@@ -71,7 +71,7 @@ impl WebhookInbox {
         })
     }
 
-    /// Checks the form of a webhook's signature; one that can be that of no body is counted.
+    /// Checks the form of a webhook's signature; counts a missing or malformed signature.
     pub(crate) fn expects(&self, signature: Option<&str>) -> Result<(), WebhookError> {
         webhook::check_form(signature).map_err(|error| {
             self.metrics.webhooks_refused.inc();
@@ -83,9 +83,9 @@ impl WebhookInbox {
         let overloaded = || WebhookError::Overloaded(self.id.clone());
         let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
         let (place, freed) = FramePermit::watched(place);
-        // The mailbox ends with its actor, which is restarted or was stopped.
+        // A send fails when the actor is being restarted or was stopped.
         self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))?;
-        // What was answered well does not come again, so it is kept before.
+        // The platform does not repeat a webhook after a success, so the webhook must be durable first.
         if !self.keeps {
             return Ok(());
         }
@@ -95,13 +95,13 @@ impl WebhookInbox {
         }
     }
 
-    /// Hands a dead letter over again.
+    /// Retries a dead letter.
     pub(crate) async fn replay(&self, letter: Arc<DeadLetter>) -> Result<(), ReplayError> {
         let id = letter.id.clone();
         if letter.kind == DeadLetterKind::Frame {
             return match self.take(letter.body.clone()).await {
                 Err(WebhookError::Overloaded(_)) => Err(ReplayError::Overloaded(id)),
-                // One that cannot be read yet is a dead letter again.
+                // A letter that still cannot be parsed has become a new dead letter.
                 Ok(()) | Err(_) => Ok(()),
             };
         }

@@ -1,4 +1,4 @@
-//! What a connection without a socket can be asked, beside what every connection can.
+//! The requests that only a connection without a socket accepts.
 
 use actix::Message;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use crate::{
     request::{Answer, Reply},
 };
 
-/// What a connector tells of a consumer when it opens a conversation.
+/// What a connector reports of a consumer when it opens a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerProfile {
@@ -27,7 +27,8 @@ pub struct ConsumerProfile {
     pub last_name: Option<String>,
 }
 
-/// A notification whose sender is known to be the platform. Answered once its conversations have it in their queues.
+/// A notification whose sender is known to be the platform. The reply comes when the notification is in the queues of
+/// its conversations.
 #[derive(Message)]
 #[rtype(result = "Result<(), WebhookError>")]
 pub(crate) struct WebhookArrived {
@@ -45,7 +46,7 @@ pub(crate) struct OpenConversation {
     pub(crate) reply: Reply<ConversationId>,
 }
 
-/// Asks a row of the platform's REST as the agent.
+/// Sends a REST request as the agent.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AskRest {
@@ -53,14 +54,14 @@ pub(crate) struct AskRest {
     pub(crate) reply: Reply<Answer>,
 }
 
-/// Takes a conversation into memory ([SR-4](crate::rules#sr-4)).
+/// Loads a conversation into memory ([SR-4](crate::rules#sr-4)).
 #[derive(Message)]
 #[rtype(result = "Result<ConversationId, LoadError>")]
 pub(crate) struct Load {
     pub(crate) snapshot: String,
 }
 
-/// Takes a conversation out of memory ([CV-F15](crate::rules#cv-f15)).
+/// Unloads a conversation from memory ([CV-F15](crate::rules#cv-f15)).
 #[derive(Message)]
 #[rtype(result = "Result<(), UnloadError>")]
 pub(crate) struct Unload {

@@ -1,4 +1,5 @@
-//! Requests out: what the Send API takes, whose history nobody can give, and how a conversation is opened.
+//! Requests to the platform: by the Send API or REST, histories that cannot be requested, and the opening of
+//! conversations.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,10 +22,10 @@ use crate::{
     request::{Answer, Ask, Lane, Reply, RequestFailure, TOO_MANY},
 };
 
-/// Conversations being opened at the same time; beyond it a caller is refused.
+/// The most conversations being opened at the same time; beyond it a caller is refused.
 const OPENING: usize = 1024;
 
-/// The Send API has answered the wish for a conversation.
+/// The response of the Send API to the opening of a conversation.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Opened {
@@ -33,28 +34,28 @@ struct Opened {
     reply: Reply<ConversationId>,
 }
 
-/// Who reads a conversation after the answer to a change of it was lost.
+/// Reads a conversation after the response to a change was lost.
 struct Looker {
     conversation: ConversationId,
     intake: Addr<Intake>,
 }
 
 impl Looker {
-    /// Reads the state; when this is over, the conversation has it in its queue. Where it cannot be read, what is held
-    /// has to do.
+    /// Reads the state. When this returns, the conversation has the state in its queue. If the state cannot be read,
+    /// the known state stays in use.
     async fn look(self, rest: RestSender) {
         let Self { conversation, intake } = self;
         match rest.send(&RestRequest::Conversation(conversation.clone())).await {
             Ok(RestAnswer { status: 200, body: state, .. }) => {
                 let _ = intake.send(StateRead { conversation, state }).await;
             }
-            Ok(RestAnswer { status, .. }) => tracing::debug!(%conversation, status, "the state is not read"),
-            Err(error) => tracing::debug!(%conversation, %error, "the state is not read"),
+            Ok(RestAnswer { status, .. }) => tracing::debug!(%conversation, status, "the state could not be fetched"),
+            Err(error) => tracing::debug!(%conversation, %error, "the state could not be fetched"),
         }
     }
 }
 
-/// Whether the platform may have carried out what it did not answer well.
+/// Whether the platform may have applied a request that had no successful response.
 fn is_lost(answer: &Result<RestAnswer, RequestFailure>) -> bool {
     match answer {
         Ok(answer) => answer.status >= 500 || answer.status == TOO_MANY,
@@ -62,7 +63,7 @@ fn is_lost(answer: &Result<RestAnswer, RequestFailure>) -> bool {
     }
 }
 
-/// The state of a conversation was read.
+/// The state of a conversation, as read.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct StateRead {
@@ -92,8 +93,9 @@ impl Intake {
         }
     }
 
-    /// Asks a row of the REST in the agent's name, after `pause`. Where the answer to a change is lost, `looker` reads
-    /// the conversation and passes its state on first: no socket tells of it, and by it the change is not made twice.
+    /// Sends a REST request in the agent's name, after `pause`. If the response to a change is lost, `looker` first
+    /// reads the conversation and passes its state on: without a socket nothing else shows the change, and the state
+    /// prevents a second one.
     fn ask_rest(&self, row: RestRequest, looker: Option<Looker>, pause: Duration, reply: Reply<Answer>) {
         match self.rest.clone() {
             None => {
@@ -117,7 +119,7 @@ impl Intake {
         }
     }
 
-    /// Waits for an answer in a task of its own, and counts it. Whoever went away during `pause` asks nothing.
+    /// Waits for a response in a separate task, and counts it. If the caller leaves during `pause`, nothing is sent.
     fn carry(
         &self,
         answer: impl Future<Output = Result<Answer, RequestFailure>> + 'static,
@@ -147,7 +149,7 @@ impl Intake {
         actix_rt::spawn(async move { ending.run_until_cancelled(carrying).await });
     }
 
-    /// A conversation's request, in the agent's name.
+    /// Sends a conversation's request in the agent's name.
     fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply, .. }: Ask, me: Addr<Self>) {
         let unnamed = NotByRest("a request by REST is one of a conversation");
         let changed = conversation.clone().filter(|_| matches!(request, Request::UpdateConversation(_)));
@@ -161,7 +163,7 @@ impl Intake {
             }
         };
         let is_missing_history = matches!((&request, lane), (Request::QueryMessages(_), Lane::Recovery));
-        // What is late may still come by itself.
+        // A late notification may still bring the missing history.
         self.ask_rest(row, looker, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
     }
 
@@ -181,7 +183,8 @@ impl Intake {
         Ok((consumer, self.next_request(request, metadata)?))
     }
 
-    /// Holds a history that is asked for: what is late may still come by itself, and nobody else can give it.
+    /// Delays the reply to a request for history: a late notification may still bring it, and it cannot be requested
+    /// here.
     fn hold(&self, reply: Reply<Answer>) {
         let (hold, ending) = (self.settings.hold, self.ending.clone());
         let holding = async move {
@@ -217,7 +220,7 @@ impl Intake {
         actix_rt::spawn(async move { ending.run_until_cancelled(opening).await });
     }
 
-    /// The two requests of an opening, in the order the platform wants them.
+    /// The two requests of an opening, in the order that the platform requires.
     fn opening_body(
         &mut self,
         profile: &ConsumerProfile,
@@ -226,7 +229,7 @@ impl Intake {
         let unwritable = |error: serde_json::Error| RequestFailure::Unwritable(error.to_string());
         let profile = serde_json::to_value(profile).map_err(unwritable)?;
         let profile = self.next_request(Request::SetUserProfile(profile), Vec::new())?;
-        // Both are mandatory here, unlike on a socket (protocol §5.3).
+        // Both members are mandatory here, unlike on a socket (protocol §5.3).
         let request = ConversationRequest {
             brand_id: Some(self.settings.account.clone()),
             channel_type: Some(ChannelType::Messaging),
@@ -237,7 +240,7 @@ impl Intake {
     }
 }
 
-/// The id in the answers to an opening. A refusal comes alone, not in a list.
+/// Returns the id in the responses to an opening. A refusal is sent alone, not in a list.
 fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
     let Ok(answers) = serde_json::from_slice::<Vec<Box<RawValue>>>(answer) else {
         let refused = Answer::new(answer.clone()).read(|response| response.outcome().map(drop));
@@ -256,7 +259,7 @@ impl Handler<Ask> for Intake {
 
     fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
         match ask.request {
-            // Of a snapshot that a consumer's side took: an agent subscribes to no messages.
+            // This request comes from a snapshot of a consumer's connection; an agent does not subscribe to messages.
             Request::SubscribeMessages(_) => self.hold(ask.reply),
             _ if self.rest.is_some() => self.send_as_agent(ask, ctx.address()),
             Request::QueryMessages(_) => self.hold(ask.reply),
@@ -268,7 +271,7 @@ impl Handler<Ask> for Intake {
 impl Handler<StateRead> for Intake {
     type Result = ();
 
-    /// Only for a conversation that is still in memory.
+    /// Ignored if the conversation has left memory.
     fn handle(&mut self, StateRead { conversation, state }: StateRead, _: &mut Self::Context) {
         if self.roster.is_awake(&conversation) {
             self.take_read_state(&conversation, &state);
@@ -298,7 +301,7 @@ impl Handler<Opened> for Intake {
     fn handle(&mut self, Opened { consumer, outcome, reply }: Opened, _: &mut Context<Self>) {
         self.opening = self.opening.saturating_sub(1);
         if let Ok(id) = &outcome {
-            // The conversation can be written to before its first state arrives (CV-I1).
+            // Callers may write to the conversation before its first state arrives (CV-I1).
             self.child(id).speak_for(consumer);
             self.update_status();
         }

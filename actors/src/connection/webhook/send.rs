@@ -1,4 +1,5 @@
-//! One request by the Send API: tokens, the repetition that a refused token needs, and what the answer means.
+//! One request by the Send API: its tokens, the repetition after a refused token, and the interpretation of the
+//! response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,22 +16,22 @@ use crate::{
     request::RequestFailure,
 };
 
-/// The error codes by which the platform tells what is wrong with a token (protocol [§10.3](crate::protocol#103)).
+/// The error codes that say which token is refused (protocol [§10.3](crate::protocol#103)).
 const APP_TOKEN_REFUSED: u32 = 40102;
 const CONSUMER_TOKEN_REFUSED: u32 = 40103;
 
-/// The way to the Send API, shared by all requests of one connection: one HTTP client, one set of tokens.
+/// Access to the Send API, shared by all requests of one connection: one HTTP client and one set of tokens.
 #[derive(Clone)]
 pub(super) struct Sender {
     pub(super) client: PlatformClient,
     pub(super) tokens: Arc<Tokens>,
-    /// The header that goes with every request (protocol [§10.3](crate::protocol#103)).
+    /// A header of every request (protocol [§10.3](crate::protocol#103)).
     pub(super) client_properties: Arc<str>,
     pub(super) turns: Arc<Semaphore>,
     pub(super) within: Duration,
 }
 
-/// Which token an answer refuses.
+/// Which token a response refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     App,
@@ -38,7 +39,7 @@ enum Refused {
 }
 
 impl Sender {
-    /// Sends `body` for `consumer`; the platform's answer, success or refusal, as a frame.
+    /// Sends `body` for `consumer`. Returns the platform's response, success or refusal, as a frame.
     pub(super) async fn send(
         self,
         path: SendPath,
@@ -103,19 +104,19 @@ impl Sender {
     }
 }
 
-/// Without a token nothing was sent: the request may be sent again, unless the platform refuses an application that it
-/// never took.
+/// Without a token nothing was sent. The request may be sent again, unless the platform refuses an application that it
+/// never accepted.
 fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
-    tracing::debug!(%error, "no token of the application");
+    tracing::debug!(%error, "no token for the application");
     match error.status() {
         Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
         _ => RequestFailure::Overloaded,
     }
 }
 
-/// A request for a consumer whose name the platform does not take cannot be sent again.
+/// If the platform does not accept the consumer's name, the request cannot be sent again.
 fn no_consumer_token(error: HttpError) -> RequestFailure {
-    tracing::debug!(%error, "no token of the consumer");
+    tracing::debug!(%error, "no token for the consumer");
     match error {
         HttpError::Status { service: Service::Identity, status: code @ (400 | 404), .. } => {
             AnswerError::Refused { code, text: error.to_string() }.into()
@@ -135,7 +136,7 @@ struct RefusalBody {
     error_code: u32,
 }
 
-/// Which token is to be renewed; an expired application's token where the platform does not tell.
+/// Returns which token to renew; the application's token if the platform does not say.
 fn refused_token(answer: &SendAnswer) -> Option<Refused> {
     if answer.status != 401 {
         return None;
@@ -147,7 +148,7 @@ fn refused_token(answer: &SendAnswer) -> Option<Refused> {
     }
 }
 
-/// The answer as a frame. A refusal in another form, such as a proxy's page, is put into one.
+/// Returns the response as a frame. A refusal in another form, such as a proxy's page, is converted into one.
 fn frame(SendAnswer { status, body }: SendAnswer) -> Bytes {
     #[derive(Deserialize)]
     struct Coded {
@@ -158,7 +159,7 @@ fn frame(SendAnswer { status, body }: SendAnswer) -> Bytes {
     if status < 400 || serde_json::from_slice::<Coded>(&body).is_ok() {
         return body;
     }
-    // The request carried tokens, which a page may repeat.
+    // The request contained tokens, which a page may repeat.
     json!({ "kind": "resp", "code": status, "body": "the answer is not of the Send API" }).to_string().into()
 }
 

@@ -1,4 +1,4 @@
-//! What a connection without a socket is told when it begins.
+//! The settings of a connection without a socket.
 
 use std::time::Duration;
 
@@ -18,52 +18,52 @@ use crate::{
 /// One connection without a socket.
 #[derive(Clone, Debug)]
 pub struct IntakeSettings {
-    /// Its name.
+    /// The connection's id.
     pub id: ConnectionId,
     /// The account.
     pub account: AccountId,
-    /// The proxy between it and the platform.
+    /// The proxy to the platform.
     pub proxy: Option<Proxy>,
-    /// What it is for.
+    /// The role of the connection.
     pub role: IntakeRole,
-    /// What a connector tells of the device its consumers use, with every request: the platform takes a feature that is
-    /// not named for one they have not.
+    /// Describes the consumers' devices to the platform with every request. The platform assumes that a device lacks
+    /// each feature that is not named.
     pub client_properties: ClientProperties,
-    /// The agent in whose name conversations are acted on, by the platform's REST instead of the Send API. Histories
-    /// can be read then, and everything can be asked that [`tertulia_core::rest`] has a row for. Nobody else may be
+    /// The agent in whose name the connection acts, with the platform's REST API instead of the Send API. As an agent
+    /// the connection can read histories and send every request of [`tertulia_core::rest`]. No other client may be
     /// logged in as this agent ([TK-6](crate::rules#tk-6)).
     pub agent: Option<AgentLogin>,
-    /// The application that sends and whose secret signs the webhooks.
+    /// The application whose credentials send requests and whose secret signs the webhooks.
     pub app: AppCredentials,
-    /// Where message delivery begins in a conversation that was not known before.
+    /// Where message delivery begins in a conversation that was unknown before.
     pub history: HistoryStart,
-    /// How long a hole in a dialog is held open for late notifications before it becomes a gap. The platform itself
-    /// holds an event of a recovering endpoint for four seconds (protocol [§10.4](crate::protocol#104)). A hole goes
-    /// with the snapshot and is held open anew by whoever loads it: a worker that wants to hear of the gap keeps the
-    /// conversation loaded so long.
+    /// How long a hole in a dialog waits for late notifications before it becomes a gap. The platform itself delays an
+    /// event of a recovering endpoint by four seconds (protocol [§10.4](crate::protocol#104)). A snapshot contains the
+    /// hole, and each load starts the wait again: a worker that wants to receive the gap keeps the conversation loaded
+    /// for this time.
     pub hold: Duration,
-    /// How much one command may carry.
+    /// Limits on the content of one command.
     pub limits: Limits,
-    /// How long one request may take, its tokens and its wait for a turn included.
+    /// How long one request may take, including its tokens and its wait in the queue.
     pub request_timeout: Duration,
-    /// Requests that may be in flight together; more wait for their turn, one for each conversation at most.
+    /// Requests that may be in flight at the same time; more wait, at most one per conversation.
     pub max_requests: usize,
-    /// Notifications taken and not handled yet; at this limit the platform is told to come again.
+    /// Notifications accepted but not yet handled; at this limit the platform is told to try again later.
     pub max_unhandled: usize,
-    /// Conversations in memory; at this limit a notification of another one is refused, and so is loading one.
+    /// Conversations in memory; at this limit a notification of another conversation is refused, and so is a load.
     pub max_conversations: usize,
-    /// Consumers' tokens kept; beyond it the oldest is forgotten and asked for anew when it is needed.
+    /// Consumers' tokens kept; beyond it the oldest is dropped and requested again when it is needed.
     pub max_consumer_tokens: usize,
-    /// Commands of one conversation that may wait; at this limit a caller is refused.
+    /// Waiting commands of one conversation; at this limit a new command is refused.
     pub max_waiting_commands: usize,
-    /// How long a conversation that was not loaded stays in memory after its end, for late notifications.
+    /// How long a conversation that was not loaded by a caller stays in memory after its end, for late notifications.
     pub linger: Duration,
-    /// How long a conversation that was not loaded stays in memory to which nothing happens. It comes back with whatever
-    /// concerns it next; without a journal all of them stay.
+    /// How long an idle conversation that was not loaded by a caller stays in memory. It is loaded again when something
+    /// concerns it. Without a journal all conversations stay in memory.
     pub sleep_after: Duration,
-    /// The pauses between two logins that the platform refuses. Default 5 s to 5 min.
+    /// The pauses between login attempts after a refusal. Default 5 s to 5 min.
     pub login_backoff: Backoff,
-    /// Makes conversations fail on purpose; for tests.
+    /// Makes conversations fail on purpose, for tests.
     pub drill: Option<Drill>,
 }
 
@@ -71,18 +71,18 @@ pub struct IntakeSettings {
 const LOGIN_BACKOFF: Backoff =
     Backoff { floor: Duration::from_secs(5), base: Duration::from_secs(5), max: Duration::from_secs(300) };
 
-/// What a connection without a socket is for.
+/// The role of a connection without a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntakeRole {
-    /// It speaks for consumers; its credentials are tried when it begins.
+    /// Speaks for consumers; its credentials are tried when it starts.
     Connector,
-    /// It feeds stateless workers: every conversation may be unloaded, and the credentials are tried with the first
+    /// Serves stateless workers: every conversation may be unloaded, and the credentials are tried with the first
     /// request.
     Intake,
 }
 
 impl IntakeSettings {
-    /// A connector: many consumers, by the Send API and webhooks.
+    /// Returns the settings of a connector: many consumers, served by the Send API and webhooks.
     #[must_use]
     pub fn connector(id: impl Into<ConnectionId>, account: impl Into<AccountId>, app: AppCredentials) -> Self {
         Self {
@@ -109,13 +109,13 @@ impl IntakeSettings {
         }
     }
 
-    /// An intake: notifications only, for workers that keep conversations elsewhere.
+    /// Returns the settings of an intake: notifications only, for workers that keep conversations elsewhere.
     #[must_use]
     pub fn intake(id: impl Into<ConnectionId>, account: impl Into<AccountId>, app: AppCredentials) -> Self {
         Self { role: IntakeRole::Intake, ..Self::connector(id, account, app) }
     }
 
-    /// The dialect in which its conversations are asked.
+    /// The dialect of requests to its conversations.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         if self.agent.is_some() { Dialect::Brand } else { Dialect::Consumer }

@@ -1,4 +1,4 @@
-//! The tokens of an application and of the consumers it speaks for, each fetched once and kept while it lasts.
+//! The tokens of an application and of the consumers it speaks for, each requested once and kept while it is valid.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,22 +11,22 @@ use tertulia_core::id::{ExternalConsumerId, UserId};
 use super::grant::{Grant, NotGranted};
 use crate::platform::{AppCredentials, AppToken, ConsumerToken, HttpError, PlatformClient};
 
-/// How long before its end a token is renewed.
+/// How long before its expiry a token is renewed.
 const RENEWED_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 
 /// The tokens of one application.
 pub(super) struct Tokens {
     app: AppCredentials,
-    /// Whoever finds no usable token fetches one while the others wait for it.
+    /// The holder of this lock requests the token while the other requests wait for it.
     grant: tokio::sync::Mutex<Grant<AppToken>>,
     consumers: Mutex<Consumers>,
 }
 
-/// Consumers' tokens by consumer; beyond the limit the one fetched first is forgotten.
+/// Consumers' tokens by consumer; beyond the limit the oldest is dropped.
 struct Consumers {
     limit: usize,
     known: HashMap<ExternalConsumerId, ConsumerToken>,
-    /// The same by the platform's ids.
+    /// The same consumers by the platform's ids.
     by_user: HashMap<UserId, ExternalConsumerId>,
     order: VecDeque<ExternalConsumerId>,
 }
@@ -37,7 +37,7 @@ impl Tokens {
         Self { app, grant: tokio::sync::Mutex::new(grant), consumers: Mutex::new(consumers) }
     }
 
-    /// The application's token, another than `refused` if that one was not taken.
+    /// Returns the application's token, but not the token `refused`, which the platform rejected.
     pub(super) async fn app(
         &self,
         client: &PlatformClient,
@@ -49,12 +49,12 @@ impl Tokens {
         grant.get(lasts, is_refused, client.app_token(&self.app)).await.map(|granted| granted.token)
     }
 
-    /// Forgets what was granted and refused. `has_worked` tells whether the credentials worked in a previous run.
+    /// Drops the tokens and the last refusal. `has_worked` says whether the credentials worked in a previous run.
     pub(super) async fn begin(&self, has_worked: bool) {
         self.grant.lock().await.begin(has_worked);
     }
 
-    /// The token of `consumer`, another than `refused` if that one was not taken.
+    /// Returns the token of `consumer`, but not the token `refused`, which the platform rejected.
     pub(super) async fn consumer(
         &self,
         client: &PlatformClient,
@@ -72,7 +72,7 @@ impl Tokens {
         Ok(secret)
     }
 
-    /// The application's own id of a consumer for whom it has spoken.
+    /// Returns the application's own id of a consumer for whom it has spoken.
     pub(super) fn consumer_of(&self, user: &str) -> Option<ExternalConsumerId> {
         self.consumers().by_user.get(user).cloned()
     }

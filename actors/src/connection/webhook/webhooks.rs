@@ -1,4 +1,4 @@
-//! Notifications in: which conversations one concerns, and what is overtaken already.
+//! Incoming notifications: their conversations, and which notifications are outdated.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Intake {
                 Ok(())
             }
             Frame::Notification(Notification::Rings(_) | Notification::AgentStates(_)) | Frame::Response(_) => {
-                Err(malformed(&"neither a change of conversations nor messages"))
+                Err(malformed(&"neither a conversation change nor messages"))
             }
         }
     }
@@ -48,7 +48,7 @@ impl Intake {
             };
             let StateHead { version, has_ended } = state_head(result.get());
             let is_gone = change.kind == ChangeKind::Delete;
-            // A conversation that was never seen and is gone already is nothing to anybody.
+            // A conversation that was never known and has already left concerns nobody.
             if is_gone && !self.roster.knows(&id) {
                 continue;
             }
@@ -56,7 +56,7 @@ impl Intake {
             let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
             let tokens = Arc::clone(&self.sender.tokens);
             let child = self.child(&id);
-            // The state may come before the answer to the conversation's opening, which tells for whom it is.
+            // The state may arrive before the response to the opening, which names the consumer.
             if child.consumer().is_none()
                 && let Some(consumer) = consumer_in(result.get()).and_then(|user| tokens.consumer_of(&user))
             {
@@ -67,17 +67,17 @@ impl Intake {
         Ok(())
     }
 
-    /// Passes on a state that was read, as if the platform had sent it.
+    /// Passes on a state that was read, like a state sent by the platform.
     pub(super) fn take_read_state(&mut self, id: &ConversationId, state: &Bytes) {
         let Ok(text) = std::str::from_utf8(state) else { return };
-        // It is one of a request, and waits in no line.
+        // The state belongs to a request, so it does not occupy a place among the notifications.
         let Ok(permit) = Arc::new(Semaphore::new(1)).try_acquire_owned() else { return };
         let StateHead { version, has_ended } = state_head(text);
         let state = StateArrived { raw: state.clone(), place: FramePermit::new(permit) };
         self.child(id).take_state(state, version, has_ended);
     }
 
-    /// Passes records on to their conversation, also to one that is not known yet: its state follows
+    /// Passes records to their conversation, even to an unknown one, because its state follows
     /// ([MS-8](crate::rules#ms-8)).
     fn route_messages(
         &mut self,
@@ -117,13 +117,13 @@ impl Handler<WebhookArrived> for Intake {
         self.metrics().frames.inc();
         self.counted.frame_arrived();
         if self.held_back {
-            // The platform keeps it and comes again.
+            // The platform keeps the notification and sends it again.
             return Err(WebhookError::Overloaded(self.settings.id.clone()));
         }
         let routed = self.route(&body, &place);
         if let Err(WebhookError::Malformed(detail)) = &routed {
             self.metrics().frames_malformed.inc();
-            tracing::warn!(connection = %self.settings.id, detail, "webhook cannot be read");
+            tracing::warn!(connection = %self.settings.id, detail, "a webhook cannot be read");
             self.roster.bury_unreadable(&body, detail);
         }
         self.fairness.take_turns(ctx);
@@ -131,7 +131,7 @@ impl Handler<WebhookArrived> for Intake {
     }
 }
 
-/// The platform's id of the consumer in a state.
+/// Returns the platform's id of the consumer in a state.
 fn consumer_in(state: &str) -> Option<String> {
     let state: ConversationState<'_> = serde_json::from_str(state).ok()?;
     let people = state.conversation_details?.people();
@@ -139,13 +139,13 @@ fn consumer_in(state: &str) -> Option<String> {
     Some(consumer.user_id.as_str().to_owned())
 }
 
-/// What the connection itself wants to know of a state.
+/// The part of a state that the connection itself needs.
 struct StateHead {
     version: Option<Timestamp>,
     has_ended: bool,
 }
 
-/// Reads as much; a state of another shape is the conversation's to judge.
+/// Parses that part. A state of another format is passed to the conversation, which rejects it.
 fn state_head(state: &str) -> StateHead {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]

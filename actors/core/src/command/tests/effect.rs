@@ -1,4 +1,4 @@
-//! Whether a newer state shows what a request did, so that it acts once (promise 4).
+//! Whether a newer state shows the effect of a request, so that the request has it only once (promise 4).
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{
     ums::{CsatStatus, ParticipantRole, TtrType},
 };
 
-/// Whether `after` shows the effect of what was asked in `before`, which must not show it itself.
+/// Returns whether `after` shows the effect of a command planned in `before`, which must not show it itself.
 fn shows(before: Scene, command: &Command, by: &Identity, after: Scene) -> bool {
     let mut conversation = before.conversation();
     let planned = planned_of(&conversation, command, by);
@@ -110,7 +110,7 @@ fn what_a_state_cannot_show_is_never_done() {
     assert!(!shows(Scene::open(), &csat, &consumer(), Scene::closed()));
 }
 
-/// Promise 4 over the end of a process: the request is not known any more, and what followed it is not undone.
+/// Promise 4 across the end of a process: the request is unknown, and later changes are not undone.
 #[test]
 fn what_an_earlier_life_did_shows_in_the_conversation_alone() {
     let queued = |skill: &str| Scene::open().member("skillId", json!(skill));

@@ -1,4 +1,4 @@
-//! How a command is found again by its key.
+//! How a command is recognized by its key.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn a_key_is_found_among_any_metadata() {
     }
 }
 
-/// The same element clicked twice gives two messages of one `ExternalId`: only what comes after the command can be it.
+/// The same element clicked twice gives two messages with one `ExternalId`: only the later one can be the command's.
 #[test]
 fn a_send_is_looked_up_behind_what_was_known_when_it_was_planned() {
     let mut conversation = Scene::open().conversation();

@@ -1,4 +1,4 @@
-//! Names that others rely on: a stored command is read again, events tell it by its name.
+//! Names that are part of stored data and events: a stored command can be read again.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The note: one agent's among the others, or the whole (CV-F9, CV-F12, NT-1, NT-4 to NT-7).
+//! The note: one agent's note among the others, or the whole text (CV-F9, CV-F12, NT-1, NT-4 to NT-7).
 
 use serde_json::{Value, json};
 
@@ -123,13 +123,13 @@ fn a_note_that_another_overwrote_is_not_done_and_planned_again_keeps_both() {
     assert_eq!((field[0].clone(), &field[1]["noteContent"]), (anna(), &json!("mine")));
 }
 
-/// What the field would be if this were sent.
+/// The field after this request.
 fn field_of(planned: &PlannedRequest) -> Value {
     let body = serde_json::to_value(&planned.request).unwrap();
     body["conversationField"][0]["note"].clone()
 }
 
-/// The platform after this was sent.
+/// The conversation after this request.
 fn showing(planned: &PlannedRequest) -> Scene {
     Scene::open().member("note", field_of(planned))
 }
@@ -143,7 +143,7 @@ fn note_at(content: &str, time: i64) -> Command {
     Command::SetAgentNote(SetAgentNote::new(content.to_owned(), Timestamp(time)))
 }
 
-/// NT-3: a note whose state is not told yet is not lost by the next one, and one that was told is not remembered.
+/// NT-3: a note that no state shows yet is not lost by the next one; a note that a state has shown is forgotten.
 #[test]
 fn nt_3_a_note_is_remembered_until_a_state_shows_it() {
     let before = with_note(&json!([anna()]));
@@ -181,7 +181,7 @@ fn nt_3_what_another_wrote_over_an_unshown_note_is_kept_beside_it() {
 
 /// NT-3: a note that replaces one's own is not replaced by a late state's.
 #[test]
-fn nt_3_a_note_written_anew_is_not_undone_by_a_late_state() {
+fn nt_3_a_rewritten_note_is_not_undone_by_a_late_state() {
     let mut conversation = Scene::open().conversation();
     let [draft, last] = ["draft", "final"].map(|content| {
         let planned = planned_of(&conversation, &note_at(content, 1), &agent());

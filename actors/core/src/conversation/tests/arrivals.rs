@@ -1,4 +1,4 @@
-//! Which messages of a fetched history are news.
+//! Which messages of a fetched history are new.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn came(arrival: Arrival) -> Conversation {
     conversation
 }
 
-/// Whether each message of a history is marked as no news.
+/// Whether each message of a history is marked as not new.
 fn marks(conversation: &mut Conversation, history: &[Value]) -> Vec<bool> {
     let texts: Vec<String> = history.iter().map(Value::to_string).collect();
     let records: Vec<MessageRecord<'_>> =
@@ -74,7 +74,7 @@ fn what_was_said_while_a_conversation_was_anothers_is_not_news() {
     assert_eq!(marks(&mut conversation, &history), [true, false]);
 }
 
-/// A lost socket, or a restart with a store: the conversation did not come, it was only not heard for a while.
+/// After a lost socket, or a restart with a store, the conversation did not leave and return.
 #[test]
 fn what_was_missed_for_a_while_is_news_and_a_snapshot_knows_what_is_not() {
     let conversation = came(Arrival::Before);

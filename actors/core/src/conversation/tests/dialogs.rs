@@ -59,7 +59,7 @@ fn a_closing_dialog_tells_its_state_and_who_took_part() {
     assert_eq!(conversation.main_dialog().and_then(|main| main.end_time).map(|time| time.0), Some(19));
 }
 
-/// DG-N3, ours: a newer state is the truth, so a dialog can go on.
+/// DG-N3, ours: a newer state is the truth, so a dialog can reopen.
 #[test]
 fn a_dialog_that_opens_again_is_told_again() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_main("state", "CLOSE"));
@@ -109,7 +109,7 @@ fn additions_come_before_suggestions_and_removals() {
     );
 }
 
-/// DG-N6: in the new role, with the one before beside it, and neither as an addition nor as a removal.
+/// DG-N6: the event has the new role and the previous role, and is neither an addition nor a removal.
 #[test]
 fn a_change_of_role_alone_tells_the_participant_as_it_is_now_and_the_role_before() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna M:max"));
@@ -124,7 +124,7 @@ fn a_change_of_role_alone_tells_the_participant_as_it_is_now_and_the_role_before
     assert_eq!(max.map(|max| max.role.clone()), Some(ParticipantRole::Reader));
 }
 
-/// DG-N6: a role that is told again with other news is no change.
+/// DG-N6: an unchanged role in a state with other changes emits nothing.
 #[test]
 fn roles_that_stay_are_not_told() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol S:anna M:max"));
@@ -144,7 +144,7 @@ fn a_participant_of_unknown_status_is_kept_quietly() {
     assert_eq!(conversation.main_dialog().map(|main| main.participants().len()), Some(2));
 }
 
-/// DG-N8, ours: whoever returns has the role of now.
+/// DG-N8, ours: a participant who returns has the present role.
 #[test]
 fn a_participant_who_returns_has_the_new_role() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna M:max"));
@@ -157,8 +157,8 @@ fn a_participant_who_returns_has_the_new_role() {
     assert_eq!(max.map(|max| max.role.clone()), Some(ParticipantRole::Reader));
 }
 
-/// DG-N10: a suggested agent that is in the details only is known by agent id, and is the same one when the maps name
-/// its public id.
+/// DG-N10: a suggested agent that is only in the details is known by agent id, and stays the same participant when the
+/// maps name its public id.
 #[test]
 fn a_suggested_agent_known_by_agent_id_pairs_with_its_public_id() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -196,7 +196,7 @@ fn an_old_conversation_without_details_has_the_people_of_its_roster() {
     assert_eq!(conversation.assigned_agent().map(|agent| agent.user_id.as_str()), Some("anna"));
 }
 
-/// DG-N10: of an agent listed under two roles the first counts.
+/// DG-N10: for an agent listed under two roles the first one counts.
 #[test]
 fn somebody_listed_twice_takes_part_once() {
     for listed in [json!(null), super::details("C:carol A:anna M:anna", Dialect::Brand)] {
@@ -227,7 +227,7 @@ fn a_dialog_that_was_closed_goes_without_a_word() {
     assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol")), [""; 0]);
 }
 
-/// Promise 3: a state between two that do not tell of a dialog changes nothing when it comes late.
+/// Promise 3: a late state, older than two states without the dialog, changes nothing.
 #[test]
 fn nobody_takes_part_in_a_dialog_that_is_gone_whatever_comes_late() {
     let mut with_survey = state(Dialect::Brand, 30, "C:carol").with_survey("CLOSE");
@@ -258,7 +258,7 @@ fn the_messages_of_a_dialog_that_comes_back_go_on_where_they_ended() {
     assert_eq!(labels(&receive(&mut conversation, &survey(1))), ["message(1)"]);
 }
 
-/// CV-N7: what a state does not tell of a dialog is unset, its cause too.
+/// CV-N7: members of a dialog that a state lacks are unset, including its cause.
 #[test]
 fn members_that_a_newer_state_lacks_are_unset_in_dialogs_too() {
     let closed = |time| state(Dialect::Brand, time, "C:carol").with_main("state", "CLOSE");
@@ -270,7 +270,7 @@ fn members_that_a_newer_state_lacks_are_unset_in_dialogs_too() {
     assert_eq!(reception.unset.to_vec(), [Member::DialogEndTime, Member::DialogClosedBy, Member::DialogClosedCause]);
 }
 
-/// Published states without dialogs: those of the oldest webhooks.
+/// Published states without dialogs, from the oldest webhooks.
 #[test]
 fn a_state_without_dialogs_tells_by_its_roster_who_takes_part_in_main() {
     for dialogs in [json!(null), json!([])] {
@@ -346,7 +346,7 @@ fn dialogs_beyond_the_limit_are_forgotten_once_no_state_tells_of_them() {
     assert!(conversation.main_dialog().is_some());
 }
 
-/// Promise 7: however many dialogs one state tells of.
+/// Promise 7: for any number of dialogs in one state.
 #[test]
 fn of_a_state_with_thousands_of_dialogs_some_are_taken_and_main_is() {
     let mut many = state(Dialect::Brand, 20, "C:carol A:anna");

@@ -101,7 +101,7 @@ fn a_dialog_that_begins_later_is_delivered_from_its_beginning_all_the_same() {
     );
 }
 
-/// The state after a panic is suspect: all but identity, counters and sequences comes anew.
+/// The state after a panic is suspect: everything except identity, counters and sequences is received again.
 #[test]
 fn a_rebuilt_conversation_goes_on_where_the_messages_were() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna").with("note", "suspect"));

@@ -25,7 +25,7 @@ fn a_conversation_that_no_state_told_of_ends_too() {
     assert!(conversation.open_dialog().is_none());
 }
 
-/// Promise 3: the newest state is the truth, also where it is the one that was held before.
+/// Promise 3: the newest state is the truth, even if it repeats the last state before the end.
 #[test]
 fn a_state_that_is_told_all_the_same_counts_again() {
     let first = state(Dialect::Consumer, 10, "C:carol A:anna");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Dialect, ID, seen, state, told};
 use crate::time::Timestamp;
 
-/// CV-M1: never cleared and never changed.
+/// CV-M1: never unset and never changed.
 #[test]
 fn the_connector_installation_is_filled_once() {
     let mut conversation = seen(&state(Dialect::Brand, 10, ""));
@@ -81,7 +81,7 @@ fn unread_messages_are_counted_by_user_id() {
     assert_eq!(conversation.members()["numberOfunreadMessages"], json!(null));
 }
 
-/// CV-M11: -1 is none; no event of its own.
+/// CV-M11: -1 means not set, and has no event of its own.
 #[test]
 fn the_deadline_comes_and_goes_quietly() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "").with_top("effectiveTTR", 5_000));
@@ -111,7 +111,7 @@ fn changes_of_the_response_time_name_all_of_it() {
     assert_eq!((conversation.ttr_type(), conversation.ttr_value()), (None, Some(60)));
 }
 
-/// CV-N6.3: what a conversation is born with is told once.
+/// CV-N6.3: members set at the beginning are taken once.
 #[test]
 fn account_start_first_flag_and_context_are_those_of_the_earliest_state() {
     let born = |time, account: &str, start: i64, is_first: bool, context: &str| {
@@ -130,7 +130,7 @@ fn account_start_first_flag_and_context_are_those_of_the_earliest_state() {
     assert_eq!(conversation.context().map(|context| context.get()), Some(r#"{"type":"SharkContext"}"#));
 }
 
-/// CV-N7: a late state tells what no earlier one has told.
+/// CV-N7: a late state sets members that no earlier state has set.
 #[test]
 fn a_state_out_of_order_fills_what_a_conversation_is_born_with() {
     let mut conversation = seen(&state(Dialect::Brand, 30, "").without("brandId").without("startTs"));
@@ -145,7 +145,7 @@ fn a_state_out_of_order_fills_what_a_conversation_is_born_with() {
     assert_eq!(late(15, "other"), (false, Some("one".into()), Some(Timestamp(10))));
 }
 
-/// CV-M11, CV-E5: 0 is none, like -1.
+/// CV-M11, CV-E5: 0 means not set, like -1.
 #[test]
 fn a_time_of_zero_is_none() {
     let mut conversation =

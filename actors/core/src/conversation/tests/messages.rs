@@ -1,4 +1,4 @@
-//! What records tell (MS-1 to MS-10).
+//! The events of records (MS-1 to MS-10).
 
 use serde_json::json;
 
@@ -45,7 +45,7 @@ fn rich_content_has_a_body_and_no_content_type() {
     let reception = receive(&mut conversation, &record);
     let message = message(&reception);
     assert_eq!((message.content_type.clone(), json!(message)["body"].clone()), (None, card));
-    // MS-5: not told is unknown.
+    // MS-5: an absent audience is unknown.
     assert_eq!(message.message_audience, MessageAudience::Unknown);
 }
 
@@ -76,7 +76,7 @@ fn a_record_received_before_is_dropped_silently() {
     }
 }
 
-/// MS-2: also an unknown kind takes its place.
+/// MS-2: an unknown kind also occupies its sequence.
 #[test]
 fn a_record_of_an_unknown_kind_takes_its_place_silently() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -115,7 +115,7 @@ fn what_the_platform_cannot_give_is_one_gap() {
     assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(6));
 }
 
-/// Promise 2: the answer to what comes later tells nothing of a hole before it, whose own answer may be lost.
+/// Promise 2: the response for later records says nothing about an earlier hole, whose own response may be lost.
 #[test]
 fn only_what_was_asked_about_is_given_up() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -150,7 +150,7 @@ fn the_newest_content_of_a_state_reveals_a_hole() {
     assert!(reception.back_fill.is_empty() && reception.events.is_empty());
 }
 
-/// CV-N6.16: an answer without it is not asked for again until there is news.
+/// CV-N6.16: a response without it is not followed by another request until there is news.
 #[test]
 fn newest_content_that_the_platform_does_not_give_yet_is_neither_a_gap_nor_asked_for_in_a_loop() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -168,7 +168,7 @@ fn the_newest_content_of_a_first_state_is_part_of_the_history_asked_for() {
     assert_eq!(unseen(Dialect::Brand).receive_state(&first.text()).expect("a state").back_fill.len(), 1);
 }
 
-/// CV-N6.16: a consumer socket gets the record by itself.
+/// CV-N6.16: a consumer socket receives the record without a request.
 #[test]
 fn a_consumer_is_not_asked_to_fetch_the_newest_content() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol"));
@@ -177,7 +177,7 @@ fn a_consumer_is_not_asked_to_fetch_the_newest_content() {
     assert!(conversation.receive_state(&told.text()).expect("a state").back_fill.is_empty());
 }
 
-/// CV-N6.16: what the first state tells of was said before: it is not asked for, and told only if it comes by itself.
+/// CV-N6.16: content named by the first state is earlier: it is not requested, and delivered only if it arrives.
 #[test]
 fn the_newest_content_of_the_first_state_is_told_only_if_it_comes_by_itself() {
     let first = state(Dialect::Brand, 10, "C:carol").with_top("lastContentEventNotification", content(7));
@@ -191,7 +191,7 @@ fn the_newest_content_of_the_first_state_is_told_only_if_it_comes_by_itself() {
     assert_eq!(conversation.holes()[0].newer_than, Some(7));
     let behind = receive(&mut conversation, &content(8));
     assert_eq!((labels(&behind), behind.back_fill.len()), (vec!["message(8)".to_owned()], 0));
-    // One that a later state tells of was said since.
+    // Content named by a later state is newer.
     let mut conversation = begun();
     let later = state(Dialect::Brand, 20, "C:carol").with_top("lastContentEventNotification", content(9));
     let missing = conversation.receive_state(&later.text()).expect("a state").back_fill;
@@ -204,7 +204,7 @@ fn a_stranger_s_message_has_the_role_that_its_record_tells() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "A:anna"));
     let reception = receive(&mut conversation, &content(0));
     assert_eq!(message(&reception).role, Some(ParticipantRole::Consumer));
-    // Without metadata the participant tells, found by agent id.
+    // Without metadata the role comes from the participant, found by agent id.
     let record = json!({"sequence": 1, "originatorId": "12345678.anna", "dialogId": ID,
         "event": {"type": "ContentEvent", "message": "x"}});
     let reception = receive(&mut conversation, &record);
@@ -213,7 +213,7 @@ fn a_stranger_s_message_has_the_role_that_its_record_tells() {
     assert_eq!(message.originator_id.as_ref().map(|id| id.as_str()), Some("anna"));
 }
 
-/// MS-7: a receipt is told once, for what it says.
+/// MS-7: a receipt is delivered once, with its content.
 #[test]
 fn a_receipt_tells_what_it_says() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
@@ -227,7 +227,7 @@ fn a_receipt_tells_what_it_says() {
     );
 }
 
-/// MS-12: a message is read by whose role that was when they read it; who arrived only has not read.
+/// MS-12: a message is read by the participant whose role counted at that time; a receipt of arrival is not a read.
 #[test]
 fn a_message_is_read_by_the_consumer_and_the_assigned_agent_of_that_time() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna M:max"));
@@ -242,7 +242,7 @@ fn a_message_is_read_by_the_consumer_and_the_assigned_agent_of_that_time() {
     receive(&mut conversation, &receipt(0, "carol", "ACCEPT", 1));
     receive(&mut conversation, &receipt(1, "max", "READ", 1));
     assert_eq!(reads(&conversation), [(false, false), (false, false)]);
-    // Told only when the hole before them is filled, as everything is.
+    // Delivered only when the hole before them is filled, like all records.
     receive(&mut conversation, &receipt(3, "anna", "READ", 1));
     assert_eq!(reads(&conversation), [(false, false), (false, false)]);
     receive(&mut conversation, &receipt(2, "carol", "READ", 0));
@@ -251,7 +251,7 @@ fn a_message_is_read_by_the_consumer_and_the_assigned_agent_of_that_time() {
     assert_eq!(reads(&serde_json::from_str(&snapshot).unwrap()), [(true, true), (false, true)]);
 }
 
-/// MS-8, ours: a message of an unknown dialog is delivered, and the dialog is told when a state has it.
+/// MS-8, ours: a message of an unknown dialog is delivered, and the dialog is emitted when a state contains it.
 #[test]
 fn a_message_of_an_unknown_dialog_is_not_lost() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -273,7 +273,7 @@ fn a_record_without_a_dialog_is_of_its_batch_or_of_main() {
     assert_eq!(dialog_of(&conversation.receive_record(&record, None)), ID);
 }
 
-/// MS-10: a chat state has no sequence, and a stranger's is no error.
+/// MS-10: a chat state has no sequence, and an unknown user's chat state is no error.
 #[test]
 fn a_chat_state_is_told_at_once_and_kept_with_the_participant() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
@@ -284,12 +284,12 @@ fn a_chat_state_is_told_at_once_and_kept_with_the_participant() {
     assert_eq!(labels(&receive(&mut conversation, &typing("12345678.anna"))), ["chat-state"]);
     assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
     assert_eq!(labels(&receive(&mut conversation, &typing("stranger"))), ["chat-state"]);
-    // It survives a state that says nothing new of the participant.
+    // The chat state is kept by a state without changes of the participant.
     told(&mut conversation, &state(Dialect::Brand, 20, "C:carol A:anna M:max"));
     assert_eq!(conversation.assigned_agent().map(|agent| agent.chat_state.clone()), Some(ChatState::Composing));
 }
 
-/// CV-F5: the answer to a query has the messages, also those delivered before, and not the receipts.
+/// CV-F5: the response to a query has the messages, including those delivered before, but not the receipts.
 #[test]
 fn a_queried_record_is_the_message_that_it_was_when_delivered() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -318,7 +318,7 @@ fn after_a_reconnect_every_open_dialog_is_asked_for_from_its_next_message_on() {
     assert_eq!(conversation.holes(), [BackFill { dialog_id: main_id(), newer_than: Some(0), older_than: None }]);
 }
 
-/// A history is urgent unless the newest state tells that nothing was said.
+/// A history is urgent unless the newest state shows that no message is missing.
 #[test]
 fn messages_are_missing_when_a_state_tells_of_one_that_did_not_come_or_of_none() {
     let state = |time| state(Dialect::Brand, time, "C:carol");
@@ -333,7 +333,7 @@ fn messages_are_missing_when_a_state_tells_of_one_that_did_not_come_or_of_none()
     assert!(conversation.misses_messages(), "a newer state tells of none");
 }
 
-/// Promise 2: an empty answer is no word about what came after it was given.
+/// Promise 2: an empty response says nothing about later messages.
 #[test]
 fn an_empty_history_gives_up_nothing_that_is_still_on_its_way() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
@@ -343,7 +343,7 @@ fn an_empty_history_gives_up_nothing_that_is_still_on_its_way() {
     assert_eq!(receive(&mut conversation, &content(0)).events.len(), 2);
 }
 
-/// SR-1: by webhook nothing comes twice, so what waits for a hole goes with the snapshot.
+/// SR-1: a webhook is not repeated, so waiting records are part of the snapshot.
 #[test]
 fn records_that_wait_survive_a_reload() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
@@ -361,7 +361,7 @@ fn records_that_wait_survive_a_reload() {
     assert_eq!(labels(&receive(&mut reloaded, &content(0))), expected);
 }
 
-/// By webhook anything may come before the state that tells of its participant.
+/// By webhook a chat state may arrive before the state that names its participant.
 #[test]
 fn a_chat_state_that_comes_before_its_participant_is_not_lost() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol"));
@@ -374,7 +374,8 @@ fn a_chat_state_that_comes_before_its_participant_is_not_lost() {
     assert_eq!(anna.chat_state, ChatState::Composing);
 }
 
-/// Q4: under [`HistoryStart::FirstSeen`] what was published before any record was seen is found by what is missing then.
+/// Q4: under [`HistoryStart::FirstSeen`] an own message published before the first record is found through the missing
+/// records.
 #[test]
 fn what_is_published_into_a_dialog_of_unknown_records_makes_all_of_them_wanted() {
     let mut conversation = Conversation::new(ID.into(), Dialect::Brand, HistoryStart::FirstSeen);
@@ -389,7 +390,7 @@ fn what_is_published_into_a_dialog_of_unknown_records_makes_all_of_them_wanted()
     assert_eq!(conversation.main_dialog().and_then(|main| main.next_sequence()), Some(1), "what has begun goes on");
 }
 
-/// SR-2, ours: what was delivered is not kept at all, not even as a digest.
+/// SR-2, ours: delivered messages are not stored at all, not even as a digest.
 #[test]
 fn a_stored_conversation_has_no_text_of_a_message_that_was_delivered() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
@@ -398,7 +399,7 @@ fn a_stored_conversation_has_no_text_of_a_message_that_was_delivered() {
     assert!(!stored.contains("text 0"), "{stored}");
 }
 
-/// Another record in a place that is taken is not lost silently.
+/// Another record with a known sequence is reported.
 #[test]
 fn a_known_sequence_with_other_content_is_told_once() {
     let saying = |sequence, text: &str| {
@@ -410,7 +411,7 @@ fn a_known_sequence_with_other_content_is_told_once() {
     for sequence in [0, 1, 3] {
         assert_eq!(receive(&mut conversation, &content(sequence)).outcome, Outcome::Processed);
     }
-    // One that was told and one that waits.
+    // A delivered record and a waiting record.
     for taken in [1, 3] {
         let again = receive(&mut conversation, &content(taken));
         assert_eq!(again.outcome, Outcome::Ignored);

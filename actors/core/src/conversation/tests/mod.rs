@@ -25,7 +25,7 @@ pub(super) const ID: &str = "3f6c1a52-8e0d-4b7e-9a41-5c2d7e8f9010";
 const SURVEY: &str = "survey-1";
 const ACCOUNT: &str = "12345678";
 
-/// A conversation of which nothing is known.
+/// A conversation without a known state.
 fn unseen(dialect: Dialect) -> Conversation {
     Conversation::new(ConversationId::from(ID), dialect, HistoryStart::Beginning)
 }
@@ -38,7 +38,7 @@ fn seen(state: &State) -> Conversation {
     conversation
 }
 
-/// The labels of the events that `state` makes in `conversation`.
+/// The labels of the events that `state` causes in `conversation`.
 fn told(conversation: &mut Conversation, state: &State) -> Vec<String> {
     labels(&conversation.receive_state(&state.text()).expect("a state"))
 }
@@ -80,7 +80,7 @@ impl State {
         self
     }
 
-    /// Sets a member beside the details.
+    /// Sets a member outside the details.
     fn with_top(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.top.insert(member.to_owned(), value.into());
         self
@@ -93,7 +93,7 @@ impl State {
         self
     }
 
-    /// Puts another dialog before the others, with the same people unless it says otherwise.
+    /// Inserts a dialog before the others, with the same participants unless it has its own.
     fn with_dialog(mut self, dialog: Value) -> Self {
         self.dialogs.insert(0, dialog);
         self

@@ -1,11 +1,11 @@
-//! Any order, repetition and delay of the same states ends the same, and every one is counted (promise 3).
+//! Any order, repetition and delay of the same states has the same result, and every state is counted (promise 3).
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{super::Member, Conversation, Dialect, State, details, state, states::respelled, unseen};
 
-/// What may differ between two states of one conversation; each is complete in itself.
+/// The differences between two states of one conversation.
 #[derive(Clone, Debug)]
 struct Change {
     people: Vec<&'static str>,
@@ -57,7 +57,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..7)
 }
 
-/// The states that the changes make, in the order of their update times. Each is whole; a survey once begun stays.
+/// The states that result from the changes, in the order of their update times. Each is complete; a survey stays once
+/// it has begun.
 fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
     let mut survey = None;
     let complete = |(index, change): (usize, &Change)| {
@@ -93,7 +94,7 @@ fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
         };
         survey = change.survey.or(survey);
         if let Some((is_open, update_time)) = survey {
-            // Its own time may run backwards; the conversation's decides.
+            // The dialog's own time may run backwards; the conversation's time decides.
             state = state.with_dialog(
                 json!({"dialogId": "survey", "dialogType": "POST_SURVEY", "channelType": "MESSAGING",
                 "state": open(is_open), "creationTs": 1, "metaDataLastUpdateTs": update_time, "endTs": time,
@@ -106,13 +107,13 @@ fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
     changes.iter().enumerate().map(complete).collect()
 }
 
-/// All that is held but the counters.
+/// The whole conversation except the counters.
 fn held(conversation: &Conversation) -> Value {
     let mut members = conversation.members();
     for counter in ["notificationCount", "notificationIgnoredCount", "notificationOutOfOrderCount"] {
         members[counter] = Value::Null;
     }
-    // Neither dialogs nor, in a roster by role, participants come in an order to rely on.
+    // Dialogs, and participants in a roster by role, have no reliable order.
     let by_id = |list: &mut Value, id: &str| {
         if let Some(list) = list.as_array_mut() {
             list.sort_by_key(|element| element[id].to_string());
@@ -139,16 +140,16 @@ fn deliveries(states: usize) -> impl Strategy<Value = Vec<(usize, bool)>> {
     (each_once, repeated).prop_flat_map(|(once, repeated)| Just([once, repeated].concat()).prop_shuffle())
 }
 
-/// How a state leaves a member out.
+/// How a member is missing in a state.
 #[derive(Clone, Copy, Debug)]
 enum Omission {
     Absent,
     Null,
-    /// An empty text, list or object, or a moment that is none.
+    /// An empty text, list or object, or a time that means not set.
     Empty,
 }
 
-/// Every member that a state may leave out, by its place. The update time stays, because it tells which state is newer.
+/// Every member that a state may lack, by its path. The update time stays, because it shows which state is newer.
 const MEMBERS: &[&str] = &[
     "/effectiveTTR",
     "/numberOfunreadMessages",
@@ -228,7 +229,7 @@ fn omit(state: &mut Value, pointer: &str, how: Omission) {
     }
 }
 
-/// Another conversation's place for states: nothing known, of one of the three flavours.
+/// A conversation without a known state, in one of the three forms.
 fn unseen_in(dialect: Dialect, is_by_webhook: bool) -> Conversation {
     if is_by_webhook { unseen(dialect).by_webhook() } else { unseen(dialect) }
 }
@@ -247,7 +248,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// Whatever the states leave out, null or empty.
+    /// Whichever members the states lack, or have as null or empty.
     #[test]
     fn the_end_depends_on_the_states_and_not_on_their_arrival(
         (changes, omissions, deliveries, dialect, is_by_webhook) in scenario(),
@@ -282,7 +283,7 @@ proptest! {
     }
 }
 
-/// The platform's captured style: a member that is not set is not sent.
+/// As captured from the platform: a member that is not set is not sent.
 #[test]
 fn what_the_newest_state_leaves_out_is_unset_in_every_order() {
     let first = state(Dialect::Brand, 10, "C:carol").with("groupId", "g1").with("manualETTR", 5_000);
@@ -299,7 +300,7 @@ fn what_the_newest_state_leaves_out_is_unset_in_every_order() {
     assert_eq!((in_order.group_id(), in_order.ttr_effective_manual()), (None, None));
 }
 
-/// Every member that is unset tells so, where there is an event for it.
+/// Every member that becomes unset emits its event, if it has one.
 #[test]
 fn each_member_that_a_state_leaves_out_is_unset_with_its_event() {
     let full = state(Dialect::Brand, 10, "C:carol A:anna")

@@ -1,4 +1,4 @@
-//! How states are told apart and in which order they speak (CV-N1 to CV-N10).
+//! How states are compared and ordered (CV-N1 to CV-N10).
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,8 @@ pub(super) fn respelled(value: &Value) -> String {
     }
 }
 
-/// CV-N2, CV-M8 (what is ignored is counted), the quirk of the first hash removed: the newest content counts from the first state on.
+/// CV-N2, CV-M8 (ignored states are counted). Unlike in the SDK, the newest content is compared from the first state
+/// on.
 #[test]
 fn an_exact_repetition_is_ignored_from_the_first_state_on() {
     for dialect in Dialect::ALL {
@@ -57,7 +58,7 @@ fn a_repetition_in_another_spelling_is_ignored() {
     assert_eq!(counters(&conversation), (1, 3, 0));
 }
 
-/// CV-N2: every member counts, also one that nobody reads.
+/// CV-N2: every member counts, even an unknown one.
 #[test]
 fn a_difference_in_any_member_is_no_repetition() {
     let first = state(Dialect::Brand, 10, "C:carol").with_top("lastUpdateTime", 1);
@@ -231,7 +232,7 @@ fn of_two_states_with_the_same_update_time_the_one_of_the_later_content_counts()
     assert_eq!(counters(&conversation), (2, 0, 1));
 }
 
-/// An update time of the far future would else make every later state out of order, for ever.
+/// Otherwise an update time in the far future would make every later state out of order forever.
 #[test]
 fn an_update_time_years_ahead_is_taken_once_and_the_next_states_win() {
     const NOW: i64 = 1_735_689_600_000;

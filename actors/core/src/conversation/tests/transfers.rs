@@ -5,7 +5,7 @@
 use super::{Dialect, label, seen, state, told};
 
 struct Row {
-    /// The number in DG-N11; a letter where ours has another case of it.
+    /// The number in DG-N11; with a letter for an additional case of ours.
     number: &'static str,
     before: &'static str,
     after: &'static str,
@@ -158,8 +158,8 @@ const TABLE: &[Row] = &[
     },
 ];
 
-/// Ours: an agent who takes part already is proposed like any other. A transfer to one takes the former role away and
-/// proposes the agent in one state (TR-1).
+/// Ours: a present participant is suggested like any other agent. A transfer to one removes the former role and
+/// suggests the agent in one state (TR-1).
 const PROPOSED_AMONG_THEM: &[Row] = &[
     Row {
         number: "3 to a manager",
@@ -306,14 +306,14 @@ fn a_step_up_that_several_dialogs_show_is_told_once_of_main() {
     };
     let mut conversation = seen(&survey(10, "C:carol", "C:carol"));
     assert_eq!(step_ups(&mut conversation, &survey(20, "C:cora", "C:cora")), [super::ID]);
-    // The dialogs show it one after the other.
+    // The dialogs show it in different states.
     let mut conversation = seen(&survey(10, "C:carol", "C:carol"));
     assert_eq!(step_ups(&mut conversation, &survey(20, "C:carol", "C:cora")), ["survey-1"]);
     assert_eq!(step_ups(&mut conversation, &survey(30, "C:cora", "C:cora")), [""; 0]);
     assert_eq!(step_ups(&mut conversation, &survey(40, "C:carol", "C:carol")), [super::ID]);
 }
 
-/// CV-E11: a skill that is taken away is none to be transferred to.
+/// CV-E11: the removal of the skill is not a transfer.
 #[test]
 fn without_a_skill_a_conversation_is_not_transferred_but_back_in_its_queue() {
     for none in [serde_json::json!(null), serde_json::json!("")] {
@@ -367,7 +367,7 @@ fn a_consumer_who_returns_has_not_stepped_up() {
 
 /// DG-N9: at event time the leaver is removed already.
 #[test]
-fn whoever_leaves_is_told_as_removed() {
+fn a_participant_who_leaves_is_reported_as_removed() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna S:sven"));
     let reception = conversation.receive_state(&state(Dialect::Brand, 20, "C:carol").text()).expect("a state");
     for event in &reception.events[..2] {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Another login takes the place of a ready session; answers how long it waits before its own next login, and why.
+/// Another login replaces a ready session; returns how long it waits before its own next login, and why.
 fn evict(driver: &mut Driver, input: Input) -> (Duration, Option<WaitReason>) {
     driver.feed(input);
     let reason = driver.session.waiting().map(|wait| wait.reason);
@@ -56,7 +56,7 @@ fn tokens_that_lived_long_are_not_taken_by_another_login() {
     }
 }
 
-/// The brand's side may close with 1006 where it takes a token back; the next upgrade tells.
+/// The brand's side may close with 1006 when it revokes a token; then the next upgrade shows it.
 #[test]
 fn a_token_taken_back_without_a_word_counts_as_well() {
     let mut driver = Driver::ready();
@@ -76,7 +76,7 @@ fn live_until_refresh(driver: &mut Driver) {
     while !driver.live_for(seconds(5)).contains(&Output::RefreshToken) {}
 }
 
-/// Where open sockets survive another login, the refresh tells.
+/// If open sockets survive another login, the refresh shows it.
 #[test]
 fn refreshes_refused_in_a_row_tell_of_another_login_and_the_socket_is_kept() {
     let mut driver = Driver::ready();

@@ -1,4 +1,4 @@
-//! The right to log in: waited for while somebody else holds it.
+//! The right to log in, held by another connection.
 
 use super::*;
 

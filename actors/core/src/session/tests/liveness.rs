@@ -1,4 +1,4 @@
-//! Keep-alives, and peers that died without a word.
+//! Keep-alives, and platforms that stop responding.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The promises of a session, driven by hand: a clock that is a number, and randomness that is chosen.
+//! The guarantees of a session, tested with a clock that is a number and with chosen randomness.
 
 mod evictions;
 mod identity;
@@ -68,7 +68,7 @@ impl Driver {
         self.now = self.now.after(duration);
     }
 
-    /// Moves the clock to the next wake and ticks. Answers how long that took and what came out.
+    /// Moves the clock to the next wake and ticks. Returns how long that took and the outputs.
     fn wake(&mut self) -> (Duration, Vec<Output>) {
         let at = self.session.next_wake().expect("a session at rest does not wake");
         let waited = at.since(self.now);
@@ -76,7 +76,7 @@ impl Driver {
         (waited, self.feed(Input::Tick))
     }
 
-    /// Lives on with a platform that sends a frame every five seconds.
+    /// Continues with a platform that sends a frame every five seconds.
     fn live_for(&mut self, duration: Duration) -> Vec<Output> {
         let end = self.now.after(duration);
         let mut outputs = Vec::new();

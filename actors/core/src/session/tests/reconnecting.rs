@@ -53,7 +53,7 @@ fn a_distrusted_socket_is_closed_and_another_one_opened_after_the_back_off() {
             Output::Report(Report::Waiting { until, attempt: 1, reason: WaitReason::ConnectionLost })
         ]
     );
-    assert_eq!(driver.feed(Input::Distrusted), [], "there is none to distrust");
+    assert_eq!(driver.feed(Input::Distrusted), [], "no socket is open");
     assert!(driver.wake().1.contains(&Output::OpenSocket), "the token is as good as it was");
 }
 
@@ -83,7 +83,7 @@ fn a_platform_that_drops_at_once_meets_a_growing_back_off() {
 }
 
 #[test]
-fn the_back_off_starts_anew_only_after_a_stable_period() {
+fn the_back_off_is_reset_only_after_a_stable_period() {
     let mut driver = Driver::ready();
     for _ in 0..5 {
         driver.feed(lost_link());

@@ -1,4 +1,4 @@
-//! Refusals of logins, upgrades and first requests: what fails at once, what is tried again, and how soon.
+//! Refusals of logins, upgrades and first requests: which fail at once, which are repeated, and how soon.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -11,7 +11,7 @@ fn waits_for(driver: &Driver) -> Option<WaitReason> {
     driver.session.waiting().map(|wait| wait.reason)
 }
 
-/// A session whose token the platform takes back, so that the next attempt begins with a login.
+/// A session whose token the platform revoked, so that the next attempt begins with a login.
 fn logging_in_again() -> Driver {
     let mut driver = Driver::ready();
     driver.live_for(seconds(60));
@@ -100,14 +100,14 @@ fn a_restart_begins_with_a_login_at_once_whatever_was_before() {
     }
 }
 
-/// What a platform in trouble answers to each wish.
+/// What a failing platform responds to each output.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     login: LoginRefusal,
     socket: SocketRefusal,
     verify: u16,
     refresh: RefreshRefusal,
-    /// Which stage is in trouble; the others work.
+    /// The stage that fails; the others work.
     stage: Stage,
 }
 
@@ -198,7 +198,7 @@ proptest! {
                 break;
             }
             if driver.phase() == Phase::Ready {
-                // It came through, and is asked again.
+                // The login succeeded, and is needed again.
                 driver.pass(seconds(1));
                 outputs = driver.feed(lost_link());
                 continue;

@@ -1,4 +1,4 @@
-//! Random lives: whatever happens in whatever order, a session stays sound and comes back.
+//! Random schedules: after any inputs in any order, a session is consistent and recovers.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -46,7 +46,7 @@ fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![3 => select(PROGRESS), 1 => select(TROUBLE)]
 }
 
-/// A happening, and the milliseconds that pass before it; beyond half a minute the session's own next wake is awaited.
+/// An input, and the milliseconds before it; beyond half a minute the session's own next wake is used.
 fn any_step() -> impl Strategy<Value = (u64, Input)> {
     (0..AWAIT_WAKE * 3 / 2, any_input())
 }
@@ -72,7 +72,7 @@ impl Sockets {
         }
     }
 
-    /// Whether the platform could do this: open or refuse only a socket that opens, close only one there is.
+    /// Whether the platform could do this: open or refuse only a socket that is opening, close only an existing one.
     fn allow(&mut self, input: Input, phase: Phase) -> bool {
         let possible = match input {
             Input::SocketOpened | Input::SocketRefused(_) => phase == Phase::Connecting,
@@ -86,7 +86,7 @@ impl Sockets {
     }
 }
 
-/// Answers every wish of the session at once.
+/// Responds to every output of the session with success.
 fn behave(outputs: &[Output]) -> Vec<Input> {
     let answer = |output: &Output| match output {
         Output::Claim => Some(Input::Start),
@@ -154,7 +154,7 @@ proptest! {
     }
 }
 
-/// Starts the session if it rests, then answers its every wish; it must be ready within a few wakes.
+/// Starts the session if it is at rest, then responds to every output; it must be ready within a few wakes.
 fn bring_back(driver: &mut Driver, sockets: &mut Sockets) -> Result<(), TestCaseError> {
     for _ in 0..20 {
         let mut outputs = match driver.phase() {

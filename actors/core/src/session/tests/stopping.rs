@@ -1,4 +1,4 @@
-//! The owner's wish to end.
+//! Stopping at the owner's request.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn nothing_but_a_start_wakes_a_session_at_rest() {
     }
 }
 
-/// CN-F1 with `maintainConnection` off: the first loss ends the session, and only its owner begins again.
+/// CN-F1 with `maintainConnection` off: the first loss ends the session, and only its owner restarts it.
 #[test]
 fn a_session_that_is_not_to_reconnect_fails_with_the_first_loss() {
     let failed = Phase::Failed(FailureReason::NotMaintained);

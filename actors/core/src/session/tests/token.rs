@@ -1,8 +1,8 @@
-//! The token's life beside the socket's: refresh, renewal, refusal.
+//! The token's lifetime, independent of the socket's: refresh, renewal, refusal.
 
 use super::*;
 
-/// A ready session whose refresh has just been asked for.
+/// A ready session whose refresh was just requested.
 fn refreshing() -> Driver {
     let mut driver = Driver::ready();
     let outputs = driver.live_for(seconds(240));
@@ -10,7 +10,7 @@ fn refreshing() -> Driver {
     driver
 }
 
-/// A ready session whose token was revoked and whose login for the next connect is under way.
+/// A ready session whose token was revoked and whose login for the next connect is running.
 fn renewing() -> Driver {
     let mut driver = refreshing();
     let revoked = Input::TokenRefreshRefused(RefreshRefusal::Unauthorized);

@@ -1,4 +1,4 @@
-//! The connection: what its actor does around the session and the subscriptions, without sockets and conversations.
+//! The connection: what its actor does with the session and the subscriptions, without sockets and conversations.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,26 +17,26 @@ use crate::{
     ums::{AnswerError, ChangeKind, ConversationQuery, Stage},
 };
 
-/// How long who left stays for late messages.
+/// How long a departed conversation stays for late messages.
 pub(super) const LINGER: Duration = Duration::from_secs(10);
-/// How long an answer is awaited.
+/// How long to wait for a response.
 const ANSWER_WITHIN: u64 = 30_000;
-/// How long what was not granted waits.
+/// The pause before a refused request is repeated.
 const AGAIN_AFTER: u64 = 2_000;
 
-/// What a request is for.
+/// The purpose of a request.
 enum Waiter {
     Verify,
     KeepAlive,
     Subscribe(crate::subscription::SubscriptionKey),
 }
 
-/// What the connection wants done by its surroundings.
+/// An action that the connection requests from its environment.
 pub(super) enum Wish {
     LogIn(Epoch),
     OpenSocket(Epoch),
     CloseSocket,
-    /// A request that is only answered.
+    /// A request whose response has no further effect.
     Ask {
         request: u64,
     },
@@ -58,10 +58,10 @@ pub(super) struct Client {
     pub(super) state: Subscriptions<Notice>,
     pub(super) known: BTreeMap<usize, Known>,
     pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
-    /// Wishes whose callers wait.
+    /// Callers' subscriptions that have not begun yet.
     pub(super) begun: BTreeSet<WishNumber>,
     waiters: BTreeMap<u64, (Waiter, u64)>,
-    /// Subscriptions that are asked for again, and when.
+    /// Subscriptions to request again, and when.
     later: Vec<(u64, crate::subscription::SubscriptionKey)>,
     requests: u64,
     ready: bool,
@@ -257,7 +257,7 @@ impl Client {
         self.carry_out(outputs, now, random);
     }
 
-    /// Lets go of who left; answers them and what was known of them.
+    /// Drops departed conversations; returns them with what was known of them.
     pub(super) fn sweep(&mut self, now: u64, random: &mut StdRng) -> Vec<(usize, Known)> {
         let late: Vec<u64> = self.waiters.iter().filter(|(_, (_, by))| now >= *by).map(|(id, _)| *id).collect();
         for request in late {
@@ -281,7 +281,7 @@ impl Client {
         gone
     }
 
-    /// Whether nothing is on its way any more.
+    /// Whether nothing is in flight.
     pub(super) fn is_at_rest(&self) -> bool {
         self.ready
             && self.waiters.is_empty()

@@ -1,4 +1,4 @@
-//! Snapshots and pages that changes overtake, sockets that are lost over a question, and who left: each once a fault.
+//! Snapshots and pages that changes overtake, sockets lost during a question, and departures: each was once a fault.
 
 use super::super::{Output, Outputs, Presence, SubscriptionKey, Subscriptions, Told, page::PageRule};
 use crate::{
@@ -14,7 +14,7 @@ const NOW: Millis = Millis(1_000);
 struct Scene(Subscriptions<()>);
 
 impl Scene {
-    /// The own subscription is there as `root`, and its snapshot is still to come.
+    /// The connection's own subscription has the id `root`, and its snapshot is still expected.
     fn begun() -> Self {
         let mut scene = Self(Subscriptions::with(PageRule { full: 3, most: 3, overlap: 10 }));
         let outputs = scene.0.resume(Some(ConversationQuery::default()));
@@ -22,7 +22,7 @@ impl Scene {
         scene
     }
 
-    /// Answers the only subscription among the outputs.
+    /// Responds to the only subscription among the outputs.
     fn answer(&mut self, outputs: &Outputs, id: &str) {
         let asked = outputs.iter().find_map(|output| match output {
             Output::Subscribe { key, .. } => Some(*key),

@@ -1,5 +1,5 @@
-//! The link: when each frame arrives. A socket keeps the order of what is sent; what is drawn here is the platform's own
-//! disorder, as far as it is known: answers and snapshots that come late, so that changes overtake them.
+//! The link: when each frame arrives. A socket keeps the order of its frames; the random part is the platform's own
+//! disorder, as far as known: late responses and snapshots, which changes overtake.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use super::platform::Frame;
 /// How a schedule's link behaves.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// The longest way of a frame, in milliseconds.
+    /// The longest latency of a frame, in milliseconds.
     pub(super) latency: u64,
-    /// One of so many answers is late; none where it is zero.
+    /// One in this many responses is late; zero means none.
     pub(super) late_answer: u32,
-    /// One of so many snapshots is late; none where it is zero.
+    /// One in this many snapshots is late; zero means none.
     pub(super) late_snapshot: u32,
-    /// One of so many changes comes twice; none where it is zero.
+    /// One in this many changes is sent twice; zero means none.
     pub(super) twice: u32,
     /// When the last frame of each direction of a socket arrives.
     last: BTreeMap<(u64, bool), u64>,
 }
 
-/// The longest that a frame is late beyond its way, in milliseconds.
+/// The longest delay of a late frame beyond its latency, in milliseconds.
 pub(super) const LATE: u64 = 500;
 
 fn one_of(random: &mut StdRng, many: u32) -> bool {
@@ -47,12 +47,12 @@ impl Link {
         *last
     }
 
-    /// When a request arrives that is sent now.
+    /// When a request sent now arrives.
     pub(super) fn up(&mut self, socket: u64, now: u64, random: &mut StdRng) -> u64 {
         self.in_order(socket, true, now, random)
     }
 
-    /// When a frame arrives that is sent now; twice where it says so.
+    /// When a frame sent now arrives; two times if it is sent twice.
     pub(super) fn down(&mut self, socket: u64, frame: &Frame, now: u64, random: &mut StdRng) -> Vec<u64> {
         let arrives = self.in_order(socket, false, now, random);
         let (late, twice) = match frame {

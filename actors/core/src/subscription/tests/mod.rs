@@ -1,5 +1,5 @@
-//! Many lives of a connection against a model of the platform, over a link that delays, reorders and breaks, in simulated
-//! time: whatever happens, it ends with exactly what the platform has.
+//! Random schedules of a connection against a model of the platform, over a link that delays, reorders and breaks, in
+//! simulated time: every schedule ends with exactly the platform's conversations.
 
 mod client;
 mod late;

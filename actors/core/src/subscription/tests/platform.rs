@@ -1,4 +1,4 @@
-//! A model of the platform: conversations that open, move between agents and end, and subscriptions that tell of them
+//! A model of the platform: conversations that open, move between agents and end, and subscriptions that report them
 //! (protocol §5.2, §6.1; SB-8 to SB-11).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,20 +10,20 @@ use crate::{
     ums::{ConversationQuery, Stage},
 };
 
-/// Who an agent is whose conversations are the connection's own.
+/// The agent to whom the connection's own conversations are assigned.
 pub(super) const ME: &str = "me";
 
-/// A conversation. Its number is its place in the platform's list.
+/// A conversation. Its number is its index in the platform's list.
 pub(super) struct Conversation {
     pub(super) id: ConversationId,
     pub(super) agent: AgentId,
     pub(super) is_open: bool,
-    /// Nobody may ask for its state by itself.
+    /// Its state cannot be requested individually.
     pub(super) is_hidden: bool,
     pub(super) updated: u64,
 }
 
-/// What one change tells.
+/// The content of one change.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) conversation: usize,
@@ -32,7 +32,7 @@ pub(super) struct Change {
     pub(super) updated: u64,
 }
 
-/// What the platform sends.
+/// A frame of the platform.
 #[derive(Clone, Debug)]
 pub(super) enum Frame {
     Done { request: u64 },
@@ -55,7 +55,7 @@ struct Subscription {
     follows: BTreeSet<usize>,
 }
 
-/// The platform, and what it has to send.
+/// The platform, and its frames to send.
 pub(super) struct Platform {
     rule: PageRule,
     pub(super) conversations: Vec<Conversation>,
@@ -69,7 +69,7 @@ impl Platform {
         Self { rule, conversations: Vec::new(), subscriptions: BTreeMap::new(), next: 0, outbox: Vec::new() }
     }
 
-    /// The most conversations in one notification: a ninth more than what is taken for a full page, as 1001 is to 900.
+    /// The most conversations in one notification: a ninth more than a full page, as 1001 is to 900.
     fn limit(&self) -> usize {
         self.rule.full + self.rule.full / 9 + 1
     }
@@ -148,7 +148,7 @@ impl Platform {
         self.subscriptions.retain(|_, subscription| subscription.socket != socket);
     }
 
-    /// Subscriptions that live.
+    /// The number of active subscriptions.
     pub(super) fn subscriptions(&self) -> usize {
         self.subscriptions.len()
     }

@@ -1,5 +1,5 @@
-//! Schedules by their seeds. `TERTULIA_SEED` runs a single one and tells all of it; `TERTULIA_SCHEDULES` sets how many
-//! run, from 0 on.
+//! Schedules by seed. `TERTULIA_SEED` runs a single one and prints its events; `TERTULIA_SCHEDULES` sets how many run,
+//! from 0 on.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
-/// SB-8 to SB-12: after any schedule exactly the conversations of the subscriptions are held; none of them was ever let
-/// go of, and each that ended was told so.
+/// SB-8 to SB-12: after any schedule exactly the conversations of the subscriptions are held. None of them was ever
+/// dropped, and the end of each was reported.
 #[test]
 fn any_schedule_ends_with_what_the_platform_has() {
     if let Some(seed) = from_environment("TERTULIA_SEED") {

@@ -1,4 +1,4 @@
-//! One schedule: a seed decides what everybody does and when, a queue of events is the only clock.
+//! One schedule: a seed decides all actions and their times; a queue of events is the only clock.
 
 use std::{
     cmp::Reverse,
@@ -23,7 +23,7 @@ use crate::{
 /// Pages of a schedule: 900 and 1001 made small, so that most schedules have several.
 const SMALL: PageRule = PageRule { full: 4, most: 5, overlap: 100 };
 const AGENTS: [&str; 3] = [ME, "b", "c"];
-/// How long it may take until everything is as it should be, once nothing happens any more, in milliseconds.
+/// How long the result may take to become correct after the last action, in milliseconds.
 const SETTLES_WITHIN: u64 = 600_000;
 
 enum Event {
@@ -64,11 +64,11 @@ impl Ord for Timed {
 struct Socket {
     number: u64,
     epoch: Epoch,
-    /// Since when nothing passes any more, and nobody is told.
+    /// Since when nothing passes any more, without a notice to either side.
     half_open_since: Option<u64>,
 }
 
-/// Since when a conversation is in what the connection wants to see, and whether it left it by ending.
+/// Since when a conversation matches the connection's subscriptions, and whether it left them by ending.
 #[derive(Clone, Copy, Default)]
 struct Place {
     since: Option<u64>,
@@ -91,9 +91,9 @@ pub(super) struct World {
     tick_at: Option<u64>,
     sweeps: bool,
     acts: u32,
-    /// What there was when places were noted last: acts to come, wishes, and those of them that have not begun.
+    /// The remaining actions, the callers' subscriptions, and those that have not begun, at the last check.
     noted: (u32, usize, usize),
-    /// What happened, where somebody reads it.
+    /// The log of the schedule, if it is printed.
     pub(super) told: Option<String>,
     pub(super) events: u64,
 }
@@ -138,7 +138,7 @@ impl World {
         world
     }
 
-    /// Lives the schedule through, then lets everything come to rest.
+    /// Runs the schedule, then waits until everything is at rest.
     pub(super) fn run(&mut self) -> Result<(), String> {
         tell!(self, "{:?}", self.link);
         self.client.feed(Input::Start, self.now, &mut self.random);
@@ -244,7 +244,7 @@ impl World {
         self.socket.as_ref().is_some_and(|one| one.number == socket && one.half_open_since.is_none())
     }
 
-    /// Whether the connection still listens to the socket.
+    /// Whether the connection still uses the socket.
     fn is_current(&self) -> bool {
         self.socket.as_ref().is_some_and(|one| one.epoch == self.client.session.epoch())
     }
@@ -293,7 +293,7 @@ impl World {
         Platform::matches(&self.own, one) || wishes.any(|(_, query)| Platform::matches(query, one))
     }
 
-    /// Within which time everybody has heard of what happened.
+    /// The time within which all sides have received a change.
     fn explained_by(&self) -> u64 {
         2 * (LATE + self.link.latency) + 250
     }
@@ -321,7 +321,7 @@ impl World {
         }
     }
 
-    /// None that is in a subscription is let go of, and none that ended there goes without its ending.
+    /// Checks that no conversation of a subscription is dropped, and that every end in a subscription is reported.
     fn check_let_go(&self, conversation: usize, known: &Known) -> Result<(), String> {
         let id = &self.platform.conversations[conversation].id;
         let Place { since, ended_at } = self.places[&conversation];
@@ -357,7 +357,7 @@ impl World {
     fn open(&mut self) {
         let agent = AGENTS.choose(&mut self.random).unwrap();
         let is_hidden = self.random.random_range(0..8) == 0;
-        // Each change has a time of its own: more of one time than a page holds cannot be told apart (SB-10).
+        // Each change has its own time, because a page cannot separate more changes of one time than it holds (SB-10).
         self.now += 1;
         self.platform.open(agent, is_hidden, self.now);
     }
@@ -380,7 +380,7 @@ impl World {
                 let agent = AGENTS.choose(&mut self.random).unwrap();
                 tell!(self, "moves c{number} to {agent}");
                 self.platform.change(number, self.now, |one| one.agent = (*agent).into());
-                // From here on another subscription may have to tell of it.
+                // From here on another subscription may have to report the conversation.
                 self.places.entry(number).or_default().since = None;
             }
             (11..13, Some(number)) => {
@@ -400,7 +400,8 @@ impl World {
                     tell!(self, "ends {wish:?}");
                     self.client.end_wish(wish, self.now, &mut self.random);
                     self.wish_ended_at = Some(self.now);
-                    // From here on another subscription tells of whoever is still there, and nobody of the others.
+                    // From here on another subscription reports the conversations that remain. The others are
+                    // reported by none.
                     self.places.values_mut().for_each(|place| *place = Place::default());
                 }
             }

@@ -312,7 +312,7 @@ fn a_ring_needs_its_id_and_its_state_only() {
     assert_eq!(task.task_completed, None);
 }
 
-/// Protocol §3.1, `appId` and `appVersion`: what is told of them is in a socket's address, whatever is in it.
+/// Protocol §3.1: `appId` and `appVersion` are in a socket's URL, whatever characters they contain.
 #[test]
 fn application_and_integration_are_told_in_the_address_of_a_socket() {
     assert_eq!(ClientProperties::default().socket_query(), "");
