@@ -1,7 +1,8 @@
-//! Connections: each is one login of one user and the conversations it sees, with a socket or with webhooks.
+//! One login at the platform: its settings ([`ConnectionSettings`]) and its status ([`ConnectionStatus`]). Callers act on
+//! a connection through its [`ConnectionHandle`](crate::ConnectionHandle).
 //!
-//! Every connection has a roster of its conversations, owned by the actor that receives the frames. [`Connection`] has
-//! a socket; [`webhook`] has the connections whose notifications arrive by HTTP.
+//! Inside, `socket/` and `webhook/` receive notifications and send requests, and `roster/` has the conversations of a
+//! connection, once for both.
 
 mod process_context;
 pub(crate) mod roster;
