@@ -1,7 +1,8 @@
-//! Connections: each is one login of one user and the conversations it sees, with a socket or with webhooks.
+//! One login at the platform: the settings of a connection ([`ConnectionSettings`]) and its status
+//! ([`ConnectionStatus`]). The methods of a connection are on [`ConnectionHandle`](crate::ConnectionHandle).
 //!
-//! Every connection has a roster of its conversations, owned by the actor that receives the frames. [`Connection`] has
-//! a socket; [`webhook`] has the connections whose notifications arrive by HTTP.
+//! Inside, `socket/` and `webhook/` have the two kinds of actors that receive notifications and send requests. Both
+//! keep their conversations in the same `roster/`.
 
 mod process_context;
 pub(crate) mod roster;

@@ -363,8 +363,8 @@ impl Handler<Leave> for Conversation {
 impl Handler<HandleRequest> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, wish: HandleRequest, ctx: &mut Self::Context) {
-        match wish {
+    fn handle(&mut self, request: HandleRequest, ctx: &mut Self::Context) {
+        match request {
             HandleRequest::Perform(perform) => self.perform(perform, ctx),
             HandleRequest::Recall(recall) => self.recall(recall, ctx),
             HandleRequest::ListCommands(reply) => drop(reply.send(self.waiting_commands())),
