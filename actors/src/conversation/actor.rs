@@ -151,7 +151,7 @@ impl Conversation {
         }
     }
 
-    /// Applies the records of a frame that belong to this conversation, and notes which dialogs had records.
+    /// Applies the records of a frame that belong to this conversation, and checks whether they are the awaited replay.
     fn take_records(&mut self, frame: &[u8], ctx: &mut Context<Self>) {
         let Ok(text) = std::str::from_utf8(frame) else { return };
         let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(text) else { return };
