@@ -1,5 +1,5 @@
-//! Commands without a successful response: each has its effect at most once, and its caller learns the outcome (promise
-//! 4).
+//! Commands without a successful response: each has its effect at most once, and its caller learns the outcome
+//! (promise 4).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 

@@ -4,7 +4,8 @@
 //! conversations, whose live memory did not change in an hour, grew by 1.5 MiB a minute; with these settings it grew by
 //! a fifth of that, and with jemalloc by a seventeenth.
 
-/// Restarts this process with the allocator settings in its environment, because the C library reads them only at start.
+/// Restarts this process with the allocator settings in its environment, because the C library reads them only at
+/// start.
 ///
 /// Returns if the environment already has allocator settings, or if the restart fails.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "jemalloc")))]

@@ -21,7 +21,7 @@ pub(crate) struct ProcessContext {
     pub routing: Arc<RoutingTable>,
     /// Routes raw notifications to subscribers.
     pub notifications: Arc<NotificationTable>,
-    /// The conversations of the process, by id.
+    /// The conversations of the process, by connection and id.
     pub directory: Arc<Directory>,
     /// Grants the right to log in.
     pub leases: Arc<dyn Leases>,

@@ -151,7 +151,7 @@ impl Conversation {
         }
     }
 
-    /// Applies the records of a frame that belong to this conversation, and notes which dialogs had records.
+    /// Applies the records of a frame that belong to this conversation, and checks whether they are the awaited replay.
     fn take_records(&mut self, frame: &[u8], ctx: &mut Context<Self>) {
         let Ok(text) = std::str::from_utf8(frame) else { return };
         let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(text) else { return };
@@ -363,8 +363,8 @@ impl Handler<Leave> for Conversation {
 impl Handler<HandleRequest> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, wish: HandleRequest, ctx: &mut Self::Context) {
-        match wish {
+    fn handle(&mut self, request: HandleRequest, ctx: &mut Self::Context) {
+        match request {
             HandleRequest::Perform(perform) => self.perform(perform, ctx),
             HandleRequest::Recall(recall) => self.recall(recall, ctx),
             HandleRequest::ListCommands(reply) => drop(reply.send(self.waiting_commands())),

@@ -191,12 +191,12 @@ mod tests {
         let directory = Directory::default();
         let to_conversations = Nobody.start().recipient();
         for connection in connections {
-            let door = Arc::new(ConversationInbox {
+            let inbox = Arc::new(ConversationInbox {
                 connection: (*connection).into(),
                 to_conversations: to_conversations.clone(),
             });
             for number in 0..conversations {
-                let handle = ConversationHandle::new(Arc::clone(&door), format!("{number:06}").into(), Depth::new(1));
+                let handle = ConversationHandle::new(Arc::clone(&inbox), format!("{number:06}").into(), Depth::new(1));
                 directory.add(handle.clone());
                 let skill = if number % 2 == 0 { "even" } else { "odd" };
                 directory.outline(&handle, of_skill(skill));

@@ -14,7 +14,7 @@ pub enum CommandFailure {
     /// The connection has given up or was stopped; nothing was sent.
     #[error("the connection is not running")]
     NotConnected,
-    /// The conversation is no longer in memory; nothing was sent.
+    /// The connection no longer has the conversation; nothing was sent.
     #[error("the conversation is unknown")]
     UnknownConversation,
     /// The time limit passed before the command could be sent.

@@ -50,8 +50,8 @@ pub(crate) struct ConversationInbox {
 }
 
 impl ConversationHandle {
-    pub(crate) fn new(door: Arc<ConversationInbox>, id: ConversationId, queue: Depth) -> Self {
-        Self(Arc::new(Inner { door, id, queue, outline: Mutex::default() }))
+    pub(crate) fn new(inbox: Arc<ConversationInbox>, id: ConversationId, queue: Depth) -> Self {
+        Self(Arc::new(Inner { door: inbox, id, queue, outline: Mutex::default() }))
     }
 
     /// The conversation's id.
@@ -78,13 +78,13 @@ impl ConversationHandle {
 
     /// Sends a request to the conversation. If the conversation is gone, the request is dropped together with its reply
     /// channel.
-    pub(super) fn wish(&self, wish: HandleRequest) {
-        self.0.door.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), wish });
+    pub(super) fn wish(&self, request: HandleRequest) {
+        self.0.door.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), wish: request });
     }
 
-    async fn inquire<T>(&self, wish: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, CommandFailure> {
+    async fn inquire<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, CommandFailure> {
         let (reply, answer) = oneshot::channel();
-        self.wish(wish(reply));
+        self.wish(ask(reply));
         match timeout(MARGIN, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(self.dropped()),
@@ -378,7 +378,7 @@ impl ConversationHandle {
     /// filled, and the number of the last event. It does not have waiting commands.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
     pub async fn snapshot(&self) -> Result<String, CommandFailure> {
         self.inquire(HandleRequest::Snapshot).await?
     }
@@ -395,7 +395,7 @@ impl ConversationHandle {
     /// Returns the newest message of the consumer since the conversation was loaded into memory, if there is one.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
     pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
         self.inquire(HandleRequest::LatestConsumerMessage).await
     }
@@ -403,7 +403,7 @@ impl ConversationHandle {
     /// Returns the waiting commands, in the order in which they will run.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
     pub async fn waiting_commands(&self) -> Result<Vec<WaitingCommand>, CommandFailure> {
         self.inquire(HandleRequest::ListCommands).await
     }
@@ -433,7 +433,7 @@ impl ConversationHandle {
     /// ```
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
     pub async fn state(&self) -> Result<Conversation, CommandFailure> {
         self.inquire(HandleRequest::State).await.map(|state| *state)
     }
@@ -441,7 +441,7 @@ impl ConversationHandle {
     /// Returns all members under the names of the class page.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the conversation left memory meanwhile.
+    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
     pub async fn members(&self) -> Result<Value, CommandFailure> {
         self.inquire(HandleRequest::Inspect).await
     }

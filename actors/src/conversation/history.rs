@@ -90,7 +90,7 @@ impl Histories {
         self.fetching.is_some() || !self.wanted.is_empty() || self.catching_up
     }
 
-    /// The socket is gone: the next catch-up requests what this one would have fetched.
+    /// The socket is gone: the next catch-up requests everything that was still to be fetched.
     pub(super) fn link_lost(&mut self) {
         self.catching_up = false;
         self.current = false;
@@ -328,8 +328,8 @@ impl Conversation {
             let goes_on =
                 last.is_some_and(|last| is_page_of_several(stretch, last, count, self.model.last_content(dialog)));
             // If a page is one of several, the answers to its messages are on the next page. If the state has no last
-            // content, a short page is followed by another request; it nearly always is the whole history, and messages
-            // without an answer must not count as answered.
+            // content, a short page is followed by another request. It counts as the whole history here, which it
+            // nearly always is, because messages without an answer must not count as answered.
             let is_whole = !goes_on || (count < SHORT && self.model.last_content(dialog).is_none());
             let answered = if is_whole { self.model.answered_through(readable()) } else { Some(u64::MAX) };
             for (raw, record) in records.iter().zip(&parsed) {
@@ -428,7 +428,7 @@ impl Conversation {
     }
 
     /// Requests the range once more before the records missing in a batch are given up: the batch may not be the
-    /// replay. A second batch with the same beginning is.
+    /// replay. A second batch that begins at the same sequence counts as the replay.
     fn ask_again(&mut self, doubt: (BackFill, u64), ctx: &mut Context<Self>) {
         if let Some(Fetching { deadline: Some(deadline), .. }) =
             self.histories.fetching.take().map(|fetching| *fetching)

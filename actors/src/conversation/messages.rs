@@ -26,7 +26,7 @@ use super::{
 use crate::supervision::DepthPermit;
 
 /// The place of a frame among the frames that were read and are not handled yet. The place is freed when everything in
-/// the frame was handled and is durable. Only then does the connection read further frames from the socket.
+/// the frame was handled and is durable. The connection reads a frame from the socket only if a place is free.
 #[derive(Clone)]
 pub(crate) struct FramePermit(Arc<Held>);
 

@@ -246,7 +246,7 @@ impl Conversation {
     fn unanswered(&self, durable: &Durable, error: &StoreError) -> CommandFailure {
         tracing::error!(
             conversation = %self.id(), key = %durable.asked_as, %error,
-            "cannot search the history for the outcome of a command"
+            "cannot read the stored outcome of a command"
         );
         CommandFailure::OutcomeUnknown { key: durable.asked_as.clone() }
     }

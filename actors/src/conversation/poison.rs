@@ -175,7 +175,7 @@ impl Conversation {
         for waiting in self.commands.waiting.drain(..) {
             waiting.answer_at_the_end(&CommandFailure::Quarantined);
         }
-        let remains = Salvage {
+        let salvage = Salvage {
             address: ctx.address(),
             reason: failure.panic,
             restarts: self.restarts - 1,
@@ -184,7 +184,7 @@ impl Conversation {
             model: self.model.clone(),
             consumer: self.consumer.clone(),
         };
-        let notice = ChildNotice::Salvage(Box::new(remains));
+        let notice = ChildNotice::Salvage(Box::new(salvage));
         self.upstream.parent.do_send(ChildTold { conversation: id, notice });
     }
 }

@@ -27,15 +27,15 @@ impl Conversation {
     /// missed.
     pub(crate) fn released(
         id: ConversationId,
-        remains: Option<Box<Salvage>>,
+        salvage: Option<Box<Salvage>>,
         upstream: Rc<Upstream>,
         ready: Option<Arc<Identity>>,
     ) -> Self {
         let mut fresh = Self::new(id, upstream, ready);
         // Counts as a restart: subscribers are informed, and the history is caught up.
         fresh.restarts = 1;
-        if let Some(remains) = remains {
-            let Salvage { sequence, concluded, model, consumer, restarts, .. } = *remains;
+        if let Some(salvage) = salvage {
+            let Salvage { sequence, concluded, model, consumer, restarts, .. } = *salvage;
             (fresh.sequence, fresh.concluded, fresh.model) = (sequence, concluded, model);
             fresh.consumer = consumer;
             fresh.restarts = restarts + 1;

@@ -50,8 +50,8 @@ pub(crate) struct ConversationSettings {
     pub(crate) is_by_webhook: bool,
     pub(crate) history: HistoryStart,
     pub(crate) limits: Limits,
-    /// Whether sends wait until missed messages are known. Without a socket no subscriber receives messages published
-    /// meanwhile.
+    /// Whether sends wait until missed messages are known. Without a socket sends do not wait, because nothing reports
+    /// the messages published meanwhile.
     pub(crate) sends_when_caught_up: bool,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct ChildTold {
 }
 
 pub(crate) enum ChildNotice {
-    /// The conversation is given up and leaves these remains.
+    /// The conversation is given up and leaves this to its replacement.
     Salvage(Box<Salvage>),
     /// The conversation's actor was restarted or ended.
     Exited(ChildExit),

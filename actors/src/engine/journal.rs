@@ -52,7 +52,7 @@ pub struct Step {
     pub events: Vec<Arc<dyn Loggable>>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Called when the step is durable.
+    /// Called when the step is durable; immediately without a store.
     pub then: Option<AfterCommit>,
 }
 

@@ -61,7 +61,7 @@ pub enum LeaseError {
         /// The holder, as far as known.
         holder: String,
     },
-    /// The lease service did not respond.
+    /// The request for the lease failed.
     #[error("cannot determine whether {login} may log in: {reason}")]
     Unavailable {
         /// The login.

@@ -146,13 +146,14 @@ impl ConnectionHandle {
         }
     }
 
-    /// Returns the handle of a conversation on this connection, if the conversation is in memory.
+    /// Returns the handle of a conversation of this connection, in memory or only in the store; `None` if the
+    /// connection does not have the conversation.
     #[must_use]
     pub fn conversation(&self, conversation: &ConversationId) -> Option<ConversationHandle> {
         self.system.process.directory.get(&self.id, conversation)
     }
 
-    /// Returns the handles of all conversations of this connection that are in memory.
+    /// Returns the handles of all conversations of this connection, in memory or only in the store.
     #[must_use]
     pub fn conversations(&self) -> Vec<ConversationHandle> {
         self.system.process.directory.of(&self.id)

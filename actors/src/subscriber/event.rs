@@ -213,7 +213,7 @@ impl EventData {
         self.kind().name()
     }
 
-    /// Returns the conversation's event; `None` for an event of the connection.
+    /// Returns the event of the conversation's model; `None` for every other event, such as `CommandSent`.
     #[must_use]
     pub fn conversation_event(&self) -> Option<&ConversationEvent> {
         match self {
@@ -239,7 +239,7 @@ impl Event {
         self.data.kind()
     }
 
-    /// Returns the conversation's event; `None` for an event of the connection.
+    /// Returns the event of the conversation's model; `None` for every other event, such as `CommandSent`.
     #[must_use]
     pub fn conversation_event(&self) -> Option<&ConversationEvent> {
         self.data.conversation_event()

@@ -23,27 +23,27 @@ impl Filter {
         Self::default()
     }
 
-    /// Accepts events of this connection, and of the connections named before.
+    /// Accepts only events of this connection, and of the connections named before.
     #[must_use]
     pub fn connection(mut self, connection: impl Into<ConnectionId>) -> Self {
         self.connections.insert(connection.into());
         self
     }
 
-    /// Accepts events of this conversation, and of the conversations named before.
+    /// Accepts only events of this conversation, and of the conversations named before.
     #[must_use]
     pub fn conversation(mut self, conversation: impl Into<ConversationId>) -> Self {
         self.conversations.insert(conversation.into());
         self
     }
 
-    /// Accepts events of this kind, and of the kinds named before.
+    /// Accepts only events of this kind, and of the kinds named before.
     #[must_use]
     pub fn kind(self, kind: EventKind) -> Self {
         self.kinds([kind])
     }
 
-    /// Accepts events of these kinds, and of the kinds named before. An empty list accepts no event.
+    /// Accepts only events of these kinds, and of the kinds named before. An empty list accepts no event.
     #[must_use]
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
         self.kinds.get_or_insert_default().extend(kinds);

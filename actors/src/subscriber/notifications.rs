@@ -46,15 +46,15 @@ impl NotificationFilter {
         Self::default()
     }
 
-    /// Accepts notifications of this connection, and of the connections named before.
+    /// Accepts only notifications of this connection, and of the connections named before.
     #[must_use]
     pub fn connection(mut self, connection: impl Into<ConnectionId>) -> Self {
         self.connections.insert(connection.into());
         self
     }
 
-    /// Accepts notifications of this type, and of the types named before. The type is given in full, or by its last
-    /// part, which is the same in both dialects.
+    /// Accepts only notifications of this type, and of the types named before. The type is given in full, or by its
+    /// last part, which is the same in both dialects.
     #[must_use]
     pub fn kind(mut self, kind: &str) -> Self {
         self.kinds.insert(kind.into());

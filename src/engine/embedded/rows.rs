@@ -213,8 +213,8 @@ fn builder(directory: &Path) -> DatabaseBuilder<Database> {
     Database::builder(directory).cache_size(CACHE).max_journaling_size(JOURNAL).worker_threads(1)
 }
 
-/// Indexes and filters of the newest files stay in memory. Those of other files are read through the cache, so that memory
-/// does not grow with the store.
+/// Indexes and filters of the newest files stay in memory. Those of other files are read through the cache, so that
+/// memory does not grow with the store.
 fn options(in_memory: u64) -> KeyspaceCreateOptions {
     let newest = PinningPolicy::new([true, false]);
     KeyspaceCreateOptions::default()

@@ -1,12 +1,12 @@
-//! What to do about a command's request without a successful response, so that it has its effect at most once (promise
-//! 4).
+//! What to do about a command's request without a successful response, so that it has its effect at most once
+//! (promise 4).
 
 use std::time::Duration;
 
 use super::Repeat;
 use crate::refusal::{Case, Lane, Refusal, RequestType, Retry, decide};
 
-/// What to do about a command's request that was sent and refused.
+/// What to do about a command's request that was sent and had no successful response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Send the request again after a pause.

@@ -97,12 +97,13 @@ impl<N> Roster<N> {
         Self::new(upstream, connection.clone().recipient(), max_waiting_commands)
     }
 
-    /// Returns a roster without conversations. `to_conversations` receives callers' requests for the connection's conversations.
+    /// Returns a roster without conversations. `to_conversations` receives callers' requests for the connection's
+    /// conversations.
     fn new(upstream: Upstream, to_conversations: Recipient<ToConversation>, max_waiting_commands: usize) -> Self {
-        let door = Arc::new(ConversationInbox { connection: upstream.origin.connection.clone(), to_conversations });
+        let inbox = Arc::new(ConversationInbox { connection: upstream.origin.connection.clone(), to_conversations });
         Self {
             upstream: Rc::new(upstream),
-            door,
+            door: inbox,
             max_waiting_commands,
             awake: HashMap::new(),
             asleep: HashMap::new(),
@@ -240,8 +241,9 @@ impl<N: Default> Roster<N> {
         })
     }
 
-    /// Returns the conversation, started with `begin` if it is not in memory; `begin` learns whether the connection did
-    /// not have it before. This counts as a use, so the conversation stays in memory for a while.
+    /// Returns the conversation, started with `begin` if it is not in memory. The second argument of `begin` says
+    /// whether the conversation is new to the connection. This counts as a use, so the conversation stays in memory for
+    /// a while.
     pub(crate) fn child_as(
         &mut self,
         id: &ConversationId,

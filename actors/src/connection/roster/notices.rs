@@ -54,13 +54,13 @@ impl<N> Roster<N> {
                 self.upstream.metrics.restarted(&self.upstream.metrics.conversation_restarts);
                 true
             }
-            ChildNotice::Salvage(remains) => {
-                let (restarts, reason, actor) = (remains.restarts, remains.reason.clone(), remains.address.clone());
+            ChildNotice::Salvage(salvage) => {
+                let (restarts, reason, actor) = (salvage.restarts, salvage.reason.clone(), salvage.address.clone());
                 let is_it = |address: &Addr<Conversation>| *address == actor;
-                self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(remains);
+                self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(salvage);
                 false
             }
-            // Only if there were no remains; a later actor of the same conversation is still connected.
+            // Only if there was no salvage; a later actor of the same conversation is still connected.
             ChildNotice::Exited(ChildExit::Ended {
                 reason: ExitReason::Panicked(panic) | ExitReason::GaveUp(panic),
                 restarts,

@@ -19,7 +19,7 @@ pub(super) struct Quarantine {
     reason: String,
     dropped: u64,
     metrics: Arc<Metrics>,
-    /// `None` if creating the remains panicked too.
+    /// `None` if creating the salvage panicked too.
     pub(super) remains: Option<Box<Salvage>>,
 }
 
@@ -70,8 +70,8 @@ pub(crate) struct Release {
 }
 
 impl<N> Roster<N> {
-    /// Quarantines a conversation if its actor is the one that `is_it` accepts. Returns the quarantine, which takes the
-    /// remains.
+    /// Quarantines a conversation if its actor is the one that `is_it` accepts. Returns the quarantine, into which
+    /// the caller puts the salvage.
     pub(super) fn quarantine(
         &mut self,
         id: &ConversationId,
@@ -125,14 +125,14 @@ impl<N> Roster<N> {
         quarantined.collect()
     }
 
-    /// Restarts a quarantined conversation from its remains. `ready` is the identity with which it may send now.
+    /// Restarts a quarantined conversation from its salvage. `ready` is the identity with which it may send now.
     pub(crate) fn release(&mut self, id: &ConversationId, ready: Option<&Arc<Identity>>) -> Result<(), ReleaseError> {
         let not_quarantined = || ReleaseError::NotQuarantined(id.clone());
         let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
         let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
         let upstream = &self.upstream;
-        let remains = quarantine.remains.take();
-        let released = Conversation::released(id.clone(), remains, Rc::clone(upstream), ready.cloned());
+        let salvage = quarantine.remains.take();
+        let released = Conversation::released(id.clone(), salvage, Rc::clone(upstream), ready.cloned());
         child.life = Life::start(id.clone(), released);
         upstream.metrics.conversations_in_quarantine.dec();
         if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {

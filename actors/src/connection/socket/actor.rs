@@ -93,7 +93,8 @@ pub(crate) struct Connection {
     pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
     /// The resume plan, until it is complete.
     pub(super) resuming: Option<Resuming>,
-    /// Whether commands may be sent, because the connection's identity is known.
+    /// Whether commands may be sent: the snapshots have shown which conversations the connection has, or the resume
+    /// plan continues without them.
     pub(super) linked: bool,
     /// The address of this actor.
     pub(super) me: Addr<Self>,

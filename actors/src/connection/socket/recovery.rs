@@ -52,8 +52,9 @@ pub(super) struct Out {
 }
 
 impl Out {
-    /// Whether it is repeated here when it is refused again because there were too many. A request that is refused
-    /// often is returned to its sender: here it would be the first of its type again and again.
+    /// Whether it is repeated here when it is refused again because there were too many. If several requests of its
+    /// type may wait, a request that is refused often is returned to its sender: here it would be the first of its type
+    /// again and again.
     pub(super) fn is_repeated_here(&self) -> bool {
         !RequestType::from(&self.request).is_asked_by_many() || self.throttled + 1 < THROTTLED_OFTEN
     }

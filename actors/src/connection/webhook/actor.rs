@@ -66,7 +66,7 @@ pub(crate) struct Intake {
     credentials_worked: bool,
     /// The reason for waiting that was emitted as an event since the connection was last ready.
     waited_for: Option<WaitReason>,
-    /// Counts the logins, so that the response to an earlier login is ignored.
+    /// Counts the starts, so that the response to a login of an earlier start is ignored.
     logins: u64,
     pub(super) fairness: Fairness,
 }

@@ -169,9 +169,9 @@ impl Handler<Release> for Intake {
 impl Handler<ToConversation> for Intake {
     type Result = ();
 
-    fn handle(&mut self, ToConversation { conversation, wish }: ToConversation, _: &mut Self::Context) {
+    fn handle(&mut self, ToConversation { conversation, wish: request }: ToConversation, _: &mut Self::Context) {
         if self.roster.knows(&conversation) {
-            self.child(&conversation).tell(wish);
+            self.child(&conversation).tell(request);
         }
     }
 }

@@ -1,12 +1,4 @@
-//! A connection without a socket. Notifications arrive by webhook or from a queue; requests use the Send API or, in an
-//! agent's name, the platform's REST API.
-//!
-//! [`Intake`] serves both roles. A *connector* speaks for many consumers and keeps its conversations in memory, like a
-//! connection with a socket. An *intake* serves stateless workers: load a conversation, feed it a notification, act,
-//! take its snapshot, unload it ([WH-2](crate::rules#wh-2)). The conversation actors are the same as with a socket;
-//! only the receiver of their requests differs. A missing history is waited for during [`IntakeSettings::hold`],
-//! because a late notification may still fill the hole. After that an agent reads the history; for everybody else the
-//! missing part becomes a gap.
+//! The actor of a connection without a socket. [`crate::intake`] describes the roles of such a connection.
 
 mod actor;
 mod agent;
