@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Repeat;
 use crate::refusal::{Case, Lane, Refusal, RequestType, Retry, decide};
 
-/// What to do about a command's request that was sent and refused.
+/// What to do about a command's request that was sent and had no successful response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Send the request again after a pause.
@@ -22,8 +22,9 @@ pub enum Remedy {
 impl Repeat {
     /// Returns what to do about `refusal`.
     ///
-    /// Only a success is conclusive: a gateway before the platform may respond with 429 or 503 to a request that was
-    /// applied. A request that has an effect is therefore never repeated before its effect was looked up.
+    /// An error does not prove that nothing happened: a gateway before the platform may respond with 429 or 503 to a
+    /// request that was applied. A request that has an effect is therefore never repeated before its effect was looked
+    /// up.
     #[must_use]
     pub fn remedy(&self, refusal: Refusal) -> Remedy {
         let (lane, request) = (Lane::Command, RequestType::Other);
