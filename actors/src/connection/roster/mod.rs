@@ -97,7 +97,8 @@ impl<N> Roster<N> {
         Self::new(upstream, connection.clone().recipient(), max_waiting_commands)
     }
 
-    /// Returns a roster without conversations. `to_conversations` receives callers' requests for the connection's conversations.
+    /// Returns a roster without conversations. `to_conversations` receives callers' requests for the connection's
+    /// conversations.
     fn new(upstream: Upstream, to_conversations: Recipient<ToConversation>, max_waiting_commands: usize) -> Self {
         let door = Arc::new(ConversationInbox { connection: upstream.origin.connection.clone(), to_conversations });
         Self {

@@ -1,6 +1,6 @@
 //! The resume plan: what a connection does on each new socket.
 //!
-//! First come the subscriptions with their complete snapshots, which show the conversations of the connection. AfterCommit all
+//! First come the subscriptions with their complete snapshots, which show the conversations of the connection. Then all
 //! other parts run concurrently: rings, the agent's state, the state of conversations that the snapshots lack, and
 //! every open conversation's missing messages. A conversation's sends go out when its own messages are up to date.
 

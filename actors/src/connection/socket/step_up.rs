@@ -1,7 +1,7 @@
 //! Step-up: a consumer gets an identity that the brand vouches for, and keeps their open conversations
 //! ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)).
 //!
-//! Until the platform grants the new token, nothing changes. AfterCommit a new socket is opened with the new token. The
+//! Until the platform grants the new token, nothing changes. Then a new socket is opened with the new token. The
 //! conversations held at that moment stay until they were taken over, even if the new identity's snapshot lacks them.
 
 use std::{collections::HashSet, time::Duration};
