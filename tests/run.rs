@@ -343,8 +343,8 @@ fn a_collector_that_never_answers_holds_nobody_up() {
     assert_eq!(process.ended().code(), Some(0));
 }
 
-/// Readiness falls first, and is told for as long as the configuration says, while everything is served on; then whatever
-/// was begun is answered, and no answer is cut off.
+/// Readiness ends first. The process reports that for the configured time and still serves every request. Then every
+/// begun request gets its response, and no response is cut off.
 #[test]
 fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
     let emulator = emulator();

@@ -1,8 +1,8 @@
 //! A manager who listens to all conversations of an account and prints each event, one CloudEvent per line.
 //!
 //! Try it: `tertulia emulate --ca-out emulator-ca.pem --control 127.0.0.1:8444` in one terminal,
-//! `cargo run --example account_monitor -- https://127.0.0.1:8443 emulator-ca.pem` in another, and let consumers come by
-//! `curl -d '{"conversations":10,"messages":3,"rate":5}' 127.0.0.1:8444/traffic`.
+//! `cargo run --example account_monitor -- https://127.0.0.1:8443 emulator-ca.pem` in another, and let consumers come
+//! by `curl -d '{"conversations":10,"messages":3,"rate":5}' 127.0.0.1:8444/traffic`.
 
 use anyhow::Context;
 use tertulia_actors::{

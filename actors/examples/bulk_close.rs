@@ -1,8 +1,8 @@
 //! Closes every open conversation of an account, or of one skill, a few at a time, and prints the outcome.
 //!
-//! Try it: `tertulia emulate --ca-out emulator-ca.pem --control 127.0.0.1:8444` in one terminal; let 100 conversations be
-//! opened by `curl -d '{"conversations":100,"messages":1,"rate":0}' 127.0.0.1:8444/traffic`, and close them by
-//! `cargo run --example bulk_close -- https://127.0.0.1:8443 emulator-ca.pem`, with a skill such as 501 behind it or not.
+//! Try it: `tertulia emulate --ca-out emulator-ca.pem --control 127.0.0.1:8444` in one terminal. Open 100 conversations
+//! with `curl -d '{"conversations":100,"messages":1,"rate":0}' 127.0.0.1:8444/traffic`, and close them with
+//! `cargo run --example bulk_close -- https://127.0.0.1:8443 emulator-ca.pem`. A skill such as 501 may follow.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! CA-2, CA-3: an anonymous consumer stays who it is, over the end of the process and over refusals. What is lost for good
-//! is told, and the connection goes on as another consumer.
+//! CA-2, CA-3: an anonymous consumer keeps its identity after the end of the process and after refusals. The connection
+//! reports an identity that is lost for good, and continues as another consumer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

@@ -45,7 +45,7 @@ async fn messages_missed_while_away_arrive_once_and_in_order() {
     assert_eq!(stage.tertulia.metrics().message_gaps.get(), 0);
 }
 
-/// More than two pages of history, and the first message of all, whether the platform's lower bound is inclusive or not.
+/// More than two pages of history, including the first message, whether the platform's lower bound is inclusive or not.
 #[actix_rt::test]
 async fn long_histories_are_filled_however_the_platform_reads_their_bounds() {
     const MISSED: u64 = 1_100;

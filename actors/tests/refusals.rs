@@ -385,8 +385,8 @@ async fn a_history_in_smaller_pages_than_asked_for_is_read_to_its_end() {
     assert_eq!(stage.tertulia.metrics().message_gaps.get(), 0);
 }
 
-/// Thirty seconds of trouble are made one: every kind of answer from every part of the resume plan, and everything works
-/// afterwards with nothing lost.
+/// Trouble that lasts for two refusals, with every kind of answer, in every part of the resume plan. Everything works
+/// afterwards, and nothing is lost.
 #[actix_rt::test]
 async fn whatever_a_part_of_the_resume_plan_answers_for_a_while_everything_works_afterwards() {
     let parts = ["SubscribeExConversations", "SubscribeRoutingTasks", "SetAgentState", "QueryMessages"];

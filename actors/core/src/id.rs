@@ -9,6 +9,7 @@ use crate::ums::Text;
 macro_rules! identifiers {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
+        ///
         /// Cheap to clone. Parsed from a JSON string or number, because the platform sends both (protocol
         /// [§4.4](crate::protocol#44)).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -90,7 +90,7 @@ impl Histories {
         self.fetching.is_some() || !self.wanted.is_empty() || self.catching_up
     }
 
-    /// The socket is gone: the next catch-up requests everything that was still to be fetched.
+    /// The socket is gone: the next catch-up requests what the lost socket would have delivered.
     pub(super) fn link_lost(&mut self) {
         self.catching_up = false;
         self.current = false;

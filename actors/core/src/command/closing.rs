@@ -33,8 +33,8 @@ impl Planner<'_> {
         Ok(self.update(vec![change], Repeat::ReadStateThenAct))
     }
 
-    /// Sets `Stage`, because `ConversationStateField` would start a survey in some accounts (protocol
-    /// [§5.7](crate::protocol#57)).
+    /// Sets `Stage`, which has one meaning in all accounts. `ConversationStateField` would start a survey in some
+    /// accounts (protocol [§5.7](crate::protocol#57)).
     pub(super) fn close_at_once(&self) -> Result<Plan, Refusal> {
         if !self.conversation.is_open() || !self.conversation.dialogs().iter().any(Dialog::is_open) {
             return Err(Refusal::NoOpenDialog);

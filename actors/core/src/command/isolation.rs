@@ -4,15 +4,16 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::session::Millis;
 
-/// How long suspected commands and others wait for each other before the other kind is sent.
+/// How long a suspected command is in flight alone, and how long the others wait for suspected commands, before the
+/// others are sent.
 const TURN: Duration = Duration::from_secs(3);
 
 /// The commands of one socket that are in flight or wait to be sent.
 ///
-/// If no command is suspected, commands wait only while the rate limit after a refusal allows no more in flight. A
+/// If no command is suspected, commands wait only while as many are in flight as are allowed after a refusal. A
 /// suspected command is sent when no other command is in flight, and no other command is sent until its response
-/// arrives. So that no command waits for long, a command that has waited for 3 s is sent in any case: a suspected
-/// command that is not alone then proves nothing.
+/// arrives. So that the others do not wait for long, they are sent in any case when the oldest has waited for 3 s and
+/// the suspected command was alone for 3 s. A suspected command that is not alone then proves nothing.
 #[derive(Debug)]
 pub struct Isolation<T> {
     in_flight: usize,

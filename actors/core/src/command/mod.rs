@@ -4,7 +4,6 @@
 //! [`CommandError`], needs no request, or becomes one [`PlannedRequest`], which also says how to read its response and
 //! what to do without a response. Requests to the connection rather than to a conversation (rings, agent state,
 //! subscriptions) are a plain [`crate::ums::Request`].
-//! state, subscriptions) is a plain [`crate::ums::Request`].
 
 mod closing;
 mod effect;
@@ -299,6 +298,6 @@ pub struct MessageRange {
     pub from: Option<u64>,
     /// The last sequence; to the end if absent.
     pub to: Option<u64>,
-    /// The most messages; without a limit if absent.
+    /// The most messages; as many as the platform returns if absent.
     pub max: Option<u64>,
 }

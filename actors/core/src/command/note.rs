@@ -26,8 +26,8 @@ pub struct SetAgentNote {
     /// The author's name as shown to others; this connection's agent's name if absent ([NT-5](crate::rules#nt-5)).
     #[serde(default)]
     pub name: Option<String>,
-    /// The note to replace; if absent, a new note with an id made of agent and time ([NT-3](crate::rules#nt-3),
-    /// [NT-4](crate::rules#nt-4)).
+    /// The id of the note. A note with this id is replaced; otherwise a new note is added
+    /// ([NT-3](crate::rules#nt-3)). If absent, the id is made of agent and time ([NT-4](crate::rules#nt-4)).
     #[serde(default)]
     pub note_id: Option<String>,
     /// Whether a machine wrote it.

@@ -22,8 +22,9 @@ pub enum Remedy {
 impl Repeat {
     /// Returns what to do about `refusal`.
     ///
-    /// Only a success is conclusive: a gateway before the platform may respond with 429 or 503 to a request that was
-    /// applied. A request that has an effect is therefore never repeated before its effect was looked up.
+    /// An error does not prove that nothing happened: a gateway before the platform may respond with 429 or 503 to a
+    /// request that was applied. A request that has an effect is therefore never repeated before its effect was looked
+    /// up.
     #[must_use]
     pub fn remedy(&self, refusal: Refusal) -> Remedy {
         let (lane, request) = (Lane::Command, RequestType::Other);

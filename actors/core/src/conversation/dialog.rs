@@ -76,7 +76,7 @@ pub(super) struct Circumstances<'a> {
     pub(super) update_time: Option<Timestamp>,
     /// The update time of the previous state, which lacked a dialog that is new in this state.
     pub(super) previous: Option<Timestamp>,
-    /// The new skill, if the skill changed.
+    /// The new skill, if the state changed the skill to another one.
     pub(super) new_skill: Option<&'a SkillId>,
 }
 
@@ -86,7 +86,7 @@ impl Dialog {
         Self { dialog_type: Some(DialogType::Main), ..Self::assumed(DialogId::main_of(conversation), order) }
     }
 
-    /// A dialog that is assumed open because a record named it.
+    /// A dialog that is assumed open until a state says otherwise, because something named it.
     pub(super) fn assumed(dialog_id: DialogId, order: MessageOrder) -> Self {
         Self {
             dialog_id,
@@ -228,8 +228,8 @@ impl Dialog {
         self.is_gone
     }
 
-    /// Whether its history is fetched when a state first contains it: if the start of the delivery is known. On a
-    /// consumer socket closed dialogs are skipped ([SB-14](crate::rules#sb-14)).
+    /// Whether its history is fetched when a state first contains it, provided that the start of the delivery is known.
+    /// On a consumer socket closed dialogs are skipped ([SB-14](crate::rules#sb-14)).
     pub(super) fn wants_history(&self, dialect: Dialect) -> bool {
         self.has_messages() && (self.is_open() || dialect == Dialect::Brand)
     }

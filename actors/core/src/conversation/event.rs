@@ -197,7 +197,7 @@ pub enum ConversationEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         dialog_id: Option<DialogId>,
     },
-    /// Messages that the platform could not provide; delivery continues after them (promise 2).
+    /// Sequences that the platform could not provide; delivery continues after them (promise 2).
     #[serde(rename_all = "camelCase")]
     Gap {
         /// The dialog.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConversationEvent, contents::Contents};
 
-/// The most records of one dialog that wait for a hole before them. Beyond it the last one is dropped, and requested
-/// again when there is room.
+/// The most records of one dialog that wait for a hole before them. Beyond it the record with the highest sequence is
+/// dropped, and requested again when there is room.
 pub const PARKED_LIMIT: usize = 256;
 
 /// Where the delivery of a dialog's messages begins when its conversation is first seen.
@@ -155,7 +155,8 @@ impl MessageOrder {
         self.next.get_or_insert(0);
     }
 
-    /// Returns the range from the next record to the end of the dialog, unless it is already requested.
+    /// Returns the range from the next record to the end of the dialog, and marks it as requested. Returns `None` if it
+    /// is already requested, or the start of the delivery is unknown.
     pub(super) fn ask_to_the_end(&mut self) -> Option<Missing> {
         let missing = self.to_the_end().filter(|missing| !self.asked.contains(missing))?;
         self.asked.push(missing.clone());

@@ -137,8 +137,8 @@ impl Conversation {
         ConversationEvent::Gap { dialog_id: stretch.dialog_id.clone(), from, to, awaited: true }
     }
 
-    /// Returns the sequence of the last content that the newest state names in a dialog. A state may lack it, so its
-    /// absence does not prove that there are no other messages.
+    /// Returns the sequence of the last content that the newest state names in a dialog. A state may lack it. The
+    /// sequence does not prove that the dialog has no later messages.
     #[must_use]
     pub fn last_content(&self, dialog: &DialogId) -> Option<u64> {
         self.dialog(dialog)?.order.told()

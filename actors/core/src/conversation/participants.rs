@@ -84,7 +84,7 @@ impl<'p> Everybody<'p> {
 
 /// The participants in a state's roster, found by their ids.
 pub(super) struct People<'p> {
-    /// `None` if the state has no participants.
+    /// `None` if the state has no roster.
     roster: Option<&'p [Person<'p>]>,
     by_agent_id: Lookup<'p, Person<'p>>,
     by_user_id: Lookup<'p, Person<'p>>,

@@ -66,7 +66,7 @@ impl From<&Request> for RequestType {
     }
 }
 
-/// How a request was refused.
+/// How a request failed: the platform refused it, or no response came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// Too many requests (429). The request should have had no effect, but may have been applied.

@@ -22,9 +22,9 @@ pub struct LoginPace {
 }
 
 impl LoginPace {
-    /// The platform refused a request because there were too many, as it did `before` times already. Others may be
-    /// granted meanwhile, so a repeated refusal says nothing about a limit. If the request waits on its own, it pauses
-    /// nothing.
+    /// The platform refused a request because of too many requests (429), as it did `before` times already. Others may
+    /// be granted meanwhile, so a repeated refusal says nothing about a limit. If the request waits on its own, it
+    /// pauses nothing.
     pub fn refused(&mut self, lane: Lane, request: RequestType, before: u32, now: Millis, entropy: u64) {
         if lane != Lane::Recovery {
             if self.login.refused(now, entropy) {

@@ -16,8 +16,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// The platform refused a request because there were too many. Refusals within a pause belong to requests that were
-    /// in flight before it, and count as one. Returns whether a new pause begins.
+    /// The platform refused a request because of too many requests. Refusals within a pause belong to requests that
+    /// were in flight before it, and count as one. Returns whether a new pause begins.
     pub fn refused(&mut self, now: Millis, entropy: u64) -> bool {
         if self.is_on(now) {
             return false;

@@ -90,7 +90,7 @@ impl Rate {
         paced.max(self.pause.until(now).unwrap_or(now)).max(now)
     }
 
-    /// Returns whether `out` is the number of requests allowed in flight.
+    /// Returns whether `out` requests are as many as may be in flight, or more.
     #[allow(clippy::cast_precision_loss, reason = "requests that are out are few")]
     pub(super) fn is_full(&self, out: usize) -> bool {
         out as f64 >= self.learnt.together.floor()
@@ -130,7 +130,7 @@ impl Rate {
         self.learnt.per_second = self.learnt.per_second.min(UNLIMITED);
     }
 
-    /// The platform refused a request because there were too many. Returns whether that begins a pause.
+    /// The platform refused a request because of too many requests. Returns whether that begins a pause.
     pub(super) fn refused(&mut self, now: Millis, entropy: u64) -> bool {
         if !self.pause.refused(now, entropy) {
             return false;

@@ -143,8 +143,8 @@ fn transferred(conversation: ConversationId, changes: &[FieldChange]) -> Result<
     }
 }
 
-/// Returns the body of a response of REST as a socket would have received it; `None` without a body. For a change only the
-/// status counts; a history may be in a member `messages`. The text of a refusal is cut after 256 characters.
+/// Returns the body of a response of REST as a socket would have received it; `None` without a body. For a change only
+/// the status counts; a history may be in a member `messages`. The text of a refusal is cut after 256 characters.
 #[must_use]
 pub fn answer_body(request: &RestRequest, status: u16, body: &str) -> Option<Box<RawValue>> {
     if status >= 400 {

@@ -1,8 +1,9 @@
 //! Detects that another login of the same user ends this one. The platform allows one session per user
 //! ([TK-6](crate::rules#tk-6)).
 //!
-//! The platform does not report this. It revokes a token that it granted moments ago, which has no other cause. One
-//! such loss may be trouble of the platform; several in a row mean that another machine logs in as often as this one.
+//! The platform does not report this. It revokes a token that it granted moments ago. One such loss may be trouble of
+//! the platform. Several in a row mean that another machine logs in as often as this one, because they have no other
+//! cause.
 
 use super::machine::{Session, Step};
 use super::wait::{Wait, WaitReason};

@@ -45,7 +45,7 @@ impl Liveness {
     }
 
     /// Silence alone is no proof: if our own thread was blocked, the platform's frames wait unread. So the platform
-    /// must also have had time to respond to a keep-alive.
+    /// must also have had one keep-alive interval to respond to a keep-alive.
     fn dead_at(&self, policy: &SessionPolicy) -> Option<Millis> {
         let asked = self.unanswered_since?;
         Some(self.last_frame.after(policy.dead_after).max(asked.after(policy.keep_alive_every)))

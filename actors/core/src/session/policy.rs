@@ -148,7 +148,7 @@ impl SessionPolicy {
         Backoff { floor, base: floor * 2 / 3, max: self.login_backoff_max }
     }
 
-    /// After this time a login counts as uncontested.
+    /// A login that lasted this long counts as uncontested.
     pub(super) fn uncontested_after(&self) -> Duration {
         self.login_backoff_max * 2
     }

@@ -135,8 +135,8 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// Time has passed: if a single change was taken for a page and nothing followed for long enough, it was the whole
-    /// page.
+    /// Time has passed: if a single change was taken for a page and no larger notification followed for long enough,
+    /// the single change was the whole page.
     pub fn tick(&mut self, now: Millis) -> Outputs {
         let mut outputs = Outputs::new();
         self.departures.forget_old(now);
@@ -345,7 +345,7 @@ impl<N> Subscriptions<N> {
         outputs.push(Output::SubscribeLater { key, part, tries, failure });
     }
 
-    /// Requests a refused subscription again, unless it is no longer wanted.
+    /// Requests a failed subscription again, unless it is no longer wanted.
     pub fn again(&mut self, key: SubscriptionKey) -> Outputs {
         let waiting = self.entries.get_mut(&key).filter(|entry| !entry.is_asked);
         let asked = waiting.map(|entry| {

@@ -38,8 +38,11 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    /// Processes one change of a notification. `None` if it concerns nobody: an unknown conversation that has already
-    /// left, or that no remaining subscription contained. `updated` returns the time of the state.
+    /// Processes one change of a notification. `updated` returns the time of the state.
+    ///
+    /// Returns `None` for an unknown conversation that has left, or whose state does not show that a subscription
+    /// contains it. Such a state responds to a question, belongs to an unknown subscription, or is from before the
+    /// conversation left. The question that a message of this conversation caused is an exception.
     pub fn change(
         &mut self,
         told: Told,
@@ -59,7 +62,7 @@ impl<N> Subscriptions<N> {
                 self.departures.add(id, updated, now);
             }
         } else {
-            // The snapshot was overtaken by a later change of the conversation.
+            // The change with which the conversation left overtook this older state.
             is_late |= self.departures.is_stale(id, updated);
         }
         if (is_gone || is_late) && !is_known {

@@ -26,15 +26,15 @@ pub enum Output {
         /// The query.
         query: ConversationQuery,
     },
-    /// The subscription was refused and is still wanted: call [`again`](super::Subscriptions::again) after a while.
+    /// The subscription failed and is still wanted: call [`again`](super::Subscriptions::again) after a while.
     SubscribeLater {
         /// The subscription.
         key: SubscriptionKey,
         /// The part that the subscription serves.
         part: Part,
-        /// How often it was refused.
+        /// How often it failed.
         tries: u32,
-        /// Why it was refused.
+        /// Why it failed.
         failure: Failure,
     },
     /// Send this request; its response is ignored.

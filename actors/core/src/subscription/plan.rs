@@ -107,8 +107,8 @@ impl<N> Subscriptions<N> {
         let next: Vec<ConversationId> = waiting.drain(..waiting.len().min(SETTLED_TOGETHER)).collect();
         *open = next.len();
         for id in &settled {
-            // The supposed snapshot may have been a change that overtook it: then the real snapshot has arrived
-            // meanwhile, or will arrive.
+            // The supposed snapshot may have been a change that overtook it. Then the real snapshot has arrived
+            // meanwhile, or will arrive, and shows which conversations are still there.
             self.leaves(id, now);
         }
         if next.is_empty() {

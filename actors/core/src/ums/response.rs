@@ -24,7 +24,7 @@ pub enum AnswerError {
         /// The text, at most 256 characters of it.
         text: String,
     },
-    /// The response does not belong to the request.
+    /// The platform sent something other than a response to this kind of request.
     #[error("unexpected response of the platform: {0}")]
     Unexpected(String),
 }
