@@ -19,14 +19,13 @@ const SOURCES: [&str; 9] = ["rs", "md", "toml", "html", "js", "mjs", "py", "yml"
 const FOREIGN: [&str; 6] = ["target", "node_modules", "vendor", "corpus", "artifacts", "screenshots"];
 
 /// Documents that are not in the repository, in two parts so that this file does not name them.
-const OUTSIDE: [(&str, &str); 8] = [
+const OUTSIDE: [(&str, &str); 7] = [
     ("interfaces", " §"),
     ("architecture", " §"),
     ("cluster", " §"),
     ("sdk-", "features"),
     ("wire-from", "-sdk"),
     ("conversation-", "class.md"),
-    ("/work/", "shared"),
     ("of the ", "reference)"),
 ];
 

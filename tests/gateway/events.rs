@@ -50,8 +50,8 @@ async fn whoever_comes_with_an_unknown_cursor_is_told_that_something_is_missing(
     }
 }
 
-/// Promise 1: whoever comes back with the id of the last event that they saw goes on behind it, each event once, over
-/// the end of a service too.
+/// Promise 1: a caller that returns with the id of its last event gets each later event once, also after the service was
+/// restarted.
 #[actix_rt::test]
 async fn a_stream_goes_on_behind_the_last_event_that_was_seen() {
     const SAID: usize = 12;

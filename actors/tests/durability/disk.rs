@@ -7,24 +7,24 @@ use std::sync::{
 
 use tertulia_actors::engine::{Change, History, MemoryStore, Record, RecordKey, Store, StoreError, StoredEvent, Table};
 
-/// Where a store cuts itself off.
+/// Where a store is cut off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// Not here.
     No,
-    /// Behind the commit.
+    /// After the commit.
     Behind,
-    /// Behind the commit, and before whoever made it hears that it went well.
+    /// After the commit, and before the caller of the commit gets its result.
     Unheard,
 }
 
-/// A store that can be cut off: what it is told afterwards it never hears of.
+/// A store that can be cut off: it refuses every commit after the cut.
 pub(crate) struct Disk {
     store: Arc<MemoryStore>,
     pub(crate) is_cut: AtomicBool,
-    /// Takes nothing for now.
+    /// Refuses commits, as a full disk does.
     pub(crate) is_full: AtomicBool,
-    /// Where it cuts itself off, by a change.
+    /// Where a change cuts the store off.
     cuts: fn(&Change) -> Cut,
     /// Answers are kept only while this is open.
     pub(crate) keeps_answers: Mutex<bool>,

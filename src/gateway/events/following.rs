@@ -103,7 +103,7 @@ impl Following {
         }
     }
 
-    /// Returns the next wanted events of those that were read; `None` if there are no wanted events.
+    /// Returns the next events that were read and that the filter wants; `None` if no read event is left that it wants.
     fn hand_on(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         while bytes < TOGETHER
