@@ -102,9 +102,6 @@ pub(super) fn execute(options: &EmulateOptions) -> anyhow::Result<ExitCode> {
 
     open_files::raise_limit();
     let emulator = Emulator::start(options.into()).context("cannot start the emulator")?;
-    if let Some(file) = &options.ca_out {
-        emulator.write_ca(file).with_context(|| format!("cannot write the CA certificate to {}", file.display()))?;
-    }
     let ready = ReadyLine {
         listen: emulator.listen(),
         discovery: emulator.discovery(),
@@ -126,6 +123,7 @@ impl From<&EmulateOptions> for EmulatorConfig {
             hosts: options.hosts.clone(),
             discovery_listen: options.discovery_listen,
             control: options.control,
+            ca_out: options.ca_out.clone(),
             account: options.account.clone(),
             agents: options.agents,
             admins: options.admins,

@@ -1,6 +1,7 @@
 //! What an emulator is started with.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connector::AppInstall;
@@ -110,6 +111,9 @@ pub struct EmulatorConfig {
     pub discovery_listen: Option<SocketAddr>,
     /// Where the plain-HTTP control interface listens, if at all.
     pub control: Option<SocketAddr>,
+    /// Where the certificate of the CA is written as PEM, if anywhere. It is there before anything listens, so that
+    /// who reaches the emulator can also trust it.
+    pub ca_out: Option<PathBuf>,
     /// The account id.
     pub account: String,
     /// Number of agents: logins `bot1`…, password `secret`, app key `botN-key`, secret `botN-secret`,
@@ -168,6 +172,7 @@ impl Default for EmulatorConfig {
             hosts: Vec::new(),
             discovery_listen: None,
             control: None,
+            ca_out: None,
             account: "12345678".to_owned(),
             agents: 4,
             admins: 0,

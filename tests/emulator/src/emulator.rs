@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +35,14 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The certificate of the CA could not be written.
+    #[error("cannot write the CA certificate to {}: {source}", file.display())]
+    Ca {
+        /// The file.
+        file: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -85,9 +93,12 @@ impl Emulator {
     /// Starts an emulator on threads of its own and returns when it listens.
     ///
     /// # Errors
-    /// When an address is taken, or certificates or threads cannot be made.
+    /// When an address is taken, the file of the CA cannot be written, or certificates or threads cannot be made.
     pub fn start(config: EmulatorConfig) -> Result<Self, StartError> {
         let Tls { ca_pem, server } = tls::generate(&config.hosts)?;
+        if let Some(file) = &config.ca_out {
+            std::fs::write(file, &ca_pem).map_err(|source| StartError::Ca { file: file.clone(), source })?;
+        }
         let account = Data::new(Account::new(config));
         let tls = TlsAcceptor::from(Arc::new(server.clone()));
         let shared = account.clone();
