@@ -27,8 +27,6 @@ mod delivery;
 mod desk;
 mod dial;
 mod lanes;
-#[cfg(test)]
-mod lanes_tests;
 mod metrics;
 mod receiver;
 mod record;

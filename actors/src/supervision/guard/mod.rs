@@ -228,5 +228,4 @@ impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Drop for Guard<A, P
 }
 
 #[cfg(test)]
-#[path = "guard_tests.rs"]
 mod tests;

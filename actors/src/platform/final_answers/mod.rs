@@ -170,5 +170,4 @@ impl<S: fmt::Debug> fmt::Debug for FinalAnswers<S> {
 }
 
 #[cfg(test)]
-#[path = "final_answers_tests.rs"]
 mod tests;

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
-use super::{
-    lanes::{Content, Go, Head, Item, Lane, Lanes, Progress, TOGETHER},
-    schedule::Retries,
-};
+use super::{Content, Go, Head, Item, Lane, Lanes, Progress, TOGETHER};
+use crate::webhooks::schedule::Retries;
 
 const CONVERSATIONS: usize = 4;
 
