@@ -13,7 +13,8 @@ use tokio::time::sleep;
 use super::{Conversation, FramePermit, Outline, Snapshot, Upstream, durable};
 use crate::{
     engine::{AfterCommit, Change, Record, RecordKey, StoreError, Table},
-    subscriber::{Commit, EventData},
+    log::Commit,
+    subscriber::EventData,
 };
 
 /// The pause before another request to the store.
@@ -90,7 +91,7 @@ impl Conversation {
 
     /// Whether data survives the process.
     pub(super) fn keeps(&self) -> bool {
-        self.upstream.routing.journal().keeps()
+        self.upstream.journal.keeps()
     }
 
     /// Ends a step: its events and changes go out and become durable together.
@@ -111,7 +112,7 @@ impl Conversation {
         let then: Option<AfterCommit> =
             (!thens.is_empty()).then(|| Box::new(|| thens.into_iter().for_each(|then| then())) as _);
         let commit = Commit { events, changes, then };
-        self.upstream.routing.commit(&self.upstream.origin, self.model.id(), commit);
+        self.upstream.log.commit(&self.upstream.origin, self.model.id(), commit);
     }
 
     /// Publishes the outline, which others read without calling the actor.
@@ -150,7 +151,7 @@ impl Conversation {
 
     /// Loads the stored state before anything else is handled, then continues with `begin`.
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
-        let journal = self.upstream.routing.journal().clone();
+        let journal = self.upstream.journal.clone();
         let key = self.record_key();
         let reading = async move {
             // Changes of the previous actor may still be on their way to the store.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
-    subscriber::Commit,
+    log::Commit,
     supervision::Failure,
 };
 
@@ -168,7 +168,7 @@ impl Conversation {
             if let Some(durable) = poisoned.durable.take() {
                 let changes = durable.end(&self.record_key(), Ending::Forget);
                 let commit = Commit { changes, ..Commit::default() };
-                self.upstream.routing.commit(&self.upstream.origin, &id, commit);
+                self.upstream.log.commit(&self.upstream.origin, &id, commit);
             }
             poisoned.answer_at_the_end(&CommandFailure::DeadLettered);
         }

@@ -17,6 +17,7 @@ use super::*;
 use crate::{
     dead_letters::{DeadLetterLimits, DeadLetters},
     engine::Journal,
+    log::Log,
     metrics::Metrics,
     platform::{Platform, PlatformClient, PlatformSettings},
     request::{Answer, Ask, RequestFailure},
@@ -55,6 +56,7 @@ impl Handler<ChildTold> for Desk {
 pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -> Upstream {
     let metrics = Arc::new(Metrics::default());
     let platform = Platform::new(PlatformSettings::default()).unwrap();
+    let journal = Journal::forgetful();
     Upstream {
         parent,
         policy: Arc::default(),
@@ -62,12 +64,13 @@ pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -
         dead_letters: Arc::new(DeadLetters::new(
             DeadLetterLimits::default(),
             Arc::clone(&metrics),
-            Journal::forgetful(),
+            Arc::clone(&journal),
         )),
         drill: None,
         requests,
         client: PlatformClient::through(None, platform, "12345678".into()),
-        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
+        log: Arc::new(Log::new(Arc::clone(&journal), Arc::new(RoutingTable::default()), Arc::clone(&metrics))),
+        journal,
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         counted: Arc::default(),
         metrics,

@@ -9,8 +9,9 @@ use tertulia_core::{command::Identity, id::ConversationId};
 use super::{Roster, child::Life};
 use crate::{
     conversation::{Conversation, Salvage},
+    log::Subject,
     metrics::Metrics,
-    subscriber::{EventData, Subject},
+    subscriber::EventData,
 };
 
 pub(super) struct Quarantine {
@@ -91,7 +92,7 @@ impl<N> Roster<N> {
             "conversation quarantined"
         );
         let data = EventData::ConversationQuarantined { restarts };
-        upstream.routing.publish(&upstream.origin, Subject::About(id), data);
+        upstream.log.publish(&upstream.origin, Subject::About(id), data);
         // Needed if the conversation could not close its own queue.
         if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
             handle.shut();

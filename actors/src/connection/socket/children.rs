@@ -58,7 +58,7 @@ impl Connection {
 
     pub(super) fn forget_for_good(&mut self, id: &ConversationId) {
         // With a store, the conversation's record says so.
-        if !self.process.routing.journal().keeps() {
+        if !self.process.journal.keeps() {
             self.left.add(id.clone());
         }
         if self.roster.forget(id, Leave::ForGood) {
