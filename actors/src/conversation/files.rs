@@ -15,11 +15,12 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, ConversationHandle, Done, HandleRequest, handle::MARGIN};
-use crate::{
-    files::{FileDownload, FileError, Storage, UploadSource},
-    supervision::DepthPermit,
+use super::{
+    CommandFailure, Conversation, ConversationHandle, Done, HandleRequest,
+    handle::MARGIN,
+    messages::{Download, Upload},
 };
+use crate::files::{FileDownload, FileError, Storage, UploadSource};
 
 /// How long an upload or the start of a download may take, including the wait for a reconnect.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(120);
@@ -31,22 +32,6 @@ pub struct Uploaded {
     pub file: HostedFile,
     /// The outcome of its notice.
     pub done: Done,
-}
-
-/// A file to store; the reply is the command that announces the file.
-pub(crate) struct Upload {
-    source: UploadSource,
-    key: CommandKey,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<SendFileNotice, FileError>>,
-    place: DepthPermit,
-}
-
-/// A file to read.
-pub(crate) struct Download {
-    relative_path: String,
-    reply: oneshot::Sender<Result<FileDownload, FileError>>,
-    place: DepthPermit,
 }
 
 impl ConversationHandle {

@@ -1,39 +1,26 @@
-//! What a conversation was handling when it panicked. Only that step is lost; its input goes to the dead letters.
+//! What happens when a conversation panics. Only the present step is lost; its input goes to the dead letters. A
+//! conversation that panics too often is given up.
+
+use std::{rc::Rc, sync::Arc};
 
 use actix::{AsyncContext, Context};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
-    command::Command,
+    command::{Command, Identity},
     conversation::{Outcome, Reception},
-    id::CommandKey,
+    id::{CommandKey, ConversationId},
     ums::MessageRecord,
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, command_queue::Waiting, durable::Ending,
+    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, Upstream, command_queue::Waiting,
+    durable::Ending, handling::Handling,
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
     log::Commit,
     supervision::Failure,
 };
-
-/// What a conversation is handling.
-#[derive(Default)]
-pub(super) enum Handling {
-    /// Nothing that could cause the panic again, such as a timer or the state of the link.
-    #[default]
-    Nothing,
-    /// A state.
-    State(Bytes),
-    /// A frame with records.
-    Records(Bytes),
-    /// A response with history.
-    Answer(Bytes),
-    /// The waiting command with this key.
-    Command(CommandKey),
-}
 
 /// A command among the dead letters.
 #[derive(Deserialize, Serialize)]
@@ -176,7 +163,7 @@ impl Conversation {
             waiting.answer_at_the_end(&CommandFailure::Quarantined);
         }
         let salvage = Salvage {
-            address: ctx.address(),
+            actor: ctx.address().recipient(),
             reason: failure.panic,
             restarts: self.restarts - 1,
             sequence: self.sequence,
@@ -186,5 +173,25 @@ impl Conversation {
         };
         let notice = ChildNotice::Salvage(Box::new(salvage));
         self.upstream.parent.do_send(ChildTold { conversation: id, notice });
+    }
+
+    /// The replacement of a conversation in quarantine. The numbering of its events continues, and it fetches what it
+    /// missed.
+    pub(crate) fn released(
+        id: ConversationId,
+        salvage: Option<Box<Salvage>>,
+        upstream: Rc<Upstream>,
+        ready: Option<Arc<Identity>>,
+    ) -> Self {
+        let mut fresh = Self::new(id, upstream, ready);
+        // Counts as a restart: subscribers are informed, and the history is caught up.
+        fresh.restarts = 1;
+        if let Some(salvage) = salvage {
+            let Salvage { sequence, concluded, model, consumer, restarts, .. } = *salvage;
+            (fresh.sequence, fresh.concluded, fresh.model) = (sequence, concluded, model);
+            fresh.consumer = consumer;
+            fresh.restarts = restarts + 1;
+        }
+        fresh
     }
 }

@@ -55,8 +55,8 @@ impl<N> Roster<N> {
                 true
             }
             ChildNotice::Salvage(salvage) => {
-                let (restarts, reason, actor) = (salvage.restarts, salvage.reason.clone(), salvage.address.clone());
-                let is_it = |address: &Addr<Conversation>| *address == actor;
+                let (restarts, reason, actor) = (salvage.restarts, salvage.reason.clone(), salvage.actor.clone());
+                let is_it = |address: &Addr<Conversation>| address.clone().recipient() == actor;
                 self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(salvage);
                 false
             }
