@@ -11,11 +11,13 @@ mod entry;
 mod leaving;
 mod machine;
 mod membership;
+mod notification;
 mod output;
 mod page;
 mod parking;
 mod plan;
 mod refreshing;
+mod resuming;
 mod strangers;
 
 #[cfg(test)]
@@ -23,6 +25,6 @@ mod tests;
 
 pub use entry::{SubscriptionKey, WishNumber};
 pub use machine::{Subscriptions, WISHES};
-pub use membership::{Presence, Told};
+pub use membership::Presence;
+pub use notification::{Parked, Told};
 pub use output::{Failure, Output, Outputs, Part};
-pub use parking::Parked;
