@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{filter::Filter, live::Counts, operation::Operation};
+use super::{counts::Counts, filter::Filter, operation::Operation};
 
 /// A job's id. Later jobs have greater ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use tertulia_actors::{
 use tokio::sync::oneshot;
 
 use super::{
+    counts::Counts,
     job::{Job, JobId},
-    live::Counts,
     outcome::Outcome,
 };
 

@@ -12,10 +12,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    counts::Counts,
     housekeeping::over,
     job::{End, Failure, Job, Phase, State},
     jobs::{Bulk, Entry, ITEMS_AT_MOST},
-    live::{Counts, Live},
+    live::Live,
     matching::{Candidates, Match},
     outcome::Outcome,
     records::{self, Item, Settled},
