@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     job::{End, Job, Rate},
     jobs::{Bulk, Entry},
-    outcome::{Outcome, Verdict, judge},
+    outcome::{ItemOutcome, Verdict, judge},
     pace::Pace,
     passes::{Next, Passes, Tally},
     records::{self, Item, Settled},
@@ -161,7 +161,7 @@ impl Bulk {
             Verdict::Settled(outcome) => outcome,
             Verdict::Look(outcome) => {
                 let shows = self.shows(job, &item).await?;
-                if shows { Outcome::done(job.operation.already()) } else { outcome }
+                if shows { ItemOutcome::done(job.operation.already()) } else { outcome }
             }
             Verdict::Again(outcome) if is_last => outcome,
             Verdict::Again(outcome) => {
@@ -185,7 +185,7 @@ impl Bulk {
         };
         // A closed conversation refuses a second close, but a transfer would be repeated.
         if job.operation.is_for_agents() && self.shows(job, item).await? {
-            return Ok(Verdict::Settled(Outcome::done(job.operation.already())));
+            return Ok(Verdict::Settled(ItemOutcome::done(job.operation.already())));
         }
         let key = CommandKey::from(format!("bulk-{}", job.id));
         let command = job.operation.command();
@@ -200,7 +200,7 @@ impl Bulk {
         Ok(summary.is_some_and(|summary| job.operation.shows_in(&summary)))
     }
 
-    async fn settle(&self, entry: &Entry, job: &Job, item: Item, outcome: Outcome) -> Result<(), StoreError> {
+    async fn settle(&self, entry: &Entry, job: &Job, item: Item, outcome: ItemOutcome) -> Result<(), StoreError> {
         tracing::debug!(job = %job.id, conversation = %item.conversation, outcome = outcome.name(), "bulk item");
         let settled = Settled { outcome: outcome.clone(), at: Timestamp::now() };
         let item = Item { settled: Some(settled), ..item };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Outcome;
+use super::outcome::ItemOutcome;
 
 /// The number of a job's items by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +18,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(super) fn settle(&mut self, outcome: &Outcome) {
+    pub(super) fn settle(&mut self, outcome: &ItemOutcome) {
         match outcome {
-            Outcome::Done { .. } => self.done += 1,
-            Outcome::Refused { .. } => self.refused += 1,
-            Outcome::Unknown { .. } => self.unknown += 1,
+            ItemOutcome::Done { .. } => self.done += 1,
+            ItemOutcome::Refused { .. } => self.refused += 1,
+            ItemOutcome::Unknown { .. } => self.unknown += 1,
         }
     }
 
@@ -44,10 +44,10 @@ mod tests {
     #[test]
     fn items_without_an_outcome_are_left() {
         let mut counts = Counts { matched: 4, ..Counts::default() };
-        counts.settle(&Outcome::done("closed"));
+        counts.settle(&ItemOutcome::done("closed"));
         let (code, detail) = ("timed-out".to_owned(), String::new());
-        counts.settle(&Outcome::Unknown { code: code.clone(), detail: detail.clone() });
-        counts.settle(&Outcome::Refused { code, detail, platform_code: None });
+        counts.settle(&ItemOutcome::Unknown { code: code.clone(), detail: detail.clone() });
+        counts.settle(&ItemOutcome::Refused { code, detail, platform_code: None });
         assert_eq!((counts.done, counts.unknown, counts.refused, counts.left()), (1, 1, 1, 1));
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     counts::Counts,
     job::{Job, Rate},
-    outcome::Outcome,
+    outcome::ItemOutcome,
 };
 
 /// A job in this process.
@@ -45,7 +45,7 @@ impl Live {
         Job { counts: self.counts, ..self.job.clone() }
     }
 
-    pub(super) fn settle(&mut self, outcome: &Outcome) {
+    pub(super) fn settle(&mut self, outcome: &ItemOutcome) {
         self.counts.settle(outcome);
     }
 

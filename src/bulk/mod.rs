@@ -27,9 +27,9 @@ mod running;
 
 pub use counts::Counts;
 pub use filter::{Filter, LISTED_AT_MOST};
-pub use job::{AskedAs, End, Failure, Job, JobId, Phase, Rate, State};
+pub use job::{AskedAs, End, Job, JobFailure, JobId, Phase, Rate, State};
 pub use jobs::{Bulk, BulkError, DryRun, Order};
 pub use live::Progress;
 pub use operation::Operation;
-pub use outcome::Outcome;
+pub use outcome::ItemOutcome;
 pub use records::{Item, Settled};

@@ -265,7 +265,7 @@ impl Conversation {
                         reception
                     }
                     Err(error) => {
-                        let sequence = raw.read::<Place>().ok().and_then(|place| place.sequence);
+                        let sequence = raw.read::<SequenceOnly>().ok().and_then(|record| record.sequence);
                         highest = highest.max(sequence);
                         self.bury_record(&error.to_string(), raw.get().as_bytes());
                         let Some(sequence) = sequence else { continue };
@@ -376,7 +376,7 @@ impl Conversation {
 
 /// The part of an unreadable record that tells its sequence.
 #[derive(Deserialize)]
-struct Place {
+struct SequenceOnly {
     sequence: Option<u64>,
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::{
     super::{
-        test_desk::{asked, asked_within, assigned_to, conversation, counted_conversation, empty_history},
+        test_connection::{asked, asked_within, assigned_to, conversation, counted_conversation, empty_history},
         *,
     },
     *,

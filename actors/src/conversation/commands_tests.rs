@@ -12,7 +12,7 @@ use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 
 use super::{
     super::{
-        test_desk::{Progress, asked, assigned_to, assigned_with_content, conversation, empty_history},
+        test_connection::{Progress, asked, assigned_to, assigned_with_content, conversation, empty_history},
         *,
     },
     *,

@@ -98,7 +98,7 @@ impl ConversationHandle {
     ) -> Result<SendFileNotice, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, stored) = oneshot::channel();
-        self.wish(HandleRequest::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
+        self.request(HandleRequest::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
         answered(timeout_at((deadline + MARGIN).into(), stored).await)
     }
 
@@ -109,7 +109,7 @@ impl ConversationHandle {
     pub async fn download_file(&self, relative_path: impl Into<String>) -> Result<FileDownload, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, begun) = oneshot::channel();
-        self.wish(HandleRequest::Download(Download { relative_path: relative_path.into(), reply, place }));
+        self.request(HandleRequest::Download(Download { relative_path: relative_path.into(), reply, place }));
         answered(timeout(DEFAULT_PATIENCE, begun).await)
     }
 }

@@ -149,7 +149,7 @@ pub(crate) struct Recall {
 #[rtype(result = "()")]
 pub(crate) struct ToConversation {
     pub(crate) conversation: ConversationId,
-    pub(crate) wish: HandleRequest,
+    pub(crate) request: HandleRequest,
 }
 
 /// A caller's request.

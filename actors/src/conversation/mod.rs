@@ -30,7 +30,7 @@ mod snapshot;
 mod step;
 mod summary;
 #[cfg(test)]
-pub(crate) mod test_desk;
+pub(crate) mod test_connection;
 mod upstream;
 mod waiting;
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
     log::Commit,
-    supervision::Failure,
+    supervision::ActorPanic,
 };
 
 /// A command among the dead letters.
@@ -55,7 +55,7 @@ impl Conversation {
 
     /// Moves the input on which the conversation panicked to the dead letters. A command that was not sent fails when
     /// the conversation continues.
-    pub(super) fn bury(&mut self, failure: &Failure) {
+    pub(super) fn bury(&mut self, failure: &ActorPanic) {
         let (kind, body) = match std::mem::take(&mut self.handling) {
             Handling::Nothing => return,
             Handling::State(body) => (DeadLetterKind::State, body),
@@ -146,7 +146,7 @@ impl Conversation {
     /// Replies to every waiting caller, and leaves what a new actor of this conversation needs, because this one is
     /// given up. Emits no events: if the conversation is loaded from a store, their numbers are unknown here. Durable
     /// commands stay in the outbox, except the command that caused the panic.
-    pub(super) fn quarantine(&mut self, failure: Failure, ctx: &Context<Self>) {
+    pub(super) fn quarantine(&mut self, failure: ActorPanic, ctx: &Context<Self>) {
         let (connection, id) = (&self.upstream.origin.connection, self.model.id().clone());
         if let Some(handle) = self.upstream.directory.get(connection, &id) {
             handle.shut();

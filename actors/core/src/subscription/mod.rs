@@ -23,8 +23,8 @@ mod strangers;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{SubscriptionKey, WishNumber};
-pub use machine::{Subscriptions, WISHES};
+pub use entry::{CallerNumber, SubscriptionKey};
+pub use machine::{CALLERS, Subscriptions};
 pub use membership::Presence;
 pub use notification::{Parked, Told};
-pub use output::{Failure, Output, Outputs, Part};
+pub use output::{Output, Outputs, Part, SubscriptionFailure};

@@ -18,11 +18,11 @@ impl<N> Subscriptions<N> {
     /// every caller's subscription. Drops everything of an earlier socket.
     pub fn resume(&mut self, own: Option<ConversationQuery>) -> Outputs {
         let mut outputs = self.socket_lost();
-        let open = usize::from(own.is_some()) + self.wishes.len();
+        let open = usize::from(own.is_some()) + self.callers.len();
         if let Some(own) = own {
             self.subscribe(own, Life::standing(None), Purpose::Own, &mut outputs);
         }
-        for (number, query) in self.wishes.clone() {
+        for (number, query) in self.callers.clone() {
             self.subscribe(query, Life::standing(Some(number)), Purpose::Restored, &mut outputs);
         }
         if open > 0 {

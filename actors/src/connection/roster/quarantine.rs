@@ -21,7 +21,7 @@ pub(super) struct Quarantine {
     dropped: u64,
     metrics: Arc<Metrics>,
     /// `None` if creating the salvage panicked too.
-    pub(super) remains: Option<Box<Salvage>>,
+    pub(super) salvage: Option<Box<Salvage>>,
 }
 
 impl Quarantine {
@@ -103,7 +103,7 @@ impl<N> Roster<N> {
             reason,
             dropped: 0,
             metrics: Arc::clone(&upstream.metrics),
-            remains: None,
+            salvage: None,
         }));
         match &mut child.life {
             Life::Quarantined(quarantine) => Some(quarantine),
@@ -132,7 +132,7 @@ impl<N> Roster<N> {
         let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
         let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
         let upstream = &self.upstream;
-        let salvage = quarantine.remains.take();
+        let salvage = quarantine.salvage.take();
         let released = Conversation::released(id.clone(), salvage, Rc::clone(upstream), ready.cloned());
         child.life = Life::start(id.clone(), released);
         upstream.metrics.conversations_in_quarantine.dec();

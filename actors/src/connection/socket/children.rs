@@ -122,7 +122,7 @@ impl Handler<Release> for Connection {
 impl Handler<ToConversation> for Connection {
     type Result = ();
 
-    fn handle(&mut self, ToConversation { conversation, wish: request }: ToConversation, _: &mut Self::Context) {
+    fn handle(&mut self, ToConversation { conversation, request }: ToConversation, _: &mut Self::Context) {
         if self.roster.knows(&conversation) {
             self.child(&conversation).tell(request);
         }

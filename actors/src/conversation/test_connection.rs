@@ -25,16 +25,16 @@ use crate::{
 };
 
 /// Receives a conversation's requests, and leaves the responses to the test.
-struct Desk {
+struct TestConnection {
     asked: UnboundedSender<Ask>,
     told: UnboundedSender<HistoryProgress>,
 }
 
-impl Actor for Desk {
+impl Actor for TestConnection {
     type Context = Context<Self>;
 }
 
-impl Handler<Ask> for Desk {
+impl Handler<Ask> for TestConnection {
     type Result = ();
 
     fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
@@ -42,7 +42,7 @@ impl Handler<Ask> for Desk {
     }
 }
 
-impl Handler<ChildTold> for Desk {
+impl Handler<ChildTold> for TestConnection {
     type Result = ();
 
     fn handle(&mut self, told: ChildTold, _: &mut Self::Context) {
@@ -98,8 +98,8 @@ pub(super) fn counted_conversation()
 -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
     let (asked, asks) = unbounded_channel();
     let (told, progress) = unbounded_channel();
-    let desk = Desk { asked, told }.start();
-    let upstream = upstream(desk.clone().recipient(), desk.recipient());
+    let connection = TestConnection { asked, told }.start();
+    let upstream = upstream(connection.clone().recipient(), connection.recipient());
     let (metrics, dead_letters) = (Arc::clone(&upstream.metrics), Arc::clone(&upstream.dead_letters));
     let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
     (conversation, asks, progress, metrics, dead_letters)
