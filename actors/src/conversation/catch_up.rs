@@ -1,13 +1,12 @@
 //! Fetches missing history, one range at a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use serde::Deserialize;
 use tertulia_core::{
     conversation::BackFill,
     id::DialogId,
-    refusal::{Case, RequestType, decide},
     ums::{AnswerError, Dialect, Json, MessageQuery, MessageRecord, MessageSubscription, Request},
 };
 use tokio::sync::oneshot;
@@ -15,7 +14,7 @@ use tokio::sync::oneshot;
 use super::{
     CatchUp, ChildNotice, ChildTold, Conversation, HistoryProgress,
     handling::Handling,
-    history::{Batch, Failing, Fetching, SHORT, is_page_of_several, judge},
+    history::{AfterRefusal, Batch, Fetching, NextRange, SHORT, is_page_of_several, judge},
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
@@ -32,11 +31,7 @@ impl Conversation {
     /// Whether sends wait because earlier messages are not known yet. If the newest state shows that all messages are
     /// known, sends go out before the history is read.
     pub(super) fn are_sends_held(&self) -> bool {
-        let is_unknown = match &self.histories.failing {
-            Some(failing) => failing.holds_sends,
-            None => self.histories.catching_up && self.model.misses_messages(),
-        };
-        self.upstream.settings.sends_when_caught_up && is_unknown
+        self.upstream.settings.sends_when_caught_up && self.histories.hold_sends(|| self.model.misses_messages())
     }
 
     /// Whether a command waits for the missing history: it is held, or its outcome is uncertain.
@@ -46,69 +41,45 @@ impl Conversation {
 
     /// If a command waits for the history now, makes the connection read it before the histories that nobody waits for.
     pub(super) fn hurry_history(&mut self) {
-        if !self.is_history_awaited() {
-            return;
-        }
-        if let Some(fetching) = self.histories.fetching.as_mut().filter(|fetching| !fetching.urgent) {
-            fetching.urgent = true;
+        if self.is_history_awaited() && self.histories.hurry() {
             self.tell_history(HistoryProgress::Awaited);
         }
     }
 
     /// Fetches ranges that a state or record showed to be missing.
     pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
-        let before = self.histories.wanted.len();
-        self.histories.wanted.extend(stretches);
-        if self.histories.wanted.len() > before {
+        if self.histories.want(stretches) {
             self.fetch_next(ctx);
         }
     }
 
     /// Fetches everything that may have been missed: the known holes, and everything after the newest known record.
     pub(super) fn catch_up(&mut self, ctx: &mut Context<Self>) {
-        // The running fetch is a part of the catch-up, and its response may belong to the previous socket.
-        self.histories.fetching = None;
-        self.histories.catching_up = true;
-        self.histories.wanted_since.get_or_insert_with(Instant::now);
-        self.histories.refused.clear();
-        self.histories.doubted = None;
-        self.histories.current = false;
-        self.histories.failing = None;
-        // The ranges listed so far are a part of the catch-up.
-        self.histories.wanted = self.model.holes().into();
+        self.histories.begin_catch_up(self.model.holes().into());
         self.fetch_next(ctx);
     }
 
     fn fetch_next(&mut self, ctx: &mut Context<Self>) {
-        if self.histories.fetching.is_some() {
-            return;
-        }
-        let Some(stretch) = self.histories.wanted.pop_front() else {
-            // Most conversations never fetch again.
-            self.histories.wanted.shrink_to_fit();
-            let was_told = self.histories.failing.take().is_some_and(|failing| failing.is_told);
-            let has_caught_up = std::mem::take(&mut self.histories.catching_up);
-            self.histories.current |= has_caught_up;
-            if has_caught_up {
-                self.histories.wanted_since = None;
+        let stretch = match self.histories.next() {
+            NextRange::Fetch(stretch) => stretch,
+            NextRange::Wait => return,
+            NextRange::Done { is_awaited } => {
+                if is_awaited {
+                    self.tell_history(HistoryProgress::Done);
+                }
+                self.next_command(ctx);
+                return;
             }
-            if was_told || has_caught_up {
-                self.tell_history(HistoryProgress::Done);
-            }
-            self.next_command(ctx);
-            return;
         };
         let request = self.history_request(&stretch);
-        self.histories.asked += 1;
-        let number = self.histories.asked;
         let urgent = self.model.misses_messages() || self.is_history_awaited();
-        self.histories.fetching = Some(Box::new(Fetching { stretch, number, urgent, deadline: None, early: None }));
+        let number = self.histories.requested(stretch, urgent);
         let conversation = Some(self.model.id().clone());
         let (reply, answer) = oneshot::channel();
         let ask = Ask::new(request, Lane::Recovery, reply);
-        let asked = self.histories.wanted_since.unwrap_or(ask.asked);
+        let asked = self.histories.wanted_since().unwrap_or(ask.asked);
         let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
-        let throttled = self.histories.failing.as_ref().map_or(0, |failing| failing.tries);
+        let throttled = self.histories.refusals();
         // A refused request queues up after the others.
         let asked = if throttled > 0 { ask.asked } else { asked };
         self.upstream.requests.do_send(Ask { conversation, urgent, asked, throttled, ..ask });
@@ -138,8 +109,7 @@ impl Conversation {
 
     fn fetched(&mut self, number: u64, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
         // The link was lost meanwhile: the next catch-up requests the range.
-        let Some(Fetching { stretch, .. }) = self.histories.fetching.as_deref().filter(|now| now.number == number)
-        else {
+        let Some(Fetching { stretch, .. }) = self.histories.fetching().filter(|now| now.number == number) else {
             return;
         };
         let stretch = stretch.clone();
@@ -164,31 +134,20 @@ impl Conversation {
 
     /// The platform refused a range: requests it again after a while, or accepts the refusal as final.
     fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestFailure, ctx: &mut Context<Self>) {
-        let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_told: false };
-        let failing = self.histories.failing.get_or_insert_with(|| Box::new(first()));
-        let (refusal, lasted) = (failure.refusal(), failing.since.elapsed());
-        failing.tries = refusal.tries(failing.tries.saturating_add(1));
-        let tries = failing.tries;
-        let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
-        failing.holds_sends = decision.holds_sends;
-        let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);
+        let AfterRefusal { wait, goes_on } = self.histories.refused(failure.refusal(), rand::random());
         tracing::debug!(
             conversation = %self.id(), dialog = %stretch.dialog_id, %failure,
             "the platform refused a history"
         );
-        let Some(wait) = decision.wait(tries, rand::random()) else {
-            if !self.histories.refused.contains(&stretch.dialog_id) {
-                self.histories.refused.push(stretch.dialog_id.clone());
-            }
+        let Some(wait) = wait else {
+            self.histories.give_up(&stretch.dialog_id);
             return self.stretch_done(&stretch, None, ctx);
         };
         if goes_on {
             self.go_on_without(&stretch, failure);
         }
         ctx.run_later(wait, move |conversation, ctx| {
-            if conversation.histories.is_fetching(number) {
-                conversation.histories.fetching = None;
-                conversation.histories.wanted.push_front(stretch);
+            if conversation.histories.want_again(number, stretch) {
                 conversation.fetch_next(ctx);
                 conversation.conclude();
             }
@@ -277,14 +236,11 @@ impl Conversation {
             }
             Ok((highest, count))
         })?;
-        self.histories.failing = self.histories.failing.take().filter(|failing| failing.is_told);
-        if let Some(failing) = &mut self.histories.failing {
-            failing.tries = 0;
-        }
+        self.histories.granted();
         match highest.filter(|highest| is_page_of_several(stretch, *highest, count, self.model.last_content(dialog))) {
             Some(highest) => {
                 // Only the range of this page is known to be complete.
-                self.histories.wanted.push_front(BackFill { newer_than: Some(highest), ..stretch.clone() });
+                self.histories.want_first(BackFill { newer_than: Some(highest), ..stretch.clone() });
                 self.stretch_done(&BackFill { older_than: None, ..stretch.clone() }, Some(highest), ctx);
             }
             None => self.stretch_done(stretch, highest, ctx),
@@ -300,7 +256,7 @@ impl Conversation {
 
     /// A consumer's subscription replays its records in a separate notification ([§5.4](crate::protocol#54)).
     fn await_replay(&mut self, ctx: &mut Context<Self>) {
-        let Some(Fetching { stretch, number, early, .. }) = self.histories.fetching.as_deref() else { return };
+        let Some(Fetching { stretch, number, early, .. }) = self.histories.fetching() else { return };
         let (stretch, number) = (stretch.clone(), *number);
         if let Some(highest) = *early {
             return self.stretch_done(&stretch, highest, ctx);
@@ -311,7 +267,7 @@ impl Conversation {
                 conversation.conclude();
             }
         });
-        if let Some(fetching) = &mut self.histories.fetching {
+        if let Some(fetching) = self.histories.fetching_mut() {
             fetching.deadline = Some(deadline);
         }
     }
@@ -325,7 +281,7 @@ impl Conversation {
         highest: Option<u64>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(Fetching { stretch, deadline, early, .. }) = self.histories.fetching.as_deref_mut() else { return };
+        let Some(Fetching { stretch, deadline, early, .. }) = self.histories.fetching_mut() else { return };
         if stretch.dialog_id != *dialog {
             return;
         }
@@ -337,7 +293,7 @@ impl Conversation {
             Batch::Doubtful { .. } if !is_answered => {}
             Batch::Doubtful { begins } => {
                 let doubt = (stretch, begins);
-                if self.histories.doubted.as_deref() == Some(&doubt) {
+                if self.histories.is_doubted(&doubt) {
                     self.stretch_done(&doubt.0, highest, ctx);
                 } else {
                     self.ask_again(doubt, ctx);
@@ -349,25 +305,18 @@ impl Conversation {
     /// Requests the range once more before the records missing in a batch are given up: the batch may not be the
     /// replay. A second batch that begins at the same sequence counts as the replay.
     fn ask_again(&mut self, doubt: (BackFill, u64), ctx: &mut Context<Self>) {
-        if let Some(Fetching { deadline: Some(deadline), .. }) =
-            self.histories.fetching.take().map(|fetching| *fetching)
-        {
+        if let Some(deadline) = self.histories.doubt(doubt) {
             ctx.cancel_future(deadline);
         }
-        self.histories.wanted.push_front(doubt.0.clone());
-        self.histories.doubted = Some(Box::new(doubt));
         self.fetch_next(ctx);
     }
 
     /// The platform has sent everything it has of a range; the rest of the range will not arrive.
     fn stretch_done(&mut self, stretch: &BackFill, highest: Option<u64>, ctx: &mut Context<Self>) {
-        if let Some(Fetching { deadline: Some(deadline), .. }) =
-            self.histories.fetching.take().map(|fetching| *fetching)
-        {
+        if let Some(deadline) = self.histories.fetched() {
             ctx.cancel_future(deadline);
         }
         let below = stretch.older_than.and_then(|older| older.checked_sub(1));
-        self.histories.doubted = None;
         let reception = self.model.history_exhausted(&stretch.dialog_id, stretch.newer_than, highest.max(below));
         self.take_reception(reception, ctx);
         self.fetch_next(ctx);
@@ -388,7 +337,3 @@ impl Handler<CatchUp> for Conversation {
         self.conclude();
     }
 }
-
-#[cfg(test)]
-#[path = "catch_up_tests.rs"]
-mod tests;

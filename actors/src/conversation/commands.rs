@@ -543,7 +543,3 @@ impl Conversation {
         self.handled();
     }
 }
-
-#[cfg(test)]
-#[path = "commands_tests.rs"]
-mod tests;

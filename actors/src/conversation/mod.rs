@@ -30,7 +30,7 @@ mod snapshot;
 mod step;
 mod summary;
 #[cfg(test)]
-pub(crate) mod test_connection;
+pub(crate) mod tests;
 mod upstream;
 mod waiting;
 

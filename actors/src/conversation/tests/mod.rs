@@ -1,5 +1,8 @@
 //! A conversation's actor for tests: its requests get their responses at chosen times.
 
+mod catch_up;
+mod commands;
+
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler, Recipient};
