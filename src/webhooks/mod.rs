@@ -26,8 +26,6 @@ mod definition;
 mod delivery;
 mod dial;
 mod lanes;
-#[cfg(test)]
-mod lanes_tests;
 mod metrics;
 mod receiver;
 mod record;
@@ -35,6 +33,8 @@ mod schedule;
 mod secret;
 mod supervisor;
 mod target;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod worker;
 

@@ -14,8 +14,9 @@ use crate::webhooks::{
     cargo::Cargo,
     definition::{DisabledReason, WebhookState},
     delivery::Delivery,
-    lanes::{Content, Go, Head, Item, Lane, millis},
+    lanes::{Content, Go, Head, Item, Lane},
     record::{self, KeptRecord},
+    schedule::millis,
     verdict::Verdict,
 };
 
