@@ -11,6 +11,7 @@ use crate::{
     dead_letters::DeadLetters,
     engine::{Journal, Leases, ProcessLeases},
     fleet::{Fleet, Registry},
+    log::Log,
     metrics::Metrics,
     platform::{Platform, PlatformSettings},
     subscriber::RoutingTable,
@@ -117,9 +118,12 @@ impl Builder {
         let journal = self.journal.unwrap_or_else(Journal::forgetful);
         let dead_letters = DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics), Arc::clone(&journal));
         dead_letters.restore()?;
+        let routing = Arc::new(RoutingTable::default());
         let process = ProcessContext {
             platform: Platform::new(self.platform)?,
-            routing: RoutingTable::new(journal, Arc::clone(&metrics)),
+            log: Arc::new(Log::new(Arc::clone(&journal), Arc::clone(&routing), Arc::clone(&metrics))),
+            journal,
+            routing,
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
             dead_letters: Arc::new(dead_letters),

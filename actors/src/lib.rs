@@ -74,6 +74,7 @@ pub mod files;
 mod fleet;
 mod handle;
 pub mod intake;
+mod log;
 pub mod metrics;
 pub mod platform;
 pub mod request;

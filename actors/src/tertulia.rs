@@ -159,7 +159,7 @@ impl Tertulia {
 
     /// Returns a stream of live events that buffers up to `capacity` events.
     pub fn events_within(&self, filter: Filter, capacity: usize) -> EventStream {
-        self.system.process.routing.stream(filter, capacity)
+        EventStream::new(&self.system.process.routing, filter, capacity)
     }
 
     /// Delivers events to `sink` in an actor of its own, which buffers up to `capacity` events. Dropping the returned
@@ -225,7 +225,7 @@ impl Tertulia {
     /// The event log and everything else that survives the process.
     #[must_use]
     pub fn journal(&self) -> &Arc<Journal> {
-        self.system.process.routing.journal()
+        &self.system.process.journal
     }
 
     /// The counters, gauges and histograms of the process.
@@ -246,7 +246,7 @@ impl Tertulia {
         // An error means that the fleet's arbiter is stuck: its connections end with their arbiters.
         let _ = timeout(within + MARGIN, self.system.fleet.send(Drain(within))).await;
         self.system.pool.stop(within).await;
-        let journal = Arc::clone(self.system.process.routing.journal());
+        let journal = Arc::clone(&self.system.process.journal);
         let closing = tokio::task::spawn_blocking(move || journal.close());
         if timeout(within, closing).await.is_err() {
             tracing::error!("the last changes could not be committed in time");

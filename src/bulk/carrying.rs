@@ -2,21 +2,14 @@
 //! same command and gets its outcome.
 
 use std::{
-    collections::HashMap,
-    num::NonZeroU32,
     pin::pin,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
 use tertulia_actors::{
-    connection::ConnectionStatus,
-    conversation::CommandFailure,
-    core::id::{AccountId, CommandKey, ConnectionId},
-    engine::StoreError,
+    connection::ConnectionStatus, conversation::CommandFailure, core::id::CommandKey, engine::StoreError,
 };
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -24,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     job::{End, Job, Rate},
     jobs::{Bulk, Entry},
-    outcome::{Outcome, Verdict, judge},
-    pace::{Pace, Slowdown},
+    outcome::{ItemOutcome, Verdict, judge},
+    pace::Pace,
     passes::{Next, Passes, Tally},
     records::{self, Item, Settled},
 };
@@ -38,43 +31,6 @@ const PAGE: usize = 500;
 const LIFETIME: Duration = Duration::from_secs(30);
 /// How long to wait for the outcome of a command.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The limits of requests per account, shared by all jobs.
-pub(super) struct Accounts {
-    turns: DefaultKeyedRateLimiter<AccountId>,
-    slowdowns: Mutex<Slowdowns>,
-}
-
-#[derive(Default)]
-struct Slowdowns {
-    accounts: HashMap<AccountId, Slowdown>,
-    /// The number of refusals of each connection when it was last checked.
-    seen: HashMap<ConnectionId, u64>,
-}
-
-impl Default for Accounts {
-    fn default() -> Self {
-        let rate = NonZeroU32::new(Rate::MAX).unwrap_or(NonZeroU32::MIN);
-        let turns = RateLimiter::keyed(Quota::per_second(rate).allow_burst(NonZeroU32::MIN));
-        Self { turns, slowdowns: Mutex::default() }
-    }
-}
-
-impl Accounts {
-    /// The fraction of its rate at which a job continues, after checking for new refusals of the connection. Calls
-    /// `on_refusal` if there are any.
-    fn speed(&self, account: &AccountId, connection: &ConnectionId, refusals: u64, on_refusal: impl FnOnce()) -> f64 {
-        let now = Instant::now();
-        let mut slowdowns = self.slowdowns.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = slowdowns.seen.insert(connection.clone(), refusals).unwrap_or(refusals);
-        let slowdown = slowdowns.accounts.entry(account.clone()).or_default();
-        if seen < refusals {
-            slowdown.refused(now);
-            on_refusal();
-        }
-        slowdown.speed(now)
-    }
-}
 
 /// Whether an item's command can be sent.
 enum Presence {
@@ -195,7 +151,7 @@ impl Bulk {
         let turn = pace.take(speed, Instant::now());
         sleep_until(turn.into()).await;
         if let Some((account, ..)) = &account {
-            self.accounts.turns.until_key_ready(account).await;
+            self.accounts.turn(account).await;
         }
     }
 
@@ -205,7 +161,7 @@ impl Bulk {
             Verdict::Settled(outcome) => outcome,
             Verdict::Look(outcome) => {
                 let shows = self.shows(job, &item).await?;
-                if shows { Outcome::done(job.operation.already()) } else { outcome }
+                if shows { ItemOutcome::done(job.operation.already()) } else { outcome }
             }
             Verdict::Again(outcome) if is_last => outcome,
             Verdict::Again(outcome) => {
@@ -229,7 +185,7 @@ impl Bulk {
         };
         // A closed conversation refuses a second close, but a transfer would be repeated.
         if job.operation.is_for_agents() && self.shows(job, item).await? {
-            return Ok(Verdict::Settled(Outcome::done(job.operation.already())));
+            return Ok(Verdict::Settled(ItemOutcome::done(job.operation.already())));
         }
         let key = CommandKey::from(format!("bulk-{}", job.id));
         let command = job.operation.command();
@@ -244,7 +200,7 @@ impl Bulk {
         Ok(summary.is_some_and(|summary| job.operation.shows_in(&summary)))
     }
 
-    async fn settle(&self, entry: &Entry, job: &Job, item: Item, outcome: Outcome) -> Result<(), StoreError> {
+    async fn settle(&self, entry: &Entry, job: &Job, item: Item, outcome: ItemOutcome) -> Result<(), StoreError> {
         tracing::debug!(job = %job.id, conversation = %item.conversation, outcome = outcome.name(), "bulk item");
         let settled = Settled { outcome: outcome.clone(), at: Timestamp::now() };
         let item = Item { settled: Some(settled), ..item };

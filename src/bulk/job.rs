@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{filter::Filter, live::Counts, operation::Operation};
+use super::{counts::Counts, filter::Filter, operation::Operation};
 
 /// A job's id. Later jobs have greater ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -144,20 +144,20 @@ pub enum End {
     /// A caller cancelled the job; items that were not started are left.
     Cancelled,
     /// The job failed.
-    Failed(Failure),
+    Failed(JobFailure),
 }
 
 /// Why a job failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Failure {
+pub enum JobFailure {
     /// More conversations match than a job may have. No conversation was changed.
     TooManyItems,
     /// The job's task panicked.
     Internal,
 }
 
-impl Failure {
+impl JobFailure {
     /// The reason as a stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_state_of_an_ended_job_does_not_change() {
-        for end in [End::Finished, End::Cancelled, End::Failed(Failure::TooManyItems)] {
+        for end in [End::Finished, End::Cancelled, End::Failed(JobFailure::TooManyItems)] {
             let ended = CARRYING.ended(end, now());
             assert!(ended.has_ended() && !ended.is_going());
             assert_eq!((ended.paused(true), ended.paused(false)), (Err(HasEnded), Err(HasEnded)));

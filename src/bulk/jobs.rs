@@ -22,11 +22,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    carrying::Accounts,
+    accounts::Accounts,
+    counts::Counts,
     filter::Filter,
     housekeeping::JOBS_AT_MOST,
     job::{AskedAs, HasEnded, Job, JobId, Rate, State},
-    live::{Counts, Live, Progress},
+    live::{Live, Progress},
     matching::{Candidates, Match},
     metrics::Metrics,
     operation::Operation,

@@ -3,46 +3,13 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    counts::Counts,
     job::{Job, Rate},
-    outcome::Outcome,
+    outcome::ItemOutcome,
 };
-
-/// The number of a job's items by outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Conversations that matched.
-    pub matched: usize,
-    /// Items whose conversation is in the wanted state.
-    pub done: usize,
-    /// Items that were refused.
-    pub refused: usize,
-    /// Items whose outcome could not be determined.
-    pub unknown: usize,
-}
-
-impl Counts {
-    pub(super) fn settle(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Done { .. } => self.done += 1,
-            Outcome::Refused { .. } => self.refused += 1,
-            Outcome::Unknown { .. } => self.unknown += 1,
-        }
-    }
-
-    fn settled(&self) -> usize {
-        self.done + self.refused + self.unknown
-    }
-
-    /// Items that are not processed yet.
-    #[must_use]
-    pub fn left(&self) -> usize {
-        self.matched.saturating_sub(self.settled())
-    }
-}
 
 /// A job in this process.
 pub(super) struct Live {
@@ -78,7 +45,7 @@ impl Live {
         Job { counts: self.counts, ..self.job.clone() }
     }
 
-    pub(super) fn settle(&mut self, outcome: &Outcome) {
+    pub(super) fn settle(&mut self, outcome: &ItemOutcome) {
         self.counts.settle(outcome);
     }
 
@@ -120,15 +87,5 @@ mod tests {
         assert_eq!(seconds(100, 50, 25) as u32, 50);
         assert_eq!(seconds(100, 50, 1) as u32, 10);
         assert_eq!(seconds(0, 50, 1) as u32, 0);
-    }
-
-    #[test]
-    fn items_without_an_outcome_are_left() {
-        let mut counts = Counts { matched: 4, ..Counts::default() };
-        counts.settle(&Outcome::done("closed"));
-        let (code, detail) = ("timed-out".to_owned(), String::new());
-        counts.settle(&Outcome::Unknown { code: code.clone(), detail: detail.clone() });
-        counts.settle(&Outcome::Refused { code, detail, platform_code: None });
-        assert_eq!((counts.done, counts.unknown, counts.refused, counts.left()), (1, 1, 1, 1));
     }
 }

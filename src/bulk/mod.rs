@@ -7,8 +7,10 @@
 //! [`Bulk`] owns the jobs and runs them. The decisions are made by plain values: which connection acts (`acting`), what
 //! an outcome means (`outcome`), the speed (`pace`), whether to retry (`passes`), and the states of a job (`job`).
 
+mod accounts;
 mod acting;
 mod carrying;
+mod counts;
 mod filter;
 mod housekeeping;
 mod job;
@@ -23,10 +25,11 @@ mod passes;
 mod records;
 mod running;
 
+pub use counts::Counts;
 pub use filter::{Filter, LISTED_AT_MOST};
-pub use job::{AskedAs, End, Failure, Job, JobId, Phase, Rate, State};
+pub use job::{AskedAs, End, Job, JobFailure, JobId, Phase, Rate, State};
 pub use jobs::{Bulk, BulkError, DryRun, Order};
-pub use live::{Counts, Progress};
+pub use live::Progress;
 pub use operation::Operation;
-pub use outcome::Outcome;
+pub use outcome::ItemOutcome;
 pub use records::{Item, Settled};

@@ -14,7 +14,7 @@ const TOO_MANY: u16 = 429;
 /// The outcome of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Outcome {
+pub enum ItemOutcome {
     /// The conversation is in the wanted state.
     Done {
         /// Whether a change was needed, as a code.
@@ -39,7 +39,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl ItemOutcome {
     /// A success with the given code.
     pub(super) fn done(code: &str) -> Self {
         Self::Done { code: code.to_owned() }
@@ -72,23 +72,23 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The outcome is final.
-    Settled(Outcome),
+    Settled(ItemOutcome),
     /// The outcome is final, unless the conversation's last known state is the wanted one.
-    Look(Outcome),
+    Look(ItemOutcome),
     /// The item may be retried; without a success this becomes its outcome.
-    Again(Outcome),
+    Again(ItemOutcome),
 }
 
 /// Judges the outcome of a command.
 pub(super) fn judge(operation: &Operation, answer: &Result<Done, CommandFailure>) -> Verdict {
     let failure = match answer {
-        Ok(_) => return Verdict::Settled(Outcome::done(operation.done())),
+        Ok(_) => return Verdict::Settled(ItemOutcome::done(operation.done())),
         Err(failure) => failure,
     };
-    let outcome = Outcome::of(failure);
+    let outcome = ItemOutcome::of(failure);
     match failure {
         CommandFailure::Invalid(error) if is_as_wanted(operation, &error.refusal) => {
-            Verdict::Settled(Outcome::done(operation.already()))
+            Verdict::Settled(ItemOutcome::done(operation.already()))
         }
         CommandFailure::Overloaded
         | CommandFailure::NotConnected
@@ -136,11 +136,11 @@ mod tests {
     #[test]
     fn a_conversation_already_in_the_wanted_state_is_done() {
         for refusal in [Refusal::NoOpenDialog, Refusal::DialogClosed("d".into()), Refusal::Locked] {
-            let closed = Verdict::Settled(Outcome::done("already-closed"));
+            let closed = Verdict::Settled(ItemOutcome::done("already-closed"));
             assert_eq!(judge(&CLOSE, &invalid(refusal.clone())), closed);
-            assert!(matches!(judge(&TRANSFER, &invalid(refusal)), Verdict::Settled(Outcome::Refused { .. })));
+            assert!(matches!(judge(&TRANSFER, &invalid(refusal)), Verdict::Settled(ItemOutcome::Refused { .. })));
         }
-        let there = Verdict::Settled(Outcome::done("already-there"));
+        let there = Verdict::Settled(ItemOutcome::done("already-there"));
         assert_eq!(judge(&TRANSFER, &invalid(Refusal::SameAgent("1.2".into()))), there);
     }
 
@@ -148,19 +148,20 @@ mod tests {
     fn a_temporary_failure_is_retried() {
         for failure in [CommandFailure::Overloaded, CommandFailure::NotConnected, CommandFailure::TimedOut] {
             let verdict = judge(&CLOSE, &Err(failure.clone()));
-            assert!(matches!(&verdict, Verdict::Again(Outcome::Refused { code, .. }) if code == failure.code()));
+            assert!(matches!(&verdict, Verdict::Again(ItemOutcome::Refused { code, .. }) if code == failure.code()));
         }
         for code in [429, 500, 502, 503] {
             assert!(matches!(judge(&CLOSE, &refused(code)), Verdict::Again(_)), "{code}");
         }
         let unknown = Err(CommandFailure::OutcomeUnknown { key: CommandKey::from("k") });
-        assert!(matches!(judge(&CLOSE, &unknown), Verdict::Again(Outcome::Unknown { .. })));
+        assert!(matches!(judge(&CLOSE, &unknown), Verdict::Again(ItemOutcome::Unknown { .. })));
     }
 
     #[test]
     fn a_platforms_refusal_keeps_its_code_unless_the_conversation_is_in_the_wanted_state() {
         for code in [400, 403, 404] {
-            let Verdict::Look(Outcome::Refused { code: word, detail, platform_code }) = judge(&CLOSE, &refused(code))
+            let Verdict::Look(ItemOutcome::Refused { code: word, detail, platform_code }) =
+                judge(&CLOSE, &refused(code))
             else {
                 panic!("{code} is not looked at")
             };
@@ -173,7 +174,7 @@ mod tests {
     #[test]
     fn a_quarantined_or_dead_lettered_item_is_not_retried() {
         for failure in [CommandFailure::Quarantined, CommandFailure::DeadLettered] {
-            assert!(matches!(judge(&CLOSE, &Err(failure)), Verdict::Settled(Outcome::Refused { .. })));
+            assert!(matches!(judge(&CLOSE, &Err(failure)), Verdict::Settled(ItemOutcome::Refused { .. })));
         }
     }
 }

@@ -8,9 +8,9 @@ use tertulia_actors::{
 use tokio::sync::oneshot;
 
 use super::{
+    counts::Counts,
     job::{Job, JobId},
-    live::Counts,
-    outcome::Outcome,
+    outcome::ItemOutcome,
 };
 
 /// Records per read, and per commit when removing.
@@ -36,7 +36,7 @@ pub struct Item {
 pub struct Settled {
     /// The outcome.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ItemOutcome,
     /// The time.
     pub at: jiff::Timestamp,
 }

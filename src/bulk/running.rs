@@ -12,12 +12,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    counts::Counts,
     housekeeping::over,
-    job::{End, Failure, Job, Phase, State},
+    job::{End, Job, JobFailure, Phase, State},
     jobs::{Bulk, Entry, ITEMS_AT_MOST},
-    live::{Counts, Live},
+    live::Live,
     matching::{Candidates, Match},
-    outcome::Outcome,
+    outcome::ItemOutcome,
     records::{self, Item, Settled},
 };
 
@@ -63,7 +64,7 @@ impl Bulk {
             let work = AssertUnwindSafe(Box::pin(bulk.work(&entry, &token))).catch_unwind();
             if work.await.is_err() {
                 tracing::error!(job = %entry.id, "a bulk job panicked and has failed");
-                let state = entry.live().job.state.ended(End::Failed(Failure::Internal), Timestamp::now());
+                let state = entry.live().job.state.ended(End::Failed(JobFailure::Internal), Timestamp::now());
                 // If this write fails, the next run repeats it.
                 let _ = bulk.change(&entry, |_| Ok(state)).await;
             }
@@ -116,7 +117,7 @@ impl Bulk {
             if entry.live().counts.matched > ITEMS_AT_MOST {
                 records::remove_items(self.journal(), &entry.id).await?;
                 entry.live().counts = Counts::default();
-                return self.end(entry, End::Failed(Failure::TooManyItems)).await;
+                return self.end(entry, End::Failed(JobFailure::TooManyItems)).await;
             }
         }
         let durable = {
@@ -155,7 +156,7 @@ impl Bulk {
 
 fn item_of(Match { conversation, connection }: Match) -> Item {
     let unseen = || Settled {
-        outcome: Outcome::Refused {
+        outcome: ItemOutcome::Refused {
             code: "unknown-conversation".to_owned(),
             detail: "no connection sees this conversation".to_owned(),
             platform_code: None,

@@ -26,8 +26,8 @@ use super::{
     words::{check, check_stage},
 };
 use crate::bulk::{
-    AskedAs, BulkError, DryRun, End, Filter, Item, JobId, LISTED_AT_MOST, Operation, Order, Outcome, Progress, Rate,
-    State as JobState,
+    AskedAs, BulkError, DryRun, End, Filter, Item, ItemOutcome, JobId, LISTED_AT_MOST, Operation, Order, Progress,
+    Rate, State as JobState,
 };
 
 /// The outcomes by which items can be filtered.
@@ -42,7 +42,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = BulkOrder)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+struct BulkOrder {
     operation: Name,
     filter: Conditions,
     #[serde(default)]
@@ -117,7 +117,7 @@ struct Conditions {
     conversations: Option<Vec<ConversationId>>,
 }
 
-impl Asked {
+impl BulkOrder {
     fn into_order(self) -> Result<Order, Problem> {
         let operation = self.arguments.into_operation(self.operation)?;
         let rate = self.rate.map_or(Some(Rate::default()), Rate::new).ok_or_else(|| {
@@ -295,9 +295,9 @@ impl From<Item> for ItemView {
         let at = item.settled.as_ref().map(|settled| settled.at.to_string());
         let (code, detail, platform_code) = match item.settled.map(|settled| settled.outcome) {
             None => (None, None, None),
-            Some(Outcome::Done { code }) => (Some(code), None, None),
-            Some(Outcome::Refused { code, detail, platform_code }) => (Some(code), Some(detail), platform_code),
-            Some(Outcome::Unknown { code, detail }) => (Some(code), Some(detail), None),
+            Some(ItemOutcome::Done { code }) => (Some(code), None, None),
+            Some(ItemOutcome::Refused { code, detail, platform_code }) => (Some(code), Some(detail), platform_code),
+            Some(ItemOutcome::Unknown { code, detail }) => (Some(code), Some(detail), None),
         };
         let (conversation, connection) = (item.conversation.to_string(), item.connection.map(|id| id.to_string()));
         Self { conversation, connection, outcome, code, detail, platform_code, at }
@@ -336,14 +336,14 @@ impl From<BulkError> for Problem {
 #[utoipa::path(
     tag = "bulk",
     params(idempotency::Key),
-    request_body = Asked,
+    request_body = BulkOrder,
     responses(
         (status = 201, description = "The job", body = View),
         (status = 200, description = "What the job would do, if dryRun is true", body = WouldMatch),
     )
 )]
 #[post("/bulk")]
-async fn begin(state: Data<State>, request: HttpRequest, body: Body<Asked>) -> Result<HttpResponse, Problem> {
+async fn begin(state: Data<State>, request: HttpRequest, body: Body<BulkOrder>) -> Result<HttpResponse, Problem> {
     let key = idempotency::key(request.headers())?;
     let is_dry_run = body.value.dry_run;
     let order = body.value.into_order()?;

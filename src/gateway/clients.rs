@@ -48,7 +48,7 @@ pub(super) struct Client {
 }
 
 /// A connection's place; dropping it frees the place.
-pub(super) struct Place(Client);
+pub(super) struct ClientPermit(Client);
 
 /// Held while a request of the connection is being answered.
 pub(super) struct Busy(Client);
@@ -82,10 +82,10 @@ impl Clients {
     }
 
     /// Registers a connection from `address`.
-    pub(super) fn enter(&self, address: IpAddr) -> Place {
+    pub(super) fn enter(&self, address: IpAddr) -> ClientPermit {
         let (ended, unread) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
         let id = self.table().enter(address, ended.clone(), Arc::clone(&unread), Instant::now());
-        Place(Client {
+        ClientPermit(Client {
             clients: self.clone(),
             id,
             ended,
@@ -131,14 +131,14 @@ impl Client {
     }
 }
 
-impl Place {
+impl ClientPermit {
     /// The client of this place.
     pub(super) fn client(&self) -> &Client {
         &self.0
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientPermit {
     fn drop(&mut self) {
         self.0.forget_unread();
         self.0.clients.table().leave(self.0.id);

@@ -64,11 +64,11 @@ impl From<&DeadLetter> for Brief {
 /// Lists the dead letters, the oldest first.
 #[utoipa::path(
     tag = "dead letters",
-    params(page::Asked),
+    params(page::PageQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/dead-letters")]
-async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<Brief>>, Problem> {
+async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<Brief>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
     let letters = state.tertulia.dead_letters().list(after.as_ref(), limit + 1);

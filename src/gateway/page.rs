@@ -16,7 +16,7 @@ const MAX_LIMIT: usize = 1_000;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct PageQuery {
     /// Items at most, 1 to 1,000; 100 by default.
     pub(super) limit: Option<usize>,
     /// The `nextCursor` of the previous page.

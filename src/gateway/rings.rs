@@ -65,7 +65,7 @@ impl Ring {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct ListQuery {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     limit: Option<usize>,
@@ -82,10 +82,10 @@ struct Taken {
 }
 
 /// Lists the offers that wait for an answer.
-#[utoipa::path(tag = "rings", params(Asked), responses((status = 200, description = "A page", body = Page<Ring>)))]
+#[utoipa::path(tag = "rings", params(ListQuery), responses((status = 200, description = "A page", body = Page<Ring>)))]
 #[get("/rings")]
-async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Ring>>, Problem> {
-    let Asked { connection, limit, cursor } = asked.into_inner();
+async fn list(state: Data<State>, asked: Query<ListQuery>) -> Result<Json<Page<Ring>>, Problem> {
+    let ListQuery { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     let mut rings = all(&state, connection).await?;
     rings.retain(|ring| cursor.as_deref().is_none_or(|cursor| position(ring).as_str() > cursor));

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::clients::{self, Client, Place};
+use super::clients::{self, Client, ClientPermit};
 
 /// How often HTTP may poll a connection without reading or writing. Once its buffer is full of requests that wait for
 /// an earlier response, such as an event stream, HTTP polls all the time.
@@ -133,13 +133,13 @@ pub(super) struct Watched {
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Polls by HTTP since it last read or wrote.
     looks: u32,
-    place: Place,
+    place: ClientPermit,
     /// The end of the connection to make room for others.
     ended: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Watched {
-    pub(super) fn new(stream: Stream, patience: Patience, ending: Ending, place: Place) -> Self {
+    pub(super) fn new(stream: Stream, patience: Patience, ending: Ending, place: ClientPermit) -> Self {
         let (unanswered, stalled) = (Alarm::default(), Alarm::default());
         let ended = Box::pin(place.client().ended.clone().cancelled_owned());
         Self { stream, patience, ending, unanswered, stalled, closing: None, looks: 0, place, ended }

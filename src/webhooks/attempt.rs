@@ -16,7 +16,7 @@ use super::{
     definition::Definition,
     dial::{Dial, InternalAddress},
     schedule::retry_after,
-    verdict::{Failure, Outcome},
+    verdict::{AttemptOutcome, NoAnswer},
 };
 
 /// The most bytes read of an answer; a longer answer ends the connection.
@@ -34,7 +34,7 @@ const TOLD: usize = 1_000;
 pub(super) struct Attempted {
     pub(super) time: jiff::Timestamp,
     pub(super) took: Duration,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: AttemptOutcome,
     /// The beginning of the answer.
     pub(super) answer: Bytes,
 }
@@ -66,31 +66,31 @@ pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo
     let ended = |outcome, answer| Attempted { time, took: began.elapsed(), outcome, answer };
     let mut response = match timeout_at(deadline, request.send_body(cargo.body)).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return ended(Outcome::Failed(failure(&error)), Bytes::new()),
-        Err(_) => return ended(Outcome::Failed(Failure::TimedOut), Bytes::new()),
+        Ok(Err(error)) => return ended(AttemptOutcome::Failed(failure(&error)), Bytes::new()),
+        Err(_) => return ended(AttemptOutcome::Failed(NoAnswer::TimedOut), Bytes::new()),
     };
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = asked.and_then(|value| retry_after(value, time));
-    let outcome = Outcome::Answered { status: response.status().as_u16(), retry_after };
+    let outcome = AttemptOutcome::Answered { status: response.status().as_u16(), retry_after };
     // A body that cannot be read does not change the outcome.
     let rest = timeout_at(deadline.min(Instant::now() + ANSWER_WITHIN), response.body().limit(MAX_ANSWER)).await;
     let answer = rest.ok().and_then(Result::ok).unwrap_or_default();
     ended(outcome, answer)
 }
 
-fn failure(error: &SendRequestError) -> Failure {
+fn failure(error: &SendRequestError) -> NoAnswer {
     match error {
-        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => Failure::TimedOut,
+        SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => NoAnswer::TimedOut,
         SendRequestError::Connect(ConnectError::Resolver(_) | ConnectError::NoRecords | ConnectError::Unresolved) => {
-            Failure::NameNotFound
+            NoAnswer::NameNotFound
         }
         SendRequestError::Connect(ConnectError::Io(error)) => {
             let internal = error.get_ref().is_some_and(|error| error.is::<InternalAddress>());
-            if internal { Failure::InternalAddress } else { Failure::Unreachable }
+            if internal { NoAnswer::InternalAddress } else { NoAnswer::Unreachable }
         }
-        SendRequestError::Connect(ConnectError::Disconnected) => Failure::ConnectionLost,
-        SendRequestError::Connect(_) | SendRequestError::Url(_) => Failure::Unreachable,
-        SendRequestError::Response(_) => Failure::Unreadable,
-        _ => Failure::ConnectionLost,
+        SendRequestError::Connect(ConnectError::Disconnected) => NoAnswer::ConnectionLost,
+        SendRequestError::Connect(_) | SendRequestError::Url(_) => NoAnswer::Unreachable,
+        SendRequestError::Response(_) => NoAnswer::Unreadable,
+        _ => NoAnswer::ConnectionLost,
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{attempt::Attempted, cargo::Cargo, verdict::Outcome};
+use super::{attempt::Attempted, cargo::Cargo, verdict::AttemptOutcome};
 
 /// The most attempts in the log of one webhook; a new attempt replaces the oldest.
 pub(super) const MOST_ATTEMPTS: u64 = 1_000;
@@ -46,7 +46,7 @@ impl Delivery {
             attempt,
             time: jiff::Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(*time),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            outcome: Outcome::kind(outcome).to_owned(),
+            outcome: AttemptOutcome::kind(outcome).to_owned(),
             status: outcome.status(),
             next_try: next_try.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()),
         }
@@ -73,7 +73,7 @@ mod tests {
         let attempted = Attempted {
             time: "2026-11-25T19:12:44.569219794Z".parse().unwrap(),
             took: Duration::ZERO,
-            outcome: Outcome::Answered { status: 503, retry_after: None },
+            outcome: AttemptOutcome::Answered { status: 503, retry_after: None },
             answer: Bytes::new(),
         };
         let next = attempted.time.as_millisecond() + 3_600_000;

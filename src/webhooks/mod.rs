@@ -18,13 +18,12 @@
 //! - *The address that was checked is the address that is dialled* (`dial`), because the right to create webhooks must
 //!   not be the right to reach the network behind the gateway.
 //!
-//! All webhooks run on one thread of their own, each with one task (`worker`), managed by one desk (`desk`).
+//! All webhooks run on one thread of their own, each with one task (`worker`). One task (`supervisor`) owns the workers.
 
 mod attempt;
 mod cargo;
 mod definition;
 mod delivery;
-mod desk;
 mod dial;
 mod lanes;
 mod metrics;
@@ -32,6 +31,7 @@ mod receiver;
 mod record;
 mod schedule;
 mod secret;
+mod supervisor;
 mod target;
 mod verdict;
 mod worker;
@@ -62,12 +62,12 @@ pub use target::{Target, TargetError};
 pub use worker::Status;
 
 use cargo::Cargo;
-use desk::{Desk, Question, Reply};
-use worker::Surroundings;
+use supervisor::{Question, Reply, Supervisor};
+use worker::WebhookContext;
 
 /// The most webhooks.
 pub const MOST_WEBHOOKS: usize = 100;
-/// Questions that may wait for the desk.
+/// Questions that may wait for the supervisor.
 const QUESTIONS: usize = 64;
 /// How long an answer may take, in addition to an attempt's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -212,7 +212,7 @@ impl Webhooks {
     pub fn start(tertulia: &Tertulia, settings: Settings) -> Arc<Self> {
         let (arbiter, metrics) = (Arbiter::new(), Arc::new(WebhookMetrics::default()));
         let (questions, received) = mpsc::channel(QUESTIONS);
-        let around = Surroundings {
+        let context = WebhookContext {
             journal: Arc::clone(tertulia.journal()),
             dead_letters: Arc::clone(tertulia.dead_letters()),
             tls: Arc::clone(tertulia.platform().tls()),
@@ -220,7 +220,7 @@ impl Webhooks {
             metrics: Arc::clone(&metrics),
         };
         arbiter.spawn_fn(move || {
-            actix_rt::spawn(Desk::new(around).run(received));
+            actix_rt::spawn(Supervisor::new(context).run(received));
         });
         Arc::new(Self { arbiter, questions, metrics, settings, stopped: Mutex::new(false) })
     }
@@ -334,7 +334,7 @@ impl Webhooks {
             self.questions.send(Question::Stop(within, done)).await.ok()?;
             ended.await.ok()
         };
-        // The desk observes `within` itself; this limit applies only if the desk is stuck.
+        // The supervisor observes `within` itself; this limit applies only if the supervisor is stuck.
         if timeout(within + PATIENCE, stop).await.is_err() {
             tracing::warn!("the webhooks did not end in time");
         }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{lanes::millis, schedule::Retries};
+use super::schedule::{Retries, millis};
 
 /// The receiver is considered down at this weight of failures without a success, from any conversations.
 const DOWN_AT: u32 = 50;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum AttemptOutcome {
     /// The receiver answered.
     Answered {
         /// The status of the answer.
@@ -15,13 +15,13 @@ pub(super) enum Outcome {
         retry_after: Option<Duration>,
     },
     /// No answer arrived.
-    Failed(Failure),
+    Failed(NoAnswer),
 }
 
 /// Why no answer arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Failure {
+pub(super) enum NoAnswer {
     /// No answer arrived in time, connecting included.
     TimedOut,
     /// The host name has no address.
@@ -36,7 +36,7 @@ pub(super) enum Failure {
     Unreadable,
 }
 
-impl Failure {
+impl NoAnswer {
     /// The name of this failure in the delivery log.
     #[must_use]
     pub(super) fn as_str(self) -> &'static str {
@@ -79,7 +79,7 @@ pub(super) enum Verdict {
     },
 }
 
-impl Outcome {
+impl AttemptOutcome {
     pub(super) fn verdict(&self) -> Verdict {
         match *self {
             Self::Answered { status: 200..=299, .. } => Verdict::Delivered,
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn only_2xx_is_a_delivery_410_ends_the_webhook_and_all_else_is_tried_again() {
-        let verdict = |status| Outcome::Answered { status, retry_after: None }.verdict();
+        let verdict = |status| AttemptOutcome::Answered { status, retry_after: None }.verdict();
         for status in [200, 201, 202, 204, 299] {
             assert_eq!(verdict(status), Verdict::Delivered, "{status}");
         }
@@ -139,21 +139,22 @@ mod tests {
         for status in [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 413, 429, 500, 502, 503, 599] {
             assert_eq!(verdict(status), failed, "{status}");
         }
-        assert_eq!(Outcome::Failed(Failure::TimedOut).verdict(), failed);
+        assert_eq!(AttemptOutcome::Failed(NoAnswer::TimedOut).verdict(), failed);
     }
 
     #[test]
     fn every_outcome_has_one_of_the_words() {
-        let answered = (100..1_000).map(|status| Outcome::Answered { status, retry_after: None });
+        let answered = (100..1_000).map(|status| AttemptOutcome::Answered { status, retry_after: None });
         let failed = [
-            Failure::TimedOut,
-            Failure::NameNotFound,
-            Failure::InternalAddress,
-            Failure::Unreachable,
-            Failure::ConnectionLost,
-            Failure::Unreadable,
+            NoAnswer::TimedOut,
+            NoAnswer::NameNotFound,
+            NoAnswer::InternalAddress,
+            NoAnswer::Unreachable,
+            NoAnswer::ConnectionLost,
+            NoAnswer::Unreadable,
         ];
-        let mut words: Vec<_> = answered.chain(failed.map(Outcome::Failed)).map(|outcome| outcome.kind()).collect();
+        let mut words: Vec<_> =
+            answered.chain(failed.map(AttemptOutcome::Failed)).map(|outcome| outcome.kind()).collect();
         words.sort_unstable();
         words.dedup();
         let mut listed = KINDS;
@@ -165,7 +166,7 @@ mod tests {
     fn only_429_and_503_ask_for_a_pause_of_all_events() {
         let retry_after = Some(Duration::from_secs(9));
         for (status, holds_all) in [(429, true), (503, true), (500, false), (301, false)] {
-            let verdict = Outcome::Answered { status, retry_after }.verdict();
+            let verdict = AttemptOutcome::Answered { status, retry_after }.verdict();
             assert_eq!(verdict, Verdict::Failed { retry_after, holds_all }, "{status}");
         }
     }

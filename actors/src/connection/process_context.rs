@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::Leases,
+    engine::{Journal, Leases},
+    log::Log,
     metrics::Metrics,
     platform::Platform,
     subscriber::{NotificationTable, RoutingTable},
@@ -17,7 +18,11 @@ use crate::{
 pub(crate) struct ProcessContext {
     /// The platform.
     pub platform: Arc<Platform>,
-    /// Routes events to subscribers.
+    /// The access to the store.
+    pub journal: Arc<Journal>,
+    /// Appends events to the journal and offers them to subscribers.
+    pub log: Arc<Log>,
+    /// The subscribers of events.
     pub routing: Arc<RoutingTable>,
     /// Routes raw notifications to subscribers.
     pub notifications: Arc<NotificationTable>,

@@ -15,9 +15,9 @@ use super::{
     CameBack, ChildNotice, ChildTold, CommandFailure, ConversationHandle, HandleRequest, Leave, LinkFailed, LinkLost,
     LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
     command_queue::CommandQueue,
+    handling::Handling,
     history::Histories,
-    keeping::{Concluded, Unconcluded},
-    poison::Handling,
+    step::{Concluded, Unconcluded},
 };
 use crate::{
     subscriber::EventData,

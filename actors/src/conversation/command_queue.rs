@@ -1,17 +1,21 @@
 //! The commands of one conversation: waiting, in flight, and with an unknown outcome.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use actix::SpawnHandle;
 use tertulia_core::{
     command::{Command, PlannedRequest, Repeat, Suspicion},
     conversation::Message,
     id::CommandKey,
+    time::Timestamp,
 };
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{Claim, CommandFailure, commands::Done, durable::Durable, waiting::CancelReply};
+use super::{Claim, CommandFailure, Done, Durable, WaitingCommand, WaitingState, waiting::CancelReply};
 use crate::supervision::DepthPermit;
 
 /// The waiting commands of one conversation; the first one may be in flight. Bounded by the handle's
@@ -107,6 +111,32 @@ pub(super) struct Sent {
 }
 
 impl Waiting {
+    /// Whether a caller knows the command by this key.
+    pub(super) fn is_called(&self, key: &CommandKey) -> bool {
+        self.key == *key || self.durable.as_ref().is_some_and(|durable| durable.asked_as == *key)
+    }
+
+    /// The command as callers see it.
+    pub(super) fn told(&self) -> WaitingCommand {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        WaitingCommand {
+            key: self.durable.as_ref().map_or(&self.key, |durable| &durable.asked_as).clone(),
+            command: self.command.name(),
+            state: match self.state {
+                State::Accepting | State::Queued { .. } => WaitingState::Queued,
+                State::InFlight(_) => WaitingState::InFlight,
+                State::Recovered { .. } | State::Unknown { .. } => WaitingState::Unknown,
+            },
+            is_durable: self.durable.is_some(),
+            asked: Timestamp(now.saturating_sub(millis(self.asked.elapsed()))),
+            deadline: Timestamp(now.saturating_add(millis(left))),
+            suspected: self.suspicion.as_ref().map(|suspected| suspected.suspicion.code()),
+            number: self.number,
+        }
+    }
+
     /// Notes that this command published the message; returns whether it did.
     pub(super) fn notice(&mut self, message: &Message, key: &CommandKey) -> bool {
         let found = match &mut self.state {

@@ -1,16 +1,11 @@
 //! How commands run: one at a time, in order, each with a reply, none twice (promise 4).
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::{
     command::{AnswerKind, CommandError, Plan, PlannedRequest, Refusal as Invalid, Remedy, Repeat, Suspicion},
-    conversation::Message,
     id::CommandKey,
-    note::WrittenNote,
     refusal::Refusal,
     ums::{AnswerError, MessageRecord},
 };
@@ -18,10 +13,10 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    CommandFailure, Conversation, Perform,
+    CommandFailure, Conversation, Done, Perform,
     command_queue::{Look, Sent, State, Suspected, Waiting},
     durable::{Durable, Ending},
-    poison::Handling,
+    handling::Handling,
 };
 use crate::{
     request::{Answer, Ask, Lane, RequestFailure},
@@ -33,25 +28,6 @@ use crate::{
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The longest such pause. The pause grows only if a command is repeated without a lookup.
 const AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(32);
-
-/// The result of a successful command.
-#[derive(Clone, Debug)]
-pub struct Done {
-    /// The command's key.
-    pub key: CommandKey,
-    /// The sequence of the published event in its dialog, if the command published an event.
-    pub sequence: Option<u64>,
-    /// The requested history, in order.
-    pub messages: Vec<Arc<Message>>,
-    /// The note as written, possibly truncated ([CV-F9](crate::rules#cv-f9)).
-    pub note: Option<WrittenNote>,
-}
-
-impl Done {
-    pub(super) fn of(key: &CommandKey) -> Self {
-        Self { key: key.clone(), sequence: None, messages: Vec::new(), note: None }
-    }
-}
 
 /// The most open commands of one conversation. Beyond it the oldest is forgotten, and may run again if it is submitted
 /// again.
@@ -567,7 +543,3 @@ impl Conversation {
         self.handled();
     }
 }
-
-#[cfg(test)]
-#[path = "commands_tests.rs"]
-mod tests;

@@ -58,13 +58,13 @@ pub(super) struct Answered {
     version: u32,
     digest: Box<str>,
     at: Timestamp,
-    outcome: Outcome,
+    outcome: FinalOutcome,
 }
 
 /// The final outcome of a command: it had its effect or never will.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Outcome {
+enum FinalOutcome {
     #[serde(rename_all = "camelCase")]
     Done {
         key: CommandKey,
@@ -125,9 +125,9 @@ impl Answered {
             return Err(CommandFailure::KeyReused { key: durable.asked_as.clone() });
         }
         match self.outcome {
-            Outcome::Done { key, sequence, note } => Ok(Done { sequence, note, ..Done::of(&key) }),
-            Outcome::Refused(error) => Err(CommandFailure::Refused(error)),
-            Outcome::ClosedConnection { code } => Err(CommandFailure::ClosedConnection { code }),
+            FinalOutcome::Done { key, sequence, note } => Ok(Done { sequence, note, ..Done::of(&key) }),
+            FinalOutcome::Refused(error) => Err(CommandFailure::Refused(error)),
+            FinalOutcome::ClosedConnection { code } => Err(CommandFailure::ClosedConnection { code }),
         }
     }
 }
@@ -136,12 +136,12 @@ impl Ending {
     pub(super) fn of(durable: &Durable, outcome: &Result<Done, CommandFailure>) -> Self {
         let outcome = match outcome {
             Ok(Done { key, sequence, note, .. }) => {
-                Outcome::Done { key: key.clone(), sequence: *sequence, note: note.clone() }
+                FinalOutcome::Done { key: key.clone(), sequence: *sequence, note: note.clone() }
             }
             // The platform may accept the same command later.
             Err(CommandFailure::Refused(error)) if error.is_transient() => return Self::Forget,
-            Err(CommandFailure::Refused(error)) => Outcome::Refused(error.clone()),
-            Err(CommandFailure::ClosedConnection { code }) => Outcome::ClosedConnection { code: *code },
+            Err(CommandFailure::Refused(error)) => FinalOutcome::Refused(error.clone()),
+            Err(CommandFailure::ClosedConnection { code }) => FinalOutcome::ClosedConnection { code: *code },
             Err(CommandFailure::OutcomeUnknown { .. }) => return Self::Open,
             Err(_) => return Self::Forget,
         };

@@ -15,11 +15,12 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{CommandFailure, Conversation, ConversationHandle, Done, HandleRequest, handle::MARGIN};
-use crate::{
-    files::{FileDownload, FileError, Storage, UploadSource},
-    supervision::DepthPermit,
+use super::{
+    CommandFailure, Conversation, ConversationHandle, Done, HandleRequest,
+    handle::MARGIN,
+    messages::{Download, Upload},
 };
+use crate::files::{FileDownload, FileError, Storage, UploadSource};
 
 /// How long an upload or the start of a download may take, including the wait for a reconnect.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(120);
@@ -31,22 +32,6 @@ pub struct Uploaded {
     pub file: HostedFile,
     /// The outcome of its notice.
     pub done: Done,
-}
-
-/// A file to store; the reply is the command that announces the file.
-pub(crate) struct Upload {
-    source: UploadSource,
-    key: CommandKey,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<SendFileNotice, FileError>>,
-    place: DepthPermit,
-}
-
-/// A file to read.
-pub(crate) struct Download {
-    relative_path: String,
-    reply: oneshot::Sender<Result<FileDownload, FileError>>,
-    place: DepthPermit,
 }
 
 impl ConversationHandle {
@@ -113,7 +98,7 @@ impl ConversationHandle {
     ) -> Result<SendFileNotice, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, stored) = oneshot::channel();
-        self.wish(HandleRequest::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
+        self.request(HandleRequest::Upload(Upload { source, key: key.clone(), deadline, reply, place }));
         answered(timeout_at((deadline + MARGIN).into(), stored).await)
     }
 
@@ -124,7 +109,7 @@ impl ConversationHandle {
     pub async fn download_file(&self, relative_path: impl Into<String>) -> Result<FileDownload, FileError> {
         let place = self.enter().ok_or(FileError::Overloaded)?;
         let (reply, begun) = oneshot::channel();
-        self.wish(HandleRequest::Download(Download { relative_path: relative_path.into(), reply, place }));
+        self.request(HandleRequest::Download(Download { relative_path: relative_path.into(), reply, place }));
         answered(timeout(DEFAULT_PATIENCE, begun).await)
     }
 }

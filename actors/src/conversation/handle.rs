@@ -37,7 +37,7 @@ pub(super) const MARGIN: Duration = Duration::from_secs(5);
 pub struct ConversationHandle(Arc<Inner>);
 
 struct Inner {
-    door: Arc<ConversationInbox>,
+    inbox: Arc<ConversationInbox>,
     id: ConversationId,
     queue: Depth,
     outline: Mutex<Outline>,
@@ -51,7 +51,7 @@ pub(crate) struct ConversationInbox {
 
 impl ConversationHandle {
     pub(crate) fn new(inbox: Arc<ConversationInbox>, id: ConversationId, queue: Depth) -> Self {
-        Self(Arc::new(Inner { door: inbox, id, queue, outline: Mutex::default() }))
+        Self(Arc::new(Inner { inbox, id, queue, outline: Mutex::default() }))
     }
 
     /// The conversation's id.
@@ -63,7 +63,7 @@ impl ConversationHandle {
     /// The connection on which this handle sees the conversation.
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
-        &self.0.door.connection
+        &self.0.inbox.connection
     }
 
     /// Returns a summary without calling the conversation's actor. A conversation that is not in memory is not loaded.
@@ -78,13 +78,13 @@ impl ConversationHandle {
 
     /// Sends a request to the conversation. If the conversation is gone, the request is dropped together with its reply
     /// channel.
-    pub(super) fn wish(&self, request: HandleRequest) {
-        self.0.door.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), wish: request });
+    pub(super) fn request(&self, request: HandleRequest) {
+        self.0.inbox.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), request });
     }
 
     async fn inquire<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, CommandFailure> {
         let (reply, answer) = oneshot::channel();
-        self.wish(ask(reply));
+        self.request(ask(reply));
         match timeout(MARGIN, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(self.dropped()),
@@ -123,7 +123,7 @@ impl ConversationHandle {
         let (reply, _) = oneshot::channel();
         let deadline = Instant::now() + DEFAULT_PATIENCE;
         let span = self.span(&key, &command);
-        self.wish(HandleRequest::Perform(Perform {
+        self.request(HandleRequest::Perform(Perform {
             command,
             key,
             deadline,
@@ -179,7 +179,7 @@ impl ConversationHandle {
         let Some(place) = self.enter() else { return Some(Err(self.refusal())) };
         let (reply, done) = oneshot::channel();
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
-        self.wish(HandleRequest::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
+        self.request(HandleRequest::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => Some(outcome),
             // If the conversation is gone, the caller's own command will fail and report that.
@@ -215,7 +215,7 @@ impl ConversationHandle {
         let claim = durable.is_none().then(Claim::default);
         let perform =
             Perform { command, key: key.clone(), deadline, durable, reply, claim: claim.clone(), span, place };
-        self.wish(HandleRequest::Perform(perform));
+        self.request(HandleRequest::Perform(perform));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),

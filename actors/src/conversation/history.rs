@@ -1,4 +1,4 @@
-//! Missing history: the ranges to fetch, one at a time, and the result of each.
+//! The missing history of a conversation: the ranges to fetch, and what a response or a replay means for a range.
 
 use std::{
     cmp::Ordering,
@@ -6,29 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
-use serde::Deserialize;
+use actix::SpawnHandle;
 use tertulia_core::{
     conversation::BackFill,
     id::DialogId,
-    refusal::{Case, RequestType, decide},
-    ums::{AnswerError, Dialect, Json, MessageQuery, MessageRecord, MessageSubscription, Request},
-};
-use tokio::sync::oneshot;
-
-use super::{CatchUp, ChildNotice, ChildTold, Conversation, HistoryProgress, poison::Handling};
-use crate::{
-    dead_letters::{DeadLetterKind, Unhandled},
-    request::{Answer, Ask, Lane, RequestFailure},
-    subscriber::EventData,
+    refusal::{Case, Lane, Refusal, RequestType, decide},
 };
 
-/// Records requested at a time.
-const PAGE: u64 = 500;
 /// A response with fewer records ends the history if it reaches the last known content.
-const SHORT: u64 = 50;
-/// How long the replay of a consumer's subscription may take to begin.
-const REPLAY_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const SHORT: u64 = 50;
 
 /// The missing ranges of history. One range is fetched at a time; each is listed once.
 #[derive(Default)]
@@ -62,16 +48,38 @@ struct Failing {
     is_told: bool,
 }
 
-struct Fetching {
-    stretch: BackFill,
+/// The range that is being fetched.
+pub(super) struct Fetching {
+    pub(super) stretch: BackFill,
     /// The number of the request.
-    number: u64,
+    pub(super) number: u64,
     /// Whether the connection reads it before the ranges that nobody waits for.
     urgent: bool,
     /// Ends the wait for a consumer's replay.
-    deadline: Option<SpawnHandle>,
+    pub(super) deadline: Option<SpawnHandle>,
     /// The highest sequence of a consumer's replay that arrived before the response to its request was processed.
-    early: Option<Option<u64>>,
+    pub(super) early: Option<Option<u64>>,
+}
+
+/// What to fetch next.
+pub(super) enum NextRange {
+    /// A range.
+    Fetch(BackFill),
+    /// Nothing now: a range is being fetched.
+    Wait,
+    /// Nothing more.
+    Done {
+        /// Whether the connection waits for this report.
+        is_awaited: bool,
+    },
+}
+
+/// What to do after a refusal.
+pub(super) struct AfterRefusal {
+    /// The wait before the range is requested again; `None` if the refusal is final.
+    pub(super) wait: Option<Duration>,
+    /// Whether the connection continues without this history from now on.
+    pub(super) goes_on: bool,
 }
 
 impl Histories {
@@ -90,6 +98,43 @@ impl Histories {
         self.fetching.is_some() || !self.wanted.is_empty() || self.catching_up
     }
 
+    /// Whether sends wait for the history. `misses_messages` returns whether the newest state names messages that are
+    /// not known.
+    pub(super) fn hold_sends(&self, misses_messages: impl FnOnce() -> bool) -> bool {
+        match &self.failing {
+            Some(failing) => failing.holds_sends,
+            None => self.catching_up && misses_messages(),
+        }
+    }
+
+    /// Whether history records may arrive as notifications.
+    pub(super) fn await_replay(&self) -> bool {
+        self.fetching.is_some()
+    }
+
+    /// The range that is being fetched.
+    pub(super) fn fetching(&self) -> Option<&Fetching> {
+        self.fetching.as_deref()
+    }
+
+    pub(super) fn fetching_mut(&mut self) -> Option<&mut Fetching> {
+        self.fetching.as_deref_mut()
+    }
+
+    pub(super) fn is_fetching(&self, number: u64) -> bool {
+        self.fetching().is_some_and(|now| now.number == number)
+    }
+
+    /// When the running catch-up was first needed.
+    pub(super) fn wanted_since(&self) -> Option<Instant> {
+        self.wanted_since
+    }
+
+    /// How often the platform refused the history in a row.
+    pub(super) fn refusals(&self) -> u32 {
+        self.failing.as_ref().map_or(0, |failing| failing.tries)
+    }
+
     /// The socket is gone: the next catch-up requests what the lost socket would have delivered.
     pub(super) fn link_lost(&mut self) {
         self.catching_up = false;
@@ -99,372 +144,126 @@ impl Histories {
         self.failing = None;
     }
 
-    /// Whether history records may arrive as notifications.
-    pub(super) fn await_replay(&self) -> bool {
-        self.fetching.is_some()
-    }
-
-    fn is_fetching(&self, number: u64) -> bool {
-        self.fetching.as_ref().is_some_and(|now| now.number == number)
-    }
-}
-
-impl Conversation {
-    /// Whether sends wait because earlier messages are not known yet. If the newest state shows that all messages are
-    /// known, sends go out before the history is read.
-    pub(super) fn are_sends_held(&self) -> bool {
-        let is_unknown = match &self.histories.failing {
-            Some(failing) => failing.holds_sends,
-            None => self.histories.catching_up && self.model.misses_messages(),
-        };
-        self.upstream.settings.sends_when_caught_up && is_unknown
-    }
-
-    /// Whether a command waits for the missing history: it is held, or its outcome is uncertain.
-    fn is_history_awaited(&self) -> bool {
-        self.commands.is_in_doubt() || (!self.commands.waiting.is_empty() && self.are_sends_held())
-    }
-
-    /// If a command waits for the history now, makes the connection read it before the histories that nobody waits for.
-    pub(super) fn hurry_history(&mut self) {
-        if !self.is_history_awaited() {
-            return;
-        }
-        if let Some(fetching) = self.histories.fetching.as_mut().filter(|fetching| !fetching.urgent) {
-            fetching.urgent = true;
-            self.tell_history(HistoryProgress::Awaited);
-        }
-    }
-
-    /// Fetches ranges that a state or record showed to be missing.
-    pub(super) fn fetch(&mut self, stretches: impl IntoIterator<Item = BackFill>, ctx: &mut Context<Self>) {
-        let before = self.histories.wanted.len();
-        self.histories.wanted.extend(stretches);
-        if self.histories.wanted.len() > before {
-            self.fetch_next(ctx);
-        }
-    }
-
-    /// Fetches everything that may have been missed: the known holes, and everything after the newest known record.
-    pub(super) fn catch_up(&mut self, ctx: &mut Context<Self>) {
+    /// Begins a catch-up with these holes, to which everything listed so far belongs.
+    pub(super) fn begin_catch_up(&mut self, holes: VecDeque<BackFill>) {
         // The running fetch is a part of the catch-up, and its response may belong to the previous socket.
-        self.histories.fetching = None;
-        self.histories.catching_up = true;
-        self.histories.wanted_since.get_or_insert_with(Instant::now);
-        self.histories.refused.clear();
-        self.histories.doubted = None;
-        self.histories.current = false;
-        self.histories.failing = None;
-        // The ranges listed so far are a part of the catch-up.
-        self.histories.wanted = self.model.holes().into();
-        self.fetch_next(ctx);
+        self.fetching = None;
+        self.catching_up = true;
+        self.wanted_since.get_or_insert_with(Instant::now);
+        self.refused.clear();
+        self.doubted = None;
+        self.current = false;
+        self.failing = None;
+        self.wanted = holes;
     }
 
-    fn fetch_next(&mut self, ctx: &mut Context<Self>) {
-        if self.histories.fetching.is_some() {
-            return;
+    /// Lists further ranges; returns whether there were any.
+    pub(super) fn want(&mut self, stretches: impl IntoIterator<Item = BackFill>) -> bool {
+        let before = self.wanted.len();
+        self.wanted.extend(stretches);
+        self.wanted.len() > before
+    }
+
+    /// Lists a range before all others.
+    pub(super) fn want_first(&mut self, stretch: BackFill) {
+        self.wanted.push_front(stretch);
+    }
+
+    /// Takes the next range from the list. After the last one, a catch-up is complete.
+    pub(super) fn next(&mut self) -> NextRange {
+        if self.fetching.is_some() {
+            return NextRange::Wait;
         }
-        let Some(stretch) = self.histories.wanted.pop_front() else {
-            // Most conversations never fetch again.
-            self.histories.wanted.shrink_to_fit();
-            let was_told = self.histories.failing.take().is_some_and(|failing| failing.is_told);
-            let has_caught_up = std::mem::take(&mut self.histories.catching_up);
-            self.histories.current |= has_caught_up;
-            if has_caught_up {
-                self.histories.wanted_since = None;
-            }
-            if was_told || has_caught_up {
-                self.tell_history(HistoryProgress::Done);
-            }
-            self.next_command(ctx);
-            return;
-        };
-        let request = self.history_request(&stretch);
-        self.histories.asked += 1;
-        let number = self.histories.asked;
-        let urgent = self.model.misses_messages() || self.is_history_awaited();
-        self.histories.fetching = Some(Box::new(Fetching { stretch, number, urgent, deadline: None, early: None }));
-        let conversation = Some(self.model.id().clone());
-        let (reply, answer) = oneshot::channel();
-        let ask = Ask::new(request, Lane::Recovery, reply);
-        let asked = self.histories.wanted_since.unwrap_or(ask.asked);
-        let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
-        let throttled = self.histories.failing.as_ref().map_or(0, |failing| failing.tries);
-        // A refused request queues up after the others.
-        let asked = if throttled > 0 { ask.asked } else { asked };
-        self.upstream.requests.do_send(Ask { conversation, urgent, asked, throttled, ..ask });
-        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
-        ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
-            conversation.fetched(number, answer, ctx);
-            conversation.conclude();
-        }));
-    }
-
-    fn history_request(&self, stretch: &BackFill) -> Request {
-        let signed = |sequence: u64| i64::try_from(sequence).unwrap_or(i64::MAX);
-        match self.upstream.settings.dialect {
-            Dialect::Brand => Request::QueryMessages(MessageQuery {
-                dialog_id: stretch.dialog_id.clone(),
-                newer_than_sequence: Some(stretch.newer_than.map_or(-1, signed)),
-                older_than_sequence: stretch.older_than.map(signed),
-                max_quantity: Some(PAGE),
-            }),
-            Dialect::Consumer => Request::SubscribeMessages(MessageSubscription {
-                conversation_id: self.model.id().clone(),
-                dialog_id: stretch.dialog_id.clone(),
-                from_seq: stretch.newer_than.map_or(0, |newest| newest + 1),
-            }),
+        if let Some(stretch) = self.wanted.pop_front() {
+            return NextRange::Fetch(stretch);
         }
-    }
-
-    fn fetched(&mut self, number: u64, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
-        // The link was lost meanwhile: the next catch-up requests the range.
-        let Some(Fetching { stretch, .. }) = self.histories.fetching.as_deref().filter(|now| now.number == number)
-        else {
-            return;
-        };
-        let stretch = stretch.clone();
-        let taken = match (answer, self.upstream.settings.dialect) {
-            (Ok(answer), Dialect::Brand) => {
-                self.handling(Handling::Answer(answer.bytes()));
-                let taken = self.take_history(&answer, &stretch, ctx);
-                self.handled();
-                taken
-            }
-            (Ok(answer), Dialect::Consumer) => {
-                answer.read(|response| response.outcome().map(drop)).map(|()| self.await_replay(ctx))
-            }
-            (Err(failure), _) => Err(failure),
-        };
-        match taken {
-            Ok(()) => {}
-            Err(RequestFailure::ConnectionLost | RequestFailure::NotConnected) => self.histories.link_lost(),
-            Err(failure) => self.not_given(number, stretch, &failure, ctx),
+        // Most conversations never fetch again.
+        self.wanted.shrink_to_fit();
+        let was_told = self.failing.take().is_some_and(|failing| failing.is_told);
+        let has_caught_up = std::mem::take(&mut self.catching_up);
+        self.current |= has_caught_up;
+        if has_caught_up {
+            self.wanted_since = None;
         }
+        NextRange::Done { is_awaited: was_told || has_caught_up }
     }
 
-    /// The platform refused a range: requests it again after a while, or accepts the refusal as final.
-    fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestFailure, ctx: &mut Context<Self>) {
+    /// Records that a range is requested; returns the number of the request.
+    pub(super) fn requested(&mut self, stretch: BackFill, urgent: bool) -> u64 {
+        self.asked += 1;
+        let number = self.asked;
+        self.fetching = Some(Box::new(Fetching { stretch, number, urgent, deadline: None, early: None }));
+        number
+    }
+
+    /// A command waits for the range that is being fetched. Returns whether the connection does not know that yet.
+    pub(super) fn hurry(&mut self) -> bool {
+        self.fetching_mut().is_some_and(|fetching| !std::mem::replace(&mut fetching.urgent, true))
+    }
+
+    /// The platform refused the range that is being fetched. `entropy` is 64 random bits.
+    pub(super) fn refused(&mut self, refusal: Refusal, entropy: u64) -> AfterRefusal {
         let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_told: false };
-        let failing = self.histories.failing.get_or_insert_with(|| Box::new(first()));
-        let (refusal, lasted) = (failure.refusal(), failing.since.elapsed());
+        let failing = self.failing.get_or_insert_with(|| Box::new(first()));
+        let lasted = failing.since.elapsed();
         failing.tries = refusal.tries(failing.tries.saturating_add(1));
         let tries = failing.tries;
         let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
         failing.holds_sends = decision.holds_sends;
         let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);
-        tracing::debug!(
-            conversation = %self.id(), dialog = %stretch.dialog_id, %failure,
-            "the platform refused a history"
-        );
-        let Some(wait) = decision.wait(tries, rand::random()) else {
-            if !self.histories.refused.contains(&stretch.dialog_id) {
-                self.histories.refused.push(stretch.dialog_id.clone());
-            }
-            return self.stretch_done(&stretch, None, ctx);
-        };
-        if goes_on {
-            self.go_on_without(&stretch, failure);
+        AfterRefusal { wait: decision.wait(tries, entropy), goes_on }
+    }
+
+    /// The refusal of a dialog's history is final.
+    pub(super) fn give_up(&mut self, dialog: &DialogId) {
+        if !self.refused.contains(dialog) {
+            self.refused.push(dialog.clone());
         }
-        ctx.run_later(wait, move |conversation, ctx| {
-            if conversation.histories.is_fetching(number) {
-                conversation.histories.fetching = None;
-                conversation.histories.wanted.push_front(stretch);
-                conversation.fetch_next(ctx);
-                conversation.conclude();
-            }
-        });
-        self.next_command(ctx);
     }
 
-    /// The connection continues, and this conversation waits for its history. Reports it in every place where an
-    /// operator may look.
-    fn go_on_without(&mut self, stretch: &BackFill, failure: &RequestFailure) {
-        let connection = &self.upstream.origin.connection;
-        let dialog = &stretch.dialog_id;
-        tracing::warn!(
-            %connection, conversation = %self.id(), %dialog, %failure,
-            "the platform keeps refusing the history of a conversation; its sends wait"
-        );
-        let asked = serde_json::json!({
-            "dialogId": dialog,
-            "newerThanSequence": stretch.newer_than,
-            "olderThanSequence": stretch.older_than,
-        });
-        self.upstream.dead_letters.put(Unhandled {
-            connection,
-            conversation: Some(self.model.id()),
-            kind: DeadLetterKind::History,
-            reason: failure.to_string(),
-            body: asked.to_string().as_bytes(),
-        });
-        let gap = self.model.history_awaited(stretch);
-        self.emit(EventData::Conversation(gap));
-        self.tell_history(HistoryProgress::Refused);
+    /// Lists the range of a refused request again, unless the request was abandoned meanwhile; returns whether it did.
+    pub(super) fn want_again(&mut self, number: u64, stretch: BackFill) -> bool {
+        let is_fetching = self.is_fetching(number);
+        if is_fetching {
+            self.fetching = None;
+            self.want_first(stretch);
+        }
+        is_fetching
     }
 
-    fn tell_history(&self, progress: HistoryProgress) {
-        let (conversation, notice) = (self.model.id().clone(), ChildNotice::History(progress));
-        self.upstream.parent.do_send(ChildTold { conversation, notice });
-    }
-
-    fn take_history(
-        &mut self,
-        answer: &Answer,
-        stretch: &BackFill,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), RequestFailure> {
-        let dialog = &stretch.dialog_id;
-        let (highest, count): (Option<u64>, u64) = answer.read(|response| {
-            let unfit = |error: serde_json::Error| AnswerError::Unexpected(error.to_string());
-            let records: Vec<Json<'_>> =
-                response.outcome()?.map_or(Ok(Vec::new()), |body| body.read()).map_err(unfit)?;
-            let mut highest = None;
-            let parsed: Vec<Result<MessageRecord<'_>, serde_json::Error>> =
-                records.iter().map(|raw| raw.read()).collect();
-            let readable = || parsed.iter().flatten();
-            let last = readable().filter_map(|record| record.sequence).max();
-            let count = records.len() as u64;
-            let goes_on =
-                last.is_some_and(|last| is_page_of_several(stretch, last, count, self.model.last_content(dialog)));
-            // If a page is one of several, the answers to its messages are on the next page. If the state has no last
-            // content, a short page is followed by another request. It counts as the whole history here, which it
-            // nearly always is, because messages without an answer must not count as answered.
-            let is_whole = !goes_on || (count < SHORT && self.model.last_content(dialog).is_none());
-            let answered = if is_whole { self.model.answered_through(readable()) } else { Some(u64::MAX) };
-            for (raw, record) in records.iter().zip(&parsed) {
-                let reception = match record {
-                    // If the platform treats the lower bound as inclusive, it sends one record that was not requested.
-                    Ok(record) if record.sequence.is_some_and(|sequence| stretch.newer_than >= Some(sequence)) => {
-                        highest = highest.max(record.sequence);
-                        continue;
-                    }
-                    Ok(record) => {
-                        highest = highest.max(record.sequence);
-                        let reception = self.model.receive_fetched(record, Some(dialog.as_str()), answered);
-                        self.notice_contradiction(&reception, record, Some(dialog.as_str()));
-                        reception
-                    }
-                    Err(error) => {
-                        let sequence = raw.read::<Place>().ok().and_then(|place| place.sequence);
-                        highest = highest.max(sequence);
-                        self.bury_record(&error.to_string(), raw.get().as_bytes());
-                        let Some(sequence) = sequence else { continue };
-                        self.model.receive_unreadable(dialog, sequence)
-                    }
-                };
-                self.count_filled(&reception);
-                self.take_reception(reception, ctx);
-            }
-            Ok((highest, count))
-        })?;
-        self.histories.failing = self.histories.failing.take().filter(|failing| failing.is_told);
-        if let Some(failing) = &mut self.histories.failing {
+    /// The platform sent a page of history: earlier refusals no longer count.
+    pub(super) fn granted(&mut self) {
+        self.failing = self.failing.take().filter(|failing| failing.is_told);
+        if let Some(failing) = &mut self.failing {
             failing.tries = 0;
         }
-        match highest.filter(|highest| is_page_of_several(stretch, *highest, count, self.model.last_content(dialog))) {
-            Some(highest) => {
-                // Only the range of this page is known to be complete.
-                self.histories.wanted.push_front(BackFill { newer_than: Some(highest), ..stretch.clone() });
-                self.stretch_done(&BackFill { older_than: None, ..stretch.clone() }, Some(highest), ctx);
-            }
-            None => self.stretch_done(stretch, highest, ctx),
-        }
-        Ok(())
     }
 
-    fn count_filled(&self, reception: &tertulia_core::conversation::Reception) {
-        let messages = reception.events.iter().filter(|event| event.name() == "message").count();
-        self.upstream.metrics.messages_back_filled.inc_by(messages as u64);
-        self.upstream.filled.set(self.upstream.filled.get() + messages as u64);
+    /// Whether the range was already requested a second time because of a batch that began at this sequence.
+    pub(super) fn is_doubted(&self, doubt: &(BackFill, u64)) -> bool {
+        self.doubted.as_deref() == Some(doubt)
     }
 
-    /// A consumer's subscription replays its records in a separate notification ([§5.4](crate::protocol#54)).
-    fn await_replay(&mut self, ctx: &mut Context<Self>) {
-        let Some(Fetching { stretch, number, early, .. }) = self.histories.fetching.as_deref() else { return };
-        let (stretch, number) = (stretch.clone(), *number);
-        if let Some(highest) = *early {
-            return self.stretch_done(&stretch, highest, ctx);
-        }
-        let deadline = ctx.run_later(REPLAY_WITHIN, move |conversation, ctx| {
-            if conversation.histories.is_fetching(number) {
-                conversation.stretch_done(&stretch, None, ctx);
-                conversation.conclude();
-            }
-        });
-        if let Some(fetching) = &mut self.histories.fetching {
-            fetching.deadline = Some(deadline);
-        }
+    /// Lists the range that is being fetched again, because a batch that began at this sequence may not be its replay.
+    /// Returns the timer to cancel.
+    pub(super) fn doubt(&mut self, doubt: (BackFill, u64)) -> Option<SpawnHandle> {
+        let deadline = self.fetching.take().and_then(|fetching| fetching.deadline);
+        self.want_first(doubt.0.clone());
+        self.doubted = Some(Box::new(doubt));
+        deadline
     }
 
-    /// Checks whether a batch of records of a dialog is the awaited replay. Before the response, only a batch that
-    /// begins at the requested sequence counts, because a live record may arrive too.
-    pub(super) fn replayed(
-        &mut self,
-        dialog: &DialogId,
-        lowest: Option<u64>,
-        highest: Option<u64>,
-        ctx: &mut Context<Self>,
-    ) {
-        let Some(Fetching { stretch, deadline, early, .. }) = self.histories.fetching.as_deref_mut() else { return };
-        if stretch.dialog_id != *dialog {
-            return;
-        }
-        let (stretch, is_answered) = (stretch.clone(), deadline.is_some());
-        match judge(&stretch, lowest.zip(highest)) {
-            Batch::Other => {}
-            Batch::Replay if is_answered => self.stretch_done(&stretch, highest, ctx),
-            Batch::Replay => *early = Some(highest),
-            Batch::Doubtful { .. } if !is_answered => {}
-            Batch::Doubtful { begins } => {
-                let doubt = (stretch, begins);
-                if self.histories.doubted.as_deref() == Some(&doubt) {
-                    self.stretch_done(&doubt.0, highest, ctx);
-                } else {
-                    self.ask_again(doubt, ctx);
-                }
-            }
-        }
+    /// The range that is being fetched is complete. Returns the timer to cancel.
+    pub(super) fn fetched(&mut self) -> Option<SpawnHandle> {
+        self.doubted = None;
+        self.fetching.take().and_then(|fetching| fetching.deadline)
     }
-
-    /// Requests the range once more before the records missing in a batch are given up: the batch may not be the
-    /// replay. A second batch that begins at the same sequence counts as the replay.
-    fn ask_again(&mut self, doubt: (BackFill, u64), ctx: &mut Context<Self>) {
-        if let Some(Fetching { deadline: Some(deadline), .. }) =
-            self.histories.fetching.take().map(|fetching| *fetching)
-        {
-            ctx.cancel_future(deadline);
-        }
-        self.histories.wanted.push_front(doubt.0.clone());
-        self.histories.doubted = Some(Box::new(doubt));
-        self.fetch_next(ctx);
-    }
-
-    /// The platform has sent everything it has of a range; the rest of the range will not arrive.
-    fn stretch_done(&mut self, stretch: &BackFill, highest: Option<u64>, ctx: &mut Context<Self>) {
-        if let Some(Fetching { deadline: Some(deadline), .. }) =
-            self.histories.fetching.take().map(|fetching| *fetching)
-        {
-            ctx.cancel_future(deadline);
-        }
-        let below = stretch.older_than.and_then(|older| older.checked_sub(1));
-        self.histories.doubted = None;
-        let reception = self.model.history_exhausted(&stretch.dialog_id, stretch.newer_than, highest.max(below));
-        self.take_reception(reception, ctx);
-        self.fetch_next(ctx);
-    }
-}
-
-/// The part of an unreadable record that tells its sequence.
-#[derive(Deserialize)]
-struct Place {
-    sequence: Option<u64>,
 }
 
 /// Whether more records may follow a response of `count` records up to `highest`, since the platform may send fewer
 /// than requested. A short response is complete if it reaches the end of the range, or the last content that the state
 /// names.
-fn is_page_of_several(stretch: &BackFill, highest: u64, count: u64, last_content: Option<u64>) -> bool {
+pub(super) fn is_page_of_several(stretch: &BackFill, highest: u64, count: u64, last_content: Option<u64>) -> bool {
     let is_progress = stretch.newer_than.is_none_or(|newest| highest > newest);
     let reaches_end = match stretch.older_than {
         Some(older) => highest.saturating_add(1) >= older,
@@ -475,7 +274,7 @@ fn is_page_of_several(stretch: &BackFill, highest: u64, count: u64, last_content
 
 /// How a batch of a consumer's records relates to a requested range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Batch {
+pub(super) enum Batch {
     /// Live, repeated or late records, not the replay.
     Other,
     /// The replay.
@@ -489,7 +288,7 @@ enum Batch {
 
 /// Classifies a batch by its lowest and highest sequence, because nothing else marks a replay. A replay begins at the
 /// requested sequence and has everything from there on, including the record that showed the hole.
-fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
+pub(super) fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
     let begins = stretch.newer_than.map_or(0, |newest| newest + 1);
     match (batch, stretch.older_than) {
         (None, None) => Batch::Replay,
@@ -502,19 +301,6 @@ fn judge(stretch: &BackFill, batch: Option<(u64, u64)>) -> Batch {
         },
     }
 }
-
-impl Handler<CatchUp> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, CatchUp: CatchUp, ctx: &mut Self::Context) {
-        self.catch_up(ctx);
-        self.conclude();
-    }
-}
-
-#[cfg(test)]
-#[path = "history_tests.rs"]
-mod catch_up_tests;
 
 #[cfg(test)]
 mod tests {
@@ -546,5 +332,17 @@ mod tests {
         assert_eq!(rest(Some((3, 3))), Batch::Other);
         assert_eq!(rest(Some((5, 5))), Batch::Doubtful { begins: 5 });
         assert_eq!(judged(None, None, Some((0, 2))), Batch::Replay);
+    }
+
+    /// After a page that was cut short, the next page is requested as long as there is progress.
+    #[test]
+    fn a_short_answer_is_a_page_of_several_unless_it_reaches_what_is_known_to_be_the_end() {
+        let open = BackFill { dialog_id: "d".into(), newer_than: Some(3), older_than: None };
+        let is_page = |highest, count, last| is_page_of_several(&open, highest, count, last);
+        assert!(is_page(5, 2, Some(9)) && is_page(5, 2, None) && is_page(60, 57, Some(60)));
+        assert!(!is_page(5, 2, Some(5)) && !is_page(3, 1, None), "the end, or no progress");
+        let bounded = BackFill { older_than: Some(9), ..open.clone() };
+        assert!(is_page_of_several(&bounded, 7, 2, Some(20)));
+        assert!(!is_page_of_several(&bounded, 8, 2, None));
     }
 }

@@ -3,38 +3,25 @@
 //!
 //! Every handler calls [`Conversation::conclude`] at its end. A step that panics leaves nothing.
 
-use std::time::Duration;
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use bytes::Bytes;
-use tertulia_core::conversation::{Arrival, DialogPlace};
+use tertulia_core::{command::Identity, conversation::Arrival, id::ExternalConsumerId, ums::AnswerError};
 use tokio::time::sleep;
 
-use super::{Conversation, FramePermit, Outline, Snapshot, Upstream, durable};
+use super::{
+    CommandFailure, Conversation, FramePermit, Outline, Snapshot, SpeakFor, Upstream, durable, snapshot::Written,
+    step::Unconcluded,
+};
 use crate::{
     engine::{AfterCommit, Change, Record, RecordKey, StoreError, Table},
-    subscriber::{Commit, EventData},
+    log::Commit,
+    subscriber::EventData,
 };
 
 /// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// What the present step has produced so far.
-#[derive(Default)]
-pub(super) struct Unconcluded {
-    events: Vec<(u64, EventData)>,
-    changes: Vec<Change>,
-    thens: Vec<AfterCommit>,
-    /// Whether the conversation has changed.
-    touched: bool,
-}
-
-/// The conversation after its last step, used after a panic if there is no store.
-#[derive(Default)]
-pub(super) struct Concluded {
-    sequence: u64,
-    places: Vec<DialogPlace>,
-}
 
 /// What the store has of a conversation.
 struct Kept {
@@ -90,7 +77,7 @@ impl Conversation {
 
     /// Whether data survives the process.
     pub(super) fn keeps(&self) -> bool {
-        self.upstream.routing.journal().keeps()
+        self.upstream.journal.keeps()
     }
 
     /// Ends a step: its events and changes go out and become durable together.
@@ -111,7 +98,7 @@ impl Conversation {
         let then: Option<AfterCommit> =
             (!thens.is_empty()).then(|| Box::new(|| thens.into_iter().for_each(|then| then())) as _);
         let commit = Commit { events, changes, then };
-        self.upstream.routing.commit(&self.upstream.origin, self.model.id(), commit);
+        self.upstream.log.commit(&self.upstream.origin, self.model.id(), commit);
     }
 
     /// Publishes the outline, which others read without calling the actor.
@@ -150,7 +137,7 @@ impl Conversation {
 
     /// Loads the stored state before anything else is handled, then continues with `begin`.
     pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
-        let journal = self.upstream.routing.journal().clone();
+        let journal = self.upstream.journal.clone();
         let key = self.record_key();
         let reading = async move {
             // Changes of the previous actor may still be on their way to the store.
@@ -198,6 +185,56 @@ impl Conversation {
             }
         }
         self.recover_commands(&outbox);
+    }
+}
+
+impl Conversation {
+    /// Creates the conversation of a snapshot; the numbering of its events continues.
+    pub(crate) fn loaded(snapshot: Snapshot, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
+        let mut conversation = Self::new(snapshot.id().clone(), upstream, ready);
+        conversation.take_snapshot(snapshot);
+        conversation
+    }
+
+    /// Adopts the state of a snapshot, unless the snapshot is older than the present state.
+    fn take_snapshot(&mut self, snapshot: Snapshot) {
+        if snapshot.sequence < self.sequence {
+            return;
+        }
+        let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
+        (self.model, self.sequence, self.chat_states) = (conversation, sequence, chat_states);
+        if let Some(consumer) = consumer.or(self.consumer.take()) {
+            self.speak_for(consumer);
+        }
+    }
+
+    /// The conversation as text that can be loaded again.
+    fn written(&self) -> serde_json::Result<Vec<u8>> {
+        let (sequence, consumer) = (self.sequence, self.consumer.as_ref());
+        Written::new(&self.model, self.held, sequence, consumer, &self.chat_states).to_bytes()
+    }
+}
+
+impl Handler<SpeakFor> for Conversation {
+    type Result = ();
+
+    fn handle(&mut self, SpeakFor { consumer }: SpeakFor, _: &mut Self::Context) {
+        self.speak_for(consumer);
+        self.touch();
+        self.conclude();
+    }
+}
+
+impl Conversation {
+    fn speak_for(&mut self, consumer: ExternalConsumerId) {
+        self.model.speaks_for(consumer.clone());
+        self.consumer = Some(consumer);
+    }
+
+    pub(super) fn snapshot(&self) -> Result<String, CommandFailure> {
+        let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
+        let written = self.written().map_err(|error| unwritable(&error))?;
+        String::from_utf8(written).map_err(|error| unwritable(&error))
     }
 }
 

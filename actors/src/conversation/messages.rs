@@ -9,21 +9,18 @@ use actix::Message;
 use bytes::Bytes;
 use serde_json::Value;
 use tertulia_core::{
-    command::{Command, Identity},
+    command::{Command, Identity, SendFileNotice},
     conversation::{Conversation as Model, Message as ModelMessage},
     id::{CommandKey, ConversationId, ExternalConsumerId},
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
 use tracing::Span;
 
-use super::{
-    Claim, CommandFailure, Done,
-    durable::Durable,
-    files::{Download, Upload},
-    waiting::{CancelReply, WaitingCommand},
+use super::{Claim, CommandFailure, Done, Durable, WaitingCommand, waiting::CancelReply};
+use crate::{
+    files::{FileDownload, FileError, UploadSource},
+    supervision::DepthPermit,
 };
-use crate::supervision::DepthPermit;
 
 /// The place of a frame among the frames that were read and are not handled yet. The place is freed when everything in
 /// the frame was handled and is durable. The connection reads a frame from the socket only if a place is free.
@@ -152,7 +149,7 @@ pub(crate) struct Recall {
 #[rtype(result = "()")]
 pub(crate) struct ToConversation {
     pub(crate) conversation: ConversationId,
-    pub(crate) wish: HandleRequest,
+    pub(crate) request: HandleRequest,
 }
 
 /// A caller's request.
@@ -179,6 +176,22 @@ pub(crate) enum HandleRequest {
     Upload(Upload),
     /// Start to read a file.
     Download(Download),
+}
+
+/// A file to store; the reply is the command that announces the file.
+pub(crate) struct Upload {
+    pub(super) source: UploadSource,
+    pub(super) key: CommandKey,
+    pub(super) deadline: Instant,
+    pub(super) reply: oneshot::Sender<Result<SendFileNotice, FileError>>,
+    pub(super) place: DepthPermit,
+}
+
+/// A file to read.
+pub(crate) struct Download {
+    pub(super) relative_path: String,
+    pub(super) reply: oneshot::Sender<Result<FileDownload, FileError>>,
+    pub(super) place: DepthPermit,
 }
 
 /// Replies `true` if the conversation is idle and fully persisted, so that it may be unloaded.

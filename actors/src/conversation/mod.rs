@@ -4,16 +4,20 @@
 //! arrival; a send whose response was lost is looked up in the history before it is repeated.
 
 mod actor;
+mod cancellation;
+mod catch_up;
 mod claim;
 mod command_queue;
 mod commands;
 mod directory;
+mod done;
 mod drill;
 mod durable;
 mod failure;
 mod files;
 mod filter;
 mod handle;
+mod handling;
 mod history;
 mod keeping;
 mod local_end;
@@ -23,16 +27,17 @@ mod outline;
 mod poison;
 mod salvage;
 mod snapshot;
+mod step;
 mod summary;
 #[cfg(test)]
-pub(crate) mod test_desk;
+pub(crate) mod tests;
 mod upstream;
 mod waiting;
 
 pub(crate) use actor::Conversation;
 pub(crate) use claim::Claim;
-pub use commands::Done;
 pub(crate) use directory::Directory;
+pub use done::Done;
 pub use drill::{Drill, DrillStep};
 pub(crate) use durable::Durable;
 pub use failure::CommandFailure;

@@ -174,7 +174,7 @@ impl Conversation {
             return;
         }
         let Some((replies, place)) = self.join(&durable, deadline, vec![reply], Some(place), ctx) else { return };
-        let looking = answered(Arc::clone(self.upstream.routing.journal()), durable.record_key(&self.record_key()));
+        let looking = answered(Arc::clone(&self.upstream.journal), durable.record_key(&self.record_key()));
         ctx.spawn(looking.into_actor(self).map(move |found, conversation, _| {
             let _place = place;
             match found {
@@ -188,7 +188,7 @@ impl Conversation {
     /// Looks for the stored outcome of a durable command; without one, puts the command into the outbox.
     fn accept(&mut self, durable: Durable, ctx: &mut Context<Self>) {
         let Some(waiting) = self.commands.waiting.iter().find(|waiting| waiting.is_asked_as(&durable)) else { return };
-        let (conversation, journal) = (self.record_key(), Arc::clone(self.upstream.routing.journal()));
+        let (conversation, journal) = (self.record_key(), Arc::clone(&self.upstream.journal));
         let key = durable.record_key(&conversation);
         let put: Option<Change> = waiting.record(&conversation);
         let accepting = async move {

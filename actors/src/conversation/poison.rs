@@ -1,39 +1,26 @@
-//! What a conversation was handling when it panicked. Only that step is lost; its input goes to the dead letters.
+//! What happens when a conversation panics. Only the present step is lost; its input goes to the dead letters. A
+//! conversation that panics too often is given up.
+
+use std::{rc::Rc, sync::Arc};
 
 use actix::{AsyncContext, Context};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
-    command::Command,
+    command::{Command, Identity},
     conversation::{Outcome, Reception},
-    id::CommandKey,
+    id::{CommandKey, ConversationId},
     ums::MessageRecord,
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, command_queue::Waiting, durable::Ending,
+    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, Upstream, command_queue::Waiting,
+    durable::Ending, handling::Handling,
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
-    subscriber::Commit,
-    supervision::Failure,
+    log::Commit,
+    supervision::ActorPanic,
 };
-
-/// What a conversation is handling.
-#[derive(Default)]
-pub(super) enum Handling {
-    /// Nothing that could cause the panic again, such as a timer or the state of the link.
-    #[default]
-    Nothing,
-    /// A state.
-    State(Bytes),
-    /// A frame with records.
-    Records(Bytes),
-    /// A response with history.
-    Answer(Bytes),
-    /// The waiting command with this key.
-    Command(CommandKey),
-}
 
 /// A command among the dead letters.
 #[derive(Deserialize, Serialize)]
@@ -68,7 +55,7 @@ impl Conversation {
 
     /// Moves the input on which the conversation panicked to the dead letters. A command that was not sent fails when
     /// the conversation continues.
-    pub(super) fn bury(&mut self, failure: &Failure) {
+    pub(super) fn bury(&mut self, failure: &ActorPanic) {
         let (kind, body) = match std::mem::take(&mut self.handling) {
             Handling::Nothing => return,
             Handling::State(body) => (DeadLetterKind::State, body),
@@ -159,7 +146,7 @@ impl Conversation {
     /// Replies to every waiting caller, and leaves what a new actor of this conversation needs, because this one is
     /// given up. Emits no events: if the conversation is loaded from a store, their numbers are unknown here. Durable
     /// commands stay in the outbox, except the command that caused the panic.
-    pub(super) fn quarantine(&mut self, failure: Failure, ctx: &Context<Self>) {
+    pub(super) fn quarantine(&mut self, failure: ActorPanic, ctx: &Context<Self>) {
         let (connection, id) = (&self.upstream.origin.connection, self.model.id().clone());
         if let Some(handle) = self.upstream.directory.get(connection, &id) {
             handle.shut();
@@ -168,7 +155,7 @@ impl Conversation {
             if let Some(durable) = poisoned.durable.take() {
                 let changes = durable.end(&self.record_key(), Ending::Forget);
                 let commit = Commit { changes, ..Commit::default() };
-                self.upstream.routing.commit(&self.upstream.origin, &id, commit);
+                self.upstream.log.commit(&self.upstream.origin, &id, commit);
             }
             poisoned.answer_at_the_end(&CommandFailure::DeadLettered);
         }
@@ -176,7 +163,7 @@ impl Conversation {
             waiting.answer_at_the_end(&CommandFailure::Quarantined);
         }
         let salvage = Salvage {
-            address: ctx.address(),
+            actor: ctx.address().recipient(),
             reason: failure.panic,
             restarts: self.restarts - 1,
             sequence: self.sequence,
@@ -186,5 +173,25 @@ impl Conversation {
         };
         let notice = ChildNotice::Salvage(Box::new(salvage));
         self.upstream.parent.do_send(ChildTold { conversation: id, notice });
+    }
+
+    /// The replacement of a conversation in quarantine. The numbering of its events continues, and it fetches what it
+    /// missed.
+    pub(crate) fn released(
+        id: ConversationId,
+        salvage: Option<Box<Salvage>>,
+        upstream: Rc<Upstream>,
+        ready: Option<Arc<Identity>>,
+    ) -> Self {
+        let mut fresh = Self::new(id, upstream, ready);
+        // Counts as a restart: subscribers are informed, and the history is caught up.
+        fresh.restarts = 1;
+        if let Some(salvage) = salvage {
+            let Salvage { sequence, concluded, model, consumer, restarts, .. } = *salvage;
+            (fresh.sequence, fresh.concluded, fresh.model) = (sequence, concluded, model);
+            fresh.consumer = consumer;
+            fresh.restarts = restarts + 1;
+        }
+        fresh
     }
 }

@@ -1,20 +1,15 @@
 //! A conversation as text, which a stateless worker keeps between two notifications ([SR-1](crate::rules#sr-1) to
 //! [SR-3](crate::rules#sr-3)).
 
-use std::{rc::Rc, sync::Arc};
-
-use actix::Handler;
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
-    command::Identity,
     conversation::Conversation as Model,
     id::{ConversationId, DialogId, ExternalConsumerId, LONGEST_ID},
     time::Timestamp,
-    ums::AnswerError,
     webhook::ChatStateWindow,
 };
 
-use super::{CommandFailure, Conversation, Outline, SpeakFor, Upstream};
+use super::Outline;
 
 /// The format version of a snapshot. A snapshot of another version is not loaded.
 const VERSION: u32 = 1;
@@ -27,17 +22,18 @@ pub(crate) struct Snapshot {
     /// Whether the conversation belonged to its connection when the snapshot was written.
     #[serde(default)]
     pub(super) held: bool,
-    sequence: u64,
+    pub(super) sequence: u64,
     #[serde(default)]
-    consumer: Option<ExternalConsumerId>,
+    pub(super) consumer: Option<ExternalConsumerId>,
     #[serde(default)]
-    chat_states: ChatStateWindow,
-    conversation: Model,
+    pub(super) chat_states: ChatStateWindow,
+    pub(super) conversation: Model,
 }
 
+/// A conversation to write.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+pub(super) struct Written<'a> {
     version: u32,
     /// Whether the conversation is open and belongs to its connection. If so, the next run of the process asks for its
     /// state.
@@ -84,60 +80,28 @@ impl Snapshot {
     }
 }
 
-impl Conversation {
-    /// Creates the conversation of a snapshot; the numbering of its events continues.
-    pub(crate) fn loaded(snapshot: Snapshot, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
-        let mut conversation = Self::new(snapshot.conversation.id().clone(), upstream, ready);
-        conversation.take_snapshot(snapshot);
-        conversation
-    }
-
-    /// Adopts the state of a snapshot, unless the snapshot is older than the present state.
-    pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
-        if snapshot.sequence < self.sequence {
-            return;
-        }
-        let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
-        (self.model, self.sequence, self.chat_states) = (conversation, sequence, chat_states);
-        if let Some(consumer) = consumer.or(self.consumer.take()) {
-            self.speak_for(consumer);
-        }
-    }
-
-    /// The conversation as text that can be loaded again.
-    pub(super) fn written(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&Written {
+impl<'a> Written<'a> {
+    /// `held` is whether the conversation belongs to its connection.
+    pub(super) fn new(
+        conversation: &'a Model,
+        held: bool,
+        sequence: u64,
+        consumer: Option<&'a ExternalConsumerId>,
+        chat_states: &'a ChatStateWindow,
+    ) -> Self {
+        Self {
             version: VERSION,
-            held: self.held && self.model.is_open(),
+            held: held && conversation.is_open(),
             at: Timestamp(jiff::Timestamp::now().as_millisecond()),
-            sequence: self.sequence,
-            consumer: self.consumer.as_ref(),
-            chat_states: &self.chat_states,
-            outline: Outline::of(&self.model),
-            conversation: &self.model,
-        })
-    }
-}
-
-impl Handler<SpeakFor> for Conversation {
-    type Result = ();
-
-    fn handle(&mut self, SpeakFor { consumer }: SpeakFor, _: &mut Self::Context) {
-        self.speak_for(consumer);
-        self.touch();
-        self.conclude();
-    }
-}
-
-impl Conversation {
-    fn speak_for(&mut self, consumer: ExternalConsumerId) {
-        self.model.speaks_for(consumer.clone());
-        self.consumer = Some(consumer);
+            sequence,
+            consumer,
+            chat_states,
+            outline: Outline::of(conversation),
+            conversation,
+        }
     }
 
-    pub(super) fn snapshot(&self) -> Result<String, CommandFailure> {
-        let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
-        let written = self.written().map_err(|error| unwritable(&error))?;
-        String::from_utf8(written).map_err(|error| unwritable(&error))
+    pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
     }
 }

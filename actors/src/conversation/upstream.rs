@@ -13,10 +13,12 @@ use tertulia_core::{
 use super::{Directory, Drill, Salvage};
 use crate::{
     dead_letters::DeadLetters,
+    engine::Journal,
+    log::Log,
     metrics::{ConnectionMetrics, Metrics},
     platform::PlatformClient,
     request::Ask,
-    subscriber::{Origin, RoutingTable},
+    subscriber::Origin,
     supervision::{ChildExit, RestartPolicy},
 };
 
@@ -32,7 +34,8 @@ pub(crate) struct Upstream {
     pub(crate) requests: Recipient<Ask>,
     /// For file transfers.
     pub(crate) client: PlatformClient,
-    pub(crate) routing: Arc<RoutingTable>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) log: Arc<Log>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
     /// The metrics of this connection alone.

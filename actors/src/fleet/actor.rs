@@ -14,7 +14,8 @@ use super::{Life, Registry, StartContext};
 use crate::{
     connection::ProcessContext,
     engine::{Journal, keep_house},
-    subscriber::{EventData, Origin, Subject},
+    log::Subject,
+    subscriber::{EventData, Origin},
     supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
 };
 
@@ -52,7 +53,7 @@ impl Fleet {
             status.state = Phase::Failed(failure);
             status.last_error = Some(reason.clone());
         });
-        self.process.routing.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
+        self.process.log.publish(&Arc::new(origin), Subject::Connection, EventData::Failed { reason });
     }
 
     /// Restarts a connection on another arbiter, because its own has ended.
@@ -105,7 +106,7 @@ impl Actor for Fleet {
             fleet.forget_moves();
         });
         ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
-            let journal = Arc::clone(fleet.process.routing.journal());
+            let journal = Arc::clone(&fleet.process.journal);
             if journal.keeps() {
                 ctx.spawn(keep_the_house(journal).into_actor(fleet));
             }

@@ -41,8 +41,7 @@ impl ConnectionHandle {
             let (found, last) = self
                 .system
                 .process
-                .routing
-                .journal()
+                .journal
                 .read(move |store| {
                     let prefix = RecordKey::of(&[connection.as_str()]);
                     let after = from.map(|conversation| prefix.with(conversation.as_str()));
@@ -79,8 +78,7 @@ impl ConnectionHandle {
         let key = RecordKey::of(&[self.id.as_str(), conversation.as_str()]);
         self.system
             .process
-            .routing
-            .journal()
+            .journal
             .read(move |store| {
                 let value = store.get(Table::Snapshots, &key)?;
                 Ok(value.and_then(|value| ConversationSummary::read(&crate::engine::Record { key, value })))

@@ -17,7 +17,7 @@ pub use latency::{Latency, LatencySnapshot};
 pub(crate) type Kind = [(&'static str, &'static str); 1];
 
 /// The kind of a command, and whether it is `done` or `failed`, as labels.
-pub(crate) type Outcome = [(&'static str, &'static str); 2];
+pub(crate) type CommandLabels = [(&'static str, &'static str); 2];
 
 /// A member of a conversation's state, as a label.
 pub(crate) type Absent = [(&'static str, &'static str); 1];
@@ -105,7 +105,7 @@ metrics! {
     /// Commands that failed.
     commands_failed: Counter,
     /// Commands, by kind and outcome.
-    commands: Family<Outcome, Counter>,
+    commands: Family<CommandLabels, Counter>,
     /// Sends found in the history after a lost answer, and so not repeated.
     commands_found_done: Counter,
     /// Logins made.

@@ -19,6 +19,6 @@ pub use kind::EventKind;
 pub(crate) use notifications::NotificationTable;
 pub use notifications::{NotificationFilter, NotificationStream, RawNotification};
 pub(crate) use route::Delivery;
+pub(crate) use routing::RoutingTable;
 pub use routing::Subscription;
-pub(crate) use routing::{Commit, RoutingTable, Subject};
 pub use stream::{EventStream, Lagged};

@@ -13,7 +13,7 @@ use actix::Recipient;
 use tertulia_core::id::{ConnectionId, ConversationId};
 use tokio::sync::mpsc;
 
-use super::{Event, EventData, Filter, stream::Item};
+use super::{Event, EventData, Filter};
 use crate::supervision::{Depth, DepthPermit};
 
 /// An event on its way to a subscriber's actor. It occupies a place in the subscriber's queue until it is dropped.
@@ -25,6 +25,12 @@ pub(crate) struct Delivery {
     /// The number of events dropped just before this event because the queue was full.
     pub missed: u64,
     pub(super) _place: DepthPermit,
+}
+
+/// An event for a stream, or the number of events that the stream missed.
+pub(super) enum Item {
+    Event(Arc<Event>),
+    Missed(u64),
 }
 
 /// The destination of matching events. Delivery never waits: a full queue drops the event for that subscriber alone,
@@ -45,7 +51,7 @@ pub(super) struct Route {
 /// All routes. Each route is listed under the narrowest condition of its filter, so that an event is compared only with
 /// routes of its own conversation and connection, and with routes without either.
 #[derive(Clone, Default)]
-pub(super) struct Routes {
+pub(crate) struct Routes {
     everywhere: Vec<Arc<Route>>,
     of_connection: HashMap<ConnectionId, Vec<Arc<Route>>>,
     of_conversation: HashMap<ConversationId, Vec<Arc<Route>>>,
@@ -74,7 +80,7 @@ impl Routes {
     }
 
     /// Returns the routes whose filters accept the event.
-    pub(super) fn wanting<'r>(
+    fn wanting<'r>(
         &'r self,
         connection: &'r ConnectionId,
         conversation: Option<&'r ConversationId>,
@@ -87,13 +93,19 @@ impl Routes {
     }
 
     /// Returns whether a route accepts the event.
-    pub(super) fn is_wanted(
+    pub(crate) fn is_wanted(
         &self,
         connection: &ConnectionId,
         conversation: Option<&ConversationId>,
         data: &EventData,
     ) -> bool {
         self.wanting(connection, conversation, data).next().is_some()
+    }
+
+    /// Offers the event to every subscriber whose filter accepts it; returns how many of them missed it.
+    pub(crate) fn offer(&self, event: &Arc<Event>) -> u64 {
+        let routes = self.wanting(&event.origin.connection, event.conversation.as_ref(), &event.data);
+        routes.map(|route| u64::from(!route.offer(event))).sum()
     }
 }
 
@@ -110,7 +122,7 @@ impl Route {
     }
 
     /// Delivers the event; `false` if it had to be dropped.
-    pub(super) fn offer(&self, event: &Arc<Event>) -> bool {
+    fn offer(&self, event: &Arc<Event>) -> bool {
         let missed = self.missed.swap(0, Ordering::Relaxed);
         let taken = match &self.target {
             Target::Stream(sender) => (missed == 0 || sender.try_send(Item::Missed(missed)).is_ok())

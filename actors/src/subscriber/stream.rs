@@ -9,12 +9,10 @@ use std::{
 use futures_util::Stream;
 use tokio::sync::mpsc;
 
-use super::{Event, routing::Subscription};
-
-pub(super) enum Item {
-    Event(Arc<Event>),
-    Missed(u64),
-}
+use super::{
+    Event, Filter, RoutingTable, Subscription,
+    route::{Item, Target},
+};
 
 impl Item {
     fn read(self) -> Result<Arc<Event>, Lagged> {
@@ -41,8 +39,10 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    pub(super) fn new(items: mpsc::Receiver<Item>, subscription: Subscription) -> Self {
-        Self { items, _subscription: subscription }
+    /// Returns a stream of the matching events that buffers up to `capacity` of them.
+    pub(crate) fn new(routing: &Arc<RoutingTable>, filter: Filter, capacity: usize) -> Self {
+        let (sender, items) = mpsc::channel(capacity.max(1));
+        Self { items, _subscription: routing.add(filter, Target::Stream(sender)) }
     }
 
     /// Returns the next event; `None` after the system has stopped.

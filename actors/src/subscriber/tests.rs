@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Event, EventData, EventKind, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subject, Subscriber};
+use super::{
+    Event, EventData, EventKind, EventStream, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subscriber,
+};
 use crate::{
     dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
     engine::Journal,
+    log::{Log, Subject},
     metrics::Metrics,
     supervision::{GuardOptions, RestartPolicy, start_guarded},
 };
@@ -22,6 +25,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Table {
+    journal: Arc<Journal>,
+    log: Log,
     routing: Arc<RoutingTable>,
     dead_letters: Arc<DeadLetters>,
     metrics: Arc<Metrics>,
@@ -31,18 +36,25 @@ struct Table {
 
 impl Table {
     fn new() -> Self {
-        let metrics = Arc::new(Metrics::default());
+        let (journal, metrics) = (Journal::forgetful(), Arc::new(Metrics::default()));
+        let routing = Arc::new(RoutingTable::default());
         Self {
-            routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
+            log: Log::new(Arc::clone(&journal), Arc::clone(&routing), Arc::clone(&metrics)),
+            routing,
             dead_letters: Arc::new(DeadLetters::new(
                 DeadLetterLimits::default(),
                 Arc::clone(&metrics),
-                Journal::forgetful(),
+                Arc::clone(&journal),
             )),
+            journal,
             metrics,
             origin: Arc::new(Origin { account: "12345678".into(), connection: "bots-1".into() }),
             conversation: "c1".into(),
         }
+    }
+
+    fn stream(&self, filter: Filter, capacity: usize) -> EventStream {
+        EventStream::new(&self.routing, filter, capacity)
     }
 
     fn subscriber(&self, sink: impl Sink) -> Subscriber {
@@ -53,7 +65,7 @@ impl Table {
     fn publish(&self, sequence: u64) {
         let subject = Subject::Conversation(&self.conversation, sequence);
         let skill = ConversationEvent::TransferSkill { dialog_id: "c1".into(), skill_id: "501".into() };
-        self.routing.publish(&self.origin, subject, EventData::Conversation(skill));
+        self.log.publish(&self.origin, subject, EventData::Conversation(skill));
     }
 }
 
@@ -62,7 +74,7 @@ impl Table {
 #[actix_rt::test]
 async fn an_event_is_written_as_a_cloud_event() {
     let table = Table::new();
-    let mut events = table.routing.stream(Filter::everything(), 10);
+    let mut events = table.stream(Filter::everything(), 10);
     table.publish(42);
     let mut event = json!(*events.next().await.unwrap().unwrap());
     assert!(event["time"].as_str().is_some_and(|time| time.ends_with('Z')));
@@ -70,7 +82,7 @@ async fn an_event_is_written_as_a_cloud_event() {
     assert_eq!(
         event,
         json!({
-            "specversion": "1.0", "id": format!("{}-1", table.routing.journal().epoch()), "source": "/accounts/12345678/connections/bots-1", "subject": "c1",
+            "specversion": "1.0", "id": format!("{}-1", table.journal.epoch()), "source": "/accounts/12345678/connections/bots-1", "subject": "c1",
             "type": "tertulia.transfer-skill", "time": null, "sequence": "42", "datacontenttype": "application/json",
             "data": { "dialogId": "c1", "skillId": "501" },
         })
@@ -85,13 +97,13 @@ async fn a_filter_lets_pass_what_it_names_and_nothing_else() {
         Filter::everything(),
         Filter::everything().kind(EventKind::TransferSkill).connection("bots-1").conversation("c1"),
     ]
-    .map(|filter| table.routing.stream(filter, 10));
+    .map(|filter| table.stream(filter, 10));
     let mut others = [
         Filter::everything().kind(EventKind::Message),
         Filter::everything().connection("bots-2"),
         Filter::everything().conversation("c2"),
     ]
-    .map(|filter| table.routing.stream(filter, 10));
+    .map(|filter| table.stream(filter, 10));
     table.publish(1);
     for stream in &mut wanted {
         assert_eq!(stream.next().await.unwrap().unwrap().sequence, Some(1));
@@ -106,8 +118,8 @@ async fn a_filter_lets_pass_what_it_names_and_nothing_else() {
 #[actix_rt::test]
 async fn a_slow_reader_is_told_what_it_missed_and_holds_nobody_up() {
     let table = Table::new();
-    let mut slow = table.routing.stream(Filter::everything(), 2);
-    let mut quick = table.routing.stream(Filter::everything(), 10);
+    let mut slow = table.stream(Filter::everything(), 2);
+    let mut quick = table.stream(Filter::everything(), 10);
     for sequence in 1..=5 {
         table.publish(sequence);
     }
@@ -126,7 +138,7 @@ async fn a_slow_reader_is_told_what_it_missed_and_holds_nobody_up() {
 #[actix_rt::test]
 async fn a_dropped_stream_costs_nothing_any_more() {
     let table = Table::new();
-    drop(table.routing.stream(Filter::everything(), 1));
+    drop(table.stream(Filter::everything(), 1));
     for sequence in 1..=5 {
         table.publish(sequence);
     }

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 thread_local! {
-    static FAILURE: RefCell<Option<Failure>> = const { RefCell::new(None) };
+    static FAILURE: RefCell<Option<ActorPanic>> = const { RefCell::new(None) };
 }
 
 /// A panic of the calling actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct ActorPanic {
     /// The panic's text. It may quote a message, so it is never logged.
     pub panic: String,
     /// Whether the actor is given up: it is not started again, and is dropped after this call.
@@ -18,12 +18,12 @@ pub(crate) struct Failure {
 /// Returns the panic because of which the calling actor is restarted or given up; `None` outside
 /// `Supervised::restarting` of a guarded actor.
 #[must_use]
-pub(crate) fn failure() -> Option<Failure> {
+pub(crate) fn failure() -> Option<ActorPanic> {
     FAILURE.with_borrow(Clone::clone)
 }
 
 /// Runs `act`, during which [`failure`] returns `failure`.
-pub(super) fn during<T>(failure: Failure, act: impl FnOnce() -> T) -> T {
+pub(super) fn during<T>(failure: ActorPanic, act: impl FnOnce() -> T) -> T {
     struct Forget;
 
     impl Drop for Forget {

@@ -20,7 +20,7 @@ pub use arbiters::PoolError;
 pub(crate) use arbiters::{ArbiterPool, Placement, PoolOptions};
 pub(crate) use depth::{Depth, DepthPermit};
 pub(crate) use exit::{ChildExit, ExitReason, Parent};
-pub(crate) use failure::{Failure, failure};
+pub(crate) use failure::{ActorPanic, failure};
 pub(crate) use fairness::Fairness;
 pub(crate) use guard::{GuardOptions, start_guarded, start_guarded_in};
 pub(crate) use restart::Intensity;

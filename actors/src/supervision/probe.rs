@@ -9,11 +9,11 @@ use actix::{
     SpawnHandle, Supervised, WrapFuture,
 };
 
-use super::failure::{Failure, failure};
+use super::failure::{ActorPanic, failure};
 
 /// Where the probe panics on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum PanicPlace {
     Handler,
     SpawnedFuture,
     WaitedFuture,
@@ -38,7 +38,7 @@ pub(super) struct Hooks {
     pub(super) ticks: AtomicUsize,
     pub(super) handled: Mutex<Vec<u32>>,
     /// The result of [`super::failure()`] in each `restarting`.
-    pub(super) failures: Mutex<Vec<Option<Failure>>>,
+    pub(super) failures: Mutex<Vec<Option<ActorPanic>>>,
 }
 
 fn panic_if_told(times: &AtomicUsize, hook: &str) {
@@ -92,15 +92,15 @@ pub(super) struct Work(pub(super) u32);
 
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Panic(pub(super) Place);
+pub(super) struct Panic(pub(super) PanicPlace);
 
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct PanicLater(pub(super) Place);
+pub(super) struct PanicLater(pub(super) PanicPlace);
 
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct PanicInReply(pub(super) Place);
+pub(super) struct PanicInReply(pub(super) PanicPlace);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -125,19 +125,19 @@ impl Handler<Panic> for Probe {
     fn handle(&mut self, Panic(place): Panic, ctx: &mut Context<Self>) {
         let wreck = async move { panic!("told to panic in {place:?}") };
         match place {
-            Place::Handler => panic!("told to panic in {place:?}"),
-            Place::HandlerAfterStop => {
+            PanicPlace::Handler => panic!("told to panic in {place:?}"),
+            PanicPlace::HandlerAfterStop => {
                 ctx.stop();
                 panic!("told to panic in {place:?}")
             }
-            Place::SpawnedFuture => drop(ctx.spawn(wreck.into_actor(self))),
-            Place::WaitedFuture => ctx.wait(wreck.into_actor(self)),
-            Place::LaterClosure => {
+            PanicPlace::SpawnedFuture => drop(ctx.spawn(wreck.into_actor(self))),
+            PanicPlace::WaitedFuture => ctx.wait(wreck.into_actor(self)),
+            PanicPlace::LaterClosure => {
                 ctx.run_later(Duration::from_millis(1), move |_, _| panic!("told to panic in {place:?}"));
             }
-            Place::NotifiedHandler => ctx.notify(Panic(Place::Handler)),
-            Place::DetachedTask => drop(actix_rt::spawn(wreck)),
-            Place::ActorFuture | Place::ResponseFuture => unreachable!("these reply"),
+            PanicPlace::NotifiedHandler => ctx.notify(Panic(PanicPlace::Handler)),
+            PanicPlace::DetachedTask => drop(actix_rt::spawn(wreck)),
+            PanicPlace::ActorFuture | PanicPlace::ResponseFuture => unreachable!("these reply"),
         }
     }
 }

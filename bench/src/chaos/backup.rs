@@ -17,7 +17,7 @@ use tertulia_actors::engine::{RecordKey, Store, Table};
 use tokio::process::Command;
 
 use super::{
-    bot::{Notes, Place, key},
+    bot::{MessageKey, Notes, key},
     service::Address,
     stream::Cursor,
 };
@@ -34,7 +34,7 @@ pub(crate) struct Backup {
     /// The newest event that the bot had received before the request.
     heard: Option<Cursor>,
     /// The answers known to be published before the request.
-    published: Vec<Place>,
+    published: Vec<MessageKey>,
 }
 
 /// The backups of a trial.
@@ -78,7 +78,7 @@ async fn take_one(binary: &Path, directory: PathBuf, at: &str, notes: &Notes) ->
     }
 }
 
-fn published(notes: &Notes) -> Vec<Place> {
+fn published(notes: &Notes) -> Vec<MessageKey> {
     let answers = notes.answers.borrow();
     answers.iter().filter(|(_, outcome)| matches!(outcome, Some(Ok(_)))).map(|(place, _)| place.clone()).collect()
 }

@@ -28,10 +28,10 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(35);
 const TOGETHER: usize = 32;
 
 /// A message that the bot received: conversation, dialog and sequence.
-pub(crate) type Place = (String, String, u64);
+pub(crate) type MessageKey = (String, String, u64);
 
 /// The final outcome of an answer: its sequence, or why it was not published.
-pub(crate) type Outcome = Result<u64, String>;
+pub(crate) type Answer = Result<u64, String>;
 
 /// What the bot received and did.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub(crate) struct Notes {
     /// Every received event, in the order of arrival.
     pub(crate) heard: RefCell<Vec<(Option<Cursor>, Value)>>,
     /// The outcome of each answer; `None` while it is unknown.
-    pub(crate) answers: RefCell<HashMap<Place, Option<Outcome>>>,
+    pub(crate) answers: RefCell<HashMap<MessageKey, Option<Answer>>>,
     /// How often the stream broke.
     pub(crate) breaks: Cell<u32>,
     /// How often a request was repeated, by the response that made it necessary.
@@ -128,7 +128,7 @@ fn take(event: Value, id: Option<Cursor>, address: &Address, notes: &Rc<Notes>, 
 }
 
 /// Publishes an answer, repeating the request with the same key until its outcome is known.
-async fn answer(address: &Address, (conversation, _, sequence): &Place, notes: &Notes) -> Outcome {
+async fn answer(address: &Address, (conversation, _, sequence): &MessageKey, notes: &Notes) -> Answer {
     let body = json!({ "text": reply(*sequence) });
     let client = Client::builder().timeout(ANSWERED_WITHIN).finish();
     loop {

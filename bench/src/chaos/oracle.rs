@@ -6,7 +6,7 @@ use serde_json::Value;
 use tertulia_emulator::LedgerEntry;
 
 use super::{
-    bot::{Outcome, Place, key, reply},
+    bot::{Answer, MessageKey, key, reply},
     stream::Cursor,
 };
 
@@ -17,7 +17,7 @@ pub(crate) struct Evidence<'e> {
     pub(crate) log: &'e [(Option<Cursor>, Value)],
     /// The events that the bot received on all its streams.
     pub(crate) heard: &'e [(Option<Cursor>, Value)],
-    pub(crate) answers: &'e HashMap<Place, Option<Outcome>>,
+    pub(crate) answers: &'e HashMap<MessageKey, Option<Answer>>,
 }
 
 /// The violations, one line each; empty if every promise held.
@@ -100,7 +100,7 @@ fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: 
 }
 
 /// Each command is reported as done once, and none as failed (promise 4).
-fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
+fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<MessageKey, Option<Answer>>, found: &mut Vec<String>) {
     let mut sent: HashMap<&str, u32> = HashMap::new();
     for (_, event) in log {
         match kind(event) {
@@ -122,7 +122,7 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<Place, Option<Out
 }
 
 /// Each consumer's message has one reply in the ledger, at the sequence reported to the bot (promises 4 and 5).
-pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<Place, Option<Outcome>>, found: &mut Vec<String>) {
+pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<MessageKey, Option<Answer>>, found: &mut Vec<String>) {
     let mut published: HashMap<(&str, &str, String), Vec<u64>> = HashMap::new();
     let content = ledger.iter().filter(|entry| entry.kind == "ContentEvent");
     let (consumers, agents): (Vec<_>, Vec<_>) = content.partition(|entry| entry.role == "CONSUMER");
@@ -179,14 +179,14 @@ mod tests {
     }
 
     /// A question and its answer without violations.
-    fn right() -> (Vec<LedgerEntry>, Log, HashMap<Place, Option<Outcome>>) {
+    fn right() -> (Vec<LedgerEntry>, Log, HashMap<MessageKey, Option<Answer>>) {
         let ledger = vec![entry(0, "CONSUMER", "hi"), entry(1, "ASSIGNED_AGENT", "answer to 0")];
         let sent = event(2, 2, "command-sent", json!({"key": "c/0"}));
         let answers = HashMap::from([(("c".to_owned(), "d".to_owned(), 0), Some(Ok(1)))]);
         (ledger, vec![message(1, 1, 0), sent, message(3, 3, 1)], answers)
     }
 
-    fn judged(ledger: &[LedgerEntry], log: &Log, answers: &HashMap<Place, Option<Outcome>>) -> Vec<String> {
+    fn judged(ledger: &[LedgerEntry], log: &Log, answers: &HashMap<MessageKey, Option<Answer>>) -> Vec<String> {
         let heard: Log = log.iter().filter(|(_, event)| kind(event) == "message").cloned().collect();
         violations(&Evidence { ledger, log, heard: &heard, answers })
     }

@@ -24,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a connection would fail.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum TrialError {
     /// The platform cannot be reached, or refuses.
     #[error(transparent)]
     Platform(#[from] HttpError),
@@ -33,7 +33,7 @@ pub(super) enum Failure {
     TimedOut,
 }
 
-impl Failure {
+impl TrialError {
     /// What to change in the configuration, if that would help.
     pub(super) fn advice(&self) -> Option<&'static str> {
         match self {
@@ -50,7 +50,7 @@ impl Failure {
 pub(super) struct Trial<'a> {
     pub(super) connection: &'a Connection,
     /// On success, what was done.
-    pub(super) outcome: Result<String, Failure>,
+    pub(super) outcome: Result<String, TrialError>,
 }
 
 /// Tries every connection and yields the outcomes in the order of the file. Must be called inside an actix system.
@@ -63,14 +63,14 @@ pub(super) fn try_all(configuration: &Configuration) -> anyhow::Result<impl Stre
     let trials = configuration.connections.iter().map(move |connection| {
         let platform = Arc::clone(&platform);
         async move {
-            let outcome = timeout(WITHIN, try_one(connection, platform)).await.unwrap_or(Err(Failure::TimedOut));
+            let outcome = timeout(WITHIN, try_one(connection, platform)).await.unwrap_or(Err(TrialError::TimedOut));
             Trial { connection, outcome }
         }
     });
     Ok(stream::iter(trials).buffered(PARALLEL))
 }
 
-async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<String, Failure> {
+async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<String, TrialError> {
     let client = PlatformClient::through(proxy(connection), platform, AccountId::from(connection.account.as_str()));
     match &connection.access {
         Access::Connector(app) | Access::Intake { app, .. } => {
@@ -95,7 +95,7 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
 }
 
 /// A bearer token needs no login. Only opening a socket would test the token, and could close the socket in use.
-async fn presented(client: &PlatformClient, service: Service) -> Result<String, Failure> {
+async fn presented(client: &PlatformClient, service: Service) -> Result<String, TrialError> {
     let host = client.host(service).await?;
     Ok(format!("found the platform at {host}; the bearer token was not tried, because only a socket can try it"))
 }

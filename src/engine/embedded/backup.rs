@@ -11,11 +11,11 @@ use fjall::{Keyspace, Readable as _};
 use super::{
     acknowledged::Acknowledged,
     directory::Directory,
-    rows::{Failure, Log, Rows},
+    rows::{Log, Rows, TablesError},
 };
 
 /// Copies the current content of `rows` into `directory`, which is created.
-pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, Failure> {
+pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, TablesError> {
     let target = Directory::begun(directory)?;
     let log = target.begin(|data| {
         let copied = Rows::create(data)?;
@@ -26,14 +26,14 @@ pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, Failure> {
         let log = copied.log()?;
         drop(copied);
         shorten_journals(data)?;
-        Ok::<_, Failure>(log)
+        Ok::<_, TablesError>(log)
     })?;
     drop(Acknowledged::begin(&target.acknowledged(), &log.history.epoch, log.commits)?);
     Ok(log)
 }
 
 /// Writes the rows of one table.
-fn table(rows: fjall::Iter, to: &Keyspace) -> Result<(), Failure> {
+fn table(rows: fjall::Iter, to: &Keyspace) -> Result<(), TablesError> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return Ok(());

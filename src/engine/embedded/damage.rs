@@ -10,7 +10,7 @@ use fjall::Readable as _;
 
 use super::{
     block::{self, BlockKey},
-    rows::{Failure, Rows},
+    rows::{Rows, TablesError},
 };
 
 /// The most separate runs of damaged events; further damage is not recorded.
@@ -49,7 +49,7 @@ impl Damaged {
 
 /// The first unreadable event in `events`, with the events that are unreadable together with it. The keys name the
 /// events of a row; if the keys cannot be read, no event can be skipped.
-pub(super) fn first(rows: &Rows, events: RangeInclusive<u64>) -> Result<Option<RangeInclusive<u64>>, Failure> {
+pub(super) fn first(rows: &Rows, events: RangeInclusive<u64>) -> Result<Option<RangeInclusive<u64>>, TablesError> {
     let (mut next, newest) = events.into_inner();
     let snapshot = rows.snapshot();
     for row in snapshot.range(&rows.events, next.to_be_bytes()..) {
@@ -57,9 +57,9 @@ pub(super) fn first(rows: &Rows, events: RangeInclusive<u64>) -> Result<Option<R
         if key.first() > next {
             return Ok(Some(next..=key.first() - 1));
         }
-        match snapshot.get(&rows.events, key.to_bytes()).map_err(Failure::from) {
+        match snapshot.get(&rows.events, key.to_bytes()).map_err(TablesError::from) {
             Ok(Some(bytes)) if block::read(key, &bytes).is_some() => next = key.last.saturating_add(1),
-            Ok(_) | Err(Failure::Damaged(_)) => return Ok(Some(next..=key.last)),
+            Ok(_) | Err(TablesError::Damaged(_)) => return Ok(Some(next..=key.last)),
             Err(failure) => return Err(failure),
         }
     }

@@ -32,7 +32,7 @@ const LOG: &str = "log";
 
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum TablesError {
     /// The data contradicts itself.
     #[error("the data is damaged: {0}")]
     Damaged(String),
@@ -41,7 +41,7 @@ pub(super) enum Failure {
     System(io::Error),
 }
 
-impl From<fjall::Error> for Failure {
+impl From<fjall::Error> for TablesError {
     fn from(error: fjall::Error) -> Self {
         match error {
             fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => error.into(),
@@ -50,7 +50,7 @@ impl From<fjall::Error> for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for TablesError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             // A file that the tables wrote is missing or changed.
@@ -82,7 +82,7 @@ pub(super) struct Rows {
 impl Rows {
     /// Creates the tables of an empty log in `directory`, which must exist and be empty. When this returns, they are
     /// durable and closed.
-    pub(super) fn make(directory: &Path) -> Result<(), Failure> {
+    pub(super) fn make(directory: &Path) -> Result<(), TablesError> {
         let rows = Self::create(directory)?;
         let log = Log { history: History::begun(jiff::Timestamp::now()), commits: 0 };
         let mut batch = rows.batch();
@@ -94,7 +94,7 @@ impl Rows {
     }
 
     /// Creates empty tables in `directory`, without a log.
-    pub(super) fn create(directory: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(directory: &Path) -> Result<Self, TablesError> {
         Self::of_database(builder(directory).open()?)
     }
 
@@ -104,11 +104,11 @@ impl Rows {
     }
 
     /// Opens the tables in `directory` and checks that the log is complete. Creates nothing: a missing table is damage.
-    pub(super) fn open(directory: &Path) -> Result<(Self, Log), Failure> {
+    pub(super) fn open(directory: &Path) -> Result<(Self, Log), TablesError> {
         let database = Database::recover(builder(directory).into_config())?;
         let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS, ABOUT]);
         if let Some(lost) = names.find(|name| !database.keyspace_exists(name)) {
-            return Err(Failure::Damaged(format!("its table {lost} is missing")));
+            return Err(TablesError::Damaged(format!("its table {lost} is missing")));
         }
         let rows = Self::of_database(database)?;
         let log = rows.log()?;
@@ -117,7 +117,7 @@ impl Rows {
     }
 
     /// The tables of a database; missing tables are created.
-    fn of_database(database: Database) -> Result<Self, Failure> {
+    fn of_database(database: Database) -> Result<Self, TablesError> {
         // The values of events are stored apart from their keys, so that reading only the keys is cheap.
         let apart = || options(EVENTS_IN_MEMORY).with_kv_separation(Some(KvSeparationOptions::default()));
         let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
@@ -167,7 +167,7 @@ impl Rows {
     }
 
     /// The recorded state of the log.
-    pub(super) fn log(&self) -> Result<Log, Failure> {
+    pub(super) fn log(&self) -> Result<Log, TablesError> {
         let (epoch, log) = (self.about.get(EPOCH)?, self.about.get(LOG)?);
         let epoch = epoch.as_deref().and_then(|epoch| std::str::from_utf8(epoch).ok());
         let numbers = log.as_deref().map(|log| log.as_chunks().0.iter().copied().map(u64::from_be_bytes));
@@ -175,37 +175,37 @@ impl Rows {
             (Some(epoch), Some(&[oldest, newest, commits])) if (1..=newest + 1).contains(&oldest) => {
                 Ok(Log { history: History { epoch: epoch.into(), oldest, newest }, commits })
             }
-            _ => Err(Failure::Damaged("the description of its log cannot be read".to_owned())),
+            _ => Err(TablesError::Damaged("the description of its log cannot be read".to_owned())),
         }
     }
 
     /// Checks that the rows of events cover every event from the oldest to the newest, and that the newest row can be
     /// read.
-    fn check(&self, history: &History) -> Result<(), Failure> {
+    fn check(&self, history: &History) -> Result<(), TablesError> {
         let mut next = history.oldest;
         for row in self.events.range(history.oldest.to_be_bytes()..) {
             let key = row.key()?;
             let Some(block) = BlockKey::from_bytes(&key) else {
-                return Err(Failure::Damaged(format!("the row after event {} has no valid key", next - 1)));
+                return Err(TablesError::Damaged(format!("the row after event {} has no valid key", next - 1)));
             };
             // The oldest row may begin with events that were dropped from the log.
             let follows = block.first() == next || (next == history.oldest && block.first() < next);
             if !follows {
                 let first = block.first();
-                return Err(Failure::Damaged(format!("event {next} is missing: the next event found is {first}")));
+                return Err(TablesError::Damaged(format!("event {next} is missing: the next event found is {first}")));
             }
             next = block.last.saturating_add(1);
         }
         if next != history.newest.saturating_add(1) {
             let (newest, last) = (history.newest, next - 1);
-            return Err(Failure::Damaged(format!("its newest event should be {newest} but is {last}")));
+            return Err(TablesError::Damaged(format!("its newest event should be {newest} but is {last}")));
         }
         if history.oldest <= history.newest
             && let Some(row) = self.events.last_key_value()
         {
             let (key, bytes) = row.into_inner()?;
             if BlockKey::from_bytes(&key).and_then(|key| block::read(key, &bytes)).is_none() {
-                return Err(Failure::Damaged("its newest events cannot be read".to_owned()));
+                return Err(TablesError::Damaged("its newest events cannot be read".to_owned()));
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ use super::{
     commit::{self, COMMIT},
     damage::{self, Damaged},
     directory::{Directory, Identity, OpenError},
-    rows::{Failure, Log, Rows},
+    rows::{Log, Rows, TablesError},
 };
 
 const READ_EVENTS: &str = "read events";
@@ -73,7 +73,7 @@ impl EmbeddedStore {
     /// [`OpenError`]: the store is already open, has an unknown format, is damaged, or the system refused.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let directory = Directory::claim(directory)?;
-        let opened = || -> Result<_, Failure> {
+        let opened = || -> Result<_, TablesError> {
             let (rows, log) = open_or_begin(&directory)?;
             let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
             Ok((rows, log, acknowledged, directory.identity()?))
@@ -129,7 +129,7 @@ impl EmbeddedStore {
 
     /// Opens the tables again. Returns whether the failed commit turned out to be complete.
     fn open_again(&self, writer: &mut Writer) -> Result<bool, StoreError> {
-        let failed = |failure: Failure| StoreError::new(COMMIT, failure);
+        let failed = |failure: TablesError| StoreError::new(COMMIT, failure);
         self.check_identity(COMMIT)?;
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         // The tables must be closed before they are opened.
@@ -304,7 +304,7 @@ impl Writer {
 }
 
 /// Opens the tables. Creates them if no commit was ever acknowledged and they are missing or unusable.
-fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
+fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), TablesError> {
     let (data, said) = (directory.data(), Said::read(&directory.acknowledged())?);
     let has_data = data.try_exists()?;
     let has_acknowledged = match said {
@@ -317,14 +317,14 @@ fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
             check_acknowledged(&said, &log)?;
             return Ok((rows, log));
         }
-        Some(Err(Failure::Damaged(what))) if !has_acknowledged => {
+        Some(Err(TablesError::Damaged(what))) if !has_acknowledged => {
             tracing::warn!(
                 what,
                 "the creation of the store was interrupted before the first commit; the store is created again"
             );
         }
         Some(failed) => return failed,
-        None if has_acknowledged => return Err(Failure::Damaged("its data is missing".to_owned())),
+        None if has_acknowledged => return Err(TablesError::Damaged("its data is missing".to_owned())),
         None => {}
     }
     directory.begin(Rows::make)?;
@@ -332,19 +332,19 @@ fn open_or_begin(directory: &Directory) -> Result<(Rows, Log), Failure> {
 }
 
 /// Checks that the tables hold every acknowledged commit.
-fn check_acknowledged(said: &Said, log: &Log) -> Result<(), Failure> {
+fn check_acknowledged(said: &Said, log: &Log) -> Result<(), TablesError> {
     match said {
         Said::Missing | Said::Nothing | Said::Commits { count: 0, .. } if log.commits == 0 => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch && *count <= log.commits => Ok(()),
         Said::Commits { epoch, count } if **epoch == *log.history.epoch => Err(lost(log.commits, *count)),
-        Said::Commits { epoch, .. } => Err(Failure::Damaged(format!("the log with the epoch {epoch} is lost"))),
-        Said::Missing | Said::Nothing => Err(Failure::Damaged("the count of its commits is missing".to_owned())),
-        Said::Nonsense => Err(Failure::Damaged("the count of its commits cannot be read".to_owned())),
+        Said::Commits { epoch, .. } => Err(TablesError::Damaged(format!("the log with the epoch {epoch} is lost"))),
+        Said::Missing | Said::Nothing => Err(TablesError::Damaged("the count of its commits is missing".to_owned())),
+        Said::Nonsense => Err(TablesError::Damaged("the count of its commits cannot be read".to_owned())),
     }
 }
 
-fn lost(there: u64, acknowledged: u64) -> Failure {
-    Failure::Damaged(format!("{acknowledged} commits were acknowledged, but only the first {there} are there"))
+fn lost(there: u64, acknowledged: u64) -> TablesError {
+    TablesError::Damaged(format!("{acknowledged} commits were acknowledged, but only the first {there} are there"))
 }
 
 /// The first key after all keys that begin with `prefix`; `None` if no such key exists.
@@ -361,11 +361,11 @@ fn beginning(key: &RecordKey) -> &[u8] {
 }
 
 impl Directory {
-    fn unusable(&self, failure: Failure) -> OpenError {
+    fn unusable(&self, failure: TablesError) -> OpenError {
         let directory = self.path.clone();
         match failure {
-            Failure::Damaged(what) => OpenError::Damaged { directory, what },
-            Failure::System(source) => OpenError::System { directory, operation: "open", source },
+            TablesError::Damaged(what) => OpenError::Damaged { directory, what },
+            TablesError::System(source) => OpenError::System { directory, operation: "open", source },
         }
     }
 }

@@ -113,9 +113,9 @@ impl View {
 }
 
 /// Lists the connections.
-#[utoipa::path(tag = "connections", params(page::Asked), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(tag = "connections", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/connections")]
-async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<View>>, Problem> {
+async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let behind = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
     let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(behind).collect();

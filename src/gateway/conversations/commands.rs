@@ -33,7 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct ListQuery {
     /// The connection; required if several connections see the conversation.
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
@@ -105,16 +105,16 @@ impl From<CancelError> for Problem {
 /// Lists the commands waiting in a conversation, in the order in which they will run.
 #[utoipa::path(
     tag = "conversations",
-    params(Named, Asked),
+    params(Named, ListQuery),
     responses((status = 200, description = "The commands", body = Page<CommandThatWaits>))
 )]
 #[get("/conversations/{conversation}/commands")]
 async fn list(
     state: Data<State>,
     id: Path<ConversationId>,
-    asked: Query<Asked>,
+    asked: Query<ListQuery>,
 ) -> Result<Json<Page<CommandThatWaits>>, Problem> {
-    let Asked { connection, limit, cursor } = asked.into_inner();
+    let ListQuery { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     let after = cursor.map(|cursor| cursor.parse::<u64>()).transpose();
     let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of an earlier page"))?;

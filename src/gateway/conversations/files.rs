@@ -69,7 +69,7 @@ async fn upload(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct DownloadQuery {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     /// The `relativePath` from the file's message.
@@ -79,7 +79,7 @@ struct Asked {
 /// Returns a file's bytes as an attachment.
 #[utoipa::path(
     tag = "conversations",
-    params(Named, Asked),
+    params(Named, DownloadQuery),
     responses((
         status = 200,
         description = "The file",
@@ -88,8 +88,12 @@ struct Asked {
     ))
 )]
 #[get("/conversations/{conversation}/files")]
-async fn download(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
-    let Asked { connection, path } = asked.into_inner();
+async fn download(
+    state: Data<State>,
+    id: Path<ConversationId>,
+    asked: Query<DownloadQuery>,
+) -> Result<HttpResponse, Problem> {
+    let DownloadQuery { connection, path } = asked.into_inner();
     let handle = find_to_look(&state, &id, Through { connection })?;
     let file = timeout(PATIENCE, handle.download_file(path)).await.unwrap_or(Err(FileError::TimedOut))?;
     let name = file.file_name();

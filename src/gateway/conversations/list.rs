@@ -34,7 +34,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct ListQuery {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     /// `OPEN`, `CLOSE` or `LOCKED`; `OPEN` includes conversations whose stage is not known yet.
@@ -150,12 +150,12 @@ fn contains(name: &[u8], text: &[u8]) -> bool {
 /// that sees it.
 #[utoipa::path(
     tag = "conversations",
-    params(Asked),
+    params(ListQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/conversations")]
-async fn list(state: Data<State>, asked: Query<Asked>) -> Result<Json<Page<Brief>>, Problem> {
-    let Asked { connection, stage, skill, agent, text, limit, cursor } = asked.into_inner();
+async fn list(state: Data<State>, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
+    let ListQuery { connection, stage, skill, agent, text, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     check_stage(stage.as_ref())?;
     let connections = connections::candidates(&state, connection)?;

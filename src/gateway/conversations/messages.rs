@@ -82,7 +82,7 @@ async fn send(acting: Acting, body: Body<Message>) -> Result<Json<Published>, Pr
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+struct HistoryQuery {
     #[param(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     /// The dialog; the open dialog if absent.
@@ -107,12 +107,17 @@ struct History {
 /// Returns the messages of a dialog from the platform. Only agents can read it: a consumer's connection cannot.
 #[utoipa::path(
     tag = "conversations",
-    params(Named, Asked),
+    params(Named, HistoryQuery),
     responses((status = 200, description = "The messages", body = History))
 )]
 #[get("/conversations/{conversation}/messages")]
-async fn history(state: Data<State>, id: Path<ConversationId>, asked: Query<Asked>) -> Result<Json<History>, Problem> {
-    let Asked { connection, dialog, sequence_min: from, sequence_max: to, max_quantity: max } = asked.into_inner();
+async fn history(
+    state: Data<State>,
+    id: Path<ConversationId>,
+    asked: Query<HistoryQuery>,
+) -> Result<Json<History>, Problem> {
+    let HistoryQuery { connection, dialog, sequence_min: from, sequence_max: to, max_quantity: max } =
+        asked.into_inner();
     if [from, to, max].into_iter().flatten().any(|number| i64::try_from(number).is_err()) {
         return Err(Problem::bad_request("a sequence must be at most 9223372036854775807"));
     }

@@ -11,7 +11,7 @@ use tertulia_actors::{
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use super::asked::Start;
+use super::query::Start;
 
 /// How often a heartbeat is sent if there are no events, so that proxies do not close the stream.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);

@@ -20,10 +20,10 @@
 //! **Pages of other sites.** A browser lets any page open a WebSocket to any host. Without tokens the socket is
 //! therefore refused if `Origin` names another host than `Host`.
 
-mod asked;
 mod following;
 mod handshake;
 pub(super) mod places;
+mod query;
 mod server_sent;
 mod socket;
 #[cfg(test)]
@@ -41,7 +41,7 @@ use actix_web::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use self::{asked::Asked, server_sent::ServerSent, socket::Socket};
+use self::{query::EventQuery, server_sent::ServerSent, socket::Socket};
 use super::{problem::Problem, state::State};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -66,7 +66,7 @@ async fn follow(
     request: HttpRequest,
     parameters: Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = Asked::read(parameters.into_inner(), request.headers())?;
+    let asked = EventQuery::read(parameters.into_inner(), request.headers())?;
     let place = state.places.take()?;
     let body = place.hold(ServerSent::new(asked.follow(&state)).body(), request.conn_data());
     Ok(HttpResponse::Ok()
@@ -99,7 +99,7 @@ async fn open(
     parameters: Query<Vec<(String, String)>>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let asked = Asked::read(parameters.into_inner(), request.headers())?;
+    let asked = EventQuery::read(parameters.into_inner(), request.headers())?;
     let mut response = handshake::answer(&request)?;
     let place = state.places.take()?;
     let body = place.hold(Socket::new(asked.follow(&state), payload).body(), request.conn_data());

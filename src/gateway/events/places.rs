@@ -25,7 +25,7 @@ pub(in super::super) struct Places {
 }
 
 /// One caller's place; dropping it frees the place.
-pub(super) struct Place {
+pub(super) struct StreamPermit {
     taken: Gauge,
     _permit: OwnedSemaphorePermit,
 }
@@ -40,17 +40,17 @@ impl Places {
     ///
     /// # Errors
     /// All places are taken.
-    pub(super) fn take(&self) -> Result<Place, Problem> {
+    pub(super) fn take(&self) -> Result<StreamPermit, Problem> {
         let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             let detail = format!("{} event streams are open, which is the limit", self.limit);
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail)
         })?;
         self.taken.inc();
-        Ok(Place { taken: self.taken.clone(), _permit: permit })
+        Ok(StreamPermit { taken: self.taken.clone(), _permit: permit })
     }
 }
 
-impl Place {
+impl StreamPermit {
     /// Holds the place until `stream` is dropped or `client` has closed their side.
     pub(super) fn hold<S>(self, stream: S, client: Option<&Client>) -> Held<S> {
         let busy = client.map(Client::asks);
@@ -59,7 +59,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.taken.dec();
     }
@@ -71,7 +71,7 @@ pub(super) struct Held<S> {
     /// Completes when the caller will send no more, which is how a caller of a stream leaves.
     silent: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     _busy: Option<Busy>,
-    _place: Place,
+    _place: StreamPermit,
 }
 
 impl<S: Stream> Stream for Held<S> {

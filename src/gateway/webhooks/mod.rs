@@ -31,9 +31,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// Lists the webhooks, the oldest first.
-#[utoipa::path(tag = "webhooks", params(page::Asked), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(tag = "webhooks", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/webhooks")]
-async fn list(state: Data<State>, asked: Query<page::Asked>) -> Result<Json<Page<View>>, Problem> {
+async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let mut webhooks = state.webhooks.list().await?;
     if let Some(cursor) = &asked.cursor {
@@ -142,17 +142,17 @@ async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, 
 /// Lists the newest attempts to deliver, the newest first.
 #[utoipa::path(
     tag = "webhooks",
-    params(("webhook" = String, Path), page::Asked),
+    params(("webhook" = String, Path), page::PageQuery),
     responses((status = 200, description = "A page", body = Page<Delivery>))
 )]
 #[get("/webhooks/{webhook}/deliveries")]
 async fn deliveries(
     state: Data<State>,
     id: Path<String>,
-    asked: Query<page::Asked>,
+    asked: Query<page::PageQuery>,
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let limit = page::limit(asked.limit)?;
-    let page::Asked { cursor, .. } = asked.into_inner();
+    let page::PageQuery { cursor, .. } = asked.into_inner();
     let id = WebhookId::from(id.as_str());
     let mut found = state.webhooks.deliveries(id, cursor.map(Cursor::into_place), limit + 1).await?;
     let is_more = found.len() > limit;

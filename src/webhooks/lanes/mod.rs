@@ -17,7 +17,7 @@ use tertulia_actors::engine::StoredEvent;
 
 use super::{
     receiver::{PROBE_WITHIN, Receiver},
-    schedule::{LONGEST_PAUSE, Retries, spread},
+    schedule::{LONGEST_PAUSE, Retries, millis, spread},
 };
 
 /// The most concurrent attempts of one webhook.
@@ -499,11 +499,6 @@ impl Lanes {
         }
         kept
     }
-}
-
-/// A duration in milliseconds.
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

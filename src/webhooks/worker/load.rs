@@ -9,7 +9,7 @@ use std::{
 use futures_util::stream::FuturesUnordered;
 use tertulia_actors::engine::{Store, StoreError, StoredEvent};
 
-use super::{Counted, Shared, Surroundings, Worker, new_client, now};
+use super::{Counted, Shared, WebhookContext, Worker, new_client, now};
 use crate::webhooks::{
     definition::WebhookId,
     lanes::{Content, Head, Item, Lane, Lanes},
@@ -30,10 +30,10 @@ impl Worker {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(in crate::webhooks) async fn load(around: Rc<Surroundings>, shared: Rc<Shared>) -> Result<Self, StoreError> {
+    pub(in crate::webhooks) async fn load(context: Rc<WebhookContext>, shared: Rc<Shared>) -> Result<Self, StoreError> {
         let id = shared.definition.borrow().id.clone();
         let wanted = id.clone();
-        let Left { progress, kept, fresh, lost } = around.journal.read(move |store| left(store, &wanted)).await?;
+        let Left { progress, kept, fresh, lost } = context.journal.read(move |store| left(store, &wanted)).await?;
         let (now, ordered) = (now(), shared.definition.borrow().ordered);
         let mut lanes = Lanes::new(progress.read);
         for (lane, item, head) in kept {
@@ -41,9 +41,9 @@ impl Worker {
         }
         let filter = shared.definition.borrow().filter.filter();
         let mut worker = Self {
-            log: Some(Box::new(around.journal.reader(progress.read))),
-            client: new_client(&around),
-            counted: Counted::new(Arc::clone(&around.metrics)),
+            log: Some(Box::new(context.journal.reader(progress.read))),
+            client: new_client(&context),
+            counted: Counted::new(Arc::clone(&context.metrics)),
             attempts: progress.attempts,
             // After the clock was set back, the start of the failures is unknown.
             failing_since: progress.failing_since.filter(|since| *since <= now),
@@ -55,7 +55,7 @@ impl Worker {
             tests: 0,
             clock: now,
             id,
-            around,
+            context,
             shared,
             filter,
             lanes,

@@ -49,7 +49,7 @@ const SET_BACK: i64 = 60_000;
 const MOST_TESTS: usize = 4;
 
 /// What all webhooks share.
-pub(super) struct Surroundings {
+pub(super) struct WebhookContext {
     pub(super) journal: Arc<Journal>,
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) tls: Arc<rustls::ClientConfig>,
@@ -74,7 +74,7 @@ pub struct Status {
     pub last_error: Option<String>,
 }
 
-/// State shared by a webhook's worker and the desk, which run on the same thread.
+/// State shared by a webhook's worker and the supervisor, which run on the same thread.
 pub(super) struct Shared {
     pub(super) definition: RefCell<Definition>,
     pub(super) status: RefCell<Status>,
@@ -125,7 +125,7 @@ enum Happened {
 /// The worker of one webhook.
 pub(super) struct Worker {
     id: WebhookId,
-    around: Rc<Surroundings>,
+    context: Rc<WebhookContext>,
     shared: Rc<Shared>,
     filter: Filter,
     client: Client,
@@ -314,7 +314,7 @@ impl Worker {
     /// Starts one attempt.
     fn begin(&mut self, go: Go) {
         let found = self.find(&go.lane, go.item);
-        let (client, within) = (self.client.clone(), self.around.settings.attempt_within);
+        let (client, within) = (self.client.clone(), self.context.settings.attempt_within);
         let shared = Rc::clone(&self.shared);
         self.under_way.push(Box::pin(async move {
             match found.await {
@@ -334,12 +334,12 @@ impl Worker {
 
     fn attempt(&self, cargo: Cargo) -> impl Future<Output = Attempted> + use<> {
         let definition = self.shared.definition.borrow().clone();
-        attempt(self.client.clone(), definition, cargo, self.around.settings.attempt_within)
+        attempt(self.client.clone(), definition, cargo, self.context.settings.attempt_within)
     }
 
     /// Looks up an item's payload.
     fn find(&self, lane: &Lane, item: Item) -> LocalBoxFuture<'static, Found> {
-        let (journal, id, offset) = (Arc::clone(&self.around.journal), self.id.clone(), item.offset);
+        let (journal, id, offset) = (Arc::clone(&self.context.journal), self.id.clone(), item.offset);
         let epoch = Arc::clone(journal.epoch());
         match item.content {
             Content::Event => {
@@ -403,7 +403,7 @@ impl Worker {
     }
 
     fn append(&self, changes: Vec<Change>, then: impl FnOnce() + Send + 'static) {
-        self.around.journal.append(0, |_| Step { changes, then: Some(Box::new(then)), ..Step::default() });
+        self.context.journal.append(0, |_| Step { changes, then: Some(Box::new(then)), ..Step::default() });
     }
 
     /// Writes `changes` to the store and waits until they are durable; `false` if the store is closed.
@@ -459,7 +459,7 @@ pub(super) fn beginning(id: &WebhookId, read: u64, is_gap: bool) -> Vec<Change> 
     changes
 }
 
-fn new_client(around: &Surroundings) -> Client {
-    let Settings { allow_internal, attempt_within, .. } = around.settings;
-    client(Arc::clone(&around.tls), allow_internal, attempt_within)
+fn new_client(context: &WebhookContext) -> Client {
+    let Settings { allow_internal, attempt_within, .. } = context.settings;
+    client(Arc::clone(&context.tls), allow_internal, attempt_within)
 }

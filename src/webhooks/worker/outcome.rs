@@ -14,8 +14,9 @@ use crate::webhooks::{
     cargo::Cargo,
     definition::{DisabledReason, WebhookState},
     delivery::Delivery,
-    lanes::{Content, Go, Head, Item, Lane, millis},
+    lanes::{Content, Go, Head, Item, Lane},
     record::{self, KeptRecord},
+    schedule::millis,
     verdict::Verdict,
 };
 
@@ -52,7 +53,7 @@ impl Worker {
             Happened::Settled(lane) => self.lanes.settled(&lane),
             Happened::Tested(cargo, attempted, reply) => {
                 self.tests -= 1;
-                self.around.metrics.attempted(attempted.outcome.kind(), attempted.took);
+                self.context.metrics.attempted(attempted.outcome.kind(), attempted.took);
                 let delivery = Delivery::new(&cargo, 1, &attempted, None);
                 let mut changes = Vec::new();
                 self.write_down(&delivery, &mut changes);
@@ -72,7 +73,7 @@ impl Worker {
 
     fn attempted(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted) {
         let now = now();
-        self.around.metrics.attempted(attempted.outcome.kind(), attempted.took);
+        self.context.metrics.attempted(attempted.outcome.kind(), attempted.took);
         match attempted.outcome.verdict() {
             Verdict::Delivered => self.delivered(go, cargo, attempted, now),
             Verdict::Gone => {
@@ -120,7 +121,7 @@ impl Worker {
     }
 
     fn delivered(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) {
-        self.around.metrics.delivered(cargo.age(jiff::Timestamp::now()));
+        self.context.metrics.delivered(cargo.age(jiff::Timestamp::now()));
         self.failing_since = None;
         self.shared.status.borrow_mut().last_delivery = Some(attempted.time);
         self.bodies.remove(&go.item.offset);
@@ -152,7 +153,7 @@ impl Worker {
 
     fn disable_if_it_lasts(&mut self, now: i64, changes: &mut Vec<Change>) {
         let lasted = self.failing_since.map_or(0, |since| now.saturating_sub(since));
-        if lasted >= millis(self.around.settings.disable_after) {
+        if lasted >= millis(self.context.settings.disable_after) {
             self.disable(DisabledReason::Failing, changes);
         }
     }
@@ -197,7 +198,7 @@ impl Worker {
 
     /// Moves an event to the dead letters.
     fn bury(&self, cargo: &Cargo, reason: String) {
-        self.around.metrics.given_up();
+        self.context.metrics.given_up();
         let connection = ConnectionId::from(&*cargo.connection);
         let conversation = cargo.conversation.as_deref().map(ConversationId::from);
         tracing::warn!(
@@ -208,6 +209,6 @@ impl Worker {
             "an event could not be delivered; it goes to the dead letters"
         );
         let subscriber = self.id.subscriber();
-        self.around.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);
+        self.context.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);
     }
 }

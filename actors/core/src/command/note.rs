@@ -1,55 +1,13 @@
 //! The note: the note of one agent among the others ([CV-F9](crate::rules#cv-f9)), or the whole text at once
 //! ([CV-F12](crate::rules#cv-f12)).
 
-use serde::{Deserialize, Serialize};
-
-use super::{Command, Identity, Limits, Plan, PlannedRequest, Refusal, Repeat, planning::Planner};
+use super::{Command, Identity, Limits, Plan, PlannedRequest, Refusal, Repeat, SetAgentNote, planning::Planner};
 use crate::{
     conversation::Conversation,
     id::{AgentId, CommandKey},
     note::{self, AgentNote, NotePlan, NoteRoom},
-    time::Timestamp,
     ums::{ConversationUpdate, FieldChange, Request, Stage},
 };
-
-/// The note of one agent, to be written among the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SetAgentNote {
-    /// The text.
-    pub note_content: String,
-    /// The time of the note. Given by the caller, so that a repeated command writes the same note.
-    pub time: Timestamp,
-    /// The author; this connection's agent if absent ([NT-5](crate::rules#nt-5)).
-    #[serde(default)]
-    pub agent_id: Option<AgentId>,
-    /// The author's name as shown to others; this connection's agent's name if absent ([NT-5](crate::rules#nt-5)).
-    #[serde(default)]
-    pub name: Option<String>,
-    /// The id of the note. A note with this id is replaced; otherwise a new note is added
-    /// ([NT-3](crate::rules#nt-3)). If absent, the id is made of agent and time ([NT-4](crate::rules#nt-4)).
-    #[serde(default)]
-    pub note_id: Option<String>,
-    /// Whether a machine wrote it.
-    #[serde(default)]
-    pub is_auto_summary: bool,
-    /// Whether the text may be truncated to fit ([NT-6](crate::rules#nt-6)).
-    #[serde(default = "yes")]
-    pub truncate_enabled: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl SetAgentNote {
-    /// Returns a new note of this connection's agent that may be truncated.
-    #[must_use]
-    pub fn new(note_content: String, time: Timestamp) -> Self {
-        let (agent_id, name, note_id) = (None, None, None);
-        Self { note_content, time, agent_id, name, note_id, is_auto_summary: false, truncate_enabled: true }
-    }
-}
 
 impl Planner<'_> {
     pub(super) fn set_note(&self, note: &str) -> Result<Plan, Refusal> {

@@ -1,12 +1,8 @@
-//! Which messages of a fetched history are new to a bot.
+//! How and when a conversation came to its connection.
 
 use serde::{Deserialize, Serialize};
 
-use super::Conversation;
-use crate::{
-    time::Timestamp,
-    ums::{MessageContent, MessageRecord, ParticipantRole},
-};
+use crate::{time::Timestamp, ums::MessageRecord};
 
 /// How a conversation came to its connection.
 ///
@@ -35,50 +31,26 @@ pub(super) struct Arrived {
     at: Option<Timestamp>,
 }
 
-impl Conversation {
-    /// Records that the conversation comes to its connection. The next accepted state says when.
-    pub fn arrives(&mut self, arrival: Arrival) {
-        self.arrived = Some(Arrived { arrival, at: None });
+impl Arrived {
+    /// An arrival whose state is not known yet.
+    pub(super) fn unseen(arrival: Arrival) -> Self {
+        Self { arrival, at: None }
     }
 
-    /// Records the version of an accepted state.
-    pub(super) fn note_arrival(&mut self) {
-        if let Some(arrived) = &mut self.arrived {
-            arrived.at = arrived.at.or(self.members.update_time);
-        }
+    /// Records the version of an accepted state; only the first state after the arrival counts.
+    pub(super) fn first_state(&mut self, version: Option<Timestamp>) {
+        self.at = self.at.or(version);
     }
 
-    /// Returns the highest sequence among `records` with which an agent had answered the consumer when the conversation
-    /// came. An agent's greeting after that answers nothing before it.
-    #[must_use]
-    pub fn answered_through<'a>(&self, records: impl IntoIterator<Item = &'a MessageRecord<'a>>) -> Option<u64> {
-        let is_answer = |record: &&MessageRecord<'_>| {
-            let is_content = matches!(record.event, MessageContent::Content { .. } | MessageContent::Rich { .. });
-            is_content && self.is_from_before(record) && self.is_by_agent(record)
-        };
-        records.into_iter().filter(is_answer).filter_map(|record| record.sequence).max()
+    /// Whether the conversation came after the record was published, or the record has no time.
+    pub(super) fn is_after(self, record: &MessageRecord<'_>) -> bool {
+        record.server_timestamp.zip(self.at).is_none_or(|(time, came_at)| time <= came_at)
     }
 
-    /// Returns whether a record of a fetched history is not new. `answered` is [`Self::answered_through`] of that
-    /// history.
-    pub(super) fn is_old(&self, record: &MessageRecord<'_>, answered: Option<u64>) -> bool {
-        let Some(Arrived { arrival, .. }) = self.arrived else { return false };
+    /// Whether a record of a fetched history is not new. `answered` is the highest sequence with which an agent had
+    /// answered the consumer before.
+    pub(super) fn is_old(self, record: &MessageRecord<'_>, answered: Option<u64>) -> bool {
         let is_answered = || record.sequence.zip(answered).is_some_and(|(sequence, answered)| sequence <= answered);
-        self.is_from_before(record) && (arrival == Arrival::Before || is_answered())
-    }
-
-    /// Whether a record is from before the conversation came, or has no time.
-    fn is_from_before(&self, record: &MessageRecord<'_>) -> bool {
-        let came_at = self.arrived.and_then(|arrived| arrived.at);
-        record.server_timestamp.zip(came_at).is_none_or(|(time, came_at)| time <= came_at)
-    }
-
-    fn is_by_agent(&self, record: &MessageRecord<'_>) -> bool {
-        let told = record.originator_role().cloned();
-        let role = told.or_else(|| {
-            let id = record.originator_user_id()?;
-            self.dialogs.iter().find_map(|dialog| dialog.participant(id)).map(|participant| participant.role.clone())
-        });
-        matches!(role, Some(ParticipantRole::AssignedAgent | ParticipantRole::Agent | ParticipantRole::Manager))
+        self.is_after(record) && (self.arrival == Arrival::Before || is_answered())
     }
 }

@@ -6,6 +6,7 @@
 mod absence;
 mod age;
 mod arrival;
+mod back_filled;
 mod class_page;
 mod contents;
 #[expect(clippy::module_inception, reason = "the noun of this room")]
@@ -19,6 +20,7 @@ mod members;
 mod message_order;
 mod messages;
 mod parked;
+mod participant;
 mod participants;
 mod reception;
 mod state_hash;
@@ -33,5 +35,5 @@ pub use dialog::Dialog;
 pub use dialog_table::DialogTable;
 pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};
 pub use message_order::{HistoryStart, PARKED_LIMIT};
-pub use participants::Participant;
+pub use participant::Participant;
 pub use reception::{BackFill, Outcome, Reception, StateError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Lane, Refusal, RequestType};
+use super::{Lane, Refusal, RequestType, THROTTLED_OFTEN};
 use crate::session::Backoff;
 
 /// The waits between repetitions. The longest is short enough that everything works soon after the platform does.
@@ -10,9 +10,6 @@ const AGAIN: Backoff =
     Backoff { floor: Duration::from_millis(500), base: Duration::from_secs(1), max: Duration::from_secs(15) };
 /// After this many refusals the connection continues without the request's effect, and keeps trying.
 const GOES_ON_AFTER: u32 = 3;
-/// For a type with many concurrent requests ([`RequestType::is_asked_by_many`]): after this many refusals (429) in a
-/// row a request waits on its own. Other requests of its type are sent meanwhile, because they may be granted.
-pub const THROTTLED_OFTEN: u32 = 3;
 /// A refused permission is final after this long.
 const PERMISSION_LASTS: Duration = Duration::from_secs(60);
 

@@ -10,11 +10,15 @@ mod pause;
 mod rate;
 mod window;
 
-pub use decision::{Case, Concern, Decision, Retry, THROTTLED_OFTEN, decide};
+pub use decision::{Case, Concern, Decision, Retry, decide};
 pub use pace::LoginPace;
 pub use pause::Pause;
 
 use crate::ums::{AnswerError, Request};
+
+/// For a type with many concurrent requests ([`RequestType::is_asked_by_many`]): after this many refusals (429) in a
+/// row a request waits on its own. Other requests of its type are sent meanwhile, because they may be granted.
+pub const THROTTLED_OFTEN: u32 = 3;
 
 /// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! The actions of a click.
 
 use super::{
-    basic::KEY_VALUE_PAIR,
+    key_value::KEY_VALUE_PAIR,
     look::ACCESSIBILITY,
     rule::{
         Rule::{self, Integer, List, Number, Object, OneOf, Text, Uri, Word},

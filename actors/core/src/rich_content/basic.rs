@@ -8,7 +8,7 @@ use super::{
         Member,
         Rule::{Boolean, List, Number, Object, Text, Word},
         Shape,
-        Tag::{None, Optional, Required},
+        Tag::{None, Optional},
         optional, required,
     },
 };
@@ -86,16 +86,4 @@ pub(super) static TEMPLATE: Shape = Shape {
             required("resp", List(1, 32, &Text(128))),
         ],
     ],
-};
-
-pub(super) static KEY_VALUE_PAIRS: Shape = Shape {
-    name: "keyValuePairList",
-    tag: Required,
-    members: &[&[required("elements", List(1, 50, &Object(&KEY_VALUE_PAIR)))]],
-};
-
-pub(super) static KEY_VALUE_PAIR: Shape = Shape {
-    name: "keyValuePair",
-    tag: None,
-    members: &[&[required("key", Text(128)), optional("value", Text(2_048))]],
 };

@@ -4,15 +4,36 @@ use std::fmt;
 
 use fluent_uri::Uri;
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-use super::{
-    Invalid, Strictness,
-    rule::{Rule, Shape, Tag},
-};
+use super::rule::{Rule, Shape, Tag};
 
 /// The deepest nesting of elements. No schema limits it, but JSON parsers stop at 128 levels; each element takes two,
 /// and the frame and an action take the rest.
 const DEPTH: usize = 50;
+
+/// Whether parts that no rule covers are allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// Nothing beyond the rules: unknown elements and members are refused, just as LivePerson's own web client refuses
+    /// to draw them. This is the default, because a wrong refusal harms one message, and a wrong acceptance may close
+    /// the socket.
+    #[default]
+    Schema,
+    /// Allows elements of unknown types, and unknown members of known types, for newer features of the platform. Known
+    /// parts keep their rules.
+    Lenient,
+}
+
+/// An invalid value and its position.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{path}{}{problem}", if path.is_empty() { "" } else { ": " })]
+pub struct Invalid {
+    /// The path to the value, such as `elements[2].click.actions[0].uri`; empty for the whole content.
+    pub path: String,
+    /// The broken rule, as text.
+    pub problem: String,
+}
 
 /// One check of one value.
 pub(super) struct Check {

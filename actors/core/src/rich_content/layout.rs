@@ -1,7 +1,8 @@
 //! Elements with children: rows, columns, carousels, tabs.
 
 use super::{
-    basic::{BUTTON, IMAGE, KEY_VALUE_PAIRS, LINK_PREVIEW, MAP, TEMPLATE, TEXT},
+    basic::{BUTTON, IMAGE, LINK_PREVIEW, MAP, TEMPLATE, TEXT},
+    key_value::KEY_VALUE_PAIRS,
     list::LIST,
     look::{ACCESSIBILITY, DISPLAY, STYLE},
     metadata::ALL_METADATA,

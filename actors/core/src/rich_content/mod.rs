@@ -8,6 +8,7 @@
 mod action;
 mod basic;
 mod check;
+mod key_value;
 mod layout;
 mod list;
 mod look;
@@ -18,33 +19,10 @@ mod rule;
 mod tests;
 
 use serde_json::Value;
-use thiserror::Error;
 
 use self::{check::Check, metadata::METADATA};
+pub use check::{Invalid, Strictness};
 pub use quick_replies::Channel;
-
-/// Whether parts that no rule covers are allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strictness {
-    /// Nothing beyond the rules: unknown elements and members are refused, just as LivePerson's own web client refuses
-    /// to draw them. This is the default, because a wrong refusal harms one message, and a wrong acceptance may close
-    /// the socket.
-    #[default]
-    Schema,
-    /// Allows elements of unknown types, and unknown members of known types, for newer features of the platform. Known
-    /// parts keep their rules.
-    Lenient,
-}
-
-/// An invalid value and its position.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{path}{}{problem}", if path.is_empty() { "" } else { ": " })]
-pub struct Invalid {
-    /// The path to the value, such as `elements[2].click.actions[0].uri`; empty for the whole content.
-    pub path: String,
-    /// The broken rule, as text.
-    pub problem: String,
-}
 
 /// Checks structured content, except for its length as a whole.
 ///

@@ -1,6 +1,6 @@
 //! What a websocket close means for the next attempt (rule [ER-6](crate::rules#er-6)).
 
-use super::input::{ClosedBy, Closure};
+use super::closure::{ClosedBy, Closure};
 use super::output::DisconnectReason;
 
 /// The code with which this side closes when the connection is stopped on purpose.

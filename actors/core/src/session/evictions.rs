@@ -5,8 +5,7 @@
 //! the platform. Several in a row mean that another machine logs in as often as this one, because they have no other
 //! cause.
 
-use super::machine::{Session, Step};
-use super::wait::{Wait, WaitReason};
+use std::time::Duration;
 
 /// After this many revoked tokens in a row, another login is assumed to be the cause.
 const CONTESTED_AT: u32 = 3;
@@ -41,22 +40,18 @@ impl Evictions {
             self.sockets = 0;
         }
     }
-}
 
-impl Session {
-    /// The platform revoked a token with which it had accepted a socket.
-    pub(super) fn token_taken_back(&mut self, step: &Step<'_>) {
-        let age = step.now.since(self.granted_at);
-        if self.evictions.is_contested() || age < self.policy.stable_after {
-            self.evictions.sockets = self.evictions.sockets.saturating_add(1);
+    /// The platform revoked a token of this age with which it had accepted a socket. An old token counts only if another
+    /// login was already assumed.
+    pub(super) fn token_revoked(&mut self, age: Duration, stable_after: Duration) {
+        if self.is_contested() || age < stable_after {
+            self.sockets = self.sockets.saturating_add(1);
         }
     }
 
-    /// The pause before the next login, if the user is logged in elsewhere.
-    pub(super) fn eviction_pause(&self, step: &mut Step<'_>) -> Option<Wait> {
-        let Evictions { sockets, refreshes } = self.evictions;
-        let times = sockets.max(refreshes).checked_sub(CONTESTED_AT)?;
-        let until = step.at(self.policy.eviction_backoff(), times.saturating_add(1));
-        Some(Wait { reason: WaitReason::LoggedInElsewhere, until })
+    /// How often in a row the user was found logged in elsewhere; `None` if another login is not assumed.
+    pub(super) fn times_contested(self) -> Option<u32> {
+        let times = self.sockets.max(self.refreshes).checked_sub(CONTESTED_AT)?;
+        Some(times.saturating_add(1))
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
+use super::closure::Closure;
 use super::output::FailureReason;
 
 /// One input for [`Session::handle`](super::Session::handle).
@@ -90,25 +89,4 @@ pub enum RefreshRefusal {
     Unauthorized,
     /// Another status, a network error or no response in time.
     Unavailable,
-}
-
-/// How a socket ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Closure {
-    /// Who ended it.
-    pub by: ClosedBy,
-    /// The close code, if there was a close frame with one.
-    pub code: Option<u16>,
-}
-
-/// Who ended a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClosedBy {
-    /// The platform sent a close frame.
-    Platform,
-    /// This side closed it.
-    Us,
-    /// The link broke without a close frame.
-    Transport,
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::close_codes::{ABANDONED, NORMAL};
+use super::closure::{ClosedBy, Closure};
 use super::evictions::Evictions;
-use super::input::{ClosedBy, Closure, Input, LoginRefusal};
+use super::input::{Input, LoginRefusal};
 use super::liveness::{Beat, Liveness};
 use super::millis::Millis;
 use super::output::{DisconnectReason, FailureReason, Output, Outputs, Report};

@@ -9,6 +9,7 @@
 
 mod backoff;
 mod close_codes;
+mod closure;
 mod evictions;
 mod identity;
 mod input;
@@ -28,8 +29,9 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use close_codes::{ABANDONED, NORMAL, Verdict, judge};
+pub use closure::{ClosedBy, Closure};
 pub use identity::{IdentityLoss, IdentityStanding, TokenTimes};
-pub use input::{ClosedBy, Closure, Input, LoginRefusal, RefreshRefusal, SocketRefusal};
+pub use input::{Input, LoginRefusal, RefreshRefusal, SocketRefusal};
 pub use machine::{Epoch, Session};
 pub use millis::Millis;
 pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};

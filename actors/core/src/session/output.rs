@@ -4,7 +4,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::input::Closure;
+use super::closure::Closure;
 use super::millis::Millis;
 use super::wait::WaitReason;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::backoff::Backoff;
 use super::close_codes::{ABANDONED, judge};
+use super::closure::{ClosedBy, Closure};
 use super::evictions::Evictions;
-use super::input::{ClosedBy, Closure, SocketRefusal};
+use super::input::SocketRefusal;
 use super::liveness::Liveness;
 use super::machine::{Epoch, Session, Step};
 use super::millis::Millis;
@@ -181,11 +182,17 @@ impl Session {
 
     /// The platform took back a token that it had accepted.
     fn retry_evicted(&mut self, step: &mut Step<'_>) {
-        self.token_taken_back(step);
+        self.evictions.token_revoked(step.now.since(self.granted_at), self.policy.stable_after);
         match self.eviction_pause(step) {
             Some(wait) => self.retry_at(wait, step),
             None => self.retry(WaitReason::ConnectionLost, Duration::ZERO, step),
         }
+    }
+
+    /// The pause before the next login, if the user is logged in elsewhere.
+    pub(super) fn eviction_pause(&self, step: &mut Step<'_>) -> Option<Wait> {
+        let times = self.evictions.times_contested()?;
+        Some(Wait { reason: WaitReason::LoggedInElsewhere, until: step.at(self.policy.eviction_backoff(), times) })
     }
 
     pub(super) fn retry_throttled(&mut self, retry_after: Option<Duration>, step: &mut Step<'_>) {

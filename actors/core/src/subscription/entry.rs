@@ -14,7 +14,7 @@ pub struct SubscriptionKey(pub(super) u64);
 
 /// Identifies a caller's subscription over all sockets of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WishNumber(pub(super) u64);
+pub struct CallerNumber(pub(super) u64);
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -47,7 +47,7 @@ pub(super) enum Purpose {
     /// The resume plan, for a caller's subscription that was begun on an earlier socket.
     Restored,
     /// The caller whose subscription began on this socket.
-    Begun(WishNumber),
+    Begun(CallerNumber),
     /// The resume plan, for the state of a missing conversation.
     Missing(ConversationId),
     /// A conversation that needs a fresh state.
@@ -66,7 +66,7 @@ pub(super) enum Life {
         /// The conversations that are in it now.
         members: HashSet<ConversationId>,
         /// The caller's subscription; `None` if only the connection wants it.
-        wish: Option<WishNumber>,
+        caller: Option<CallerNumber>,
     },
     /// Until its first notification was processed: a further page of another subscription, or a single question.
     Once {
@@ -78,8 +78,8 @@ pub(super) enum Life {
 impl Life {
     pub(super) const QUESTION: Self = Self::Once { page_of: None };
 
-    pub(super) fn standing(wish: Option<WishNumber>) -> Self {
-        Self::Standing { members: HashSet::new(), wish }
+    pub(super) fn standing(caller: Option<CallerNumber>) -> Self {
+        Self::Standing { members: HashSet::new(), caller }
     }
 
     pub(super) fn has(&self, id: &ConversationId) -> bool {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Failure, Output, Outputs, Parked, Part, SubscriptionKey, Told, WishNumber,
+    CallerNumber, Output, Outputs, Parked, Part, SubscriptionFailure, SubscriptionKey, Told,
     departures::Departures,
     entry::{Entry, Life, Purpose, Snapshot},
     leaving::Leaving,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most callers' subscriptions of one connection; beyond it a caller is refused.
-pub const WISHES: usize = 64;
+pub const CALLERS: usize = 64;
 /// After this many attempts, spread over at least half a minute, a refused permission to see a conversation is final.
 const PERMISSION_TRIES: u32 = 8;
 /// How long a page is expected after a single change that may have overtaken it.
@@ -34,8 +34,8 @@ pub struct Subscriptions<N> {
     next: u64,
     pub(super) entries: BTreeMap<SubscriptionKey, Entry>,
     pub(super) parked: Vec<Parked<N>>,
-    pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
-    wishes_made: u64,
+    pub(super) callers: BTreeMap<CallerNumber, ConversationQuery>,
+    callers_added: u64,
     pub(super) plan: Option<Plan>,
     pub(super) refreshing: Refreshing,
     may_refresh: bool,
@@ -57,8 +57,8 @@ impl<N> Subscriptions<N> {
             next: 0,
             entries: BTreeMap::new(),
             parked: Vec::new(),
-            wishes: BTreeMap::new(),
-            wishes_made: 0,
+            callers: BTreeMap::new(),
+            callers_added: 0,
             plan: None,
             refreshing: Refreshing::default(),
             may_refresh: false,
@@ -95,7 +95,7 @@ impl<N> Subscriptions<N> {
 
     /// There was no response to [`Output::Subscribe`] in time.
     pub fn unanswered(&mut self, key: SubscriptionKey, now: Millis) -> Outputs {
-        self.fail(key, Failure::TimedOut, now)
+        self.fail(key, SubscriptionFailure::TimedOut, now)
     }
 
     /// A notification with `changes` changes for these conversations was processed. The first notification of a
@@ -197,14 +197,14 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    /// Adds a caller's subscription, for now and for each later socket. `None` if there are already [`WISHES`].
-    pub fn wish(&mut self, query: ConversationQuery) -> Option<(WishNumber, Outputs)> {
-        if self.wishes.len() >= WISHES {
+    /// Adds a caller's subscription, for now and for each later socket. `None` if there are already [`CALLERS`].
+    pub fn add_caller(&mut self, query: ConversationQuery) -> Option<(CallerNumber, Outputs)> {
+        if self.callers.len() >= CALLERS {
             return None;
         }
-        self.wishes_made += 1;
-        let number = WishNumber(self.wishes_made);
-        self.wishes.insert(number, query.clone());
+        self.callers_added += 1;
+        let number = CallerNumber(self.callers_added);
+        self.callers.insert(number, query.clone());
         let mut outputs = Outputs::new();
         self.subscribe(query, Life::standing(Some(number)), Purpose::Begun(number), &mut outputs);
         Some((number, outputs))
@@ -212,11 +212,12 @@ impl<N> Subscriptions<N> {
 
     /// Ends a caller's subscription. Returns the conversations that are in no other subscription and are about to
     /// leave, and the outputs.
-    pub fn end_wish(&mut self, number: WishNumber, now: Millis) -> (Vec<ConversationId>, Outputs) {
-        self.wishes.remove(&number);
+    pub fn remove_caller(&mut self, number: CallerNumber, now: Millis) -> (Vec<ConversationId>, Outputs) {
+        self.callers.remove(&number);
         let mut outputs = Outputs::new();
-        let is_wish = |entry: &Entry| matches!(entry.life, Life::Standing { wish: Some(wish), .. } if wish == number);
-        let key = self.entries.iter().find(|(_, entry)| is_wish(entry)).map(|(key, _)| *key);
+        let is_caller =
+            |entry: &Entry| matches!(entry.life, Life::Standing { caller: Some(caller), .. } if caller == number);
+        let key = self.entries.iter().find(|(_, entry)| is_caller(entry)).map(|(key, _)| *key);
         let Some(Entry { id, life: Life::Standing { members, .. }, .. }) =
             key.and_then(|key| self.entries.remove(&key))
         else {
@@ -308,7 +309,7 @@ impl<N> Subscriptions<N> {
     fn whole(&mut self, purpose: Purpose, snapshot: Vec<ConversationId>, now: Millis, outputs: &mut Outputs) {
         match purpose {
             Purpose::Own | Purpose::Restored => self.planned(snapshot, outputs),
-            Purpose::Begun(wish) => outputs.push(Output::Wished { wish, begun: Ok(snapshot) }),
+            Purpose::Begun(caller) => outputs.push(Output::CallerAnswered { caller, begun: Ok(snapshot) }),
             Purpose::Missing(id) => self.settled(id, now, outputs),
             Purpose::Refresh(id) => self.refreshed(&id, now, outputs),
             Purpose::Stranger(id) => self.strangers.answered(&id, now),
@@ -316,14 +317,14 @@ impl<N> Subscriptions<N> {
         }
     }
 
-    fn fail(&mut self, key: SubscriptionKey, failure: Failure, now: Millis) -> Outputs {
+    fn fail(&mut self, key: SubscriptionKey, failure: SubscriptionFailure, now: Millis) -> Outputs {
         let mut outputs = Outputs::new();
         let Some(mut entry) = self.entries.remove(&key) else { return outputs };
         entry.tries = entry.tries.saturating_add(1);
         let Some(purpose) = entry.snapshot.as_ref().map(|snapshot| &snapshot.purpose) else { return outputs };
         let is_final = is_final((&failure).into(), entry.tries);
         match purpose {
-            Purpose::Begun(wish) => outputs.push(Output::Wished { wish: *wish, begun: Err(failure) }),
+            Purpose::Begun(caller) => outputs.push(Output::CallerAnswered { caller: *caller, begun: Err(failure) }),
             // A subscription that the platform finally refuses is not waited for.
             Purpose::Restored if is_final => self.planned(Vec::new(), &mut outputs),
             // The state of a conversation that this login may no longer see cannot be requested; it leaves without one.
@@ -339,7 +340,14 @@ impl<N> Subscriptions<N> {
         outputs
     }
 
-    fn later(&mut self, key: SubscriptionKey, entry: Entry, part: Part, failure: Failure, outputs: &mut Outputs) {
+    fn later(
+        &mut self,
+        key: SubscriptionKey,
+        entry: Entry,
+        part: Part,
+        failure: SubscriptionFailure,
+        outputs: &mut Outputs,
+    ) {
         let tries = entry.tries;
         self.entries.insert(key, Entry { is_asked: false, ..entry });
         outputs.push(Output::SubscribeLater { key, part, tries, failure });
@@ -357,7 +365,9 @@ impl<N> Subscriptions<N> {
 
     fn socket_lost_over(&mut self, purpose: Purpose, outputs: &mut Outputs) {
         match purpose {
-            Purpose::Begun(wish) => outputs.push(Output::Wished { wish, begun: Err(Failure::SocketLost) }),
+            Purpose::Begun(caller) => {
+                outputs.push(Output::CallerAnswered { caller, begun: Err(SubscriptionFailure::SocketLost) })
+            }
             Purpose::Refresh(id) => {
                 self.refreshing.ended(&id);
                 self.refreshing.want(id);
@@ -400,11 +410,11 @@ impl<N> Subscriptions<N> {
     }
 
     /// Checks that no more is stored than the known conversations and the callers' subscriptions explain.
-    pub(super) fn check_bounds(&self, known: usize, wishes: usize) -> Result<(), String> {
-        let standing = 1 + wishes;
+    pub(super) fn check_bounds(&self, known: usize, callers: usize) -> Result<(), String> {
+        let standing = 1 + callers;
         // One page of each, and the limited number of concurrent requests of the plan and outside it.
         let is_bounded = self.entries.len() <= 2 * standing + 64
-            && self.wishes.len() == wishes
+            && self.callers.len() == callers
             && self.parked.len() <= 64
             && self.refreshing.len() <= 2 * known + 64
             && self.departures.len() <= known + 200
@@ -413,7 +423,7 @@ impl<N> Subscriptions<N> {
     }
 
     pub(super) fn describe(&self) -> String {
-        let Self { entries, wishes, plan, refreshing, leaving, .. } = self;
-        format!("{entries:?}, {wishes:?}, {plan:?}, {refreshing:?}, {leaving:?}, {} parked", self.parked.len())
+        let Self { entries, callers, plan, refreshing, leaving, .. } = self;
+        format!("{entries:?}, {callers:?}, {plan:?}, {refreshing:?}, {leaving:?}, {} parked", self.parked.len())
     }
 }

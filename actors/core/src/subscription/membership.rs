@@ -1,7 +1,7 @@
 //! Which conversations are in which subscription, as known from notifications.
 
 use super::{
-    SubscriptionKey, Subscriptions,
+    Subscriptions, Told,
     entry::{Entry, Life, Purpose},
 };
 use crate::{id::ConversationId, session::Millis, time::Timestamp, ums::ChangeKind};
@@ -15,17 +15,6 @@ pub enum Presence {
     Left,
     /// Unknown: the notification was for an ended subscription, or for a question.
     Unknown,
-}
-
-/// The subscription to which a notification belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// A subscription of this socket.
-    Subscription(SubscriptionKey),
-    /// An unknown subscription: it has ended, or its response has not arrived yet.
-    Stranger,
-    /// The notification names no subscription.
-    Everybody,
 }
 
 impl<N> Subscriptions<N> {

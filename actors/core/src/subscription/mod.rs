@@ -11,18 +11,20 @@ mod entry;
 mod leaving;
 mod machine;
 mod membership;
+mod notification;
 mod output;
 mod page;
 mod parking;
 mod plan;
 mod refreshing;
+mod resuming;
 mod strangers;
 
 #[cfg(test)]
 mod tests;
 
-pub use entry::{SubscriptionKey, WishNumber};
-pub use machine::{Subscriptions, WISHES};
-pub use membership::{Presence, Told};
-pub use output::{Failure, Output, Outputs, Part};
-pub use parking::Parked;
+pub use entry::{CallerNumber, SubscriptionKey};
+pub use machine::{CALLERS, Subscriptions};
+pub use membership::Presence;
+pub use notification::{Parked, Told};
+pub use output::{Output, Outputs, Part, SubscriptionFailure};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use thiserror::Error;
 
-use super::{SubscriptionKey, WishNumber};
+use super::{CallerNumber, SubscriptionKey};
 use crate::{
     id::{ConversationId, SubscriptionId},
     refusal::Refusal,
@@ -35,7 +35,7 @@ pub enum Output {
         /// How often it failed.
         tries: u32,
         /// Why it failed.
-        failure: Failure,
+        failure: SubscriptionFailure,
     },
     /// Send this request; its response is ignored.
     Unsubscribe(SubscriptionId),
@@ -56,11 +56,11 @@ pub enum Output {
         conversations: usize,
     },
     /// A caller's subscription has begun, or could not begin.
-    Wished {
+    CallerAnswered {
         /// The caller's subscription.
-        wish: WishNumber,
+        caller: CallerNumber,
         /// The conversations that matched at first.
-        begun: Result<Vec<ConversationId>, Failure>,
+        begun: Result<Vec<ConversationId>, SubscriptionFailure>,
     },
 }
 
@@ -75,7 +75,7 @@ pub enum Part {
 
 /// Why a snapshot failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Failure {
+pub enum SubscriptionFailure {
     /// The platform refused the subscription, or the subscription to a further page.
     #[error(transparent)]
     Refused(#[from] AnswerError),
@@ -87,12 +87,12 @@ pub enum Failure {
     SocketLost,
 }
 
-impl From<&Failure> for Refusal {
-    fn from(failure: &Failure) -> Self {
+impl From<&SubscriptionFailure> for Refusal {
+    fn from(failure: &SubscriptionFailure) -> Self {
         match failure {
-            Failure::Refused(error) => error.into(),
-            Failure::TimedOut => Self::Unanswered,
-            Failure::SocketLost => Self::ConnectionLost,
+            SubscriptionFailure::Refused(error) => error.into(),
+            SubscriptionFailure::TimedOut => Self::Unanswered,
+            SubscriptionFailure::SocketLost => Self::ConnectionLost,
         }
     }
 }

@@ -1,20 +1,10 @@
 //! Notifications that arrived before the response with the id of their subscription ([SB-12](crate::rules#sb-12)).
 
-use super::Subscriptions;
-use crate::id::SubscriptionId;
+use super::{Parked, Subscriptions};
 
 /// The most waiting notifications. They occupy places among the frames that are not handled yet, and the response needs
 /// one of these places.
 const PARKED: usize = 64;
-
-/// A notification of an unknown subscription.
-#[derive(Debug)]
-pub struct Parked<N> {
-    /// The subscription's id.
-    pub subscription_id: SubscriptionId,
-    /// The notification.
-    pub notification: N,
-}
 
 impl<N> Subscriptions<N> {
     /// Keeps the notification of an unknown subscription while the response with its id may still arrive.

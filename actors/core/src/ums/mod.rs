@@ -9,6 +9,7 @@ mod dialect;
 mod enumeration;
 mod envelope;
 mod field_change;
+mod frame_error;
 mod ill_typed;
 mod json;
 mod lenient;
@@ -36,8 +37,9 @@ pub use enumeration::{
     DialogChangeKind, DialogStatus, DialogType, MessageAudience, ParticipantChangeKind, ParticipantRole,
     ParticipantStatus, RingState, Stage, TtrType,
 };
-pub use envelope::{Code, Frame, FrameError, Response};
+pub use envelope::{Code, Frame, Response};
 pub use field_change::{DialogChange, FieldChange};
+pub use frame_error::FrameError;
 pub use ill_typed::DroppedMembers;
 pub(crate) use ill_typed::without_ill_typed;
 pub use json::Json;

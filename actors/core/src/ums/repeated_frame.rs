@@ -23,23 +23,23 @@ impl FrameFingerprint {
 /// Saves only the search for the state. The conversation handles the state as always, so a wrong entry does no harm.
 #[derive(Clone, Debug, Default)]
 pub struct RepeatedFrames {
-    states: HashMap<FrameFingerprint, (ConversationId, Place)>,
+    states: HashMap<FrameFingerprint, (ConversationId, StateRange)>,
     latest: HashMap<ConversationId, FrameFingerprint>,
 }
 
 /// The position of a state in its frame, in bytes. Small, because every conversation of a process has one.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct StateRange {
     start: u32,
     end: u32,
 }
 
-impl Place {
+impl StateRange {
     fn of(state: &[u8], frame: &[u8]) -> Option<Self> {
         let start = state.as_ptr().addr().checked_sub(frame.as_ptr().addr())?;
         let end = start.checked_add(state.len())?;
-        let place = Self { start: start.try_into().ok()?, end: end.try_into().ok()? };
-        (place.within(frame) == Some(state)).then_some(place)
+        let range = Self { start: start.try_into().ok()?, end: end.try_into().ok()? };
+        (range.within(frame) == Some(state)).then_some(range)
     }
 
     fn within(self, frame: &[u8]) -> Option<&[u8]> {
@@ -51,19 +51,19 @@ impl RepeatedFrames {
     /// Returns the conversation and the text of its state, if this frame repeats the conversation's last frame.
     #[must_use]
     pub fn state<'f>(&self, fingerprint: FrameFingerprint, frame: &'f [u8]) -> Option<(&ConversationId, &'f [u8])> {
-        let (conversation, place) = self.states.get(&fingerprint)?;
-        Some((conversation, place.within(frame)?))
+        let (conversation, range) = self.states.get(&fingerprint)?;
+        Some((conversation, range.within(frame)?))
     }
 
     /// Stores the last frame of a conversation. Call it for a frame with a single change, an UPSERT, with its part
     /// `state`; other frames must be decoded each time.
     pub fn note(&mut self, fingerprint: FrameFingerprint, frame: &[u8], conversation: &ConversationId, state: &[u8]) {
-        let Some(place) = Place::of(state, frame) else { return };
+        let Some(range) = StateRange::of(state, frame) else { return };
         let previous = self.latest.insert(conversation.clone(), fingerprint);
         let known = previous.and_then(|previous| self.states.remove(&previous)).map(|(known, _)| known);
         // Keeps the id that is already stored, so that each id is in memory once.
         let conversation = known.filter(|known| known == conversation).unwrap_or_else(|| conversation.clone());
-        self.states.insert(fingerprint, (conversation, place));
+        self.states.insert(fingerprint, (conversation, range));
     }
 
     /// Forgets the last frame of a conversation that has left.

@@ -50,7 +50,7 @@ use sleep_queue::SleepQueue;
 /// The conversations of one connection. `N` is the type of the connection's notes about each conversation in memory.
 pub(crate) struct Roster<N> {
     upstream: Rc<Upstream>,
-    door: Arc<ConversationInbox>,
+    inbox: Arc<ConversationInbox>,
     /// The most waiting commands of one conversation.
     max_waiting_commands: usize,
     awake: HashMap<ConversationId, Child<N>>,
@@ -87,7 +87,8 @@ impl<N> Roster<N> {
             drill,
             requests: connection.clone().recipient(),
             client: client.clone(),
-            routing: Arc::clone(&process.routing),
+            journal: Arc::clone(&process.journal),
+            log: Arc::clone(&process.log),
             origin: Arc::clone(origin),
             metrics: Arc::clone(&process.metrics),
             counted: process.metrics.by_connection.of(&origin.connection),
@@ -103,7 +104,7 @@ impl<N> Roster<N> {
         let inbox = Arc::new(ConversationInbox { connection: upstream.origin.connection.clone(), to_conversations });
         Self {
             upstream: Rc::new(upstream),
-            door: inbox,
+            inbox,
             max_waiting_commands,
             awake: HashMap::new(),
             asleep: HashMap::new(),
@@ -220,7 +221,7 @@ impl<N> Roster<N> {
     /// Adds the conversation to the directory, so that callers find it.
     fn make_known(&self, id: ConversationId) -> ConversationHandle {
         let queue = Depth::new(self.max_waiting_commands);
-        let handle = ConversationHandle::new(Arc::clone(&self.door), id, queue);
+        let handle = ConversationHandle::new(Arc::clone(&self.inbox), id, queue);
         self.upstream.directory.add(handle.clone());
         handle
     }

@@ -55,9 +55,9 @@ impl<N> Roster<N> {
                 true
             }
             ChildNotice::Salvage(salvage) => {
-                let (restarts, reason, actor) = (salvage.restarts, salvage.reason.clone(), salvage.address.clone());
-                let is_it = |address: &Addr<Conversation>| *address == actor;
-                self.quarantine(&conversation, is_it, restarts, reason)?.remains = Some(salvage);
+                let (restarts, reason, actor) = (salvage.restarts, salvage.reason.clone(), salvage.actor.clone());
+                let is_it = |address: &Addr<Conversation>| address.clone().recipient() == actor;
+                self.quarantine(&conversation, is_it, restarts, reason)?.salvage = Some(salvage);
                 false
             }
             // Only if there was no salvage; a later actor of the same conversation is still connected.

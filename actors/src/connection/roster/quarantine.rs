@@ -9,8 +9,9 @@ use tertulia_core::{command::Identity, id::ConversationId};
 use super::{Roster, child::Life};
 use crate::{
     conversation::{Conversation, Salvage},
+    log::Subject,
     metrics::Metrics,
-    subscriber::{EventData, Subject},
+    subscriber::EventData,
 };
 
 pub(super) struct Quarantine {
@@ -20,7 +21,7 @@ pub(super) struct Quarantine {
     dropped: u64,
     metrics: Arc<Metrics>,
     /// `None` if creating the salvage panicked too.
-    pub(super) remains: Option<Box<Salvage>>,
+    pub(super) salvage: Option<Box<Salvage>>,
 }
 
 impl Quarantine {
@@ -91,7 +92,7 @@ impl<N> Roster<N> {
             "conversation quarantined"
         );
         let data = EventData::ConversationQuarantined { restarts };
-        upstream.routing.publish(&upstream.origin, Subject::About(id), data);
+        upstream.log.publish(&upstream.origin, Subject::About(id), data);
         // Needed if the conversation could not close its own queue.
         if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
             handle.shut();
@@ -102,7 +103,7 @@ impl<N> Roster<N> {
             reason,
             dropped: 0,
             metrics: Arc::clone(&upstream.metrics),
-            remains: None,
+            salvage: None,
         }));
         match &mut child.life {
             Life::Quarantined(quarantine) => Some(quarantine),
@@ -131,7 +132,7 @@ impl<N> Roster<N> {
         let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
         let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
         let upstream = &self.upstream;
-        let salvage = quarantine.remains.take();
+        let salvage = quarantine.salvage.take();
         let released = Conversation::released(id.clone(), salvage, Rc::clone(upstream), ready.cloned());
         child.life = Life::start(id.clone(), released);
         upstream.metrics.conversations_in_quarantine.dec();

@@ -12,7 +12,7 @@ impl<N> Roster<N> {
     /// Asks conversations that were idle for `after` whether they may be unloaded. Conversations that `must_stay` in
     /// memory are asked again after the same time.
     pub(crate) fn let_sleep(&mut self, after: Duration, must_stay: impl Fn(&ConversationId, &Child<N>) -> bool) {
-        if !self.upstream.routing.journal().keeps() {
+        if !self.upstream.journal.keeps() {
             return;
         }
         let now = Instant::now();

@@ -3,7 +3,7 @@
 use actix::Message;
 
 use super::{restore::Remembered, *};
-use crate::conversation::{Outline, test_desk::upstream};
+use crate::conversation::{Outline, tests::upstream};
 
 /// A connection that accepts every message and does nothing.
 struct Idle;

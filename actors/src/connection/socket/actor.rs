@@ -38,9 +38,10 @@ use super::{
 };
 use crate::{
     conversation::ConversationSettings,
+    log::Subject,
     metrics::{ConnectionMetrics, Metrics},
     platform::PlatformClient,
-    subscriber::{EventData, Origin, Subject},
+    subscriber::{EventData, Origin},
 };
 
 /// How often request deadlines and departed conversations are checked.
@@ -184,7 +185,7 @@ impl Connection {
     }
 
     pub(super) fn publish(&self, data: EventData) {
-        self.process.routing.publish(&self.origin, Subject::Connection, data);
+        self.process.log.publish(&self.origin, Subject::Connection, data);
     }
 
     pub(super) fn update_status(&self) {
@@ -264,7 +265,7 @@ impl Actor for Connection {
         if self.restored {
             return self.claim(ctx);
         }
-        let (journal, id) = (Arc::clone(self.process.routing.journal()), self.settings.id.clone());
+        let (journal, id) = (Arc::clone(&self.process.journal), self.settings.id.clone());
         let remembering = async move { (identity::stored(&journal, &id).await, remembered(&journal, &id).await) };
         ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
             connection.restored = true;

@@ -58,7 +58,7 @@ impl Connection {
 
     pub(super) fn forget_for_good(&mut self, id: &ConversationId) {
         // With a store, the conversation's record says so.
-        if !self.process.routing.journal().keeps() {
+        if !self.process.journal.keeps() {
             self.left.add(id.clone());
         }
         if self.roster.forget(id, Leave::ForGood) {
@@ -122,7 +122,7 @@ impl Handler<Release> for Connection {
 impl Handler<ToConversation> for Connection {
     type Result = ();
 
-    fn handle(&mut self, ToConversation { conversation, wish: request }: ToConversation, _: &mut Self::Context) {
+    fn handle(&mut self, ToConversation { conversation, request }: ToConversation, _: &mut Self::Context) {
         if self.roster.knows(&conversation) {
             self.child(&conversation).tell(request);
         }

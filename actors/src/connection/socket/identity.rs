@@ -24,9 +24,10 @@ use super::{Connection, ConnectionSettings, Login, login::Credentials};
 use crate::{
     conversation::ConsumerLost,
     engine::{Change, Journal, Record, RecordKey, Step, Table},
+    log::Subject,
     platform::{ConsumerIdentity, ConsumerLogin},
     request::{Reply, RequestFailure},
-    subscriber::{EventData, Subject},
+    subscriber::EventData,
 };
 
 /// The first part of the records' keys; the second is the connection's id.
@@ -165,7 +166,7 @@ impl Connection {
 
     /// Stores the identity, unless the configured login determines the consumer.
     pub(super) fn store_identity(&self) {
-        let journal = self.process.routing.journal();
+        let journal = &self.process.journal;
         let (Some(granted_for), Some(Credentials::Consumer(identity))) =
             (GrantedFor::of(&self.settings), &self.credentials)
         else {
@@ -233,7 +234,7 @@ impl Connection {
         ));
         let data = EventData::IdentityLost { user_id, reason, conversations };
         let removed = vec![Change::Remove(Table::Notes, key(&self.settings.id))];
-        self.process.routing.publish_with(&self.origin, Subject::Connection, data, removed);
+        self.process.log.publish_with(&self.origin, Subject::Connection, data, removed);
         self.fail_step_up();
         self.credentials = None;
         self.forget_consumer();

@@ -65,7 +65,7 @@ impl Connection {
                     Ok(())
                 })
             });
-            let journal = Arc::clone(connection.process.routing.journal());
+            let journal = Arc::clone(&connection.process.journal);
             let stored = async move {
                 journal.settled().await;
                 learnt

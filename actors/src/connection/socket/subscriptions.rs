@@ -11,7 +11,8 @@ use tertulia_core::{
     readiness::Part,
     refusal::{Case, RequestType, decide},
     subscription::{
-        self, Failure, Output, Outputs, Part as SubscriptionPart, SubscriptionKey, Subscriptions, WishNumber,
+        self, CallerNumber, Output, Outputs, Part as SubscriptionPart, SubscriptionFailure, SubscriptionKey,
+        Subscriptions,
     },
     ums::{Request, Response, Unsubscription},
 };
@@ -33,15 +34,15 @@ pub(super) struct Subscribed {
     /// Conversations that the snapshots lack and whose state is not known yet.
     pub(super) unsettled: HashSet<ConversationId>,
     /// The callers whose subscriptions are being started.
-    pub(super) begun: HashMap<WishNumber, Reply<Vec<ConversationId>>>,
+    pub(super) begun: HashMap<CallerNumber, Reply<Vec<ConversationId>>>,
 }
 
-impl From<Failure> for RequestFailure {
-    fn from(failure: Failure) -> Self {
+impl From<SubscriptionFailure> for RequestFailure {
+    fn from(failure: SubscriptionFailure) -> Self {
         match failure {
-            Failure::Refused(error) => error.into(),
-            Failure::TimedOut => Self::TimedOut,
-            Failure::SocketLost => Self::ConnectionLost,
+            SubscriptionFailure::Refused(error) => error.into(),
+            SubscriptionFailure::TimedOut => Self::TimedOut,
+            SubscriptionFailure::SocketLost => Self::ConnectionLost,
         }
     }
 }
@@ -76,8 +77,8 @@ impl Connection {
                 }
                 Output::Settled(id) => self.settled(&id),
                 Output::UpToDate { .. } => {}
-                Output::Wished { wish, begun } => {
-                    if let Some(reply) = self.subscribed.begun.remove(&wish) {
+                Output::CallerAnswered { caller, begun } => {
+                    if let Some(reply) = self.subscribed.begun.remove(&caller) {
                         let _ = reply.send(begun.map_err(RequestFailure::from));
                     }
                 }
@@ -122,9 +123,9 @@ impl Connection {
     }
 
     /// Ends a caller's subscription.
-    pub(super) fn end_wish(&mut self, number: WishNumber) {
+    pub(super) fn end_wish(&mut self, number: CallerNumber) {
         let now = self.now();
-        let (left, outputs) = self.subscribed.state.end_wish(number, now);
+        let (left, outputs) = self.subscribed.state.remove_caller(number, now);
         self.carry_out_all(outputs);
         for id in left {
             self.repeated.forget(&id);

@@ -3,7 +3,7 @@
 //! contains them.
 
 use actix::{ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use tertulia_core::{id::ConversationId, subscription::WishNumber, ums::ConversationQuery};
+use tertulia_core::{id::ConversationId, subscription::CallerNumber, ums::ConversationQuery};
 use tokio::sync::oneshot;
 
 use super::Connection;
@@ -13,7 +13,7 @@ use crate::request::{Reply, RequestFailure};
 #[must_use = "dropping it ends the subscription"]
 pub struct ConversationSubscription {
     connection: Addr<Connection>,
-    number: WishNumber,
+    number: CallerNumber,
     conversations: Vec<ConversationId>,
 }
 
@@ -45,14 +45,14 @@ pub(crate) struct SubscribeTo {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct EndWish(WishNumber);
+struct EndWish(CallerNumber);
 
 impl Handler<SubscribeTo> for Connection {
     type Result = ();
 
     fn handle(&mut self, SubscribeTo { query, reply }: SubscribeTo, ctx: &mut Context<Self>) {
         let wished = if self.linked {
-            self.subscribed.state.wish(query).ok_or(RequestFailure::Overloaded)
+            self.subscribed.state.add_caller(query).ok_or(RequestFailure::Overloaded)
         } else {
             Err(RequestFailure::NotConnected)
         };

@@ -28,9 +28,10 @@ use crate::{
         roster::{ChildContext, Roster, remembered},
     },
     conversation::ConversationSettings,
+    log::Subject,
     metrics::{ConnectionMetrics, Metrics},
     platform::{AgentSession, HttpError, PlatformClient},
-    subscriber::{EventData, Origin, Subject},
+    subscriber::{EventData, Origin},
     supervision::Fairness,
 };
 
@@ -152,7 +153,7 @@ impl Intake {
     }
 
     fn publish(&self, data: EventData) {
-        self.process.routing.publish(&self.origin, Subject::Connection, data);
+        self.process.log.publish(&self.origin, Subject::Connection, data);
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
@@ -303,7 +304,7 @@ impl Actor for Intake {
         if self.is_ready() {
             return;
         }
-        let (journal, id) = (Arc::clone(self.process.routing.journal()), self.settings.id.clone());
+        let (journal, id) = (Arc::clone(&self.process.journal), self.settings.id.clone());
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
             // With this login conversations were held, so its credentials have worked.

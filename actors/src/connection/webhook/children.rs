@@ -169,7 +169,7 @@ impl Handler<Release> for Intake {
 impl Handler<ToConversation> for Intake {
     type Result = ();
 
-    fn handle(&mut self, ToConversation { conversation, wish: request }: ToConversation, _: &mut Self::Context) {
+    fn handle(&mut self, ToConversation { conversation, request }: ToConversation, _: &mut Self::Context) {
         if self.roster.knows(&conversation) {
             self.child(&conversation).tell(request);
         }

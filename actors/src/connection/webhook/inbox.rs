@@ -48,7 +48,7 @@ impl WebhookInbox {
         let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
         let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
         let metrics = Arc::clone(&process.metrics);
-        let keeps = process.routing.journal().keeps();
+        let keeps = process.journal.keeps();
         let address =
             start_guarded_in(arbiter, options, move |ctx| Intake::new(settings, process, status, &ctx.address()));
         Self { id, address, secret, metrics, window, keeps }

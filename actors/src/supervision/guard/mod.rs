@@ -13,7 +13,7 @@ use actix::{Actor, ActorContext, ActorState, Addr, ArbiterHandle, AsyncContext, 
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::exit::{ChildExit, ExitReason, Named, Owner, Parent, panic_text, quietly};
-use super::failure::{Failure, during};
+use super::failure::{ActorPanic, during};
 use super::restart::{Intensity, RestartPolicy};
 
 /// How a child is guarded. Many children share one policy, and each has a small parent.
@@ -127,7 +127,7 @@ impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Guard<A, P> {
             let pause = self.pause.take();
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 if let Some(pause) = pause {
-                    let failure = Failure { panic: pause.panic, is_last: false };
+                    let failure = ActorPanic { panic: pause.panic, is_last: false };
                     if !during(failure, || revive(child)) {
                         return Poll::Ready(());
                     }
@@ -150,7 +150,7 @@ impl<A: Actor<Context = Context<A>> + Supervised, P: Parent> Guard<A, P> {
         }
         match self.intensity.get_or_insert_default().permit(&self.policy, Instant::now()) {
             None => {
-                let failure = Failure { panic: panic.clone(), is_last: true };
+                let failure = ActorPanic { panic: panic.clone(), is_last: true };
                 quietly(|| {
                     during(failure, || child.restart());
                 });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::SpawnHandle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::super::probe::{CancelTimerAndPanic, Hooks, Panic, PanicInReply, PanicLater, Place, Probe, Stop, Work};
+use super::super::probe::{CancelTimerAndPanic, Hooks, Panic, PanicInReply, PanicLater, PanicPlace, Probe, Stop, Work};
 use super::*;
 
 /// A guarded probe, and what its owner received.
@@ -62,16 +62,16 @@ fn panicked(place: &str) -> ExitReason {
 async fn a_panic_anywhere_in_the_actor_restarts_it_with_its_address() {
     tokio::time::pause();
     for place in [
-        Place::Handler,
-        Place::SpawnedFuture,
-        Place::WaitedFuture,
-        Place::LaterClosure,
-        Place::NotifiedHandler,
-        Place::ActorFuture,
+        PanicPlace::Handler,
+        PanicPlace::SpawnedFuture,
+        PanicPlace::WaitedFuture,
+        PanicPlace::LaterClosure,
+        PanicPlace::NotifiedHandler,
+        PanicPlace::ActorFuture,
     ] {
         let mut child = Guarded::start(|_| {});
         match place {
-            Place::ActorFuture => child.address.do_send(PanicLater(place)),
+            PanicPlace::ActorFuture => child.address.do_send(PanicLater(place)),
             _ => child.address.do_send(Panic(place)),
         }
         assert_eq!(child.restarted().await, 1, "{place:?}");
@@ -85,8 +85,8 @@ async fn a_panic_anywhere_in_the_actor_restarts_it_with_its_address() {
 async fn a_panic_in_a_detached_future_costs_only_its_reply() {
     tokio::time::pause();
     let child = Guarded::start(|_| {});
-    assert!(child.address.send(PanicInReply(Place::ResponseFuture)).await.is_err());
-    child.address.do_send(Panic(Place::DetachedTask));
+    assert!(child.address.send(PanicInReply(PanicPlace::ResponseFuture)).await.is_err());
+    child.address.do_send(Panic(PanicPlace::DetachedTask));
     assert!(child.answers().await);
     assert_eq!(child.hooks.started.load(Ordering::SeqCst), 1);
 }
@@ -104,7 +104,7 @@ async fn a_panic_in_started_is_a_panic_like_any_other() {
 async fn a_panic_in_restarting_is_a_panic_like_any_other() {
     tokio::time::pause();
     let mut child = Guarded::start(|hooks| hooks.panics_in_restarting.store(1, Ordering::SeqCst));
-    child.address.do_send(Panic(Place::Handler));
+    child.address.do_send(Panic(PanicPlace::Handler));
     assert_eq!(child.restarted().await, 1);
     assert_eq!(child.restarted().await, 2);
     assert!(child.answers().await);
@@ -115,7 +115,7 @@ async fn queued_messages_survive_a_panic() {
     tokio::time::pause();
     let mut child = Guarded::start(|_| {});
     child.address.do_send(Work(1));
-    child.address.do_send(Panic(Place::Handler));
+    child.address.do_send(Panic(PanicPlace::Handler));
     (2..=11).for_each(|number| child.address.do_send(Work(number)));
     child.restarted().await;
     assert!(child.answers().await);
@@ -127,7 +127,7 @@ async fn a_child_that_panics_too_often_is_given_up_and_its_address_closes() {
     tokio::time::pause();
     let policy = RestartPolicy { max_restarts: 3, ..RestartPolicy::default() };
     let mut child = Guarded::start_with(policy, |_| {});
-    (0..5).for_each(|_| child.address.do_send(Panic(Place::Handler)));
+    (0..5).for_each(|_| child.address.do_send(Panic(PanicPlace::Handler)));
     for restarts in 1..=3 {
         assert_eq!(child.restarted().await, restarts);
     }
@@ -142,7 +142,7 @@ async fn a_child_that_panics_seldom_is_restarted_for_ever() {
     tokio::time::pause();
     let mut child = Guarded::start(|_| {});
     for restarts in 1..=20 {
-        child.address.do_send(Panic(Place::Handler));
+        child.address.do_send(Panic(PanicPlace::Handler));
         assert_eq!(child.restarted().await, restarts);
         sleep(Duration::from_secs(31)).await;
     }
@@ -154,11 +154,11 @@ async fn a_child_is_told_of_its_panic_while_it_is_restarted_and_once_more_when_i
     tokio::time::pause();
     let policy = RestartPolicy { max_restarts: 1, ..RestartPolicy::default() };
     let mut child = Guarded::start_with(policy, |_| {});
-    child.address.do_send(Panic(Place::Handler));
-    child.address.do_send(PanicLater(Place::ActorFuture));
+    child.address.do_send(Panic(PanicPlace::Handler));
+    child.address.do_send(PanicLater(PanicPlace::ActorFuture));
     child.restarted().await;
     assert!(matches!(child.ended().await, ExitReason::GaveUp(_)));
-    let told = |place: &str, is_last| Some(Failure { panic: format!("told to panic in {place}"), is_last });
+    let told = |place: &str, is_last| Some(ActorPanic { panic: format!("told to panic in {place}"), is_last });
     assert_eq!(*child.hooks.failures.lock().unwrap(), [told("Handler", false), told("ActorFuture", true)]);
     assert_eq!(child.hooks.started.load(Ordering::SeqCst), 2, "it is not started once it is given up");
     assert_eq!(super::super::failure(), None, "nothing is told elsewhere");
@@ -169,7 +169,7 @@ async fn a_panic_in_the_last_restarting_does_no_harm() {
     tokio::time::pause();
     let policy = RestartPolicy { max_restarts: 0, ..RestartPolicy::default() };
     let mut child = Guarded::start_with(policy, |hooks| hooks.panics_in_restarting.store(1, Ordering::SeqCst));
-    child.address.do_send(Panic(Place::Handler));
+    child.address.do_send(Panic(PanicPlace::Handler));
     assert_eq!(child.ended().await, ExitReason::GaveUp("told to panic in Handler".to_owned()));
     assert!(!child.answers().await);
 }
@@ -196,7 +196,7 @@ async fn a_child_that_panics_while_it_ends_is_not_restarted() {
     assert_eq!(child.ended().await, panicked("stopped"));
 
     let mut child = Guarded::start(|_| {});
-    child.address.do_send(Panic(Place::HandlerAfterStop));
+    child.address.do_send(Panic(PanicPlace::HandlerAfterStop));
     assert_eq!(child.ended().await, panicked("HandlerAfterStop"));
     assert_eq!(child.hooks.started.load(Ordering::SeqCst), 1);
 }
@@ -210,7 +210,7 @@ async fn a_panic_followed_by_a_panic_in_drop_does_not_end_the_process() {
         hooks.panics_in_stopping.store(1, Ordering::SeqCst);
         hooks.panics_in_stopped.store(1, Ordering::SeqCst);
     });
-    child.address.do_send(Panic(Place::Handler));
+    child.address.do_send(Panic(PanicPlace::Handler));
     assert!(matches!(child.ended().await, ExitReason::GaveUp(_)));
     assert_eq!(child.hooks.panics_in_drop.load(Ordering::SeqCst), 0, "the actor was dropped");
 }
@@ -220,7 +220,7 @@ async fn a_sibling_is_undisturbed() {
     tokio::time::pause();
     let sibling = Guarded::start(|_| {});
     let mut child = Guarded::start(|_| {});
-    child.address.do_send(Panic(Place::Handler));
+    child.address.do_send(Panic(PanicPlace::Handler));
     child.restarted().await;
     sleep(Duration::from_secs(1)).await;
     assert!(sibling.answers().await);
@@ -244,7 +244,7 @@ async fn an_owner_that_panics_does_no_harm() {
     let hooks = Arc::new(Hooks::default());
     let probe = Probe { hooks: Arc::clone(&hooks), timer: SpawnHandle::default() };
     let address = start_guarded(GuardOptions::new("probe", |_| panic!("the owner panics")), move |_| probe);
-    address.do_send(Panic(Place::Handler));
+    address.do_send(Panic(PanicPlace::Handler));
     assert!(address.send(Work(1)).await.is_ok());
 }
 

@@ -11,7 +11,7 @@ use tertulia_actors::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{asked::Start, following::Following};
+use super::{following::Following, query::Start};
 
 /// An event of a log of the tests.
 struct Said(StoredEvent);

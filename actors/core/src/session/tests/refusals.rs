@@ -120,19 +120,19 @@ enum Stage {
 }
 
 impl Trouble {
-    fn answer(self, wish: &Output) -> Option<Input> {
-        Some(match (wish, self.stage) {
+    fn answer(self, output: &Output) -> Option<Input> {
+        Some(match (output, self.stage) {
             (Output::LogIn, Stage::Login) => Input::LoginRefused(self.login),
             (Output::OpenSocket, Stage::Socket) => Input::SocketRefused(self.socket),
             (Output::Verify, Stage::Verify) => Input::VerifyRefused { code: self.verify },
             (Output::RefreshToken, Stage::Refresh) => Input::TokenRefreshRefused(self.refresh),
-            _ => return well(wish),
+            _ => return well(output),
         })
     }
 }
 
-fn well(wish: &Output) -> Option<Input> {
-    Some(match wish {
+fn well(output: &Output) -> Option<Input> {
+    Some(match output {
         Output::LogIn => Input::LoggedIn,
         Output::OpenSocket => Input::SocketOpened,
         Output::Verify => Input::Verified,
@@ -184,10 +184,10 @@ proptest! {
         loop {
             while !outputs.is_empty() {
                 let mut inputs = Vec::new();
-                for wish in &outputs {
+                for output in &outputs {
                     let trouble = troubles[answered % troubles.len()];
                     let is_well = driver.now >= end_of_trouble;
-                    let answer = if is_well { well(wish) } else { trouble.answer(wish) };
+                    let answer = if is_well { well(output) } else { trouble.answer(output) };
                     answered += usize::from(answer.is_some());
                     inputs.extend(answer);
                 }

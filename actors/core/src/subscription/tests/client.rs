@@ -12,7 +12,7 @@ use crate::{
     id::ConversationId,
     session,
     session::{Closure, Epoch, Input, Millis, Session, SessionPolicy},
-    subscription::{Output, Outputs, Parked, Subscriptions, Told, WishNumber, page::PageRule},
+    subscription::{CallerNumber, Output, Outputs, Parked, Subscriptions, Told, page::PageRule},
     time::Timestamp,
     ums::{AnswerError, ChangeKind, ConversationQuery, Stage},
 };
@@ -32,7 +32,7 @@ enum Waiter {
 }
 
 /// An action that the connection requests from its environment.
-pub(super) enum Wish {
+pub(super) enum Outgoing {
     LogIn(Epoch),
     OpenSocket(Epoch),
     CloseSocket,
@@ -57,15 +57,15 @@ pub(super) struct Client {
     pub(super) session: Session,
     pub(super) state: Subscriptions<Notice>,
     pub(super) known: BTreeMap<usize, Known>,
-    pub(super) wishes: BTreeMap<WishNumber, ConversationQuery>,
+    pub(super) callers: BTreeMap<CallerNumber, ConversationQuery>,
     /// Callers' subscriptions that have not begun yet.
-    pub(super) begun: BTreeSet<WishNumber>,
+    pub(super) begun: BTreeSet<CallerNumber>,
     waiters: BTreeMap<u64, (Waiter, u64)>,
     /// Subscriptions to request again, and when.
     later: Vec<(u64, crate::subscription::SubscriptionKey)>,
     requests: u64,
     ready: bool,
-    pub(super) out: Vec<Wish>,
+    pub(super) out: Vec<Outgoing>,
 }
 
 /// The connection's own subscription.
@@ -87,7 +87,7 @@ impl Client {
             session: Session::new(SessionPolicy::default()),
             state: Subscriptions::with(rule),
             known: BTreeMap::new(),
-            wishes: BTreeMap::new(),
+            callers: BTreeMap::new(),
             begun: BTreeSet::new(),
             waiters: BTreeMap::new(),
             later: Vec::new(),
@@ -101,11 +101,11 @@ impl Client {
         let outputs = self.session.handle(input, Millis(now), &mut || random.random());
         for output in outputs {
             match output {
-                session::Output::LogIn => self.out.push(Wish::LogIn(self.session.epoch())),
+                session::Output::LogIn => self.out.push(Outgoing::LogIn(self.session.epoch())),
                 session::Output::RefreshToken => {
                     self.session.handle(Input::TokenRefreshed, Millis(now), &mut || 0);
                 }
-                session::Output::OpenSocket => self.out.push(Wish::OpenSocket(self.session.epoch())),
+                session::Output::OpenSocket => self.out.push(Outgoing::OpenSocket(self.session.epoch())),
                 session::Output::Verify => self.ask(Waiter::Verify, now),
                 session::Output::SendKeepAlive => self.ask(Waiter::KeepAlive, now),
                 session::Output::Resume { .. } => {
@@ -115,7 +115,7 @@ impl Client {
                 }
                 session::Output::CloseSocket { .. } => {
                     self.state.abandon_plan();
-                    self.out.push(Wish::CloseSocket);
+                    self.out.push(Outgoing::CloseSocket);
                     self.lose_subscriptions(now, random);
                 }
                 session::Output::Claim | session::Output::Report(_) => {}
@@ -149,7 +149,7 @@ impl Client {
 
     fn ask(&mut self, waiter: Waiter, now: u64) {
         let request = self.request(waiter, now);
-        self.out.push(Wish::Ask { request });
+        self.out.push(Outgoing::Ask { request });
     }
 
     pub(super) fn carry_out(&mut self, outputs: Outputs, now: u64, random: &mut StdRng) {
@@ -157,9 +157,9 @@ impl Client {
             match output {
                 Output::Subscribe { key, query } => {
                     let request = self.request(Waiter::Subscribe(key), now);
-                    self.out.push(Wish::Subscribe { request, query });
+                    self.out.push(Outgoing::Subscribe { request, query });
                 }
-                Output::Unsubscribe(id) => self.out.push(Wish::Unsubscribe(id)),
+                Output::Unsubscribe(id) => self.out.push(Outgoing::Unsubscribe(id)),
                 Output::SnapshotCut { at } => panic!("cut at {at}, though no two changed at one time"),
                 Output::SnapshotWhole(snapshot) => {
                     let known = self.known.keys().map(|number| ConversationId::from(format!("c{number}")));
@@ -170,29 +170,29 @@ impl Client {
                 Output::UpToDate { .. } => self.feed(Input::Resumed, now, random),
                 Output::Settled(_) => {}
                 Output::SubscribeLater { key, .. } => self.later.push((now + AGAIN_AFTER, key)),
-                Output::Wished { wish, begun } => {
-                    self.begun.remove(&wish);
+                Output::CallerAnswered { caller, begun } => {
+                    self.begun.remove(&caller);
                     if begun.is_err() {
-                        self.end_wish(wish, now, random);
+                        self.remove_caller(caller, now, random);
                     }
                 }
             }
         }
     }
 
-    pub(super) fn wish(&mut self, query: ConversationQuery, now: u64, random: &mut StdRng) {
+    pub(super) fn add_caller(&mut self, query: ConversationQuery, now: u64, random: &mut StdRng) {
         if self.ready
-            && let Some((wish, outputs)) = self.state.wish(query.clone())
+            && let Some((caller, outputs)) = self.state.add_caller(query.clone())
         {
-            self.wishes.insert(wish, query);
-            self.begun.insert(wish);
+            self.callers.insert(caller, query);
+            self.begun.insert(caller);
             self.carry_out(outputs, now, random);
         }
     }
 
-    pub(super) fn end_wish(&mut self, wish: WishNumber, now: u64, random: &mut StdRng) {
-        self.wishes.remove(&wish);
-        let (_, outputs) = self.state.end_wish(wish, Millis(now));
+    pub(super) fn remove_caller(&mut self, caller: CallerNumber, now: u64, random: &mut StdRng) {
+        self.callers.remove(&caller);
+        let (_, outputs) = self.state.remove_caller(caller, Millis(now));
         self.carry_out(outputs, now, random);
     }
 

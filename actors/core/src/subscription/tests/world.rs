@@ -9,7 +9,7 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
-    client::{Client, Known, LINGER, Wish, own},
+    client::{Client, Known, LINGER, Outgoing, own},
     link::{LATE, Link},
     platform::{Frame, ME, Platform},
 };
@@ -29,7 +29,7 @@ const SETTLES_WITHIN: u64 = 600_000;
 enum Event {
     LoggedIn(Epoch),
     SocketOpened(Epoch),
-    Asked { socket: u64, wish: Wish },
+    Asked { socket: u64, action: Outgoing },
     Arrived { socket: u64, frame: Frame },
     Closed { socket: u64, closure: Closure },
     Tick,
@@ -70,7 +70,7 @@ struct Socket {
 
 /// Since when a conversation matches the connection's subscriptions, and whether it left them by ending.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Membership {
     since: Option<u64>,
     ended_at: Option<u64>,
 }
@@ -86,8 +86,8 @@ pub(super) struct World {
     own: ConversationQuery,
     socket: Option<Socket>,
     sockets: u64,
-    places: BTreeMap<usize, Place>,
-    wish_ended_at: Option<u64>,
+    memberships: BTreeMap<usize, Membership>,
+    caller_left_at: Option<u64>,
     tick_at: Option<u64>,
     sweeps: bool,
     acts: u32,
@@ -123,8 +123,8 @@ impl World {
             own: own(),
             socket: None,
             sockets: 0,
-            places: BTreeMap::new(),
-            wish_ended_at: None,
+            memberships: BTreeMap::new(),
+            caller_left_at: None,
             tick_at: None,
             sweeps: false,
             acts,
@@ -190,23 +190,23 @@ impl World {
                 self.client.feed(Input::SocketOpened, now, &mut self.random);
             }
             Event::LoggedIn(_) | Event::SocketOpened(_) => {}
-            Event::Asked { socket, wish } if self.is_there(socket) => match wish {
-                Wish::Ask { request } => self.platform.outbox.push((socket, Frame::Done { request })),
-                Wish::Subscribe { request, query } => {
+            Event::Asked { socket, action } if self.is_there(socket) => match action {
+                Outgoing::Ask { request } => self.platform.outbox.push((socket, Frame::Done { request })),
+                Outgoing::Subscribe { request, query } => {
                     tell!(self, "asked {request}: {query:?}");
                     self.platform.subscribe(socket, request, query);
                 }
-                Wish::Unsubscribe(id) => {
+                Outgoing::Unsubscribe(id) => {
                     tell!(self, "unsubscribed {id}");
                     self.platform.unsubscribe(&id);
                 }
-                Wish::CloseSocket => {
+                Outgoing::CloseSocket => {
                     let closure = Closure { by: ClosedBy::Platform, code: Some(1001) };
                     self.platform.drop_socket(socket);
                     let after = self.random.random_range(0..=self.link.latency);
                     self.at(after, Event::Closed { socket, closure });
                 }
-                Wish::LogIn(_) | Wish::OpenSocket(_) => {}
+                Outgoing::LogIn(_) | Outgoing::OpenSocket(_) => {}
             },
             Event::Arrived { socket, frame } if self.is_there(socket) && self.is_current() => {
                 tell!(self, "arrived {frame:?}");
@@ -250,17 +250,17 @@ impl World {
     }
 
     fn after_step(&mut self) -> Result<(), String> {
-        for wish in std::mem::take(&mut self.client.out) {
-            match wish {
-                Wish::LogIn(epoch) => self.at(1, Event::LoggedIn(epoch)),
-                Wish::OpenSocket(epoch) => {
+        for action in std::mem::take(&mut self.client.out) {
+            match action {
+                Outgoing::LogIn(epoch) => self.at(1, Event::LoggedIn(epoch)),
+                Outgoing::OpenSocket(epoch) => {
                     let after = self.random.random_range(1..=200);
                     self.at(after, Event::SocketOpened(epoch));
                 }
-                wish => {
+                action => {
                     if let Some(socket) = self.socket.as_ref().map(|socket| socket.number) {
                         let arrives = self.link.up(socket, self.now, &mut self.random);
-                        self.at(arrives - self.now, Event::Asked { socket, wish });
+                        self.at(arrives - self.now, Event::Asked { socket, action });
                     }
                 }
             }
@@ -280,17 +280,17 @@ impl World {
             self.sweeps = true;
             self.at(250, Event::Sweep);
         }
-        let wished = (self.acts, self.client.wishes.len(), self.client.begun.len());
-        if std::mem::replace(&mut self.noted, wished) != wished {
+        let counts = (self.acts, self.client.callers.len(), self.client.begun.len());
+        if std::mem::replace(&mut self.noted, counts) != counts {
             self.note_places();
         }
-        self.client.state.check_bounds(self.client.known.len(), self.client.wishes.len())
+        self.client.state.check_bounds(self.client.known.len(), self.client.callers.len())
     }
 
     fn is_wanted(&self, conversation: usize) -> bool {
         let one = &self.platform.conversations[conversation];
-        let mut wishes = self.client.wishes.iter().filter(|(wish, _)| !self.client.begun.contains(wish));
-        Platform::matches(&self.own, one) || wishes.any(|(_, query)| Platform::matches(query, one))
+        let mut callers = self.client.callers.iter().filter(|(caller, _)| !self.client.begun.contains(caller));
+        Platform::matches(&self.own, one) || callers.any(|(_, query)| Platform::matches(query, one))
     }
 
     /// The time within which all sides have received a change.
@@ -308,7 +308,7 @@ impl World {
             let (is_wanted, is_open) =
                 (self.is_wanted(conversation), self.platform.conversations[conversation].is_open);
             let now = self.now;
-            let place = self.places.entry(conversation).or_default();
+            let place = self.memberships.entry(conversation).or_default();
             if is_wanted {
                 place.since.get_or_insert(now);
             } else if let Some(since) = place.since.take()
@@ -324,11 +324,11 @@ impl World {
     /// Checks that no conversation of a subscription is dropped, and that every end in a subscription is reported.
     fn check_let_go(&self, conversation: usize, known: &Known) -> Result<(), String> {
         let id = &self.platform.conversations[conversation].id;
-        let Place { since, ended_at } = self.places[&conversation];
+        let Membership { since, ended_at } = self.memberships[&conversation];
         let linger = u64::try_from(LINGER.as_millis()).unwrap();
         let explained_by = self.explained_by();
-        // What a socket still carried that went dead: nobody can know who else has what a wish had.
-        if self.dead_since().zip(self.wish_ended_at).is_some_and(|(dead, ended)| dead < ended + explained_by) {
+        // What a socket still carried that went dead: nobody can know who else has what the subscription of a caller had.
+        if self.dead_since().zip(self.caller_left_at).is_some_and(|(dead, ended)| dead < ended + explained_by) {
             return Ok(());
         }
         if since.is_some_and(|since| since + linger + explained_by < self.now) {
@@ -348,7 +348,7 @@ impl World {
         if held != wanted {
             return Err(format!("held: {held:?}, wanted: {wanted:?}"));
         }
-        if self.platform.subscriptions() != 1 + self.client.wishes.len() {
+        if self.platform.subscriptions() != 1 + self.client.callers.len() {
             return Err(format!("{} subscriptions live on", self.platform.subscriptions()));
         }
         Ok(())
@@ -381,7 +381,7 @@ impl World {
                 tell!(self, "moves c{number} to {agent}");
                 self.platform.change(number, self.now, |one| one.agent = (*agent).into());
                 // From here on another subscription may have to report the conversation.
-                self.places.entry(number).or_default().since = None;
+                self.memberships.entry(number).or_default().since = None;
             }
             (11..13, Some(number)) => {
                 self.now += 1;
@@ -390,19 +390,19 @@ impl World {
             }
             (13..15, _) => {
                 let query = self.some_query(some);
-                tell!(self, "wishes {query:?}");
-                self.client.wish(query, self.now, &mut self.random);
+                tell!(self, "adds a caller with {query:?}");
+                self.client.add_caller(query, self.now, &mut self.random);
             }
             (15, _) => {
-                let wishes: Vec<_> =
-                    self.client.wishes.keys().filter(|wish| !self.client.begun.contains(*wish)).collect();
-                if let Some(wish) = wishes.choose(&mut self.random).copied().copied() {
-                    tell!(self, "ends {wish:?}");
-                    self.client.end_wish(wish, self.now, &mut self.random);
-                    self.wish_ended_at = Some(self.now);
+                let callers: Vec<_> =
+                    self.client.callers.keys().filter(|caller| !self.client.begun.contains(*caller)).collect();
+                if let Some(caller) = callers.choose(&mut self.random).copied().copied() {
+                    tell!(self, "ends {caller:?}");
+                    self.client.remove_caller(caller, self.now, &mut self.random);
+                    self.caller_left_at = Some(self.now);
                     // From here on another subscription reports the conversations that remain. The others are
                     // reported by none.
-                    self.places.values_mut().for_each(|place| *place = Place::default());
+                    self.memberships.values_mut().for_each(|membership| *membership = Membership::default());
                 }
             }
             (16, _) => {

@@ -1,6 +1,6 @@
 //! A conversation's requests for history, with a real actor and responses at chosen times.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use tertulia_core::{
@@ -10,13 +10,13 @@ use tertulia_core::{
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    super::{
-        test_desk::{asked, asked_within, assigned_to, conversation, counted_conversation, empty_history},
-        *,
-    },
-    *,
+    super::{CameBack, CatchUp, FramePermit, HandleRequest, HistoryProgress, RecordsArrived},
+    asked, asked_within, assigned_to, conversation, counted_conversation, empty_history,
 };
-use crate::dead_letters::DeadLetterKind;
+use crate::{
+    dead_letters::DeadLetterKind,
+    request::{Answer, RequestFailure},
+};
 
 /// Q16: a request of the previous socket is repeated at once, and its late failure has no effect.
 #[actix_rt::test]
@@ -66,18 +66,6 @@ async fn a_history_that_is_not_given_is_asked_for_on_and_told_once() {
     asked_within(&mut asks, Duration::from_secs(30)).await.reply.send(empty_history()).unwrap();
     assert_eq!(progress.recv().await, Some(HistoryProgress::Refused));
     assert_eq!(progress.recv().await, Some(HistoryProgress::Done));
-}
-
-/// After a page that was cut short, the next page is requested as long as there is progress.
-#[test]
-fn a_short_answer_is_a_page_of_several_unless_it_reaches_what_is_known_to_be_the_end() {
-    let open = BackFill { dialog_id: "d".into(), newer_than: Some(3), older_than: None };
-    let is_page = |highest, count, last| is_page_of_several(&open, highest, count, last);
-    assert!(is_page(5, 2, Some(9)) && is_page(5, 2, None) && is_page(60, 57, Some(60)));
-    assert!(!is_page(5, 2, Some(5)) && !is_page(3, 1, None), "the end, or no progress");
-    let bounded = BackFill { older_than: Some(9), ..open.clone() };
-    assert!(is_page_of_several(&bounded, 7, 2, Some(20)));
-    assert!(!is_page_of_several(&bounded, 8, 2, None));
 }
 
 /// Another record with a known sequence is counted and kept, once, and could be retried.

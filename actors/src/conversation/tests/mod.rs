@@ -1,5 +1,8 @@
 //! A conversation's actor for tests: its requests get their responses at chosen times.
 
+mod catch_up;
+mod commands;
+
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler, Recipient};
@@ -17,6 +20,7 @@ use super::*;
 use crate::{
     dead_letters::{DeadLetterLimits, DeadLetters},
     engine::Journal,
+    log::Log,
     metrics::Metrics,
     platform::{Platform, PlatformClient, PlatformSettings},
     request::{Answer, Ask, RequestFailure},
@@ -24,16 +28,16 @@ use crate::{
 };
 
 /// Receives a conversation's requests, and leaves the responses to the test.
-struct Desk {
+struct TestConnection {
     asked: UnboundedSender<Ask>,
     told: UnboundedSender<HistoryProgress>,
 }
 
-impl Actor for Desk {
+impl Actor for TestConnection {
     type Context = Context<Self>;
 }
 
-impl Handler<Ask> for Desk {
+impl Handler<Ask> for TestConnection {
     type Result = ();
 
     fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
@@ -41,7 +45,7 @@ impl Handler<Ask> for Desk {
     }
 }
 
-impl Handler<ChildTold> for Desk {
+impl Handler<ChildTold> for TestConnection {
     type Result = ();
 
     fn handle(&mut self, told: ChildTold, _: &mut Self::Context) {
@@ -55,6 +59,7 @@ impl Handler<ChildTold> for Desk {
 pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -> Upstream {
     let metrics = Arc::new(Metrics::default());
     let platform = Platform::new(PlatformSettings::default()).unwrap();
+    let journal = Journal::forgetful();
     Upstream {
         parent,
         policy: Arc::default(),
@@ -62,12 +67,13 @@ pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -
         dead_letters: Arc::new(DeadLetters::new(
             DeadLetterLimits::default(),
             Arc::clone(&metrics),
-            Journal::forgetful(),
+            Arc::clone(&journal),
         )),
         drill: None,
         requests,
         client: PlatformClient::through(None, platform, "12345678".into()),
-        routing: RoutingTable::new(Journal::forgetful(), Arc::clone(&metrics)),
+        log: Arc::new(Log::new(Arc::clone(&journal), Arc::new(RoutingTable::default()), Arc::clone(&metrics))),
+        journal,
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         counted: Arc::default(),
         metrics,
@@ -95,8 +101,8 @@ pub(super) fn counted_conversation()
 -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
     let (asked, asks) = unbounded_channel();
     let (told, progress) = unbounded_channel();
-    let desk = Desk { asked, told }.start();
-    let upstream = upstream(desk.clone().recipient(), desk.recipient());
+    let connection = TestConnection { asked, told }.start();
+    let upstream = upstream(connection.clone().recipient(), connection.recipient());
     let (metrics, dead_letters) = (Arc::clone(&upstream.metrics), Arc::clone(&upstream.dead_letters));
     let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
     (conversation, asks, progress, metrics, dead_letters)

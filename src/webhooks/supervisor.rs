@@ -21,7 +21,7 @@ use super::{
     record,
     secret::{Secret, Secrets},
     target::Target,
-    worker::{Order, Shared, Surroundings, Worker, beginning},
+    worker::{Order, Shared, WebhookContext, Worker, beginning},
 };
 
 /// Orders that may wait for one webhook's worker.
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The channel for the answer to a question.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, WebhookError>>;
 
-/// A question to the desk.
+/// A question to the supervisor.
 pub(super) enum Question {
     List(Reply<Vec<Webhook>>),
     Get(WebhookId, Reply<Webhook>),
@@ -65,15 +65,15 @@ struct Member {
 }
 
 /// The task that creates, changes and deletes webhooks.
-pub(super) struct Desk {
-    around: Rc<Surroundings>,
+pub(super) struct Supervisor {
+    context: Rc<WebhookContext>,
     members: BTreeMap<WebhookId, Member>,
     workers: JoinSet<()>,
 }
 
-impl Desk {
-    pub(super) fn new(around: Surroundings) -> Self {
-        Self { around: Rc::new(around), members: BTreeMap::new(), workers: JoinSet::new() }
+impl Supervisor {
+    pub(super) fn new(context: WebhookContext) -> Self {
+        Self { context: Rc::new(context), members: BTreeMap::new(), workers: JoinSet::new() }
     }
 
     /// Loads the stored webhooks, then answers questions until it is stopped or every sender is gone.
@@ -105,10 +105,10 @@ impl Desk {
     }
 
     async fn load(&mut self) -> Result<(), StoreError> {
-        if !self.around.journal.keeps() {
+        if !self.context.journal.keeps() {
             return Ok(());
         }
-        let read = self.around.journal.read(|store| record::scan(store, &record::definitions()));
+        let read = self.context.journal.read(|store| record::scan(store, &record::definitions()));
         for found in read.await? {
             match serde_json::from_slice::<Definition>(&found.value) {
                 Ok(definition) => self.add(Shared::new(definition, 0), Duration::ZERO),
@@ -120,13 +120,13 @@ impl Desk {
 
     /// Starts a webhook's worker after `pause`.
     fn add(&mut self, shared: Rc<Shared>, pause: Duration) {
-        let (id, around) = (shared.definition.borrow().id.clone(), Rc::clone(&self.around));
+        let (id, context) = (shared.definition.borrow().id.clone(), Rc::clone(&self.context));
         let (orders, received) = mpsc::channel(ORDERS);
         let own = Rc::clone(&shared);
         let worker = self.workers.spawn_local(async move {
             sleep(pause).await;
             loop {
-                match Worker::load(Rc::clone(&around), Rc::clone(&own)).await {
+                match Worker::load(Rc::clone(&context), Rc::clone(&own)).await {
                     Ok(worker) => return worker.run(received).await,
                     Err(error) => {
                         tracing::error!(%error, "the records of a webhook cannot be read; reading will be retried")
@@ -180,7 +180,7 @@ impl Desk {
     }
 
     async fn create(&mut self, new: NewWebhook, key: Option<(String, String)>) -> Result<Created, WebhookError> {
-        let journal = Arc::clone(&self.around.journal);
+        let journal = Arc::clone(&self.context.journal);
         let now = jiff::Timestamp::now();
         let mut writes = Vec::new();
         if let Some((key, digest)) = &key {
@@ -220,7 +220,7 @@ impl Desk {
 
     fn definition(&self, new: &NewWebhook, now: jiff::Timestamp) -> Result<Definition, WebhookError> {
         let NewWebhook { url, filter, ordered, retries, secret, enabled, .. } = new;
-        let url = Target::parse(url, self.around.settings.allow_internal)?;
+        let url = Target::parse(url, self.context.settings.allow_internal)?;
         if !filter.is_bounded() {
             return Err(WebhookError::FilterTooLong);
         }
@@ -243,7 +243,7 @@ impl Desk {
 
     async fn change(&mut self, id: &WebhookId, changes: Changes) -> Result<Webhook, WebhookError> {
         let Changes { url, filter, retries, enabled } = changes;
-        let url = url.map(|url| Target::parse(&url, self.around.settings.allow_internal)).transpose()?;
+        let url = url.map(|url| Target::parse(&url, self.context.settings.allow_internal)).transpose()?;
         if filter.as_ref().is_some_and(|filter| !filter.is_bounded()) {
             return Err(WebhookError::FilterTooLong);
         }
@@ -299,9 +299,9 @@ impl Desk {
         let Some(member) = self.members.remove(id) else { return Ok(()) };
         member.worker.abort();
         // The last writes of the worker must be among the records that are read next.
-        self.around.journal.settled().await;
+        self.context.journal.settled().await;
         let wanted = id.clone();
-        let found = self.around.journal.read(move |store| {
+        let found = self.context.journal.read(move |store| {
             let mut records = record::scan(store, &record::all_kept(&wanted))?;
             records.extend(record::scan(store, &record::attempts(&wanted))?);
             Ok(records)
@@ -345,7 +345,7 @@ impl Desk {
         if let Err(error) = self.member(&id) {
             return drop(reply.send(Err(error)));
         }
-        let journal = Arc::clone(&self.around.journal);
+        let journal = Arc::clone(&self.context.journal);
         tokio::task::spawn_local(async move {
             // Everything that the webhook's status shows must be in its log.
             journal.settled().await;
@@ -374,7 +374,7 @@ impl Desk {
         let then = Box::new(move || {
             let _ = told.send(());
         });
-        let journal = Arc::clone(&self.around.journal);
+        let journal = Arc::clone(&self.context.journal);
         if journal.keeps() {
             journal.append(0, |_| Step { changes, then: Some(then), ..Step::default() });
         }

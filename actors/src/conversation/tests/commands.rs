@@ -1,6 +1,9 @@
 //! How a command continues when its link is lost, with a real actor.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::Addr;
 use serde_json::json;
@@ -9,15 +12,18 @@ use tertulia_core::{
     ums::Request,
 };
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
+use tracing::Span;
 
 use super::{
     super::{
-        test_desk::{Progress, asked, assigned_to, assigned_with_content, conversation, empty_history},
-        *,
+        CatchUp, CommandFailure, Conversation, Done, HandleRequest, HistoryProgress, LinkLost, LinkReady, Perform,
     },
-    *,
+    Progress, asked, assigned_to, assigned_with_content, conversation, empty_history,
 };
-use crate::supervision::Depth;
+use crate::{
+    request::{Answer, Ask, RequestFailure},
+    supervision::Depth,
+};
 
 /// Lets the conversation know that it is open, with the bot in it, and that the link is ready.
 async fn open(conversation: &Addr<Conversation>, asks: &mut UnboundedReceiver<Ask>) {

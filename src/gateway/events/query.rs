@@ -21,12 +21,12 @@ use super::{
 const PARAMETERS: [&str; 4] = ["connection", "conversation", "type", "after"];
 
 /// The parameters of an event stream.
-pub(super) struct Asked {
+pub(super) struct EventQuery {
     filter: Filter,
     after: Option<String>,
 }
 
-impl Asked {
+impl EventQuery {
     /// Parses the parameters. Each filter may be given several times.
     ///
     /// # Errors
@@ -92,13 +92,13 @@ mod tests {
 
     use super::{super::tests::journal, *};
 
-    fn asked(query: &[(&str, &str)], header: Option<&[u8]>) -> Asked {
+    fn asked(query: &[(&str, &str)], header: Option<&[u8]>) -> EventQuery {
         let mut headers = HeaderMap::new();
         if let Some(id) = header {
             headers.insert(HeaderName::from_static("last-event-id"), HeaderValue::from_bytes(id).unwrap());
         }
         let parameters = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Asked::read(parameters, &headers).unwrap_or_else(|problem| panic!("{problem}"))
+        EventQuery::read(parameters, &headers).unwrap_or_else(|problem| panic!("{problem}"))
     }
 
     #[actix_rt::test]
@@ -130,7 +130,7 @@ mod tests {
     fn unknown_parameters_and_types_are_refused() {
         for parameters in [&[("speed", "fast")][..], &[("after", "e-1"), ("after", "e-2")], &[("type", "mesage")]] {
             let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            assert!(Asked::read(parameters, &HeaderMap::new()).is_err());
+            assert!(EventQuery::read(parameters, &HeaderMap::new()).is_err());
         }
     }
 }

@@ -1,0 +1,25 @@
+//! A step of a conversation: what the present step has produced, and the state after the last step.
+
+use tertulia_core::conversation::DialogPlace;
+
+use crate::{
+    engine::{AfterCommit, Change},
+    subscriber::EventData,
+};
+
+/// What the present step has produced so far.
+#[derive(Default)]
+pub(super) struct Unconcluded {
+    pub(super) events: Vec<(u64, EventData)>,
+    pub(super) changes: Vec<Change>,
+    pub(super) thens: Vec<AfterCommit>,
+    /// Whether the conversation has changed.
+    pub(super) touched: bool,
+}
+
+/// The conversation after its last step, used after a panic if there is no store.
+#[derive(Default)]
+pub(super) struct Concluded {
+    pub(super) sequence: u64,
+    pub(super) places: Vec<DialogPlace>,
+}

@@ -1,0 +1,122 @@
+//! The event log: numbers events, appends them to the journal and offers them to subscribers.
+
+use std::sync::Arc;
+
+use tertulia_core::id::ConversationId;
+
+use crate::{
+    engine::{AfterCommit, Change, Journal, Loggable, Step},
+    metrics::Metrics,
+    subscriber::{Event, EventData, EventId, Origin, RoutingTable},
+};
+
+/// What an event belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    /// The connection itself.
+    Connection,
+    /// A conversation, but emitted by its connection and not numbered with the conversation's events.
+    About(&'a ConversationId),
+    /// A conversation, with the next number of its events.
+    Conversation(&'a ConversationId, u64),
+}
+
+impl<'a> Subject<'a> {
+    fn conversation(self) -> Option<&'a ConversationId> {
+        match self {
+            Self::Connection => None,
+            Self::About(id) | Self::Conversation(id, _) => Some(id),
+        }
+    }
+
+    fn sequence(self) -> Option<u64> {
+        match self {
+            Self::Connection | Self::About(_) => None,
+            Self::Conversation(_, sequence) => Some(sequence),
+        }
+    }
+}
+
+/// The events and record changes of one step, all or nothing.
+#[derive(Default)]
+pub(crate) struct Commit {
+    /// The events, each with its number within the conversation.
+    pub events: Vec<(u64, EventData)>,
+    /// Changes of records.
+    pub changes: Vec<Change>,
+    /// Called when everything is durable; immediately without a store.
+    pub then: Option<AfterCommit>,
+}
+
+/// The log of a process.
+pub(crate) struct Log {
+    journal: Arc<Journal>,
+    routing: Arc<RoutingTable>,
+    metrics: Arc<Metrics>,
+}
+
+impl Log {
+    /// Returns a log that appends events to `journal` and offers them to the subscribers in `routing`.
+    #[must_use]
+    pub(crate) fn new(journal: Arc<Journal>, routing: Arc<RoutingTable>, metrics: Arc<Metrics>) -> Self {
+        Self { journal, routing, metrics }
+    }
+
+    /// Emits one event: assigns its offset in the log and offers it to every matching subscriber.
+    pub(crate) fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
+        self.emit(origin, vec![(subject, data)], Vec::new(), None);
+    }
+
+    /// Emits one event like [`Self::publish`], and stores changes of records with it.
+    pub(crate) fn publish_with(
+        &self,
+        origin: &Arc<Origin>,
+        subject: Subject<'_>,
+        data: EventData,
+        changes: Vec<Change>,
+    ) {
+        self.emit(origin, vec![(subject, data)], changes, None);
+    }
+
+    /// Emits the events of a conversation's step, and stores them together with its changes.
+    pub(crate) fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, commit: Commit) {
+        let Commit { events, changes, then } = commit;
+        let events = events.into_iter().map(|(number, data)| (Subject::Conversation(conversation, number), data));
+        self.emit(origin, events.collect(), changes, then);
+    }
+
+    /// Offers events live, before they are durable, because live subscribers are in this process.
+    fn emit(
+        &self,
+        origin: &Arc<Origin>,
+        events: Vec<(Subject<'_>, EventData)>,
+        changes: Vec<Change>,
+        then: Option<AfterCommit>,
+    ) {
+        self.metrics.events.inc_by(events.len() as u64);
+        let routes = self.routing.routes();
+        let mut named = Vec::new();
+        self.journal.append(events.len(), |first| {
+            let time = jiff::Timestamp::now();
+            for (offset, (subject, data)) in (first..).zip(events) {
+                let is_wanted = routes.is_wanted(&origin.connection, subject.conversation(), &data);
+                if is_wanted || self.journal.keeps() {
+                    let event = Arc::new(Event {
+                        id: EventId { epoch: Arc::clone(self.journal.epoch()), offset },
+                        origin: Arc::clone(origin),
+                        conversation: subject.conversation().cloned(),
+                        sequence: subject.sequence(),
+                        time,
+                        data,
+                    });
+                    named.push((event, is_wanted));
+                }
+            }
+            let kept = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>);
+            Step { events: if self.journal.keeps() { kept.collect() } else { Vec::new() }, changes, then }
+        });
+        for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
+            self.metrics.events_missed.inc_by(routes.offer(event));
+        }
+    }
+}
