@@ -17,8 +17,8 @@ impl Connection {
         if !self.session.phase().is_open() {
             return;
         }
-        self.metrics().escalations.inc();
-        self.note_error(&"many conversations failed together: the connection restarts");
+        self.context.metrics().escalations.inc();
+        self.context.note_error(&"many conversations failed together: the connection restarts");
         self.feed(Input::Distrusted, ctx);
         self.lose_socket();
     }
@@ -28,7 +28,7 @@ impl Connection {
         if self.session.phase().is_at_rest() {
             return;
         }
-        self.metrics().escalations_given_up.inc();
+        self.context.metrics().escalations_given_up.inc();
         self.feed(Input::GivenUp(FailureReason::ConversationsKeepFailing), ctx);
     }
 }

@@ -51,8 +51,8 @@ impl Handler<SubscribeTo> for Connection {
     type Result = ();
 
     fn handle(&mut self, SubscribeTo { query, reply }: SubscribeTo, ctx: &mut Context<Self>) {
-        let wished = if self.linked {
-            self.subscribed.state.wish(query).ok_or(RequestFailure::Overloaded)
+        let wished = if self.plan.is_linked() {
+            self.subscriptions.wish(query).ok_or(RequestFailure::Overloaded)
         } else {
             Err(RequestFailure::NotConnected)
         };
@@ -64,7 +64,7 @@ impl Handler<SubscribeTo> for Connection {
             }
         };
         let (begins, snapshot) = oneshot::channel();
-        self.subscribed.begun.insert(number, begins);
+        self.subscription_callers.wait(number, begins);
         self.carry_out_all(outputs);
         let subscription = ConversationSubscription { connection: ctx.address(), number, conversations: Vec::new() };
         let begun = async move { snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
