@@ -46,8 +46,8 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 
 /// The connection of one login, with a socket. Drives the session and supervises the login's conversations.
 ///
-/// Each concern has a field of its own. Its type stands in the file of the same name, decides, and knows nothing of the
-/// connection. The files with `impl Connection` act.
+/// Each concern has a field of its own, whose type decides and knows nothing of the connection. The files with
+/// `impl Connection` act.
 pub(crate) struct Connection {
     pub(super) settings: Arc<ConnectionSettings>,
     pub(super) context: ConnectionContext,

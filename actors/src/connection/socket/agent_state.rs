@@ -30,7 +30,7 @@ impl Connection {
 
     fn agent_stated(&mut self, outcome: &Result<(), RequestFailure>) {
         match outcome {
-            Ok(()) => self.part_stands(Part::AgentState, RequestType::AgentState),
+            Ok(()) => self.part_works(Part::AgentState, RequestType::AgentState),
             Err(failure) => {
                 self.part_refused(Part::AgentState, RequestType::AgentState, failure, Again::AgentState);
             }

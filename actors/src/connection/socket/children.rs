@@ -64,7 +64,7 @@ impl Handler<ChildTold> for Connection {
         }
         match verdict {
             Verdict::Single => {}
-            Verdict::Reset => self.begin_anew(ctx),
+            Verdict::Reset => self.restart_over_faults(ctx),
             Verdict::GiveUp => self.end_escalated(ctx),
         }
     }

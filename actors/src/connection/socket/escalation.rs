@@ -13,7 +13,7 @@ use crate::{
 
 impl Connection {
     /// Drops the socket; the resume plan starts again on the next socket, after the session's back-off.
-    pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn restart_over_faults(&mut self, ctx: &mut Context<Self>) {
         if !self.session.phase().is_open() {
             return;
         }

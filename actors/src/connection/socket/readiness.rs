@@ -28,7 +28,7 @@ impl Connection {
     }
 
     /// A part of the resume plan works.
-    pub(super) fn part_stands(&mut self, part: Part, request: RequestType) {
+    pub(super) fn part_works(&mut self, part: Part, request: RequestType) {
         self.parts.granted(request);
         self.parts.works(part);
         self.tell_lacking();

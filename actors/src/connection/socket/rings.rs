@@ -41,7 +41,7 @@ impl Connection {
 
     pub(super) fn ring_subscribed(&mut self, response: &Response<'_>) {
         match response.subscribed() {
-            Ok(_) => self.part_stands(Part::Rings, RequestType::RingSubscription),
+            Ok(_) => self.part_works(Part::Rings, RequestType::RingSubscription),
             Err(error) => self.rings_refused(&error.into()),
         }
     }

@@ -55,7 +55,7 @@ pub(crate) struct Intake {
     /// Ends delayed histories and running requests.
     pub(super) ending: CancellationToken,
     _ended: DropGuard,
-    pub(super) phase: Phase,
+    phase: Phase,
     attempts: u32,
     /// Whether the platform ever granted a token for these credentials.
     credentials_worked: bool,
@@ -133,7 +133,11 @@ impl Intake {
         self.phase == Phase::Ready
     }
 
-    pub(super) fn enter(&mut self, phase: Phase) {
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Failed(_))
+    }
+
+    fn enter(&mut self, phase: Phase) {
         let was_ready = self.is_ready();
         self.phase = phase;
         match (was_ready, self.is_ready()) {

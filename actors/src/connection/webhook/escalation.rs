@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{AsyncContext, Context, Handler, Message};
-use tertulia_core::session::{FailureReason, Phase};
+use tertulia_core::session::FailureReason;
 
 use super::Intake;
 use crate::{
@@ -26,10 +26,6 @@ impl Intake {
         self.hold_back.set(true);
         let failure = FailureReason::ConversationsKeepFailing;
         self.end_in(failure, failure.to_string());
-    }
-
-    pub(super) fn has_failed(&self) -> bool {
-        matches!(self.phase, Phase::Failed(_))
     }
 }
 
