@@ -36,3 +36,22 @@ impl DueQueue {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_is_taken_once_and_what_was_removed_never() {
+        let (mut queue, begin, second) = (DueQueue::default(), Instant::now(), Duration::from_secs(1));
+        for (seconds, id) in [(2, "c"), (0, "a"), (1, "b")] {
+            queue.add(begin + second * seconds, &id.into());
+        }
+        queue.remove(begin, &"a".into());
+        let mut due = |seconds: u32| {
+            let due = queue.take_due(begin + second * seconds, second);
+            due.iter().map(|(_, id)| id.as_str().to_owned()).collect::<Vec<String>>()
+        };
+        assert_eq!((due(1), due(2), due(2), due(9)), (vec![], vec!["b".into()], vec![], vec!["c".into()]));
+    }
+}

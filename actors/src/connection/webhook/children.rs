@@ -44,14 +44,23 @@ impl Intake {
     /// Passes a state to its conversation, started if it is unknown. `is_gone` says whether the conversation has left
     /// the subscription.
     pub(super) fn take_state(&mut self, id: &ConversationId, state: StateArrived, head: &StateHead<'_>, is_gone: bool) {
+        let tokens = Arc::clone(&self.sender.tokens);
         let child = self.child(id);
+        // The state may arrive before the response to the opening, which names the consumer.
+        if child.consumer().is_none()
+            && let Some(consumer) = head.consumer().and_then(|user| tokens.consumer_of(&user))
+        {
+            child.speak_for(consumer);
+        }
         let before = child.notes.ended_since();
         child.notes.state(head, is_gone);
         let since = child.notes.ended_since();
         child.pass_state(state);
-        if since != before {
-            before.into_iter().for_each(|before| self.ended.remove(before, id));
-            since.into_iter().for_each(|since| self.ended.add(since, id));
+        if let Some(before) = before.filter(|_| since.is_none()) {
+            self.ended.remove(before, id);
+        }
+        if let Some(since) = since.filter(|_| before.is_none()) {
+            self.ended.add(since, id);
         }
     }
 
@@ -109,8 +118,9 @@ impl Handler<Unload> for Intake {
         match (child.notes.holds(), self.settings.role) {
             (0, IntakeRole::Connector) => return Err(not_loaded()),
             (0 | 1, _) => {
-                let ended = child.notes.ended_since();
-                ended.into_iter().for_each(|since| self.ended.remove(since, &conversation));
+                if let Some(since) = child.notes.ended_since() {
+                    self.ended.remove(since, &conversation);
+                }
                 self.roster.forget(&conversation, Leave::ForGood);
             }
             _ => child.notes.unloaded(),

@@ -1,7 +1,5 @@
 //! Incoming notifications: their conversations, and which notifications are outdated.
 
-use std::sync::Arc;
-
 use actix::Handler;
 use bytes::Bytes;
 use tertulia_core::{
@@ -49,14 +47,6 @@ impl Intake {
             }
             self.make_sure_of_room(&id)?;
             let head = StateHead::read(result.get());
-            let tokens = Arc::clone(&self.sender.tokens);
-            let child = self.child(&id);
-            // The state may arrive before the response to the opening, which names the consumer.
-            if child.consumer().is_none()
-                && let Some(consumer) = head.consumer().and_then(|user| tokens.consumer_of(&user))
-            {
-                child.speak_for(consumer);
-            }
             let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
             self.take_state(&id, state, &head, is_gone);
         }
