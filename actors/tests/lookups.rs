@@ -188,7 +188,7 @@ async fn a_consumer_comes_in_by_each_way_and_is_the_same_by_the_same_token() {
         for turn in ["first", "second"] {
             let login = Login::Consumer(ConsumerLogin::Token(token.clone()));
             let id = stage.connect(ConnectionSettings { login, ..consumer(&format!("{number}-{turn}")) }).await;
-            known.push(stage.tertulia.connection(&id).identity().await.unwrap().user_id().clone());
+            known.push(stage.tertulia.connection(&id).identity().await.unwrap().user_id().cloned());
             stage.tertulia.connection(&id).disconnect().await;
         }
         assert_eq!(known[0], known[1]);

@@ -27,7 +27,7 @@ impl Standing {
         }
         let is_own = |id: &str| match identity {
             Some(Identity::Brand { agent_id, user_id, .. }) => *agent_id == *id || *user_id == *id,
-            Some(Identity::Consumer { .. }) | None => false,
+            Some(Identity::Consumer { .. } | Identity::Connector { .. }) | None => false,
         };
         let own = summary.participants.iter().find(|participant| {
             is_own(participant.user_id.as_str())

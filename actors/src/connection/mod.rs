@@ -4,7 +4,9 @@
 //! Inside, `socket/` and `webhook/` receive notifications and send requests, and `roster/` has the conversations of a
 //! connection, once for both.
 
+mod context;
 mod process_context;
+mod reported_wait;
 pub(crate) mod roster;
 mod socket;
 mod status;

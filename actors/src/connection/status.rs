@@ -1,10 +1,13 @@
-//! The status of a connection.
+//! The status of a connection, and the board on which the connection publishes it.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use tertulia_core::{
     readiness::Lacking,
     session::{Phase, WaitReason},
 };
+use tokio::sync::watch;
 
 /// The status of a connection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +47,8 @@ pub struct Waiting {
 }
 
 impl ConnectionStatus {
-    pub(super) fn idle() -> Self {
+    /// The status before the connection has started.
+    pub(crate) fn idle() -> Self {
         Self {
             state: Phase::Idle,
             since: jiff::Timestamp::now(),
@@ -70,5 +74,71 @@ impl ConnectionStatus {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.state == Phase::Ready
+    }
+}
+
+/// Publishes the status of a connection. Readers are woken only by a change.
+#[derive(Clone)]
+pub(super) struct StatusBoard(Arc<watch::Sender<ConnectionStatus>>);
+
+impl StatusBoard {
+    pub(super) fn new(status: Arc<watch::Sender<ConnectionStatus>>) -> Self {
+        Self(status)
+    }
+
+    /// Shows the phase and the counts.
+    pub(super) fn show(&self, state: Phase, attempts: u32, reconnects: u64, conversations: usize) {
+        self.0.send_if_modified(|status| {
+            let is_new_phase = status.state != state;
+            if is_new_phase {
+                status.since = jiff::Timestamp::now();
+            }
+            let differs = is_new_phase
+                || (status.attempts, status.reconnects, status.conversations) != (attempts, reconnects, conversations);
+            (status.state, status.attempts, status.reconnects, status.conversations) =
+                (state, attempts, reconnects, conversations);
+            differs
+        });
+    }
+
+    pub(super) fn show_lacking(&self, lacking: Lacking) {
+        self.0.send_if_modified(|status| {
+            let is_news = status.lacking != lacking;
+            status.lacking = lacking;
+            is_news
+        });
+    }
+
+    pub(super) fn show_waiting(&self, waiting: Option<Waiting>) {
+        self.0.send_if_modified(|status| {
+            let is_news = status.waiting != waiting;
+            status.waiting = waiting;
+            is_news
+        });
+    }
+
+    /// Shows why the platform refused a login, and what the connection waits for.
+    pub(super) fn show_refusal(&self, error: String, waiting: Option<Waiting>) {
+        self.0.send_modify(|status| (status.last_error, status.waiting) = (Some(error), waiting));
+    }
+
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        self.0.borrow().waiting
+    }
+
+    pub(super) fn note_error(&self, error: String) {
+        self.0.send_modify(|status| status.last_error = Some(error));
+    }
+
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.0.borrow().last_error.clone()
+    }
+
+    pub(super) fn count_throttled(&self) {
+        self.0.send_modify(|status| status.throttled += 1);
+    }
+
+    pub(super) fn count_conversation_restart(&self) {
+        self.0.send_modify(|status| status.conversation_restarts += 1);
     }
 }

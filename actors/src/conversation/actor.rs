@@ -302,7 +302,7 @@ impl Handler<CameBack> for Conversation {
             Some(Identity::Brand { agent_id, user_id, .. }) => {
                 agent.is(agent_id.as_str()) || agent.is(user_id.as_str())
             }
-            Some(Identity::Consumer { .. }) | None => false,
+            Some(Identity::Consumer { .. } | Identity::Connector { .. }) | None => false,
         };
         // A snapshot lacked the conversation, but its state shows that it was assigned to this connection all the time.
         if self.model.assigned_agent().is_some_and(is_ours) {

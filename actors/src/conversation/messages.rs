@@ -29,14 +29,19 @@ pub(crate) struct FramePermit(Arc<Held>);
 
 /// A place, and the receiver that learns when it is free.
 struct Held {
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
     since: Instant,
     freed: Option<oneshot::Sender<()>>,
 }
 
 impl FramePermit {
     pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: None }))
+        Self(Arc::new(Held { _permit: Some(permit), since: Instant::now(), freed: None }))
+    }
+
+    /// Returns a permit that occupies no place.
+    pub(crate) fn without_place() -> Self {
+        Self(Arc::new(Held { _permit: None, since: Instant::now(), freed: None }))
     }
 
     /// The time since the frame arrived.
@@ -47,7 +52,7 @@ impl FramePermit {
     /// Returns a place, and a receiver that is notified when everything in the frame was handled and is durable.
     pub(crate) fn watched(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
         let (told, freed) = oneshot::channel();
-        (Self(Arc::new(Held { _permit: permit, since: Instant::now(), freed: Some(told) })), freed)
+        (Self(Arc::new(Held { _permit: Some(permit), since: Instant::now(), freed: Some(told) })), freed)
     }
 }
 

@@ -70,7 +70,7 @@ impl Registry {
         match self.members.entry(origin.connection.clone()) {
             Entry::Occupied(taken) => Err(AddError::Taken(taken.key().clone())),
             Entry::Vacant(vacant) => {
-                let status = Arc::new(watch::Sender::new(Connection::idle_status()));
+                let status = Arc::new(watch::Sender::new(ConnectionStatus::idle()));
                 vacant.insert(Member::begin(origin, status, begin, start).ok_or(AddError::Stopped)?);
                 Ok(())
             }

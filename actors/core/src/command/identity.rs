@@ -26,6 +26,11 @@ pub enum Identity {
         /// The consumer.
         user_id: UserId,
     },
+    /// A connector, which speaks for many consumers: the token of each request says for whom.
+    Connector {
+        /// The account.
+        account: AccountId,
+    },
 }
 
 impl Identity {
@@ -33,15 +38,16 @@ impl Identity {
     #[must_use]
     pub fn account(&self) -> &AccountId {
         match self {
-            Self::Brand { account, .. } | Self::Consumer { account, .. } => account,
+            Self::Brand { account, .. } | Self::Consumer { account, .. } | Self::Connector { account } => account,
         }
     }
 
-    /// The user id; for an agent the public id.
+    /// The user id; for an agent the public id. A connector has none.
     #[must_use]
-    pub fn user_id(&self) -> &UserId {
+    pub fn user_id(&self) -> Option<&UserId> {
         match self {
-            Self::Brand { user_id, .. } | Self::Consumer { user_id, .. } => user_id,
+            Self::Brand { user_id, .. } | Self::Consumer { user_id, .. } => Some(user_id),
+            Self::Connector { .. } => None,
         }
     }
 
@@ -50,7 +56,7 @@ impl Identity {
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Brand { .. } => Dialect::Brand,
-            Self::Consumer { .. } => Dialect::Consumer,
+            Self::Consumer { .. } | Self::Connector { .. } => Dialect::Consumer,
         }
     }
 
@@ -58,7 +64,7 @@ impl Identity {
     pub(super) fn closes_as(&self) -> CloseReason {
         match self {
             Self::Brand { .. } => CloseReason::Agent,
-            Self::Consumer { .. } => CloseReason::Consumer,
+            Self::Consumer { .. } | Self::Connector { .. } => CloseReason::Consumer,
         }
     }
 }

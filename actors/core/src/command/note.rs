@@ -30,7 +30,7 @@ impl Planner<'_> {
         let own_id = self.note_writer()?;
         let own_name = match self.me {
             Identity::Brand { name, .. } => name.as_ref(),
-            Identity::Consumer { .. } => None,
+            Identity::Consumer { .. } | Identity::Connector { .. } => None,
         };
         let agent_id = agent_id.as_ref().unwrap_or(own_id);
         let note = AgentNote {

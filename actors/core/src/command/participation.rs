@@ -18,7 +18,7 @@ impl Planner<'_> {
     pub(super) fn leave(&self, dialog: Option<&DialogId>) -> Result<Plan, Refusal> {
         let agent = self.agent("only an agent can leave")?;
         let dialog = self.writable_dialog(dialog)?;
-        let own = dialog.participant(agent.as_str()).or_else(|| dialog.participant(self.me.user_id().as_str()));
+        let own = dialog.participant(agent.as_str()).or_else(|| dialog.participant(self.me.user_id()?.as_str()));
         let role = &own.ok_or(Refusal::NotAParticipant)?.role;
         let removal = change(ParticipantChangeKind::Remove, role, agent.as_str(), self.unless_main(dialog));
         Ok(self.update(vec![removal], Repeat::ReadStateThenAct))

@@ -286,7 +286,7 @@ impl Message {
     pub fn is_by(&self, who: &Identity) -> bool {
         let Some(writer) = &self.originator_id else { return false };
         let is_agent = matches!(who, Identity::Brand { agent_id, .. } if *agent_id == *writer.as_str());
-        is_agent || writer == who.user_id()
+        is_agent || Some(writer) == who.user_id()
     }
 
     /// Returns the file that the message announces, which can be downloaded by its path ([FL-4](crate::rules#fl-4)).

@@ -57,7 +57,9 @@ impl<N> Roster<N> {
             ChildNotice::Salvage(salvage) => {
                 let (restarts, reason, actor) = (salvage.restarts, salvage.reason.clone(), salvage.actor.clone());
                 let is_it = |address: &Addr<Conversation>| address.clone().recipient() == actor;
-                self.quarantine(&conversation, is_it, restarts, reason)?.salvage = Some(salvage);
+                if !self.quarantine(&conversation, is_it, restarts, reason, Some(salvage)) {
+                    return None;
+                }
                 false
             }
             // Only if there was no salvage; a later actor of the same conversation is still connected.
@@ -65,7 +67,9 @@ impl<N> Roster<N> {
                 reason: ExitReason::Panicked(panic) | ExitReason::GaveUp(panic),
                 restarts,
             }) => {
-                self.quarantine(&conversation, |address| !address.connected(), restarts, panic)?;
+                if !self.quarantine(&conversation, |address| !address.connected(), restarts, panic, None) {
+                    return None;
+                }
                 false
             }
         };

@@ -1,19 +1,14 @@
-//! Conversations that were given up: quarantine, listing and release.
+//! The quarantine of a conversation that was given up.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
-use actix::{Addr, Message};
+use actix::Message;
 use serde::Serialize;
-use tertulia_core::{command::Identity, id::ConversationId};
+use tertulia_core::id::ConversationId;
 
-use super::{Roster, child::Life};
-use crate::{
-    conversation::{Conversation, Salvage},
-    log::Subject,
-    metrics::Metrics,
-    subscriber::EventData,
-};
+use crate::{conversation::Salvage, metrics::Metrics};
 
+/// The quarantine of a conversation that was given up.
 pub(super) struct Quarantine {
     since: jiff::Timestamp,
     restarts: u32,
@@ -21,10 +16,29 @@ pub(super) struct Quarantine {
     dropped: u64,
     metrics: Arc<Metrics>,
     /// `None` if creating the salvage panicked too.
-    pub(super) salvage: Option<Box<Salvage>>,
+    salvage: Option<Box<Salvage>>,
 }
 
 impl Quarantine {
+    pub(super) fn new(restarts: u32, reason: String, salvage: Option<Box<Salvage>>, metrics: Arc<Metrics>) -> Self {
+        Self { since: jiff::Timestamp::now(), restarts, reason, dropped: 0, metrics, salvage }
+    }
+
+    /// Describes the quarantine of the conversation `id`.
+    pub(super) fn describe(&self, id: &ConversationId) -> QuarantinedConversation {
+        QuarantinedConversation {
+            conversation: id.clone(),
+            since: self.since,
+            restarts: self.restarts,
+            reason: self.reason.clone(),
+            notifications_dropped: self.dropped,
+        }
+    }
+
+    pub(super) fn take_salvage(&mut self) -> Option<Box<Salvage>> {
+        self.salvage.take()
+    }
+
     pub(super) fn drop_one(&mut self) {
         self.dropped += 1;
         self.metrics.notifications_quarantined.inc();
@@ -68,77 +82,4 @@ pub(crate) struct ListQuarantined;
 #[rtype(result = "Result<(), ReleaseError>")]
 pub(crate) struct Release {
     pub(crate) conversation: ConversationId,
-}
-
-impl<N> Roster<N> {
-    /// Quarantines a conversation if its actor is the one that `is_it` accepts. Returns the quarantine, into which
-    /// the caller puts the salvage.
-    pub(super) fn quarantine(
-        &mut self,
-        id: &ConversationId,
-        is_it: impl FnOnce(&Addr<Conversation>) -> bool,
-        restarts: u32,
-        reason: String,
-    ) -> Option<&mut Quarantine> {
-        let upstream = &self.upstream;
-        let child = self.awake.get_mut(id)?;
-        if !matches!(&child.life, Life::Running(address) if is_it(address)) {
-            return None;
-        }
-        upstream.metrics.conversations_quarantined.inc();
-        upstream.metrics.conversations_in_quarantine.inc();
-        tracing::error!(
-            connection = %upstream.origin.connection, conversation = %id, restarts,
-            "conversation quarantined"
-        );
-        let data = EventData::ConversationQuarantined { restarts };
-        upstream.log.publish(&upstream.origin, Subject::About(id), data);
-        // Needed if the conversation could not close its own queue.
-        if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
-            handle.shut();
-        }
-        child.life = Life::Quarantined(Box::new(Quarantine {
-            since: jiff::Timestamp::now(),
-            restarts,
-            reason,
-            dropped: 0,
-            metrics: Arc::clone(&upstream.metrics),
-            salvage: None,
-        }));
-        match &mut child.life {
-            Life::Quarantined(quarantine) => Some(quarantine),
-            Life::Running(_) => None,
-        }
-    }
-
-    /// Lists the conversations in quarantine.
-    pub(crate) fn quarantined(&self) -> Vec<QuarantinedConversation> {
-        let quarantined = self.awake.iter().filter_map(|(id, child)| match &child.life {
-            Life::Running(_) => None,
-            Life::Quarantined(quarantine) => Some(QuarantinedConversation {
-                conversation: id.clone(),
-                since: quarantine.since,
-                restarts: quarantine.restarts,
-                reason: quarantine.reason.clone(),
-                notifications_dropped: quarantine.dropped,
-            }),
-        });
-        quarantined.collect()
-    }
-
-    /// Restarts a quarantined conversation from its salvage. `ready` is the identity with which it may send now.
-    pub(crate) fn release(&mut self, id: &ConversationId, ready: Option<&Arc<Identity>>) -> Result<(), ReleaseError> {
-        let not_quarantined = || ReleaseError::NotQuarantined(id.clone());
-        let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
-        let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
-        let upstream = &self.upstream;
-        let salvage = quarantine.salvage.take();
-        let released = Conversation::released(id.clone(), salvage, Rc::clone(upstream), ready.cloned());
-        child.life = Life::start(id.clone(), released);
-        upstream.metrics.conversations_in_quarantine.dec();
-        if let Some(handle) = upstream.directory.get(&upstream.origin.connection, id) {
-            handle.reopen();
-        }
-        Ok(())
-    }
 }

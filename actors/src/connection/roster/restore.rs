@@ -35,6 +35,7 @@ impl<N: Default> Roster<N> {
     /// in the outbox is loaded at once. A conversation that is already known, from a webhook or from before a restart
     /// of the actor, stays as it is.
     pub(crate) fn restore(&mut self, conversations: Vec<Remembered>) {
+        self.is_restored = true;
         for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
             if !self.knows(&id) {
                 let handle = self.make_known(id.clone());

@@ -1,11 +1,10 @@
 //! Decides when each conversation in memory is checked: after an idle period it may be unloaded.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tertulia_core::id::ConversationId;
+
+use super::due_queue::DueQueue;
 
 /// The last use of a conversation.
 pub(crate) struct Activity {
@@ -33,12 +32,12 @@ impl Activity {
 /// nothing, and the search for idle conversations costs only as much as the number that reached the front, however many
 /// others are in memory.
 #[derive(Default)]
-pub(crate) struct SleepQueue(BTreeSet<(Instant, ConversationId)>);
+pub(crate) struct SleepQueue(DueQueue);
 
 impl SleepQueue {
     /// Adds a conversation at its first use.
     pub(crate) fn add(&mut self, id: &ConversationId, now: Instant) -> Activity {
-        self.0.insert((now, id.clone()));
+        self.0.add(now, id);
         Activity { used: now, turn: Some(now) }
     }
 
@@ -47,31 +46,25 @@ impl SleepQueue {
         activity.used = now;
         if activity.is_resting() {
             activity.turn = Some(now);
-            self.0.insert((now, id.clone()));
+            self.0.add(now, id);
         }
     }
 
     pub(crate) fn remove(&mut self, id: &ConversationId, activity: &Activity) {
         if let Some(turn) = activity.turn {
-            self.0.remove(&(turn, id.clone()));
+            self.0.remove(turn, id);
         }
     }
 
     /// Removes and returns the conversations that were queued at least `after` ago.
     pub(crate) fn take_over(&mut self, now: Instant, after: Duration) -> Vec<ConversationId> {
-        let mut over = Vec::new();
-        while let Some((turn, _)) = self.0.first()
-            && now.saturating_duration_since(*turn) >= after
-        {
-            over.extend(self.0.pop_first().map(|(_, id)| id));
-        }
-        over
+        self.0.take_due(now, after).into_iter().map(|(_, id)| id).collect()
     }
 
     /// Queues again a conversation that was removed but must not be unloaded.
     pub(crate) fn stays(&mut self, id: &ConversationId, activity: &mut Activity, now: Instant) {
         activity.turn = Some(now);
-        self.0.insert((now, id.clone()));
+        self.0.add(now, id);
     }
 
     /// Returns whether a removed conversation was idle for `after`; from now on it counts as being asked. Otherwise it
@@ -86,7 +79,7 @@ impl SleepQueue {
         let is_quiet = now.saturating_duration_since(activity.used) >= after;
         activity.turn = (!is_quiet).then_some(activity.used);
         if !is_quiet {
-            self.0.insert((activity.used, id.clone()));
+            self.0.add(activity.used, id);
         }
         is_quiet
     }
@@ -183,6 +176,6 @@ mod tests {
         let activity = memory.activities.remove(&id);
         activity.into_iter().for_each(|activity| memory.queue.remove(&id, &activity));
         assert_eq!(memory.look(90), looked("b", "b"));
-        assert!(memory.queue.0.is_empty());
+        assert_eq!(memory.queue.0.len(), 0);
     }
 }

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::id::ConversationId;
 use tokio::sync::oneshot;
 
-use super::{AcceptRing, Connection};
 use crate::request::RequestFailure;
 
 /// The most waiting callers; beyond it a caller is refused before the offer is accepted.
@@ -26,55 +24,36 @@ pub enum RingError {
     NotArrived,
 }
 
-type Waiter = oneshot::Sender<Result<ConversationId, RingError>>;
+/// A caller that waits for a conversation.
+type WaitingCaller = oneshot::Sender<Result<ConversationId, RingError>>;
 
 /// The waiting callers by conversation. A caller's own deadline ends its wait.
 #[derive(Default)]
 pub(super) struct Arrivals {
-    waiting: HashMap<ConversationId, Vec<Waiter>>,
+    waiting: HashMap<ConversationId, Vec<WaitingCaller>>,
 }
 
 impl Arrivals {
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.waiting.values().map(Vec::len).sum::<usize>() >= WAITING
     }
 
     /// A state of the conversation arrived.
     pub(super) fn arrived(&mut self, id: &ConversationId) {
-        for waiter in self.waiting.remove(id).into_iter().flatten() {
-            let _ = waiter.send(Ok(id.clone()));
+        for caller in self.waiting.remove(id).into_iter().flatten() {
+            let _ = caller.send(Ok(id.clone()));
         }
+    }
+
+    /// Adds a caller that waits for the conversation.
+    pub(super) fn wait(&mut self, id: ConversationId, caller: WaitingCaller) {
+        self.waiting.entry(id).or_default().push(caller);
     }
 
     pub(super) fn forget_closed(&mut self) {
-        self.waiting.retain(|_, waiters| {
-            waiters.retain(|waiter| !waiter.is_closed());
-            !waiters.is_empty()
+        self.waiting.retain(|_, callers| {
+            callers.retain(|caller| !caller.is_closed());
+            !callers.is_empty()
         });
-    }
-}
-
-impl Handler<AcceptRing> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, AcceptRing { ring_id, reply }: AcceptRing, ctx: &mut Context<Self>) {
-        let Some(conversation) = self.rings.conversation(&ring_id).cloned() else {
-            let _ = reply.send(Err(RingError::UnknownRing));
-            return;
-        };
-        if self.arrivals.is_full() {
-            let _ = reply.send(Err(RequestFailure::Overloaded.into()));
-            return;
-        }
-        let answered = self.answer_ring(ring_id, true, 0);
-        ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
-            Ok(()) if connection.holds(&conversation) => {
-                let _ = reply.send(Ok(conversation));
-            }
-            Ok(()) => connection.arrivals.waiting.entry(conversation).or_default().push(reply),
-            Err(failure) => {
-                let _ = reply.send(Err(failure.into()));
-            }
-        }));
     }
 }

@@ -13,25 +13,25 @@ use tokio::sync::oneshot;
 
 use super::{
     AskWith, Connection,
-    actor::OwnRequest,
-    recovery::Recovery,
-    requests::{Asked, Waiter},
+    recovery_queue::RecoveryRequest,
+    request_table::SentRequest,
+    waiter::{OwnRequest, Waiter},
 };
 use crate::request::{Answer, Ask, Lane, RequestFailure};
 
 impl Connection {
     /// Sends a request that keeps the socket alive, at once.
     pub(super) fn ask_own(&mut self, own: OwnRequest, request: Request, headers: Vec<Value>) {
-        let asked = Asked {
+        let sent = SentRequest {
             waiter: Waiter::Own(own),
             lane: Lane::KeepAlive,
             request: RequestType::from(&request),
             again: None,
         };
-        let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
+        let id = self.requests.add(sent, Instant::now(), self.settings.request_timeout);
         if let Err(failure) = self.write(&id, request, headers, Vec::new()) {
             // Its missing response is noticed at its deadline.
-            self.note_error(&failure);
+            self.context.note_error(&failure);
         }
     }
 
@@ -55,7 +55,7 @@ impl Connection {
         let waiter = Waiter::Caller(reply);
         if lane == Lane::Recovery {
             let until = None;
-            let recovery = Recovery { conversation, request, metadata, waiter, until, urgent, asked, throttled };
+            let recovery = RecoveryRequest { conversation, request, metadata, waiter, until, urgent, asked, throttled };
             return self.recover(recovery);
         }
         self.send(waiter, request, headers, metadata);
@@ -66,7 +66,9 @@ impl Connection {
         let now = self.now();
         let (is_open, is_full, wait) = match lane {
             Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false, Duration::ZERO),
-            Lane::Command => (self.linked, self.requests.is_full(), self.pace.next(lane, request, now).since(now)),
+            Lane::Command => {
+                (self.plan.is_linked(), self.requests.is_full(), self.pace.next(lane, request, now).since(now))
+            }
         };
         match () {
             () if !is_open => Some(RequestFailure::NotConnected),
@@ -84,11 +86,11 @@ impl Connection {
         headers: Vec<Value>,
         metadata: Vec<Value>,
     ) -> bool {
-        let asked = Asked { waiter, lane: Lane::Command, request: RequestType::from(&request), again: None };
-        let id = self.requests.add(asked, Instant::now(), self.settings.request_timeout);
+        let sent = SentRequest { waiter, lane: Lane::Command, request: RequestType::from(&request), again: None };
+        let id = self.requests.add(sent, Instant::now(), self.settings.request_timeout);
         let Err(failure) = self.write(&id, request, headers, metadata) else { return true };
         if let Some(Waiter::Caller(reply) | Waiter::Command(reply)) =
-            self.requests.take(id.as_str()).map(|asked| asked.waiter)
+            self.requests.take(id.as_str()).map(|sent| sent.waiter)
         {
             let _ = reply.send(Err(failure));
         }
@@ -108,24 +110,24 @@ impl Connection {
         if !self.link.send(text) {
             return Err(RequestFailure::NotConnected);
         }
-        self.metrics().requests.inc();
+        self.context.metrics().requests.inc();
         Ok(())
     }
 
     pub(super) fn expire_requests(&mut self) {
-        for asked in self.requests.expired(Instant::now()) {
-            self.metrics().requests_timed_out.inc();
-            if asked.lane == Lane::Recovery {
-                self.recovery.came_back(asked.request);
+        for sent in self.requests.expired(Instant::now()) {
+            self.context.metrics().requests_timed_out.inc();
+            if sent.lane == Lane::Recovery {
+                self.recovery.came_back(sent.request);
             }
-            self.give_up(asked.waiter, RequestFailure::TimedOut);
+            self.give_up(sent.waiter, RequestFailure::TimedOut);
         }
     }
 
     pub(super) fn fail_requests(&mut self) {
         self.fail_recovery();
         self.drop_held_commands();
-        for Asked { waiter, .. } in self.requests.drain() {
+        for SentRequest { waiter, .. } in self.requests.drain() {
             if let Waiter::Caller(reply) | Waiter::Command(reply) = waiter {
                 let _ = reply.send(Err(RequestFailure::ConnectionLost));
             }
@@ -145,7 +147,7 @@ impl Connection {
             Waiter::Own(OwnRequest::KeepAlive | OwnRequest::Verify) => {}
             Waiter::Own(OwnRequest::Subscribe(key)) => {
                 let now = self.now();
-                let outputs = self.subscribed.state.unanswered(key, now);
+                let outputs = self.subscriptions.unanswered(key, now);
                 self.carry_out_all(outputs);
             }
             Waiter::Own(OwnRequest::SubscribeRings) => self.rings_refused(&failure),

@@ -5,25 +5,22 @@ use tertulia_core::session::{ClosedBy, Closure, DisconnectReason};
 use super::Connection;
 
 /// The most characters reported of the text of a close frame.
-const MAX_WORDS: usize = 123;
-
-/// The text with which the last socket ended, until it is reported.
-#[derive(Default)]
-pub(super) struct ClosingWords(Option<String>);
+const MAX_CHARACTERS: usize = 123;
 
 impl Connection {
     /// Stores the text with which the socket ended, for [`Self::tell_closed`]. A text that repeats the token is not
     /// stored.
-    pub(super) fn note_closing(&mut self, words: Option<String>) {
-        self.closing_words.0 = words.filter(|words| !words.is_empty() && !self.tells_token(words)).map(|words| {
-            let printable = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-            printable.take(MAX_WORDS).collect()
+    pub(super) fn note_closing(&mut self, text: Option<String>) {
+        let text = text.filter(|text| !text.is_empty() && !self.principal.is_token_in(text)).map(|text| {
+            let printable = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+            printable.take(MAX_CHARACTERS).collect()
         });
+        self.link.note_closing(text);
     }
 
     /// Reports the end of a socket in the log and in `lastError`: who ended it, its close code, and why.
     pub(super) fn tell_closed(&mut self, closure: Closure, reason: DisconnectReason) {
-        let text = closed(closure, reason, self.closing_words.0.take().as_deref());
+        let text = closed(closure, reason, self.link.take_closing().as_deref());
         let connection = &self.settings.id;
         let Closure { by, code } = closure;
         if reason == DisconnectReason::ClosedByUs {
@@ -31,7 +28,7 @@ impl Connection {
             return;
         }
         tracing::warn!(%connection, ?by, code, reason = %text, "the socket was closed");
-        self.status.send_modify(|status| status.last_error = Some(text));
+        self.context.status.note_error(text);
     }
 }
 

@@ -3,33 +3,27 @@
 use serde_json::Value;
 use tertulia_core::{command::closed_over_content, refusal::RequestType, session::Closure};
 
-use super::{Connection, requests::Waiter};
+use super::{Connection, command_queue::HeldCommand, waiter::Waiter};
 use crate::request::{Ask, RequestFailure};
-
-/// A command that waits to be sent.
-pub(super) struct Held {
-    ask: Ask,
-    headers: Vec<Value>,
-}
 
 impl Connection {
     /// Sends a command of a conversation as soon as it may be in flight together with the others.
     pub(super) fn ask_command(&mut self, ask: Ask, headers: Vec<Value>) {
         let refusal = self.refusal(ask.lane, RequestType::from(&ask.request));
-        let is_full = self.isolation.waiting() >= self.settings.max_requests;
+        let is_full = self.commands.waiting() >= self.settings.max_requests;
         if let Some(failure) = refusal.or(is_full.then_some(RequestFailure::Overloaded)) {
             let _ = ask.reply.send(Err(failure));
             return;
         }
         let (is_suspected, now) = (ask.alone, self.now());
         let asked = now.before(ask.asked.elapsed());
-        self.isolation.offer(Held { ask, headers }, is_suspected, asked, now);
+        self.commands.offer(HeldCommand { ask, headers }, is_suspected, asked, now);
         self.send_commands();
     }
 
     /// Sends the commands that may be sent now.
     pub(super) fn send_commands(&mut self) {
-        while let Some(Held { ask, headers }) = self.isolation.next(self.pace.commands_together(), self.now()) {
+        while let Some(HeldCommand { ask, headers }) = self.commands.next(self.pace.commands_together(), self.now()) {
             let is_sent = match self.refusal(ask.lane, RequestType::from(&ask.request)) {
                 Some(failure) => {
                     let _ = ask.reply.send(Err(failure));
@@ -38,21 +32,21 @@ impl Connection {
                 None => self.send(Waiter::Command(ask.reply), ask.request, headers, ask.metadata),
             };
             if !is_sent {
-                self.isolation.answered();
+                self.commands.answered();
             }
         }
     }
 
     /// A command is no longer in flight.
     pub(super) fn command_ended(&mut self) {
-        self.isolation.answered();
+        self.commands.answered();
         self.send_commands();
     }
 
     /// Informs the commands in flight that the platform closed the socket, and that one of them may be the cause.
     pub(super) fn suspect_commands(&mut self, closure: Closure) {
         let Some(code) = closed_over_content(closure) else { return };
-        let alone = self.isolation.is_alone();
+        let alone = self.commands.is_alone();
         let suspects = self.requests.take_commands();
         if suspects.is_empty() {
             return;
@@ -70,7 +64,7 @@ impl Connection {
 
     /// The socket is gone: the waiting commands were not sent.
     pub(super) fn drop_held_commands(&mut self) {
-        for Held { ask, .. } in self.isolation.clear() {
+        for HeldCommand { ask, .. } in self.commands.clear() {
             let _ = ask.reply.send(Err(RequestFailure::NotConnected));
         }
     }

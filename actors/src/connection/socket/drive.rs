@@ -1,111 +1,10 @@
 //! Drives the session: passes inputs to it, executes its outputs, and wakes it in time.
 
-use std::time::{Duration, Instant};
-
-use actix::{ActorContext, AsyncContext, Context, Handler, SpawnHandle};
-use tertulia_core::session::{
-    Epoch, Input, Millis, Output, Outputs, Phase, Report, Session, SessionPolicy, Wait, WaitReason,
-};
-use tracing::{Span, field::Empty};
+use actix::{ActorContext, AsyncContext, Context, Handler};
+use tertulia_core::session::{Epoch, Input, Millis, Output, Report, WaitReason};
 
 use super::{Connection, Restart};
-use crate::{metrics::Metrics, subscriber::EventData};
-
-/// The session of a connection, with its clock and its timer.
-pub(super) struct Drive {
-    machine: Session,
-    /// The origin of the session's clock.
-    started: Instant,
-    timer: Option<SpawnHandle>,
-    /// The span of an attempt, until the attempt has resumed or failed.
-    connecting: Span,
-    /// Whether the connection is counted as ready.
-    is_counted: bool,
-}
-
-impl Drive {
-    pub(super) fn new(policy: SessionPolicy) -> Self {
-        Self {
-            machine: Session::new(policy),
-            started: Instant::now(),
-            timer: None,
-            connecting: Span::none(),
-            is_counted: false,
-        }
-    }
-
-    /// The present time on the session's clock.
-    fn now(&self) -> Millis {
-        Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    fn handle(&mut self, input: Input) -> Outputs {
-        self.handle_of(self.machine.epoch(), input)
-    }
-
-    fn handle_of(&mut self, epoch: Epoch, input: Input) -> Outputs {
-        let now = self.now();
-        self.machine.handle_of(epoch, input, now, &mut rand::random::<u64>)
-    }
-
-    pub(super) fn phase(&self) -> &Phase {
-        self.machine.phase()
-    }
-
-    pub(super) fn epoch(&self) -> Epoch {
-        self.machine.epoch()
-    }
-
-    pub(super) fn waiting(&self) -> Option<Wait> {
-        self.machine.waiting()
-    }
-
-    pub(super) fn may_send(&self) -> bool {
-        self.machine.may_send()
-    }
-
-    pub(super) fn attempts(&self) -> u32 {
-        self.machine.attempts()
-    }
-
-    pub(super) fn reconnects(&self) -> u64 {
-        self.machine.reconnects()
-    }
-
-    /// Records that the platform has accepted these credentials before.
-    pub(super) fn trust_credentials(&mut self) {
-        self.machine.trust_credentials();
-    }
-
-    /// Restarts the session after a panic of the actor, whose timer is gone.
-    pub(super) fn restart(&mut self, policy: SessionPolicy, metrics: &Metrics) {
-        let credentials_worked = self.machine.credentials_worked();
-        self.timer = None;
-        self.machine = Session::new(policy);
-        if credentials_worked {
-            self.trust_credentials();
-        }
-        self.count_ready(metrics);
-    }
-
-    /// Counts the connection as ready or not, according to the session's phase.
-    fn count_ready(&mut self, metrics: &Metrics) {
-        let is_ready = self.machine.may_send();
-        if is_ready && !self.is_counted {
-            metrics.connections_ready.inc();
-        } else if !is_ready && self.is_counted {
-            metrics.connections_ready.dec();
-        }
-        self.is_counted = is_ready;
-    }
-
-    /// The connection ends: it is no longer counted as ready.
-    pub(super) fn end(&mut self, metrics: &Metrics) {
-        if std::mem::take(&mut self.is_counted) {
-            metrics.connections_ready.dec();
-        }
-    }
-}
+use crate::subscriber::EventData;
 
 impl Connection {
     pub(super) fn now(&self) -> Millis {
@@ -131,17 +30,15 @@ impl Connection {
     }
 
     fn after_step(&mut self, ctx: &mut Context<Self>) {
-        self.session.count_ready(&self.process.metrics);
+        self.session.count_ready(&self.context.process.metrics);
         self.update_status();
         self.tell_waiting();
-        if let Some(timer) = self.session.timer.take() {
+        if let Some(timer) = self.session.take_timer() {
             ctx.cancel_future(timer);
         }
-        if let Some(Millis(wake)) = self.session.machine.next_wake() {
-            let Millis(now) = self.now();
-            let wait = Duration::from_millis(wake.saturating_sub(now));
-            self.session.timer = Some(ctx.run_later(wait, |connection, ctx| {
-                connection.session.timer = None;
+        if let Some(wait) = self.session.next_wake() {
+            self.session.set_timer(ctx.run_later(wait, |connection, ctx| {
+                connection.session.take_timer();
                 connection.feed(Input::Tick, ctx);
             }));
         }
@@ -164,37 +61,27 @@ impl Connection {
     fn report(&mut self, report: Report, ctx: &mut Context<Self>) {
         tracing::debug!(connection = %self.settings.id, ?report, "session");
         match report {
-            Report::Connecting => {
-                let attempt = self.session.attempts();
-                self.session.connecting =
-                    tracing::debug_span!("connect", connection = %self.settings.id, attempt, outcome = Empty);
-            }
+            Report::Connecting => self.session.attempt_began(&self.settings.id),
             Report::Waiting { .. } => {}
-            Report::Connected => self.publish(EventData::Connected {}),
+            Report::Connected => self.context.publish(EventData::Connected {}),
             Report::Disconnected(closure, reason) => {
-                self.connecting_ended("disconnected");
+                self.session.attempt_ended("disconnected");
                 self.tell_closed(closure, reason);
-                self.publish(EventData::Disconnected { code: closure.code, by: closure.by, reason });
+                self.context.publish(EventData::Disconnected { code: closure.code, by: closure.by, reason });
             }
-            Report::Resuming => self.publish(EventData::Resuming { attempt: self.session.attempts() }),
+            Report::Resuming => self.context.publish(EventData::Resuming { attempt: self.session.attempts() }),
             Report::Resumed => {
-                self.connecting_ended("resumed");
+                self.session.attempt_ended("resumed");
                 if self.session.reconnects() > 0 {
-                    self.metrics().reconnects.inc();
+                    self.context.metrics().reconnects.inc();
                 }
             }
             Report::Failed(reason) => {
-                self.connecting_ended("failed");
+                self.session.attempt_ended("failed");
                 self.fail(reason);
             }
             Report::Stopped => ctx.stop(),
         }
-    }
-
-    /// Ends the span of an attempt with its outcome.
-    fn connecting_ended(&mut self, outcome: &'static str) {
-        self.session.connecting.record("outcome", outcome);
-        self.session.connecting = Span::none();
     }
 
     /// The resume plan has made progress.

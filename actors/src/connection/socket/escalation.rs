@@ -13,12 +13,12 @@ use crate::{
 
 impl Connection {
     /// Drops the socket; the resume plan starts again on the next socket, after the session's back-off.
-    pub(super) fn begin_anew(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn restart_over_faults(&mut self, ctx: &mut Context<Self>) {
         if !self.session.phase().is_open() {
             return;
         }
-        self.metrics().escalations.inc();
-        self.note_error(&"many conversations failed together: the connection restarts");
+        self.context.metrics().escalations.inc();
+        self.context.note_error(&"many conversations failed together: the connection restarts");
         self.feed(Input::Distrusted, ctx);
         self.lose_socket();
     }
@@ -28,7 +28,7 @@ impl Connection {
         if self.session.phase().is_at_rest() {
             return;
         }
-        self.metrics().escalations_given_up.inc();
+        self.context.metrics().escalations_given_up.inc();
         self.feed(Input::GivenUp(FailureReason::ConversationsKeepFailing), ctx);
     }
 }

@@ -7,17 +7,17 @@ use tertulia_core::{
     id::{ConversationId, SubscriptionId},
     refusal::Refusal,
     session::{ClosedBy, Closure, Epoch, Input, Phase, judge},
-    subscription::{Presence, Told},
+    subscription::{Parked, Presence, Told},
     ums::{Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Notification, Response},
 };
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Connection,
-    actor::OwnRequest,
     link::{Incoming, SocketError},
-    requests::{Asked, Waiter},
-    subscriptions::Parked,
+    request_table::SentRequest,
+    roster::IdTooLong,
+    waiter::{OwnRequest, Waiter},
 };
 use crate::{
     conversation::{CameBack, FramePermit, RecordsArrived, StateArrived},
@@ -39,9 +39,9 @@ impl StreamHandler<OfSocket> for Connection {
             return;
         }
         match incoming {
-            Incoming::Text(bytes, place) => {
+            Incoming::Text(bytes, permit) => {
                 self.frame_received();
-                self.take_frame(&bytes, place, ctx);
+                self.take_frame(&bytes, permit, ctx);
             }
             Incoming::Alive => self.frame_received(),
             Incoming::Closed(closure, error) => self.socket_closed(closure, error, ctx),
@@ -55,7 +55,7 @@ impl StreamHandler<OfSocket> for Connection {
 impl Connection {
     pub(super) fn socket_closed(&mut self, closure: Closure, ending: Option<SocketError>, ctx: &mut Context<Self>) {
         if matches!(ending, Some(SocketError::Oversize { .. })) {
-            self.metrics().frames_oversize.inc();
+            self.context.metrics().frames_oversize.inc();
         }
         self.note_closing(ending.map(|ending| ending.to_string()));
         self.suspect_commands(closure);
@@ -69,13 +69,13 @@ impl Connection {
 
     pub(super) fn take_frame(&mut self, frame: &Bytes, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
         let place = FramePermit::new(permit);
-        self.metrics().frames.inc();
-        self.counted.frame_arrived();
-        self.process.notifications.offer(&self.settings.id, frame);
+        self.context.metrics().frames.inc();
+        self.context.counted.frame_arrived();
+        self.context.process.notifications.offer(&self.settings.id, frame);
         let fingerprint = FrameFingerprint::of(frame);
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
-            self.subscribed.state.repeated(&id);
+            self.subscriptions.repeated(&id);
             self.child(&id).pass_state(StateArrived { raw, place });
             return;
         }
@@ -83,12 +83,10 @@ impl Connection {
             Ok(text) => Frame::decode(text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        let limit = self.process.platform.settings().max_frame_bytes;
+        let limit = self.context.process.platform.settings().max_frame_bytes;
         match decoded {
             Ok(Frame::Response(response)) => self.take_response(frame, &response, ctx),
-            Ok(Frame::Notification(Notification::Conversations(changes)))
-                if self.subscribed.state.awaits_snapshot() =>
-            {
+            Ok(Frame::Notification(Notification::Conversations(changes))) if self.subscriptions.awaits_snapshot() => {
                 self.take_changes(frame, &changes, place);
             }
             _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
@@ -101,13 +99,13 @@ impl Connection {
                 Notification::Rings(rings) => self.take_rings(&rings, ctx),
                 Notification::AgentStates(_) => {}
                 Notification::Unlisted { kind, .. } => {
-                    self.metrics().notifications_unlisted.inc();
+                    self.context.metrics().notifications_unlisted.inc();
                     tracing::debug!(connection = %self.settings.id, %kind, "notification of an unlisted type");
                 }
             },
             Err(error) => {
-                self.metrics().frames_malformed.inc();
-                self.note_error(&error);
+                self.context.metrics().frames_malformed.inc();
+                self.context.note_error(&error);
                 self.roster.bury_unreadable(frame, &error);
             }
         }
@@ -121,16 +119,16 @@ impl Connection {
 
     fn take_response(&mut self, frame: &Bytes, response: &Response<'_>, ctx: &mut Context<Self>) {
         if response.code.is_refusal() {
-            self.metrics().requests_refused.inc();
+            self.context.metrics().requests_refused.inc();
         }
         let is_too_many = Refusal::of_code(response.code.0) == Some(Refusal::TooMany);
         if is_too_many {
-            self.status.send_modify(|status| status.throttled += 1);
+            self.context.status.count_throttled();
         }
-        let Some(Asked { waiter, lane, request, again }) =
+        let Some(SentRequest { waiter, lane, request, again }) =
             response.request_id.as_ref().and_then(|id| self.requests.take(id))
         else {
-            self.metrics().responses_late.inc();
+            self.context.metrics().responses_late.inc();
             return;
         };
         let now = self.now();
@@ -144,7 +142,7 @@ impl Connection {
             self.recovery.came_back(request);
             match again {
                 Some(out) if is_too_many && out.is_repeated_here() => {
-                    self.recover_again(*out, waiter);
+                    self.recovery.push_again(*out, waiter);
                     return self.recover_next();
                 }
                 _ => self.resume_progressed(),
@@ -177,7 +175,7 @@ impl Connection {
             Some(id) if told == Told::Stranger => {
                 let subscription_id = SubscriptionId::from(id);
                 let notification = (frame.clone(), place);
-                match self.subscribed.state.park(Parked { subscription_id, notification }) {
+                match self.subscriptions.park(Parked { subscription_id, notification }) {
                     Ok(()) => return,
                     Err(Parked { notification: (_, place), .. }) => place,
                 }
@@ -189,19 +187,19 @@ impl Connection {
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
             let (Some(id), Some(result)) = (id, change.result) else {
-                self.metrics().state_notifications_malformed.inc();
+                self.context.metrics().state_notifications_malformed.inc();
                 continue;
             };
-            let (is_known, was_leaving) = (self.roster.knows(&id), self.subscribed.state.is_leaving(&id));
+            let (is_known, was_leaving) = (self.roster.knows(&id), self.subscriptions.is_leaving(&id));
             let updated = || change.last_updated();
-            let Some(presence) = self.subscribed.state.change(told, &id, &change.kind, is_known, updated, now) else {
+            let Some(presence) = self.subscriptions.change(told, &id, &change.kind, is_known, updated, now) else {
                 continue;
             };
             if change.kind == ChangeKind::Delete {
                 self.repeated.forget(&id);
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
-            let identity = self.identity.clone();
+            let identity = self.principal.identity().cloned();
             let child = self.child(&id);
             if was_leaving && presence == Presence::Held {
                 child.tell(CameBack { to: identity });
@@ -213,17 +211,17 @@ impl Connection {
             named.push(id);
         }
         let oldest = || changes.changes.iter().filter_map(Change::last_updated).min();
-        let outputs = self.subscribed.state.notified(told, named, changes.changes.len(), oldest, now);
+        let outputs = self.subscriptions.notified(told, named, changes.changes.len(), oldest, now);
         self.carry_out_all(outputs);
     }
 
     fn told(&self, changes: &ConversationChanges<'_>) -> Told {
-        self.subscribed.state.told(changes.subscription_id.as_ref().map(|id| id.as_str()))
+        self.subscriptions.told(changes.subscription_id.as_ref().map(|id| id.as_str()))
     }
 
     /// Processes the notifications that arrived before the responses to their subscriptions, including snapshots.
     fn take_parked(&mut self) {
-        for Parked { notification: (frame, place), .. } in self.subscribed.state.take_parked() {
+        for Parked { notification: (frame, place), .. } in self.subscriptions.take_parked() {
             let Ok(text) = std::str::from_utf8(&frame) else { continue };
             if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(text) {
                 self.take_changes(&frame, &changes, place);
@@ -238,7 +236,7 @@ impl Connection {
         let told = self.told(changes);
         // The response to a request for one state does not say whether the conversation belongs to this connection;
         // neither does its repetition.
-        if !matches!(told, Told::Subscription(_)) || self.subscribed.state.is_question(told) {
+        if !matches!(told, Told::Subscription(_)) || self.subscriptions.is_question(told) {
             return;
         }
         if let (ChangeKind::Upsert, Some(id), Some(state)) = (&change.kind, change.conversation_id(), change.result) {
@@ -249,23 +247,13 @@ impl Connection {
     /// Passes records to their conversation. If the conversation is unknown, its state is requested first: if the
     /// connection may see it, its history contains the records ([MS-8](crate::rules#ms-8)).
     fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: FramePermit) {
-        let first = messages.records.first();
-        let conversation = first.and_then(|record| record.conversation_id.as_ref());
-        let dialog = first.and_then(|record| record.dialog_id.as_ref());
-        let (conversation, dialog) =
-            (conversation.or(messages.conversation_id.as_ref()), dialog.or(messages.dialog_id.as_ref()));
-        let id = match (conversation, dialog) {
-            (Some(id), _) => ConversationId::from_wire(id),
-            (None, Some(dialog)) => match self.roster.conversation_of(dialog.as_str()) {
-                Some(id) => Some(id.clone()),
-                None => ConversationId::from_wire(dialog),
-            },
-            // An empty batch without names only marks the beginning of a subscription.
-            (None, None) => return,
-        };
-        let Some(id) = id else {
-            self.metrics().frames_malformed.inc();
-            return;
+        let id = match self.roster.conversation_of_records(messages) {
+            Ok(Some(id)) => id,
+            Ok(None) => return,
+            Err(IdTooLong) => {
+                self.context.metrics().frames_malformed.inc();
+                return;
+            }
         };
         if !self.roster.knows(&id) {
             return self.hear_stranger(&id);
@@ -275,9 +263,9 @@ impl Connection {
     }
 
     fn hear_stranger(&mut self, id: &ConversationId) {
-        self.metrics().messages_of_strangers.inc();
+        self.context.metrics().messages_of_strangers.inc();
         let (own, now) = (self.own_query(), self.now());
-        let outputs = self.subscribed.state.stranger(id, own.as_ref(), now);
+        let outputs = self.subscriptions.stranger(id, own.as_ref(), now);
         self.carry_out_all(outputs);
     }
 }

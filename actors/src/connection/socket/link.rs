@@ -84,11 +84,13 @@ pub(super) struct Link {
     writer: Option<SocketWriter>,
     window: Arc<Semaphore>,
     max_unhandled: usize,
+    /// The text with which the last socket ended, until it is reported.
+    closing: Option<String>,
 }
 
 impl Link {
     pub(super) fn new(max_unhandled: usize) -> Self {
-        Self { writer: None, window: Arc::new(Semaphore::new(max_unhandled)), max_unhandled }
+        Self { writer: None, window: Arc::new(Semaphore::new(max_unhandled)), max_unhandled, closing: None }
     }
 
     /// Replaces the socket. Returns the stream of its inputs; see [`split`].
@@ -112,6 +114,15 @@ impl Link {
 
     pub(super) fn drop_socket(&mut self) {
         self.writer = None;
+    }
+
+    /// Stores the text with which the socket ended, until it is reported.
+    pub(super) fn note_closing(&mut self, text: Option<String>) {
+        self.closing = text;
+    }
+
+    pub(super) fn take_closing(&mut self) -> Option<String> {
+        self.closing.take()
     }
 
     /// Takes a place in the window for a frame that does not come from the socket.

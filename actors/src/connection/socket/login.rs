@@ -7,32 +7,19 @@ use futures_util::{StreamExt, future::Either};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tertulia_core::{
-    command::Identity,
-    id::UserId,
     session::Input,
     ums::{InitConnection, ProfileQuery, Request, Response},
 };
 
-use super::{Connection, Login, actor::OwnRequest, frames::OfSocket};
-use crate::platform::{AgentSession, ConsumerIdentity};
-
-/// The result of a login.
-#[derive(Clone)]
-pub(super) enum Credentials {
-    Agent(AgentSession),
-    Consumer(ConsumerIdentity),
-}
+use super::{Connection, Login, frames::OfSocket, principal::Credentials, waiter::OwnRequest};
 
 impl Connection {
     pub(super) fn log_in(&mut self, ctx: &mut Context<Self>) {
-        let client = self.client.clone();
+        let client = self.context.client.clone();
         let epoch = self.session.epoch();
-        let identities = self.identities;
+        let changes = self.principal.changes();
         let settings = Arc::clone(&self.settings);
-        let known = match &self.credentials {
-            Some(Credentials::Consumer(identity)) => Some(identity.clone()),
-            Some(Credentials::Agent(_)) | None => None,
-        };
+        let known = self.principal.consumer().cloned();
         let login = async move {
             match &settings.login {
                 Login::Agent(login) => client.log_in(login).await.map(Credentials::Agent),
@@ -41,56 +28,41 @@ impl Connection {
         };
         ctx.spawn(login.into_actor(self).map(move |outcome, connection, ctx| match outcome {
             Ok(credentials) => {
-                connection.metrics().logins.inc();
-                if epoch == connection.session.epoch() && identities == connection.identities {
-                    connection.take_credentials(credentials);
+                connection.context.metrics().logins.inc();
+                if epoch == connection.session.epoch() && changes == connection.principal.changes() {
+                    connection.principal.logged_in(credentials, &connection.settings.account);
+                    connection.store_identity();
                 }
                 connection.feed_of(epoch, Input::LoggedIn, ctx);
             }
             Err(error) => {
-                connection.metrics().logins_refused.inc();
-                connection.note_error(&error);
+                connection.context.metrics().logins_refused.inc();
+                connection.context.note_error(&error);
                 let refusal = error.login_refusal();
-                connection.process.platform.login_refused(&connection.settings.account, refusal);
+                connection.context.process.platform.login_refused(&connection.settings.account, refusal);
                 connection.feed_of(epoch, Input::LoginRefused(refusal), ctx);
             }
         }));
     }
 
-    fn take_credentials(&mut self, credentials: Credentials) {
-        if let Credentials::Agent(session) = &credentials {
-            let AgentSession { agent_id, user_id, name, .. } = session;
-            // A token from a provider may have no public id; the agent id is used until a state contains the public id.
-            let user_id = user_id.clone().unwrap_or_else(|| UserId::from(agent_id.as_str()));
-            self.identity = Some(Arc::new(Identity::Brand {
-                account: self.settings.account.clone(),
-                agent_id: agent_id.clone(),
-                user_id,
-                name: name.clone(),
-            }));
-        }
-        self.credentials = Some(credentials);
-        self.store_identity();
-    }
-
     pub(super) fn refresh(&mut self, ctx: &mut Context<Self>) {
-        let Some(Credentials::Agent(session)) = &self.credentials else {
+        let Some(Credentials::Agent(session)) = self.principal.credentials() else {
             return self.feed(Input::TokenRefreshed, ctx);
         };
-        let (client, session) = (self.client.clone(), session.clone());
+        let (client, session) = (self.context.client.clone(), session.clone());
         let refresh = async move { client.refresh(&session).await };
         ctx.spawn(refresh.into_actor(self).map(|outcome, connection, ctx| match outcome {
             Ok(()) => connection.feed(Input::TokenRefreshed, ctx),
             Err(error) => {
-                connection.note_error(&error);
+                connection.context.note_error(&error);
                 connection.feed(Input::TokenRefreshRefused(error.refresh_refusal()), ctx);
             }
         }));
     }
 
     pub(super) fn open_socket(&mut self, ctx: &mut Context<Self>) {
-        let Some(credentials) = &self.credentials else { return };
-        let client = self.client.clone();
+        let Some(credentials) = self.principal.credentials() else { return };
+        let client = self.context.client.clone();
         let epoch = self.session.epoch();
         let bearer = match credentials {
             Credentials::Agent(session) => Some(session.bearer.clone()),
@@ -107,8 +79,8 @@ impl Connection {
             // The session has given this attempt up meanwhile: dropping the socket closes it.
             Ok(_) if epoch != connection.session.epoch() => {}
             Ok(socket) => {
-                connection.metrics().sockets_opened.inc();
-                let max_bytes = connection.process.platform.settings().max_answer_bytes;
+                connection.context.metrics().sockets_opened.inc();
+                let max_bytes = connection.context.process.platform.settings().max_answer_bytes;
                 let incoming = match socket {
                     Either::Left(socket) => connection.link.open(socket, max_bytes).boxed_local(),
                     Either::Right(socket) => connection.link.open(socket, max_bytes).boxed_local(),
@@ -117,8 +89,8 @@ impl Connection {
                 connection.feed(Input::SocketOpened, ctx);
             }
             Err(error) => {
-                connection.metrics().sockets_refused.inc();
-                connection.note_error(&error);
+                connection.context.metrics().sockets_refused.inc();
+                connection.context.note_error(&error);
                 connection.feed_of(epoch, Input::SocketRefused(error.socket_refusal()), ctx);
             }
         }));
@@ -126,7 +98,7 @@ impl Connection {
 
     /// The first request of a socket (protocol [§3.2](crate::protocol#32)).
     pub(super) fn verify(&mut self) {
-        let (request, headers) = match &self.credentials {
+        let (request, headers) = match self.principal.credentials() {
             Some(Credentials::Consumer(identity)) => {
                 let jwt = identity.token.expose_secret();
                 let properties = self.settings.client_properties.header();
@@ -145,28 +117,19 @@ impl Connection {
     pub(super) fn verified(&mut self, response: &Response<'_>, ctx: &mut Context<Self>) {
         match response.outcome() {
             Ok(_) => {
-                self.identity_accepted();
+                self.principal.accepted();
                 self.feed(Input::Verified, ctx);
             }
             // The text is not reported, because it may repeat the token.
             Err(_) => {
                 let code = response.code.0;
-                self.note_error(&format_args!("the platform answered {code} to the first request of the socket"));
+                self.context
+                    .note_error(&format_args!("the platform answered {code} to the first request of the socket"));
                 self.feed(Input::VerifyRefused { code }, ctx);
                 if matches!(code, 401 | 403) {
                     self.identity_refused(ctx);
                 }
             }
         }
-    }
-
-    /// Whether a text of the platform contains the token in use.
-    pub(super) fn tells_token(&self, text: &str) -> bool {
-        let token = match &self.credentials {
-            Some(Credentials::Agent(session)) => session.bearer.expose_secret(),
-            Some(Credentials::Consumer(identity)) => identity.token.expose_secret(),
-            None => return false,
-        };
-        !token.is_empty() && text.contains(token)
     }
 }

@@ -1,10 +1,10 @@
 //! HTTP requests in the name of a connection's agent, independent of its socket.
 
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 
-use super::{Connection, login::Credentials};
+use super::{Connection, principal::Credentials};
 use crate::{
     platform::{AgentSession, HttpError, PlatformClient},
     request::RequestFailure,
@@ -12,10 +12,6 @@ use crate::{
 
 /// The most concurrent lookups; beyond it a caller is refused.
 const TOGETHER: usize = 32;
-
-/// The number of running lookups.
-#[derive(Default)]
-pub(super) struct Lookups(usize);
 
 /// Why a lookup failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,15 +61,13 @@ impl Handler<Lookup> for Connection {
     type Result = ();
 
     fn handle(&mut self, Lookup { ask }: Lookup, ctx: &mut Context<Self>) {
-        let session = match &self.credentials {
-            _ if self.lookups.0 >= TOGETHER => Err(RequestFailure::Overloaded),
+        let session = match self.principal.credentials() {
+            _ if self.lookups.len() >= TOGETHER => Err(RequestFailure::Overloaded),
             Some(Credentials::Agent(session)) => Ok(session.clone()),
             Some(Credentials::Consumer(_)) => Err(RequestFailure::NotSupported("only an agent can ask this")),
             None => Err(RequestFailure::NotConnected),
         };
-        self.lookups.0 += 1;
-        ctx.spawn(
-            ask(self.client.clone(), session).into_actor(self).map(|(), connection, _| connection.lookups.0 -= 1),
-        );
+        let lookup = self.lookups.track_future(ask(self.context.client.clone(), session));
+        ctx.spawn(lookup.into_actor(self));
     }
 }

@@ -1,11 +1,9 @@
 //! Rings: offers of conversations, accepted or passed on ([RG-1](crate::rules#rg-1) to [RG-5](crate::rules#rg-5)).
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WrapFuture};
 use tertulia_core::{
-    command::Identity,
     id::{ConversationId, RingId, SkillId, UserId},
     readiness::Part,
     refusal::{Case, RequestType, decide},
@@ -14,96 +12,28 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    AnswerRing, Connection, ListRings, Rings,
-    actor::OwnRequest,
-    recovery::{Again, Recovery},
-    requests::Waiter,
+    AcceptRing, AnswerRing, Connection, ListRings, RingError, Rings,
+    recovery_queue::{Again, RecoveryRequest},
+    waiter::{OwnRequest, Waiter},
 };
 use crate::{
     request::{Lane, RequestFailure},
     subscriber::{EventData, Offer},
 };
 
-/// The most offers remembered. Beyond it the offer that expires first is forgotten, so that its event may be emitted
-/// again.
-const REMEMBERED: usize = 4096;
 /// How long an offer without an expiry is remembered.
 const DEFAULT_LIFE: Duration = Duration::from_secs(120);
-
-/// A small record of an offer: most offers are settled at once and remembered for a while.
-struct Known {
-    state: RingState,
-    conversation: Option<ConversationId>,
-    until: Instant,
-    /// The complete offer, while it is open.
-    waiting: Option<Box<Offer>>,
-}
-
-/// The recent offers.
-#[derive(Default)]
-pub(super) struct RingTable {
-    rings: HashMap<RingId, Known>,
-}
-
-impl RingTable {
-    /// Records an offer's state; `false` if the state is already known.
-    fn note(&mut self, offer: &Offer, life: Duration) -> bool {
-        if self.rings.get(&offer.ring_id).is_some_and(|known| known.state == offer.ring_state) {
-            return false;
-        }
-        if self.rings.len() >= REMEMBERED
-            && let Some(first) = self.rings.iter().min_by_key(|(_, known)| known.until).map(|(ring, _)| ring.clone())
-        {
-            self.rings.remove(&first);
-        }
-        let known = Known {
-            state: offer.ring_state.clone(),
-            conversation: offer.conversation_id.clone(),
-            until: Instant::now() + life,
-            waiting: (offer.ring_state == RingState::Waiting).then(|| Box::new(offer.clone())),
-        };
-        self.rings.insert(offer.ring_id.clone(), known);
-        true
-    }
-
-    /// The offered conversation.
-    pub(super) fn conversation(&self, ring: &RingId) -> Option<&ConversationId> {
-        self.rings.get(ring)?.conversation.as_ref()
-    }
-
-    /// When an offer expires.
-    fn until(&self, ring: &RingId) -> Option<Instant> {
-        self.rings.get(ring).map(|known| known.until)
-    }
-
-    /// Whether an offer is open and has not expired.
-    fn is_waiting(&self, ring: &RingId) -> bool {
-        self.rings.get(ring).is_some_and(|known| known.waiting.is_some() && known.until > Instant::now())
-    }
-
-    /// The open offers.
-    fn waiting(&self) -> Vec<Offer> {
-        let now = Instant::now();
-        let stand = self.rings.values().filter(|known| known.until > now);
-        stand.filter_map(|known| known.waiting.as_deref().cloned()).collect()
-    }
-
-    pub(super) fn forget_expired(&mut self) {
-        let now = Instant::now();
-        self.rings.retain(|_, known| known.until > now);
-    }
-}
 
 impl Connection {
     /// Subscribes to rings on each new socket ([RG-5](crate::rules#rg-5)).
     pub(super) fn subscribe_rings(&mut self) {
-        let Some(Identity::Brand { account, agent_id, .. }) = self.identity.as_deref() else { return };
+        let Some(agent_id) = self.principal.agent_id() else { return };
         if self.settings.rings == Rings::Off {
             return;
         }
         let request = Request::SubscribeRoutingTasks(RoutingSubscription {
             channel_type: ChannelType::Messaging,
-            brand_id: account.clone(),
+            brand_id: self.settings.account.clone(),
             agent_id: agent_id.clone(),
         });
         self.recover_own(OwnRequest::SubscribeRings, request);
@@ -111,7 +41,7 @@ impl Connection {
 
     pub(super) fn ring_subscribed(&mut self, response: &Response<'_>) {
         match response.subscribed() {
-            Ok(_) => self.part_stands(Part::Rings, RequestType::RingSubscription),
+            Ok(_) => self.part_works(Part::Rings, RequestType::RingSubscription),
             Err(error) => self.rings_refused(&error.into()),
         }
     }
@@ -142,7 +72,7 @@ impl Connection {
                 if offer.ring_state == RingState::Waiting && self.settings.rings == Rings::Accept {
                     self.accept(offer.ring_id.clone(), 0, ctx);
                 }
-                self.publish(EventData::Ring(offer));
+                self.context.publish(EventData::Ring(offer));
             }
         }
     }
@@ -155,7 +85,7 @@ impl Connection {
         let answered = self.answer_ring(ring_id.clone(), true, tries);
         ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
             Ok(()) => {
-                connection.metrics().rings_accepted.inc();
+                connection.context.metrics().rings_accepted.inc();
             }
             Err(failure) => connection.not_accepted(ring_id, tries.saturating_add(1), &failure),
         }));
@@ -168,7 +98,7 @@ impl Connection {
             // The end of the socket is reported once, not by each offer that it affects.
             return;
         }
-        self.note_error(failure);
+        self.context.note_error(failure);
         let (request, refusal, lasted) = (RequestType::RingAnswer, failure.refusal(), Duration::ZERO);
         let tries = refusal.tries(tries);
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted });
@@ -190,7 +120,16 @@ impl Connection {
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
         let (reply, answer) = oneshot::channel();
         let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Caller(reply), Instant::now());
-        self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked, throttled });
+        self.recover(RecoveryRequest {
+            conversation,
+            request,
+            metadata,
+            waiter,
+            until,
+            urgent: true,
+            asked,
+            throttled,
+        });
         let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }
@@ -215,30 +154,27 @@ impl Handler<AnswerRing> for Connection {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Handler<AcceptRing> for Connection {
+    type Result = ();
 
-    fn offer(ring_state: RingState) -> Offer {
-        Offer {
-            ring_id: "r1".into(),
-            ring_state,
-            conversation_id: Some("c1".into()),
-            skill_id: None,
-            consumer_id: None,
-            ring_expiration_ts: None,
+    fn handle(&mut self, AcceptRing { ring_id, reply }: AcceptRing, ctx: &mut Context<Self>) {
+        let Some(conversation) = self.rings.conversation(&ring_id).cloned() else {
+            let _ = reply.send(Err(RingError::UnknownRing));
+            return;
+        };
+        if self.arrivals.is_full() {
+            let _ = reply.send(Err(RequestFailure::Overloaded.into()));
+            return;
         }
-    }
-
-    #[test]
-    fn a_settled_offer_waits_no_more_and_is_known_by_its_state_and_conversation() {
-        let (mut table, life) = (RingTable::default(), Duration::from_secs(60));
-        let waiting = offer(RingState::Waiting);
-        assert!(table.note(&waiting, life) && !table.note(&waiting, life));
-        assert_eq!(table.waiting(), [waiting]);
-        let settled = offer(RingState::Accepted);
-        assert!(table.note(&settled, life) && !table.note(&settled, life));
-        assert!(table.waiting().is_empty());
-        assert_eq!(table.conversation(&"r1".into()), Some(&"c1".into()));
+        let answered = self.answer_ring(ring_id, true, 0);
+        ctx.spawn(answered.into_actor(self).map(move |outcome, connection, _| match outcome {
+            Ok(()) if connection.holds(&conversation) => {
+                let _ = reply.send(Ok(conversation));
+            }
+            Ok(()) => connection.arrivals.wait(conversation, reply),
+            Err(failure) => {
+                let _ = reply.send(Err(failure.into()));
+            }
+        }));
     }
 }

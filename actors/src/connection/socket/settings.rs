@@ -109,10 +109,29 @@ impl ConnectionSettings {
     /// Returns the settings of a bot that accepts every offer and sees its own open conversations.
     #[must_use]
     pub fn bot(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: AgentLogin) -> Self {
+        Self::new(id.into(), account.into(), Login::Agent(login))
+    }
+
+    /// Returns the settings of a consumer who sees all conversations of their own.
+    #[must_use]
+    pub fn consumer(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: ConsumerLogin) -> Self {
+        let settings = Self::new(id.into(), account.into(), Login::Consumer(login));
         Self {
-            id: id.into(),
-            account: account.into(),
-            login: Login::Agent(login),
+            subscribe: Subscribe { stage: vec![Stage::Open, Stage::Close], agents: Agents::All },
+            rings: Rings::Off,
+            agent_state: None,
+            // A consumer's token has no session that could be prolonged.
+            policy: SessionPolicy { refresh_every: None, ..settings.policy.clone() },
+            ..settings
+        }
+    }
+
+    /// Returns the settings of a bot with this login.
+    fn new(id: ConnectionId, account: AccountId, login: Login) -> Self {
+        Self {
+            id,
+            account,
+            login,
             proxy: None,
             subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::Mine },
             rings: Rings::Accept,
@@ -132,21 +151,6 @@ impl ConnectionSettings {
             linger: Duration::from_secs(10),
             sleep_after: Duration::from_secs(600),
             drill: None,
-        }
-    }
-
-    /// Returns the settings of a consumer who sees all conversations of their own.
-    #[must_use]
-    pub fn consumer(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: ConsumerLogin) -> Self {
-        let bot = Self::bot(id, account, AgentLogin::Assertion(String::new().into()));
-        Self {
-            login: Login::Consumer(login),
-            subscribe: Subscribe { stage: vec![Stage::Open, Stage::Close], agents: Agents::All },
-            rings: Rings::Off,
-            agent_state: None,
-            // A consumer's token has no session that could be prolonged.
-            policy: SessionPolicy { refresh_every: None, ..bot.policy.clone() },
-            ..bot
         }
     }
 

@@ -4,22 +4,25 @@
 //! Until the platform grants the new token, nothing changes. Then a new socket is opened with the new token. The
 //! conversations held at that moment stay until they were taken over, even if the new identity's snapshot lacks them.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::{StreamExt, stream};
 use tertulia_core::{
-    command::{CommandError, Identity, Refusal},
+    command::{CommandError, Refusal},
     id::{ConversationId, UserId},
-    session::{ClosedBy, Closure, Epoch},
+    session::{ClosedBy, Closure},
     ums::AnswerError,
 };
-use tokio::sync::oneshot;
 
-use super::{Connection, login::Credentials};
+use super::{
+    Connection,
+    principal::Credentials,
+    step_up_progress::{StepUpError, StepUpReply, StepUpTask, SteppedUp, TakenOver, Takeover},
+};
 use crate::{
     conversation::{CommandFailure, ConversationHandle},
-    platform::{ConsumerIdentity, HttpError, StepUp},
+    platform::{ConsumerIdentity, StepUp},
     request::RequestFailure,
 };
 
@@ -30,104 +33,29 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 /// The most conversations that are taken over at the same time.
 const TOGETHER: usize = 32;
 
-/// The new identity of the consumer, and the outcome for each conversation.
-#[derive(Clone, Debug)]
-pub struct SteppedUp {
-    /// The new identity.
-    pub user_id: UserId,
-    /// Every conversation that was in memory, in no particular order.
-    pub conversations: Vec<TakenOver>,
-}
-
-/// The outcome for one conversation in a step-up.
-#[derive(Clone, Debug)]
-pub struct TakenOver {
-    /// The conversation's id.
-    pub conversation: ConversationId,
-    /// The outcome.
-    pub outcome: Takeover,
-}
-
-/// The outcome for a conversation in a step-up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Takeover {
-    /// It belongs to the new identity.
-    Done,
-    /// It has ended, so there is nothing to take over.
-    Closed,
-    /// It could not be taken over, and may still belong to the old identity.
-    Failed(CommandFailure),
-}
-
-/// Why a consumer did not step up.
-#[derive(Debug, thiserror::Error)]
-pub enum StepUpError {
-    /// Only consumers step up.
-    #[error("only a consumer can step up")]
-    NotAConsumer,
-    /// Another step-up of the same connection is running.
-    #[error("a step-up is already running")]
-    UnderWay,
-    /// The platform did not grant the new identity; the old identity stays in use.
-    #[error(transparent)]
-    Login(#[from] HttpError),
-    /// The connection does not run, or does not return with the new identity.
-    #[error(transparent)]
-    Request(#[from] RequestFailure),
-}
-
 /// Gives the connection's consumer an identity that the brand vouches for.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct BeginStepUp {
     pub(crate) step_up: StepUp,
-    pub(crate) reply: oneshot::Sender<Result<SteppedUp, StepUpError>>,
-}
-
-/// A running step-up.
-pub(super) struct SteppingUp {
-    reply: oneshot::Sender<Result<SteppedUp, StepUpError>>,
-    stage: Stage,
-    /// The conversations held when the identity changed.
-    held: HashSet<ConversationId>,
-    /// Those of them that the new identity's snapshot lacks.
-    missing: HashSet<ConversationId>,
-}
-
-enum Stage {
-    /// The new token was requested.
-    Asked,
-    /// The token is used when the connection is ready.
-    Granted(ConsumerIdentity),
-    /// Waits for the new socket. The socket of this attempt, if it still exists, is the last one of the old identity.
-    Reconnecting(Option<Epoch>),
-    /// The new identity is connected, and its conversations are being taken over.
-    TakingOver,
+    pub(crate) reply: StepUpReply,
 }
 
 impl Connection {
     /// Advances the step-up as far as possible now.
     pub(super) fn step_on(&mut self, ctx: &mut Context<Self>) {
-        let may_send = self.linked;
-        let Some(stepping) = &mut self.stepping_up else { return };
-        match &stepping.stage {
-            Stage::Granted(identity) if may_send => {
-                let identity = identity.clone();
-                stepping.stage = Stage::Reconnecting(Some(self.session.epoch()));
-                stepping.held = self.roster.ids().cloned().collect();
-                self.become_consumer(identity, ctx);
-            }
-            Stage::Reconnecting(old) if may_send && *old != Some(self.session.epoch()) => {
-                stepping.stage = Stage::TakingOver;
-                self.take_over(ctx);
-            }
-            Stage::Asked | Stage::Granted(_) | Stage::Reconnecting(_) | Stage::TakingOver => {}
+        if !self.plan.is_linked() {
+            return;
+        }
+        match self.step_up.next(self.session.epoch(), self.roster.ids()) {
+            Some(StepUpTask::Become(identity)) => self.become_consumer(identity, ctx),
+            Some(StepUpTask::TakeOver(held)) => self.take_over(&held, ctx),
+            None => {}
         }
     }
 
     fn become_consumer(&mut self, identity: ConsumerIdentity, ctx: &mut Context<Self>) {
-        self.credentials = Some(Credentials::Consumer(identity));
-        self.forget_consumer();
+        self.principal.change_consumer(Some(identity));
         self.store_identity();
         self.roster.tell_lost();
         self.link.close(NORMAL);
@@ -139,14 +67,14 @@ impl Connection {
         });
     }
 
-    fn take_over(&mut self, ctx: &mut Context<Self>) {
-        let Some(Identity::Consumer { user_id, .. }) = self.identity.as_deref().cloned() else {
+    fn take_over(&mut self, held: &[ConversationId], ctx: &mut Context<Self>) {
+        let Some(user_id) = self.principal.consumer_id().cloned() else {
             let unexpected = AnswerError::Unexpected("the profile does not tell who the consumer is".to_owned());
             return self.end_step_up(Err(RequestFailure::from(unexpected).into()));
         };
-        let held = self.stepping_up.iter().flat_map(|stepping| &stepping.held);
+        let directory = &self.context.process.directory;
         let handles: Vec<ConversationHandle> =
-            held.filter_map(|id| self.process.directory.get(&self.settings.id, id)).collect();
+            held.iter().filter_map(|id| directory.get(&self.settings.id, id)).collect();
         let consumer = user_id.clone();
         let takeovers = stream::iter(handles).map(move |conversation| take_over(conversation, consumer.clone()));
         let all = takeovers.buffer_unordered(TOGETHER).collect::<Vec<TakenOver>>();
@@ -156,8 +84,7 @@ impl Connection {
     }
 
     fn end_step_up(&mut self, outcome: Result<SteppedUp, StepUpError>) {
-        let Some(SteppingUp { reply, missing, .. }) = self.stepping_up.take() else { return };
-        let mut left = missing;
+        let Some((reply, mut left)) = self.step_up.end() else { return };
         if let Ok(stepped_up) = &outcome {
             for TakenOver { conversation, .. } in stepped_up.conversations.iter().filter(|one| one.is_done()) {
                 left.remove(conversation);
@@ -170,37 +97,19 @@ impl Connection {
         }
         let now = self.now();
         for id in left {
-            self.subscribed.state.leaves(&id, now);
+            self.subscriptions.leaves(&id, now);
         }
         let _ = reply.send(outcome);
-    }
-
-    /// Records that the snapshot lacks these conversations, and keeps the conversations that are being taken over.
-    pub(super) fn keep_for_step_up(&mut self, missing: &mut Vec<ConversationId>) {
-        if let Some(stepping) = &mut self.stepping_up {
-            let kept = missing.extract_if(.., |id| stepping.held.contains(id));
-            stepping.missing.extend(kept);
-        }
     }
 
     pub(super) fn fail_step_up(&mut self) {
         self.end_step_up(Err(RequestFailure::NotConnected.into()));
     }
 
-    /// The actor was restarted: the responses it waited for will not arrive, except the replies of the conversations.
     pub(super) fn restart_step_up(&mut self) {
-        match self.stepping_up.as_mut().map(|stepping| &mut stepping.stage) {
-            Some(Stage::Asked) => self.end_step_up(Err(RequestFailure::ConnectionLost.into())),
-            // The session numbers its attempts from the beginning again, and the socket is gone.
-            Some(stage @ (Stage::TakingOver | Stage::Reconnecting(_))) => *stage = Stage::Reconnecting(None),
-            Some(Stage::Granted(_)) | None => {}
+        if self.step_up.restart() {
+            self.end_step_up(Err(RequestFailure::ConnectionLost.into()));
         }
-    }
-}
-
-impl TakenOver {
-    fn is_done(&self) -> bool {
-        self.outcome == Takeover::Done
     }
 }
 
@@ -218,29 +127,31 @@ impl Handler<BeginStepUp> for Connection {
     type Result = ();
 
     fn handle(&mut self, BeginStepUp { step_up, reply }: BeginStepUp, ctx: &mut Context<Self>) {
-        let Some(Credentials::Consumer(present)) = self.credentials.clone() else {
-            let is_agent = matches!(self.credentials, Some(Credentials::Agent(_)));
-            let error = if is_agent { StepUpError::NotAConsumer } else { RequestFailure::NotConnected.into() };
-            let _ = reply.send(Err(error));
-            return;
+        let present = match self.principal.credentials() {
+            Some(Credentials::Consumer(present)) => present.clone(),
+            Some(Credentials::Agent(_)) => {
+                let _ = reply.send(Err(StepUpError::NotAConsumer));
+                return;
+            }
+            None => {
+                let _ = reply.send(Err(RequestFailure::NotConnected.into()));
+                return;
+            }
         };
-        if self.stepping_up.is_some() {
+        if self.step_up.is_running() {
             let _ = reply.send(Err(StepUpError::UnderWay));
             return;
         }
-        let (held, missing) = (HashSet::new(), HashSet::new());
-        self.stepping_up = Some(SteppingUp { reply, stage: Stage::Asked, held, missing });
-        let client = self.client.clone();
+        self.step_up.begin(reply);
+        let client = self.context.client.clone();
         let asked = async move { client.stepped_up(&present, &step_up).await };
         ctx.spawn(asked.into_actor(self).map(|granted, connection, ctx| match granted {
             Ok(identity) => {
-                if let Some(stepping) = &mut connection.stepping_up {
-                    stepping.stage = Stage::Granted(identity);
-                }
+                connection.step_up.granted(identity);
                 connection.step_on(ctx);
             }
             Err(error) => {
-                connection.note_error(&error);
+                connection.context.note_error(&error);
                 connection.end_step_up(Err(error.into()));
             }
         }));

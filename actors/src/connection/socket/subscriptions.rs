@@ -1,41 +1,18 @@
 //! Subscriptions to conversations: executes what [`Subscriptions`] decides, and informs the waiting callers.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::time::Duration;
 
-use bytes::Bytes;
 use tertulia_core::{
     id::{ConversationId, SubscriptionId},
     readiness::Part,
     refusal::{Case, RequestType, decide},
-    subscription::{
-        self, CallerNumber, Output, Outputs, Part as SubscriptionPart, SubscriptionFailure, SubscriptionKey,
-        Subscriptions,
-    },
+    subscription::{CallerNumber, Output, Outputs, Part as SubscriptionPart, SubscriptionFailure, SubscriptionKey},
     ums::{Request, Response, Unsubscription},
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, actor::OwnRequest, recovery::Again};
-use crate::{
-    conversation::FramePermit,
-    request::{Ask, Lane, Reply, RequestFailure},
-};
-
-/// A notification that may have to wait for the response to its subscription, with its place among the frames.
-pub(super) type Parked = subscription::Parked<(Bytes, FramePermit)>;
-
-/// The subscriptions, and the callers that wait for them.
-#[derive(Default)]
-pub(super) struct Subscribed {
-    pub(super) state: Subscriptions<(Bytes, FramePermit)>,
-    /// Conversations that the snapshots lack and whose state is not known yet.
-    pub(super) unsettled: HashSet<ConversationId>,
-    /// The callers whose subscriptions are being started.
-    pub(super) begun: HashMap<CallerNumber, Reply<Vec<ConversationId>>>,
-}
+use super::{Connection, recovery_queue::Again, waiter::OwnRequest};
+use crate::request::{Ask, Lane, RequestFailure};
 
 impl From<SubscriptionFailure> for RequestFailure {
     fn from(failure: SubscriptionFailure) -> Self {
@@ -61,26 +38,24 @@ impl Connection {
                 }
                 Output::Unsubscribe(subscription_id) => self.unsubscribe(subscription_id),
                 Output::SnapshotCut { at } => {
-                    self.process.metrics.snapshots_cut.inc();
-                    self.note_error(&format_args!(
+                    self.context.process.metrics.snapshots_cut.inc();
+                    self.context.note_error(&format_args!(
                         "as many conversations changed at {at} ms as a snapshot names; others of that time may be \
                          unknown until they change again"
                     ));
                 }
                 Output::SnapshotWhole(snapshot) => {
                     let mut missing = self.roster.ids().filter(|id| !snapshot.contains(*id)).cloned().collect();
-                    self.keep_for_step_up(&mut missing);
+                    self.step_up.keep(&mut missing);
                     self.snapshot_whole(&missing, snapshot.len());
                     let now = self.now();
-                    let outputs = self.subscribed.state.missing(missing, now);
+                    let outputs = self.subscriptions.missing(missing, now);
                     self.carry_out_all(outputs);
                 }
                 Output::Settled(id) => self.settled(&id),
                 Output::UpToDate { .. } => {}
                 Output::CallerAnswered { caller, begun } => {
-                    if let Some(reply) = self.subscribed.begun.remove(&caller) {
-                        let _ = reply.send(begun.map_err(RequestFailure::from));
-                    }
+                    self.subscription_callers.begun(caller, begun.map_err(RequestFailure::from));
                 }
             }
         }
@@ -94,8 +69,8 @@ impl Connection {
         let wait = decision.wait(tries, rand::random()).unwrap_or_default();
         self.try_again(Again::Subscription(key), wait);
         if part == SubscriptionPart::Standing {
-            self.note_error(&failure);
-            self.readiness.refused(Part::Subscriptions, failure.to_string(), decision.goes_on);
+            self.context.note_error(&failure);
+            self.parts.refused(Part::Subscriptions, failure.to_string(), decision.goes_on);
             self.tell_lacking();
         }
     }
@@ -105,13 +80,13 @@ impl Connection {
     pub(super) fn subscribe_answered(&mut self, key: SubscriptionKey, response: &Response<'_>) {
         let answer = response.subscribed();
         let now = self.now();
-        let outputs = self.subscribed.state.answered(key, answer, now);
+        let outputs = self.subscriptions.answered(key, answer, now);
         self.carry_out_all(outputs);
     }
 
     /// Requests the state of a conversation as soon as possible.
     pub(super) fn ask_state(&mut self, id: ConversationId) {
-        let outputs = self.subscribed.state.refresh(id);
+        let outputs = self.subscriptions.refresh(id);
         self.carry_out_all(outputs);
     }
 
@@ -123,9 +98,9 @@ impl Connection {
     }
 
     /// Ends a caller's subscription.
-    pub(super) fn end_wish(&mut self, number: CallerNumber) {
+    pub(super) fn remove_caller(&mut self, number: CallerNumber) {
         let now = self.now();
-        let (left, outputs) = self.subscribed.state.remove_caller(number, now);
+        let (left, outputs) = self.subscriptions.remove_caller(number, now);
         self.carry_out_all(outputs);
         for id in left {
             self.repeated.forget(&id);
@@ -136,13 +111,13 @@ impl Connection {
     /// left a while ago, which stayed for late messages.
     pub(super) fn let_go(&mut self) {
         let now = self.now();
-        let outputs = self.subscribed.state.tick(now);
+        let outputs = self.subscriptions.tick(now);
         self.carry_out_all(outputs);
-        let sleeping = self.subscribed.state.leaving().filter(|id| self.roster.is_asleep(id)).cloned();
+        let sleeping = self.subscriptions.leaving().filter(|id| self.roster.is_asleep(id)).cloned();
         for id in sleeping.collect::<Vec<_>>() {
             self.child(&id);
         }
-        for id in self.subscribed.state.take_left(self.settings.linger, now) {
+        for id in self.subscriptions.take_left(self.settings.linger, now) {
             self.forget_for_good(&id);
         }
     }

@@ -9,29 +9,30 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use tertulia_core::{
     command::Identity,
     id::UserId,
-    session::{FailureReason, Phase, WaitReason},
+    session::{FailureReason, Phase},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    IntakeRole, IntakeSettings,
-    agent::{AgentDesk, RestSender},
-    children::Notes,
+    ConnectionContext, IntakeRole, IntakeSettings, ReportedWait, StatusBoard,
+    agent::{AgentSessions, RestSender},
     grant::{Grant, NotGranted},
+    hold_back::HoldBack,
+    notes::Notes,
+    outgoing_counts::OutgoingCounts,
     send::Sender,
     tokens::Tokens,
+    turns::Turns,
 };
 use crate::{
     connection::{
-        ConnectionStatus, ProcessContext, Restart, Stop, Waiting,
-        roster::{ChildContext, Roster, remembered},
+        ConnectionStatus, ProcessContext, Restart, Stop,
+        roster::{ChildContext, DueQueue, Roster, remembered},
     },
     conversation::ConversationSettings,
-    log::Subject,
-    metrics::{ConnectionMetrics, Metrics},
-    platform::{AgentSession, HttpError, PlatformClient},
-    subscriber::{EventData, Origin},
+    platform::{AgentSession, HttpError},
+    subscriber::EventData,
     supervision::Fairness,
 };
 
@@ -41,32 +42,24 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// A connection without a socket. See [`super`] for what it does.
 pub(crate) struct Intake {
     pub(super) settings: Arc<IntakeSettings>,
-    pub(super) process: ProcessContext,
-    pub(super) counted: Arc<ConnectionMetrics>,
-    pub(super) origin: Arc<Origin>,
+    pub(super) context: ConnectionContext,
     pub(super) identity: Arc<Identity>,
     pub(super) sender: Sender,
     /// The REST API, if an agent acts.
     pub(super) rest: Option<RestSender>,
     pub(super) roster: Roster<Notes>,
-    /// Whether webhooks are refused for a while because the conversations failed together.
-    pub(super) held_back: bool,
-    /// How often webhooks were refused for this reason.
-    pub(super) times_held_back: u32,
-    /// The number of requests sent so far; the next number is the id of the next request.
-    pub(super) requests: u64,
-    /// The number of conversations being opened.
-    pub(super) opening: usize,
+    /// The conversations that have ended, since when they have.
+    pub(super) ended: DueQueue,
+    pub(super) hold_back: HoldBack,
+    pub(super) outgoing: OutgoingCounts,
     /// Ends delayed histories and running requests.
     pub(super) ending: CancellationToken,
     _ended: DropGuard,
-    pub(super) status: Arc<watch::Sender<ConnectionStatus>>,
-    pub(super) phase: Phase,
+    phase: Phase,
     attempts: u32,
     /// Whether the platform ever granted a token for these credentials.
     credentials_worked: bool,
-    /// The reason for waiting that was emitted as an event since the connection was last ready.
-    waited_for: Option<WaitReason>,
+    reported_wait: ReportedWait,
     /// Counts the starts, so that the response to a login of an earlier start is ignored.
     logins: u64,
     pub(super) fairness: Fairness,
@@ -81,90 +74,78 @@ impl Intake {
         status: Arc<watch::Sender<ConnectionStatus>>,
         me: &Addr<Self>,
     ) -> Self {
-        let account = settings.account.clone();
+        let (id, account, proxy) = (settings.id.clone(), settings.account.clone(), settings.proxy.clone());
+        let status = StatusBoard::new(status);
         let ending = CancellationToken::new();
-        let origin = Arc::new(Origin { account: account.clone(), connection: settings.id.clone() });
-        let counted = process.metrics.by_connection.of(&settings.id);
-        let platform = Arc::clone(&process.platform);
-        let client = PlatformClient::through(settings.proxy.clone(), platform, account.clone());
-        let turns = Arc::new(Semaphore::new(settings.max_requests.max(1)));
-        let within = settings.request_timeout;
-        let grant = Grant::new(settings.login_backoff, Arc::clone(&status));
+        let context = ConnectionContext::new(process, id, account.clone(), proxy, status.clone());
+        let turns = Turns::new(settings.max_requests, settings.request_timeout);
+        let grant = Grant::new(settings.login_backoff, status.clone());
         let rest = settings.agent.clone().map(|login| RestSender {
-            client: client.clone(),
-            agent: Arc::new(AgentDesk::new(login, Grant::new(settings.login_backoff, Arc::clone(&status)))),
-            turns: Arc::clone(&turns),
-            within,
+            client: context.client.clone(),
+            agent: Arc::new(AgentSessions::new(login, Grant::new(settings.login_backoff, status))),
+            turns: turns.clone(),
         });
         let sender = Sender {
-            client: client.clone(),
+            client: context.client.clone(),
             tokens: Arc::new(Tokens::new(settings.app.clone(), grant, settings.max_consumer_tokens)),
             client_properties: settings.client_properties.http_header().into(),
             turns,
-            within,
         };
-        let context = ChildContext {
-            process: &process,
-            origin: &origin,
-            client: &client,
-            drill: settings.drill.clone(),
-            settings: ConversationSettings {
-                dialect: settings.dialect(),
-                is_by_webhook: true,
-                history: settings.history,
-                limits: settings.limits,
-                sends_when_caught_up: false,
+        let roster = Roster::of(
+            me,
+            ChildContext {
+                process: &context.process,
+                origin: &context.origin,
+                client: &context.client,
+                drill: settings.drill.clone(),
+                settings: ConversationSettings {
+                    dialect: settings.dialect(),
+                    is_by_webhook: true,
+                    history: settings.history,
+                    limits: settings.limits,
+                    sends_when_caught_up: false,
+                },
+                max_waiting_commands: settings.max_waiting_commands,
             },
-            max_waiting_commands: settings.max_waiting_commands,
-        };
-        let roster = Roster::of(me, context);
+        );
         Self {
-            origin,
-            // A connector speaks for many consumers; the token of each request says for whom.
-            identity: Arc::new(Identity::Consumer { account, user_id: UserId::from("") }),
+            context,
+            identity: Arc::new(Identity::Connector { account }),
             roster,
-            counted,
             settings: Arc::new(settings),
-            process,
             sender,
             rest,
-            held_back: false,
-            times_held_back: 0,
-            requests: 0,
-            opening: 0,
+            ended: DueQueue::default(),
+            hold_back: HoldBack::default(),
+            outgoing: OutgoingCounts::default(),
             _ended: ending.clone().drop_guard(),
             ending,
-            status,
             phase: Phase::Idle,
             attempts: 0,
             credentials_worked: false,
-            waited_for: None,
+            reported_wait: ReportedWait::default(),
             logins: 0,
             fairness: Fairness::default(),
         }
-    }
-
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.process.metrics
     }
 
     pub(super) fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
     }
 
-    fn publish(&self, data: EventData) {
-        self.process.log.publish(&self.origin, Subject::Connection, data);
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.phase, Phase::Failed(_))
     }
 
-    pub(super) fn enter(&mut self, phase: Phase) {
+    fn enter(&mut self, phase: Phase) {
         let was_ready = self.is_ready();
         self.phase = phase;
         match (was_ready, self.is_ready()) {
             (false, true) => {
-                self.metrics().connections_ready.inc();
+                self.context.metrics().connections_ready.inc();
             }
             (true, false) => {
-                self.metrics().connections_ready.dec();
+                self.context.metrics().connections_ready.dec();
             }
             _ => {}
         }
@@ -172,21 +153,7 @@ impl Intake {
     }
 
     pub(super) fn update_status(&self) {
-        let (state, attempts, conversations) = (self.phase, self.attempts, self.roster.len());
-        self.status.send_if_modified(|status| {
-            let is_other = status.state != state;
-            if is_other {
-                status.since = jiff::Timestamp::now();
-            }
-            let differs = is_other || (status.attempts, status.conversations) != (attempts, conversations);
-            (status.state, status.attempts, status.conversations) = (state, attempts, conversations);
-            differs
-        });
-    }
-
-    pub(super) fn note_error(&self, error: &dyn std::fmt::Display) {
-        tracing::warn!(connection = %self.settings.id, %error, "connection trouble");
-        self.status.send_modify(|status| status.last_error = Some(error.to_string()));
+        self.context.status.show(self.phase, self.attempts, 0, self.roster.len());
     }
 
     /// Tries the credentials: the agent's credentials if an agent acts, otherwise the application's.
@@ -221,7 +188,7 @@ impl Intake {
     fn logged_in(&mut self, granted: Result<Option<AgentSession>, NotGranted>, ctx: &mut Context<Self>) {
         let NotGranted { error, is_final, until } = match granted {
             Ok(session) => {
-                self.metrics().logins.inc();
+                self.context.metrics().logins.inc();
                 self.credentials_worked = true;
                 if let Some(AgentSession { agent_id, user_id, name, .. }) = session {
                     let user_id = user_id.unwrap_or_else(|| UserId::from(agent_id.as_str()));
@@ -232,32 +199,22 @@ impl Intake {
             }
             Err(refused) => refused,
         };
-        self.metrics().logins_refused.inc();
-        self.note_error(&error);
+        self.context.metrics().logins_refused.inc();
+        self.context.note_error(&error);
         self.attempts += 1;
         if is_final {
             return self.fail(&error);
         }
         self.enter(Phase::WaitingToLogIn);
-        self.tell_waiting();
+        if let Some(waiting) = self.context.status.waiting() {
+            self.reported_wait.report(waiting, &self.context);
+        }
         let life = self.logins;
         ctx.run_later(until.saturating_duration_since(tokio::time::Instant::now()), move |intake, ctx| {
             if life == intake.logins {
                 intake.log_in(false, ctx);
             }
         });
-    }
-
-    /// Reports once that the credentials are refused, until they are accepted again.
-    fn tell_waiting(&mut self) {
-        let status = self.status.borrow().clone();
-        let Some(Waiting { reason, until }) = status.waiting.filter(|waiting| waiting.reason.concerns_login()) else {
-            return;
-        };
-        if self.waited_for.replace(reason) != Some(reason) {
-            tracing::warn!(connection = %self.settings.id, %reason, %until, "the connection waits");
-            self.publish(EventData::Waiting { reason, until, last_error: status.last_error });
-        }
     }
 
     /// Starts for the first time or again.
@@ -272,11 +229,11 @@ impl Intake {
 
     fn begin(&mut self) {
         self.attempts = 0;
-        self.waited_for = None;
-        self.held_back = false;
+        self.reported_wait.clear();
+        self.hold_back.set(false);
         self.enter(Phase::Ready);
-        self.publish(EventData::Connected {});
-        self.publish(EventData::Resumed { conversations: self.roster.len(), filled: 0, incomplete: 0 });
+        self.context.publish(EventData::Connected {});
+        self.context.publish(EventData::Resumed { conversations: self.roster.len(), filled: 0, incomplete: 0 });
         self.tell_children_ready();
     }
 
@@ -289,7 +246,7 @@ impl Intake {
         tracing::error!(connection = %self.settings.id, reason, "connection failed");
         self.enter(Phase::Failed(failure));
         self.roster.tell_failed();
-        self.publish(EventData::Failed { reason });
+        self.context.publish(EventData::Failed { reason });
     }
 }
 
@@ -304,7 +261,7 @@ impl Actor for Intake {
         if self.is_ready() {
             return;
         }
-        let (journal, id) = (Arc::clone(&self.process.journal), self.settings.id.clone());
+        let (journal, id) = (Arc::clone(self.context.journal()), self.settings.id.clone());
         let remembering = async move { remembered(&journal, &id).await };
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
             // With this login conversations were held, so its credentials have worked.
@@ -319,7 +276,7 @@ impl Drop for Intake {
     /// However the connection ended (stopped, given up, or with its arbiter), its conversations end with it.
     fn drop(&mut self) {
         if self.is_ready() {
-            self.metrics().connections_ready.dec();
+            self.context.metrics().connections_ready.dec();
         }
         self.roster.forget_all();
     }
@@ -328,7 +285,7 @@ impl Drop for Intake {
 impl Supervised for Intake {
     /// After a panic only the notification that was being routed is suspect; the conversations stay.
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.held_back = self.has_failed();
+        self.hold_back.set(self.has_failed());
     }
 }
 

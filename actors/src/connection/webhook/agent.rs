@@ -1,32 +1,32 @@
 //! An agent without a socket: its session, and its requests with the platform's REST API (protocol
 //! [§10.5](crate::protocol#105)).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tertulia_core::{rest::RestRequest, ums::AnswerError};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::timeout,
-};
+use tokio::sync::Mutex;
 
-use super::grant::{Grant, NotGranted};
+use super::{
+    grant::{Grant, NotGranted},
+    turns::{Turns, not_granted, send_renewing, unanswered},
+};
 use crate::{
-    platform::{AgentLogin, AgentSession, PlatformClient, RestAnswer, SendFailure},
+    platform::{AgentLogin, AgentSession, PlatformClient, RestAnswer},
     request::RequestFailure,
 };
 
 /// How often a change is tried if another client changes the same resource meanwhile.
 const TRIES: usize = 4;
 
-/// The session of one agent. A request without a valid session begins one while the others wait for it: a second login
+/// The sessions of one agent, one at a time. A request without a valid session begins one while the others wait for it: a second login
 /// would end the first ([TK-6](crate::rules#tk-6)).
-pub(super) struct AgentDesk {
+pub(super) struct AgentSessions {
     login: AgentLogin,
     grant: Mutex<Grant<AgentSession>>,
 }
 
-impl AgentDesk {
+impl AgentSessions {
     pub(super) fn new(login: AgentLogin, grant: Grant<AgentSession>) -> Self {
         Self { login, grant: Mutex::new(grant) }
     }
@@ -54,25 +54,18 @@ impl AgentDesk {
 #[derive(Clone)]
 pub(super) struct RestSender {
     pub(super) client: PlatformClient,
-    pub(super) agent: Arc<AgentDesk>,
-    pub(super) turns: Arc<Semaphore>,
-    pub(super) within: Duration,
+    pub(super) agent: Arc<AgentSessions>,
+    pub(super) turns: Turns,
 }
 
 impl RestSender {
     /// Sends a request and returns the platform's response, success or refusal. A change is conditional on the version
     /// that was read just before, and is repeated if another client changed the resource in between.
     pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
-        let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
-            return Err(RequestFailure::Overloaded);
-        };
-        match timeout(self.within, self.write_anew(row)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(RequestFailure::TimedOut),
-        }
+        self.turns.run(self.write_versioned(row)).await
     }
 
-    async fn write_anew(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+    async fn write_versioned(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
         let Some(read) = row.version_of() else { return self.ask(row, None).await };
         let mut tries = 0;
         loop {
@@ -96,35 +89,12 @@ impl RestSender {
     }
 
     async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestFailure> {
-        let session = self.agent.session(&self.client, None).await.map_err(no_session)?;
-        let answer = self.client.rest(&session, row, if_match).await.map_err(not_answered)?;
-        if answer.status != 401 {
-            return Ok(answer);
-        }
-        let session = self.agent.session(&self.client, Some(&session)).await.map_err(no_session)?;
-        self.client.rest(&session, row, if_match).await.map_err(not_answered)
-    }
-}
-
-fn not_answered(failure: SendFailure) -> RequestFailure {
-    match failure {
-        SendFailure::NotSent(error) => {
-            tracing::debug!(%error, "not sent");
-            RequestFailure::Overloaded
-        }
-        SendFailure::Unanswered(error) => {
-            tracing::debug!(%error, "sent without an answer");
-            RequestFailure::ConnectionLost
-        }
-    }
-}
-
-/// Without a session nothing was sent. The request may be sent again, unless the platform refuses an agent that it
-/// never accepted.
-fn no_session(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
-    tracing::debug!(%error, "no session");
-    match error.status() {
-        Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => RequestFailure::Overloaded,
+        let session = self.agent.session(&self.client, None).await.map_err(not_granted)?;
+        let ask = async |session: &AgentSession| self.client.rest(session, row, if_match).await.map_err(unanswered);
+        let renew = async |answer: &RestAnswer, refused: &AgentSession| match answer.status {
+            401 => self.agent.session(&self.client, Some(refused)).await.map(Some).map_err(not_granted),
+            _ => Ok(None),
+        };
+        send_renewing(session, ask, renew).await.map(|(answer, _)| answer)
     }
 }

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use actix::Handler;
-use tertulia_core::{command::Identity, conversation::Arrival, id::ConversationId, time::Timestamp};
+use tertulia_core::{command::Identity, conversation::Arrival, id::ConversationId};
 
-use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError};
+use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError, notes::Notes, state_head::StateHead};
 use crate::{
     connection::{
         QuarantinedConversation, ReleaseError,
@@ -15,29 +15,7 @@ use crate::{
     supervision::Verdict,
 };
 
-/// The connection's notes about a conversation.
-#[derive(Default)]
-pub(super) struct Notes {
-    /// The number of loads minus the number of unloads.
-    holds: usize,
-    /// The version of the newest state, and when the conversation was first seen ended.
-    newest: Option<Timestamp>,
-    ended_since: Option<Instant>,
-}
-
-pub(super) type Child = roster::Child<Notes>;
-
-impl Child {
-    /// Processes a state of the version `told`; `has_ended` says whether the conversation has ended in it.
-    pub(super) fn take_state(&mut self, state: StateArrived, told: Option<Timestamp>, has_ended: bool) {
-        let notes = &mut self.notes;
-        if told >= notes.newest {
-            notes.newest = told;
-            notes.ended_since = has_ended.then(|| notes.ended_since.unwrap_or_else(Instant::now));
-        }
-        self.pass_state(state);
-    }
-}
+type Child = roster::Child<Notes>;
 
 impl Intake {
     pub(super) fn has_room_for(&self, id: &ConversationId) -> bool {
@@ -63,22 +41,44 @@ impl Intake {
         }
     }
 
-    /// Removes conversations that ended a while ago and that no caller has loaded.
+    /// Passes a state to its conversation, started if it is unknown. `is_gone` says whether the conversation has left
+    /// the subscription.
+    pub(super) fn take_state(&mut self, id: &ConversationId, state: StateArrived, head: &StateHead<'_>, is_gone: bool) {
+        let tokens = Arc::clone(&self.sender.tokens);
+        let child = self.child(id);
+        // The state may arrive before the response to the opening, which names the consumer.
+        if child.consumer().is_none()
+            && let Some(consumer) = head.consumer().and_then(|user| tokens.consumer_of(&user))
+        {
+            child.speak_for(consumer);
+        }
+        let before = child.notes.ended_since();
+        child.notes.state(head, is_gone);
+        let since = child.notes.ended_since();
+        child.pass_state(state);
+        if let Some(before) = before.filter(|_| since.is_none()) {
+            self.ended.remove(before, id);
+        }
+        if let Some(since) = since.filter(|_| before.is_none()) {
+            self.ended.add(since, id);
+        }
+    }
+
+    /// Removes conversations that ended a while ago and that no caller has loaded. A loaded conversation is removed when
+    /// it is unloaded.
     pub(super) fn sweep_children(&mut self, now: Instant) {
-        let linger = self.settings.linger;
-        let is_over = |notes: &Notes| {
-            notes.holds == 0 && notes.ended_since.is_some_and(|since| now.duration_since(since) >= linger)
-        };
-        let over = self.roster.children().filter(|(_, child)| is_over(&child.notes)).map(|(id, _)| id.clone());
-        for id in over.collect::<Vec<_>>() {
-            self.roster.forget(&id, Leave::ForGood);
+        for (since, id) in self.ended.take_due(now, self.settings.linger) {
+            let is_over = |child: &Child| child.notes.holds() == 0 && child.notes.ended_since() == Some(since);
+            if self.roster.get(&id).is_some_and(is_over) {
+                self.roster.forget(&id, Leave::ForGood);
+            }
         }
         self.update_status();
     }
 
     /// Unloads idle conversations that no worker has loaded.
     pub(super) fn let_sleep(&mut self) {
-        self.roster.let_sleep(self.settings.sleep_after, |_, child| child.notes.holds > 0);
+        self.roster.let_sleep(self.settings.sleep_after, |_, child| child.notes.holds() > 0);
     }
 }
 
@@ -97,7 +97,7 @@ impl Handler<Load> for Intake {
         let dialogs = snapshot.dialogs();
         let ready = self.ready();
         let child = self.roster.child_as(&id, |upstream, _| Conversation::loaded(snapshot, upstream, ready));
-        child.notes.holds += 1;
+        child.notes.loaded();
         if is_new {
             child.note_consumer(consumer);
             // Known holes are waited for again.
@@ -115,12 +115,15 @@ impl Handler<Unload> for Intake {
     fn handle(&mut self, Unload { conversation }: Unload, _: &mut Self::Context) -> Self::Result {
         let not_loaded = || UnloadError::NotLoaded(conversation.clone());
         let child = self.roster.get_mut(&conversation).ok_or_else(not_loaded)?;
-        match (child.notes.holds, self.settings.role) {
+        match (child.notes.holds(), self.settings.role) {
             (0, IntakeRole::Connector) => return Err(not_loaded()),
             (0 | 1, _) => {
+                if let Some(since) = child.notes.ended_since() {
+                    self.ended.remove(since, &conversation);
+                }
                 self.roster.forget(&conversation, Leave::ForGood);
             }
-            (holds, _) => child.notes.holds = holds - 1,
+            _ => child.notes.unloaded(),
         }
         self.update_status();
         Ok(())
@@ -134,12 +137,12 @@ impl Handler<ChildTold> for Intake {
     /// concerns only the conversations.
     fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
         let Some(RosterNews::Failed(ChildFailed { is_restarted, verdict, .. })) =
-            self.roster.told(told, &self.process.supervision.systemic)
+            self.roster.told(told, &self.context.process.supervision.systemic)
         else {
             return;
         };
         if is_restarted {
-            self.status.send_modify(|status| status.conversation_restarts += 1);
+            self.context.status.count_conversation_restart();
         }
         match verdict {
             Verdict::Single => {}

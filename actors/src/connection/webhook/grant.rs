@@ -1,12 +1,11 @@
 //! A token or session that is requested when it is needed, and the pause after a refusal.
 
-use std::sync::Arc;
-
 use tertulia_core::session::{Backoff, LoginRefusal, WaitReason};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
+use super::StatusBoard;
 use crate::{
-    connection::{ConnectionStatus, Waiting},
+    connection::Waiting,
     platform::{HttpError, TokenError},
 };
 
@@ -30,11 +29,11 @@ pub(super) struct Grant<T> {
     failures: u32,
     trouble_since: Option<Instant>,
     refused: Option<(HttpError, Instant)>,
-    status: Arc<watch::Sender<ConnectionStatus>>,
+    status: StatusBoard,
 }
 
 impl<T: Clone> Grant<T> {
-    pub(super) fn new(backoff: Backoff, status: Arc<watch::Sender<ConnectionStatus>>) -> Self {
+    pub(super) fn new(backoff: Backoff, status: StatusBoard) -> Self {
         Self {
             current: None,
             renewed: None,
@@ -89,7 +88,7 @@ impl<T: Clone> Grant<T> {
 
     fn granted(&mut self) {
         (self.has_worked, self.failures, self.trouble_since, self.refused) = (true, 0, None, None);
-        self.status.send_if_modified(|status| status.waiting.take().is_some());
+        self.status.show_waiting(None);
     }
 
     fn refused(&mut self, error: HttpError) -> NotGranted {
@@ -110,10 +109,7 @@ impl<T: Clone> Grant<T> {
         let until = now + wait;
         self.refused = Some((error.clone(), until));
         let waiting = Waiting { reason, until: jiff::Timestamp::now() + wait };
-        self.status.send_modify(|status| {
-            status.waiting = Some(waiting).filter(|_| !is_final);
-            status.last_error = Some(error.to_string());
-        });
+        self.status.show_refusal(error.to_string(), Some(waiting).filter(|_| !is_final));
         NotGranted { error, is_final, until }
     }
 }

@@ -6,13 +6,18 @@ mod children;
 mod error;
 mod escalation;
 mod grant;
+mod hold_back;
 mod inbox;
+mod incoming;
 mod messages;
+mod notes;
 mod outgoing;
+mod outgoing_counts;
 mod send;
 mod settings;
+mod state_head;
 mod tokens;
-mod webhooks;
+mod turns;
 
 pub(crate) use actor::Intake;
 pub use error::{LoadError, UnloadError, WebhookError};
@@ -20,3 +25,5 @@ pub(crate) use inbox::WebhookInbox;
 pub use messages::ConsumerProfile;
 pub(crate) use messages::{AskRest, Load, OpenConversation, Unload, WebhookArrived};
 pub use settings::{IntakeRole, IntakeSettings};
+
+use super::{context::ConnectionContext, reported_wait::ReportedWait, status::StatusBoard};

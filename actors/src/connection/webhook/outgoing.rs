@@ -10,7 +10,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 use tertulia_core::{
-    id::{ConversationId, ExternalConsumerId, RequestId},
+    id::{ConversationId, ExternalConsumerId},
     rest::{NotByRest, RestRequest, answer_body},
     ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame},
 };
@@ -22,9 +22,6 @@ use crate::{
     request::{Answer, Ask, Lane, Reply, RequestFailure, TOO_MANY},
 };
 
-/// The most conversations being opened at the same time; beyond it a caller is refused.
-const OPENING: usize = 1024;
-
 /// The response of the Send API to the opening of a conversation.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -35,15 +32,15 @@ struct Opened {
 }
 
 /// Reads a conversation after the response to a change was lost.
-struct Looker {
+struct StateReader {
     conversation: ConversationId,
     intake: Addr<Intake>,
 }
 
-impl Looker {
+impl StateReader {
     /// Reads the state. When this returns, the conversation has the state in its queue. If the state cannot be read,
     /// the known state stays in use.
-    async fn look(self, rest: RestSender) {
+    async fn read(self, rest: RestSender) {
         let Self { conversation, intake } = self;
         match rest.send(&RestRequest::Conversation(conversation.clone())).await {
             Ok(RestAnswer { status: 200, body: state, .. }) => {
@@ -73,8 +70,7 @@ struct StateRead {
 
 impl Intake {
     fn next_request(&mut self, request: Request, metadata: Vec<Value>) -> Result<String, RequestFailure> {
-        self.requests += 1;
-        let id = RequestId::from(self.requests.to_string());
+        let id = self.outgoing.next_id();
         let frame = RequestFrame { id, request, headers: Vec::new(), metadata };
         frame.encode(Dialect::Consumer).map_err(|error| RequestFailure::Unwritable(error.to_string()))
     }
@@ -93,10 +89,10 @@ impl Intake {
         }
     }
 
-    /// Sends a REST request in the agent's name, after `pause`. If the response to a change is lost, `looker` first
+    /// Sends a REST request in the agent's name, after `pause`. If the response to a change is lost, `reader` first
     /// reads the conversation and passes its state on: without a socket nothing else shows the change, and the state
     /// prevents a second one.
-    fn ask_rest(&self, row: RestRequest, looker: Option<Looker>, pause: Duration, reply: Reply<Answer>) {
+    fn ask_rest(&self, row: RestRequest, reader: Option<StateReader>, pause: Duration, reply: Reply<Answer>) {
         match self.rest.clone() {
             None => {
                 let _ = reply.send(Err(RequestFailure::NotSupported("the connection has no agent to ask as")));
@@ -107,8 +103,8 @@ impl Intake {
             Some(rest) => {
                 let answer = async move {
                     let answer = rest.clone().send(&row).await;
-                    if let Some(looker) = looker.filter(|_| is_lost(&answer)) {
-                        looker.look(rest).await;
+                    if let Some(reader) = reader.filter(|_| is_lost(&answer)) {
+                        reader.read(rest).await;
                     }
                     let RestAnswer { status, body, .. } = answer?;
                     let body = answer_body(&row, status, &String::from_utf8_lossy(&body));
@@ -126,7 +122,7 @@ impl Intake {
         pause: Duration,
         reply: Reply<Answer>,
     ) {
-        let metrics = Arc::clone(&self.process.metrics);
+        let metrics = Arc::clone(&self.context.process.metrics);
         let ending = self.ending.clone();
         let carrying = async move {
             sleep(pause).await;
@@ -153,7 +149,7 @@ impl Intake {
     fn send_as_agent(&self, Ask { conversation, request, metadata, lane, reply, .. }: Ask, me: Addr<Self>) {
         let unnamed = NotByRest("a request by REST is one of a conversation");
         let changed = conversation.clone().filter(|_| matches!(request, Request::UpdateConversation(_)));
-        let looker = changed.map(|conversation| Looker { conversation, intake: me });
+        let reader = changed.map(|conversation| StateReader { conversation, intake: me });
         let row = conversation.ok_or(unnamed).and_then(|id| RestRequest::of(&request, &metadata, &id));
         let row = match row {
             Ok(row) => row,
@@ -164,7 +160,7 @@ impl Intake {
         };
         let is_missing_history = matches!((&request, lane), (Request::QueryMessages(_), Lane::Recovery));
         // A late notification may still bring the missing history.
-        self.ask_rest(row, looker, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
+        self.ask_rest(row, reader, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
     }
 
     fn prepare(
@@ -199,7 +195,7 @@ impl Intake {
         let body = match self.opening_body(&profile, request) {
             _ if self.rest.is_some() => Err(RequestFailure::NotSupported("an agent opens no consumer's conversation")),
             _ if !self.is_ready() => Err(RequestFailure::NotConnected),
-            _ if self.opening >= OPENING => Err(RequestFailure::Overloaded),
+            _ if self.outgoing.is_opening_full() => Err(RequestFailure::Overloaded),
             body => body,
         };
         let body = match body {
@@ -210,8 +206,8 @@ impl Intake {
             }
         };
         let (sender, ending) = (self.sender.clone(), self.ending.clone());
-        self.opening += 1;
-        self.metrics().requests.inc();
+        self.outgoing.opening_began();
+        self.context.metrics().requests.inc();
         let opening = async move {
             let answer = sender.send(SendPath::Conversation, consumer.clone(), body).await;
             let outcome = answer.and_then(|answer| opened(&answer));
@@ -299,7 +295,7 @@ impl Handler<Opened> for Intake {
     type Result = ();
 
     fn handle(&mut self, Opened { consumer, outcome, reply }: Opened, _: &mut Context<Self>) {
-        self.opening = self.opening.saturating_sub(1);
+        self.outgoing.opening_ended();
         if let Ok(id) = &outcome {
             // Callers may write to the conversation before its first state arrives (CV-I1).
             self.child(id).speak_for(consumer);

@@ -1,18 +1,20 @@
 //! One request by the Send API: its tokens, the repetition after a refused token, and the interpretation of the
 //! response.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 use tertulia_core::{id::ExternalConsumerId, ums::AnswerError};
-use tokio::{sync::Semaphore, time::timeout};
 
-use super::{grant::NotGranted, tokens::Tokens};
+use super::{
+    tokens::Tokens,
+    turns::{Turns, not_granted, send_renewing, unanswered},
+};
 use crate::{
-    platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendLetter, SendPath, Service},
+    platform::{HttpError, PlatformClient, SendAnswer, SendLetter, SendPath, Service},
     request::RequestFailure,
 };
 
@@ -27,8 +29,7 @@ pub(super) struct Sender {
     pub(super) tokens: Arc<Tokens>,
     /// A header of every request (protocol [§10.3](crate::protocol#103)).
     pub(super) client_properties: Arc<str>,
-    pub(super) turns: Arc<Semaphore>,
-    pub(super) within: Duration,
+    pub(super) turns: Turns,
 }
 
 /// Which token a response refuses.
@@ -46,13 +47,7 @@ impl Sender {
         consumer: ExternalConsumerId,
         body: String,
     ) -> Result<Bytes, RequestFailure> {
-        let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
-            return Err(RequestFailure::Overloaded);
-        };
-        match timeout(self.within, self.send_with_tokens(path, &consumer, body)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(RequestFailure::TimedOut),
-        }
+        self.turns.run(self.send_with_tokens(path, &consumer, body)).await
     }
 
     async fn send_with_tokens(
@@ -61,26 +56,34 @@ impl Sender {
         consumer: &ExternalConsumerId,
         body: String,
     ) -> Result<Bytes, RequestFailure> {
-        let app = self.tokens.app(&self.client, None).await.map_err(no_app_token)?;
-        let (app, token) = match self.tokens.consumer(&self.client, &app, consumer, None).await {
-            Err(error) if error.status() == Some(401) => {
-                let app = self.tokens.app(&self.client, Some(&app)).await.map_err(no_app_token)?;
-                let token =
-                    self.tokens.consumer(&self.client, &app, consumer, None).await.map_err(no_consumer_token)?;
-                (app, token)
-            }
-            token => (app, token.map_err(no_consumer_token)?),
-        };
-        let answer = self.post(path, &app, &token, body.clone()).await?;
-        let (app, token) = match refused_token(&answer) {
-            None => return Ok(frame(answer)),
-            Some(Refused::App) => (self.tokens.app(&self.client, Some(&app)).await.map_err(no_app_token)?, token),
+        let tokens = self.tokens_for(consumer).await?;
+        let post = async |(app, token): &(SecretString, SecretString)| self.post(path, app, token, body.clone()).await;
+        let renew = async |answer: &SendAnswer, (app, token): &(SecretString, SecretString)| match refused_token(answer)
+        {
+            None => Ok(None),
+            Some(Refused::App) => Ok(Some((self.app_token(Some(app)).await?, token.clone()))),
             Some(Refused::Consumer) => {
-                let renewed = self.tokens.consumer(&self.client, &app, consumer, Some(&token)).await;
-                (app, renewed.map_err(no_consumer_token)?)
+                let renewed = self.tokens.consumer(&self.client, app, consumer, Some(token)).await;
+                Ok(Some((app.clone(), renewed.map_err(no_consumer_token)?)))
             }
         };
-        self.post(path, &app, &token, body).await.map(frame)
+        send_renewing(tokens, post, renew).await.map(|(answer, _)| frame(answer))
+    }
+
+    /// Returns the tokens of the application and of the consumer.
+    async fn tokens_for(&self, consumer: &ExternalConsumerId) -> Result<(SecretString, SecretString), RequestFailure> {
+        let app = self.app_token(None).await?;
+        let ask = async |app: &SecretString| Ok(self.tokens.consumer(&self.client, app, consumer, None).await);
+        let renew = async |token: &Result<SecretString, HttpError>, refused: &SecretString| match token {
+            Err(error) if error.status() == Some(401) => self.app_token(Some(refused)).await.map(Some),
+            _ => Ok(None),
+        };
+        let (token, app) = send_renewing(app, ask, renew).await?;
+        Ok((app, token.map_err(no_consumer_token)?))
+    }
+
+    async fn app_token(&self, refused: Option<&SecretString>) -> Result<SecretString, RequestFailure> {
+        self.tokens.app(&self.client, refused).await.map_err(not_granted)
     }
 
     async fn post(
@@ -91,26 +94,7 @@ impl Sender {
         body: String,
     ) -> Result<SendAnswer, RequestFailure> {
         let letter = SendLetter { app, consumer, client_properties: &self.client_properties, body };
-        self.client.send_for_consumer(path, letter).await.map_err(|failure| match failure {
-            SendFailure::NotSent(error) => {
-                tracing::debug!(%error, "not sent");
-                RequestFailure::Overloaded
-            }
-            SendFailure::Unanswered(error) => {
-                tracing::debug!(%error, "sent without an answer");
-                RequestFailure::ConnectionLost
-            }
-        })
-    }
-}
-
-/// Without a token nothing was sent. The request may be sent again, unless the platform refuses an application that it
-/// never accepted.
-fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
-    tracing::debug!(%error, "no token for the application");
-    match error.status() {
-        Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => RequestFailure::Overloaded,
+        self.client.send_for_consumer(path, letter).await.map_err(unanswered)
     }
 }
 

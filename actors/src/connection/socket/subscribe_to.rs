@@ -31,7 +31,7 @@ impl ConversationSubscription {
 
 impl Drop for ConversationSubscription {
     fn drop(&mut self) {
-        self.connection.do_send(EndWish(self.number));
+        self.connection.do_send(EndSubscription(self.number));
     }
 }
 
@@ -45,26 +45,26 @@ pub(crate) struct SubscribeTo {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct EndWish(CallerNumber);
+struct EndSubscription(CallerNumber);
 
 impl Handler<SubscribeTo> for Connection {
     type Result = ();
 
     fn handle(&mut self, SubscribeTo { query, reply }: SubscribeTo, ctx: &mut Context<Self>) {
-        let wished = if self.linked {
-            self.subscribed.state.add_caller(query).ok_or(RequestFailure::Overloaded)
+        let added = if self.plan.is_linked() {
+            self.subscriptions.add_caller(query).ok_or(RequestFailure::Overloaded)
         } else {
             Err(RequestFailure::NotConnected)
         };
-        let (number, outputs) = match wished {
-            Ok(wished) => wished,
+        let (number, outputs) = match added {
+            Ok(added) => added,
             Err(failure) => {
                 let _ = reply.send(Err(failure));
                 return;
             }
         };
         let (begins, snapshot) = oneshot::channel();
-        self.subscribed.begun.insert(number, begins);
+        self.subscription_callers.wait(number, begins);
         self.carry_out_all(outputs);
         let subscription = ConversationSubscription { connection: ctx.address(), number, conversations: Vec::new() };
         let begun = async move { snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
@@ -80,10 +80,10 @@ impl Handler<SubscribeTo> for Connection {
     }
 }
 
-impl Handler<EndWish> for Connection {
+impl Handler<EndSubscription> for Connection {
     type Result = ();
 
-    fn handle(&mut self, EndWish(number): EndWish, _: &mut Self::Context) {
-        self.end_wish(number);
+    fn handle(&mut self, EndSubscription(number): EndSubscription, _: &mut Self::Context) {
+        self.remove_caller(number);
     }
 }

@@ -10,30 +10,20 @@ use tertulia_core::{
     refusal::{Lane, RequestType},
 };
 
-use super::recovery::Out;
+use super::{recovery_queue::SentRecovery, waiter::Waiter};
 use crate::request::{Answer, Reply};
 
-/// Who waits for a response.
-pub(super) enum Waiter<P> {
-    /// A caller outside the connection, or one of its own futures.
-    Caller(Reply<Answer>),
-    /// A conversation's command.
-    Command(Reply<Answer>),
-    /// The connection itself, which must act before it handles the next frame.
-    Own(P),
-}
-
 /// A request that was sent.
-pub(super) struct Asked<P> {
+pub(super) struct SentRequest<P> {
     pub(super) waiter: Waiter<P>,
     pub(super) lane: Lane,
     pub(super) request: RequestType,
     /// The data for a repetition; only for the recovery lane.
-    pub(super) again: Option<Box<Out>>,
+    pub(super) again: Option<Box<SentRecovery>>,
 }
 
 struct Pending<P> {
-    asked: Asked<P>,
+    sent: SentRequest<P>,
     deadline: Instant,
 }
 
@@ -60,24 +50,24 @@ impl<P> RequestTable<P> {
     }
 
     /// Adds a request and returns its id, which is unique within the connection.
-    pub(super) fn add(&mut self, asked: Asked<P>, now: Instant, within: Duration) -> RequestId {
+    pub(super) fn add(&mut self, sent: SentRequest<P>, now: Instant, within: Duration) -> RequestId {
         self.next += 1;
         let id = RequestId::from(self.next.to_string());
         let deadline = now + within;
         self.deadlines.insert((deadline, id.clone()));
-        self.pending.insert(id.clone(), Pending { asked, deadline });
+        self.pending.insert(id.clone(), Pending { sent, deadline });
         id
     }
 
     /// Removes and returns the request of a response; `None` if it is no longer waited for.
-    pub(super) fn take(&mut self, id: &str) -> Option<Asked<P>> {
-        let (id, Pending { asked, deadline }) = self.pending.remove_entry(id)?;
+    pub(super) fn take(&mut self, id: &str) -> Option<SentRequest<P>> {
+        let (id, Pending { sent, deadline }) = self.pending.remove_entry(id)?;
         self.deadlines.remove(&(deadline, id));
-        Some(asked)
+        Some(sent)
     }
 
     /// Removes and returns the requests whose deadlines have passed.
-    pub(super) fn expired(&mut self, now: Instant) -> Vec<Asked<P>> {
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<SentRequest<P>> {
         let mut expired = Vec::new();
         while let Some((deadline, id)) = self.deadlines.first()
             && *deadline <= now
@@ -91,17 +81,17 @@ impl<P> RequestTable<P> {
     /// Removes and returns the reply channels of commands.
     pub(super) fn take_commands(&mut self) -> Vec<Reply<Answer>> {
         let is_command = |(id, pending): (&RequestId, &Pending<P>)| {
-            matches!(pending.asked.waiter, Waiter::Command(_)).then(|| id.clone())
+            matches!(pending.sent.waiter, Waiter::Command(_)).then(|| id.clone())
         };
         let commands: Vec<RequestId> = self.pending.iter().filter_map(is_command).collect();
         let taken = commands.iter().filter_map(|id| self.take(id.as_str()));
-        taken.filter_map(|asked| if let Waiter::Command(reply) = asked.waiter { Some(reply) } else { None }).collect()
+        taken.filter_map(|sent| if let Waiter::Command(reply) = sent.waiter { Some(reply) } else { None }).collect()
     }
 
     /// Removes and returns all requests, because the socket is gone.
-    pub(super) fn drain(&mut self) -> Vec<Asked<P>> {
+    pub(super) fn drain(&mut self) -> Vec<SentRequest<P>> {
         self.deadlines.clear();
-        self.pending.drain().map(|(_, pending)| pending.asked).collect()
+        self.pending.drain().map(|(_, pending)| pending.sent).collect()
     }
 }
 
@@ -111,8 +101,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn asked<P>(own: P) -> Asked<P> {
-        Asked { waiter: Waiter::Own(own), lane: Lane::Command, request: RequestType::Other, again: None }
+    fn sent<P>(own: P) -> SentRequest<P> {
+        SentRequest { waiter: Waiter::Own(own), lane: Lane::Command, request: RequestType::Other, again: None }
     }
 
     /// Q5.
@@ -120,12 +110,12 @@ mod tests {
     fn a_request_expires_at_its_deadline_and_its_late_answer_finds_nobody() {
         let now = Instant::now();
         let mut table = RequestTable::new(10);
-        let first = table.add(asked("first"), now, SECOND);
-        table.add(asked("second"), now, SECOND * 2);
+        let first = table.add(sent("first"), now, SECOND);
+        table.add(sent("second"), now, SECOND * 2);
         assert!(table.expired(now).is_empty());
-        assert!(matches!(table.expired(now + SECOND)[..], [Asked { waiter: Waiter::Own("first"), .. }]));
+        assert!(matches!(table.expired(now + SECOND)[..], [SentRequest { waiter: Waiter::Own("first"), .. }]));
         assert!(table.take(first.as_str()).is_none());
-        assert!(matches!(table.drain()[..], [Asked { waiter: Waiter::Own("second"), .. }]));
+        assert!(matches!(table.drain()[..], [SentRequest { waiter: Waiter::Own("second"), .. }]));
     }
 
     /// Q14.
@@ -133,7 +123,7 @@ mod tests {
     fn the_table_says_when_it_is_full() {
         let mut table = RequestTable::new(1);
         assert!(!table.is_full());
-        let id = table.add(asked(()), Instant::now(), SECOND);
+        let id = table.add(sent(()), Instant::now(), SECOND);
         assert!(table.is_full());
         table.take(id.as_str());
         assert!(!table.is_full());

@@ -1,0 +1,65 @@
+//! Sets the agent's state on each socket, and when a caller changes it ([CN-F9](crate::rules#cn-f9)).
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use tertulia_core::{
+    readiness::Part,
+    refusal::{Lane, RequestType},
+    ums::Request,
+};
+
+use super::{Connection, Login, SetAgentState, recovery_queue::Again};
+use crate::request::RequestFailure;
+
+impl Connection {
+    fn agent_state_request(&self) -> Option<Request> {
+        self.principal.agent_id().and_then(|agent_id| self.availability.request(agent_id))
+    }
+
+    /// Sets the agent's state as it was before.
+    pub(super) fn set_agent_state(&mut self, ctx: &mut Context<Self>) {
+        let Some(request) = self.agent_state_request() else { return };
+        let epoch = self.session.epoch();
+        let answer = self.ask_here(request, Lane::Recovery);
+        let stated = async move { answer.await?.read(|response| response.outcome().map(drop)) };
+        ctx.spawn(stated.into_actor(self).map(move |outcome, connection, _| {
+            if epoch == connection.session.epoch() {
+                connection.agent_stated(&outcome);
+            }
+        }));
+    }
+
+    fn agent_stated(&mut self, outcome: &Result<(), RequestFailure>) {
+        match outcome {
+            Ok(()) => self.part_works(Part::AgentState, RequestType::AgentState),
+            Err(failure) => {
+                self.part_refused(Part::AgentState, RequestType::AgentState, failure, Again::AgentState);
+            }
+        }
+    }
+}
+
+impl Handler<SetAgentState> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, SetAgentState { agent_state, reply }: SetAgentState, ctx: &mut Self::Context) {
+        if matches!(self.settings.login, Login::Consumer(_)) {
+            let _ = reply.send(Err(RequestFailure::NotSupported("only an agent has a state")));
+            return;
+        }
+        self.availability.set(agent_state);
+        // The state is set after the next login.
+        let Some(request) = self.agent_state_request() else {
+            let _ = reply.send(Err(RequestFailure::NotConnected));
+            return;
+        };
+        let epoch = self.session.epoch();
+        let answer = self.ask_here(request, Lane::Command);
+        let stated = async move { answer.await?.read(|response| response.outcome().map(drop)) };
+        ctx.spawn(stated.into_actor(self).map(move |outcome, connection, _| {
+            if epoch == connection.session.epoch() {
+                connection.agent_stated(&outcome);
+            }
+            let _ = reply.send(outcome);
+        }));
+    }
+}
