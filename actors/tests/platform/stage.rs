@@ -1,6 +1,6 @@
 //! A platform, a system connected to it, and the received events: the setup of every test of the actors.
 
-use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::VecDeque, num::NonZeroUsize, ops::Deref, sync::Arc, thread, time::Duration};
 
 use tertulia_actors::{
     Tertulia,
@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Stage {
     pub(crate) emulator: Emulator,
-    pub(crate) tertulia: Tertulia,
+    pub(crate) tertulia: OwnedTertulia,
     pub(crate) events: EventStream,
     /// Messages that arrived while the test waited for something else, the oldest first.
     overheard: VecDeque<Arc<Event>>,
@@ -39,7 +39,7 @@ impl Stage {
     /// A platform and a system on it.
     pub(crate) fn of(emulator: Emulator, tertulia: Tertulia) -> Self {
         let events = tertulia.events(Filter::everything());
-        Self { emulator, tertulia, events, overheard: VecDeque::new() }
+        Self { emulator, tertulia: OwnedTertulia(Some(tertulia)), events, overheard: VecDeque::new() }
     }
 
     /// Connects, and waits until the connection is ready.
@@ -109,6 +109,34 @@ impl Stage {
     /// Every text in the ledger.
     pub(crate) fn said(&self) -> Vec<String> {
         self.emulator.ledger().iter().filter_map(|entry| entry.text).collect()
+    }
+}
+
+/// A system that does not outlive its test: its connections would take the processor's time from the tests after it.
+pub(crate) struct OwnedTertulia(Option<Tertulia>);
+
+impl OwnedTertulia {
+    pub(crate) async fn stop(mut self, within: Duration) {
+        if let Some(tertulia) = self.0.take() {
+            tertulia.stop(within).await;
+        }
+    }
+}
+
+impl Deref for OwnedTertulia {
+    type Target = Tertulia;
+
+    fn deref(&self) -> &Tertulia {
+        self.0.as_ref().expect("a system until it is stopped")
+    }
+}
+
+impl Drop for OwnedTertulia {
+    fn drop(&mut self) {
+        if let Some(tertulia) = self.0.take() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            thread::spawn(move || runtime.block_on(tertulia.stop(Duration::ZERO)));
+        }
     }
 }
 

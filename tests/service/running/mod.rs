@@ -2,7 +2,7 @@
 
 pub(crate) mod process;
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, ops::Deref, path::PathBuf, thread, time::Duration};
 
 use actix_web::web::Bytes;
 use awc::{
@@ -24,11 +24,11 @@ use tertulia_actors::{
 use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::{net::TcpSocket, time::timeout};
 
-/// The longest that anything is waited for.
+/// The longest wait for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// How often is asked for what nobody tells; more often would only keep the machine from getting there.
+/// The interval between two looks at a state that sends no notification. A shorter one would slow the machine down.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// What no output may hold.
+/// A secret that no output may contain.
 pub(crate) const CANARY: &str = "sEcReT-cAnArY";
 /// A bot that takes every ring.
 pub(crate) const BOT: &str = r#"
@@ -71,7 +71,7 @@ pub(crate) fn configuration(emulator: &Emulator, sections: &str) -> (TempDir, St
 /// A service that runs.
 pub(crate) struct Running {
     pub(crate) emulator: Emulator,
-    pub(crate) service: Service,
+    pub(crate) service: OwnedService,
     pub(crate) events: EventStream,
     pub(crate) token: Option<&'static str>,
     files: TempDir,
@@ -103,10 +103,10 @@ impl Running {
         let configuration = Configuration::load(file.as_ref(), &environment).unwrap();
         let service = Service::start(&configuration).unwrap();
         let events = service.tertulia().events(Filter::everything());
-        Self { emulator, service, events, token: None, files }
+        Self { emulator, service: OwnedService(Some(service)), events, token: None, files }
     }
 
-    /// Ends the service and starts it again as it was.
+    /// Stops the service and starts it again with the same configuration and store.
     pub(crate) async fn restart(self) -> Self {
         let Self { emulator, service, events, files, .. } = self;
         drop(events);
@@ -115,7 +115,7 @@ impl Running {
         Self::begin(emulator, files, file.to_str().unwrap())
     }
 
-    /// Where the service keeps what it keeps.
+    /// The directory of the store.
     pub(crate) fn data(&self) -> PathBuf {
         self.files.path().join("data")
     }
@@ -131,7 +131,7 @@ impl Running {
         self.service.tertulia().connection(&ConnectionId::from(connection)).ready(PATIENCE).await.unwrap();
     }
 
-    /// A consumer opens a conversation and says something in it that was heard.
+    /// A consumer opens a conversation and sends a message, which the bot has received.
     pub(crate) async fn conversation(&mut self) -> String {
         let id = self.emulator.create_conversation(None, None);
         self.emulator.say(&id, "hello").unwrap();
@@ -148,7 +148,7 @@ impl Running {
         id
     }
 
-    /// The members of a conversation, once everything has arrived at the bot that the platform sent before.
+    /// The members of a conversation, after the bot has received everything that the platform sent before.
     pub(crate) async fn settled(&mut self, conversation: &str) -> Value {
         let path = format!("/v1/conversations/{conversation}");
         let composing = serde_json::json!({ "chatState": "COMPOSING" });
@@ -158,7 +158,7 @@ impl Running {
         self.get(&format!("{path}?connection=bots-1")).await.json
     }
 
-    /// Waits for an event of a conversation, as one connection tells of it.
+    /// Waits for an event of a conversation on one connection.
     pub(crate) async fn heard_by(&mut self, connection: &str, name: &str, conversation: &str) -> Value {
         let wanted = Some(ConversationId::from(conversation));
         loop {
@@ -241,7 +241,7 @@ impl Running {
         Answer::read(request.send_body(body).await.unwrap()).await
     }
 
-    /// What is at `path`, byte by byte.
+    /// Downloads the bytes at `path`.
     pub(crate) async fn download(&self, path: &str) -> Downloaded {
         let mut response = client().get(format!("http://{}{path}", self.address())).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
@@ -263,7 +263,35 @@ impl Running {
     }
 }
 
-/// Waits until `is_so` holds; for what nobody tells.
+/// A service that does not outlive its test: the tests after it need its files and its part of the processor.
+pub(crate) struct OwnedService(Option<Service>);
+
+impl OwnedService {
+    pub(crate) async fn stop(mut self, within: Duration) {
+        if let Some(service) = self.0.take() {
+            service.stop(within).await;
+        }
+    }
+}
+
+impl Deref for OwnedService {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for OwnedService {
+    fn drop(&mut self) {
+        if let Some(service) = self.0.take() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            thread::spawn(move || runtime.block_on(service.stop(Duration::ZERO)));
+        }
+    }
+}
+
+/// Waits until `is_so` holds; for a state that sends no notification.
 pub(crate) async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {
@@ -278,24 +306,24 @@ pub(crate) fn client() -> Client {
     Client::builder().connector(connector).timeout(PATIENCE).finish()
 }
 
-/// A port that nobody else gets while this is held, though one listener after the other may have it.
+/// A port that no other process gets while this value lives; listeners of the test may use it one after the other.
 pub(crate) struct Port {
     pub(crate) number: u16,
     _held: TcpSocket,
 }
 
 impl Port {
-    /// Some free one.
+    /// Any free port.
     pub(crate) fn free() -> Self {
         let held = TcpSocket::new_v4().unwrap();
-        // With this the system lets those who name the port have it too.
+        // With this the system also lets listeners bind to the port by its number.
         held.set_reuseaddr(true).unwrap();
         held.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         Self { number: held.local_addr().unwrap().port(), _held: held }
     }
 }
 
-/// What was downloaded.
+/// A downloaded file.
 pub(crate) struct Downloaded {
     headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -307,7 +335,7 @@ impl Downloaded {
     }
 }
 
-/// What the gateway answered.
+/// A response of the gateway.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -316,12 +344,12 @@ pub(crate) struct Answer {
     pub(crate) authenticate: String,
     pub(crate) allow: String,
     pub(crate) text: String,
-    /// Null where the body is no JSON.
+    /// Null if the body is not JSON.
     pub(crate) json: Value,
 }
 
 impl Answer {
-    /// A header; empty where it is not there.
+    /// A header; empty if the response has no such header.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
@@ -369,7 +397,7 @@ impl Followed {
         }
     }
 
-    /// The next block that tells something, which a heartbeat does not.
+    /// The next block that is not a heartbeat.
     pub(crate) async fn told(&mut self) -> Option<String> {
         loop {
             match self.block().await {
