@@ -1,19 +1,13 @@
 //! `tertulia check --connect` as people meet it: who can log in, and what keeps the others from it.
 
-use std::{
-    fs,
-    net::TcpListener,
-    process::{Command, Output},
-    sync::Arc,
-    thread,
-};
+use std::{fs, net::TcpListener, process::Output, sync::Arc, thread};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::{ServerConfig, ServerConnection, crypto::ring};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
 
-use crate::running::{BOT, CANARY, configuration, emulator};
+use crate::running::{BOT, CANARY, configuration, emulator, process::program};
 
 /// Exit code and standard output; that no secret is in any of it.
 fn check(file: &str) -> (Option<i32>, String) {
@@ -26,12 +20,8 @@ fn check(file: &str) -> (Option<i32>, String) {
         ("ASSERTION", "Ym90Mw=="),
         ("RUST_LOG", "trace"),
     ];
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tertulia"))
-        .env_clear()
-        .args(["check", "--connect", "--config", file])
-        .envs(variables)
-        .output()
-        .unwrap();
+    let Output { status, stdout, stderr } =
+        program(&["check", "--connect", "--config", file]).envs(variables).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
     let printed = format!("{stdout}{stderr}");
     for secret in [CANARY, "bot2-secret", "bot2-token", "Ym90Mw=="] {
@@ -189,7 +179,7 @@ fn expired_host() -> (String, String) {
     thread::spawn(move || {
         for socket in listener.incoming() {
             let mut tls = ServerConnection::new(Arc::clone(&config)).unwrap();
-            // Whoever looks at the certificate refuses it: the handshake's failure is what is wanted.
+            // The client refuses the certificate, so the handshake must fail.
             let _ = tls.complete_io(&mut socket.unwrap());
         }
     });

@@ -1,21 +1,10 @@
 //! The program as people and scripts meet it: help, exit codes, what is printed where.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Output},
-};
+use std::{fs, path::PathBuf, process::Output};
 
 use tempfile::TempDir;
 
-const CANARY: &str = "sEcReT-cAnArY";
-
-/// The program, in an environment that holds nothing but what a test puts there.
-fn tertulia(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
-    command.env_clear().args(arguments);
-    command
-}
+use crate::running::{CANARY, process::program};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -34,7 +23,7 @@ fn configuration(text: &str) -> (TempDir, PathBuf) {
 }
 
 fn check(file: &str, variables: &[(&str, &str)]) -> Output {
-    tertulia(&["check", "--config", file]).envs(variables.iter().copied()).output().unwrap()
+    program(&["check", "--config", file]).envs(variables.iter().copied()).output().unwrap()
 }
 
 const VALID: &str = r#"
@@ -53,7 +42,7 @@ const SECRETS: [(&str, &str); 2] = [("BOT1_PASSWORD", CANARY), ("TERTULIA_TOKEN"
 #[test]
 fn every_help_ends_with_an_example() {
     for command in [&[][..], &["check"], &["emulate"], &["run"], &["tail"], &["backup"]] {
-        let output = tertulia(&[command, &["--help"]].concat()).output().unwrap();
+        let output = program(&[command, &["--help"]].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         let help = stdout(&output);
         let last = help.lines().last().unwrap();
@@ -66,7 +55,7 @@ fn wrong_usage_exits_with_2() {
     for arguments in
         [&[][..], &["chekc"], &["check", "--confg", "x"], &["check", "x"], &["--log-format", "xml", "check"]]
     {
-        let output = tertulia(arguments).output().unwrap();
+        let output = program(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
     }
@@ -74,7 +63,7 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn a_log_filter_that_is_none_is_a_failure() {
-    let output = tertulia(&["check"]).env("RUST_LOG", "a=b=c").output().unwrap();
+    let output = program(&["check"]).env("RUST_LOG", "a=b=c").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: RUST_LOG is not a log filter"));
 }
@@ -95,7 +84,7 @@ fn check_accepts_a_valid_configuration() {
 #[test]
 fn check_reads_tertulia_toml_unless_told_otherwise() {
     let (directory, _file) = configuration(VALID);
-    let output = tertulia(&["check"]).current_dir(&directory).envs(SECRETS).output().unwrap();
+    let output = program(&["check"]).current_dir(&directory).envs(SECRETS).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(stdout(&output).starts_with("tertulia.toml: ok"));
 }
@@ -132,7 +121,7 @@ fn check_never_prints_a_secret() {
     let misplaced = VALID.replace("\"BOT1_PASSWORD\"", &format!("\"{CANARY}\""));
     for text in [VALID, &plain, &unquoted, &misplaced] {
         let (_directory, file) = configuration(text);
-        let output = tertulia(&["check", "--config", file.to_str().unwrap()])
+        let output = program(&["check", "--config", file.to_str().unwrap()])
             .env("RUST_LOG", "trace")
             .envs(SECRETS)
             .output()

@@ -3,51 +3,40 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    time::Duration,
+    process::{ChildStdout, ExitStatus, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-/// The longest that a socket is waited for.
-const DEADLINE: Duration = Duration::from_secs(20);
+use crate::running::{
+    PATIENCE,
+    process::{OwnedChild, program, rest},
+};
 
 /// An emulator in a process of its own; it does not outlive the test.
 struct Running {
-    process: Child,
+    process: OwnedChild,
     stdout: BufReader<ChildStdout>,
     ready: Value,
 }
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_tertulia"))
-            .args(["emulate", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = program(&["emulate", "--listen", "127.0.0.1:0"]);
+        let mut process = OwnedChild::start(command.args(arguments).stdout(Stdio::piped()));
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         Self { process, stdout, ready: serde_json::from_str(&line).unwrap() }
     }
 
-    /// Ends the emulator by `signal`; answers what else it had printed, and how it ended.
+    /// Ends the emulator by `signal`. Returns the rest of its output and its exit status.
     fn end_by(mut self, signal: Signal) -> (String, ExitStatus) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        self.process.signal(signal);
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         (rest, self.process.wait().unwrap())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // An emulator that has ended already is what was wanted.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -58,12 +47,10 @@ fn get(address: &Value, target: &str) -> String {
 
 fn send(address: &Value, method: &str, target: &str) -> String {
     let mut socket = TcpStream::connect(address.as_str().unwrap()).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = "Host: adminlogin.liveperson.net\r\nConnection: close\r\nContent-Length: 0";
     write!(socket, "{method} {target} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
+    rest(socket)
 }
 
 #[test]
@@ -96,7 +83,7 @@ fn the_control_interface_is_there_when_asked_for() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"conversations\":0"), "{answer}");
 }
 
-/// Whoever keeps what it knows from one run to the next would take new conversations for those of the run before.
+/// A client that keeps its conversations from one run to the next would take new conversations for old ones.
 #[test]
 fn ids_differ_from_run_to_run_unless_a_seed_is_given() {
     let id = |arguments: &[&str]| {
@@ -120,7 +107,7 @@ fn discovery_and_certificate_have_the_names_that_were_given() {
 
 #[test]
 fn a_latency_that_is_no_time_is_wrong_usage() {
-    let output = Command::new(env!("CARGO_BIN_EXE_tertulia")).args(["emulate", "--latency", "fast"]).output().unwrap();
+    let output = program(&["emulate", "--latency", "fast"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("such as \"80ms\""));
 }
@@ -147,7 +134,7 @@ fn sigint_and_sigterm_end_it_with_0_and_nothing_more_on_standard_output() {
 fn an_address_that_is_taken_is_a_failure_that_names_it() {
     let emulator = Running::start(&[]);
     let taken = emulator.ready["listen"].as_str().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_tertulia")).args(["emulate", "--listen", taken]).output().unwrap();
+    let output = program(&["emulate", "--listen", taken]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains(taken) && output.stdout.is_empty(), "{message}");
@@ -155,7 +142,6 @@ fn an_address_that_is_taken_is_a_failure_that_names_it() {
 
 #[test]
 fn a_control_interface_beyond_loopback_is_wrong_usage() {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_tertulia")).args(["emulate", "--control", "0.0.0.0:0"]).output().unwrap();
+    let output = program(&["emulate", "--control", "0.0.0.0:0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }

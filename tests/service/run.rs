@@ -3,21 +3,21 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::{Command, Stdio},
+    process::Stdio,
     sync::mpsc::{Receiver, channel},
     thread,
 };
 
 use rustix::{
     fs::Mode,
-    process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit},
+    process::{Pid, Resource, Rlimit, Signal, prlimit},
 };
 use serde_json::Value;
 use tertulia_emulator::{Emulator, Fault, FaultKind, FaultRule, Outcome};
 
 use crate::running::{
     BOT, CANARY, LOOK_EVERY, PATIENCE, configuration, emulator,
-    process::{Process, command, rest},
+    process::{OwnedChild, Process, command, program, rest},
 };
 
 /// A message.
@@ -115,10 +115,10 @@ fn a_wrong_password_ends_that_connection_alone() {
 }
 
 #[test]
-fn whoever_reads_no_log_holds_nothing_up() {
+fn a_log_that_nobody_reads_holds_nothing_up() {
     let emulator = emulator();
     let (_directory, file) = configuration(&emulator, "");
-    let mut child = command(&file).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = OwnedChild::start(command(&file).stdout(Stdio::null()).stderr(Stdio::piped()));
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let gateway = loop {
         let mut line = String::new();
@@ -135,7 +135,7 @@ fn whoever_reads_no_log_holds_nothing_up() {
         write!(socket, "GET /v1/connections HTTP/1.1\r\nHost: {gateway}\r\nConnection: close\r\n\r\n").unwrap();
         assert!(rest(socket).starts_with("HTTP/1.1 200"));
     }
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.signal(Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -170,7 +170,8 @@ fn a_second_process_with_the_same_data_ends_at_once() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// TK-6: nobody throws another process out; whoever comes second says so, serves its other logins, and takes over.
+/// TK-6: no process takes a login from another. The second process reports the conflict, serves its other logins, and
+/// takes over after the first has ended.
 #[test]
 fn a_second_process_with_the_same_login_waits_for_it_and_takes_over() {
     let emulator = emulator();
@@ -230,7 +231,7 @@ fn every_close_is_told_with_its_code_and_reason() {
     assert_eq!(process.ended().code(), Some(0));
 }
 
-/// Promise 5: what is told to end in time does, whatever still waits.
+/// Promise 5: a service that must end in time does, whatever still waits.
 #[test]
 fn a_drain_takes_no_longer_than_the_configuration_allows() {
     let emulator = emulator();
@@ -244,7 +245,7 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
     assert_eq!(process.ended().code(), Some(0));
 }
 
-/// SIGHUP has the certificate's files read anew, and ends nothing.
+/// SIGHUP reads the certificate's files again, and ends nothing.
 #[test]
 fn a_hangup_has_the_certificate_read_anew() {
     let emulator = emulator();
@@ -266,7 +267,7 @@ fn a_hangup_has_the_certificate_read_anew() {
     assert_eq!(process.ended().code(), Some(0));
 }
 
-/// A collector: what it is sent; it answers each request with `answer`, or never.
+/// A collector that responds to each request with `answer`, or never. Returns what it receives.
 fn collector(answer: Option<&'static str>) -> (String, Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -372,7 +373,7 @@ fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
     assert_eq!(emulator.summary().agent_messages, confirmed as u64);
 }
 
-/// Says one thing after the other until nobody answers any more; how many were confirmed.
+/// Sends one message after the other until the service stops responding. Returns how many were confirmed.
 fn speak(gateway: &str, conversation: &str) -> usize {
     let mut confirmed = 0;
     loop {
@@ -383,7 +384,7 @@ fn speak(gateway: &str, conversation: &str) -> usize {
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             BODY.len()
         );
-        // A socket that nobody accepted any more is reset: nothing was asked then.
+        // A socket that the service did not accept is reset, and its request was not read.
         let sent = socket.write_all(&[head.as_bytes(), BODY].concat());
         let mut answer = String::new();
         let read = sent.and_then(|()| socket.read_to_string(&mut answer));
@@ -404,10 +405,10 @@ fn a_hangup_while_it_starts_does_not_end_it() {
     let slow = directory.path().join("slow.toml");
     rustix::fs::mknodat(rustix::fs::CWD, &slow, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let mut starting = command(slow.to_str().unwrap());
-    let child = starting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = OwnedChild::start(starting.stdout(Stdio::piped()).stderr(Stdio::piped()));
     // Opened once the process reads it, and read for as long as it is open here.
     let mut configuration = std::fs::OpenOptions::new().write(true).open(&slow).unwrap();
-    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    child.signal(Signal::HUP);
     configuration.write_all(&std::fs::read(file).unwrap()).unwrap();
     drop(configuration);
     let process = Process::running(child);
@@ -415,7 +416,7 @@ fn a_hangup_while_it_starts_does_not_end_it() {
     assert!(process.ended().success());
 }
 
-/// A file that may not grow is a disk that takes no more: it is told, nothing is lost, and it goes on afterwards.
+/// A limit of file sizes acts like a full disk: the service reports it, loses nothing, and continues afterwards.
 #[test]
 fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
     let emulator = emulator();
@@ -471,7 +472,7 @@ fn a_dead_letter_that_was_thrown_away_does_not_come_back_after_a_kill() {
     assert!(process.get(&letter).starts_with("HTTP/1.1 404"));
 }
 
-/// What the store holds is for this user alone, in whatever directory it is told to be.
+/// Only this user can read the store, in any configured directory.
 #[test]
 fn its_files_are_for_nobody_else_in_a_directory_that_others_may_enter() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -494,11 +495,9 @@ fn its_files_are_for_nobody_else_in_a_directory_that_others_may_enter() {
     assert!(files > 5, "{files}");
 }
 
-/// What `tertulia backup` says and how it ends.
+/// The output and exit code of `tertulia backup`.
 fn backup(directory: &std::path::Path, url: &str, token: &str) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
-    command.env_clear().env("TERTULIA_TOKEN", token).args(["backup", "--url", url]).arg(directory);
-    let output = command.output().unwrap();
+    let output = program(&["backup", "--url", url]).env("TERTULIA_TOKEN", token).arg(directory).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
@@ -513,7 +512,7 @@ fn a_backup_is_taken_of_a_running_service_by_administrators_and_a_service_runs_o
     let start = |file: &str| {
         let mut command = command(file);
         command.envs([("WRITER", "writer-token"), ("ADMIN", "admin-token")]);
-        Process::running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        Process::spawn(&mut command)
     };
     let process = start(&file);
     process.get_until("/readyz", "\"ready\":true");
@@ -570,7 +569,7 @@ fn a_message_that_closed_a_socket_is_suspected_after_a_kill_too() {
     emulator.add_rule(FaultRule::new("upgrade", Outcome::Code(503)).always()).unwrap();
     let _unanswered = say(&process, &poisoned, "poison");
     process.get_until(&format!("{poisoned}/commands"), "\"suspected\":4410");
-    // What was to be kept before this is kept once it is answered.
+    // After this response everything before it is stored, too.
     let webhook = process.ask("POST /v1/webhooks", &[], "{\"url\": \"http://127.0.0.1:1/\"}");
     assert!(webhook.starts_with("HTTP/1.1 201"), "{webhook}");
     assert_eq!(emulator.rule_counts(poison).unwrap().refused, 1);

@@ -7,8 +7,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    process::Command,
     thread,
     time::Instant,
 };
@@ -17,13 +16,16 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tertulia_emulator::{Emulator, FaultMode, FaultRule, Outcome};
 
-use crate::running::{BOT, LOOK_EVERY, PATIENCE, configuration, emulator};
+use crate::running::{
+    BOT, LOOK_EVERY, PATIENCE, configuration, emulator,
+    process::{Ended, Process, program, rest},
+};
 
-/// A place of a secret, by the name of its variable, and what is kept there. Each has something of its own that survives
-/// being quoted, escaped or percent-encoded, and something around it that does not.
+/// The variables that hold secrets. Each secret has a core of its own that survives quoting, escaping and
+/// percent-encoding, and characters around the core that do not.
 const SECRETS: [(&str, &str); 12] = [
     ("WRONG", "a+/\"wrongPassW0rdCanary=="),
     ("KEYS_SECRET", "bot2-secret"),
@@ -38,11 +40,11 @@ const SECRETS: [(&str, &str); 12] = [
     ("WRITE_TOKEN", "writeT0kenCanary"),
     ("SAML", "Ym90NA=="),
 ];
-/// What a webhook signs with; in the store it is kept, for it signs after a restart too.
+/// The signing secret of a webhook. The store keeps it, because it signs after a restart too.
 const SIGNS: &str = "webh00kSecretCanaryOfAReceiver42";
-/// Shown by somebody who guesses.
+/// A wrong token.
 const GUESSED: &str = "gu3ssedTokenCanary";
-/// What a consumer says and a bot answers: it belongs into events, and never into a log.
+/// The messages of a consumer and a bot, which belong into events and never into a log.
 const SAID: &str = "wh4tWasSaidCanary";
 const ANSWERED: &str = "wh4tWasAnsweredCanary";
 
@@ -99,93 +101,31 @@ fn refusing_proxy() -> SocketAddr {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
-    command.env_clear().args(arguments).envs(SECRETS).envs([("PASSWORD", "secret"), ("RUST_LOG", "trace")]);
-    command.envs([("RUST_BACKTRACE", "1")]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = program(arguments);
+    command.envs(SECRETS).envs([("PASSWORD", "secret"), ("RUST_LOG", "trace"), ("RUST_BACKTRACE", "1")]);
     command
 }
 
-/// A service whose whole log is kept.
-struct Process {
-    child: Child,
-    lines: Receiver<String>,
-    log: String,
-    gateway: String,
+/// Sends a request with a token.
+fn send(process: &Process, request: &str, token: Option<&str>, body: Option<&str>) -> TcpStream {
+    let token = token.map(|token| format!("Authorization: Bearer {token}"));
+    process.send(request, token.as_deref().as_slice(), body.unwrap_or_default())
 }
 
-impl Process {
-    fn start(format: &str, file: &str) -> Self {
-        let mut child = command(&["run", "--log-format", format, "--config", file]).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (sender, lines) = channel();
-        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut process = Self { child, lines, log: String::new(), gateway: String::new() };
-        let running = process.logged("running");
-        let address = running.split("gateway").nth(1).unwrap().trim_start_matches(['"', '=', ':']);
-        process.gateway = address.split(['"', ' ', ',']).next().unwrap().to_owned();
-        process
-    }
-
-    /// Waits for a line of the log.
-    fn logged(&mut self, message: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap();
-            self.log.push_str(&line);
-            self.log.push('\n');
-            if line.contains(message) {
-                return line;
-            }
-        }
-    }
-
-    /// Sends a request and reads the answer to its end.
-    fn ask(&self, request: &str, token: Option<&str>, body: Option<&str>) -> String {
-        let mut socket = self.send(request, token, body);
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
-    }
-
-    fn send(&self, request: &str, token: Option<&str>, body: Option<&str>) -> TcpStream {
-        let mut socket = TcpStream::connect(&self.gateway).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let body = body.unwrap_or_default();
-        let length = body.len();
-        let head = "Host: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
-        write!(socket, "{request} HTTP/1.1\r\n{head}{token}Content-Length: {length}\r\n\r\n{body}").unwrap();
-        socket
-    }
-
-    /// Asks until the answer has `wanted` in it.
-    fn ask_until(&self, request: &str, token: &str, wanted: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let answer = self.ask(request, Some(token), None);
-            if answer.contains(wanted) {
-                return answer;
-            }
-            assert!(Instant::now() < deadline, "{answer}");
-            thread::sleep(LOOK_EVERY);
-        }
-    }
-
-    /// Ends it; the whole log, and what was printed.
-    fn end(mut self) -> (String, String) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        let mut printed = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-        self.child.wait().unwrap();
-        self.log.extend(self.lines.iter().flat_map(|line| [line, "\n".to_owned()]));
-        (std::mem::take(&mut self.log), printed)
-    }
+fn ask(process: &Process, request: &str, token: Option<&str>, body: Option<&str>) -> String {
+    rest(send(process, request, token, body))
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        // One that has ended already is what was wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Asks until the answer has `wanted` in it.
+fn ask_until(process: &Process, request: &str, token: &str, wanted: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask(process, request, Some(token), None);
+        if answer.contains(wanted) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{answer}");
+        thread::sleep(LOOK_EVERY);
     }
 }
 
@@ -245,7 +185,7 @@ fn files(directory: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Drives a service through everything that touches a secret, and looks for each in all that comes out.
+/// Runs a service through everything that touches a secret, and looks for each secret in all its output.
 fn drive(emulator: &Emulator, format: &str) {
     let (directory, file) = configuration(emulator, &sections(refusing_proxy()));
     // A platform may repeat in its answers what it was sent.
@@ -258,24 +198,24 @@ fn drive(emulator: &Emulator, format: &str) {
     ] {
         emulator.add_rule(rule.always()).unwrap();
     }
-    let process = Process::start(format, &file);
+    let process = Process::spawn(&mut command(&["run", "--log-format", format, "--config", &file]));
     let (read, write) = ("readT0kenCanary", "writeT0kenCanary");
     let mut outside = Vec::new();
     let mut bearers = BTreeSet::new();
 
-    process.ask_until("GET /v1/connections/bots-1", read, "\"ready\"");
-    process.ask_until("GET /v1/connections/keys", read, "\"ready\"");
-    process.ask_until("GET /v1/connections/saml", read, "\"ready\"");
-    process.ask_until("GET /v1/connections/wrong", read, "\"failed\"");
-    process.ask_until("GET /v1/connections/wrong-keys", read, "\"failed\"");
-    process.ask_until("GET /v1/connections/shop", read, "\"failed\"");
-    process.ask_until("GET /v1/connections/signed", read, "answered 500");
-    process.ask_until("GET /v1/connections/proxied", read, "407");
+    ask_until(&process, "GET /v1/connections/bots-1", read, "\"ready\"");
+    ask_until(&process, "GET /v1/connections/keys", read, "\"ready\"");
+    ask_until(&process, "GET /v1/connections/saml", read, "\"ready\"");
+    ask_until(&process, "GET /v1/connections/wrong", read, "\"failed\"");
+    ask_until(&process, "GET /v1/connections/wrong-keys", read, "\"failed\"");
+    ask_until(&process, "GET /v1/connections/shop", read, "\"failed\"");
+    ask_until(&process, "GET /v1/connections/signed", read, "answered 500");
+    ask_until(&process, "GET /v1/connections/proxied", read, "407");
     bearers.extend(emulator.bearers());
 
     let conversation = emulator.create_conversation(None, None);
     emulator.say(&conversation, SAID).unwrap();
-    process.ask_until("GET /metrics", read, "tertulia_conversations 1");
+    ask_until(&process, "GET /metrics", read, "tertulia_conversations 1");
     let path = format!("/v1/conversations/{conversation}/messages");
     let message = format!("{{\"text\":\"{ANSWERED}\"}}");
     for (request, token, body) in [
@@ -295,7 +235,7 @@ fn drive(emulator: &Emulator, format: &str) {
         ("GET /openapi.json".to_owned(), None, None),
         ("GET /nothing".to_owned(), Some(write), None),
     ] {
-        let answer = process.ask(&request, token, body);
+        let answer = ask(&process, &request, token, body);
         outside.push((
             request.replace(GUESSED, "…"),
             answer.replace(GUESSED, if request.contains(GUESSED) { "…" } else { GUESSED }),
@@ -303,11 +243,11 @@ fn drive(emulator: &Emulator, format: &str) {
     }
 
     let hook = format!("{{\"url\":\"https://receiver.invalid/hook\",\"secret\":\"whsec_{}\"}}", STANDARD.encode(SIGNS));
-    // The answer to its maker is the only place where it is told.
-    assert!(process.ask("POST /v1/webhooks", Some(write), Some(&hook)).starts_with("HTTP/1.1 201"));
-    outside.push(("the list of webhooks".to_owned(), process.ask("GET /v1/webhooks", Some(read), None)));
+    // Only the response to the creation may contain the secret.
+    assert!(ask(&process, "POST /v1/webhooks", Some(write), Some(&hook)).starts_with("HTTP/1.1 201"));
+    outside.push(("the list of webhooks".to_owned(), ask(&process, "GET /v1/webhooks", Some(read), None)));
 
-    let stream = process.send("GET /v1/events", Some(read), None);
+    let stream = send(&process, "GET /v1/events", Some(read), None);
     emulator.set_faults(FaultMode::Hostile, 7);
     let mut posts = Vec::new();
     let deadline = Instant::now() + PATIENCE;
@@ -316,23 +256,24 @@ fn drive(emulator: &Emulator, format: &str) {
         // On such a day the platform may have closed it.
         let _ = emulator.say(&conversation, SAID);
         bearers.extend(emulator.bearers());
-        // Its answer may take longer than anybody here wants to wait.
+        // The response may take longer than the test waits.
         if posts.len() == 30 {
             continue;
         }
-        posts.push(process.send(&format!("POST {path}?connection=bots-1"), Some(write), Some(&message)));
+        posts.push(send(&process, &format!("POST {path}?connection=bots-1"), Some(write), Some(&message)));
     }
     emulator.set_faults(FaultMode::None, 0);
     drop(posts);
-    process.ask_until("GET /v1/connections/bots-1", read, "\"ready\"");
+    ask_until(&process, "GET /v1/connections/bots-1", read, "\"ready\"");
     bearers.extend(emulator.bearers());
-    outside.push(("the list of connections".to_owned(), process.ask("GET /v1/connections", Some(read), None)));
+    outside.push(("the list of connections".to_owned(), ask(&process, "GET /v1/connections", Some(read), None)));
     let following = thread::spawn(move || {
         let mut events = String::new();
         let _ = { stream }.read_to_string(&mut events);
         events
     });
-    let (log, printed) = process.end();
+    process.signal(Signal::TERM);
+    let Ended { log, stdout: printed, .. } = process.wait();
     outside.push(("the event stream".to_owned(), following.join().unwrap()));
     outside.push(("standard output".to_owned(), printed));
     let kept = files(directory.path()).into_iter().filter(|(name, _)| !name.ends_with(".pem"));

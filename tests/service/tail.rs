@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::running::{BOT, PATIENCE, Port, Running};
+use crate::running::{BOT, PATIENCE, Port, Running, process::program};
 
 const TOKENS: &str = r#"
 [gateway]
@@ -28,9 +28,8 @@ struct Tail {
 
 impl Tail {
     fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tertulia"));
-        command.env_clear().args(["tail", "--url", url]).args(arguments);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut command = Command::from(program(&["tail", "--url", url]));
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -53,7 +52,7 @@ impl Tail {
         kill_process(id, signal).unwrap();
     }
 
-    /// How it ended, and what it said on standard error.
+    /// The exit status, and the rest of standard error.
     async fn ended(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
         let mut rest = String::new();
@@ -66,7 +65,7 @@ fn url(running: &Running) -> String {
     format!("http://{}", running.address())
 }
 
-/// The id of the newest event, once all that happened is told to streams.
+/// The id of the newest event, after streams have sent everything that happened.
 async fn newest(running: &Running) -> String {
     assert!(running.service.tertulia().journal().settled().await);
     let mut stream = running.follow("/v1/events", &[]).await;
@@ -94,7 +93,7 @@ async fn each_event_is_a_line_whose_texts_cannot_drive_the_terminal() {
 }
 
 #[actix_rt::test]
-async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
+async fn a_tail_continues_after_the_last_printed_event_when_the_service_comes_back() {
     let port = Port::free();
     let mut running = Running::start(&format!("{BOT}[gateway]\nlisten = \"127.0.0.1:{}\"\n", port.number));
     running.ready("bots-1").await;
@@ -115,7 +114,7 @@ async fn a_tail_goes_on_behind_what_it_printed_when_the_service_comes_back() {
 }
 
 #[actix_rt::test]
-async fn whoever_may_not_or_asks_for_nothing_that_is_there_is_told_and_ends_with_1() {
+async fn a_refusal_or_an_unknown_path_is_printed_and_ends_with_1() {
     let running = Running::start(&format!("{BOT}{TOKENS}"));
     let url = url(&running);
     for (url, arguments, expected) in [
@@ -134,9 +133,9 @@ async fn whoever_may_not_or_asks_for_nothing_that_is_there_is_told_and_ends_with
     assert!(allowed.line().await.contains("  gap  "));
 }
 
-/// What answers may be anything: an error whose words would drive the terminal, or no stream at all.
+/// A server may send anything: an error with control characters for the terminal, or no stream.
 #[actix_rt::test]
-async fn what_is_no_gateway_is_told_without_its_control_characters() {
+async fn the_response_of_another_server_is_printed_without_control_characters() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let problem = r#"{"detail":"\u001b[2J no","code":"x"}"#;

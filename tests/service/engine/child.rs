@@ -4,14 +4,16 @@ use std::{
     env,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{self, ChildStdout, Command, Stdio},
+    process::{ChildStdout, Command, Stdio},
 };
+
+use crate::running::process::OwnedChild;
 
 const DIRECTORY: &str = "TERTULIA_TEST_DIRECTORY";
 
 /// A second process; it does not outlive the test.
 pub(crate) struct Child {
-    process: process::Child,
+    process: OwnedChild,
     output: BufReader<ChildStdout>,
 }
 
@@ -24,15 +26,15 @@ impl Child {
     /// Runs `test` in a process of its own, where [`directory`] is `directory`.
     pub(crate) fn start(test: &str, directory: &Path) -> Self {
         // A file that grows over the process's limit is an error there and not the end of it.
-        let mut process = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
             .arg(env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture"])
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        let mut process = OwnedChild::start(&mut command);
         let output = BufReader::new(process.stdout.take().unwrap());
         Self { process, output }
     }
@@ -41,7 +43,7 @@ impl Child {
         self.process.id()
     }
 
-    /// What stands behind `name` in the next line that has it; `None` once the process has ended.
+    /// The rest of the next line that begins with `name`; `None` if the process has ended.
     pub(crate) fn told(&mut self, name: &str) -> Option<String> {
         // The last line may have been cut off.
         self.output.by_ref().lines().map_while(Result::ok).find_map(|line| Some(line.strip_prefix(name)?.to_owned()))
@@ -51,11 +53,5 @@ impl Child {
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
