@@ -13,7 +13,7 @@ use super::{
 };
 use crate::stage::{Stage, bot};
 
-/// CV-E1: with everybody who took part; here while a survey keeps the conversation open.
+/// CV-E1: with all participants; here while a survey keeps the conversation open.
 #[actix_rt::test]
 async fn cv_e1_dialog_close_tells_the_last_state_of_the_dialog() {
     let (_stage, mut agent, conversation) = taken(EmulatorConfig { survey: true, ..EmulatorConfig::default() }).await;
@@ -30,7 +30,7 @@ async fn cv_e1_dialog_close_tells_the_last_state_of_the_dialog() {
     assert_eq!(told["stage"], "OPEN");
 }
 
-/// CV-E2: the agent leaves, and nobody takes the place.
+/// CV-E2: the agent leaves, and no other agent is assigned.
 #[actix_rt::test]
 async fn cv_e2_back_to_queue_is_told_when_the_agent_leaves_and_the_skill_stays() {
     let Transfers { stage: _stage, conversation, mut manager, .. } = transfers().await;
@@ -157,7 +157,7 @@ async fn cv_e10_transfer_agent_tells_the_agent_transferred_to() {
     assert_eq!(manager.hears("participant-removed").await["participant"]["role"], "ASSIGNED_AGENT");
 }
 
-/// CV-E11.
+/// CV-E11; TR-4: the transfer is done when the platform reports it.
 #[actix_rt::test]
 async fn cv_e11_transfer_skill_tells_the_skill_transferred_to() {
     let Transfers { stage: _stage, conversation, mut manager, .. } = transfers().await;

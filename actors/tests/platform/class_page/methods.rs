@@ -85,7 +85,7 @@ async fn cv_f3_join_lets_this_agent_take_part_in_a_role() {
     assert_eq!(refused(looked_at.join(ParticipantRole::Reader).await), "no-open-dialog");
 }
 
-/// CV-F4: states that came by webhook move the conversation on as those of a socket do, and are told apart likewise.
+/// CV-F4: states that came by webhook are processed, ignored or out of order like states of a socket.
 #[actix_rt::test]
 async fn cv_f4_process_state_notification_takes_states_that_came_another_way() {
     let (address, mut posts) = endpoint::listen();
@@ -141,7 +141,7 @@ fn quick_replies() -> Value {
     json!({"type": "quickReplies", "itemsPerRow": 8, "replies": [reply]})
 }
 
-/// CV-F6: text, metadata and quick replies arrive as they were sent; what is empty or too long is not sent at all.
+/// CV-F6: text, metadata and quick replies arrive unchanged; an empty or too long text is not sent.
 #[actix_rt::test]
 async fn cv_f6_send_message_publishes_text_with_metadata_and_quick_replies() {
     let (stage, [_agent, mut ann], [conversation, _hers]) = talking().await;
@@ -163,12 +163,15 @@ async fn cv_f6_send_message_publishes_text_with_metadata_and_quick_replies() {
 /// CV-F7: agents hear it, the consumer hears the next one.
 #[actix_rt::test]
 async fn cv_f7_send_private_message_is_not_for_the_consumer() {
-    let (_stage, [mut agent, mut ann], [conversation, hers]) = talking().await;
-    conversation.send_private_text("between us").await.unwrap();
-    conversation.send_text("for you").await.unwrap();
+    let (stage, [mut agent, mut ann], [conversation, hers]) = talking().await;
+    assert_eq!(conversation.send_private_text("between us").await.unwrap().sequence, Some(0));
+    assert_eq!(conversation.send_text("for you").await.unwrap().sequence, Some(1));
     let heard = agent.hears("message").await;
     assert_eq!((&heard["body"], &heard["messageAudience"]), (&json!("between us"), &json!("AGENTS_AND_MANAGERS")));
     assert_eq!(ann.hears("message").await["body"], "for you");
+    let published: Vec<_> = stage.emulator.ledger().iter().map(|entry| (entry.kind, entry.audience)).collect();
+    let content = |audience: &str| ("ContentEvent".to_owned(), audience.to_owned());
+    assert_eq!(published, [content("AGENTS_AND_MANAGERS"), content("ALL")]);
     assert_eq!(refused(hers.send_private_text("psst").await), "not-supported");
 }
 
@@ -185,6 +188,8 @@ async fn cv_f8_send_rich_text_publishes_structured_content() {
     assert_eq!(heard["body"], card("two for one"));
     assert_eq!(heard["metadata"], json!([{"type": "ExternalId", "id": "card-1"}]));
     assert_eq!(heard["quickReplies"], quick_replies());
+    let published = stage.emulator.ledger().get(0).unwrap();
+    assert_eq!((published.kind.as_str(), published.audience.as_str()), ("RichContentEvent", "ALL"));
     let wrong = json!({"type": "vertical", "elements": [{"type": "text"}]});
     assert_eq!(refused(conversation.send_rich_text(wrong).await), "rich-text-invalid");
     let texts: Vec<Value> = (0..4).map(|_| json!({"type": "text", "text": "x".repeat(4_990)})).collect();
@@ -193,7 +198,7 @@ async fn cv_f8_send_rich_text_publishes_structured_content() {
     assert_eq!(stage.emulator.ledger().len(), 1);
 }
 
-/// CV-F9: among the notes that are there; cut to what room they leave, and nothing where they leave none.
+/// CV-F9: added to the existing notes; cut to the room that they leave, and refused if they leave no room.
 #[actix_rt::test]
 async fn cv_f9_set_agent_note_adds_a_note_and_keeps_the_others() {
     let (_stage, [mut agent, _ann], [conversation, hers]) = talking().await;
@@ -248,7 +253,7 @@ async fn cv_f11_set_manual_ettr_sets_the_deadline_of_the_answer() {
     assert_eq!(refused(hers.set_manual_ettr(Timestamp(4_000_000_000_000)).await), "not-supported");
 }
 
-/// CV-F12: everybody's note at once, at most 5,000 characters, also after the end; for agents only.
+/// CV-F12: replaces the notes of all agents, at most 5,000 characters, also after the end; for agents only.
 #[actix_rt::test]
 async fn cv_f12_set_note_replaces_the_whole_note() {
     let stage = Stage::set(EmulatorConfig::default());
@@ -301,7 +306,7 @@ async fn cv_f14_transfer_moves_the_conversation_to_agent_and_skill() {
     theirs.send_text("I take over").await.unwrap();
 }
 
-/// CV-F15: as often as it was loaded; one that lives here on its own account stays.
+/// CV-F15: unloads a loaded conversation; a conversation of the connection itself stays.
 #[actix_rt::test]
 async fn cv_f15_unload_takes_what_was_loaded_out_of_memory() {
     let (stage, _agent, conversation) = taken(EmulatorConfig::default()).await;
@@ -320,7 +325,7 @@ async fn cv_f15_unload_takes_what_was_loaded_out_of_memory() {
     assert_eq!(refused, Err(UnloadError::UnknownConnection(conversation.connection().clone())));
 }
 
-/// CV-F16: on the platform's storage first, then told of; the other side reads the very bytes.
+/// CV-F16: stored by the platform first, then published; the other side reads the same bytes.
 #[actix_rt::test]
 async fn cv_f16_upload_file_stores_a_file_and_tells_of_it() {
     let (stage, [_agent, mut ann], [conversation, hers]) = talking().await;
