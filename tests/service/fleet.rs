@@ -134,7 +134,8 @@ async fn every_mistake_of_a_definition_is_told_with_its_path_and_no_secret() {
     }
 }
 
-/// Whoever may add connections may not thereby read every file and variable of the service, or send them anywhere.
+/// A caller that may add connections cannot use that to read files and variables of the service, or to send them
+/// anywhere.
 #[actix_rt::test]
 async fn an_added_connection_refers_to_nothing_that_the_configuration_does_not_let_it() {
     let attacker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -144,7 +145,7 @@ async fn an_added_connection_refers_to_nothing_that_the_configuration_does_not_l
     std::fs::write(&secret, running::CANARY).unwrap();
     let at = |file: &std::path::Path| json!({ "file": file.to_str().unwrap() });
     let added = |id: &str, password: Value, proxy: Option<(&str, u16)>| {
-        // One user for each: none has to wait for another's session.
+        // Each has its own user, so none waits for another's session.
         let mut definition = bot(id, id);
         definition["login"]["password"] = password;
         if let Some((host, port)) = proxy {
@@ -166,7 +167,7 @@ async fn an_added_connection_refers_to_nothing_that_the_configuration_does_not_l
         let mistakes = answer.json["mistakes"].as_array().unwrap();
         let paths: Vec<&str> = mistakes.iter().map(|mistake| mistake["path"].as_str().unwrap()).collect();
         assert_eq!(paths, expected, "{}", answer.text);
-        // What is there and what is not is told alike.
+        // The response is the same whether the file exists or not.
         assert!(mistakes.iter().all(|mistake| mistake["message"].as_str().unwrap().contains("see gateway.")));
     }
     assert!(running.get("/v1/connections").await.json["items"].as_array().unwrap().is_empty());
@@ -292,7 +293,7 @@ async fn rings_wait_until_they_are_taken_or_passed_on() {
     let rings = running.get("/v1/rings?connection=bots-1").await.json;
     let path = format!("/v1/rings/{}/reject", rings["items"][0]["id"].as_str().unwrap());
     assert_eq!(running.request(Method::POST, &path, &[], None).await.status, 204);
-    // The platform answers before it tells that the ring is over.
+    // The platform sends the response before the notification that the ring is over.
     let gone = async {
         let waits = |rings: &Value| {
             rings["items"].as_array().unwrap().iter().any(|ring| path.contains(ring["id"].as_str().unwrap()))

@@ -107,7 +107,7 @@ async fn a_socket_tells_what_the_stream_tells() {
 }
 
 #[actix_rt::test]
-async fn whoever_speaks_on_a_socket_is_closed_with_a_reason() {
+async fn a_client_that_sends_on_a_socket_is_closed_with_a_reason() {
     let running = Running::bot().await;
     let mut opened = open(&running, "/v1/events/socket", &[]).await.unwrap();
     opened.socket.send(Message::Text("hello".into())).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_token_may_come_as_a_subprotocol_which_is_never_chosen() {
         vec![("sec-websocket-protocol", offer("guess"))],
         vec![("sec-websocket-protocol", "tertulia, bearer.reader".to_owned())],
         vec![("sec-websocket-protocol", "bearer.".to_owned())],
-        // What is shown in the usual place counts.
+        // The token in the `authorization` header counts.
         vec![("authorization", "Bearer guess".to_owned()), ("sec-websocket-protocol", offer("reader"))],
     ];
     for headers in refused {
@@ -187,7 +187,7 @@ async fn what_is_no_request_for_a_socket_is_a_problem() {
     }
 }
 
-/// What the gateway answers to a request for the socket that may be none, as it comes.
+/// The raw response of the gateway to a request that may not be a valid upgrade.
 async fn answer_to(running: &Running, headers: &str) -> String {
     let mut socket = TcpStream::connect(running.address()).await.unwrap();
     let request = format!("GET /v1/events/socket HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", running.address());

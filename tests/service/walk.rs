@@ -17,7 +17,7 @@ use crate::running::Port;
 
 /// The longest that a walk may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What somebody reads in ten minutes.
+/// The most bytes that a person reads in ten minutes.
 const LONGEST_README: usize = 10 * 1024;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tertulia");
@@ -92,7 +92,7 @@ fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_on
         asked += line.matches(r#""role":"CONSUMER""#).count();
         heard += line.matches(r#""text":"I heard you""#).count();
     }
-    // It has ended unless something was not said in time; its trap then ends what it began.
+    // The script has ended unless a message was late; then its trap ends its jobs.
     let _ = kill_process(Pid::from_child(&bash), Signal::TERM);
     bash.wait().unwrap();
     assert_eq!((asked, heard), (30, 30));
@@ -142,7 +142,7 @@ fn every_configuration_of_the_documents_is_valid() {
             .replace("/run/credentials/tertulia.service/ops-token", &file("ops-token"))
             .replace("/etc/tertulia/ops-token", &file("ops-token"))
             .replace("\"emulator-ca.pem\"", &format!("{:?}", file("emulator-ca.pem")));
-        // What is left out needs a certificate of its own, and has tests of its own.
+        // TLS needs a certificate, and has its own tests.
         text = text.lines().filter(|line| !line.starts_with("tls = ")).map(|line| format!("{line}\n")).collect();
         if text.starts_with("proxy = ") {
             text.insert_str(0, "[[connections]]\nid = \"c\"\naccount = \"1\"\nrole = \"consumer\"\n");
@@ -160,7 +160,7 @@ fn as_typed(commands: &str) -> String {
     commands.replace("cargo build --release\n", "").replace("target/release/tertulia", PROGRAM)
 }
 
-/// What stands under a heading of the second level.
+/// The text under a heading of the second level.
 fn section<'d>(document: &'d str, heading: &str) -> &'d str {
     let (_, section) = document.split_once(&format!("{heading}\n")).unwrap();
     section.split_once("\n## ").map_or(section, |(section, _)| section)

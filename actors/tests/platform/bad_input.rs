@@ -57,7 +57,7 @@ async fn wrong_credentials_end_the_connection_and_no_other() {
     stage.conversation(&good).await;
 }
 
-/// What a bot on this platform says first.
+/// The first message of a bot on this platform.
 async fn first_trouble(settings: PlatformSettings) -> String {
     let tertulia = Tertulia::builder().platform(settings).connection(bot(1)).start().unwrap();
     let told = async {

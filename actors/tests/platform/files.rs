@@ -1,4 +1,4 @@
-//! CV-F16, FL-1 to FL-4: a file passes from one side to the other as it was, and nothing is told of one that did not.
+//! CV-F16, FL-1 to FL-4: a file arrives on the other side unchanged, and a file whose upload failed is not published.
 
 use std::io;
 

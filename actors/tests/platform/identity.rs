@@ -329,7 +329,7 @@ async fn who_has_stepped_up_stays_so_in_the_next_run() {
     again.send_text("still me").await.unwrap();
 }
 
-/// The brand tells who these consumers are.
+/// The brand names these consumers.
 #[actix_rt::test]
 async fn nothing_is_stored_of_a_consumer_whom_the_brand_vouches_for() {
     let mut runs = Runs::begin();

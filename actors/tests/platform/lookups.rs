@@ -1,4 +1,4 @@
-//! What is asked beside the conversations: profiles (CN-F10, CN-F19), shifts, skills and statistics (CN-F16), and any
+//! Requests outside conversations: profiles (CN-F10, CN-F19), shifts, skills and statistics (CN-F16), and any
 //! request of the wire (CN-F4).
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn an_agent_learns_shifts_skills_statistics_and_colleagues() {
     assert!(matches!(unknown, LookupError::Http(error) if error.status() == Some(404)));
 }
 
-/// CN-F18: hours that turn are told, once each.
+/// CN-F18: each change of the opening hours is reported once.
 #[actix_rt::test]
 async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_told() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -65,7 +65,7 @@ async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_told() {
     }
 }
 
-/// CN-F3: the agent's token, for what is asked beside the library.
+/// CN-F3: the agent's token, for requests outside the library.
 #[actix_rt::test]
 async fn cn_f3_the_agents_token_is_the_one_the_platform_takes() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -22,7 +22,7 @@ async fn notes(conversation: &ConversationHandle) -> Vec<String> {
     field.iter().filter_map(|note| note["noteContent"].as_str().map(str::to_owned)).collect()
 }
 
-/// Waits for a state that tells what the note is now: the one that tells of a new response time.
+/// Waits for a state with the current note: the state with a new response time.
 async fn shown(stage: &mut Stage, conversation: &ConversationHandle) {
     shown_with(stage, conversation, ums::TtrType::Urgent).await;
 }

@@ -1,4 +1,4 @@
-//! CN-F4: what the platform sends can be read as it comes, beside the events made of it.
+//! CN-F4: notifications can be read as the platform sends them, beside the events.
 
 use tertulia_actors::subscriber::{NotificationFilter, RawNotification};
 use tertulia_emulator::EmulatorConfig;

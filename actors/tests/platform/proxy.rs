@@ -29,7 +29,7 @@ use crate::stage::{PATIENCE, Stage, bot, consumer, platform};
 const HIDDEN: &str = "discovery.invalid:80";
 const PASSWORD: &str = "sEcReT-cAnArY";
 
-/// What a proxy does when it is asked for a tunnel.
+/// The response of a proxy to a request for a tunnel.
 #[derive(Clone, Copy, PartialEq)]
 enum Manners {
     /// Opens it.
@@ -54,7 +54,7 @@ struct TestProxy {
 }
 
 impl TestProxy {
-    /// Begins to listen; what is asked for [`HIDDEN`] gets a tunnel to `platform`.
+    /// Begins to listen; a request for [`HIDDEN`] gets a tunnel to `platform`.
     async fn start(manners: Manners, platform: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (asked, tunnels) = (Arc::default(), Arc::default());
@@ -138,7 +138,7 @@ fn hidden(emulator: &Emulator) -> PlatformSettings {
     PlatformSettings { discovery: "http://discovery.invalid".to_owned(), ..platform(emulator) }
 }
 
-/// What becomes of a first request by way of `proxy`.
+/// The result of a first request through `proxy`.
 async fn first_request(stage: &Stage, proxy: Proxy, within: Duration) -> Result<String, HttpError> {
     let platform = Platform::new(PlatformSettings { request_timeout: within, ..hidden(&stage.emulator) }).unwrap();
     PlatformClient::through(Some(proxy), platform, AccountId::from("12345678")).host(Service::AgentLogin).await

@@ -21,7 +21,7 @@ fn stay_away(stage: &Stage) {
     assert_eq!(stage.emulator.inject(Fault::new(FaultKind::ExpireToken).user("bot1")), 1);
 }
 
-/// Q9: what a bot missed while it was away is fetched, and told in its place.
+/// Q9: messages that a bot missed while it was away are fetched, and delivered in their place.
 #[actix_rt::test]
 async fn messages_missed_while_away_arrive_once_and_in_order() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -200,7 +200,8 @@ async fn a_harmless_close_keeps_the_token() {
 }
 
 /// CA-6.
-/// MS-1 on the consumer's side: the replay after a reconnect is told once, in order, and the consumer stays the same.
+/// MS-1 on the consumer's side: the replay after a reconnect gives each message once, in order, and the consumer stays
+/// the same.
 #[actix_rt::test]
 async fn a_consumer_hears_what_was_said_while_away() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -237,7 +238,7 @@ async fn a_lost_answer_opens_no_second_conversation() {
 }
 
 /// SB-3, SB-7, Q14.
-/// Promise 6: what ended while the connection was away leaves memory after its `close`.
+/// Promise 6: a conversation that ended while the connection was away leaves memory after its `close`.
 #[actix_rt::test]
 async fn what_ended_while_away_leaves_memory() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -264,7 +265,7 @@ async fn what_ended_while_away_leaves_memory() {
     assert_eq!(ended[0].send_text("gone").await.unwrap_err().code(), "unknown-conversation");
 }
 
-/// A change that overtakes the snapshot is taken for it, but makes nobody leave who is still there.
+/// A change that overtakes the snapshot is taken for the snapshot, but no conversation that still exists leaves.
 #[actix_rt::test]
 async fn only_what_ended_leaves_when_the_snapshot_comes_late() {
     let mut stage = Stage::set(EmulatorConfig::default());

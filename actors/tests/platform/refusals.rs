@@ -1,4 +1,4 @@
-//! What one refusal of the platform costs a connection: only what it concerns, and for as long as it lasts.
+//! A refusal of the platform affects only the refused requests, and only while it lasts.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ async fn a_rate_limit_of_histories_is_found_with_few_refusals_and_holds_no_sends
     assert!(stage.tertulia.connection(&bot).status().unwrap().lacking.is_nothing());
 }
 
-/// Where the state shows that nothing was missed, nobody waits for a history that the platform gives slowly.
+/// If the state shows that nothing was missed, no command waits for a slow history.
 #[actix_rt::test]
 async fn sends_of_up_to_date_conversations_go_out_before_their_histories_were_read() {
     const CONVERSATIONS: usize = 20;
@@ -100,7 +100,7 @@ async fn sends_of_up_to_date_conversations_go_out_before_their_histories_were_re
     stage.texts(&bot, CONVERSATIONS).await;
     let limit = rule(&stage, FaultRule::new("QueryMessages", Outcome::Code(429)).above_per_second(2));
     drop_socket(&stage);
-    // What is sent on the lost socket would have to be looked up.
+    // A command sent on the lost socket would have to be looked up.
     until(&stage, &bot, |status| !status.is_ready()).await;
     for sent in join_all(all.iter().map(|conversation| conversation.send_text("at once"))).await {
         sent.unwrap();
@@ -110,7 +110,7 @@ async fn sends_of_up_to_date_conversations_go_out_before_their_histories_were_re
     stage.tertulia.connection(&bot).ready(PATIENCE).await.unwrap();
 }
 
-/// A login that was throttled sends few commands at a time, not all that wait, of which the platform would refuse most.
+/// A throttled login sends few commands at a time, because the platform would refuse most of them.
 #[actix_rt::test]
 async fn commands_that_wait_for_a_throttled_login_are_sent_few_at_a_time() {
     const CONVERSATIONS: usize = 100;
@@ -155,7 +155,7 @@ async fn one_command_that_is_always_throttled_holds_the_others_up_for_its_pauses
     assert!(counts.refused < 3 * ROUNDS, "{counts:?}");
 }
 
-/// What the first socket brought up to date goes after what it did not, on the next socket.
+/// Conversations that the first socket brought up to date come last on the next socket.
 #[actix_rt::test]
 async fn histories_that_a_lost_socket_left_unread_are_read_first_on_the_next_one() {
     const CONVERSATIONS: usize = 40;
@@ -418,7 +418,7 @@ async fn a_message_of_a_conversation_that_is_not_the_connections_is_dropped_with
     stage.event("close").await;
     let strangers = stage.tertulia.metrics().messages_of_strangers.clone();
     until(&stage, &id, |_| strangers.get() == 1).await;
-    // What is asked and answered after the question shows that its answer has come.
+    // The response to a later request shows that the earlier response has arrived.
     let other = stage.conversation(&id).await;
     other.send_text("here").await.unwrap();
     let known: Vec<_> = stage.tertulia.connection(&id).conversations().iter().map(|known| known.id().clone()).collect();

@@ -1,4 +1,5 @@
-//! A platform that refuses logins, tokens and sockets: what fails, what waits and why, and how it comes back by itself.
+//! A platform that refuses logins, tokens and sockets: which connections fail, which wait and why, and how they
+//! recover.
 
 use std::time::Duration;
 
@@ -247,7 +248,7 @@ async fn a_discovery_that_names_no_host_gets_no_password() {
     assert!(timeout(Duration::ZERO, thief.accept()).await.is_err(), "somebody else was asked");
 }
 
-/// A discovery service in plain HTTP that tells one base URI.
+/// A discovery service in plain HTTP with one base URI.
 async fn tell_base_uri(discovery: TcpListener, base_uri: String) {
     while let Ok((mut socket, _)) = discovery.accept().await {
         let mut head = [0; 4096];

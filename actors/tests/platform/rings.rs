@@ -1,4 +1,4 @@
-//! RG-4: who takes an offer gets its conversation; and what the consumer said last is at hand there.
+//! RG-4: accepting an offer returns its conversation, which has the consumer's last message.
 
 use tertulia_actors::{
     connection::{ConnectionSettings, RingError, Rings},

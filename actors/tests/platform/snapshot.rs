@@ -27,7 +27,7 @@ impl Stage {
 }
 
 /// Q9, Q17.
-/// SB-9, SB-11: three pages of conversations are all seen, and after a reconnect none is lost or told closed.
+/// SB-9, SB-11: three pages of conversations are all seen, and after a reconnect none is lost or reported as closed.
 #[actix_rt::test]
 async fn three_thousand_conversations_survive_a_reconnect() {
     const CONVERSATIONS: usize = 3_000;
@@ -76,7 +76,7 @@ async fn repetitions_are_counted_and_change_nothing() {
         conversation.send_text(text).await.unwrap();
     }
     assert_eq!(stage.texts(&bot, 3).await, ["1", "2", "3"]);
-    // What comes behind the last repetition.
+    // Comes after the last repetition.
     conversation.set_ttr(TtrType::Urgent, 0).await.unwrap();
     stage.event("ttr-change").await;
     let members = conversation.members().await.unwrap();

@@ -101,7 +101,7 @@ async fn a_conversation_is_rolled_over_to_another_account() {
     let handler = FieldChange::ConversationHandler { account_id: "87654321".into(), skill_id: "9".into() };
     let update = ConversationUpdate { conversation_id: conversation.id().clone(), conversation_field: vec![handler] };
     perform(&conversation, &Request::UpdateConversation(update), Dialect::Brand).await;
-    // A state that tells of something else, too, comes behind the one of the rollover.
+    // A state with another change follows the state of the rollover.
     conversation.set_manual_ettr(Timestamp(4_000_000_000_000)).await.unwrap();
     stage.event("manual-ettr-change").await;
     let members = conversation.members().await.unwrap();

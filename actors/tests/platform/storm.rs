@@ -31,24 +31,24 @@ fn pace(logins: u32) -> Pace {
     }
 }
 
-/// When each login was made.
+/// The time of each login.
 type Logins = Arc<Mutex<Vec<Instant>>>;
 
-/// Logs in as fast as it is asked to, and writes down when.
+/// Logs in without a pace of its own, and records the time of each login.
 #[derive(Clone)]
-struct Door {
+struct TimedLogin {
     platform: Arc<Platform>,
     login: AgentLogin,
     logins: Logins,
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for TimedLogin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Door").finish_non_exhaustive()
+        f.debug_struct("TimedLogin").finish_non_exhaustive()
     }
 }
 
-impl TokenProvider for Door {
+impl TokenProvider for TimedLogin {
     fn token(&self) -> BoxFuture<'_, Result<AgentToken, TokenError>> {
         self.logins.lock().unwrap().push(Instant::now());
         let (told, token) = tokio::sync::oneshot::channel();
@@ -64,7 +64,7 @@ impl TokenProvider for Door {
     }
 }
 
-/// The most logins that any second had.
+/// The most logins within any second.
 fn busiest_second(logins: &[Instant]) -> usize {
     let within = |from: &Instant| logins.iter().filter(|login| **login >= *from && **login < *from + SECOND).count();
     logins.iter().map(within).max().unwrap_or_default()
@@ -78,8 +78,8 @@ async fn a_storm_of_reconnects_keeps_the_pace_of_logins_and_everybody_comes_back
     let logins = Logins::default();
     let fleet = (1..=FLEET).map(|number| {
         let login = AgentLogin::Password { username: format!("bot{number}"), password: "secret".into() };
-        let door = Door { platform: Arc::clone(&fast), login, logins: Arc::clone(&logins) };
-        ConnectionSettings { login: Login::Agent(AgentLogin::Provider(Arc::new(door))), ..bot(number) }
+        let login = TimedLogin { platform: Arc::clone(&fast), login, logins: Arc::clone(&logins) };
+        ConnectionSettings { login: Login::Agent(AgentLogin::Provider(Arc::new(login))), ..bot(number) }
     });
     let settings = PlatformSettings { pace: pace(LOGINS), ..platform(&emulator) };
     let tertulia = Tertulia::builder().platform(settings).connections(fleet).start().unwrap();

@@ -1,4 +1,4 @@
-//! CN-F7: a connection sees what its subscriptions match, each as long as somebody wants it, over reconnects too.
+//! CN-F7: a connection sees what its subscriptions match, until they are ended, over reconnects too.
 
 use std::{slice, time::Duration};
 
@@ -86,7 +86,7 @@ async fn a_conversation_stays_as_long_as_one_of_two_subscriptions_has_it() {
     let all = stage.tertulia.connection(&monitor).subscribe_conversations(everything_open()).await.unwrap();
     assert_eq!((one.conversations(), all.conversations()), (slice::from_ref(&id), slice::from_ref(&id)));
 
-    // It leaves the second subscription by its close, and the first one tells of it still.
+    // By its close the conversation leaves the second subscription; the first one still reports it.
     stage.emulator.close_conversation(id.as_str()).unwrap();
     stage.until(|event| event.data.name() == "close" && event.origin.connection == monitor).await;
     drop(all);

@@ -12,7 +12,7 @@ use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
 use crate::stage::{Stage, bot};
 
-/// Gives what the test last put there.
+/// Returns the token that the test last stored.
 #[derive(Debug)]
 struct Vault(Mutex<Result<AgentToken, TokenError>>);
 
@@ -73,7 +73,7 @@ async fn a_provider_that_will_give_none_ends_the_connection() {
 }
 
 /// TK-4.
-/// A session begun elsewhere opens the socket and is refreshed: the platform tells when it has ended.
+/// A session begun elsewhere opens the socket and is refreshed: the platform reports its end.
 #[actix_rt::test]
 async fn a_session_begun_elsewhere_goes_on_here() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -1,4 +1,4 @@
-//! What can be asked for, and the answers to it.
+//! Requests for bulk jobs, and their responses.
 
 use awc::http::Method;
 use serde_json::json;

@@ -29,7 +29,7 @@ async fn a_transfer_moves_to_the_skill_those_that_are_not_there() {
     let there = opened(&running.emulator, 2, Some("502"));
     let elsewhere = opened(&running.emulator, 5, Some("501"));
     seen(&running, "bots-1", 7).await;
-    // The bot would be offered again what it gave away.
+    // The bot would get a new offer of a conversation that it transferred.
     running.emulator.set_shift("502", false);
     let order = json!({ "operation": "transfer", "filter": { "all": true }, "arguments": { "skillId": "502" } });
     let id = begun(&running, &order).await;

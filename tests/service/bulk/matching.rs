@@ -74,7 +74,7 @@ async fn listed_conversations_each_have_an_outcome_closed_and_unseen_ones_too() 
     assert_each_once(&running.emulator, &ids[1..2]);
 }
 
-/// The store has them; nobody is woken to be looked at, and each is when it is to be closed.
+/// Unloaded conversations are matched in the store, and each is loaded only when it must be closed.
 #[actix_rt::test]
 async fn conversations_that_sleep_are_matched_asleep() {
     let (running, ids) = manager(5).await;

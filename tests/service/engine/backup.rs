@@ -1,4 +1,4 @@
-//! A copy of a store that goes on: it opens, and holds exactly what was committed up to some moment of its making.
+//! A copy of a store in use: it opens, and has exactly the commits up to some moment while it was made.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ fn key() -> RecordKey {
     RecordKey::of(&["bots-1", "1"])
 }
 
-/// The commit `number`: its events, and a record that tells its number in every table.
+/// The commit `number`: its events, and a record with its number in every table.
 fn commit(number: u64) -> Vec<Change> {
     let records = Table::ALL
         .map(|table| Change::Put(table, Record { key: key(), value: Bytes::from(format!("{number:<5000}")) }));

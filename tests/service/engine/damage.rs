@@ -79,7 +79,7 @@ impl Written {
         Ok(())
     }
 
-    /// What a copy says to damage of one of its files.
+    /// What a copy reports about damage of one of its files.
     fn damaged(&self, file: &Path, damage: Damage) -> Result<(), String> {
         let copy = tempfile::tempdir().unwrap();
         for file in self.files() {
@@ -207,7 +207,7 @@ async fn readers_pass_damaged_events_and_are_told_how_many() {
     assert_eq!(read, whole, "all others are read, in order");
     assert_eq!(journal.damaged(), passed.len() as u64);
 
-    // Whoever reads them later is told the same, and they are counted once.
+    // A later read reports the same damage, and counts it once.
     assert_eq!(store.damage(0).unwrap(), Some(passed[0]..=passed[passed.len() - 1]));
     assert_eq!(store.event(passed[0]).unwrap(), None);
     assert_eq!(store.event(whole[0]).unwrap().map(|event| event.offset), Some(whole[0]));

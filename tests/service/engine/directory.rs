@@ -1,4 +1,4 @@
-//! The directory of an embedded store: one process at a time, a format that is known, and damage that is told.
+//! The directory of an embedded store: one process at a time, a known format, and damage that is reported.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process, thread, time::Duration};
 

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment loses no acknowledged commit and leaves none by half (promise 5).
+//! `kill -9` at any moment loses no acknowledged commit and leaves no partial one (promise 5).
 
 use std::{thread, time::Duration};
 
@@ -34,7 +34,7 @@ fn value(number: u64) -> bytes::Bytes {
     format!("{number} ").repeat(400).into()
 }
 
-/// Commits for as long as it lives, and tells each commit once it is made.
+/// Commits until it is killed, and prints the number of each commit when it is made.
 fn write(directory: &std::path::Path) {
     let store = EmbeddedStore::open(directory).unwrap();
     for number in store.history().newest / TOGETHER + 1.. {
@@ -61,7 +61,7 @@ fn a_killed_process_has_lost_no_acknowledged_commit_and_left_none_by_half() {
         child.kill();
         let mut acknowledged = begun;
         while let Some(number) = child.told("committed ") {
-            // A line that was cut off says a smaller one, or none.
+            // The last line may be cut off and show a smaller number, or no number.
             acknowledged = acknowledged.max(number.parse().unwrap_or_default());
         }
 

@@ -1,4 +1,4 @@
-//! What engines promise, asked of each of them.
+//! What engines promise, tested with each of them.
 
 /// Tests of functions that take a `&impl Store`, with an empty one of each kind.
 macro_rules! promises {

@@ -13,7 +13,7 @@ use super::{event, memory_store};
 enum Step {
     /// Appends so many events.
     Append(u64),
-    /// Forgets the events below so many behind the oldest.
+    /// Forgets this many of the oldest events.
     Trim(u64),
     Put(Table, RecordKey, u16),
     Remove(Table, RecordKey),
@@ -51,7 +51,7 @@ impl Model {
         Self { oldest: 1, ..Self::default() }
     }
 
-    /// Makes the step here, and says what a store is told of it.
+    /// Applies the step to the model. Returns the changes to commit to a store.
     fn make(&mut self, step: Step) -> Vec<Change> {
         match step {
             Step::Append(count) => {
@@ -67,7 +67,7 @@ impl Model {
                 vec![Change::Trim { oldest }]
             }
             Step::Put(table, key, value) => {
-                // A kilobyte or so, and none at all.
+                // About a kilobyte, and an empty value.
                 let value = Bytes::from(value.to_be_bytes().repeat(usize::from(value % 500)));
                 self.records.insert((table, key.clone()), value.clone());
                 vec![Change::Put(table, Record { key, value })]

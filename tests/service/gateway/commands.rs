@@ -1,4 +1,4 @@
-//! `…/commands`: what waits in a conversation, and its end.
+//! `…/commands`: the waiting commands of a conversation, and how they end.
 
 use awc::http::Method;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 use super::{MONITOR, ids};
 use crate::running::{BOT, Running};
 
-/// A monitor that sees what has ended too.
+/// A monitor that sees ended conversations too.
 const WATCHER: &str = r#"
 [[connections]]
 id = "monitor"
@@ -58,7 +58,7 @@ async fn every_conversation_is_in_exactly_one_page() {
     let mut expected = Vec::new();
     for _ in 0..5 {
         let id = running.emulator.create_conversation(None, None);
-        // Both connections tell of it.
+        // Both connections list the conversation.
         running.heard("conversation", &id).await;
         running.heard("conversation", &id).await;
         expected.extend([(id.clone(), "bots-1".to_owned()), (id, "monitor".to_owned())]);
@@ -78,7 +78,7 @@ async fn every_conversation_is_in_exactly_one_page() {
     assert_eq!(ids(&own, "connection"), ["monitor"; 5]);
 }
 
-/// The ids of the conversations that a list of the monitor's tells.
+/// The ids of the conversations in a list of the monitor.
 async fn listed(running: &Running, query: &str) -> Vec<String> {
     let answer = running.get(&format!("/v1/conversations?connection=monitor&{query}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -146,7 +146,7 @@ async fn a_list_is_filtered_by_stage_skill_agent_and_text() {
     assert!(item["startTime"].is_number() && item["closeTime"].is_null(), "{item}");
 }
 
-/// The next life knows of its conversations before the platform has told it anything, and nobody wakes for a list.
+/// The next run lists its conversations before the platform has sent anything, and loads none of them for a list.
 #[actix_rt::test]
 async fn conversations_that_sleep_are_listed_and_sleep_on() {
     let mut running = Running::bot().await;

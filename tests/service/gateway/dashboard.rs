@@ -42,7 +42,7 @@ async fn the_page_is_served_to_everybody_and_may_load_nothing_from_elsewhere() {
 }
 
 #[actix_rt::test]
-async fn whoever_has_a_file_of_the_page_is_told_so_and_nothing_beside_them_is_served() {
+async fn a_cached_file_of_the_page_is_not_modified_and_no_other_file_is_served() {
     let running = Running::start("");
     let file = running.get("/dashboard/app/main.js").await;
     let tag = file.header("etag").to_owned();
@@ -77,7 +77,7 @@ async fn the_overview_counts_and_tells_what_the_token_allows() {
     assert_eq!((&second["scope"], &second["journal"]["healthy"]), (&json!("write"), &json!(true)));
     assert_eq!(second["conversations"], json!({ "inMemory": 1, "asleep": 0, "quarantined": 0 }));
     assert!(second["counts"]["events"].as_u64() > first["counts"]["events"].as_u64());
-    // Of what happened since somebody asked before.
+    // Only events since the previous request.
     let latency = &second["latency"]["frameToEvent"];
     assert!(latency["count"].as_u64().unwrap() > 0 && latency["p99"].as_f64() >= latency["p50"].as_f64(), "{latency}");
 }

@@ -33,9 +33,9 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     assert_eq!((elsewhere.told().await, other.told().await), (None, None));
 }
 
-/// A cursor of another log is answered with a gap; what comes from now on follows.
+/// For a cursor of another log the stream begins with a gap, and continues with new events.
 #[actix_rt::test]
-async fn whoever_comes_with_an_unknown_cursor_is_told_that_something_is_missing() {
+async fn a_reader_with_an_unknown_cursor_gets_a_gap() {
     let mut running = Running::bot().await;
     let by_header = running.follow("/v1/events?after=old&type=message", &[("last-event-id", "epoch-7")]).await;
     let by_query = running.follow("/v1/events?after=epoch-7&type=message", &[]).await;

@@ -7,7 +7,7 @@ use crate::running::{Answer, BOT, Running};
 
 const PICTURE: &[u8] = b"not really a picture";
 
-/// One part of a form: its name, what else its head says, and its bytes.
+/// One part of a form: its name, the rest of its header, and its bytes.
 type Part<'a> = (&'a str, &'a str, &'a [u8]);
 
 /// A form as browsers write it.
@@ -31,7 +31,7 @@ fn told(running: &Running) -> usize {
     running.emulator.ledger().iter().filter(|entry| entry.role == "ASSIGNED_AGENT").count()
 }
 
-/// CV-F16, FL-3: what was uploaded is told of with its caption, and comes out byte by byte, to be saved only.
+/// CV-F16, FL-3: an uploaded file is published with its caption, and the download has the same bytes, to be saved only.
 #[actix_rt::test]
 async fn a_file_goes_in_and_comes_out_as_it_was() {
     let mut running = Running::bot().await;
@@ -60,7 +60,7 @@ async fn a_file_goes_in_and_comes_out_as_it_was() {
     }
 }
 
-/// The file's type may be told by its media type where its name does not tell.
+/// If the name of a file does not say its type, its media type does.
 #[actix_rt::test]
 async fn a_file_without_a_telling_name_is_told_by_its_media_type() {
     let mut running = Running::bot().await;
@@ -122,7 +122,7 @@ async fn a_file_that_is_not_there_is_told_so() {
     assert_eq!(running.get(&format!("{}?path=x", row("none", "files"))).await.problem(), (404, "unknown-conversation"));
 }
 
-/// Promise 5: a file with a key is told of once, and answered the same, over restarts too.
+/// Promise 5: a file with a key is published once, and each request gets the same response, also after a restart.
 #[actix_rt::test]
 async fn a_file_with_a_key_is_told_of_once() {
     let mut running = Running::bot().await;

@@ -60,7 +60,7 @@ async fn a_refusal_of_the_platform_is_told_with_its_code_and_words() {
     running.ready("monitor").await;
     let id = running.emulator.create_conversation(None, None);
     running.heard("conversation", &id).await;
-    // The monitor takes no part, and the platform lets nobody else speak.
+    // The monitor is not a participant, and only participants may send.
     let answer = running.post(&messages(&id), &json!({ "text": "let me in" })).await;
     assert_eq!(answer.problem(), (422, "platform-rejected"));
     assert!(answer.json["platformCode"].is_number() && answer.json["platformText"].is_string(), "{}", answer.text);
@@ -86,7 +86,7 @@ fn texts(answer: &Value) -> Vec<&str> {
     answer["items"].as_array().unwrap().iter().map(|item| item["body"].as_str().unwrap()).collect()
 }
 
-/// CV-F5: both bounds are inclusive, and a message is as its event tells it.
+/// CV-F5: both bounds are inclusive, and a message is as in its event.
 #[actix_rt::test]
 async fn the_history_is_read_within_inclusive_bounds() {
     let mut running = Running::bot().await;

@@ -1,4 +1,4 @@
-//! Health, readiness and metrics: what tells how the service is doing.
+//! Health, readiness and metrics.
 
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use crate::running::{Answer, BOT, Running};
 
 const LOAD: &str = "/v1/conversations/load?connection=shop";
 
-/// A bot with a conversation, and a shop that has none; the conversation's snapshot.
+/// A bot with a conversation, a connector without conversations, and the conversation's snapshot.
 async fn taken() -> (Running, String, Value) {
     let mut running = Running::start(&format!("{BOT}{SHOP}"));
     running.ready("bots-1").await;

@@ -1,4 +1,4 @@
-//! What the bodies of requests can take: a bounded part of memory, whoever sends them and however many.
+//! Request bodies take a bounded part of memory, for all callers together.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ const SIGNED: &str = "x-liveperson-signature: sha1=QXrgMO1TEp21Q1FWZOAsJ+uuMWw=\
 /// The longest body of a webhook, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// A request that told its head, of a body of so many bytes.
+/// A request with a body of this many bytes, of which only the header was sent.
 async fn post(address: SocketAddr, path: &str, headers: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {bytes}\r\n\r\n");

@@ -1,4 +1,4 @@
-//! What callers without a token can hold: places that they give back as soon as somebody else needs them.
+//! Callers without a token hold only places that they lose as soon as another caller needs them.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -37,7 +37,7 @@ async fn a_connection_whose_caller_is_not_known_is_closed_with_its_answer() {
     }
 }
 
-/// A stream has nothing to be told of when its caller leaves, and ends all the same.
+/// A stream without events ends when its caller leaves, too.
 #[actix_rt::test]
 async fn a_stream_ends_with_its_caller_s_side() {
     let running = Running::start("");
@@ -49,7 +49,7 @@ async fn a_stream_ends_with_its_caller_s_side() {
     to_the_end(stream).await;
 }
 
-/// What was carried out is answered, also where the caller has nothing more to say.
+/// A completed request gets its response, also if the caller has closed its sending half.
 #[actix_rt::test]
 async fn a_post_whose_caller_closes_their_side_gets_its_answer() {
     let mut running = Running::bot().await;

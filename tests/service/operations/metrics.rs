@@ -16,7 +16,7 @@ fn described(text: &str) -> Described {
     let mut described = Described::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-            // What is appended to the name of a counter is part of it for whoever asks.
+            // For callers the suffix of a counter is part of its name.
             let is_counter = kind == "counter";
             let name = format!("{name}{}", if is_counter { "_total" } else { "" });
             described.entry(name).or_default().0 = kind.to_owned();
@@ -57,7 +57,7 @@ async fn every_metric_has_a_help_text_and_stands_on_the_page_as_it_is() {
         assert_eq!(row, Some(&(kind.clone(), help.clone())), "src/gateway/metrics.md says otherwise of {name}");
     }
     for name in listed.keys() {
-        // One with labels is not there before there is something to tell apart.
+        // A metric with labels appears only with its first label.
         let is_labelled = PAGE.contains(&format!("`{name}{{"));
         assert!(described.contains_key(name) || is_labelled, "src/gateway/metrics.md lists {name}, which is not there");
     }

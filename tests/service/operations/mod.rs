@@ -1,4 +1,4 @@
-//! What the people who run the service rely on, and what its callers cannot do to it.
+//! What operators rely on, and what callers cannot do to the service.
 
 mod bodies;
 mod clients;

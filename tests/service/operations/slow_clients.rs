@@ -1,4 +1,4 @@
-//! What a slow or silent client can hold: nothing for long, by real sockets.
+//! A slow or silent client holds nothing for long, shown over real sockets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,7 @@ async fn connect(gateway: &Gateway) -> TcpStream {
     TcpStream::connect(gateway.address()).await.unwrap()
 }
 
-/// Waits until the gateway has closed the connection, and tells what it said before.
+/// Waits until the gateway has closed the connection. Returns what it sent before.
 async fn closed(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     // A reset is an end too.
@@ -105,9 +105,9 @@ async fn an_idle_connection_is_closed() {
     assert_eq!(closed(stream).await, "");
 }
 
-/// Pipelined requests are answered no further than the answers are read, and whoever reads none is let go.
+/// Pipelined requests are answered only as fast as the client reads, and a client that reads nothing is closed.
 #[actix_rt::test]
-async fn whoever_asks_and_reads_nothing_holds_little_and_is_closed() {
+async fn a_client_that_asks_and_reads_nothing_holds_little_and_is_closed() {
     const ASKED: usize = 20_000;
     let gateway = gateway(Patience { stalled: SHORT, ..PATIENT });
     let stream = connect(&gateway).await;
@@ -144,7 +144,7 @@ async fn hundreds_of_silent_connections_keep_nobody_from_being_served() {
     ask(&mut connect(&gateway).await).await;
 }
 
-/// Whoever closes their sending half still gets the answer.
+/// A client that closes its sending half still gets the response.
 #[actix_rt::test]
 async fn a_half_closed_connection_is_answered_and_then_closed() {
     let gateway = gateway(PATIENT);

@@ -1,4 +1,4 @@
-//! What a caller of the event socket can make the service hold: a frame's head, and for seconds.
+//! The most that a caller of the event socket can make the service hold: a frame's header, for seconds.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

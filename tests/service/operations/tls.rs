@@ -43,7 +43,7 @@ fn gateway(certificate: &Arc<Certificate>, patience: Patience) -> Gateway {
     Gateway::start(State::new(tertulia, webhooks, bulk, &[], &Limits::default()), listening).unwrap()
 }
 
-/// Asks for `/healthz` of whoever shows `trusted`.
+/// Requests `/healthz` of a server that shows the certificate `trusted`.
 async fn ask(gateway: &Gateway, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! Events that the disk damaged: whoever reads the log passes them, and is told.
+//! Events that the disk damaged: readers of the log skip them, and get a gap.
 
 use std::{
     collections::BTreeSet,
@@ -40,7 +40,7 @@ async fn damaged() -> (Running, String) {
     let ids: Vec<String> = (1..=EVENTS).map(|number| happen_padded(&running, Some("a"), number, PADDING)).collect();
     let directory = running.data();
     running::until(|| !blobs(&directory).is_empty()).await;
-    // What is being written is written once it ended.
+    // The service has written everything when it has ended.
     let running = running.restart().await;
     flip_in_the_middle(&blobs(&directory)[0]);
     (running.restart().await, ids[0].clone())

@@ -84,7 +84,7 @@ async fn two_webhooks_with_one_url_are_two() {
 }
 
 #[actix_rt::test]
-async fn whoever_begins_behind_an_event_that_nobody_knows_is_told_of_a_gap() {
+async fn a_webhook_that_begins_after_an_unknown_event_gets_a_gap() {
     let (running, receiver) = (service(), Receiver::willing());
     webhook(&running, &receiver, json!({ "after": "another-log-7" })).await;
     receiver.until_accepted(1).await;
@@ -169,7 +169,7 @@ async fn thousands_of_conversations_are_delivered_many_at_a_time() {
     assert_eq!((last["items"].as_array().unwrap().len(), &last["nextCursor"]), (1_000, &json!(null)));
 }
 
-/// What was not delivered before the end is delivered after it, behind what was, under the same ids.
+/// Events that were not delivered before the end are delivered after the restart, in order and under the same ids.
 #[actix_rt::test]
 async fn a_restart_goes_on_where_the_service_ended() {
     let receiver = Receiver::start(|received| match received.event["subject"].as_str() {

@@ -1,4 +1,4 @@
-//! What is given up goes to the dead letters and comes back from there.
+//! A delivery that is given up becomes a dead letter, and can be delivered from there.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -75,7 +75,7 @@ async fn a_letter_that_fails_again_is_a_letter_again_and_one_whose_webhook_is_go
     assert_eq!(letter(&running).await, Some(second));
 }
 
-/// While a webhook is disabled, the log forgets what it would have been sent.
+/// While a webhook is disabled, the log forgets events that the webhook did not get.
 #[actix_rt::test]
 async fn what_the_log_forgot_meanwhile_is_one_gap() {
     let store = MemoryStore::new(NonZeroUsize::new(10).unwrap());
@@ -102,7 +102,7 @@ async fn what_the_log_forgot_meanwhile_is_one_gap() {
         enabled: true,
     };
     let id = webhooks.create(new, None).await.unwrap().webhook.definition.id;
-    // Three events wait behind one that failed.
+    // Three events wait after a failed one.
     (0..3).for_each(|number| happen("a", number));
     happen("b", 0);
     receiver.until_accepted(1).await;

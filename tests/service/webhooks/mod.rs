@@ -81,7 +81,7 @@ fn happen_padded(running: &Running, conversation: Option<&str>, number: usize, p
     id
 }
 
-/// Makes a webhook to `receiver` of what `more` says beside the URL; what was answered.
+/// Creates a webhook to `receiver` with the members of `more`. Returns the response.
 async fn webhook(running: &Running, receiver: &Receiver, more: Value) -> Value {
     let mut body = more;
     body["url"] = receiver.url().into();

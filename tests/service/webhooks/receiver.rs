@@ -1,4 +1,4 @@
-//! A receiver that remembers what it was sent and behaves as the test says.
+//! A receiver that keeps what it receives and behaves as the test says.
 
 use std::{
     collections::HashMap,
@@ -127,7 +127,7 @@ impl Receiver {
         self.received().into_iter().filter(|received| received.accepted).collect()
     }
 
-    /// Waits until what was received is so, for as long as requests come.
+    /// Waits until the received requests satisfy a condition, for as long as requests come.
     pub(crate) async fn until(&self, is_so: impl Fn(&[Received]) -> bool) {
         let mut received = self.shared.received.subscribe();
         while !is_so(&received.borrow_and_update()) {
@@ -177,7 +177,7 @@ async fn receive(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> Htt
         let now = *now;
         together.1 = together.1.max(now);
     }
-    // Whoever would send another one of this conversation before this was answered gets the chance to.
+    // A second delivery of this conversation would now arrive before the response to this one.
     actix_rt::task::yield_now().await;
     let script = Arc::clone(&shared.script.lock().unwrap());
     let behaviour = script(&received);

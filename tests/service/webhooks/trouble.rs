@@ -143,7 +143,7 @@ async fn a_receiver_that_answers_before_it_has_read_does_not_hold_anything_up() 
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    // What was not read is not taken for delivered unless the answer was seen.
+    // A delivery counts as delivered only after its response was read.
     for line in log.iter().filter(|line| line["conversation"] == "large") {
         assert!(["connection-lost", "timed-out", "delivered"].contains(&line["outcome"].as_str().unwrap()), "{line}");
     }

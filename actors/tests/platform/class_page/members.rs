@@ -30,7 +30,7 @@ async fn cv_m1_app_inst_id_is_the_installation_of_the_connector_that_opened_the_
     assert_eq!(conversation.members().await.unwrap()["appInstId"], "my-connector");
 }
 
-/// CV-M2: nobody before it is taken, nobody after the end.
+/// CV-M2: null before an agent accepts, and after the end.
 #[actix_rt::test]
 async fn cv_m2_assigned_agent_is_the_agent_who_took_it_and_nobody_before_and_after() {
     let stage = Stage::set(EmulatorConfig::default());
@@ -65,7 +65,7 @@ async fn cv_m3_campaign_id_is_the_campaign_through_which_the_consumer_came() {
     assert_eq!(members["engagementId"], 244_127_270);
 }
 
-/// CV-M4: nobody after the end.
+/// CV-M4: null after the end.
 #[actix_rt::test]
 async fn cv_m4_consumer_is_who_opened_it_and_nobody_after_the_end() {
     let stage = Stage::set(EmulatorConfig::default());
@@ -132,7 +132,7 @@ async fn cv_m8_notification_ignored_count_grows_when_the_platform_repeats_itself
 #[actix_rt::test]
 async fn cv_m9_notification_out_of_order_count_grows_when_a_state_was_overtaken() {
     let (stage, mut agent, conversation) = taken(EmulatorConfig::default()).await;
-    // Else the answer with the history might be what comes late.
+    // Otherwise the response with the history might be the late frame.
     agent.settled(&conversation).await;
     stage.emulator.inject(Fault::new(FaultKind::Delay).user("bot1"));
     for group in ["7", "8"] {

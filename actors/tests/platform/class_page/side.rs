@@ -1,4 +1,4 @@
-//! One connection on the stage, with ears of its own: what it hears does not depend on what others hear when.
+//! One connection with its own event stream, so that what it receives does not depend on other connections.
 
 use serde_json::Value;
 use tertulia_actors::{
@@ -78,7 +78,7 @@ impl Side {
         self.until(name, |event| event.data.name() == name).await
     }
 
-    /// The conversation, once the platform has told of it here.
+    /// The conversation, after the platform has announced it on this connection.
     pub(crate) async fn meets(&mut self, stage: &Stage, id: &str) -> ConversationHandle {
         let id = ConversationId::from(id);
         let met = |event: &Event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id);

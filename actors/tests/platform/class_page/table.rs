@@ -22,7 +22,7 @@ fn rows() -> Vec<[&'static str; 3]> {
         .collect()
 }
 
-/// The text of a link, or the whole of what is no link.
+/// The text of a link, or the whole text if it is not a link.
 fn link_text(cell: &str) -> &str {
     cell.strip_prefix('[').and_then(|link| link.split_once(']')).map_or(cell, |(text, _)| text)
 }

@@ -1,4 +1,4 @@
-//! A store that can be cut off in the middle of what it is told, as by `kill -9`.
+//! A store that can be cut off in the middle of a commit, as by `kill -9`.
 
 use std::sync::{
     Arc, Condvar, Mutex,

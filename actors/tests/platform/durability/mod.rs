@@ -1,8 +1,8 @@
-//! Promises 1, 2, 4 and 5 over the end of a process, whenever it comes: the store is cut off in the middle of what it
-//! was told, as by `kill -9`, and another life begins on what it had.
+//! Promises 1, 2, 4 and 5 when the process ends at any moment: the store is cut off in the middle of a commit, as by
+//! `kill -9`, and the next run begins on what the store has.
 
 mod disk;
-mod life;
+mod run;
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use disk::{Cut, Disk, never, once_accepted, once_accepted_unheard, once_suspected_unheard};
-use life::Life;
+use run::Run;
 use serde_json::{Value, json};
 use tertulia_actors::{
     Tertulia,
@@ -71,49 +71,49 @@ fn said(emulator: &Emulator) -> Vec<String> {
     emulator.ledger().iter().filter_map(|entry| entry.text).collect()
 }
 
-/// Promises 1, 2 and 5: what was logged is not told again, what was missed is told in its place.
+/// Promises 1, 2 and 5: a logged event is not logged again, and a missed event is logged in its place.
 #[actix_rt::test]
 async fn the_log_goes_on_where_the_process_before_ended() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
-    let life = Life::begin(&emulator, &store, never);
-    life.ready().await;
+    let run = Run::begin(&emulator, &store, never);
+    run.ready().await;
     let id = emulator.create_conversation(None, None);
     for text in ["0", "1", "2"] {
         emulator.say(&id, text).unwrap();
     }
-    life.log_until(says("2")).await;
-    life.end().await;
+    run.log_until(says("2")).await;
+    run.end().await;
 
     for text in ["3", "4"] {
         emulator.say(&id, text).unwrap();
     }
-    let life = Life::begin(&emulator, &store, never);
-    life.log_until(says("4")).await;
+    let run = Run::begin(&emulator, &store, never);
+    run.log_until(says("4")).await;
     emulator.say(&id, "5").unwrap();
-    let log = life.log_until(says("5")).await;
+    let log = run.log_until(says("5")).await;
     assert_eq!(texts(&log), ["0", "1", "2", "3", "4", "5"]);
     assert_eq!(log.iter().filter(|event| event["type"] == "tertulia.conversation").count(), 1);
     assert!(log.iter().all(|event| event["data"]["backFilled"].is_null()), "what was missed is to be answered");
     assert_whole(&log);
-    life.end().await;
+    run.end().await;
 }
 
-/// Promise 5: the process ends right behind any of its commits, and the log has everything once all the same.
+/// Promise 5: the process ends right after any of its commits, and the log still has everything once.
 #[actix_rt::test]
 async fn the_log_is_whole_wherever_the_process_ends() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let id = emulator.create_conversation(None, None);
     let mut said = Vec::new();
     for round in 0..6 {
-        let life = Life::begin(&emulator, &store, |change| match change {
+        let run = Run::begin(&emulator, &store, |change| match change {
             Change::Append(event) if &*event.name == "message" => Cut::Behind,
             _ => Cut::No,
         });
-        life.ready().await;
+        run.ready().await;
         let text = round.to_string();
         emulator.say(&id, &text).unwrap();
         said.push(text);
-        let is_cut = || life.disk.is_cut.load(Ordering::SeqCst);
+        let is_cut = || run.disk.is_cut.load(Ordering::SeqCst);
         timeout(PATIENCE, async {
             while !is_cut() {
                 tokio::task::yield_now().await;
@@ -122,22 +122,22 @@ async fn the_log_is_whole_wherever_the_process_ends() {
         })
         .await
         .unwrap();
-        life.end().await;
+        run.end().await;
     }
-    let life = Life::begin(&emulator, &store, never);
-    let log = life.log_until(says("5")).await;
+    let run = Run::begin(&emulator, &store, never);
+    let log = run.log_until(says("5")).await;
     assert_eq!(texts(&log), said);
     assert_whole(&log);
-    life.end().await;
+    run.end().await;
 }
 
 /// Promises 4 and 5: accepted, sent, and the process ends before it knows more. The next one finds it in the dialog.
 #[actix_rt::test]
-async fn a_durable_command_that_was_sent_is_found_by_the_next_life() {
+async fn a_durable_command_that_was_sent_is_found_by_the_next_run() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let id = emulator.create_conversation(None, None);
-    let life = Life::begin(&emulator, &store, once_accepted);
-    let conversation = life.taken(&id).await;
+    let run = Run::begin(&emulator, &store, once_accepted);
+    let conversation = run.taken(&id).await;
     let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "done").await });
     timeout(PATIENCE, async {
         while said(&emulator).is_empty() {
@@ -146,101 +146,101 @@ async fn a_durable_command_that_was_sent_is_found_by_the_next_life() {
     })
     .await
     .unwrap();
-    life.end().await;
+    run.end().await;
     asking.await.unwrap().unwrap_err();
 
-    let life = Life::begin(&emulator, &store, never);
-    life.ready().await;
-    let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
+    let run = Run::begin(&emulator, &store, never);
+    run.ready().await;
+    let conversation = run.tertulia.connection(&run.bot).conversation(&id.as_str().into()).unwrap();
     let done = ask(&conversation, "order-66", "done").await.unwrap();
     assert_eq!(done.sequence, Some(0));
     assert_eq!(said(&emulator), ["done"]);
-    assert_whole(&life.log_until(says("done")).await);
-    life.end().await;
+    assert_whole(&run.log_until(says("done")).await);
+    run.end().await;
 }
 
-/// Promise 5: accepted and never sent. The next life sends it, though nobody asks again.
+/// Promise 5: accepted and never sent. The next run sends it, though nobody asks again.
 #[actix_rt::test]
-async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_life() {
+async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_run() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let id = emulator.create_conversation(None, None);
-    let life = Life::begin(&emulator, &store, once_accepted_unheard);
-    let conversation = life.taken(&id).await;
+    let run = Run::begin(&emulator, &store, once_accepted_unheard);
+    let conversation = run.taken(&id).await;
     let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "late").await });
     timeout(PATIENCE, async {
-        while !life.disk.is_cut.load(Ordering::SeqCst) {
+        while !run.disk.is_cut.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await
     .unwrap();
-    life.end().await;
+    run.end().await;
     assert_eq!(said(&emulator), Vec::<String>::new());
     asking.await.unwrap().unwrap_err();
 
-    let life = Life::begin(&emulator, &store, never);
-    life.log_until(says("late")).await;
+    let run = Run::begin(&emulator, &store, never);
+    run.log_until(says("late")).await;
     assert_eq!(said(&emulator), ["late"]);
-    life.end().await;
+    run.end().await;
 }
 
 /// A command over which the platform closes the socket costs two sockets in all, though the process ends between them.
 #[actix_rt::test]
-async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_sent_again() {
+async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_sent_again() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let (id, other) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
     let rule = FaultRule::new("PublishEvent", Outcome::Close(4410)).containing("poison").always();
     let rule = emulator.add_rule(rule).unwrap();
     let refused = || emulator.rule_counts(rule).unwrap().refused;
-    let life = Life::begin(&emulator, &store, once_suspected_unheard);
-    let conversation = life.taken(&id).await;
+    let run = Run::begin(&emulator, &store, once_suspected_unheard);
+    let conversation = run.taken(&id).await;
     let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "poison").await });
     timeout(PATIENCE, async {
-        while !life.disk.is_cut.load(Ordering::SeqCst) {
+        while !run.disk.is_cut.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
     .await
     .unwrap();
-    life.end().await;
+    run.end().await;
     asking.await.unwrap().unwrap_err();
     assert_eq!(refused(), 1);
 
-    let life = Life::begin(&emulator, &store, never);
-    let log = life.log_until(|event| event["type"] == "tertulia.command-failed").await;
+    let run = Run::begin(&emulator, &store, never);
+    let log = run.log_until(|event| event["type"] == "tertulia.command-failed").await;
     let failed = &log.last().unwrap()["data"];
     assert_eq!((&failed["code"], &failed["platformCode"]), (&json!("closed-connection"), &json!(4410)));
     assert_eq!(refused(), 2);
-    let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
+    let conversation = run.tertulia.connection(&run.bot).conversation(&id.as_str().into()).unwrap();
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
     assert_eq!(same, CommandFailure::ClosedConnection { code: 4410 });
-    ask(&life.taken(&other).await, "fine", "fine").await.unwrap();
-    assert_eq!(life.tertulia.dead_letters().list(None, 10).len(), 1);
+    ask(&run.taken(&other).await, "fine", "fine").await.unwrap();
+    assert_eq!(run.tertulia.dead_letters().list(None, 10).len(), 1);
     assert_eq!((refused(), said(&emulator)), (2, vec!["fine".to_owned()]));
-    life.end().await;
+    run.end().await;
 }
 
-/// The same key and body give the same answer and act once, in the next life too.
+/// The same key and body give the same answer and act once, in the next run too.
 #[actix_rt::test]
 async fn an_answer_is_kept_for_its_key() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let id = emulator.create_conversation(None, None);
-    let life = Life::begin(&emulator, &store, never);
-    let conversation = life.taken(&id).await;
+    let run = Run::begin(&emulator, &store, never);
+    let conversation = run.taken(&id).await;
     let both = futures_util::future::join(ask(&conversation, "k", "one"), ask(&conversation, "k", "one")).await;
     assert_eq!((both.0.unwrap().sequence, both.1.unwrap().sequence), (Some(0), Some(0)));
     let reused = CommandFailure::KeyReused { key: "k".into() };
     assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
-    life.end().await;
+    run.end().await;
 
-    let life = Life::begin(&emulator, &store, never);
-    life.ready().await;
-    let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
+    let run = Run::begin(&emulator, &store, never);
+    run.ready().await;
+    let conversation = run.tertulia.connection(&run.bot).conversation(&id.as_str().into()).unwrap();
     assert_eq!(ask(&conversation, "k", "one").await.unwrap().sequence, Some(0));
     assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
     assert_eq!(ask(&conversation, "l", "two").await.unwrap().sequence, Some(1));
     assert_eq!(said(&emulator), ["one", "two"]);
-    life.end().await;
+    run.end().await;
 }
 
 /// Promise 6: a quiet conversation leaves memory, and comes back with the next notification or command.
@@ -248,12 +248,12 @@ async fn an_answer_is_kept_for_its_key() {
 async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let id = emulator.create_conversation(None, None);
-    let life =
-        Life::with(&emulator, &store, never, ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) });
-    let conversation = life.taken(&id).await;
+    let run =
+        Run::with(&emulator, &store, never, ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) });
+    let conversation = run.taken(&id).await;
     let asleep = || async {
         timeout(PATIENCE, async {
-            while life.tertulia.metrics().conversations.get() > 0 {
+            while run.tertulia.metrics().conversations.get() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         })
@@ -261,28 +261,29 @@ async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
         .expect("it does not sleep");
     };
     emulator.say(&id, "hello").unwrap();
-    life.log_until(says("hello")).await;
+    run.log_until(says("hello")).await;
     asleep().await;
     assert_eq!(conversation.send_text("I am here").await.unwrap().sequence, Some(1));
     asleep().await;
     emulator.say(&id, "good").unwrap();
-    let log = life.log_until(says("good")).await;
+    let log = run.log_until(says("good")).await;
     assert_eq!(texts(&log), ["hello", "I am here", "good"]);
     assert_whole(&log);
     asleep().await;
     assert_eq!(conversation.members().await.unwrap()["consumer"]["role"], "CONSUMER");
-    life.end().await;
+    run.end().await;
 }
 
-/// Promise 4: with a full disk a conversation that sleeps cannot be woken, so nothing is sent, and the caller is told so.
+/// Promise 4: with a full disk an unloaded conversation cannot be loaded, so nothing is sent, and the caller gets an
+/// error.
 #[actix_rt::test]
 async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let (id, other) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
-    let life =
-        Life::with(&emulator, &store, never, ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) });
-    let conversation = life.taken(&id).await;
-    life.taken(&other).await;
+    let run =
+        Run::with(&emulator, &store, never, ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) });
+    let conversation = run.taken(&id).await;
+    run.taken(&other).await;
     let until = async |is_so: &dyn Fn() -> bool| {
         timeout(PATIENCE, async {
             while !is_so() {
@@ -292,18 +293,18 @@ async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
         .await
         .unwrap();
     };
-    until(&|| life.tertulia.metrics().conversations.get() == 0).await;
-    life.disk.is_full.store(true, Ordering::SeqCst);
+    until(&|| run.tertulia.metrics().conversations.get() == 0).await;
+    run.disk.is_full.store(true, Ordering::SeqCst);
     emulator.say(&other, "hello").unwrap();
-    until(&|| !life.tertulia.journal().is_healthy()).await;
+    until(&|| !run.tertulia.journal().is_healthy()).await;
     let command = Command::SendText(SendText { text: "late".to_owned(), ..SendText::default() });
     let outcome = conversation.perform_as("k".into(), command, Duration::from_millis(100)).await;
     assert_eq!(outcome.unwrap_err(), CommandFailure::TimedOut);
-    life.disk.is_full.store(false, Ordering::SeqCst);
+    run.disk.is_full.store(false, Ordering::SeqCst);
     // It is not sent later either.
     assert_eq!(conversation.send_text("next").await.unwrap().sequence, Some(0));
     assert_eq!(said(&emulator), ["hello", "next"]);
-    life.end().await;
+    run.end().await;
 }
 
 /// Promise 6: the store forgets answers after a day and conversations that left after a week, and nothing else.
@@ -312,12 +313,12 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let (stays, ends) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
     let linger = Duration::from_millis(1);
-    let life = Life::with(&emulator, &store, never, ConnectionSettings { linger, ..bot(1) });
-    let conversation = life.taken(&stays).await;
-    life.taken(&ends).await;
+    let run = Run::with(&emulator, &store, never, ConnectionSettings { linger, ..bot(1) });
+    let conversation = run.taken(&stays).await;
+    run.taken(&ends).await;
     ask(&conversation, "k", "one").await.unwrap();
     emulator.close_conversation(&ends).unwrap();
-    let gone = || life.tertulia.connection(&life.bot).conversation(&ends.as_str().into()).is_none();
+    let gone = || run.tertulia.connection(&run.bot).conversation(&ends.as_str().into()).is_none();
     timeout(PATIENCE, async {
         while !gone() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -325,7 +326,7 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
     })
     .await
     .unwrap();
-    let journal = life.tertulia.journal();
+    let journal = run.tertulia.journal();
     assert!(journal.settled().await);
     let kept = |table| store.scan(table, &RecordKey::of(&[]), None, 10).unwrap().len();
     assert_eq!((kept(Table::Snapshots), kept(Table::Answers), kept(Table::Outbox)), (2, 1, 0));
@@ -336,7 +337,7 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
         assert!(journal.settled().await);
         assert_eq!((kept(Table::Snapshots), kept(Table::Answers)), left);
     }
-    life.end().await;
+    run.end().await;
 }
 
 /// Promise 4: a command that has ended is not begun again while its answer is still on its way to the disk.
@@ -392,8 +393,8 @@ fn webhook(sequence: u64) -> bytes::Bytes {
     notification.to_string().into()
 }
 
-/// Promises 5 and 6 without a socket: what a webhook brought is kept before it is answered, because it does not come
-/// again; and a quiet conversation sleeps and wakes as it was.
+/// Promises 5 and 6 without a socket: a webhook is stored before its response, because it is not sent again; and a
+/// quiet conversation is unloaded and loaded unchanged.
 #[actix_rt::test]
 async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
@@ -435,9 +436,9 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let (busy, quiet) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
     let settings = ConnectionSettings { sleep_after: Duration::from_millis(1), ..bot(1) };
-    let life = Life::with(&emulator, &store, never, settings);
-    life.taken(&quiet).await;
-    let conversation = life.taken(&busy).await;
+    let run = Run::with(&emulator, &store, never, settings);
+    run.taken(&quiet).await;
+    let conversation = run.taken(&busy).await;
     let (go_on, waits) = tokio::sync::oneshot::channel::<()>();
     let (tell, is_on_its_way) = tokio::sync::oneshot::channel::<()>();
     let content = futures_util::stream::once(async move {
@@ -450,7 +451,7 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     timeout(PATIENCE, is_on_its_way).await.unwrap().unwrap();
     // Both are asked by the same sweeps. The busy one may have slept before it was called, and sleeps no more.
     let mut sweeps = tokio::time::interval(Duration::from_millis(300));
-    let metrics = life.tertulia.metrics();
+    let metrics = run.tertulia.metrics();
     timeout(PATIENCE, async {
         sweeps.tick().await;
         while (metrics.conversations.get(), metrics.conversations_asleep.get()) != (1, 1) {
@@ -463,5 +464,5 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     assert_eq!(metrics.conversations.get(), 1);
     go_on.send(()).unwrap();
     assert_eq!(uploading.await.unwrap().unwrap().done.sequence, Some(0));
-    life.end().await;
+    run.end().await;
 }

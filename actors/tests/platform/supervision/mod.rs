@@ -114,5 +114,5 @@ async fn until_member(conversation: &ConversationHandle, member: &str, value: im
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(stage::PATIENCE, reached).await.expect("the member was not told in time");
+    tokio::time::timeout(stage::PATIENCE, reached).await.expect("the member did not change in time");
 }

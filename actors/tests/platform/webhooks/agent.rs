@@ -52,7 +52,7 @@ async fn served_by(settings: IntakeSettings) -> (Stage, ConnectionId, Connection
     (stage, bot, rest, mine)
 }
 
-/// The conversation at the intake, as it is on the platform now.
+/// The conversation at the intake, in its state on the platform.
 async fn fed(stage: &Stage, rest: &ConnectionId, id: &ConversationId) -> ConversationHandle {
     let state = stage.tertulia.connection(rest).rest(RestRequest::Conversation(id.clone())).await.unwrap();
     let notification = json!({ "kind": "notification", "type": ".ams.aam.ExConversationChangeNotification",
@@ -262,7 +262,7 @@ async fn a_hole_is_filled_by_reading_the_history() {
         stage.emulator.say(mine.id().as_str(), text).unwrap();
     }
     stage.texts(&bot, 3).await;
-    // Only the state names them: its last content shows what is missing.
+    // Only the state names the messages: its last content shows which are missing.
     fed(&stage, &rest, mine.id()).await;
     for expected in ["0", "1", "2"] {
         let event = timeout(PATIENCE, told.next()).await.unwrap().unwrap().unwrap();

@@ -34,12 +34,12 @@ async fn endpoint(
     HttpResponse::Ok().finish()
 }
 
-/// An endpoint and what it hears.
+/// An endpoint and its received webhooks.
 fn listen() -> (String, UnboundedReceiver<Heard>) {
     listen_after(0)
 }
 
-/// An endpoint that refuses its first webhooks, and what it hears.
+/// An endpoint that refuses its first webhooks, and its received webhooks.
 fn listen_after(refused: usize) -> (String, UnboundedReceiver<Heard>) {
     let refusing = Refusing::new(AtomicUsize::new(refused));
     let (sender, heard) = unbounded_channel();

@@ -242,7 +242,7 @@ async fn a_consumer_socket_says_who_it_is_before_anything_else() {
     let early = silent.request("cqm.SubscribeExConversations", json!({})).await;
     assert_eq!((&early["code"], &early["type"]), (&json!(401), &json!("StringResponse")));
     assert_eq!(silent.end().await, End::Code(4401));
-    // Refused for what it says, not for how long it takes.
+    // Refused for its content, not for its duration.
     let emulator = start();
     let mut forged = Socket::open(&emulator, path).await.unwrap();
     let init = json!({"kind": "req", "id": 0, "type": "InitConnection", "headers":
@@ -321,7 +321,7 @@ async fn a_subscriptions_snapshot_comes_a_moment_behind_its_answer() {
     assert!(asked.elapsed() >= snapshot_pause);
 }
 
-/// Clients replace what they hold when the answer is handled, and would lose what comes in the same read.
+/// Clients replace their state when they handle the response, and would lose frames from the same read.
 #[actix_web::test]
 async fn what_a_request_caused_comes_a_moment_behind_its_answer_whatever_the_request() {
     let snapshot_pause = Duration::from_millis(100);

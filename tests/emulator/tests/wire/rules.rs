@@ -1,4 +1,4 @@
-//! Rules of refusal, over real sockets and real HTTP: what is named is struck, and nothing else.
+//! Rules of refusal, over real sockets and real HTTP: they refuse the named requests, and no others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -156,7 +156,7 @@ async fn an_answer_over_a_socket_can_be_a_page_or_late() {
     assert!(asked.elapsed() >= Duration::from_millis(200));
 }
 
-/// A rate is what real clients live with: so many requests of a kind and a user in any second, the others refused.
+/// A rate as clients meet it: this many requests of a kind and a user in any second, and the others are refused.
 #[actix_web::test]
 async fn a_rate_limit_grants_so_many_requests_of_a_user_in_a_second_and_counts_both() {
     let emulator = start();

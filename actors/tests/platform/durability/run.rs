@@ -16,14 +16,14 @@ use tokio::time::timeout;
 use super::disk::{Cut, Disk};
 use crate::stage::{PATIENCE, bot, platform};
 
-/// One life of a process.
-pub(crate) struct Life {
+/// One run of a process.
+pub(crate) struct Run {
     pub(crate) tertulia: Tertulia,
     pub(crate) disk: Arc<Disk>,
     pub(crate) bot: ConnectionId,
 }
 
-impl Life {
+impl Run {
     pub(crate) fn begin(emulator: &Emulator, store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Self {
         Self::with(emulator, store, cuts, bot(1))
     }
