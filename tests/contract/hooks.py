@@ -25,7 +25,7 @@ def map_path_parameters(context, path_parameters):
     for name, choices in THERE.items():
         if name in path_parameters and choices and turns % 3:
             path_parameters[name] = choices[turns % len(choices)]
-    # Who steps up connects anew, and would be missed meanwhile.
+    # A consumer that steps up reconnects, and later requests would not find the connection meanwhile.
     if context.operation.path.endswith("/step-up") and path_parameters["connection"] in THERE["connection"]:
         path_parameters["connection"] = "stepper"
     return path_parameters

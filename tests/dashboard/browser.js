@@ -24,7 +24,7 @@ async function executable() {
 /** A browser for the tests of one file. */
 export async function launch() {
   const options = ['--js-flags=--expose-gc', '--disable-dev-shm-usage'];
-  // Whoever is root, such as in a container, has no sandbox.
+  // Chromium has no sandbox when it runs as root, such as in a container.
   if (process.getuid?.() === 0) options.push('--no-sandbox');
   return chromium.launch({ executablePath: await executable(), args: options });
 }

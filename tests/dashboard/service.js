@@ -75,7 +75,7 @@ class Process {
   }
 }
 
-/** Ends what a test began, the last first: the function that is returned is told what to do for each. */
+/** Ends what a test began, the last first. The returned function takes what to do for each. */
 export function endings(t) {
   const ends = [];
   t.after(async () => {

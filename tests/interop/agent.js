@@ -137,7 +137,7 @@ export class Agent {
     return this.#hearing.until('the close', ({ type, code }) => type === 'closed' && code);
   }
 
-  /** The first error of the SDK; having been waited for, it is none to worry about. */
+  /** Resolves with the first error of the SDK. The test expects the error, so it does not fail the test. */
   async complaint() {
     const error = await this.#hearing.until('an error', ({ type, error }) => type === 'error' && error);
     this.#complaints.delete(error);

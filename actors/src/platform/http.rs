@@ -19,8 +19,9 @@ use super::{Platform, Proxy, ProxyError, Service, TokenError, http_client::http_
 
 /// The largest response accepted from an HTTP service, in bytes.
 pub(super) const MAX_ANSWER: usize = 1024 * 1024;
-/// How long an unused connection is kept open.
-const IDLE: Duration = Duration::from_secs(15);
+/// How long an unused connection is kept open. Most servers keep connections longer; if the server closed first, the
+/// outcome of a request on that connection would be unknown.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// A failed request to a service of the platform.
 ///

@@ -1,5 +1,5 @@
 //! `/metrics`: OpenMetrics text for Prometheus. `metrics.md` in this directory lists every name, and
-//! `tests/operations/metrics.rs` compares the two.
+//! `tests/service/operations/metrics.rs` compares the two.
 
 mod connections;
 mod http;

@@ -6,7 +6,7 @@ import { Agent } from '../agent.js';
 import { say } from '../platform.js';
 
 const REMOVED = 'OK Agent removed successfully';
-/** Made anew for each request, since the SDK writes the sender's id into it. */
+/** A new object for each request, since the SDK writes the sender's id into it. */
 const leave = () => ({ field: 'ParticipantsChange', type: 'REMOVE', role: 'ASSIGNED_AGENT' });
 const toSkill = (skill) => ({ field: 'Skill', type: 'UPDATE', skill });
 const gone = ({ type }) => type === 'DELETE';

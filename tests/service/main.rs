@@ -1,0 +1,19 @@
+//! The service as operators, callers and readers of its documents meet it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bulk;
+mod check_connect;
+mod cli;
+mod emulate;
+mod engine;
+mod fleet;
+mod gateway;
+mod operations;
+mod run;
+mod running;
+mod secrets;
+mod streams;
+mod tail;
+mod walk;
+mod webhooks;
