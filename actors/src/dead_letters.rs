@@ -320,6 +320,7 @@ impl DeadLetters {
 }
 
 /// Why a dead letter was not retried or removed. It is still kept.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// No dead letter has this id any more.

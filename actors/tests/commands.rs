@@ -9,14 +9,14 @@ use std::time::Duration;
 use serde_json::json;
 use stage::{PATIENCE, Stage, hasty};
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
-    conversation::CommandFailure,
+    connection::{Agents, ConnectionSettings, Rings},
+    conversation::ConversationError,
     core::{
         command::{Command, MessageRange, SendText},
         id::CommandKey,
         session::SessionPolicy,
         time::Timestamp,
-        ums::{self, ChatState, ParticipantRole, TtrType},
+        ums::{ChatState, ParticipantRole, TtrType},
     },
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, HistoryBound, Switches};
@@ -92,8 +92,7 @@ async fn response_times_are_set() {
 #[actix_rt::test]
 async fn an_agent_joins_and_leaves() {
     let mut stage = Stage::set(EmulatorConfig::default());
-    let subscribe = Subscribe { stage: vec![ums::Stage::Open], agents: Agents::All };
-    let manager = stage.connect(ConnectionSettings { rings: Rings::Off, subscribe, ..stage::bot(1) }).await;
+    let manager = stage.connect(ConnectionSettings { rings: Rings::Off, agents: Agents::All, ..stage::bot(1) }).await;
     let conversation = stage.conversation(&manager).await;
     conversation.join(ParticipantRole::Manager).await.unwrap();
     stage.event("participant-added").await;
@@ -182,7 +181,7 @@ async fn a_full_queue_refuses_at_once() {
     let sends = (0..3).map(|number| conversation.send_text(format!("{number}")));
     let outcomes = futures_util::future::join_all(sends).await;
     let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
-    assert_eq!(refused, [CommandFailure::Overloaded]);
+    assert_eq!(refused, [ConversationError::Overloaded]);
 }
 
 /// Promise 4: a command whose time is over while the connection is away is answered, and not sent later.
@@ -196,7 +195,7 @@ async fn a_command_that_waited_too_long_is_answered_and_never_sent() {
     stage.event("connection.disconnected").await;
     let key = CommandKey::from("late");
     let outcome = conversation.perform_as(key, text("late"), Duration::ZERO).await.unwrap_err();
-    assert_eq!(outcome, CommandFailure::TimedOut);
+    assert_eq!(outcome, ConversationError::TimedOut);
     conversation.perform_as("next".into(), text("next"), PATIENCE).await.unwrap();
     assert_eq!(stage.said(), ["next"]);
 }

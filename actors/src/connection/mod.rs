@@ -4,20 +4,22 @@
 //! Inside, `socket/` and `webhook/` receive notifications and send requests, and `roster/` has the conversations of a
 //! connection, once for both.
 
+mod error;
 mod process_context;
+mod role;
 pub(crate) mod roster;
 mod socket;
 mod status;
 pub(crate) mod webhook;
 
+pub use crate::request::RequestError;
+pub use error::ConnectionError;
 pub(crate) use process_context::ProcessContext;
-pub use roster::{QuarantinedConversation, ReleaseError};
+pub use role::Role;
+pub use roster::QuarantinedConversation;
 pub(crate) use socket::{
     AcceptRing, AnswerRing, AskIdentity, AskWith, BeginStepUp, Connection, CreateConversation, ListRings, Lookup,
     Replay, Restart, SetAgentState, Stop, SubscribeTo,
 };
-pub use socket::{
-    Agents, ConnectionSettings, ConversationSubscription, Login, LookupError, RingError, Rings, ShiftChange,
-    ShiftWatch, StepUpError, SteppedUp, Subscribe, TakenOver, Takeover,
-};
+pub use socket::{Agents, ConnectionSettings, ConversationSubscription, Login, Rings, ShiftWatch, SteppedUp, Takeover};
 pub use status::{ConnectionStatus, Waiting};

@@ -11,7 +11,7 @@ use tertulia_core::{
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, command_queue::Waiting, durable::Ending,
+    ChildNotice, ChildTold, Conversation, ConversationError, Salvage, command_queue::Waiting, durable::Ending,
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
@@ -58,7 +58,7 @@ impl Conversation {
                 (DeadLetterKind::Command, command.unwrap_or_default().into())
             }
         };
-        drill.step(DrillStep { conversation: self.model.id(), kind, body: &body });
+        drill.step(self.model.id(), kind, &body);
     }
 
     /// Records that the input was handled.
@@ -108,7 +108,7 @@ impl Conversation {
     }
 
     /// Keeps a command that has finally failed.
-    pub(super) fn bury_command(&self, given_up: &Waiting, failure: &CommandFailure) {
+    pub(super) fn bury_command(&self, given_up: &Waiting, failure: &ConversationError) {
         let letter = LetterOfCommand { key: given_up.key.clone(), command: given_up.command.clone() };
         self.upstream.dead_letters.put(Unhandled {
             connection: &self.upstream.origin.connection,
@@ -170,10 +170,10 @@ impl Conversation {
                 let commit = Commit { changes, ..Commit::default() };
                 self.upstream.routing.commit(&self.upstream.origin, &id, commit);
             }
-            poisoned.answer_at_the_end(&CommandFailure::DeadLettered);
+            poisoned.answer_at_the_end(&ConversationError::DeadLettered);
         }
         for waiting in self.commands.waiting.drain(..) {
-            waiting.answer_at_the_end(&CommandFailure::Quarantined);
+            waiting.answer_at_the_end(&ConversationError::Quarantined);
         }
         let salvage = Salvage {
             address: ctx.address(),

@@ -14,7 +14,7 @@ use tertulia_core::{
     webhook::ChatStateWindow,
 };
 
-use super::{CommandFailure, Conversation, Outline, SpeakFor, Upstream};
+use super::{Conversation, ConversationError, Outline, SpeakFor, Upstream};
 
 /// The format version of a snapshot. A snapshot of another version is not loaded.
 const VERSION: u32 = 1;
@@ -135,7 +135,7 @@ impl Conversation {
         self.consumer = Some(consumer);
     }
 
-    pub(super) fn snapshot(&self) -> Result<String, CommandFailure> {
+    pub(super) fn snapshot(&self) -> Result<String, ConversationError> {
         let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
         let written = self.written().map_err(|error| unwritable(&error))?;
         String::from_utf8(written).map_err(|error| unwritable(&error))

@@ -7,7 +7,7 @@ use tertulia_core::{id::CommandKey, time::Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
-    CommandFailure, Conversation,
+    Conversation, ConversationError,
     command_queue::{State, Waiting},
 };
 
@@ -43,23 +43,8 @@ pub enum WaitingState {
     Unknown,
 }
 
-/// Why a command was not cancelled.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CancelError {
-    /// No command with this key waits.
-    #[error("no command with the key {0} waits")]
-    UnknownCommand(CommandKey),
-    /// The command was or may have been sent.
-    #[error("the command {0} was or may have been sent and cannot be cancelled")]
-    InFlight(CommandKey),
-    /// The conversation did not reply.
-    #[error(transparent)]
-    Conversation(#[from] CommandFailure),
-}
-
 /// The reply channel of a cancellation.
-pub(crate) type CancelReply = oneshot::Sender<Result<(), CancelError>>;
+pub(crate) type CancelReply = oneshot::Sender<Result<(), ConversationError>>;
 
 impl Waiting {
     fn is_called(&self, key: &CommandKey) -> bool {
@@ -97,7 +82,7 @@ impl Conversation {
     /// command.
     pub(super) fn cancel(&mut self, key: &CommandKey, reply: CancelReply, ctx: &mut Context<Self>) {
         let Some(place) = self.commands.waiting.iter().position(|waiting| waiting.is_called(key)) else {
-            let _ = reply.send(Err(CancelError::UnknownCommand(key.clone())));
+            let _ = reply.send(Err(ConversationError::UnknownCommand(key.clone())));
             return;
         };
         match self.commands.waiting[place].state {
@@ -105,7 +90,7 @@ impl Conversation {
             State::Accepting => self.commands.waiting[place].cancelled.push(reply),
             State::Queued { .. } => self.end_cancelled(place, vec![reply], ctx),
             State::Recovered { .. } | State::InFlight(_) | State::Unknown { .. } => {
-                let _ = reply.send(Err(CancelError::InFlight(key.clone())));
+                let _ = reply.send(Err(ConversationError::InFlight(key.clone())));
             }
         }
     }
@@ -113,7 +98,7 @@ impl Conversation {
     /// Ends a command of which nothing was sent.
     pub(super) fn end_cancelled(&mut self, place: usize, replies: Vec<CancelReply>, ctx: &mut Context<Self>) {
         let Some(cancelled) = self.commands.waiting.remove(place) else { return };
-        self.finish(cancelled, Err(CommandFailure::Cancelled));
+        self.finish(cancelled, Err(ConversationError::Cancelled));
         self.afterwards(Box::new(move || {
             replies.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
         }));

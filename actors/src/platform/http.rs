@@ -26,7 +26,8 @@ const IDLE: Duration = Duration::from_secs(15);
 ///
 /// If a request contained a secret, the error never contains the response body, because a service may repeat in its
 /// response what it received.
-#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// The service cannot be reached: unknown host, connection refused, or a certificate that is not trusted or has
     /// expired.

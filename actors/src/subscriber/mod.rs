@@ -21,4 +21,4 @@ pub use notifications::{NotificationFilter, NotificationStream, RawNotification}
 pub(crate) use route::Delivery;
 pub use routing::Subscription;
 pub(crate) use routing::{Commit, RoutingTable, Subject};
-pub use stream::{EventStream, Lagged};
+pub use stream::{EventStream, LaggedError};

@@ -23,12 +23,12 @@ use stage::{PATIENCE, bot, platform};
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
-    conversation::{CommandFailure, ConversationHandle, Done},
+    conversation::{ConversationError, ConversationHandle, Done},
     core::{
         command::{Command, SendText},
         id::{ConnectionId, ConversationId},
     },
-    engine::{Change, Journal, MemoryStore, RecordKey, Retention, Store, Table, keep_house},
+    engine::{Change, Journal, MemoryStore, RecordKey, Retention, Store, Table},
     files::{FileType, UploadSource},
     intake::IntakeSettings,
     platform::AppCredentials,
@@ -65,7 +65,7 @@ fn assert_whole(log: &[Value]) {
     }
 }
 
-async fn ask(conversation: &ConversationHandle, key: &str, text: &str) -> Result<Done, CommandFailure> {
+async fn ask(conversation: &ConversationHandle, key: &str, text: &str) -> Result<Done, ConversationError> {
     let command = Command::SendText(SendText { text: text.to_owned(), ..SendText::default() });
     conversation.perform_durably(key.into(), text, command, PATIENCE, PATIENCE).await
 }
@@ -216,7 +216,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_s
     assert_eq!(refused(), 2);
     let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
-    assert_eq!(same, CommandFailure::ClosedConnection { code: 4410 });
+    assert_eq!(same, ConversationError::ClosedConnection { code: 4410 });
     ask(&life.taken(&other).await, "fine", "fine").await.unwrap();
     assert_eq!(life.tertulia.dead_letters().list(None, 10).len(), 1);
     assert_eq!((refused(), said(&emulator)), (2, vec!["fine".to_owned()]));
@@ -232,7 +232,7 @@ async fn an_answer_is_kept_for_its_key() {
     let conversation = life.taken(&id).await;
     let both = futures_util::future::join(ask(&conversation, "k", "one"), ask(&conversation, "k", "one")).await;
     assert_eq!((both.0.unwrap().sequence, both.1.unwrap().sequence), (Some(0), Some(0)));
-    let reused = CommandFailure::KeyReused { key: "k".into() };
+    let reused = ConversationError::KeyReused { key: "k".into() };
     assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
     life.end().await;
 
@@ -301,7 +301,7 @@ async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
     until(&|| !life.tertulia.journal().is_healthy()).await;
     let command = Command::SendText(SendText { text: "late".to_owned(), ..SendText::default() });
     let outcome = conversation.perform_as("k".into(), command, Duration::from_millis(100)).await;
-    assert_eq!(outcome.unwrap_err(), CommandFailure::TimedOut);
+    assert_eq!(outcome.unwrap_err(), ConversationError::TimedOut);
     life.disk.is_full.store(false, Ordering::SeqCst);
     // It is not sent later either.
     assert_eq!(conversation.send_text("next").await.unwrap().sequence, Some(0));
@@ -335,7 +335,7 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
 
     let hours = |hours: u64| jiff::Timestamp::now() + Duration::from_secs(hours * 3_600);
     for (later, left) in [(hours(23), (2, 1)), (hours(25), (2, 0)), (hours(24 * 8), (1, 0))] {
-        keep_house(journal, Retention::default(), later).await.unwrap();
+        journal.purge(later).await.unwrap();
         assert!(journal.settled().await);
         assert_eq!((kept(Table::Snapshots), kept(Table::Answers)), left);
     }
@@ -465,6 +465,6 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     sweeps.tick().await;
     assert_eq!(metrics.conversations.get(), 1);
     go_on.send(()).unwrap();
-    assert_eq!(uploading.await.unwrap().unwrap().done.sequence, Some(0));
+    assert_eq!(uploading.await.unwrap().unwrap().sequence, Some(0));
     life.end().await;
 }

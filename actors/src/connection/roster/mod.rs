@@ -42,8 +42,8 @@ use crate::{
 
 pub(crate) use child::Child;
 pub(crate) use notices::{ChildFailed, RosterNews};
+pub use quarantine::QuarantinedConversation;
 pub(crate) use quarantine::{ListQuarantined, Release};
-pub use quarantine::{QuarantinedConversation, ReleaseError};
 pub(crate) use restore::remembered;
 use sleep_queue::SleepQueue;
 

@@ -8,6 +8,7 @@ use tertulia_core::{command::Identity, id::ConversationId};
 
 use super::{Roster, child::Life};
 use crate::{
+    connection::ConnectionError,
     conversation::{Conversation, Salvage},
     metrics::Metrics,
     subscriber::{EventData, Subject},
@@ -46,17 +47,6 @@ pub struct QuarantinedConversation {
     pub notifications_dropped: u64,
 }
 
-/// Why a conversation was not released.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReleaseError {
-    /// The connection does not exist or does not reply.
-    #[error("the connection is not running")]
-    UnknownConnection,
-    /// The conversation is not in quarantine.
-    #[error("conversation {0} is not in quarantine")]
-    NotQuarantined(ConversationId),
-}
-
 /// Lists the conversations in quarantine.
 #[derive(Message)]
 #[rtype(result = "Vec<QuarantinedConversation>")]
@@ -64,7 +54,7 @@ pub(crate) struct ListQuarantined;
 
 /// Restarts a quarantined conversation.
 #[derive(Message)]
-#[rtype(result = "Result<(), ReleaseError>")]
+#[rtype(result = "Result<(), ConnectionError>")]
 pub(crate) struct Release {
     pub(crate) conversation: ConversationId,
 }
@@ -126,8 +116,12 @@ impl<N> Roster<N> {
     }
 
     /// Restarts a quarantined conversation from its salvage. `ready` is the identity with which it may send now.
-    pub(crate) fn release(&mut self, id: &ConversationId, ready: Option<&Arc<Identity>>) -> Result<(), ReleaseError> {
-        let not_quarantined = || ReleaseError::NotQuarantined(id.clone());
+    pub(crate) fn release(
+        &mut self,
+        id: &ConversationId,
+        ready: Option<&Arc<Identity>>,
+    ) -> Result<(), ConnectionError> {
+        let not_quarantined = || ConnectionError::NotQuarantined(id.clone());
         let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
         let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
         let upstream = &self.upstream;

@@ -6,27 +6,13 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::id::ConversationId;
 use tokio::sync::oneshot;
 
-use super::{AcceptRing, Connection};
-use crate::request::RequestFailure;
+use super::{AcceptRing, Connection, ConnectionError};
+use crate::request::RequestError;
 
 /// The most waiting callers; beyond it a caller is refused before the offer is accepted.
 const WAITING: usize = 1024;
 
-/// Why an offer did not lead to a conversation.
-#[derive(Debug, thiserror::Error)]
-pub enum RingError {
-    /// The offer is unknown: it was never made to this connection, or has ended.
-    #[error("no such ring")]
-    UnknownRing,
-    /// The offer could not be accepted.
-    #[error(transparent)]
-    Request(#[from] RequestFailure),
-    /// The offer was accepted or is being accepted, and the conversation did not arrive in time.
-    #[error("the conversation did not arrive in time")]
-    NotArrived,
-}
-
-type Waiter = oneshot::Sender<Result<ConversationId, RingError>>;
+type Waiter = oneshot::Sender<Result<ConversationId, ConnectionError>>;
 
 /// The waiting callers by conversation. A caller's own deadline ends its wait.
 #[derive(Default)]
@@ -59,11 +45,11 @@ impl Handler<AcceptRing> for Connection {
 
     fn handle(&mut self, AcceptRing { ring_id, reply }: AcceptRing, ctx: &mut Context<Self>) {
         let Some(conversation) = self.rings.conversation(&ring_id).cloned() else {
-            let _ = reply.send(Err(RingError::UnknownRing));
+            let _ = reply.send(Err(ConnectionError::UnknownRing));
             return;
         };
         if self.arrivals.is_full() {
-            let _ = reply.send(Err(RequestFailure::Overloaded.into()));
+            let _ = reply.send(Err(RequestError::Overloaded.into()));
             return;
         }
         let answered = self.answer_ring(ring_id, true, 0);

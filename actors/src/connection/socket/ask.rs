@@ -17,7 +17,7 @@ use super::{
     recovery::Recovery,
     requests::{Asked, Waiter},
 };
-use crate::request::{Answer, Ask, Lane, RequestFailure};
+use crate::request::{Answer, Ask, Lane, RequestError};
 
 impl Connection {
     /// Sends a request that keeps the socket alive, at once.
@@ -62,16 +62,16 @@ impl Connection {
     }
 
     /// Returns why no request of this type is accepted in this lane now.
-    pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestFailure> {
+    pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestError> {
         let now = self.now();
         let (is_open, is_full, wait) = match lane {
             Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false, Duration::ZERO),
             Lane::Command => (self.linked, self.requests.is_full(), self.pace.next(lane, request, now).since(now)),
         };
         match () {
-            () if !is_open => Some(RequestFailure::NotConnected),
-            () if !wait.is_zero() => Some(RequestFailure::Paused { wait }),
-            () if is_full => Some(RequestFailure::Overloaded),
+            () if !is_open => Some(RequestError::NotConnected),
+            () if !wait.is_zero() => Some(RequestError::Paused { wait }),
+            () if is_full => Some(RequestError::Overloaded),
             () => None,
         }
     }
@@ -101,12 +101,12 @@ impl Connection {
         request: Request,
         headers: Vec<Value>,
         metadata: Vec<Value>,
-    ) -> Result<(), RequestFailure> {
+    ) -> Result<(), RequestError> {
         let frame = RequestFrame { id: id.clone(), request, headers, metadata };
         let text =
-            frame.encode(self.settings.dialect()).map_err(|error| RequestFailure::Unwritable(error.to_string()))?;
+            frame.encode(self.settings.dialect()).map_err(|error| RequestError::Unwritable(error.to_string()))?;
         if !self.link.send(text) {
-            return Err(RequestFailure::NotConnected);
+            return Err(RequestError::NotConnected);
         }
         self.metrics().requests.inc();
         Ok(())
@@ -118,7 +118,7 @@ impl Connection {
             if asked.lane == Lane::Recovery {
                 self.recovery.came_back(asked.request);
             }
-            self.give_up(asked.waiter, RequestFailure::TimedOut);
+            self.give_up(asked.waiter, RequestError::TimedOut);
         }
     }
 
@@ -127,12 +127,12 @@ impl Connection {
         self.drop_held_commands();
         for Asked { waiter, .. } in self.requests.drain() {
             if let Waiter::Caller(reply) | Waiter::Command(reply) = waiter {
-                let _ = reply.send(Err(RequestFailure::ConnectionLost));
+                let _ = reply.send(Err(RequestError::ConnectionLost));
             }
         }
     }
 
-    pub(super) fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestFailure) {
+    pub(super) fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestError) {
         match waiter {
             Waiter::Caller(reply) => {
                 let _ = reply.send(Err(failure));
@@ -157,10 +157,10 @@ impl Connection {
         &mut self,
         request: Request,
         lane: Lane,
-    ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
+    ) -> impl Future<Output = Result<Answer, RequestError>> + use<> {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask::new(request, lane, reply));
-        async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
+        async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) }
     }
 }
 

@@ -6,7 +6,7 @@ use actix::Handler;
 use tertulia_core::{conversation::Arrival, id::ConversationId};
 
 use super::{
-    Connection, QuarantinedConversation, ReleaseError,
+    Connection, ConnectionError, QuarantinedConversation,
     roster::{Child, ChildFailed, ListQuarantined, Release, RosterNews},
 };
 use crate::{
@@ -110,7 +110,7 @@ impl Handler<ListQuarantined> for Connection {
 }
 
 impl Handler<Release> for Connection {
-    type Result = Result<(), ReleaseError>;
+    type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, Release { conversation: id }: Release, _: &mut Self::Context) -> Self::Result {
         self.roster.release(&id, self.identity.as_ref().filter(|_| self.linked))?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tertulia_core::{command::closed_over_content, refusal::RequestType, session::Closure};
 
 use super::{Connection, requests::Waiter};
-use crate::request::{Ask, RequestFailure};
+use crate::request::{Ask, RequestError};
 
 /// A command that waits to be sent.
 pub(super) struct Held {
@@ -17,7 +17,7 @@ impl Connection {
     pub(super) fn ask_command(&mut self, ask: Ask, headers: Vec<Value>) {
         let refusal = self.refusal(ask.lane, RequestType::from(&ask.request));
         let is_full = self.isolation.waiting() >= self.settings.max_requests;
-        if let Some(failure) = refusal.or(is_full.then_some(RequestFailure::Overloaded)) {
+        if let Some(failure) = refusal.or(is_full.then_some(RequestError::Overloaded)) {
             let _ = ask.reply.send(Err(failure));
             return;
         }
@@ -64,14 +64,14 @@ impl Connection {
             "the platform closed the socket over content; the commands in flight are sent again one by one"
         );
         for reply in suspects {
-            let _ = reply.send(Err(RequestFailure::ClosedOverContent { code, alone }));
+            let _ = reply.send(Err(RequestError::ClosedOverContent { code, alone }));
         }
     }
 
     /// The socket is gone: the waiting commands were not sent.
     pub(super) fn drop_held_commands(&mut self) {
         for Held { ask, .. } in self.isolation.clear() {
-            let _ = ask.reply.send(Err(RequestFailure::NotConnected));
+            let _ = ask.reply.send(Err(RequestError::NotConnected));
         }
     }
 }

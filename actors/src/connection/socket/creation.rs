@@ -9,7 +9,7 @@ use tertulia_core::{
 };
 
 use super::{Connection, CreateConversation};
-use crate::request::{Lane, Reply, RequestFailure};
+use crate::request::{Lane, Reply, RequestError};
 
 /// The most waiting creations; beyond it a caller is refused.
 const WAITING: usize = 64;
@@ -58,7 +58,7 @@ impl Connection {
             let created = answer.and_then(|answer| answer.read(|response| response.conversation_created()));
             match created {
                 Err(failure) if failure.is_outcome_unknown() => connection.creation_unknown(ctx),
-                Err(RequestFailure::NotConnected) => connection.creation_waits(),
+                Err(RequestError::NotConnected) => connection.creation_waits(),
                 outcome => connection.created(outcome, ctx),
             }
         }));
@@ -79,7 +79,7 @@ impl Connection {
         }
     }
 
-    fn created(&mut self, outcome: Result<ConversationId, RequestFailure>, ctx: &mut Context<Self>) {
+    fn created(&mut self, outcome: Result<ConversationId, RequestError>, ctx: &mut Context<Self>) {
         if let Ok(id) = &outcome {
             // Callers may write to the conversation before its first state arrives (CV-I1).
             self.child(id);
@@ -92,7 +92,7 @@ impl Connection {
 
     pub(super) fn fail_creations(&mut self) {
         for creation in self.creations.0.drain(..) {
-            let _ = creation.reply.send(Err(RequestFailure::NotConnected));
+            let _ = creation.reply.send(Err(RequestError::NotConnected));
         }
     }
 }
@@ -102,7 +102,7 @@ impl Handler<CreateConversation> for Connection {
 
     fn handle(&mut self, CreateConversation { request, reply }: CreateConversation, ctx: &mut Self::Context) {
         if self.creations.0.len() >= WAITING {
-            let _ = reply.send(Err(RequestFailure::Overloaded));
+            let _ = reply.send(Err(RequestError::Overloaded));
             return;
         }
         self.creations.0.push_back(Creation { request, reply, state: State::Waiting });

@@ -25,7 +25,7 @@ use crate::{
     conversation::ConsumerLost,
     engine::{Change, Journal, Record, RecordKey, Step, Table},
     platform::{ConsumerIdentity, ConsumerLogin},
-    request::{Reply, RequestFailure},
+    request::{Reply, RequestError},
     subscriber::{EventData, Subject},
 };
 
@@ -266,6 +266,6 @@ impl Handler<AskIdentity> for Connection {
     type Result = ();
 
     fn handle(&mut self, AskIdentity { reply }: AskIdentity, _: &mut Self::Context) {
-        let _ = reply.send(self.identity.clone().ok_or(RequestFailure::NotConnected));
+        let _ = reply.send(self.identity.clone().ok_or(RequestError::NotConnected));
     }
 }

@@ -53,7 +53,7 @@ impl Connection {
             connection.login_right.is_asked = false;
             match acquired {
                 Ok(lease) => {
-                    tracing::debug!(connection = %connection.settings.id, token = lease.token.0, "lease taken");
+                    tracing::debug!(connection = %connection.settings.id, token = lease.token, "lease taken");
                     connection.end_with(&lease.lost, ctx);
                     connection.login_right.lease = Some(lease);
                     connection.begin(ctx);

@@ -33,18 +33,16 @@ mod waiting;
 mod wishes;
 
 pub(crate) use actor::Connection;
-pub use arrivals::RingError;
 pub(crate) use escalation::Replay;
 pub(crate) use identity::AskIdentity;
 pub(crate) use lookup::Lookup;
-pub use lookup::LookupError;
 pub(crate) use messages::{AcceptRing, AskWith, ListRings, Restart};
 pub(crate) use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
-pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
-pub use shifts::{ShiftChange, ShiftWatch};
+pub use settings::{Agents, ConnectionSettings, Login, Rings};
+pub use shifts::ShiftWatch;
 pub(crate) use step_up::BeginStepUp;
-pub use step_up::{StepUpError, SteppedUp, TakenOver, Takeover};
+pub use step_up::{SteppedUp, Takeover};
 pub use wishes::ConversationSubscription;
 pub(crate) use wishes::SubscribeTo;
 
-use super::{ConnectionStatus, ProcessContext, QuarantinedConversation, ReleaseError, Waiting, roster};
+use super::{ConnectionError, ConnectionStatus, ProcessContext, QuarantinedConversation, Role, Waiting, roster};

@@ -8,7 +8,7 @@ use tertulia_core::{
 };
 
 use super::{Connection, Login, Rings, recovery::Again};
-use crate::{conversation::HistoryProgress, request::RequestFailure, subscriber::EventData};
+use crate::{conversation::HistoryProgress, request::RequestError, subscriber::EventData};
 
 /// The parts that the platform refused this connection.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// A part of the resume plan was refused: it is requested again, and the connection continues meanwhile.
-    pub(super) fn part_refused(&mut self, part: Part, request: RequestType, failure: &RequestFailure, again: Again) {
+    pub(super) fn part_refused(&mut self, part: Part, request: RequestType, failure: &RequestError, again: Again) {
         let Some(decision) = self.not_granted(request, failure, again) else { return };
         // Without the subscriptions the connection would use outdated data, so it waits for them for a while.
         let goes_on = decision.goes_on || part != Part::Subscriptions;
@@ -59,10 +59,10 @@ impl Connection {
     pub(super) fn not_granted(
         &mut self,
         request: RequestType,
-        failure: &RequestFailure,
+        failure: &RequestError,
         again: Again,
     ) -> Option<Decision> {
-        if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
+        if matches!(failure, RequestError::ConnectionLost | RequestError::NotConnected) {
             return None;
         }
         let tries = self.refused.times.entry(request).or_default();

@@ -22,7 +22,7 @@ use super::{
     actor::OwnRequest,
     requests::{Asked, Waiter},
 };
-use crate::request::RequestFailure;
+use crate::request::RequestError;
 
 /// A request of the recovery lane.
 pub(super) struct Recovery {
@@ -211,7 +211,7 @@ impl Connection {
             let (turn, first) = self.recovery.waiting.get(&kind)?.first_key_value()?;
             if first.until.is_some_and(|until| until <= Instant::now()) {
                 let (_, expired) = self.recovery.take_first(kind)?;
-                self.give_up(expired.waiter, RequestFailure::TimedOut);
+                self.give_up(expired.waiter, RequestError::TimedOut);
                 continue;
             }
             let out = self.recovery.out.get(&kind).copied().unwrap_or_default();
@@ -267,7 +267,7 @@ impl Connection {
         self.recovery.later.clear();
         for waiter in self.recovery.drain() {
             if let Waiter::Caller(reply) = waiter {
-                let _ = reply.send(Err(RequestFailure::NotConnected));
+                let _ = reply.send(Err(RequestError::NotConnected));
             }
         }
     }

@@ -17,7 +17,7 @@ use tertulia_core::{
 };
 
 use super::{Connection, Login, SetAgentState, recovery::Again};
-use crate::{request::RequestFailure, subscriber::EventData};
+use crate::{request::RequestError, subscriber::EventData};
 
 /// The resume plan of the present socket.
 pub(super) struct Resuming {
@@ -196,7 +196,7 @@ impl Connection {
         }));
     }
 
-    fn agent_stated(&mut self, outcome: &Result<(), RequestFailure>) {
+    fn agent_stated(&mut self, outcome: &Result<(), RequestError>) {
         match outcome {
             Ok(()) => self.part_stands(Part::AgentState, RequestType::AgentState),
             Err(failure) => {
@@ -235,13 +235,13 @@ impl Handler<SetAgentState> for Connection {
 
     fn handle(&mut self, SetAgentState { agent_state, reply }: SetAgentState, ctx: &mut Self::Context) {
         if matches!(self.settings.login, Login::Consumer(_)) {
-            let _ = reply.send(Err(RequestFailure::NotSupported("only an agent has a state")));
+            let _ = reply.send(Err(RequestError::NotSupported("only an agent has a state")));
             return;
         }
         self.agent_state = Some(agent_state);
         // The state is set after the next login.
         let Some(request) = self.agent_state_request() else {
-            let _ = reply.send(Err(RequestFailure::NotConnected));
+            let _ = reply.send(Err(RequestError::NotConnected));
             return;
         };
         let epoch = self.session.epoch();

@@ -20,7 +20,7 @@ use super::{
     requests::Waiter,
 };
 use crate::{
-    request::{Lane, RequestFailure},
+    request::{Lane, RequestError},
     subscriber::{EventData, Offer},
 };
 
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn rings_refused(&mut self, failure: &RequestFailure) {
+    pub(super) fn rings_refused(&mut self, failure: &RequestError) {
         self.part_refused(Part::Rings, RequestType::RingSubscription, failure, Again::Rings);
     }
 
@@ -163,8 +163,8 @@ impl Connection {
 
     /// An acceptance failed: repeats it if that can help. Otherwise the platform offers the conversation again, to this
     /// connection after a reconnect or to another agent.
-    fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestFailure) {
-        if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
+    fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestError) {
+        if matches!(failure, RequestError::ConnectionLost | RequestError::NotConnected) {
             // The end of the socket is reported once, not by each offer that it affects.
             return;
         }
@@ -184,14 +184,14 @@ impl Connection {
         ring_id: RingId,
         accept: bool,
         throttled: u32,
-    ) -> impl Future<Output = Result<(), RequestFailure>> + use<> {
+    ) -> impl Future<Output = Result<(), RequestError>> + use<> {
         let ring_state = if accept { RingState::Accepted } else { RingState::Rejected };
         let until = self.rings.until(&ring_id);
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
         let (reply, answer) = oneshot::channel();
         let (conversation, metadata, waiter, asked) = (None, Vec::new(), Waiter::Caller(reply), Instant::now());
         self.recover(Recovery { conversation, request, metadata, waiter, until, urgent: true, asked, throttled });
-        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
+        let answer = async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }
 }

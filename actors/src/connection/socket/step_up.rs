@@ -4,7 +4,10 @@
 //! Until the platform grants the new token, nothing changes. Then a new socket is opened with the new token. The
 //! conversations held at that moment stay until they were taken over, even if the new identity's snapshot lacks them.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::{StreamExt, stream};
@@ -16,11 +19,11 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use super::{Connection, login::Credentials};
+use super::{Connection, ConnectionError, login::Credentials};
 use crate::{
-    conversation::{CommandFailure, ConversationHandle},
-    platform::{ConsumerIdentity, HttpError, StepUp},
-    request::RequestFailure,
+    conversation::{ConversationError, ConversationHandle},
+    platform::{ConsumerIdentity, StepUp},
+    request::RequestError,
 };
 
 /// The close code of a socket that is no longer needed.
@@ -35,17 +38,8 @@ const TOGETHER: usize = 32;
 pub struct SteppedUp {
     /// The new identity.
     pub user_id: UserId,
-    /// Every conversation that was in memory, in no particular order.
-    pub conversations: Vec<TakenOver>,
-}
-
-/// The outcome for one conversation in a step-up.
-#[derive(Clone, Debug)]
-pub struct TakenOver {
-    /// The conversation's id.
-    pub conversation: ConversationId,
-    /// The outcome.
-    pub outcome: Takeover,
+    /// The outcome for every conversation that was in memory.
+    pub conversations: HashMap<ConversationId, Takeover>,
 }
 
 /// The outcome for a conversation in a step-up.
@@ -56,24 +50,7 @@ pub enum Takeover {
     /// It has ended, so there is nothing to take over.
     Closed,
     /// It could not be taken over, and may still belong to the old identity.
-    Failed(CommandFailure),
-}
-
-/// Why a consumer did not step up.
-#[derive(Debug, thiserror::Error)]
-pub enum StepUpError {
-    /// Only consumers step up.
-    #[error("only a consumer can step up")]
-    NotAConsumer,
-    /// Another step-up of the same connection is running.
-    #[error("a step-up is already running")]
-    UnderWay,
-    /// The platform did not grant the new identity; the old identity stays in use.
-    #[error(transparent)]
-    Login(#[from] HttpError),
-    /// The connection does not run, or does not return with the new identity.
-    #[error(transparent)]
-    Request(#[from] RequestFailure),
+    Failed(ConversationError),
 }
 
 /// Gives the connection's consumer an identity that the brand vouches for.
@@ -81,12 +58,12 @@ pub enum StepUpError {
 #[rtype(result = "()")]
 pub(crate) struct BeginStepUp {
     pub(crate) step_up: StepUp,
-    pub(crate) reply: oneshot::Sender<Result<SteppedUp, StepUpError>>,
+    pub(crate) reply: oneshot::Sender<Result<SteppedUp, ConnectionError>>,
 }
 
 /// A running step-up.
 pub(super) struct SteppingUp {
-    reply: oneshot::Sender<Result<SteppedUp, StepUpError>>,
+    reply: oneshot::Sender<Result<SteppedUp, ConnectionError>>,
     stage: Stage,
     /// The conversations held when the identity changed.
     held: HashSet<ConversationId>,
@@ -142,24 +119,25 @@ impl Connection {
     fn take_over(&mut self, ctx: &mut Context<Self>) {
         let Some(Identity::Consumer { user_id, .. }) = self.identity.as_deref().cloned() else {
             let unexpected = AnswerError::Unexpected("the profile does not tell who the consumer is".to_owned());
-            return self.end_step_up(Err(RequestFailure::from(unexpected).into()));
+            return self.end_step_up(Err(RequestError::from(unexpected).into()));
         };
         let held = self.stepping_up.iter().flat_map(|stepping| &stepping.held);
         let handles: Vec<ConversationHandle> =
             held.filter_map(|id| self.process.directory.get(&self.settings.id, id)).collect();
         let consumer = user_id.clone();
         let takeovers = stream::iter(handles).map(move |conversation| take_over(conversation, consumer.clone()));
-        let all = takeovers.buffer_unordered(TOGETHER).collect::<Vec<TakenOver>>();
+        let all = takeovers.buffer_unordered(TOGETHER).collect::<HashMap<_, _>>();
         ctx.spawn(all.into_actor(self).map(move |conversations, connection, _| {
             connection.end_step_up(Ok(SteppedUp { user_id, conversations }));
         }));
     }
 
-    fn end_step_up(&mut self, outcome: Result<SteppedUp, StepUpError>) {
+    fn end_step_up(&mut self, outcome: Result<SteppedUp, ConnectionError>) {
         let Some(SteppingUp { reply, missing, .. }) = self.stepping_up.take() else { return };
         let mut left = missing;
         if let Ok(stepped_up) = &outcome {
-            for TakenOver { conversation, .. } in stepped_up.conversations.iter().filter(|one| one.is_done()) {
+            let done = stepped_up.conversations.iter().filter(|(_, outcome)| **outcome == Takeover::Done);
+            for (conversation, _) in done {
                 left.remove(conversation);
                 // The platform may have refused the messages to the new identity until now, so the conversation catches
                 // up. The result is not awaited. An unloaded conversation has received nothing since.
@@ -184,13 +162,13 @@ impl Connection {
     }
 
     pub(super) fn fail_step_up(&mut self) {
-        self.end_step_up(Err(RequestFailure::NotConnected.into()));
+        self.end_step_up(Err(RequestError::NotConnected.into()));
     }
 
     /// The actor was restarted: the responses it waited for will not arrive, except the replies of the conversations.
     pub(super) fn restart_step_up(&mut self) {
         match self.stepping_up.as_mut().map(|stepping| &mut stepping.stage) {
-            Some(Stage::Asked) => self.end_step_up(Err(RequestFailure::ConnectionLost.into())),
+            Some(Stage::Asked) => self.end_step_up(Err(RequestError::ConnectionLost.into())),
             // The session numbers its attempts from the beginning again, and the socket is gone.
             Some(stage @ (Stage::TakingOver | Stage::Reconnecting(_))) => *stage = Stage::Reconnecting(None),
             Some(Stage::Granted(_)) | None => {}
@@ -198,20 +176,14 @@ impl Connection {
     }
 }
 
-impl TakenOver {
-    fn is_done(&self) -> bool {
-        self.outcome == Takeover::Done
-    }
-}
-
-async fn take_over(conversation: ConversationHandle, consumer: UserId) -> TakenOver {
+async fn take_over(conversation: ConversationHandle, consumer: UserId) -> (ConversationId, Takeover) {
     let outcome = match conversation.consumer_takeover(consumer).await {
         Ok(_) => Takeover::Done,
-        Err(CommandFailure::Invalid(CommandError { refusal: Refusal::SameConsumer, .. })) => Takeover::Done,
-        Err(CommandFailure::Invalid(CommandError { refusal: Refusal::NoOpenDialog, .. })) => Takeover::Closed,
+        Err(ConversationError::Invalid(CommandError { refusal: Refusal::SameConsumer, .. })) => Takeover::Done,
+        Err(ConversationError::Invalid(CommandError { refusal: Refusal::NoOpenDialog, .. })) => Takeover::Closed,
         Err(failure) => Takeover::Failed(failure),
     };
-    TakenOver { conversation: conversation.id().clone(), outcome }
+    (conversation.id().clone(), outcome)
 }
 
 impl Handler<BeginStepUp> for Connection {
@@ -219,13 +191,11 @@ impl Handler<BeginStepUp> for Connection {
 
     fn handle(&mut self, BeginStepUp { step_up, reply }: BeginStepUp, ctx: &mut Context<Self>) {
         let Some(Credentials::Consumer(present)) = self.credentials.clone() else {
-            let is_agent = matches!(self.credentials, Some(Credentials::Agent(_)));
-            let error = if is_agent { StepUpError::NotAConsumer } else { RequestFailure::NotConnected.into() };
-            let _ = reply.send(Err(error));
+            let _ = reply.send(Err(RequestError::NotConnected.into()));
             return;
         };
         if self.stepping_up.is_some() {
-            let _ = reply.send(Err(StepUpError::UnderWay));
+            let _ = reply.send(Err(ConnectionError::StepUpRunning));
             return;
         }
         let (held, missing) = (HashSet::new(), HashSet::new());

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{Connection, actor::OwnRequest, recovery::Again};
 use crate::{
     conversation::FramePermit,
-    request::{Ask, Lane, Reply, RequestFailure},
+    request::{Ask, Lane, Reply, RequestError},
 };
 
 /// A notification that may have to wait for the response to its subscription, with its place among the frames.
@@ -36,7 +36,7 @@ pub(super) struct Subscribed {
     pub(super) begun: HashMap<WishNumber, Reply<Vec<ConversationId>>>,
 }
 
-impl From<Failure> for RequestFailure {
+impl From<Failure> for RequestError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(error) => error.into(),
@@ -78,7 +78,7 @@ impl Connection {
                 Output::UpToDate { .. } => {}
                 Output::Wished { wish, begun } => {
                     if let Some(reply) = self.subscribed.begun.remove(&wish) {
-                        let _ = reply.send(begun.map_err(RequestFailure::from));
+                        let _ = reply.send(begun.map_err(RequestError::from));
                     }
                 }
             }
@@ -87,7 +87,7 @@ impl Connection {
 
     /// A subscription was refused: it is requested again after a while. If the connection needs it to see its
     /// conversations, that part is missing meanwhile.
-    fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestFailure) {
+    fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestError) {
         let (request, refusal) = (RequestType::Subscription, failure.refusal());
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted: Duration::ZERO });
         let wait = decision.wait(tries, rand::random()).unwrap_or_default();

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    IntakeRole, IntakeSettings,
+    IntakeSettings,
     agent::{AgentDesk, RestSender},
     children::Notes,
     grant::{Grant, NotGranted},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     connection::{
-        ConnectionStatus, ProcessContext, Restart, Stop, Waiting,
+        ConnectionStatus, ProcessContext, Restart, Role, Stop, Waiting,
         roster::{ChildContext, Roster, remembered},
     },
     conversation::ConversationSettings,
@@ -262,10 +262,10 @@ impl Intake {
     /// Starts for the first time or again.
     fn start(&mut self, ctx: &mut Context<Self>) {
         self.logins += 1;
-        match self.settings.role {
-            _ if self.rest.is_some() => self.log_in(true, ctx),
-            IntakeRole::Connector => self.log_in(true, ctx),
-            IntakeRole::Intake => self.begin(),
+        if self.settings.role() == Role::Intake {
+            self.begin();
+        } else {
+            self.log_in(true, ctx);
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::{
 use super::grant::{Grant, NotGranted};
 use crate::{
     platform::{AgentLogin, AgentSession, PlatformClient, RestAnswer, SendFailure},
-    request::RequestFailure,
+    request::RequestError,
 };
 
 /// How often a change is tried if another client changes the same resource meanwhile.
@@ -62,24 +62,24 @@ pub(super) struct RestSender {
 impl RestSender {
     /// Sends a request and returns the platform's response, success or refusal. A change is conditional on the version
     /// that was read just before, and is repeated if another client changed the resource in between.
-    pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+    pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestError> {
         let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
-            return Err(RequestFailure::Overloaded);
+            return Err(RequestError::Overloaded);
         };
         match timeout(self.within, self.write_anew(row)).await {
             Ok(answer) => answer,
-            Err(_) => Err(RequestFailure::TimedOut),
+            Err(_) => Err(RequestError::TimedOut),
         }
     }
 
-    async fn write_anew(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+    async fn write_anew(&self, row: &RestRequest) -> Result<RestAnswer, RequestError> {
         let Some(read) = row.version_of() else { return self.ask(row, None).await };
         let mut tries = 0;
         loop {
             tries += 1;
             // If the read fails, nothing was changed.
             let version = self.ask(&read, None).await.map_err(|failure| match failure {
-                RequestFailure::ConnectionLost => RequestFailure::Overloaded,
+                RequestError::ConnectionLost => RequestError::Overloaded,
                 failure => failure,
             })?;
             if version.status >= 400 {
@@ -95,7 +95,7 @@ impl RestSender {
         }
     }
 
-    async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestFailure> {
+    async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestError> {
         let session = self.agent.session(&self.client, None).await.map_err(no_session)?;
         let answer = self.client.rest(&session, row, if_match).await.map_err(not_answered)?;
         if answer.status != 401 {
@@ -106,25 +106,25 @@ impl RestSender {
     }
 }
 
-fn not_answered(failure: SendFailure) -> RequestFailure {
+fn not_answered(failure: SendFailure) -> RequestError {
     match failure {
         SendFailure::NotSent(error) => {
             tracing::debug!(%error, "not sent");
-            RequestFailure::Overloaded
+            RequestError::Overloaded
         }
         SendFailure::Unanswered(error) => {
             tracing::debug!(%error, "sent without an answer");
-            RequestFailure::ConnectionLost
+            RequestError::ConnectionLost
         }
     }
 }
 
 /// Without a session nothing was sent. The request may be sent again, unless the platform refuses an agent that it
 /// never accepted.
-fn no_session(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
+fn no_session(NotGranted { error, is_final, .. }: NotGranted) -> RequestError {
     tracing::debug!(%error, "no session");
     match error.status() {
         Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => RequestFailure::Overloaded,
+        _ => RequestError::Overloaded,
     }
 }

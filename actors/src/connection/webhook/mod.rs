@@ -3,7 +3,6 @@
 mod actor;
 mod agent;
 mod children;
-mod error;
 mod escalation;
 mod grant;
 mod inbox;
@@ -15,8 +14,6 @@ mod tokens;
 mod webhooks;
 
 pub(crate) use actor::Intake;
-pub use error::{LoadError, UnloadError, WebhookError};
 pub(crate) use inbox::WebhookInbox;
-pub use messages::ConsumerProfile;
 pub(crate) use messages::{AskRest, Load, OpenConversation, Unload, WebhookArrived};
-pub use settings::{IntakeRole, IntakeSettings};
+pub use settings::IntakeSettings;

@@ -13,7 +13,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::{grant::NotGranted, tokens::Tokens};
 use crate::{
     platform::{HttpError, PlatformClient, SendAnswer, SendFailure, SendLetter, SendPath, Service},
-    request::RequestFailure,
+    request::RequestError,
 };
 
 /// The error codes that say which token is refused (protocol [§10.3](crate::protocol#103)).
@@ -45,13 +45,13 @@ impl Sender {
         path: SendPath,
         consumer: ExternalConsumerId,
         body: String,
-    ) -> Result<Bytes, RequestFailure> {
+    ) -> Result<Bytes, RequestError> {
         let Ok(Ok(_turn)) = timeout(self.within, Arc::clone(&self.turns).acquire_owned()).await else {
-            return Err(RequestFailure::Overloaded);
+            return Err(RequestError::Overloaded);
         };
         match timeout(self.within, self.send_with_tokens(path, &consumer, body)).await {
             Ok(answer) => answer,
-            Err(_) => Err(RequestFailure::TimedOut),
+            Err(_) => Err(RequestError::TimedOut),
         }
     }
 
@@ -60,7 +60,7 @@ impl Sender {
         path: SendPath,
         consumer: &ExternalConsumerId,
         body: String,
-    ) -> Result<Bytes, RequestFailure> {
+    ) -> Result<Bytes, RequestError> {
         let app = self.tokens.app(&self.client, None).await.map_err(no_app_token)?;
         let (app, token) = match self.tokens.consumer(&self.client, &app, consumer, None).await {
             Err(error) if error.status() == Some(401) => {
@@ -89,16 +89,16 @@ impl Sender {
         app: &SecretString,
         consumer: &SecretString,
         body: String,
-    ) -> Result<SendAnswer, RequestFailure> {
+    ) -> Result<SendAnswer, RequestError> {
         let letter = SendLetter { app, consumer, client_properties: &self.client_properties, body };
         self.client.send_for_consumer(path, letter).await.map_err(|failure| match failure {
             SendFailure::NotSent(error) => {
                 tracing::debug!(%error, "not sent");
-                RequestFailure::Overloaded
+                RequestError::Overloaded
             }
             SendFailure::Unanswered(error) => {
                 tracing::debug!(%error, "sent without an answer");
-                RequestFailure::ConnectionLost
+                RequestError::ConnectionLost
             }
         })
     }
@@ -106,22 +106,22 @@ impl Sender {
 
 /// Without a token nothing was sent. The request may be sent again, unless the platform refuses an application that it
 /// never accepted.
-fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
+fn no_app_token(NotGranted { error, is_final, .. }: NotGranted) -> RequestError {
     tracing::debug!(%error, "no token for the application");
     match error.status() {
         Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => RequestFailure::Overloaded,
+        _ => RequestError::Overloaded,
     }
 }
 
 /// If the platform does not accept the consumer's name, the request cannot be sent again.
-fn no_consumer_token(error: HttpError) -> RequestFailure {
+fn no_consumer_token(error: HttpError) -> RequestError {
     tracing::debug!(%error, "no token for the consumer");
     match error {
         HttpError::Status { service: Service::Identity, status: code @ (400 | 404), .. } => {
             AnswerError::Refused { code, text: error.to_string() }.into()
         }
-        _ => RequestFailure::Overloaded,
+        _ => RequestError::Overloaded,
     }
 }
 

@@ -13,12 +13,15 @@ use tertulia_core::{
 
 use tokio::sync::Semaphore;
 
-use super::{Intake, WebhookArrived, WebhookError};
-use crate::conversation::{FramePermit, RecordsArrived, StateArrived};
+use super::{Intake, WebhookArrived};
+use crate::{
+    connection::ConnectionError,
+    conversation::{FramePermit, RecordsArrived, StateArrived},
+};
 
 impl Intake {
-    fn route(&mut self, body: &Bytes, place: &FramePermit) -> Result<(), WebhookError> {
-        let malformed = |error: &dyn std::fmt::Display| WebhookError::Malformed(error.to_string());
+    fn route(&mut self, body: &Bytes, place: &FramePermit) -> Result<(), ConnectionError> {
+        let malformed = |error: &dyn std::fmt::Display| ConnectionError::MalformedNotification(error.to_string());
         let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
         match Frame::decode(text).map_err(|error| malformed(&error))? {
             Frame::Notification(Notification::Conversations(changes)) => self.route_changes(body, &changes, place),
@@ -39,7 +42,7 @@ impl Intake {
         body: &Bytes,
         changes: &ConversationChanges<'_>,
         place: &FramePermit,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<(), ConnectionError> {
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
             let (Some(id), Some(result)) = (id, change.result) else {
@@ -84,7 +87,7 @@ impl Intake {
         body: &Bytes,
         messages: &Messages<'_>,
         place: &FramePermit,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<(), ConnectionError> {
         let first = messages.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());
         let dialog = first.and_then(|record| record.dialog_id.as_ref());
@@ -98,30 +101,31 @@ impl Intake {
             },
             (None, None) => return Ok(()),
         };
-        let id = id.ok_or_else(|| WebhookError::Malformed("its conversation's id is too long".to_owned()))?;
+        let id =
+            id.ok_or_else(|| ConnectionError::MalformedNotification("its conversation's id is too long".to_owned()))?;
         self.make_sure_of_room(&id)?;
         let records = RecordsArrived { frame: body.clone(), place: place.clone() };
         self.child(&id).pass_records(records);
         Ok(())
     }
 
-    fn make_sure_of_room(&self, id: &ConversationId) -> Result<(), WebhookError> {
-        if self.has_room_for(id) { Ok(()) } else { Err(WebhookError::Overloaded(self.settings.id.clone())) }
+    fn make_sure_of_room(&self, id: &ConversationId) -> Result<(), ConnectionError> {
+        if self.has_room_for(id) { Ok(()) } else { Err(ConnectionError::Overloaded(self.settings.id.clone())) }
     }
 }
 
 impl Handler<WebhookArrived> for Intake {
-    type Result = Result<(), WebhookError>;
+    type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
         self.metrics().frames.inc();
         self.counted.frame_arrived();
         if self.held_back {
             // The platform keeps the notification and sends it again.
-            return Err(WebhookError::Overloaded(self.settings.id.clone()));
+            return Err(ConnectionError::Overloaded(self.settings.id.clone()));
         }
         let routed = self.route(&body, &place);
-        if let Err(WebhookError::Malformed(detail)) = &routed {
+        if let Err(ConnectionError::MalformedNotification(detail)) = &routed {
             self.metrics().frames_malformed.inc();
             tracing::warn!(connection = %self.settings.id, detail, "a webhook cannot be read");
             self.roster.bury_unreadable(&body, detail);
