@@ -58,6 +58,7 @@ impl fmt::Display for DeadLetterId {
 }
 
 /// The kind of a dead letter, which decides what its bytes are.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadLetterKind {

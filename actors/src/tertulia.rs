@@ -90,6 +90,19 @@ impl Tertulia {
 
     /// Adds a connection to the fleet, on the arbiter that has the fewest connections.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// use std::time::Duration;
+    /// use tertulia_actors::{connection::ConnectionSettings, platform::AgentLogin};
+    ///
+    /// let login = AgentLogin::Password { username: "bot1".into(), password: "secret".into() };
+    /// let bot = tertulia.connect(ConnectionSettings::bot("bots-1", "12345678", login))?;
+    /// bot.ready(Duration::from_secs(30)).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`StartError::Policy`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<ConnectionHandle, StartError> {
@@ -106,6 +119,22 @@ impl Tertulia {
     }
 
     /// Adds a connection without a socket to the fleet, on the arbiter that has the fewest connections.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// use std::time::Duration;
+    /// use tertulia_actors::{intake::IntakeSettings, platform::AppCredentials};
+    ///
+    /// let app = AppCredentials { client_id: "app".into(), secret: "app-secret".into() };
+    /// let connector = tertulia.connect_intake(IntakeSettings::connector("whatsapp", "12345678", app))?;
+    /// connector.ready(Duration::from_secs(30)).await?;
+    /// let consumer = "whatsapp:15550100".into();
+    /// let conversation = connector.create_conversation_for(consumer, Default::default(), Default::default()).await?;
+    /// conversation.send_text("hello").await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
@@ -166,6 +195,26 @@ impl Tertulia {
     }
 
     /// Returns a stream of live events that buffers up to 65,536 events.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// use tertulia_actors::subscriber::{EventKind, Filter};
+    ///
+    /// let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
+    /// # let bot = stage::bot(tertulia).await;
+    /// # stage::conversation(&bot, emulator).await;
+    /// while let Some(event) = messages.next().await {
+    ///     let event = event?;
+    ///     if let Some(message) = event.message() {
+    ///         println!("{}: {}", event.origin.connection, message.text().unwrap_or_default());
+    /// #       assert_eq!(message.text().as_deref(), Some("hello"));
+    ///     }
+    /// #   break;
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
     pub fn events(&self, filter: Filter) -> EventStream {
         self.events_within(filter, STREAM_CAPACITY)
     }

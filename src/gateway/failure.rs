@@ -121,7 +121,7 @@ impl Problem {
     fn in_the_platforms_words(self, error: AnswerError) -> Self {
         match error {
             AnswerError::Refused { code, text } => self.with("platformCode", code).with("platformText", text),
-            AnswerError::Unexpected(_) => self,
+            _ => self,
         }
     }
 }
@@ -132,7 +132,7 @@ fn refused_by_platform(error: &AnswerError) -> StatusCode {
     match error {
         AnswerError::Refused { code: 429, .. } => StatusCode::TOO_MANY_REQUESTS,
         AnswerError::Refused { code: ..500, .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        AnswerError::Refused { .. } | AnswerError::Unexpected(_) => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::BAD_GATEWAY,
     }
 }
 

@@ -44,6 +44,25 @@ impl ConversationHandle {
     /// Uploads a file and announces it in its dialog, within two minutes ([CV-F16](crate::rules#cv-f16)). [`Done::file`]
     /// is the file as the conversation shows it.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let ann = stage::ann(tertulia).await;
+    /// # let conversation = ann.create_conversation(Default::default()).await?;
+    /// # let bytes = bytes::Bytes::from_static(b"png");
+    /// use tertulia_actors::files::{FileType, UploadSource};
+    ///
+    /// let picture = UploadSource::bytes(FileType::Png, bytes).caption("your receipt");
+    /// let file = conversation.upload_file(picture).await?.file.ok_or("no file")?;
+    ///
+    /// let mut download = conversation.download_file(file.relative_path).await?;
+    /// while let Some(piece) = download.next().await {
+    ///     println!("{} bytes", piece?.len());
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`FileError`].
     pub async fn upload_file(&self, source: UploadSource) -> Result<Done, FileError> {

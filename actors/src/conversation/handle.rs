@@ -233,6 +233,18 @@ impl ConversationHandle {
 
     /// Publishes text in the open dialog ([CV-F6](crate::rules#cv-f6)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// let done = conversation.send_text("How can I help?").await?;
+    /// println!("message {:?} of its dialog", done.sequence);
+    /// # assert_eq!(done.sequence, Some(1));
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConversationError`].
     pub async fn send_text(&self, text: impl Into<String>) -> Result<Done, ConversationError> {
@@ -249,6 +261,23 @@ impl ConversationHandle {
 
     /// Publishes structured content in the open dialog ([CV-F8](crate::rules#cv-f8)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// use serde_json::json;
+    ///
+    /// let button = json!({
+    ///     "type": "button",
+    ///     "title": "Track my order",
+    ///     "click": { "actions": [{ "type": "publishText", "text": "track my order" }] },
+    /// });
+    /// conversation.send_rich_text(json!({ "type": "vertical", "elements": [button] })).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConversationError`].
     pub async fn send_rich_text(&self, content: Value) -> Result<Done, ConversationError> {
@@ -256,6 +285,22 @@ impl ConversationHandle {
     }
 
     /// Reads the open dialog's history ([CV-F5](crate::rules#cv-f5)), returned in [`Done::messages`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// use tertulia_actors::core::command::MessageRange;
+    ///
+    /// let last_ten = MessageRange { max: Some(10), ..MessageRange::default() };
+    /// for message in conversation.query_messages(last_ten).await?.messages {
+    ///     println!("{}: {}", message.sequence, message.text().unwrap_or_default());
+    /// #   assert_eq!(message.text().as_deref(), Some("hello"));
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// [`ConversationError`].
@@ -281,6 +326,16 @@ impl ConversationHandle {
 
     /// Moves the conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// conversation.transfer(None, Some("501".into())).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConversationError`].
     pub async fn transfer(&self, agent: Option<AgentId>, skill: Option<SkillId>) -> Result<Done, ConversationError> {
@@ -288,6 +343,17 @@ impl ConversationHandle {
     }
 
     /// Ends the conversation; the survey begins if the account has one.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// conversation.send_text("Goodbye!").await?;
+    /// conversation.close().await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// [`ConversationError`].
@@ -418,17 +484,21 @@ impl ConversationHandle {
     /// Returns a typed copy of the conversation's present state: dialogs, participants, times and everything else that
     /// the platform reported.
     ///
-    /// ```no_run
-    /// # async fn look(conversation: tertulia_actors::conversation::ConversationHandle)
-    /// # -> Result<(), tertulia_actors::conversation::ConversationError> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
     /// use tertulia_actors::core::ums::DialogType;
     ///
     /// let state = conversation.state().await?;
+    /// println!("{:?}", state.stage());
     /// if let Some(survey) = state.get_dialog(&DialogType::PostSurvey) {
-    ///     println!("{}: the survey is {:?}", conversation.id(), survey.state);
+    ///     println!("the survey is {:?}", survey.state);
     /// }
+    /// # assert!(state.is_open());
     /// # Ok(())
-    /// # }
+    /// # }) }
     /// ```
     ///
     /// # Errors

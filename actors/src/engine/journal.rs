@@ -129,6 +129,24 @@ impl Journal {
 
     /// Returns a journal that continues the log of `store`.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |_, _| {
+    /// use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+    /// use tertulia_actors::{
+    ///     Tertulia,
+    ///     engine::{Journal, MemoryStore, Retention},
+    /// };
+    ///
+    /// // A store for tests. The package `tertulia` has a store on disk, `engine::embedded::EmbeddedStore`.
+    /// let store = Arc::new(MemoryStore::new(NonZeroUsize::MAX));
+    /// let journal = Journal::start(store, Retention::default())?;
+    /// let tertulia = Tertulia::builder().journal(journal).start()?;
+    /// tertulia.stop(Duration::from_secs(10)).await;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// No thread could be started for the writer.
     pub fn start(store: Arc<dyn Store>, retention: Retention) -> std::io::Result<Arc<Self>> {

@@ -170,9 +170,7 @@ fn may_pass(failure: &RequestError) -> bool {
         | RequestError::ClosedOverContent { .. }
         | RequestError::TimedOut => true,
         RequestError::Answer(error @ AnswerError::Refused { .. }) => error.is_transient(),
-        RequestError::Answer(AnswerError::Unexpected(_))
-        | RequestError::NotSupported(_)
-        | RequestError::Unwritable(_) => false,
+        RequestError::Answer(_) | RequestError::NotSupported(_) | RequestError::Unwritable(_) => false,
     }
 }
 

@@ -111,6 +111,31 @@ impl ConnectionHandle {
 
     /// Accepts an offer and waits for its conversation ([RG-4](crate::rules#rg-4)), in total at most `within`.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # use tertulia_actors::platform::AgentLogin;
+    /// # let login = AgentLogin::Password { username: "bot1".into(), password: "secret".into() };
+    /// # let settings = ConnectionSettings::bot("bots-1", "12345678", login);
+    /// use std::time::Duration;
+    /// use tertulia_actors::{
+    ///     connection::{ConnectionSettings, Rings},
+    ///     subscriber::{EventData, EventKind, Filter},
+    /// };
+    ///
+    /// let mut offers = tertulia.events(Filter::everything().kind(EventKind::Ring));
+    /// let bot = tertulia.connect(ConnectionSettings { rings: Rings::Manual, ..settings })?;
+    /// # bot.ready(Duration::from_secs(30)).await?;
+    /// # emulator.create_conversation(None, None);
+    /// let event = offers.next().await.ok_or("the system was stopped")??;
+    /// if let EventData::Ring(offer) = &event.data {
+    ///     let conversation = bot.accept_ring(offer.ring_id.clone(), Duration::from_secs(20)).await?;
+    ///     conversation.send_text("Hello!").await?;
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConnectionError`].
     pub async fn accept_ring(&self, ring_id: RingId, within: Duration) -> Result<ConversationHandle, ConnectionError> {
@@ -125,6 +150,18 @@ impl ConnectionHandle {
     }
 
     /// Sets an agent's state, now and after each reconnect ([CN-F9](crate::rules#cn-f9)).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// use tertulia_actors::core::ums::AgentState;
+    ///
+    /// // The platform offers no conversations until the agent is online again.
+    /// bot.set_agent_state(AgentState::Away).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// [`ConnectionError`].

@@ -19,6 +19,19 @@ const CONSUMER: &[Role] = &[Role::Consumer];
 impl ConnectionHandle {
     /// Opens a conversation as a consumer ([CN-F6](crate::rules#cn-f6)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let ann = stage::ann(tertulia).await;
+    /// use tertulia_actors::core::ums::ConversationRequest;
+    ///
+    /// let request = ConversationRequest { skill_id: Some("501".into()), ..ConversationRequest::default() };
+    /// let conversation = ann.create_conversation(request).await?;
+    /// conversation.send_text("I need help").await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConnectionError`].
     pub async fn create_conversation(
@@ -57,6 +70,24 @@ impl ConnectionHandle {
     /// Gives an anonymous consumer an identity that the brand vouches for, and keeps their open conversations
     /// ([CA-4](crate::rules#ca-4), [CN-F17](crate::rules#cn-f17)). The connection reconnects meanwhile. The step-up
     /// continues if the caller stops waiting; the wait ends after at most three minutes.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let ann = stage::ann(tertulia).await;
+    /// # ann.create_conversation(Default::default()).await?;
+    /// # let jwt = "ann".into();
+    /// use tertulia_actors::{connection::Takeover, platform::StepUp};
+    ///
+    /// let proof = StepUp { connector: "101".into(), code: jwt };
+    /// let stepped_up = ann.step_up(proof).await?;
+    /// for (conversation, outcome) in &stepped_up.conversations {
+    ///     println!("{conversation}: {outcome:?}");
+    /// #   assert_eq!(*outcome, Takeover::Done);
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// [`ConnectionError`]; on [`ConnectionError::Http`] the old identity stays in use.

@@ -20,6 +20,19 @@ impl ConnectionHandle {
     /// ([CN-F4](crate::rules#cn-f4)). Returns the body of the response, or `null` if it has none. If the response is
     /// lost, the library does not search for the outcome.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// use serde_json::json;
+    ///
+    /// let clock = bot.request(".GetClock", json!({}), Vec::new(), Vec::new()).await?;
+    /// println!("the platform's time is {}", clock["currentTime"]);
+    /// # assert!(clock["currentTime"].is_u64());
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`ConnectionError`].
     pub async fn request(

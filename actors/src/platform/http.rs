@@ -48,6 +48,7 @@ pub enum HttpError {
         /// The host.
         host: String,
         /// The error of the proxy.
+        #[source]
         error: ProxyError,
     },
     /// The service responded with an error status.

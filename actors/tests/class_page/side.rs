@@ -7,7 +7,7 @@ use tertulia_actors::{
     core::{
         conversation::HistoryStart,
         id::{AgentId, ConnectionId, ConversationId, RingId},
-        ums::{self, ChatState},
+        ums::ChatState,
     },
     intake::IntakeSettings,
     subscriber::{Event, EventStream, Filter},

@@ -13,6 +13,7 @@ use super::{
 use crate::id::RequestId;
 
 /// A request that could not be parsed or serialized.
+#[non_exhaustive]
 #[derive(Debug, Error)]
 pub enum RequestFrameError {
     /// The frame is not a request.
