@@ -48,7 +48,7 @@ pub struct Done {
     /// The note as written, possibly truncated ([CV-F9](crate::rules#cv-f9)).
     pub note: Option<WrittenNote>,
     /// The file as the conversation shows it, if this call uploaded the file.
-    pub file: Option<HostedFile>,
+    pub file: Option<Box<HostedFile>>,
 }
 
 impl Done {

@@ -87,7 +87,7 @@ impl ConversationHandle {
         let file = notice.file.clone();
         let left = deadline.saturating_duration_since(Instant::now());
         let done = self.perform_as(key, Command::SendFileNotice(notice), left).await?;
-        Ok(Done { file: Some(file), ..done })
+        Ok(Done { file: Some(Box::new(file)), ..done })
     }
 
     /// Uploads a file and announces it once: a second call with the same key and `digest`, even after a restart,

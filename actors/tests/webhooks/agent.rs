@@ -185,7 +185,7 @@ async fn an_agent_without_a_socket_sends_and_reads_files() {
     assert_eq!(uploaded.sequence, Some(0));
     // FL-4: the file in the message is sufficient to download it.
     let messages = mine.query_messages(MessageRange::default()).await.unwrap().messages;
-    assert_eq!(messages[0].file(), uploaded.file);
+    assert_eq!(messages[0].file().as_ref(), uploaded.file.as_deref());
     let mut download = mine.download_file(uploaded.file.unwrap().relative_path).await.unwrap();
     assert_eq!(&download.next().await.unwrap().unwrap()[..], b"0123456789");
     drop(stage);
