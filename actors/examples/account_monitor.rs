@@ -7,8 +7,8 @@
 use anyhow::Context;
 use tertulia_actors::{
     Tertulia,
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
-    core::{conversation::HistoryStart, ums::Stage},
+    connection::{Agents, ConnectionSettings, Rings},
+    core::conversation::HistoryStart,
     platform::AgentLogin,
     subscriber::Filter,
 };
@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
 
     let login = AgentLogin::Password { username: "bot4".to_owned(), password: "secret".into() };
     let manager = ConnectionSettings {
-        subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::All },
+        agents: Agents::All,
         rings: Rings::Off,
         agent_state: None,
         // Only participants can read earlier messages.

@@ -10,9 +10,9 @@ use anyhow::Context;
 use futures_util::{StreamExt, stream};
 use tertulia_actors::{
     Tertulia,
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     conversation::ConversationHandle,
-    core::{conversation::HistoryStart, id::ConnectionId, ums::Stage},
+    core::{conversation::HistoryStart, id::ConnectionId},
     platform::AgentLogin,
 };
 
@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
 
     let login = AgentLogin::Password { username: "bot4".to_owned(), password: "secret".into() };
     let manager = ConnectionSettings {
-        subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::All },
+        agents: Agents::All,
         rings: Rings::Off,
         agent_state: None,
         history: HistoryStart::FirstSeen,

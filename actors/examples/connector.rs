@@ -15,8 +15,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use anyhow::Context;
 use tertulia_actors::{
     Tertulia,
+    connection::ConnectionError,
     core::id::ConnectionId,
-    intake::{IntakeSettings, WebhookError},
+    intake::IntakeSettings,
     platform::AppCredentials,
     subscriber::{EventKind, Filter},
 };
@@ -54,8 +55,8 @@ async fn webhook(tertulia: Data<Tertulia>, request: HttpRequest, body: Bytes) ->
     let signature = request.headers().get("x-liveperson-signature").and_then(|value| value.to_str().ok());
     match tertulia.connection(&ConnectionId::from("connector")).receive_webhook(signature, body).await {
         Ok(()) => HttpResponse::Ok().finish(),
-        Err(WebhookError::BadSignature(_)) => HttpResponse::Unauthorized().finish(),
-        Err(WebhookError::Overloaded(_)) => HttpResponse::ServiceUnavailable().finish(),
+        Err(ConnectionError::BadSignature(_)) => HttpResponse::Unauthorized().finish(),
+        Err(ConnectionError::Overloaded(_)) => HttpResponse::ServiceUnavailable().finish(),
         Err(error) => HttpResponse::BadRequest().body(error.to_string()),
     }
 }

@@ -6,11 +6,11 @@
 use anyhow::Context;
 use tertulia_actors::{
     Tertulia,
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     core::{
         command::Command,
         conversation::{ConversationEvent, HistoryStart},
-        ums::{DialogStatus, DialogType, ParticipantRole, Stage},
+        ums::{DialogStatus, DialogType, ParticipantRole},
     },
     platform::AgentLogin,
     subscriber::{EventData, Filter},
@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     let authority = std::fs::read_to_string(&authority).with_context(|| format!("cannot read {authority}"))?;
     let login = AgentLogin::Password { username: "bot3".to_owned(), password: "secret".into() };
     let bot = ConnectionSettings {
-        subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::All },
+        agents: Agents::All,
         rings: Rings::Off,
         history: HistoryStart::FirstSeen,
         ..ConnectionSettings::bot("survey", "12345678", login)

@@ -109,6 +109,25 @@ impl Builder {
     /// Starts the system on the running actix system. Does not wait for connections to be ready; see
     /// [`ConnectionHandle::ready`](crate::ConnectionHandle::ready).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |_, emulator| {
+    /// # let (address, authority) = (format!("https://{}", emulator.listen()), emulator.ca_pem());
+    /// use std::time::Duration;
+    /// use tertulia_actors::{Tertulia, connection::ConnectionSettings, platform::AgentLogin};
+    ///
+    /// let login = AgentLogin::Password { username: "bot1".into(), password: "secret".into() };
+    /// let tertulia = Tertulia::builder()
+    ///     .discovery(address)
+    ///     .trust(authority)
+    ///     .connection(ConnectionSettings::bot("bots-1", "12345678", login))
+    ///     .start()?;
+    /// tertulia.connection(&"bots-1".into()).ready(Duration::from_secs(30)).await?;
+    /// tertulia.stop(Duration::from_secs(10)).await;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`StartError`].
     pub fn start(self) -> Result<Tertulia, StartError> {

@@ -58,6 +58,7 @@ impl fmt::Display for DeadLetterId {
 }
 
 /// The kind of a dead letter, which decides what its bytes are.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadLetterKind {
@@ -320,6 +321,7 @@ impl DeadLetters {
 }
 
 /// Why a dead letter was not retried or removed. It is still kept.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     /// No dead letter has this id any more.

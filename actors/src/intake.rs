@@ -8,6 +8,4 @@
 //! [`IntakeSettings::hold`], because a late notification may still fill the hole. After that time a connection with an
 //! agent reads the history; without an agent the missing messages become a gap.
 
-pub use crate::connection::webhook::{
-    ConsumerProfile, IntakeRole, IntakeSettings, LoadError, UnloadError, WebhookError,
-};
+pub use crate::connection::webhook::IntakeSettings;

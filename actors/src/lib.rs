@@ -77,18 +77,17 @@ pub mod intake;
 mod log;
 pub mod metrics;
 pub mod platform;
-pub mod request;
+mod request;
 pub mod subscriber;
 pub mod supervision;
 mod tertulia;
 
 #[doc(no_inline)]
-pub use tertulia_core::{protocol, rules};
+pub use tertulia_core::{self as core, protocol, rules};
 
 pub use builder::Builder;
-pub use handle::{ConnectionHandle, NotReady, SummaryPage};
+pub use handle::ConnectionHandle;
 pub use tertulia::{StartError, Tertulia};
-pub use tertulia_core as core;
 
 /// The programs of the page beside `Cargo.toml`, as tests.
 #[cfg(doctest)]

@@ -18,7 +18,7 @@ pub(crate) use tertulia_core::refusal::Lane;
 pub(crate) const TOO_MANY: u16 = 429;
 
 /// The channel for a reply. It is no error if the receiver was dropped: nobody waits any more.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestFailure>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
 /// Sends a request if its lane is open, or fails at once.
 #[derive(Message)]
@@ -55,8 +55,9 @@ impl Ask {
 }
 
 /// Why a request failed.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestFailure {
+pub enum RequestError {
     /// Nothing was sent: the connection has no session at the moment.
     #[error("the connection is not ready")]
     NotConnected,
@@ -94,7 +95,7 @@ pub enum RequestFailure {
     Answer(#[from] AnswerError),
 }
 
-impl RequestFailure {
+impl RequestError {
     /// Returns whether the request may have been applied although no response confirms it.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
@@ -122,7 +123,7 @@ impl RequestFailure {
 
 /// The platform's response to a request, success or refusal.
 #[derive(Debug)]
-pub struct Answer(Content);
+pub(crate) struct Answer(Content);
 
 #[derive(Debug)]
 enum Content {
@@ -154,7 +155,10 @@ impl Answer {
     ///
     /// # Errors
     /// The error of `read`, usually that the platform refused the request.
-    pub fn read<T>(&self, read: impl FnOnce(&Response<'_>) -> Result<T, AnswerError>) -> Result<T, RequestFailure> {
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Response<'_>) -> Result<T, AnswerError>,
+    ) -> Result<T, RequestError> {
         let frame = match &self.0 {
             Content::Frame(frame) => frame,
             Content::Body { status, body } => {

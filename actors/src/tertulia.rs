@@ -1,6 +1,6 @@
 //! The library's front: a running system of connections.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use actix::{Addr, Arbiter, ArbiterHandle, AsyncContext};
 use tertulia_core::{id::ConnectionId, session::PolicyError};
@@ -9,7 +9,7 @@ use tokio::{sync::watch, time::timeout};
 use crate::{
     Builder, ConnectionHandle,
     connection::{
-        Connection, ConnectionSettings, ConnectionStatus, ProcessContext,
+        Connection, ConnectionSettings, ConnectionStatus, ProcessContext, Role,
         webhook::{IntakeSettings, WebhookInbox},
     },
     conversation::ConversationHandle,
@@ -37,9 +37,12 @@ pub enum StartError {
     /// The data of a previous run cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The arbiters could not be started.
-    #[error(transparent)]
-    Arbiters(#[from] PoolError),
+    /// Arbiters live in an actix system, and none runs on this thread.
+    #[error("arbiters cannot be started: no actix system runs on this thread")]
+    NoSystem,
+    /// The operating system refused a thread for an arbiter.
+    #[error("arbiters cannot be started")]
+    Thread(#[source] io::Error),
     /// Two connections have the same id.
     #[error("connection {0} already exists")]
     DuplicateConnection(ConnectionId),
@@ -54,6 +57,15 @@ pub enum StartError {
     /// The system was stopped.
     #[error("the system was stopped")]
     Stopped,
+}
+
+impl From<PoolError> for StartError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::NoSystem => Self::NoSystem,
+            PoolError::Thread(error) => Self::Thread(error),
+        }
+    }
 }
 
 /// A running system: the fleet of a process.
@@ -78,6 +90,19 @@ impl Tertulia {
 
     /// Adds a connection to the fleet, on the arbiter that has the fewest connections.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// use std::time::Duration;
+    /// use tertulia_actors::{connection::ConnectionSettings, platform::AgentLogin};
+    ///
+    /// let login = AgentLogin::Password { username: "bot1".into(), password: "secret".into() };
+    /// let bot = tertulia.connect(ConnectionSettings::bot("bots-1", "12345678", login))?;
+    /// bot.ready(Duration::from_secs(30)).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`StartError::Policy`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<ConnectionHandle, StartError> {
@@ -85,7 +110,7 @@ impl Tertulia {
         settings.policy.validate().map_err(refused)?;
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let process = self.system.process.clone();
-        self.add(origin, move |arbiter, options, status| {
+        self.add(origin, settings.role(), move |arbiter, options, status| {
             let (settings, process) = (settings.clone(), process.clone());
             Address::Socket(start_guarded_in(arbiter, options, move |ctx| {
                 Connection::new(settings, process, status, ctx.address())
@@ -95,12 +120,28 @@ impl Tertulia {
 
     /// Adds a connection without a socket to the fleet, on the arbiter that has the fewest connections.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// use std::time::Duration;
+    /// use tertulia_actors::{intake::IntakeSettings, platform::AppCredentials};
+    ///
+    /// let app = AppCredentials { client_id: "app".into(), secret: "app-secret".into() };
+    /// let connector = tertulia.connect_intake(IntakeSettings::connector("whatsapp", "12345678", app))?;
+    /// connector.ready(Duration::from_secs(30)).await?;
+    /// let consumer = "whatsapp:15550100".into();
+    /// let conversation = connector.create_conversation_for(consumer, Default::default(), Default::default()).await?;
+    /// conversation.send_text("hello").await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
     /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect_intake(&self, settings: IntakeSettings) -> Result<ConnectionHandle, StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let process = self.system.process.clone();
-        self.add(origin, move |arbiter, options, status| {
+        self.add(origin, settings.role(), move |arbiter, options, status| {
             Address::Intake(WebhookInbox::start(arbiter, options, settings.clone(), process.clone(), status))
         })
     }
@@ -115,6 +156,7 @@ impl Tertulia {
     fn add(
         &self,
         origin: Origin,
+        role: Role,
         begin: impl Fn(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address
         + Send
         + Sync
@@ -124,7 +166,7 @@ impl Tertulia {
         let begin: Arc<Begin> = Arc::new(begin);
         let policy = &self.system.process.supervision.connection;
         let start = StartContext { pool: &self.system.pool, fleet: &self.system.fleet, policy };
-        match self.system.registry.add(origin, begin, &start) {
+        match self.system.registry.add(origin, role, begin, &start) {
             Ok(()) => Ok(handle),
             Err(AddError::Taken(id)) => Err(StartError::DuplicateConnection(id)),
             Err(AddError::Stopped) => Err(StartError::Stopped),
@@ -153,6 +195,26 @@ impl Tertulia {
     }
 
     /// Returns a stream of live events that buffers up to 65,536 events.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// use tertulia_actors::subscriber::{EventKind, Filter};
+    ///
+    /// let mut messages = tertulia.events(Filter::everything().kind(EventKind::Message));
+    /// # let bot = stage::bot(tertulia).await;
+    /// # stage::conversation(&bot, emulator).await;
+    /// while let Some(event) = messages.next().await {
+    ///     let event = event?;
+    ///     if let Some(message) = event.message() {
+    ///         println!("{}: {}", event.origin.connection, message.text().unwrap_or_default());
+    /// #       assert_eq!(message.text().as_deref(), Some("hello"));
+    ///     }
+    /// #   break;
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
     pub fn events(&self, filter: Filter) -> EventStream {
         self.events_within(filter, STREAM_CAPACITY)
     }

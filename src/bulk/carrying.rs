@@ -9,7 +9,7 @@ use std::{
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use tertulia_actors::{
-    connection::ConnectionStatus, conversation::CommandFailure, core::id::CommandKey, engine::StoreError,
+    connection::ConnectionStatus, conversation::ConversationError, core::id::CommandKey, engine::StoreError,
 };
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -175,13 +175,13 @@ impl Bulk {
     }
 
     async fn ask(&self, job: &Job, item: &Item) -> Result<Verdict, StoreError> {
-        let not_connected = || Ok(judge(&job.operation, &Err(CommandFailure::NotConnected)));
+        let not_connected = || Ok(judge(&job.operation, &Err(ConversationError::NotConnected)));
         let Some(connection) = &item.connection else { return not_connected() };
         if self.tertulia.connection(connection).status().is_none_or(|status: ConnectionStatus| status.has_ended()) {
             return not_connected();
         }
         let Some(conversation) = self.tertulia.connection(connection).conversation(&item.conversation) else {
-            return Ok(judge(&job.operation, &Err(CommandFailure::UnknownConversation)));
+            return Ok(judge(&job.operation, &Err(ConversationError::UnknownConversation)));
         };
         // A closed conversation refuses a second close, but a transfer would be repeated.
         if job.operation.is_for_agents() && self.shows(job, item).await? {

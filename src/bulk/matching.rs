@@ -143,9 +143,9 @@ impl Source {
     ) -> Result<(), StoreError> {
         while self.page.is_empty() && !self.is_read {
             let page = tertulia.connection(&self.connection).summaries(conditions, self.next.take(), limit).await?;
-            self.page = page.summaries.into();
-            self.is_read = page.next.is_none();
-            self.next = page.next;
+            self.is_read = page.len() < limit;
+            self.next = page.last().map(|last| last.id.clone());
+            self.page = page.into();
         }
         Ok(())
     }

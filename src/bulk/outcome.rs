@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    conversation::{CommandFailure, Done},
+    conversation::{ConversationError, Done},
     core::{command::Refusal, ums::AnswerError},
 };
 
@@ -46,11 +46,11 @@ impl ItemOutcome {
     }
 
     /// The outcome of a final failure.
-    pub(super) fn of(failure: &CommandFailure) -> Self {
+    pub(super) fn of(failure: &ConversationError) -> Self {
         let (code, detail) = (failure.code().to_owned(), failure.to_string());
         match failure {
-            CommandFailure::OutcomeUnknown { .. } => Self::Unknown { code, detail },
-            CommandFailure::Refused(AnswerError::Refused { code: platform_code, .. }) => {
+            ConversationError::OutcomeUnknown { .. } => Self::Unknown { code, detail },
+            ConversationError::Refused(AnswerError::Refused { code: platform_code, .. }) => {
                 Self::Refused { code, detail, platform_code: Some(*platform_code) }
             }
             _ => Self::Refused { code, detail, platform_code: None },
@@ -80,29 +80,25 @@ pub(super) enum Verdict {
 }
 
 /// Judges the outcome of a command.
-pub(super) fn judge(operation: &Operation, answer: &Result<Done, CommandFailure>) -> Verdict {
+pub(super) fn judge(operation: &Operation, answer: &Result<Done, ConversationError>) -> Verdict {
     let failure = match answer {
         Ok(_) => return Verdict::Settled(ItemOutcome::done(operation.done())),
         Err(failure) => failure,
     };
     let outcome = ItemOutcome::of(failure);
     match failure {
-        CommandFailure::Invalid(error) if is_as_wanted(operation, &error.refusal) => {
+        ConversationError::Invalid(error) if is_as_wanted(operation, &error.refusal) => {
             Verdict::Settled(ItemOutcome::done(operation.already()))
         }
-        CommandFailure::Overloaded
-        | CommandFailure::NotConnected
-        | CommandFailure::TimedOut
-        | CommandFailure::OutcomeUnknown { .. } => Verdict::Again(outcome),
-        CommandFailure::Refused(AnswerError::Refused { code: TOO_MANY, .. }) => Verdict::Again(outcome),
-        CommandFailure::Refused(error) if error.is_transient() => Verdict::Again(outcome),
-        CommandFailure::Refused(_) | CommandFailure::UnknownConversation => Verdict::Look(outcome),
-        CommandFailure::Invalid(_)
-        | CommandFailure::Quarantined
-        | CommandFailure::DeadLettered
-        | CommandFailure::ClosedConnection { .. }
-        | CommandFailure::Cancelled
-        | CommandFailure::KeyReused { .. } => Verdict::Settled(outcome),
+        ConversationError::Overloaded
+        | ConversationError::NotConnected
+        | ConversationError::TimedOut
+        | ConversationError::OutcomeUnknown { .. } => Verdict::Again(outcome),
+        ConversationError::Refused(AnswerError::Refused { code: TOO_MANY, .. }) => Verdict::Again(outcome),
+        ConversationError::Refused(error) if error.is_transient() => Verdict::Again(outcome),
+        ConversationError::Refused(_) | ConversationError::UnknownConversation => Verdict::Look(outcome),
+        // Nothing was sent, or sending again would change nothing.
+        _ => Verdict::Settled(outcome),
     }
 }
 
@@ -125,12 +121,12 @@ mod tests {
     const CLOSE: Operation = Operation::Close { survey: false };
     const TRANSFER: Operation = Operation::Transfer { agent_id: None, skill_id: None };
 
-    fn invalid(refusal: Refusal) -> Result<Done, CommandFailure> {
-        Err(CommandFailure::Invalid(CommandError { conversation: "c".into(), refusal }))
+    fn invalid(refusal: Refusal) -> Result<Done, ConversationError> {
+        Err(ConversationError::Invalid(CommandError { conversation: "c".into(), refusal }))
     }
 
-    fn refused(code: u16) -> Result<Done, CommandFailure> {
-        Err(CommandFailure::Refused(AnswerError::Refused { code, text: "no".to_owned() }))
+    fn refused(code: u16) -> Result<Done, ConversationError> {
+        Err(ConversationError::Refused(AnswerError::Refused { code, text: "no".to_owned() }))
     }
 
     #[test]
@@ -146,14 +142,14 @@ mod tests {
 
     #[test]
     fn a_temporary_failure_is_retried() {
-        for failure in [CommandFailure::Overloaded, CommandFailure::NotConnected, CommandFailure::TimedOut] {
+        for failure in [ConversationError::Overloaded, ConversationError::NotConnected, ConversationError::TimedOut] {
             let verdict = judge(&CLOSE, &Err(failure.clone()));
             assert!(matches!(&verdict, Verdict::Again(ItemOutcome::Refused { code, .. }) if code == failure.code()));
         }
         for code in [429, 500, 502, 503] {
             assert!(matches!(judge(&CLOSE, &refused(code)), Verdict::Again(_)), "{code}");
         }
-        let unknown = Err(CommandFailure::OutcomeUnknown { key: CommandKey::from("k") });
+        let unknown = Err(ConversationError::OutcomeUnknown { key: CommandKey::from("k") });
         assert!(matches!(judge(&CLOSE, &unknown), Verdict::Again(ItemOutcome::Unknown { .. })));
     }
 
@@ -168,12 +164,12 @@ mod tests {
             assert_eq!((word.as_str(), platform_code), ("platform-rejected", Some(code)));
             assert!(detail.contains("no"));
         }
-        assert!(matches!(judge(&CLOSE, &Err(CommandFailure::UnknownConversation)), Verdict::Look(_)));
+        assert!(matches!(judge(&CLOSE, &Err(ConversationError::UnknownConversation)), Verdict::Look(_)));
     }
 
     #[test]
     fn a_quarantined_or_dead_lettered_item_is_not_retried() {
-        for failure in [CommandFailure::Quarantined, CommandFailure::DeadLettered] {
+        for failure in [ConversationError::Quarantined, ConversationError::DeadLettered] {
             assert!(matches!(judge(&CLOSE, &Err(failure)), Verdict::Settled(ItemOutcome::Refused { .. })));
         }
     }

@@ -1,6 +1,6 @@
 //! A client of the gateway of a running service, for commands.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use awc::{Client, ClientRequest, ClientResponse, Connector, error::PayloadError, http::Method};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tertulia_actors::platform::client_config;
+use tertulia_actors::platform::{Platform, PlatformSettings};
 use tokio::time::timeout;
 
 use crate::harmless::harmless;
@@ -47,8 +47,9 @@ impl GatewayOptions {
             fs::read_to_string(file)
                 .with_context(|| format!("cannot read the certificate authority in {}", file.display()))
         });
-        let tls = client_config(&authorities.collect::<anyhow::Result<Vec<_>>>()?)?;
-        let connector = Connector::new().rustls_0_23(tls).timeout(ANSWER_WITHIN);
+        let authorities = authorities.collect::<anyhow::Result<Vec<_>>>()?;
+        let platform = Platform::new(PlatformSettings { authorities, ..PlatformSettings::default() })?;
+        let connector = Connector::new().rustls_0_23(Arc::clone(platform.tls())).timeout(ANSWER_WITHIN);
         Ok(Client::builder().connector(connector).disable_timeout().disable_redirects().finish())
     }
 

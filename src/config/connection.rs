@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tertulia_actors::{
-    connection::{Agents, Rings, Subscribe},
+    connection::{Agents, Rings},
     core::{
         conversation::HistoryStart,
         id::AgentId,
@@ -41,7 +41,7 @@ pub struct Connection {
     /// An intake has no device.
     pub client_properties: Option<ClientProperties>,
     /// The conversations that the connection subscribes to; `None` without a socket (connector and intake).
-    pub subscribe: Option<Subscribe>,
+    pub subscribe: Option<(Vec<Stage>, Agents)>,
     /// How the connection handles rings; off by default.
     pub rings: Rings,
     /// Whether messages from before the connection's start are reported as events; yes by default.
@@ -179,7 +179,7 @@ fn read_access(field: Field<'_>, role: Option<Role>) -> Option<(Access, Option<S
 
 /// The conversations that a connection sees: by default `OPEN` conversations, and for a consumer also `CLOSE`
 /// conversations.
-fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<Subscribe> {
+fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<(Vec<Stage>, Agents)> {
     if matches!(role, Some(Role::Connector | Role::Intake)) {
         field.refused("a connection without a socket has no subscription");
         return None;
@@ -202,7 +202,7 @@ fn read_subscribe(field: Field<'_>, role: Option<Role>) -> Option<Subscribe> {
     } else {
         agents.word(&[("self", false), ("all", true)]).map(|all| if all { Agents::All } else { Agents::Mine })
     };
-    Some(Subscribe { stage, agents: agents.unwrap_or(Agents::Mine) })
+    Some((stage, agents.unwrap_or(Agents::Mine)))
 }
 
 /// Reads the entries of a list that must not be empty; `None` if the list is absent.

@@ -133,7 +133,8 @@ impl Fleet {
                 let consumer = ConnectionSettings::consumer(id.clone(), account, ConsumerLogin::SignUp);
                 tertulia.connect(impatient(consumer))?;
                 tertulia.connection(&id).ready(READY_WITHIN).await?;
-                Ok::<_, DemoError>(tertulia.connection(&id).create_conversation(ConversationRequest::default()).await?)
+                let opened = tertulia.connection(&id).create_conversation(ConversationRequest::default()).await;
+                opened.map_err(DemoError::NotOpened)
             })
             .buffer_unordered(OPENED_TOGETHER);
         while let Some(conversation) = opened.try_next().await? {

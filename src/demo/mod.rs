@@ -12,10 +12,10 @@ use std::{
 };
 
 use tertulia_actors::{
-    NotReady, StartError, Tertulia,
+    StartError, Tertulia,
+    connection::ConnectionError,
     engine::{Journal, MemoryStore, Retention},
-    request::RequestFailure,
-    subscriber::{EventKind, Filter, Lagged},
+    subscriber::{EventKind, Filter, LaggedError},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
@@ -71,13 +71,13 @@ pub enum DemoError {
     System(#[from] StartError),
     /// A connection did not become ready.
     #[error(transparent)]
-    NotReady(#[from] NotReady),
+    NotReady(#[from] ConnectionError),
     /// A conversation could not be opened.
     #[error("cannot open a conversation: {0}")]
-    NotOpened(#[from] RequestFailure),
+    NotOpened(#[source] ConnectionError),
     /// The demo was too slow to receive all events.
     #[error(transparent)]
-    Lagged(#[from] Lagged),
+    Lagged(#[from] LaggedError),
     /// The connections stopped during the demo.
     #[error("the connections stopped before the demo was done")]
     Stopped,

@@ -136,6 +136,7 @@ impl From<ReplayError> for Problem {
             ReplayError::NobodyThere(_) => (StatusCode::CONFLICT, "nobody-there"),
             ReplayError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             ReplayError::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Self::new(status, code, error.to_string())
     }

@@ -2,61 +2,93 @@
 
 use actix_web::http::{StatusCode, header};
 use tertulia_actors::{
-    conversation::CommandFailure,
+    connection::{ConnectionError, RequestError},
+    conversation::ConversationError,
     core::{command::Refusal, ums::AnswerError},
     files::FileError,
     platform::HttpError,
-    request::RequestFailure,
 };
 
-use super::problem::Problem;
+use super::{connections, problem::Problem};
 
-impl From<CommandFailure> for Problem {
-    fn from(failure: CommandFailure) -> Self {
+impl From<ConversationError> for Problem {
+    fn from(failure: ConversationError) -> Self {
         let status = match &failure {
-            CommandFailure::Invalid(error) => refused_by_us(&error.refusal),
-            CommandFailure::Overloaded => StatusCode::TOO_MANY_REQUESTS,
-            CommandFailure::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
-            CommandFailure::UnknownConversation => StatusCode::NOT_FOUND,
-            CommandFailure::TimedOut | CommandFailure::OutcomeUnknown { .. } => StatusCode::GATEWAY_TIMEOUT,
-            CommandFailure::Quarantined => StatusCode::CONFLICT,
-            CommandFailure::DeadLettered => StatusCode::INTERNAL_SERVER_ERROR,
-            CommandFailure::Refused(error) => refused_by_platform(error),
-            CommandFailure::ClosedConnection { .. } | CommandFailure::KeyReused { .. } => {
+            ConversationError::Invalid(error) => refused_by_us(&error.refusal),
+            ConversationError::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            ConversationError::NotConnected => StatusCode::SERVICE_UNAVAILABLE,
+            ConversationError::UnknownConversation => StatusCode::NOT_FOUND,
+            ConversationError::TimedOut | ConversationError::OutcomeUnknown { .. } => StatusCode::GATEWAY_TIMEOUT,
+            ConversationError::Quarantined => StatusCode::CONFLICT,
+            ConversationError::DeadLettered => StatusCode::INTERNAL_SERVER_ERROR,
+            ConversationError::Refused(error) => refused_by_platform(error),
+            ConversationError::ClosedConnection { .. } | ConversationError::KeyReused { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            CommandFailure::Cancelled => StatusCode::CONFLICT,
+            ConversationError::UnknownCommand(_) => StatusCode::NOT_FOUND,
+            ConversationError::Cancelled | ConversationError::InFlight(_) => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let problem = Self::new(status, failure.code(), failure.to_string());
         match failure {
-            CommandFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
-            CommandFailure::OutcomeUnknown { key } => problem.with("key", key.as_str()),
-            CommandFailure::Refused(error) => problem.in_the_platforms_words(error),
-            CommandFailure::ClosedConnection { code } => problem.with("platformCode", code),
+            ConversationError::Overloaded => problem.header(header::RETRY_AFTER, "1"),
+            ConversationError::OutcomeUnknown { key } => problem.with("key", key.as_str()),
+            ConversationError::Refused(error) => problem.in_the_platforms_words(error),
+            ConversationError::ClosedConnection { code } => problem.with("platformCode", code),
             _ => problem,
         }
     }
 }
 
-impl From<RequestFailure> for Problem {
-    fn from(failure: RequestFailure) -> Self {
+impl From<ConnectionError> for Problem {
+    fn from(error: ConnectionError) -> Self {
+        if let ConnectionError::Request(error) = error {
+            return error.into();
+        }
+        let (status, code) = match &error {
+            ConnectionError::UnknownConnection(id) => return connections::unknown(id),
+            ConnectionError::NotSupported { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
+            ConnectionError::Http(HttpError::Status { status: 400..=499, .. }) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "platform-rejected")
+            }
+            ConnectionError::Http(_) => (StatusCode::BAD_GATEWAY, "platform-rejected"),
+            ConnectionError::UnknownRing => (StatusCode::NOT_FOUND, "unknown-ring"),
+            ConnectionError::ConversationNotArrived => (StatusCode::GATEWAY_TIMEOUT, "timed-out"),
+            ConnectionError::StepUpRunning => (StatusCode::CONFLICT, "step-up-under-way"),
+            ConnectionError::MalformedSnapshot(_) => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-malformed"),
+            ConnectionError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            ConnectionError::NotLoaded(_) => (StatusCode::CONFLICT, "not-loaded"),
+            ConnectionError::NotQuarantined(_) => (StatusCode::CONFLICT, "not-quarantined"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "not-connected"),
+        };
+        let problem = Self::new(status, code, error.to_string());
+        match error {
+            ConnectionError::Overloaded(_) => problem.header(header::RETRY_AFTER, "1"),
+            _ => problem,
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(failure: RequestError) -> Self {
         let (status, code) = match &failure {
-            RequestFailure::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "not-connected"),
-            RequestFailure::Overloaded | RequestFailure::Paused { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
-            RequestFailure::Unwritable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unwritable"),
-            RequestFailure::NotSupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
-            RequestFailure::ConnectionLost | RequestFailure::ClosedOverContent { .. } | RequestFailure::TimedOut => {
+            RequestError::NotConnected => (StatusCode::SERVICE_UNAVAILABLE, "not-connected"),
+            RequestError::Overloaded | RequestError::Paused { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            RequestError::Unwritable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unwritable"),
+            RequestError::NotSupported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
+            RequestError::ConnectionLost | RequestError::ClosedOverContent { .. } | RequestError::TimedOut => {
                 (StatusCode::GATEWAY_TIMEOUT, "outcome-unknown")
             }
-            RequestFailure::Answer(error) => (refused_by_platform(error), "platform-rejected"),
+            RequestError::Answer(error) => (refused_by_platform(error), "platform-rejected"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         let problem = Self::new(status, code, failure.to_string());
         match failure {
-            RequestFailure::Overloaded => problem.header(header::RETRY_AFTER, "1"),
-            RequestFailure::Paused { wait } => {
+            RequestError::Overloaded => problem.header(header::RETRY_AFTER, "1"),
+            RequestError::Paused { wait } => {
                 problem.header(header::RETRY_AFTER, wait.as_millis().div_ceil(1_000).to_string())
             }
-            RequestFailure::Answer(error) => problem.in_the_platforms_words(error),
+            RequestError::Answer(error) => problem.in_the_platforms_words(error),
             _ => problem,
         }
     }
@@ -75,6 +107,7 @@ impl From<FileError> for Problem {
             FileError::Storage(HttpError::Status { status: 404, .. }) => StatusCode::NOT_FOUND,
             FileError::Storage(_) => StatusCode::BAD_GATEWAY,
             FileError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let problem = Self::new(status, error.code(), error.to_string());
         match error {
@@ -88,7 +121,7 @@ impl Problem {
     fn in_the_platforms_words(self, error: AnswerError) -> Self {
         match error {
             AnswerError::Refused { code, text } => self.with("platformCode", code).with("platformText", text),
-            AnswerError::Unexpected(_) => self,
+            _ => self,
         }
     }
 }
@@ -99,7 +132,7 @@ fn refused_by_platform(error: &AnswerError) -> StatusCode {
     match error {
         AnswerError::Refused { code: 429, .. } => StatusCode::TOO_MANY_REQUESTS,
         AnswerError::Refused { code: ..500, .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        AnswerError::Refused { .. } | AnswerError::Unexpected(_) => StatusCode::BAD_GATEWAY,
+        _ => StatusCode::BAD_GATEWAY,
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn upload_once(
 ) -> Result<Done, Problem> {
     let Some(key) = key else {
         let key = CommandKey::from(Uuid::now_v7().to_string());
-        return Ok(handle.upload_file_as(key, file, patience).await?.done);
+        return Ok(handle.upload_file_as(key, file, patience).await?);
     };
     Ok(handle.upload_file_durably(key, digest.as_str(), file, LIFETIME, patience).await?)
 }

@@ -7,7 +7,7 @@ use actix_web::{
     post,
     web::{Data, Path, Payload},
 };
-use tertulia_actors::{core::id::ConnectionId, intake::WebhookError};
+use tertulia_actors::{connection::ConnectionError, core::id::ConnectionId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{State, body, clients::Client, problem::Problem};
@@ -50,13 +50,18 @@ async fn receive(
     Ok(HttpResponse::Ok().finish())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
-fn refused(error: WebhookError) -> Problem {
+fn refused(error: ConnectionError) -> Problem {
     let (status, code) = match &error {
-        WebhookError::UnknownConnection(_) => (StatusCode::NOT_FOUND, "unknown-connection"),
-        WebhookError::BadSignature(_) => (StatusCode::UNAUTHORIZED, "bad-signature"),
-        WebhookError::Malformed(_) => (StatusCode::BAD_REQUEST, "bad-request"),
-        WebhookError::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        // The sender of a webhook does not learn which other connections exist.
+        ConnectionError::UnknownConnection(id) | ConnectionError::NotSupported { connection: id, .. } => {
+            let detail = format!("connection {id} does not accept webhooks");
+            return Problem::new(StatusCode::NOT_FOUND, "unknown-connection", detail);
+        }
+        ConnectionError::BadSignature(_) => (StatusCode::UNAUTHORIZED, "bad-signature"),
+        ConnectionError::MalformedNotification(_) => (StatusCode::BAD_REQUEST, "bad-request"),
+        // The platform tries again.
+        ConnectionError::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        _ => return error.into(),
     };
     Problem::new(status, code, error.to_string())
 }

@@ -13,7 +13,7 @@ use actix_web::{
 use serde::Serialize;
 use tertulia_actors::{
     core::session::Phase,
-    metrics::{LatencySnapshot, Metrics},
+    metrics::{Latency, Metrics},
     subscriber::EventId,
 };
 use utoipa::ToSchema;
@@ -37,11 +37,11 @@ pub(super) struct Recent {
     snapshots: Mutex<VecDeque<Snapshot>>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Snapshot {
     at: Instant,
-    frame_to_event: LatencySnapshot,
-    command: LatencySnapshot,
+    frame_to_event: Latency,
+    command: Latency,
 }
 
 impl Default for Recent {
@@ -61,9 +61,9 @@ impl Recent {
         while snapshots.get(1).is_some_and(|next| at.duration_since(next.at) >= WINDOW) {
             snapshots.pop_front();
         }
-        let before = snapshots.front().copied();
+        let before = snapshots.front().cloned();
         if snapshots.back().is_none_or(|last| at.duration_since(last.at) >= STEP) {
-            snapshots.push_back(now);
+            snapshots.push_back(now.clone());
         }
         let before = before?;
         Some(Latencies {
@@ -152,7 +152,7 @@ struct Quantiles {
 }
 
 impl Quantiles {
-    fn of(counted: &LatencySnapshot) -> Self {
+    fn of(counted: &Latency) -> Self {
         let seconds = |quantile| counted.quantile(quantile).map(|time| time.as_secs_f64());
         Self { count: counted.count(), p50: seconds(0.5), p99: seconds(0.99) }
     }

@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use actix_web::{
-    HttpResponse, get,
-    http::StatusCode,
-    post,
+    HttpResponse, get, post,
     web::{Data, Json, Path, Query},
 };
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    connection::RingError,
+    connection::ConnectionError,
     core::id::{ConnectionId, RingId},
     subscriber::Offer,
 };
@@ -139,17 +137,5 @@ async fn all(state: &State, asked: Option<ConnectionId>) -> Result<Vec<Ring>, Pr
 async fn whose(state: &State, ring: &RingId, asked: Option<ConnectionId>) -> Result<ConnectionId, Problem> {
     let rings = all(state, asked).await?;
     let found = rings.into_iter().find(|known| known.id == ring.as_str());
-    found.map(|found| ConnectionId::from(found.connection)).ok_or_else(|| RingError::UnknownRing.into())
-}
-
-impl From<RingError> for Problem {
-    fn from(error: RingError) -> Self {
-        match error {
-            RingError::Request(failure) => failure.into(),
-            RingError::UnknownRing => {
-                Self::new(StatusCode::NOT_FOUND, "unknown-ring", "no offer with this id waits for an answer")
-            }
-            RingError::NotArrived => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", error.to_string()),
-        }
-    }
+    found.map(|found| ConnectionId::from(found.connection)).ok_or_else(|| ConnectionError::UnknownRing.into())
 }

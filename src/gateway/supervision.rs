@@ -11,7 +11,7 @@ use actix_web::{
 use futures_util::future::join_all;
 use serde::Serialize;
 use tertulia_actors::{
-    connection::{QuarantinedConversation, ReleaseError},
+    connection::{ConnectionError, QuarantinedConversation},
     core::id::{ConnectionId, ConversationId},
 };
 use utoipa::ToSchema;
@@ -144,7 +144,8 @@ async fn release(
     for connection in connections::candidates(&state, asked)? {
         match state.tertulia.connection(&connection).release(&id).await {
             Ok(()) => released = true,
-            Err(ReleaseError::UnknownConnection | ReleaseError::NotQuarantined(_)) => {}
+            Err(ConnectionError::UnknownConnection(_) | ConnectionError::NotQuarantined(_)) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     if released {

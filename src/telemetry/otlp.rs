@@ -22,7 +22,7 @@ use opentelemetry_sdk::{
         SpanProcessor,
     },
 };
-use tertulia_actors::platform::http_client;
+use tertulia_actors::platform::Platform;
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
@@ -226,7 +226,7 @@ impl HttpClient for Courier {
 
 async fn send(mut parcels: mpsc::Receiver<Parcel>) {
     // The configuration accepts only collectors with plain HTTP.
-    let client = http_client(Connector::default().service(), None, ANSWER_WITHIN, IDLE);
+    let client = Platform::http_client(Connector::default().service(), None, ANSWER_WITHIN, IDLE);
     while let Some((request, reply)) = parcels.recv().await {
         // The sender of the request may be gone.
         let _ = reply.send(deliver(&client, request).await);

@@ -8,7 +8,7 @@ use awc::{
     http::header,
 };
 use bytes::Bytes;
-use tertulia_actors::platform::http_client;
+use tertulia_actors::platform::Platform;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -48,7 +48,7 @@ impl Attempted {
 
 /// A client for one webhook, which keeps its connections for the next attempts.
 pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, within: Duration) -> Client {
-    http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
+    Platform::http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
 }
 
 /// Sends `cargo` to the receiver of `definition` and waits `within` for the answer's head, connecting included.

@@ -309,8 +309,8 @@ async fn rings_wait_until_they_are_taken_or_passed_on() {
 async fn a_quarantined_conversation_is_shown_and_released() {
     let mut running = Running::start("[supervision]\nconversation = { restarts = 1, within = \"30s\" }\n");
     static LEFT: AtomicU32 = AtomicU32::new(2);
-    let drill = Drill::new(|step| {
-        let is_due = step.kind == DeadLetterKind::Records
+    let drill = Drill::new(|_, kind, _| {
+        let is_due = kind == DeadLetterKind::Records
             && LEFT.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         assert!(!is_due, "told to fail");
     });

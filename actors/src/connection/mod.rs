@@ -5,21 +5,23 @@
 //! connection, once for both.
 
 mod context;
+mod error;
 mod process_context;
 mod reported_wait;
+mod role;
 pub(crate) mod roster;
 mod socket;
 mod status;
 pub(crate) mod webhook;
 
+pub use crate::request::RequestError;
+pub use error::ConnectionError;
 pub(crate) use process_context::ProcessContext;
-pub use roster::{QuarantinedConversation, ReleaseError};
+pub use role::Role;
+pub use roster::QuarantinedConversation;
 pub(crate) use socket::{
     AcceptRing, AnswerRing, AskIdentity, AskWith, BeginStepUp, Connection, CreateConversation, ListRings, Lookup,
     Replay, Restart, SetAgentState, Stop, SubscribeTo,
 };
-pub use socket::{
-    Agents, ConnectionSettings, ConversationSubscription, Login, LookupError, RingError, Rings, ShiftChange,
-    ShiftWatch, StepUpError, SteppedUp, Subscribe, TakenOver, Takeover,
-};
+pub use socket::{Agents, ConnectionSettings, ConversationSubscription, Login, Rings, ShiftWatch, SteppedUp, Takeover};
 pub use status::{ConnectionStatus, Waiting};

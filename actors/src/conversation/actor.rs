@@ -12,8 +12,8 @@ use tertulia_core::{
 };
 
 use super::{
-    CameBack, ChildNotice, ChildTold, CommandFailure, ConversationHandle, HandleRequest, Leave, LinkFailed, LinkLost,
-    LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
+    CameBack, ChildNotice, ChildTold, ConversationError, ConversationHandle, HandleRequest, Leave, LinkFailed,
+    LinkLost, LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
     command_queue::CommandQueue,
     handling::Handling,
     history::Histories,
@@ -216,7 +216,7 @@ impl Conversation {
             self.emit(EventData::ConversationRestarted { restarts: self.restarts });
         }
         if let Some(key) = self.poisoned.take() {
-            self.fail_unsent(&key, CommandFailure::DeadLettered);
+            self.fail_unsent(&key, ConversationError::DeadLettered);
         }
         self.accept_again(ctx);
         if self.restarts > 0 || (self.ready.is_some() && self.commands.are_recovered()) {
@@ -340,7 +340,7 @@ impl Handler<LinkFailed> for Conversation {
 
     fn handle(&mut self, _: LinkFailed, _: &mut Self::Context) {
         self.ready = None;
-        self.fail_commands(&CommandFailure::NotConnected);
+        self.fail_commands(&ConversationError::NotConnected);
         self.conclude();
     }
 }
@@ -354,7 +354,7 @@ impl Handler<Leave> for Conversation {
             self.touch();
         }
         self.park_commands();
-        self.fail_commands(&CommandFailure::UnknownConversation);
+        self.fail_commands(&ConversationError::UnknownConversation);
         self.conclude();
         ctx.stop();
     }

@@ -4,7 +4,7 @@ use actix::Context;
 use tertulia_core::id::CommandKey;
 
 use super::{
-    CancelError, CommandFailure, Conversation, WaitingCommand,
+    Conversation, ConversationError, WaitingCommand,
     command_queue::{State, Waiting},
     waiting::CancelReply,
 };
@@ -19,7 +19,7 @@ impl Conversation {
     /// command.
     pub(super) fn cancel(&mut self, key: &CommandKey, reply: CancelReply, ctx: &mut Context<Self>) {
         let Some(place) = self.commands.waiting.iter().position(|waiting| waiting.is_called(key)) else {
-            let _ = reply.send(Err(CancelError::UnknownCommand(key.clone())));
+            let _ = reply.send(Err(ConversationError::UnknownCommand(key.clone())));
             return;
         };
         match self.commands.waiting[place].state {
@@ -27,7 +27,7 @@ impl Conversation {
             State::Accepting => self.commands.waiting[place].cancelled.push(reply),
             State::Queued { .. } => self.end_cancelled(place, vec![reply], ctx),
             State::Recovered { .. } | State::InFlight(_) | State::Unknown { .. } => {
-                let _ = reply.send(Err(CancelError::InFlight(key.clone())));
+                let _ = reply.send(Err(ConversationError::InFlight(key.clone())));
             }
         }
     }
@@ -35,7 +35,7 @@ impl Conversation {
     /// Ends a command of which nothing was sent.
     pub(super) fn end_cancelled(&mut self, place: usize, replies: Vec<CancelReply>, ctx: &mut Context<Self>) {
         let Some(cancelled) = self.commands.waiting.remove(place) else { return };
-        self.finish(cancelled, Err(CommandFailure::Cancelled));
+        self.finish(cancelled, Err(ConversationError::Cancelled));
         self.afterwards(Box::new(move || {
             replies.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
         }));

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
-    request::{Answer, Ask, Lane, RequestFailure},
+    request::{Answer, Ask, Lane, RequestError},
     subscriber::EventData,
 };
 
@@ -83,7 +83,7 @@ impl Conversation {
         // A refused request queues up after the others.
         let asked = if throttled > 0 { ask.asked } else { asked };
         self.upstream.requests.do_send(Ask { conversation, urgent, asked, throttled, ..ask });
-        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
+        let answer = async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(move |answer, conversation, ctx| {
             conversation.fetched(number, answer, ctx);
             conversation.conclude();
@@ -107,7 +107,7 @@ impl Conversation {
         }
     }
 
-    fn fetched(&mut self, number: u64, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
+    fn fetched(&mut self, number: u64, answer: Result<Answer, RequestError>, ctx: &mut Context<Self>) {
         // The link was lost meanwhile: the next catch-up requests the range.
         let Some(Fetching { stretch, .. }) = self.histories.fetching().filter(|now| now.number == number) else {
             return;
@@ -127,13 +127,13 @@ impl Conversation {
         };
         match taken {
             Ok(()) => {}
-            Err(RequestFailure::ConnectionLost | RequestFailure::NotConnected) => self.histories.link_lost(),
+            Err(RequestError::ConnectionLost | RequestError::NotConnected) => self.histories.link_lost(),
             Err(failure) => self.not_given(number, stretch, &failure, ctx),
         }
     }
 
     /// The platform refused a range: requests it again after a while, or accepts the refusal as final.
-    fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestFailure, ctx: &mut Context<Self>) {
+    fn not_given(&mut self, number: u64, stretch: BackFill, failure: &RequestError, ctx: &mut Context<Self>) {
         let AfterRefusal { wait, goes_on } = self.histories.refused(failure.refusal(), rand::random());
         tracing::debug!(
             conversation = %self.id(), dialog = %stretch.dialog_id, %failure,
@@ -157,7 +157,7 @@ impl Conversation {
 
     /// The connection continues, and this conversation waits for its history. Reports it in every place where an
     /// operator may look.
-    fn go_on_without(&mut self, stretch: &BackFill, failure: &RequestFailure) {
+    fn go_on_without(&mut self, stretch: &BackFill, failure: &RequestError) {
         let connection = &self.upstream.origin.connection;
         let dialog = &stretch.dialog_id;
         tracing::warn!(
@@ -191,7 +191,7 @@ impl Conversation {
         answer: &Answer,
         stretch: &BackFill,
         ctx: &mut Context<Self>,
-    ) -> Result<(), RequestFailure> {
+    ) -> Result<(), RequestError> {
         let dialog = &stretch.dialog_id;
         let (highest, count): (Option<u64>, u64) = answer.read(|response| {
             let unfit = |error: serde_json::Error| AnswerError::Unexpected(error.to_string());

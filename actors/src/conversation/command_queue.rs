@@ -15,7 +15,7 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{Claim, CommandFailure, Done, Durable, WaitingCommand, WaitingState, waiting::CancelReply};
+use super::{Claim, ConversationError, Done, Durable, WaitingCommand, WaitingState, waiting::CancelReply};
 use crate::supervision::DepthPermit;
 
 /// The waiting commands of one conversation; the first one may be in flight. Bounded by the handle's
@@ -30,7 +30,7 @@ pub(super) struct CommandQueue {
 }
 
 /// The reply channel of a command.
-pub(super) type Reply = oneshot::Sender<Result<Done, CommandFailure>>;
+pub(super) type Reply = oneshot::Sender<Result<Done, ConversationError>>;
 
 /// One command.
 pub(super) struct Waiting {
@@ -172,10 +172,10 @@ impl Waiting {
 
     /// Replies to the waiting callers because the conversation stops. They get `failure` if the command was not sent
     /// and never will be, and otherwise an unknown outcome.
-    pub(super) fn answer_at_the_end(self, failure: &CommandFailure) {
+    pub(super) fn answer_at_the_end(self, failure: &ConversationError) {
         let is_open = self.durable.is_some() || self.may_have_been_sent();
         for reply in self.replies {
-            let unknown = || CommandFailure::OutcomeUnknown { key: self.key.clone() };
+            let unknown = || ConversationError::OutcomeUnknown { key: self.key.clone() };
             let _ = reply.send(Err(if is_open { unknown() } else { failure.clone() }));
         }
     }
@@ -253,7 +253,7 @@ impl Drop for CommandQueue {
     /// The actor was dropped without its stop handler, such as with its arbiter. Even then every caller gets a reply.
     fn drop(&mut self) {
         for waiting in self.waiting.drain(..) {
-            waiting.answer_at_the_end(&CommandFailure::UnknownConversation);
+            waiting.answer_at_the_end(&ConversationError::UnknownConversation);
         }
     }
 }

@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    CommandFailure, Conversation, Done, Perform,
+    Conversation, ConversationError, Done, Perform,
     command_queue::{Look, Sent, State, Suspected, Waiting},
     durable::{Durable, Ending},
     handling::Handling,
 };
 use crate::{
-    request::{Answer, Ask, Lane, RequestFailure},
+    request::{Answer, Ask, Lane, RequestError},
     subscriber::EventData,
 };
 
@@ -38,7 +38,7 @@ enum Next {
     Send,
     Wait,
     LookUp,
-    Finish(Result<Done, CommandFailure>),
+    Finish(Result<Done, ConversationError>),
 }
 
 impl Conversation {
@@ -65,13 +65,13 @@ impl Conversation {
         let done = || Done::of(&first.key);
         Some(match &first.state {
             State::InFlight(_) => Next::Wait,
-            State::Accepting if over => Next::Finish(Err(CommandFailure::TimedOut)),
+            State::Accepting if over => Next::Finish(Err(ConversationError::TimedOut)),
             State::Accepting => Next::Wait,
             State::Recovered { found: Some(sequence) } => {
                 Next::Finish(Ok(Done { sequence: Some(*sequence), ..done() }))
             }
             State::Recovered { found: None } => self.judge_recovered(first, over),
-            State::Queued { .. } if over => Next::Finish(Err(CommandFailure::TimedOut)),
+            State::Queued { .. } if over => Next::Finish(Err(ConversationError::TimedOut)),
             State::Queued { not_before } => {
                 let due = not_before.is_none_or(|time| time <= now);
                 let may_send = self.ready.is_some() && !self.are_sends_held();
@@ -87,7 +87,7 @@ impl Conversation {
         let suspected = self.commands.waiting.front().and_then(|first| first.suspicion.as_ref());
         match (next, suspected) {
             (Next::Send, Some(Suspected { suspicion: Suspicion::Proved { code }, .. })) => {
-                Next::Finish(Err(CommandFailure::ClosedConnection { code: *code }))
+                Next::Finish(Err(ConversationError::ClosedConnection { code: *code }))
             }
             (Next::Send, Some(Suspected { is_kept: false, .. })) => Next::Wait,
             (next, _) => next,
@@ -97,7 +97,7 @@ impl Conversation {
     /// The next action for a command that was sent and had no successful response.
     fn judge_unknown(&self, first: &Waiting, sent: &Sent, look: Look, now: Instant) -> Next {
         let done = || Done::of(&first.key);
-        let unknown = || Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() }));
+        let unknown = || Next::Finish(Err(ConversationError::OutcomeUnknown { key: first.key.clone() }));
         match &sent.planned.repeat {
             _ if let Some(sequence) = sent.found => Next::Finish(Ok(Done { sequence: Some(sequence), ..done() })),
             _ if first.deadline <= now => unknown(),
@@ -119,7 +119,7 @@ impl Conversation {
 
     /// The next action for a command that a previous run may have sent: by now its message would be known.
     fn judge_recovered(&self, first: &Waiting, over: bool) -> Next {
-        let unknown = || Next::Finish(Err(CommandFailure::OutcomeUnknown { key: first.key.clone() }));
+        let unknown = || Next::Finish(Err(ConversationError::OutcomeUnknown { key: first.key.clone() }));
         let Some(identity) = &self.ready else { return if over { unknown() } else { Next::Wait } };
         if !self.histories.are_current() {
             return if over { unknown() } else { Next::Wait };
@@ -136,7 +136,7 @@ impl Conversation {
                 }
                 Repeat::Never => unknown(),
                 Repeat::Lookup { .. } | Repeat::Safe | Repeat::ReadStateThenAct if over => {
-                    Next::Finish(Err(CommandFailure::TimedOut))
+                    Next::Finish(Err(ConversationError::TimedOut))
                 }
                 Repeat::Lookup { .. } | Repeat::Safe | Repeat::ReadStateThenAct => Next::Send,
             },
@@ -170,7 +170,7 @@ impl Conversation {
         let claim = self.commands.waiting.front_mut().and_then(|first| first.claim.take());
         if claim.is_some_and(|claim| !claim.take()) {
             // The claim is taken, so the caller was already told that nothing was sent.
-            return self.finish_first(Err(CommandFailure::TimedOut));
+            return self.finish_first(Err(ConversationError::TimedOut));
         }
         self.send(planned, ctx);
     }
@@ -188,14 +188,14 @@ impl Conversation {
         let asked = first.map_or_else(Instant::now, |first| first.asked);
         let ask = Ask::new(request, Lane::Command, reply);
         self.upstream.requests.do_send(Ask { conversation, metadata, alone, asked, ..ask });
-        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
+        let answer = async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) };
         ctx.spawn(answer.into_actor(self).map(|answer, conversation, ctx| {
             conversation.answered(answer, ctx);
             conversation.conclude();
         }));
     }
 
-    fn answered(&mut self, answer: Result<Answer, RequestFailure>, ctx: &mut Context<Self>) {
+    fn answered(&mut self, answer: Result<Answer, RequestError>, ctx: &mut Context<Self>) {
         let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
         let kind = sent.planned.answer;
         let done = Done { note: sent.planned.note.clone(), ..Done::of(key) };
@@ -211,7 +211,7 @@ impl Conversation {
             }
             Err(failure) => failure,
         };
-        if let RequestFailure::ClosedOverContent { code, alone } = failure {
+        if let RequestError::ClosedOverContent { code, alone } = failure {
             self.suspect_first(code, alone, ctx);
         }
         let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
@@ -223,8 +223,8 @@ impl Conversation {
         if failure.is_for_now() {
             let wait = match failure {
                 // A request that the link did not accept is sent when the link is back.
-                RequestFailure::NotConnected => None,
-                RequestFailure::Paused { wait } => Some(wait),
+                RequestError::NotConnected => None,
+                RequestError::Paused { wait } => Some(wait),
                 _ => Some(AGAIN_AFTER),
             };
             let not_before = wait.map(|wait| Instant::now() + wait);
@@ -239,7 +239,7 @@ impl Conversation {
             Remedy::LookUp => self.look_up_later(refusal == Refusal::TooMany),
             Remedy::TellUnknown => {
                 let key = key.clone();
-                self.finish_first(Err(CommandFailure::OutcomeUnknown { key }));
+                self.finish_first(Err(ConversationError::OutcomeUnknown { key }));
             }
             Remedy::Tell => {
                 let failure = self.told(failure);
@@ -289,16 +289,16 @@ impl Conversation {
     }
 
     /// The error that the caller gets for a request that is not repeated.
-    fn told(&self, failure: RequestFailure) -> CommandFailure {
+    fn told(&self, failure: RequestError) -> ConversationError {
         match failure {
-            RequestFailure::NotConnected => CommandFailure::NotConnected,
-            RequestFailure::Overloaded | RequestFailure::Paused { .. } => CommandFailure::Overloaded,
-            RequestFailure::ConnectionLost | RequestFailure::ClosedOverContent { .. } | RequestFailure::TimedOut => {
-                CommandFailure::TimedOut
+            RequestError::NotConnected => ConversationError::NotConnected,
+            RequestError::Overloaded | RequestError::Paused { .. } => ConversationError::Overloaded,
+            RequestError::ConnectionLost | RequestError::ClosedOverContent { .. } | RequestError::TimedOut => {
+                ConversationError::TimedOut
             }
-            RequestFailure::Answer(error) => error.into(),
-            RequestFailure::Unwritable(detail) => AnswerError::Unexpected(detail).into(),
-            RequestFailure::NotSupported(what) => {
+            RequestError::Answer(error) => error.into(),
+            RequestError::Unwritable(detail) => AnswerError::Unexpected(detail).into(),
+            RequestError::NotSupported(what) => {
                 let conversation = self.model.id().clone();
                 CommandError { conversation, refusal: Invalid::NotSupported(what) }.into()
             }
@@ -348,7 +348,7 @@ impl Conversation {
         }
     }
 
-    fn finish_and_go_on(&mut self, outcome: Result<Done, CommandFailure>, ctx: &mut Context<Self>) {
+    fn finish_and_go_on(&mut self, outcome: Result<Done, ConversationError>, ctx: &mut Context<Self>) {
         self.finish_first(outcome);
         self.next_command(ctx);
     }
@@ -359,7 +359,7 @@ impl Conversation {
         answer: &Answer,
         mut done: Done,
         ctx: &mut Context<Self>,
-    ) -> Result<Done, RequestFailure> {
+    ) -> Result<Done, RequestError> {
         match kind {
             AnswerKind::Published => done.sequence = answer.read(|response| response.published())?,
             AnswerKind::Changed => answer.read(|response| response.changed())?,
@@ -387,7 +387,7 @@ impl Conversation {
         Ok(done)
     }
 
-    fn finish_first(&mut self, outcome: Result<Done, CommandFailure>) {
+    fn finish_first(&mut self, outcome: Result<Done, ConversationError>) {
         if let Some(first) = self.commands.waiting.pop_front() {
             // Most conversations have no commands most of the time, and the buffer is not small.
             if self.commands.waiting.is_empty() {
@@ -398,14 +398,14 @@ impl Conversation {
     }
 
     /// Fails the command with this key, if it was not sent.
-    pub(super) fn fail_unsent(&mut self, key: &CommandKey, failure: CommandFailure) {
+    pub(super) fn fail_unsent(&mut self, key: &CommandKey, failure: ConversationError) {
         if let Some(waiting) = self.commands.withdraw(key) {
             self.finish(waiting, Err(failure));
         }
     }
 
     /// Reports the outcome; for a durable command, after the outcome is stored.
-    pub(super) fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, CommandFailure>) {
+    pub(super) fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, ConversationError>) {
         let (key, command) = (finished.key.clone(), finished.command.name());
         let word = if outcome.is_ok() { "done" } else { "failed" };
         self.upstream.metrics.commands.get_or_create(&[("command", command), ("outcome", word)]).inc();
@@ -425,7 +425,7 @@ impl Conversation {
             Err(failure) => {
                 self.upstream.metrics.commands_failed.inc();
                 self.upstream.counted.commands_failed.inc();
-                if let CommandFailure::ClosedConnection { .. } = failure {
+                if let ConversationError::ClosedConnection { .. } = failure {
                     self.bury_command(&finished, failure);
                 }
                 let (code, detail, platform_code) = (failure.code(), failure.to_string(), failure.platform_code());
@@ -468,12 +468,12 @@ impl Conversation {
     }
 
     /// Ends every command: sent commands with what is known of their outcome, the others with `failure`.
-    pub(super) fn fail_commands(&mut self, failure: &CommandFailure) {
+    pub(super) fn fail_commands(&mut self, failure: &ConversationError) {
         while let Some(first) = self.commands.waiting.front() {
             let outcome = match &first.state {
                 State::Accepting | State::Queued { .. } => failure.clone(),
                 State::InFlight(_) | State::Unknown { .. } | State::Recovered { .. } => {
-                    CommandFailure::OutcomeUnknown { key: first.key.clone() }
+                    ConversationError::OutcomeUnknown { key: first.key.clone() }
                 }
             };
             self.finish_first(Err(outcome));

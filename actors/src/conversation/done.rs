@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tertulia_core::{conversation::Message, id::CommandKey, note::WrittenNote};
+use tertulia_core::{command::HostedFile, conversation::Message, id::CommandKey, note::WrittenNote};
 
 /// The result of a successful command.
 #[derive(Clone, Debug)]
@@ -15,10 +15,12 @@ pub struct Done {
     pub messages: Vec<Arc<Message>>,
     /// The note as written, possibly truncated ([CV-F9](crate::rules#cv-f9)).
     pub note: Option<WrittenNote>,
+    /// The file as the conversation shows it, if this call uploaded the file.
+    pub file: Option<Box<HostedFile>>,
 }
 
 impl Done {
     pub(super) fn of(key: &CommandKey) -> Self {
-        Self { key: key.clone(), sequence: None, messages: Vec::new(), note: None }
+        Self { key: key.clone(), sequence: None, messages: Vec::new(), note: None, file: None }
     }
 }

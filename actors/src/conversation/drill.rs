@@ -6,31 +6,23 @@ use tertulia_core::id::ConversationId;
 
 use crate::dead_letters::DeadLetterKind;
 
-/// The input that a conversation is about to handle.
-#[derive(Clone, Copy, Debug)]
-pub struct DrillStep<'a> {
-    /// The conversation's id.
-    pub conversation: &'a ConversationId,
-    /// The kind of the bytes.
-    pub kind: DeadLetterKind,
-    /// The notification or response as sent, or the command as JSON.
-    pub body: &'a [u8],
-}
+type Step = dyn Fn(&ConversationId, DeadLetterKind, &[u8]) + Send + Sync;
 
 /// A function that is called before a conversation handles a notification, a history response or a command, on the
 /// connection's arbiter. It may panic: the conversation then behaves as with a defect of its own. For tests only.
 #[derive(Clone)]
-pub struct Drill(Arc<dyn Fn(DrillStep<'_>) + Send + Sync>);
+pub struct Drill(Arc<Step>);
 
 impl Drill {
-    /// Returns a drill that calls `step`.
+    /// Returns a drill that calls `step` with the conversation's id, the kind of the input, and its bytes: the
+    /// notification or response as sent, or the command as JSON.
     #[must_use]
-    pub fn new(step: impl Fn(DrillStep<'_>) + Send + Sync + 'static) -> Self {
+    pub fn new(step: impl Fn(&ConversationId, DeadLetterKind, &[u8]) + Send + Sync + 'static) -> Self {
         Self(Arc::new(step))
     }
 
-    pub(super) fn step(&self, step: DrillStep<'_>) {
-        (self.0)(step);
+    pub(super) fn step(&self, conversation: &ConversationId, kind: DeadLetterKind, body: &[u8]) {
+        (self.0)(conversation, kind, body);
     }
 }
 

@@ -15,7 +15,7 @@ use tertulia_core::{
     ums::AnswerError,
 };
 
-use super::{CommandFailure, Done};
+use super::{ConversationError, Done};
 use crate::engine::{Change, Record, RecordKey, Table};
 
 /// The most pending durable commands of one conversation.
@@ -120,29 +120,29 @@ impl Answered {
     }
 
     /// The outcome, for a caller that submits the same command again.
-    pub(super) fn outcome(self, durable: &Durable) -> Result<Done, CommandFailure> {
+    pub(super) fn outcome(self, durable: &Durable) -> Result<Done, ConversationError> {
         if self.digest != durable.digest {
-            return Err(CommandFailure::KeyReused { key: durable.asked_as.clone() });
+            return Err(ConversationError::KeyReused { key: durable.asked_as.clone() });
         }
         match self.outcome {
             FinalOutcome::Done { key, sequence, note } => Ok(Done { sequence, note, ..Done::of(&key) }),
-            FinalOutcome::Refused(error) => Err(CommandFailure::Refused(error)),
-            FinalOutcome::ClosedConnection { code } => Err(CommandFailure::ClosedConnection { code }),
+            FinalOutcome::Refused(error) => Err(ConversationError::Refused(error)),
+            FinalOutcome::ClosedConnection { code } => Err(ConversationError::ClosedConnection { code }),
         }
     }
 }
 
 impl Ending {
-    pub(super) fn of(durable: &Durable, outcome: &Result<Done, CommandFailure>) -> Self {
+    pub(super) fn of(durable: &Durable, outcome: &Result<Done, ConversationError>) -> Self {
         let outcome = match outcome {
             Ok(Done { key, sequence, note, .. }) => {
                 FinalOutcome::Done { key: key.clone(), sequence: *sequence, note: note.clone() }
             }
             // The platform may accept the same command later.
-            Err(CommandFailure::Refused(error)) if error.is_transient() => return Self::Forget,
-            Err(CommandFailure::Refused(error)) => FinalOutcome::Refused(error.clone()),
-            Err(CommandFailure::ClosedConnection { code }) => FinalOutcome::ClosedConnection { code: *code },
-            Err(CommandFailure::OutcomeUnknown { .. }) => return Self::Open,
+            Err(ConversationError::Refused(error)) if error.is_transient() => return Self::Forget,
+            Err(ConversationError::Refused(error)) => FinalOutcome::Refused(error.clone()),
+            Err(ConversationError::ClosedConnection { code }) => FinalOutcome::ClosedConnection { code: *code },
+            Err(ConversationError::OutcomeUnknown { .. }) => return Self::Open,
             Err(_) => return Self::Forget,
         };
         Self::Answer(Box::new(Answered { version: VERSION, digest: durable.digest.clone(), at: now(), outcome }))

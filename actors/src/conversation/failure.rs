@@ -1,10 +1,11 @@
-//! Why a command failed.
+//! Why a conversation did not do what its handle was asked for.
 
 use tertulia_core::{command::CommandError, id::CommandKey, ums::AnswerError};
 
-/// Why a command failed. Every command returns success or one of these errors.
+/// Why a conversation did not do what its handle was asked for. Every command returns success or one of these errors.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandFailure {
+pub enum ConversationError {
     /// The conversation's state does not allow the command; nothing was sent.
     #[error(transparent)]
     Invalid(#[from] CommandError),
@@ -48,6 +49,12 @@ pub enum CommandFailure {
         /// The command's key.
         key: CommandKey,
     },
+    /// No command with this key waits, so there is nothing to cancel.
+    #[error("no command with the key {0} waits")]
+    UnknownCommand(CommandKey),
+    /// The command with this key was or may have been sent.
+    #[error("the command {0} was or may have been sent and cannot be cancelled")]
+    InFlight(CommandKey),
     /// Another command was submitted under the same key before; nothing was sent.
     #[error("the key {key} was already used for another command")]
     KeyReused {
@@ -56,7 +63,7 @@ pub enum CommandFailure {
     },
 }
 
-impl CommandFailure {
+impl ConversationError {
     /// The platform's error code, if the platform refused the command or closed the connection over it.
     #[must_use]
     pub fn platform_code(&self) -> Option<u16> {
@@ -66,7 +73,7 @@ impl CommandFailure {
         }
     }
 
-    /// The stable code of the failure.
+    /// The stable code of the error.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -81,6 +88,8 @@ impl CommandFailure {
             Self::ClosedConnection { .. } => "closed-connection",
             Self::Cancelled => "cancelled",
             Self::OutcomeUnknown { .. } => "outcome-unknown",
+            Self::UnknownCommand(_) => "unknown-command",
+            Self::InFlight(_) => "in-flight",
             Self::KeyReused { .. } => "key-reused",
         }
     }

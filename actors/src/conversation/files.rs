@@ -16,7 +16,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    CommandFailure, Conversation, ConversationHandle, Done, HandleRequest,
+    Conversation, ConversationError, ConversationHandle, Done, HandleRequest,
     handle::MARGIN,
     messages::{Download, Upload},
 };
@@ -25,21 +25,32 @@ use crate::files::{FileDownload, FileError, Storage, UploadSource};
 /// How long an upload or the start of a download may take, including the wait for a reconnect.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(120);
 
-/// A file that was uploaded and announced in its dialog.
-#[derive(Clone, Debug)]
-pub struct Uploaded {
-    /// The file as the conversation shows it.
-    pub file: HostedFile,
-    /// The outcome of its notice.
-    pub done: Done,
-}
-
 impl ConversationHandle {
-    /// Uploads a file and announces it in its dialog, within two minutes ([CV-F16](crate::rules#cv-f16)).
+    /// Uploads a file and announces it in its dialog, within two minutes ([CV-F16](crate::rules#cv-f16)). [`Done::file`]
+    /// is the file as the conversation shows it.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let ann = stage::ann(tertulia).await;
+    /// # let conversation = ann.create_conversation(Default::default()).await?;
+    /// # let bytes = bytes::Bytes::from_static(b"png");
+    /// use tertulia_actors::files::{FileType, UploadSource};
+    ///
+    /// let picture = UploadSource::bytes(FileType::Png, bytes).caption("your receipt");
+    /// let file = conversation.upload_file(picture).await?.file.ok_or("no file")?;
+    ///
+    /// let mut download = conversation.download_file(file.relative_path).await?;
+    /// while let Some(piece) = download.next().await {
+    ///     println!("{} bytes", piece?.len());
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// [`FileError`].
-    pub async fn upload_file(&self, source: UploadSource) -> Result<Uploaded, FileError> {
+    pub async fn upload_file(&self, source: UploadSource) -> Result<Done, FileError> {
         let key = CommandKey::from(Uuid::now_v7().to_string());
         self.upload_file_as(key, source, DEFAULT_PATIENCE).await
     }
@@ -55,13 +66,13 @@ impl ConversationHandle {
         key: CommandKey,
         source: UploadSource,
         patience: Duration,
-    ) -> Result<Uploaded, FileError> {
+    ) -> Result<Done, FileError> {
         let deadline = Instant::now() + patience;
         let notice = self.store(source, &key, deadline).await?;
         let file = notice.file.clone();
         let left = deadline.saturating_duration_since(Instant::now());
         let done = self.perform_as(key, Command::SendFileNotice(notice), left).await?;
-        Ok(Uploaded { file, done })
+        Ok(Done { file: Some(Box::new(file)), ..done })
     }
 
     /// Uploads a file and announces it once: a second call with the same key and `digest`, even after a restart,
@@ -144,7 +155,7 @@ impl Conversation {
         if let Some(identity) = &self.ready {
             // The real path is unknown before the upload; any path serves to check whether the notice can be sent.
             let notice = Command::SendFileNotice(source.notice("/".to_owned()));
-            notice.requests(&self.model, identity, key, limits).map_err(CommandFailure::from)?;
+            notice.requests(&self.model, identity, key, limits).map_err(ConversationError::from)?;
         }
         self.storage()
     }

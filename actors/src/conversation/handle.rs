@@ -19,8 +19,7 @@ use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 use super::{
-    CancelError, Claim, CommandFailure, Done, Durable, HandleRequest, Outline, Perform, Recall, ToConversation,
-    WaitingCommand,
+    Claim, ConversationError, Done, Durable, HandleRequest, Outline, Perform, Recall, ToConversation, WaitingCommand,
 };
 use crate::supervision::{Depth, DepthPermit};
 
@@ -82,13 +81,13 @@ impl ConversationHandle {
         self.0.inbox.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), request });
     }
 
-    async fn inquire<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, CommandFailure> {
+    async fn inquire<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, ConversationError> {
         let (reply, answer) = oneshot::channel();
         self.request(ask(reply));
         match timeout(MARGIN, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(self.dropped()),
-            Err(_) => Err(CommandFailure::TimedOut),
+            Err(_) => Err(ConversationError::TimedOut),
         }
     }
 
@@ -108,17 +107,17 @@ impl ConversationHandle {
     }
 
     /// Why the queue has no place.
-    fn refusal(&self) -> CommandFailure {
-        if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::Overloaded }
+    fn refusal(&self) -> ConversationError {
+        if self.0.queue.is_closed() { ConversationError::Quarantined } else { ConversationError::Overloaded }
     }
 
     /// Why a request was dropped unprocessed.
-    fn dropped(&self) -> CommandFailure {
-        if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::UnknownConversation }
+    fn dropped(&self) -> ConversationError {
+        if self.0.queue.is_closed() { ConversationError::Quarantined } else { ConversationError::UnknownConversation }
     }
 
     /// Submits a command for whose outcome nobody waits.
-    pub(crate) fn hand_over(&self, key: CommandKey, command: Command) -> Result<(), CommandFailure> {
+    pub(crate) fn hand_over(&self, key: CommandKey, command: Command) -> Result<(), ConversationError> {
         let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, _) = oneshot::channel();
         let deadline = Instant::now() + DEFAULT_PATIENCE;
@@ -139,13 +138,13 @@ impl ConversationHandle {
     /// Runs a command under the caller's own key, within `patience`.
     ///
     /// # Errors
-    /// [`CommandFailure`].
+    /// [`ConversationError`].
     pub async fn perform_as(
         &self,
         key: CommandKey,
         command: Command,
         patience: Duration,
-    ) -> Result<Done, CommandFailure> {
+    ) -> Result<Done, ConversationError> {
         self.ask(command, key, patience, None, patience + MARGIN).await
     }
 
@@ -154,7 +153,7 @@ impl ConversationHandle {
     /// command and returns the same outcome; with another `digest` it is refused. Waits at most `patience`.
     ///
     /// # Errors
-    /// [`CommandFailure`]; [`CommandFailure::OutcomeUnknown`] if the command is still running after `patience`.
+    /// [`ConversationError`]; [`ConversationError::OutcomeUnknown`] if the command is still running after `patience`.
     pub async fn perform_durably(
         &self,
         key: CommandKey,
@@ -162,7 +161,7 @@ impl ConversationHandle {
         command: Command,
         lifetime: Duration,
         patience: Duration,
-    ) -> Result<Done, CommandFailure> {
+    ) -> Result<Done, ConversationError> {
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
         self.ask(command, key, lifetime, Some(durable), patience).await
     }
@@ -175,7 +174,7 @@ impl ConversationHandle {
         digest: &str,
         lifetime: Duration,
         patience: Duration,
-    ) -> Option<Result<Done, CommandFailure>> {
+    ) -> Option<Result<Done, ConversationError>> {
         let Some(place) = self.enter() else { return Some(Err(self.refusal())) };
         let (reply, done) = oneshot::channel();
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
@@ -184,7 +183,7 @@ impl ConversationHandle {
             Ok(Ok(outcome)) => Some(outcome),
             // If the conversation is gone, the caller's own command will fail and report that.
             Ok(Err(_)) => None,
-            Err(_) => Some(Err(CommandFailure::OutcomeUnknown { key: key.clone() })),
+            Err(_) => Some(Err(ConversationError::OutcomeUnknown { key: key.clone() })),
         }
     }
 
@@ -207,7 +206,7 @@ impl ConversationHandle {
         lifetime: Duration,
         durable: Option<Durable>,
         patience: Duration,
-    ) -> Result<Done, CommandFailure> {
+    ) -> Result<Done, ConversationError> {
         let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, done) = oneshot::channel();
         let deadline = Instant::now() + lifetime;
@@ -219,124 +218,190 @@ impl ConversationHandle {
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),
-            Err(_) if claim.is_some_and(|claim| claim.take()) => Err(CommandFailure::TimedOut),
-            Err(_) => Err(CommandFailure::OutcomeUnknown { key }),
+            Err(_) if claim.is_some_and(|claim| claim.take()) => Err(ConversationError::TimedOut),
+            Err(_) => Err(ConversationError::OutcomeUnknown { key }),
         }
     }
 
     /// Runs a command under a new key.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn perform(&self, command: Command) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn perform(&self, command: Command) -> Result<Done, ConversationError> {
         self.perform_as(CommandKey::from(Uuid::now_v7().to_string()), command, DEFAULT_PATIENCE).await
     }
 
     /// Publishes text in the open dialog ([CV-F6](crate::rules#cv-f6)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// let done = conversation.send_text("How can I help?").await?;
+    /// println!("message {:?} of its dialog", done.sequence);
+    /// # assert_eq!(done.sequence, Some(1));
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn send_text(&self, text: impl Into<String>) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn send_text(&self, text: impl Into<String>) -> Result<Done, ConversationError> {
         self.perform(Command::SendText(SendText { text: text.into(), ..SendText::default() })).await
     }
 
     /// Publishes text for agents and agent managers only ([CV-F7](crate::rules#cv-f7)).
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn send_private_text(&self, text: impl Into<String>) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn send_private_text(&self, text: impl Into<String>) -> Result<Done, ConversationError> {
         self.perform(Command::SendText(SendText { text: text.into(), private: true, ..SendText::default() })).await
     }
 
     /// Publishes structured content in the open dialog ([CV-F8](crate::rules#cv-f8)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// use serde_json::json;
+    ///
+    /// let button = json!({
+    ///     "type": "button",
+    ///     "title": "Track my order",
+    ///     "click": { "actions": [{ "type": "publishText", "text": "track my order" }] },
+    /// });
+    /// conversation.send_rich_text(json!({ "type": "vertical", "elements": [button] })).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn send_rich_text(&self, content: Value) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn send_rich_text(&self, content: Value) -> Result<Done, ConversationError> {
         self.perform(Command::SendRichText(SendRichText { content, ..SendRichText::default() })).await
     }
 
     /// Reads the open dialog's history ([CV-F5](crate::rules#cv-f5)), returned in [`Done::messages`].
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// use tertulia_actors::core::command::MessageRange;
+    ///
+    /// let last_ten = MessageRange { max: Some(10), ..MessageRange::default() };
+    /// for message in conversation.query_messages(last_ten).await?.messages {
+    ///     println!("{}: {}", message.sequence, message.text().unwrap_or_default());
+    /// #   assert_eq!(message.text().as_deref(), Some("hello"));
+    /// }
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn query_messages(&self, range: MessageRange) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn query_messages(&self, range: MessageRange) -> Result<Done, ConversationError> {
         self.perform(Command::QueryMessages { dialog: None, range }).await
     }
 
     /// Joins the open dialog in this role ([CV-F3](crate::rules#cv-f3)).
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn join(&self, role: ParticipantRole) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn join(&self, role: ParticipantRole) -> Result<Done, ConversationError> {
         self.perform(Command::Join { role, dialog: None }).await
     }
 
     /// Leaves the open dialog.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn leave(&self) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn leave(&self) -> Result<Done, ConversationError> {
         self.perform(Command::Leave { dialog: None }).await
     }
 
     /// Moves the conversation to an agent, a skill or both ([CV-F14](crate::rules#cv-f14)).
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// conversation.transfer(None, Some("501".into())).await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn transfer(&self, agent: Option<AgentId>, skill: Option<SkillId>) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn transfer(&self, agent: Option<AgentId>, skill: Option<SkillId>) -> Result<Done, ConversationError> {
         self.perform(Command::Transfer { agent, skill }).await
     }
 
     /// Ends the conversation; the survey begins if the account has one.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
+    /// conversation.send_text("Goodbye!").await?;
+    /// conversation.close().await?;
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn close(&self) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn close(&self) -> Result<Done, ConversationError> {
         self.perform(Command::Close).await
     }
 
     /// Ends the conversation with all its dialogs, without a survey.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn close_at_once(&self) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn close_at_once(&self) -> Result<Done, ConversationError> {
         self.perform(Command::CloseAtOnce).await
     }
 
     /// Ends one dialog.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn close_dialog(&self, dialog: DialogId) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn close_dialog(&self, dialog: DialogId) -> Result<Done, ConversationError> {
         self.perform(Command::CloseDialog { dialog, by: None, cause: None }).await
     }
 
     /// Reports that messages arrived on the device.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn accept(&self, sequences: Vec<u64>) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn accept(&self, sequences: Vec<u64>) -> Result<Done, ConversationError> {
         self.receipt(DeliveryStatus::Accept, sequences).await
     }
 
     /// Reports that messages were shown.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn read(&self, sequences: Vec<u64>) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn read(&self, sequences: Vec<u64>) -> Result<Done, ConversationError> {
         self.receipt(DeliveryStatus::Read, sequences).await
     }
 
-    async fn receipt(&self, status: DeliveryStatus, sequences: Vec<u64>) -> Result<Done, CommandFailure> {
+    async fn receipt(&self, status: DeliveryStatus, sequences: Vec<u64>) -> Result<Done, ConversationError> {
         self.perform(Command::AcceptStatus { dialog: None, status, sequences, metadata: Vec::new() }).await
     }
 
     /// Sets this side's chat state, such as typing.
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn set_chat_state(&self, chat_state: ChatState) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn set_chat_state(&self, chat_state: ChatState) -> Result<Done, ConversationError> {
         self.perform(Command::ChatState { dialog: None, chat_state }).await
     }
 
@@ -344,32 +409,32 @@ impl ConversationHandle {
     /// [`TtrType::Custom`].
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn set_ttr(&self, ttr_type: TtrType, value: u64) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn set_ttr(&self, ttr_type: TtrType, value: u64) -> Result<Done, ConversationError> {
         self.perform(Command::SetTtr { ttr_type, value }).await
     }
 
     /// Sets the time until which a response is due ([CV-F11](crate::rules#cv-f11)).
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn set_manual_ettr(&self, time: Timestamp) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn set_manual_ettr(&self, time: Timestamp) -> Result<Done, ConversationError> {
         self.perform(Command::SetManualEttr { time }).await
     }
 
     /// Sets the consumer's satisfaction, from 0 to 5 ([CV-F10](crate::rules#cv-f10)).
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn set_csat(&self, rate: u8, resolved: Option<bool>) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn set_csat(&self, rate: u8, resolved: Option<bool>) -> Result<Done, ConversationError> {
         self.perform(Command::SetCsat { rate, resolved, status: CsatStatus::Filled }).await
     }
 
     /// Transfers the conversation to another identity of its consumer ([CV-F1](crate::rules#cv-f1)).
     ///
     /// # Errors
-    /// [`CommandFailure`].
-    pub async fn consumer_takeover(&self, new_consumer: UserId) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`].
+    pub async fn consumer_takeover(&self, new_consumer: UserId) -> Result<Done, ConversationError> {
         self.perform(Command::ConsumerTakeover { new_consumer }).await
     }
 
@@ -378,8 +443,8 @@ impl ConversationHandle {
     /// filled, and the number of the last event. It does not have waiting commands.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
-    pub async fn snapshot(&self) -> Result<String, CommandFailure> {
+    /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
+    pub async fn snapshot(&self) -> Result<String, ConversationError> {
         self.inquire(HandleRequest::Snapshot).await?
     }
 
@@ -387,62 +452,66 @@ impl ConversationHandle {
     /// how much of the text was written.
     ///
     /// # Errors
-    /// [`CommandFailure`]; its code is `note-full` if no room is left.
-    pub async fn set_agent_note(&self, note: SetAgentNote) -> Result<Done, CommandFailure> {
+    /// [`ConversationError`]; its code is `note-full` if no room is left.
+    pub async fn set_agent_note(&self, note: SetAgentNote) -> Result<Done, ConversationError> {
         self.perform(Command::SetAgentNote(note)).await
     }
 
     /// Returns the newest message of the consumer since the conversation was loaded into memory, if there is one.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
-    pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, CommandFailure> {
+    /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
+    pub async fn latest_consumer_message(&self) -> Result<Option<Arc<Message>>, ConversationError> {
         self.inquire(HandleRequest::LatestConsumerMessage).await
     }
 
     /// Returns the waiting commands, in the order in which they will run.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
-    pub async fn waiting_commands(&self) -> Result<Vec<WaitingCommand>, CommandFailure> {
+    /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
+    pub async fn waiting_commands(&self) -> Result<Vec<WaitingCommand>, ConversationError> {
         self.inquire(HandleRequest::ListCommands).await
     }
 
-    /// Cancels the waiting command with this key. Nothing is sent, and its caller gets [`CommandFailure::Cancelled`].
+    /// Cancels the waiting command with this key. Nothing is sent, and its caller gets [`ConversationError::Cancelled`].
     ///
     /// # Errors
-    /// [`CancelError`]; [`CancelError::InFlight`] if the command was or may have been sent.
-    pub async fn cancel(&self, key: &CommandKey) -> Result<(), CancelError> {
+    /// [`ConversationError::UnknownCommand`]; [`ConversationError::InFlight`] if the command was or may have been sent.
+    pub async fn cancel(&self, key: &CommandKey) -> Result<(), ConversationError> {
         self.inquire(|reply| HandleRequest::Cancel(key.clone(), reply)).await?
     }
 
     /// Returns a typed copy of the conversation's present state: dialogs, participants, times and everything else that
     /// the platform reported.
     ///
-    /// ```no_run
-    /// # async fn look(conversation: tertulia_actors::conversation::ConversationHandle)
-    /// # -> Result<(), tertulia_actors::conversation::CommandFailure> {
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, emulator| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// # let conversation = stage::conversation(&bot, emulator).await;
     /// use tertulia_actors::core::ums::DialogType;
     ///
     /// let state = conversation.state().await?;
+    /// println!("{:?}", state.stage());
     /// if let Some(survey) = state.get_dialog(&DialogType::PostSurvey) {
-    ///     println!("{}: the survey is {:?}", conversation.id(), survey.state);
+    ///     println!("the survey is {:?}", survey.state);
     /// }
+    /// # assert!(state.is_open());
     /// # Ok(())
-    /// # }
+    /// # }) }
     /// ```
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
-    pub async fn state(&self) -> Result<Conversation, CommandFailure> {
+    /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
+    pub async fn state(&self) -> Result<Conversation, ConversationError> {
         self.inquire(HandleRequest::State).await.map(|state| *state)
     }
 
     /// Returns all members under the names of the class page.
     ///
     /// # Errors
-    /// [`CommandFailure::UnknownConversation`] if the connection no longer has the conversation.
-    pub async fn members(&self) -> Result<Value, CommandFailure> {
+    /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
+    pub async fn members(&self) -> Result<Value, ConversationError> {
         self.inquire(HandleRequest::Inspect).await
     }
 }

@@ -11,7 +11,7 @@ use tertulia_core::{command::Identity, conversation::Arrival, id::ExternalConsum
 use tokio::time::sleep;
 
 use super::{
-    CommandFailure, Conversation, FramePermit, Outline, Snapshot, SpeakFor, Upstream, durable, snapshot::Written,
+    Conversation, ConversationError, FramePermit, Outline, Snapshot, SpeakFor, Upstream, durable, snapshot::Written,
     step::Unconcluded,
 };
 use crate::{
@@ -231,7 +231,7 @@ impl Conversation {
         self.consumer = Some(consumer);
     }
 
-    pub(super) fn snapshot(&self) -> Result<String, CommandFailure> {
+    pub(super) fn snapshot(&self) -> Result<String, ConversationError> {
         let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
         let written = self.written().map_err(|error| unwritable(&error))?;
         String::from_utf8(written).map_err(|error| unwritable(&error))

@@ -16,7 +16,7 @@ use tertulia_core::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
-use super::{Claim, CommandFailure, Done, Durable, WaitingCommand, waiting::CancelReply};
+use super::{Claim, ConversationError, Done, Durable, WaitingCommand, waiting::CancelReply};
 use crate::{
     files::{FileDownload, FileError, UploadSource},
     supervision::DepthPermit,
@@ -132,7 +132,7 @@ pub(crate) struct Perform {
     pub(crate) deadline: Instant,
     /// Set if the command survives the process.
     pub(crate) durable: Option<Durable>,
-    pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
+    pub(crate) reply: oneshot::Sender<Result<Done, ConversationError>>,
     /// Taken when the command is sent, or when its caller gives up before. A durable command has no claim.
     pub(crate) claim: Option<Claim>,
     /// The tracing span from the caller to the reply.
@@ -145,7 +145,7 @@ pub(crate) struct Recall {
     pub(crate) durable: Durable,
     /// The new deadline of the command if its outcome is unknown.
     pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Result<Done, CommandFailure>>,
+    pub(crate) reply: oneshot::Sender<Result<Done, ConversationError>>,
     pub(crate) place: DepthPermit,
 }
 
@@ -176,7 +176,7 @@ pub(crate) enum HandleRequest {
     /// Return the newest message of the consumer.
     LatestConsumerMessage(oneshot::Sender<Option<Arc<ModelMessage>>>),
     /// Return the conversation as text that can be loaded again ([SR-1](crate::rules#sr-1)).
-    Snapshot(oneshot::Sender<Result<String, CommandFailure>>),
+    Snapshot(oneshot::Sender<Result<String, ConversationError>>),
     /// Store a file.
     Upload(Upload),
     /// Start to read a file.

@@ -38,10 +38,9 @@ pub(crate) use actor::Conversation;
 pub(crate) use claim::Claim;
 pub(crate) use directory::Directory;
 pub use done::Done;
-pub use drill::{Drill, DrillStep};
+pub use drill::Drill;
 pub(crate) use durable::Durable;
-pub use failure::CommandFailure;
-pub use files::Uploaded;
+pub use failure::ConversationError;
 pub use filter::ConversationFilter;
 pub use handle::ConversationHandle;
 pub(crate) use handle::ConversationInbox;
@@ -49,10 +48,11 @@ pub(crate) use messages::{
     CameBack, CatchUp, ConsumerLost, FramePermit, HandleRequest, Leave, LinkFailed, LinkLost, LinkReady, Perform,
     Recall, RecordsArrived, Rest, SpeakFor, StateArrived, ToConversation,
 };
-pub use outline::{Assignee, Assignment, Outline};
+pub(crate) use outline::Assignment;
+pub use outline::{Assignee, Outline};
 pub(crate) use poison::LetterOfCommand;
 pub(crate) use salvage::Salvage;
 pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;
 pub(crate) use upstream::{ChildNotice, ChildTold, ConversationSettings, HistoryProgress, Upstream};
-pub use waiting::{CancelError, WaitingCommand, WaitingState};
+pub use waiting::{WaitingCommand, WaitingState};

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    CommandFailure, Conversation, Done, Recall,
+    Conversation, ConversationError, Done, Recall,
     command_queue::{Reply, State, Suspected, Waiting},
     durable::{Accepted, Answered, Durable, Ending},
 };
@@ -118,7 +118,7 @@ impl Conversation {
         self.commands.waiting = others;
         for Waiting { key, replies, .. } in durable {
             for reply in replies {
-                let _ = reply.send(Err(CommandFailure::OutcomeUnknown { key: key.clone() }));
+                let _ = reply.send(Err(ConversationError::OutcomeUnknown { key: key.clone() }));
             }
         }
     }
@@ -143,7 +143,7 @@ impl Conversation {
         place: Option<DepthPermit>,
         ctx: &mut Context<Self>,
     ) -> Option<(Vec<Reply>, Option<DepthPermit>)> {
-        let reused = || CommandFailure::KeyReused { key: durable.asked_as.clone() };
+        let reused = || ConversationError::KeyReused { key: durable.asked_as.clone() };
         let is_same = |waiting: &Waiting| waiting.durable.as_ref().is_some_and(|own| own.digest == durable.digest);
         if let Some(known) = self.commands.waiting.iter_mut().find(|waiting| waiting.is_asked_as(durable)) {
             match is_same(known) {
@@ -243,12 +243,12 @@ impl Conversation {
         }
     }
 
-    fn unanswered(&self, durable: &Durable, error: &StoreError) -> CommandFailure {
+    fn unanswered(&self, durable: &Durable, error: &StoreError) -> ConversationError {
         tracing::error!(
             conversation = %self.id(), key = %durable.asked_as, %error,
             "cannot read the stored outcome of a command"
         );
-        CommandFailure::OutcomeUnknown { key: durable.asked_as.clone() }
+        ConversationError::OutcomeUnknown { key: durable.asked_as.clone() }
     }
 }
 
@@ -260,6 +260,6 @@ async fn answered(journal: Arc<Journal>, key: RecordKey) -> Result<Option<Answer
     Ok(answer.and_then(|value| Answered::read(&value)))
 }
 
-fn answer(replies: Vec<Reply>, outcome: &Result<Done, CommandFailure>) {
+fn answer(replies: Vec<Reply>, outcome: &Result<Done, ConversationError>) {
     replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
 }

@@ -16,7 +16,7 @@ use tertulia_core::{
 #[serde(rename_all = "camelCase", default)]
 pub struct Outline {
     /// Stage, skill and agent; `None` before the first state.
-    pub assignment: Option<Arc<Assignment>>,
+    pub(super) assignment: Option<Arc<Assignment>>,
     /// The consumer; after the end, the last consumer.
     pub consumer: Option<UserId>,
     /// The connector's own id of the consumer.
@@ -33,13 +33,13 @@ pub struct Outline {
 /// Stage, skill and agent of a conversation. Many conversations have the same values and share one copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// The stage.
-    pub stage: Option<Stage>,
+    pub(super) stage: Option<Stage>,
     /// The skill; `-1` means no skill.
-    pub skill_id: Option<SkillId>,
+    pub(super) skill_id: Option<SkillId>,
     /// The assigned agent; after the end, the last one.
-    pub agent: Option<Assignee>,
+    pub(super) agent: Option<Assignee>,
 }
 
 /// An agent with all known ids.

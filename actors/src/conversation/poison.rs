@@ -13,7 +13,7 @@ use tertulia_core::{
 };
 
 use super::{
-    ChildNotice, ChildTold, CommandFailure, Conversation, DrillStep, Salvage, Upstream, command_queue::Waiting,
+    ChildNotice, ChildTold, Conversation, ConversationError, Salvage, Upstream, command_queue::Waiting,
     durable::Ending, handling::Handling,
 };
 use crate::{
@@ -45,7 +45,7 @@ impl Conversation {
                 (DeadLetterKind::Command, command.unwrap_or_default().into())
             }
         };
-        drill.step(DrillStep { conversation: self.model.id(), kind, body: &body });
+        drill.step(self.model.id(), kind, &body);
     }
 
     /// Records that the input was handled.
@@ -95,7 +95,7 @@ impl Conversation {
     }
 
     /// Keeps a command that has finally failed.
-    pub(super) fn bury_command(&self, given_up: &Waiting, failure: &CommandFailure) {
+    pub(super) fn bury_command(&self, given_up: &Waiting, failure: &ConversationError) {
         let letter = LetterOfCommand { key: given_up.key.clone(), command: given_up.command.clone() };
         self.upstream.dead_letters.put(Unhandled {
             connection: &self.upstream.origin.connection,
@@ -157,10 +157,10 @@ impl Conversation {
                 let commit = Commit { changes, ..Commit::default() };
                 self.upstream.log.commit(&self.upstream.origin, &id, commit);
             }
-            poisoned.answer_at_the_end(&CommandFailure::DeadLettered);
+            poisoned.answer_at_the_end(&ConversationError::DeadLettered);
         }
         for waiting in self.commands.waiting.drain(..) {
-            waiting.answer_at_the_end(&CommandFailure::Quarantined);
+            waiting.answer_at_the_end(&ConversationError::Quarantined);
         }
         let salvage = Salvage {
             actor: ctx.address().recipient(),

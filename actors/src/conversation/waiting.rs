@@ -3,7 +3,7 @@
 use tertulia_core::{id::CommandKey, time::Timestamp};
 use tokio::sync::oneshot;
 
-use super::CommandFailure;
+use super::ConversationError;
 
 /// A command that waits in a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +37,5 @@ pub enum WaitingState {
     Unknown,
 }
 
-/// Why a command was not cancelled.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CancelError {
-    /// No command with this key waits.
-    #[error("no command with the key {0} waits")]
-    UnknownCommand(CommandKey),
-    /// The command was or may have been sent.
-    #[error("the command {0} was or may have been sent and cannot be cancelled")]
-    InFlight(CommandKey),
-    /// The conversation did not reply.
-    #[error(transparent)]
-    Conversation(#[from] CommandFailure),
-}
-
 /// The reply channel of a cancellation.
-pub(crate) type CancelReply = oneshot::Sender<Result<(), CancelError>>;
+pub(crate) type CancelReply = oneshot::Sender<Result<(), ConversationError>>;

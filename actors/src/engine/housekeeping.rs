@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Change, Journal, Record, RecordKey, Retention, Step, StoreError, Table};
+use super::{Change, Journal, Record, RecordKey, Step, StoreError, Table};
 
 /// Records read at once.
 const PAGE: usize = 1_000;
@@ -19,22 +19,26 @@ struct Age {
     deadline: Option<i64>,
 }
 
-/// Deletes the records that are older than `retention` allows, and returns their number.
-///
-/// # Errors
-/// [`StoreError`]; records deleted before the error stay deleted.
-pub async fn keep_house(journal: &Journal, retention: Retention, now: jiff::Timestamp) -> Result<usize, StoreError> {
-    let ago = |age: std::time::Duration| {
-        now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
-    };
-    let (answers, conversations) = (ago(retention.answers), ago(retention.conversations));
-    let mut forgotten = 0;
-    for (table, oldest) in
-        [(Table::Answers, answers), (Table::Outbox, conversations), (Table::Snapshots, conversations)]
-    {
-        forgotten += purge(journal, table, oldest).await?;
+impl Journal {
+    /// Deletes the records that are older at `now` than the journal's [`Retention`](super::Retention) allows, and
+    /// returns their number. A running system calls this every ten minutes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; records deleted before the error stay deleted.
+    pub async fn purge(&self, now: jiff::Timestamp) -> Result<usize, StoreError> {
+        let retention = self.retention();
+        let ago = |age: std::time::Duration| {
+            now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+        };
+        let (answers, conversations) = (ago(retention.answers), ago(retention.conversations));
+        let mut forgotten = 0;
+        for (table, oldest) in
+            [(Table::Answers, answers), (Table::Outbox, conversations), (Table::Snapshots, conversations)]
+        {
+            forgotten += purge(self, table, oldest).await?;
+        }
+        Ok(forgotten)
     }
-    Ok(forgotten)
 }
 
 async fn purge(journal: &Journal, table: Table, oldest: i64) -> Result<usize, StoreError> {

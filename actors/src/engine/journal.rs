@@ -14,7 +14,7 @@ use std::{
 use tertulia_core::session::Backoff;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{Change, LogReader, Store, StoreCopy, StoreError, StorePart, StoredEvent, window::Window};
+use super::{Change, LogReader, Store, StoreCopy, StoreError, StoredEvent, window::Window};
 use crate::metrics::Latency;
 
 /// How long the first step of a commit waits for further steps.
@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const TRIM_BEHIND: u64 = 4_096;
 
 /// Called when a step is durable, on the writer's thread. It should do little more than send a message.
-pub type AfterCommit = Box<dyn FnOnce() + Send>;
+pub(crate) type AfterCommit = Box<dyn FnOnce() + Send>;
 
 /// An event for the log.
 pub trait Loggable: Send + Sync {
@@ -52,8 +52,9 @@ pub struct Step {
     pub events: Vec<Arc<dyn Loggable>>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Called when the step is durable; immediately without a store.
-    pub then: Option<AfterCommit>,
+    /// Called when the step is durable, on the writer's thread; immediately without a store. It should do little more
+    /// than send a message.
+    pub then: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl fmt::Debug for Step {
@@ -127,6 +128,24 @@ impl Journal {
     }
 
     /// Returns a journal that continues the log of `store`.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |_, _| {
+    /// use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+    /// use tertulia_actors::{
+    ///     Tertulia,
+    ///     engine::{Journal, MemoryStore, Retention},
+    /// };
+    ///
+    /// // A store for tests. The package `tertulia` has a store on disk, `engine::embedded::EmbeddedStore`.
+    /// let store = Arc::new(MemoryStore::new(NonZeroUsize::MAX));
+    /// let journal = Journal::start(store, Retention::default())?;
+    /// let tertulia = Tertulia::builder().journal(journal).start()?;
+    /// tertulia.stop(Duration::from_secs(10)).await;
+    /// # Ok(())
+    /// # }) }
+    /// ```
     ///
     /// # Errors
     /// No thread could be started for the writer.
@@ -288,10 +307,10 @@ impl Journal {
         self.store().map_or(0, |store| store.damaged())
     }
 
-    /// The memory of each part of the store, including the newest events kept for readers.
+    /// The name of each part of the store, including the newest events kept for readers, and its memory in bytes.
     #[must_use]
-    pub fn memory(&self) -> Vec<StorePart> {
-        let newest_events = StorePart { name: "newest_events", bytes: self.shared.window.bytes() as u64 };
+    pub fn memory(&self) -> Vec<(&'static str, u64)> {
+        let newest_events = ("newest_events", self.shared.window.bytes() as u64);
         let mut parts = self.store().map_or_else(Vec::new, |store| store.memory());
         parts.push(newest_events);
         parts

@@ -13,6 +13,9 @@ const END: [u8; 2] = [0, 1];
 pub struct RecordKey(Vec<u8>);
 
 impl RecordKey {
+    /// The longest key, in bytes.
+    pub const MAX_BYTES: usize = 65_535;
+
     /// Returns the key of these parts, which may have any text. The key of fewer parts is a prefix of longer keys.
     #[must_use]
     pub fn of(parts: &[&str]) -> Self {

@@ -28,16 +28,12 @@ impl fmt::Display for LoginName {
     }
 }
 
-/// Grows with each lease of a login. A holder with a lower number is outdated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FencingToken(pub u64);
-
 /// The right to log in, until the lease is dropped or lost.
 pub struct Lease {
     /// The login.
     pub login: LoginName,
-    /// The number of the lease.
-    pub token: FencingToken,
+    /// The fencing token. It grows with each lease of a login: a holder with a lower token is outdated.
+    pub token: u64,
     /// Cancelled when the lease is lost: the holder must stop sending at once.
     pub lost: CancellationToken,
     /// Returns the right on drop.
@@ -51,6 +47,7 @@ impl fmt::Debug for Lease {
 }
 
 /// Why a lease was not granted.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
     /// Another connection has the lease, in this process or another one.
@@ -112,7 +109,7 @@ impl ProcessLeases {
         }
         (taken.times, taken.now) = (taken.times + 1, true);
         let hold = Hold { leases: self.clone(), login: login.clone() };
-        Ok(Lease { login, token: FencingToken(taken.times), lost: CancellationToken::new(), hold: Box::new(hold) })
+        Ok(Lease { login, token: taken.times, lost: CancellationToken::new(), hold: Box::new(hold) })
     }
 }
 
@@ -133,8 +130,8 @@ mod tests {
         let login = |user: &str| LoginName { platform: "p".into(), account: "1".into(), user: user.to_owned() };
         let first = leases.acquire(login("bot1")).await.unwrap();
         assert!(matches!(leases.acquire(login("bot1")).await, Err(LeaseError::Held { .. })));
-        assert_eq!(leases.acquire(login("bot2")).await.unwrap().token, FencingToken(1));
+        assert_eq!(leases.acquire(login("bot2")).await.unwrap().token, 1);
         drop(first);
-        assert_eq!(leases.acquire(login("bot1")).await.unwrap().token, FencingToken(2));
+        assert_eq!(leases.acquire(login("bot1")).await.unwrap().token, 2);
     }
 }

@@ -17,12 +17,11 @@ mod validation;
 mod window;
 
 pub use copy::StoreCopy;
-pub use housekeeping::keep_house;
-pub use journal::{AfterCommit, Journal, Loggable, Retention, Step};
+pub(crate) use journal::AfterCommit;
+pub use journal::{Journal, Loggable, Retention, Step};
 pub use key::RecordKey;
 pub(crate) use lease::ProcessLeases;
-pub use lease::{FencingToken, Lease, LeaseError, Leases, LoginName};
+pub use lease::{Lease, LeaseError, Leases, LoginName};
 pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
-pub use store::{Change, History, Record, Store, StoreError, StorePart, StoredEvent, Table};
-pub use validation::LONGEST_KEY;
+pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};

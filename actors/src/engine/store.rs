@@ -198,17 +198,9 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::new("copy itself", "this kind of store has no copies"))
     }
 
-    /// The memory of each part of the store, in bytes. Empty if the store does not measure it.
-    fn memory(&self) -> Vec<StorePart> {
+    /// The name of each part of the store, such as `cache`, and its memory in bytes. Empty if the store does not measure
+    /// it.
+    fn memory(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
-}
-
-/// The memory of one part of a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StorePart {
-    /// The part's name, such as `cache`.
-    pub name: &'static str,
-    /// Its size in bytes.
-    pub bytes: u64,
 }

@@ -2,9 +2,6 @@
 
 use super::{Change, History, RecordKey, StoreError};
 
-/// The longest key of a record, in bytes.
-pub const LONGEST_KEY: usize = 65_535;
-
 const OPERATION: &str = "commit";
 
 impl History {
@@ -17,7 +14,7 @@ impl History {
     /// The extent of the log after `changes`.
     ///
     /// # Errors
-    /// [`StoreError`] if an event is not the next one, or a key is empty or longer than [`LONGEST_KEY`].
+    /// [`StoreError`] if an event is not the next one, or a key is empty or longer than [`RecordKey::MAX_BYTES`].
     pub fn after(&self, changes: &[Change]) -> Result<Self, StoreError> {
         let mut history = self.clone();
         for change in changes {
@@ -39,7 +36,10 @@ impl History {
 fn check_key(key: &RecordKey) -> Result<(), StoreError> {
     match key.as_bytes().len() {
         0 => Err(StoreError::new(OPERATION, "a record has an empty key")),
-        1..=LONGEST_KEY => Ok(()),
-        length => Err(StoreError::new(OPERATION, format!("a record's key has {length} bytes, over {LONGEST_KEY}"))),
+        1..=RecordKey::MAX_BYTES => Ok(()),
+        length => {
+            let most = RecordKey::MAX_BYTES;
+            Err(StoreError::new(OPERATION, format!("a record's key has {length} bytes, over {most}")))
+        }
     }
 }

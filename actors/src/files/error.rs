@@ -2,9 +2,10 @@
 
 use tertulia_core::ums::AnswerError;
 
-use crate::{conversation::CommandFailure, platform::HttpError, request::RequestFailure};
+use crate::{conversation::ConversationError, platform::HttpError, request::RequestError};
 
 /// Why a transfer failed.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The platform's storage does not accept files of this type ([FL-2](crate::rules#fl-2)).
@@ -40,7 +41,7 @@ pub enum FileError {
     UnknownConversation,
     /// The platform did not give an address for the upload or download.
     #[error("no address for the file: {0}")]
-    NoAddress(#[from] RequestFailure),
+    NoAddress(#[from] RequestError),
     /// The storage refused the file, or has no file at this path.
     #[error(transparent)]
     Storage(#[from] HttpError),
@@ -49,7 +50,7 @@ pub enum FileError {
     TimedOut,
     /// The notice of the file failed. If the file was uploaded, it was not announced.
     #[error(transparent)]
-    Notice(#[from] CommandFailure),
+    Notice(#[from] ConversationError),
 }
 
 impl FileError {
@@ -64,8 +65,8 @@ impl FileError {
             Self::Unreadable(_) => "file-unreadable",
             Self::Overloaded => "overloaded",
             Self::UnknownConversation => "unknown-conversation",
-            Self::NoAddress(RequestFailure::Answer(AnswerError::Refused { .. })) => "platform-rejected",
-            Self::NoAddress(RequestFailure::NotSupported(_)) => "not-supported",
+            Self::NoAddress(RequestError::Answer(AnswerError::Refused { .. })) => "platform-rejected",
+            Self::NoAddress(RequestError::NotSupported(_)) => "not-supported",
             Self::NoAddress(_) => "not-connected",
             Self::Storage(HttpError::Status { status: 404, .. }) => "unknown-file",
             Self::Storage(HttpError::Status { .. }) => "storage-refused",

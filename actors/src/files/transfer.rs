@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     platform::{HttpError, PlatformClient, StoreFailure},
-    request::{Ask, Lane, RequestFailure},
+    request::{Ask, Lane, RequestError},
 };
 
 /// The most attempts of one transfer if the storage fails.
@@ -146,13 +146,13 @@ impl Storage {
     }
 
     /// Requests the address for the bytes. The request changes nothing, so it is repeated until it succeeds.
-    async fn address(&self, wanted: &Request) -> Result<SignedUrl, RequestFailure> {
+    async fn address(&self, wanted: &Request) -> Result<SignedUrl, RequestError> {
         loop {
             let (reply, answer) = oneshot::channel();
             let conversation = Some(self.conversation.clone());
             let ask = Ask::new(wanted.clone(), Lane::Command, reply);
             self.requests.do_send(Ask { conversation, urgent: false, ..ask });
-            let answer = answer.await.unwrap_or(Err(RequestFailure::ConnectionLost));
+            let answer = answer.await.unwrap_or(Err(RequestError::ConnectionLost));
             match answer.and_then(|answer| answer.read(|response| response.signed_url())) {
                 Err(failure) if may_pass(&failure) => sleep(AGAIN_AFTER).await,
                 outcome => return outcome,
@@ -161,18 +161,16 @@ impl Storage {
     }
 }
 
-fn may_pass(failure: &RequestFailure) -> bool {
+fn may_pass(failure: &RequestError) -> bool {
     match failure {
-        RequestFailure::NotConnected
-        | RequestFailure::Overloaded
-        | RequestFailure::Paused { .. }
-        | RequestFailure::ConnectionLost
-        | RequestFailure::ClosedOverContent { .. }
-        | RequestFailure::TimedOut => true,
-        RequestFailure::Answer(error @ AnswerError::Refused { .. }) => error.is_transient(),
-        RequestFailure::Answer(AnswerError::Unexpected(_))
-        | RequestFailure::NotSupported(_)
-        | RequestFailure::Unwritable(_) => false,
+        RequestError::NotConnected
+        | RequestError::Overloaded
+        | RequestError::Paused { .. }
+        | RequestError::ConnectionLost
+        | RequestError::ClosedOverContent { .. }
+        | RequestError::TimedOut => true,
+        RequestError::Answer(error @ AnswerError::Refused { .. }) => error.is_transient(),
+        RequestError::Answer(_) | RequestError::NotSupported(_) | RequestError::Unwritable(_) => false,
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Life, Registry, StartContext};
 use crate::{
     connection::ProcessContext,
-    engine::{Journal, keep_house},
+    engine::Journal,
     log::Subject,
     subscriber::{EventData, Origin},
     supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
@@ -108,7 +108,7 @@ impl Actor for Fleet {
         ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
             let journal = Arc::clone(&fleet.process.journal);
             if journal.keeps() {
-                ctx.spawn(keep_the_house(journal).into_actor(fleet));
+                ctx.spawn(keep_house(journal).into_actor(fleet));
             }
         });
     }
@@ -116,8 +116,8 @@ impl Actor for Fleet {
 
 impl Supervised for Fleet {}
 
-async fn keep_the_house(journal: Arc<Journal>) {
-    match keep_house(&journal, journal.retention(), jiff::Timestamp::now()).await {
+async fn keep_house(journal: Arc<Journal>) {
+    match journal.purge(jiff::Timestamp::now()).await {
         Ok(records) => tracing::debug!(records, "old records were deleted"),
         Err(error) => tracing::warn!(%error, "old records could not be deleted"),
     }

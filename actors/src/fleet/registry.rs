@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{ConnectionExited, Fleet};
 use crate::{
-    connection::{Connection, ConnectionStatus, Stop, webhook::WebhookInbox},
+    connection::{Connection, ConnectionStatus, Role, Stop, webhook::WebhookInbox},
     subscriber::Origin,
     supervision::{ArbiterPool, GuardOptions, Placement, RestartPolicy},
 };
@@ -49,6 +49,7 @@ pub(crate) struct Life(u64);
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) origin: Origin,
+    pub(crate) role: Role,
     pub(crate) address: Address,
     pub(crate) status: Arc<watch::Sender<ConnectionStatus>>,
     pub(crate) life: Life,
@@ -66,12 +67,18 @@ pub(crate) struct StartContext<'a> {
 
 impl Registry {
     /// Adds a connection and starts it.
-    pub(crate) fn add(&self, origin: Origin, begin: Arc<Begin>, start: &StartContext<'_>) -> Result<(), AddError> {
+    pub(crate) fn add(
+        &self,
+        origin: Origin,
+        role: Role,
+        begin: Arc<Begin>,
+        start: &StartContext<'_>,
+    ) -> Result<(), AddError> {
         match self.members.entry(origin.connection.clone()) {
             Entry::Occupied(taken) => Err(AddError::Taken(taken.key().clone())),
             Entry::Vacant(vacant) => {
                 let status = Arc::new(watch::Sender::new(ConnectionStatus::idle()));
-                vacant.insert(Member::begin(origin, status, begin, start).ok_or(AddError::Stopped)?);
+                vacant.insert(Member::begin(origin, role, status, begin, start).ok_or(AddError::Stopped)?);
                 Ok(())
             }
         }
@@ -82,7 +89,7 @@ impl Registry {
     pub(crate) fn begin_again(&self, id: &ConnectionId, life: Life, start: &StartContext<'_>) -> bool {
         let Some(mut member) = self.members.get_mut(id).filter(|member| member.life == life) else { return false };
         let (origin, status, begin) = (member.origin.clone(), Arc::clone(&member.status), Arc::clone(&member.begin));
-        match Member::begin(origin, status, begin, start) {
+        match Member::begin(origin, member.role, status, begin, start) {
             Some(begun) => {
                 *member = begun;
                 true
@@ -120,6 +127,7 @@ pub(crate) enum AddError {
 impl Member {
     fn begin(
         origin: Origin,
+        role: Role,
         status: Arc<watch::Sender<ConnectionStatus>>,
         begin: Arc<Begin>,
         start: &StartContext<'_>,
@@ -132,7 +140,7 @@ impl Member {
         let options =
             GuardOptions { policy: Arc::clone(start.policy), ..GuardOptions::new(origin.connection.as_str(), on_exit) };
         let address = begin(placement.arbiter()?, options, Arc::clone(&status));
-        Some(Self { origin, address, status, life, begin, _placement: Arc::new(placement) })
+        Some(Self { origin, role, address, status, life, begin, _placement: Arc::new(placement) })
     }
 
     /// Ends the connection; if it does not end in time, it ends with its arbiter.

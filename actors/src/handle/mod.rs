@@ -8,8 +8,6 @@ mod summaries;
 mod supervision;
 mod webhook;
 
-pub use summaries::SummaryPage;
-
 use std::{fmt, sync::Arc, time::Duration};
 
 use actix::Addr;
@@ -20,40 +18,17 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    connection::{Connection, ConnectionStatus, Restart},
+    connection::{Connection, ConnectionError, ConnectionStatus, RequestError, Restart, Role, webhook::WebhookInbox},
     conversation::ConversationHandle,
     fleet::{Address, Member, StartContext},
-    request::RequestFailure,
     tertulia::System,
 };
 
 /// How long a request to a connection may take, including the wait for a reconnect.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Why a connection is not ready.
-#[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
-pub enum NotReady {
-    /// No connection has this id.
-    #[error("connection {0} does not exist")]
-    UnknownConnection(ConnectionId),
-    /// The connection has given up.
-    #[error("connection {connection} failed: {reason}")]
-    Failed {
-        /// The connection.
-        connection: ConnectionId,
-        /// Why it gave up.
-        reason: String,
-    },
-    /// The connection was not ready in time.
-    #[error("connection {connection} was not ready in time; last trouble: {trouble}")]
-    TimedOut {
-        /// The connection.
-        connection: ConnectionId,
-        /// The last error of the connection.
-        trouble: String,
-    },
-}
+/// The roles with a socket.
+const SOCKET: &[Role] = &[Role::Agent, Role::Consumer];
 
 /// The handle of a connection, by its id. Cheap to clone, usable from any thread. It stays usable when the connection
 /// ends and when another connection with this id starts; as long as no connection has this id, each request fails.
@@ -111,6 +86,12 @@ impl ConnectionHandle {
         self.member().map(|member| member.origin.account)
     }
 
+    /// The role of the connection; `None` if it does not exist.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        self.member().map(|member| member.role)
+    }
+
     /// The status of the connection; `None` if it does not exist.
     #[must_use]
     pub fn status(&self) -> Option<ConnectionStatus> {
@@ -128,20 +109,20 @@ impl ConnectionHandle {
     /// Waits until a connection is ready.
     ///
     /// # Errors
-    /// [`NotReady`] as soon as the connection has given up, or after `patience`.
-    pub async fn ready(&self, patience: Duration) -> Result<(), NotReady> {
-        let unknown = || NotReady::UnknownConnection(self.id.clone());
-        let mut status = self.member().ok_or_else(unknown)?.status.subscribe();
+    /// [`ConnectionError::Failed`] as soon as the connection has given up, [`ConnectionError::NotReady`] after
+    /// `patience`.
+    pub async fn ready(&self, patience: Duration) -> Result<(), ConnectionError> {
+        let mut status = self.known()?.status.subscribe();
         let settled = |status: &ConnectionStatus| status.is_ready() || status.has_ended();
         let trouble = |status: &ConnectionStatus| status.last_error.clone().unwrap_or_else(|| "none".to_owned());
         let outcome = timeout(patience, status.wait_for(settled)).await.map(|settled| settled.map(|now| now.clone()));
         match outcome {
             Ok(Ok(now)) if now.is_ready() => Ok(()),
-            Ok(Ok(now)) => Err(NotReady::Failed { connection: self.id.clone(), reason: trouble(&now) }),
-            Ok(Err(_)) => Err(unknown()),
+            Ok(Ok(now)) => Err(ConnectionError::Failed { connection: self.id.clone(), reason: trouble(&now) }),
+            Ok(Err(_)) => Err(self.unknown()),
             Err(_) => {
                 let trouble = trouble(&status.borrow());
-                Err(NotReady::TimedOut { connection: self.id.clone(), trouble })
+                Err(ConnectionError::NotReady { connection: self.id.clone(), trouble })
             }
         }
     }
@@ -159,32 +140,64 @@ impl ConnectionHandle {
         self.system.process.directory.of(&self.id)
     }
 
-    async fn ask<T, E: From<RequestFailure>>(
+    /// Sends a request to the connection's actor and waits for the reply.
+    async fn ask<T, E>(
         &self,
+        method: &'static str,
+        roles: &[Role],
         send: impl FnOnce(&Addr<Connection>, oneshot::Sender<Result<T, E>>),
-    ) -> Result<T, E> {
+    ) -> Result<T, ConnectionError>
+    where
+        ConnectionError: From<E>,
+    {
         let (reply, answer) = oneshot::channel();
-        send(&self.socket()?, reply);
+        send(&self.socket(method, roles)?, reply);
         answered(answer).await
     }
 
-    fn socket(&self) -> Result<Addr<Connection>, RequestFailure> {
-        match self.member().ok_or(RequestFailure::NotConnected)?.address {
-            Address::Socket(connection) => Ok(connection),
-            Address::Intake(_) => Err(RequestFailure::NotSupported("the connection has no socket")),
+    /// The actor of a connection with a socket, if its role is one of `roles`.
+    fn socket(&self, method: &'static str, roles: &[Role]) -> Result<Addr<Connection>, ConnectionError> {
+        let member = self.known()?;
+        match member.address {
+            Address::Socket(connection) if roles.contains(&member.role) => Ok(connection),
+            _ => Err(self.not_supported(method, member.role)),
         }
+    }
+
+    /// The entrance of a connection without a socket, if its role is one of `roles`.
+    fn inbox(&self, method: &'static str, roles: &[Role]) -> Result<WebhookInbox, ConnectionError> {
+        let member = self.known()?;
+        match member.address {
+            Address::Intake(inbox) if roles.contains(&member.role) => Ok(inbox),
+            _ => Err(self.not_supported(method, member.role)),
+        }
+    }
+
+    fn known(&self) -> Result<Member, ConnectionError> {
+        self.member().ok_or_else(|| self.unknown())
     }
 
     fn member(&self) -> Option<Member> {
         self.system.registry.get(&self.id)
     }
+
+    fn unknown(&self) -> ConnectionError {
+        ConnectionError::UnknownConnection(self.id.clone())
+    }
+
+    fn not_supported(&self, method: &'static str, role: Role) -> ConnectionError {
+        ConnectionError::NotSupported { connection: self.id.clone(), method, role }
+    }
 }
 
 /// Waits for a reply, at most [`PATIENCE`].
-async fn answered<T, E: From<RequestFailure>>(answer: oneshot::Receiver<Result<T, E>>) -> Result<T, E> {
+async fn answered<T, E>(answer: oneshot::Receiver<Result<T, E>>) -> Result<T, ConnectionError>
+where
+    ConnectionError: From<E>,
+{
     match timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(RequestFailure::ConnectionLost.into()),
-        Err(_) => Err(RequestFailure::TimedOut.into()),
+        Ok(Ok(answer)) => Ok(answer?),
+        Ok(Err(_)) => Err(RequestError::ConnectionLost.into()),
+        Err(_) => Err(RequestError::TimedOut.into()),
     }
 }

@@ -9,10 +9,10 @@ use tertulia_core::{
     ums::{ConversationQuery, Request},
 };
 
-use super::ConnectionHandle;
+use super::{ConnectionHandle, SOCKET};
 use crate::{
-    connection::{AskIdentity, AskWith, ConversationSubscription, SubscribeTo},
-    request::{Answer, Ask, Lane, RequestFailure},
+    connection::{AskIdentity, AskWith, ConnectionError, ConversationSubscription, Role, SubscribeTo},
+    request::{Answer, Ask, Lane},
 };
 
 impl ConnectionHandle {
@@ -20,37 +20,50 @@ impl ConnectionHandle {
     /// ([CN-F4](crate::rules#cn-f4)). Returns the body of the response, or `null` if it has none. If the response is
     /// lost, the library does not search for the outcome.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+    /// # fn main() { stage::run(async |tertulia, _| {
+    /// # let bot = stage::bot(tertulia).await;
+    /// use serde_json::json;
+    ///
+    /// let clock = bot.request(".GetClock", json!({}), Vec::new(), Vec::new()).await?;
+    /// println!("the platform's time is {}", clock["currentTime"]);
+    /// # assert!(clock["currentTime"].is_u64());
+    /// # Ok(())
+    /// # }) }
+    /// ```
+    ///
     /// # Errors
-    /// [`RequestFailure`].
+    /// [`ConnectionError`].
     pub async fn request(
         &self,
         kind: impl Into<String>,
         body: Value,
         headers: Vec<Value>,
         metadata: Vec<Value>,
-    ) -> Result<Value, RequestFailure> {
+    ) -> Result<Value, ConnectionError> {
         let request = Request::Raw { kind: kind.into(), body };
-        let answer = self.send_with(request, headers, metadata).await?;
-        answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
+        let answer = self.send_with("request", SOCKET, request, headers, metadata).await?;
+        Ok(answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))?)
     }
 
     /// Returns the identity of the connection once it has logged in: the ids of the agent or consumer, and the agent's
     /// name. With it a caller recognizes the connection's own messages (`Message::is_by`).
     ///
     /// # Errors
-    /// [`RequestFailure::NotConnected`] before the first login.
-    pub async fn identity(&self) -> Result<Arc<Identity>, RequestFailure> {
-        self.ask(|address, reply| address.do_send(AskIdentity { reply })).await
+    /// [`RequestError::NotConnected`](crate::connection::RequestError::NotConnected) before the first login.
+    pub async fn identity(&self) -> Result<Arc<Identity>, ConnectionError> {
+        self.ask("identity", SOCKET, |address, reply| address.do_send(AskIdentity { reply })).await
     }
 
     /// Sends a typed request of the protocol, in the same way as [`Self::request`]. Returns the body of the response,
     /// or `null` if it has none.
     ///
     /// # Errors
-    /// [`RequestFailure`].
-    pub async fn ask_platform(&self, request: Request) -> Result<Value, RequestFailure> {
-        let answer = self.send(request).await?;
-        answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))
+    /// [`ConnectionError`].
+    pub async fn ask_platform(&self, request: Request) -> Result<Value, ConnectionError> {
+        let answer = self.send("ask_platform", SOCKET, request).await?;
+        Ok(answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))?)
     }
 
     /// Subscribes to more conversations than the connection's settings name, now and after each reconnect
@@ -58,25 +71,33 @@ impl ConnectionHandle {
     /// returned subscription is dropped.
     ///
     /// # Errors
-    /// [`RequestFailure`].
+    /// [`ConnectionError`].
     pub async fn subscribe_conversations(
         &self,
         query: ConversationQuery,
-    ) -> Result<ConversationSubscription, RequestFailure> {
-        self.ask(|address, reply| address.do_send(SubscribeTo { query, reply })).await
+    ) -> Result<ConversationSubscription, ConnectionError> {
+        self.ask("subscribe_conversations", SOCKET, |address, reply| address.do_send(SubscribeTo { query, reply }))
+            .await
     }
 
-    pub(super) async fn send(&self, request: Request) -> Result<Answer, RequestFailure> {
-        self.send_with(request, Vec::new(), Vec::new()).await
+    pub(super) async fn send(
+        &self,
+        method: &'static str,
+        roles: &[Role],
+        request: Request,
+    ) -> Result<Answer, ConnectionError> {
+        self.send_with(method, roles, request, Vec::new(), Vec::new()).await
     }
 
     async fn send_with(
         &self,
+        method: &'static str,
+        roles: &[Role],
         request: Request,
         headers: Vec<Value>,
         metadata: Vec<Value>,
-    ) -> Result<Answer, RequestFailure> {
-        self.ask(|address, reply| {
+    ) -> Result<Answer, ConnectionError> {
+        self.ask(method, roles, |address, reply| {
             let ask = Ask { metadata, ..Ask::new(request, Lane::Command, reply) };
             address.do_send(AskWith { ask, headers });
         })

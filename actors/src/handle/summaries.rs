@@ -13,18 +13,10 @@ use crate::{
 /// Records read from the store at once.
 const LOOK_AT: usize = 1_000;
 
-/// One page of a connection's conversations.
-#[derive(Clone, Debug, Default)]
-pub struct SummaryPage {
-    /// The conversations that match the filter, sorted by id.
-    pub summaries: Vec<ConversationSummary>,
-    /// The id after which the next page begins; `None` on the last page.
-    pub next: Option<ConversationId>,
-}
-
 impl ConnectionHandle {
     /// Returns the conversations that the connection holds and that match `filter`, sorted by id: at most `limit` of
-    /// them after the id `after`. Each is in the state after its last durable event, whether it is in memory or not.
+    /// them after the id `after`. Fewer than `limit` are the last ones. Each is in the state after its last durable
+    /// event, whether it is in memory or not.
     ///
     /// # Errors
     /// [`StoreError`]; also without a journal.
@@ -33,7 +25,7 @@ impl ConnectionHandle {
         filter: &ConversationFilter,
         after: Option<ConversationId>,
         limit: usize,
-    ) -> Result<SummaryPage, StoreError> {
+    ) -> Result<Vec<ConversationSummary>, StoreError> {
         let (mut summaries, mut next) = (Vec::new(), after);
         loop {
             let (from, filter, wanted) = (next.take(), filter.clone(), limit.saturating_sub(summaries.len()));
@@ -64,7 +56,7 @@ impl ConnectionHandle {
             summaries.extend(found);
             next = last;
             if next.is_none() || summaries.len() >= limit {
-                return Ok(SummaryPage { summaries, next });
+                return Ok(summaries);
             }
         }
     }

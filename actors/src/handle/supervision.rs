@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use super::ConnectionHandle;
 use crate::{
     connection::{
-        QuarantinedConversation, ReleaseError, Replay,
+        ConnectionError, QuarantinedConversation, Replay,
         roster::{ListQuarantined, Release},
     },
-    conversation::{CommandFailure, LetterOfCommand},
+    conversation::{ConversationError, LetterOfCommand},
     dead_letters::{DeadLetter, ReplayError},
     fleet::Address,
 };
@@ -37,9 +37,9 @@ impl ConnectionHandle {
     /// continues.
     ///
     /// # Errors
-    /// [`ReleaseError`].
-    pub async fn release(&self, conversation: &ConversationId) -> Result<(), ReleaseError> {
-        let member = self.member().ok_or(ReleaseError::UnknownConnection)?;
+    /// [`ConnectionError::NotQuarantined`], [`ConnectionError::UnknownConnection`].
+    pub async fn release(&self, conversation: &ConversationId) -> Result<(), ConnectionError> {
+        let member = self.known()?;
         let release = Release { conversation: conversation.clone() };
         let answer = async {
             match member.address {
@@ -49,7 +49,7 @@ impl ConnectionHandle {
         };
         match timeout(PATIENCE, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(ReleaseError::UnknownConnection),
+            Ok(Err(_)) | Err(_) => Err(self.unknown()),
         }
     }
 
@@ -72,7 +72,7 @@ impl ConnectionHandle {
         let LetterOfCommand { key, command } =
             serde_json::from_slice(&letter.body).map_err(|_| ReplayError::NotReplayable(id()))?;
         handle.hand_over(key, command).map_err(|failure| match failure {
-            CommandFailure::Overloaded => ReplayError::Overloaded(id()),
+            ConversationError::Overloaded => ReplayError::Overloaded(id()),
             _ => ReplayError::NobodyThere(id()),
         })
     }

@@ -50,12 +50,12 @@ impl ConnectionMetrics {
 
 /// The metrics of each connection of a process. An entry must be removed together with its connection.
 #[derive(Debug, Default)]
-pub struct ByConnection(DashMap<ConnectionId, Arc<ConnectionMetrics>>);
+pub(crate) struct ByConnection(DashMap<ConnectionId, Arc<ConnectionMetrics>>);
 
 impl ByConnection {
     /// Returns the metrics of a connection; creates them on the first call.
     #[must_use]
-    pub fn of(&self, connection: &ConnectionId) -> Arc<ConnectionMetrics> {
+    pub(crate) fn of(&self, connection: &ConnectionId) -> Arc<ConnectionMetrics> {
         if let Some(known) = self.0.get(connection) {
             return Arc::clone(&known);
         }

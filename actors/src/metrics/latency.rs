@@ -53,14 +53,6 @@ struct Buckets {
     nanos: AtomicU64,
 }
 
-/// The counts of a [`Latency`] at one time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LatencySnapshot {
-    /// The count of each bucket, not cumulative.
-    counts: [u64; BUCKETS],
-    nanos: u64,
-}
-
 impl Latency {
     /// Counts a duration.
     pub fn observe(&self, time: Duration) {
@@ -72,45 +64,40 @@ impl Latency {
         }
     }
 
-    /// Returns the present counts.
+    /// Returns a copy with the present counts, which does not change when this histogram counts further.
     #[must_use]
-    pub fn snapshot(&self) -> LatencySnapshot {
-        let mut counts = [0; BUCKETS];
-        for (count, counted) in counts.iter_mut().zip(&self.0.counts) {
-            *count = counted.load(Ordering::Relaxed);
-        }
-        LatencySnapshot { counts, nanos: self.0.nanos.load(Ordering::Relaxed) }
+    pub fn snapshot(&self) -> Self {
+        Self::of(self.counts(), self.nanos())
     }
-}
 
-impl LatencySnapshot {
     /// The number of durations counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
+        self.counts().iter().sum()
     }
 
-    /// Returns the counts since `earlier`, a snapshot of the same histogram.
+    /// Returns a copy with the counts since `earlier`, a snapshot of this histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let mut counts = [0; BUCKETS];
-        for (count, (now, then)) in counts.iter_mut().zip(iter::zip(self.counts, earlier.counts)) {
-            *count = now.saturating_sub(then);
+        let mut counts = self.counts();
+        for (count, then) in counts.iter_mut().zip(earlier.counts()) {
+            *count = count.saturating_sub(then);
         }
-        Self { counts, nanos: self.nanos.saturating_sub(earlier.nanos) }
+        Self::of(counts, self.nanos().saturating_sub(earlier.nanos()))
     }
 
     /// Returns an estimate of the quantile `quantile` (from 0 to 1), as exact as the buckets allow: durations within a
     /// bucket are assumed to be evenly distributed. `None` if nothing was counted.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
-        let count = self.count();
+        let counts = self.counts();
+        let count: u64 = counts.iter().sum();
         if count == 0 {
             return None;
         }
         let rank = quantile.clamp(0.0, 1.0) * as_f64(count);
         let (mut below, mut lower) = (0.0, 0.0);
-        for (bound, count) in iter::zip(BOUNDS, self.counts) {
+        for (bound, count) in iter::zip(BOUNDS, counts) {
             let (upper, inside) = (as_f64(bound) / NANOS, as_f64(count));
             if inside > 0.0 && below + inside >= rank {
                 return Some(Duration::from_secs_f64(lower + (upper - lower) * ((rank - below) / inside).max(0.0)));
@@ -118,6 +105,19 @@ impl LatencySnapshot {
             (below, lower) = (below + inside, upper);
         }
         Some(Duration::from_secs_f64(lower))
+    }
+
+    fn of(counts: [u64; BUCKETS], nanos: u64) -> Self {
+        Self(Arc::new(Buckets { counts: counts.map(AtomicU64::new), nanos: AtomicU64::new(nanos) }))
+    }
+
+    /// The count of each bucket, not cumulative.
+    fn counts(&self) -> [u64; BUCKETS] {
+        self.0.counts.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    fn nanos(&self) -> u64 {
+        self.0.nanos.load(Ordering::Relaxed)
     }
 }
 
@@ -133,10 +133,10 @@ impl TypedMetric for Latency {
 
 impl EncodeMetric for Latency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        let snapshot = self.snapshot();
+        let counts = self.counts();
         let bounds = BOUNDS.into_iter().map(|bound| as_f64(bound) / NANOS).chain([f64::MAX]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(snapshot.counts).collect();
-        encoder.encode_histogram::<NoLabelSet>(as_f64(snapshot.nanos) / NANOS, snapshot.count(), &buckets, None)
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+        encoder.encode_histogram::<NoLabelSet>(as_f64(self.nanos()) / NANOS, counts.iter().sum(), &buckets, None)
     }
 
     fn metric_type(&self) -> MetricType {

@@ -3,15 +3,19 @@
 mod connection;
 mod latency;
 
+use std::sync::Arc;
+
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use tertulia_core::id::ConnectionId;
 
 use crate::supervision::SupervisionSettings;
 
-pub use connection::{ByConnection, ConnectionMetrics};
-pub use latency::{Latency, LatencySnapshot};
+use connection::ByConnection;
+pub use connection::ConnectionMetrics;
+pub use latency::Latency;
 
 /// A kind of actor, as a label.
 pub(crate) type Kind = [(&'static str, &'static str); 1];
@@ -28,9 +32,7 @@ macro_rules! metrics {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[doc = $help])+ pub $name: $kind,)+
-            /// The metrics of each connection. Not registered here, because the caller decides how many connections
-            /// have labels of their own.
-            pub by_connection: ByConnection,
+            pub(crate) by_connection: ByConnection,
         }
 
         impl Metrics {
@@ -167,6 +169,13 @@ metrics! {
 }
 
 impl Metrics {
+    /// Returns the metrics of a connection; creates them on the first call. They are not registered, because the caller
+    /// decides how many connections have labels of their own.
+    #[must_use]
+    pub fn connection(&self, connection: &ConnectionId) -> Arc<ConnectionMetrics> {
+        self.by_connection.of(connection)
+    }
+
     /// Exports the supervision policies as gauges.
     pub(crate) fn show(&self, settings: &SupervisionSettings) {
         let SupervisionSettings { conversation, connection, subscriber, fleet, systemic, .. } = settings;

@@ -59,15 +59,6 @@ pub struct AgentProfile {
     pub picture_url: Option<String>,
 }
 
-/// Whose messages are counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatisticsOf {
-    /// All messages of the account.
-    Brand,
-    /// The messages of one agent.
-    Agent(AgentId),
-}
-
 impl PlatformClient {
     /// The shifts of all skills.
     ///
@@ -87,16 +78,17 @@ impl PlatformClient {
         self.look_up(Service::Configuration, path, Some(session)).await
     }
 
-    /// Returns how many messages wait and are answered, as the platform sends it ([CN-F16](crate::rules#cn-f16)). The
-    /// members are not documented.
+    /// Returns how many messages of `agent`, or of the account, wait and are answered, as the platform sends it
+    /// ([CN-F16](crate::rules#cn-f16)). The members are not documented.
     ///
     /// # Errors
     /// [`HttpError`]; 401 if the session has ended.
-    pub async fn message_statistics(&self, session: &AgentSession, of: &StatisticsOf) -> Result<Value, HttpError> {
-        let agent = match of {
-            StatisticsOf::Brand => String::new(),
-            StatisticsOf::Agent(agent) => format!("/agents/{}", user_of(agent)),
-        };
+    pub async fn message_statistics(
+        &self,
+        session: &AgentSession,
+        agent: Option<&AgentId>,
+    ) -> Result<Value, HttpError> {
+        let agent = agent.map(|agent| format!("/agents/{}", user_of(agent))).unwrap_or_default();
         let brand = format!("/api/messaging/rest/reporting/brands/{}", self.account);
         self.look_up(Service::Messaging, format!("{brand}{agent}/msgstatistics?v=1"), Some(session)).await
     }

@@ -27,7 +27,8 @@ const IDLE: Duration = Duration::from_secs(4);
 ///
 /// If a request contained a secret, the error never contains the response body, because a service may repeat in its
 /// response what it received.
-#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// The service cannot be reached: unknown host, connection refused, or a certificate that is not trusted or has
     /// expired.
@@ -48,6 +49,7 @@ pub enum HttpError {
         /// The host.
         host: String,
         /// The error of the proxy.
+        #[source]
         error: ProxyError,
     },
     /// The service responded with an error status.

@@ -27,12 +27,13 @@ const TLS: &str = "tls";
 /// The scheme of an address whose connection stays plain.
 const PLAIN: &str = "plain";
 
-/// Returns an HTTP client that waits for the final response if informational responses come before it.
-///
-/// `dial` makes the TCP connections. Without `tls`, `https` addresses fail. A request takes at most `within`, and so
-/// does a connection with its TLS handshake. A connection that was unused for `idle` is not used again. The number of
-/// open connections is not limited. Redirects are returned as responses.
-pub fn http_client<D>(dial: D, tls: Option<Arc<rustls::ClientConfig>>, within: Duration, idle: Duration) -> Client
+/// See [`Platform::http_client`](super::Platform::http_client).
+pub(super) fn http_client<D>(
+    dial: D,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    within: Duration,
+    idle: Duration,
+) -> Client
 where
     D: Service<ConnectInfo<Uri>, Response = Connection<Uri, TcpStream>, Error = ConnectError> + Clone + 'static,
 {

@@ -21,22 +21,25 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use actix_rt::net::TcpStream;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
+use awc::http::Uri;
 use dashmap::DashMap;
 use tertulia_core::{id::AccountId, session::LoginRefusal};
 
 pub use agent::{AgentLogin, AgentSession};
-pub use brand::{AgentProfile, ShiftStatus, Skill, StatisticsOf};
+pub use brand::{AgentProfile, ShiftStatus, Skill};
 pub(crate) use consumer::ConsumerIdentity;
 pub use consumer::{ConsumerLogin, StepUp};
 pub use discovery::Service;
 pub use http::{HttpError, PlatformClient};
-pub use http_client::http_client;
 pub use pacing::Pace;
 pub use provider::{AgentToken, TokenError, TokenProvider};
-pub use proxy::{Proxy, ProxyCredentials, ProxyError};
+pub use proxy::{Proxy, ProxyError};
 pub use sentinel::AppCredentials;
 pub(crate) use socket::Socket;
-pub use tls::{TlsError, client_config};
+pub use tls::TlsError;
+use tls::client_config;
 
 #[cfg(test)]
 pub(crate) use bounded::BoundedSocket;
@@ -117,6 +120,26 @@ impl Platform {
     #[must_use]
     pub fn tls(&self) -> &Arc<rustls::ClientConfig> {
         &self.tls
+    }
+
+    /// Returns an HTTP client for another service, which waits for the final response if informational responses come
+    /// before it.
+    ///
+    /// `dial` makes the TCP connections. Without `tls`, `https` addresses fail. A request takes at most `within`, and so
+    /// does a connection with its TLS handshake. A connection that was unused for `idle` is not used again. The number
+    /// of open connections is not limited. Redirects are returned as responses.
+    pub fn http_client<D>(
+        dial: D,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        within: Duration,
+        idle: Duration,
+    ) -> awc::Client
+    where
+        D: actix_service::Service<ConnectInfo<Uri>, Response = Connection<Uri, TcpStream>, Error = ConnectError>
+            + Clone
+            + 'static,
+    {
+        http_client::http_client(dial, tls, within, idle)
     }
 
     /// The settings.

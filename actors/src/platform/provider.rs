@@ -32,6 +32,7 @@ pub struct AgentToken {
 }
 
 /// Why the provider has no token.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Permanent: asking again cannot help.

@@ -34,19 +34,11 @@ pub struct Proxy {
     pub host: String,
     /// The proxy's port.
     pub port: u16,
-    /// The credentials for the proxy, if it requires any.
-    pub credentials: Option<ProxyCredentials>,
+    /// The user name and the password for the proxy, if it requires them, sent by Basic authentication. The name cannot
+    /// contain a colon.
+    pub credentials: Option<(String, SecretString)>,
     /// Whether only public addresses are allowed for the proxy: not this machine and not private networks.
     pub only_public: bool,
-}
-
-/// Credentials for a proxy, sent by Basic authentication.
-#[derive(Clone, Debug)]
-pub struct ProxyCredentials {
-    /// The name; it cannot contain a colon.
-    pub username: String,
-    /// The password.
-    pub password: SecretString,
 }
 
 impl fmt::Display for Proxy {
@@ -56,7 +48,8 @@ impl fmt::Display for Proxy {
 }
 
 /// Why a proxy opened no tunnel. The error names the proxy, and never its user.
-#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
     /// Nothing listens at the proxy's address.
     #[error("the proxy {proxy} cannot be reached: {detail}")]
@@ -176,7 +169,7 @@ impl Proxy {
 
     fn opening(&self, authority: &str) -> SecretString {
         let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-        if let Some(ProxyCredentials { username, password }) = &self.credentials {
+        if let Some((username, password)) = &self.credentials {
             let user = BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()));
             head.push_str(&format!("Proxy-Authorization: Basic {user}\r\n"));
         }

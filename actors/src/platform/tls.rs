@@ -6,6 +6,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 /// A certificate authority that cannot be used.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The text is not a PEM certificate.
@@ -23,7 +24,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// [`TlsError`] if an authority is not valid.
-pub fn client_config(authorities: &[String]) -> Result<Arc<ClientConfig>, TlsError> {
+pub(super) fn client_config(authorities: &[String]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for text in authorities {
         let mut found = false;

@@ -100,7 +100,7 @@ mod tests {
     };
     use tokio_rustls::TlsAcceptor;
 
-    use crate::platform::{client_config, http_client};
+    use crate::platform::{http_client::http_client, tls::client_config};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// Why a sink did not accept an event.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// The sink refuses this event but may accept the next one.

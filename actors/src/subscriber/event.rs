@@ -84,6 +84,7 @@ pub struct Offer {
 }
 
 /// The kind and data of an event.
+#[non_exhaustive]
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum EventData {

@@ -8,6 +8,23 @@ use super::{EventData, EventKind};
 use crate::engine::StoredEvent;
 
 /// Selects the events of a subscriber. An empty condition does not filter.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
+/// # fn main() { stage::run(async |tertulia, emulator| {
+/// use tertulia_actors::subscriber::{EventKind, Filter};
+///
+/// let kinds = [EventKind::Message, EventKind::Close];
+/// let mut events = tertulia.events(Filter::everything().connection("ann").kinds(kinds));
+/// # let bot = stage::bot(tertulia).await;
+/// # let ann = stage::ann(tertulia).await;
+/// # let conversation = ann.create_conversation(Default::default()).await?;
+/// # conversation.send_text("hello").await?;
+/// let event = events.next().await.ok_or("the system was stopped")??;
+/// assert_eq!(event.origin.connection, *"ann");
+/// # Ok(())
+/// # }) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub(super) connections: HashSet<ConnectionId>,

@@ -21,4 +21,4 @@ pub use notifications::{NotificationFilter, NotificationStream, RawNotification}
 pub(crate) use route::Delivery;
 pub(crate) use routing::RoutingTable;
 pub use routing::Subscription;
-pub use stream::{EventStream, Lagged};
+pub use stream::{EventStream, LaggedError};

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tertulia_core::{id::ConnectionId, ums::Json};
 use tokio::sync::mpsc;
 
-use super::Lagged;
+use super::LaggedError;
 
 /// A notification as the platform sent it.
 #[derive(Clone, Debug)]
@@ -88,12 +88,12 @@ impl NotificationStream {
     /// Returns the next notification; `None` after the system has stopped.
     ///
     /// # Errors
-    /// [`Lagged`] if notifications had to be dropped; the stream continues after them.
-    pub async fn next(&mut self) -> Option<Result<Arc<RawNotification>, Lagged>> {
+    /// [`LaggedError`] if notifications had to be dropped; the stream continues after them.
+    pub async fn next(&mut self) -> Option<Result<Arc<RawNotification>, LaggedError>> {
         poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<RawNotification>, Lagged>>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Arc<RawNotification>, LaggedError>>> {
         if let Some(notification) = self.waiting.take() {
             return Poll::Ready(Some(Ok(notification)));
         }
@@ -103,13 +103,13 @@ impl NotificationStream {
                 return Some(Ok(notification));
             }
             self.waiting = Some(notification);
-            Some(Err(Lagged { missed }))
+            Some(Err(LaggedError { missed }))
         })
     }
 }
 
 impl Stream for NotificationStream {
-    type Item = Result<Arc<RawNotification>, Lagged>;
+    type Item = Result<Arc<RawNotification>, LaggedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(context)
@@ -223,7 +223,7 @@ mod tests {
         }
         assert_eq!(&*stream.next().await.unwrap().unwrap().kind, "1");
         table.offer(&"a".into(), &frame("4"));
-        assert_eq!(stream.next().await.unwrap().unwrap_err(), Lagged { missed: 2 });
+        assert_eq!(stream.next().await.unwrap().unwrap_err(), LaggedError { missed: 2 });
         assert_eq!(&*stream.next().await.unwrap().unwrap().kind, "4");
     }
 

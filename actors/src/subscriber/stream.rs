@@ -15,10 +15,10 @@ use super::{
 };
 
 impl Item {
-    fn read(self) -> Result<Arc<Event>, Lagged> {
+    fn read(self) -> Result<Arc<Event>, LaggedError> {
         match self {
             Self::Event(event) => Ok(event),
-            Self::Missed(missed) => Err(Lagged { missed }),
+            Self::Missed(missed) => Err(LaggedError { missed }),
         }
     }
 }
@@ -26,7 +26,7 @@ impl Item {
 /// The reader was too slow: events were dropped at this place of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{missed} events were missed, because the reader's queue was full")]
-pub struct Lagged {
+pub struct LaggedError {
     /// The number of dropped events.
     pub missed: u64,
 }
@@ -48,14 +48,14 @@ impl EventStream {
     /// Returns the next event; `None` after the system has stopped.
     ///
     /// # Errors
-    /// [`Lagged`] if events had to be dropped; the stream continues after them.
-    pub async fn next(&mut self) -> Option<Result<Arc<Event>, Lagged>> {
+    /// [`LaggedError`] if events had to be dropped; the stream continues after them.
+    pub async fn next(&mut self) -> Option<Result<Arc<Event>, LaggedError>> {
         self.items.recv().await.map(Item::read)
     }
 }
 
 impl Stream for EventStream {
-    type Item = Result<Arc<Event>, Lagged>;
+    type Item = Result<Arc<Event>, LaggedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.items.poll_recv(context).map(|item| item.map(Item::read))

@@ -12,7 +12,7 @@ use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    Event, EventData, EventKind, EventStream, Filter, Lagged, Origin, RoutingTable, Sink, SinkError, Subscriber,
+    Event, EventData, EventKind, EventStream, Filter, LaggedError, Origin, RoutingTable, Sink, SinkError, Subscriber,
 };
 use crate::{
     dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
@@ -130,7 +130,7 @@ async fn a_slow_reader_is_told_what_it_missed_and_holds_nobody_up() {
         assert_eq!(slow.next().await.unwrap().unwrap().sequence, Some(sequence));
     }
     table.publish(6);
-    assert_eq!(slow.next().await.unwrap().unwrap_err(), Lagged { missed: 3 });
+    assert_eq!(slow.next().await.unwrap().unwrap_err(), LaggedError { missed: 3 });
     assert_eq!(slow.next().await.unwrap().unwrap().sequence, Some(6));
     assert_eq!(table.metrics.events_missed.get(), 3);
 }

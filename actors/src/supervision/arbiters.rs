@@ -34,7 +34,7 @@ impl Default for PoolOptions {
 
 /// Why a pool could not be started.
 #[derive(Debug, Error)]
-pub enum PoolError {
+pub(crate) enum PoolError {
     /// Arbiters live in an actix system, and none runs on this thread.
     #[error("arbiters cannot be started: no actix system runs on this thread")]
     NoSystem,

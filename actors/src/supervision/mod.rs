@@ -16,8 +16,7 @@ mod settings;
 mod systemic;
 mod watchdog;
 
-pub use arbiters::PoolError;
-pub(crate) use arbiters::{ArbiterPool, Placement, PoolOptions};
+pub(crate) use arbiters::{ArbiterPool, Placement, PoolError, PoolOptions};
 pub(crate) use depth::{Depth, DepthPermit};
 pub(crate) use exit::{ChildExit, ExitReason, Parent};
 pub(crate) use failure::{ActorPanic, failure};

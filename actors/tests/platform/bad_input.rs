@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tertulia_actors::{
-    NotReady, StartError, Tertulia,
-    connection::ConnectionSettings,
+    StartError, Tertulia,
+    connection::{ConnectionError, ConnectionSettings},
     core::{
         id::ConnectionId,
         session::{PolicyError, SessionPolicy},
@@ -50,7 +50,7 @@ async fn wrong_credentials_end_the_connection_and_no_other() {
     let id = ConnectionId::from("wrong");
     stage.tertulia.connect(ConnectionSettings::bot("wrong", "12345678", wrong)).unwrap();
     let failure = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err();
-    let NotReady::Failed { reason, .. } = failure else { panic!("{failure}") };
+    let ConnectionError::Failed { reason, .. } = failure else { panic!("{failure}") };
     assert!(reason.contains("agentVep") && reason.contains("401"), "{reason}");
     assert!(!reason.contains("not this"));
     assert_eq!(stage.event("connection.failed").await.origin.connection, id);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tertulia_actors::{
     connection::ConnectionSettings,
-    conversation::CommandFailure,
+    conversation::ConversationError,
     core::{
         command::{Command, MessageRange, SendText},
         id::CommandKey,
@@ -111,7 +111,7 @@ async fn a_full_queue_refuses_at_once() {
     let sends = (0..3).map(|number| conversation.send_text(format!("{number}")));
     let outcomes = futures_util::future::join_all(sends).await;
     let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
-    assert_eq!(refused, [CommandFailure::Overloaded]);
+    assert_eq!(refused, [ConversationError::Overloaded]);
 }
 
 /// Promise 4: a command whose time is over while the connection is away is answered, and not sent later.
@@ -125,7 +125,7 @@ async fn a_command_that_waited_too_long_is_answered_and_never_sent() {
     stage.event("connection.disconnected").await;
     let key = CommandKey::from("late");
     let outcome = conversation.perform_as(key, text("late"), Duration::ZERO).await.unwrap_err();
-    assert_eq!(outcome, CommandFailure::TimedOut);
+    assert_eq!(outcome, ConversationError::TimedOut);
     conversation.perform_as("next".into(), text("next"), PATIENCE).await.unwrap();
     assert_eq!(stage.said(), ["next"]);
 }

@@ -11,13 +11,13 @@ use awc::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use tertulia_actors::{
-    connection::LookupError,
+    connection::ConnectionError,
     core::{
         command::MessageRange,
         id::{AccountId, ConversationId},
     },
     files::{FileType, UploadSource},
-    platform::{Platform, PlatformClient, PlatformSettings, Service, StatisticsOf, client_config, http_client},
+    platform::{Platform, PlatformClient, PlatformSettings, Service},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, Fault, FaultKind, NetworkSettings};
 use tokio::{
@@ -50,10 +50,10 @@ async fn logins_sockets_and_requests_get_their_answers() {
     for _ in 0..3 {
         let skills = stage.tertulia.connection(&bot).skills().await.unwrap();
         assert_eq!(skills.iter().map(|skill| skill.name.as_str()).collect::<Vec<_>>(), ["Skill 501", "Skill 502"]);
-        let statistics = stage.tertulia.connection(&bot).message_statistics(StatisticsOf::Brand).await.unwrap();
+        let statistics = stage.tertulia.connection(&bot).message_statistics(None).await.unwrap();
         assert_eq!(statistics["agentMessages"], 1);
         let unknown = stage.tertulia.connection(&bot).agent_profile("nobody".into()).await.unwrap_err();
-        assert!(matches!(unknown, LookupError::Http(error) if error.status() == Some(404)));
+        assert!(matches!(unknown, ConnectionError::Http(error) if error.status() == Some(404)));
     }
 
     stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
@@ -73,7 +73,7 @@ async fn a_large_file_is_stored_and_read_byte_by_byte() {
     let pieces = move || stream::iter(0..PIECES).map(move |number| io::Result::Ok(piece(number)));
     let source = UploadSource::again(FileType::Pdf, u64::from(PIECES) * 16 * 1024, pieces);
     let uploaded = conversation.upload_file(source).await.unwrap();
-    let mut download = conversation.download_file(&uploaded.file.relative_path).await.unwrap();
+    let mut download = conversation.download_file(&uploaded.file.unwrap().relative_path).await.unwrap();
     let mut content = BytesMut::new();
     while let Some(piece) = download.next().await {
         content.extend_from_slice(&piece.unwrap());
@@ -99,7 +99,8 @@ async fn a_server_is_told_the_host_of_the_address() {
     let address = server.local_addr().unwrap();
     let (plain, encrypted) =
         (emulator.hint_before(address, false).unwrap(), emulator.hint_before(address, true).unwrap());
-    let tls = client_config(&[emulator.ca_pem().to_owned()]).unwrap();
+    let authorities = vec![emulator.ca_pem().to_owned()];
+    let platform = Platform::new(PlatformSettings { authorities, ..PlatformSettings::default() }).unwrap();
     for (address, dialled, host) in [
         ("https://localhost/p", encrypted, "localhost"),
         ("https://localhost:8443/p", encrypted, "localhost:8443"),
@@ -110,7 +111,7 @@ async fn a_server_is_told_the_host_of_the_address() {
             let stream = TcpStream::connect(dialled).await.map_err(ConnectError::Io)?;
             Ok(Connection::new(target.request().clone(), stream))
         });
-        let client = http_client(dial, Some(Arc::clone(&tls)), PATIENCE, PATIENCE);
+        let client = Platform::http_client(dial, Some(Arc::clone(platform.tls())), PATIENCE, PATIENCE);
         for is_socket in [false, true] {
             let asking = async {
                 if is_socket {

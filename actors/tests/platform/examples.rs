@@ -6,7 +6,7 @@ use std::{env, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     core::{
         conversation::{HistoryStart, Message},
         id::{ConnectionId, ConversationId},
@@ -74,8 +74,9 @@ impl Example {
 
 /// Everything of the account, ended conversations too.
 async fn look_around(stage: &mut Stage) -> ConnectionId {
-    let subscribe = Subscribe { stage: vec![ums::Stage::Open, ums::Stage::Close], agents: Agents::All };
-    let settings = ConnectionSettings { rings: Rings::Off, subscribe, history: HistoryStart::FirstSeen, ..bot(2) };
+    let stages = vec![ums::Stage::Open, ums::Stage::Close];
+    let (agents, history) = (Agents::All, HistoryStart::FirstSeen);
+    let settings = ConnectionSettings { rings: Rings::Off, stages, agents, history, ..bot(2) };
     stage.connect(settings).await
 }
 

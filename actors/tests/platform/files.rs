@@ -51,7 +51,7 @@ async fn a_file_of_a_bot_arrives_at_the_consumer_byte_by_byte() {
     let told = stage
         .until(|event| {
             event.origin.connection == *mine.connection()
-                && message(event).is_some_and(|message| Some(message.sequence) == uploaded.done.sequence)
+                && message(event).is_some_and(|message| Some(message.sequence) == uploaded.sequence)
         })
         .await;
     let body: serde_json::Value = serde_json::from_str(message(&told).unwrap().body.get()).unwrap();
@@ -71,7 +71,7 @@ async fn a_picture_of_a_consumer_arrives_at_the_bot() {
     let uploaded = mine.upload_file(picture).await.unwrap();
     stage.until(|event| event.origin.connection == bot && message(event).is_some()).await;
     let theirs = stage.tertulia.connection(&bot).conversation(mine.id()).unwrap();
-    assert_eq!(read(&theirs, &uploaded.file.relative_path).await, "meow");
+    assert_eq!(read(&theirs, &uploaded.file.unwrap().relative_path).await, "meow");
 }
 
 #[actix_rt::test]
@@ -82,7 +82,7 @@ async fn an_upload_begun_while_the_connection_is_away_waits_for_it() {
     stage.emulator.inject(Fault::new(FaultKind::Drop).user("bot1"));
     stage.event("connection.disconnected").await;
     let picture = UploadSource::bytes(FileType::Gif, Bytes::from_static(b"GIF89a"));
-    assert_eq!(conversation.upload_file(picture).await.unwrap().done.sequence, Some(0));
+    assert_eq!(conversation.upload_file(picture).await.unwrap().sequence, Some(0));
 }
 
 /// FL-2.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tertulia_actors::{
     Tertulia,
     connection::{ConnectionSettings, Login},
-    conversation::{CommandFailure, ConversationHandle},
+    conversation::{ConversationError, ConversationHandle},
     core::{
         id::{ConnectionId, UserId},
         session::{IdentityLoss, SessionPolicy},
@@ -228,7 +228,7 @@ async fn an_identity_that_is_refused_for_good_is_told_once_and_another_one_works
 
     assert_eq!(runs.until_lost(&mine).await, IdentityLoss::Refused);
     let failure = timeout(PATIENCE, waits).await.unwrap().unwrap().unwrap_err();
-    assert!(matches!(&failure, CommandFailure::Invalid(_)), "{failure}");
+    assert!(matches!(&failure, ConversationError::Invalid(_)), "{failure}");
     runs.stage.event("connection.resumed").await;
     runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
     let error = runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap().last_error.unwrap();

@@ -8,6 +8,7 @@ mod commands;
 mod durability;
 mod early_hints;
 mod echo;
+mod errors;
 mod examples;
 mod files;
 mod identity;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::Value;
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     conversation::ConversationHandle,
     core::{command::SetAgentNote, time::Timestamp, ums},
     subscriber::Event,
@@ -57,8 +57,7 @@ async fn two_writers_at_the_same_time_lose_no_note() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let first = stage.bot().await;
     let mine = stage.conversation(&first).await;
-    let subscribe = Subscribe { stage: vec![ums::Stage::Open], agents: Agents::All };
-    let second = stage.connect(ConnectionSettings { rings: Rings::Off, subscribe, ..bot(2) }).await;
+    let second = stage.connect(ConnectionSettings { rings: Rings::Off, agents: Agents::All, ..bot(2) }).await;
     let theirs = stage.tertulia.connection(&second).conversation(mine.id()).unwrap();
     theirs.join(ums::ParticipantRole::Manager).await.unwrap();
 

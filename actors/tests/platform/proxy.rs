@@ -12,10 +12,7 @@ use tertulia_actors::{
     connection::ConnectionSettings,
     core::id::{AccountId, ConversationId},
     intake::IntakeSettings,
-    platform::{
-        AppCredentials, HttpError, Platform, PlatformClient, PlatformSettings, Proxy, ProxyCredentials, ProxyError,
-        Service,
-    },
+    platform::{AppCredentials, HttpError, Platform, PlatformClient, PlatformSettings, Proxy, ProxyError, Service},
 };
 use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig, NetworkSettings};
 use tokio::{
@@ -78,8 +75,7 @@ impl TestProxy {
     }
 
     fn with_password(&self, password: &str) -> Proxy {
-        let credentials = ProxyCredentials { username: "bot".to_owned(), password: password.into() };
-        Proxy { credentials: Some(credentials), ..self.settings() }
+        Proxy { credentials: Some(("bot".to_owned(), password.into())), ..self.settings() }
     }
 
     fn cut(&self) {

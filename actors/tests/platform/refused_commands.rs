@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
-    conversation::{CancelError, CommandFailure, ConversationHandle, Done, WaitingCommand, WaitingState},
+    conversation::{ConversationError, ConversationHandle, Done, WaitingCommand, WaitingState},
     core::{
         command::{Command, SendText},
         id::CommandKey,
@@ -29,7 +29,7 @@ fn keeping() -> Stage {
     Stage::of(emulator, tertulia)
 }
 
-async fn send(conversation: &ConversationHandle, text: &str) -> Result<Done, CommandFailure> {
+async fn send(conversation: &ConversationHandle, text: &str) -> Result<Done, ConversationError> {
     let command = Command::SendText(SendText { text: text.to_owned(), ..SendText::default() });
     let key = format!("key of {text}");
     conversation.perform_durably(key.as_str().into(), text, command, PATIENCE, PATIENCE).await
@@ -156,7 +156,7 @@ async fn a_poison_message_costs_two_sockets(code: u16) {
     }
     let fine = join_all(others.iter().map(|(conversation, text)| send(conversation, text)));
     let (poison, fine) = futures_util::future::join(send(&poisoned, "poison"), fine).await;
-    assert_eq!(poison.unwrap_err(), CommandFailure::ClosedConnection { code });
+    assert_eq!(poison.unwrap_err(), ConversationError::ClosedConnection { code });
     assert!(fine.iter().all(Result::is_ok), "{fine:?}");
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);
 
@@ -170,7 +170,7 @@ async fn a_poison_message_costs_two_sockets(code: u16) {
 
     // The conversation continues, and a repeated command gets the same outcome.
     send(&poisoned, "well").await.unwrap();
-    assert_eq!(send(&poisoned, "poison").await.unwrap_err(), CommandFailure::ClosedConnection { code });
+    assert_eq!(send(&poisoned, "poison").await.unwrap_err(), ConversationError::ClosedConnection { code });
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);
     let mut said = stage.said();
     said.sort();
@@ -190,7 +190,7 @@ async fn a_poison_message_without_a_key_costs_two_sockets_too() {
     let conversation = stage.conversation(&bot).await;
     let rule = FaultRule::new("PublishEvent", Outcome::Close(4410)).always();
     let rule = stage.emulator.add_rule(rule).unwrap();
-    assert_eq!(conversation.send_text("poison").await.unwrap_err(), CommandFailure::ClosedConnection { code: 4410 });
+    assert_eq!(conversation.send_text("poison").await.unwrap_err(), ConversationError::ClosedConnection { code: 4410 });
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);
     assert_eq!(stage.tertulia.dead_letters().list(None, 10).len(), 1);
 }
@@ -247,14 +247,14 @@ async fn a_command_that_waits_is_cancelled_and_one_that_was_sent_is_not() {
         assert_eq!(states, expected);
         let key = |key: &str| CommandKey::from(key);
         let in_flight = conversation.cancel(&key("key of first")).await;
-        assert_eq!(in_flight, Err(CancelError::InFlight(key("key of first"))));
+        assert_eq!(in_flight, Err(ConversationError::InFlight(key("key of first"))));
         conversation.cancel(&key("key of second")).await.unwrap();
         let unknown = conversation.cancel(&key("key of second")).await;
-        assert_eq!(unknown, Err(CancelError::UnknownCommand(key("key of second"))));
+        assert_eq!(unknown, Err(ConversationError::UnknownCommand(key("key of second"))));
     };
     let (first, second, ()) = tokio::join!(first, second, cancelling);
     first.unwrap();
-    assert_eq!(second.unwrap_err(), CommandFailure::Cancelled);
+    assert_eq!(second.unwrap_err(), ConversationError::Cancelled);
     assert_eq!(stage.said(), ["first"]);
     // A cancelled command had no effect, and may be submitted again.
     send(&conversation, "second").await.unwrap();

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tertulia_actors::{
-    NotReady, Tertulia,
-    connection::{ConnectionSettings, ConnectionStatus, Login},
+    Tertulia,
+    connection::{ConnectionError, ConnectionSettings, ConnectionStatus, Login},
     core::{
         id::ConnectionId,
         session::{Backoff, Phase, SessionPolicy, WaitReason},
@@ -95,7 +95,9 @@ async fn a_failed_connection_can_be_begun_again() {
     let rule = stage.emulator.add_rule(FaultRule::new("login", Outcome::Code(401)).always()).unwrap();
     let id = ConnectionId::from("bot-1");
     stage.tertulia.connect(bot(1)).unwrap();
-    let NotReady::Failed { .. } = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err() else { panic!() };
+    let ConnectionError::Failed { .. } = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err() else {
+        panic!()
+    };
     stage.emulator.lift_rule(rule);
     assert!(stage.tertulia.connection(&id).restart());
     stage.event("connection.resumed").await;
@@ -129,7 +131,9 @@ async fn a_connector_whose_credentials_never_worked_fails_and_can_be_begun_again
     let rule = stage.emulator.add_rule(FaultRule::new("app-token", Outcome::Code(401)).always()).unwrap();
     stage.tertulia.connect_intake(connector()).unwrap();
     let id = ConnectionId::from("hook");
-    let NotReady::Failed { .. } = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err() else { panic!() };
+    let ConnectionError::Failed { .. } = stage.tertulia.connection(&id).ready(PATIENCE).await.unwrap_err() else {
+        panic!()
+    };
     stage.emulator.lift_rule(rule);
     assert!(stage.tertulia.connection(&id).restart());
     status(&stage.tertulia, &id, ConnectionStatus::is_ready).await;

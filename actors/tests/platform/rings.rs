@@ -1,7 +1,7 @@
 //! RG-4: accepting an offer returns its conversation, which has the consumer's last message.
 
 use tertulia_actors::{
-    connection::{ConnectionSettings, RingError, Rings},
+    connection::{ConnectionError, ConnectionSettings, Rings},
     core::{conversation::Message, id::RingId},
     subscriber::EventData,
 };
@@ -32,7 +32,7 @@ async fn a_ring_that_never_was_is_not_taken() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.connect(ConnectionSettings { rings: Rings::Manual, ..bot(1) }).await;
     let refused = stage.tertulia.connection(&bot).accept_ring("nothing".into(), PATIENCE).await;
-    assert!(matches!(refused, Err(RingError::UnknownRing)));
+    assert!(matches!(refused, Err(ConnectionError::UnknownRing)));
 }
 
 #[actix_rt::test]

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     core::{
         conversation::HistoryStart,
         id::{ConnectionId, ConversationId},
-        ums::{self, TtrType},
+        ums::TtrType,
     },
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
@@ -16,8 +16,7 @@ use crate::stage::{Stage, bot};
 
 /// A manager who looks on at the whole account.
 fn manager() -> ConnectionSettings {
-    let subscribe = Subscribe { stage: vec![ums::Stage::Open], agents: Agents::All };
-    ConnectionSettings { rings: Rings::Off, subscribe, history: HistoryStart::FirstSeen, ..bot(1) }
+    ConnectionSettings { rings: Rings::Off, agents: Agents::All, history: HistoryStart::FirstSeen, ..bot(1) }
 }
 
 impl Stage {

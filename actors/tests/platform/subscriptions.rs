@@ -3,7 +3,7 @@
 use std::{slice, time::Duration};
 
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     core::{
         id::{ConnectionId, ConversationId},
         ums::{ConversationQuery, Stage as ConversationStage},
@@ -105,8 +105,7 @@ async fn a_connection_may_have_no_subscription_of_its_own() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
     let first = opened(&mut stage, &bot).await;
-    let subscribe = Subscribe { stage: vec![ConversationStage::Open], agents: Agents::Nobody };
-    let settings = ConnectionSettings { rings: Rings::Off, agent_state: None, subscribe, ..stage::bot(2) };
+    let settings = ConnectionSettings { rings: Rings::Off, agent_state: None, agents: Agents::Nobody, ..stage::bot(2) };
     let monitor = stage.connect(settings).await;
     assert!(stage.tertulia.connection(&monitor).conversations().is_empty());
 

@@ -12,7 +12,7 @@ use std::fs;
 
 use secrecy::ExposeSecret as _;
 use tertulia_actors::{
-    connection::{Agents, Rings, Subscribe},
+    connection::{Agents, Rings},
     core::{
         conversation::HistoryStart,
         ums::{AgentState, Stage},
@@ -101,7 +101,7 @@ fn the_documented_example_is_valid() {
     assert_eq!((connection.id.as_str(), connection.account.as_str()), ("bots-1", "12345678"));
     let Access::Brand(AgentLogin::Password { username, password }) = &connection.access else { panic!("a password") };
     assert_eq!((username.as_str(), password.expose_secret()), ("bot1", CANARY));
-    assert_eq!(connection.subscribe, Some(Subscribe { stage: vec![Stage::Open], agents: Agents::Mine }));
+    assert_eq!(connection.subscribe, Some((vec![Stage::Open], Agents::Mine)));
     assert_eq!((connection.rings, &connection.agent_state), (Rings::Accept, &Some(AgentState::Online)));
     assert_eq!(connection.history, HistoryStart::FirstSeen);
     let engine = Engine {
@@ -130,7 +130,7 @@ fn an_empty_file_has_the_defaults() {
 fn by_default_a_connection_subscribes_to_its_own_open_conversations_and_takes_no_rings() {
     let configuration = Configuration::parse(&connection(""), &with_secrets()).unwrap();
     let connection = &configuration.connections[0];
-    assert_eq!(connection.subscribe, Some(Subscribe { stage: vec![Stage::Open], agents: Agents::Mine }));
+    assert_eq!(connection.subscribe, Some((vec![Stage::Open], Agents::Mine)));
     assert_eq!((connection.rings, &connection.agent_state), (Rings::Off, &None));
     assert_eq!(connection.history, HistoryStart::Beginning);
 }
@@ -144,7 +144,7 @@ fn agents_of_a_subscription_are_self_all_or_a_list() {
     ] {
         let text = connection(&format!("subscribe.agents = {written}\n"));
         let configuration = Configuration::parse(&text, &with_secrets()).unwrap();
-        assert_eq!(configuration.connections[0].subscribe.as_ref().unwrap().agents, read);
+        assert_eq!(configuration.connections[0].subscribe.as_ref().unwrap().1, read);
     }
 }
 

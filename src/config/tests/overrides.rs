@@ -23,7 +23,7 @@ fn the_environment_overrides_each_value() {
     let connection = &configuration.connections[0];
     assert_eq!(connection.account, "87654321");
     assert_eq!(connection.agent_state, Some(AgentState::Away));
-    assert_eq!(connection.subscribe.as_ref().unwrap().stage, [Stage::Close]);
+    assert_eq!(connection.subscribe.as_ref().unwrap().0, [Stage::Close]);
     let Access::Brand(AgentLogin::Password { password, .. }) = &connection.access else { panic!("a password") };
     assert_eq!(password.expose_secret(), CANARY);
     let Engine { path, retain_events, .. } = configuration.engine;

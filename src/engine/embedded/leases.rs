@@ -12,7 +12,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
-use tertulia_actors::engine::{FencingToken, Lease, LeaseError, Leases, LoginName, RecordKey};
+use tertulia_actors::engine::{Lease, LeaseError, Leases, LoginName, RecordKey};
 use tokio_util::sync::CancellationToken;
 
 /// Leases as locks on files in a directory. The system releases a lock when its process ends, however it ends, and no
@@ -79,7 +79,7 @@ struct Held {
 }
 
 impl Held {
-    fn take(directory: &Path, login: &LoginName) -> io::Result<Result<(FencingToken, Self), Elsewhere>> {
+    fn take(directory: &Path, login: &LoginName) -> io::Result<Result<(u64, Self), Elsewhere>> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         check_owner(directory)?;
         let shared = File::open(directory)?;
@@ -101,7 +101,7 @@ impl Held {
         let last = Note::read(&mut file)?.map_or(0, |note| note.token);
         let note = Note { token: last + 1, process: std::process::id() };
         note.write(&mut file)?;
-        Ok(Ok((FencingToken(note.token), Self { file, _directory: shared })))
+        Ok(Ok((note.token, Self { file, _directory: shared })))
     }
 }
 

@@ -7,7 +7,7 @@ use fjall::{
     AbstractTree, Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
     PersistMode, Snapshot, config::PinningPolicy,
 };
-use tertulia_actors::engine::{History, StorePart, Table};
+use tertulia_actors::engine::{History, Table};
 
 use super::block::{self, BlockKey};
 
@@ -150,10 +150,10 @@ impl Rows {
     }
 
     /// The memory of the tables, by part.
-    pub(super) fn memory(&self) -> Vec<StorePart> {
-        let mut parts = vec![StorePart { name: "cache", bytes: self.database.cache_size() }];
+    pub(super) fn memory(&self) -> Vec<(&'static str, u64)> {
+        let mut parts = vec![("cache", self.database.cache_size())];
         let tables = || self.all().map(|keyspace| &keyspace.tree);
-        let mut part = |name, bytes| parts.push(StorePart { name, bytes });
+        let mut part = |name, bytes| parts.push((name, bytes));
         part("memtables", tables().map(AbstractTree::version_memtable_size_sum).sum());
         part("indexes", tables().map(|tree| tree.pinned_block_index_size() as u64).sum());
         part("filters", tables().map(|tree| tree.pinned_filter_size() as u64).sum());

@@ -9,9 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use fjall::Readable as _;
-use tertulia_actors::engine::{
-    Change, History, LONGEST_KEY, Record, RecordKey, Store, StoreCopy, StoreError, StorePart, StoredEvent, Table,
-};
+use tertulia_actors::engine::{Change, History, Record, RecordKey, Store, StoreCopy, StoreError, StoredEvent, Table};
 
 use super::{
     acknowledged::{Acknowledged, Said},
@@ -235,7 +233,7 @@ impl Store for EmbeddedStore {
     }
 
     fn get(&self, table: Table, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
-        if !(1..=LONGEST_KEY).contains(&key.as_bytes().len()) {
+        if !(1..=RecordKey::MAX_BYTES).contains(&key.as_bytes().len()) {
             return Ok(None);
         }
         self.with_rows(GET, |rows| {
@@ -251,7 +249,7 @@ impl Store for EmbeddedStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        if prefix.as_bytes().len() > LONGEST_KEY {
+        if prefix.as_bytes().len() > RecordKey::MAX_BYTES {
             return Ok(Vec::new());
         }
         let first = match after {
@@ -288,7 +286,7 @@ impl Store for EmbeddedStore {
         Ok(copy)
     }
 
-    fn memory(&self) -> Vec<StorePart> {
+    fn memory(&self) -> Vec<(&'static str, u64)> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         rows.as_ref().map_or_else(Vec::new, Rows::memory)
     }
@@ -357,7 +355,7 @@ fn end(prefix: &[u8]) -> Option<Vec<u8>> {
 
 fn beginning(key: &RecordKey) -> &[u8] {
     let bytes = key.as_bytes();
-    bytes.get(..LONGEST_KEY).unwrap_or(bytes)
+    bytes.get(..RecordKey::MAX_BYTES).unwrap_or(bytes)
 }
 
 impl Directory {

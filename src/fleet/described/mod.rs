@@ -1,10 +1,7 @@
 //! Converts a connection of the configuration to the actors' settings.
 
 use tertulia_actors::{
-    connection::ConnectionSettings,
-    core::ums::ClientProperties,
-    intake::IntakeSettings,
-    platform::{Proxy, ProxyCredentials},
+    connection::ConnectionSettings, core::ums::ClientProperties, intake::IntakeSettings, platform::Proxy,
 };
 
 use crate::config::{self, Access, Connection};
@@ -34,10 +31,13 @@ pub(crate) fn describe(connection: &Connection) -> Described {
 }
 
 fn socket(connection: &Connection, settings: ConnectionSettings) -> Described {
+    let own = || (settings.stages.clone(), settings.agents.clone());
+    let (stages, agents) = connection.subscribe.clone().unwrap_or_else(own);
     Described::Socket(Box::new(ConnectionSettings {
         proxy: proxy(connection),
         client_properties: client_properties(connection),
-        subscribe: connection.subscribe.clone().unwrap_or_else(|| settings.subscribe.clone()),
+        stages,
+        agents,
         rings: connection.rings,
         history: connection.history,
         agent_state: connection.agent_state.clone(),
@@ -57,8 +57,7 @@ fn webhooks(connection: &Connection, settings: IntakeSettings) -> Described {
 /// The proxy between `connection` and the platform.
 pub(crate) fn proxy(connection: &Connection) -> Option<Proxy> {
     let config::Proxy { host, port, credentials, only_public } = connection.proxy.as_ref()?;
-    let credentials = credentials.clone().map(|(username, password)| ProxyCredentials { username, password });
-    Some(Proxy { host: host.clone(), port: *port, credentials, only_public: *only_public })
+    Some(Proxy { host: host.clone(), port: *port, credentials: credentials.clone(), only_public: *only_public })
 }
 
 fn client_properties(connection: &Connection) -> ClientProperties {

@@ -63,7 +63,7 @@ fn each_connection_has_its_own_proxy() {
     for (role, login) in [("brand", KEY_SET), ("consumer", ""), ("connector", APPLICATION), ("intake", KEY_SET)] {
         let proxy = of(role, login).unwrap_or_else(|| panic!("a {role} has none"));
         assert_eq!(proxy.to_string(), "proxy.example:3128");
-        let ProxyCredentials { username, password } = proxy.credentials.unwrap();
+        let (username, password) = proxy.credentials.unwrap();
         assert_eq!((username.as_str(), password.expose_secret()), ("me", "password"));
     }
     assert!(socket("role = \"consumer\"\n").proxy.is_none());

@@ -11,13 +11,12 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tertulia_actors::{
-    connection::{StepUpError, SteppedUp, Takeover},
+    connection::{SteppedUp, Takeover},
     core::{
         id::{ConnectionId, ExternalConsumerId, SkillId},
-        ums::{AgentState, ConversationRequest, TtrType},
+        ums::{AgentState, ConversationRequest, TtrType, UserProfile},
     },
-    intake::ConsumerProfile,
-    platform::{HttpError, StepUp},
+    platform::StepUp,
 };
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -137,7 +136,8 @@ async fn create_conversation(
         let handle = match consumer {
             None => shared.tertulia.connection(&id).create_conversation(opening).await?,
             Some(OfConnector { id: consumer, first_name, last_name }) => {
-                let profile = ConsumerProfile { first_name, last_name };
+                let (first_name, last_name) = (first_name.map(Into::into), last_name.map(Into::into));
+                let profile = UserProfile { first_name, last_name, ..UserProfile::default() };
                 shared.tertulia.connection(&id).create_conversation_for(consumer, profile, opening).await?
             }
         };
@@ -218,37 +218,16 @@ async fn step_up(
     let shared = state.clone();
     keyed::once(&state, &request, &body.digest, async move {
         let SteppedUp { user_id, conversations } = shared.tertulia.connection(&id).step_up(step_up).await?;
-        let conversations = conversations.iter().map(|taken| {
-            let (outcome, code) = match &taken.outcome {
+        let conversations = conversations.iter().map(|(conversation, outcome)| {
+            let (outcome, code) = match outcome {
                 Takeover::Done => ("done", None),
                 Takeover::Closed => ("closed", None),
                 Takeover::Failed(failure) => ("failed", Some(failure.code())),
             };
-            json!({ "conversationId": taken.conversation, "outcome": outcome, "code": code })
+            json!({ "conversationId": conversation, "outcome": outcome, "code": code })
         });
         let conversations: Vec<Value> = conversations.collect();
         Ok(Reply::ok(json!({ "userId": user_id, "conversations": conversations })))
     })
     .await
-}
-
-impl From<StepUpError> for Problem {
-    fn from(error: StepUpError) -> Self {
-        match error {
-            StepUpError::NotAConsumer => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "not-supported",
-                "only a connection of role consumer can step up",
-            ),
-            StepUpError::UnderWay => {
-                Self::new(StatusCode::CONFLICT, "step-up-under-way", "another step-up of this connection is running")
-            }
-            StepUpError::Login(error) => {
-                let is_refused = matches!(&error, HttpError::Status { status: 400..=499, .. });
-                let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };
-                Self::new(status, "platform-rejected", error.to_string())
-            }
-            StepUpError::Request(failure) => failure.into(),
-        }
-    }
 }

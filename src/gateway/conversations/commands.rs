@@ -2,12 +2,11 @@
 
 use actix_web::{
     HttpResponse, delete, get,
-    http::StatusCode,
     web::{Data, Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    conversation::{CancelError, WaitingCommand, WaitingState},
+    conversation::{WaitingCommand, WaitingState},
     core::{
         id::{CommandKey, ConnectionId, ConversationId},
         time::Timestamp,
@@ -89,16 +88,6 @@ impl From<WaitingCommand> for CommandThatWaits {
             WaitingState::Unknown => CommandState::Unknown,
         };
         Self { key, command, state, durable: is_durable, asked, deadline, suspected }
-    }
-}
-
-impl From<CancelError> for Problem {
-    fn from(error: CancelError) -> Self {
-        match error {
-            CancelError::Conversation(failure) => failure.into(),
-            CancelError::UnknownCommand(_) => Self::new(StatusCode::NOT_FOUND, "unknown-command", error.to_string()),
-            _ => Self::new(StatusCode::CONFLICT, "in-flight", error.to_string()),
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tertulia_actors::{
-    conversation::CommandFailure,
+    conversation::ConversationError,
     core::{
         command::{Command, MessageRange, SendRichText, SendText},
         conversation,
@@ -128,7 +128,7 @@ async fn history(
         match handle.perform_as(key, command.clone(), PATIENCE).await {
             Ok(done) => return Ok(Json(History { items: done.messages })),
             // Another connection may be able to read the history.
-            Err(failure) if failure.code() == "not-supported" || failure == CommandFailure::NotConnected => {
+            Err(failure) if failure.code() == "not-supported" || failure == ConversationError::NotConnected => {
                 last = Some(failure);
             }
             Err(failure) => return Err(failure.into()),

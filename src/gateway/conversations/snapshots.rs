@@ -5,19 +5,13 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
-    http::{
-        StatusCode,
-        header::{self, ContentType},
-    },
+    http::{StatusCode, header::ContentType},
     post,
     web::{Data, Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
-use tertulia_actors::{
-    core::id::{ConnectionId, ConversationId},
-    intake::{LoadError, UnloadError},
-};
+use tertulia_actors::core::id::{ConnectionId, ConversationId};
 use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -99,7 +93,7 @@ async fn load(
         async move {
             let loading = state.tertulia.connection(&connection);
             loading.status().ok_or_else(|| connections::unknown(&connection))?;
-            let handle = timeout(PATIENCE, loading.load(text.get())).await.map_err(|_| late())?.map_err(not_loaded)?;
+            let handle = timeout(PATIENCE, loading.load(text.get())).await.map_err(|_| late())??;
             Ok(Reply::ok(json!(Loaded { connection, conversation_id: handle.id().clone() })))
         }
     };
@@ -129,7 +123,7 @@ async fn unload(
             // is gone.
             let handle = find_to_act(&state, &id, through)?;
             let connection = state.tertulia.connection(handle.connection());
-            timeout(PATIENCE, connection.unload(&id)).await.map_err(|_| late())?.map_err(not_unloaded)?;
+            timeout(PATIENCE, connection.unload(&id)).await.map_err(|_| late())??;
             Ok(Reply::ok(json!(Loaded { connection: handle.connection().clone(), conversation_id: id })))
         }
     };
@@ -144,25 +138,4 @@ fn digest(request: &HttpRequest, connection: Option<&ConnectionId>, body: &str) 
 
 fn late() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", "the connection did not answer in time")
-}
-
-fn not_loaded(error: LoadError) -> Problem {
-    let (status, code) = match &error {
-        LoadError::UnknownConnection(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
-        LoadError::Malformed(_) => (StatusCode::UNPROCESSABLE_ENTITY, "snapshot-malformed"),
-        LoadError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
-    };
-    let problem = Problem::new(status, code, error.to_string());
-    match error {
-        LoadError::Overloaded(_) => problem.header(header::RETRY_AFTER, "1"),
-        _ => problem,
-    }
-}
-
-fn not_unloaded(error: UnloadError) -> Problem {
-    let (status, code) = match &error {
-        UnloadError::UnknownConnection(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
-        UnloadError::NotLoaded(_) => (StatusCode::CONFLICT, "not-loaded"),
-    };
-    Problem::new(status, code, error.to_string())
 }

@@ -48,7 +48,7 @@ struct Row {
 impl Row {
     fn add(&mut self, tertulia: &Tertulia, connection: &ConnectionId) {
         let Some(status) = tertulia.connection(connection).status() else { return };
-        let counted = tertulia.metrics().by_connection.of(connection);
+        let counted = tertulia.metrics().connection(connection);
         *self.states.entry(word(&status.state)).or_default() += 1;
         if let Some(Waiting { reason, .. }) = &status.waiting {
             *self.waiting.entry(text(&json!(reason))).or_default() += 1;
@@ -218,7 +218,7 @@ mod tests {
         let tertulia = Tertulia::builder().intakes(intakes).start().unwrap();
         for id in ["a", "b", "c", "d"] {
             tertulia.connection(&id.into()).begun().await;
-            tertulia.metrics().by_connection.of(&id.into()).frames.inc();
+            tertulia.metrics().connection(&id.into()).frames.inc();
         }
         let counted: Vec<(String, u64, i64)> =
             rows(&tertulia, 2).into_iter().map(|(label, row)| (label, row.frames, row.states.values().sum())).collect();

@@ -8,7 +8,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
     registry::Unit,
 };
-use tertulia_actors::engine::{Journal, StorePart};
+use tertulia_actors::engine::Journal;
 
 /// The journal, read at each scrape.
 pub(super) struct JournalState(pub(super) Arc<Journal>);
@@ -38,7 +38,7 @@ impl Collector for JournalState {
         }
         let help = "Memory of the store and of the newest events, by part.";
         let mut gauges = encoder.encode_descriptor("store_memory", help, Some(&Unit::Bytes), MetricType::Gauge)?;
-        for StorePart { name, bytes } in journal.memory() {
+        for (name, bytes) in journal.memory() {
             let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
             ConstGauge::new(bytes).encode(gauges.encode_family(&[("part", name)])?)?;
         }

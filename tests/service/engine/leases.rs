@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process};
 use tertulia::engine::embedded::FileLeases;
 use tertulia_actors::{
     core::id::AccountId,
-    engine::{FencingToken, Lease, LeaseError, Leases, LoginName},
+    engine::{Lease, LeaseError, Leases, LoginName},
 };
 
 use super::child::{self, Child};
@@ -43,7 +43,7 @@ fn each_lease_of_a_login_has_the_next_number() {
     let directory = tempfile::tempdir().unwrap();
     for number in 1..=3 {
         let lease = acquire(directory.path(), bot()).unwrap();
-        assert_eq!(lease.token, FencingToken(number));
+        assert_eq!(lease.token, number);
         assert!(acquire(directory.path(), bot()).is_err(), "who is refused uses up no number");
     }
 }
@@ -53,7 +53,7 @@ fn logins_differ_by_account_and_by_user() {
     let directory = tempfile::tempdir().unwrap();
     let logins = [login("1", "23"), login("12", "3"), login("1", "2"), login("1", "../2"), login("1", "a\0b")];
     let leases: Vec<Lease> = logins.into_iter().map(|login| acquire(directory.path(), login).unwrap()).collect();
-    assert!(leases.iter().all(|lease| lease.token == FencingToken(1)));
+    assert!(leases.iter().all(|lease| lease.token == 1));
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), leases.len());
 }
 
@@ -61,7 +61,7 @@ fn logins_differ_by_account_and_by_user() {
 fn another_process_is_refused_until_the_holder_is_killed() {
     if let Some(directory) = child::directory() {
         let lease = acquire(&directory, bot()).unwrap();
-        println!("\nheld {}", lease.token.0);
+        println!("\nheld {}", lease.token);
         std::io::stdin().read_line(&mut String::new()).unwrap();
         return;
     }
@@ -74,7 +74,7 @@ fn another_process_is_refused_until_the_holder_is_killed() {
     assert_eq!(refused, LeaseError::Held { login: bot(), holder: format!("process {}", child.id()) });
 
     child.kill();
-    assert_eq!(acquire(directory.path(), bot()).unwrap().token, FencingToken(2));
+    assert_eq!(acquire(directory.path(), bot()).unwrap().token, 2);
 }
 
 #[test]

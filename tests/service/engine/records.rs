@@ -1,7 +1,7 @@
 //! Records: written, read, removed and listed by their keys.
 
 use tertulia::engine::embedded::EmbeddedStore;
-use tertulia_actors::engine::{Change, LONGEST_KEY, Record, RecordKey, Store, Table};
+use tertulia_actors::engine::{Change, Record, RecordKey, Store, Table};
 
 use super::{put, record};
 
@@ -102,12 +102,12 @@ fn keys_and_values_may_hold_any_bytes(store: &impl Store) {
 }
 
 fn a_key_that_no_store_keeps_is_refused_and_has_no_record(store: &impl Store) {
-    let longest = RecordKey::from_bytes(&vec![b'a'; LONGEST_KEY]);
+    let longest = RecordKey::from_bytes(&vec![b'a'; RecordKey::MAX_BYTES]);
     let put = |key: &RecordKey| Change::Put(TABLE, Record { key: key.clone(), value: "x".into() });
     store.commit(vec![put(&longest)]).unwrap();
     assert_eq!(store.get(TABLE, &longest).unwrap().unwrap(), "x");
 
-    for key in [RecordKey::from_bytes(&[]), RecordKey::from_bytes(&vec![b'a'; LONGEST_KEY + 1])] {
+    for key in [RecordKey::from_bytes(&[]), RecordKey::from_bytes(&vec![b'a'; RecordKey::MAX_BYTES + 1])] {
         assert!(store.commit(vec![put(&key)]).is_err());
         assert!(store.commit(vec![Change::Remove(TABLE, key.clone())]).is_err());
         assert_eq!(store.get(TABLE, &key).unwrap(), None);
@@ -117,7 +117,7 @@ fn a_key_that_no_store_keeps_is_refused_and_has_no_record(store: &impl Store) {
 
 /// The part `name` of the memory of a store, in bytes.
 fn memory(store: &impl Store, name: &str) -> u64 {
-    store.memory().into_iter().find(|part| part.name == name).unwrap().bytes
+    store.memory().into_iter().find(|(part, _)| *part == name).unwrap().1
 }
 
 #[test]

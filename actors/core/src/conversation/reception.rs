@@ -70,6 +70,7 @@ pub struct BackFill {
 }
 
 /// A state that cannot be accepted. The conversation and its counters are unchanged ([CV-N3](crate::rules#cv-n3)).
+#[non_exhaustive]
 #[derive(Debug, Error)]
 pub enum StateError {
     /// The text is not a state.

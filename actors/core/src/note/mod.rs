@@ -100,6 +100,7 @@ impl WrittenNote {
 }
 
 /// Why a note was not written.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoteError {
     /// The present notes leave no room for even one character ([NT-7](crate::rules#nt-7)).

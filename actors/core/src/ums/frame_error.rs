@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 /// A frame that could not be parsed.
+#[non_exhaustive]
 #[derive(Debug, Error)]
 pub enum FrameError {
     /// Not a JSON object with the envelope's members, or conversation changes of another form; contains the line and

@@ -49,7 +49,7 @@ pub use notification::{AgentStateChange, Change, ConversationChanges, Messages, 
 pub use participant::{Listed, ParticipantDetails, Person, RoleMap, Roster};
 pub use profile::UserProfile;
 pub use repeated_frame::{FrameFingerprint, RepeatedFrames};
-pub use request::{Request, RequestError, RequestFrame};
+pub use request::{Request, RequestFrame, RequestFrameError};
 pub use request_body::{
     AgentConversationRequest, AgentStateRequest, AgentsStateSubscription, ClientProperties, ConversationQuery,
     ConversationRequest, ConversationUpdate, DownloadUrlRequest, FileSize, InitConnection, MessageQuery,

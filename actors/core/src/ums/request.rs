@@ -13,8 +13,9 @@ use super::{
 use crate::id::RequestId;
 
 /// A request that could not be parsed or serialized.
+#[non_exhaustive]
 #[derive(Debug, Error)]
-pub enum RequestError {
+pub enum RequestFrameError {
     /// The frame is not a request.
     #[error("not a request frame: {0}")]
     Envelope(#[source] serde_json::Error),
@@ -194,8 +195,8 @@ impl RequestFrame {
     /// Returns the frame's text in `dialect`.
     ///
     /// # Errors
-    /// [`RequestError::Body`] if the body cannot be serialized, which is only possible for a raw request.
-    pub fn encode(&self, dialect: Dialect) -> Result<String, RequestError> {
+    /// [`RequestFrameError::Body`] if the body cannot be serialized, which is only possible for a raw request.
+    pub fn encode(&self, dialect: Dialect) -> Result<String, RequestFrameError> {
         let kind = self.request.kind(dialect);
         let envelope = Envelope {
             kind: "req",
@@ -205,17 +206,17 @@ impl RequestFrame {
             headers: &self.headers,
             metadata: &self.metadata,
         };
-        serde_json::to_string(&envelope).map_err(|source| RequestError::Body { kind: kind.to_owned(), source })
+        serde_json::to_string(&envelope).map_err(|source| RequestFrameError::Body { kind: kind.to_owned(), source })
     }
 
     /// Parses a frame of either dialect.
     ///
     /// # Errors
-    /// [`RequestError`] if the frame is not a request or its body is malformed.
-    pub fn decode(text: &str) -> Result<Self, RequestError> {
-        let envelope: ReadEnvelope<'_> = serde_json::from_str(text).map_err(RequestError::Envelope)?;
+    /// [`RequestFrameError`] if the frame is not a request or its body is malformed.
+    pub fn decode(text: &str) -> Result<Self, RequestFrameError> {
+        let envelope: ReadEnvelope<'_> = serde_json::from_str(text).map_err(RequestFrameError::Envelope)?;
         let request = Request::read(&envelope.kind, envelope.body.as_ref())
-            .map_err(|source| RequestError::Body { kind: envelope.kind.to_string(), source })?;
+            .map_err(|source| RequestFrameError::Body { kind: envelope.kind.to_string(), source })?;
         let id = envelope.id.unwrap_or_else(|| RequestId::from(""));
         Ok(Self { id, request, headers: envelope.headers, metadata: envelope.metadata })
     }

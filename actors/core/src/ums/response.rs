@@ -13,6 +13,7 @@ use crate::{
 const PROFILE_SET: &str = "OK User Profile set successfully";
 
 /// A response that is not a success.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnswerError {

@@ -10,6 +10,7 @@ use sha2::Sha256;
 use thiserror::Error;
 
 /// Why a signature was refused. Reveals nothing about the secret or the right signature.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureError {
     /// The webhook has no signature.

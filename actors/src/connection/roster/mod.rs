@@ -18,6 +18,6 @@ pub(crate) use child::Child;
 pub(crate) use conversations::{ChildContext, IdTooLong, Roster};
 pub(crate) use due_queue::DueQueue;
 pub(crate) use notices::{ChildFailed, RosterNews};
+pub use quarantine::QuarantinedConversation;
 pub(crate) use quarantine::{ListQuarantined, Release};
-pub use quarantine::{QuarantinedConversation, ReleaseError};
 pub(crate) use restore::remembered;

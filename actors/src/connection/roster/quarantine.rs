@@ -6,7 +6,7 @@ use actix::Message;
 use serde::Serialize;
 use tertulia_core::id::ConversationId;
 
-use crate::{conversation::Salvage, metrics::Metrics};
+use crate::{connection::ConnectionError, conversation::Salvage, metrics::Metrics};
 
 /// The quarantine of a conversation that was given up.
 pub(super) struct Quarantine {
@@ -61,17 +61,6 @@ pub struct QuarantinedConversation {
     pub notifications_dropped: u64,
 }
 
-/// Why a conversation was not released.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReleaseError {
-    /// The connection does not exist or does not reply.
-    #[error("the connection is not running")]
-    UnknownConnection,
-    /// The conversation is not in quarantine.
-    #[error("conversation {0} is not in quarantine")]
-    NotQuarantined(ConversationId),
-}
-
 /// Lists the conversations in quarantine.
 #[derive(Message)]
 #[rtype(result = "Vec<QuarantinedConversation>")]
@@ -79,7 +68,7 @@ pub(crate) struct ListQuarantined;
 
 /// Restarts a quarantined conversation.
 #[derive(Message)]
-#[rtype(result = "Result<(), ReleaseError>")]
+#[rtype(result = "Result<(), ConnectionError>")]
 pub(crate) struct Release {
     pub(crate) conversation: ConversationId,
 }

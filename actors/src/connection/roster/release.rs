@@ -8,9 +8,10 @@ use tertulia_core::{command::Identity, id::ConversationId};
 use super::{
     Roster,
     child::Life,
-    quarantine::{Quarantine, QuarantinedConversation, ReleaseError},
+    quarantine::{Quarantine, QuarantinedConversation},
 };
 use crate::{
+    connection::ConnectionError,
     conversation::{Conversation, Salvage},
     log::Subject,
     subscriber::EventData,
@@ -58,8 +59,12 @@ impl<N> Roster<N> {
     }
 
     /// Restarts a quarantined conversation from its salvage. `ready` is the identity with which it may send now.
-    pub(crate) fn release(&mut self, id: &ConversationId, ready: Option<&Arc<Identity>>) -> Result<(), ReleaseError> {
-        let not_quarantined = || ReleaseError::NotQuarantined(id.clone());
+    pub(crate) fn release(
+        &mut self,
+        id: &ConversationId,
+        ready: Option<&Arc<Identity>>,
+    ) -> Result<(), ConnectionError> {
+        let not_quarantined = || ConnectionError::NotQuarantined(id.clone());
         let child = self.awake.get_mut(id).ok_or_else(not_quarantined)?;
         let Life::Quarantined(quarantine) = &mut child.life else { return Err(not_quarantined()) };
         let upstream = &self.upstream;

@@ -8,7 +8,7 @@ use tertulia_core::{
 };
 
 use super::{Connection, Login, SetAgentState, recovery_queue::Again};
-use crate::request::RequestFailure;
+use crate::request::RequestError;
 
 impl Connection {
     fn agent_state_request(&self) -> Option<Request> {
@@ -28,7 +28,7 @@ impl Connection {
         }));
     }
 
-    fn agent_stated(&mut self, outcome: &Result<(), RequestFailure>) {
+    fn agent_stated(&mut self, outcome: &Result<(), RequestError>) {
         match outcome {
             Ok(()) => self.part_works(Part::AgentState, RequestType::AgentState),
             Err(failure) => {
@@ -43,13 +43,13 @@ impl Handler<SetAgentState> for Connection {
 
     fn handle(&mut self, SetAgentState { agent_state, reply }: SetAgentState, ctx: &mut Self::Context) {
         if matches!(self.settings.login, Login::Consumer(_)) {
-            let _ = reply.send(Err(RequestFailure::NotSupported("only an agent has a state")));
+            let _ = reply.send(Err(RequestError::NotSupported("only an agent has a state")));
             return;
         }
         self.availability.set(agent_state);
         // The state is set after the next login.
         let Some(request) = self.agent_state_request() else {
-            let _ = reply.send(Err(RequestFailure::NotConnected));
+            let _ = reply.send(Err(RequestError::NotConnected));
             return;
         };
         let epoch = self.session.epoch();

@@ -5,27 +5,13 @@ use std::collections::HashMap;
 use tertulia_core::id::ConversationId;
 use tokio::sync::oneshot;
 
-use crate::request::RequestFailure;
+use crate::connection::ConnectionError;
 
 /// The most waiting callers; beyond it a caller is refused before the offer is accepted.
 const WAITING: usize = 1024;
 
-/// Why an offer did not lead to a conversation.
-#[derive(Debug, thiserror::Error)]
-pub enum RingError {
-    /// The offer is unknown: it was never made to this connection, or has ended.
-    #[error("no such ring")]
-    UnknownRing,
-    /// The offer could not be accepted.
-    #[error(transparent)]
-    Request(#[from] RequestFailure),
-    /// The offer was accepted or is being accepted, and the conversation did not arrive in time.
-    #[error("the conversation did not arrive in time")]
-    NotArrived,
-}
-
 /// A caller that waits for a conversation.
-type WaitingCaller = oneshot::Sender<Result<ConversationId, RingError>>;
+type WaitingCaller = oneshot::Sender<Result<ConversationId, ConnectionError>>;
 
 /// The waiting callers by conversation. A caller's own deadline ends its wait.
 #[derive(Default)]

@@ -17,7 +17,7 @@ use super::{
     request_table::SentRequest,
     waiter::{OwnRequest, Waiter},
 };
-use crate::request::{Answer, Ask, Lane, RequestFailure};
+use crate::request::{Answer, Ask, Lane, RequestError};
 
 impl Connection {
     /// Sends a request that keeps the socket alive, at once.
@@ -62,7 +62,7 @@ impl Connection {
     }
 
     /// Returns why no request of this type is accepted in this lane now.
-    pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestFailure> {
+    pub(super) fn refusal(&self, lane: Lane, request: RequestType) -> Option<RequestError> {
         let now = self.now();
         let (is_open, is_full, wait) = match lane {
             Lane::KeepAlive | Lane::Recovery => (self.session.phase().is_open(), false, Duration::ZERO),
@@ -71,9 +71,9 @@ impl Connection {
             }
         };
         match () {
-            () if !is_open => Some(RequestFailure::NotConnected),
-            () if !wait.is_zero() => Some(RequestFailure::Paused { wait }),
-            () if is_full => Some(RequestFailure::Overloaded),
+            () if !is_open => Some(RequestError::NotConnected),
+            () if !wait.is_zero() => Some(RequestError::Paused { wait }),
+            () if is_full => Some(RequestError::Overloaded),
             () => None,
         }
     }
@@ -103,12 +103,12 @@ impl Connection {
         request: Request,
         headers: Vec<Value>,
         metadata: Vec<Value>,
-    ) -> Result<(), RequestFailure> {
+    ) -> Result<(), RequestError> {
         let frame = RequestFrame { id: id.clone(), request, headers, metadata };
         let text =
-            frame.encode(self.settings.dialect()).map_err(|error| RequestFailure::Unwritable(error.to_string()))?;
+            frame.encode(self.settings.dialect()).map_err(|error| RequestError::Unwritable(error.to_string()))?;
         if !self.link.send(text) {
-            return Err(RequestFailure::NotConnected);
+            return Err(RequestError::NotConnected);
         }
         self.context.metrics().requests.inc();
         Ok(())
@@ -120,7 +120,7 @@ impl Connection {
             if sent.lane == Lane::Recovery {
                 self.recovery.came_back(sent.request);
             }
-            self.give_up(sent.waiter, RequestFailure::TimedOut);
+            self.give_up(sent.waiter, RequestError::TimedOut);
         }
     }
 
@@ -129,12 +129,12 @@ impl Connection {
         self.drop_held_commands();
         for SentRequest { waiter, .. } in self.requests.drain() {
             if let Waiter::Caller(reply) | Waiter::Command(reply) = waiter {
-                let _ = reply.send(Err(RequestFailure::ConnectionLost));
+                let _ = reply.send(Err(RequestError::ConnectionLost));
             }
         }
     }
 
-    pub(super) fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestFailure) {
+    pub(super) fn give_up(&mut self, waiter: Waiter<OwnRequest>, failure: RequestError) {
         match waiter {
             Waiter::Caller(reply) => {
                 let _ = reply.send(Err(failure));
@@ -159,10 +159,10 @@ impl Connection {
         &mut self,
         request: Request,
         lane: Lane,
-    ) -> impl Future<Output = Result<Answer, RequestFailure>> + use<> {
+    ) -> impl Future<Output = Result<Answer, RequestError>> + use<> {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask::new(request, lane, reply));
-        async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) }
+        async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) }
     }
 }
 

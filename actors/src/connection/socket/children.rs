@@ -4,7 +4,7 @@ use actix::Handler;
 use tertulia_core::id::ConversationId;
 
 use super::{
-    Connection, QuarantinedConversation, ReleaseError,
+    Connection, ConnectionError, QuarantinedConversation,
     roster::{Child, ChildFailed, ListQuarantined, Release, RosterNews},
 };
 use crate::{
@@ -79,7 +79,7 @@ impl Handler<ListQuarantined> for Connection {
 }
 
 impl Handler<Release> for Connection {
-    type Result = Result<(), ReleaseError>;
+    type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, Release { conversation: id }: Release, _: &mut Self::Context) -> Self::Result {
         self.roster.release(&id, self.principal.identity().filter(|_| self.plan.is_linked()))?;

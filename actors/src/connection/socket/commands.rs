@@ -4,14 +4,14 @@ use serde_json::Value;
 use tertulia_core::{command::closed_over_content, refusal::RequestType, session::Closure};
 
 use super::{Connection, command_queue::HeldCommand, waiter::Waiter};
-use crate::request::{Ask, RequestFailure};
+use crate::request::{Ask, RequestError};
 
 impl Connection {
     /// Sends a command of a conversation as soon as it may be in flight together with the others.
     pub(super) fn ask_command(&mut self, ask: Ask, headers: Vec<Value>) {
         let refusal = self.refusal(ask.lane, RequestType::from(&ask.request));
         let is_full = self.commands.waiting() >= self.settings.max_requests;
-        if let Some(failure) = refusal.or(is_full.then_some(RequestFailure::Overloaded)) {
+        if let Some(failure) = refusal.or(is_full.then_some(RequestError::Overloaded)) {
             let _ = ask.reply.send(Err(failure));
             return;
         }
@@ -58,14 +58,14 @@ impl Connection {
             "the platform closed the socket over content; the commands in flight are sent again one by one"
         );
         for reply in suspects {
-            let _ = reply.send(Err(RequestFailure::ClosedOverContent { code, alone }));
+            let _ = reply.send(Err(RequestError::ClosedOverContent { code, alone }));
         }
     }
 
     /// The socket is gone: the waiting commands were not sent.
     pub(super) fn drop_held_commands(&mut self) {
         for HeldCommand { ask, .. } in self.commands.clear() {
-            let _ = ask.reply.send(Err(RequestFailure::NotConnected));
+            let _ = ask.reply.send(Err(RequestError::NotConnected));
         }
     }
 }

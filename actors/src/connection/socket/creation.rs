@@ -4,7 +4,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::{id::ConversationId, ums::Request};
 
 use super::{Connection, CreateConversation, creation_queue::NextCreation};
-use crate::request::{Lane, RequestFailure};
+use crate::request::{Lane, RequestError};
 
 impl Connection {
     /// Continues with the first waiting creation.
@@ -26,13 +26,13 @@ impl Connection {
                     connection.creations.response_lost();
                     connection.create_next(ctx);
                 }
-                Err(RequestFailure::NotConnected) => connection.creations.not_sent(),
+                Err(RequestError::NotConnected) => connection.creations.not_sent(),
                 outcome => connection.created(outcome, ctx),
             }
         }));
     }
 
-    fn created(&mut self, outcome: Result<ConversationId, RequestFailure>, ctx: &mut Context<Self>) {
+    fn created(&mut self, outcome: Result<ConversationId, RequestError>, ctx: &mut Context<Self>) {
         if let Ok(id) = &outcome {
             // Callers may write to the conversation before its first state arrives (CV-I1).
             self.child(id);
@@ -45,7 +45,7 @@ impl Connection {
 
     pub(super) fn fail_creations(&mut self) {
         while let Some(reply) = self.creations.take_first() {
-            let _ = reply.send(Err(RequestFailure::NotConnected));
+            let _ = reply.send(Err(RequestError::NotConnected));
         }
     }
 }
@@ -55,7 +55,7 @@ impl Handler<CreateConversation> for Connection {
 
     fn handle(&mut self, CreateConversation { request, reply }: CreateConversation, ctx: &mut Self::Context) {
         if self.creations.is_full() {
-            let _ = reply.send(Err(RequestFailure::Overloaded));
+            let _ = reply.send(Err(RequestError::Overloaded));
             return;
         }
         self.creations.push(request, reply);

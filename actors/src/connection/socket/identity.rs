@@ -24,7 +24,7 @@ use crate::{
     engine::Step,
     log::Subject,
     platform::ConsumerIdentity,
-    request::{Reply, RequestFailure},
+    request::{Reply, RequestError},
     subscriber::EventData,
 };
 
@@ -119,6 +119,6 @@ impl Handler<AskIdentity> for Connection {
     type Result = ();
 
     fn handle(&mut self, AskIdentity { reply }: AskIdentity, _: &mut Self::Context) {
-        let _ = reply.send(self.principal.identity().cloned().ok_or(RequestFailure::NotConnected));
+        let _ = reply.send(self.principal.identity().cloned().ok_or(RequestError::NotConnected));
     }
 }

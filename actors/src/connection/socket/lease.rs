@@ -33,7 +33,7 @@ impl Connection {
         ctx.spawn(acquired.into_actor(self).map(|acquired, connection, ctx| {
             match acquired {
                 Ok(lease) => {
-                    tracing::debug!(connection = %connection.settings.id, token = lease.token.0, "lease taken");
+                    tracing::debug!(connection = %connection.settings.id, token = lease.token, "lease taken");
                     connection.end_with(&lease.lost, ctx);
                     connection.login_right.requested(Some(lease));
                     connection.begin(ctx);

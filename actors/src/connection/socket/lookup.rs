@@ -4,28 +4,17 @@ use actix::{AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 
-use super::{Connection, principal::Credentials};
+use super::{Connection, ConnectionError, principal::Credentials};
 use crate::{
     platform::{AgentSession, HttpError, PlatformClient},
-    request::RequestFailure,
+    request::RequestError,
 };
 
 /// The most concurrent lookups; beyond it a caller is refused.
 const TOGETHER: usize = 32;
 
-/// Why a lookup failed.
-#[derive(Debug, thiserror::Error)]
-pub enum LookupError {
-    /// The lookup could not be sent.
-    #[error(transparent)]
-    Request(#[from] RequestFailure),
-    /// The platform refused the lookup, or did not respond.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-}
-
 /// A lookup, which runs when the agent's session is known or is known to be missing.
-type Question = dyn FnOnce(PlatformClient, Result<AgentSession, RequestFailure>) -> LocalBoxFuture<'static, ()> + Send;
+type Question = dyn FnOnce(PlatformClient, Result<AgentSession, RequestError>) -> LocalBoxFuture<'static, ()> + Send;
 
 /// Makes an HTTP request as the connection's agent.
 #[derive(Message)]
@@ -38,16 +27,16 @@ impl Lookup {
     /// The result of `ask` is sent to `reply`.
     pub(crate) fn new<T, F>(
         ask: impl FnOnce(PlatformClient, AgentSession) -> F + Send + 'static,
-        reply: oneshot::Sender<Result<T, LookupError>>,
+        reply: oneshot::Sender<Result<T, ConnectionError>>,
     ) -> Self
     where
         T: Send + 'static,
         F: Future<Output = Result<T, HttpError>> + 'static,
     {
-        let ask = |client, session: Result<AgentSession, RequestFailure>| -> LocalBoxFuture<'static, ()> {
+        let ask = |client, session: Result<AgentSession, RequestError>| -> LocalBoxFuture<'static, ()> {
             Box::pin(async move {
                 let outcome = match session {
-                    Ok(session) => ask(client, session).await.map_err(LookupError::from),
+                    Ok(session) => ask(client, session).await.map_err(ConnectionError::from),
                     Err(failure) => Err(failure.into()),
                 };
                 let _ = reply.send(outcome);
@@ -62,10 +51,10 @@ impl Handler<Lookup> for Connection {
 
     fn handle(&mut self, Lookup { ask }: Lookup, ctx: &mut Context<Self>) {
         let session = match self.principal.credentials() {
-            _ if self.lookups.len() >= TOGETHER => Err(RequestFailure::Overloaded),
+            _ if self.lookups.len() >= TOGETHER => Err(RequestError::Overloaded),
             Some(Credentials::Agent(session)) => Ok(session.clone()),
-            Some(Credentials::Consumer(_)) => Err(RequestFailure::NotSupported("only an agent can ask this")),
-            None => Err(RequestFailure::NotConnected),
+            Some(Credentials::Consumer(_)) => Err(RequestError::NotSupported("only an agent can ask this")),
+            None => Err(RequestError::NotConnected),
         };
         let lookup = self.lookups.track_future(ask(self.context.client.clone(), session));
         ctx.spawn(lookup.into_actor(self));

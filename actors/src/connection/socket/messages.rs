@@ -8,7 +8,7 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use super::RingError;
+use super::ConnectionError;
 use crate::{
     request::{Ask, Reply},
     subscriber::Offer,
@@ -46,7 +46,7 @@ pub(crate) struct ListRings;
 #[rtype(result = "()")]
 pub(crate) struct AcceptRing {
     pub(crate) ring_id: RingId,
-    pub(crate) reply: oneshot::Sender<Result<ConversationId, RingError>>,
+    pub(crate) reply: oneshot::Sender<Result<ConversationId, ConnectionError>>,
 }
 
 /// Sends a request with headers of its own ([CN-F4](crate::rules#cn-f4)).

@@ -52,21 +52,19 @@ mod waiting;
 mod waits;
 
 pub(crate) use actor::Connection;
-pub use arrivals::RingError;
 pub(crate) use escalation::Replay;
 pub(crate) use identity::AskIdentity;
 pub(crate) use lookup::Lookup;
-pub use lookup::LookupError;
 pub(crate) use messages::{AcceptRing, AskWith, ListRings, Restart};
 pub(crate) use messages::{AnswerRing, CreateConversation, SetAgentState, Stop};
-pub use settings::{Agents, ConnectionSettings, Login, Rings, Subscribe};
-pub use shifts::{ShiftChange, ShiftWatch};
+pub use settings::{Agents, ConnectionSettings, Login, Rings};
+pub use shifts::ShiftWatch;
 pub(crate) use step_up::BeginStepUp;
-pub use step_up_progress::{StepUpError, SteppedUp, TakenOver, Takeover};
+pub use step_up_progress::{SteppedUp, Takeover};
 pub use subscribe_to::ConversationSubscription;
 pub(crate) use subscribe_to::SubscribeTo;
 
 use super::{
-    ConnectionStatus, ProcessContext, QuarantinedConversation, ReleaseError, Waiting, context::ConnectionContext,
-    reported_wait::ReportedWait, roster, status::StatusBoard,
+    ConnectionError, ConnectionStatus, ProcessContext, QuarantinedConversation, Role, Waiting,
+    context::ConnectionContext, reported_wait::ReportedWait, roster, status::StatusBoard,
 };

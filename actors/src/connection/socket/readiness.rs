@@ -7,7 +7,7 @@ use tertulia_core::{
 };
 
 use super::{Connection, Login, Rings, recovery_queue::Again};
-use crate::{conversation::HistoryProgress, request::RequestFailure, subscriber::EventData};
+use crate::{conversation::HistoryProgress, request::RequestError, subscriber::EventData};
 
 impl Connection {
     /// The parts that the connection needs on a socket.
@@ -35,7 +35,7 @@ impl Connection {
     }
 
     /// A part of the resume plan was refused: it is requested again, and the connection continues meanwhile.
-    pub(super) fn part_refused(&mut self, part: Part, request: RequestType, failure: &RequestFailure, again: Again) {
+    pub(super) fn part_refused(&mut self, part: Part, request: RequestType, failure: &RequestError, again: Again) {
         let Some(decision) = self.not_granted(request, failure, again) else { return };
         // Without the subscriptions the connection would use outdated data, so it waits for them for a while.
         let goes_on = decision.goes_on || part != Part::Subscriptions;
@@ -48,10 +48,10 @@ impl Connection {
     pub(super) fn not_granted(
         &mut self,
         request: RequestType,
-        failure: &RequestFailure,
+        failure: &RequestError,
         again: Again,
     ) -> Option<Decision> {
-        if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
+        if matches!(failure, RequestError::ConnectionLost | RequestError::NotConnected) {
             return None;
         }
         let tries = self.parts.count_refusal(request);

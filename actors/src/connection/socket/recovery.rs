@@ -17,7 +17,7 @@ use super::{
     request_table::SentRequest,
     waiter::{OwnRequest, Waiter},
 };
-use crate::request::RequestFailure;
+use crate::request::RequestError;
 
 /// The next request of the recovery lane may be sent.
 #[derive(Message)]
@@ -63,7 +63,7 @@ impl Connection {
 
     fn take_next(&mut self, kind: RequestType, next: &mut Option<Millis>) -> Option<(Turn, RecoveryRequest)> {
         while let Some(expired) = self.recovery.take_expired(kind, Instant::now()) {
-            self.give_up(expired.waiter, RequestFailure::TimedOut);
+            self.give_up(expired.waiter, RequestError::TimedOut);
         }
         let is_urgent = self.recovery.is_next_urgent(kind)?;
         if self.requests.is_full() || self.pace.is_full(kind, is_urgent, self.recovery.in_flight(kind)) {
@@ -112,7 +112,7 @@ impl Connection {
     pub(super) fn fail_recovery(&mut self) {
         for waiter in self.recovery.drain() {
             if let Waiter::Caller(reply) = waiter {
-                let _ = reply.send(Err(RequestFailure::NotConnected));
+                let _ = reply.send(Err(RequestError::NotConnected));
             }
         }
     }

@@ -12,12 +12,12 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    AcceptRing, AnswerRing, Connection, ListRings, RingError, Rings,
+    AcceptRing, AnswerRing, Connection, ConnectionError, ListRings, Rings,
     recovery_queue::{Again, RecoveryRequest},
     waiter::{OwnRequest, Waiter},
 };
 use crate::{
-    request::{Lane, RequestFailure},
+    request::{Lane, RequestError},
     subscriber::{EventData, Offer},
 };
 
@@ -46,7 +46,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn rings_refused(&mut self, failure: &RequestFailure) {
+    pub(super) fn rings_refused(&mut self, failure: &RequestError) {
         self.part_refused(Part::Rings, RequestType::RingSubscription, failure, Again::Rings);
     }
 
@@ -93,8 +93,8 @@ impl Connection {
 
     /// An acceptance failed: repeats it if that can help. Otherwise the platform offers the conversation again, to this
     /// connection after a reconnect or to another agent.
-    fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestFailure) {
-        if matches!(failure, RequestFailure::ConnectionLost | RequestFailure::NotConnected) {
+    fn not_accepted(&mut self, ring_id: RingId, tries: u32, failure: &RequestError) {
+        if matches!(failure, RequestError::ConnectionLost | RequestError::NotConnected) {
             // The end of the socket is reported once, not by each offer that it affects.
             return;
         }
@@ -114,7 +114,7 @@ impl Connection {
         ring_id: RingId,
         accept: bool,
         throttled: u32,
-    ) -> impl Future<Output = Result<(), RequestFailure>> + use<> {
+    ) -> impl Future<Output = Result<(), RequestError>> + use<> {
         let ring_state = if accept { RingState::Accepted } else { RingState::Rejected };
         let until = self.rings.until(&ring_id);
         let request = Request::AnswerRing(RingAnswer { ring_id, ring_state });
@@ -130,7 +130,7 @@ impl Connection {
             asked,
             throttled,
         });
-        let answer = async move { answer.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
+        let answer = async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) };
         async move { answer.await?.read(|response| response.outcome().map(drop)) }
     }
 }
@@ -159,11 +159,11 @@ impl Handler<AcceptRing> for Connection {
 
     fn handle(&mut self, AcceptRing { ring_id, reply }: AcceptRing, ctx: &mut Context<Self>) {
         let Some(conversation) = self.rings.conversation(&ring_id).cloned() else {
-            let _ = reply.send(Err(RingError::UnknownRing));
+            let _ = reply.send(Err(ConnectionError::UnknownRing));
             return;
         };
         if self.arrivals.is_full() {
-            let _ = reply.send(Err(RequestFailure::Overloaded.into()));
+            let _ = reply.send(Err(RequestError::Overloaded.into()));
             return;
         }
         let answered = self.answer_ring(ring_id, true, 0);

@@ -10,6 +10,7 @@ use tertulia_core::{
     ums::{AgentState, ClientProperties, ConversationQuery, Dialect, Stage},
 };
 
+use super::Role;
 use crate::{
     conversation::Drill,
     platform::{AgentLogin, ConsumerLogin, Proxy},
@@ -30,8 +31,10 @@ pub struct ConnectionSettings {
     pub login: Login,
     /// The proxy to the platform, for HTTP and the socket.
     pub proxy: Option<Proxy>,
-    /// The conversations to subscribe to.
-    pub subscribe: Subscribe,
+    /// The stages of the conversations to subscribe to.
+    pub stages: Vec<Stage>,
+    /// The agents of the conversations to subscribe to. A consumer always sees their own conversations.
+    pub agents: Agents,
     /// What to do with offers; agents only.
     pub rings: Rings,
     /// The agent's state, set after each connect; agents only.
@@ -71,15 +74,6 @@ pub enum Login {
     Consumer(ConsumerLogin),
 }
 
-/// Selects the conversations that a connection subscribes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscribe {
-    /// The stages.
-    pub stage: Vec<Stage>,
-    /// The agents. A consumer always sees their own conversations.
-    pub agents: Agents,
-}
-
 /// Selects conversations by their agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agents {
@@ -117,7 +111,8 @@ impl ConnectionSettings {
     pub fn consumer(id: impl Into<ConnectionId>, account: impl Into<AccountId>, login: ConsumerLogin) -> Self {
         let settings = Self::new(id.into(), account.into(), Login::Consumer(login));
         Self {
-            subscribe: Subscribe { stage: vec![Stage::Open, Stage::Close], agents: Agents::All },
+            stages: vec![Stage::Open, Stage::Close],
+            agents: Agents::All,
             rings: Rings::Off,
             agent_state: None,
             // A consumer's token has no session that could be prolonged.
@@ -133,7 +128,8 @@ impl ConnectionSettings {
             account,
             login,
             proxy: None,
-            subscribe: Subscribe { stage: vec![Stage::Open], agents: Agents::Mine },
+            stages: vec![Stage::Open],
+            agents: Agents::Mine,
             rings: Rings::Accept,
             agent_state: Some(AgentState::Online),
             client_properties: ClientProperties::default(),
@@ -154,6 +150,15 @@ impl ConnectionSettings {
         }
     }
 
+    /// The role of the connection.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self.login {
+            Login::Agent(_) => Role::Agent,
+            Login::Consumer(_) => Role::Consumer,
+        }
+    }
+
     /// The dialect of the connection's socket.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -165,14 +170,14 @@ impl ConnectionSettings {
 
     /// The connection's own subscription, if it has one.
     pub(super) fn query(&self, own: Option<&AgentId>) -> Option<ConversationQuery> {
-        let agent_ids = match (&self.login, &self.subscribe.agents) {
+        let agent_ids = match (&self.login, &self.agents) {
             (_, Agents::Nobody) => return None,
             (Login::Consumer(_), _) | (_, Agents::All) => Vec::new(),
             (Login::Agent(_), Agents::Mine) => own.cloned().into_iter().collect(),
             (Login::Agent(_), Agents::Listed(agents)) => agents.clone(),
         };
         let brand_id = (self.dialect() == Dialect::Brand).then(|| self.account.clone());
-        let stage = self.subscribe.stage.clone();
+        let stage = self.stages.clone();
         Some(ConversationQuery { brand_id, agent_ids, stage, ..ConversationQuery::default() })
     }
 }

@@ -6,7 +6,7 @@ use tertulia_core::id::SkillId;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::LookupError;
+use super::ConnectionError;
 use crate::platform::ShiftStatus;
 
 /// The most changes that wait for the reader; at this limit polling pauses.
@@ -14,19 +14,10 @@ const WAITING: usize = 64;
 /// The part of the pause by which a request may come earlier, so that the connections of a fleet do not poll in step.
 const JITTER: f64 = 0.1;
 
-/// A change of a skill's working hours.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ShiftChange {
-    /// The skill's agents are at work now, and were not at the previous poll.
-    EnteredWorkHours(ShiftStatus),
-    /// The skill's agents are away and will come back, and were not in that state at the previous poll.
-    EnteredOffHours(ShiftStatus),
-}
-
 /// A stream of changes of shifts. Dropping it ends the polling.
 pub struct ShiftWatch {
     first: Vec<ShiftStatus>,
-    changes: mpsc::Receiver<Result<ShiftChange, LookupError>>,
+    changes: mpsc::Receiver<Result<ShiftStatus, ConnectionError>>,
     _ending: DropGuard,
 }
 
@@ -39,7 +30,7 @@ impl ShiftWatch {
         ask: impl Fn() -> F,
     ) -> (Self, impl Future<Output = ()>)
     where
-        F: Future<Output = Result<Vec<ShiftStatus>, LookupError>>,
+        F: Future<Output = Result<Vec<ShiftStatus>, ConnectionError>>,
     {
         let (sender, changes) = mpsc::channel(WAITING);
         let ending = CancellationToken::new();
@@ -58,9 +49,10 @@ impl ShiftWatch {
         &self.first
     }
 
-    /// Returns the next change, or the error of a request; polling continues after an error. `None` after the system
-    /// has ended.
-    pub async fn next(&mut self) -> Option<Result<ShiftChange, LookupError>> {
+    /// Returns the shifts of the next skill that entered its off-hours ([`ShiftStatus::is_in_off_hours`]) or its work
+    /// hours since the previous poll. Returns the error of a request; polling continues after an error. `None` after
+    /// the system has ended.
+    pub async fn next(&mut self) -> Option<Result<ShiftStatus, ConnectionError>> {
         self.changes.recv().await
     }
 }
@@ -71,13 +63,12 @@ struct Shifts(HashMap<SkillId, bool>);
 
 impl Shifts {
     /// Returns the differences to the previous response. A new skill is no change.
-    fn take(&mut self, told: Vec<ShiftStatus>) -> Vec<ShiftChange> {
+    fn take(&mut self, told: Vec<ShiftStatus>) -> Vec<ShiftStatus> {
         let mut changes = Vec::new();
         for status in told {
             let is_off = status.is_in_off_hours();
             match self.0.insert(status.skill_id.clone(), is_off) {
-                Some(true) if !is_off => changes.push(ShiftChange::EnteredWorkHours(status)),
-                Some(false) if is_off => changes.push(ShiftChange::EnteredOffHours(status)),
+                Some(was_off) if was_off != is_off => changes.push(status),
                 _ => {}
             }
         }
@@ -89,10 +80,10 @@ impl Shifts {
 async fn watch<F>(
     mut shifts: Shifts,
     pause: Duration,
-    changes: mpsc::Sender<Result<ShiftChange, LookupError>>,
+    changes: mpsc::Sender<Result<ShiftStatus, ConnectionError>>,
     ask: impl Fn() -> F,
 ) where
-    F: Future<Output = Result<Vec<ShiftStatus>, LookupError>>,
+    F: Future<Output = Result<Vec<ShiftStatus>, ConnectionError>>,
 {
     loop {
         sleep(pause.mul_f64(1.0 - JITTER * rand::random::<f64>())).await;
@@ -125,7 +116,7 @@ mod tests {
         assert_eq!(shifts.take(vec![status("1", true, None), status("2", false, Some(9))]), []);
         let (off, on) = (status("1", false, Some(9)), status("2", true, None));
         let changes = shifts.take(vec![off.clone(), on.clone(), status("3", false, Some(9))]);
-        assert_eq!(changes, [ShiftChange::EnteredOffHours(off.clone()), ShiftChange::EnteredWorkHours(on.clone())]);
+        assert_eq!(changes, [off.clone(), on.clone()]);
         assert_eq!(shifts.take(vec![off, on]), []);
         assert_eq!(shifts.take(vec![status("2", false, None)]), []);
     }

@@ -4,7 +4,7 @@
 //! Until the platform grants the new token, nothing changes. Then a new socket is opened with the new token. The
 //! conversations held at that moment stay until they were taken over, even if the new identity's snapshot lacks them.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use futures_util::{StreamExt, stream};
@@ -16,14 +16,14 @@ use tertulia_core::{
 };
 
 use super::{
-    Connection,
+    Connection, ConnectionError,
     principal::Credentials,
-    step_up_progress::{StepUpError, StepUpReply, StepUpTask, SteppedUp, TakenOver, Takeover},
+    step_up_progress::{StepUpReply, StepUpTask, SteppedUp, Takeover},
 };
 use crate::{
-    conversation::{CommandFailure, ConversationHandle},
+    conversation::{ConversationError, ConversationHandle},
     platform::{ConsumerIdentity, StepUp},
-    request::RequestFailure,
+    request::RequestError,
 };
 
 /// The close code of a socket that is no longer needed.
@@ -70,23 +70,24 @@ impl Connection {
     fn take_over(&mut self, held: &[ConversationId], ctx: &mut Context<Self>) {
         let Some(user_id) = self.principal.consumer_id().cloned() else {
             let unexpected = AnswerError::Unexpected("the profile does not tell who the consumer is".to_owned());
-            return self.end_step_up(Err(RequestFailure::from(unexpected).into()));
+            return self.end_step_up(Err(RequestError::from(unexpected).into()));
         };
         let directory = &self.context.process.directory;
         let handles: Vec<ConversationHandle> =
             held.iter().filter_map(|id| directory.get(&self.settings.id, id)).collect();
         let consumer = user_id.clone();
         let takeovers = stream::iter(handles).map(move |conversation| take_over(conversation, consumer.clone()));
-        let all = takeovers.buffer_unordered(TOGETHER).collect::<Vec<TakenOver>>();
+        let all = takeovers.buffer_unordered(TOGETHER).collect::<HashMap<_, _>>();
         ctx.spawn(all.into_actor(self).map(move |conversations, connection, _| {
             connection.end_step_up(Ok(SteppedUp { user_id, conversations }));
         }));
     }
 
-    fn end_step_up(&mut self, outcome: Result<SteppedUp, StepUpError>) {
+    fn end_step_up(&mut self, outcome: Result<SteppedUp, ConnectionError>) {
         let Some((reply, mut left)) = self.step_up.end() else { return };
         if let Ok(stepped_up) = &outcome {
-            for TakenOver { conversation, .. } in stepped_up.conversations.iter().filter(|one| one.is_done()) {
+            let done = stepped_up.conversations.iter().filter(|(_, outcome)| **outcome == Takeover::Done);
+            for (conversation, _) in done {
                 left.remove(conversation);
                 // The platform may have refused the messages to the new identity until now, so the conversation catches
                 // up. The result is not awaited. An unloaded conversation has received nothing since.
@@ -103,43 +104,36 @@ impl Connection {
     }
 
     pub(super) fn fail_step_up(&mut self) {
-        self.end_step_up(Err(RequestFailure::NotConnected.into()));
+        self.end_step_up(Err(RequestError::NotConnected.into()));
     }
 
     pub(super) fn restart_step_up(&mut self) {
         if self.step_up.restart() {
-            self.end_step_up(Err(RequestFailure::ConnectionLost.into()));
+            self.end_step_up(Err(RequestError::ConnectionLost.into()));
         }
     }
 }
 
-async fn take_over(conversation: ConversationHandle, consumer: UserId) -> TakenOver {
+async fn take_over(conversation: ConversationHandle, consumer: UserId) -> (ConversationId, Takeover) {
     let outcome = match conversation.consumer_takeover(consumer).await {
         Ok(_) => Takeover::Done,
-        Err(CommandFailure::Invalid(CommandError { refusal: Refusal::SameConsumer, .. })) => Takeover::Done,
-        Err(CommandFailure::Invalid(CommandError { refusal: Refusal::NoOpenDialog, .. })) => Takeover::Closed,
+        Err(ConversationError::Invalid(CommandError { refusal: Refusal::SameConsumer, .. })) => Takeover::Done,
+        Err(ConversationError::Invalid(CommandError { refusal: Refusal::NoOpenDialog, .. })) => Takeover::Closed,
         Err(failure) => Takeover::Failed(failure),
     };
-    TakenOver { conversation: conversation.id().clone(), outcome }
+    (conversation.id().clone(), outcome)
 }
 
 impl Handler<BeginStepUp> for Connection {
     type Result = ();
 
     fn handle(&mut self, BeginStepUp { step_up, reply }: BeginStepUp, ctx: &mut Context<Self>) {
-        let present = match self.principal.credentials() {
-            Some(Credentials::Consumer(present)) => present.clone(),
-            Some(Credentials::Agent(_)) => {
-                let _ = reply.send(Err(StepUpError::NotAConsumer));
-                return;
-            }
-            None => {
-                let _ = reply.send(Err(RequestFailure::NotConnected.into()));
-                return;
-            }
+        let Some(Credentials::Consumer(present)) = self.principal.credentials().cloned() else {
+            let _ = reply.send(Err(RequestError::NotConnected.into()));
+            return;
         };
         if self.step_up.is_running() {
-            let _ = reply.send(Err(StepUpError::UnderWay));
+            let _ = reply.send(Err(ConnectionError::StepUpRunning));
             return;
         }
         self.step_up.begin(reply);

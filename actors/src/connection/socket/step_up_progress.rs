@@ -1,6 +1,6 @@
 //! The outcome of a step-up, and how far a running step-up is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tertulia_core::{
     id::{ConversationId, UserId},
@@ -8,28 +8,15 @@ use tertulia_core::{
 };
 use tokio::sync::oneshot;
 
-use crate::{
-    conversation::CommandFailure,
-    platform::{ConsumerIdentity, HttpError},
-    request::RequestFailure,
-};
+use crate::{connection::ConnectionError, conversation::ConversationError, platform::ConsumerIdentity};
 
 /// The new identity of the consumer, and the outcome for each conversation.
 #[derive(Clone, Debug)]
 pub struct SteppedUp {
     /// The new identity.
     pub user_id: UserId,
-    /// Every conversation that was in memory, in no particular order.
-    pub conversations: Vec<TakenOver>,
-}
-
-/// The outcome for one conversation in a step-up.
-#[derive(Clone, Debug)]
-pub struct TakenOver {
-    /// The conversation's id.
-    pub conversation: ConversationId,
-    /// The outcome.
-    pub outcome: Takeover,
+    /// The outcome for every conversation that was in memory.
+    pub conversations: HashMap<ConversationId, Takeover>,
 }
 
 /// The outcome for a conversation in a step-up.
@@ -40,34 +27,11 @@ pub enum Takeover {
     /// It has ended, so there is nothing to take over.
     Closed,
     /// It could not be taken over, and may still belong to the old identity.
-    Failed(CommandFailure),
-}
-
-/// Why a consumer did not step up.
-#[derive(Debug, thiserror::Error)]
-pub enum StepUpError {
-    /// Only consumers step up.
-    #[error("only a consumer can step up")]
-    NotAConsumer,
-    /// Another step-up of the same connection is running.
-    #[error("a step-up is already running")]
-    UnderWay,
-    /// The platform did not grant the new identity; the old identity stays in use.
-    #[error(transparent)]
-    Login(#[from] HttpError),
-    /// The connection does not run, or does not return with the new identity.
-    #[error(transparent)]
-    Request(#[from] RequestFailure),
-}
-
-impl TakenOver {
-    pub(super) fn is_done(&self) -> bool {
-        self.outcome == Takeover::Done
-    }
+    Failed(ConversationError),
 }
 
 /// The channel for the outcome of a step-up.
-pub(super) type StepUpReply = oneshot::Sender<Result<SteppedUp, StepUpError>>;
+pub(super) type StepUpReply = oneshot::Sender<Result<SteppedUp, ConnectionError>>;
 
 /// How far the step-up is, if one is running.
 #[derive(Default)]

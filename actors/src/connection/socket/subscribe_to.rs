@@ -7,7 +7,7 @@ use tertulia_core::{id::ConversationId, subscription::CallerNumber, ums::Convers
 use tokio::sync::oneshot;
 
 use super::Connection;
-use crate::request::{Reply, RequestFailure};
+use crate::request::{Reply, RequestError};
 
 /// A subscription to conversations. Dropping it ends the subscription.
 #[must_use = "dropping it ends the subscription"]
@@ -52,9 +52,9 @@ impl Handler<SubscribeTo> for Connection {
 
     fn handle(&mut self, SubscribeTo { query, reply }: SubscribeTo, ctx: &mut Context<Self>) {
         let added = if self.plan.is_linked() {
-            self.subscriptions.add_caller(query).ok_or(RequestFailure::Overloaded)
+            self.subscriptions.add_caller(query).ok_or(RequestError::Overloaded)
         } else {
-            Err(RequestFailure::NotConnected)
+            Err(RequestError::NotConnected)
         };
         let (number, outputs) = match added {
             Ok(added) => added,
@@ -67,7 +67,7 @@ impl Handler<SubscribeTo> for Connection {
         self.subscription_callers.wait(number, begins);
         self.carry_out_all(outputs);
         let subscription = ConversationSubscription { connection: ctx.address(), number, conversations: Vec::new() };
-        let begun = async move { snapshot.await.unwrap_or(Err(RequestFailure::ConnectionLost)) };
+        let begun = async move { snapshot.await.unwrap_or(Err(RequestError::ConnectionLost)) };
         ctx.spawn(begun.into_actor(self).map(|snapshot, _, _| {
             // If the caller has left or the subscription failed, dropping it ends it.
             let begun = snapshot.map(|conversations| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tertulia_core::{id::ConversationId, subscription::CallerNumber};
 
-use crate::request::{Reply, RequestFailure};
+use crate::request::{Reply, RequestError};
 
 /// The callers whose subscriptions are being started.
 #[derive(Default)]
@@ -16,7 +16,7 @@ impl SubscriptionCallers {
     }
 
     /// The subscription has begun with these conversations, or failed.
-    pub(super) fn begun(&mut self, number: CallerNumber, begun: Result<Vec<ConversationId>, RequestFailure>) {
+    pub(super) fn begun(&mut self, number: CallerNumber, begun: Result<Vec<ConversationId>, RequestError>) {
         if let Some(reply) = self.0.remove(&number) {
             let _ = reply.send(begun);
         }

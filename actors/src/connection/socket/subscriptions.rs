@@ -12,9 +12,9 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::{Connection, recovery_queue::Again, waiter::OwnRequest};
-use crate::request::{Ask, Lane, RequestFailure};
+use crate::request::{Ask, Lane, RequestError};
 
-impl From<SubscriptionFailure> for RequestFailure {
+impl From<SubscriptionFailure> for RequestError {
     fn from(failure: SubscriptionFailure) -> Self {
         match failure {
             SubscriptionFailure::Refused(error) => error.into(),
@@ -55,7 +55,7 @@ impl Connection {
                 Output::Settled(id) => self.settled(&id),
                 Output::UpToDate { .. } => {}
                 Output::CallerAnswered { caller, begun } => {
-                    self.subscription_callers.begun(caller, begun.map_err(RequestFailure::from));
+                    self.subscription_callers.begun(caller, begun.map_err(RequestError::from));
                 }
             }
         }
@@ -63,7 +63,7 @@ impl Connection {
 
     /// A subscription was refused: it is requested again after a while. If the connection needs it to see its
     /// conversations, that part is missing meanwhile.
-    fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestFailure) {
+    fn subscribe_later(&mut self, key: SubscriptionKey, part: SubscriptionPart, tries: u32, failure: RequestError) {
         let (request, refusal) = (RequestType::Subscription, failure.refusal());
         let decision = decide(Case { lane: Lane::Recovery, request, refusal, tries, lasted: Duration::ZERO });
         let wait = decision.wait(tries, rand::random()).unwrap_or_default();

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    ConnectionContext, IntakeRole, IntakeSettings, ReportedWait, StatusBoard,
+    ConnectionContext, IntakeSettings, ReportedWait, StatusBoard,
     agent::{AgentSessions, RestSender},
     grant::{Grant, NotGranted},
     hold_back::HoldBack,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     connection::{
-        ConnectionStatus, ProcessContext, Restart, Stop,
+        ConnectionStatus, ProcessContext, Restart, Role, Stop,
         roster::{ChildContext, DueQueue, Roster, remembered},
     },
     conversation::ConversationSettings,
@@ -220,10 +220,10 @@ impl Intake {
     /// Starts for the first time or again.
     fn start(&mut self, ctx: &mut Context<Self>) {
         self.logins += 1;
-        match self.settings.role {
-            _ if self.rest.is_some() => self.log_in(true, ctx),
-            IntakeRole::Connector => self.log_in(true, ctx),
-            IntakeRole::Intake => self.begin(),
+        if self.settings.role() == Role::Intake {
+            self.begin();
+        } else {
+            self.log_in(true, ctx);
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     platform::{AgentLogin, AgentSession, PlatformClient, RestAnswer},
-    request::RequestFailure,
+    request::RequestError,
 };
 
 /// How often a change is tried if another client changes the same resource meanwhile.
@@ -61,18 +61,18 @@ pub(super) struct RestSender {
 impl RestSender {
     /// Sends a request and returns the platform's response, success or refusal. A change is conditional on the version
     /// that was read just before, and is repeated if another client changed the resource in between.
-    pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+    pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestError> {
         self.turns.run(self.write_versioned(row)).await
     }
 
-    async fn write_versioned(&self, row: &RestRequest) -> Result<RestAnswer, RequestFailure> {
+    async fn write_versioned(&self, row: &RestRequest) -> Result<RestAnswer, RequestError> {
         let Some(read) = row.version_of() else { return self.ask(row, None).await };
         let mut tries = 0;
         loop {
             tries += 1;
             // If the read fails, nothing was changed.
             let version = self.ask(&read, None).await.map_err(|failure| match failure {
-                RequestFailure::ConnectionLost => RequestFailure::Overloaded,
+                RequestError::ConnectionLost => RequestError::Overloaded,
                 failure => failure,
             })?;
             if version.status >= 400 {
@@ -88,7 +88,7 @@ impl RestSender {
         }
     }
 
-    async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestFailure> {
+    async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestError> {
         let session = self.agent.session(&self.client, None).await.map_err(not_granted)?;
         let ask = async |session: &AgentSession| self.client.rest(session, row, if_match).await.map_err(unanswered);
         let renew = async |answer: &RestAnswer, refused: &AgentSession| match answer.status {

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Instant};
 use actix::Handler;
 use tertulia_core::{command::Identity, conversation::Arrival, id::ConversationId};
 
-use super::{Intake, IntakeRole, Load, LoadError, Unload, UnloadError, notes::Notes, state_head::StateHead};
+use super::{Intake, Load, Unload, notes::Notes, state_head::StateHead};
 use crate::{
     connection::{
-        QuarantinedConversation, ReleaseError,
+        ConnectionError, QuarantinedConversation,
         roster::{self, ChildFailed, ListQuarantined, Release, RosterNews},
     },
     conversation::{ChildTold, Conversation, Leave, Snapshot, StateArrived, ToConversation},
@@ -83,14 +83,14 @@ impl Intake {
 }
 
 impl Handler<Load> for Intake {
-    type Result = Result<ConversationId, LoadError>;
+    type Result = Result<ConversationId, ConnectionError>;
 
     /// A conversation in memory is newer than any snapshot, so it stays as it is; the load is counted.
     fn handle(&mut self, Load { snapshot }: Load, _: &mut Self::Context) -> Self::Result {
-        let snapshot = Snapshot::read(&snapshot).map_err(LoadError::Malformed)?;
+        let snapshot = Snapshot::read(&snapshot).map_err(ConnectionError::MalformedSnapshot)?;
         let id = snapshot.id().clone();
         if !self.has_room_for(&id) {
-            return Err(LoadError::Overloaded(self.settings.id.clone()));
+            return Err(ConnectionError::Overloaded(self.settings.id.clone()));
         }
         let consumer = snapshot.consumer().cloned();
         let is_new = !self.roster.knows(&id);
@@ -110,13 +110,13 @@ impl Handler<Load> for Intake {
 }
 
 impl Handler<Unload> for Intake {
-    type Result = Result<(), UnloadError>;
+    type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, Unload { conversation }: Unload, _: &mut Self::Context) -> Self::Result {
-        let not_loaded = || UnloadError::NotLoaded(conversation.clone());
+        let not_loaded = || ConnectionError::NotLoaded(conversation.clone());
         let child = self.roster.get_mut(&conversation).ok_or_else(not_loaded)?;
-        match (child.notes.holds(), self.settings.role) {
-            (0, IntakeRole::Connector) => return Err(not_loaded()),
+        match (child.notes.holds(), self.settings.is_stateless) {
+            (0, false) => return Err(not_loaded()),
             (0 | 1, _) => {
                 if let Some(since) = child.notes.ended_since() {
                     self.ended.remove(since, &conversation);
@@ -161,7 +161,7 @@ impl Handler<ListQuarantined> for Intake {
 }
 
 impl Handler<Release> for Intake {
-    type Result = Result<(), ReleaseError>;
+    type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, Release { conversation }: Release, _: &mut Self::Context) -> Self::Result {
         let ready = self.ready();

@@ -11,9 +11,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Intake, IntakeSettings, WebhookArrived, WebhookError, escalation::Replay};
+use super::{Intake, IntakeSettings, WebhookArrived, escalation::Replay};
 use crate::{
-    connection::{ConnectionStatus, ProcessContext, Restart, Stop},
+    connection::{ConnectionError, ConnectionStatus, ProcessContext, Restart, Stop},
     conversation::FramePermit,
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
     metrics::Metrics,
@@ -64,7 +64,7 @@ impl WebhookInbox {
     }
 
     /// Checks a webhook's signature; counts a wrong signature.
-    pub(crate) fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<(), WebhookError> {
+    pub(crate) fn verify(&self, signature: Option<&str>, body: &[u8]) -> Result<(), ConnectionError> {
         webhook::verify(self.secret.expose_secret().as_bytes(), body, signature).map_err(|error| {
             self.metrics.webhooks_refused.inc();
             error.into()
@@ -72,15 +72,15 @@ impl WebhookInbox {
     }
 
     /// Checks the form of a webhook's signature; counts a missing or malformed signature.
-    pub(crate) fn expects(&self, signature: Option<&str>) -> Result<(), WebhookError> {
+    pub(crate) fn expects(&self, signature: Option<&str>) -> Result<(), ConnectionError> {
         webhook::check_form(signature).map_err(|error| {
             self.metrics.webhooks_refused.inc();
             error.into()
         })
     }
 
-    pub(crate) async fn take(&self, body: Bytes) -> Result<(), WebhookError> {
-        let overloaded = || WebhookError::Overloaded(self.id.clone());
+    pub(crate) async fn take(&self, body: Bytes) -> Result<(), ConnectionError> {
+        let overloaded = || ConnectionError::Overloaded(self.id.clone());
         let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
         let (place, freed) = FramePermit::watched(place);
         // A send fails when the actor is being restarted or was stopped.
@@ -100,7 +100,7 @@ impl WebhookInbox {
         let id = letter.id.clone();
         if letter.kind == DeadLetterKind::Frame {
             return match self.take(letter.body.clone()).await {
-                Err(WebhookError::Overloaded(_)) => Err(ReplayError::Overloaded(id)),
+                Err(ConnectionError::Overloaded(_)) => Err(ReplayError::Overloaded(id)),
                 // A letter that still cannot be parsed has become a new dead letter.
                 Ok(()) | Err(_) => Ok(()),
             };

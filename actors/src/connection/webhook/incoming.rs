@@ -7,12 +7,15 @@ use tertulia_core::{
     ums::{ChangeKind, ConversationChanges, Frame, Messages, Notification},
 };
 
-use super::{Intake, WebhookArrived, WebhookError, state_head::StateHead};
-use crate::conversation::{FramePermit, RecordsArrived, StateArrived};
+use super::{Intake, WebhookArrived, state_head::StateHead};
+use crate::{
+    connection::ConnectionError,
+    conversation::{FramePermit, RecordsArrived, StateArrived},
+};
 
 impl Intake {
-    fn route(&mut self, body: &Bytes, place: &FramePermit) -> Result<(), WebhookError> {
-        let malformed = |error: &dyn std::fmt::Display| WebhookError::Malformed(error.to_string());
+    fn route(&mut self, body: &Bytes, place: &FramePermit) -> Result<(), ConnectionError> {
+        let malformed = |error: &dyn std::fmt::Display| ConnectionError::MalformedNotification(error.to_string());
         let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
         match Frame::decode(text).map_err(|error| malformed(&error))? {
             Frame::Notification(Notification::Conversations(changes)) => self.route_changes(body, &changes, place),
@@ -33,7 +36,7 @@ impl Intake {
         body: &Bytes,
         changes: &ConversationChanges<'_>,
         place: &FramePermit,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<(), ConnectionError> {
         for change in &changes.changes {
             let id = change.conversation_id().as_ref().and_then(ConversationId::from_wire);
             let (Some(id), Some(result)) = (id, change.result) else {
@@ -68,11 +71,11 @@ impl Intake {
         body: &Bytes,
         messages: &Messages<'_>,
         place: &FramePermit,
-    ) -> Result<(), WebhookError> {
+    ) -> Result<(), ConnectionError> {
         let id = match self.roster.conversation_of_records(messages) {
             Ok(Some(id)) => id,
             Ok(None) => return Ok(()),
-            Err(error) => return Err(WebhookError::Malformed(error.to_string())),
+            Err(error) => return Err(ConnectionError::MalformedNotification(error.to_string())),
         };
         self.make_sure_of_room(&id)?;
         let records = RecordsArrived { frame: body.clone(), place: place.clone() };
@@ -80,23 +83,23 @@ impl Intake {
         Ok(())
     }
 
-    fn make_sure_of_room(&self, id: &ConversationId) -> Result<(), WebhookError> {
-        if self.has_room_for(id) { Ok(()) } else { Err(WebhookError::Overloaded(self.settings.id.clone())) }
+    fn make_sure_of_room(&self, id: &ConversationId) -> Result<(), ConnectionError> {
+        if self.has_room_for(id) { Ok(()) } else { Err(ConnectionError::Overloaded(self.settings.id.clone())) }
     }
 }
 
 impl Handler<WebhookArrived> for Intake {
-    type Result = Result<(), WebhookError>;
+    type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, WebhookArrived { body, place }: WebhookArrived, ctx: &mut Self::Context) -> Self::Result {
         self.context.metrics().frames.inc();
         self.context.counted.frame_arrived();
         if self.hold_back.is_on() {
             // The platform keeps the notification and sends it again.
-            return Err(WebhookError::Overloaded(self.settings.id.clone()));
+            return Err(ConnectionError::Overloaded(self.settings.id.clone()));
         }
         let routed = self.route(&body, &place);
-        if let Err(WebhookError::Malformed(detail)) = &routed {
+        if let Err(ConnectionError::MalformedNotification(detail)) = &routed {
             self.context.metrics().frames_malformed.inc();
             tracing::warn!(connection = %self.settings.id, detail, "a webhook cannot be read");
             self.roster.bury_unreadable(&body, detail);

@@ -2,35 +2,22 @@
 
 use actix::Message;
 use bytes::Bytes;
-use serde::Serialize;
 use tertulia_core::{
     id::{ConversationId, ExternalConsumerId},
     rest::RestRequest,
-    ums::ConversationRequest,
+    ums::{ConversationRequest, UserProfile},
 };
 
-use super::{LoadError, UnloadError, WebhookError};
 use crate::{
+    connection::ConnectionError,
     conversation::FramePermit,
     request::{Answer, Reply},
 };
 
-/// What a connector reports of a consumer when it opens a conversation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ConsumerProfile {
-    /// The first name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<String>,
-    /// The last name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
-}
-
 /// A notification whose sender is known to be the platform. The reply comes when the notification is in the queues of
 /// its conversations.
 #[derive(Message)]
-#[rtype(result = "Result<(), WebhookError>")]
+#[rtype(result = "Result<(), ConnectionError>")]
 pub(crate) struct WebhookArrived {
     pub(crate) body: Bytes,
     pub(crate) place: FramePermit,
@@ -41,7 +28,7 @@ pub(crate) struct WebhookArrived {
 #[rtype(result = "()")]
 pub(crate) struct OpenConversation {
     pub(crate) consumer: ExternalConsumerId,
-    pub(crate) profile: ConsumerProfile,
+    pub(crate) profile: UserProfile<'static>,
     pub(crate) request: ConversationRequest,
     pub(crate) reply: Reply<ConversationId>,
 }
@@ -56,14 +43,14 @@ pub(crate) struct AskRest {
 
 /// Loads a conversation into memory ([SR-4](crate::rules#sr-4)).
 #[derive(Message)]
-#[rtype(result = "Result<ConversationId, LoadError>")]
+#[rtype(result = "Result<ConversationId, ConnectionError>")]
 pub(crate) struct Load {
     pub(crate) snapshot: String,
 }
 
 /// Unloads a conversation from memory ([CV-F15](crate::rules#cv-f15)).
 #[derive(Message)]
-#[rtype(result = "Result<(), UnloadError>")]
+#[rtype(result = "Result<(), ConnectionError>")]
 pub(crate) struct Unload {
     pub(crate) conversation: ConversationId,
 }

@@ -3,7 +3,6 @@
 mod actor;
 mod agent;
 mod children;
-mod error;
 mod escalation;
 mod grant;
 mod hold_back;
@@ -20,10 +19,8 @@ mod tokens;
 mod turns;
 
 pub(crate) use actor::Intake;
-pub use error::{LoadError, UnloadError, WebhookError};
 pub(crate) use inbox::WebhookInbox;
-pub use messages::ConsumerProfile;
 pub(crate) use messages::{AskRest, Load, OpenConversation, Unload, WebhookArrived};
-pub use settings::{IntakeRole, IntakeSettings};
+pub use settings::IntakeSettings;
 
 use super::{context::ConnectionContext, reported_wait::ReportedWait, status::StatusBoard};

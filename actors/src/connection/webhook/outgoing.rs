@@ -12,14 +12,14 @@ use serde_json::{
 use tertulia_core::{
     id::{ConversationId, ExternalConsumerId},
     rest::{NotByRest, RestRequest, answer_body},
-    ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame},
+    ums::{AnswerError, ChannelType, ConversationRequest, Dialect, Request, RequestFrame, UserProfile},
 };
 use tokio::time::sleep;
 
-use super::{AskRest, ConsumerProfile, Intake, OpenConversation, agent::RestSender};
+use super::{AskRest, Intake, OpenConversation, agent::RestSender};
 use crate::{
     platform::{RestAnswer, SendPath},
-    request::{Answer, Ask, Lane, Reply, RequestFailure, TOO_MANY},
+    request::{Answer, Ask, Lane, Reply, RequestError, TOO_MANY},
 };
 
 /// The response of the Send API to the opening of a conversation.
@@ -27,7 +27,7 @@ use crate::{
 #[rtype(result = "()")]
 struct Opened {
     consumer: ExternalConsumerId,
-    outcome: Result<ConversationId, RequestFailure>,
+    outcome: Result<ConversationId, RequestError>,
     reply: Reply<ConversationId>,
 }
 
@@ -53,10 +53,10 @@ impl StateReader {
 }
 
 /// Whether the platform may have applied a request that had no successful response.
-fn is_lost(answer: &Result<RestAnswer, RequestFailure>) -> bool {
+fn is_lost(answer: &Result<RestAnswer, RequestError>) -> bool {
     match answer {
         Ok(answer) => answer.status >= 500 || answer.status == TOO_MANY,
-        Err(failure) => matches!(failure, RequestFailure::ConnectionLost | RequestFailure::TimedOut),
+        Err(failure) => matches!(failure, RequestError::ConnectionLost | RequestError::TimedOut),
     }
 }
 
@@ -69,10 +69,10 @@ struct StateRead {
 }
 
 impl Intake {
-    fn next_request(&mut self, request: Request, metadata: Vec<Value>) -> Result<String, RequestFailure> {
+    fn next_request(&mut self, request: Request, metadata: Vec<Value>) -> Result<String, RequestError> {
         let id = self.outgoing.next_id();
         let frame = RequestFrame { id, request, headers: Vec::new(), metadata };
-        frame.encode(Dialect::Consumer).map_err(|error| RequestFailure::Unwritable(error.to_string()))
+        frame.encode(Dialect::Consumer).map_err(|error| RequestError::Unwritable(error.to_string()))
     }
 
     /// Sends a conversation's request in its consumer's name.
@@ -95,10 +95,10 @@ impl Intake {
     fn ask_rest(&self, row: RestRequest, reader: Option<StateReader>, pause: Duration, reply: Reply<Answer>) {
         match self.rest.clone() {
             None => {
-                let _ = reply.send(Err(RequestFailure::NotSupported("the connection has no agent to ask as")));
+                let _ = reply.send(Err(RequestError::NotSupported("the connection has no agent to ask as")));
             }
             Some(_) if !self.is_ready() => {
-                let _ = reply.send(Err(RequestFailure::NotConnected));
+                let _ = reply.send(Err(RequestError::NotConnected));
             }
             Some(rest) => {
                 let answer = async move {
@@ -118,7 +118,7 @@ impl Intake {
     /// Waits for a response in a separate task, and counts it. If the caller leaves during `pause`, nothing is sent.
     fn carry(
         &self,
-        answer: impl Future<Output = Result<Answer, RequestFailure>> + 'static,
+        answer: impl Future<Output = Result<Answer, RequestError>> + 'static,
         pause: Duration,
         reply: Reply<Answer>,
     ) {
@@ -135,7 +135,7 @@ impl Intake {
                 Ok(answer) if answer.read(|response| response.outcome().map(drop)).is_err() => {
                     metrics.requests_refused.inc();
                 }
-                Err(RequestFailure::TimedOut) => {
+                Err(RequestError::TimedOut) => {
                     metrics.requests_timed_out.inc();
                 }
                 _ => {}
@@ -154,7 +154,7 @@ impl Intake {
         let row = match row {
             Ok(row) => row,
             Err(NotByRest(why)) => {
-                let _ = reply.send(Err(RequestFailure::NotSupported(why)));
+                let _ = reply.send(Err(RequestError::NotSupported(why)));
                 return;
             }
         };
@@ -168,13 +168,13 @@ impl Intake {
         conversation: Option<&ConversationId>,
         request: Request,
         metadata: Vec<Value>,
-    ) -> Result<(ExternalConsumerId, String), RequestFailure> {
+    ) -> Result<(ExternalConsumerId, String), RequestError> {
         let child = conversation.and_then(|id| self.roster.get(id));
-        let consumer = child.and_then(|child| child.consumer().cloned()).ok_or(RequestFailure::NotSupported(
+        let consumer = child.and_then(|child| child.consumer().cloned()).ok_or(RequestError::NotSupported(
             "the consumer of the conversation is not known here: open it here, or load a snapshot that names them",
         ))?;
         if !self.is_ready() {
-            return Err(RequestFailure::NotConnected);
+            return Err(RequestError::NotConnected);
         }
         Ok((consumer, self.next_request(request, metadata)?))
     }
@@ -193,9 +193,9 @@ impl Intake {
     fn open(&mut self, open: OpenConversation, me: Addr<Self>) {
         let OpenConversation { consumer, profile, request, reply } = open;
         let body = match self.opening_body(&profile, request) {
-            _ if self.rest.is_some() => Err(RequestFailure::NotSupported("an agent opens no consumer's conversation")),
-            _ if !self.is_ready() => Err(RequestFailure::NotConnected),
-            _ if self.outgoing.is_opening_full() => Err(RequestFailure::Overloaded),
+            _ if self.rest.is_some() => Err(RequestError::NotSupported("an agent opens no consumer's conversation")),
+            _ if !self.is_ready() => Err(RequestError::NotConnected),
+            _ if self.outgoing.is_opening_full() => Err(RequestError::Overloaded),
             body => body,
         };
         let body = match body {
@@ -219,10 +219,10 @@ impl Intake {
     /// The two requests of an opening, in the order that the platform requires.
     fn opening_body(
         &mut self,
-        profile: &ConsumerProfile,
+        profile: &UserProfile<'_>,
         request: ConversationRequest,
-    ) -> Result<String, RequestFailure> {
-        let unwritable = |error: serde_json::Error| RequestFailure::Unwritable(error.to_string());
+    ) -> Result<String, RequestError> {
+        let unwritable = |error: serde_json::Error| RequestError::Unwritable(error.to_string());
         let profile = serde_json::to_value(profile).map_err(unwritable)?;
         let profile = self.next_request(Request::SetUserProfile(profile), Vec::new())?;
         // Both members are mandatory here, unlike on a socket (protocol §5.3).
@@ -237,7 +237,7 @@ impl Intake {
 }
 
 /// Returns the id in the responses to an opening. A refusal is sent alone, not in a list.
-fn opened(answer: &Bytes) -> Result<ConversationId, RequestFailure> {
+fn opened(answer: &Bytes) -> Result<ConversationId, RequestError> {
     let Ok(answers) = serde_json::from_slice::<Vec<Box<RawValue>>>(answer) else {
         let refused = Answer::new(answer.clone()).read(|response| response.outcome().map(drop));
         return Err(refused.err().unwrap_or_else(|| AnswerError::Unexpected("no list of answers".to_owned()).into()));

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     platform::{HttpError, PlatformClient, SendAnswer, SendLetter, SendPath, Service},
-    request::RequestFailure,
+    request::RequestError,
 };
 
 /// The error codes that say which token is refused (protocol [§10.3](crate::protocol#103)).
@@ -46,7 +46,7 @@ impl Sender {
         path: SendPath,
         consumer: ExternalConsumerId,
         body: String,
-    ) -> Result<Bytes, RequestFailure> {
+    ) -> Result<Bytes, RequestError> {
         self.turns.run(self.send_with_tokens(path, &consumer, body)).await
     }
 
@@ -55,7 +55,7 @@ impl Sender {
         path: SendPath,
         consumer: &ExternalConsumerId,
         body: String,
-    ) -> Result<Bytes, RequestFailure> {
+    ) -> Result<Bytes, RequestError> {
         let tokens = self.tokens_for(consumer).await?;
         let post = async |(app, token): &(SecretString, SecretString)| self.post(path, app, token, body.clone()).await;
         let renew = async |answer: &SendAnswer, (app, token): &(SecretString, SecretString)| match refused_token(answer)
@@ -71,7 +71,7 @@ impl Sender {
     }
 
     /// Returns the tokens of the application and of the consumer.
-    async fn tokens_for(&self, consumer: &ExternalConsumerId) -> Result<(SecretString, SecretString), RequestFailure> {
+    async fn tokens_for(&self, consumer: &ExternalConsumerId) -> Result<(SecretString, SecretString), RequestError> {
         let app = self.app_token(None).await?;
         let ask = async |app: &SecretString| Ok(self.tokens.consumer(&self.client, app, consumer, None).await);
         let renew = async |token: &Result<SecretString, HttpError>, refused: &SecretString| match token {
@@ -82,7 +82,7 @@ impl Sender {
         Ok((app, token.map_err(no_consumer_token)?))
     }
 
-    async fn app_token(&self, refused: Option<&SecretString>) -> Result<SecretString, RequestFailure> {
+    async fn app_token(&self, refused: Option<&SecretString>) -> Result<SecretString, RequestError> {
         self.tokens.app(&self.client, refused).await.map_err(not_granted)
     }
 
@@ -92,20 +92,20 @@ impl Sender {
         app: &SecretString,
         consumer: &SecretString,
         body: String,
-    ) -> Result<SendAnswer, RequestFailure> {
+    ) -> Result<SendAnswer, RequestError> {
         let letter = SendLetter { app, consumer, client_properties: &self.client_properties, body };
         self.client.send_for_consumer(path, letter).await.map_err(unanswered)
     }
 }
 
 /// If the platform does not accept the consumer's name, the request cannot be sent again.
-fn no_consumer_token(error: HttpError) -> RequestFailure {
+fn no_consumer_token(error: HttpError) -> RequestError {
     tracing::debug!(%error, "no token for the consumer");
     match error {
         HttpError::Status { service: Service::Identity, status: code @ (400 | 404), .. } => {
             AnswerError::Refused { code, text: error.to_string() }.into()
         }
-        _ => RequestFailure::Overloaded,
+        _ => RequestError::Overloaded,
     }
 }
 

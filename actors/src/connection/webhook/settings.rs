@@ -11,6 +11,7 @@ use tertulia_core::{
 };
 
 use crate::{
+    connection::Role,
     conversation::Drill,
     platform::{AgentLogin, AppCredentials, Proxy},
 };
@@ -24,8 +25,9 @@ pub struct IntakeSettings {
     pub account: AccountId,
     /// The proxy to the platform.
     pub proxy: Option<Proxy>,
-    /// The role of the connection.
-    pub role: IntakeRole,
+    /// Whether the connection is an intake, which serves stateless workers: every conversation may be unloaded, and the
+    /// credentials are tried with the first request. A connector tries its credentials when it starts.
+    pub is_stateless: bool,
     /// Describes the consumers' devices to the platform with every request. The platform assumes that a device lacks
     /// each feature that is not named.
     pub client_properties: ClientProperties,
@@ -71,16 +73,6 @@ pub struct IntakeSettings {
 const LOGIN_BACKOFF: Backoff =
     Backoff { floor: Duration::from_secs(5), base: Duration::from_secs(5), max: Duration::from_secs(300) };
 
-/// The role of a connection without a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntakeRole {
-    /// Speaks for consumers; its credentials are tried when it starts.
-    Connector,
-    /// Serves stateless workers: every conversation may be unloaded, and the credentials are tried with the first
-    /// request.
-    Intake,
-}
-
 impl IntakeSettings {
     /// Returns the settings of a connector: many consumers, served by the Send API and webhooks.
     #[must_use]
@@ -89,7 +81,7 @@ impl IntakeSettings {
             id: id.into(),
             account: account.into(),
             proxy: None,
-            role: IntakeRole::Connector,
+            is_stateless: false,
             client_properties: ClientProperties::default(),
             agent: None,
             app,
@@ -112,7 +104,17 @@ impl IntakeSettings {
     /// Returns the settings of an intake: notifications only, for workers that keep conversations elsewhere.
     #[must_use]
     pub fn intake(id: impl Into<ConnectionId>, account: impl Into<AccountId>, app: AppCredentials) -> Self {
-        Self { role: IntakeRole::Intake, ..Self::connector(id, account, app) }
+        Self { is_stateless: true, ..Self::connector(id, account, app) }
+    }
+
+    /// The role of the connection.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match (&self.agent, self.is_stateless) {
+            (Some(_), _) => Role::RestAgent,
+            (None, true) => Role::Intake,
+            (None, false) => Role::Connector,
+        }
     }
 
     /// The dialect of requests to its conversations.

@@ -7,7 +7,7 @@ use tertulia_core::ums::AnswerError;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::grant::NotGranted;
-use crate::{platform::SendFailure, request::RequestFailure};
+use crate::{platform::SendFailure, request::RequestError};
 
 /// Limits the requests in flight on one connection, and the time of each.
 #[derive(Clone)]
@@ -24,12 +24,12 @@ impl Turns {
     /// Waits for a turn, then runs the request. The wait and the request have the same time limit.
     pub(super) async fn run<A>(
         &self,
-        request: impl Future<Output = Result<A, RequestFailure>>,
-    ) -> Result<A, RequestFailure> {
+        request: impl Future<Output = Result<A, RequestError>>,
+    ) -> Result<A, RequestError> {
         let Ok(Ok(_turn)) = timeout(self.within, self.free.acquire()).await else {
-            return Err(RequestFailure::Overloaded);
+            return Err(RequestError::Overloaded);
         };
-        timeout(self.within, request).await.unwrap_or(Err(RequestFailure::TimedOut))
+        timeout(self.within, request).await.unwrap_or(Err(RequestError::TimedOut))
     }
 }
 
@@ -48,25 +48,25 @@ pub(super) async fn send_renewing<T, A, E>(
 }
 
 /// Returns whether a request without an answer was sent.
-pub(super) fn unanswered(failure: SendFailure) -> RequestFailure {
+pub(super) fn unanswered(failure: SendFailure) -> RequestError {
     match failure {
         SendFailure::NotSent(error) => {
             tracing::debug!(%error, "not sent");
-            RequestFailure::Overloaded
+            RequestError::Overloaded
         }
         SendFailure::Unanswered(error) => {
             tracing::debug!(%error, "sent without an answer");
-            RequestFailure::ConnectionLost
+            RequestError::ConnectionLost
         }
     }
 }
 
 /// Without a token or session nothing was sent. The request may be sent again, unless the platform refuses credentials
 /// that it never accepted.
-pub(super) fn not_granted(NotGranted { error, is_final, .. }: NotGranted) -> RequestFailure {
+pub(super) fn not_granted(NotGranted { error, is_final, .. }: NotGranted) -> RequestError {
     tracing::debug!(%error, "no token or session");
     match error.status() {
         Some(code) if is_final => AnswerError::Refused { code, text: error.to_string() }.into(),
-        _ => RequestFailure::Overloaded,
+        _ => RequestError::Overloaded,
     }
 }

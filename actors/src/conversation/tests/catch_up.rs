@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dead_letters::DeadLetterKind,
-    request::{Answer, RequestFailure},
+    request::{Answer, RequestError},
 };
 
 /// Q16: a request of the previous socket is repeated at once, and its late failure has no effect.
@@ -27,7 +27,7 @@ async fn a_catch_up_begins_without_what_the_socket_before_left_behind() {
     let before = asked(&mut asks).await;
     conversation.do_send(CatchUp);
     let after = asked(&mut asks).await;
-    before.reply.send(Err(RequestFailure::ConnectionLost)).unwrap();
+    before.reply.send(Err(RequestError::ConnectionLost)).unwrap();
     after.reply.send(empty_history()).unwrap();
     assert_eq!(progress.recv().await, Some(HistoryProgress::Done));
 }
@@ -50,7 +50,7 @@ async fn a_late_answer_of_the_socket_before_is_not_taken_for_the_new_ones() {
     assert_eq!(progress.recv().await, Some(HistoryProgress::Done), "a refusal is an answer");
 }
 
-fn trouble() -> Result<Answer, RequestFailure> {
+fn trouble() -> Result<Answer, RequestError> {
     Err(AnswerError::Refused { code: 500, text: "server error".to_owned() }.into())
 }
 

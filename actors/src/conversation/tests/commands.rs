@@ -16,12 +16,12 @@ use tracing::Span;
 
 use super::{
     super::{
-        CatchUp, CommandFailure, Conversation, Done, HandleRequest, HistoryProgress, LinkLost, LinkReady, Perform,
+        CatchUp, Conversation, ConversationError, Done, HandleRequest, HistoryProgress, LinkLost, LinkReady, Perform,
     },
     Progress, asked, assigned_to, assigned_with_content, conversation, empty_history,
 };
 use crate::{
-    request::{Answer, Ask, RequestFailure},
+    request::{Answer, Ask, RequestError},
     supervision::Depth,
 };
 
@@ -36,7 +36,7 @@ async fn open(conversation: &Addr<Conversation>, asks: &mut UnboundedReceiver<As
 async fn link(
     conversation: &Addr<Conversation>,
     asks: &mut UnboundedReceiver<Ask>,
-    said: Result<Answer, RequestFailure>,
+    said: Result<Answer, RequestError>,
 ) {
     conversation.do_send(CatchUp);
     let history = asked(asks).await;
@@ -51,7 +51,7 @@ fn ready(conversation: &Addr<Conversation>) {
     conversation.do_send(LinkReady { identity });
 }
 
-fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result<Done, CommandFailure>> {
+fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result<Done, ConversationError>> {
     let (reply, outcome) = oneshot::channel();
     let text = SendText { text: "hello".to_owned(), ..SendText::default() };
     conversation.do_send(HandleRequest::Perform(Perform {
@@ -80,7 +80,7 @@ async fn settled(conversation: &Addr<Conversation>) {
 /// link before the lost response; the two arrive by different ways.
 async fn lose_while_in_flight(
     is_told_first: bool,
-) -> (Addr<Conversation>, UnboundedReceiver<Ask>, Ask, oneshot::Receiver<Result<Done, CommandFailure>>) {
+) -> (Addr<Conversation>, UnboundedReceiver<Ask>, Ask, oneshot::Receiver<Result<Done, ConversationError>>) {
     let (conversation, mut asks, _progress) = conversation();
     open(&conversation, &mut asks).await;
     let outcome = say(&conversation, "key-1");
@@ -91,7 +91,7 @@ async fn lose_while_in_flight(
         conversation.do_send(LinkLost);
         settled(&conversation).await;
     }
-    reply.send(Err(RequestFailure::ConnectionLost)).unwrap();
+    reply.send(Err(RequestError::ConnectionLost)).unwrap();
     settled(&conversation).await;
     assert!(asks.try_recv().is_err(), "nothing is sent before the history was read on the next link");
     if !is_told_first {
@@ -146,7 +146,7 @@ async fn a_command_that_meets_a_pause_of_its_login_is_sent_after_the_pause() {
     let wait = Duration::from_millis(20);
     let begun = Instant::now();
     let first = soon(&mut asks).await;
-    first.reply.send(Err(RequestFailure::Paused { wait })).unwrap();
+    first.reply.send(Err(RequestError::Paused { wait })).unwrap();
     let again = soon(&mut asks).await;
     assert!(begun.elapsed() >= wait && again.metadata == first.metadata);
     let published = json!({ "kind": "resp", "reqId": "2", "code": 200, "body": { "sequence": 7 } });
@@ -160,7 +160,7 @@ async fn a_command_that_the_link_did_not_take_is_sent_once_on_the_next_link() {
     let (conversation, mut asks, _progress) = conversation();
     open(&conversation, &mut asks).await;
     let _outcome = say(&conversation, "key-1");
-    asked(&mut asks).await.reply.send(Err(RequestFailure::NotConnected)).unwrap();
+    asked(&mut asks).await.reply.send(Err(RequestError::NotConnected)).unwrap();
     settled(&conversation).await;
     assert!(asks.try_recv().is_err());
     conversation.do_send(LinkLost);

@@ -23,7 +23,7 @@ use crate::{
     log::Log,
     metrics::Metrics,
     platform::{Platform, PlatformClient, PlatformSettings},
-    request::{Answer, Ask, RequestFailure},
+    request::{Answer, Ask, RequestError},
     subscriber::{Origin, RoutingTable},
 };
 
@@ -120,7 +120,7 @@ pub(super) async fn asked_within(asks: &mut UnboundedReceiver<Ask>, time: Durati
     ask.unwrap()
 }
 
-pub(super) fn empty_history() -> Result<Answer, RequestFailure> {
+pub(super) fn empty_history() -> Result<Answer, RequestError> {
     Ok(Answer::new(json!({ "kind": "resp", "reqId": "1", "code": 200, "body": [] }).to_string().into()))
 }
 

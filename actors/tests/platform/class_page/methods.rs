@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Subscribe},
-    conversation::{CommandFailure, Done},
+    connection::{ConnectionError, ConnectionSettings, Role},
+    conversation::{ConversationError, Done},
     core::{
         command::{Command, MessageRange, SendRichText, SendText, SetAgentNote},
         id::ExternalConsumerId,
@@ -12,7 +12,7 @@ use tertulia_actors::{
         ums::{self, DialogStatus, DialogType, ParticipantRole, TtrType},
     },
     files::{FileType, UploadSource},
-    intake::{IntakeSettings, UnloadError},
+    intake::IntakeSettings,
     platform::AppCredentials,
 };
 use tertulia_emulator::{AppInstall, EmulatorConfig};
@@ -27,7 +27,7 @@ use crate::{
     webhooks::endpoint::{self, Post},
 };
 
-fn refused(outcome: Result<Done, CommandFailure>) -> &'static str {
+fn refused(outcome: Result<Done, ConversationError>) -> &'static str {
     outcome.unwrap_err().code()
 }
 
@@ -257,8 +257,8 @@ async fn cv_f11_set_manual_ettr_sets_the_deadline_of_the_answer() {
 #[actix_rt::test]
 async fn cv_f12_set_note_replaces_the_whole_note() {
     let stage = Stage::set(EmulatorConfig::default());
-    let subscribe = Subscribe { stage: vec![ums::Stage::Open, ums::Stage::Close], agents: Agents::Mine };
-    let mut agent = Side::connect(&stage, ConnectionSettings { subscribe, ..bot(1) }).await;
+    let stages = vec![ums::Stage::Open, ums::Stage::Close];
+    let mut agent = Side::connect(&stage, ConnectionSettings { stages, ..bot(1) }).await;
     let (mut ann, hers) = Side::consumer(&stage, "ann").await;
     let conversation = agent.meets(&stage, hers.id().as_str()).await;
     let note = |text: &str| Command::SetNote { note: text.to_owned() };
@@ -317,12 +317,13 @@ async fn cv_f15_unload_takes_what_was_loaded_out_of_memory() {
     let opened = connection.create_conversation_for(ann, Default::default(), Default::default());
     let opened = opened.await.unwrap();
     let refused = stage.tertulia.connection(&hook.id).unload(opened.id()).await;
-    assert_eq!(refused, Err(UnloadError::NotLoaded(opened.id().clone())));
+    assert_eq!(refused, Err(ConnectionError::NotLoaded(opened.id().clone())));
     stage.tertulia.connection(&hook.id).load(&opened.snapshot().await.unwrap()).await.unwrap();
     stage.tertulia.connection(&hook.id).unload(opened.id()).await.unwrap();
     assert!(stage.tertulia.connection(&hook.id).conversation(opened.id()).is_none());
     let refused = stage.tertulia.connection(conversation.connection()).unload(conversation.id()).await;
-    assert_eq!(refused, Err(UnloadError::UnknownConnection(conversation.connection().clone())));
+    let connection = conversation.connection().clone();
+    assert_eq!(refused, Err(ConnectionError::NotSupported { connection, method: "unload", role: Role::Agent }));
 }
 
 /// CV-F16: stored by the platform first, then published; the other side reads the same bytes.
@@ -332,7 +333,7 @@ async fn cv_f16_upload_file_stores_a_file_and_tells_of_it() {
     let picture = Bytes::from_static(b"not really a picture");
     let source = UploadSource::bytes(FileType::Png, picture.clone()).caption("your bill");
     let uploaded = conversation.upload_file(source).await.unwrap();
-    assert_eq!(uploaded.done.sequence, Some(0));
+    assert_eq!(uploaded.sequence, Some(0));
     let heard = ann.hears("message").await;
     assert_eq!(heard["contentType"], "hosted/file");
     assert_eq!(heard["body"]["caption"], "your bill");

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use tertulia_actors::{
-    connection::{Agents, ConnectionSettings, Rings, Subscribe},
+    connection::{Agents, ConnectionSettings, Rings},
     conversation::ConversationHandle,
     core::{
         conversation::HistoryStart,
         id::{AgentId, ConnectionId, ConversationId, RingId},
-        ums::{self, ChatState},
+        ums::ChatState,
     },
     intake::IntakeSettings,
     subscriber::{Event, EventStream, Filter},
@@ -54,8 +54,8 @@ impl Side {
 
     /// A manager who looks on at the open conversations of the whole account.
     pub(crate) async fn manager(stage: &Stage) -> Self {
-        let subscribe = Subscribe { stage: vec![ums::Stage::Open], agents: Agents::All };
-        let settings = ConnectionSettings { rings: Rings::Off, subscribe, history: HistoryStart::FirstSeen, ..bot(4) };
+        let settings =
+            ConnectionSettings { rings: Rings::Off, agents: Agents::All, history: HistoryStart::FirstSeen, ..bot(4) };
         Self::connect(stage, settings).await
     }
 

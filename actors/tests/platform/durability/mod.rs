@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
-    conversation::{CommandFailure, ConversationHandle, Done},
+    conversation::{ConversationError, ConversationHandle, Done},
     core::{
         command::{Command, SendText},
         id::{ConnectionId, ConversationId},
     },
-    engine::{Change, Journal, MemoryStore, RecordKey, Retention, Store, Table, keep_house},
+    engine::{Change, Journal, MemoryStore, RecordKey, Retention, Store, Table},
     files::{FileType, UploadSource},
     intake::IntakeSettings,
     platform::AppCredentials,
@@ -62,7 +62,7 @@ fn assert_whole(log: &[Value]) {
     }
 }
 
-async fn ask(conversation: &ConversationHandle, key: &str, text: &str) -> Result<Done, CommandFailure> {
+async fn ask(conversation: &ConversationHandle, key: &str, text: &str) -> Result<Done, ConversationError> {
     let command = Command::SendText(SendText { text: text.to_owned(), ..SendText::default() });
     conversation.perform_durably(key.into(), text, command, PATIENCE, PATIENCE).await
 }
@@ -213,7 +213,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_se
     assert_eq!(refused(), 2);
     let conversation = run.tertulia.connection(&run.bot).conversation(&id.as_str().into()).unwrap();
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
-    assert_eq!(same, CommandFailure::ClosedConnection { code: 4410 });
+    assert_eq!(same, ConversationError::ClosedConnection { code: 4410 });
     ask(&run.taken(&other).await, "fine", "fine").await.unwrap();
     assert_eq!(run.tertulia.dead_letters().list(None, 10).len(), 1);
     assert_eq!((refused(), said(&emulator)), (2, vec!["fine".to_owned()]));
@@ -229,7 +229,7 @@ async fn an_answer_is_kept_for_its_key() {
     let conversation = run.taken(&id).await;
     let both = futures_util::future::join(ask(&conversation, "k", "one"), ask(&conversation, "k", "one")).await;
     assert_eq!((both.0.unwrap().sequence, both.1.unwrap().sequence), (Some(0), Some(0)));
-    let reused = CommandFailure::KeyReused { key: "k".into() };
+    let reused = ConversationError::KeyReused { key: "k".into() };
     assert_eq!(ask(&conversation, "k", "other").await.unwrap_err(), reused);
     run.end().await;
 
@@ -299,7 +299,7 @@ async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
     until(&|| !run.tertulia.journal().is_healthy()).await;
     let command = Command::SendText(SendText { text: "late".to_owned(), ..SendText::default() });
     let outcome = conversation.perform_as("k".into(), command, Duration::from_millis(100)).await;
-    assert_eq!(outcome.unwrap_err(), CommandFailure::TimedOut);
+    assert_eq!(outcome.unwrap_err(), ConversationError::TimedOut);
     run.disk.is_full.store(false, Ordering::SeqCst);
     // It is not sent later either.
     assert_eq!(conversation.send_text("next").await.unwrap().sequence, Some(0));
@@ -333,7 +333,7 @@ async fn what_nobody_asks_for_any_more_is_forgotten() {
 
     let hours = |hours: u64| jiff::Timestamp::now() + Duration::from_secs(hours * 3_600);
     for (later, left) in [(hours(23), (2, 1)), (hours(25), (2, 0)), (hours(24 * 8), (1, 0))] {
-        keep_house(journal, Retention::default(), later).await.unwrap();
+        journal.purge(later).await.unwrap();
         assert!(journal.settled().await);
         assert_eq!((kept(Table::Snapshots), kept(Table::Answers)), left);
     }
@@ -463,6 +463,6 @@ async fn a_conversation_does_not_sleep_while_a_file_is_on_its_way() {
     sweeps.tick().await;
     assert_eq!(metrics.conversations.get(), 1);
     go_on.send(()).unwrap();
-    assert_eq!(uploading.await.unwrap().unwrap().done.sequence, Some(0));
+    assert_eq!(uploading.await.unwrap().unwrap().sequence, Some(0));
     run.end().await;
 }

@@ -56,8 +56,8 @@ async fn subscribers_are_spread_over_the_arbiters() {
 /// A bot that ends its arbiter with each message while `is_deadly` is set.
 fn deadly(number: usize, is_deadly: &Arc<AtomicBool>) -> ConnectionSettings {
     let is_deadly = Arc::clone(is_deadly);
-    let drill = Drill::new(move |step| {
-        if step.kind == DeadLetterKind::Records && is_deadly.load(Ordering::SeqCst) {
+    let drill = Drill::new(move |_, kind, _| {
+        if kind == DeadLetterKind::Records && is_deadly.load(Ordering::SeqCst) {
             Arbiter::current().stop();
         }
     });

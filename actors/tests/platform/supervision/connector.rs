@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use tertulia_actors::{
-    NotReady,
+    connection::ConnectionError,
     core::{
         id::{ConnectionId, ConversationId},
         session::{FailureReason, Phase},
     },
     dead_letters::DeadLetterKind,
-    intake::{IntakeSettings, WebhookError},
+    intake::IntakeSettings,
     platform::AppCredentials,
     supervision::SupervisionSettings,
 };
@@ -79,7 +79,7 @@ async fn a_webhook_that_cannot_be_read_is_a_dead_letter() {
     let stage = Stage::set(EmulatorConfig::default());
     let hook = intake(&stage, &Trouble::default()).await;
     let refused = stage.tertulia.connection(&hook).receive_notification(Bytes::from_static(b"{ not JSON")).await;
-    assert!(matches!(refused, Err(WebhookError::Malformed(_))));
+    assert!(matches!(refused, Err(ConnectionError::MalformedNotification(_))));
     let letter = letters(&stage).remove(0);
     assert_eq!((letter.kind, &letter.body[..]), (DeadLetterKind::Frame, &b"{ not JSON"[..]));
     stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
@@ -102,9 +102,9 @@ async fn webhooks_are_refused_for_a_while_when_conversations_fail_together_and_f
         stage.tertulia.connection(&hook).receive_notification(message(&id, 0)).await.unwrap();
     }
     stage.event("connection.failed").await;
-    assert!(matches!(stage.tertulia.connection(&hook).ready(PATIENCE).await, Err(NotReady::Failed { .. })));
+    assert!(matches!(stage.tertulia.connection(&hook).ready(PATIENCE).await, Err(ConnectionError::Failed { .. })));
     let status = stage.tertulia.connection(&hook).status().unwrap();
     assert_eq!(status.state, Phase::Failed(FailureReason::ConversationsKeepFailing));
     let refused = stage.tertulia.connection(&hook).receive_notification(message(&"c0".into(), 1)).await;
-    assert_eq!(refused, Err(WebhookError::Overloaded(hook)));
+    assert_eq!(refused, Err(ConnectionError::Overloaded(hook)));
 }

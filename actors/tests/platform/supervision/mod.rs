@@ -19,7 +19,7 @@ use std::{
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionSettings,
-    conversation::{ConversationHandle, Drill, DrillStep},
+    conversation::{ConversationHandle, Drill},
     core::{id::ConversationId, session::Backoff},
     dead_letters::{DeadLetter, DeadLetterKind},
     supervision::{RestartPolicy, SupervisionSettings},
@@ -45,12 +45,14 @@ struct Plan {
 impl Trouble {
     fn drill(&self) -> Option<Drill> {
         let trouble = self.clone();
-        Some(Drill::new(move |step| assert!(!trouble.is_due(step), "told to panic on {:?}", step.kind)))
+        Some(Drill::new(move |conversation, kind, _| {
+            assert!(!trouble.is_due(conversation, kind), "told to panic on {kind:?}");
+        }))
     }
 
-    fn is_due(&self, step: DrillStep<'_>) -> bool {
+    fn is_due(&self, conversation: &ConversationId, kind: DeadLetterKind) -> bool {
         let mut plans = self.0.lock().unwrap();
-        let Some(plan) = plans.get_mut(step.conversation).filter(|plan| plan.on.contains(&step.kind)) else {
+        let Some(plan) = plans.get_mut(conversation).filter(|plan| plan.on.contains(&kind)) else {
             return false;
         };
         plan.met += 1;

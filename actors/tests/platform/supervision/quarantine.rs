@@ -1,8 +1,8 @@
 //! A conversation that panicked too often: isolated, visible, and releasable.
 
 use tertulia_actors::{
-    connection::ReleaseError,
-    conversation::CommandFailure,
+    connection::ConnectionError,
+    conversation::ConversationError,
     core::{id::ConnectionId, ums::TtrType},
     dead_letters::{DeadLetterKind, ReplayError},
 };
@@ -20,7 +20,7 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     let id = conversation.id().clone();
     assert!(stage.tertulia.connection(&bot).quarantined().await.is_empty());
     let refused = stage.tertulia.connection(&bot).release(&id).await;
-    assert_eq!(refused, Err(ReleaseError::NotQuarantined(id.clone())));
+    assert_eq!(refused, Err(ConnectionError::NotQuarantined(id.clone())));
 
     trouble.every(1, &id, &NOTIFICATIONS);
     stage.emulator.say(id.as_str(), "0").unwrap();
@@ -34,7 +34,7 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
     let again = stage.tertulia.connection(&bot).conversation(&id).unwrap();
     for handle in [&conversation, &again] {
         let failure = handle.send_text("nobody takes it").await.unwrap_err();
-        assert_eq!((failure.code(), failure), ("conversation-quarantined", CommandFailure::Quarantined));
+        assert_eq!((failure.code(), failure), ("conversation-quarantined", ConversationError::Quarantined));
     }
     let letter = letters(&stage).remove(0);
     let refused = stage.tertulia.replay_dead_letter(&letter.id).await;
@@ -101,5 +101,8 @@ async fn a_closed_conversation_does_not_stay_in_quarantine() {
     assert_eq!((metrics.conversations_in_quarantine.get(), metrics.conversations.get()), (0, 0));
     let nowhere = ConnectionId::from("nowhere");
     assert!(stage.tertulia.connection(&nowhere).quarantined().await.is_empty());
-    assert_eq!(stage.tertulia.connection(&nowhere).release(&id).await, Err(ReleaseError::UnknownConnection));
+    assert_eq!(
+        stage.tertulia.connection(&nowhere).release(&id).await,
+        Err(ConnectionError::UnknownConnection(nowhere))
+    );
 }

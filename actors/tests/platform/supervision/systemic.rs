@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tertulia_actors::{
-    NotReady,
+    connection::ConnectionError,
     conversation::ConversationHandle,
     core::session::{DisconnectReason, FailureReason, Phase},
     subscriber::EventData,
@@ -73,7 +73,7 @@ async fn a_connection_whose_conversations_keep_failing_together_fails_and_the_re
     }
     let failed = stage.event("connection.failed").await;
     assert_eq!(failed.origin.connection, bot);
-    assert!(matches!(stage.tertulia.connection(&bot).ready(PATIENCE).await, Err(NotReady::Failed { .. })));
+    assert!(matches!(stage.tertulia.connection(&bot).ready(PATIENCE).await, Err(ConnectionError::Failed { .. })));
     let status = stage.tertulia.connection(&bot).status().unwrap();
     assert_eq!(status.state, Phase::Failed(FailureReason::ConversationsKeepFailing));
     assert_eq!(stage.tertulia.metrics().escalations_given_up.get(), 1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tertulia_actors::{
+    connection::ConnectionError,
     conversation::ConversationHandle,
     core::{
         command::{Command, MessageRange, SetAgentNote},
@@ -18,7 +19,6 @@ use tertulia_actors::{
     files::{FileType, UploadSource},
     intake::IntakeSettings,
     platform::{AgentLogin, PlatformClient},
-    request::RequestFailure,
     subscriber::{EventKind, Filter},
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind, FaultRule, Outcome};
@@ -179,11 +179,11 @@ async fn an_agent_without_a_socket_sends_and_reads_files() {
     let (stage, _, _, mine) = served().await;
     let source = UploadSource::bytes(FileType::Png, Bytes::from_static(b"0123456789"));
     let uploaded = mine.upload_file(source).await.unwrap();
-    assert_eq!(uploaded.done.sequence, Some(0));
+    assert_eq!(uploaded.sequence, Some(0));
     // FL-4: the file in the message is sufficient to download it.
     let messages = mine.query_messages(MessageRange::default()).await.unwrap().messages;
-    assert_eq!(messages[0].file().as_ref(), Some(&uploaded.file));
-    let mut download = mine.download_file(uploaded.file.relative_path).await.unwrap();
+    assert_eq!(messages[0].file().as_ref(), uploaded.file.as_deref());
+    let mut download = mine.download_file(uploaded.file.unwrap().relative_path).await.unwrap();
     assert_eq!(&download.next().await.unwrap().unwrap()[..], b"0123456789");
     drop(stage);
 }
@@ -210,12 +210,12 @@ async fn what_rest_cannot_ask_is_not_supported() {
     assert_eq!(mine.perform(raw).await.unwrap_err().code(), "not-supported");
     let connection = stage.tertulia.connection(&rest);
     let opened = connection.create_conversation_for("ann".into(), Default::default(), Default::default());
-    assert!(matches!(opened.await, Err(RequestFailure::NotSupported(_))));
+    assert!(matches!(opened.await, Err(ConnectionError::NotSupported { .. })));
     let get = RestRequest::Conversation(mine.id().clone());
     let by_socket = stage.tertulia.connection(&ConnectionId::from("bot-1")).rest(get.clone()).await;
-    assert!(matches!(by_socket, Err(RequestFailure::NotSupported(_))));
+    assert!(matches!(by_socket, Err(ConnectionError::NotSupported { .. })));
     let plain = connect(&stage, IntakeSettings { id: "plain".into(), ..intake() }).await;
-    assert!(matches!(stage.tertulia.connection(&plain).rest(get).await, Err(RequestFailure::NotSupported(_))));
+    assert!(matches!(stage.tertulia.connection(&plain).rest(get).await, Err(ConnectionError::NotSupported { .. })));
 }
 
 /// Read-modify-write: of many concurrent changes none is lost or refused, and the last one stands.

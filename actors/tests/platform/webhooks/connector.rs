@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_json::json;
 use tertulia_actors::{
-    NotReady,
-    conversation::CommandFailure,
+    connection::ConnectionError,
+    conversation::ConversationError,
     core::{
         command::{Command, SendText},
         ums::{AnswerError, ClientProperties, ParticipantRole, Stage as ConversationStage},
         webhook::SignatureError,
     },
     files::{FileType, UploadSource},
-    intake::{IntakeSettings, WebhookError},
+    intake::IntakeSettings,
     platform::AppCredentials,
-    request::RequestFailure,
     subscriber::NotificationFilter,
 };
 use tertulia_emulator::{AppInstall, Fault, FaultKind, FaultRule, HowOften, Outcome, SignatureKind};
@@ -129,7 +128,7 @@ async fn a_wrong_signature_is_refused_and_counted_and_changes_nothing() {
     ];
     for (signature, error) in forged {
         let refused = stage.tertulia.connection(&hook).receive_webhook(signature, body.clone()).await;
-        assert_eq!(refused, Err(WebhookError::BadSignature(error)));
+        assert_eq!(refused, Err(ConnectionError::BadSignature(error)));
     }
     assert_eq!(stage.tertulia.metrics().webhooks_refused.get(), 3);
     assert_eq!(stage.tertulia.metrics().state_notifications_processed.get(), 0);
@@ -143,7 +142,7 @@ async fn what_is_signed_but_no_notification_is_refused_as_malformed() {
     let hook = connect(&stage, connector()).await;
     for body in ["", "[]", r#"{"kind":"resp","reqId":"1","code":200}"#, "\u{fffd}"] {
         let refused = stage.tertulia.connection(&hook).receive_notification(body.as_bytes().into()).await;
-        assert!(matches!(refused, Err(WebhookError::Malformed(_))), "{body}");
+        assert!(matches!(refused, Err(ConnectionError::MalformedNotification(_))), "{body}");
     }
     assert_eq!(stage.tertulia.metrics().frames_malformed.get(), 4);
     stage.tertulia.stop(PATIENCE).await;
@@ -157,7 +156,7 @@ async fn wrong_credentials_fail_at_once() {
     let hook = settings.id.clone();
     stage.tertulia.connect_intake(settings).unwrap();
     let failed = stage.tertulia.connection(&hook).ready(PATIENCE).await;
-    assert!(matches!(failed, Err(NotReady::Failed { .. })), "{failed:?}");
+    assert!(matches!(failed, Err(ConnectionError::Failed { .. })), "{failed:?}");
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -180,7 +179,7 @@ async fn a_connector_uploads_a_file_and_tells_of_it() {
     let conversation = open(&stage, &hook).await;
     let picture = UploadSource::bytes(FileType::Png, b"\x89PNG\r\n\x1a\n".as_slice().into()).caption("a picture");
     let uploaded = conversation.upload_file(picture).await.unwrap();
-    assert_eq!(uploaded.done.sequence, Some(0));
+    assert_eq!(uploaded.sequence, Some(0));
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -251,7 +250,7 @@ async fn a_message_whose_answer_and_webhook_are_lost_is_told_as_unknown_and_not_
     assert_eq!(stage.emulator.inject(Fault::new(FaultKind::Drop)), 1);
     let command = Command::SendText(SendText { text: "once".to_owned(), ..SendText::default() });
     let lost = conversation.perform_as("k1".into(), command, Duration::from_secs(3)).await;
-    assert_eq!(lost.unwrap_err(), CommandFailure::OutcomeUnknown { key: "k1".into() });
+    assert_eq!(lost.unwrap_err(), ConversationError::OutcomeUnknown { key: "k1".into() });
     assert_eq!(stage.said(), ["once"]);
     stage.tertulia.stop(PATIENCE).await;
 }
@@ -267,7 +266,7 @@ async fn what_there_is_no_room_for_is_refused_and_the_platform_may_come_again() 
         let Post { signature, body } = timeout(PATIENCE, posts.recv()).await.unwrap().unwrap();
         answers.push(stage.tertulia.connection(&hook).receive_webhook(Some(&signature), body).await);
     }
-    assert_eq!(answers, [Ok(()), Err(WebhookError::Overloaded(hook.clone()))]);
+    assert_eq!(answers, [Ok(()), Err(ConnectionError::Overloaded(hook.clone()))]);
     stage.tertulia.stop(PATIENCE).await;
 }
 
@@ -305,7 +304,9 @@ async fn what_the_platform_refuses_is_told_with_its_words() {
     assert_eq!(joined.unwrap_err().code(), "not-supported");
     stage.emulator.close_conversation(conversation.id().as_str()).unwrap();
     let refused = conversation.send_text("too late").await;
-    let Err(CommandFailure::Refused(AnswerError::Refused { code: 400, text })) = refused else { panic!("{refused:?}") };
+    let Err(ConversationError::Refused(AnswerError::Refused { code: 400, text })) = refused else {
+        panic!("{refused:?}")
+    };
     assert!(text.contains("closed"), "{text}");
     stage.tertulia.stop(PATIENCE).await;
 }
@@ -315,7 +316,7 @@ async fn a_request_that_needs_a_socket_is_not_supported() {
     let (stage, _posts) = stage(|app| app);
     let hook = connect(&stage, connector()).await;
     let created = stage.tertulia.connection(&hook).create_conversation(Default::default()).await;
-    assert!(matches!(created, Err(RequestFailure::NotSupported(_))));
+    assert!(matches!(created, Err(ConnectionError::NotSupported { .. })));
     stage.tertulia.stop(PATIENCE).await;
 }
 

@@ -11,8 +11,11 @@ use std::time::Duration;
 use endpoint::Post;
 use tertulia_actors::{
     conversation::ConversationHandle,
-    core::id::{ConnectionId, ExternalConsumerId},
-    intake::{ConsumerProfile, IntakeSettings},
+    core::{
+        id::{ConnectionId, ExternalConsumerId},
+        ums::UserProfile,
+    },
+    intake::IntakeSettings,
     platform::AppCredentials,
 };
 use tertulia_emulator::{AppInstall, EmulatorConfig};
@@ -52,6 +55,6 @@ async fn connect(stage: &Stage, settings: IntakeSettings) -> ConnectionId {
 /// A conversation of the consumer.
 async fn open(stage: &Stage, connection: &ConnectionId) -> ConversationHandle {
     let consumer = ExternalConsumerId::from(CONSUMER);
-    let profile = ConsumerProfile { first_name: Some("Ann".to_owned()), last_name: None };
+    let profile = UserProfile { first_name: Some("Ann".into()), ..UserProfile::default() };
     stage.tertulia.connection(connection).create_conversation_for(consumer, profile, Default::default()).await.unwrap()
 }

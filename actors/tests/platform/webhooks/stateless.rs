@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tertulia_actors::{
+    connection::ConnectionError,
     core::{
         conversation::ConversationEvent,
         id::{ConnectionId, ConversationId},
     },
-    intake::{IntakeSettings, LoadError, UnloadError},
+    intake::IntakeSettings,
     subscriber::EventData,
 };
 use tokio::time::timeout;
@@ -151,7 +152,7 @@ async fn only_what_was_loaded_is_unloaded_and_as_often() {
     let hook = connect(&stage, connector()).await;
     let conversation = open(&stage, &hook).await;
     let id = conversation.id().clone();
-    let not_loaded = Err(UnloadError::NotLoaded(id.clone()));
+    let not_loaded = Err(ConnectionError::NotLoaded(id.clone()));
     assert_eq!(stage.tertulia.connection(&hook).unload(&id).await, not_loaded, "it lives here on its own account");
     let snapshot = conversation.snapshot().await.unwrap();
     for _ in 0..2 {
@@ -172,9 +173,12 @@ async fn what_is_no_snapshot_is_not_loaded() {
     let hook = connect(&stage, intake()).await;
     for text in ["", "{}", r#"{"version":2,"sequence":0,"conversation":{}}"#] {
         let refused = stage.tertulia.connection(&hook).load(text).await.err();
-        assert!(matches!(refused, Some(LoadError::Malformed(_))), "{text}");
+        assert!(matches!(refused, Some(ConnectionError::MalformedSnapshot(_))), "{text}");
     }
     let unknown = ConnectionId::from("nobody");
-    assert_eq!(stage.tertulia.connection(&unknown).load("").await.err(), Some(LoadError::UnknownConnection(unknown)));
+    assert_eq!(
+        stage.tertulia.connection(&unknown).load("").await.err(),
+        Some(ConnectionError::UnknownConnection(unknown))
+    );
     stage.tertulia.stop(PATIENCE).await;
 }
