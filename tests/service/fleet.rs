@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tertulia_actors::{
     connection::ConnectionSettings, conversation::Drill, dead_letters::DeadLetterKind, platform::AgentLogin,
 };
-use tertulia_emulator::{Fault, FaultKind};
+use tertulia_emulator::{Fault, FaultKind, FaultRule, Outcome};
 
 use crate::running::{self, BOT, LOOK_EVERY, PATIENCE, Running};
 
@@ -227,12 +227,22 @@ async fn a_consumer_opens_a_conversation_once_for_a_key() {
 
 #[actix_rt::test]
 async fn what_was_refused_may_be_asked_again_with_its_key() {
-    let running = Running::bot().await;
-    let path = "/v1/connections/bots-1/conversations";
+    let running = Running::start(CONSUMER);
+    running.ready("someone").await;
+    let refused = FaultRule::new("ConsumerRequestConversation", Outcome::Code(403)).always();
+    running.emulator.add_rule(refused).unwrap();
+    let path = "/v1/connections/someone/conversations";
     assert_eq!(keyed(&running, path, "k1", &json!({})).await.problem(), (422, "platform-rejected"));
     assert_eq!(keyed(&running, path, "k1", &json!({ "skillId": "7" })).await.problem(), (422, "platform-rejected"));
     let unknown = keyed(&running, "/v1/connections/nobody/conversations", "k1", &json!({})).await;
     assert_eq!(unknown.problem(), (404, "unknown-connection"));
+}
+
+#[actix_rt::test]
+async fn an_agent_opens_no_conversation() {
+    let running = Running::bot().await;
+    let path = "/v1/connections/bots-1/conversations";
+    assert_eq!(keyed(&running, path, "k1", &json!({})).await.problem(), (422, "not-supported"));
 }
 
 #[actix_rt::test]

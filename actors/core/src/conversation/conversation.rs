@@ -242,7 +242,8 @@ impl Conversation {
 
     /// The platform confirmed that the note is now `field`, including `note` unless the whole text was written at once.
     pub(crate) fn note_written(&mut self, field: &str, note: Option<&WrittenNote>) {
-        self.unshown_note.get_or_insert_default().written(field, note, self.members.note.as_deref());
+        let Members { note: shown, update_time, .. } = &self.members;
+        self.unshown_note.get_or_insert_default().written(field, note, shown.as_deref(), *update_time);
     }
 
     /// Returns the index of the dialog `id` in `dialogs`, added if it is unknown; `None` beyond [`DIALOG_LIMIT`].

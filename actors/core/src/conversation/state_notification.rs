@@ -121,7 +121,7 @@ impl Conversation {
         self.members.receive(state, details, &mut self.earliest_told, &mut reading, &mut reception.events);
         reading.take(Member::LastUpdateTime, &mut self.last_update_time, state.last_update_time);
         if let Some(unshown) = &mut self.unshown_note {
-            unshown.told(self.members.note.as_deref());
+            unshown.told(self.members.note.as_deref(), self.members.update_time);
         }
         // An unset skill is not the target of a transfer.
         let mut new_skill = self.members.skill_id.clone().filter(|skill| held_skill.as_ref() != Some(skill));

@@ -59,9 +59,9 @@ impl<'a> Field<'a> {
     }
 
     /// Returns the same field, with the entries of `notes` replaced by those of `newer` with the same ids.
-    pub(super) fn with_notes_of(&self, newer: &Self, notes: &[WrittenNote]) -> Self {
+    pub(super) fn with_notes_of<'n>(&self, newer: &Self, notes: impl Iterator<Item = &'n WrittenNote> + Clone) -> Self {
         let newer = |entry: &Cow<'a, RawValue>| {
-            let note = notes.iter().find(|note| Known::of(entry).has_id(&note.note_id))?;
+            let note = notes.clone().find(|note| Known::of(entry).has_id(&note.note_id))?;
             let (place, _) = newer.find(&note.note_id)?;
             newer.0.get(place).cloned()
         };

@@ -1,4 +1,4 @@
-//! Notes that were written to the field and that no state has shown yet.
+//! Notes that were written to the field, until states show that they stay there.
 
 use std::{borrow::Cow, collections::VecDeque};
 
@@ -9,12 +9,16 @@ use super::{
     WrittenNote,
     field::{Field, entries_lost, shows},
 };
+use crate::time::Timestamp;
 
 /// How many earlier values of the field are recognized.
 const EARLIER: usize = 16;
+/// A client that removes a note this many milliseconds after a state showed it has seen the note. A value that lacks the
+/// note sooner was on its way already, and overwrote the note.
+const SEEN_AFTER: i64 = 500;
 
-/// What this side wrote to the field, until a state shows it. A state arrives some time after the response to the
-/// write, and may still be older than the write.
+/// What this side wrote to the field, until states show that it stays there. A state arrives some time after the
+/// response to the write, and may still be older than the write.
 ///
 /// The platform gives the field no version, so a value is dated by its content. A value that this side has replaced is
 /// older than the write. A value that contains the written notes is newer. Any other value is from another client, of
@@ -32,14 +36,52 @@ pub(crate) struct Unshown {
 #[serde(rename_all = "camelCase")]
 struct Newest {
     field: Box<str>,
-    /// The notes in the field that no state has shown; empty if the whole text was written at once.
-    notes: Vec<WrittenNote>,
+    /// The notes in the field that may still be overwritten unseen; empty if the whole text was written at once.
+    notes: Vec<UnseenNote>,
+}
+
+impl Newest {
+    /// Whether a state has shown the notes.
+    fn is_shown(&self) -> bool {
+        !self.notes.is_empty() && self.notes.iter().all(|unseen| unseen.shown_at.is_some())
+    }
+}
+
+/// A note that another client may not have seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnseenNote {
+    #[serde(flatten)]
+    note: WrittenNote,
+    /// The time of the first state that shows the note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown_at: Option<Timestamp>,
+}
+
+impl UnseenNote {
+    /// Processes a state of the time `at` that shows the note, or lacks it. Returns whether the note may still be
+    /// overwritten unseen.
+    fn told(&mut self, is_shown: bool, at: Option<Timestamp>) -> bool {
+        let now = at.unwrap_or(Timestamp(i64::MAX)).0;
+        let is_seen = self.shown_at.is_some_and(|first| now.saturating_sub(first.0) >= SEEN_AFTER);
+        if is_seen || is_shown && at.is_none() {
+            return false;
+        }
+        self.shown_at = if is_shown { self.shown_at.or(at) } else { None };
+        true
+    }
 }
 
 impl Unshown {
     /// Records what the platform confirmed: `field`, including `note` unless the whole text was written at once.
-    /// `shown` is the newest state's value.
-    pub(crate) fn written(&mut self, field: &str, note: Option<&WrittenNote>, shown: Option<&str>) {
+    /// `shown` is the value of the newest state, which is of the time `at`.
+    pub(crate) fn written(
+        &mut self,
+        field: &str,
+        note: Option<&WrittenNote>,
+        shown: Option<&str>,
+        at: Option<Timestamp>,
+    ) {
         let former = self.newest.take();
         if let Some(former) = &former {
             self.is_replaced(Some(&former.field));
@@ -55,17 +97,17 @@ impl Unshown {
             (Some(former), Some(_)) => former.notes,
             _ => Vec::new(),
         };
-        notes.retain(|former| note.is_none_or(|note| former.note_id != note.note_id));
-        notes.extend(note.cloned());
+        notes.retain(|former: &UnseenNote| note.is_none_or(|note| former.note.note_id != note.note_id));
+        notes.extend(note.map(|note| UnseenNote { note: note.clone(), shown_at: None }));
         self.newest = Some(Newest { field: field.into(), notes });
-        self.told(shown);
+        self.told(shown, at);
     }
 
-    /// Processes a state's value.
-    pub(crate) fn told(&mut self, shown: Option<&str>) {
+    /// Processes the value of a state of the time `at`.
+    pub(crate) fn told(&mut self, shown: Option<&str>, at: Option<Timestamp>) {
         let is_earlier = self.is_earlier(shown);
         let Some(newest) = self.newest.as_mut().filter(|_| !is_earlier) else { return };
-        newest.notes.retain(|note| !shows(shown, note));
+        newest.notes.retain_mut(|unseen| unseen.told(shows(shown, &unseen.note), at));
         if newest.notes.is_empty()
             && let Some(newest) = self.newest.take()
         {
@@ -79,12 +121,18 @@ impl Unshown {
         if self.is_earlier(shown) {
             return Some(Cow::Borrowed(&newest.field));
         }
+        let is_here = |unseen: &UnseenNote| shows(shown, &unseen.note);
+        if newest.is_shown() && newest.notes.iter().all(is_here) {
+            return shown.map(Cow::Borrowed);
+        }
         let written = Field::read(Some(&newest.field));
-        Some(Cow::Owned(Field::read(shown).with_notes_of(&written, &newest.notes).text_with_all(&written)))
+        let notes = newest.notes.iter().map(|unseen| &unseen.note);
+        Some(Cow::Owned(Field::read(shown).with_notes_of(&written, notes).text_with_all(&written)))
     }
 
+    /// Whether a state with this value is older than the newest write. After a state that shows the write, no state is.
     fn is_earlier(&self, field: Option<&str>) -> bool {
-        self.earlier.contains(&hash(field))
+        !self.newest.as_ref().is_some_and(Newest::is_shown) && self.earlier.contains(&hash(field))
     }
 
     fn is_replaced(&mut self, field: Option<&str>) {

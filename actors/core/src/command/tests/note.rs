@@ -179,6 +179,28 @@ fn nt_3_what_another_wrote_over_an_unshown_note_is_kept_beside_it() {
     assert_eq!(contents(&field_of(&next)), ["vip", "one", "two"]);
 }
 
+/// NT-3: another's write that was under way when a state showed the note overwrites it unseen; the next note restores
+/// it, even after a reload.
+#[test]
+fn nt_3_a_note_that_is_overwritten_unseen_right_after_a_state_showed_it_comes_back_with_the_next() {
+    let mut conversation = Scene::open().conversation();
+    let planned = planned_of(&conversation, &note_at("one", 1), &agent());
+    planned.confirmed(&mut conversation);
+    showing(&planned).later().tell(&mut conversation);
+    with_note(&json!([anna()])).later().later_by(100).tell(&mut conversation);
+    let snapshot = serde_json::to_string(&conversation).unwrap();
+    let mut conversation = serde_json::from_str(&snapshot).unwrap();
+    let next = planned_of(&conversation, &note_at("two", 2), &agent());
+    assert_eq!(contents(&field_of(&next)), ["vip", "one", "two"]);
+
+    // Once a state shows it, and stays, it may be removed.
+    next.confirmed(&mut conversation);
+    showing(&next).later().later().tell(&mut conversation);
+    let without = with_note(&json!([anna()])).later().later().later();
+    without.tell(&mut conversation);
+    assert_eq!(contents(&field_of(&planned_of(&conversation, &note_at("three", 3), &agent()))), ["vip", "three"]);
+}
+
 /// NT-3: a note that replaces one's own is not replaced by a late state's.
 #[test]
 fn nt_3_a_rewritten_note_is_not_undone_by_a_late_state() {

@@ -101,7 +101,12 @@ impl Scene {
 
     /// The same, told later.
     pub(super) fn later(self) -> Self {
-        let time = self.time + 1_000;
+        self.later_by(1_000)
+    }
+
+    /// The same scene that many milliseconds later.
+    pub(super) fn later_by(self, millis: i64) -> Self {
+        let time = self.time + millis;
         let dialogs = self.dialogs.into_iter().map(|mut dialog| {
             dialog["metaDataLastUpdateTs"] = time.into();
             dialog
