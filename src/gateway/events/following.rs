@@ -55,7 +55,7 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn new(journal: &Arc<Journal>, start: Start, filter: Filter, closing: CancellationToken) -> Self {
         let (after, unknown) = match start {
-            Start::Behind(after) => (after, false),
+            Start::After(after) => (after, false),
             Start::Unknown { newest } => (newest, true),
         };
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);

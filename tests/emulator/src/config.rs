@@ -153,7 +153,7 @@ pub struct EmulatorConfig {
     pub token_life: Duration,
     /// How long a signed file URL lives.
     pub file_url_life: Duration,
-    /// Outgoing items one socket may be behind; a socket that does not read is dropped when they are exceeded.
+    /// The most outgoing items that wait for one socket. A socket that reads too slowly and exceeds them is dropped.
     pub socket_queue: usize,
     /// Worker threads of the TLS listener.
     pub threads: usize,

@@ -106,7 +106,7 @@ async fn the_log_is_whole_wherever_the_process_ends() {
     let mut said = Vec::new();
     for round in 0..6 {
         let run = Run::begin(&emulator, &store, |change| match change {
-            Change::Append(event) if &*event.name == "message" => Cut::Behind,
+            Change::Append(event) if &*event.name == "message" => Cut::After,
             _ => Cut::No,
         });
         run.ready().await;

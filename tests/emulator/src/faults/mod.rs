@@ -50,7 +50,7 @@ pub enum FaultKind {
     Delay,
     /// The next notifications come twice.
     Duplicate,
-    /// The next notifications are overtaken by those behind them.
+    /// The next notifications are overtaken by later ones.
     Reorder,
     /// A frame that is not JSON arrives.
     Malformed,

@@ -261,7 +261,7 @@ impl Hub {
         }
     }
 
-    /// Queues a frame. What a request caused on its own socket is held back behind the answer
+    /// Queues a frame. The effects of a request on its own socket are held back until after the response
     /// ([SB-12](crate::rules#sb-12)); on the platform the two come from two services.
     fn send(&mut self, frame: Emission, asked_by: Option<SocketId>) {
         let Some(open) = self.sockets.get(&frame.socket) else { return };

@@ -189,8 +189,8 @@ fn the_newest_content_of_the_first_state_is_told_only_if_it_comes_by_itself() {
     assert_eq!(labels(&receive(&mut begun(), &content(7))), ["message(7)"]);
     let mut conversation = begun();
     assert_eq!(conversation.holes()[0].newer_than, Some(7));
-    let behind = receive(&mut conversation, &content(8));
-    assert_eq!((labels(&behind), behind.back_fill.len()), (vec!["message(8)".to_owned()], 0));
+    let later = receive(&mut conversation, &content(8));
+    assert_eq!((labels(&later), later.back_fill.len()), (vec!["message(8)".to_owned()], 0));
     // Content named by a later state is newer.
     let mut conversation = begun();
     let later = state(Dialect::Brand, 20, "C:carol").with_top("lastContentEventNotification", content(9));
