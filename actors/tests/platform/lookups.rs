@@ -40,7 +40,7 @@ async fn an_agent_learns_shifts_skills_statistics_and_colleagues() {
 
 /// CN-F18: each change of the opening hours is reported once.
 #[actix_rt::test]
-async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_told() {
+async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_reported() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
     let mut shifts = stage.tertulia.connection(&bot).watch_shifts(Duration::from_millis(1)).await.unwrap();

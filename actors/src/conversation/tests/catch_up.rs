@@ -57,7 +57,7 @@ fn trouble() -> Result<Answer, RequestError> {
 /// After three tries the connection is told once that it continues without the history, and once more when the history
 /// arrives.
 #[actix_rt::test]
-async fn a_history_that_is_not_given_is_asked_for_on_and_told_once() {
+async fn a_refused_history_is_requested_again_and_reported_once() {
     let (conversation, mut asks, mut progress) = conversation();
     conversation.do_send(CatchUp);
     for _ in 0..5 {
