@@ -1,5 +1,6 @@
-//! The reference in `actors/core/src/reference`: every rule has a test, every citation has an entry, every entry is cited,
-//! and every citation in the documentation is a link to its entry. Nothing refers to a document outside the repository.
+//! The reference in `actors/core/src/reference`: every rule has a test, every citation has an entry, every entry is
+//! cited, and every citation in the documentation is a link to its entry. Nothing refers to a document outside the
+//! repository.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 

@@ -104,8 +104,8 @@ pub struct EmulatorConfig {
     /// Where everything over TLS listens; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Names under which the emulator is reached. The certificate covers them, `localhost`, `127.0.0.1` and `::1`.
-    /// Discovery answers with the name by which it was asked, if it is one of them, else with the first, and without any
-    /// with the listening address.
+    /// Discovery answers with the name by which it was asked, if it is one of them, else with the first, and without
+    /// any with the listening address.
     pub hosts: Vec<String>,
     /// Where plain-HTTP discovery listens, if at all; it answers origin-form and absolute-form request lines.
     pub discovery_listen: Option<SocketAddr>,

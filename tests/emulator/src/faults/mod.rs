@@ -25,8 +25,8 @@ pub enum FaultMode {
     Flaky,
     /// A hostile day: all of that, and half-open sockets, authentication closes, refused and slow logins, bursts of
     /// 429, malformed and oversize frames, stale snapshots, late notifications after a DELETE, refused refreshes, and
-    /// every second or so a moment in which one kind of request, a door too, is refused, with 401 and 403 where a client
-    /// asks for its own upkeep, or is not answered, or is carried out and then refused.
+    /// every second or so a moment in which one kind of request, a door too, is refused, with 401 and 403 where a
+    /// client asks for its own upkeep, or is not answered, or is carried out and then refused.
     Hostile,
 }
 

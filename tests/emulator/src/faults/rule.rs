@@ -86,9 +86,9 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultRule {
-    /// The request's name: the last part of its type on a socket (`QueryMessages`), whether it comes by a socket, by REST
-    /// or by the Send API; a name of a door (`discovery`, `login`, `upgrade`, …) for other HTTP requests; `*` for every
-    /// request.
+    /// The request's name: the last part of its type on a socket (`QueryMessages`), whether it comes by a socket, by
+    /// REST or by the Send API; a name of a door (`discovery`, `login`, `upgrade`, …) for other HTTP requests; `*` for
+    /// every request.
     pub request: String,
     /// Only requests of one side.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -74,7 +74,7 @@ fn a_key_is_found_among_any_metadata() {
     }
 }
 
-/// If a consumer clicks the same button twice, two messages have the same `ExternalId`. Only the message that came after
+/// If a consumer clicks the same button twice, two messages have the same `ExternalId`. Only a message that came after
 /// the command was planned can be the command's.
 #[test]
 fn a_send_is_looked_up_after_the_records_known_when_it_was_planned() {

@@ -327,7 +327,8 @@ impl World {
         let Membership { since, ended_at } = self.memberships[&conversation];
         let linger = u64::try_from(LINGER.as_millis()).unwrap();
         let explained_by = self.explained_by();
-        // What a socket still carried that went dead: nobody can know who else has what the subscription of a caller had.
+        // What a socket still carried that went dead: nobody can know who else has what the subscription of a caller
+        // had.
         if self.dead_since().zip(self.caller_left_at).is_some_and(|(dead, ended)| dead < ended + explained_by) {
             return Ok(());
         }
