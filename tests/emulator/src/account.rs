@@ -1,4 +1,4 @@
-//! What every worker and every door of one emulator shares.
+//! What every worker and every endpoint of one emulator shares.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -149,8 +149,8 @@ impl Hub {
         caller
     }
 
-    /// One request that came by HTTP, of a connector or an agent: handled, and everything that follows from it queued.
-    /// A connection that drops is a gateway's error here.
+    /// Handles one request that came by HTTP from a connector or an agent, and queues its effects. A fault that would
+    /// drop a socket is a response with 502 here.
     pub(crate) fn perform(&mut self, caller: &Caller, request: &Request, now: Millis) -> Result<String, Refusal> {
         let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
         let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };

@@ -1,4 +1,4 @@
-//! The two websocket doors: the brand's, opened by the bearer in the path, and the consumer's, opened by a token in a
+//! The two websocket endpoints: the brand's, opened by the bearer in the path, and the consumer's, opened by a token in a
 //! header or by `InitConnection` (protocol [§3.1](crate::protocol#31), [§3.2](crate::protocol#32)).
 
 use std::sync::Arc;

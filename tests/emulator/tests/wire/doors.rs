@@ -1,4 +1,4 @@
-//! Coming in: discovery, login, tokens, handshakes, grace and idle times, files.
+//! The endpoints of the stand-in: discovery, login, tokens, handshakes, grace and idle times, files.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -91,7 +91,7 @@ fn discovery_answers_with_the_name_by_which_it_was_asked_if_it_is_the_emulators(
     }
 }
 
-/// A page of any origin may discover, sign up and put files; others' doors say nothing of origins.
+/// A page of any origin may discover, sign up and put files; the endpoints for other clients do not mention origins.
 #[actix_web::test]
 async fn pages_may_use_discovery_identity_and_storage() {
     let emulator = start();
