@@ -1,5 +1,5 @@
-//! Damage to the files of an embedded store is told, or does no harm. It is never a panic, and nothing that was
-//! acknowledged is missing without a word.
+//! Damage to the files of an embedded store is reported or does no harm. It never causes a panic, and no acknowledged
+//! record or event is missing without a report.
 
 use std::{
     fs::{self, OpenOptions},

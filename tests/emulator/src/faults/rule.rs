@@ -120,7 +120,7 @@ fn once() -> HowOften {
 }
 
 impl FaultRule {
-    /// A rule that strikes the next request of this name, whoever sends it.
+    /// Returns a rule that strikes the next request of this name from any client.
     pub fn new(request: impl Into<String>, outcome: Outcome) -> Self {
         Self {
             request: request.into(),

@@ -19,7 +19,7 @@ pub(crate) struct Reading {
 }
 
 impl Platform {
-    /// A conversation as its subscribers on the brand's side are told of it.
+    /// Returns a conversation in the form in which subscribers on the brand's side receive it.
     pub(crate) fn read_conversation(&self, id: &str) -> Result<Reading, Refusal> {
         let conversation = self.conversation(id)?;
         let body = tree(conversation, &self.directory, self.style(Dialect::V21));
