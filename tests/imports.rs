@@ -1,5 +1,5 @@
 //! The imports between source files: no file imports a file that imports it again, directly or through others, and no
-//! room of the library imports a room above it.
+//! module of the library imports a module above it.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -9,12 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The crates, and the rooms in them that have no circles. An empty name means the whole crate.
-const WITHOUT_CIRCLES: [(&str, &[&str]); 3] =
+/// The crates, and the modules in them that have no cycles. An empty name means the whole crate.
+const WITHOUT_CYCLES: [(&str, &[&str]); 3] =
     [("actors/core/src", &[""]), ("actors/src", &["conversation", "subscriber"]), ("src", &["bulk"])];
 
-/// The rooms of the library from the top down. A room imports rooms of its own floor and of the floors below.
-const FLOORS: [&[&str]; 8] = [
+/// The modules of the library from the top down. A module imports modules of its own layer and of the layers below.
+const LAYERS: [&[&str]; 8] = [
     &["builder", "fleet", "handle", "intake", "tertulia"],
     &["connection"],
     &["conversation", "files"],
@@ -26,10 +26,10 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
-    let mut circles = String::new();
-    for (source, rooms) in WITHOUT_CIRCLES {
-        let is_looked_at = |file: &str| rooms.iter().any(|room| is_in(file, room));
+fn no_files_import_each_other_in_a_cycle() {
+    let mut cycles = String::new();
+    for (source, modules) in WITHOUT_CYCLES {
+        let is_looked_at = |file: &str| modules.iter().any(|module| is_in(file, module));
         let mut imports = Crate::read(source).imports();
         imports.retain(|(from, to), _| is_looked_at(from) && is_looked_at(to));
         let mut imported: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -37,17 +37,17 @@ fn no_files_import_each_other_in_a_circle() {
             imported.entry(from).or_default().push(to);
         }
         for ((from, to), names) in imports.iter().filter(|((from, to), _)| leads_to(to, from, &imported)) {
-            circles += &format!("{source}: {from} takes {names:?} from {to}\n");
+            cycles += &format!("{source}: {from} takes {names:?} from {to}\n");
         }
     }
-    assert!(circles.is_empty(), "files that import each other:\n{circles}");
+    assert!(cycles.is_empty(), "files that import each other:\n{cycles}");
 }
 
 #[test]
-fn no_room_imports_a_room_above_it() {
+fn no_module_imports_a_module_above_it() {
     let imports = Crate::read("actors/src").imports();
-    let floor_of = |file: &str| FLOORS.iter().position(|floor| floor.iter().any(|room| is_in(file, room)));
-    let is_up = |from: &str, to: &str| floor_of(from).zip(floor_of(to)).is_some_and(|(from, to)| to < from);
+    let layer_of = |file: &str| LAYERS.iter().position(|layer| layer.iter().any(|module| is_in(file, module)));
+    let is_up = |from: &str, to: &str| layer_of(from).zip(layer_of(to)).is_some_and(|(from, to)| to < from);
     let mut up = String::new();
     for ((from, to), names) in imports.iter().filter(|((from, to), _)| is_up(from, to)) {
         up += &format!("{from} takes {names:?} from {to}\n");
@@ -230,8 +230,8 @@ fn below(module: &str, child: &str) -> String {
     if module.is_empty() { child.to_owned() } else { format!("{module}::{child}") }
 }
 
-fn is_in(file: &str, room: &str) -> bool {
-    room.is_empty() || file.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+fn is_in(file: &str, module: &str) -> bool {
+    module.is_empty() || file.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn is_of_word(letter: char) -> bool {

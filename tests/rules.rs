@@ -1,5 +1,6 @@
-//! The reference in `actors/core/src/reference`: every rule has a test, every citation has an entry, every entry is cited,
-//! and every citation in the documentation is a link to its entry. Nothing refers to a document outside the repository.
+//! The reference in `actors/core/src/reference`: every rule has a test, every citation has an entry, every entry is
+//! cited, and every citation in the documentation is a link to its entry. Nothing refers to a document outside the
+//! repository.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -128,8 +129,8 @@ fn promises(line: &str) -> Vec<&str> {
     let words: Vec<&str> =
         line.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let named = words.iter().position(|word| ["promise", "promises"].contains(&word.to_lowercase().as_str()));
-    let behind = named.map_or(&[] as &[&str], |at| &words[at + 1..]);
-    behind.iter().copied().take_while(|word| is_number(word) || *word == "and").filter(is_number).collect()
+    let following = named.map_or(&[] as &[&str], |at| &words[at + 1..]);
+    following.iter().copied().take_while(|word| is_number(word) || *word == "and").filter(is_number).collect()
 }
 
 /// What the ids of rules begin with, as names of functions have it.
@@ -224,7 +225,7 @@ struct Citation<'a> {
     entry: &'a str,
     /// Where the citation begins.
     at: usize,
-    /// Where the citation ends, with the number of a step behind the id.
+    /// Where the citation ends, with the number of a step after the id.
     end: usize,
 }
 
@@ -285,7 +286,7 @@ fn id_length(text: &str) -> Option<usize> {
     (digits > 0 && digits < 3 && is_whole).then_some(family + digits)
 }
 
-/// The length of a step's number behind an id, such as `.16` in `CV-N6.16`.
+/// The length of a step's number after an id, such as `.16` in `CV-N6.16`.
 fn step_length(text: &str) -> usize {
     let digits = text.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
     if digits > 0 { digits + 1 } else { 0 }

@@ -2,7 +2,7 @@
 //!
 //! Try it: `tertulia emulate --ca-out emulator-ca.pem --control 127.0.0.1:8444` in one terminal,
 //! `cargo run --example summary_note -- https://127.0.0.1:8443 emulator-ca.pem` in another, let a consumer come by
-//! `curl -d '{"conversations":1,"messages":3}' 127.0.0.1:8444/traffic`, and end the conversation that is told of by
+//! `curl -d '{"conversations":1,"messages":3}' 127.0.0.1:8444/traffic`, and end the conversation that the bot prints by
 //! `curl -X POST 127.0.0.1:8444/conversations/ID/close`.
 
 use std::collections::HashMap;

@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(letters.remove(&page[1].id).await.unwrap().body, "2");
         assert_eq!(letters.remove(&page[1].id).await, Err(ReplayError::Unknown(page[1].id.clone())));
         assert_eq!(letters.get(&page[0].id).map(|letter| letter.id.clone()), Some(page[0].id.clone()));
-        assert_eq!(letters.list(Some(&page[1].id), 1)[0].body, "3", "a page goes on behind one that was removed");
+        assert_eq!(letters.list(Some(&page[1].id), 1)[0].body, "3", "a page continues after a removed letter");
     }
 
     #[test]

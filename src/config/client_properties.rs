@@ -1,9 +1,9 @@
-//! `connections.client_properties`: the device that the platform is told consumers use (protocol
+//! `connections.client_properties`: the device that a connection reports to the platform (protocol
 //! [§3.3](crate::protocol#33)).
 
 use super::field::Field;
 
-/// The device that the platform is told consumers use. Values that are not configured are not sent.
+/// The device that a connection reports to the platform. Values that are not configured are not sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ClientProperties {
     /// Each text, under the platform's name for it.

@@ -37,8 +37,8 @@ pub struct Connection {
     pub access: Access,
     /// The proxy between the connection and the platform.
     pub proxy: Option<Proxy>,
-    /// The device that the platform is told the connection's consumers use; for a brand, the device of its own socket.
-    /// An intake has no device.
+    /// The device that the connection reports to the platform: the device of its consumers, or for a brand the device
+    /// of its own socket. An intake has no device.
     pub client_properties: Option<ClientProperties>,
     /// The conversations that the connection subscribes to; `None` without a socket (connector and intake).
     pub subscribe: Option<(Vec<Stage>, Agents)>,

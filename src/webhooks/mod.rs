@@ -18,7 +18,8 @@
 //! - *The address that was checked is the address that is dialled* (`dial`), because the right to create webhooks must
 //!   not be the right to reach the network behind the gateway.
 //!
-//! All webhooks run on one thread of their own, each with one task (`worker`). One task (`supervisor`) owns the workers.
+//! All webhooks run on one thread of their own, each with one task (`worker`). One task (`supervisor`) owns the
+//! workers.
 
 mod attempt;
 mod cargo;

@@ -118,7 +118,7 @@ async fn a_connection_that_was_added_is_there_after_a_restart_unless_a_secret_wa
 }
 
 #[actix_rt::test]
-async fn every_mistake_of_a_definition_is_told_with_its_path_and_no_secret() {
+async fn every_mistake_of_a_definition_is_reported_with_its_path_and_no_secret() {
     let running = Running::start("");
     let mut definition = bot("x y", "bot1");
     definition["login"] = json!({ "username": "bot1", "pasword": running::CANARY });

@@ -20,7 +20,7 @@ use crate::running::{
     process::{OwnedChild, Process, command, program, rest},
 };
 
-/// A message.
+/// The body of a request that sends a message.
 const BODY: &[u8] = b"{\"text\":\"hi\"}";
 
 /// Sends all of a request but its [`BODY`], and waits until the gateway wants it.
@@ -140,7 +140,7 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
-fn what_cannot_be_run_ends_with_1_and_says_why() {
+fn a_service_that_cannot_start_ends_with_1_and_says_why() {
     let emulator = emulator();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -205,7 +205,7 @@ fn a_second_process_with_the_same_login_waits_for_it_and_takes_over() {
 
 /// Protocol §3.5: every close leaves its code and reason in the log and in `lastError`.
 #[test]
-fn every_close_is_told_with_its_code_and_reason() {
+fn every_close_is_reported_with_its_code_and_reason() {
     let emulator = emulator();
     let (_directory, file) = configuration(&emulator, BOT);
     let process = Process::start(&file);
@@ -231,7 +231,7 @@ fn every_close_is_told_with_its_code_and_reason() {
     assert_eq!(process.ended().code(), Some(0));
 }
 
-/// Promise 5: a service that must end in time does, whatever still waits.
+/// A service ends within the time that its configuration allows, whatever still waits.
 #[test]
 fn a_drain_takes_no_longer_than_the_configuration_allows() {
     let emulator = emulator();
@@ -247,7 +247,7 @@ fn a_drain_takes_no_longer_than_the_configuration_allows() {
 
 /// SIGHUP reads the certificate's files again, and ends nothing.
 #[test]
-fn a_hangup_has_the_certificate_read_anew() {
+fn a_hangup_has_the_certificate_read_again() {
     let emulator = emulator();
     let directory = tempfile::tempdir().unwrap();
     let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
@@ -302,7 +302,7 @@ fn collector(answer: Option<&'static str>) -> (String, Receiver<Vec<u8>>) {
     (address, sent)
 }
 
-/// Spans of a connection, a request and its command go to the collector, in one trace where they are one.
+/// The spans of a connection, of a request and of the request's command go to the collector.
 #[test]
 fn spans_are_exported_and_flushed_at_the_end() {
     let (address, sent) = collector(Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
@@ -361,7 +361,7 @@ fn a_drain_under_load_cuts_no_answer_off_and_loses_no_message() {
             conversations.iter().map(|conversation| scope.spawn(|| speak(&process.gateway, conversation))).collect();
         process.signal(Signal::TERM);
         process.get_until("/readyz", "\"code\":\"stopping\"");
-        // It is served on.
+        // Requests are still served.
         assert!(process.get("/v1/connections").contains("\"ready\""));
         speakers.into_iter().map(|speaker| speaker.join().unwrap()).sum()
     });
@@ -406,7 +406,7 @@ fn a_hangup_while_it_starts_does_not_end_it() {
     rustix::fs::mknodat(rustix::fs::CWD, &slow, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let mut starting = command(slow.to_str().unwrap());
     let child = OwnedChild::start(starting.stdout(Stdio::piped()).stderr(Stdio::piped()));
-    // Opened once the process reads it, and read for as long as it is open here.
+    // Opens once the process reads the file. The process then reads until the file is closed here.
     let mut configuration = std::fs::OpenOptions::new().write(true).open(&slow).unwrap();
     child.signal(Signal::HUP);
     configuration.write_all(&std::fs::read(file).unwrap()).unwrap();
@@ -418,7 +418,7 @@ fn a_hangup_while_it_starts_does_not_end_it() {
 
 /// A limit of file sizes acts like a full disk: the service reports it, loses nothing, and continues afterwards.
 #[test]
-fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
+fn a_limit_of_file_sizes_is_reported_and_ends_nothing() {
     let emulator = emulator();
     let (_directory, file) = configuration(&emulator, BOT);
     let process = Process::start(&file);
@@ -437,14 +437,14 @@ fn a_limit_of_file_sizes_is_told_and_ends_nothing() {
 }
 
 #[test]
-fn a_data_directory_that_is_deleted_is_told_and_not_made_again() {
+fn a_data_directory_that_is_deleted_is_reported_and_not_made_again() {
     let emulator = emulator();
     let (directory, file) = configuration(&emulator, &format!("{BOT}[drain]\nwithin = \"2s\"\n"));
     let process = Process::start(&file);
     process.get_until("/readyz", "\"ready\":true");
     let data = directory.path().join("data");
     std::fs::remove_dir_all(&data).unwrap();
-    // Whether anything is to be kept or not.
+    // Reported although nothing is being stored.
     process.get_until("/readyz", "cannot be stored");
     let told = process.logged("the store cannot commit; sockets are not read until it can");
     assert!(told["error"].as_str().unwrap().contains("was deleted or replaced"), "{told}");
@@ -549,7 +549,8 @@ fn a_backup_is_taken_of_a_running_service_by_administrators_and_a_service_runs_o
     assert!(process.ended().success());
 }
 
-/// A message over which the platform closes the socket costs two sockets, though the process is killed between them.
+/// A message over which the platform closes the socket costs at most two sockets, even if the process is killed between
+/// the two.
 #[test]
 fn a_message_that_closed_a_socket_is_suspected_after_a_kill_too() {
     let emulator = emulator();

@@ -1,5 +1,5 @@
-//! No secret is in anything that leaves the process: not in logs however detailed, answers, metrics, events, messages of
-//! errors, nor in what is kept.
+//! No secret is in anything that leaves the process: not in logs however detailed, answers, metrics, events, messages
+//! of errors, nor in what is kept.
 
 use std::{
     collections::BTreeSet,

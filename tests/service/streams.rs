@@ -89,7 +89,7 @@ async fn a_socket_tells_what_the_stream_tells() {
     running.emulator.say(&id, "again").unwrap();
     let again = stream.event().await;
     assert_eq!((opened.event().await, &again["data"]["body"]), (again.clone(), &json!("again")));
-    // Behind the first one.
+    // After the first event.
     let path = format!("/v1/events/socket?after={}&conversation={id}&type=message", event["id"].as_str().unwrap());
     assert_eq!(open(&running, &path, &[]).await.unwrap().event().await, again);
     let mut unknown = open(&running, "/v1/events/socket?after=other-7", &[]).await.unwrap();

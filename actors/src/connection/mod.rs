@@ -1,5 +1,5 @@
-//! One login at the platform: its settings ([`ConnectionSettings`]) and its status ([`ConnectionStatus`]). Callers act on
-//! a connection through its [`ConnectionHandle`](crate::ConnectionHandle).
+//! One login at the platform: its settings ([`ConnectionSettings`]) and its status ([`ConnectionStatus`]). Callers act
+//! on a connection through its [`ConnectionHandle`](crate::ConnectionHandle).
 //!
 //! Inside, `socket/` and `webhook/` receive notifications and send requests, and `roster/` has the conversations of a
 //! connection, once for both.

@@ -74,7 +74,7 @@ impl Directory {
     ) -> (Vec<ConversationHandle>, bool) {
         let chunk = (2 * limit / connections.len().max(1)).clamp(CHUNK.0, CHUNK.1);
         let mut sources: Vec<Source<'_>> =
-            connections.iter().map(|connection| Source::behind(connection, after)).collect();
+            connections.iter().map(|connection| Source::after(connection, after)).collect();
         let mut heads: BinaryHeap<_> = BinaryHeap::new();
         for (at, source) in sources.iter_mut().enumerate() {
             source.fill(self, chunk, &is_meant);
@@ -127,7 +127,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn behind(connection: &'a ConnectionId, after: Option<(&str, &str)>) -> Self {
+    fn after(connection: &'a ConnectionId, after: Option<(&str, &str)>) -> Self {
         let from = match after {
             None => Bound::Unbounded,
             Some((conversation, last)) if connection.as_str() > last => Bound::Included(conversation.into()),
@@ -226,8 +226,8 @@ mod tests {
         for limit in [1_000, 777, 3_000] {
             let (mut listed, mut after) = (Vec::new(), None::<(String, String)>);
             loop {
-                let behind = after.as_ref().map(|(id, connection)| (id.as_str(), connection.as_str()));
-                let (page, is_more) = directory.page(&connections, behind, limit, is_meant);
+                let position = after.as_ref().map(|(id, connection)| (id.as_str(), connection.as_str()));
+                let (page, is_more) = directory.page(&connections, position, limit, is_meant);
                 assert!(page.len() == limit || !is_more);
                 listed.extend(names(&page));
                 after = listed.last().cloned();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[actix_rt::test]
-    async fn a_page_ends_with_the_last_conversation_and_not_behind_it() {
+    async fn nothing_follows_a_page_that_ends_with_the_last_conversation() {
         let directory = directory(&["a"], 4);
         let all = [ConnectionId::from("a"), "gone".into()];
         assert!(directory.page(&all, None, 3, |_| true).1);

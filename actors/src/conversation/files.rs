@@ -26,8 +26,8 @@ use crate::files::{FileDownload, FileError, Storage, UploadSource};
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(120);
 
 impl ConversationHandle {
-    /// Uploads a file and announces it in its dialog, within two minutes ([CV-F16](crate::rules#cv-f16)). [`Done::file`]
-    /// is the file as the conversation shows it.
+    /// Uploads a file and announces it in its dialog, within two minutes ([CV-F16](crate::rules#cv-f16)).
+    /// [`Done::file`] is the file as the conversation shows it.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));

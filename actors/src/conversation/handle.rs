@@ -473,7 +473,8 @@ impl ConversationHandle {
         self.inquire(HandleRequest::ListCommands).await
     }
 
-    /// Cancels the waiting command with this key. Nothing is sent, and its caller gets [`ConversationError::Cancelled`].
+    /// Cancels the waiting command with this key. Nothing is sent, and its caller gets
+    /// [`ConversationError::Cancelled`].
     ///
     /// # Errors
     /// [`ConversationError::UnknownCommand`]; [`ConversationError::InFlight`] if the command was or may have been sent.

@@ -44,7 +44,7 @@ struct Failing {
     since: Instant,
     tries: u32,
     holds_sends: bool,
-    /// The connection was told to continue without this history.
+    /// Whether the connection was told to continue without this history.
     is_told: bool,
 }
 

@@ -198,8 +198,8 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::new("copy itself", "this kind of store has no copies"))
     }
 
-    /// The name of each part of the store, such as `cache`, and its memory in bytes. Empty if the store does not measure
-    /// it.
+    /// The name of each part of the store, such as `cache`, and its memory in bytes. Empty if the store does not
+    /// measure it.
     fn memory(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }

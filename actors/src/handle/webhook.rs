@@ -57,8 +57,8 @@ impl ConnectionHandle {
     }
 
     /// Opens a conversation for a connector's consumer, identified by the connector's own id for them, and sets the
-    /// consumer's profile. Members absent from `request` have the platform's defaults. If the response is lost, a conversation may have been opened; its
-    /// notifications will show it.
+    /// consumer's profile. Members absent from `request` have the platform's defaults. If the response is lost, a
+    /// conversation may have been opened; its notifications will show it.
     ///
     /// # Errors
     /// [`ConnectionError`].
@@ -82,10 +82,10 @@ impl ConnectionHandle {
     ///
     /// # Errors
     /// [`ConnectionError`].
-    pub async fn rest(&self, row: RestRequest) -> Result<Value, ConnectionError> {
+    pub async fn rest(&self, request: RestRequest) -> Result<Value, ConnectionError> {
         let inbox = self.inbox("rest", &[Role::RestAgent])?;
         let (reply, answer) = oneshot::channel();
-        inbox.address.do_send(AskRest { row, reply });
+        inbox.address.do_send(AskRest { request, reply });
         let answer = answered(answer).await?;
         Ok(answer.read(|response| Ok(response.outcome()?.map(|body| body.to_value()).unwrap_or_default()))?)
     }

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_since_a_snapshot_is_told_alone() {
+    fn only_what_was_counted_since_a_snapshot_is_reported() {
         let latency = Latency::default();
         latency.observe(Duration::from_secs(1));
         let earlier = latency.snapshot();

@@ -125,9 +125,9 @@ impl Platform {
     /// Returns an HTTP client for another service, which waits for the final response if informational responses come
     /// before it.
     ///
-    /// `dial` makes the TCP connections. Without `tls`, `https` addresses fail. A request takes at most `within`, and so
-    /// does a connection with its TLS handshake. A connection that was unused for `idle` is not used again. The number
-    /// of open connections is not limited. Redirects are returned as responses.
+    /// `dial` makes the TCP connections. Without `tls`, `https` addresses fail. A request takes at most `within`, and
+    /// so does a connection with its TLS handshake. A connection that was unused for `idle` is not used again. The
+    /// number of open connections is not limited. Redirects are returned as responses.
     pub fn http_client<D>(
         dial: D,
         tls: Option<Arc<rustls::ClientConfig>>,

@@ -25,27 +25,27 @@ impl PlatformClient {
     pub(crate) async fn rest(
         &self,
         session: &AgentSession,
-        row: &RestRequest,
+        request: &RestRequest,
         if_match: Option<&str>,
     ) -> Result<RestAnswer, SendFailure> {
         let service = Service::Messaging;
         let host = self.host(service).await.map_err(SendFailure::NotSent)?;
-        let method = match row.method() {
+        let method = match request.method() {
             RestMethod::Get => Client::get,
             RestMethod::Post => Client::post,
             RestMethod::Patch => Client::patch,
             RestMethod::Delete => Client::delete,
         };
-        let address = address(service, &host, &row.path(&self.account)).map_err(SendFailure::NotSent)?;
-        let mut request = method(&self.http, address)
+        let address = address(service, &host, &request.path(&self.account)).map_err(SendFailure::NotSent)?;
+        let mut sending = method(&self.http, address)
             .insert_header((header::AUTHORIZATION, format!("Bearer {}", session.bearer.expose_secret())))
             .insert_header(("brand-id", self.account.as_str()));
         if let Some(version) = if_match {
-            request = request.insert_header((header::IF_MATCH, version));
+            sending = sending.insert_header((header::IF_MATCH, version));
         }
-        let sent = match row.body() {
-            Some(body) => request.send_json(&body),
-            None => request.send(),
+        let sent = match request.body() {
+            Some(body) => sending.send_json(&body),
+            None => sending.send(),
         };
         let mut response = sent.await.map_err(|error| {
             let failure = unreachable(service, &host, &error);

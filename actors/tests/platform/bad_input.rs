@@ -1,5 +1,5 @@
-//! Promise 7: whatever comes over the network ends in an error and a counter, and everything else goes on. What cannot be
-//! started is refused at the start.
+//! Promise 7: whatever comes over the network ends in an error and a counter, and everything else goes on. What cannot
+//! be started is refused at the start.
 
 use std::time::Duration;
 

@@ -108,7 +108,7 @@ async fn a_file_that_cannot_be_sent_is_refused_before_a_byte_goes_out() {
 }
 
 #[actix_rt::test]
-async fn a_file_that_is_not_there_is_told_so() {
+async fn a_missing_file_is_reported() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let id = stage.connect(consumer("ann")).await;
     let mine = stage.tertulia.connection(&id).create_conversation(Default::default()).await.unwrap();

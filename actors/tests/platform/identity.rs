@@ -212,7 +212,7 @@ async fn an_anonymous_identity_is_renewed_by_its_external_token() {
 }
 
 #[actix_rt::test]
-async fn an_identity_that_is_refused_for_good_is_told_once_and_another_one_works() {
+async fn an_identity_that_is_refused_for_good_is_reported_once_and_another_one_works() {
     let mut runs = Runs::begin();
     runs.stage.connect(impatient()).await;
     let (before, mine) = (runs.user().await, runs.conversation().await);

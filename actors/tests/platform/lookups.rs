@@ -40,7 +40,7 @@ async fn an_agent_learns_shifts_skills_statistics_and_colleagues() {
 
 /// CN-F18: each change of the opening hours is reported once.
 #[actix_rt::test]
-async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_told() {
+async fn cn_f18_the_end_and_the_beginning_of_a_skills_hours_are_reported() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
     let mut shifts = stage.tertulia.connection(&bot).watch_shifts(Duration::from_millis(1)).await.unwrap();
@@ -164,8 +164,8 @@ async fn a_connection_tells_as_whom_it_speaks_and_which_messages_are_its_own() {
     assert_eq!((message.is_by(&person), message.is_by(&agent)), (false, true));
 }
 
-/// CA-1, CA-2: a consumer comes by sign-up, by the anonymous connector or with a signed identity, and a token brings the
-/// same consumer on another connection.
+/// CA-1, CA-2: a consumer comes by sign-up, by the anonymous connector or with a signed identity, and a token brings
+/// the same consumer on another connection.
 #[actix_rt::test]
 async fn a_consumer_comes_in_by_each_way_and_is_the_same_by_the_same_token() {
     let mut stage = Stage::set(EmulatorConfig::default());

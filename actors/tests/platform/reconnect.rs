@@ -149,7 +149,7 @@ async fn a_bot_takes_rings_after_a_reconnect() {
 /// SB-3.
 /// A conversation that ended while the connection was away gets its `close`.
 #[actix_rt::test]
-async fn a_conversation_that_ended_while_away_is_told_closed() {
+async fn a_conversation_that_ended_while_away_is_reported_closed() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let bot = stage.bot().await;
     let conversation = stage.conversation(&bot).await;

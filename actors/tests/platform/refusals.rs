@@ -241,7 +241,7 @@ async fn a_conversation_whose_history_is_not_given_tells_a_gap_that_is_awaited()
 }
 
 #[actix_rt::test]
-async fn a_refused_ring_subscription_is_told_and_tried_again_until_rings_are_taken() {
+async fn a_refused_ring_subscription_is_reported_and_tried_again_until_rings_arrive() {
     for code in [429, 500, 403] {
         let mut stage = set();
         let refused = rule(&stage, FaultRule::new("SubscribeRoutingTasks", Outcome::Code(code)).times(2));
@@ -256,7 +256,7 @@ async fn a_refused_ring_subscription_is_told_and_tried_again_until_rings_are_tak
 }
 
 #[actix_rt::test]
-async fn a_refused_agent_state_is_told_and_tried_again_on_the_same_socket() {
+async fn a_refused_agent_state_is_reported_and_tried_again_on_the_same_socket() {
     let mut stage = set();
     let id = stage.bot().await;
     let conversation = stage.conversation(&id).await;

@@ -126,7 +126,7 @@ async fn a_change_that_was_carried_out_is_not_repeated() {
 
 /// A request that cannot be looked up is not repeated: the caller gets the platform's response.
 #[actix_rt::test]
-async fn a_raw_request_that_was_throttled_is_told_and_not_repeated() {
+async fn a_raw_request_that_was_throttled_is_reported_and_not_repeated() {
     let mut stage = keeping();
     let bot = stage.bot().await;
     let conversation = stage.conversation(&bot).await;

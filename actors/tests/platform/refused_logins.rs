@@ -161,7 +161,7 @@ async fn a_connector_waits_for_a_platform_in_trouble() {
 
 /// TK-6.
 #[actix_rt::test]
-async fn two_machines_with_one_login_are_told_and_slow_down() {
+async fn two_machines_with_one_login_are_reported_and_slow_down() {
     let switches = Switches { login_closes_sockets: true, ..Switches::default() };
     let mut stage = Stage::set(EmulatorConfig { switches, ..EmulatorConfig::default() });
     // Each has leases of its own.

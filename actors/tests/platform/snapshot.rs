@@ -56,7 +56,7 @@ async fn three_thousand_conversations_survive_a_reconnect() {
 /// SB-1.
 /// SB-12: a snapshot that comes with the subscription's answer is not missed, also an empty one.
 #[actix_rt::test]
-async fn a_snapshot_right_behind_its_answer_is_taken() {
+async fn a_snapshot_right_after_its_response_is_taken() {
     let config = EmulatorConfig { snapshot_pause: std::time::Duration::ZERO, ..EmulatorConfig::default() };
     let mut stage = Stage::set(config);
     let id = ConversationId::from(stage.emulator.create_conversation(None, None));

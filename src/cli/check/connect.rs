@@ -1,4 +1,4 @@
-//! `tertulia check --connect`: whether the platform can be reached, and lets each connection log in.
+//! `tertulia check --connect`: checks that the platform can be reached and that each connection can log in.
 
 use std::{sync::Arc, time::Duration};
 

@@ -16,9 +16,9 @@ const MIB: u64 = 1024 * 1024;
 const CACHE: u64 = 16 * MIB;
 /// The bytes written before the oldest of them must be sorted. A start after a crash reads this much again.
 const JOURNAL: u64 = 128 * MIB;
-/// What each table collects in memory before it writes a file. Larger tables make fixed commits of 100 steps up to twice as
-/// fast, and commits as the journal makes them hardly faster. They also free and take tens of MiB at a time, and the memory
-/// of a service with little else to hold never settles.
+/// What each table collects in memory before it writes a file. Larger tables make fixed commits of 100 steps up to
+/// twice as fast, and commits as the journal makes them hardly faster. They also free and take tens of MiB at a time,
+/// and the memory of a service with little else to hold never settles.
 const EVENTS_IN_MEMORY: u64 = MIB;
 const SNAPSHOTS_IN_MEMORY: u64 = 2 * MIB;
 const OTHERS_IN_MEMORY: u64 = MIB / 4;

@@ -117,8 +117,8 @@ impl View {
 #[get("/connections")]
 async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
-    let behind = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
-    let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(behind).collect();
+    let is_after = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
+    let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(is_after).collect();
     let (ids, next_cursor) = page::cut(ids, limit, ConnectionId::clone, ConnectionId::to_string);
     let view = |id: ConnectionId| state.tertulia.connection(&id).status().map(|status| View::new(id, status));
     Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))

@@ -15,8 +15,8 @@ use super::query::Start;
 
 /// How often a heartbeat is sent if there are no events, so that proxies do not close the stream.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
-/// The bytes of JSON that are returned at once, but at least one event. A caller who reads nothing costs this much
-/// memory beside the socket's buffers.
+/// Events are returned together until their JSON has this many bytes. A caller that reads nothing costs this much
+/// memory, and the rest of one event, in addition to the socket's buffers.
 const TOGETHER: usize = 32 * 1024;
 
 /// The next item of a stream.
@@ -55,7 +55,7 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn new(journal: &Arc<Journal>, start: Start, filter: Filter, closing: CancellationToken) -> Self {
         let (after, unknown) = match start {
-            Start::Behind(after) => (after, false),
+            Start::After(after) => (after, false),
             Start::Unknown { newest } => (newest, true),
         };
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);

@@ -65,9 +65,9 @@ impl EventQuery {
 
     fn start(&self, journal: &Arc<Journal>) -> Start {
         let newest = journal.newest();
-        let Some(after) = &self.after else { return Start::Behind(newest) };
+        let Some(after) = &self.after else { return Start::After(newest) };
         match EventId::parse(after) {
-            Some(id) if id.epoch == *journal.epoch() && id.offset <= newest => Start::Behind(id.offset),
+            Some(id) if id.epoch == *journal.epoch() && id.offset <= newest => Start::After(id.offset),
             _ => Start::Unknown { newest },
         }
     }
@@ -77,7 +77,7 @@ impl EventQuery {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// After this event.
-    Behind(u64),
+    After(u64),
     /// The caller named an id that this log never issued: a gap event says so, and the stream continues after the
     /// newest event.
     Unknown {
@@ -109,13 +109,13 @@ mod tests {
             let query: Vec<_> = query.iter().map(|id| ("after", id.as_str())).collect();
             asked(&query, header.as_deref().map(str::as_bytes)).start(&journal)
         };
-        assert_eq!(start(None, None), Start::Behind(9));
-        assert_eq!(start(Some(id(3)), None), Start::Behind(3));
-        assert_eq!(start(Some(id(3)), Some(id(5))), Start::Behind(5));
-        assert_eq!(start(Some(id(3)), Some(String::new())), Start::Behind(3));
-        assert_eq!(start(Some(String::new()), None), Start::Behind(9));
-        assert_eq!(start(Some(id(0)), None), Start::Behind(0));
-        assert_eq!(start(Some(id(9)), None), Start::Behind(9));
+        assert_eq!(start(None, None), Start::After(9));
+        assert_eq!(start(Some(id(3)), None), Start::After(3));
+        assert_eq!(start(Some(id(3)), Some(id(5))), Start::After(5));
+        assert_eq!(start(Some(id(3)), Some(String::new())), Start::After(3));
+        assert_eq!(start(Some(String::new()), None), Start::After(9));
+        assert_eq!(start(Some(id(0)), None), Start::After(0));
+        assert_eq!(start(Some(id(9)), None), Start::After(9));
         // An id from the future: this log is not the original one, for example because it was restored from a copy.
         let unknown = [id(10), id(u64::MAX), "other-1".to_owned(), "9".to_owned(), "-".to_owned(), "é".to_owned()];
         let unknown = unknown.into_iter().chain([format!("{}-x", journal.epoch()), format!(" {}", id(1))]);

@@ -53,7 +53,7 @@ fn a_failing_event_delays_only_its_lane_and_is_given_up_after_its_retries() {
     let go = lanes.next(0).unwrap();
     let setback = lanes.failed(&go, 0, &retries(), None, 0.5);
     assert_eq!((setback.head.unwrap().due, setback.newly_kept), (1_000, vec![event(1), event(2)]));
-    assert!(lanes.take(lane(0), 3), "what comes behind it is kept too");
+    assert!(lanes.take(lane(0), 3), "a later event of the lane is kept too");
     assert!(!lanes.take(lane(1), 4));
     assert_eq!(lanes.progress().fresh, [4]);
     assert_eq!(lanes.next(999).unwrap().item.offset, 4);

@@ -1,4 +1,4 @@
-//! What every worker and every door of one emulator shares.
+//! What every worker and every endpoint of one emulator shares.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ pub(crate) struct Account {
     pub(crate) off_shift: Mutex<BTreeSet<String>>,
 }
 
-/// A poisoned lock still holds the account: whoever panicked under it has been reported, the others go on.
+/// Locks the mutex, also if it is poisoned: the panic was reported, and other tasks go on.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

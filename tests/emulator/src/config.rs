@@ -42,10 +42,10 @@ pub enum StateCloseSurvey {
 /// [§5.5](crate::protocol#55)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HistoryBound {
-    /// The record with that sequence is among the answer.
+    /// The answer begins with the record that has this sequence.
     #[default]
     Inclusive,
-    /// Only later ones are.
+    /// The answer begins with the record after this sequence.
     Exclusive,
 }
 
@@ -104,8 +104,8 @@ pub struct EmulatorConfig {
     /// Where everything over TLS listens; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Names under which the emulator is reached. The certificate covers them, `localhost`, `127.0.0.1` and `::1`.
-    /// Discovery answers with the name by which it was asked, if it is one of them, else with the first, and without any
-    /// with the listening address.
+    /// Discovery returns the name under which the client reached it, if that name is in this list; otherwise the first
+    /// name of the list. If the list is empty, discovery returns the listening address.
     pub hosts: Vec<String>,
     /// Where plain-HTTP discovery listens, if at all; it answers origin-form and absolute-form request lines.
     pub discovery_listen: Option<SocketAddr>,
@@ -153,7 +153,7 @@ pub struct EmulatorConfig {
     pub token_life: Duration,
     /// How long a signed file URL lives.
     pub file_url_life: Duration,
-    /// Outgoing items one socket may be behind; a socket that does not read is dropped when they are exceeded.
+    /// The most outgoing items that wait for one socket. A socket that reads too slowly and exceeds them is dropped.
     pub socket_queue: usize,
     /// Worker threads of the TLS listener.
     pub threads: usize,

@@ -326,9 +326,9 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
     let failed = |address| move |source| StartError::Listen { address, source };
     let (server, listen) = if config.network.early_hints {
         let server = server.bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed(config.listen))?;
-        let behind = server.addrs().first().copied().unwrap_or(config.listen);
+        let inner = server.addrs().first().copied().unwrap_or(config.listen);
         let tls = TlsAcceptor::from(Arc::new(tls));
-        let listen = hint_before(behind, Some(tls), config.listen).map_err(failed(config.listen))?;
+        let listen = hint_before(inner, Some(tls), config.listen).map_err(failed(config.listen))?;
         (server, listen)
     } else {
         let server = server.bind_rustls_0_23(config.listen, tls).map_err(failed(config.listen))?;

@@ -83,7 +83,7 @@ async fn a_job_that_cannot_be_understood_is_refused_with_its_stable_code() {
 }
 
 #[actix_rt::test]
-async fn what_is_not_there_is_told_so() {
+async fn unknown_jobs_and_wrong_parameters_are_refused() {
     let running = Running::start(MANAGER);
     for what in ["pause", "resume", "cancel"] {
         assert_eq!(told(&running, "none", what).await.problem(), (404, "unknown-job"), "{what}");

@@ -1,4 +1,4 @@
-//! What a job does to its conversations, and how fast.
+//! What a bulk job does to its conversations, and how fast.
 
 use serde_json::json;
 use tertulia_emulator::{Fault, FaultKind};
@@ -23,7 +23,7 @@ async fn every_conversation_of_a_job_is_closed_once_and_has_its_outcome() {
 }
 
 #[actix_rt::test]
-async fn a_transfer_moves_to_the_skill_those_that_are_not_there() {
+async fn a_transfer_moves_only_conversations_of_other_skills() {
     let running = Running::start(BOT);
     running.ready("bots-1").await;
     let there = opened(&running.emulator, 2, Some("502"));
@@ -48,7 +48,7 @@ async fn a_transfer_moves_to_the_skill_those_that_are_not_there() {
 
 #[actix_rt::test]
 async fn the_agent_who_has_a_conversation_acts_where_another_only_sees_it() {
-    // By name the manager would come first.
+    // By the ids of the connections the manager would come first.
     let sections = format!("{}{BOT}", MANAGER.replace("\"manager\"", "\"a-manager\""));
     let running = Running::start(&sections);
     running.ready("a-manager").await;
@@ -63,7 +63,7 @@ async fn the_agent_who_has_a_conversation_acts_where_another_only_sees_it() {
 }
 
 #[actix_rt::test]
-async fn what_the_platform_refuses_is_told_with_its_code_and_words() {
+async fn a_refusal_of_the_platform_is_reported_with_its_code_and_words() {
     let (running, ids) = manager(2).await;
     // The manager takes no part, and the platform lets only participants change the skill.
     let order = json!({ "operation": "transfer", "filter": { "all": true }, "arguments": { "skillId": "502" } });
@@ -91,7 +91,7 @@ async fn a_conversation_that_its_consumer_closed_meanwhile_is_done() {
 }
 
 #[actix_rt::test]
-async fn nothing_more_is_begun_while_a_job_is_paused_over_a_restart_too() {
+async fn a_paused_job_begins_nothing_more_also_after_a_restart() {
     let (running, ids) = manager(40).await;
     let id = begun(&running, &json!({ "operation": "close", "filter": { "all": true }, "rate": 10 })).await;
     until(&running, &id, |job| job["done"].as_u64() >= Some(2)).await;
@@ -105,7 +105,7 @@ async fn nothing_more_is_begun_while_a_job_is_paused_over_a_restart_too() {
     running.ready("manager").await;
     let after = job(&running, &id).await;
     assert_eq!((after["state"].as_str(), after["done"].as_u64()), (Some("paused"), Some(done as u64)), "{after}");
-    assert_eq!(changed(&running.emulator).len(), done, "nothing goes on by itself");
+    assert_eq!(changed(&running.emulator).len(), done, "a paused job does not continue by itself");
 
     let resumed = told(&running, &id, "resume").await;
     assert_eq!((resumed.status, resumed.json["state"].as_str()), (200, Some("running")));
@@ -128,10 +128,10 @@ async fn a_cancelled_job_leaves_what_it_has_not_begun() {
     for what in ["pause", "resume"] {
         assert_eq!(told(&running, &id, what).await.problem(), (409, "job-ended"));
     }
-    assert_eq!(told(&running, &id, "cancel").await.status, 200, "twice is no mistake");
+    assert_eq!(told(&running, &id, "cancel").await.status, 200, "a second cancel is not an error");
 }
 
-/// Recorded by the platform; however slow the machine is, no faster than this.
+/// The stand-in records the times. A slow machine can only make the job slower.
 #[actix_rt::test]
 async fn a_job_is_no_faster_than_its_rate() {
     let (running, _) = manager(11).await;
@@ -176,7 +176,7 @@ async fn a_connection_that_comes_back_is_waited_for() {
 }
 
 #[actix_rt::test]
-async fn the_survey_begins_where_it_is_asked_for() {
+async fn a_close_begins_the_survey_if_the_job_asks_for_it() {
     let (running, _) = manager(2).await;
     let arguments = json!({ "survey": true });
     let order = json!({ "operation": "close", "filter": { "all": true }, "arguments": arguments });

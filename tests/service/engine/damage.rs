@@ -1,5 +1,5 @@
-//! Damage to the files of an embedded store is told, or does no harm. It is never a panic, and nothing that was
-//! acknowledged is missing without a word.
+//! Damage to the files of an embedded store is reported or does no harm. It never causes a panic, and no acknowledged
+//! record or event is missing without a report.
 
 use std::{
     fs::{self, OpenOptions},
@@ -135,7 +135,7 @@ fn flip(file: &Path, place: u64) {
 }
 
 #[test]
-fn damage_of_any_file_is_told_or_does_no_harm() {
+fn damage_of_any_file_is_reported_or_does_no_harm() {
     let written = Written::new(3, 100);
     let mut told = 0;
     for file in written.files() {
@@ -154,7 +154,7 @@ fn damage_of_any_file_is_told_or_does_no_harm() {
 }
 
 #[test]
-fn a_journal_that_lost_its_end_or_its_beginning_is_told() {
+fn a_journal_that_lost_its_end_or_its_beginning_is_reported() {
     let written = Written::new(3, 100);
     let journal = Path::new("data/0.jnl");
     for damage in [Damage::Byte(0), Damage::Byte(1), Damage::Byte(2), Damage::Lost] {
@@ -169,7 +169,7 @@ fn a_journal_that_lost_its_end_or_its_beginning_is_told() {
 }
 
 #[test]
-fn damaged_events_are_told_when_they_are_read() {
+fn damaged_events_are_reported_when_they_are_read() {
     // So many that they get a file of their own, beside the journal. A store that is closed before it had time for it
     // leaves them in the journal until more is written.
     let in_blobs = |file: &PathBuf| file.parent().unwrap().ends_with("blobs");

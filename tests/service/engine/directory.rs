@@ -38,7 +38,7 @@ fn the_directory_is_made_for_its_owner_only() {
 }
 
 #[test]
-fn a_store_is_open_once_and_who_has_it_is_told() {
+fn a_store_is_open_once_and_its_holder_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(directory.path()).unwrap();
     let error = EmbeddedStore::open(directory.path()).unwrap_err();
@@ -102,7 +102,7 @@ fn a_store_whose_making_was_interrupted_is_made() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_told() {
+fn a_directory_that_cannot_be_made_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();

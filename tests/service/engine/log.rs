@@ -6,7 +6,7 @@ use super::{appends, event, events};
 
 promises!(
     a_new_log_has_an_epoch_and_nothing_else,
-    events_are_read_from_behind_a_cursor_in_order_and_no_more_than_asked_for,
+    events_are_read_after_a_cursor_in_order_and_no_more_than_asked_for,
     every_cursor_and_limit_reads_its_part_of_the_log,
     forgotten_events_are_not_read_and_the_others_are,
     a_log_that_forgot_all_its_events_goes_on_with_the_next_offset,
@@ -22,7 +22,7 @@ fn a_new_log_has_an_epoch_and_nothing_else(store: &impl Store) {
     assert_eq!(store.events(0, 10).unwrap(), []);
 }
 
-fn events_are_read_from_behind_a_cursor_in_order_and_no_more_than_asked_for(store: &impl Store) {
+fn events_are_read_after_a_cursor_in_order_and_no_more_than_asked_for(store: &impl Store) {
     store.commit(appends(1..=3)).unwrap();
     store.commit(appends(4..=4)).unwrap();
 

@@ -10,7 +10,7 @@ promises!(
     each_table_has_its_own_records,
     the_last_of_several_changes_of_a_record_stands,
     records_are_listed_by_the_beginning_of_their_keys,
-    a_list_goes_on_behind_its_last_record,
+    a_list_continues_after_its_last_record,
     keys_and_values_may_hold_any_bytes,
     a_key_that_no_store_keeps_is_refused_and_has_no_record,
 );
@@ -70,7 +70,7 @@ fn records_are_listed_by_the_beginning_of_their_keys(store: &impl Store) {
     assert_eq!(listed(&[], 10), keys.map(|parts| key(&parts)));
 }
 
-fn a_list_goes_on_behind_its_last_record(store: &impl Store) {
+fn a_list_continues_after_its_last_record(store: &impl Store) {
     let keys: Vec<String> = (0..25).map(|number| format!("{number:02}")).collect();
     store.commit(keys.iter().map(|number| put(TABLE, &["a", number], "x")).collect()).unwrap();
     store.commit(vec![put(TABLE, &["b", "00"], "x")]).unwrap();
@@ -84,10 +84,10 @@ fn a_list_goes_on_behind_its_last_record(store: &impl Store) {
     }
     assert_eq!(listed, keys.iter().map(|number| key(&["a", number])).collect::<Vec<_>>());
 
-    // A cursor need be no record's, nor lie among those asked for.
+    // A cursor may be the key of no record, and may lie outside the listed prefix.
     let first = |after: &RecordKey| store.scan(TABLE, &key(&["a"]), Some(after), 1).unwrap();
     assert_eq!(first(&key(&["A"]))[0].key, key(&["a", "00"]));
-    assert_eq!(first(&key(&["a", "00", "behind"]))[0].key, key(&["a", "01"]));
+    assert_eq!(first(&key(&["a", "00", "after"]))[0].key, key(&["a", "01"]));
     assert_eq!(first(&key(&["b"])), []);
 }
 
@@ -121,7 +121,7 @@ fn memory(store: &impl Store, name: &str) -> u64 {
 }
 
 #[test]
-fn a_list_costs_nothing_for_records_that_were_removed_behind_it() {
+fn a_list_costs_nothing_for_removed_records_after_it() {
     const RECORDS: u64 = 40_000;
     const OUTBOX: Table = Table::Outbox;
     let directory = tempfile::tempdir().unwrap();

@@ -50,10 +50,10 @@ async fn a_reader_with_an_unknown_cursor_gets_a_gap() {
     }
 }
 
-/// Promise 1: a caller that returns with the id of its last event gets each later event once, also after the service was
-/// restarted.
+/// Promise 1: a caller that returns with the id of its last event gets each later event once, also after the service
+/// was restarted.
 #[actix_rt::test]
-async fn a_stream_goes_on_behind_the_last_event_that_was_seen() {
+async fn a_stream_continues_after_the_last_event_that_was_seen() {
     const SAID: usize = 12;
     let mut running = Running::bot().await;
     let mut stream = running.follow("/v1/events", &[]).await;

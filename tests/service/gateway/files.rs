@@ -62,7 +62,7 @@ async fn a_file_goes_in_and_comes_out_as_it_was() {
 
 /// If the name of a file does not say its type, its media type does.
 #[actix_rt::test]
-async fn a_file_without_a_telling_name_is_told_by_its_media_type() {
+async fn a_file_without_a_known_extension_gets_its_type_from_the_media_type() {
     let mut running = Running::bot().await;
     let id = running.conversation().await;
     let more = "; filename=\"blob\"\r\ncontent-type: image/gif";
@@ -72,7 +72,7 @@ async fn a_file_without_a_telling_name_is_told_by_its_media_type() {
 
 /// FL-2, and whatever else a form may be.
 #[actix_rt::test]
-async fn a_form_that_cannot_be_taken_is_refused_and_nothing_is_told() {
+async fn a_form_that_cannot_be_accepted_is_refused_and_nothing_is_published() {
     let mut running = Running::bot().await;
     let id = running.conversation().await;
     let path = row(&id, "files");
@@ -112,7 +112,7 @@ async fn a_form_that_cannot_be_taken_is_refused_and_nothing_is_told() {
 }
 
 #[actix_rt::test]
-async fn a_file_that_is_not_there_is_told_so() {
+async fn a_missing_file_is_reported() {
     let mut running = Running::bot().await;
     let id = running.conversation().await;
     let path = row(&id, "files");
@@ -124,7 +124,7 @@ async fn a_file_that_is_not_there_is_told_so() {
 
 /// Promise 5: a file with a key is published once, and each request gets the same response, also after a restart.
 #[actix_rt::test]
-async fn a_file_with_a_key_is_told_of_once() {
+async fn a_file_with_a_key_is_published_once() {
     let mut running = Running::bot().await;
     let id = running.conversation().await;
     let path = row(&id, "files");

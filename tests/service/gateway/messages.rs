@@ -55,7 +55,7 @@ async fn a_message_that_cannot_be_sent_is_refused_with_its_stable_code() {
 }
 
 #[actix_rt::test]
-async fn a_refusal_of_the_platform_is_told_with_its_code_and_words() {
+async fn a_refusal_of_the_platform_is_reported_with_its_code_and_words() {
     let mut running = Running::start(MONITOR);
     running.ready("monitor").await;
     let id = running.emulator.create_conversation(None, None);

@@ -35,7 +35,7 @@ async fn every_error_is_a_problem() {
 }
 
 #[actix_rt::test]
-async fn a_misspelt_value_is_told_the_nearest_one() {
+async fn a_misspelt_value_gets_the_nearest_one_suggested() {
     let running = Running::bot().await;
     for (path, nearest) in [
         ("/v1/conversations?stage=CLOSED", "CLOSE"),

@@ -27,7 +27,7 @@ async fn messages_are_accepted_and_read() {
 }
 
 #[actix_rt::test]
-async fn what_this_side_is_doing_is_told() {
+async fn the_activity_of_this_side_is_sent() {
     let mut running = Running::bot().await;
     let id = running.conversation().await;
     running.settled(&id).await;

@@ -74,9 +74,9 @@ async fn a_later_request_that_does_not_come_to_its_end_closes_its_connection() {
     assert_eq!(closed(stream).await, "");
 }
 
-/// HTTP itself would turn over and over the requests that it cannot hold.
+/// The HTTP library would otherwise spin over requests for which it has no room.
 #[actix_rt::test]
-async fn who_asks_for_ever_more_behind_a_stream_without_end_is_closed() {
+async fn a_caller_that_keeps_asking_after_an_endless_stream_is_disconnected() {
     let gateway = gateway(PATIENT);
     let mut stream = connect(&gateway).await;
     stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();

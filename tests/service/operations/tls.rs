@@ -91,7 +91,7 @@ async fn a_handshake_that_does_not_come_to_its_end_closes_its_connection() {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_told_with_its_line() {
+fn a_mistake_in_a_certificate_is_reported_with_its_line() {
     let directory = TempDir::new().unwrap();
     let (tls, _) = write(directory.path());
     let another = TempDir::new().unwrap();

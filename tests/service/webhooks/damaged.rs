@@ -47,7 +47,7 @@ async fn damaged() -> (Running, String) {
 }
 
 #[actix_rt::test]
-async fn damaged_events_stop_no_reader_and_are_told_as_a_gap_in_readiness_and_as_a_metric() {
+async fn damaged_events_stop_no_reader_and_are_reported_as_a_gap_in_readiness_and_as_a_metric() {
     let (running, first) = damaged().await;
     let receiver = Receiver::willing();
     let made = webhook(&running, &receiver, json!({ "after": first })).await;

@@ -190,7 +190,8 @@ async fn a_receiver_that_was_away_is_found_again_by_itself() {
     back.until_accepted(1).await;
 }
 
-/// Away for so short a time that only a few attempts failed: what waits for hours comes as soon as anything is delivered.
+/// Away for so short a time that only a few attempts failed: what waits for hours comes as soon as anything is
+/// delivered.
 #[actix_rt::test]
 async fn a_success_brings_what_waits_of_other_conversations() {
     let receiver = Receiver::start(|_| Behaviour::Answer(503));

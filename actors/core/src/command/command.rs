@@ -214,7 +214,8 @@ pub struct SendText {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SendRichText {
-    /// The structured content ([`crate::rich_content`]), at most [`Limits::rich_chars`](super::Limits::rich_chars) characters of JSON.
+    /// The structured content ([`crate::rich_content`]), at most [`Limits::rich_chars`](super::Limits::rich_chars)
+    /// characters of JSON.
     pub content: Value,
     /// For agents and agent managers only. Brand only.
     pub private: bool,

@@ -148,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn a_suspect_waits_for_those_in_flight_and_those_behind_wait_for_the_suspect() {
+    fn a_suspect_waits_for_commands_in_flight_and_later_commands_wait_for_the_suspect() {
         let mut isolation = Isolation::default();
         isolation.offer("before", false, Millis(0), Millis(0));
         assert_eq!(sent(&mut isolation, 0), ["before"]);
         isolation.offer("suspect 1", true, Millis(0), Millis(0));
         isolation.offer("suspect 2", true, Millis(0), Millis(0));
-        isolation.offer("behind", false, Millis(0), Millis(0));
+        isolation.offer("later", false, Millis(0), Millis(0));
         assert!(sent(&mut isolation, 0).is_empty());
         for suspect in ["suspect 1", "suspect 2"] {
             isolation.answered();
@@ -162,7 +162,7 @@ mod tests {
             assert!(isolation.is_alone());
         }
         isolation.answered();
-        assert_eq!(sent(&mut isolation, 0), ["behind"]);
+        assert_eq!(sent(&mut isolation, 0), ["later"]);
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
         let mut isolation = Isolation::default();
         isolation.offer("suspect", true, Millis(0), Millis(0));
         assert_eq!(sent(&mut isolation, 0), ["suspect"]);
-        isolation.offer("behind", false, Millis(0), Millis(0));
+        isolation.offer("later", false, Millis(0), Millis(0));
         assert!(sent(&mut isolation, 2_999).is_empty());
-        assert_eq!(sent(&mut isolation, 3_000), ["behind"]);
+        assert_eq!(sent(&mut isolation, 3_000), ["later"]);
         assert!(!isolation.is_alone(), "a close now proves nothing");
     }
 
@@ -182,12 +182,12 @@ mod tests {
         for suspect in ["s1", "s2", "s3"] {
             isolation.offer(suspect, true, Millis(0), Millis(0));
         }
-        isolation.offer("behind 1", false, Millis(0), Millis(0));
-        isolation.offer("behind 2", false, Millis(1_000), Millis(1_000));
+        isolation.offer("later 1", false, Millis(0), Millis(0));
+        isolation.offer("later 2", false, Millis(1_000), Millis(1_000));
         assert_eq!(sent(&mut isolation, 0), ["s1"]);
         isolation.answered();
-        assert_eq!(sent(&mut isolation, 3_000), ["behind 1", "behind 2"]);
-        isolation.offer("behind 3", false, Millis(3_000), Millis(3_000));
+        assert_eq!(sent(&mut isolation, 3_000), ["later 1", "later 2"]);
+        isolation.offer("later 3", false, Millis(3_000), Millis(3_000));
         isolation.answered();
         assert!(sent(&mut isolation, 3_000).is_empty());
         isolation.answered();

@@ -19,8 +19,8 @@ impl Planner<'_> {
         Ok(self.update(vec![FieldChange::Note { note: note.to_owned() }], Repeat::ReadStateThenAct))
     }
 
-    /// Writes the note into the present field, as known from states and from confirmed writes. It is planned again on a
-    /// later field if a state shows that the note was lost.
+    /// Writes the note into the present field, as known from states and from confirmed writes. The command is
+    /// planned again on a later field if a state shows that the note was lost.
     pub(super) fn set_agent_note(&self, asked: &SetAgentNote) -> Result<Plan, Refusal> {
         self.set_agent_note_on(asked, self.conversation.present_note().as_deref())
     }
@@ -72,7 +72,7 @@ impl Command {
         // `earlier` and `sent` contain notes of an earlier state, which the present state may have lost already.
         let known = earlier.unwrap_or(sent).note_field()?;
         let present = note::union(conversation.present_note().as_deref(), known);
-        // A note's text contains no key.
+        // A request that sets the note carries no key.
         let planner = Planner { conversation, me, key: &CommandKey::from(""), limits };
         match planner.set_agent_note_on(asked, Some(&present)) {
             Ok(Plan::Request(amended)) => Some(*amended),

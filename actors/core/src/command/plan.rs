@@ -64,6 +64,6 @@ pub enum Repeat {
     /// Wait for a fresh state; repeat the request only if the state does not show its effect
     /// ([`PlannedRequest::is_done`]).
     ReadStateThenAct,
-    /// Do not repeat the request, because its effect is unknown. The caller is told that the outcome is unknown.
+    /// Do not repeat the request, because its effect is unknown. The caller learns that the outcome is unknown.
     Never,
 }

@@ -1,4 +1,4 @@
-//! Plans commands: what every rule checks, and the checks that several rules share.
+//! Plans commands: chooses the plan of each command, and has the checks that several plans share.
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ impl Command {
     }
 }
 
-/// The input of the rules.
+/// The input of every plan.
 pub(super) struct Planner<'a> {
     pub(super) conversation: &'a Conversation,
     pub(super) me: &'a Identity,

@@ -19,8 +19,8 @@ use crate::{
     ums::{Dialect, DialogType},
 };
 
-/// The most dialogs kept of one conversation. Beyond it, dialogs that the newest state lacks are forgotten, and records
-/// of unknown dialogs are dropped.
+/// A conversation with this many dialogs drops records of unknown dialogs. If a state takes it above this number, the
+/// dialogs that the state lacks are forgotten, except MAIN.
 pub(super) const DIALOG_LIMIT: usize = 64;
 
 /// The most dialogs read from one state, in addition to MAIN. The platform sends the newest first.
@@ -28,9 +28,9 @@ pub(super) const DIALOGS_PER_STATE: usize = 256;
 
 /// A conversation as known from the platform's notifications.
 ///
-/// Serializes, as JSON only, as its snapshot: everything, including records that wait for a hole before them. The holes
-/// themselves must be requested again after a load ([`Conversation::holes`]). Counters and hashes are included, so that
-/// repetitions are recognized after a load ([CV-N10](crate::rules#cv-n10)).
+/// Serializes, as JSON only, as its snapshot: everything, including records that wait until a hole before them is
+/// filled. The holes themselves must be requested again after a load ([`Conversation::holes`]). Counters and hashes are
+/// included, so that repetitions are recognized after a load ([CV-N10](crate::rules#cv-n10)).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conversation {
@@ -136,9 +136,9 @@ impl Conversation {
         Flavour::of(self.dialect, self.is_by_webhook)
     }
 
-    /// Returns the same conversation without any state: it keeps its identity, its counters, these positions in its
-    /// dialogs and the written notes. For a conversation whose state is suspect; its state must be requested again and
-    /// is processed as a first state.
+    /// Returns the same conversation without any state: it keeps its identity, its counters, the positions `places` in
+    /// its dialogs and the written notes. For a conversation whose state is suspect; its state must be requested again
+    /// and is processed as a first state.
     #[must_use]
     pub fn rebuilt_at(&self, places: &[DialogPlace]) -> Self {
         let dialog = |place: &DialogPlace| {
@@ -246,7 +246,8 @@ impl Conversation {
         self.unshown_note.get_or_insert_default().written(field, note, shown.as_deref(), *update_time);
     }
 
-    /// Returns the index of the dialog `id` in `dialogs`, added if it is unknown; `None` beyond [`DIALOG_LIMIT`].
+    /// Returns the index of the dialog `id` in `dialogs`. An unknown dialog is added, unless there are `limit` dialogs
+    /// already.
     pub(super) fn dialog_at(&mut self, id: &str, limit: usize) -> Option<usize> {
         let known = self.dialogs.iter().position(|dialog| dialog.dialog_id == *id);
         known.or_else(|| {

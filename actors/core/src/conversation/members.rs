@@ -135,7 +135,7 @@ impl Members {
         }
     }
 
-    /// Old conversations have no stage; their state has the same meaning.
+    /// Old conversations have no stage; their member `state` has the same meaning.
     fn receive_stage(
         &mut self,
         details: &ConversationDetails<'_>,
@@ -246,7 +246,8 @@ impl Members {
     }
 }
 
-/// Returns a member's text, or that it is absent or unset. An empty text counts as unset.
+/// Returns a member's text. `None` means that the state leaves the member as it is, `Some(None)` that it unsets the
+/// member. An empty text counts as unset.
 fn text<'t>(
     reading: &mut Reading,
     member: Member,
@@ -256,7 +257,8 @@ fn text<'t>(
     reading.said(member, told, is_held).map(|said| said.and_then(Text::non_empty))
 }
 
-/// Returns a member's time, or that it is absent or unset. A value that is not a time counts as unset.
+/// Returns a member's time. `None` means that the state leaves the member as it is, `Some(None)` that it unsets the
+/// member. A value that is not a time counts as unset.
 fn moment(
     reading: &mut Reading,
     member: Member,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConversationEvent, contents::Contents};
 
-/// The most records of one dialog that wait for a hole before them. Beyond it the record with the highest sequence is
-/// dropped, and requested again when there is room.
+/// The most records of one dialog that wait until a hole before them is filled. If there are more, the record with the
+/// highest sequence is dropped, and requested again when there is room.
 pub const PARKED_LIMIT: usize = 256;
 
 /// Where the delivery of a dialog's messages begins when its conversation is first seen.
@@ -129,7 +129,7 @@ impl MessageOrder {
         self.told
     }
 
-    /// The newest state names no sequence.
+    /// Records that the newest state names no sequence.
     pub(super) fn untell(&mut self) {
         self.told = None;
     }
@@ -195,8 +195,8 @@ impl MessageOrder {
     }
 
     /// The platform has nothing more from `from` up to and including `through`: holes before waiting records are given
-    /// up, and the records after them delivered. Returns the ranges to request now. `None` means a response without an
-    /// end and without a record: nothing is given up.
+    /// up, and the records after them delivered. Returns the ranges to request now. If the response had neither an end
+    /// nor a record, `through` is `None` and nothing is given up.
     ///
     /// A hole that begins before `from` was not part of this request: its own response may have been lost with a
     /// socket. Nothing is given up beyond the last waiting record, because a sequence that is only known to exist may

@@ -33,7 +33,7 @@ impl<'p> Everybody<'p> {
         self.by_user_id.find(id).or_else(|| self.by_agent_id.find(id))
     }
 
-    /// Returns the same person. A suggested agent may at first be known only by its agent id.
+    /// Returns the entry of the same person. A suggested agent may at first be known only by its agent id.
     fn same(&self, other: &Participant) -> Option<&'p Participant> {
         let by_agent_id = || other.agent_id.as_ref().and_then(|id| self.by_agent_id.find(id.as_str()));
         self.by_user_id.find(other.user_id.as_str()).or_else(by_agent_id)
@@ -196,8 +196,8 @@ pub(super) enum Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Returns where it waits after these changes of MAIN, with the new skill if it changed (rows 1 to 13 and 18). A
-    /// closed dialog waits in no queue.
+    /// Returns where MAIN's conversation waits after these changes of MAIN, with the new skill if the skill changed
+    /// (rows 1 to 13 and 18 of [DG-N11](crate::rules#dg-n11)). A closed dialog waits in no queue.
     pub(super) fn after(
         is_open: bool,
         before: &[Participant],

@@ -51,7 +51,7 @@ fn nt_2_the_first_note_is_an_array_of_one_entry() {
 }
 
 #[test]
-fn nt_3_a_note_goes_behind_those_of_others() {
+fn nt_3_a_note_is_written_after_the_notes_of_others() {
     let others = json!([entry("a", "a::1", "one"), entry("b", "b::2", "two")]).to_string();
     let all = entries(&written(Some(&others), "three").field);
     assert_eq!(all[..2], entries(&others));

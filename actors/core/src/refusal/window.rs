@@ -1,14 +1,14 @@
 //! How many requests may be out at the same time after refusals.
 
-/// Requests that may be out together while it is not known how many the platform grants. All of them may be refused where
-/// the first one is; fewer would let some that are never answered hold up the others.
+/// Requests that may be out together while it is not known how many the platform grants. All of them may be refused
+/// where the first one is; fewer would let some that are never answered hold up the others.
 pub(super) const FEW: f64 = 8.0;
-/// By how much the number grows with each grant. When the platform begins to refuse, it refuses all commands that are out,
-/// and each of them must be looked up in the history. With an eighth, 35 commands were refused at a time.
+/// By how much the number grows with each grant. When the platform begins to refuse, it refuses all commands that are
+/// out, and each of them must be looked up in the history. With an eighth, 35 commands were refused at a time.
 const WIDEN: f64 = 1.0 / 32.0;
 
-/// How many commands may be out together: any number until the platform refuses several at a time, and few after that. While
-/// grants follow, the number grows by a thirty-second in each round trip.
+/// How many commands may be out together: any number until the platform refuses several at a time, and few after that.
+/// While grants follow, the number grows by a thirty-second in each round trip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Window(f64);
 

@@ -1,4 +1,4 @@
-//! Each row of protocol §10.5, and what of the wire it carries.
+//! Each endpoint of protocol §10.5, and the requests of the protocol that it carries.
 
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ fn participants_come_and_go_in_main_unless_another_dialog_is_named() {
     assert_eq!((method, path.as_str()), (RestMethod::Delete, "/v1/conversations/c1/dialogs/d1/participants/1.2"));
 }
 
-/// TR-1 by the row of transfers.
+/// TR-1 by the endpoint of transfers.
 #[test]
 fn a_transfer_takes_the_agent_out_towards_skill_and_agent() {
     let skill = json!({"field": "Skill", "type": "UPDATE", "skill": "7"});

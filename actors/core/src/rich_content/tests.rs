@@ -1,4 +1,4 @@
-//! The text of errors, and that nothing panics. `tests/protocol_data` compares the rules with the schemas.
+//! The text of errors, and that nothing panics. `actors/core/tests/protocol_data` compares the rules with the schemas.
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value, json};

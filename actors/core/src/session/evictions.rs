@@ -41,8 +41,8 @@ impl Evictions {
         }
     }
 
-    /// The platform revoked a token of this age with which it had accepted a socket. An old token counts only if another
-    /// login was already assumed.
+    /// The platform revoked a token of this age with which it had accepted a socket. An old token counts only if
+    /// another login was already assumed.
     pub(super) fn token_revoked(&mut self, age: Duration, stable_after: Duration) {
         if self.is_contested() || age < stable_after {
             self.sockets = self.sockets.saturating_add(1);

@@ -85,7 +85,7 @@ pub enum SocketRefusal {
 /// Why the token was not refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshRefusal {
-    /// The login session behind the token is gone (status 401).
+    /// The login session of the token is gone (status 401).
     Unauthorized,
     /// Another status, a network error or no response in time.
     Unavailable,

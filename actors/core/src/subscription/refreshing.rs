@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_asked_for_once_and_again_only_behind_its_answer() {
+    fn each_is_requested_once_and_again_only_after_its_response() {
         let mut refreshing = Refreshing::default();
         refreshing.want("a".into());
         refreshing.want("a".into());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_asked_for_together() {
+    fn only_so_many_are_requested_at_the_same_time() {
         let mut refreshing = Refreshing::default();
         (0..100).for_each(|number| refreshing.want(number.to_string().as_str().into()));
         assert_eq!(std::iter::from_fn(|| refreshing.next()).count(), ASKED_TOGETHER);

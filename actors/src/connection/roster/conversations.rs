@@ -161,8 +161,8 @@ impl<N> Roster<N> {
         self.dialogs.conversation(dialog)
     }
 
-    /// Returns the conversation of a batch of records. `None` if the batch names none: an empty batch without names only
-    /// marks the beginning of a subscription.
+    /// Returns the conversation of a batch of records. `None` if the batch names none: an empty batch without names
+    /// only marks the beginning of a subscription.
     pub(crate) fn conversation_of_records(&self, batch: &Messages<'_>) -> Result<Option<ConversationId>, IdTooLong> {
         let first = batch.records.first();
         let conversation = first.and_then(|record| record.conversation_id.as_ref());

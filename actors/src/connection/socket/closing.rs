@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_close_is_told_with_who_code_reason_and_the_platforms_words() {
+    fn a_close_is_reported_with_who_closed_code_reason_and_the_platforms_words() {
         let text = |by, code, reason, words| closed(Closure { by, code }, reason, words);
         for (told, expected) in [
             (

@@ -33,8 +33,8 @@ impl Departures {
         self.has_snapshot = true;
     }
 
-    /// Returns how an unknown conversation comes to the connection. A conversation that no complete snapshot named began
-    /// while the connection was there.
+    /// Returns how an unknown conversation comes to the connection. A conversation that no complete snapshot named
+    /// began while the connection was there.
     pub(super) fn arrival(&self, id: &ConversationId) -> Arrival {
         if self.has_snapshot && !self.known.contains(id) { Arrival::New } else { Arrival::Before }
     }

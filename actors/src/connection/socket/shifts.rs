@@ -111,7 +111,7 @@ mod tests {
 
     /// CN-F18: the first state of a skill is no change, and agents who never come back are not in off-hours.
     #[test]
-    fn cn_f18_only_a_skill_whose_hours_turned_is_told() {
+    fn cn_f18_only_a_skill_whose_hours_changed_is_reported() {
         let mut shifts = Shifts::default();
         assert_eq!(shifts.take(vec![status("1", true, None), status("2", false, Some(9))]), []);
         let (off, on) = (status("1", false, Some(9)), status("2", true, None));

@@ -19,8 +19,8 @@ use crate::{
 /// How often a change is tried if another client changes the same resource meanwhile.
 const TRIES: usize = 4;
 
-/// The sessions of one agent, one at a time. A request without a valid session begins one while the others wait for it: a second login
-/// would end the first ([TK-6](crate::rules#tk-6)).
+/// The sessions of one agent, one at a time. A request without a valid session begins a session, and other requests
+/// wait for it: a second login would end the first ([TK-6](crate::rules#tk-6)).
 pub(super) struct AgentSessions {
     login: AgentLogin,
     grant: Mutex<Grant<AgentSession>>,
@@ -61,12 +61,12 @@ pub(super) struct RestSender {
 impl RestSender {
     /// Sends a request and returns the platform's response, success or refusal. A change is conditional on the version
     /// that was read just before, and is repeated if another client changed the resource in between.
-    pub(super) async fn send(self, row: &RestRequest) -> Result<RestAnswer, RequestError> {
-        self.turns.run(self.write_versioned(row)).await
+    pub(super) async fn send(self, request: &RestRequest) -> Result<RestAnswer, RequestError> {
+        self.turns.run(self.write_versioned(request)).await
     }
 
-    async fn write_versioned(&self, row: &RestRequest) -> Result<RestAnswer, RequestError> {
-        let Some(read) = row.version_of() else { return self.ask(row, None).await };
+    async fn write_versioned(&self, request: &RestRequest) -> Result<RestAnswer, RequestError> {
+        let Some(read) = request.version_of() else { return self.ask(request, None).await };
         let mut tries = 0;
         loop {
             tries += 1;
@@ -81,16 +81,16 @@ impl RestSender {
             let Some(etag) = version.etag else {
                 return Err(AnswerError::Unexpected("what was read has no version".to_owned()).into());
             };
-            let answer = self.ask(row, Some(&etag)).await?;
+            let answer = self.ask(request, Some(&etag)).await?;
             if answer.status != 412 || tries >= TRIES {
                 return Ok(answer);
             }
         }
     }
 
-    async fn ask(&self, row: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestError> {
+    async fn ask(&self, request: &RestRequest, if_match: Option<&str>) -> Result<RestAnswer, RequestError> {
         let session = self.agent.session(&self.client, None).await.map_err(not_granted)?;
-        let ask = async |session: &AgentSession| self.client.rest(session, row, if_match).await.map_err(unanswered);
+        let ask = async |session: &AgentSession| self.client.rest(session, request, if_match).await.map_err(unanswered);
         let renew = async |answer: &RestAnswer, refused: &AgentSession| match answer.status {
             401 => self.agent.session(&self.client, Some(refused)).await.map(Some).map_err(not_granted),
             _ => Ok(None),

@@ -64,8 +64,8 @@ impl Intake {
         }
     }
 
-    /// Removes conversations that ended a while ago and that no caller has loaded. A loaded conversation is removed when
-    /// it is unloaded.
+    /// Removes conversations that ended a while ago and that no caller has loaded. A loaded conversation is removed
+    /// when it is unloaded.
     pub(super) fn sweep_children(&mut self, now: Instant) {
         for (since, id) in self.ended.take_due(now, self.settings.linger) {
             let is_over = |child: &Child| child.notes.holds() == 0 && child.notes.ended_since() == Some(since);

@@ -37,7 +37,7 @@ pub(crate) struct OpenConversation {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AskRest {
-    pub(crate) row: RestRequest,
+    pub(crate) request: RestRequest,
     pub(crate) reply: Reply<Answer>,
 }
 

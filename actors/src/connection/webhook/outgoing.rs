@@ -92,7 +92,7 @@ impl Intake {
     /// Sends a REST request in the agent's name, after `pause`. If the response to a change is lost, `reader` first
     /// reads the conversation and passes its state on: without a socket nothing else shows the change, and the state
     /// prevents a second one.
-    fn ask_rest(&self, row: RestRequest, reader: Option<StateReader>, pause: Duration, reply: Reply<Answer>) {
+    fn ask_rest(&self, request: RestRequest, reader: Option<StateReader>, pause: Duration, reply: Reply<Answer>) {
         match self.rest.clone() {
             None => {
                 let _ = reply.send(Err(RequestError::NotSupported("the connection has no agent to ask as")));
@@ -102,12 +102,12 @@ impl Intake {
             }
             Some(rest) => {
                 let answer = async move {
-                    let answer = rest.clone().send(&row).await;
+                    let answer = rest.clone().send(&request).await;
                     if let Some(reader) = reader.filter(|_| is_lost(&answer)) {
                         reader.read(rest).await;
                     }
                     let RestAnswer { status, body, .. } = answer?;
-                    let body = answer_body(&row, status, &String::from_utf8_lossy(&body));
+                    let body = answer_body(&request, status, &String::from_utf8_lossy(&body));
                     Ok(Answer::of_status(status, body))
                 };
                 self.carry(answer, pause, reply);
@@ -150,9 +150,9 @@ impl Intake {
         let unnamed = NotByRest("a request by REST is one of a conversation");
         let changed = conversation.clone().filter(|_| matches!(request, Request::UpdateConversation(_)));
         let reader = changed.map(|conversation| StateReader { conversation, intake: me });
-        let row = conversation.ok_or(unnamed).and_then(|id| RestRequest::of(&request, &metadata, &id));
-        let row = match row {
-            Ok(row) => row,
+        let by_rest = conversation.ok_or(unnamed).and_then(|id| RestRequest::of(&request, &metadata, &id));
+        let by_rest = match by_rest {
+            Ok(by_rest) => by_rest,
             Err(NotByRest(why)) => {
                 let _ = reply.send(Err(RequestError::NotSupported(why)));
                 return;
@@ -160,7 +160,7 @@ impl Intake {
         };
         let is_missing_history = matches!((&request, lane), (Request::QueryMessages(_), Lane::Recovery));
         // A late notification may still bring the missing history.
-        self.ask_rest(row, reader, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
+        self.ask_rest(by_rest, reader, if is_missing_history { self.settings.hold } else { Duration::ZERO }, reply);
     }
 
     fn prepare(
@@ -278,8 +278,8 @@ impl Handler<StateRead> for Intake {
 impl Handler<AskRest> for Intake {
     type Result = ();
 
-    fn handle(&mut self, AskRest { row, reply }: AskRest, _: &mut Self::Context) {
-        self.ask_rest(row, None, Duration::ZERO, reply);
+    fn handle(&mut self, AskRest { request, reply }: AskRest, _: &mut Self::Context) {
+        self.ask_rest(request, None, Duration::ZERO, reply);
     }
 }
 

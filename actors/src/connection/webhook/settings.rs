@@ -50,7 +50,8 @@ pub struct IntakeSettings {
     pub request_timeout: Duration,
     /// Requests that may be in flight at the same time; more wait, at most one per conversation.
     pub max_requests: usize,
-    /// Notifications accepted but not yet handled; at this limit the platform is told to try again later.
+    /// Notifications accepted but not yet handled. At this limit a notification is refused, and the platform should send
+    /// it again later.
     pub max_unhandled: usize,
     /// Conversations in memory; at this limit a notification of another conversation is refused, and so is a load.
     pub max_conversations: usize,

@@ -1,4 +1,5 @@
-//! The part of a state that the connection itself needs: one look, without the members that only the conversation reads.
+//! The part of a state that the connection itself needs: one look, without the members that only the conversation
+//! reads.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

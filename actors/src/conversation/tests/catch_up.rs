@@ -54,10 +54,10 @@ fn trouble() -> Result<Answer, RequestError> {
     Err(AnswerError::Refused { code: 500, text: "server error".to_owned() }.into())
 }
 
-/// After three tries the connection is told once that it continues without the history, and once more when the history
-/// arrives.
+/// After three tries the conversation reports once that the connection must continue without the history. It reports
+/// once more when the history arrives.
 #[actix_rt::test]
-async fn a_history_that_is_not_given_is_asked_for_on_and_told_once() {
+async fn a_refused_history_is_requested_again_and_reported_once() {
     let (conversation, mut asks, mut progress) = conversation();
     conversation.do_send(CatchUp);
     for _ in 0..5 {

@@ -288,7 +288,7 @@ async fn a_child_for_a_stopped_arbiter_is_told_to_have_ended() {
 }
 
 #[actix::test]
-async fn a_panic_while_a_child_is_created_elsewhere_is_told() {
+async fn a_panic_while_a_child_is_created_elsewhere_is_reported() {
     let arbiter = actix::Arbiter::new();
     let (address, mut exits) = start_elsewhere(&arbiter.handle(), || panic!("told to panic in create"));
     let end = ChildExit::Ended { reason: panicked("create"), restarts: 0 };

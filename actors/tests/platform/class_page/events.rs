@@ -32,7 +32,7 @@ async fn cv_e1_dialog_close_tells_the_last_state_of_the_dialog() {
 
 /// CV-E2: the agent leaves, and no other agent is assigned.
 #[actix_rt::test]
-async fn cv_e2_back_to_queue_is_told_when_the_agent_leaves_and_the_skill_stays() {
+async fn cv_e2_back_to_queue_is_reported_when_the_agent_leaves_and_the_skill_stays() {
     let Transfers { stage: _stage, conversation, mut manager, .. } = transfers().await;
     conversation.leave().await.unwrap();
     assert_eq!(manager.hears("participant-removed").await["participant"]["role"], "ASSIGNED_AGENT");

@@ -1,4 +1,5 @@
-//! Each method of the class page (CV-F1 to CV-F16): what the platform and the other side make of it, and what is refused.
+//! Each method of the class page (CV-F1 to CV-F16): what the platform and the other side make of it, and what is
+//! refused.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ pub(crate) enum Cut {
     /// Not here.
     No,
     /// After the commit.
-    Behind,
+    After,
     /// After the commit, and before the caller of the commit gets its result.
     Unheard,
 }
@@ -98,7 +98,7 @@ pub(crate) fn never(_: &Change) -> Cut {
 }
 
 pub(crate) fn once_accepted(change: &Change) -> Cut {
-    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Behind } else { Cut::No }
+    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::After } else { Cut::No }
 }
 
 pub(crate) fn once_accepted_unheard(change: &Change) -> Cut {

@@ -106,7 +106,7 @@ async fn the_log_is_whole_wherever_the_process_ends() {
     let mut said = Vec::new();
     for round in 0..6 {
         let run = Run::begin(&emulator, &store, |change| match change {
-            Change::Append(event) if &*event.name == "message" => Cut::Behind,
+            Change::Append(event) if &*event.name == "message" => Cut::After,
             _ => Cut::No,
         });
         run.ready().await;
@@ -277,7 +277,7 @@ async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
 /// Promise 4: with a full disk an unloaded conversation cannot be loaded, so nothing is sent, and the caller gets an
 /// error.
 #[actix_rt::test]
-async fn a_command_that_the_disk_kept_from_being_sent_is_told_as_not_sent() {
+async fn a_command_that_the_disk_kept_from_being_sent_is_reported_as_not_sent() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let (id, other) = (emulator.create_conversation(None, None), emulator.create_conversation(None, None));
     let run =

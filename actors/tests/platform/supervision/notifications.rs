@@ -44,7 +44,7 @@ async fn after_a_state_that_panics_the_members_are_right_all_the_same() {
 
 /// Records on which it panicked are in the history, from which they are delivered in order.
 #[actix_rt::test]
-async fn messages_that_panic_are_told_once_and_in_order() {
+async fn messages_that_panic_are_reported_once_and_in_order() {
     let trouble = Trouble::default();
     let mut stage = set(EmulatorConfig::default(), conversations_restart(100), 1);
     let bot = stage.connect(trouble.bot(1)).await;

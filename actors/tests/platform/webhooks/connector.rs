@@ -83,7 +83,7 @@ async fn a_connector_opens_speaks_hears_the_agent_and_closes() {
 
 /// Every event of the conversation has the connector's own id of its consumer, from the first event on.
 #[actix_rt::test]
-async fn a_connector_s_consumer_is_told_by_the_connector_s_own_id() {
+async fn a_connector_s_consumer_is_reported_by_the_connector_s_own_id() {
     let (mut stage, mut posts) = stage(|app| app);
     let hook = connect(&stage, connector()).await;
     let conversation = open(&stage, &hook).await;
@@ -243,7 +243,7 @@ async fn a_message_that_was_taken_and_refused_is_found_by_its_webhook_and_not_re
 
 /// Promise 4: without its webhook the outcome stays unknown, so the message is not sent again.
 #[actix_rt::test]
-async fn a_message_whose_answer_and_webhook_are_lost_is_told_as_unknown_and_not_repeated() {
+async fn a_message_whose_answer_and_webhook_are_lost_is_reported_as_unknown_and_not_repeated() {
     let (stage, _posts) = stage(|app| app);
     let hook = connect(&stage, IntakeSettings { hold: Duration::from_millis(10), ..connector() }).await;
     let conversation = open(&stage, &hook).await;
@@ -296,7 +296,7 @@ async fn a_conversation_that_ended_leaves_memory_after_its_linger_also_when_an_o
 
 /// ER-2.
 #[actix_rt::test]
-async fn what_the_platform_refuses_is_told_with_its_words() {
+async fn a_refusal_of_the_platform_is_reported_with_its_words() {
     let (stage, _posts) = stage(|app| app);
     let hook = connect(&stage, connector()).await;
     let conversation = open(&stage, &hook).await;

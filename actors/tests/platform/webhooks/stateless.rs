@@ -102,7 +102,7 @@ async fn a_hole_is_held_open_for_a_while_and_then_becomes_a_gap() {
     assert_eq!(heard(&mut stage, 5).await, ["text 0", "gap 1..=1", "text 2", "gap 3..=3", "text 4"]);
     feed(&stage, &hook, message(1)).await;
     feed(&stage, &hook, message(5)).await;
-    assert_eq!(heard(&mut stage, 1).await, ["text 5"], "what was given up is not told behind its place");
+    assert_eq!(heard(&mut stage, 1).await, ["text 5"], "a record that was given up is not delivered late");
     stage.tertulia.stop(PATIENCE).await;
 }
 

@@ -99,7 +99,7 @@ async fn a_caller_who_does_not_read_is_disconnected_and_others_continue() {
         let mut rest = Vec::new();
         // The response breaks off without an end, and the gateway no longer holds the unread rest.
         let read = timeout(PATIENCE, stalled.read_to_end(&mut rest)).await.unwrap();
-        assert!(read.is_err() && rest.len() < 1_000_000, "{read:?} behind {}", rest.len());
+        assert!(read.is_err() && rest.len() < 1_000_000, "{read:?} after {} bytes", rest.len());
     }
     say(&journal, &["still here"]);
     let mut more = [0];

@@ -34,7 +34,7 @@ fn server_sent(journal: &Arc<Journal>, start: Start, filter: Filter) -> Pieces {
 async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     let journal = journal(9, &["one", "two"]).await;
     let epoch = journal.epoch();
-    let mut pieces = server_sent(&journal, Start::Behind(1), Filter::everything());
+    let mut pieces = server_sent(&journal, Start::After(1), Filter::everything());
     let greeting = text(&mut pieces).await.unwrap();
     let (retry, rest) = greeting.split_once('\n').unwrap();
     let retry: u32 = retry.strip_prefix("retry: ").unwrap().parse().unwrap();
@@ -43,7 +43,7 @@ async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     let told = text(&mut pieces).await.unwrap();
     assert_eq!(told, format!("id: {epoch}-2\ndata: {{\"data\":\"two\",\"id\":\"{epoch}-2\"}}\n\n"));
 
-    let mut deaf = server_sent(&journal, Start::Behind(0), Filter::everything().kind(EventKind::Ring));
+    let mut deaf = server_sent(&journal, Start::After(0), Filter::everything().kind(EventKind::Ring));
     pause();
     assert!(text(&mut deaf).await.unwrap().ends_with(&format!("id: {epoch}-0\n: heartbeat\n\n")));
     assert_eq!(text(&mut deaf).await.unwrap(), format!("id: {epoch}-2\n: heartbeat\n\n"));
@@ -69,7 +69,7 @@ async fn a_gap_event_comes_first() {
 async fn pieces_are_small_however_many_events_there_are() {
     let large = "x".repeat(10_000);
     let journal = journal(100, &[&*large; 20]).await;
-    let mut pieces = server_sent(&journal, Start::Behind(0), Filter::everything());
+    let mut pieces = server_sent(&journal, Start::After(0), Filter::everything());
     text(&mut pieces).await.unwrap();
     let mut told = 0;
     while told < 20 {
@@ -83,7 +83,7 @@ async fn pieces_are_small_however_many_events_there_are() {
 #[actix_rt::test]
 async fn a_stream_ends_with_the_gateway() {
     let journal = journal(9, &[]).await;
-    let (following, closing) = following(&journal, Start::Behind(0), Filter::everything());
+    let (following, closing) = following(&journal, Start::After(0), Filter::everything());
     let mut pieces = ServerSent::new(following).body().boxed_local();
     text(&mut pieces).await.unwrap();
     closing.cancel();
@@ -144,7 +144,7 @@ fn sent(messages: impl IntoIterator<Item = Message>) -> Bytes {
 #[actix_rt::test]
 async fn a_socket_pings_with_the_cursor_and_sends_events_as_text() {
     let journal = journal(9, &["one"]).await;
-    let mut opened = socket(&journal, Start::Behind(0), stream::pending());
+    let mut opened = socket(&journal, Start::After(0), stream::pending());
     let cursor = |offset: u64| Bytes::from(format!("{}-{offset}", journal.epoch()));
     assert_eq!(opened.next().await, Some(Frame::Ping(cursor(0))));
     let one = format!("{{\"data\":\"one\",\"id\":\"{}-1\"}}", journal.epoch());
@@ -157,8 +157,8 @@ async fn a_socket_pings_with_the_cursor_and_sends_events_as_text() {
 async fn a_socket_closes_if_its_caller_answers_no_pings() {
     let journal = journal(9, &[]).await;
     let (answers, incoming) = mpsc::unbounded_channel();
-    let mut answered = socket(&journal, Start::Behind(0), UnboundedReceiverStream::new(incoming));
-    let mut silent = socket(&journal, Start::Behind(0), stream::pending());
+    let mut answered = socket(&journal, Start::After(0), UnboundedReceiverStream::new(incoming));
+    let mut silent = socket(&journal, Start::After(0), stream::pending());
     pause();
     for _ in 0..10 {
         let Some(Frame::Ping(cursor)) = answered.next().await else { panic!("no ping") };
@@ -176,7 +176,7 @@ async fn pings_and_close_frames_are_answered_in_their_order() {
     // In the smallest possible pieces.
     let bytes = sent(messages);
     let pieces: Vec<_> = bytes.iter().map(|byte| Ok(Bytes::copy_from_slice(&[*byte]))).collect();
-    let mut opened = socket(&journal, Start::Behind(0), stream::iter(pieces).chain(stream::pending()));
+    let mut opened = socket(&journal, Start::After(0), stream::iter(pieces).chain(stream::pending()));
     assert!(matches!(opened.next().await, Some(Frame::Ping(_))));
     assert_eq!(opened.next().await, Some(Frame::Pong("a".into())));
     assert_eq!(opened.next().await, Some(Frame::Pong("b".into())));
@@ -203,7 +203,7 @@ async fn any_frame_but_a_control_frame_closes_the_socket() {
         (Bytes::from_static(&[0x89, 0xfe, 0, 126]), CloseCode::Size),
     ] {
         let incoming = stream::iter([Ok(bytes)]).chain(stream::pending());
-        assert_eq!(socket(&journal, Start::Behind(0), incoming).closed().await, Some(expected));
+        assert_eq!(socket(&journal, Start::After(0), incoming).closed().await, Some(expected));
     }
 }
 
@@ -212,20 +212,20 @@ async fn an_incomplete_frame_closes_the_socket() {
     let journal = journal(9, &[]).await;
     pause();
     let incoming = stream::iter([Ok(Bytes::from_static(&[0x81, 0x85, 0, 0]))]).chain(stream::pending());
-    assert_eq!(socket(&journal, Start::Behind(0), incoming).closed().await, Some(CloseCode::Policy));
+    assert_eq!(socket(&journal, Start::After(0), incoming).closed().await, Some(CloseCode::Policy));
 }
 
 #[actix_rt::test]
 async fn a_socket_announces_the_gateways_stop_and_ends_with_its_caller() {
     let journal = journal(9, &["one"]).await;
-    let (following, closing) = following(&journal, Start::Behind(0), Filter::everything());
+    let (following, closing) = following(&journal, Start::After(0), Filter::everything());
     let mut opened = open(Socket::new(following, stream::pending::<Result<Bytes, Infallible>>()).body());
     assert!(matches!(opened.next().await, Some(Frame::Ping(_))));
     assert!(matches!(opened.next().await, Some(Frame::Text(_))));
     closing.cancel();
     assert_eq!(opened.closed().await, Some(CloseCode::Away));
 
-    let mut left = socket(&journal, Start::Behind(1), stream::empty());
+    let mut left = socket(&journal, Start::After(1), stream::empty());
     assert!(matches!(left.next().await, Some(Frame::Ping(_))));
     say(&journal, &["two"]);
     assert_eq!(left.next().await, None);

@@ -21,12 +21,12 @@ pub enum FaultMode {
     None,
     /// A bad day: forced disconnects, duplicated, delayed and reordered notifications, lost last content events,
     /// sockets that drop between accepting a message and answering it, and now and then a moment in which one kind of
-    /// request is answered with 429, 500, 502 or a page.
+    /// request is answered with 429, 500, 502 or an HTML page.
     Flaky,
     /// A hostile day: all of that, and half-open sockets, authentication closes, refused and slow logins, bursts of
     /// 429, malformed and oversize frames, stale snapshots, late notifications after a DELETE, refused refreshes, and
-    /// every second or so a moment in which one kind of request, a door too, is refused, with 401 and 403 where a client
-    /// asks for its own upkeep, or is not answered, or is carried out and then refused.
+    /// about every second a moment in which one kind of request, also by HTTP, is refused, gets no response, or is
+    /// carried out and then refused. Requests that bring a connection up to date are also refused with 401 and 403.
     Hostile,
 }
 
@@ -50,7 +50,7 @@ pub enum FaultKind {
     Delay,
     /// The next notifications come twice.
     Duplicate,
-    /// The next notifications are overtaken by those behind them.
+    /// The next notifications are overtaken by later ones.
     Reorder,
     /// A frame that is not JSON arrives.
     Malformed,

@@ -98,8 +98,8 @@ const HOSTILE: Odds = Odds {
     ..FLAKY
 };
 
-/// Where chance comes from: a stream for each kind of decision, so that the tenth login or the third strike of a seed is
-/// the same however many frames went out before.
+/// Where chance comes from: a stream for each kind of decision, so that the tenth login or the third strike of a seed
+/// is the same however many frames went out before.
 #[derive(Debug)]
 struct Streams {
     requests: StdRng,

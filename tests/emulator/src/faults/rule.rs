@@ -8,7 +8,7 @@ use super::Side;
 use crate::dialect::REQUESTS;
 
 /// Names of the requests over HTTP that are no request of a socket too.
-const DOORS: [&str; 21] = [
+const ENDPOINTS: [&str; 21] = [
     "discovery",
     "login",
     "refresh",
@@ -86,9 +86,9 @@ impl Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultRule {
-    /// The request's name: the last part of its type on a socket (`QueryMessages`), whether it comes by a socket, by REST
-    /// or by the Send API; a name of a door (`discovery`, `login`, `upgrade`, …) for other HTTP requests; `*` for every
-    /// request.
+    /// The request's name: the last part of its type on a socket (`QueryMessages`), whether it comes by a socket, by
+    /// REST or by the Send API; the name of an endpoint (`discovery`, `login`, `upgrade`, …) for other HTTP requests; `*` for
+    /// every request.
     pub request: String,
     /// Only requests of one side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +120,7 @@ fn once() -> HowOften {
 }
 
 impl FaultRule {
-    /// A rule that strikes the next request of this name, whoever sends it.
+    /// Returns a rule that strikes the next request of this name from any client.
     pub fn new(request: impl Into<String>, outcome: Outcome) -> Self {
         Self {
             request: request.into(),
@@ -192,7 +192,7 @@ impl FaultRule {
     /// What is wrong with the rule.
     pub(crate) fn check(&self) -> Result<(), RuleError> {
         let name = self.request.as_str();
-        if !REQUESTS.contains(&name) && !DOORS.contains(&name) {
+        if !REQUESTS.contains(&name) && !ENDPOINTS.contains(&name) {
             return Err(RuleError::UnknownRequest(name.to_owned()));
         }
         if self.seconds.is_some_and(|seconds| !(0.0..=1e9).contains(&seconds)) {
@@ -207,7 +207,7 @@ impl FaultRule {
 #[non_exhaustive]
 pub enum RuleError {
     /// No request has that name.
-    #[error("no request is called {0}; the names are {names}", names = REQUESTS.iter().chain(&DOORS).copied().collect::<Vec<_>>().join(", "))]
+    #[error("no request is called {0}; the names are {names}", names = REQUESTS.iter().chain(&ENDPOINTS).copied().collect::<Vec<_>>().join(", "))]
     UnknownRequest(String),
     /// Not a length of time.
     #[error("seconds must be between 0 and 1000000000")]

@@ -20,7 +20,7 @@ const UPKEEP: [&str; 6] = [
 ];
 /// Requests before a socket opens. They are never refused with 401: a client that never logged in would give up its
 /// credentials.
-const DOORS: [&str; 6] = ["discovery", "login", "refresh", "upgrade", "signup", "authenticate"];
+const ENDPOINTS: [&str; 6] = ["discovery", "login", "refresh", "upgrade", "signup", "authenticate"];
 /// Commands. They are never refused with 401 or 403: the client would report the command as failed.
 const ACTIONS: [&str; 2] = ["PublishEvent", "UpdateConversationField"];
 
@@ -75,7 +75,7 @@ impl Weather {
         let rule = match self.random.random_range(0..if climate.hostile { 6 } else { 2 }) {
             0 => FaultRule::new(self.one_of(&UPKEEP), self.one_of(&transient)).always(),
             1 => FaultRule::new(self.one_of(&ACTIONS), self.one_of(&transient[..3])).always(),
-            2 => FaultRule::new(self.one_of(&DOORS), self.one_of(&transient)).always(),
+            2 => FaultRule::new(self.one_of(&ENDPOINTS), self.one_of(&transient)).always(),
             3 => FaultRule::new(self.one_of(&UPKEEP), self.one_of(&[Outcome::Code(401), Outcome::Code(403)])).times(2),
             4 => FaultRule::new(self.one_of(&UPKEEP), Outcome::Never).times(1),
             _ => FaultRule::new("PublishEvent", self.one_of(&transient[..3])).carried_out().times(5),
@@ -118,7 +118,7 @@ mod tests {
         assert!(flaky.iter().all(|rule| !rule.carried_out && rule.outcome != Outcome::Never));
         let hostile = rules(FaultMode::Hostile, 1);
         assert!(hostile.len() > 3 * flaky.len());
-        for request in UPKEEP.iter().chain(&DOORS).chain(&ACTIONS) {
+        for request in UPKEEP.iter().chain(&ENDPOINTS).chain(&ACTIONS) {
             assert!(hostile.iter().any(|rule| rule.request == *request), "{request}");
         }
         for outcome in [Outcome::Never, Outcome::Code(401), Outcome::Code(403), Outcome::Code(429), Outcome::Html(502)]

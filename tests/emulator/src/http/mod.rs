@@ -1,4 +1,4 @@
-//! The account's HTTP doors, all on the TLS listener; discovery is on the plain one too.
+//! The account's HTTP endpoints, all on the TLS listener. Discovery is on the plain listener too.
 
 mod cors;
 mod discovery;

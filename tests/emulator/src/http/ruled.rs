@@ -1,4 +1,4 @@
-//! Requests over HTTP that a rule of refusal strikes, whatever their door.
+//! Requests over HTTP that a rule of refusal strikes, whatever their endpoint.
 
 use std::io;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) fn html_page(code: u16) -> String {
     )
 }
 
-/// Middleware of every listener: asks the rules about a request before its door does.
+/// Middleware of every listener: asks the rules about a request before its endpoint does.
 pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(account) = request.app_data::<Data<Account>>().cloned() else { return next.call(request).await };
     let delay = account.network().delay();
@@ -39,16 +39,16 @@ pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> R
     }
     let segments: Vec<String> = request.path().trim_matches('/').split('/').map(str::to_owned).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let Some(door) = door(request.method(), &segments) else { return next.call(request).await };
+    let Some(endpoint) = endpoint(request.method(), &segments) else { return next.call(request).await };
     // Uploads are large, and rules look into none of them.
-    let body = if matches!(door, Door::Named("upload" | "upgrade")) {
+    let body = if matches!(endpoint, Endpoint::Named("upload" | "upgrade")) {
         Bytes::new()
     } else {
         let body = request.extract::<Bytes>().await?;
         request.set_payload(Payload::from(body.clone()));
         body
     };
-    let verdict = verdict(&account, &request, &door, &segments, &body);
+    let verdict = verdict(&account, &request, &endpoint, &segments, &body);
     match verdict {
         Some(verdict) => strike(verdict, request, next, &segments, body).await,
         None => next.call(request).await,
@@ -57,13 +57,13 @@ pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> R
 
 /// How rules name a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum Endpoint {
     Named(&'static str),
     /// A request of the Send API, named in its body.
     SendApi,
 }
 
-fn door(method: &Method, segments: &[&str]) -> Option<Door> {
+fn endpoint(method: &Method, segments: &[&str]) -> Option<Endpoint> {
     let read = method == Method::GET;
     let named = match segments {
         ["api" | "csdr", "account", _, "service", ..] => "discovery",
@@ -101,7 +101,7 @@ fn door(method: &Method, segments: &[&str]) -> Option<Door> {
         ["v1", "brands", _, "file-upload-path"] => "GenerateURLForUploadFile",
         ["v1", "brands", _, "file-download-path"] => "GenerateURLForDownloadFile",
         [.., "messaging", "consumer", "conversation"] => "ConsumerRequestConversation",
-        [.., "messaging", "consumer", "conversation", "send"] => return Some(Door::SendApi),
+        [.., "messaging", "consumer", "conversation", "send"] => return Some(Endpoint::SendApi),
         [.., "login"] => "login",
         [.., "refresh"] => "refresh",
         [.., "logout"] => "logout",
@@ -117,23 +117,23 @@ fn door(method: &Method, segments: &[&str]) -> Option<Door> {
         [.., "all-connectors"] => "connectors",
         _ => return None,
     };
-    Some(Door::Named(named))
+    Some(Endpoint::Named(named))
 }
 
 fn verdict(
     account: &Account,
     request: &ServiceRequest,
-    door: &Door,
+    endpoint: &Endpoint,
     segments: &[&str],
     body: &[u8],
 ) -> Option<Verdict> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let tree: Value = serde_json::from_str(text).unwrap_or_default();
-    let send_api = matches!(door, Door::SendApi).then(|| Request::read(body).ok()).flatten();
-    let name = match (door, &send_api) {
-        (Door::Named(name), _) => *name,
-        (Door::SendApi, Some(request)) => request.name(),
-        (Door::SendApi, None) => return None,
+    let send_api = matches!(endpoint, Endpoint::SendApi).then(|| Request::read(body).ok()).flatten();
+    let name = match (endpoint, &send_api) {
+        (Endpoint::Named(name), _) => *name,
+        (Endpoint::SendApi, Some(request)) => request.name(),
+        (Endpoint::SendApi, None) => return None,
     };
     let mut conversations = send_api.as_ref().map_or_else(|| conversation_ids(&tree), Request::conversation_ids);
     if let ["v1", "conversations", id, ..] = segments {

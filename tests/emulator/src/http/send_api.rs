@@ -85,7 +85,7 @@ fn caller(account: &Account, speaker: Speaker) -> Caller {
     Caller { client_properties, ..caller }
 }
 
-/// `[SetUserProfile, ConsumerRequestConversation]`, in this order, and the first message behind them if there is one.
+/// `[SetUserProfile, ConsumerRequestConversation]`, in this order, and then the first message if there is one.
 async fn conversation(account: Data<Account>, path: Path<String>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let speaker = match speaker(&account, &request) {
         Ok(speaker) if path.into_inner() == account.config.account => speaker,

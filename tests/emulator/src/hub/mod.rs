@@ -149,8 +149,8 @@ impl Hub {
         caller
     }
 
-    /// One request that came by HTTP, of a connector or an agent: handled, and everything that follows from it queued. A connection that drops is a
-    /// gateway's error here.
+    /// Handles one request that came by HTTP from a connector or an agent, and queues its effects. A fault that would
+    /// drop a socket is a response with 502 here.
     pub(crate) fn perform(&mut self, caller: &Caller, request: &Request, now: Millis) -> Result<String, Refusal> {
         let publishes = Operation::of(&request.type_name) == Some(Operation::PublishEvent);
         let side = if caller.party.is_consumer() { Side::Consumer } else { Side::Brand };
@@ -261,7 +261,7 @@ impl Hub {
         }
     }
 
-    /// Queues a frame. What a request caused on its own socket is held back behind the answer
+    /// Queues a frame. The effects of a request on its own socket are held back until after the response
     /// ([SB-12](crate::rules#sb-12)); on the platform the two come from two services.
     fn send(&mut self, frame: Emission, asked_by: Option<SocketId>) {
         let Some(open) = self.sockets.get(&frame.socket) else { return };

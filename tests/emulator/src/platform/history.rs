@@ -28,8 +28,8 @@ struct QueryBody {
 }
 
 impl Platform {
-    /// The stored events of a dialog from a bound, which is inclusive unless switched, up to an exclusive one, in order;
-    /// for agents who take part.
+    /// Returns the stored events of a dialog between two bounds, in order, to agents who take part. The upper bound is
+    /// exclusive; a switch decides whether the lower bound is inclusive.
     pub(super) fn query_messages(&mut self, caller: &Caller, request: &Request) -> Result<Answer, Refusal> {
         let body: QueryBody = request.body()?;
         let dialog_id = body.dialog_id.or(body.conversation_id).ok_or_else(|| Refusal::bad("dialogId is missing"))?;

@@ -1,5 +1,5 @@
-//! The account as one value: it is told what came in on which socket and when, and says which frames go out.
-//! No socket, no clock, no thread is known in here.
+//! The account as one value. Its input is what arrives on which socket and when; its output is the frames to send. It
+//! uses no socket, no clock and no thread.
 
 mod answer;
 mod closing;

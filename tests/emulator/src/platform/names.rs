@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-/// Milliseconds since the epoch; the platform never reads a clock, it is told the time.
+/// Milliseconds since the epoch. The platform never reads a clock; each call passes the time.
 pub(crate) type Millis = u64;
 
 macro_rules! text_id {

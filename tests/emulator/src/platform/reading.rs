@@ -19,7 +19,7 @@ pub(crate) struct Reading {
 }
 
 impl Platform {
-    /// A conversation as its subscribers on the brand's side are told of it.
+    /// Returns a conversation in the form in which subscribers on the brand's side receive it.
     pub(crate) fn read_conversation(&self, id: &str) -> Result<Reading, Refusal> {
         let conversation = self.conversation(id)?;
         let body = tree(conversation, &self.directory, self.style(Dialect::V21));
@@ -57,7 +57,7 @@ impl Platform {
         Ok((known.role.as_str().to_owned(), self.directory.old_id(&party).to_owned()))
     }
 
-    /// The caller behind an agent's request by HTTP.
+    /// The caller for an agent's request by HTTP.
     pub(crate) fn rest_caller(&self, agent: AgentIndex) -> Caller {
         let socket = self.sockets.of_agent(agent).first().copied().unwrap_or(SocketId(0));
         Caller { socket, party: Party::Agent(agent), dialect: Dialect::V21, client_properties: None, app: None }

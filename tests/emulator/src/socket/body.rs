@@ -263,7 +263,8 @@ mod tests {
         bytes.chunks(length + 2).map(|frame| String::from_utf8_lossy(&frame[2..]).into_owned()).collect()
     }
 
-    /// SB-12: whoever listens for a snapshot only once the subscription is answered finds it in a read of its own.
+    /// SB-12: a client that listens for a snapshot only after the response to its subscription gets the snapshot in a
+    /// separate read.
     #[actix_web::test]
     async fn a_snapshot_never_shares_a_piece_with_its_answer() {
         tokio::time::pause();

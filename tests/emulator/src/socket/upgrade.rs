@@ -1,4 +1,4 @@
-//! The two websocket doors: the brand's, opened by the bearer in the path, and the consumer's, opened by a token in a
+//! The two websocket endpoints: the brand's, opened by the bearer in the path, and the consumer's, opened by a token in a
 //! header or by `InitConnection` (protocol [§3.1](crate::protocol#31), [§3.2](crate::protocol#32)).
 
 use std::sync::Arc;
@@ -103,7 +103,7 @@ fn upgrade(
         overflown,
         token: None,
     };
-    // Before the handshake is answered, so that whoever sees it answered is known here.
+    // Before the response to the handshake, so that a client that has the response is admitted already.
     let admitted = identity.map(|identity| admit(&account, &mut handle, identity));
     actix_web::rt::spawn(serve(account, stream, handle, admitted));
     let response = response.map_body(|_, reading| SocketBody::new(outgoing, reading, noticed, pause, network));

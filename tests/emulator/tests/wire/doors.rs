@@ -1,4 +1,4 @@
-//! Coming in: discovery, login, tokens, handshakes, grace and idle times, files.
+//! The endpoints of the stand-in: discovery, login, tokens, handshakes, grace and idle times, files.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -91,7 +91,7 @@ fn discovery_answers_with_the_name_by_which_it_was_asked_if_it_is_the_emulators(
     }
 }
 
-/// A page of any origin may discover, sign up and put files; others' doors say nothing of origins.
+/// A page of any origin may discover, sign up and put files; the endpoints for other clients do not mention origins.
 #[actix_web::test]
 async fn pages_may_use_discovery_identity_and_storage() {
     let emulator = start();
@@ -309,9 +309,9 @@ async fn a_consumers_token_keeps_its_identity_and_a_step_up_links_the_next_one()
     assert_eq!(identities[0], identities[1]);
 }
 
-/// SB-12: however slow the machine is, no sooner than that.
+/// SB-12: a slow machine can only lengthen the pause.
 #[actix_web::test]
-async fn a_subscriptions_snapshot_comes_a_moment_behind_its_answer() {
+async fn a_subscriptions_snapshot_comes_a_moment_after_its_response() {
     let snapshot_pause = Duration::from_millis(100);
     let emulator = Emulator::start(EmulatorConfig { snapshot_pause, ..EmulatorConfig::default() }).unwrap();
     let mut agent = Socket::agent(&emulator, "bot1").await;
@@ -323,7 +323,7 @@ async fn a_subscriptions_snapshot_comes_a_moment_behind_its_answer() {
 
 /// Clients replace their state when they handle the response, and would lose frames from the same read.
 #[actix_web::test]
-async fn what_a_request_caused_comes_a_moment_behind_its_answer_whatever_the_request() {
+async fn the_effects_of_any_request_come_a_moment_after_its_response() {
     let snapshot_pause = Duration::from_millis(100);
     let emulator = Emulator::start(EmulatorConfig { snapshot_pause, ..EmulatorConfig::default() }).unwrap();
     let jwt = signup(&emulator).await;

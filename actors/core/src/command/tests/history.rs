@@ -37,7 +37,7 @@ fn cv_f5_inclusive_bounds_become_the_wires_exclusive_ones() {
 }
 
 #[test]
-fn cv_f5_a_range_has_both_its_bounds() {
+fn cv_f5_a_range_includes_both_its_bounds() {
     let range = MessageRange { from: Some(2), to: Some(3), max: None };
     assert_eq!([1, 2, 3, 4].map(|sequence| range.contains(sequence)), [false, true, true, false]);
     assert!(MessageRange::default().contains(0) && MessageRange::default().contains(u64::MAX));

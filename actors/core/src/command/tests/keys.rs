@@ -22,7 +22,7 @@ fn found(metadata: &Value) -> Option<String> {
 }
 
 #[test]
-fn a_send_carries_its_key_behind_the_callers_metadata() {
+fn a_send_carries_its_key_after_the_callers_metadata() {
     let reason = json!({ "type": "ActionReason", "reason": "escalation" });
     let planned = Scene::open().planned(&with(json!([reason])), &agent());
     assert_eq!(planned.metadata, [reason, json!({ "type": "ExternalId", "id": "key-1" })]);
@@ -74,9 +74,10 @@ fn a_key_is_found_among_any_metadata() {
     }
 }
 
-/// The same element clicked twice gives two messages with one `ExternalId`: only the later one can be the command's.
+/// If a consumer clicks the same button twice, two messages have the same `ExternalId`. Only a message that came after
+/// the command was planned can be the command's.
 #[test]
-fn a_send_is_looked_up_behind_what_was_known_when_it_was_planned() {
+fn a_send_is_looked_up_after_the_records_known_when_it_was_planned() {
     let mut conversation = Scene::open().conversation();
     for sequence in 0..3 {
         let record = format!(

@@ -1,4 +1,4 @@
-//! How much a command may carry, for any text.
+//! The limits on what a command carries, for arbitrary input.
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
@@ -119,7 +119,7 @@ proptest! {
 }
 
 #[test]
-fn the_limits_are_the_class_pages() {
+fn the_default_limits_are_those_of_the_class_page() {
     let limits = Limits::default();
     assert_eq!(
         (limits.text_chars, limits.rich_chars, limits.note_chars, limits.metadata_items),

@@ -45,7 +45,7 @@ fn cv_f9_an_agents_note_goes_beside_those_of_others() {
 }
 
 #[test]
-fn nt_4_nt_5_agent_name_and_id_may_be_told() {
+fn nt_4_nt_5_the_caller_may_give_the_agents_name_and_id() {
     let note = SetAgentNote {
         agent_id: Some(AgentId::from("12345678.9")),
         name: Some("Zoe".to_owned()),

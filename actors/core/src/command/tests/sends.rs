@@ -139,7 +139,7 @@ fn cv_f6_cv_f8_a_refusal_names_the_value_that_breaks_a_rule() {
 }
 
 #[test]
-fn cv_f16_a_file_is_told_of_by_path_type_and_caption() {
+fn cv_f16_a_file_notice_has_path_type_and_caption() {
     let body = Scene::open().body(&Command::SendFileNotice(file()), &consumer());
     assert_eq!(
         body["event"],

@@ -61,7 +61,7 @@ fn a_closing_dialog_tells_its_state_and_who_took_part() {
 
 /// DG-N3, ours: a newer state is the truth, so a dialog can reopen.
 #[test]
-fn a_dialog_that_opens_again_is_told_again() {
+fn a_dialog_that_opens_again_is_reported_again() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_main("state", "CLOSE"));
     assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol")), ["dialog(main)"]);
     assert_eq!(conversation.open_dialog().map(|open| open.dialog_id.clone()), Some(main_id()));
@@ -126,7 +126,7 @@ fn a_change_of_role_alone_tells_the_participant_as_it_is_now_and_the_role_before
 
 /// DG-N6: an unchanged role in a state with other changes emits nothing.
 #[test]
-fn roles_that_stay_are_not_told() {
+fn unchanged_roles_are_not_reported() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol S:anna M:max"));
     assert_eq!(
         told(&mut conversation, &state(Dialect::Consumer, 20, "C:carol A:anna M:max R:rita")),

@@ -128,7 +128,7 @@ fn a_state_that_is_read_as_it_stands_has_dropped_nothing() {
 }
 
 #[test]
-fn a_role_that_is_not_told_is_the_one_of_the_roster() {
+fn a_missing_role_is_taken_from_the_roster() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     for role in [json!(null), json!(5)] {
         let mut odd = full(20);

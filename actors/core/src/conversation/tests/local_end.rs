@@ -4,7 +4,7 @@ use super::{super::Outcome, Dialect, ID, labels, seen, state, told, unseen};
 use crate::{id::ConversationId, time::Timestamp};
 
 #[test]
-fn the_end_is_told_once_of_the_conversation_and_of_each_open_dialog() {
+fn the_end_is_reported_once_for_the_conversation_and_for_each_open_dialog() {
     let first = state(Dialect::Consumer, 10, "C:carol A:anna").with_survey("OPEN");
     let mut conversation = seen(&first);
     let reception = conversation.end_here(Timestamp(99));
@@ -17,7 +17,7 @@ fn the_end_is_told_once_of_the_conversation_and_of_each_open_dialog() {
 }
 
 #[test]
-fn a_conversation_that_no_state_told_of_ends_too() {
+fn a_conversation_without_a_state_ends_too() {
     let mut conversation = unseen(Dialect::Consumer);
     let reception = conversation.end_here(Timestamp(99));
     assert_eq!(labels(&reception).len(), 1);
@@ -27,7 +27,7 @@ fn a_conversation_that_no_state_told_of_ends_too() {
 
 /// Promise 3: the newest state is the truth, even if it repeats the last state before the end.
 #[test]
-fn a_state_that_is_told_all_the_same_counts_again() {
+fn a_state_that_arrives_after_the_end_counts_again() {
     let first = state(Dialect::Consumer, 10, "C:carol A:anna");
     let mut conversation = seen(&first);
     conversation.end_here(Timestamp(99));

@@ -51,7 +51,7 @@ fn rich_content_has_a_body_and_no_content_type() {
 
 /// MS-1: content and receipts share one sequence per dialog.
 #[test]
-fn content_and_receipts_are_told_in_one_order() {
+fn content_and_receipts_are_reported_in_one_order() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     let receipt = json!({"sequence": 1, "originatorId": "12345678.anna", "originatorPId": "anna", "dialogId": ID,
         "originatorMetadata": {"id": "anna", "role": "ASSIGNED_AGENT"},
@@ -179,7 +179,7 @@ fn a_consumer_is_not_asked_to_fetch_the_newest_content() {
 
 /// CV-N6.16: content named by the first state is earlier: it is not requested, and delivered only if it arrives.
 #[test]
-fn the_newest_content_of_the_first_state_is_told_only_if_it_comes_by_itself() {
+fn the_newest_content_of_the_first_state_is_reported_only_if_it_arrives_as_a_record() {
     let first = state(Dialect::Brand, 10, "C:carol").with_top("lastContentEventNotification", content(7));
     let begun = || {
         let mut conversation = Conversation::new(ConversationId::from(ID), Dialect::Brand, HistoryStart::FirstSeen);
@@ -189,8 +189,8 @@ fn the_newest_content_of_the_first_state_is_told_only_if_it_comes_by_itself() {
     assert_eq!(labels(&receive(&mut begun(), &content(7))), ["message(7)"]);
     let mut conversation = begun();
     assert_eq!(conversation.holes()[0].newer_than, Some(7));
-    let behind = receive(&mut conversation, &content(8));
-    assert_eq!((labels(&behind), behind.back_fill.len()), (vec!["message(8)".to_owned()], 0));
+    let later = receive(&mut conversation, &content(8));
+    assert_eq!((labels(&later), later.back_fill.len()), (vec!["message(8)".to_owned()], 0));
     // Content named by a later state is newer.
     let mut conversation = begun();
     let later = state(Dialect::Brand, 20, "C:carol").with_top("lastContentEventNotification", content(9));
@@ -275,7 +275,7 @@ fn a_record_without_a_dialog_is_of_its_batch_or_of_main() {
 
 /// MS-10: a chat state has no sequence, and an unknown user's chat state is no error.
 #[test]
-fn a_chat_state_is_told_at_once_and_kept_with_the_participant() {
+fn a_chat_state_is_reported_at_once_and_kept_with_the_participant() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     let typing = |user: &str| {
         json!({"originatorId": user, "dialogId": ID,
@@ -401,7 +401,7 @@ fn a_stored_conversation_has_no_text_of_a_message_that_was_delivered() {
 
 /// Another record with a known sequence is reported.
 #[test]
-fn a_known_sequence_with_other_content_is_told_once() {
+fn a_known_sequence_with_other_content_is_reported_once() {
     let saying = |sequence, text: &str| {
         let mut record = content(sequence);
         record["event"]["message"] = json!(text);

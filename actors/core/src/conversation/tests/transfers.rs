@@ -245,7 +245,7 @@ fn participants_of_the_first_state_are_no_transfer() {
 
 /// Row 18, ours: once, for MAIN.
 #[test]
-fn a_skill_transfer_is_told_once_although_several_dialogs_have_no_assignee() {
+fn a_skill_transfer_is_reported_once_although_several_dialogs_have_no_assignee() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna").with_survey("CLOSE"));
     let after = state(Dialect::Brand, 20, "C:carol").with("skillId", "s2").with_survey("CLOSE");
     assert_eq!(told(&mut conversation, &after), [SKILL_CHANGE, "participant-removed(anna)", "transfer-skill(s2)"]);
@@ -293,7 +293,7 @@ fn a_bot_that_leaves_its_survey_sends_nothing_back_to_the_queue() {
 
 /// CV-E3.
 #[test]
-fn a_step_up_that_several_dialogs_show_is_told_once_of_main() {
+fn a_step_up_that_several_dialogs_show_is_reported_once_for_main() {
     let survey = |time, main: &str, in_survey: &str| {
         let survey = serde_json::json!({"dialogId": "survey-1", "dialogType": "POST_SURVEY", "state": "OPEN",
             "participantsDetails": super::details(in_survey, Dialect::Consumer)});
@@ -327,7 +327,7 @@ fn without_a_skill_a_conversation_is_not_transferred_but_back_in_its_queue() {
 
 /// CV-E3.
 #[test]
-fn a_step_up_in_two_states_is_told_with_the_second() {
+fn a_step_up_in_two_states_is_reported_with_the_second() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
     assert_eq!(told(&mut conversation, &state(Dialect::Consumer, 20, "A:anna")), ["participant-removed(carol)"]);
     assert_eq!(

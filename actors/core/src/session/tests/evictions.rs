@@ -10,7 +10,7 @@ fn evict(driver: &mut Driver, input: Input) -> (Duration, Option<WaitReason>) {
 }
 
 #[test]
-fn a_login_that_is_ended_again_and_again_is_told_and_slows_down() {
+fn a_login_that_is_ended_again_and_again_is_reported_and_slows_down() {
     let mut driver = Driver::ready();
     let begin = driver.now;
     let mut logins = 0;

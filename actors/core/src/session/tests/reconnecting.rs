@@ -184,7 +184,7 @@ fn a_refused_verification_is_tried_again_with_the_token_unless_it_is_blamed() {
 }
 
 #[test]
-fn reconnects_are_counted_and_told_from_the_first_connect() {
+fn reconnects_are_counted_and_differ_from_the_first_connect() {
     let mut driver = Driver::ready();
     driver.feed(lost_link());
     driver.wake();

@@ -1,4 +1,4 @@
-//! The token's lifetime, independent of the socket's: refresh, renewal, refusal.
+//! The token's lifetime, which does not depend on the socket: refresh, renewal, refusal.
 
 use super::*;
 

@@ -84,7 +84,7 @@ fn sb9_a_further_page_of_one_change_is_taken_after_a_while() {
 }
 
 #[test]
-fn sb10_that_a_snapshot_is_cut_is_told_once_and_older_pages_follow() {
+fn sb10_a_cut_snapshot_is_reported_once_and_older_pages_follow() {
     let mut scene = Scene::begun();
     let crowd = [("a", 100), ("b", 100), ("c", 100)];
     for (from, to) in [("root", "overlap"), ("overlap", "crowd"), ("crowd", "older")] {

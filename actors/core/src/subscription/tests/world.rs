@@ -313,7 +313,7 @@ impl World {
                 place.since.get_or_insert(now);
             } else if let Some(since) = place.since.take()
                 && !is_open
-                // Who came back over a socket that was dead was still about to leave, as far as can be known.
+                // The client cannot have heard of a return that the dead socket did not deliver.
                 && dead_since.is_none_or(|dead| since + explained_by < dead)
             {
                 place.ended_at = Some(now);
@@ -327,7 +327,8 @@ impl World {
         let Membership { since, ended_at } = self.memberships[&conversation];
         let linger = u64::try_from(LINGER.as_millis()).unwrap();
         let explained_by = self.explained_by();
-        // What a socket still carried that went dead: nobody can know who else has what the subscription of a caller had.
+        // The socket went dead before the end of a caller's subscription took effect. The client cannot know which
+        // conversations of that subscription other subscriptions have too.
         if self.dead_since().zip(self.caller_left_at).is_some_and(|(dead, ended)| dead < ended + explained_by) {
             return Ok(());
         }

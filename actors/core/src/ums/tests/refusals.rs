@@ -28,7 +28,7 @@ fn a_refusal_in_words_keeps_them() {
 }
 
 #[test]
-fn a_structured_refusal_is_told_by_code_title_and_details() {
+fn a_structured_refusal_is_shown_by_code_title_and_details() {
     let text = r#"{"kind":"resp","code":401,"body":{"title":"Invalid","details":"expired","errorCode":40102},"type":".ReqBody$ErrorResp"}"#;
     let response = response(text);
     assert!(response.request_id.is_none());
@@ -36,7 +36,7 @@ fn a_structured_refusal_is_told_by_code_title_and_details() {
 }
 
 #[test]
-fn a_refusal_of_any_other_shape_is_told_as_it_is() {
+fn a_refusal_of_any_other_shape_is_shown_as_it_is() {
     assert_eq!(
         response(r#"{"kind":"resp","reqId":1,"code":500,"body":{"reason":[1]}}"#).outcome().unwrap_err(),
         refused(500, r#"{"reason":[1]}"#)
