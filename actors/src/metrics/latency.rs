@@ -134,7 +134,7 @@ impl TypedMetric for Latency {
 impl EncodeMetric for Latency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         let snapshot = self.snapshot();
-        let bounds = BOUNDS.into_iter().map(|bound| as_f64(bound) / NANOS).chain([f64::MAX]);
+        let bounds = BOUNDS.into_iter().map(|bound| as_f64(bound) / NANOS).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(snapshot.counts).collect();
         encoder.encode_histogram::<NoLabelSet>(as_f64(snapshot.nanos) / NANOS, snapshot.count(), &buckets, None)
     }
