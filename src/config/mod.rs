@@ -42,7 +42,7 @@ pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
-pub use telemetry::Telemetry;
+pub use telemetry::{MetricsPerConnection, Telemetry};
 pub use tls::{Tls, TlsError, TlsFiles};
 pub use webhooks::Webhooks;
 
@@ -67,7 +67,7 @@ pub struct Configuration {
     pub supervision: Supervision,
     /// How events are delivered to receivers over HTTP.
     pub webhooks: Webhooks,
-    /// The destination of spans.
+    /// The destination of spans, and the extent of metrics.
     pub telemetry: Telemetry,
     /// How the service stops.
     pub drain: Drain,
