@@ -144,7 +144,7 @@ fn every_setting_that_init_shows_is_valid() {
 #[test]
 fn what_init_writes_works_with_the_stand_in_after_two_edits() {
     let (directory, emulator) = (tempfile::tempdir().unwrap(), emulator());
-    emulator.write_ca(&directory.path().join("emulator-ca.pem")).unwrap();
+    emulator.write_ca(directory.path().join("emulator-ca.pem")).unwrap();
     assert_eq!(outcome(directory.path(), &["init"]).0, Some(0));
     let file = directory.path().join("tertulia.toml");
     let written = fs::read_to_string(&file).unwrap();
