@@ -6,6 +6,7 @@ mod running;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     time::SystemTime,
 };
 
@@ -205,10 +206,10 @@ async fn the_process_and_its_version_are_described_by_the_usual_names() {
     let age = now - value(&text, "process_start_time_seconds");
     assert!((-2.0..3_600.0).contains(&age), "started {age} s ago");
 
-    // A held socket is an open file.
-    let _held = std::net::TcpStream::connect(running.address()).unwrap();
+    // More than the sockets of earlier callers, which may have been closed meanwhile.
+    let held: Vec<File> = (0..100).map(|_| File::open("/dev/null").unwrap()).collect();
     let more = value(&running.get("/metrics").await.text, "process_open_fds");
-    assert!(more > open, "{more} open files after {open}");
+    assert!(more > open + 50.0, "{more} open files after {open}, with {} more", held.len());
 }
 
 /// Connections without sockets.
