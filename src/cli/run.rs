@@ -13,7 +13,7 @@ use rustix::{fs::Mode, process::umask};
 use tokio::time::sleep;
 
 use super::{
-    allocator,
+    allocator, init,
     interrupt::{Hangup, Interrupt},
     open_files,
 };
@@ -54,7 +54,7 @@ async fn start(options: &RunOptions, format: LogFormat, hangup: Hangup) -> anyho
             writeln!(io::stderr(), "{mistakes}")?;
             return Ok(ExitCode::FAILURE);
         }
-        Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(unreadable.into()),
+        Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(init::advise(unreadable)),
     };
     let (_logs, export) = telemetry::start(format, Some(&configuration.telemetry))?;
     open_files::raise_limit();

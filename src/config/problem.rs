@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
     fmt,
     path::Path,
 };
@@ -57,9 +56,6 @@ pub(super) struct Reading<'a> {
     /// The sources of the connections' secrets.
     used: RefCell<Vec<SecretSource>>,
     problems: RefCell<Vec<Problem>>,
-    /// Lines that are not TOML. Mistakes that follow from such a line are not reported, because they would only
-    /// confuse.
-    broken_lines: BTreeSet<usize>,
 }
 
 impl<'a> Reading<'a> {
@@ -70,7 +66,6 @@ impl<'a> Reading<'a> {
             written_secrets: Cell::default(),
             used: RefCell::default(),
             problems: RefCell::default(),
-            broken_lines: BTreeSet::new(),
         }
     }
 
@@ -116,30 +111,13 @@ impl<'a> Reading<'a> {
         self.written_secrets.get() > 0
     }
 
-    /// Reports that `line` is not TOML.
-    pub(super) fn report_syntax(&mut self, line: usize, message: &str) {
-        let message = format!("not valid TOML: {message}");
-        self.report(&Place::Line(line), "", message);
-        self.broken_lines.insert(line);
-    }
-
     /// Reports a mistaken value.
     pub(super) fn report(&self, place: &Place, path: &str, message: impl Into<String>) {
-        if matches!(place, Place::Line(line) if self.broken_lines.contains(line)) {
-            return;
-        }
         self.problems.borrow_mut().push(Problem {
             place: place.clone(),
             path: path.to_owned(),
             message: message.into(),
         });
-    }
-
-    /// Reports a missing value, unless some line is not TOML: that line may contain the value.
-    pub(super) fn report_missing(&self, place: &Place, path: &str) {
-        if self.broken_lines.is_empty() {
-            self.report(place, path, "missing");
-        }
     }
 
     /// Every mistake, in the order of the lines.

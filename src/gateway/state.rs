@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     bulk::Bulk,
-    config::{Admissible, Limits, Token},
+    config::{Admissible, Limits, MetricsPerConnection, Token},
     fleet::AddedConnections,
     webhooks::Webhooks,
 };
@@ -38,6 +38,8 @@ pub struct State {
     pub(super) bulk: Arc<Bulk>,
     pub(super) access: Access,
     pub(super) registry: Registry,
+    /// Whether `/metrics` has series for each connection.
+    pub(super) per_connection: MetricsPerConnection,
     pub(super) http: HttpMetrics,
     pub(super) document: Document,
     pub(super) added: AddedConnections,
@@ -80,6 +82,7 @@ impl State {
         bulk.register(registry.sub_registry_with_prefix("tertulia"));
         Self {
             registry,
+            per_connection: MetricsPerConnection::default(),
             places: Places::new(capacity.streams, http.streams.clone()),
             capacity,
             http,
@@ -105,5 +108,11 @@ impl State {
     #[must_use]
     pub fn admitting(self, admissible: Admissible) -> Self {
         Self { added: AddedConnections::new(Arc::clone(&self.tertulia), admissible), ..self }
+    }
+
+    /// The same state, whose metrics have series for each connection as `per_connection` says.
+    #[must_use]
+    pub fn metering(self, per_connection: MetricsPerConnection) -> Self {
+        Self { per_connection, ..self }
     }
 }

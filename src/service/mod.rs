@@ -89,7 +89,7 @@ impl Service {
         let bulk = Bulk::start(Arc::clone(&tertulia));
         let (tokens, limits) = (&configuration.gateway.tokens, &configuration.gateway.limits);
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
-        let state = state.admitting(admissible.clone());
+        let state = state.admitting(admissible.clone()).metering(configuration.telemetry.metrics_per_connection);
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
         Ok(Self { tertulia, webhooks, bulk, gateway })
     }
