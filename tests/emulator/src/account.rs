@@ -48,6 +48,7 @@ impl Account {
     pub(crate) fn new(config: EmulatorConfig) -> Self {
         let settings = Settings {
             account: config.account.clone(),
+            skills: config.skills.clone(),
             survey: config.survey,
             survey_app_install_id: config.survey_app_install_id.clone(),
             ttr: config.ttr,
@@ -62,7 +63,7 @@ impl Account {
         for agent in sessions.agents() {
             let named = config.agent_skills.iter().find(|(login, _)| *login == agent.login);
             let skills = named.map_or(&[][..], |(_, skills)| skills);
-            platform.add_agent(agent.user_id.clone(), agent.pid.clone(), agent.login.clone(), skills);
+            platform.add_agent(agent.user_id.clone(), agent.pid.clone(), agent.login.clone(), skills, now());
         }
         let hub = Hub::new(platform, config.faults, config.seed, sessions);
         Self {

@@ -312,6 +312,7 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
             .app_data(shared.clone())
             .wrap(from_fn(http::ruled))
             .wrap(from_fn(http::cors))
+            .wrap(from_fn(http::json_errors))
             .configure(http::platform)
     })
     .workers(config.threads.max(1))
@@ -346,6 +347,7 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
                 .app_data(shared.clone())
                 .wrap(from_fn(http::ruled))
                 .wrap(from_fn(http::cors))
+                .wrap(from_fn(http::json_errors))
                 .configure(http::discovery_only)
         });
         let server = server.workers(1).disable_signals().bind(address).map_err(failed(address))?;
@@ -354,7 +356,9 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
     }
     let shared = account.clone();
     if let Some(address) = config.control {
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(control::routes));
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).wrap(from_fn(http::json_errors)).configure(control::routes)
+        });
         let server = server.workers(1).disable_signals().bind(address).map_err(failed(address))?;
         listening.control = server.addrs().first().copied();
         servers.push(server.run());

@@ -8,8 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error_body;
-use super::rest::bearer;
+use super::{auth, refused};
 use crate::account::{Account, now};
 use crate::dialect::{Operation, Request};
 use crate::platform::{AgentIndex, Reading, Refusal};
@@ -30,17 +29,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/v1/brands/{account}/file-download-path", web::post().to(download_path));
 }
 
-fn refused(Refusal { code, text }: Refusal) -> HttpResponse {
-    HttpResponse::build(StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST)).json(error_body(&text))
-}
-
 /// The agent who asks, for this account.
 fn agent(account: &Account, request: &HttpRequest) -> Result<AgentIndex, Refusal> {
     let brand = request.headers().get("Brand-ID").and_then(|brand| brand.to_str().ok());
     if brand != Some(account.config.account.as_str()) {
         return Err(Refusal::bad("Brand-ID is missing or another's"));
     }
-    bearer(account, request).ok_or_else(|| Refusal::new(401, "Invalid bearer"))
+    auth::agent(account, request)
 }
 
 fn read(body: &[u8]) -> Result<Value, Refusal> {
@@ -54,7 +49,7 @@ fn told(reading: Result<Reading, Refusal>) -> HttpResponse {
             .insert_header(("ETag", format!("\"{version}\"")))
             .content_type("application/json")
             .body(body),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -87,7 +82,7 @@ fn perform(
 fn answered(status: StatusCode, outcome: Result<String, Refusal>) -> HttpResponse {
     match outcome {
         Ok(body) => HttpResponse::build(status).content_type("application/json").body(body),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -284,7 +279,7 @@ fn file_path(account: &Account, request: &HttpRequest, operation: Operation, bod
     let url = agent(account, request).and_then(|_| read(body)).and_then(|body| account.file_url(operation, &body));
     match url {
         Ok(url) => HttpResponse::Ok().json(url),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::Platform;
 use super::answer::{Answer, Refusal};
 use super::conversation::{Conversation, Dialog, Participant};
+use super::interactions::Past;
 use super::names::{ConsumerId, ConversationId, DialogType, Millis, Party, Role, SkillId, State};
 use super::sessions::Caller;
 use super::ttr::Ttr;
@@ -155,6 +156,7 @@ impl Platform {
             rung: 0,
             followers: Vec::new(),
             traffic: new.traffic,
+            past: Past::default(),
         };
         self.conversations.insert(id.clone(), conversation);
         self.changed(&id, now);

@@ -8,6 +8,15 @@ use serde_json::value::RawValue;
 
 use super::names::{AgentIndex, Availability, ConsumerId, ConversationId, Millis, Party, SkillId};
 
+/// The agent group that every agent is a member of.
+pub(crate) const MAIN_GROUP: i64 = -1;
+pub(crate) const MAIN_GROUP_NAME: &str = "Main Group";
+
+/// The name of a skill; a conversation without one has `-1`.
+pub(crate) fn skill_name(id: &str) -> String {
+    if id == "-1" { "Unassigned".to_owned() } else { format!("Skill {id}") }
+}
+
 /// One agent of the account.
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -19,6 +28,8 @@ pub(crate) struct Agent {
     /// Empty: every skill.
     pub(crate) skills: Vec<SkillId>,
     pub(crate) availability: Availability,
+    /// When the availability changed last.
+    pub(crate) available_since: Millis,
     pub(crate) description: String,
     /// Conversations it takes part in or is suggested for.
     pub(crate) conversations: HashSet<ConversationId>,
@@ -31,6 +42,11 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// The id without the account.
+    pub(crate) fn user_id(&self) -> &str {
+        self.old_id.rsplit('.').next().unwrap_or_default()
+    }
+
     pub(crate) fn serves(&self, skill: &SkillId) -> bool {
         self.skills.is_empty() || self.skills.contains(skill)
     }
@@ -69,6 +85,7 @@ impl Directory {
         pid: String,
         login: String,
         skills: Vec<SkillId>,
+        now: Millis,
     ) {
         let index = AgentIndex(self.agents.len() as u32);
         let old_id = format!("{account}.{user_id}");
@@ -81,6 +98,7 @@ impl Directory {
             login,
             skills,
             availability: Availability::Offline,
+            available_since: now,
             description: String::new(),
             conversations: HashSet::new(),
             assigned: 0,

@@ -26,6 +26,7 @@ struct Desk {
 
 fn settings() -> Settings {
     Settings {
+        skills: vec!["501".to_owned()],
         account: "42".to_owned(),
         survey: false,
         survey_app_install_id: "survey-bot".to_owned(),
@@ -47,7 +48,7 @@ fn desk_with(change: impl FnOnce(&mut Settings)) -> Desk {
     change(&mut settings);
     let mut platform = Platform::new(settings, 1);
     for number in 1..=3 {
-        platform.add_agent(format!("90{number}"), format!("pid-{number}"), format!("bot{number}"), &[]);
+        platform.add_agent(format!("90{number}"), format!("pid-{number}"), format!("bot{number}"), &[], 0);
     }
     Desk { platform, now: 1_000_000, sockets: 0, frames: HashMap::new() }
 }

@@ -94,7 +94,7 @@ fn a_ring_that_waits_is_in_the_first_notification_of_a_new_subscription() {
 #[test]
 fn skills_decide_who_is_rung() {
     let mut desk = desk();
-    desk.platform.add_agent("904".to_owned(), "pid-4".to_owned(), "bot4".to_owned(), &["501".to_owned()]);
+    desk.platform.add_agent("904".to_owned(), "pid-4".to_owned(), "bot4".to_owned(), &["501".to_owned()], 0);
     let specialist = desk.ready_agent(4);
     let consumer = desk.consumer("ann");
     desk.open(consumer, json!({"skillId": "502"}));
