@@ -80,7 +80,13 @@ async fn every_service_that_is_announced_is_served() {
         ("asyncMessagingEnt", "GET", "/api/account/12345678/shift-status".to_owned(), &none, 200),
         ("facadeMsg", "GET", "/ws_api/account/12345678/messaging/brand/x?v=2.1".to_owned(), &none, 401),
         ("idp", "POST", "/api/account/12345678/signup".to_owned(), &json!({}), 200),
-        ("leDataReporting", "GET", "/operations/api/account/12345678/msgqueuehealth/current/?v=1".to_owned(), &none, 200),
+        (
+            "leDataReporting",
+            "GET",
+            "/operations/api/account/12345678/msgqueuehealth/current/?v=1".to_owned(),
+            &none,
+            200,
+        ),
         ("messagingRestApiDomain", "GET", format!("/messaging/v1/conversations/{id}"), &none, 400),
         ("msgHist", "POST", format!("{HISTORY}/conversations/search"), &started, 400),
         ("sentinel", "POST", "/sentinel/api/account/12345678/app/token".to_owned(), &json!({}), 401),
@@ -119,7 +125,10 @@ async fn every_error_has_a_json_body_with_a_text() {
     for address in [emulator.control().unwrap(), emulator.discovery().unwrap()] {
         let client = awc::Client::builder().timeout(PATIENCE).finish();
         let mut answer = client.get(format!("http://{address}/nowhere")).send().await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.json::<Value>().await.unwrap()), (404, json!({"error": "Not Found"})));
+        assert_eq!(
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap()),
+            (404, json!({"error": "Not Found"}))
+        );
     }
 }
 
@@ -188,7 +197,10 @@ async fn skills_users_and_agent_groups_are_those_of_the_account() {
     let list = async |name: &str| get(&emulator, &format!("{CONFIGURATION}/le-users/{name}"), bearer).await.1;
 
     let skills = list("skills").await;
-    assert_eq!((&skills[0]["id"], &skills[0]["name"], &skills[1]["id"]), (&json!(501), &json!("Skill 501"), &json!(502)));
+    assert_eq!(
+        (&skills[0]["id"], &skills[0]["name"], &skills[1]["id"]),
+        (&json!(501), &json!("Skill 501"), &json!(502))
+    );
     assert_eq!(list("skills/502").await["name"], "Skill 502");
 
     let users = list("users").await;

@@ -1,8 +1,8 @@
 //! What the account is configured to have, read-only: skills, users, agent groups, connectors, installed applications
 //! (protocol [§10.1](crate::protocol#101), [§10.6](crate::protocol#106)).
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::auth::{Agent, agent};
@@ -17,15 +17,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     let users = format!("{area}/le-users");
     let applications = format!("{area}/app-install/installations");
     config
-        .route(&format!("{users}/skills"), web::get().to(skills))
-        .route(&format!("{users}/skills/{{id}}"), web::get().to(one_skill))
-        .route(&format!("{users}/users"), web::get().to(all_users))
-        .route(&format!("{users}/users/{{id}}"), web::get().to(one_user))
-        .route(&format!("{users}/agentGroups"), web::get().to(agent_groups))
-        .route(&format!("{users}/agentGroups/{{id}}"), web::get().to(one_agent_group))
-        .route(&format!("{area}/le-connectors/all-connectors"), web::get().to(connectors))
-        .route(&format!("{applications}{{slash:/?}}"), web::get().to(applications_installed))
-        .route(&format!("{applications}/{{id}}"), web::get().to(one_application));
+        .service(web::resource(format!("{users}/skills")).get(skills))
+        .service(web::resource(format!("{users}/skills/{{id}}")).get(one_skill))
+        .service(web::resource(format!("{users}/users")).get(all_users))
+        .service(web::resource(format!("{users}/users/{{id}}")).get(one_user))
+        .service(web::resource(format!("{users}/agentGroups")).get(agent_groups))
+        .service(web::resource(format!("{users}/agentGroups/{{id}}")).get(one_agent_group))
+        .service(web::resource(format!("{area}/le-connectors/all-connectors")).get(connectors))
+        .service(web::resource(format!("{applications}{{slash:/?}}")).get(applications_installed))
+        .service(web::resource(format!("{applications}/{{id}}")).get(one_application));
 }
 
 /// A list as the account's configuration gives it; it never changes, so its revision does not either.
@@ -89,7 +89,7 @@ async fn all_users(account: Data<Account>, _: Agent) -> HttpResponse {
 
 /// A user by its id, for agents; an agent's public profile by its public id, for everybody. The two have a host each on
 /// the platform.
-async fn one_user(account: Data<Account>, request: actix_web::HttpRequest, path: Path<(String, String)>) -> HttpResponse {
+async fn one_user(account: Data<Account>, request: HttpRequest, path: Path<(String, String)>) -> HttpResponse {
     let (_, id) = path.into_inner();
     if let Some(public) = account.hub().agents.agents().iter().find(|agent| agent.pid == id) {
         return HttpResponse::Ok().json(json!({

@@ -17,10 +17,10 @@ const HIGHEST_LIMIT: usize = 100;
 pub(super) fn routes(config: &mut ServiceConfig) {
     let area = "/messaging_history/api/account/{account}";
     config
-        .route(&format!("{area}/conversations/search"), web::post().to(by_criteria))
-        .route(&format!("{area}/conversations/conversation/search"), web::post().to(by_id))
-        .route(&format!("{area}/conversations/consumer/search"), web::post().to(by_consumer))
-        .route(&format!("{area}/agent-view/status"), web::post().to(agent_status));
+        .service(web::resource(format!("{area}/conversations/search")).post(by_criteria))
+        .service(web::resource(format!("{area}/conversations/conversation/search")).post(by_id))
+        .service(web::resource(format!("{area}/conversations/consumer/search")).post(by_consumer))
+        .service(web::resource(format!("{area}/agent-view/status")).post(agent_status));
 }
 
 #[derive(Deserialize)]

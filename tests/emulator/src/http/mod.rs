@@ -9,6 +9,7 @@ mod history;
 mod idp;
 mod login;
 mod messaging;
+mod messaging_rest;
 mod reporting;
 mod ruled;
 mod send_api;
@@ -30,6 +31,7 @@ pub(crate) fn platform(config: &mut ServiceConfig) {
     discovery::routes(config);
     login::routes(config);
     messaging::routes(config);
+    messaging_rest::routes(config);
     idp::routes(config);
     account_config::routes(config);
     reporting::routes(config);

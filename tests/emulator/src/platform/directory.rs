@@ -17,6 +17,17 @@ pub(crate) fn skill_name(id: &str) -> String {
     if id == "-1" { "Unassigned".to_owned() } else { format!("Skill {id}") }
 }
 
+/// An agent who is to be one of the account's.
+#[derive(Debug, Default)]
+pub(crate) struct NewAgent {
+    pub(crate) user_id: String,
+    pub(crate) pid: String,
+    pub(crate) login: String,
+    /// Empty: every skill.
+    pub(crate) skills: Vec<String>,
+    pub(crate) is_manager: bool,
+}
+
 /// One agent of the account.
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -25,6 +36,8 @@ pub(crate) struct Agent {
     /// UUID, used in v3 shapes.
     pub(crate) pid: String,
     pub(crate) login: String,
+    /// May read what other agents' conversations say.
+    pub(crate) is_manager: bool,
     /// Empty: every skill.
     pub(crate) skills: Vec<SkillId>,
     pub(crate) availability: Availability,
@@ -78,15 +91,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn add_agent(
-        &mut self,
-        account: &str,
-        user_id: String,
-        pid: String,
-        login: String,
-        skills: Vec<SkillId>,
-        now: Millis,
-    ) {
+    pub(crate) fn add_agent(&mut self, account: &str, agent: NewAgent, now: Millis) {
+        let NewAgent { user_id, pid, login, skills, is_manager } = agent;
+        let skills = skills.into_iter().map(SkillId::new).collect();
         let index = AgentIndex(self.agents.len() as u32);
         let old_id = format!("{account}.{user_id}");
         for id in [user_id, old_id.clone(), pid.clone()] {
@@ -96,6 +103,7 @@ impl Directory {
             old_id,
             pid,
             login,
+            is_manager,
             skills,
             availability: Availability::Offline,
             available_since: now,

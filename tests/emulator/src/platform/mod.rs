@@ -18,6 +18,7 @@ mod profile;
 mod queue_health;
 mod reading;
 mod record;
+mod rest_reading;
 mod rings;
 mod routing;
 mod sessions;
@@ -38,7 +39,7 @@ use rand::{RngExt, SeedableRng};
 pub(crate) use agent_status::AgentFilter;
 pub(crate) use answer::{Emission, FrameKind, Refusal};
 pub(crate) use creation::NewConversation;
-pub(crate) use directory::{MAIN_GROUP, MAIN_GROUP_NAME, skill_name};
+pub(crate) use directory::{MAIN_GROUP, MAIN_GROUP_NAME, NewAgent, skill_name};
 pub(crate) use interactions::{Found, Page, Search, Sorting};
 pub(crate) use names::{AgentIndex, ConsumerId, ConversationId, Millis, Party, SocketId};
 pub(crate) use reading::Reading;
@@ -48,6 +49,7 @@ pub(crate) use sessions::Caller;
 use answer::Answer;
 use conversation::Conversation;
 use directory::Directory;
+pub(crate) use names::timestamp;
 use names::{DialogId, SkillId, date_time};
 use sessions::Sockets;
 use subscription::Subscriptions;
@@ -200,10 +202,9 @@ impl Platform {
         self.omit_last_content = omit;
     }
 
-    /// An agent of the account; without skills it serves all of them.
-    pub(crate) fn add_agent(&mut self, user_id: String, pid: String, login: String, skills: &[String], now: Millis) {
-        let skills = skills.iter().map(|skill| SkillId::new(skill.as_str())).collect();
-        self.directory.add_agent(&self.settings.account, user_id, pid, login, skills, now);
+    /// An agent of the account.
+    pub(crate) fn add_agent(&mut self, agent: NewAgent, now: Millis) {
+        self.directory.add_agent(&self.settings.account, agent, now);
     }
 
     /// Two identities belong to one person (step-up, protocol [§2.3](crate::protocol#23)).

@@ -30,9 +30,10 @@ impl Conversation {
         }
         for dialog in &self.dialogs {
             let present = |stay: &Stay| {
-                dialog.participants.iter().any(|known| {
-                    !known.suggested && known.party.agent() == Some(stay.agent) && known.role == stay.role
-                })
+                dialog
+                    .participants
+                    .iter()
+                    .any(|known| !known.suggested && known.party.agent() == Some(stay.agent) && known.role == stay.role)
             };
             let of_dialog = |stay: &&mut Stay| stay.left.is_none() && stay.dialog == dialog.id;
             for stay in self.past.stays.iter_mut().filter(of_dialog) {

@@ -101,7 +101,8 @@ impl Platform {
         };
         let first_name = first([&profile["firstName"], &personal["firstname"], &Value::Null]);
         let last_name = first([&profile["lastName"], &personal["lastname"], &Value::Null]);
-        let both: Vec<&str> = [&first_name, &last_name].map(String::as_str).into_iter().filter(|name| *name != UNDEFINED).collect();
+        let both: Vec<&str> =
+            [&first_name, &last_name].map(String::as_str).into_iter().filter(|name| *name != UNDEFINED).collect();
         let name = if both.is_empty() { "Visitor".to_owned() } else { both.join(" ") };
         let private = &profile["privateData"];
         json!([{

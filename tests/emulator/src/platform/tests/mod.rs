@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{AgentIndex, Caller, ConsumerId, Millis, Party, Platform, Settings, SocketId};
+use super::{AgentIndex, Caller, ConsumerId, Millis, NewAgent, Party, Platform, Settings, SocketId};
 use crate::config::{Limits, Switches, TtrDefaults};
 use crate::dialect::{Dialect, Request};
 
@@ -39,6 +39,15 @@ fn settings() -> Settings {
     }
 }
 
+fn agent(number: u32) -> NewAgent {
+    NewAgent {
+        user_id: format!("90{number}"),
+        pid: format!("pid-{number}"),
+        login: format!("bot{number}"),
+        ..NewAgent::default()
+    }
+}
+
 fn desk() -> Desk {
     desk_with(|_| {})
 }
@@ -48,7 +57,7 @@ fn desk_with(change: impl FnOnce(&mut Settings)) -> Desk {
     change(&mut settings);
     let mut platform = Platform::new(settings, 1);
     for number in 1..=3 {
-        platform.add_agent(format!("90{number}"), format!("pid-{number}"), format!("bot{number}"), &[], 0);
+        platform.add_agent(agent(number), 0);
     }
     Desk { platform, now: 1_000_000, sockets: 0, frames: HashMap::new() }
 }
