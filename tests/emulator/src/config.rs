@@ -49,8 +49,8 @@ pub enum HistoryBound {
     Exclusive,
 }
 
-/// Which agents may read the history of a dialog that they take no part in (protocol [§5.5](crate::protocol#55)). Whoever
-/// takes part may, a manager and a reader of the conversation too.
+/// Which agents may read the history of a dialog without taking part in its conversation (protocol
+/// [§5.5](crate::protocol#55)). Every participant may, also under the roles MANAGER and READER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HistoryReaders {
     /// No other agent.

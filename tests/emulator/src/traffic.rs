@@ -131,8 +131,8 @@ impl Run {
         (owed as u64).saturating_sub(self.turns).min(self.remaining())
     }
 
-    /// When a conversation's message is said, or when it is opened, before the first of them. Spread conversations share
-    /// the time among them, each with its messages in its own part.
+    /// Returns when a conversation was opened (`said` is 0), or when its message number `said` was said. With a spread,
+    /// each conversation has an equal part of the time, and its messages divide that part.
     fn time_of(&self, place: usize, said: u64, now: Millis) -> Millis {
         let TrafficSpec { conversations, messages, backdate_seconds, spread_seconds, .. } = self.spec;
         let millis = |seconds: f64| (seconds * 1_000.0) as Millis;

@@ -5,6 +5,7 @@
 mod client;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use client::{PATIENCE, Socket, get, http, login, signup};
 use serde_json::{Value, json};
@@ -164,6 +165,11 @@ async fn a_bearer_that_is_missing_wrong_or_expired_is_401_at_every_service() {
     for (method, path) in &services {
         assert_eq!(ask(&emulator, method, path, Some(&bearer), &body).await.0, 401, "{path}");
     }
+    let brief = Emulator::start(EmulatorConfig { token_life: Duration::ZERO, ..EmulatorConfig::default() }).unwrap();
+    let expired = format!("Bearer {}", self::bearer(&brief, "bot1").await);
+    for (method, path) in &services {
+        assert_eq!(ask(&brief, method, path, Some(&expired), &body).await.0, 401, "{path}");
+    }
     let new = format!("Bearer {}", self::bearer(&emulator, "bot1").await);
     assert_eq!(ask(&emulator, "GET", &services[0].1, Some(&new), &Value::Null).await.0, 200);
 }
@@ -211,6 +217,9 @@ async fn skills_users_and_agent_groups_are_those_of_the_account() {
     assert_eq!((&users[0]["profiles"], &users[1]["profiles"]), (&json!(["Administrator"]), &json!(["Agent"])));
     let id = users[1]["id"].as_str().unwrap();
     assert_eq!(list(&format!("users/{id}")).await, users[1]);
+    assert_eq!(list("users/39").await, json!({"error": "User not found"}));
+    let public = format!("{CONFIGURATION}/le-users/users/nobody");
+    assert_eq!(ask(&emulator, "GET", &public, None, &Value::Null).await.0, 404, "open to everybody");
 
     let groups = list("agentGroups").await;
     let of_login = &session["accountData"]["agentGroupsData"]["items"][0];
@@ -239,7 +248,7 @@ async fn installed_applications_are_listed_with_their_webhooks() {
 async fn queue_health_counts_the_conversations_that_wait_for_an_agent() {
     let emulator = start();
     let mut agent = Socket::agent(&emulator, "bot1").await;
-    let bearer = bearer_of(&emulator, "bot2").await;
+    let bearer = bearer(&emulator, "bot2").await;
     let path = "/operations/api/account/12345678/msgqueuehealth/current/?v=1";
     let waiting = emulator.create_conversation(Some("ann"), Some("501"));
     emulator.say(&waiting, "hello").unwrap();
@@ -266,10 +275,6 @@ async fn queue_health_counts_the_conversations_that_wait_for_an_agent() {
     assert_eq!(asked["metricsTotals"]["unassignedConversations"], 2);
     assert_eq!(asked["metricsTotals"]["actionableAndDuringTransfer"], 1);
     assert!(asked["metricsTotals"]["avgWaitTimeForAgentAssignment_AfterTransfer"].as_i64().unwrap() >= 0);
-}
-
-async fn bearer_of(emulator: &Emulator, user: &str) -> String {
-    bearer(emulator, user).await
 }
 
 #[actix_web::test]

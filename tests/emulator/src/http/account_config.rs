@@ -28,7 +28,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(web::resource(format!("{applications}/{{id}}")).get(one_application));
 }
 
-/// A list as the account's configuration gives it; it never changes, so its revision does not either.
+/// A list of the account's configuration. The list never changes, so its revision is constant.
 fn listed(items: &[Value]) -> HttpResponse {
     HttpResponse::Ok().insert_header(("ac-revision", "1")).insert_header(("ETag", "\"1\"")).json(items)
 }
@@ -87,8 +87,8 @@ async fn all_users(account: Data<Account>, _: Agent) -> HttpResponse {
     listed(&user_items(&account))
 }
 
-/// A user by its id, for agents; an agent's public profile by its public id, for everybody. The two have a host each on
-/// the platform.
+/// A user by its id, for agents; an agent's public profile by its public id, for everybody. The platform serves the two at
+/// different hosts.
 async fn one_user(account: Data<Account>, request: HttpRequest, path: Path<(String, String)>) -> HttpResponse {
     let (_, id) = path.into_inner();
     if let Some(public) = account.hub().agents.agents().iter().find(|agent| agent.pid == id) {
@@ -99,8 +99,8 @@ async fn one_user(account: Data<Account>, request: HttpRequest, path: Path<(Stri
             "fullName": public.login,
         }));
     }
-    // Whoever asks for a public id asks the service that is open to everybody.
-    if uuid::Uuid::parse_str(&id).is_ok() {
+    // Ids of users are numbers. Other ids belong to the public service, which needs no bearer.
+    if !id.bytes().all(|byte| byte.is_ascii_digit()) {
         return refused(&Refusal::new(404, "User not found"));
     }
     match agent(&account, &request) {

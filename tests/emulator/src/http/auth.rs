@@ -1,4 +1,4 @@
-//! Who asks by REST: an agent by a bearer, or by a signature with the agent's API keys.
+//! Authenticates REST requests: an agent sends a bearer, or signs the request with its API keys.
 
 use std::future::{Ready, ready};
 
@@ -12,7 +12,7 @@ use crate::account::{Account, now};
 use crate::identity::{OAuthHeader, SignatureError, SignedRequest};
 use crate::platform::{AgentIndex, Refusal};
 
-/// An agent asks. A request of anybody else is answered with 401.
+/// Extracted if an agent sends the request; every other request gets 401.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Agent;
 
@@ -32,7 +32,7 @@ impl FromRequest for Agent {
     }
 }
 
-/// The agent whose bearer or signature a request carries, if its path names this account or none.
+/// Returns the agent whose bearer or signature the request carries. The path names this account, or no account.
 pub(super) fn agent(account: &Account, request: &HttpRequest) -> Result<AgentIndex, Refusal> {
     let unauthorized = |text: &str| Refusal::new(401, text);
     if request.match_info().get("account").is_some_and(|asked| asked != account.config.account) {
@@ -40,7 +40,7 @@ pub(super) fn agent(account: &Account, request: &HttpRequest) -> Result<AgentInd
     }
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     match header.and_then(|header| header.split_once(' ')) {
-        Some(("Bearer", bearer)) => {
+        Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("Bearer") => {
             account.hub().agents.of_bearer(bearer).ok_or_else(|| unauthorized("Invalid bearer"))
         }
         Some((scheme, parameters)) if scheme.eq_ignore_ascii_case("OAuth") => {
@@ -50,7 +50,7 @@ pub(super) fn agent(account: &Account, request: &HttpRequest) -> Result<AgentInd
     }
 }
 
-/// The agent whose keys signed a request. A signature needs no session and ends with none.
+/// Returns the agent whose keys signed the request. A signature needs no session, so it is valid after a logout too.
 fn signer(account: &Account, request: &HttpRequest, parameters: &str) -> Result<AgentIndex, SignatureError> {
     let header = OAuthHeader::read(parameters)?;
     let keys = account.hub().agents.of_keys(header.consumer_key(), header.token());

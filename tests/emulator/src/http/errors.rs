@@ -1,4 +1,4 @@
-//! A JSON body on every error, whoever refuses the request: a service, an extractor or the router.
+//! Gives every error a JSON body, whether a service, an extractor or the router refuses the request.
 
 use actix_web::Error;
 use actix_web::HttpResponse;
@@ -13,7 +13,7 @@ use super::error_body;
 /// The longest text of an error that is read.
 const LONGEST: usize = 64 * 1024;
 
-/// Middleware of every listener: an error without a body, or with a plain text, gets a JSON body with the text.
+/// Middleware of every listener: replaces an empty body or a plain text of an error by a JSON body with the text.
 pub(crate) async fn json_errors(
     request: ServiceRequest,
     next: Next<BoxBody>,

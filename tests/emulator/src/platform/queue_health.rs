@@ -6,7 +6,7 @@ use super::Platform;
 use super::conversation::Conversation;
 use super::names::Millis;
 
-/// What is told where there is nothing to measure.
+/// The value of a figure without data.
 const NO_DATA: i64 = -1;
 
 impl Platform {

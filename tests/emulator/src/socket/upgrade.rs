@@ -22,10 +22,10 @@ use crate::platform::{ConsumerId, Party};
 /// Bytes of one incoming frame or joined message, at most.
 const FRAME_LIMIT: usize = 1024 * 1024;
 
-/// Who comes in by a handshake.
+/// The owner of a new socket, as far as the handshake tells.
 enum Comer {
     Known(Identity),
-    /// Says who it is by `InitConnection`. The URL or a header may describe its device already.
+    /// `InitConnection` will tell. The URL or a header may describe the device already.
     Nameless(Option<Arc<RawValue>>),
 }
 

@@ -1,4 +1,4 @@
-//! Which conversations a history search asks for, in which order, and what it wants to be told of them.
+//! The criteria, the order and the wanted members of a history search.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ use crate::platform::{MAIN_GROUP, Refusal};
 const ROUNDING: i64 = 10 * 60 * 1_000;
 /// The longest interval that is searched: three months, and what rounding adds.
 const LONGEST: i64 = 92 * 24 * 3_600 * 1_000 + 2 * ROUNDING;
-/// What is told of a conversation unless the search says.
+/// The members of a record unless the search names others.
 const USUAL_CONTENT: [&str; 15] = [
     "campaign",
     "messageRecords",
@@ -33,7 +33,7 @@ const USUAL_CONTENT: [&str; 15] = [
     "sdes",
     "dialogs",
 ];
-/// Filters by what this emulator has no data of. To ignore one would find too much.
+/// Criteria that the emulator has no data for. A search that ignored one would return too many conversations.
 const WITHOUT_DATA: [&str; 7] =
     ["mcs", "alertedMcsValues", "sdeSearch", "responseTime", "nps", "surveyIds", "surveyBotConversations"];
 

@@ -1,5 +1,5 @@
-//! History search, as the Messaging Interactions API answers it (protocol [§10.6](crate::protocol#106)): what was said
-//! comes from the same records as the ledger, who took part from what was noted at each change.
+//! History search in the shapes of the Messaging Interactions API (protocol [§10.6](crate::protocol#106)). Messages come
+//! from the same records as the ledger; participants and skills are recorded at each change.
 
 mod filter;
 mod past;

@@ -1,4 +1,4 @@
-//! Who took part in a conversation, and which skills it had: what the conversation itself forgets.
+//! Earlier participants and skills of a conversation. The conversation itself holds only the present ones.
 
 use crate::platform::conversation::Conversation;
 use crate::platform::names::{AgentIndex, DialogId, Millis, Role, SkillId};
@@ -22,7 +22,7 @@ pub(crate) struct Past {
 }
 
 impl Conversation {
-    /// Notes who came and went, and the skill, since the last change.
+    /// Records who joined and left, and the skill, since the last change.
     pub(crate) fn note_past(&mut self) {
         let at = self.updated;
         if self.past.skills.last().is_none_or(|(skill, _)| *skill != self.skill) {

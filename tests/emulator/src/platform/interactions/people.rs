@@ -8,7 +8,7 @@ use crate::platform::directory::Agent;
 use crate::platform::names::{AgentIndex, Millis};
 use crate::platform::{MAIN_GROUP, MAIN_GROUP_NAME, Platform, date_time};
 
-/// What the API writes where it knows nothing.
+/// What the API writes for an unknown text.
 const UNDEFINED: &str = "undefined";
 
 /// From where the consumer opened a conversation.
