@@ -1,12 +1,9 @@
 //! The messaging REST API: agents, consumers and connectors on behalf of consumers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
-
-mod client;
-
-use client::{Socket, http, login, post, signup};
 use serde_json::{Value, json};
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultRule, Outcome};
+
+use crate::client::{Socket, http, login, post, signup};
 
 struct Answer {
     status: u16,

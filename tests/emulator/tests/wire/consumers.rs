@@ -1,15 +1,12 @@
 //! Consumers as agents meet them: their devices, their profiles, their past; and which agents may read what they said.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
-
-mod client;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use client::{PATIENCE, Socket, signup};
 use serde_json::{Value, json};
 use tertulia_emulator::{Emulator, EmulatorConfig, HistoryReaders, Switches, TrafficSpec};
+
+use crate::client::{PATIENCE, Socket, signup};
 
 const CHANGE: &str = ".ams.aam.ExConversationChangeNotification";
 

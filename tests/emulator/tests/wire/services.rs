@@ -1,15 +1,12 @@
 //! The platform's HTTP services around messaging: each that discovery announces is served, to whoever may ask.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
-
-mod client;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use client::{PATIENCE, Socket, get, http, login, signup};
 use serde_json::{Value, json};
 use tertulia_emulator::{AppInstall, Emulator, EmulatorConfig, Fault, FaultKind, FaultRule, Outcome};
+
+use crate::client::{PATIENCE, Socket, get, http, login, signup};
 
 const HISTORY: &str = "/messaging_history/api/account/12345678";
 const CONFIGURATION: &str = "/api/account/12345678/configuration";

@@ -1,17 +1,14 @@
 //! REST requests that are signed with an agent's API keys (OAuth 1.0), by a signer of our own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
-
-mod client;
-
 use std::time::UNIX_EPOCH;
 
 use base64::Engine as _;
-use client::http;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha1::Sha1;
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultKind, FaultRule, Outcome};
+
+use crate::client::http;
 
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
