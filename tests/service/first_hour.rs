@@ -156,7 +156,7 @@ fn what_init_writes_works_with_the_stand_in_after_two_edits() {
 
     let mut run = tertulia(directory.path(), &["run", "--log-format", "json"]);
     run.envs([("BOT1_PASSWORD", "secret"), ("TERTULIA_GATEWAY__LISTEN", "127.0.0.1:0")]);
-    let service = Process::running(run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let service = Process::spawn(&mut run);
     service.get_until("/readyz", "200 OK");
     service.get_until("/metrics", "tertulia_connection_state{connection=\"bots-1\",state=\"ready\"} 1");
     service.end(Signal::TERM);
