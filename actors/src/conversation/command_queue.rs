@@ -1,6 +1,6 @@
 //! The commands of one conversation: waiting, in flight, and with an unknown outcome.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use actix::SpawnHandle;
 use tertulia_core::{
@@ -32,6 +32,8 @@ pub(super) type Reply = oneshot::Sender<Result<Done, CommandFailure>>;
 pub(super) struct Waiting {
     pub(super) command: Command,
     pub(super) key: CommandKey,
+    /// The name of the caller that asked for the command first.
+    pub(super) caller: Option<Arc<str>>,
     pub(super) deadline: Instant,
     pub(super) asked: Instant,
     pub(super) span: Span,

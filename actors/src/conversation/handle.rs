@@ -34,7 +34,10 @@ pub(super) const MARGIN: Duration = Duration::from_secs(5);
 /// Commands run one at a time, in the order in which they are submitted. Each returns when the platform has confirmed
 /// it, or fails with a typed error; no command runs twice.
 #[derive(Clone)]
-pub struct ConversationHandle(Arc<Inner>);
+pub struct ConversationHandle {
+    inner: Arc<Inner>,
+    caller: Option<Arc<str>>,
+}
 
 struct Inner {
     door: Arc<ConversationInbox>,
@@ -51,35 +54,42 @@ pub(crate) struct ConversationInbox {
 
 impl ConversationHandle {
     pub(crate) fn new(inbox: Arc<ConversationInbox>, id: ConversationId, queue: Depth) -> Self {
-        Self(Arc::new(Inner { door: inbox, id, queue, outline: Mutex::default() }))
+        Self { inner: Arc::new(Inner { door: inbox, id, queue, outline: Mutex::default() }), caller: None }
+    }
+
+    /// Returns a handle whose commands name `caller` in the event about their outcome, also after a restart of the
+    /// process.
+    #[must_use]
+    pub fn called_by(self, caller: Option<Arc<str>>) -> Self {
+        Self { caller, ..self }
     }
 
     /// The conversation's id.
     #[must_use]
     pub fn id(&self) -> &ConversationId {
-        &self.0.id
+        &self.inner.id
     }
 
     /// The connection on which this handle sees the conversation.
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
-        &self.0.door.connection
+        &self.inner.door.connection
     }
 
     /// Returns a summary without calling the conversation's actor. A conversation that is not in memory is not loaded.
     #[must_use]
     pub fn outline(&self) -> Outline {
-        self.0.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn set_outline(&self, outline: Outline) {
-        *self.0.outline.lock().unwrap_or_else(PoisonError::into_inner) = outline;
+        *self.inner.outline.lock().unwrap_or_else(PoisonError::into_inner) = outline;
     }
 
     /// Sends a request to the conversation. If the conversation is gone, the request is dropped together with its reply
     /// channel.
     pub(super) fn wish(&self, request: HandleRequest) {
-        self.0.door.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), wish: request });
+        self.inner.door.to_conversations.do_send(ToConversation { conversation: self.inner.id.clone(), wish: request });
     }
 
     async fn inquire<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, CommandFailure> {
@@ -94,27 +104,27 @@ impl ConversationHandle {
 
     /// Reserves a place in the conversation's bounded queue.
     pub(super) fn enter(&self) -> Option<DepthPermit> {
-        self.0.queue.try_enter()
+        self.inner.queue.try_enter()
     }
 
     /// Closes the queue to new commands while the conversation is in quarantine.
     pub(crate) fn shut(&self) {
-        self.0.queue.close();
+        self.inner.queue.close();
     }
 
     /// Opens the queue again.
     pub(crate) fn reopen(&self) {
-        self.0.queue.open();
+        self.inner.queue.open();
     }
 
     /// Why the queue has no place.
     fn refusal(&self) -> CommandFailure {
-        if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::Overloaded }
+        if self.inner.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::Overloaded }
     }
 
     /// Why a request was dropped unprocessed.
     fn dropped(&self) -> CommandFailure {
-        if self.0.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::UnknownConversation }
+        if self.inner.queue.is_closed() { CommandFailure::Quarantined } else { CommandFailure::UnknownConversation }
     }
 
     /// Submits a command for whose outcome nobody waits.
@@ -126,6 +136,7 @@ impl ConversationHandle {
         self.wish(HandleRequest::Perform(Perform {
             command,
             key,
+            caller: self.caller.clone(),
             deadline,
             durable: None,
             reply,
@@ -213,9 +224,17 @@ impl ConversationHandle {
         let deadline = Instant::now() + lifetime;
         let span = self.span(&key, &command);
         let claim = durable.is_none().then(Claim::default);
-        let perform =
-            Perform { command, key: key.clone(), deadline, durable, reply, claim: claim.clone(), span, place };
-        self.wish(HandleRequest::Perform(perform));
+        self.wish(HandleRequest::Perform(Perform {
+            command,
+            key: key.clone(),
+            caller: self.caller.clone(),
+            deadline,
+            durable,
+            reply,
+            claim: claim.clone(),
+            span,
+            place,
+        }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),

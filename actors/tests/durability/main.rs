@@ -196,7 +196,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_s
     let rule = emulator.add_rule(rule).unwrap();
     let refused = || emulator.rule_counts(rule).unwrap().refused;
     let life = Life::begin(&emulator, &store, once_suspected_unheard);
-    let conversation = life.taken(&id).await;
+    let conversation = life.taken(&id).await.called_by(Some("ops".into()));
     let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "poison").await });
     timeout(PATIENCE, async {
         while !life.disk.is_cut.load(Ordering::SeqCst) {
@@ -213,6 +213,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_life_before_it_is_s
     let log = life.log_until(|event| event["type"] == "tertulia.command-failed").await;
     let failed = &log.last().unwrap()["data"];
     assert_eq!((&failed["code"], &failed["platformCode"]), (&json!("closed-connection"), &json!(4410)));
+    assert_eq!(failed["caller"], "ops");
     assert_eq!(refused(), 2);
     let conversation = life.tertulia.connection(&life.bot).conversation(&id.as_str().into()).unwrap();
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
