@@ -12,8 +12,10 @@ mod events;
 mod files;
 mod idempotency;
 mod intake;
+mod keys;
 mod messages;
 mod notes;
+mod origins;
 mod participation;
 mod problems;
 mod receipts;
@@ -23,6 +25,7 @@ mod running;
 mod satisfaction;
 mod service;
 mod snapshots;
+mod tenants;
 
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use actix_web::{
     HttpResponse, delete, get,
     http::StatusCode,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -23,7 +23,7 @@ use super::{
 use crate::gateway::{
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -110,7 +110,7 @@ impl From<CancelError> for Problem {
 )]
 #[get("/conversations/{conversation}/commands")]
 async fn list(
-    state: Data<State>,
+    caller: Caller,
     id: Path<ConversationId>,
     asked: Query<Asked>,
 ) -> Result<Json<Page<CommandThatWaits>>, Problem> {
@@ -118,7 +118,7 @@ async fn list(
     let limit = page::limit(limit)?;
     let after = cursor.map(|cursor| cursor.parse::<u64>()).transpose();
     let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of an earlier page"))?;
-    let handle = find_to_act(&state, &id, Through { connection })?;
+    let handle = find_to_act(&caller, &id, Through { connection })?;
     let mut waiting = handle.waiting_commands().await?;
     waiting.retain(|command| after.is_none_or(|after| command.number > after));
     let (items, next_cursor) = page::cut(waiting, limit, |one| one.number, |one| one.number.to_string());
@@ -135,12 +135,12 @@ async fn list(
 )]
 #[delete("/conversations/{conversation}/commands/{key}")]
 async fn cancel(
-    state: Data<State>,
+    caller: Caller,
     path: Path<(String, String)>,
     through: Query<Through>,
 ) -> Result<HttpResponse, Problem> {
     let (id, key) = path.into_inner();
-    let handle = find_to_act(&state, &ConversationId::from(id), through.into_inner())?;
+    let handle = find_to_act(&caller, &ConversationId::from(id), through.into_inner())?;
     handle.cancel(&CommandKey::from(key)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -11,13 +11,19 @@ use prometheus_client::{
 use serde_json::{Value, json};
 use tertulia_actors::{Tertulia, connection::Waiting, core::id::ConnectionId, core::session::Phase};
 
+use crate::reach::Reach;
+
 /// Connections with their own label.
 const TOLD_APART: usize = 1_000;
 /// The label of all other connections.
 const OTHER: &str = "other";
 
 /// The connections, read at each scrape.
-pub(super) struct Connections(pub(super) Arc<Tertulia>);
+pub(super) struct Connections {
+    pub(super) tertulia: Arc<Tertulia>,
+    /// The connections that the reader sees.
+    pub(super) reach: Reach,
+}
 
 impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,8 +90,9 @@ fn text(word: &Value) -> Cow<'static, str> {
 }
 
 /// The rows by label, in the order of names.
-fn rows(tertulia: &Tertulia, told_apart: usize) -> BTreeMap<String, Row> {
+fn rows(tertulia: &Tertulia, reach: &Reach, told_apart: usize) -> BTreeMap<String, Row> {
     let mut names = tertulia.connections();
+    names.retain(|name| reach.sees(name.as_str()));
     names.sort_unstable();
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     for (place, name) in names.iter().enumerate() {
@@ -97,7 +104,7 @@ fn rows(tertulia: &Tertulia, told_apart: usize) -> BTreeMap<String, Row> {
 
 impl Collector for Connections {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let rows = rows(&self.0, TOLD_APART);
+        let rows = rows(&self.tertulia, &self.reach, TOLD_APART);
         let mut by_state: BTreeMap<&str, i64> = BTreeMap::new();
         for (state, count) in rows.values().flat_map(|row| &row.states) {
             *by_state.entry(state).or_default() += count;
@@ -220,8 +227,10 @@ mod tests {
             tertulia.connection(&id.into()).begun().await;
             tertulia.metrics().by_connection.of(&id.into()).frames.inc();
         }
-        let counted: Vec<(String, u64, i64)> =
-            rows(&tertulia, 2).into_iter().map(|(label, row)| (label, row.frames, row.states.values().sum())).collect();
+        let counted: Vec<(String, u64, i64)> = rows(&tertulia, &Reach::EVERYTHING, 2)
+            .into_iter()
+            .map(|(label, row)| (label, row.frames, row.states.values().sum()))
+            .collect();
         assert_eq!(counted, [("a".to_owned(), 1, 1), ("b".to_owned(), 1, 1), (OTHER.to_owned(), 2, 2)]);
     }
 }

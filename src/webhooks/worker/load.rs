@@ -39,7 +39,10 @@ impl Worker {
         for (lane, item, head) in kept {
             lanes.restore(lane, item, head, now);
         }
-        let filter = shared.definition.borrow().filter.filter();
+        let (filter, reach) = {
+            let definition = shared.definition.borrow();
+            (definition.filter.filter(), definition.reach.clone())
+        };
         let mut worker = Self {
             log: Some(Box::new(around.journal.reader(progress.read))),
             client: new_client(&around),
@@ -58,6 +61,7 @@ impl Worker {
             around,
             shared,
             filter,
+            reach,
             lanes,
         };
         for event in fresh {

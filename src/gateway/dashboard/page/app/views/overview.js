@@ -134,8 +134,8 @@ export class OverviewView {
     );
     put(
       'conversations',
-      count(conversations.inMemory + conversations.asleep),
-      conversations.asleep > 0 ? `${count(conversations.asleep)} asleep` : 'all in memory',
+      count(conversations.total),
+      conversations.asleep > 0 ? `${count(conversations.asleep)} asleep` : conversations.asleep === 0 ? 'all in memory' : '',
     );
     put('events', `${rate(rates.events)}/s`, `${count(counts.events)} in all`);
     const answered = latency?.command?.p99;
@@ -153,7 +153,7 @@ export class OverviewView {
     put(
       'memory',
       bytes(now.residentBytes),
-      journal.waiting > 0 ? `${count(journal.waiting)} steps to be stored` : 'everything is stored',
+      journal.waiting > 0 ? `${count(journal.waiting)} steps to be stored` : journal.waiting === 0 ? 'everything is stored' : '',
     );
   }
 
