@@ -354,9 +354,11 @@ async fn begin(caller: Caller, once: Once, body: Body<Asked>) -> Result<HttpResp
     }
     let asked_as =
         once.key().map(|key| AskedAs { key: key.as_str().to_owned(), digest: body.digest.as_str().to_owned() });
-    let view = View::from(caller.jobs().add(order, asked_as).await?);
-    let location = (header::LOCATION, format!("/v1/bulk/{}", view.id));
-    Ok(HttpResponse::Created().insert_header(location).json(view))
+    once.act_by_key(&body.digest, async move {
+        let view = View::from(caller.jobs().add(order, asked_as).await?);
+        Ok(Reply::created(format!("/v1/bulk/{}", view.id), json!(view)))
+    })
+    .await
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -1,9 +1,9 @@
 //! `Idempotency-Key`: requests with the same key and body act once and get the same response, even after a restart.
 //!
-//! Every resource that acts takes its key from a [`Once`]. Commands in a conversation, webhooks and bulk jobs store the
-//! key together with what they do ([`Once::key`]), so that a crash leaves no doubt. For everything else
-//! [`Once::act`] stores the request before it acts, and its response before the response is sent. A request of a
-//! previous run without a response may or may not have had its effect, so it is not repeated.
+//! Every resource that acts takes its key from a [`Once`]. [`Once::act`] stores the request before it acts, and its
+//! response before the response is sent. A request of a previous run without a response may or may not have had its
+//! effect, so it is not repeated. Commands in a conversation, webhooks and bulk jobs store the key together with their
+//! effect ([`Once::key`]), so that a crash leaves no doubt.
 
 use std::{
     collections::HashMap,
@@ -169,6 +169,13 @@ struct Kept {
     reply: Option<Reply>,
 }
 
+/// What happens to a request whose earlier repetition was never answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unanswered {
+    Refuse,
+    Repeat,
+}
+
 /// A request that acts, and its key if it has one.
 pub(super) struct Once {
     caller: Caller,
@@ -235,6 +242,19 @@ impl Once {
         self.act(&digest, act).await
     }
 
+    /// As [`Once::act`], for an effect that stores the key by itself: a request of a previous run without a response is
+    /// repeated, because it finds its effect.
+    ///
+    /// # Errors
+    /// As [`Once::act`].
+    pub(super) async fn act_by_key(
+        self,
+        digest: &Digest,
+        act: impl Future<Output = Result<Reply, Problem>> + 'static,
+    ) -> Result<HttpResponse, Problem> {
+        self.answer(digest, Unanswered::Repeat, act).await
+    }
+
     /// Answers a request with the result of `act`. If the same key was used before, returns the stored response
     /// instead, and if a request with the key is being answered, its response. With a key, `act` continues if the caller
     /// is gone.
@@ -247,6 +267,15 @@ impl Once {
         digest: &Digest,
         act: impl Future<Output = Result<Reply, Problem>> + 'static,
     ) -> Result<HttpResponse, Problem> {
+        self.answer(digest, Unanswered::Refuse, act).await
+    }
+
+    async fn answer(
+        self,
+        digest: &Digest,
+        unanswered: Unanswered,
+        act: impl Future<Output = Result<Reply, Problem>> + 'static,
+    ) -> Result<HttpResponse, Problem> {
         let Some(key) = &self.key else { return Ok(act.await?.into()) };
         let record = self.record(key);
         let turn = self.enter(&record).await?;
@@ -255,7 +284,9 @@ impl Once {
             return answered(kept, digest, key);
         }
         let asked = Kept { version: VERSION, digest: digest.as_str().to_owned(), at: now(), reply: None };
-        write(&journal, &record, &asked).await?;
+        if unanswered == Unanswered::Refuse {
+            write(&journal, &record, &asked).await?;
+        }
         let task = rt::spawn(async move {
             let _turn = turn;
             let outcome = act.await;
@@ -266,6 +297,7 @@ impl Once {
                 }
                 Err(problem) if problem.is_outcome_unknown() => {}
                 // The request had no effect, so it may be repeated.
+                Err(_) if unanswered == Unanswered::Repeat => {}
                 Err(_) => commit(&journal, Change::Remove(Table::Answers, record)).await?,
             }
             outcome

@@ -110,15 +110,15 @@ struct Connections {
     stopped: usize,
 }
 
-/// The number of conversations; a conversation counts once for each connection that sees it. Numbers of the whole
-/// process are null for a token that does not reach every connection.
+/// The number of conversations; a conversation counts once for each connection that sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Conversations {
-    /// In memory or unloaded to the store.
-    total: usize,
-    in_memory: Option<i64>,
+    /// For a token that does not reach every connection, the unloaded conversations are included.
+    in_memory: i64,
+    /// Unloaded to the store; null for a token that does not reach every connection.
     asleep: Option<i64>,
+    /// Null for a token that does not reach every connection.
     quarantined: Option<i64>,
 }
 
@@ -213,6 +213,7 @@ async fn overview(caller: Caller) -> Result<Json<Overview>, Problem> {
     let seen = caller.candidates(None)?.into_iter();
     let seen: Vec<(ConnectionId, ConnectionStatus)> =
         seen.filter_map(|connection| Some((connection.id().clone(), connection.status()?))).collect();
+    let known: usize = seen.iter().map(|(_, status)| status.conversations).sum();
     Ok(Json(Overview {
         version: env!("CARGO_PKG_VERSION"),
         scope: caller.scope(),
@@ -220,8 +221,7 @@ async fn overview(caller: Caller) -> Result<Json<Overview>, Problem> {
         resident_bytes: resident_bytes().filter(|_| is_whole),
         connections: connections(&seen),
         conversations: Conversations {
-            total: seen.iter().map(|(_, status)| status.conversations).sum(),
-            in_memory: is_whole.then(|| metrics.conversations.get()),
+            in_memory: if is_whole { metrics.conversations.get() } else { i64::try_from(known).unwrap_or(i64::MAX) },
             asleep: is_whole.then(|| metrics.conversations_asleep.get()),
             quarantined: is_whole.then(|| metrics.conversations_in_quarantine.get()),
         },

@@ -19,6 +19,7 @@ mod origins;
 mod participation;
 mod problems;
 mod receipts;
+mod renewal;
 mod response_time;
 #[path = "../running/mod.rs"]
 mod running;

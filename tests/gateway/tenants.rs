@@ -341,7 +341,7 @@ async fn lists_streams_and_figures_have_only_what_is_the_tenants_own() {
         assert_eq!(running.get(path).await.json["items"], json!([]), "{path}");
     }
     let overview = running.get("/v1/overview").await.json;
-    assert_eq!((&overview["connections"]["total"], &overview["conversations"]["total"]), (&json!(1), &json!(1)));
+    assert_eq!((&overview["connections"]["total"], &overview["conversations"]["inMemory"]), (&json!(1), &json!(1)));
     assert_eq!((&overview["deadLetters"], &overview["counts"]["events"]), (&json!(0), &Value::Null));
     assert_eq!(ids(&json!({ "items": running.get("/v1/supervision").await.json["connections"] }), "id"), ["shop-1"]);
     let metrics = running.get("/metrics").await.text;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::{
     HttpResponse, delete, get,
-    http::{StatusCode, header},
+    http::StatusCode,
     patch, post,
     web::{Json, Path, Query},
 };
@@ -57,14 +57,14 @@ async fn list(caller: Caller, asked: Query<page::Asked>) -> Result<Json<Page<Vie
 #[post("/webhooks")]
 async fn create(caller: Caller, once: Once, body: Body<New>) -> Result<HttpResponse, Problem> {
     let key = once.key().map(|key| (key.as_str().to_owned(), body.digest.as_str().to_owned()));
-    let created = caller.webhooks().create(body.value.try_into()?, key).await?;
-    let location = format!("/v1/webhooks/{}", created.webhook.definition.id);
-    let made = Made::new(created, caller.state().everything().journal().epoch());
-    // Caches must not store a secret.
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];
-    let mut response = HttpResponse::Created();
-    headers.into_iter().for_each(|header| _ = response.insert_header(header));
-    Ok(response.json(made))
+    let new = body.value.try_into()?;
+    once.act_by_key(&body.digest, async move {
+        let created = caller.webhooks().create(new, key).await?;
+        let location = format!("/v1/webhooks/{}", created.webhook.definition.id);
+        let made = Made::new(created, caller.state().everything().journal().epoch());
+        Ok(Reply::created(location, json!(made)).showing_once("secret"))
+    })
+    .await
 }
 
 /// Returns one webhook and its state.
