@@ -24,7 +24,7 @@ use crate::{
     ANN, MONITOR,
     intake::SHOP,
     row,
-    running::{Answer, BOT, LOOK_EVERY, PATIENCE, Running},
+    running::{Answer, BOT, LOOK_EVERY, PATIENCE, Running, until},
 };
 
 /// Requests with one key at the same time.
@@ -200,7 +200,8 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
 
     // In conversations.
     let id = walk.running.conversation_of_ann().await;
-    walk.running.heard_by("monitor", "conversation", &id).await;
+    let monitor = walk.running.service.tertulia().connection(&"monitor".into());
+    until(|| monitor.conversation(&id.as_str().into()).is_some()).await;
     walk.act("messages", &id, "bots-1", json!({ "text": "once" })).await;
     walk.file(&id).await;
     walk.act("join", &id, "monitor", json!({ "role": "MANAGER" })).await;
@@ -269,8 +270,9 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
     walk.row("POST /v1/webhooks/{webhook}/test", &test, None, 200, Once::Item(&deliveries)).await;
 
     // Bulk work that lasts.
-    let nowhere: Vec<String> = (0..1_000).map(|number| format!("nowhere-{number}")).collect();
-    let job = json!({ "operation": "close", "filter": { "conversations": nowhere }, "rate": 1 });
+    let many: Vec<String> = (0..60).map(|_| walk.running.emulator.create_conversation(None, None)).collect();
+    until(|| many.iter().all(|id| monitor.conversation(&id.as_str().into()).is_some())).await;
+    let job = json!({ "operation": "close", "filter": { "conversations": many }, "rate": 1 });
     let job = walk.row("POST /v1/bulk", "/v1/bulk", Some(job), 201, Once::Item("/v1/bulk")).await;
     for act in ["pause", "resume", "cancel"] {
         let path = format!("/v1/bulk/{}/{act}", job["id"].as_str().unwrap());

@@ -68,9 +68,14 @@ async fn a_page_of_an_allowed_origin_may_call_with_its_token() {
 async fn a_page_of_any_other_origin_gets_no_permission() {
     let mut running = Running::start(&sections());
     running.token = Some("reader");
-    for origin in
-        ["https://evil.example", "http://workspace.example", "https://workspace.example:8443", "null", "", "HTTPS://WORKSPACE.EXAMPLE"]
-    {
+    for origin in [
+        "https://evil.example",
+        "http://workspace.example",
+        "https://workspace.example:8443",
+        "null",
+        "",
+        "HTTPS://WORKSPACE.EXAMPLE",
+    ] {
         assert!(has_no_permission(&preflight(&running, "/v1/connections", origin).await), "{origin}");
         let answer = running.request(Method::GET, "/v1/connections", &[("origin", origin)], None).await;
         assert!(has_no_permission(&answer) && answer.header("vary") == "Origin", "{origin}");

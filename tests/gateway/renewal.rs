@@ -91,8 +91,13 @@ fn ends(mut stream: TcpStream) {
 
 fn goes_on(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let read = stream.read(&mut [0; 512]);
-    matches!(read, Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()))
+    loop {
+        match stream.read(&mut [0; 512]) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()),
+        }
+    }
 }
 
 #[test]
