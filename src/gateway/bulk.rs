@@ -354,11 +354,9 @@ async fn begin(caller: Caller, once: Once, body: Body<Asked>) -> Result<HttpResp
     }
     let asked_as =
         once.key().map(|key| AskedAs { key: key.as_str().to_owned(), digest: body.digest.as_str().to_owned() });
-    once.act_by_key(&body.digest, async move {
-        let view = View::from(caller.jobs().add(order, asked_as).await?);
-        Ok(Reply::created(format!("/v1/bulk/{}", view.id), json!(view)))
-    })
-    .await
+    // A repeated request gets the same job as it is now, so the job keeps the key and no response is stored.
+    let view = View::from(caller.jobs().add(order, asked_as).await?);
+    Ok(Reply::created(format!("/v1/bulk/{}", view.id), json!(view)).into())
 }
 
 #[derive(Deserialize, IntoParams)]

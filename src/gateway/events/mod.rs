@@ -18,7 +18,7 @@
 //! `tertulia`, and `bearer.` followed by the token in unpadded base64url. The gateway chooses the first.
 //!
 //! **Pages of other sites.** A browser lets any page open a WebSocket to any host. Without tokens the socket is
-//! therefore refused if `Origin` names another host than `Host`.
+//! therefore refused if `Origin` names another host than `Host` and is not among the allowed origins.
 
 mod asked;
 mod following;
