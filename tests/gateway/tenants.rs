@@ -342,7 +342,17 @@ async fn lists_streams_and_figures_have_only_what_is_the_tenants_own() {
     for path in ["/v1/rings", "/v1/webhooks", "/v1/bulk", "/v1/dead-letters"] {
         assert_eq!(running.get(path).await.json["items"], json!([]), "{path}");
     }
-    let overview = running.get("/v1/overview").await.json;
+    // A connection counts its conversations a moment after they are there.
+    let counted = async {
+        loop {
+            let overview = running.get("/v1/overview").await.json;
+            if overview["conversations"]["inMemory"] != 0 {
+                return overview;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let overview = timeout(PATIENCE, counted).await.unwrap();
     assert_eq!((&overview["connections"]["total"], &overview["conversations"]["inMemory"]), (&json!(1), &json!(1)));
     assert_eq!((&overview["deadLetters"], &overview["counts"]["events"]), (&json!(0), &Value::Null));
     assert_eq!(ids(&json!({ "items": running.get("/v1/supervision").await.json["connections"] }), "id"), ["shop-1"]);
