@@ -76,7 +76,10 @@ async fn serve(configuration: &Configuration, file: &Path, mut hangup: Hangup) -
     loop {
         tokio::select! {
             () = interrupt.received() => break,
-            () = hangup.received() => service.read_again(file).await,
+            () = hangup.received() => tokio::select! {
+                () = service.read_again(file) => {}
+                () = interrupt.received() => break,
+            },
         }
     }
     let Drain { notice, within } = configuration.drain;

@@ -17,7 +17,7 @@ use tertulia_actors::{
     platform::PlatformSettings,
 };
 use tokio::{
-    task::spawn_blocking,
+    sync::oneshot,
     time::{Instant, timeout_at},
 };
 
@@ -118,8 +118,10 @@ impl Service {
     /// is logged, the previous ones stay in force.
     pub async fn read_again(&self, file: &Path) {
         let path = file.to_owned();
-        let read = spawn_blocking(move || Configuration::load(&path, &Environment::of_process())).await;
-        let gateway = match read {
+        let (told, read) = oneshot::channel();
+        // A thread of its own: a file that cannot be read to its end, such as a pipe, must not delay the end of the process.
+        std::thread::spawn(move || told.send(Configuration::load(&path, &Environment::of_process())));
+        let gateway = match read.await {
             Ok(Ok(configuration)) => configuration.gateway,
             Ok(Err(ConfigurationError::Mistaken { file, problems })) => {
                 for problem in problems {
