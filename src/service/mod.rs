@@ -120,7 +120,10 @@ impl Service {
         let path = file.to_owned();
         let (told, read) = oneshot::channel();
         // A thread of its own: a file that cannot be read to its end, such as a pipe, must not delay the end of the process.
-        std::thread::spawn(move || told.send(Configuration::load(&path, &Environment::of_process())));
+        std::thread::spawn(move || {
+            // Nobody may wait any more.
+            drop(told.send(Configuration::load(&path, &Environment::of_process())));
+        });
         let gateway = match read.await {
             Ok(Ok(configuration)) => configuration.gateway,
             Ok(Err(ConfigurationError::Mistaken { file, problems })) => {
