@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Environment,
-    admissible::{Admissible, Reach, SecretSource},
+    admissible::{Addresses, Admissible, SecretSource},
 };
 
 /// The place at which a value of the configuration was written.
@@ -53,8 +53,8 @@ pub(super) struct Reading<'a> {
     request: Option<&'a Admissible>,
     /// How many secrets the text itself contains; only a request may contain secrets.
     written_secrets: Cell<usize>,
-    /// The sources of the connections' secrets.
-    used: RefCell<Vec<SecretSource>>,
+    /// The sources of the connections' secrets, each with the path of its value.
+    used: RefCell<Vec<(String, SecretSource)>>,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -80,19 +80,19 @@ impl<'a> Reading<'a> {
     }
 
     /// The addresses at which a proxy may be reached; `None` if the proxy may not be used.
-    pub(super) fn reach_of_proxy(&self, host: &str, port: u16) -> Option<Reach> {
-        self.request.map_or(Some(Reach::Anywhere), |admissible| admissible.admits_proxy(host, port))
+    pub(super) fn reach_of_proxy(&self, host: &str, port: u16) -> Option<Addresses> {
+        self.request.map_or(Some(Addresses::Anywhere), |admissible| admissible.admits_proxy(host, port))
     }
 
     /// Records the source of the secret at `path`.
     pub(super) fn note_source(&self, path: &str, source: SecretSource) {
         if path.starts_with("connections[") {
-            self.used.borrow_mut().push(source);
+            self.used.borrow_mut().push((path.to_owned(), source));
         }
     }
 
-    /// Takes the sources of the connections' secrets.
-    pub(super) fn take_sources(&self) -> Vec<SecretSource> {
+    /// Takes the sources of the connections' secrets, each with the path of its value.
+    pub(super) fn take_sources(&self) -> Vec<(String, SecretSource)> {
         self.used.take()
     }
 

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
 use rustix::process::Signal;

@@ -109,6 +109,44 @@ fn values_of_another_kind_are_reported() {
 }
 
 #[test]
+fn the_connections_of_a_token_and_the_allowed_origins_are_checked() {
+    let token = "name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\"";
+    for (connections, mistake) in [
+        ("[]", "2 gateway.tokens[0].connections: must name at least one connection, such as \"shop-*\""),
+        ("\"shop\"", "2 gateway.tokens[0].connections: expected a list, found text"),
+        (
+            "[\"shop-*\", \"a/b\"]",
+            "2 gateway.tokens[0].connections[1]: \"a/b\" is not the id of a connection or a pattern such as \"shop-*\"",
+        ),
+    ] {
+        assert_mistakes(&format!("[gateway]\ntokens = [{{ {token}, connections = {connections} }}]\n"), &[mistake]);
+    }
+    for origin in [
+        "*",
+        "null",
+        "workspace.example",
+        "ftp://a.example",
+        "https://*.example",
+        "https://",
+        "https://a@b.example",
+        "https://a.example/",
+        "https://a.example/page",
+        "https://A.example",
+        "https://a.example:443",
+        "https://a.example:",
+    ] {
+        let mistake = "is not an origin as a browser sends it, such as \"https://workspace.example\"";
+        let mistake = format!("2 gateway.allowed_origins[0]: {origin:?} {mistake}");
+        assert_mistakes(&format!("[gateway]\nallowed_origins = [{origin:?}]\n"), &[&mistake]);
+    }
+    for origin in ["https://a.example", "http://localhost:3000", "http://[::1]:3000", "https://10.0.0.1:8443"] {
+        let text = format!("[gateway]\nallowed_origins = [{origin:?}]\n");
+        let configuration = Configuration::parse(&text, &with_secrets()).unwrap();
+        assert_eq!(configuration.gateway.allowed_origins, [origin]);
+    }
+}
+
+#[test]
 fn ids_and_token_names_are_unique() {
     let text = connection(&connection(
         "[gateway]\ntokens = [\n { name = \"a\", token = { env = \"TERTULIA_TOKEN\" }, scope = \"read\" },\n \

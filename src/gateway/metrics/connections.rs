@@ -11,7 +11,7 @@ use prometheus_client::{
 use serde_json::{Value, json};
 use tertulia_actors::{Tertulia, connection::Waiting, core::id::ConnectionId, core::session::Phase};
 
-use crate::config::MetricsPerConnection;
+use crate::{config::MetricsPerConnection, reach::Reach};
 
 /// The most connections that have series of their own by default: each connection has some fifteen series.
 const FEW: usize = 100;
@@ -22,6 +22,8 @@ const PARTS: [&str; 4] = ["subscriptions", "rings", "agentState", "histories"];
 pub(super) struct Connections {
     pub(super) tertulia: Arc<Tertulia>,
     pub(super) per_connection: MetricsPerConnection,
+    /// The connections that the reader sees.
+    pub(super) reach: Reach,
 }
 
 impl fmt::Debug for Connections {
@@ -98,6 +100,7 @@ fn count<'r>(values: impl Iterator<Item = &'r str>) -> BTreeMap<&'r str, i64> {
 impl Collector for Connections {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut names = self.tertulia.connections();
+        names.retain(|name| self.reach.sees(name.as_str()));
         names.sort_unstable();
         let rows: Vec<Row> = names.into_iter().filter_map(|name| Row::read(&self.tertulia, name)).collect();
         encode_sums(&rows, &mut encoder)?;
@@ -269,9 +272,10 @@ mod tests {
     use tertulia_actors::{intake::IntakeSettings, platform::AppCredentials};
 
     use super::*;
+    use crate::reach::Pattern;
 
-    /// The metrics of this many connections.
-    async fn metrics(connections: usize, per_connection: MetricsPerConnection) -> String {
+    /// The metrics of this many connections, for a reader who sees those within `reach`.
+    async fn metrics(connections: usize, per_connection: MetricsPerConnection, reach: Reach) -> String {
         let app = AppCredentials { client_id: "app".into(), secret: "secret".into() };
         let id = |number| format!("intake-{number}");
         let intakes = (0..connections).map(|number| IntakeSettings::intake(id(number), "12345678", app.clone()));
@@ -282,7 +286,7 @@ mod tests {
             tertulia.metrics().connection(&id).frames_waiting.set(2);
         }
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Connections { tertulia, per_connection }));
+        registry.register_collector(Box::new(Connections { tertulia, per_connection, reach }));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         text
@@ -296,11 +300,20 @@ mod tests {
             (FEW + 1, MetricsPerConnection::Always, true),
             (1, MetricsPerConnection::Never, false),
         ] {
-            let text = metrics(connections, per_connection).await;
+            let text = metrics(connections, per_connection, Reach::EVERYTHING).await;
             let labels = text.matches("{connection=\"intake-0\"").count();
             assert_eq!(labels > 0, is_each_shown, "{connections} connections, {per_connection:?}: {text}");
             assert!(text.contains(&format!("\nframes_waiting {}\n", 2 * connections)), "{text}");
             assert!(text.contains(&format!("\nconnections{{state=\"ready\"}} {connections}\n")), "{text}");
         }
+    }
+
+    #[actix_rt::test]
+    async fn a_reader_gets_the_sums_and_the_series_of_the_connections_within_reach() {
+        let reach = Reach::within(vec![Pattern::new("intake-7")]);
+        let text = metrics(FEW + 1, MetricsPerConnection::Auto, reach).await;
+        assert!(text.contains("{connection=\"intake-7\"") && !text.contains("{connection=\"intake-8\""), "{text}");
+        assert!(text.contains("\nframes_waiting 2\n"), "{text}");
+        assert!(text.contains("\nconnections{state=\"ready\"} 1\n"), "{text}");
     }
 }

@@ -13,7 +13,7 @@ use actix_web::{
     HttpResponse, get,
     http::header::{self, Accept},
     middleware::from_fn,
-    web::{Data, Header},
+    web::Header,
 };
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
@@ -23,7 +23,7 @@ use prometheus_client::{
 use tertulia_actors::Tertulia;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{access, problem::Problem, state::State};
+use super::{access, problem::Problem, state::Caller};
 use connections::Connections;
 use exposition::{Format, OPEN_METRICS, TEXT};
 use journal::JournalState;
@@ -55,20 +55,31 @@ pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http
     registry
 }
 
-/// Returns the metrics for Prometheus, as OpenMetrics if the caller prefers it.
+/// The metrics of a caller's connections.
+fn of_connections(caller: &Caller) -> Registry {
+    let (state, reach) = (caller.state(), caller.reach().clone());
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(Connections {
+        tertulia: Arc::clone(state.everything()),
+        per_connection: state.per_connection,
+        reach,
+    }));
+    registry
+}
+
+/// Returns the metrics for Prometheus, as OpenMetrics if the caller prefers it; to a token that does not reach every
+/// connection, those of its connections.
 #[utoipa::path(tag = "service", responses((status = 200, description = "Metrics",
     content((String = TEXT), (String = OPEN_METRICS)))))]
 #[get("/metrics", wrap = "from_fn(access::require)")]
-async fn scrape(state: Data<State>, accept: Option<Header<Accept>>) -> Result<HttpResponse, Problem> {
-    let mut connections = Registry::with_prefix(PREFIX);
-    connections.register_collector(Box::new(Connections {
-        tertulia: Arc::clone(&state.tertulia),
-        per_connection: state.per_connection,
-    }));
+async fn scrape(caller: Caller, accept: Option<Header<Accept>>) -> Result<HttpResponse, Problem> {
+    // All other metrics count for connections that the caller may not see.
+    let whole = caller.reach().is_everything().then(|| &caller.state().registry);
     let mut metrics = String::new();
     // Writing into a string does not fail.
-    let _ = encode_registry(&mut metrics, &state.registry)
-        .and_then(|()| encode_registry(&mut metrics, &connections))
+    let _ = whole
+        .map_or(Ok(()), |whole| encode_registry(&mut metrics, whole))
+        .and_then(|()| encode_registry(&mut metrics, &of_connections(&caller)))
         .and_then(|()| encode_eof(&mut metrics));
     let format = accept.map_or(Format::Text, |accept| Format::preferred(&accept));
     Ok(HttpResponse::Ok()

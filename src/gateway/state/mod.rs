@@ -1,7 +1,16 @@
-//! The state that the resources share.
+//! The state that the resources share, and what each caller reaches of it.
+//!
+//! The connections, webhooks, jobs and dead letters are private to this module. A resource gets them from its
+//! [`Caller`], who has only their own, so a resource cannot forget to check the reach of a token.
+
+mod bulk;
+mod caller;
+mod dead_letters;
+mod webhooks;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
 use tokio::sync::{Semaphore, watch};
@@ -11,6 +20,7 @@ use super::{
     access::Access,
     backup::BACKUPS,
     capacity::Capacity,
+    cors::Origins,
     events::places::Places,
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
@@ -25,6 +35,8 @@ use crate::{
     webhooks::Webhooks,
 };
 
+pub(super) use caller::Caller;
+
 /// The bytes that all bodies of admitted callers may use together.
 const BODIES: usize = 64 * 1024 * 1024;
 /// The bytes that all bodies of not yet authenticated callers may use together.
@@ -34,16 +46,17 @@ const UPLOADS: usize = 64 * 1024 * 1024;
 
 /// The state that the resources share: the running connections and who may call.
 pub struct State {
-    pub(super) tertulia: Arc<Tertulia>,
-    pub(super) bulk: Arc<Bulk>,
-    pub(super) access: Access,
+    tertulia: Arc<Tertulia>,
+    bulk: Arc<Bulk>,
+    added: AddedConnections,
+    webhooks: Arc<Webhooks>,
+    /// Who may call. Replaced while the gateway runs.
+    pub(super) access: Arc<ArcSwap<Access>>,
     pub(super) registry: Registry,
     /// Whether `/metrics` has series for each connection.
     pub(super) per_connection: MetricsPerConnection,
     pub(super) http: HttpMetrics,
     pub(super) document: Document,
-    pub(super) added: AddedConnections,
-    pub(super) webhooks: Arc<Webhooks>,
     pub(super) under_way: Arc<UnderWay>,
     pub(super) recent: Recent,
     /// How many callers there may be.
@@ -80,6 +93,8 @@ impl State {
         let (http, capacity) = (HttpMetrics::default(), Capacity::here());
         let mut registry = metrics::registry(&tertulia, webhooks.metrics(), &http);
         bulk.register(registry.sub_registry_with_prefix("tertulia"));
+        let closing = CancellationToken::new();
+        let access = Access::new(tokens, limits, Origins::new(&[]), &closing);
         Self {
             registry,
             per_connection: MetricsPerConnection::default(),
@@ -91,7 +106,7 @@ impl State {
             webhooks,
             under_way: Arc::default(),
             tertulia,
-            access: Access::new(tokens, limits),
+            access: Arc::new(ArcSwap::from_pointee(access)),
             document: Document::gather(),
             recent: Recent::default(),
             bodies: Room::new(BODIES),
@@ -99,7 +114,7 @@ impl State {
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
             leaving: CancellationToken::new(),
-            closing: CancellationToken::new(),
+            closing,
             held: watch::Sender::new(()),
         }
     }
@@ -114,5 +129,17 @@ impl State {
     #[must_use]
     pub fn metering(self, per_connection: MetricsPerConnection) -> Self {
         Self { per_connection, ..self }
+    }
+
+    /// The same state, which pages of `origins` may also call from a browser.
+    #[must_use]
+    pub fn allowing(self, origins: &[String]) -> Self {
+        self.access.rcu(|access| access.allowing(Origins::new(origins)));
+        self
+    }
+
+    /// Everything, whoever calls. Only for resources that need no token, and for what belongs to no connection.
+    pub(super) fn everything(&self) -> &Arc<Tertulia> {
+        &self.tertulia
     }
 }
