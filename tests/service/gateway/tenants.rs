@@ -357,9 +357,13 @@ async fn lists_streams_and_figures_have_only_what_is_the_tenants_own() {
     assert_eq!((&overview["connections"]["total"], &overview["conversations"]["inMemory"]), (&json!(1), &json!(1)));
     assert_eq!((&overview["deadLetters"], &overview["counts"]["events"]), (&json!(0), &Value::Null));
     assert_eq!(ids(&json!({ "items": running.get("/v1/supervision").await.json["connections"] }), "id"), ["shop-1"]);
-    let metrics = running.get("/metrics").await.text;
-    assert!(metrics.contains("connection=\"shop-1\"") && !metrics.contains("bar-"), "{metrics}");
-    assert!(!metrics.contains("tertulia_http") && metrics.ends_with("# EOF\n"));
+    for (format, end) in [("text/plain", "\n"), ("application/openmetrics-text", "# EOF\n")] {
+        let metrics = running.request(Method::GET, "/metrics", &[("accept", format)], None).await.text;
+        assert!(metrics.contains("connection=\"shop-1\"") && metrics.ends_with(end), "{metrics}");
+        for other in ["bar-", "tertulia_http", "tertulia_store", "process_"] {
+            assert!(!metrics.contains(other), "{other} in {metrics}");
+        }
+    }
     assert_eq!(running.get("/readyz").await.status, 200);
     assert_eq!(running.request(Method::POST, "/v1/backup", &[], None).await.problem(), (403, "not-permitted"));
 
