@@ -228,9 +228,15 @@ async fn a_consumer_opens_a_conversation_once_for_a_key() {
 #[actix_rt::test]
 async fn what_was_refused_may_be_asked_again_with_its_key() {
     let running = Running::bot().await;
+    let path = "/v1/connections/bots-1/requests";
+    for kind in ["no.SuchRequest", "no.OtherRequest"] {
+        let refused = keyed(&running, path, "k1", &json!({ "type": kind, "body": {} })).await;
+        assert_eq!(refused.problem(), (422, "platform-rejected"), "{kind}");
+    }
     let path = "/v1/connections/bots-1/conversations";
-    assert_eq!(keyed(&running, path, "k1", &json!({})).await.problem(), (422, "platform-rejected"));
-    assert_eq!(keyed(&running, path, "k1", &json!({ "skillId": "7" })).await.problem(), (422, "platform-rejected"));
+    for body in [json!({}), json!({ "skillId": "7" })] {
+        assert_eq!(keyed(&running, path, "k1", &body).await.problem(), (422, "not-supported"), "{body}");
+    }
     let unknown = keyed(&running, "/v1/connections/nobody/conversations", "k1", &json!({})).await;
     assert_eq!(unknown.problem(), (404, "unknown-connection"));
 }

@@ -198,7 +198,7 @@ fn filled() -> CsatStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SendText {
-    /// The text, from 1 to [`Limits::text_chars`] characters.
+    /// The text, from 1 to [`Limits::text_chars`](crate::command::Limits::text_chars) characters.
     pub text: String,
     /// For agents and agent managers only ([CV-F7](crate::rules#cv-f7)). Brand only.
     pub private: bool,
@@ -214,7 +214,8 @@ pub struct SendText {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SendRichText {
-    /// The structured content ([`crate::rich_content`]), at most [`Limits::rich_chars`] characters of JSON.
+    /// The structured content ([`crate::rich_content`]), at most
+    /// [`Limits::rich_chars`](crate::command::Limits::rich_chars) characters of JSON.
     pub content: Value,
     /// For agents and agent managers only. Brand only.
     pub private: bool,
