@@ -14,6 +14,7 @@ pub mod gateway;
 mod harmless;
 mod nearest;
 pub mod panics;
+pub mod reach;
 pub mod service;
 pub mod telemetry;
 pub mod webhooks;

@@ -189,6 +189,7 @@ impl Bulk {
         }
         let key = CommandKey::from(format!("bulk-{}", job.id));
         let command = job.operation.command();
+        let conversation = conversation.called_by(job.caller.clone());
         let answer = conversation.perform_durably(key, job.operation.name(), command, LIFETIME, PATIENCE).await;
         Ok(judge(&job.operation, &answer))
     }

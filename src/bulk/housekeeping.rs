@@ -35,7 +35,10 @@ pub(super) fn over<'a>(jobs: impl Iterator<Item = &'a Job>, now: Timestamp) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bulk::{Counts, End, Filter, Operation, Rate};
+    use crate::{
+        bulk::{Counts, End, Filter, Operation, Rate},
+        reach::Reach,
+    };
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -45,6 +48,8 @@ mod tests {
             operation: Operation::Close { survey: false },
             filter: Filter::default(),
             rate: Rate::default(),
+            reach: Reach::EVERYTHING,
+            caller: None,
             asked_as: None,
             created: Timestamp::UNIX_EPOCH,
             started: None,

@@ -1,12 +1,13 @@
 //! A job and its states.
 
-use std::{fmt, num::NonZeroU32};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{counts::Counts, filter::Filter, operation::Operation};
+use crate::reach::Reach;
 
 /// A job's id. Later jobs have greater ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,6 +90,12 @@ pub struct Job {
     pub filter: Filter,
     /// The rate.
     pub rate: Rate,
+    /// The connections that the job may act on: the reach of the token that asked for the job.
+    #[serde(default, skip_serializing_if = "Reach::is_everything")]
+    pub reach: Reach,
+    /// The name of the caller, for the events about the commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Arc<str>>,
     /// The idempotency key, if the caller gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_as: Option<AskedAs>,

@@ -33,6 +33,7 @@ use super::{
     operation::Operation,
     records::{self, Item},
 };
+use crate::reach::Reach;
 
 /// The most active jobs.
 const ACTIVE_AT_MOST: usize = 16;
@@ -90,6 +91,10 @@ pub struct Order {
     pub filter: Filter,
     /// The rate.
     pub rate: Rate,
+    /// The connections that the job may act on.
+    pub reach: Reach,
+    /// The name of the caller.
+    pub caller: Option<Arc<str>>,
 }
 
 /// What a job would do.
@@ -236,18 +241,20 @@ impl Bulk {
     pub async fn add(self: &Arc<Self>, order: Order, asked_as: Option<AskedAs>) -> Result<Progress, BulkError> {
         self.loaded().await?;
         let _adding = self.adding.lock().await;
-        if let Some(known) = self.known(asked_as.as_ref())? {
+        if let Some(known) = self.known(asked_as.as_ref(), &order.reach)? {
             return Ok(known);
         }
-        self.check(&order.filter)?;
+        self.check(&order)?;
         self.forget_old().await?;
         self.check_room()?;
-        let Order { operation, filter, rate } = order;
+        let Order { operation, filter, rate, reach, caller } = order;
         let job = Job {
             id: JobId::new(),
             operation,
             filter,
             rate,
+            reach,
+            caller,
             asked_as,
             created: Timestamp::now(),
             started: None,
@@ -263,13 +270,14 @@ impl Bulk {
         Ok(entry.live().progress(Instant::now()))
     }
 
-    /// The job with the same key.
-    fn known(&self, asked_as: Option<&AskedAs>) -> Result<Option<Progress>, BulkError> {
+    /// The job with the same key, among the jobs of callers with the same reach.
+    fn known(&self, asked_as: Option<&AskedAs>, reach: &Reach) -> Result<Option<Progress>, BulkError> {
         let Some(AskedAs { key, digest }) = asked_as else { return Ok(None) };
         let entries: Vec<_> = self.jobs().values().cloned().collect();
         for entry in entries {
             let live = entry.live();
-            if let Some(own) = live.job.asked_as.as_ref().filter(|own| own.key == *key) {
+            let own = live.job.asked_as.as_ref().filter(|own| own.key == *key && live.job.reach == *reach);
+            if let Some(own) = own {
                 let is_same = own.digest == *digest;
                 return if is_same {
                     Ok(Some(live.progress(Instant::now())))
@@ -281,13 +289,13 @@ impl Bulk {
         Ok(None)
     }
 
-    fn check(&self, filter: &Filter) -> Result<(), BulkError> {
-        match &filter.connection {
-            Some(connection) if self.tertulia.connection(connection).status().is_none() => {
-                Err(BulkError::UnknownConnection(connection.clone()))
-            }
-            _ => Ok(()),
+    fn check(&self, order: &Order) -> Result<(), BulkError> {
+        let Some(connection) = &order.filter.connection else { return Ok(()) };
+        let exists = self.tertulia.connection(connection).status().is_some();
+        if exists && order.reach.sees(connection.as_str()) {
+            return Ok(());
         }
+        Err(BulkError::UnknownConnection(connection.clone()))
     }
 
     fn check_room(&self) -> Result<(), BulkError> {
@@ -306,14 +314,15 @@ impl Bulk {
     /// # Errors
     /// [`BulkError`].
     pub async fn dry_run(&self, order: &Order) -> Result<DryRun, BulkError> {
-        self.check(&order.filter)?;
+        self.check(order)?;
         timeout(DRY_RUN_WITHIN, self.look(order)).await.map_err(|_| BulkError::TimedOut)?
     }
 
     async fn look(&self, order: &Order) -> Result<DryRun, BulkError> {
         // The semaphore is never closed.
         let _turn = self.dry_runs.acquire().await.ok();
-        let mut candidates = Candidates::open(&self.tertulia, &order.filter, &order.operation, DRY_RUN_WAITS).await;
+        let Order { operation, filter, reach, .. } = order;
+        let mut candidates = Candidates::open(&self.tertulia, filter, reach, operation, DRY_RUN_WAITS).await;
         let mut dry_run = DryRun::default();
         while let Some(Match { conversation, connection }) = candidates.next().await? {
             dry_run.matched += 1;

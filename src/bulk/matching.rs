@@ -16,6 +16,7 @@ use tertulia_actors::{
 use tokio::time::timeout;
 
 use super::{acting::Standing, filter::Filter, operation::Operation};
+use crate::reach::Reach;
 
 /// The most summaries in memory, over all connections.
 const IN_MEMORY: usize = 20_000;
@@ -57,6 +58,7 @@ impl<'a> Candidates<'a> {
     pub(super) async fn open(
         tertulia: &'a Tertulia,
         filter: &Filter,
+        reach: &Reach,
         operation: &Operation,
         patience: Duration,
     ) -> Self {
@@ -64,6 +66,7 @@ impl<'a> Candidates<'a> {
             Some(connection) => vec![connection.clone()],
             None => tertulia.connections(),
         };
+        connections.retain(|connection| reach.sees(connection.as_str()));
         connections.sort_unstable();
         let sources = connections.into_iter().map(|connection| async move {
             if let Err(trouble) = tertulia.connection(&connection).ready(patience).await {

@@ -92,14 +92,14 @@ impl Bulk {
 
     /// Stores all matching conversations before any item is processed.
     async fn match_all(&self, entry: &Entry, token: &CancellationToken) -> Result<(), StoreError> {
-        let (filter, operation) = {
+        let (filter, reach, operation) = {
             let mut live = entry.live();
             live.counts = Counts::default();
-            (live.job.filter.clone(), live.job.operation.clone())
+            (live.job.filter.clone(), live.job.reach.clone(), live.job.operation.clone())
         };
         // A previous run may have stored some items.
         records::remove_items(self.journal(), &entry.id).await?;
-        let opening = Candidates::open(&self.tertulia, &filter, &operation, MATCHING_WAITS);
+        let opening = Candidates::open(&self.tertulia, &filter, &reach, &operation, MATCHING_WAITS);
         let Some(mut candidates) = token.run_until_cancelled(opening).await else { return Ok(()) };
         let mut items = Vec::with_capacity(TOGETHER);
         let mut is_more = true;

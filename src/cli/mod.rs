@@ -6,12 +6,15 @@
 mod allocator;
 pub mod backup;
 pub mod check;
+pub mod completions;
 pub mod demo;
 pub mod emulate;
 mod faults;
 pub mod gateway;
+pub mod init;
 mod interrupt;
 mod loopback;
+pub mod man;
 mod open_files;
 pub mod run;
 pub mod tail;
@@ -32,8 +35,11 @@ use crate::{
 };
 use backup::BackupOptions;
 use check::CheckOptions;
+use completions::CompletionsOptions;
 use demo::DemoOptions;
 use emulate::EmulateOptions;
+use init::InitOptions;
+use man::ManOptions;
 use run::RunOptions;
 use tail::TailOptions;
 
@@ -56,6 +62,8 @@ pub enum Command {
     Demo(DemoOptions),
     /// Run the platform stand-in alone, to build or test any UMS client
     Emulate(EmulateOptions),
+    /// Write a commented configuration to start from
+    Init(InitOptions),
     /// Run the service until SIGINT or SIGTERM: hold the configured connections and serve the gateway
     Run(RunOptions),
     /// Follow the events of a running service in the terminal, one line each
@@ -64,6 +72,10 @@ pub enum Command {
     Check(CheckOptions),
     /// Copy the store of a running service into a new directory
     Backup(BackupOptions),
+    /// Print what a shell needs to complete commands and options
+    Completions(CompletionsOptions),
+    /// Print the manual page of the program or of a command, in roff
+    Man(ManOptions),
 }
 
 impl Cli {
@@ -87,10 +99,13 @@ impl Cli {
         match self.command {
             Command::Demo(options) => demo::execute(&options),
             Command::Emulate(options) => emulate::execute(&options),
+            Command::Init(options) => init::execute(&options),
             Command::Run(options) => run::execute(&options, self.log_format),
             Command::Tail(options) => tail::execute(&options),
             Command::Check(options) => check::execute(&options),
             Command::Backup(options) => backup::execute(&options),
+            Command::Completions(options) => completions::execute(&options),
+            Command::Man(options) => man::execute(&options),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -13,7 +13,7 @@ use rustix::{fs::Mode, process::umask};
 use tokio::time::sleep;
 
 use super::{
-    allocator,
+    allocator, init,
     interrupt::{Hangup, Interrupt},
     open_files,
 };
@@ -35,7 +35,8 @@ pub struct RunOptions {
     pub config: PathBuf,
 }
 
-/// Runs until SIGINT or SIGTERM, then drains; a second signal ends the process at once. SIGHUP reloads the certificate.
+/// Runs until SIGINT or SIGTERM, then drains; a second signal ends the process at once. SIGHUP reads the gateway's
+/// tokens, limits, allowed origins and certificate again.
 pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result<ExitCode> {
     allocator::settle();
     // Before the configuration is read: reading takes time, and an early SIGHUP would end the process.
@@ -54,19 +55,19 @@ async fn start(options: &RunOptions, format: LogFormat, hangup: Hangup) -> anyho
             writeln!(io::stderr(), "{mistakes}")?;
             return Ok(ExitCode::FAILURE);
         }
-        Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(unreadable.into()),
+        Err(unreadable @ ConfigurationError::Unreadable { .. }) => return Err(init::advise(unreadable)),
     };
     let (_logs, export) = telemetry::start(format, Some(&configuration.telemetry))?;
     open_files::raise_limit();
     let exporting = export.map(Export::begin);
-    let served = serve(&configuration, hangup).await;
+    let served = serve(&configuration, &options.config, hangup).await;
     if let Some(exporting) = exporting {
         exporting.flush(FLUSH_WITHIN).await;
     }
     served
 }
 
-async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Result<ExitCode> {
+async fn serve(configuration: &Configuration, file: &Path, mut hangup: Hangup) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
     let service = Service::start(configuration)?;
     let gateway = service.gateway().address();
@@ -75,7 +76,10 @@ async fn serve(configuration: &Configuration, mut hangup: Hangup) -> anyhow::Res
     loop {
         tokio::select! {
             () = interrupt.received() => break,
-            () = hangup.received() => service.gateway().look_at_certificate().await,
+            () = hangup.received() => tokio::select! {
+                () = service.read_again(file) => {}
+                () = interrupt.received() => break,
+            },
         }
     }
     let Drain { notice, within } = configuration.drain;

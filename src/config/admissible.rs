@@ -4,6 +4,7 @@
 //! content anywhere.
 
 use super::{connection::Connection, field::Field};
+use crate::reach::{Pattern, Reach};
 
 /// What a connection that is added over HTTP may refer to. Nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,10 +15,10 @@ pub struct Admissible {
     files: Vec<Pattern>,
     /// Patterns of proxies' hosts.
     proxies: Vec<Host>,
-    /// The secrets that the configuration's own connections refer to.
-    used: Vec<SecretSource>,
-    /// The proxies that the configuration's own connections go through.
-    used_proxies: Vec<(String, u16)>,
+    /// The secrets that the configuration's own connections refer to, with the connections' ids.
+    used: Vec<(String, SecretSource)>,
+    /// The proxies that the configuration's own connections go through, with the connections' ids.
+    used_proxies: Vec<(String, (String, u16))>,
 }
 
 /// Where a secret is kept.
@@ -29,16 +30,12 @@ pub(super) enum SecretSource {
 
 /// The addresses at which a host may be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum Addresses {
     /// Any address, because the configuration names exactly this host.
     Anywhere,
     /// Public addresses only, because a pattern may match hosts that its author does not know.
     Public,
 }
-
-/// A text in which each `*` stands for any characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Pattern(String);
 
 /// A host, with a port if only that port is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +49,8 @@ impl Admissible {
         let mut admissible = Self::default();
         for source in secrets.list().into_iter().filter_map(|field| field.parse(secret_pattern)) {
             match source {
-                SecretSource::Variable(pattern) => admissible.variables.push(Pattern(pattern)),
-                SecretSource::File(pattern) => admissible.files.push(Pattern(pattern)),
+                SecretSource::Variable(pattern) => admissible.variables.push(Pattern::new(pattern)),
+                SecretSource::File(pattern) => admissible.files.push(Pattern::new(pattern)),
             }
         }
         let hosts = |field: Field<'_>| field.list().into_iter().filter_map(|field| field.parse(host_pattern)).collect();
@@ -64,14 +61,34 @@ impl Admissible {
     }
 
     /// Also allows the secrets and proxies that the configuration's own connections use.
-    pub(super) fn add_used(&mut self, used: Vec<SecretSource>, connections: &[Connection]) {
-        self.used = used;
-        let proxies = connections.iter().filter_map(|connection| connection.proxy.as_ref());
-        self.used_proxies = proxies.map(|proxy| (proxy.host.to_ascii_lowercase(), proxy.port)).collect();
+    pub(super) fn add_used(&mut self, used: Vec<(String, SecretSource)>, connections: &[Connection]) {
+        let user = |path: &str| {
+            let place = path.strip_prefix("connections[")?.split(']').next()?.parse::<usize>().ok()?;
+            Some(connections.get(place)?.id.clone())
+        };
+        self.used = used.into_iter().filter_map(|(path, source)| Some((user(&path)?, source))).collect();
+        let with_proxy = |connection: &Connection| {
+            let proxy = connection.proxy.as_ref()?;
+            Some((connection.id.clone(), (proxy.host.to_ascii_lowercase(), proxy.port)))
+        };
+        self.used_proxies = connections.iter().filter_map(with_proxy).collect();
+    }
+
+    /// What a caller with this reach may refer to. A caller who does not see every connection may refer only to the
+    /// secrets that the configured connections within the reach use: a pattern could also match the secrets of others.
+    #[must_use]
+    pub fn within(mut self, reach: &Reach) -> Self {
+        if !reach.is_everything() {
+            self.variables.clear();
+            self.files.clear();
+            self.used.retain(|(connection, _)| reach.sees(connection));
+            self.used_proxies.retain(|(connection, _)| reach.sees(connection));
+        }
+        self
     }
 
     pub(super) fn admits_secret(&self, source: &SecretSource) -> bool {
-        self.used.contains(source)
+        self.used.iter().any(|(_, used)| used == source)
             || match source {
                 SecretSource::Variable(name) => self.variables.iter().any(|pattern| pattern.matches(name, None)),
                 SecretSource::File(path) => {
@@ -83,40 +100,21 @@ impl Admissible {
     }
 
     /// The addresses at which the proxy may be reached; `None` if the proxy may not be used.
-    pub(super) fn admits_proxy(&self, host: &str, port: u16) -> Option<Reach> {
+    pub(super) fn admits_proxy(&self, host: &str, port: u16) -> Option<Addresses> {
         let host = host.to_ascii_lowercase();
-        if self.used_proxies.iter().any(|(used, at)| *used == host && *at == port) {
-            return Some(Reach::Anywhere);
+        if self.used_proxies.iter().any(|(_, (used, at))| *used == host && *at == port) {
+            return Some(Addresses::Anywhere);
         }
         let matching = self.proxies.iter().filter(|pattern| pattern.matches(&host, port));
-        let reaches = matching.map(|pattern| if pattern.is_exact() { Reach::Anywhere } else { Reach::Public });
-        reaches.max_by_key(|reach| *reach == Reach::Anywhere)
-    }
-}
-
-impl Pattern {
-    /// Whether the pattern matches `text`. A `*` does not match the character `apart`.
-    fn matches(&self, text: &str, apart: Option<char>) -> bool {
-        let mut pieces = self.0.split('*');
-        let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
-        let mut pieces: Vec<&str> = pieces.collect();
-        let Some(last) = pieces.pop() else { return rest.is_empty() };
-        let within = |skipped: &str| apart.is_none_or(|apart| !skipped.contains(apart));
-        for piece in pieces {
-            // The first match is enough: a later one would leave less text for the other pieces.
-            let Some(at) = rest.find(piece) else { return false };
-            if !within(&rest[..at]) {
-                return false;
-            }
-            rest = &rest[at + piece.len()..];
-        }
-        rest.strip_suffix(last).is_some_and(within)
+        let addresses =
+            matching.map(|pattern| if pattern.is_exact() { Addresses::Anywhere } else { Addresses::Public });
+        addresses.max_by_key(|addresses| *addresses == Addresses::Anywhere)
     }
 }
 
 impl Host {
     fn is_exact(&self) -> bool {
-        !self.name.0.contains('*')
+        self.name.is_exact()
     }
 
     fn matches(&self, host: &str, port: u16) -> bool {
@@ -144,7 +142,7 @@ fn host_pattern(text: &str) -> Result<Host, String> {
     let expected =
         || format!("{text:?} is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"");
     if text.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(Host { name: Pattern(text.to_owned()), port: None });
+        return Ok(Host { name: Pattern::new(text), port: None });
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => (name, Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(expected)?)),
@@ -155,7 +153,7 @@ fn host_pattern(text: &str) -> Result<Host, String> {
     if name.is_empty() || !(is_name || name.parse::<std::net::IpAddr>().is_ok()) {
         return Err(expected());
     }
-    Ok(Host { name: Pattern(name.to_ascii_lowercase()), port })
+    Ok(Host { name: Pattern::new(name.to_ascii_lowercase()), port })
 }
 
 #[cfg(test)]
@@ -166,8 +164,8 @@ mod tests {
         let mut admissible = Admissible::default();
         for secret in secrets {
             match secret_pattern(secret).unwrap() {
-                SecretSource::Variable(pattern) => admissible.variables.push(Pattern(pattern)),
-                SecretSource::File(pattern) => admissible.files.push(Pattern(pattern)),
+                SecretSource::Variable(pattern) => admissible.variables.push(Pattern::new(pattern)),
+                SecretSource::File(pattern) => admissible.files.push(Pattern::new(pattern)),
             }
         }
         admissible.proxies = proxies.iter().map(|proxy| host_pattern(proxy).unwrap()).collect();
@@ -211,9 +209,23 @@ mod tests {
         let mut nothing = Admissible::default();
         assert!(!nothing.admits_secret(&SecretSource::Variable("BOT1_PASSWORD".to_owned())));
         assert_eq!(nothing.admits_proxy("proxy.example", 3128), None);
-        nothing.used = vec![SecretSource::File("relative/password".to_owned())];
+        nothing.used = vec![("bots-1".to_owned(), SecretSource::File("relative/password".to_owned()))];
         assert!(nothing.admits_secret(&SecretSource::File("relative/password".to_owned())));
         assert!(!nothing.admits_secret(&SecretSource::File("relative/other".to_owned())));
+    }
+
+    #[test]
+    fn a_caller_with_a_reach_may_refer_only_to_the_secrets_of_the_connections_within_it() {
+        let mut admissible = admissible(&["*", "/run/credentials/*"], &["proxy.example"]);
+        let variable = |name: &str| SecretSource::Variable(name.to_owned());
+        admissible.used = vec![("shop-1".to_owned(), variable("SHOP")), ("bar-1".to_owned(), variable("BAR"))];
+        let shop = admissible.clone().within(&Reach::within(vec![Pattern::new("shop-*")]));
+        assert!(shop.admits_secret(&variable("SHOP")));
+        for other in [variable("BAR"), variable("ANY"), SecretSource::File("/run/credentials/bar".to_owned())] {
+            assert!(!shop.admits_secret(&other) && admissible.admits_secret(&other));
+        }
+        assert_eq!(shop.admits_proxy("proxy.example", 1), Some(Addresses::Anywhere));
+        assert_eq!(admissible.clone().within(&Reach::EVERYTHING), admissible);
     }
 
     /// The author of a pattern does not know to which addresses the matching names resolve.
@@ -221,12 +233,12 @@ mod tests {
     fn a_named_proxy_may_have_any_address_and_a_matched_one_only_public_addresses() {
         let admissible = admissible(&[], &["proxy.example", "10.0.0.9:3128", "*.corp.example", "fd00::1"]);
         for (host, port, expected) in [
-            ("proxy.example", 1, Some(Reach::Anywhere)),
-            ("PROXY.example", 3128, Some(Reach::Anywhere)),
-            ("10.0.0.9", 3128, Some(Reach::Anywhere)),
-            ("fd00::1", 80, Some(Reach::Anywhere)),
+            ("proxy.example", 1, Some(Addresses::Anywhere)),
+            ("PROXY.example", 3128, Some(Addresses::Anywhere)),
+            ("10.0.0.9", 3128, Some(Addresses::Anywhere)),
+            ("fd00::1", 80, Some(Addresses::Anywhere)),
             ("10.0.0.9", 22, None),
-            ("a.corp.example", 3128, Some(Reach::Public)),
+            ("a.corp.example", 3128, Some(Addresses::Public)),
             ("corp.example", 3128, None),
             ("proxy.example.attacker.test", 3128, None),
             ("169.254.169.254", 80, None),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
-use super::problem::{Place, Reading};
+use super::problem::{Place, Problem, Reading};
 
 /// The deepest path of an override, in keys and numbers. No value lies deeper, and the limit bounds the recursion.
 const MAX_DEPTH: usize = 8;
@@ -41,16 +41,21 @@ impl Content {
     }
 }
 
-/// Reads TOML. Lines that are not TOML are reported; the other lines are kept.
-pub(super) fn parse(text: &str, reading: &mut Reading<'_>) -> Node {
+/// Reads TOML.
+///
+/// # Errors
+/// The first syntax error. Other mistakes, and later syntax errors, may follow from it.
+pub(super) fn parse(text: &str) -> Result<Node, Problem> {
     let line_ends: Vec<usize> = text.match_indices('\n').map(|(offset, _)| offset).collect();
     let line_at = |offset: usize| 1 + line_ends.partition_point(|end| *end < offset);
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        reading.report_syntax(line_at(error.span().map_or(0, |span| span.start)), error.message());
+    let offset_of = |error: &Error| error.span().map_or(0, |span| span.start);
+    if let Some(error) = errors.iter().min_by_key(|error| offset_of(error)) {
+        let message = format!("not valid TOML: {}", error.message());
+        return Err(Problem { place: Place::Line(line_at(offset_of(error))), path: String::new(), message });
     }
     let place_of = |offset| Place::Line(line_at(offset));
-    Node { place: Place::Line(1), content: content(&DeValue::Table(table.into_inner()), &place_of) }
+    Ok(Node { place: Place::Line(1), content: content(&DeValue::Table(table.into_inner()), &place_of) })
 }
 
 /// Converts a request's JSON to a tree.

@@ -63,7 +63,7 @@ impl<'a> Field<'a> {
     /// Reports a mistake if the field is absent.
     pub(super) fn required(self) -> Self {
         if self.content.is_none() {
-            self.reading.report_missing(&self.place, &self.path);
+            self.report("missing");
         }
         self
     }

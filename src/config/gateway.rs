@@ -5,10 +5,12 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
+use actix_web::http::uri::Authority;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use super::{admissible::Admissible, field::Field, limits::Limits, tls::Tls};
+use crate::reach::{Pattern, Reach};
 
 /// The shortest token: shorter tokens could be found by trying.
 const SHORTEST_TOKEN: usize = 6;
@@ -24,6 +26,8 @@ pub struct Gateway {
     pub tokens: Vec<Token>,
     /// The certificate to present; `None` means plain HTTP.
     pub tls: Option<Tls>,
+    /// The origins whose pages may call from a browser; none if empty.
+    pub allowed_origins: Vec<String>,
     /// How much each token may request.
     pub limits: Limits,
     /// What connections that are added over HTTP may refer to.
@@ -39,6 +43,8 @@ pub struct Token {
     pub token: SecretString,
     /// What the caller may do.
     pub scope: Scope,
+    /// The connections that the caller sees and reaches.
+    pub reach: Reach,
 }
 
 /// What a token allows.
@@ -58,6 +64,7 @@ impl Gateway {
         let mut section = field.section();
         let listen = section.field("listen");
         let tokens = section.field("tokens");
+        let origins = section.field("allowed_origins").list();
         let tls = Tls::read(section.field("tls"));
         let limits = Limits::read(section.field("limits"));
         let (secrets, platforms) = (section.field("secrets"), section.field("platforms"));
@@ -70,7 +77,9 @@ impl Gateway {
         // A mistaken token also counts here: its own mistake is already reported.
         let is_open = tokens.is_empty();
         let listen = if listen.is_present() { listen.parse(|text| address(text, is_open))? } else { DEFAULT_LISTEN };
-        Some(Self { listen, tokens: tokens.into_iter().flatten().collect(), tls, limits, admissible })
+        let allowed_origins = origins.into_iter().filter_map(|field| field.parse(origin)).collect();
+        let tokens = tokens.into_iter().flatten().collect();
+        Some(Self { listen, tokens, tls, allowed_origins, limits, admissible })
     }
 }
 
@@ -90,14 +99,65 @@ impl Token {
             ("write", Scope::Write),
             ("admin", Scope::Admin),
         ]);
+        let reach = reach(section.field("connections"));
         section.finish();
         let token = token?;
         if let Some(mistake) = mistake(token.expose_secret(), own_path, values) {
             reading.report(&place, &path, mistake);
             return None;
         }
-        Some(Self { name: name?, token, scope: scope? })
+        Some(Self { name: name?, token, scope: scope?, reach: reach? })
     }
+}
+
+/// The reach of a token: everything if the field is absent. A list without a pattern is a mistake, because its token
+/// would reach nothing.
+fn reach(field: Field<'_>) -> Option<Reach> {
+    if !field.is_present() {
+        return Some(Reach::EVERYTHING);
+    }
+    let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
+    let is_list = field.is_list();
+    let entries = field.list();
+    if is_list && entries.is_empty() {
+        reading.report(&place, &path, "must name at least one connection, such as \"shop-*\"");
+    }
+    let patterns: Vec<Option<Pattern>> = entries.into_iter().map(|field| field.parse(pattern)).collect();
+    let patterns: Option<Vec<Pattern>> = patterns.into_iter().collect();
+    patterns.filter(|patterns| !patterns.is_empty()).map(Reach::within)
+}
+
+/// A pattern of connection ids.
+fn pattern(text: &str) -> Result<Pattern, String> {
+    let is_valid = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-*".contains(&byte));
+    if is_valid {
+        Ok(Pattern::new(text))
+    } else {
+        Err(format!("{text:?} is not the id of a connection or a pattern such as \"shop-*\""))
+    }
+}
+
+/// An origin as a browser sends it: a scheme and a host in lower case, and a port unless the port is the scheme's own.
+fn origin(text: &str) -> Result<String, String> {
+    let is_origin = || {
+        let (scheme, authority) = text.split_once("://")?;
+        let own_port = match scheme {
+            "https" => 443,
+            "http" => 80,
+            _ => return None,
+        };
+        let parsed: Authority = authority.parse().ok()?;
+        let host = parsed.host();
+        let port = match authority.strip_prefix(host)? {
+            "" => None,
+            rest => Some(rest.strip_prefix(':')?.parse::<u16>().ok()?),
+        };
+        let is_host = !host.is_empty() && !host.contains(|letter: char| letter == '*' || letter.is_ascii_uppercase());
+        (is_host && port != Some(own_port)).then_some(())
+    };
+    is_origin().map(|()| text.to_owned()).ok_or_else(|| {
+        format!("{text:?} is not an origin as a browser sends it, such as \"https://workspace.example\"")
+    })
 }
 
 /// Why this value cannot be a token. The message does not repeat the value.

@@ -1,4 +1,5 @@
-//! The configuration of the service. All mistakes are reported at once.
+//! The configuration of the service. All mistakes are reported at once; a syntax error is reported alone, because the
+//! rest of the file may mean something else once the error is corrected.
 //!
 //! A TOML file is parsed into a tree that remembers lines. Variables such as `TERTULIA_GATEWAY__LISTEN` override values
 //! of the tree. Then each section reads its own keys, and every key that no section reads is an unknown key. Each
@@ -41,7 +42,7 @@ pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
-pub use telemetry::Telemetry;
+pub use telemetry::{MetricsPerConnection, Telemetry};
 pub use tls::{Tls, TlsError, TlsFiles};
 pub use webhooks::Webhooks;
 
@@ -66,7 +67,7 @@ pub struct Configuration {
     pub supervision: Supervision,
     /// How events are delivered to receivers over HTTP.
     pub webhooks: Webhooks,
-    /// The destination of spans.
+    /// The destination of spans, and the extent of metrics.
     pub telemetry: Telemetry,
     /// How the service stops.
     pub drain: Drain,
@@ -108,10 +109,11 @@ impl Configuration {
     /// Validates `text` as [`Configuration::load`] does for a file.
     ///
     /// # Errors
-    /// Every mistake, in the order of the lines, followed by the mistakes of the environment; never empty.
+    /// Every mistake, in the order of the lines, followed by the mistakes of the environment; never empty. A syntax error
+    /// is the only mistake.
     pub fn parse(text: &str, environment: &Environment) -> Result<Self, Vec<Problem>> {
-        let mut reading = Reading::new(environment);
-        let mut root = document::parse(text, &mut reading);
+        let reading = Reading::new(environment);
+        let mut root = document::parse(text).map_err(|error| vec![error])?;
         document::apply_overrides(&mut root, &reading);
 
         let mut sections = Field::root(root, &reading);

@@ -2,14 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
     fmt,
     path::Path,
 };
 
 use super::{
     Environment,
-    admissible::{Admissible, Reach, SecretSource},
+    admissible::{Addresses, Admissible, SecretSource},
 };
 
 /// The place at which a value of the configuration was written.
@@ -54,12 +53,9 @@ pub(super) struct Reading<'a> {
     request: Option<&'a Admissible>,
     /// How many secrets the text itself contains; only a request may contain secrets.
     written_secrets: Cell<usize>,
-    /// The sources of the connections' secrets.
-    used: RefCell<Vec<SecretSource>>,
+    /// The sources of the connections' secrets, each with the path of its value.
+    used: RefCell<Vec<(String, SecretSource)>>,
     problems: RefCell<Vec<Problem>>,
-    /// Lines that are not TOML. Mistakes that follow from such a line are not reported, because they would only
-    /// confuse.
-    broken_lines: BTreeSet<usize>,
 }
 
 impl<'a> Reading<'a> {
@@ -70,7 +66,6 @@ impl<'a> Reading<'a> {
             written_secrets: Cell::default(),
             used: RefCell::default(),
             problems: RefCell::default(),
-            broken_lines: BTreeSet::new(),
         }
     }
 
@@ -85,19 +80,19 @@ impl<'a> Reading<'a> {
     }
 
     /// The addresses at which a proxy may be reached; `None` if the proxy may not be used.
-    pub(super) fn reach_of_proxy(&self, host: &str, port: u16) -> Option<Reach> {
-        self.request.map_or(Some(Reach::Anywhere), |admissible| admissible.admits_proxy(host, port))
+    pub(super) fn reach_of_proxy(&self, host: &str, port: u16) -> Option<Addresses> {
+        self.request.map_or(Some(Addresses::Anywhere), |admissible| admissible.admits_proxy(host, port))
     }
 
     /// Records the source of the secret at `path`.
     pub(super) fn note_source(&self, path: &str, source: SecretSource) {
         if path.starts_with("connections[") {
-            self.used.borrow_mut().push(source);
+            self.used.borrow_mut().push((path.to_owned(), source));
         }
     }
 
-    /// Takes the sources of the connections' secrets.
-    pub(super) fn take_sources(&self) -> Vec<SecretSource> {
+    /// Takes the sources of the connections' secrets, each with the path of its value.
+    pub(super) fn take_sources(&self) -> Vec<(String, SecretSource)> {
         self.used.take()
     }
 
@@ -116,30 +111,13 @@ impl<'a> Reading<'a> {
         self.written_secrets.get() > 0
     }
 
-    /// Reports that `line` is not TOML.
-    pub(super) fn report_syntax(&mut self, line: usize, message: &str) {
-        let message = format!("not valid TOML: {message}");
-        self.report(&Place::Line(line), "", message);
-        self.broken_lines.insert(line);
-    }
-
     /// Reports a mistaken value.
     pub(super) fn report(&self, place: &Place, path: &str, message: impl Into<String>) {
-        if matches!(place, Place::Line(line) if self.broken_lines.contains(line)) {
-            return;
-        }
         self.problems.borrow_mut().push(Problem {
             place: place.clone(),
             path: path.to_owned(),
             message: message.into(),
         });
-    }
-
-    /// Reports a missing value, unless some line is not TOML: that line may contain the value.
-    pub(super) fn report_missing(&self, place: &Place, path: &str) {
-        if self.broken_lines.is_empty() {
-            self.report(place, path, "missing");
-        }
     }
 
     /// Every mistake, in the order of the lines.

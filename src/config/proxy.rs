@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{admissible::Reach, field::Field};
+use super::{admissible::Addresses, field::Field};
 
 /// An HTTP proxy that supports tunnels (CONNECT).
 #[derive(Debug)]
@@ -43,12 +43,12 @@ impl Proxy {
         }
         let credentials = username.zip(password.secret());
         let (host, port) = (host?, u16::try_from(port?).ok()?);
-        let Some(reach) = reading.reach_of_proxy(&host, port) else {
+        let Some(addresses) = reading.reach_of_proxy(&host, port) else {
             let message = "connections added over HTTP may not use this proxy: see gateway.proxies";
             reading.report(&place, &path, message);
             return None;
         };
-        Some(Self { host, port, credentials, only_public: reach == Reach::Public })
+        Some(Self { host, port, credentials, only_public: addresses == Addresses::Public })
     }
 }
 

@@ -12,7 +12,10 @@ use tertulia_actors::{
 };
 
 use super::{Described, describe};
-use crate::config::{Admissible, Environment, Problem, Requested};
+use crate::{
+    config::{Admissible, Environment, Problem, Requested},
+    reach::Reach,
+};
 
 /// The most added connections.
 const MAX: usize = 10_000;
@@ -48,6 +51,9 @@ pub enum AddConnectionError {
     /// The definition has mistakes; never empty.
     #[error("the connection's definition has mistakes")]
     Mistaken(Vec<Problem>),
+    /// The caller does not reach a connection with this id.
+    #[error("the token does not reach a connection with the id {0}")]
+    OutOfReach(ConnectionId),
     /// A connection with this id exists.
     #[error("connection {0} already exists")]
     Taken(ConnectionId),
@@ -67,13 +73,23 @@ impl AddedConnections {
     }
 
     /// Adds the connection of `definition`, which has the form of `[[connections]]` in the configuration; a secret may
-    /// also be written as text. When this returns, the definition is durable.
+    /// also be written as text. The connection must be within the caller's `reach`. When this returns, the definition is
+    /// durable.
     ///
     /// # Errors
     /// [`AddConnectionError`].
-    pub async fn add(&self, definition: Value, environment: &Environment) -> Result<Adding, AddConnectionError> {
+    pub async fn add(
+        &self,
+        definition: Value,
+        environment: &Environment,
+        reach: &Reach,
+    ) -> Result<Adding, AddConnectionError> {
+        let admissible = self.admissible.clone().within(reach);
         let requested =
-            Requested::parse(&definition, environment, &self.admissible).map_err(AddConnectionError::Mistaken)?;
+            Requested::parse(&definition, environment, &admissible).map_err(AddConnectionError::Mistaken)?;
+        if !reach.sees(&requested.connection.id) {
+            return Err(AddConnectionError::OutOfReach(requested.connection.id.as_str().into()));
+        }
         if self.tertulia.connections().len() >= MAX {
             return Err(AddConnectionError::TooMany);
         }

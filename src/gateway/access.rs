@@ -1,4 +1,4 @@
-//! Who may call: bearer tokens with a scope. Without tokens, callers on this machine only.
+//! Who may call: bearer tokens with a scope and a reach. Without tokens, callers on this machine only.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -18,14 +18,19 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     clients::Client,
+    cors::Origins,
     limits::{Allowance, Turn},
     problem::Problem,
     state::State,
 };
-use crate::config::{Limits, Scope, Token};
+use crate::{
+    config::{Limits, Scope, Token},
+    reach::Reach,
+};
 
 /// The subprotocol of the gateway's WebSockets. It has no meaning: a browser that offers a token as a subprotocol needs
 /// another one that the gateway can choose.
@@ -33,50 +38,107 @@ pub(super) const SUBPROTOCOL: &str = "tertulia";
 
 /// Who may call, and how much.
 pub(super) struct Access {
-    callers: Vec<Caller>,
-    /// The shared limit of all callers if there are no tokens.
-    local: Allowance,
+    /// The holder of each token; without tokens one holder, which is every local caller.
+    holders: Vec<Arc<Holder>>,
+    origins: Origins,
 }
 
-/// A token's holder. Tokens are compared and kept as digests, so that comparing reveals nothing about a token, not even
-/// its length.
-struct Caller {
-    name: CallerName,
-    digest: [u8; 32],
-    scope: Scope,
+/// The holder of a token, or every local caller if there are no tokens.
+pub(super) struct Holder {
+    /// The name of the token; `None` for local callers.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) scope: Scope,
+    pub(super) reach: Reach,
+    /// Cancelled when the token is no longer valid, and when the gateway stops.
+    pub(super) gone: CancellationToken,
+    /// Tokens are compared and kept as digests, so that comparing reveals nothing about a token, not even its length.
+    digest: Option<[u8; 32]>,
     allowance: Allowance,
 }
 
-/// The name of the token that a request came with.
-#[derive(Clone)]
-pub(super) struct CallerName(pub(super) Arc<str>);
+impl Holder {
+    fn of(token: &Token, limits: &Limits, gone: CancellationToken) -> Self {
+        Self {
+            name: Some(token.name.as_str().into()),
+            scope: token.scope,
+            reach: token.reach.clone(),
+            gone,
+            digest: Some(digest(token.token.expose_secret())),
+            allowance: Allowance::new(limits),
+        }
+    }
+
+    fn local(limits: &Limits, gone: CancellationToken) -> Self {
+        let (scope, reach, allowance) = (Scope::Admin, Reach::EVERYTHING, Allowance::new(limits));
+        Self { name: None, scope, reach, gone, digest: None, allowance }
+    }
+
+    /// Whether both are the same token with the same rights.
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.name, self.digest, self.scope, &self.reach) == (&other.name, other.digest, other.scope, &other.reach)
+    }
+}
 
 impl Access {
-    pub(super) fn new(tokens: &[Token], limits: &Limits) -> Self {
-        let caller = |token: &Token| Caller {
-            name: CallerName(token.name.as_str().into()),
-            digest: digest(token.token.expose_secret()),
-            scope: token.scope,
-            allowance: Allowance::new(limits),
-        };
-        Self { callers: tokens.iter().map(caller).collect(), local: Allowance::new(limits) }
+    /// Streams end when their holder is gone, and all streams end when `closing` is cancelled.
+    pub(super) fn new(tokens: &[Token], limits: &Limits, origins: Origins, closing: &CancellationToken) -> Self {
+        let mut holders: Vec<_> =
+            tokens.iter().map(|token| Arc::new(Holder::of(token, limits, closing.child_token()))).collect();
+        if holders.is_empty() {
+            holders.push(Arc::new(Holder::local(limits, closing.child_token())));
+        }
+        Self { holders, origins }
+    }
+
+    /// The same access, also for pages of `origins`.
+    pub(super) fn allowing(&self, origins: Origins) -> Self {
+        Self { holders: self.holders.clone(), origins }
+    }
+
+    /// This access in place of `before`. A token that stays the same keeps its running streams.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        for holder in self.holders.iter_mut().filter_map(Arc::get_mut) {
+            if let Some(same) = before.holders.iter().find(|old| old.is_same(holder)) {
+                holder.gone = same.gone.clone();
+            }
+        }
+        self
+    }
+
+    /// Ends the running streams of the holders that `after` does not have.
+    pub(super) fn end_others(&self, after: &Self) {
+        let gone = self.holders.iter().filter(|old| !after.holders.iter().any(|holder| holder.is_same(old)));
+        gone.for_each(|holder| holder.gone.cancel());
+    }
+
+    /// The holder that every local caller is, if there are no tokens.
+    fn local(&self) -> Option<&Arc<Holder>> {
+        self.holders.first().filter(|holder| holder.digest.is_none())
+    }
+
+    /// The origins whose pages may call.
+    pub(super) fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     /// Admits a request if its caller may make it and has not reached a limit.
     fn admit(&self, request: &ServiceRequest) -> Result<Turn, Problem> {
         let (method, headers) = (request.method(), request.headers());
-        if self.callers.is_empty() {
+        if let Some(local) = self.local() {
             from_this_machine(headers)?;
-            from_no_other_page(headers)?;
-            return self.local.enter();
+            if !self.origins.allow(headers) {
+                from_no_other_page(headers)?;
+            }
+            request.extensions_mut().insert(Arc::clone(local));
+            return local.allowance.enter();
         }
-        let Some(caller) = self.shown(headers) else {
+        let Some(holder) = self.shown(headers) else {
             let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a bearer token is required");
             return Err(problem.header(header::WWW_AUTHENTICATE, "Bearer"));
         };
-        request.extensions_mut().insert(caller.name.clone());
-        let turn = caller.allowance.enter()?;
-        if only_looks(method) || caller.scope >= Scope::Write {
+        request.extensions_mut().insert(Arc::clone(holder));
+        let turn = holder.allowance.enter()?;
+        if only_looks(method) || holder.scope >= Scope::Write {
             return Ok(turn);
         }
         Err(Problem::new(
@@ -86,35 +148,30 @@ impl Access {
         ))
     }
 
-    /// What an admitted caller may do: everything if there are no tokens.
-    pub(super) fn scope(&self, headers: &HeaderMap) -> Scope {
-        if self.callers.is_empty() {
-            return Scope::Admin;
-        }
-        self.shown(headers).map_or(Scope::Read, |caller| caller.scope)
+    /// Whether some tokens reach only some connections.
+    pub(super) fn has_tenants(&self) -> bool {
+        self.holders.iter().any(|holder| !holder.reach.is_everything())
     }
 
-    /// Fails for an admitted caller who may not administer the service.
-    pub(super) fn require_admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.scope(headers) >= Scope::Admin {
-            return Ok(());
-        }
-        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", "this request needs a token with the scope admin"))
+    /// The reach of the token that a request shows, for resources that need no token.
+    pub(super) fn reach_shown(&self, headers: &HeaderMap) -> Option<Reach> {
+        Some(self.shown(headers)?.reach.clone())
     }
 
-    fn shown(&self, headers: &HeaderMap) -> Option<&Caller> {
+    /// The holder of the token that a request shows.
+    fn shown(&self, headers: &HeaderMap) -> Option<&Arc<Holder>> {
         match headers.get(header::AUTHORIZATION) {
-            Some(value) => self.caller(value.to_str().ok().and_then(bearer)?),
-            None => self.caller(&offered(headers)?),
+            Some(value) => self.holder(value.to_str().ok().and_then(bearer)?),
+            None => self.holder(&offered(headers)?),
         }
     }
 
     /// Compares with every token in constant time, so that the duration reveals nothing about the tokens.
-    fn caller(&self, shown: &str) -> Option<&Caller> {
+    fn holder(&self, shown: &str) -> Option<&Arc<Holder>> {
         let shown = digest(shown);
-        self.callers.iter().fold(None, |found, caller| {
-            let is_known = bool::from(caller.digest.ct_eq(&shown));
-            if is_known { Some(caller) } else { found }
+        self.holders.iter().fold(None, |found, holder| {
+            let is_known = holder.digest.is_some_and(|digest| bool::from(digest.ct_eq(&shown)));
+            if is_known { Some(holder) } else { found }
         })
     }
 }
@@ -189,7 +246,8 @@ pub(super) async fn require(
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    match state.access.admit(&request) {
+    let access = state.access.load_full();
+    match access.admit(&request) {
         Ok(turn) => {
             if let Some(client) = request.request().conn_data::<Client>() {
                 client.know();

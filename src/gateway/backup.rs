@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, post, rt, web::Data};
+use actix_web::{HttpResponse, http::StatusCode, http::header, post, rt};
 use bytes::Bytes;
 use futures_util::stream;
 use tertulia_actors::engine::Journal;
@@ -12,7 +12,7 @@ use tokio::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{problem::Problem, state::State};
+use super::{problem::Problem, state::Caller};
 use crate::archive;
 
 /// Backups at the same time: each needs as much disk space as the store.
@@ -26,7 +26,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(backup);
 }
 
-/// Copies the store while the service runs; needs a token with the scope `admin`. The response is a tar archive of a
+/// Copies the store while the service runs; needs a token with the scope `admin` that reaches every
+/// connection. The response is a tar archive of a
 /// directory from which a service can start. The response begins once the copy is made; an archive that ends without an
 /// error is complete. The copy holds everything that was answered before the request, including the webhooks' secrets.
 #[utoipa::path(
@@ -34,13 +35,12 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"))
 )]
 #[post("/backup")]
-async fn backup(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    state.access.require_admin(request.headers())?;
-    let journal = Arc::clone(state.tertulia.journal());
+async fn backup(caller: Caller) -> Result<HttpResponse, Problem> {
+    let journal = Arc::clone(caller.administer()?.journal());
     if !journal.keeps() {
         return Err(Problem::new(StatusCode::CONFLICT, "nothing-kept", "the service has no store to copy"));
     }
-    let turn = Arc::clone(&state.backups).try_acquire_owned().map_err(|_| {
+    let turn = Arc::clone(&caller.state().backups).try_acquire_owned().map_err(|_| {
         let problem = Problem::new(StatusCode::CONFLICT, "backup-under-way", "another backup is being made");
         problem.header(header::RETRY_AFTER, "10")
     })?;

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpResponse, get,
     http::{StatusCode, header},
     post,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tertulia_actors::core::{
     id::{AgentId, ConnectionId, ConversationId, SkillId},
     ums::Stage,
@@ -19,16 +20,18 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::Body,
-    connections, idempotency,
+    connections,
+    keyed::{Once, Reply},
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
     words::{check, check_stage},
 };
 use crate::bulk::{
     AskedAs, BulkError, DryRun, End, Filter, Item, ItemOutcome, JobId, LISTED_AT_MOST, Operation, Order, Progress,
     Rate, State as JobState,
 };
+use crate::reach::Reach;
 
 /// The outcomes by which items can be filtered.
 const OUTCOMES: [&str; 4] = ["left", "done", "refused", "unknown"];
@@ -124,7 +127,7 @@ impl BulkOrder {
             let detail = format!("rate must be from 1 to {}", Rate::MAX);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-rate", detail)
         })?;
-        Ok(Order { operation, filter: self.filter.into_filter()?, rate })
+        Ok(Order { operation, filter: self.filter.into_filter()?, rate, reach: Reach::EVERYTHING, caller: None })
     }
 }
 
@@ -335,7 +338,7 @@ impl From<BulkError> for Problem {
 /// after a restart.
 #[utoipa::path(
     tag = "bulk",
-    params(idempotency::Key),
+    params(Once),
     request_body = BulkOrder,
     responses(
         (status = 201, description = "The job", body = View),
@@ -343,17 +346,17 @@ impl From<BulkError> for Problem {
     )
 )]
 #[post("/bulk")]
-async fn begin(state: Data<State>, request: HttpRequest, body: Body<BulkOrder>) -> Result<HttpResponse, Problem> {
-    let key = idempotency::key(request.headers())?;
+async fn begin(caller: Caller, once: Once, body: Body<BulkOrder>) -> Result<HttpResponse, Problem> {
     let is_dry_run = body.value.dry_run;
     let order = body.value.into_order()?;
     if is_dry_run {
-        return Ok(HttpResponse::Ok().json(WouldMatch::from(state.bulk.dry_run(&order).await?)));
+        return Ok(HttpResponse::Ok().json(WouldMatch::from(caller.jobs().dry_run(order).await?)));
     }
-    let asked_as = key.map(|key| AskedAs { key: key.as_str().to_owned(), digest: body.digest.as_str().to_owned() });
-    let view = View::from(state.bulk.add(order, asked_as).await?);
-    let location = (header::LOCATION, format!("/v1/bulk/{}", view.id));
-    Ok(HttpResponse::Created().insert_header(location).json(view))
+    let asked_as =
+        once.key().map(|key| AskedAs { key: key.as_str().to_owned(), digest: body.digest.as_str().to_owned() });
+    // A repeated request gets the same job as it is now, so the job keeps the key and no response is stored.
+    let view = View::from(caller.jobs().add(order, asked_as).await?);
+    Ok(Reply::created(format!("/v1/bulk/{}", view.id), json!(view)).into())
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -368,10 +371,10 @@ struct Listed {
 /// Lists the jobs, the newest first. A job is kept for a week after its end.
 #[utoipa::path(tag = "bulk", params(Listed), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/bulk")]
-async fn list(state: Data<State>, asked: Query<Listed>) -> Result<Json<Page<View>>, Problem> {
+async fn list(caller: Caller, asked: Query<Listed>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let before = asked.cursor.as_deref().map(JobId::from);
-    let mut jobs: Vec<View> = state.bulk.list(before.as_ref()).await?.into_iter().map(View::from).collect();
+    let mut jobs: Vec<View> = caller.jobs().list(before.as_ref()).await?.into_iter().map(View::from).collect();
     let is_more = jobs.len() > limit;
     jobs.truncate(limit);
     let next_cursor = jobs.last().filter(|_| is_more).map(|last| Cursor::name(&last.id));
@@ -385,8 +388,8 @@ async fn list(state: Data<State>, asked: Query<Listed>) -> Result<Json<Page<View
     responses((status = 200, description = "The job", body = View))
 )]
 #[get("/bulk/{job}")]
-async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
-    Ok(Json(state.bulk.progress(&JobId::from(id.as_str())).await?.into()))
+async fn one(caller: Caller, id: Path<String>) -> Result<Json<View>, Problem> {
+    Ok(Json(caller.jobs().progress(&JobId::from(id.as_str())).await?.into()))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -407,17 +410,13 @@ struct ItemsAsked {
     responses((status = 200, description = "A page", body = Page<ItemView>))
 )]
 #[get("/bulk/{job}/items")]
-async fn items(
-    state: Data<State>,
-    id: Path<String>,
-    asked: Query<ItemsAsked>,
-) -> Result<Json<Page<ItemView>>, Problem> {
+async fn items(caller: Caller, id: Path<String>, asked: Query<ItemsAsked>) -> Result<Json<Page<ItemView>>, Problem> {
     let ItemsAsked { outcome, limit, cursor } = asked.into_inner();
     if let Some(outcome) = &outcome {
         check("outcome", outcome, &OUTCOMES)?;
     }
     let (limit, after) = (page::limit(limit)?, cursor.map(|cursor| ConversationId::from(cursor.into_place())));
-    let (found, next) = state.bulk.items(&JobId::from(id.as_str()), outcome, after, limit).await?;
+    let (found, next) = caller.jobs().items(&JobId::from(id.as_str()), outcome, after, limit).await?;
     let found = found.into_iter().map(ItemView::from).collect();
     Ok(Json(Page { items: found, next_cursor: next.map(|conversation| Cursor::name(conversation.as_str())) }))
 }
@@ -425,32 +424,44 @@ async fn items(
 /// Pauses a job: no further conversation is started, and those in progress are completed.
 #[utoipa::path(
     tag = "bulk",
-    params(("job" = String, Path)),
+    params(("job" = String, Path), Once),
     responses((status = 200, description = "The job", body = View))
 )]
 #[post("/bulk/{job}/pause")]
-async fn pause(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
-    Ok(Json(state.bulk.pause(&JobId::from(id.as_str())).await?.into()))
+async fn pause(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        let progress = caller.jobs().pause(&JobId::from(id.as_str())).await?;
+        Ok(Reply::ok(json!(View::from(progress))))
+    })
+    .await
 }
 
 /// Resumes a paused job.
 #[utoipa::path(
     tag = "bulk",
-    params(("job" = String, Path)),
+    params(("job" = String, Path), Once),
     responses((status = 200, description = "The job", body = View))
 )]
 #[post("/bulk/{job}/resume")]
-async fn resume(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
-    Ok(Json(state.bulk.resume(&JobId::from(id.as_str())).await?.into()))
+async fn resume(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        let progress = caller.jobs().resume(&JobId::from(id.as_str())).await?;
+        Ok(Reply::ok(json!(View::from(progress))))
+    })
+    .await
 }
 
 /// Cancels a job: conversations in progress are completed, the others are left alone.
 #[utoipa::path(
     tag = "bulk",
-    params(("job" = String, Path)),
+    params(("job" = String, Path), Once),
     responses((status = 200, description = "The job", body = View))
 )]
 #[post("/bulk/{job}/cancel")]
-async fn cancel(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
-    Ok(Json(state.bulk.cancel(&JobId::from(id.as_str())).await?.into()))
+async fn cancel(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        let progress = caller.jobs().cancel(&JobId::from(id.as_str())).await?;
+        Ok(Reply::ok(json!(View::from(progress))))
+    })
+    .await
 }

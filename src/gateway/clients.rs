@@ -403,8 +403,8 @@ mod tests {
         let tertulia = Arc::new(Tertulia::builder().start().unwrap());
         let (webhooks, bulk) =
             (Webhooks::start(&tertulia, webhooks::Settings::default()), Bulk::start(Arc::clone(&tertulia)));
-        let state = State::new(tertulia, webhooks, bulk, &[], &Limits::default());
-        let state = State { capacity: CAPACITY, ..state };
+        let mut state = State::new(tertulia, webhooks, bulk, &[], &Limits::default());
+        state.capacity = CAPACITY;
         let gateway = Gateway::start(state, Listening::plain("127.0.0.1:0".parse().unwrap())).unwrap();
         let known = asked(gateway.address(), "/v1/connections").await;
         let mut silent = FuturesUnordered::new();

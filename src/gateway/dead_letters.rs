@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse, delete, get,
     http::StatusCode,
     post,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use serde::Serialize;
 use tertulia_actors::dead_letters::{DeadLetter, DeadLetterId, DeadLetterKind, ReplayError};
@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
+    keyed::{Once, Reply},
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
-use crate::webhooks::Webhooks;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list).service(one).service(replay).service(discard);
@@ -68,10 +68,10 @@ impl From<&DeadLetter> for Brief {
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/dead-letters")]
-async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<Brief>>, Problem> {
+async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<Brief>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
-    let letters = state.tertulia.dead_letters().list(after.as_ref(), limit + 1);
+    let letters = caller.dead_letters().list(after.as_ref(), limit + 1).await;
     let next_cursor =
         letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| Cursor::name(&last.id.to_string()));
     let items = letters.iter().take(limit).map(|letter| Brief::from(&**letter)).collect();
@@ -85,9 +85,9 @@ async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<
     responses((status = 200, description = "The dead letter", body = Object))
 )]
 #[get("/dead-letters/{letter}")]
-async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+async fn one(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = DeadLetterId::from(id.as_str());
-    let letter = state.tertulia.dead_letters().get(&id).ok_or_else(|| unknown(&id))?;
+    let letter = caller.dead_letters().get(&id).await.ok_or_else(|| unknown(&id))?;
     Ok(HttpResponse::Ok().json(&*letter))
 }
 
@@ -95,20 +95,16 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Probl
 /// letter.
 #[utoipa::path(
     tag = "dead letters",
-    params(("letter" = String, Path)),
+    params(("letter" = String, Path), Once),
     responses((status = 204, description = "The dead letter was handed over"))
 )]
 #[post("/dead-letters/{letter}/replay")]
-async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    let id = DeadLetterId::from(id.as_str());
-    match state.tertulia.dead_letters().get(&id).filter(|letter| Webhooks::sent(letter)) {
-        Some(letter) => {
-            state.webhooks.replay(&letter).await?;
-            state.tertulia.dead_letters().remove(&id).await?;
-        }
-        None => state.tertulia.replay_dead_letter(&id).await?,
-    }
-    Ok(HttpResponse::NoContent().finish())
+async fn replay(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        caller.dead_letters().replay(&DeadLetterId::from(id.as_str())).await?;
+        Ok(Reply::no_content())
+    })
+    .await
 }
 
 /// Deletes a dead letter.
@@ -118,9 +114,9 @@ async fn replay(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Pr
     responses((status = 204, description = "The dead letter was deleted"))
 )]
 #[delete("/dead-letters/{letter}")]
-async fn discard(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+async fn discard(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = DeadLetterId::from(id.as_str());
-    state.tertulia.dead_letters().remove(&id).await?;
+    caller.dead_letters().remove(&id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,6 +1,6 @@
 //! The headers of every response, which keep a browser from misusing it: no guessing of types, no frames, no reading by
-//! pages of other origins, no caching of `/v1`. A resource's own value of a header is kept. No response allows another
-//! origin anything (CORS).
+//! pages of other origins, no caching of `/v1`. A resource's own value of a header is kept. Only [`cors`](super::cors)
+//! allows pages of other origins anything.
 
 use actix_web::{
     body::BoxBody,

@@ -1,6 +1,6 @@
 //! `/healthz`: the process is alive. `/readyz`: the service is ready. Probes need no token for either.
 
-use actix_web::{HttpResponse, Responder, get, http::StatusCode, web::Data};
+use actix_web::{HttpRequest, HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tertulia_actors::{connection::ConnectionStatus, core::id::ConnectionId};
@@ -39,32 +39,42 @@ fn lacking(status: &ConnectionStatus) -> Value {
 }
 
 /// Reports whether the service is ready. If not, the problem lists the connections that are not ready and what each
-/// lacks. An incomplete history of a conversation does not count.
+/// lacks. An incomplete history of a conversation does not count. A caller who shows a token sees only the connections
+/// that the token reaches. If some tokens reach only some connections, a caller without a token gets no list.
 #[utoipa::path(tag = "service", responses((status = 200, description = "The service is ready", body = Object)))]
 #[get("/readyz")]
-async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
+async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     if state.leaving.is_cancelled() || state.closing.is_cancelled() {
         return Err(Problem::stopping());
     }
-    if !state.tertulia.journal().is_healthy() {
+    let tertulia = state.everything();
+    if !tertulia.journal().is_healthy() {
         let detail = "events cannot be stored: the last commit failed and is being retried";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
-    let mut reasons: Vec<Reason> = state
-        .tertulia
+    let mut reasons: Vec<Reason> = tertulia
         .connections()
         .into_iter()
-        .filter_map(|connection| Some((state.tertulia.connection(&connection).status()?, connection)))
+        .filter_map(|connection| Some((tertulia.connection(&connection).status()?, connection)))
         .filter(|(status, _)| !status.is_ready() || !status.lacking.has_parts())
         .map(|(status, connection)| Reason { connection, life: Life::from(&status.state), lacking: lacking(&status) })
         .collect();
+    let access = state.access.load_full();
+    let shown = access.reach_shown(request.headers());
+    if let Some(reach) = &shown {
+        reasons.retain(|reason| reach.sees(reason.connection.as_str()));
+    }
     if reasons.is_empty() {
         // Damaged events do not make the service unready: a restart would not repair them, and they concern only their
         // readers.
-        return Ok(HttpResponse::Ok().json(match state.tertulia.journal().damaged() {
+        return Ok(HttpResponse::Ok().json(match tertulia.journal().damaged() {
             0 => json!({ "ready": true }),
             damaged => json!({ "ready": true, "damagedEvents": damaged }),
         }));
+    }
+    if shown.is_none() && access.has_tenants() {
+        let detail = "some connections are not ready; a token shows which of its connections";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
     reasons.sort_unstable_by(|one, other| one.connection.cmp(&other.connection));
     let detail = format!("connections that are not ready: {}", reasons.len());

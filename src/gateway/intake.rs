@@ -40,10 +40,15 @@ async fn receive(
 ) -> Result<HttpResponse, Problem> {
     let connection = ConnectionId::from(connection.as_str());
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
+    let reach = state.access.load().reach_shown(request.headers());
+    if reach.is_some_and(|reach| !reach.sees(connection.as_str())) {
+        return Err(refused(ConnectionError::UnknownConnection(connection)));
+    }
     // The body is not authenticated yet, so it is read only if the connection expects it, and from a smaller memory.
-    state.tertulia.connection(&connection).expects_webhook(signature).map_err(refused)?;
+    let handle = state.everything().connection(&connection);
+    handle.expects_webhook(signature).map_err(refused)?;
     let (body, _memory) = body::read(&request, payload, MAX_BYTES, &state.unknown_bodies).await?;
-    state.tertulia.connection(&connection).receive_webhook(signature, body).await.map_err(refused)?;
+    handle.receive_webhook(signature, body).await.map_err(refused)?;
     if let Some(client) = request.conn_data::<Client>() {
         client.know();
     }

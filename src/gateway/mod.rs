@@ -12,13 +12,13 @@ mod capacity;
 mod clients;
 mod connections;
 mod conversations;
+mod cors;
 mod dashboard;
 mod dead_letters;
 mod events;
 mod failure;
 mod headers;
 mod health;
-mod idempotency;
 mod intake;
 mod keyed;
 mod limits;
@@ -54,13 +54,18 @@ use actix_web::{
     rt::task::JoinHandle,
     web::{self, Data},
 };
+use arc_swap::ArcSwap;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
 
+use crate::config;
+
+use access::Access;
 use clients::Clients;
+use cors::Origins;
 use transport::{Ending, Stream, Watched};
 
 pub use state::State;
@@ -98,6 +103,17 @@ pub enum GatewayError {
     Tls(#[from] rustls::Error),
 }
 
+/// Why a running gateway could not take other tokens, limits, origins and certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenewError {
+    /// Everybody could call the gateway.
+    #[error("gateway.tokens is empty, and the gateway listens beyond the loopback address")]
+    Open,
+    /// TLS cannot be switched on or off for open connections.
+    #[error("gateway.tls was added or removed, which takes effect only at a start")]
+    Tls,
+}
+
 /// Where and how a gateway listens.
 #[derive(Debug)]
 pub struct Listening {
@@ -128,6 +144,7 @@ pub struct Gateway {
     /// Changes when the server no longer holds the resources' shared state.
     released: watch::Receiver<()>,
     certificate: Option<Arc<Certificate>>,
+    access: Arc<ArcSwap<Access>>,
     _watching: Option<AbortOnDropHandle<()>>,
 }
 
@@ -140,7 +157,7 @@ impl Gateway {
         let Listening { address: listen, certificate, patience } = listening;
         let failed = |source| GatewayError::Listen { address: listen, source };
         let (leaving, closing) = (state.leaving.clone(), state.closing.clone());
-        let released = state.held.subscribe();
+        let (released, access) = (state.held.subscribe(), Arc::clone(&state.access));
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
         let state = Data::new(state);
@@ -161,7 +178,8 @@ impl Gateway {
             .shutdown_timeout(u64::from(u32::MAX));
         let draining = builder.graceful_shutdown_signal();
         let service = move || {
-            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell)).wrap(from_fn(request::accompany));
+            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell));
+            let app = app.wrap(from_fn(cors::allow)).wrap(from_fn(request::accompany));
             let app = app.into_utoipa_app();
             let app = app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app();
             let app = app.into_factory().map_err(|error: Error| error.error_response());
@@ -197,6 +215,7 @@ impl Gateway {
             closing,
             released,
             certificate,
+            access,
             _watching: watching,
         })
     }
@@ -207,11 +226,27 @@ impl Gateway {
         self.address
     }
 
-    /// Checks now whether the certificate's files have changed; the gateway also checks every minute.
-    pub async fn look_at_certificate(&self) {
-        if let Some(certificate) = &self.certificate {
-            Arc::clone(certificate).look_aside().await;
+    /// Takes the tokens, limits, allowed origins and certificate of `gateway` from now on. Requests that are being
+    /// answered continue. Event streams continue if their token is still the same, and end otherwise. The gateway
+    /// checks the certificate's files every minute besides.
+    ///
+    /// # Errors
+    /// [`RenewError`]; nothing was changed.
+    pub async fn renew(&self, gateway: &config::Gateway) -> Result<(), RenewError> {
+        if gateway.tokens.is_empty() && !self.address.ip().is_loopback() {
+            return Err(RenewError::Open);
         }
+        match (&self.certificate, &gateway.tls) {
+            (Some(certificate), Some(tls)) => Arc::clone(certificate).replace_aside(tls.clone()).await,
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => return Err(RenewError::Tls),
+        }
+        let (before, origins) = (self.access.load_full(), Origins::new(&gateway.allowed_origins));
+        let access = Access::new(&gateway.tokens, &gateway.limits, origins, &self.closing).after(&before);
+        let access = Arc::new(access);
+        self.access.store(Arc::clone(&access));
+        before.end_others(&access);
+        Ok(())
     }
 
     /// Makes `/readyz` report that the service is stopping. All other requests are still served.

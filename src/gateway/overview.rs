@@ -6,20 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{
-    HttpRequest, get,
-    web::{Data, Json},
-};
+use actix_web::{get, web::Json};
 use serde::Serialize;
 use tertulia_actors::{
-    core::session::Phase,
+    connection::ConnectionStatus,
+    core::{id::ConnectionId, session::Phase},
     metrics::{Latency, Metrics},
     subscriber::EventId,
 };
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{metrics::resident_bytes, state::State};
+use super::{metrics::resident_bytes, problem::Problem, state::Caller};
 use crate::config::Scope;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -85,16 +83,17 @@ struct Overview {
     scope: Scope,
     /// Seconds since the gateway started.
     uptime_seconds: u64,
-    /// Memory of the process in RAM; null if the system does not report it.
+    /// Memory of the process in RAM; null if the system does not report it, and for a token that does not reach every
+    /// connection.
     resident_bytes: Option<i64>,
     connections: Connections,
     conversations: Conversations,
     journal: JournalState,
-    /// Recent latencies; null for the first request.
+    /// Recent latencies; null for the first request, and for a token that does not reach every connection.
     latency: Option<Latencies>,
     counts: Counts,
     /// Dead letters that are kept.
-    dead_letters: i64,
+    dead_letters: usize,
 }
 
 /// The number of connections by state.
@@ -115,9 +114,12 @@ struct Connections {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Conversations {
+    /// For a token that does not reach every connection, the unloaded conversations are included.
     in_memory: i64,
-    asleep: i64,
-    quarantined: i64,
+    /// Unloaded to the store; null for a token that does not reach every connection.
+    asleep: Option<i64>,
+    /// Null for a token that does not reach every connection.
+    quarantined: Option<i64>,
 }
 
 /// The state of the journal, which makes events durable.
@@ -125,8 +127,8 @@ struct Conversations {
 struct JournalState {
     /// The cursor of the newest durable event, from which a reader can continue.
     newest: String,
-    /// Steps that are not durable yet.
-    waiting: usize,
+    /// Steps that are not durable yet; null for a token that does not reach every connection.
+    waiting: Option<usize>,
     /// Whether the last commit succeeded.
     healthy: bool,
 }
@@ -158,72 +160,91 @@ impl Quantiles {
     }
 }
 
-/// Counted since the process began.
-#[derive(Debug, Serialize, ToSchema)]
+/// Counted since the process began. What is not counted for each connection is null for a token that does not reach every
+/// connection.
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Counts {
     frames: u64,
-    events: u64,
+    events: Option<u64>,
     commands_done: u64,
     commands_failed: u64,
     reconnects: u64,
     restarts: u64,
-    message_gaps: u64,
-    messages_back_filled: u64,
-    dead_letters: u64,
+    message_gaps: Option<u64>,
+    messages_back_filled: Option<u64>,
+    dead_letters: Option<u64>,
 }
 
-/// Reports the state of the whole process.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The process in numbers", body = Overview)))]
-#[get("/overview")]
-async fn overview(state: Data<State>, request: HttpRequest) -> Json<Overview> {
-    let (tertulia, metrics) = (&state.tertulia, state.tertulia.metrics());
-    let journal = tertulia.journal();
-    Json(Overview {
-        version: env!("CARGO_PKG_VERSION"),
-        scope: state.access.scope(request.headers()),
-        uptime_seconds: state.recent.began.elapsed().as_secs(),
-        resident_bytes: resident_bytes(),
-        connections: connections(&state),
-        conversations: Conversations {
-            in_memory: metrics.conversations.get(),
-            asleep: metrics.conversations_asleep.get(),
-            quarantined: metrics.conversations_in_quarantine.get(),
-        },
-        journal: JournalState {
-            newest: EventId { epoch: journal.epoch().clone(), offset: journal.newest() }.to_string(),
-            waiting: journal.waiting(),
-            healthy: journal.is_healthy(),
-        },
-        latency: state.recent.latency(metrics),
-        counts: Counts {
+impl Counts {
+    fn of_process(metrics: &Metrics) -> Self {
+        Self {
             frames: metrics.frames.get(),
-            events: metrics.events.get(),
+            events: Some(metrics.events.get()),
             commands_done: metrics.commands_done.get(),
             commands_failed: metrics.commands_failed.get(),
             reconnects: metrics.reconnects.get(),
             restarts: metrics.actor_restarts.get(),
-            message_gaps: metrics.message_gaps.get(),
-            messages_back_filled: metrics.messages_back_filled.get(),
-            dead_letters: metrics.dead_letters.get(),
-        },
-        dead_letters: metrics.dead_letters_held.get(),
-    })
+            message_gaps: Some(metrics.message_gaps.get()),
+            messages_back_filled: Some(metrics.messages_back_filled.get()),
+            dead_letters: Some(metrics.dead_letters.get()),
+        }
+    }
+
+    fn of_connections(seen: &[(ConnectionId, ConnectionStatus)], metrics: &Metrics) -> Self {
+        seen.iter().fold(Self::default(), |mut counts, (id, status)| {
+            let counted = metrics.connection(id);
+            counts.frames += counted.frames.get();
+            counts.commands_done += counted.commands_done.get();
+            counts.commands_failed += counted.commands_failed.get();
+            counts.reconnects += status.reconnects;
+            counts.restarts += status.restarts + status.conversation_restarts;
+            counts
+        })
+    }
 }
 
-fn connections(state: &State) -> Connections {
-    let ids = state.tertulia.connections();
-    ids.iter().filter_map(|id| state.tertulia.connection(id).status()).fold(
-        Connections::default(),
-        |mut counted, status| {
-            counted.total += 1;
-            match status.state {
-                Phase::Ready => counted.ready += 1,
-                Phase::Failed(_) => counted.failed += 1,
-                Phase::Stopping | Phase::Stopped => counted.stopped += 1,
-                _ => counted.working += 1,
-            }
-            counted
+/// Reports the state of the whole process, or of the connections that the caller's token reaches.
+#[utoipa::path(tag = "service", responses((status = 200, description = "The process in numbers", body = Overview)))]
+#[get("/overview")]
+async fn overview(caller: Caller) -> Result<Json<Overview>, Problem> {
+    let (state, tertulia) = (caller.state(), caller.state().everything());
+    let (journal, metrics, is_whole) = (tertulia.journal(), tertulia.metrics(), caller.reach().is_everything());
+    let seen = caller.candidates(None)?.into_iter();
+    let seen: Vec<(ConnectionId, ConnectionStatus)> =
+        seen.filter_map(|connection| Some((connection.id().clone(), connection.status()?))).collect();
+    let known: usize = seen.iter().map(|(_, status)| status.conversations).sum();
+    Ok(Json(Overview {
+        version: env!("CARGO_PKG_VERSION"),
+        scope: caller.scope(),
+        uptime_seconds: state.recent.began.elapsed().as_secs(),
+        resident_bytes: resident_bytes().filter(|_| is_whole),
+        connections: connections(&seen),
+        conversations: Conversations {
+            in_memory: if is_whole { metrics.conversations.get() } else { i64::try_from(known).unwrap_or(i64::MAX) },
+            asleep: is_whole.then(|| metrics.conversations_asleep.get()),
+            quarantined: is_whole.then(|| metrics.conversations_in_quarantine.get()),
         },
-    )
+        journal: JournalState {
+            newest: EventId { epoch: journal.epoch().clone(), offset: journal.newest() }.to_string(),
+            waiting: is_whole.then(|| journal.waiting()),
+            healthy: journal.is_healthy(),
+        },
+        latency: state.recent.latency(metrics).filter(|_| is_whole),
+        counts: if is_whole { Counts::of_process(metrics) } else { Counts::of_connections(&seen, metrics) },
+        dead_letters: caller.dead_letters().count().await,
+    }))
+}
+
+fn connections(seen: &[(ConnectionId, ConnectionStatus)]) -> Connections {
+    seen.iter().fold(Connections::default(), |mut counted, (_, status)| {
+        counted.total += 1;
+        match status.state {
+            Phase::Ready => counted.ready += 1,
+            Phase::Failed(_) => counted.failed += 1,
+            Phase::Stopping | Phase::Stopped => counted.stopped += 1,
+            _ => counted.working += 1,
+        }
+        counted
+    })
 }

@@ -1,8 +1,9 @@
 //! One request from its head to the head of its response: id, span, access log line and metrics.
 //!
-//! A log line has the method, path template, status, duration and the token's name; never a query, a body or a token.
+//! A log line has the method, path template, status, duration and caller (the token's name), and the path of a request
+//! that acts; never a query, a body or a token.
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use actix_http::ConnectionType;
 use actix_web::{
@@ -19,7 +20,7 @@ use actix_web::{
 use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
-use super::{access::CallerName, clients::Client, headers, state::State};
+use super::{access::Holder, clients::Client, headers, state::State};
 
 /// The header with the request's id, which the response repeats.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -87,12 +88,14 @@ pub(super) async fn accompany(
     }
     let duration_ms = took.as_secs_f64() * 1e3;
     let extensions = response.request().extensions();
-    let token = extensions.get::<CallerName>().map_or("-", |CallerName(name)| name);
+    let caller = extensions.get::<Arc<Holder>>().and_then(|holder| holder.name.as_deref()).unwrap_or("-");
+    // The path of a request that acts says on what it acted, for an audit.
+    let path = (!method.is_safe()).then(|| response.request().path());
     span.in_scope(|| {
         if QUIET.contains(&route.as_str()) {
-            tracing::debug!(target: LOG, %method, route, status, duration_ms, token, "answered");
+            tracing::debug!(target: LOG, %method, route, status, duration_ms, caller, "answered");
         } else {
-            tracing::info!(target: LOG, %method, route, status, duration_ms, token, "answered");
+            tracing::info!(target: LOG, %method, route, path, status, duration_ms, caller, "answered");
         }
     });
     drop(extensions);

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use actix_web::{
     HttpResponse, get, post,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tertulia_actors::{
+    ConnectionHandle,
     connection::ConnectionError,
     core::id::{ConnectionId, RingId},
     subscriber::Offer,
@@ -18,11 +20,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    connections,
     conversations::Through,
+    keyed::{Once, Reply},
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 /// How long the conversation of an accepted ring may take to arrive.
@@ -82,10 +84,10 @@ struct Taken {
 /// Lists the offers that wait for an answer.
 #[utoipa::path(tag = "rings", params(ListQuery), responses((status = 200, description = "A page", body = Page<Ring>)))]
 #[get("/rings")]
-async fn list(state: Data<State>, asked: Query<ListQuery>) -> Result<Json<Page<Ring>>, Problem> {
+async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Ring>>, Problem> {
     let ListQuery { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
-    let mut rings = all(&state, connection).await?;
+    let mut rings = all(&caller, connection.as_ref()).await?;
     rings.retain(|ring| cursor.as_deref().is_none_or(|cursor| position(ring).as_str() > cursor));
     let (items, next_cursor) = page::cut(rings, limit, position, position);
     Ok(Json(Page { items, next_cursor }))
@@ -94,29 +96,44 @@ async fn list(state: Data<State>, asked: Query<ListQuery>) -> Result<Json<Page<R
 /// Accepts an offer, and responds once its conversation is there.
 #[utoipa::path(
     tag = "rings",
-    params(("ring" = String, Path), Through),
+    params(("ring" = String, Path), Through, Once),
     responses((status = 200, description = "The conversation of the accepted offer", body = Taken))
 )]
 #[post("/rings/{ring}/accept")]
-async fn accept(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<Json<Taken>, Problem> {
-    let ring = ring.into_inner();
-    let connection = whose(&state, &ring, through.into_inner().connection).await?;
-    let handle = state.tertulia.connection(&connection).accept_ring(ring, ARRIVES_WITHIN).await?;
-    Ok(Json(Taken { connection: connection.to_string(), conversation_id: handle.id().to_string() }))
+async fn accept(
+    caller: Caller,
+    once: Once,
+    ring: Path<RingId>,
+    through: Query<Through>,
+) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        let connection = whose(&caller, &ring, through.connection.as_ref()).await?;
+        let handle = connection.accept_ring(ring.into_inner(), ARRIVES_WITHIN).await?;
+        let connection = connection.id().to_string();
+        Ok(Reply::ok(json!(Taken { connection, conversation_id: handle.id().to_string() })))
+    })
+    .await
 }
 
 /// Rejects an offer.
 #[utoipa::path(
     tag = "rings",
-    params(("ring" = String, Path), Through),
+    params(("ring" = String, Path), Through, Once),
     responses((status = 204, description = "The offer was rejected"))
 )]
 #[post("/rings/{ring}/reject")]
-async fn reject(state: Data<State>, ring: Path<RingId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
-    let ring = ring.into_inner();
-    let connection = whose(&state, &ring, through.into_inner().connection).await?;
-    state.tertulia.connection(&connection).answer_ring(ring, false).await?;
-    Ok(HttpResponse::NoContent().finish())
+async fn reject(
+    caller: Caller,
+    once: Once,
+    ring: Path<RingId>,
+    through: Query<Through>,
+) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        let connection = whose(&caller, &ring, through.connection.as_ref()).await?;
+        connection.answer_ring(ring.into_inner(), false).await?;
+        Ok(Reply::no_content())
+    })
+    .await
 }
 
 /// The sort key of pages.
@@ -124,18 +141,17 @@ fn position(ring: &Ring) -> String {
     format!("{}/{}", ring.id, ring.connection)
 }
 
-async fn all(state: &State, asked: Option<ConnectionId>) -> Result<Vec<Ring>, Problem> {
-    let connections = connections::candidates(state, asked)?;
-    let of_each = stream::iter(connections).map(|connection| async move {
-        let offers = state.tertulia.connection(&connection).rings().await;
-        offers.into_iter().map(|offer| Ring::new(&connection, offer)).collect::<Vec<_>>()
+async fn all(caller: &Caller, asked: Option<&ConnectionId>) -> Result<Vec<Ring>, Problem> {
+    let of_each = stream::iter(caller.candidates(asked)?).map(|connection| async move {
+        let offers = connection.rings().await;
+        offers.into_iter().map(|offer| Ring::new(connection.id(), offer)).collect::<Vec<_>>()
     });
     Ok(of_each.buffer_unordered(PARALLEL).concat().await)
 }
 
 /// Finds the connection to which a ring was offered.
-async fn whose(state: &State, ring: &RingId, asked: Option<ConnectionId>) -> Result<ConnectionId, Problem> {
-    let rings = all(state, asked).await?;
+async fn whose(caller: &Caller, ring: &RingId, asked: Option<&ConnectionId>) -> Result<ConnectionHandle, Problem> {
+    let rings = all(caller, asked).await?;
     let found = rings.into_iter().find(|known| known.id == ring.as_str());
-    found.map(|found| ConnectionId::from(found.connection)).ok_or_else(|| ConnectionError::UnknownRing.into())
+    caller.connection(&found.ok_or(ConnectionError::UnknownRing)?.connection.into())
 }

@@ -6,11 +6,12 @@ use actix_web::{
     HttpResponse, get,
     http::StatusCode,
     post,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use futures_util::future::join_all;
 use serde::Serialize;
 use tertulia_actors::{
+    ConnectionHandle,
     connection::{ConnectionError, QuarantinedConversation},
     core::id::{ConnectionId, ConversationId},
 };
@@ -18,10 +19,11 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    connections::{self, Life},
+    connections::Life,
     conversations::Through,
+    keyed::{Once, Reply},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 /// The most quarantined conversations reported per connection.
@@ -61,6 +63,16 @@ struct Supervised {
 struct Totals {
     connection_restarts: u64,
     conversation_restarts: u64,
+    dead_letters: usize,
+    /// Absent for a token that does not reach every connection.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessTotals>,
+}
+
+/// Totals that belong to no connection.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ProcessTotals {
     subscriber_restarts: u64,
     fleet_restarts: u64,
     /// Times that a connection restarted because many of its conversations failed together.
@@ -68,7 +80,6 @@ struct Totals {
     connections_moved: u64,
     arbiters_replaced: u64,
     arbiters_frozen: i64,
-    dead_letters: i64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -82,41 +93,49 @@ struct Policy {
 /// Reports the supervision tree: connections, restarts in each, and the conversations in quarantine.
 #[utoipa::path(tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
 #[get("/supervision")]
-async fn tree(state: Data<State>) -> Json<Supervision> {
-    let mut ids = state.tertulia.connections();
-    ids.sort_unstable();
-    let supervised = ids.into_iter().map(|id| supervised(&state, id));
-    let connections = join_all(supervised).await.into_iter().flatten().collect();
-    let metrics = state.tertulia.metrics();
+async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
+    let supervised = caller.candidates(None)?.into_iter().map(supervised);
+    let connections: Vec<Supervised> = join_all(supervised).await.into_iter().flatten().collect();
+    let metrics = caller.state().everything().metrics();
     let policy = |kind| Policy {
         restarts: metrics.restarts_allowed.get_or_create(&[("kind", kind)]).get(),
         window_seconds: metrics.restart_window_seconds.get_or_create(&[("kind", kind)]).get(),
     };
     let kinds = ["conversation", "connection", "subscriber", "fleet"];
-    Json(Supervision {
+    let process = || ProcessTotals {
+        subscriber_restarts: metrics.subscriber_restarts.get(),
+        fleet_restarts: metrics.fleet_restarts.get(),
+        escalations: metrics.escalations.get(),
+        connections_moved: metrics.connections_moved.get(),
+        arbiters_replaced: metrics.arbiters_replaced.get(),
+        arbiters_frozen: metrics.arbiters_frozen.get(),
+    };
+    let is_whole = caller.reach().is_everything();
+    let (connection_restarts, conversation_restarts) = if is_whole {
+        (metrics.connection_restarts.get(), metrics.conversation_restarts.get())
+    } else {
+        let restarts = connections.iter().map(|connection| (connection.restarts, connection.conversation_restarts));
+        restarts.fold((0, 0), |(own, of_conversations), (more, of_more)| (own + more, of_conversations + of_more))
+    };
+    Ok(Json(Supervision {
         connections,
         totals: Totals {
-            connection_restarts: metrics.connection_restarts.get(),
-            conversation_restarts: metrics.conversation_restarts.get(),
-            subscriber_restarts: metrics.subscriber_restarts.get(),
-            fleet_restarts: metrics.fleet_restarts.get(),
-            escalations: metrics.escalations.get(),
-            connections_moved: metrics.connections_moved.get(),
-            arbiters_replaced: metrics.arbiters_replaced.get(),
-            arbiters_frozen: metrics.arbiters_frozen.get(),
-            dead_letters: metrics.dead_letters_held.get(),
+            connection_restarts,
+            conversation_restarts,
+            dead_letters: caller.dead_letters().count().await,
+            process: is_whole.then(process),
         },
         policies: kinds.into_iter().map(|kind| (kind, policy(kind))).collect(),
-    })
+    }))
 }
 
-async fn supervised(state: &State, id: ConnectionId) -> Option<Supervised> {
-    let status = state.tertulia.connection(&id).status()?;
-    let mut quarantined = state.tertulia.connection(&id).quarantined().await;
+async fn supervised(connection: ConnectionHandle) -> Option<Supervised> {
+    let status = connection.status()?;
+    let mut quarantined = connection.quarantined().await;
     quarantined.sort_unstable_by(|one, other| one.conversation.cmp(&other.conversation));
     quarantined.truncate(QUARANTINED);
     Some(Supervised {
-        id,
+        id: connection.id().clone(),
         life: Life::from(&status.state),
         since: status.since.to_string(),
         restarts: status.restarts,
@@ -129,28 +148,31 @@ async fn supervised(state: &State, id: ConnectionId) -> Option<Supervised> {
 /// Releases a conversation from quarantine, which restarts it.
 #[utoipa::path(
     tag = "supervision",
-    params(("conversation" = String, Path), Through),
+    params(("conversation" = String, Path), Through, Once),
     responses((status = 204, description = "The conversation was released"))
 )]
 #[post("/conversations/{conversation}/release")]
 async fn release(
-    state: Data<State>,
+    caller: Caller,
+    once: Once,
     id: Path<ConversationId>,
     through: Query<Through>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = through.into_inner().connection;
-    let mut released = false;
-    // Without a named connection, releases the conversation on every connection that has it in quarantine.
-    for connection in connections::candidates(&state, asked)? {
-        match state.tertulia.connection(&connection).release(&id).await {
-            Ok(()) => released = true,
-            Err(ConnectionError::UnknownConnection(_) | ConnectionError::NotQuarantined(_)) => {}
-            Err(error) => return Err(error.into()),
+    once.act_bare(async move {
+        let mut released = false;
+        // Without a named connection, releases the conversation on every connection that has it in quarantine.
+        for connection in caller.candidates(through.connection.as_ref())? {
+            match connection.release(&id).await {
+                Ok(()) => released = true,
+                Err(ConnectionError::UnknownConnection(_) | ConnectionError::NotQuarantined(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-    }
-    if released {
-        return Ok(HttpResponse::NoContent().finish());
-    }
-    let detail = format!("conversation {} is not in quarantine", *id);
-    Err(Problem::new(StatusCode::CONFLICT, "not-quarantined", detail))
+        if released {
+            return Ok(Reply::no_content());
+        }
+        let detail = format!("conversation {} is not in quarantine", *id);
+        Err(Problem::new(StatusCode::CONFLICT, "not-quarantined", detail))
+    })
+    .await
 }

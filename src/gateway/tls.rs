@@ -26,15 +26,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// The certificate in use.
 pub struct Certificate {
-    tls: Tls,
-    /// The files as read last, even if they could not be used, so that a failure is logged only once.
-    files: Mutex<TlsFiles>,
+    known: Mutex<Known>,
     current: ArcSwap<CertifiedKey>,
+}
+
+/// The files of the certificate.
+struct Known {
+    tls: Tls,
+    /// The content as read last, even if it could not be used, so that a failure is logged only once.
+    files: TlsFiles,
 }
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificate").field("tls", &self.tls).finish_non_exhaustive()
+        f.debug_struct("Certificate").finish_non_exhaustive()
     }
 }
 
@@ -46,28 +51,41 @@ impl Certificate {
     pub fn read(tls: Tls) -> Result<Arc<Self>, TlsError> {
         let files = tls.files()?;
         let current = ArcSwap::from_pointee(tls.certified(&files)?);
-        Ok(Arc::new(Self { tls, files: Mutex::new(files), current }))
+        Ok(Arc::new(Self { known: Mutex::new(Known { tls, files }), current }))
     }
 
     /// Checks whether the files have changed and uses the new certificate. Blocks, because it reads files.
     pub fn look(&self) {
-        let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = self.tls.files().and_then(|files| {
-            if files == *known {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = known.tls.files().and_then(|files| {
+            if files == known.files {
                 return Ok(None);
             }
-            *known = files;
-            self.tls.certified(&known).map(Some)
+            known.files = files;
+            known.tls.certified(&known.files).map(Some)
         });
         match read {
             Ok(None) => {}
             Ok(Some(certified)) => {
                 self.current.store(Arc::new(certified));
-                tracing::info!(certificate = %self.tls.certificate.display(), "the gateway presents a new certificate");
+                tracing::info!(certificate = %known.tls.certificate.display(), "the gateway presents a new certificate");
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot use the changed certificate; the gateway presents the previous one")
             }
+        }
+    }
+
+    /// Uses the files of `tls` from now on. Blocks, because it reads files.
+    fn replace(&self, tls: Tls) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).tls = tls;
+        self.look();
+    }
+
+    /// Replaces the files on a thread that may block.
+    pub(super) async fn replace_aside(self: Arc<Self>, tls: Tls) {
+        if spawn_blocking(move || self.replace(tls)).await.is_err() {
+            tracing::error!("the certificate could not be replaced");
         }
     }
 

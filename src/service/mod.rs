@@ -3,7 +3,12 @@
 mod supervision;
 mod webhooks;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tertulia_actors::{
@@ -11,11 +16,14 @@ use tertulia_actors::{
     engine::{Journal, Retention, StoreError},
     platform::PlatformSettings,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     bulk::Bulk,
-    config::{self, Configuration, Engine, Environment, TlsError},
+    config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
     engine::embedded::{EmbeddedStore, FileLeases, OpenError},
     fleet::{AddedConnections, Described, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
@@ -87,9 +95,10 @@ impl Service {
         AddedConnections::new(Arc::clone(&tertulia), admissible.clone()).resume(&added, &Environment::of_process());
         let webhooks = Webhooks::start(&tertulia, webhooks::settings(configuration.webhooks));
         let bulk = Bulk::start(Arc::clone(&tertulia));
-        let (tokens, limits) = (&configuration.gateway.tokens, &configuration.gateway.limits);
+        let config::Gateway { tokens, limits, allowed_origins, .. } = &configuration.gateway;
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
-        let state = state.admitting(admissible.clone());
+        let state = state.admitting(admissible.clone()).allowing(allowed_origins);
+        let state = state.metering(configuration.telemetry.metrics_per_connection);
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
         Ok(Self { tertulia, webhooks, bulk, gateway })
     }
@@ -104,6 +113,37 @@ impl Service {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// Reads the tokens, limits, allowed origins and certificate of the gateway again from `file`. After a mistake, which
+    /// is logged, the previous ones stay in force.
+    pub async fn read_again(&self, file: &Path) {
+        let path = file.to_owned();
+        let (told, read) = oneshot::channel();
+        // A thread of its own: a file that cannot be read to its end, such as a pipe, must not delay the end of the process.
+        std::thread::spawn(move || {
+            // Nobody may wait any more.
+            drop(told.send(Configuration::load(&path, &Environment::of_process())));
+        });
+        let gateway = match read.await {
+            Ok(Ok(configuration)) => configuration.gateway,
+            Ok(Err(ConfigurationError::Mistaken { file, problems })) => {
+                for problem in problems {
+                    tracing::error!(mistake = %problem.in_file(&file), "the previous configuration stays in force");
+                }
+                return;
+            }
+            Ok(Err(error)) => return tracing::error!(%error, "the previous configuration stays in force"),
+            Err(error) => return tracing::error!(%error, "the configuration could not be read again"),
+        };
+        match self.gateway.renew(&gateway).await {
+            Ok(()) => tracing::info!(
+                tokens = gateway.tokens.len(),
+                origins = gateway.allowed_origins.len(),
+                "tokens, limits, allowed origins and certificate were read again"
+            ),
+            Err(error) => tracing::error!(%error, "the previous configuration stays in force"),
+        }
     }
 
     /// Stops the service. Accepts no more requests; finishes open requests, running deliveries to webhooks and running

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{schedule::Retries, secret::Secrets, target::Target};
+use crate::reach::Reach;
 
 /// The most names in one list of a filter.
 pub(super) const MOST_NAMES: usize = 1_000;
@@ -146,6 +147,9 @@ pub struct Definition {
     pub state: WebhookState,
     /// When the webhook was created.
     pub created: jiff::Timestamp,
+    /// The connections whose events the webhook may get: the reach of the token that created the webhook.
+    #[serde(default)]
+    pub reach: Reach,
 }
 
 impl Definition {
@@ -165,7 +169,7 @@ impl Definition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::webhooks::secret::Secret;
+    use crate::{reach::Pattern, webhooks::secret::Secret};
 
     #[test]
     fn a_definition_survives_a_round_trip() {
@@ -178,6 +182,7 @@ mod tests {
             secrets: Secrets::new(Secret::random()),
             state: WebhookState::Disabled { reason: DisabledReason::Gone, since: jiff::Timestamp::UNIX_EPOCH },
             created: jiff::Timestamp::UNIX_EPOCH,
+            reach: Reach::within(vec![Pattern::new("shop-*")]),
         };
         let written = serde_json::to_vec(&definition).unwrap();
         let read: Definition = serde_json::from_slice(&written).unwrap();

@@ -62,6 +62,8 @@ pub use secret::{LONGEST_OVERLAP, OVERLAP, Secret, SecretError};
 pub use target::{Target, TargetError};
 pub use worker::Status;
 
+use crate::reach::Reach;
+
 use cargo::Cargo;
 use supervisor::{Question, Reply, Supervisor};
 use worker::WebhookContext;
@@ -109,6 +111,8 @@ pub struct NewWebhook {
     pub after: Option<String>,
     /// Whether the webhook is enabled from the start.
     pub enabled: bool,
+    /// The connections whose events the webhook may get.
+    pub reach: Reach,
 }
 
 /// Changes to a webhook; `None` leaves a value as it is.
@@ -248,8 +252,8 @@ impl Webhooks {
         self.ask(|reply| Question::Get(id, reply)).await
     }
 
-    /// Creates a webhook. With an idempotency key and the digest of the request, repeated calls create only one webhook
-    /// and get the same answer for as long as answers are kept.
+    /// Creates a webhook. With an idempotency key and the digest of the request, repeated calls of the same reach create
+    /// only one webhook and get the same answer for as long as answers are kept.
     ///
     /// # Errors
     /// [`WebhookError`].

@@ -6,11 +6,13 @@
 //! | `webhook`, `progress`, id | the position up to which the log was read, and the earlier events not done |
 //! | `webhook`, `kept`, id, lane, offset | one event that waits for another attempt, or waits after such an event |
 //! | `webhook`, `attempt`, id, number | one line of the delivery log; the newest is the first |
-//! | `webhook`, `key`, idempotency key | the answer to a creation with this key |
+//! | `webhook`, `key`, the caller's reach if bounded, idempotency key | the answer to a creation with this key |
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia_actors::engine::{Change, Record, RecordKey, Store, StoreError, Table};
+
+use crate::reach::Reach;
 
 use super::{
     definition::WebhookId,
@@ -59,8 +61,10 @@ pub(super) fn creations() -> RecordKey {
     RecordKey::of(&["webhook", "key"])
 }
 
-pub(super) fn creation(key: &str) -> RecordKey {
-    creations().with(key)
+/// Callers of different reach have different keys, so that none gets the webhook of another.
+pub(super) fn creation(reach: &Reach, key: &str) -> RecordKey {
+    let whose = if reach.is_everything() { creations() } else { creations().with(&reach.to_string()) };
+    whose.with(key)
 }
 
 /// A webhook's progress.

@@ -184,7 +184,7 @@ impl Supervisor {
         let now = jiff::Timestamp::now();
         let mut writes = Vec::new();
         if let Some((key, digest)) = &key {
-            let name = record::creation(key);
+            let name = record::creation(&new.reach, key);
             let found = journal.read(move |store| record::get::<CreationRecord>(store, &name)).await?;
             match found {
                 Some(made) if made.digest == *digest => return Ok(created(made.definition, made.read, None)),
@@ -209,7 +209,7 @@ impl Supervisor {
         writes.extend(beginning(&definition.id, read, is_gap));
         if let Some((key, digest)) = key {
             let made = CreationRecord { digest, at: now, definition: definition.clone(), read };
-            writes.push(record::put(record::creation(&key), &made));
+            writes.push(record::put(record::creation(&new.reach, &key), &made));
         }
         self.keep(writes).await?;
         self.add(Shared::new(definition.clone(), read), Duration::ZERO);
@@ -219,7 +219,7 @@ impl Supervisor {
     }
 
     fn definition(&self, new: &NewWebhook, now: jiff::Timestamp) -> Result<Definition, WebhookError> {
-        let NewWebhook { url, filter, ordered, retries, secret, enabled, .. } = new;
+        let NewWebhook { url, filter, ordered, retries, secret, enabled, reach, .. } = new;
         let url = Target::parse(url, self.context.settings.allow_internal)?;
         if !filter.is_bounded() {
             return Err(WebhookError::FilterTooLong);
@@ -238,6 +238,7 @@ impl Supervisor {
             secrets: Secrets::new(secret),
             state: if *enabled { WebhookState::Enabled } else { disabled },
             created: now,
+            reach: reach.clone(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -36,6 +37,8 @@ pub(super) type Reply = oneshot::Sender<Result<Done, ConversationError>>;
 pub(super) struct Waiting {
     pub(super) command: Command,
     pub(super) key: CommandKey,
+    /// The name of the caller that asked for the command first.
+    pub(super) caller: Option<Arc<str>>,
     pub(super) deadline: Instant,
     pub(super) asked: Instant,
     pub(super) span: Span,

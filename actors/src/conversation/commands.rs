@@ -406,7 +406,7 @@ impl Conversation {
 
     /// Reports the outcome; for a durable command, after the outcome is stored.
     pub(super) fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, ConversationError>) {
-        let (key, command) = (finished.key.clone(), finished.command.name());
+        let (key, command, caller) = (finished.key.clone(), finished.command.name(), finished.caller.clone());
         let word = if outcome.is_ok() { "done" } else { "failed" };
         self.upstream.metrics.commands.get_or_create(&[("command", command), ("outcome", word)]).inc();
         match &outcome {
@@ -420,7 +420,7 @@ impl Conversation {
                     self.upstream.metrics.commands_found_done.inc();
                 }
                 let sequence = done.sequence;
-                self.emit(EventData::CommandSent { key, command, sequence });
+                self.emit(EventData::CommandSent { key, command, sequence, caller });
             }
             Err(failure) => {
                 self.upstream.metrics.commands_failed.inc();
@@ -429,7 +429,7 @@ impl Conversation {
                     self.bury_command(&finished, failure);
                 }
                 let (code, detail, platform_code) = (failure.code(), failure.to_string(), failure.platform_code());
-                self.emit(EventData::CommandFailed { key, command, code, detail, platform_code });
+                self.emit(EventData::CommandFailed { key, command, code, detail, platform_code, caller });
             }
         }
         let span = std::mem::replace(&mut finished.span, Span::none());
@@ -508,13 +508,14 @@ impl Conversation {
 impl Conversation {
     /// Adds a command to the queue.
     pub(super) fn perform(&mut self, perform: Perform, ctx: &mut Context<Self>) {
-        let Perform { command, key, deadline, durable, reply, claim, span, place } = perform;
+        let Perform { command, key, caller, deadline, durable, reply, claim, span, place } = perform;
         // A key that the caller put into the metadata is the key that is sent.
         let key = command.own_key().unwrap_or(key);
         let durable = durable.filter(|_| self.keeps());
         let asked = Waiting {
             command,
             key,
+            caller,
             deadline,
             asked: Instant::now(),
             span,

@@ -4,7 +4,10 @@
 //! A command has a record in the outbox from before it may be sent until its outcome is known. If a later run finds the
 //! record, the command may have been sent: its effect is looked up before it is sent.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
@@ -41,6 +44,9 @@ pub(super) struct Accepted {
     /// The command's number within the conversation.
     pub(super) number: u64,
     pub(super) command: Command,
+    /// The name of the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) caller: Option<Arc<str>>,
     /// The time after which the command is not sent any more.
     deadline: Timestamp,
     /// The sequence at which the command's message was seen in its dialog before the response came.
@@ -94,6 +100,7 @@ impl Accepted {
             digest: durable.digest.clone(),
             number,
             command: command.clone(),
+            caller: None,
             deadline: wall_clock(deadline),
             found: None,
             suspicion: None,

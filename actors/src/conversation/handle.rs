@@ -33,7 +33,10 @@ pub(super) const MARGIN: Duration = Duration::from_secs(5);
 /// Commands run one at a time, in the order in which they are submitted. Each returns when the platform has confirmed
 /// it, or fails with a typed error; no command runs twice.
 #[derive(Clone)]
-pub struct ConversationHandle(Arc<Inner>);
+pub struct ConversationHandle {
+    inner: Arc<Inner>,
+    caller: Option<Arc<str>>,
+}
 
 struct Inner {
     inbox: Arc<ConversationInbox>,
@@ -50,35 +53,42 @@ pub(crate) struct ConversationInbox {
 
 impl ConversationHandle {
     pub(crate) fn new(inbox: Arc<ConversationInbox>, id: ConversationId, queue: Depth) -> Self {
-        Self(Arc::new(Inner { inbox, id, queue, outline: Mutex::default() }))
+        Self { inner: Arc::new(Inner { inbox, id, queue, outline: Mutex::default() }), caller: None }
+    }
+
+    /// Returns a handle whose commands name `caller` in the event about their outcome, also after a restart of the
+    /// process.
+    #[must_use]
+    pub fn called_by(self, caller: Option<Arc<str>>) -> Self {
+        Self { caller, ..self }
     }
 
     /// The conversation's id.
     #[must_use]
     pub fn id(&self) -> &ConversationId {
-        &self.0.id
+        &self.inner.id
     }
 
     /// The connection on which this handle sees the conversation.
     #[must_use]
     pub fn connection(&self) -> &ConnectionId {
-        &self.0.inbox.connection
+        &self.inner.inbox.connection
     }
 
     /// Returns a summary without calling the conversation's actor. A conversation that is not in memory is not loaded.
     #[must_use]
     pub fn outline(&self) -> Outline {
-        self.0.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn set_outline(&self, outline: Outline) {
-        *self.0.outline.lock().unwrap_or_else(PoisonError::into_inner) = outline;
+        *self.inner.outline.lock().unwrap_or_else(PoisonError::into_inner) = outline;
     }
 
     /// Sends a request to the conversation. If the conversation is gone, the request is dropped together with its reply
     /// channel.
     pub(super) fn request(&self, request: HandleRequest) {
-        self.0.inbox.to_conversations.do_send(ToConversation { conversation: self.0.id.clone(), request });
+        self.inner.inbox.to_conversations.do_send(ToConversation { conversation: self.inner.id.clone(), request });
     }
 
     async fn inquire<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> HandleRequest) -> Result<T, ConversationError> {
@@ -93,27 +103,31 @@ impl ConversationHandle {
 
     /// Reserves a place in the conversation's bounded queue.
     pub(super) fn enter(&self) -> Option<DepthPermit> {
-        self.0.queue.try_enter()
+        self.inner.queue.try_enter()
     }
 
     /// Closes the queue to new commands while the conversation is in quarantine.
     pub(crate) fn shut(&self) {
-        self.0.queue.close();
+        self.inner.queue.close();
     }
 
     /// Opens the queue again.
     pub(crate) fn reopen(&self) {
-        self.0.queue.open();
+        self.inner.queue.open();
     }
 
     /// Why the queue has no place.
     fn refusal(&self) -> ConversationError {
-        if self.0.queue.is_closed() { ConversationError::Quarantined } else { ConversationError::Overloaded }
+        if self.inner.queue.is_closed() { ConversationError::Quarantined } else { ConversationError::Overloaded }
     }
 
     /// Why a request was dropped unprocessed.
     fn dropped(&self) -> ConversationError {
-        if self.0.queue.is_closed() { ConversationError::Quarantined } else { ConversationError::UnknownConversation }
+        if self.inner.queue.is_closed() {
+            ConversationError::Quarantined
+        } else {
+            ConversationError::UnknownConversation
+        }
     }
 
     /// Submits a command for whose outcome nobody waits.
@@ -125,6 +139,7 @@ impl ConversationHandle {
         self.request(HandleRequest::Perform(Perform {
             command,
             key,
+            caller: self.caller.clone(),
             deadline,
             durable: None,
             reply,
@@ -212,9 +227,17 @@ impl ConversationHandle {
         let deadline = Instant::now() + lifetime;
         let span = self.span(&key, &command);
         let claim = durable.is_none().then(Claim::default);
-        let perform =
-            Perform { command, key: key.clone(), deadline, durable, reply, claim: claim.clone(), span, place };
-        self.request(HandleRequest::Perform(perform));
+        self.request(HandleRequest::Perform(Perform {
+            command,
+            key: key.clone(),
+            caller: self.caller.clone(),
+            deadline,
+            durable,
+            reply,
+            claim: claim.clone(),
+            span,
+            place,
+        }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),

@@ -129,6 +129,8 @@ pub(crate) enum Leave {
 pub(crate) struct Perform {
     pub(crate) command: Command,
     pub(crate) key: CommandKey,
+    /// The name of the caller, for the event about the outcome.
+    pub(crate) caller: Option<Arc<str>>,
     pub(crate) deadline: Instant,
     /// Set if the command survives the process.
     pub(crate) durable: Option<Durable>,

@@ -27,6 +27,7 @@ impl Waiting {
     pub(super) fn record(&self, conversation: &RecordKey) -> Option<Change> {
         let durable = self.durable.as_ref()?;
         let mut accepted = Accepted::new(durable, self.number, &self.command, self.deadline);
+        accepted.caller = self.caller.clone();
         accepted.found = self.found();
         accepted.suspicion = self.suspicion.as_ref().map(|suspected| suspected.suspicion);
         durable.put(conversation, &accepted)
@@ -56,12 +57,12 @@ impl Conversation {
                 && let Some(durable) = open.durable.clone()
             {
                 let done = Done { sequence: Some(message.sequence), ..Done::of(&open.key) };
-                answered = Some((durable, open.command.name(), done));
+                answered = Some((durable, open.command.name(), open.caller.clone(), done));
             }
         }
-        if let Some((durable, command, done)) = answered {
+        if let Some((durable, command, caller, done)) = answered {
             self.commands.open.retain(|open| !open.is_asked_as(&durable));
-            self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence: done.sequence });
+            self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence: done.sequence, caller });
             let ending = Ending::of(&durable, &Ok(done));
             changes.extend(durable.end(&record_key, ending));
         }
@@ -80,11 +81,12 @@ impl Conversation {
                 continue;
             }
             let deadline = accepted.deadline();
-            let Accepted { number, command, found, suspicion, .. } = accepted;
+            let Accepted { number, command, caller, found, suspicion, .. } = accepted;
             let key = command.own_key().unwrap_or_else(|| durable.asked_as.clone());
             self.commands.waiting.push_back(Waiting {
                 command,
                 key,
+                caller,
                 deadline,
                 asked: Instant::now(),
                 span: Span::none(),

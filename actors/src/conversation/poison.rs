@@ -27,6 +27,14 @@ use crate::{
 pub(crate) struct LetterOfCommand {
     pub(crate) key: CommandKey,
     pub(crate) command: Command,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) caller: Option<Arc<str>>,
+}
+
+impl LetterOfCommand {
+    fn of(waiting: &Waiting) -> Self {
+        Self { key: waiting.key.clone(), command: waiting.command.clone(), caller: waiting.caller.clone() }
+    }
 }
 
 impl Conversation {
@@ -64,7 +72,7 @@ impl Conversation {
             Handling::Command(key) => {
                 let unsent = self.commands.waiting_as(&key).filter(|waiting| !waiting.may_have_been_sent());
                 let Some(unsent) = unsent else { return };
-                let letter = LetterOfCommand { key: key.clone(), command: unsent.command.clone() };
+                let letter = LetterOfCommand::of(unsent);
                 self.poisoned = Some(key);
                 (DeadLetterKind::Command, serde_json::to_vec(&letter).unwrap_or_default().into())
             }
@@ -96,7 +104,7 @@ impl Conversation {
 
     /// Keeps a command that has finally failed.
     pub(super) fn bury_command(&self, given_up: &Waiting, failure: &ConversationError) {
-        let letter = LetterOfCommand { key: given_up.key.clone(), command: given_up.command.clone() };
+        let letter = LetterOfCommand::of(given_up);
         self.upstream.dead_letters.put(Unhandled {
             connection: &self.upstream.origin.connection,
             conversation: Some(self.model.id()),

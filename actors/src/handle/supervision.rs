@@ -69,9 +69,9 @@ impl ConnectionHandle {
         let id = || letter.id.clone();
         let handle = letter.conversation.as_ref().and_then(|id| self.conversation(id));
         let handle = handle.ok_or_else(|| ReplayError::NobodyThere(id()))?;
-        let LetterOfCommand { key, command } =
+        let LetterOfCommand { key, command, caller } =
             serde_json::from_slice(&letter.body).map_err(|_| ReplayError::NotReplayable(id()))?;
-        handle.hand_over(key, command).map_err(|failure| match failure {
+        handle.called_by(caller).hand_over(key, command).map_err(|failure| match failure {
             ConversationError::Overloaded => ReplayError::Overloaded(id()),
             _ => ReplayError::NobodyThere(id()),
         })

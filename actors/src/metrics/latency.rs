@@ -134,7 +134,7 @@ impl TypedMetric for Latency {
 impl EncodeMetric for Latency {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         let counts = self.counts();
-        let bounds = BOUNDS.into_iter().map(|bound| as_f64(bound) / NANOS).chain([f64::MAX]);
+        let bounds = BOUNDS.into_iter().map(|bound| as_f64(bound) / NANOS).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         encoder.encode_histogram::<NoLabelSet>(as_f64(self.nanos()) / NANOS, counts.iter().sum(), &buckets, None)
     }
@@ -146,6 +146,8 @@ impl EncodeMetric for Latency {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::{encoding::text::encode, registry::Registry};
+
     use super::*;
 
     #[test]
@@ -163,6 +165,16 @@ mod tests {
         assert!((Duration::from_micros(50)..=Duration::from_micros(100)).contains(&quantile(0.5)));
         assert!((Duration::from_millis(25)..=Duration::from_millis(50)).contains(&quantile(0.99)));
         assert_eq!(quantile(1.0), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_last_bucket_holds_every_duration_for_prometheus() {
+        let latency = Latency::default();
+        latency.observe(Duration::from_secs(3_600));
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        registry.register("wait_seconds", "Time", latency);
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("wait_seconds_bucket{le=\"60.0\"} 0\nwait_seconds_bucket{le=\"+Inf\"} 1\n"), "{text}");
     }
 
     #[test]

@@ -102,6 +102,9 @@ pub enum EventData {
         /// The message's sequence in its dialog.
         #[serde(skip_serializing_if = "Option::is_none")]
         sequence: Option<u64>,
+        /// The name of the caller, if the caller has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        caller: Option<Arc<str>>,
     },
     /// A command failed, or its outcome stays unknown.
     CommandFailed {
@@ -116,6 +119,9 @@ pub enum EventData {
         /// The platform's own code, if the platform refused the command or closed the connection over it.
         #[serde(rename = "platformCode", skip_serializing_if = "Option::is_none")]
         platform_code: Option<u16>,
+        /// The name of the caller, if the caller has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        caller: Option<Arc<str>>,
     },
     /// A conversation's actor was restarted after a panic.
     ConversationRestarted {

@@ -16,8 +16,8 @@ const COUNTED: [(&str, &str); 8] = [
     ("awake", "tertulia_conversations"),
     ("asleep", "tertulia_conversations_asleep"),
     ("steps waiting", "tertulia_journal_waiting"),
-    ("frames waiting", "tertulia_connection_frames_waiting"),
-    ("requests in flight", "tertulia_connection_requests_in_flight"),
+    ("frames waiting", "tertulia_frames_waiting"),
+    ("requests in flight", "tertulia_requests_in_flight"),
     ("streams", "tertulia_event_streams"),
     ("dead letters", "tertulia_dead_letters_held"),
     ("deliveries waiting", "tertulia_webhook_pending"),
@@ -96,8 +96,7 @@ mod tests {
         let parts = Parts::of(
             "# HELP tertulia_conversations Conversations held in memory.\ntertulia_conversations 7\n\
              tertulia_store_memory_bytes{part=\"newest_events\"} 2048\n\
-             tertulia_connection_frames_waiting{connection=\"a\"} 1\n\
-             tertulia_connection_frames_waiting{connection=\"b\"} 2\ntertulia_other 9\n# EOF\n",
+             tertulia_frames_waiting 3\ntertulia_other 9\n",
         );
         assert_eq!(parts.to_string(), "store on disk 0 MiB; in memory newest events 2 KiB; awake 7, frames waiting 3");
     }

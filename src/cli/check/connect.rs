@@ -34,8 +34,15 @@ pub(super) enum TrialError {
 }
 
 impl TrialError {
-    /// What to change in the configuration, if that would help.
-    pub(super) fn advice(&self) -> Option<&'static str> {
+    /// The failure, and what to change in the configuration if that would help.
+    pub(super) fn with_advice(&self) -> String {
+        match self.advice() {
+            Some(advice) => format!("{self}; {advice}"),
+            None => self.to_string(),
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
         match self {
             // The transport reports this failure only as text.
             Self::Platform(HttpError::Unreachable { detail, .. }) if detail.contains("UnknownIssuer") => {

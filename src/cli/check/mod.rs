@@ -1,6 +1,7 @@
 //! `tertulia check`: validates a configuration, and with `--connect` tries each connection.
 
 mod connect;
+mod report;
 
 use std::{
     fmt::Write as _,
@@ -10,13 +11,15 @@ use std::{
     process::ExitCode,
 };
 
-use connect::Trial;
 use futures_util::StreamExt as _;
 
+use super::init;
 use crate::{
     config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
     harmless::harmless,
 };
+use connect::Trial;
+use report::Report;
 
 /// Which file to validate.
 #[derive(Debug, clap::Args)]
@@ -28,13 +31,25 @@ pub struct CheckOptions {
     /// Also try discovery and login of each connection; a running service with the same login must then log in again
     #[arg(long)]
     pub connect: bool,
+    /// Print only the result on standard output, as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints the result. The exit code is success only if there is no mistake and every tried connection works.
+pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
+    let loaded = Configuration::load(&options.config, &Environment::of_process());
+    if options.json {
+        return print_json(options, loaded);
+    }
+    print_lines(options, loaded)
 }
 
 /// Prints one line for each mistake, `file:line: path: message`, or one line that confirms the configuration; then,
 /// with `--connect`, one line for each connection.
-pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
+fn print_lines(options: &CheckOptions, loaded: Result<Configuration, ConfigurationError>) -> anyhow::Result<ExitCode> {
     let mut answer = io::stdout();
-    match Configuration::load(&options.config, &Environment::of_process()) {
+    match loaded {
         Ok(configuration) => {
             writeln!(answer, "{}: ok: {}", options.config.display(), summary(&configuration))?;
             if options.connect {
@@ -47,7 +62,7 @@ pub(super) fn execute(options: &CheckOptions) -> anyhow::Result<ExitCode> {
             writeln!(answer, "{mistakes}")?;
             Ok(ExitCode::FAILURE)
         }
-        Err(unreadable @ ConfigurationError::Unreadable { .. }) => Err(unreadable.into()),
+        Err(unreadable @ ConfigurationError::Unreadable { .. }) => Err(init::advise(unreadable)),
     }
 }
 
@@ -59,14 +74,42 @@ async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
         match outcome {
             Ok(done) => writeln!(io::stdout(), "{}: ok: {done}", connection.id)?,
             Err(failure) => {
-                let advice = failure.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
-                let failed = format!("{}: failed: {failure}{advice}", connection.id);
+                let failed = format!("{}: failed: {}", connection.id, failure.with_advice());
                 writeln!(io::stdout(), "{}", harmless(&failed))?;
                 code = ExitCode::FAILURE;
             }
         }
     }
     Ok(code)
+}
+
+/// Prints a [`Report`], whatever is wrong.
+fn print_json(options: &CheckOptions, loaded: Result<Configuration, ConfigurationError>) -> anyhow::Result<ExitCode> {
+    let report = match loaded {
+        Ok(configuration) if options.connect => {
+            actix_rt::System::new().block_on(try_for_report(options, &configuration))
+        }
+        Ok(_) => Report::valid(&options.config),
+        Err(ConfigurationError::Mistaken { file, problems }) => Report::mistaken(&file, problems),
+        Err(unreadable @ ConfigurationError::Unreadable { .. }) => {
+            Report::unusable(&options.config, &init::advise(unreadable))
+        }
+    };
+    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn try_for_report(options: &CheckOptions, configuration: &Configuration) -> Report {
+    let trials = match connect::try_all(configuration) {
+        Ok(trials) => trials,
+        Err(error) => return Report::unusable(&options.config, &error),
+    };
+    let mut trials = pin!(trials);
+    let mut report = Report::tried(&options.config);
+    while let Some(trial) = trials.next().await {
+        report.add(trial);
+    }
+    report
 }
 
 fn summary(configuration: &Configuration) -> String {

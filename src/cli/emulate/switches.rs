@@ -1,6 +1,6 @@
 //! A flag for each point at which the platform's documents are open or accounts differ.
 
-use tertulia_emulator::{HistoryBound, StateCloseSurvey, Switches};
+use tertulia_emulator::{HistoryBound, HistoryReaders, StateCloseSurvey, Switches};
 
 /// How the platform behaves where its documents leave it open
 #[derive(Debug, clap::Args)]
@@ -9,6 +9,9 @@ pub struct SwitchOptions {
     /// Whether a history begins with the record that newerThanSequence names, or after it
     #[arg(long, value_name = "BOUND", default_value = "inclusive")]
     pub history_bound: Bound,
+    /// Which agents may read the history of a conversation that they take no part in; the administrators are managers
+    #[arg(long, value_name = "WHO", default_value = "managers")]
+    pub history_readers: Readers,
     /// Leave the sockets of a user open when that user logs in again; the platform closes them with 4401
     #[arg(long)]
     pub keep_earlier_sessions: bool,
@@ -35,6 +38,17 @@ pub enum Bound {
     Exclusive,
 }
 
+/// Who reads histories of others' conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Readers {
+    /// Nobody; an agent must take part
+    Participants,
+    /// Administrators
+    Managers,
+    /// Every agent
+    Everybody,
+}
+
 /// Whose close opens a survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Closing {
@@ -55,6 +69,11 @@ impl From<&SwitchOptions> for Switches {
             history_bound: match options.history_bound {
                 Bound::Inclusive => HistoryBound::Inclusive,
                 Bound::Exclusive => HistoryBound::Exclusive,
+            },
+            history_readers: match options.history_readers {
+                Readers::Participants => HistoryReaders::Participants,
+                Readers::Managers => HistoryReaders::Managers,
+                Readers::Everybody => HistoryReaders::Everybody,
             },
             state_close_survey: match options.state_close_survey {
                 Closing::Consumer => StateCloseSurvey::ByConsumer,

@@ -6,6 +6,7 @@ mod mistakes;
 mod overrides;
 mod secrets;
 mod supervision;
+mod telemetry;
 mod webhooks;
 
 use std::fs;

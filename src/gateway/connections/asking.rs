@@ -1,12 +1,7 @@
 //! Requests to a connection that concern no existing conversation: an agent's state, a new conversation, any protocol
 //! request, a step-up.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::StatusCode,
-    post, put,
-    web::{Data, Path},
-};
+use actix_web::{HttpResponse, http::StatusCode, post, put, web::Path};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -21,13 +16,11 @@ use tertulia_actors::{
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::known;
 use crate::gateway::{
     body::Body,
-    idempotency,
-    keyed::{self, Reply},
+    keyed::{Once, Reply},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -45,26 +38,25 @@ struct Availability {
 /// Sets the agent's state, now and after each reconnect.
 #[utoipa::path(
     tag = "connections",
-    params(("connection" = String, Path), idempotency::Key),
+    params(("connection" = String, Path), Once),
     request_body = Availability,
     responses((status = 200, description = "The platform has set the state", body = Availability))
 )]
 #[put("/connections/{connection}/agent-state")]
 async fn set_agent_state(
-    state: Data<State>,
-    request: HttpRequest,
+    caller: Caller,
+    once: Once,
     id: Path<ConnectionId>,
     body: Body<Availability>,
 ) -> Result<HttpResponse, Problem> {
-    known(&state, &id)?;
+    let connection = caller.connection(&id)?;
     let agent_state = body.value.agent_state;
     if !AgentState::KNOWN.contains(&agent_state) {
         let detail = "agentState must be one of ONLINE, OCCUPIED, BACK_SOON, AWAY, OFFLINE";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-agent-state", detail));
     }
-    let shared = state.clone();
-    keyed::once(&state, &request, &body.digest, async move {
-        shared.tertulia.connection(&id).set_agent_state(agent_state.clone()).await?;
+    once.act(&body.digest, async move {
+        connection.set_agent_state(agent_state.clone()).await?;
         Ok(Reply::ok(json!(Availability { agent_state })))
     })
     .await
@@ -111,18 +103,18 @@ struct Opened {
 /// Opens a conversation as a consumer.
 #[utoipa::path(
     tag = "connections",
-    params(("connection" = String, Path), idempotency::Key),
+    params(("connection" = String, Path), Once),
     request_body = Opening,
     responses((status = 201, description = "The conversation is open", body = Opened))
 )]
 #[post("/connections/{connection}/conversations")]
 async fn create_conversation(
-    state: Data<State>,
-    request: HttpRequest,
+    caller: Caller,
+    once: Once,
     id: Path<ConnectionId>,
     body: Body<Opening>,
 ) -> Result<HttpResponse, Problem> {
-    known(&state, &id)?;
+    let connection = caller.connection(&id)?;
     let Opening { skill_id, context, campaign_info, ttr_type, consumer } = body.value;
     let opening = ConversationRequest {
         skill_id,
@@ -131,14 +123,13 @@ async fn create_conversation(
         ttr_def_name: ttr_type,
         ..ConversationRequest::default()
     };
-    let shared = state.clone();
-    keyed::once(&state, &request, &body.digest, async move {
+    once.act(&body.digest, async move {
         let handle = match consumer {
-            None => shared.tertulia.connection(&id).create_conversation(opening).await?,
+            None => connection.create_conversation(opening).await?,
             Some(OfConnector { id: consumer, first_name, last_name }) => {
                 let (first_name, last_name) = (first_name.map(Into::into), last_name.map(Into::into));
                 let profile = UserProfile { first_name, last_name, ..UserProfile::default() };
-                shared.tertulia.connection(&id).create_conversation_for(consumer, profile, opening).await?
+                connection.create_conversation_for(consumer, profile, opening).await?
             }
         };
         let opened = Opened { connection: id.to_string(), conversation_id: handle.id().to_string() };
@@ -168,24 +159,16 @@ struct Wire {
 /// Sends any protocol request and returns the body of the platform's answer.
 #[utoipa::path(
     tag = "connections",
-    params(("connection" = String, Path), idempotency::Key),
+    params(("connection" = String, Path), Once),
     request_body = Wire,
     responses((status = 200, description = "The body of the platform's answer", body = Value))
 )]
 #[post("/connections/{connection}/requests")]
-async fn ask(
-    state: Data<State>,
-    request: HttpRequest,
-    id: Path<ConnectionId>,
-    body: Body<Wire>,
-) -> Result<HttpResponse, Problem> {
-    known(&state, &id)?;
+async fn ask(caller: Caller, once: Once, id: Path<ConnectionId>, body: Body<Wire>) -> Result<HttpResponse, Problem> {
+    let connection = caller.connection(&id)?;
     let Wire { kind, body: content, headers, metadata } = body.value;
-    let shared = state.clone();
-    keyed::once(&state, &request, &body.digest, async move {
-        Ok(Reply::ok(shared.tertulia.connection(&id).request(kind, content, headers, metadata).await?))
-    })
-    .await
+    once.act(&body.digest, async move { Ok(Reply::ok(connection.request(kind, content, headers, metadata).await?)) })
+        .await
 }
 
 /// The proof of the consumer's identity.
@@ -202,22 +185,21 @@ struct SteppingUp {
 /// Turns an anonymous consumer into an authenticated one, with their open conversations.
 #[utoipa::path(
     tag = "connections",
-    params(("connection" = String, Path), idempotency::Key),
+    params(("connection" = String, Path), Once),
     request_body = SteppingUp,
     responses((status = 200, description = "The consumer's new identity", body = Object))
 )]
 #[post("/connections/{connection}/step-up")]
 async fn step_up(
-    state: Data<State>,
-    request: HttpRequest,
+    caller: Caller,
+    once: Once,
     id: Path<ConnectionId>,
     body: Body<SteppingUp>,
 ) -> Result<HttpResponse, Problem> {
-    known(&state, &id)?;
+    let connection = caller.connection(&id)?;
     let step_up = StepUp { connector: body.value.connector_id, code: body.value.code };
-    let shared = state.clone();
-    keyed::once(&state, &request, &body.digest, async move {
-        let SteppedUp { user_id, conversations } = shared.tertulia.connection(&id).step_up(step_up).await?;
+    once.act(&body.digest, async move {
+        let SteppedUp { user_id, conversations } = connection.step_up(step_up).await?;
         let conversations = conversations.iter().map(|(conversation, outcome)| {
             let (outcome, code) = match outcome {
                 Takeover::Done => ("done", None),

@@ -1,27 +1,20 @@
 //! Adding and removing connections while the service runs.
 
-use actix_web::{
-    HttpRequest, HttpResponse, delete,
-    http::StatusCode,
-    post,
-    web::{Data, Path},
-};
+use actix_web::{HttpResponse, delete, http::StatusCode, post, web::Path};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tertulia_actors::core::id::ConnectionId;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{known, unknown};
+use super::unknown;
 use crate::{
-    config::Environment,
     fleet::AddConnectionError,
     gateway::{
         body::Body,
-        idempotency,
-        keyed::{self, Reply},
+        keyed::{Once, Reply},
         problem::Problem,
-        state::State,
+        state::Caller,
     },
 };
 
@@ -42,7 +35,7 @@ struct Added {
 /// "NAME"}`, `{"file": "path"}`, or text; with a secret as text, the connection ends with the process.
 #[utoipa::path(
     tag = "connections",
-    params(idempotency::Key),
+    params(Once),
     request_body(content = Object, example = json!({
         "id": "bots-2", "account": "12345678", "role": "brand",
         "login": { "username": "bot2", "password": { "env": "BOT2_PASSWORD" } },
@@ -51,10 +44,10 @@ struct Added {
     responses((status = 201, description = "The connection was added and is connecting", body = Added))
 )]
 #[post("/connections")]
-async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Result<HttpResponse, Problem> {
-    let (shared, definition) = (state.clone(), body.value);
-    keyed::once(&state, &request, &body.digest, async move {
-        let added = shared.added.add(definition, &Environment::of_process()).await?;
+async fn add(caller: Caller, once: Once, body: Body<Value>) -> Result<HttpResponse, Problem> {
+    let definition = body.value;
+    once.act(&body.digest, async move {
+        let added = caller.add_connection(definition).await?;
         let id = added.id.to_string();
         let location = format!("/v1/connections/{id}");
         Ok(Reply::created(location, json!(Added { id, is_kept: added.is_kept })))
@@ -69,26 +62,30 @@ async fn add(state: Data<State>, request: HttpRequest, body: Body<Value>) -> Res
     responses((status = 204, description = "The connection has ended"))
 )]
 #[delete("/connections/{connection}")]
-async fn remove(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
-    if state.added.remove(&id).await { Ok(HttpResponse::NoContent().finish()) } else { Err(unknown(&id)) }
+async fn remove(caller: Caller, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
+    caller.remove_connection(&id).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Restarts a connection, even a failed one: with a new login, and a new socket if it has one. Its conversations stay.
 #[utoipa::path(
     tag = "connections",
-    params(("connection" = String, Path)),
+    params(("connection" = String, Path), Once),
     responses((status = 202, description = "The connection is restarting; `GET` it to see its state"))
 )]
 #[post("/connections/{connection}/restart")]
-async fn restart(state: Data<State>, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
-    known(&state, &id)?;
-    if state.tertulia.connection(&id).restart() { Ok(HttpResponse::Accepted().finish()) } else { Err(unknown(&id)) }
+async fn restart(caller: Caller, once: Once, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
+    once.act_bare(
+        async move { if caller.connection(&id)?.restart() { Ok(Reply::accepted()) } else { Err(unknown(&id)) } },
+    )
+    .await
 }
 
 impl From<AddConnectionError> for Problem {
     fn from(error: AddConnectionError) -> Self {
         let (status, code) = match &error {
             AddConnectionError::Mistaken(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-connection"),
+            AddConnectionError::OutOfReach(_) => (StatusCode::FORBIDDEN, "not-permitted"),
             AddConnectionError::Taken(_) => (StatusCode::CONFLICT, "connection-exists"),
             AddConnectionError::TooMany => (StatusCode::CONFLICT, "too-many-connections"),
             AddConnectionError::Stopped => return Self::stopping(),

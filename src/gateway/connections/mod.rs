@@ -6,7 +6,7 @@ mod changing;
 use actix_web::{
     get,
     http::StatusCode,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     page::{self, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -115,12 +115,12 @@ impl View {
 /// Lists the connections.
 #[utoipa::path(tag = "connections", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/connections")]
-async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
+async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let is_after = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
-    let ids: Vec<ConnectionId> = state.tertulia.connections().into_iter().filter(is_after).collect();
+    let ids: Vec<ConnectionId> = caller.connections().into_iter().filter(is_after).collect();
     let (ids, next_cursor) = page::cut(ids, limit, ConnectionId::clone, ConnectionId::to_string);
-    let view = |id: ConnectionId| state.tertulia.connection(&id).status().map(|status| View::new(id, status));
+    let view = |id: ConnectionId| caller.connection(&id).ok()?.status().map(|status| View::new(id, status));
     Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
 }
 
@@ -131,26 +131,10 @@ async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<
     responses((status = 200, description = "The connection", body = View))
 )]
 #[get("/connections/{connection}")]
-async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+async fn one(caller: Caller, id: Path<String>) -> Result<Json<View>, Problem> {
     let id = ConnectionId::from(id.into_inner());
-    let status = known(&state, &id)?;
+    let status = caller.connection(&id)?.status().ok_or_else(|| unknown(&id))?;
     Ok(Json(View::new(id, status)))
-}
-
-/// The requested connection, or all connections by name.
-pub(super) fn candidates(state: &State, asked: Option<ConnectionId>) -> Result<Vec<ConnectionId>, Problem> {
-    if let Some(connection) = asked {
-        known(state, &connection)?;
-        return Ok(vec![connection]);
-    }
-    let mut all = state.tertulia.connections();
-    all.sort_unstable();
-    Ok(all)
-}
-
-/// The status of a connection.
-fn known(state: &State, id: &ConnectionId) -> Result<ConnectionStatus, Problem> {
-    state.tertulia.connection(id).status().ok_or_else(|| unknown(id))
 }
 
 /// The problem for an unknown connection.

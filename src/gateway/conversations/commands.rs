@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, delete, get,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -22,7 +22,7 @@ use super::{
 use crate::gateway::{
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -99,7 +99,7 @@ impl From<WaitingCommand> for CommandThatWaits {
 )]
 #[get("/conversations/{conversation}/commands")]
 async fn list(
-    state: Data<State>,
+    caller: Caller,
     id: Path<ConversationId>,
     asked: Query<ListQuery>,
 ) -> Result<Json<Page<CommandThatWaits>>, Problem> {
@@ -107,7 +107,7 @@ async fn list(
     let limit = page::limit(limit)?;
     let after = cursor.map(|cursor| cursor.parse::<u64>()).transpose();
     let after = after.map_err(|_| Problem::bad_request("cursor is not the nextCursor of an earlier page"))?;
-    let handle = find_to_act(&state, &id, Through { connection })?;
+    let handle = find_to_act(&caller, &id, Through { connection })?;
     let mut waiting = handle.waiting_commands().await?;
     waiting.retain(|command| after.is_none_or(|after| command.number > after));
     let (items, next_cursor) = page::cut(waiting, limit, |one| one.number, |one| one.number.to_string());
@@ -124,12 +124,12 @@ async fn list(
 )]
 #[delete("/conversations/{conversation}/commands/{key}")]
 async fn cancel(
-    state: Data<State>,
+    caller: Caller,
     path: Path<(String, String)>,
     through: Query<Through>,
 ) -> Result<HttpResponse, Problem> {
     let (id, key) = path.into_inner();
-    let handle = find_to_act(&state, &ConversationId::from(id), through.into_inner())?;
+    let handle = find_to_act(&caller, &ConversationId::from(id), through.into_inner())?;
     handle.cancel(&CommandKey::from(key)).await?;
     Ok(HttpResponse::NoContent().finish())
 }

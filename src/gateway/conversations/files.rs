@@ -5,10 +5,10 @@ use std::io;
 
 use actix_multipart::Multipart;
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpResponse, get,
     http::header::{self, Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue},
     post,
-    web::{Bytes, Data, Json, Path, Query},
+    web::{Bytes, Json, Path, Query},
 };
 use futures_util::{Stream, stream};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ use super::{
     media_type,
     messages::Published,
 };
-use crate::gateway::{idempotency, problem::Problem, state::State};
+use crate::gateway::{problem::Problem, state::Caller};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(upload).service(download);
@@ -54,15 +54,9 @@ struct FileForm {
     responses((status = 200, description = "The file was uploaded and its message published", body = Published))
 )]
 #[post("/conversations/{conversation}/files")]
-async fn upload(
-    state: Data<State>,
-    acting: Acting,
-    request: HttpRequest,
-    parts: Multipart,
-) -> Result<Json<Published>, Problem> {
-    let form = Form::read(parts, &state.uploads).await?;
-    let digest = form.digest(&request.match_pattern().unwrap_or_default());
-    let done = idempotency::upload_once(&acting.handle, acting.key, &digest, form.into_source(), PATIENCE).await?;
+async fn upload(caller: Caller, acting: Acting, parts: Multipart) -> Result<Json<Published>, Problem> {
+    let form = Form::read(parts, &caller.state().uploads).await?;
+    let done = acting.upload(form).await?;
     Ok(Json(Published { sequence: done.sequence }))
 }
 
@@ -89,12 +83,12 @@ struct DownloadQuery {
 )]
 #[get("/conversations/{conversation}/files")]
 async fn download(
-    state: Data<State>,
+    caller: Caller,
     id: Path<ConversationId>,
     asked: Query<DownloadQuery>,
 ) -> Result<HttpResponse, Problem> {
     let DownloadQuery { connection, path } = asked.into_inner();
-    let handle = find_to_look(&state, &id, Through { connection })?;
+    let handle = find_to_look(&caller, &id, Through { connection })?;
     let file = timeout(PATIENCE, handle.download_file(path)).await.unwrap_or(Err(FileError::TimedOut))?;
     let name = file.file_name();
     let content_type = FileType::of_name(name).map_or("application/octet-stream".to_owned(), media_type::of);

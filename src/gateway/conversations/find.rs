@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
 use tertulia_actors::{
+    ConnectionHandle,
     connection::ConnectionStatus,
     conversation::ConversationHandle,
     core::{
@@ -12,7 +13,7 @@ use tertulia_actors::{
 };
 use utoipa::IntoParams;
 
-use crate::gateway::{connections, problem::Problem, state::State};
+use crate::gateway::{problem::Problem, state::Caller};
 
 /// The connection; any connection if absent.
 #[derive(Deserialize, IntoParams)]
@@ -26,26 +27,30 @@ pub(in crate::gateway) struct Through {
 
 /// The conversation on each connection that sees it, or only on the requested connection.
 pub(super) fn find_all(
-    state: &State,
+    caller: &Caller,
     id: &ConversationId,
     through: Through,
 ) -> Result<Vec<ConversationHandle>, Problem> {
-    let candidates = connections::candidates(state, through.connection)?;
-    Ok(candidates.iter().filter_map(|connection| state.tertulia.connection(connection).conversation(id)).collect())
+    let candidates = caller.candidates(through.connection.as_ref())?;
+    Ok(candidates.iter().filter_map(|connection| caller.conversation(connection, id)).collect())
 }
 
 /// The conversation for reading. All connections see the same conversation, so any of them will do.
 pub(super) fn find_to_look(
-    state: &State,
+    caller: &Caller,
     id: &ConversationId,
     through: Through,
 ) -> Result<ConversationHandle, Problem> {
-    find_all(state, id, through)?.into_iter().next().ok_or_else(|| not_found(state, id))
+    find_all(caller, id, through)?.into_iter().next().ok_or_else(|| not_found(caller, id))
 }
 
 /// The conversation for a command. If several connections see it, the caller must choose the one that acts.
-pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) -> Result<ConversationHandle, Problem> {
-    let mut found = find_all(state, id, through)?;
+pub(super) fn find_to_act(
+    caller: &Caller,
+    id: &ConversationId,
+    through: Through,
+) -> Result<ConversationHandle, Problem> {
+    let mut found = find_all(caller, id, through)?;
     match (found.pop(), found.is_empty()) {
         (Some(handle), true) => Ok(handle),
         (Some(handle), false) => {
@@ -54,15 +59,16 @@ pub(super) fn find_to_act(state: &State, id: &ConversationId, through: Through) 
             let problem = Problem::new(StatusCode::CONFLICT, "ambiguous-connection", detail);
             Err(problem.with("connections", names.collect::<Vec<_>>()))
         }
-        (None, _) => Err(not_found(state, id)),
+        (None, _) => Err(not_found(caller, id)),
     }
 }
 
 /// The problem for an unknown conversation. While conversations of a previous run are still being loaded, the problem
 /// asks the caller to try again.
-pub(super) fn not_found(state: &State, id: &ConversationId) -> Problem {
+pub(super) fn not_found(caller: &Caller, id: &ConversationId) -> Problem {
     let is_beginning = |status: ConnectionStatus| status.state == Phase::Idle;
-    if state.tertulia.connections().iter().filter_map(|id| state.tertulia.connection(id).status()).any(is_beginning) {
+    let connections = caller.candidates(None).unwrap_or_default();
+    if connections.iter().filter_map(ConnectionHandle::status).any(is_beginning) {
         let problem =
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-connected", "connections are still starting; try again");
         return problem.header(header::RETRY_AFTER, "1");

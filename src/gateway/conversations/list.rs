@@ -1,11 +1,9 @@
 //! `GET /v1/conversations`: the conversations in memory, filtered and in pages. No conversation is asked, so unloaded
 //! conversations stay unloaded.
 
-use std::sync::Arc;
-
 use actix_web::{
     get,
-    web::{self, Data, Json, Query},
+    web::{self, Json, Query},
 };
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -20,10 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::gateway::{
-    connections,
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
     words::check_stage,
 };
 
@@ -154,21 +151,20 @@ fn contains(name: &[u8], text: &[u8]) -> bool {
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/conversations")]
-async fn list(state: Data<State>, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
+async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
     let ListQuery { connection, stage, skill, agent, text, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     check_stage(stage.as_ref())?;
-    let connections = connections::candidates(&state, connection)?;
+    let connections = caller.candidates(connection.as_ref())?;
     let filter = ConversationFilter { stage, skill, agent, ..ConversationFilter::default() };
     let is_meant = move |handle: &ConversationHandle| {
         let outline = handle.outline();
         filter.matches(&outline) && text.as_ref().is_none_or(|text| is_in(text, handle, &outline))
     };
-    let tertulia = Arc::clone(&state.tertulia);
     // A selective filter reads all conversations, so it runs on its own thread and does not delay other requests.
     let looking = web::block(move || {
         let after = cursor.as_deref().and_then(|cursor| cursor.rsplit_once('/'));
-        let (handles, is_more) = tertulia.conversations_page(&connections, after, limit, is_meant);
+        let (handles, is_more) = caller.conversations_page(&connections, after, limit, is_meant);
         let last = handles.last().filter(|_| is_more);
         let next_cursor = last.map(|last| Cursor::name(&format!("{}/{}", last.id(), last.connection())));
         Page { items: handles.iter().map(Brief::of).collect(), next_cursor }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{
     get, post,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,18 +14,17 @@ use tertulia_actors::{
     core::{
         command::{Command, MessageRange, SendRichText, SendText},
         conversation,
-        id::{CommandKey, ConnectionId, ConversationId, DialogId},
+        id::{ConnectionId, ConversationId, DialogId},
     },
 };
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
-use uuid::Uuid;
 
 use super::{
-    acting::{Acting, Named, PATIENCE},
+    acting::{Acting, Named, PATIENCE, new_key},
     find::{Through, find_all, not_found},
 };
-use crate::gateway::{body::Body, problem::Problem, state::State};
+use crate::gateway::{body::Body, problem::Problem, state::Caller};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(send).service(history);
@@ -112,7 +111,7 @@ struct History {
 )]
 #[get("/conversations/{conversation}/messages")]
 async fn history(
-    state: Data<State>,
+    caller: Caller,
     id: Path<ConversationId>,
     asked: Query<HistoryQuery>,
 ) -> Result<Json<History>, Problem> {
@@ -123,9 +122,8 @@ async fn history(
     }
     let command = Command::QueryMessages { dialog, range: MessageRange { from, to, max } };
     let mut last = None;
-    for handle in find_all(&state, &id, Through { connection })? {
-        let key = CommandKey::from(Uuid::now_v7().to_string());
-        match handle.perform_as(key, command.clone(), PATIENCE).await {
+    for handle in find_all(&caller, &id, Through { connection })? {
+        match handle.perform_as(new_key(), command.clone(), PATIENCE).await {
             Ok(done) => return Ok(Json(History { items: done.messages })),
             // Another connection may be able to read the history.
             Err(failure) if failure.code() == "not-supported" || failure == ConversationError::NotConnected => {
@@ -134,5 +132,5 @@ async fn history(
             Err(failure) => return Err(failure.into()),
         }
     }
-    Err(last.map_or_else(|| not_found(&state, &id), Problem::from))
+    Err(last.map_or_else(|| not_found(&caller, &id), Problem::from))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{
     get,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
 use serde_json::{Map, Value};
 use tertulia_actors::{conversation::ConversationHandle, core::id::ConversationId};
@@ -12,7 +12,7 @@ use super::{
     acting::Named,
     find::{Through, find_to_look},
 };
-use crate::gateway::{problem::Problem, state::State};
+use crate::gateway::{problem::Problem, state::Caller};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(one);
@@ -27,11 +27,11 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 )]
 #[get("/conversations/{conversation}")]
 async fn one(
-    state: Data<State>,
+    caller: Caller,
     id: Path<ConversationId>,
     through: Query<Through>,
 ) -> Result<Json<Map<String, Value>>, Problem> {
-    let handle = find_to_look(&state, &id, through.into_inner())?;
+    let handle = find_to_look(&caller, &id, through.into_inner())?;
     Ok(Json(members(&handle).await?))
 }
 

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use actix_web::{
-    HttpRequest, HttpResponse, get,
+    HttpResponse, get,
     http::{StatusCode, header::ContentType},
     post,
-    web::{Data, Path, Query},
+    web::{Path, Query},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -22,10 +22,9 @@ use super::{
 };
 use crate::gateway::{
     body::{Body, Digest},
-    connections, idempotency,
-    keyed::{self, Reply},
+    keyed::{Once, Reply},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 
 /// How long a connection may take to load or unload.
@@ -42,12 +41,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     responses((status = 200, description = "The snapshot", body = Object))
 )]
 #[get("/conversations/{conversation}/snapshot")]
-async fn snapshot(
-    state: Data<State>,
-    id: Path<ConversationId>,
-    through: Query<Through>,
-) -> Result<HttpResponse, Problem> {
-    let text = find_to_look(&state, &id, through.into_inner())?.snapshot().await?;
+async fn snapshot(caller: Caller, id: Path<ConversationId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
+    let text = find_to_look(&caller, &id, through.into_inner())?.snapshot().await?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(text))
 }
 
@@ -74,30 +69,26 @@ struct Loaded {
 /// loaded. If it is already in memory, its state does not change.
 #[utoipa::path(
     tag = "conversations",
-    params(Loading, idempotency::Key),
+    params(Loading, Once),
     request_body(content = Object, description = "A snapshot"),
     responses((status = 200, description = "The conversation is in memory", body = Loaded))
 )]
 #[post("/conversations/load")]
 async fn load(
-    state: Data<State>,
-    request: HttpRequest,
+    caller: Caller,
+    once: Once,
     into: Query<Loading>,
     body: Body<Box<RawValue>>,
 ) -> Result<HttpResponse, Problem> {
     let Loading { connection } = into.into_inner();
     let text = body.value;
-    let digest = digest(&request, Some(&connection), text.get());
-    let loading = {
-        let state = state.clone();
-        async move {
-            let loading = state.tertulia.connection(&connection);
-            loading.status().ok_or_else(|| connections::unknown(&connection))?;
-            let handle = timeout(PATIENCE, loading.load(text.get())).await.map_err(|_| late())??;
-            Ok(Reply::ok(json!(Loaded { connection, conversation_id: handle.id().clone() })))
-        }
-    };
-    keyed::once(&state, &request, &digest, loading).await
+    let digest = digest(&once, Some(&connection), text.get());
+    once.act(&digest, async move {
+        let loading = caller.connection(&connection)?;
+        let handle = timeout(PATIENCE, loading.load(text.get())).await.map_err(|_| late())??;
+        Ok(Reply::ok(json!(Loaded { connection, conversation_id: handle.id().clone() })))
+    })
+    .await
 }
 
 /// Unloads a conversation that was loaded, or that a notification to an intake created. Commands that wait in the
@@ -109,31 +100,27 @@ async fn load(
 )]
 #[post("/conversations/{conversation}/unload")]
 async fn unload(
-    state: Data<State>,
-    request: HttpRequest,
+    caller: Caller,
+    once: Once,
     id: Path<ConversationId>,
     through: Query<Through>,
 ) -> Result<HttpResponse, Problem> {
     let (id, through) = (id.into_inner(), through.into_inner());
-    let digest = digest(&request, through.connection.as_ref(), "");
-    let unloading = {
-        let state = state.clone();
-        async move {
-            // Only inside the keyed action: a repeated request must get its stored response although the conversation
-            // is gone.
-            let handle = find_to_act(&state, &id, through)?;
-            let connection = state.tertulia.connection(handle.connection());
-            timeout(PATIENCE, connection.unload(&id)).await.map_err(|_| late())??;
-            Ok(Reply::ok(json!(Loaded { connection: handle.connection().clone(), conversation_id: id })))
-        }
-    };
-    keyed::once(&state, &request, &digest, unloading).await
+    let digest = digest(&once, through.connection.as_ref(), "");
+    once.act(&digest, async move {
+        // Only inside the keyed action: a repeated request must get its stored response although the conversation is
+        // gone.
+        let handle = find_to_act(&caller, &id, through)?;
+        let connection = caller.connection(handle.connection())?;
+        timeout(PATIENCE, connection.unload(&id)).await.map_err(|_| late())??;
+        Ok(Reply::ok(json!(Loaded { connection: handle.connection().clone(), conversation_id: id })))
+    })
+    .await
 }
 
-fn digest(request: &HttpRequest, connection: Option<&ConnectionId>, body: &str) -> Digest {
-    let resource = request.match_pattern().unwrap_or_default();
+fn digest(once: &Once, connection: Option<&ConnectionId>, body: &str) -> Digest {
     let connection = connection.map(ConnectionId::as_str).unwrap_or_default();
-    Digest::of(&resource, [connection.as_bytes(), body.as_bytes()])
+    Digest::of(once.resource(), [connection.as_bytes(), body.as_bytes()])
 }
 
 fn late() -> Problem {

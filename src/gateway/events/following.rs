@@ -12,6 +12,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::query::Start;
+use crate::reach::Reach;
 
 /// How often a heartbeat is sent if there are no events, so that proxies do not close the stream.
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
@@ -30,11 +31,41 @@ pub(super) enum Next {
     Nothing,
 }
 
+/// Which events a caller gets.
+pub(super) struct Selection {
+    /// Those that the caller asked for.
+    pub(super) filter: Filter,
+    /// The connections that the caller sees.
+    pub(super) reach: Reach,
+}
+
+impl Selection {
+    fn takes(&self, event: &StoredEvent) -> bool {
+        self.reach.sees(&event.connection) && self.filter.takes(event)
+    }
+}
+
+/// What ends a stream.
+pub(super) struct Ends {
+    /// Cancelled when the caller's token is no longer valid, and when the gateway stops.
+    pub(super) gone: CancellationToken,
+    /// Cancelled when the gateway stops.
+    pub(super) closing: CancellationToken,
+}
+
+impl Ends {
+    fn why(&self) -> End {
+        if self.closing.is_cancelled() { End::Closing } else { End::Revoked }
+    }
+}
+
 /// Why a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The gateway is stopping.
     Closing,
+    /// The caller's token is no longer valid, or has other rights.
+    Revoked,
     /// The log cannot be read.
     Unreadable,
 }
@@ -43,17 +74,17 @@ pub(super) enum End {
 pub(super) struct Following {
     log: LogReader,
     epoch: Arc<str>,
-    filter: Filter,
+    selection: Selection,
     /// The caller's cursor was never issued by this log, and the gap event about this is not sent yet.
     unknown: bool,
     /// Events that were read but not returned yet.
     read: vec::IntoIter<Arc<StoredEvent>>,
     heartbeat: Interval,
-    closing: CancellationToken,
+    ends: Ends,
 }
 
 impl Following {
-    pub(super) fn new(journal: &Arc<Journal>, start: Start, filter: Filter, closing: CancellationToken) -> Self {
+    pub(super) fn new(journal: &Arc<Journal>, start: Start, selection: Selection, ends: Ends) -> Self {
         let (after, unknown) = match start {
             Start::After(after) => (after, false),
             Start::Unknown { newest } => (newest, true),
@@ -61,7 +92,7 @@ impl Following {
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT_EVERY, HEARTBEAT_EVERY);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (log, epoch) = (journal.reader(after), Arc::clone(journal.epoch()));
-        Self { log, epoch, filter, unknown, read: Vec::new().into_iter(), heartbeat, closing }
+        Self { log, epoch, selection, unknown, read: Vec::new().into_iter(), heartbeat, ends }
     }
 
     /// Whether the first item is a gap.
@@ -83,7 +114,7 @@ impl Following {
             }
             let batch = tokio::select! {
                 biased;
-                () = self.closing.cancelled() => return Err(End::Closing),
+                () = self.ends.gone.cancelled() => return Err(self.ends.why()),
                 // The heartbeat comes before the log: if many unwanted events arrive, the caller's cursor must still
                 // advance.
                 _ = self.heartbeat.tick() => return Ok(Next::Nothing),
@@ -92,7 +123,9 @@ impl Following {
             match batch {
                 Ok(Some(LogBatch::Events(events))) => self.read = events.into_iter(),
                 Ok(Some(LogBatch::Forgotten { events } | LogBatch::Damaged { events })) => {
-                    return Ok(Next::Gap(self.gap(Some(events))));
+                    // The number counts the events of all connections.
+                    let missed = Some(events).filter(|_| self.selection.reach.is_everything());
+                    return Ok(Next::Gap(self.gap(missed)));
                 }
                 Ok(None) => return Err(End::Closing),
                 Err(error) => {
@@ -107,7 +140,7 @@ impl Following {
     fn hand_on(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         while bytes < TOGETHER
-            && let Some(event) = self.read.find(|event| self.filter.takes(event))
+            && let Some(event) = self.read.find(|event| self.selection.takes(event))
         {
             bytes += event.json.len();
             events.push(event);

@@ -18,7 +18,7 @@
 //! `tertulia`, and `bearer.` followed by the token in unpadded base64url. The gateway chooses the first.
 //!
 //! **Pages of other sites.** A browser lets any page open a WebSocket to any host. Without tokens the socket is
-//! therefore refused if `Origin` names another host than `Host`.
+//! therefore refused if `Origin` names another host than `Host` and is not among the allowed origins.
 
 mod following;
 mod handshake;
@@ -37,12 +37,12 @@ use actix_web::{
     body::MessageBody as _,
     get,
     http::header,
-    web::{Data, Payload, Query},
+    web::{Payload, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::{query::EventQuery, server_sent::ServerSent, socket::Socket};
-use super::{problem::Problem, state::State};
+use super::{problem::Problem, state::Caller};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(follow).service(open);
@@ -62,13 +62,13 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 )]
 #[get("/events")]
 async fn follow(
-    state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
     parameters: Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
     let asked = EventQuery::read(parameters.into_inner(), request.headers())?;
-    let place = state.places.take()?;
-    let body = place.hold(ServerSent::new(asked.follow(&state)).body(), request.conn_data());
+    let place = caller.state().places.take()?;
+    let body = place.hold(ServerSent::new(asked.follow(&caller)).body(), request.conn_data());
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         // Proxies must neither store the stream nor delay it for compression.
@@ -94,15 +94,15 @@ async fn follow(
 )]
 #[get("/events/socket")]
 async fn open(
-    state: Data<State>,
+    caller: Caller,
     request: HttpRequest,
     parameters: Query<Vec<(String, String)>>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let asked = EventQuery::read(parameters.into_inner(), request.headers())?;
     let mut response = handshake::answer(&request)?;
-    let place = state.places.take()?;
-    let body = place.hold(Socket::new(asked.follow(&state), payload).body(), request.conn_data());
+    let place = caller.state().places.take()?;
+    let body = place.hold(Socket::new(asked.follow(&caller), payload).body(), request.conn_data());
     // Completing a response that was not started cannot fail.
     let response = response.message_body(BodyStream::new(body).boxed());
     response.map(HttpResponse::from).map_err(|error| Problem::bad_request(error.to_string()))

@@ -11,10 +11,10 @@ use tertulia_actors::{
 use super::{
     super::{
         problem::Problem,
-        state::State,
+        state::Caller,
         words::{check, event_kind},
     },
-    following::Following,
+    following::{Ends, Following, Selection},
 };
 
 /// The names of the parameters.
@@ -57,10 +57,12 @@ impl EventQuery {
     }
 
     /// Opens the log at the requested position.
-    pub(super) fn follow(self, state: &State) -> Following {
-        let journal = state.tertulia.journal();
+    pub(super) fn follow(self, caller: &Caller) -> Following {
+        let journal = caller.state().everything().journal();
         let start = self.start(journal);
-        Following::new(journal, start, self.filter, state.closing.clone())
+        let selection = Selection { filter: self.filter, reach: caller.reach().clone() };
+        let ends = Ends { gone: caller.gone().clone(), closing: caller.state().closing.clone() };
+        Following::new(journal, start, selection, ends)
     }
 
     fn start(&self, journal: &Arc<Journal>) -> Start {

@@ -133,6 +133,9 @@ where
             Err(End::Closing) => {
                 return self.close(CloseCode::Away, "the gateway is stopping: reconnect with the last id");
             }
+            Err(End::Revoked) => {
+                return self.close(CloseCode::Policy, "the token is no longer valid, or has other rights");
+            }
             Err(End::Unreadable) => return self.close(CloseCode::Error, "the log cannot be read"),
         }
         frames.freeze()

@@ -1,28 +1,38 @@
-//! `/metrics`: OpenMetrics text for Prometheus. `metrics.md` in this directory lists every name, and
-//! `tests/service/operations/metrics.rs` compares the two.
+//! `/metrics`: metrics for Prometheus, in its own text format or as OpenMetrics. `metrics.md` in this directory lists
+//! every name, and `tests/service/operations/metrics.rs` compares the two.
 
 mod connections;
+mod exposition;
 mod http;
 mod journal;
 mod process;
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, get, http::header, middleware::from_fn, web::Data};
-use prometheus_client::{encoding::text::encode, registry::Registry};
+use actix_web::{
+    HttpResponse, get,
+    http::header::{self, Accept},
+    middleware::from_fn,
+    web::Header,
+};
+use prometheus_client::{
+    encoding::text::{encode_eof, encode_registry},
+    metrics::info::Info,
+    registry::Registry,
+};
 use tertulia_actors::Tertulia;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{access, problem::Problem, state::State};
+use super::{access, problem::Problem, state::Caller};
 use connections::Connections;
+use exposition::{Format, OPEN_METRICS, TEXT};
 use journal::JournalState;
 pub(super) use process::resident_bytes;
-use process::{ProcessMemory, Spans};
+use process::{Process, Spans};
 
 use crate::webhooks::WebhookMetrics;
 pub(super) use http::HttpMetrics;
 
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// The prefix of the service's metrics.
 const PREFIX: &str = "tertulia";
 
@@ -30,26 +40,50 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(scrape);
 }
 
-/// Registers all metrics under `tertulia_`, and the process's memory under the standard name.
+/// Registers the metrics of all parts under `tertulia_`, and the process's metrics under their usual names. The metrics
+/// of connections are not among them, because the caller of `/metrics` gets them as configured.
 pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http: &HttpMetrics) -> Registry {
     let mut registry = Registry::default();
+    registry.register_collector(Box::new(Process::own()));
     let own = registry.sub_registry_with_prefix(PREFIX);
+    own.register("build", "Version of the program, as a label", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     tertulia.metrics().register(own);
     webhooks.register(own);
     http.register(own);
     own.register_collector(Box::new(JournalState(Arc::clone(tertulia.journal()))));
-    own.register_collector(Box::new(Connections(Arc::clone(tertulia))));
     own.register_collector(Box::new(Spans));
-    registry.register_collector(Box::new(ProcessMemory));
     registry
 }
 
-/// Returns the metrics for Prometheus.
-#[utoipa::path(tag = "service", responses((status = 200, description = "OpenMetrics", body = String, content_type = CONTENT_TYPE)))]
+/// The metrics of a caller's connections.
+fn of_connections(caller: &Caller) -> Registry {
+    let (state, reach) = (caller.state(), caller.reach().clone());
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(Connections {
+        tertulia: Arc::clone(state.everything()),
+        per_connection: state.per_connection,
+        reach,
+    }));
+    registry
+}
+
+/// Returns the metrics for Prometheus, as OpenMetrics if the caller prefers it; to a token that does not reach every
+/// connection, those of its connections.
+#[utoipa::path(tag = "service", responses((status = 200, description = "Metrics",
+    content((String = TEXT), (String = OPEN_METRICS)))))]
 #[get("/metrics", wrap = "from_fn(access::require)")]
-async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {
-    let mut text = String::new();
+async fn scrape(caller: Caller, accept: Option<Header<Accept>>) -> Result<HttpResponse, Problem> {
+    // All other metrics count for connections that the caller may not see.
+    let whole = caller.reach().is_everything().then(|| &caller.state().registry);
+    let mut metrics = String::new();
     // Writing into a string does not fail.
-    let _ = encode(&mut text, &state.registry);
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text))
+    let _ = whole
+        .map_or(Ok(()), |whole| encode_registry(&mut metrics, whole))
+        .and_then(|()| encode_registry(&mut metrics, &of_connections(&caller)))
+        .and_then(|()| encode_eof(&mut metrics));
+    let format = accept.map_or(Format::Text, |accept| Format::preferred(&accept));
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, format.content_type()))
+        .insert_header((header::VARY, "accept"))
+        .body(format.of_open_metrics(metrics)))
 }

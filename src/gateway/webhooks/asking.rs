@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use crate::{
     gateway::words::event_kind,
+    reach::Reach,
     webhooks::{Changes, NewWebhook, Retries, Wanted},
 };
 
@@ -48,6 +49,7 @@ impl TryFrom<New> for NewWebhook {
             secret: secret.map(Into::into),
             after,
             enabled: enabled.unwrap_or(true),
+            reach: Reach::EVERYTHING,
         })
     }
 }

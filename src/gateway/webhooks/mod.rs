@@ -6,19 +6,20 @@ mod view;
 use std::time::Duration;
 
 use actix_web::{
-    HttpRequest, HttpResponse, delete, get,
-    http::{StatusCode, header},
+    HttpResponse, delete, get,
+    http::StatusCode,
     patch, post,
-    web::{Data, Json, Path, Query},
+    web::{Json, Path, Query},
 };
+use serde_json::json;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::Body,
-    idempotency,
+    keyed::{Once, Reply},
     page::{self, Cursor, Page},
     problem::Problem,
-    state::State,
+    state::Caller,
 };
 use crate::webhooks::{Delivery, LONGEST_OVERLAP, OVERLAP, Secret, WebhookError, WebhookId};
 
@@ -33,15 +34,15 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 /// Lists the webhooks, the oldest first.
 #[utoipa::path(tag = "webhooks", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/webhooks")]
-async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
+async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
-    let mut webhooks = state.webhooks.list().await?;
+    let mut webhooks = caller.webhooks().list().await?;
     if let Some(cursor) = &asked.cursor {
         webhooks.retain(|webhook| webhook.definition.id.as_str() > &**cursor);
     }
     let id = |webhook: &crate::webhooks::Webhook| webhook.definition.id.clone();
     let (webhooks, next_cursor) = page::cut(webhooks, limit, id, |webhook| webhook.definition.id.to_string());
-    let epoch = state.tertulia.journal().epoch();
+    let epoch = caller.state().everything().journal().epoch();
     Ok(Json(Page { items: webhooks.into_iter().map(|webhook| View::new(webhook, epoch)).collect(), next_cursor }))
 }
 
@@ -49,22 +50,21 @@ async fn list(state: Data<State>, asked: Query<page::PageQuery>) -> Result<Json<
 /// get it again: a caller who missed the response must rotate the secret.
 #[utoipa::path(
     tag = "webhooks",
-    params(idempotency::Key),
+    params(Once),
     request_body = New,
     responses((status = 201, description = "The webhook was created", body = Made))
 )]
 #[post("/webhooks")]
-async fn create(state: Data<State>, request: HttpRequest, body: Body<New>) -> Result<HttpResponse, Problem> {
-    let key = idempotency::key(request.headers())?;
-    let key = key.map(|key| (key.as_str().to_owned(), body.digest.as_str().to_owned()));
-    let created = state.webhooks.create(body.value.try_into()?, key).await?;
-    let location = format!("/v1/webhooks/{}", created.webhook.definition.id);
-    let made = Made::new(created, state.tertulia.journal().epoch());
-    // Caches must not store a secret.
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store".to_owned())];
-    let mut response = HttpResponse::Created();
-    headers.into_iter().for_each(|header| _ = response.insert_header(header));
-    Ok(response.json(made))
+async fn create(caller: Caller, once: Once, body: Body<New>) -> Result<HttpResponse, Problem> {
+    let key = once.key().map(|key| (key.as_str().to_owned(), body.digest.as_str().to_owned()));
+    let new = body.value.try_into()?;
+    once.act_by_key(&body.digest, async move {
+        let created = caller.webhooks().create(new, key).await?;
+        let location = format!("/v1/webhooks/{}", created.webhook.definition.id);
+        let made = Made::new(created, caller.state().everything().journal().epoch());
+        Ok(Reply::created(location, json!(made)).showing_once("secret"))
+    })
+    .await
 }
 
 /// Returns one webhook and its state.
@@ -74,9 +74,9 @@ async fn create(state: Data<State>, request: HttpRequest, body: Body<New>) -> Re
     responses((status = 200, description = "The webhook", body = View))
 )]
 #[get("/webhooks/{webhook}")]
-async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
-    let webhook = state.webhooks.get(WebhookId::from(id.as_str())).await?;
-    Ok(Json(View::new(webhook, state.tertulia.journal().epoch())))
+async fn one(caller: Caller, id: Path<String>) -> Result<Json<View>, Problem> {
+    let webhook = caller.webhooks().get(&WebhookId::from(id.as_str())).await?;
+    Ok(Json(View::new(webhook, caller.state().everything().journal().epoch())))
 }
 
 /// Changes a webhook; absent members stay the same. Waiting deliveries are tried at once, and a webhook that was
@@ -88,9 +88,9 @@ async fn one(state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem
     responses((status = 200, description = "The webhook", body = View))
 )]
 #[patch("/webhooks/{webhook}")]
-async fn change(state: Data<State>, id: Path<String>, body: Body<Changed>) -> Result<Json<View>, Problem> {
-    let webhook = state.webhooks.change(WebhookId::from(id.as_str()), body.value.try_into()?).await?;
-    Ok(Json(View::new(webhook, state.tertulia.journal().epoch())))
+async fn change(caller: Caller, id: Path<String>, body: Body<Changed>) -> Result<Json<View>, Problem> {
+    let webhook = caller.webhooks().change(WebhookId::from(id.as_str()), body.value.try_into()?).await?;
+    Ok(Json(View::new(webhook, caller.state().everything().journal().epoch())))
 }
 
 /// Deletes a webhook. Its deliveries end at once, and waiting events are dropped.
@@ -100,20 +100,20 @@ async fn change(state: Data<State>, id: Path<String>, body: Body<Changed>) -> Re
     responses((status = 204, description = "The webhook was deleted"))
 )]
 #[delete("/webhooks/{webhook}")]
-async fn remove(state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
-    state.webhooks.delete(WebhookId::from(id.as_str())).await?;
+async fn remove(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> {
+    caller.webhooks().delete(WebhookId::from(id.as_str())).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Replaces the signing secret. The previous secret also signs for a while, so that receivers can switch.
 #[utoipa::path(
     tag = "webhooks",
-    params(("webhook" = String, Path)),
+    params(("webhook" = String, Path), Once),
     request_body = Another,
-    responses((status = 200, description = "The new secret; no later answer contains it", body = NewSecret))
+    responses((status = 200, description = "The new secret; only the first answer contains it", body = NewSecret))
 )]
 #[post("/webhooks/{webhook}/secret")]
-async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Result<HttpResponse, Problem> {
+async fn rotate(caller: Caller, once: Once, id: Path<String>, body: Body<Another>) -> Result<HttpResponse, Problem> {
     let Another { secret, overlap_seconds } = body.value;
     let overlap = overlap_seconds.map_or(OVERLAP, Duration::from_secs);
     if overlap > LONGEST_OVERLAP {
@@ -124,19 +124,26 @@ async fn rotate(state: Data<State>, id: Path<String>, body: Body<Another>) -> Re
         Some(secret) => Secret::parse(&secret).map_err(WebhookError::from)?,
         None => Secret::random(),
     };
-    let rotated = state.webhooks.rotate(WebhookId::from(id.as_str()), secret, overlap).await?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(NewSecret::from(rotated)))
+    once.act(&body.digest, async move {
+        let rotated = caller.webhooks().rotate(WebhookId::from(id.as_str()), secret, overlap).await?;
+        Ok(Reply::ok(json!(NewSecret::from(rotated))).showing_once("secret"))
+    })
+    .await
 }
 
 /// Sends a `tertulia.test` event now, even if the webhook is disabled, and returns the receiver's answer.
 #[utoipa::path(
     tag = "webhooks",
-    params(("webhook" = String, Path)),
+    params(("webhook" = String, Path), Once),
     responses((status = 200, description = "What the receiver answered, or why it did not answer", body = TestResult))
 )]
 #[post("/webhooks/{webhook}/test")]
-async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, Problem> {
-    Ok(Json(state.webhooks.test(WebhookId::from(id.as_str())).await?.into()))
+async fn test(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResponse, Problem> {
+    once.act_bare(async move {
+        let tested = caller.webhooks().test(WebhookId::from(id.as_str())).await?;
+        Ok(Reply::ok(json!(TestResult::from(tested))))
+    })
+    .await
 }
 
 /// Lists the newest attempts to deliver, the newest first.
@@ -147,14 +154,14 @@ async fn test(state: Data<State>, id: Path<String>) -> Result<Json<TestResult>, 
 )]
 #[get("/webhooks/{webhook}/deliveries")]
 async fn deliveries(
-    state: Data<State>,
+    caller: Caller,
     id: Path<String>,
     asked: Query<page::PageQuery>,
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let page::PageQuery { cursor, .. } = asked.into_inner();
     let id = WebhookId::from(id.as_str());
-    let mut found = state.webhooks.deliveries(id, cursor.map(Cursor::into_place), limit + 1).await?;
+    let mut found = caller.webhooks().deliveries(id, cursor.map(Cursor::into_place), limit + 1).await?;
     let is_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| is_more).map(|(name, _)| Cursor::name(name));

@@ -39,7 +39,10 @@ impl Worker {
         for (lane, item, head) in kept {
             lanes.restore(lane, item, head, now);
         }
-        let filter = shared.definition.borrow().filter.filter();
+        let (filter, reach) = {
+            let definition = shared.definition.borrow();
+            (definition.filter.filter(), definition.reach.clone())
+        };
         let mut worker = Self {
             log: Some(Box::new(context.journal.reader(progress.read))),
             client: new_client(&context),
@@ -58,6 +61,7 @@ impl Worker {
             context,
             shared,
             filter,
+            reach,
             lanes,
         };
         for event in fresh {

@@ -26,6 +26,8 @@ use tokio::{
     time::sleep,
 };
 
+use crate::reach::Reach;
+
 use super::{
     Settings, Tested,
     attempt::{Attempted, attempt, client},
@@ -128,6 +130,8 @@ pub(super) struct Worker {
     context: Rc<WebhookContext>,
     shared: Rc<Shared>,
     filter: Filter,
+    /// The connections whose events the webhook may get; never changes.
+    reach: Reach,
     client: Client,
     lanes: Lanes,
     /// The fresh events.
@@ -271,7 +275,7 @@ impl Worker {
             let offset = event.offset;
             self.lanes.read_to(offset);
             self.untold += 1;
-            if !self.filter.takes(&event) {
+            if !self.reach.sees(&event.connection) || !self.filter.takes(&event) {
                 continue;
             }
             let lane = Lane::of(&event, ordered);
@@ -357,6 +361,8 @@ impl Worker {
                 })
             }
             Content::Gap { missed } => {
+                // The number counts the events of all connections.
+                let missed = missed.filter(|_| self.reach.is_everything());
                 let cargo = Cargo::gap(&EventId { epoch, offset }, &id, lane, missed);
                 Box::pin(async { Found::Cargo(cargo) })
             }

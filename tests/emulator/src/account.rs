@@ -16,7 +16,7 @@ use crate::hub::Hub;
 use crate::identity::{AgentSessions, Tokens};
 use crate::ledger::{Ledger, LedgerSummary};
 use crate::network::Network;
-use crate::platform::{ConsumerId, Millis, NewConversation, Platform, Refusal, Settings};
+use crate::platform::{ConsumerId, Millis, NewAgent, NewConversation, Platform, Refusal, Settings};
 use crate::traffic::Traffic;
 
 /// One emulated account.
@@ -48,6 +48,7 @@ impl Account {
     pub(crate) fn new(config: EmulatorConfig) -> Self {
         let settings = Settings {
             account: config.account.clone(),
+            skills: config.skills.clone(),
             survey: config.survey,
             survey_app_install_id: config.survey_app_install_id.clone(),
             ttr: config.ttr,
@@ -59,10 +60,16 @@ impl Account {
         };
         let sessions = AgentSessions::new(&config.account, config.agents, config.token_life);
         let mut platform = Platform::new(settings, config.seed);
-        for agent in sessions.agents() {
+        for (place, agent) in sessions.agents().iter().enumerate() {
             let named = config.agent_skills.iter().find(|(login, _)| *login == agent.login);
-            let skills = named.map_or(&[][..], |(_, skills)| skills);
-            platform.add_agent(agent.user_id.clone(), agent.pid.clone(), agent.login.clone(), skills);
+            let new = NewAgent {
+                user_id: agent.user_id.clone(),
+                pid: agent.pid.clone(),
+                login: agent.login.clone(),
+                skills: named.map_or_else(Vec::new, |(_, skills)| skills.clone()),
+                is_manager: place < config.admins,
+            };
+            platform.add_agent(new, now());
         }
         let hub = Hub::new(platform, config.faults, config.seed, sessions);
         Self {
@@ -143,10 +150,18 @@ impl Account {
 
 /// What one simulated consumer or administrator does, step by step.
 impl Account {
-    /// Opens a conversation for a consumer, or for a new one.
-    pub(crate) fn open_conversation(&self, consumer: Option<String>, skill: Option<String>) -> String {
+    /// Opens a conversation for a consumer, or for a new one, who may have a profile.
+    pub(crate) fn open_conversation(
+        &self,
+        consumer: Option<String>,
+        skill: Option<String>,
+        profile: Option<Value>,
+    ) -> String {
         let consumer = ConsumerId::new(consumer.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()));
         let mut hub = self.hub();
+        if let Some(profile) = profile {
+            hub.platform.give_profile(&consumer, profile);
+        }
         let new = NewConversation { skill, ..NewConversation::default() };
         let id = hub.platform.open_conversation(&consumer, new, now());
         hub.flush();
@@ -155,7 +170,8 @@ impl Account {
 
     pub(crate) fn say(&self, conversation: &str, text: &str) -> Result<u64, Refusal> {
         let mut hub = self.hub();
-        let sequence = hub.platform.say(conversation, text, now());
+        let now = now();
+        let sequence = hub.platform.say(conversation, text, now, now);
         hub.flush();
         sequence
     }

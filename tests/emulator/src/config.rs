@@ -49,6 +49,19 @@ pub enum HistoryBound {
     Exclusive,
 }
 
+/// Which agents may read the history of a dialog without taking part in its conversation (protocol
+/// [§5.5](crate::protocol#55)). Every participant may, also under the roles MANAGER and READER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HistoryReaders {
+    /// No other agent.
+    Participants,
+    /// Agents who are managers of the account: its administrators.
+    #[default]
+    Managers,
+    /// Every agent.
+    Everybody,
+}
+
 /// Points on which the sources leave the platform's behaviour open; each has the documented or safest default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switches {
@@ -60,6 +73,8 @@ pub struct Switches {
     pub refuse_closed_message_subscription: bool,
     /// How `QueryMessages` reads `newerThanSequence`.
     pub history_bound: HistoryBound,
+    /// Who may `QueryMessages` without taking part.
+    pub history_readers: HistoryReaders,
     /// What `ConversationStateField CLOSE` does on an account with a survey.
     pub state_close_survey: StateCloseSurvey,
     /// A login closes the sockets of the same user's earlier session with 4401 ([TK-6](crate::rules#tk-6)).
@@ -73,6 +88,7 @@ impl Default for Switches {
             close_upsert_before_delete: false,
             refuse_closed_message_subscription: false,
             history_bound: HistoryBound::default(),
+            history_readers: HistoryReaders::default(),
             state_close_survey: StateCloseSurvey::default(),
             login_closes_sockets: true,
         }

@@ -20,6 +20,7 @@ use crate::early_hints;
 use crate::faults::{Fault, FaultMode, FaultRule, RuleCounts, RuleError, RuleId};
 use crate::hub::UserSessions;
 use crate::ledger::{ChangeRequest, Ledger, LedgerSummary};
+use crate::platform::ConsumerId;
 use crate::tls::{self, Tls};
 use crate::traffic::{self, TrafficProgress, TrafficSpec};
 use crate::{connector, control, http};
@@ -226,7 +227,12 @@ impl Emulator {
     /// A simulated consumer opens a conversation: a named consumer or a new one, for a skill or for none.
     /// Returns the conversation's id, which is also its MAIN dialog's.
     pub fn create_conversation(&self, consumer: Option<&str>, skill: Option<&str>) -> String {
-        self.account.open_conversation(consumer.map(str::to_owned), skill.map(str::to_owned))
+        self.account.open_conversation(consumer.map(str::to_owned), skill.map(str::to_owned), None)
+    }
+
+    /// A simulated consumer has these particulars from now on, in the form of `SetUserProfile`.
+    pub fn set_profile(&self, consumer: &str, profile: serde_json::Value) {
+        self.account.hub().platform.give_profile(&ConsumerId::new(consumer), profile);
     }
 
     /// The simulated consumer of a conversation says something in its open dialog; the sequence it got.
@@ -312,6 +318,7 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
             .app_data(shared.clone())
             .wrap(from_fn(http::ruled))
             .wrap(from_fn(http::cors))
+            .wrap(from_fn(http::json_errors))
             .configure(http::platform)
     })
     .workers(config.threads.max(1))
@@ -346,6 +353,7 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
                 .app_data(shared.clone())
                 .wrap(from_fn(http::ruled))
                 .wrap(from_fn(http::cors))
+                .wrap(from_fn(http::json_errors))
                 .configure(http::discovery_only)
         });
         let server = server.workers(1).disable_signals().bind(address).map_err(failed(address))?;
@@ -354,7 +362,9 @@ fn listen(account: &Data<Account>, tls: rustls::ServerConfig) -> Result<Bound, S
     }
     let shared = account.clone();
     if let Some(address) = config.control {
-        let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(control::routes));
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).wrap(from_fn(http::json_errors)).configure(control::routes)
+        });
         let server = server.workers(1).disable_signals().bind(address).map_err(failed(address))?;
         listening.control = server.addrs().first().copied();
         servers.push(server.run());

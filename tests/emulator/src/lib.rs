@@ -41,7 +41,7 @@ mod socket;
 mod tls;
 mod traffic;
 
-pub use config::{EmulatorConfig, HistoryBound, Limits, StateCloseSurvey, Switches, TtrDefaults};
+pub use config::{EmulatorConfig, HistoryBound, HistoryReaders, Limits, StateCloseSurvey, Switches, TtrDefaults};
 pub use connector::{AppEndpoint, AppInstall, EVENT_TYPES, SignatureKind};
 pub use emulator::{Emulator, Refused, StartError};
 pub use faults::{Fault, FaultKind, FaultMode, FaultRule, HowOften, Outcome, RuleCounts, RuleError, RuleId, Side};

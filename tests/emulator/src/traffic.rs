@@ -1,6 +1,7 @@
 //! Simulated consumers inside the platform: they open conversations and speak at a rate, without sockets.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::account::{Account, lock};
 use crate::platform::{ConsumerId, ConversationId, Millis, NewConversation};
@@ -22,11 +23,47 @@ pub struct TrafficSpec {
     pub skill: String,
     /// Characters of each message, at least as many as its number needs.
     pub text_bytes: usize,
+    /// How many seconds ago the conversations were last updated, the latest of them.
+    pub backdate_seconds: f64,
+    /// Over how many seconds the conversations' update times are spread, up to the latest. With 0 they are as they come.
+    pub spread_seconds: f64,
+    /// The profile of each consumer, in the form of `SetUserProfile`, if they have one.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub profile: Value,
+}
+
+/// The longest time that traffic goes back: four hundred days.
+const LONGEST_PAST: f64 = 400.0 * 24.0 * 3_600.0;
+
+impl TrafficSpec {
+    /// What is wrong with the specification.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.conversations == 0 {
+            return Err("conversations must be at least 1");
+        }
+        let past = |seconds: f64| (0.0..=LONGEST_PAST).contains(&seconds);
+        if !past(self.backdate_seconds) || !past(self.spread_seconds) {
+            return Err("backdateSeconds and spreadSeconds must be from 0 to 34560000");
+        }
+        if !self.profile.is_null() && !self.profile.is_object() {
+            return Err("profile must be an object");
+        }
+        Ok(())
+    }
 }
 
 impl Default for TrafficSpec {
     fn default() -> Self {
-        Self { conversations: 100, messages: 10, rate: 50.0, skill: "-1".to_owned(), text_bytes: 80 }
+        Self {
+            conversations: 100,
+            messages: 10,
+            rate: 50.0,
+            skill: "-1".to_owned(),
+            text_bytes: 80,
+            backdate_seconds: 0.0,
+            spread_seconds: 0.0,
+            profile: Value::Null,
+        }
     }
 }
 
@@ -94,15 +131,33 @@ impl Run {
         (owed as u64).saturating_sub(self.turns).min(self.remaining())
     }
 
+    /// Returns when a conversation was opened (`said` is 0), or when its message number `said` was said. With a spread,
+    /// each conversation has an equal part of the time, and its messages divide that part.
+    fn time_of(&self, place: usize, said: u64, now: Millis) -> Millis {
+        let TrafficSpec { conversations, messages, backdate_seconds, spread_seconds, .. } = self.spec;
+        let millis = |seconds: f64| (seconds * 1_000.0) as Millis;
+        if spread_seconds <= 0.0 {
+            return now.saturating_sub(millis(backdate_seconds));
+        }
+        let parts = place as f64 + said as f64 / messages.max(1) as f64;
+        let ahead = spread_seconds * parts / conversations as f64;
+        let before = backdate_seconds + (spread_seconds - ahead).max(0.0);
+        self.started.saturating_sub(millis(before))
+    }
+
     fn speak(&mut self, account: &Account, count: u64, now: Millis) {
         let mut hub = account.hub();
         for _ in 0..count {
             let place = (self.turns % self.spec.conversations) as usize;
             if place >= self.opened.len() {
                 let consumer = ConsumerId::new(format!("traffic-{}-{place}", self.number));
+                if self.spec.profile.is_object() {
+                    hub.platform.give_profile(&consumer, self.spec.profile.clone());
+                }
                 let new = NewConversation {
                     skill: Some(self.spec.skill.clone()),
                     traffic: Some(self.number),
+                    opened: Some(self.time_of(place, 0, now)),
                     ..NewConversation::default()
                 };
                 self.opened.push(hub.platform.open_conversation(&consumer, new, now));
@@ -114,7 +169,8 @@ impl Run {
             }
             let text = format!("{:<1$}", format!("message {turn}"), self.spec.text_bytes);
             // A conversation that was closed meanwhile takes no more messages; the count goes on all the same.
-            if let Err(refusal) = hub.platform.say(self.opened[place].as_str(), &text, now) {
+            let time = self.time_of(place, turn + 1, now);
+            if let Err(refusal) = hub.platform.say(self.opened[place].as_str(), &text, time, now) {
                 tracing::debug!(conversation = %self.opened[place], text = refusal.text, "traffic refused");
             }
         }

@@ -10,15 +10,19 @@ mod events;
 mod files;
 mod idempotency;
 mod intake;
+mod keys;
 mod messages;
 mod notes;
+mod origins;
 mod participation;
 mod problems;
 mod receipts;
+mod renewal;
 mod response_time;
 mod satisfaction;
 mod service;
 mod snapshots;
+mod tenants;
 
 use serde_json::Value;
 

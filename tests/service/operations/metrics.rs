@@ -16,17 +16,10 @@ fn described(text: &str) -> Described {
     let mut described = Described::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-            // For callers the suffix of a counter is part of its name.
-            let is_counter = kind == "counter";
-            let name = format!("{name}{}", if is_counter { "_total" } else { "" });
-            described.entry(name).or_default().0 = kind.to_owned();
+            described.entry(name.to_owned()).or_default().0 = kind.to_owned();
         }
-    }
-    for line in text.lines() {
         if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
-            for name in [name.to_owned(), format!("{name}_total")] {
-                described.entry(name).and_modify(|(_, known)| *known = help.to_owned());
-            }
+            described.entry(name.to_owned()).or_default().1 = help.to_owned();
         }
     }
     described

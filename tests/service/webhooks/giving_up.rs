@@ -3,7 +3,10 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use serde_json::json;
-use tertulia::webhooks::{NewWebhook, Settings, Wanted, Webhooks};
+use tertulia::{
+    reach::Reach,
+    webhooks::{NewWebhook, Settings, Wanted, Webhooks},
+};
 use tertulia_actors::{
     Tertulia,
     engine::{Journal, Loggable, MemoryStore, Retention, Step},
@@ -100,6 +103,7 @@ async fn what_the_log_forgot_meanwhile_is_one_gap() {
         secret: None,
         after: None,
         enabled: true,
+        reach: Reach::EVERYTHING,
     };
     let id = webhooks.create(new, None).await.unwrap().webhook.definition.id;
     // Three events wait after a failed one.

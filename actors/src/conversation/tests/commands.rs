@@ -57,6 +57,7 @@ fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result
     conversation.do_send(HandleRequest::Perform(Perform {
         command: Command::SendText(text),
         key: key.into(),
+        caller: None,
         deadline: Instant::now() + Duration::from_secs(30),
         durable: None,
         reply,

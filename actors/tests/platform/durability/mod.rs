@@ -193,7 +193,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_se
     let rule = emulator.add_rule(rule).unwrap();
     let refused = || emulator.rule_counts(rule).unwrap().refused;
     let run = Run::begin(&emulator, &store, once_suspected_unheard);
-    let conversation = run.taken(&id).await;
+    let conversation = run.taken(&id).await.called_by(Some("ops".into()));
     let asking = actix_rt::spawn(async move { ask(&conversation, "order-66", "poison").await });
     timeout(PATIENCE, async {
         while !run.disk.is_cut.load(Ordering::SeqCst) {
@@ -210,6 +210,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_se
     let log = run.log_until(|event| event["type"] == "tertulia.command-failed").await;
     let failed = &log.last().unwrap()["data"];
     assert_eq!((&failed["code"], &failed["platformCode"]), (&json!("closed-connection"), &json!(4410)));
+    assert_eq!(failed["caller"], "ops");
     assert_eq!(refused(), 2);
     let conversation = run.tertulia.connection(&run.bot).conversation(&id.as_str().into()).unwrap();
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();

@@ -11,7 +11,11 @@ use tertulia_actors::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{following::Following, query::Start};
+use super::{
+    following::{Ends, Following, Selection},
+    query::Start,
+};
+use crate::reach::Reach;
 
 /// An event of a log of the tests.
 struct Said(StoredEvent);
@@ -53,5 +57,7 @@ fn event(journal: &Journal, offset: u64, text: &str) -> Arc<dyn Loggable> {
 /// A caller's position from `start` on, and the token that stops the gateway.
 fn following(journal: &Arc<Journal>, start: Start, filter: Filter) -> (Following, CancellationToken) {
     let closing = CancellationToken::new();
-    (Following::new(journal, start, filter, closing.clone()), closing)
+    let selection = Selection { filter, reach: Reach::EVERYTHING };
+    let ends = Ends { gone: closing.child_token(), closing: closing.clone() };
+    (Following::new(journal, start, selection, ends), closing)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::SignatureKind;
 
@@ -101,11 +101,24 @@ impl AppInstall {
         Ok(Self { endpoints, retention, ..app })
     }
 
-    /// The document that answers an installation.
+    /// The document that answers an installation, and that the account's configuration shows.
     pub(crate) fn document(&self) -> Value {
+        let endpoint = |endpoint: &AppEndpoint| {
+            let mut told = json!({"endpoint": endpoint.url, "headers": []});
+            if let Some(retries) = endpoint.max_retries {
+                told["max_retries"] = retries.into();
+            }
+            told
+        };
+        let mut webhooks: Map<String, Value> =
+            self.endpoints.iter().map(|(name, one)| (name.clone(), endpoint(one))).collect();
+        if let Some(retention) = self.retention {
+            webhooks.insert("retry".to_owned(), json!({"retention_time": retention.as_secs()}));
+        }
         json!({
             "id": self.client_id, "client_id": self.client_id, "client_secret": self.client_secret,
-            "enabled": true, "scope": "msg.consumer", "grant_types": ["client_credentials"],
+            "client_name": self.client_id, "enabled": true, "deleted": false, "scope": "msg.consumer",
+            "grant_types": ["client_credentials"], "capabilities": {"webhooks": webhooks},
         })
     }
 

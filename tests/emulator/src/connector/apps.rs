@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::mpsc::{self, Sender};
 
 use super::{AppInstall, dispatch};
@@ -42,6 +43,13 @@ impl Apps {
         }
         let known = self.installed.get(client_id).filter(|known| known.app.client_secret == secret)?;
         Some(known.app.token_life.as_secs())
+    }
+
+    /// Every installation document, in the order of their ids.
+    pub(crate) fn documents(&self) -> Vec<Value> {
+        let mut apps: Vec<&AppInstall> = self.installed.values().map(|known| &*known.app).collect();
+        apps.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+        apps.into_iter().map(AppInstall::document).collect()
     }
 
     /// Where an application's notifications go, if it wants any.

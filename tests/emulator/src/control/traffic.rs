@@ -21,8 +21,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 async fn start(account: Data<Account>, spec: Json<TrafficSpec>) -> HttpResponse {
     let spec = spec.into_inner();
-    if spec.conversations == 0 {
-        return refused(400, "conversations must be at least 1");
+    if let Err(text) = spec.check() {
+        return refused(400, text);
     }
     let id = lock(&account.traffic).start(spec, now());
     HttpResponse::Created().json(json!({"id": id}))
@@ -40,11 +40,16 @@ async fn progress(account: Data<Account>, id: Path<String>) -> HttpResponse {
 struct Opening {
     skill: Value,
     consumer: Value,
+    profile: Value,
 }
 
 async fn open(account: Data<Account>, opening: Option<Json<Opening>>) -> HttpResponse {
-    let Opening { skill, consumer } = opening.map(Json::into_inner).unwrap_or_default();
-    let id = account.open_conversation(text_of(&consumer), text_of(&skill));
+    let Opening { skill, consumer, profile } = opening.map(Json::into_inner).unwrap_or_default();
+    if !profile.is_null() && !profile.is_object() {
+        return refused(400, "profile must be an object");
+    }
+    let profile = Some(profile).filter(Value::is_object);
+    let id = account.open_conversation(text_of(&consumer), text_of(&skill), profile);
     HttpResponse::Created().json(json!({"id": id, "conversation": id}))
 }
 

@@ -44,7 +44,8 @@ pub enum FaultKind {
     RefuseLogin,
     /// The next logins take three seconds.
     SlowLogin,
-    /// The user's token is taken back and its sockets are closed with 4401 (consumers 4407), or with `code`.
+    /// The user's token is taken back and its sockets are closed with 4401 (consumers 4407), or with `code`. An agent
+    /// without a socket loses its bearer too, after the sockets have been counted.
     ExpireToken,
     /// The next frames come late.
     Delay,

@@ -8,7 +8,7 @@ use super::Side;
 use crate::dialect::REQUESTS;
 
 /// Names of the requests over HTTP that are no request of a socket too.
-const ENDPOINTS: [&str; 21] = [
+const ENDPOINTS: [&str; 27] = [
     "discovery",
     "login",
     "refresh",
@@ -26,6 +26,12 @@ const ENDPOINTS: [&str; 21] = [
     "skills",
     "agent-profile",
     "connectors",
+    "users",
+    "agent-groups",
+    "applications",
+    "history",
+    "agent-status",
+    "queue-health",
     "read-conversation",
     "read-dialog",
     "read-participant",

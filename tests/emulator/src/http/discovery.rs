@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 
-const SERVICES: [&str; 17] = [
+/// The services that this emulator serves; a service that it lacks is not announced.
+const SERVICES: [&str; 12] = [
     "asyncMessagingEnt",
     "facadeMsg",
     "agentVep",
@@ -20,11 +21,6 @@ const SERVICES: [&str; 17] = [
     "accountConfigReadWrite",
     "acCdnDomain",
     "leDataReporting",
-    "liveEngageUI",
-    "adminArea",
-    "smt",
-    "runtimeFormLogic",
-    "tokenizer",
     "messagingRestApiDomain",
 ];
 

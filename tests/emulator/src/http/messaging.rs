@@ -8,59 +8,77 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error_body;
-use super::rest::bearer;
+use super::{auth, messaging_rest, refused};
 use crate::account::{Account, now};
 use crate::dialect::{Operation, Request};
-use crate::platform::{AgentIndex, Reading, Refusal};
+use crate::platform::{AgentIndex, Caller, Reading, Refusal};
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     let dialog = "/v1/conversations/{conversation}/dialogs/{dialog}";
+    writing(config, "");
     config
         .route("/v1/conversations/{conversation}", web::get().to(conversation))
-        .route("/v1/conversations/{conversation}", web::patch().to(change_conversation))
         .route(dialog, web::get().to(read_dialog))
-        .route(dialog, web::patch().to(close_dialog))
-        .route(&format!("{dialog}/participants"), web::post().to(add_participant))
         .route(&format!("{dialog}/participants/{{participant}}"), web::get().to(participant))
-        .route(&format!("{dialog}/participants/{{participant}}"), web::delete().to(remove_participant))
-        .route(&format!("{dialog}/messages"), web::post().to(publish))
         .route(&format!("{dialog}/messages"), web::get().to(messages))
         .route("/v1/brands/{account}/file-upload-path", web::post().to(upload_path))
         .route("/v1/brands/{account}/file-download-path", web::post().to(download_path));
 }
 
-fn refused(Refusal { code, text }: Refusal) -> HttpResponse {
-    HttpResponse::build(StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST)).json(error_body(&text))
+/// The requests that change something; they are the same in the messaging REST API, behind a prefix.
+pub(super) fn writing(config: &mut ServiceConfig, prefix: &str) {
+    let conversation = format!("{prefix}/v1/conversations/{{conversation}}");
+    let dialog = format!("{conversation}/dialogs/{{dialog}}");
+    config
+        .route(&conversation, web::patch().to(change_conversation))
+        .route(&dialog, web::patch().to(close_dialog))
+        .route(&format!("{dialog}/participants"), web::post().to(add_participant))
+        .route(&format!("{dialog}/participants/{{participant}}"), web::delete().to(remove_participant))
+        .route(&format!("{dialog}/messages"), web::post().to(publish));
 }
 
-/// The agent who asks, for this account.
-fn agent(account: &Account, request: &HttpRequest) -> Result<AgentIndex, Refusal> {
+/// Whether a request names this account as its brand.
+pub(super) fn check_brand(account: &Account, request: &HttpRequest) -> Result<(), Refusal> {
     let brand = request.headers().get("Brand-ID").and_then(|brand| brand.to_str().ok());
     if brand != Some(account.config.account.as_str()) {
         return Err(Refusal::bad("Brand-ID is missing or another's"));
     }
-    bearer(account, request).ok_or_else(|| Refusal::new(401, "Invalid bearer"))
+    Ok(())
 }
 
-fn read(body: &[u8]) -> Result<Value, Refusal> {
+/// The agent who asks, for this account.
+fn agent(account: &Account, request: &HttpRequest) -> Result<AgentIndex, Refusal> {
+    check_brand(account, request)?;
+    auth::agent(account, request)
+}
+
+/// Who asks: an agent, in the messaging REST API a consumer too.
+fn caller(account: &Account, request: &HttpRequest) -> Result<Caller, Refusal> {
+    if request.path().starts_with(messaging_rest::PREFIX) {
+        return messaging_rest::caller(account, request);
+    }
+    let agent = agent(account, request)?;
+    Ok(account.hub().platform.rest_caller(agent))
+}
+
+pub(super) fn read(body: &[u8]) -> Result<Value, Refusal> {
     Ok(serde_json::from_slice(body)?)
 }
 
 /// Answers what was read, with its version.
-fn told(reading: Result<Reading, Refusal>) -> HttpResponse {
+pub(super) fn told(reading: Result<Reading, Refusal>) -> HttpResponse {
     match reading {
         Ok(Reading { version, body }) => HttpResponse::Ok()
             .insert_header(("ETag", format!("\"{version}\"")))
             .content_type("application/json")
             .body(body),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
-/// One request as the brand's socket takes it; the answer's body as JSON text. With `version_of` it is carried out only
+/// One request as a socket takes it; the answer's body as JSON text. With `version_of` it is carried out only
 /// if that conversation has the version that the caller has read.
-fn perform(
+pub(super) fn perform(
     account: &Account,
     request: &HttpRequest,
     type_name: &str,
@@ -68,7 +86,7 @@ fn perform(
     body: &Value,
     version_of: Option<&str>,
 ) -> Result<String, Refusal> {
-    let agent = agent(account, request)?;
+    let caller = caller(account, request)?;
     let mut hub = account.hub();
     if let Some(id) = version_of {
         let held = request.headers().get("If-Match").and_then(|version| version.to_str().ok());
@@ -78,16 +96,15 @@ fn perform(
             return Err(Refusal::new(412, "The conversation has changed"));
         }
     }
-    let caller = hub.platform.rest_caller(agent);
     let frame = json!({ "id": "rest", "type": type_name, "body": body, "metadata": metadata });
     let asked = Request::read(frame.to_string().as_bytes()).map_err(Refusal::bad)?;
     hub.perform(&caller, &asked, now())
 }
 
-fn answered(status: StatusCode, outcome: Result<String, Refusal>) -> HttpResponse {
+pub(super) fn answered(status: StatusCode, outcome: Result<String, Refusal>) -> HttpResponse {
     match outcome {
         Ok(body) => HttpResponse::build(status).content_type("application/json").body(body),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -284,7 +301,7 @@ fn file_path(account: &Account, request: &HttpRequest, operation: Operation, bod
     let url = agent(account, request).and_then(|_| read(body)).and_then(|body| account.file_url(operation, &body));
     match url {
         Ok(url) => HttpResponse::Ok().json(url),
-        Err(refusal) => refused(refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::account::{Account, lock, now};
 use crate::dialect::{Request, conversation_ids};
 use crate::faults::{Asked, Outcome, Side, Verdict};
 use crate::hub::spoil_records;
+use crate::identity::OAuthHeader;
 use crate::platform::{Party, Refusal};
 
 /// A page as proxies in front of a platform answer with.
@@ -37,8 +38,8 @@ pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> R
     if account.hub().rules.is_empty() {
         return next.call(request).await;
     }
-    let segments: Vec<String> = request.path().trim_matches('/').split('/').map(str::to_owned).collect();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let path = request.path().to_owned();
+    let segments = segments_of(&path);
     let Some(endpoint) = endpoint(request.method(), &segments) else { return next.call(request).await };
     // Uploads are large, and rules look into none of them.
     let body = if matches!(endpoint, Endpoint::Named("upload" | "upgrade")) {
@@ -63,9 +64,20 @@ enum Endpoint {
     SendApi,
 }
 
+/// The segments of a path; those of the messaging REST API without its prefix.
+fn segments_of(path: &str) -> Vec<&str> {
+    let mut segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if segments.starts_with(&["messaging", "v1"]) {
+        segments.remove(0);
+    }
+    segments
+}
+
 fn endpoint(method: &Method, segments: &[&str]) -> Option<Endpoint> {
     let read = method == Method::GET;
     let named = match segments {
+        ["v1", "consumers", _] => "SetUserProfile",
+        ["v1", "consumers", _, "conversations"] => "ConsumerRequestConversation",
         ["api" | "csdr", "account", _, "service", ..] => "discovery",
         ["ws_api", ..] => "upgrade",
         ["v1", "AUTH_async-images", ..] => {
@@ -113,7 +125,14 @@ fn endpoint(method: &Method, segments: &[&str]) -> Option<Endpoint> {
         [.., "shift-status"] => "shift-status",
         [.., "msgstatistics"] => "statistics",
         [.., "le-users", "skills"] => "skills",
+        [.., "le-users", "skills", _] => "skills",
+        [.., "le-users", "users"] => "users",
         [.., "le-users", "users", _] => "agent-profile",
+        ["api", "account", _, "configuration", "le-users", "agentGroups", ..] => "agent-groups",
+        ["api", "account", _, "configuration", "app-install", "installations", ..] => "applications",
+        ["messaging_history", .., "agent-view", "status"] => "agent-status",
+        ["messaging_history", ..] => "history",
+        [.., "msgqueuehealth", "current"] => "queue-health",
         [.., "all-connectors"] => "connectors",
         _ => return None,
     };
@@ -149,7 +168,9 @@ fn asker(account: &Account, request: &ServiceRequest, segments: &[&str], body: &
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let bearer = match segments {
         ["ws_api", .., "brand", bearer] => Some(*bearer),
-        _ => header("X-LP-ON-BEHALF").or_else(|| header("Authorization")?.split_once(' ').map(|(_, token)| token)),
+        _ => header("X-LP-ON-BEHALF")
+            .or_else(|| header("LP-On-Behalf"))
+            .or_else(|| header("Authorization")?.split_once(' ').map(|(_, token)| token)),
     };
     let hub = account.hub();
     if let Some(login) = body["username"].as_str() {
@@ -159,7 +180,11 @@ fn asker(account: &Account, request: &ServiceRequest, segments: &[&str], body: &
     let session = cookies.iter().flat_map(|all| all.iter()).find(|one| one.name().eq_ignore_ascii_case("session_id"));
     let agent = session
         .and_then(|session| hub.agents.of_cookie(session.value(), body["csrf"].as_str()?))
-        .or_else(|| hub.agents.of_bearer(bearer?));
+        .or_else(|| hub.agents.of_bearer(bearer?))
+        .or_else(|| {
+            let signed = OAuthHeader::read(bearer?).ok()?;
+            Some(hub.agents.of_keys(signed.consumer_key(), signed.token())?.0)
+        });
     if let Some(agent) = agent {
         return (Some(Side::Brand), hub.platform.user_name(&Party::Agent(agent)));
     }
@@ -236,7 +261,9 @@ async fn changed(outcome: Outcome, response: ServiceResponse<BoxBody>) -> Result
             let (request, response) = response.into_parts();
             let (response, body) = response.into_parts();
             let mut records: Value = serde_json::from_slice(&to_bytes(body).await?).unwrap_or_default();
-            spoil_records(&mut records, outcome);
+            // In the messaging REST API the records are a member of the answer.
+            let list = if records.is_array() { &mut records } else { &mut records["data"] };
+            spoil_records(list, outcome);
             Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(records.to_string()))))
         }
         _ => Ok(response),

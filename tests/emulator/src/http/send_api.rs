@@ -40,10 +40,10 @@ fn refused(code: u32, title: &str) -> HttpResponse {
 }
 
 /// Why a request's headers are not taken: the error code and its title.
-type TokenFault = (u32, String);
+pub(super) type TokenFault = (u32, String);
 
 /// Who speaks, and for whom.
-struct Speaker {
+pub(super) struct Speaker {
     /// The application's client id.
     app: String,
     /// Its token.
@@ -54,6 +54,11 @@ struct Speaker {
 
 /// The consumer a connector speaks for, by its two tokens.
 fn speaker(account: &Account, request: &HttpRequest) -> Result<Speaker, TokenFault> {
+    speaker_by(account, request, "X-LP-ON-BEHALF")
+}
+
+/// The same, with the consumer's token in a header of this name.
+pub(super) fn speaker_by(account: &Account, request: &HttpRequest, on_behalf: &str) -> Result<Speaker, TokenFault> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let token =
         header("Authorization").ok_or_else(|| (40105, "AppJWT is missing".to_owned()))?.trim_start_matches("Bearer ");
@@ -63,7 +68,7 @@ fn speaker(account: &Account, request: &HttpRequest) -> Result<Speaker, TokenFau
     let claims = tokens.read(token).ok().filter(|claims| claims["scope"] == "msg.consumer");
     let app =
         claims.ok_or_else(|| (40102, "Invalid AppJWT".to_owned()))?["azp"].as_str().unwrap_or_default().to_owned();
-    let consumer = header("X-LP-ON-BEHALF").ok_or_else(|| (40104, "ConsumerJWS is missing".to_owned()))?;
+    let consumer = header(on_behalf).ok_or_else(|| (40104, "ConsumerJWS is missing".to_owned()))?;
     let claims = tokens.read(consumer).unwrap_or_default();
     let id = claims["lp_consumer_id"].as_str().ok_or_else(|| (40103, "Invalid ConsumerJWS".to_owned()))?;
     let properties = header("Client-Properties").map(client_properties::of_header).transpose();
@@ -78,7 +83,7 @@ fn perform(account: &Account, caller: &Caller, request: &Request) -> Result<Valu
     Ok(json!({"reqId": request.id, "code": "OK", "body": body}))
 }
 
-fn caller(account: &Account, speaker: Speaker) -> Caller {
+pub(super) fn caller(account: &Account, speaker: Speaker) -> Caller {
     let queue = lock(&account.apps).queue(&speaker.app);
     let Speaker { app, token, consumer, client_properties } = speaker;
     let caller = account.hub().connector_caller(&consumer, &app, token, queue, now());
@@ -128,7 +133,7 @@ fn said_in(request: &Request, conversation: &Value) -> Option<Request> {
 }
 
 /// The connector hears the messages of what it has opened.
-fn listen(account: &Account, caller: &Caller, id: &Value) {
+pub(super) fn listen(account: &Account, caller: &Caller, id: &Value) {
     let body = json!({"type": "ms.SubscribeMessagingEvents", "body": {"dialogId": id, "fromSeq": 0}});
     // Not a request of the connector's, so no fault strikes it.
     let mut hub = account.hub();

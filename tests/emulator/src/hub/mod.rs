@@ -380,8 +380,29 @@ impl Hub {
         };
         ids.truncate(fault.count);
         ids.iter().for_each(|id| self.carry_out(*id, strike, true));
-        self.faults.count(ids.len());
-        ids.len()
+        let mut hit = ids.len();
+        if fault.kind == FaultKind::ExpireToken {
+            hit += self.expire_sessions(fault, fault.count - hit);
+        }
+        self.faults.count(hit);
+        hit
+    }
+
+    /// Ends the sessions of agents who hold a bearer and have no socket, at most so many; how many ended.
+    fn expire_sessions(&mut self, fault: &Fault, most: usize) -> usize {
+        if fault.side == Some(Side::Consumer) {
+            return 0;
+        }
+        let has_socket = |agent| self.sockets.values().any(|open| open.party == Party::Agent(agent));
+        let agents = self.agents.agents().iter().enumerate();
+        let meant = agents.filter(|(_, agent)| fault.user.as_ref().is_none_or(|user| *user == agent.login));
+        let expiring: Vec<AgentIndex> = meant
+            .map(|(place, _)| AgentIndex(place as u32))
+            .filter(|agent| self.agents.has_session(*agent) && !has_socket(*agent))
+            .take(most)
+            .collect();
+        expiring.iter().for_each(|agent| self.agents.log_out(*agent));
+        expiring.len()
     }
 
     fn carry_out(&mut self, socket: SocketId, strike: Strike, revoke_consumers: bool) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{derived_id, random_secret};
+use super::{Secrets, derived_id, random_secret};
 use crate::platform::AgentIndex;
 
 /// The ways to log in (protocol [§2.1](crate::protocol#21)).
@@ -91,6 +91,19 @@ impl AgentSessions {
                 && (is(&credentials.access_token_secret, "token-secret") || dummy(&credentials.access_token_secret))
         };
         (credentials.password.as_deref() == Some("secret") || key_login()).then_some(index)
+    }
+
+    /// The agent of an application key and an access token that belong together, and the secrets of both.
+    pub(crate) fn of_keys(&self, app_key: &str, access_token: &str) -> Option<(AgentIndex, Secrets)> {
+        let login = app_key.strip_suffix("-key").filter(|login| access_token == format!("{login}-token"))?;
+        let secrets = Secrets { consumer: format!("{login}-secret"), token: format!("{login}-token-secret") };
+        Some((self.by_login.get(login).copied()?, secrets))
+    }
+
+    /// Whether the agent has a session that is valid now.
+    pub(crate) fn has_session(&self, index: AgentIndex) -> bool {
+        let session = self.agent(index).and_then(|agent| agent.session.as_ref());
+        session.is_some_and(|session| session.expires > Instant::now())
     }
 
     /// Starts a session; the agent's earlier one opens no socket any more.

@@ -1,9 +1,11 @@
 //! Who may come in: agents' logins and sessions, consumers' tokens.
 
 mod agents;
+mod oauth1;
 mod tokens;
 
-pub(crate) use agents::{AgentSession, AgentSessions, Credentials};
+pub(crate) use agents::{AgentSession, AgentSessions, Credentials, KnownAgent};
+pub(crate) use oauth1::{OAuthHeader, Secrets, SignatureError, SignedRequest};
 pub(crate) use tokens::Tokens;
 
 use sha2::{Digest, Sha256};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::interactions::Past;
 use super::names::{AgentIndex, ConsumerId, ConversationId, DialogId, DialogType, Millis, Party, Role, SkillId, State};
 use super::record::Record;
 use super::routing::RoutingTask;
@@ -130,6 +131,7 @@ pub(crate) struct Conversation {
     pub(crate) followers: Vec<SubscriptionId>,
     /// Simulated traffic this conversation belongs to.
     pub(crate) traffic: Option<u32>,
+    pub(crate) past: Past,
 }
 
 impl Conversation {

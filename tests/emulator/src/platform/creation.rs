@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::Platform;
 use super::answer::{Answer, Refusal};
 use super::conversation::{Conversation, Dialog, Participant};
+use super::interactions::Past;
 use super::names::{ConsumerId, ConversationId, DialogType, Millis, Party, Role, SkillId, State};
 use super::sessions::Caller;
 use super::ttr::Ttr;
@@ -25,6 +26,8 @@ pub(crate) struct NewConversation {
     /// The application through which the consumer asked.
     pub(crate) app: Option<Arc<str>>,
     pub(crate) traffic: Option<u32>,
+    /// When it was opened, if earlier than now.
+    pub(crate) opened: Option<Millis>,
 }
 
 #[derive(Deserialize, Default)]
@@ -94,6 +97,7 @@ impl Platform {
             campaign: body.campaign_info.filter(|raw| raw.get() != "null"),
             app: caller.app.clone(),
             traffic: None,
+            opened: None,
         };
         let id = self.open_conversation(consumer, new, now);
         Ok(Answer::body(&serde_json::json!({"conversationId": id})))
@@ -107,6 +111,7 @@ impl Platform {
         now: Millis,
     ) -> ConversationId {
         let id = ConversationId::new(self.uuid());
+        let opened = new.opened.unwrap_or(now).min(now);
         let context = new.context.unwrap_or_else(|| serde_json::json!({"type": "CustomContext"}));
         let known = self.directory.consumer_mut(consumer);
         let first = known.conversations.is_empty();
@@ -121,8 +126,8 @@ impl Platform {
                 role: Role::Consumer,
                 suggested: false,
             }],
-            created: now,
-            updated: now,
+            created: opened,
+            updated: opened,
             ended: None,
             closed_by: None,
             closed_cause: None,
@@ -135,11 +140,11 @@ impl Platform {
             skill: SkillId::new(new.skill.unwrap_or_else(|| "-1".to_owned())),
             state: State::Open,
             stage: State::Open,
-            started: now,
+            started: opened,
             ended: None,
             close_reason: None,
-            updated: now,
-            ttr: Ttr::begin(new.ttr.as_deref(), self.settings.ttr, now),
+            updated: opened,
+            ttr: Ttr::begin(new.ttr.as_deref(), self.settings.ttr, opened),
             csat: None,
             note: String::new(),
             topic: None,
@@ -155,6 +160,7 @@ impl Platform {
             rung: 0,
             followers: Vec::new(),
             traffic: new.traffic,
+            past: Past::default(),
         };
         self.conversations.insert(id.clone(), conversation);
         self.changed(&id, now);

@@ -8,6 +8,26 @@ use serde_json::value::RawValue;
 
 use super::names::{AgentIndex, Availability, ConsumerId, ConversationId, Millis, Party, SkillId};
 
+/// The agent group that every agent is a member of.
+pub(crate) const MAIN_GROUP: i64 = -1;
+pub(crate) const MAIN_GROUP_NAME: &str = "Main Group";
+
+/// The name of a skill; a conversation without one has `-1`.
+pub(crate) fn skill_name(id: &str) -> String {
+    if id == "-1" { "Unassigned".to_owned() } else { format!("Skill {id}") }
+}
+
+/// An agent who is to be one of the account's.
+#[derive(Debug, Default)]
+pub(crate) struct NewAgent {
+    pub(crate) user_id: String,
+    pub(crate) pid: String,
+    pub(crate) login: String,
+    /// Empty: every skill.
+    pub(crate) skills: Vec<String>,
+    pub(crate) is_manager: bool,
+}
+
 /// One agent of the account.
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -16,9 +36,13 @@ pub(crate) struct Agent {
     /// UUID, used in v3 shapes.
     pub(crate) pid: String,
     pub(crate) login: String,
+    /// May read what other agents' conversations say.
+    pub(crate) is_manager: bool,
     /// Empty: every skill.
     pub(crate) skills: Vec<SkillId>,
     pub(crate) availability: Availability,
+    /// When the availability changed last.
+    pub(crate) available_since: Millis,
     pub(crate) description: String,
     /// Conversations it takes part in or is suggested for.
     pub(crate) conversations: HashSet<ConversationId>,
@@ -31,6 +55,11 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// The id without the account.
+    pub(crate) fn user_id(&self) -> &str {
+        self.old_id.rsplit('.').next().unwrap_or_default()
+    }
+
     pub(crate) fn serves(&self, skill: &SkillId) -> bool {
         self.skills.is_empty() || self.skills.contains(skill)
     }
@@ -62,14 +91,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn add_agent(
-        &mut self,
-        account: &str,
-        user_id: String,
-        pid: String,
-        login: String,
-        skills: Vec<SkillId>,
-    ) {
+    pub(crate) fn add_agent(&mut self, account: &str, agent: NewAgent, now: Millis) {
+        let NewAgent { user_id, pid, login, skills, is_manager } = agent;
+        let skills = skills.into_iter().map(SkillId::new).collect();
         let index = AgentIndex(self.agents.len() as u32);
         let old_id = format!("{account}.{user_id}");
         for id in [user_id, old_id.clone(), pid.clone()] {
@@ -79,8 +103,10 @@ impl Directory {
             old_id,
             pid,
             login,
+            is_manager,
             skills,
             availability: Availability::Offline,
+            available_since: now,
             description: String::new(),
             conversations: HashSet::new(),
             assigned: 0,

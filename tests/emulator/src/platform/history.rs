@@ -9,7 +9,7 @@ use super::answer::{Answer, FrameKind, Refusal};
 use super::names::{Millis, Party, State};
 use super::record::{Record, batch_notification, json};
 use super::sessions::Caller;
-use crate::config::HistoryBound;
+use crate::config::{HistoryBound, HistoryReaders};
 use crate::dialect::{Dialect, Request, number_of};
 
 #[derive(Deserialize)]
@@ -28,14 +28,15 @@ struct QueryBody {
 }
 
 impl Platform {
-    /// Returns the stored events of a dialog between two bounds, in order, to agents who take part. The upper bound is
-    /// exclusive; a switch decides whether the lower bound is inclusive.
+    /// Returns the stored events of a dialog between two bounds, in order, to agents who take part or may read what
+    /// others say. The upper bound is exclusive; a switch decides whether the lower bound is inclusive.
     pub(super) fn query_messages(&mut self, caller: &Caller, request: &Request) -> Result<Answer, Refusal> {
         let body: QueryBody = request.body()?;
         let dialog_id = body.dialog_id.or(body.conversation_id).ok_or_else(|| Refusal::bad("dialogId is missing"))?;
         let id = self.conversation_of(&dialog_id).ok_or_else(Refusal::unknown_conversation)?;
         let conversation = self.conversation(id.as_str())?;
-        self.check_reader(caller, conversation.has(&caller.party), conversation.consumer())?;
+        let may_read = conversation.has(&caller.party) || self.reads_others(&caller.party);
+        self.check_reader(caller, may_read, conversation.consumer())?;
         let dialog = conversation.dialog(&dialog_id).ok_or_else(|| Refusal::new(404, "Dialog not found"))?;
         if dialog.channel == "COBROWSE" {
             return Err(Refusal::bad("No conversation to send for MCCA"));
@@ -91,14 +92,24 @@ impl Platform {
         Ok(Answer::body(&serde_json::json!({"subscriptionId": subscription})))
     }
 
+    /// Whether somebody may read the history of dialogs without taking part.
+    fn reads_others(&self, party: &Party) -> bool {
+        let agent = party.agent().and_then(|agent| self.directory.agent(agent));
+        agent.is_some_and(|agent| match self.settings.switches.history_readers {
+            HistoryReaders::Participants => false,
+            HistoryReaders::Managers => agent.is_manager,
+            HistoryReaders::Everybody => true,
+        })
+    }
+
     fn check_reader(
         &self,
         caller: &Caller,
-        takes_part: bool,
+        may_read: bool,
         consumer: Option<&super::names::ConsumerId>,
     ) -> Result<(), Refusal> {
         match &caller.party {
-            Party::Agent(_) if takes_part => Ok(()),
+            Party::Agent(_) if may_read => Ok(()),
             Party::Consumer(id) if consumer.is_some_and(|owner| self.directory.acts_for(id, owner)) => Ok(()),
             Party::Agent(_) => Err(Refusal::bad("Agent does not exist in conversation")),
             Party::Consumer(_) => Err(Refusal::bad("Consumer does not exist in conversation")),

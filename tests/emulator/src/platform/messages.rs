@@ -88,6 +88,8 @@ struct Publication {
     event: Box<RawValue>,
     metadata: Option<Box<RawValue>>,
     client_properties: Option<Arc<RawValue>>,
+    /// When it was said.
+    time: Millis,
 }
 
 impl Platform {
@@ -110,13 +112,14 @@ impl Platform {
             event: body.event,
             metadata: request.metadata.clone(),
             client_properties: caller.client_properties.clone(),
+            time: now,
         };
         let sequence = self.publish(&caller.party, publication, now)?;
         Ok(Answer::body(&serde_json::json!({"sequence": sequence})))
     }
 
-    /// A simulated consumer says something; the sequence it got.
-    pub(crate) fn say(&mut self, conversation: &str, text: &str, now: Millis) -> Result<u64, Refusal> {
+    /// A simulated consumer says something, at a time that is not after now; the sequence it got.
+    pub(crate) fn say(&mut self, conversation: &str, text: &str, time: Millis, now: Millis) -> Result<u64, Refusal> {
         let known = self.conversation(conversation)?;
         let consumer = known.consumer().cloned().ok_or_else(|| Refusal::bad("The conversation has no consumer"))?;
         let open = known.dialogs.iter().find(|dialog| dialog.is_open());
@@ -131,12 +134,14 @@ impl Platform {
             event: to_raw_value(&event)?,
             metadata: None,
             client_properties: None,
+            time,
         };
         self.publish(&Party::Consumer(consumer), publication, now)
     }
 
     fn publish(&mut self, party: &Party, publication: Publication, now: Millis) -> Result<u64, Refusal> {
-        let Publication { kind, head, .. } = &publication;
+        let Publication { kind, head, time, .. } = &publication;
+        let time = *time;
         head.check(kind, self.settings.limits)?;
         let role = self.publishing_role(party, &publication)?;
         let conversation =
@@ -155,7 +160,7 @@ impl Platform {
             conversation: publication.conversation,
             dialog: publication.dialog,
             sequence,
-            time: now,
+            time,
             role: role.clone(),
             originator: party.clone(),
             audience: publication.audience,
@@ -170,7 +175,7 @@ impl Platform {
         if record.kind.is_content() {
             conversation.last_content = Some(Arc::clone(&record));
             if party.is_consumer() {
-                conversation.ttr.consumer_spoke(now);
+                conversation.ttr.consumer_spoke(time);
             } else if role == Role::AssignedAgent && record.audience == Audience::All {
                 conversation.ttr.answered();
             }
@@ -180,7 +185,7 @@ impl Platform {
             }
         }
         if stored {
-            conversation.touch(now);
+            conversation.touch(time);
             self.ledger.push(Arc::clone(&record));
         }
         self.deliver(&record);

@@ -1,6 +1,7 @@
 //! The account as one value. Its input is what arrives on which socket and when; its output is the frames to send. It
 //! uses no socket, no clock and no thread.
 
+mod agent_status;
 mod answer;
 mod closing;
 mod conversation;
@@ -9,12 +10,15 @@ mod directory;
 mod field_change;
 mod field_parse;
 mod history;
+mod interactions;
 mod messages;
 mod names;
 mod notify;
 mod profile;
+mod queue_health;
 mod reading;
 mod record;
+mod rest_reading;
 mod rings;
 mod routing;
 mod sessions;
@@ -32,8 +36,11 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+pub(crate) use agent_status::AgentFilter;
 pub(crate) use answer::{Emission, FrameKind, Refusal};
 pub(crate) use creation::NewConversation;
+pub(crate) use directory::{MAIN_GROUP, MAIN_GROUP_NAME, NewAgent, skill_name};
+pub(crate) use interactions::{Found, Page, Search, Sorting};
 pub(crate) use names::{AgentIndex, ConsumerId, ConversationId, Millis, Party, SocketId};
 pub(crate) use reading::Reading;
 pub(crate) use record::Record;
@@ -42,7 +49,8 @@ pub(crate) use sessions::Caller;
 use answer::Answer;
 use conversation::Conversation;
 use directory::Directory;
-use names::{DialogId, SkillId};
+pub(crate) use names::timestamp;
+use names::{DialogId, SkillId, date_time};
 use sessions::Sockets;
 use subscription::Subscriptions;
 
@@ -54,6 +62,8 @@ use crate::ledger::{ChangeRequest, Totals};
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) account: String,
+    /// Skills besides `-1`.
+    pub(crate) skills: Vec<String>,
     pub(crate) survey: bool,
     pub(crate) survey_app_install_id: String,
     pub(crate) ttr: TtrDefaults,
@@ -192,10 +202,9 @@ impl Platform {
         self.omit_last_content = omit;
     }
 
-    /// An agent of the account; without skills it serves all of them.
-    pub(crate) fn add_agent(&mut self, user_id: String, pid: String, login: String, skills: &[String]) {
-        let skills = skills.iter().map(|skill| SkillId::new(skill.as_str())).collect();
-        self.directory.add_agent(&self.settings.account, user_id, pid, login, skills);
+    /// An agent of the account.
+    pub(crate) fn add_agent(&mut self, agent: NewAgent, now: Millis) {
+        self.directory.add_agent(&self.settings.account, agent, now);
     }
 
     /// Two identities belong to one person (step-up, protocol [§2.3](crate::protocol#23)).

@@ -8,6 +8,18 @@ use serde::{Serialize, Serializer};
 /// Milliseconds since the epoch. The platform never reads a clock; each call passes the time.
 pub(crate) type Millis = u64;
 
+/// A time as the messaging REST API writes it, such as `2016-08-29T14:30:24.565Z`.
+pub(crate) fn timestamp(time: Millis) -> String {
+    let time = i64::try_from(time).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+    format!("{:.3}", time.unwrap_or_default())
+}
+
+/// A time as the platform's other HTTP services write it, such as `2016-08-29 14:30:24.565+0000`.
+pub(crate) fn date_time(time: Millis) -> String {
+    let time = i64::try_from(time).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+    time.unwrap_or_default().strftime("%Y-%m-%d %H:%M:%S%.3f%z").to_string()
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -63,6 +75,10 @@ pub(crate) struct SkillId(Arc<str>);
 impl SkillId {
     pub(crate) fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -27,6 +27,9 @@ impl Platform {
 
     /// A conversation changed: sends UPSERT to every subscription it matches, DELETE where it no longer does.
     pub(super) fn changed(&mut self, id: &ConversationId, now: Millis) {
+        if let Some(conversation) = self.conversations.get_mut(id) {
+            conversation.note_past();
+        }
         let Some(conversation) = self.conversations.get(id) else { return };
         let mut trees = Trees::default();
         let mut followers = Vec::new();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Platform;
 use super::answer::{Answer, Refusal};
-use super::names::Party;
+use super::names::{ConsumerId, Party};
 use super::sessions::Caller;
 use crate::dialect::{Request, text_of};
 
@@ -17,7 +17,7 @@ impl Platform {
             None => caller.party.clone(),
             Some(id) => match self.directory.agent_by_id(&id) {
                 Some(agent) => Party::Agent(agent),
-                None => Party::Consumer(super::names::ConsumerId::new(id)),
+                None => Party::Consumer(ConsumerId::new(id)),
             },
         };
         let profile = match &party {
@@ -46,7 +46,12 @@ impl Platform {
         if !body.is_object() {
             return Err(Refusal::bad("Malformed profile"));
         }
-        self.directory.consumer_mut(id).profile = Some(body);
+        self.give_profile(id, body);
         Ok(Answer::text("OK User Profile set successfully"))
+    }
+
+    /// A consumer's particulars, as agents are told of them from now on.
+    pub(crate) fn give_profile(&mut self, consumer: &ConsumerId, profile: Value) {
+        self.directory.consumer_mut(consumer).profile = Some(profile);
     }
 }

@@ -208,7 +208,11 @@ impl Platform {
             None => own,
         };
         if let Some(known) = self.directory.agent_mut(agent) {
-            known.availability = Availability::parse(&body.availability);
+            let availability = Availability::parse(&body.availability);
+            if known.availability != availability {
+                known.availability = availability;
+                known.available_since = now;
+            }
             known.description = body.description.unwrap_or_default();
         }
         self.announce_state(agent);

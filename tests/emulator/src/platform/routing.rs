@@ -26,6 +26,8 @@ pub(crate) struct RoutingTask {
     /// Agents who rejected it or let it expire, in this round.
     pub(crate) refused: Vec<AgentIndex>,
     pub(crate) queued: bool,
+    /// When the search began.
+    pub(crate) since: Millis,
 }
 
 impl Platform {
@@ -46,6 +48,7 @@ impl Platform {
             ring: None,
             refused: Vec::new(),
             queued: false,
+            since: now,
         });
         let refused = task.refused.clone();
         if let Some(agent) = suggested.or_else(|| self.free_agent(&skill, &refused)) {

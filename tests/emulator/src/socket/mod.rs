@@ -6,4 +6,4 @@ mod serve;
 mod upgrade;
 
 pub(crate) use body::Outgoing;
-pub(crate) use upgrade::{brand, consumer};
+pub(crate) use upgrade::{brand, consumer, consumer_of};

@@ -57,17 +57,18 @@ pub(crate) fn admit(account: &Account, handle: &mut SocketHandle, identity: Iden
     Admitted { socket: account.hub().open(caller, handle.clone()), dialect }
 }
 
-/// Serves a socket until it ends.
+/// Serves a socket until it ends. One that is not admitted yet says who it is first; its handshake may have described
+/// the device.
 pub(crate) async fn serve(
     account: Data<Account>,
     mut stream: AggregatedMessageStream,
     mut handle: SocketHandle,
-    admitted: Option<Admitted>,
+    admitted: Result<Admitted, Option<Arc<RawValue>>>,
 ) {
     let admitted = match admitted {
-        Some(admitted) => Some(admitted),
-        None => {
-            let introduction = introduce(&account, &mut stream, &handle);
+        Ok(admitted) => Some(admitted),
+        Err(described) => {
+            let introduction = introduce(&account, &mut stream, &handle, described);
             let identity = timeout(account.config.init_grace, introduction).await.unwrap_or(None);
             identity.map(|identity| admit(&account, &mut handle, identity))
         }
@@ -136,7 +137,12 @@ async fn read(stream: &mut AggregatedMessageStream, handle: &SocketHandle, patie
 }
 
 /// Waits for `InitConnection`; requests before it are refused with 401.
-async fn introduce(account: &Account, stream: &mut AggregatedMessageStream, handle: &SocketHandle) -> Option<Identity> {
+async fn introduce(
+    account: &Account,
+    stream: &mut AggregatedMessageStream,
+    handle: &SocketHandle,
+    described: Option<Arc<RawValue>>,
+) -> Option<Identity> {
     loop {
         let frame = match read(stream, handle, account.config.init_grace).await {
             Read::Frame(frame) => frame,
@@ -182,8 +188,9 @@ async fn introduce(account: &Account, stream: &mut AggregatedMessageStream, hand
                 }
             }
         }
-        let client_properties = match header("ClientProperties").map(client_properties::of_frame).transpose() {
-            Ok(properties) => properties,
+        let told = header("ClientProperties").map(|told| client_properties::of_frame(told, described.as_deref()));
+        let client_properties = match told.transpose() {
+            Ok(properties) => properties.or_else(|| described.clone()),
             Err(fault) => {
                 let _ = answer(Refusal::bad(fault).frame(&request.id, Dialect::V3));
                 continue;

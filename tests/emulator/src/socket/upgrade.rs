@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{Error, HttpRequest, HttpResponse};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,13 @@ use crate::platform::{ConsumerId, Party};
 
 /// Bytes of one incoming frame or joined message, at most.
 const FRAME_LIMIT: usize = 1024 * 1024;
+
+/// The owner of a new socket, as far as the handshake tells.
+enum Comer {
+    Known(Identity),
+    /// `InitConnection` will tell. The URL or a header may describe the device already.
+    Nameless(Option<Arc<RawValue>>),
+}
 
 #[derive(Deserialize)]
 pub(crate) struct Version {
@@ -41,7 +49,7 @@ pub(crate) async fn brand(
     };
     let dialect = if version.v.as_deref() == Some("2") { Dialect::V2 } else { Dialect::V21 };
     let identity = Identity { party: Party::Agent(agent), dialect, client_properties: None, token: None };
-    upgrade(account, &request, payload, Some(identity))
+    upgrade(account, &request, payload, Comer::Known(identity))
 }
 
 /// `/ws_api/account/{account}/messaging/consumer`
@@ -56,14 +64,15 @@ pub(crate) async fn consumer(
     }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let given = header("Authorization").and_then(|value| value.split_once(' ')).map(|(_, token)| token.to_owned());
-    let client_properties = match header("Client-Properties").map(client_properties::of_header).transpose() {
+    let told = client_properties::of_handshake(request.query_string(), header("Client-Properties"));
+    let client_properties = match told {
         Ok(properties) => properties,
         Err(fault) => return Ok(HttpResponse::BadRequest().json(serde_json::json!({"error": fault}))),
     };
-    let identity = match given {
-        None => None,
+    let comer = match given {
+        None => Comer::Nameless(client_properties),
         Some(token) => match consumer_of(&account, &token) {
-            Some(id) => Some(Identity {
+            Some(id) => Comer::Known(Identity {
                 party: Party::Consumer(id),
                 dialect: Dialect::V3,
                 client_properties,
@@ -72,11 +81,11 @@ pub(crate) async fn consumer(
             None => return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "Invalid token"}))),
         },
     };
-    upgrade(account, &request, payload, identity)
+    upgrade(account, &request, payload, comer)
 }
 
 /// Whose token this is, when it is valid and has not been taken back.
-pub(super) fn consumer_of(account: &Account, token: &str) -> Option<ConsumerId> {
+pub(crate) fn consumer_of(account: &Account, token: &str) -> Option<ConsumerId> {
     let revoked = std::mem::take(&mut account.hub().revoked_tokens);
     let mut tokens = lock(&account.tokens);
     revoked.iter().for_each(|token| tokens.revoke(token));
@@ -87,7 +96,7 @@ fn upgrade(
     account: Data<Account>,
     request: &HttpRequest,
     payload: Payload,
-    identity: Option<Identity>,
+    comer: Comer,
 ) -> Result<HttpResponse, Error> {
     let (response, _session, stream) = actix_ws::handle(request, payload)?;
     let stream = stream.max_frame_size(FRAME_LIMIT).aggregate_continuations().max_continuation_size(FRAME_LIMIT);
@@ -104,8 +113,11 @@ fn upgrade(
         token: None,
     };
     // Before the response to the handshake, so that a client that has the response is admitted already.
-    let admitted = identity.map(|identity| admit(&account, &mut handle, identity));
-    actix_web::rt::spawn(serve(account, stream, handle, admitted));
+    let comer = match comer {
+        Comer::Known(identity) => Ok(admit(&account, &mut handle, identity)),
+        Comer::Nameless(client_properties) => Err(client_properties),
+    };
+    actix_web::rt::spawn(serve(account, stream, handle, comer));
     let response = response.map_body(|_, reading| SocketBody::new(outgoing, reading, noticed, pause, network));
     Ok(response.map_into_boxed_body())
 }

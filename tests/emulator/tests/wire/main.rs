@@ -4,9 +4,13 @@
 
 mod client;
 mod connector;
+mod consumers;
 mod control;
 mod doors;
 mod faults;
 mod fleet;
+mod messaging_rest;
 mod rules;
+mod services;
+mod signed;
 mod slice;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{AgentIndex, Caller, ConsumerId, Millis, Party, Platform, Settings, SocketId};
+use super::{AgentIndex, Caller, ConsumerId, Millis, NewAgent, Party, Platform, Settings, SocketId};
 use crate::config::{Limits, Switches, TtrDefaults};
 use crate::dialect::{Dialect, Request};
 
@@ -26,6 +26,7 @@ struct Desk {
 
 fn settings() -> Settings {
     Settings {
+        skills: vec!["501".to_owned()],
         account: "42".to_owned(),
         survey: false,
         survey_app_install_id: "survey-bot".to_owned(),
@@ -38,6 +39,15 @@ fn settings() -> Settings {
     }
 }
 
+fn agent(number: u32) -> NewAgent {
+    NewAgent {
+        user_id: format!("90{number}"),
+        pid: format!("pid-{number}"),
+        login: format!("bot{number}"),
+        ..NewAgent::default()
+    }
+}
+
 fn desk() -> Desk {
     desk_with(|_| {})
 }
@@ -47,7 +57,7 @@ fn desk_with(change: impl FnOnce(&mut Settings)) -> Desk {
     change(&mut settings);
     let mut platform = Platform::new(settings, 1);
     for number in 1..=3 {
-        platform.add_agent(format!("90{number}"), format!("pid-{number}"), format!("bot{number}"), &[]);
+        platform.add_agent(agent(number), 0);
     }
     Desk { platform, now: 1_000_000, sockets: 0, frames: HashMap::new() }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Desk, desk, desk_with};
-use crate::platform::SocketId;
+use super::{Desk, agent, desk, desk_with};
+use crate::platform::{NewAgent, SocketId};
 
 fn answer(desk: &mut Desk, agent: SocketId, ring: &str, state: &str) -> (u64, Value) {
     desk.request(agent, ".ams.routing.UpdateRingState", json!({"ringId": ring, "ringState": state}))
@@ -94,7 +94,8 @@ fn a_ring_that_waits_is_in_the_first_notification_of_a_new_subscription() {
 #[test]
 fn skills_decide_who_is_rung() {
     let mut desk = desk();
-    desk.platform.add_agent("904".to_owned(), "pid-4".to_owned(), "bot4".to_owned(), &["501".to_owned()]);
+    let fourth = NewAgent { skills: vec!["501".to_owned()], ..agent(4) };
+    desk.platform.add_agent(fourth, 0);
     let specialist = desk.ready_agent(4);
     let consumer = desk.consumer("ann");
     desk.open(consumer, json!({"skillId": "502"}));

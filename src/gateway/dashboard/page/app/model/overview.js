@@ -86,7 +86,7 @@ export class Overview {
     const time = Date.now() / 1000;
     if (last !== undefined && time - last > APART) this.#put(last + 1, () => null);
     for (const [name, counter] of Object.entries(COUNTED)) {
-      this.rates[name] = goesOn ? (now.counts[counter] - before.now.counts[counter]) / seconds : null;
+      this.rates[name] = goesOn && now.counts[counter] !== null ? (now.counts[counter] - before.now.counts[counter]) / seconds : null;
     }
     this.#put(time, (name) =>
       LATENCIES.includes(name) ? (now.latency?.frameToEvent?.[name] ?? null) : this.rates[name],

@@ -135,7 +135,7 @@ export class OverviewView {
     put(
       'conversations',
       count(conversations.inMemory + conversations.asleep),
-      conversations.asleep > 0 ? `${count(conversations.asleep)} asleep` : 'all in memory',
+      asleep(conversations),
     );
     put('events', `${rate(rates.events)}/s`, `${count(counts.events)} in all`);
     const answered = latency?.command?.p99;
@@ -153,7 +153,7 @@ export class OverviewView {
     put(
       'memory',
       bytes(now.residentBytes),
-      journal.waiting > 0 ? `${count(journal.waiting)} steps to be stored` : 'everything is stored',
+      waiting(journal),
     );
   }
 
@@ -222,6 +222,17 @@ export class OverviewView {
       },
     );
   }
+}
+
+/** A token for some of the connections gets no numbers of the whole process. */
+function asleep({ asleep: number }) {
+  if (number === null) return '';
+  return number > 0 ? `${count(number)} asleep` : 'all in memory';
+}
+
+function waiting({ waiting: number }) {
+  if (number === null) return '';
+  return number > 0 ? `${count(number)} steps to be stored` : 'everything is stored';
 }
 
 function tile(label, href) {

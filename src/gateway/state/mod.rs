@@ -1,7 +1,16 @@
-//! The state that the resources share.
+//! The state that the resources share, and what each caller reaches of it.
+//!
+//! The connections, webhooks, jobs and dead letters are private to this module. A resource gets them from its
+//! [`Caller`], who has only their own, so a resource cannot forget to check the reach of a token.
+
+mod bulk;
+mod caller;
+mod dead_letters;
+mod webhooks;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use tertulia_actors::Tertulia;
 use tokio::sync::{Semaphore, watch};
@@ -11,6 +20,7 @@ use super::{
     access::Access,
     backup::BACKUPS,
     capacity::Capacity,
+    cors::Origins,
     events::places::Places,
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
@@ -20,10 +30,12 @@ use super::{
 };
 use crate::{
     bulk::Bulk,
-    config::{Admissible, Limits, Token},
+    config::{Admissible, Limits, MetricsPerConnection, Token},
     fleet::AddedConnections,
     webhooks::Webhooks,
 };
+
+pub(super) use caller::Caller;
 
 /// The bytes that all bodies of admitted callers may use together.
 const BODIES: usize = 64 * 1024 * 1024;
@@ -34,14 +46,17 @@ const UPLOADS: usize = 64 * 1024 * 1024;
 
 /// The state that the resources share: the running connections and who may call.
 pub struct State {
-    pub(super) tertulia: Arc<Tertulia>,
-    pub(super) bulk: Arc<Bulk>,
-    pub(super) access: Access,
+    tertulia: Arc<Tertulia>,
+    bulk: Arc<Bulk>,
+    added: AddedConnections,
+    webhooks: Arc<Webhooks>,
+    /// Who may call. Replaced while the gateway runs.
+    pub(super) access: Arc<ArcSwap<Access>>,
     pub(super) registry: Registry,
+    /// Whether `/metrics` has series for each connection.
+    pub(super) per_connection: MetricsPerConnection,
     pub(super) http: HttpMetrics,
     pub(super) document: Document,
-    pub(super) added: AddedConnections,
-    pub(super) webhooks: Arc<Webhooks>,
     pub(super) under_way: Arc<UnderWay>,
     pub(super) recent: Recent,
     /// How many callers there may be.
@@ -78,8 +93,11 @@ impl State {
         let (http, capacity) = (HttpMetrics::default(), Capacity::here());
         let mut registry = metrics::registry(&tertulia, webhooks.metrics(), &http);
         bulk.register(registry.sub_registry_with_prefix("tertulia"));
+        let closing = CancellationToken::new();
+        let access = Access::new(tokens, limits, Origins::new(&[]), &closing);
         Self {
             registry,
+            per_connection: MetricsPerConnection::default(),
             places: Places::new(capacity.streams, http.streams.clone()),
             capacity,
             http,
@@ -88,7 +106,7 @@ impl State {
             webhooks,
             under_way: Arc::default(),
             tertulia,
-            access: Access::new(tokens, limits),
+            access: Arc::new(ArcSwap::from_pointee(access)),
             document: Document::gather(),
             recent: Recent::default(),
             bodies: Room::new(BODIES),
@@ -96,7 +114,7 @@ impl State {
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
             leaving: CancellationToken::new(),
-            closing: CancellationToken::new(),
+            closing,
             held: watch::Sender::new(()),
         }
     }
@@ -105,5 +123,23 @@ impl State {
     #[must_use]
     pub fn admitting(self, admissible: Admissible) -> Self {
         Self { added: AddedConnections::new(Arc::clone(&self.tertulia), admissible), ..self }
+    }
+
+    /// The same state, whose metrics have series for each connection as `per_connection` says.
+    #[must_use]
+    pub fn metering(self, per_connection: MetricsPerConnection) -> Self {
+        Self { per_connection, ..self }
+    }
+
+    /// The same state, which pages of `origins` may also call from a browser.
+    #[must_use]
+    pub fn allowing(self, origins: &[String]) -> Self {
+        self.access.rcu(|access| access.allowing(Origins::new(origins)));
+        self
+    }
+
+    /// Everything, whoever calls. Only for resources that need no token, and for what belongs to no connection.
+    pub(super) fn everything(&self) -> &Arc<Tertulia> {
+        &self.tertulia
     }
 }
