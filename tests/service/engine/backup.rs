@@ -58,6 +58,7 @@ fn a_copy_that_is_made_under_load_holds_whole_commits_up_to_some_moment() {
                 commit_next();
             }
         });
+        let _end = EndOnDrop(&is_over);
         for _ in 0..4 {
             let before = committed.load(Ordering::SeqCst);
             let copy = store.copy().unwrap();
@@ -83,8 +84,16 @@ fn a_copy_that_is_made_under_load_holds_whole_commits_up_to_some_moment() {
             drop(copy);
             assert_eq!(EmbeddedStore::open(restored.path()).unwrap().history().newest, (number + 1) * TOGETHER);
         }
-        is_over.store(true, Ordering::SeqCst);
     });
+}
+
+/// Ends what runs until this is true, even if an assertion fails.
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]
