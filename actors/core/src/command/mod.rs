@@ -6,7 +6,7 @@
 //! subscriptions) are a plain [`crate::ums::Request`].
 
 mod closing;
-#[expect(clippy::module_inception, reason = "the noun of this room")]
+#[expect(clippy::module_inception, reason = "the file holds the type that the module is named after")]
 mod command;
 mod effect;
 mod error;

@@ -9,7 +9,7 @@ mod arrival;
 mod back_filled;
 mod class_page;
 mod contents;
-#[expect(clippy::module_inception, reason = "the noun of this room")]
+#[expect(clippy::module_inception, reason = "the file holds the type that the module is named after")]
 mod conversation;
 mod dialog;
 mod dialog_table;
