@@ -54,7 +54,7 @@ pub(super) fn execute(options: &InitOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adds to an error how to get a configuration, if there is none.
+/// Converts an error. If the file does not exist, the error also names the command that writes one.
 pub(super) fn advise(error: ConfigurationError) -> anyhow::Error {
     match &error {
         ConfigurationError::Unreadable { file, source } if source.kind() == io::ErrorKind::NotFound => {

@@ -138,7 +138,8 @@ impl State {
         self
     }
 
-    /// Everything, whoever calls. Only for resources that need no token, and for what belongs to no connection.
+    /// The library without the limits of a caller. Only for resources that need no token, and for data that belongs to
+    /// no connection.
     pub(super) fn everything(&self) -> &Arc<Tertulia> {
         &self.tertulia
     }

@@ -75,7 +75,7 @@ fn of_query(query: &str) -> Result<Map<String, Value>, String> {
     Ok(properties)
 }
 
-/// Adds what is told later, which decides; nothing is told by null.
+/// Adds the properties of a later source. A later value replaces an earlier one; null replaces nothing.
 fn add(properties: &mut Map<String, Value>, later: Map<String, Value>) {
     for (name, value) in later {
         if !value.is_null() || !properties.contains_key(&name) {
@@ -84,7 +84,7 @@ fn add(properties: &mut Map<String, Value>, later: Map<String, Value>) {
     }
 }
 
-/// Clients spell the type in many ways, or leave it out; the platform reads it from none.
+/// Clients write the type in many ways or leave it out. The platform ignores it.
 fn read(mut properties: Map<String, Value>) -> Result<Arc<RawValue>, String> {
     properties.remove("type");
     for (name, value) in properties.iter().filter(|(_, value)| !value.is_null()) {

@@ -28,7 +28,7 @@ use crate::running::{Answer, BOT, LOOK_EVERY, PATIENCE, Running, until};
 /// Requests with one key at the same time.
 const AT_ONCE: usize = 50;
 
-/// The rest of the cast: an agent who is offered conversations, and a consumer who becomes known.
+/// Two more connections: an agent who is offered conversations, and a consumer who steps up.
 const REST: &str = r#"
 [[connections]]
 id = "offered"
@@ -53,7 +53,7 @@ allow_internal = true
 conversation = { restarts = 1, within = "30s" }
 "#;
 
-/// How it shows that a request acted once.
+/// The evidence that a request acted once.
 #[derive(Clone, Copy)]
 enum Once<'a> {
     /// One command ended.

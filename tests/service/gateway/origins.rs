@@ -1,4 +1,4 @@
-//! Pages of other origins: those that the configuration names may call, and no others.
+//! Pages of other origins: only the origins in the configuration may call.
 
 use awc::http::Method;
 use serde_json::json;

@@ -16,7 +16,7 @@ const SHOP: Option<&str> = Some("reader");
 const BAR: Option<&str> = Some("writer");
 const OPS: Option<&str> = Some("emulator-secret");
 
-/// Two tenants on one account, and who operates the service.
+/// The connections of two tenants on one account.
 const TENANTS: &str = r#"
 [[connections]]
 id = "shop-1"

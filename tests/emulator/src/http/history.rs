@@ -30,7 +30,7 @@ struct Paging {
     sort: Option<String>,
 }
 
-/// How a search is read from a body.
+/// Parses a search from a body.
 type Reader = fn(&Value, &Platform, Millis) -> Result<Search, Refusal>;
 
 async fn by_criteria(

@@ -50,7 +50,7 @@ impl Platform {
         Ok(Answer::text("OK User Profile set successfully"))
     }
 
-    /// A consumer's particulars, as agents are told of them from now on.
+    /// Sets a consumer's profile, which agents receive from now on.
     pub(crate) fn give_profile(&mut self, consumer: &ConsumerId, profile: Value) {
         self.directory.consumer_mut(consumer).profile = Some(profile);
     }

@@ -158,7 +158,7 @@ async fn traffic_that_is_backdated_rings_now() {
     agent.ask(".ams.routing.UpdateRingState", json!({"ringId": ring["ringId"], "ringState": "ACCEPTED"})).await;
 }
 
-/// Managers and readers of the conversation may, and whoever the switch lets.
+/// Managers and readers of the conversation may read, and the agents that the switch names.
 #[actix_web::test]
 async fn an_agent_who_takes_no_part_reads_a_history_if_it_is_a_manager_or_the_switch_lets_it() {
     for (readers, manager, other) in [

@@ -1,4 +1,4 @@
-//! The platform's HTTP services around messaging: each that discovery announces is served, to whoever may ask.
+//! The platform's HTTP services around messaging: each service that discovery announces answers every permitted caller.
 
 use std::net::SocketAddr;
 use std::time::Duration;

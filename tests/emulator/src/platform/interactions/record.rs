@@ -208,7 +208,7 @@ fn surveys(conversation: &Conversation) -> Value {
     json!([{ "surveyType": "Satisfaction", "surveyStatus": csat.status, "dialogId": dialog, "surveyData": data }])
 }
 
-/// Skills are numbers here; an id that is none stays a text.
+/// History search reports a skill's id as a number. An id that is not a number stays text.
 fn skill_number(skill: &str) -> Value {
     skill.parse::<i64>().map_or_else(|_| skill.into(), Value::from)
 }
