@@ -1,4 +1,4 @@
-//! `connections.login`: the credentials of one connection in one of five forms, and which role accepts which form.
+//! `connections.login`: the credentials of one connection in one of several forms, and which role accepts which form.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tertulia_actors::platform::{AgentLogin, AppCredentials, ConsumerLogin};
@@ -54,8 +54,30 @@ pub(super) enum Login {
         /// The token's user.
         user_id: String,
     },
+    /// A session of an agent that was begun elsewhere; the service renews it.
+    Session {
+        /// The session's token.
+        bearer: SecretString,
+        /// The session's user.
+        user_id: String,
+        /// The secret that renews the session.
+        csrf: SecretString,
+        /// The session's id.
+        session_id: SecretString,
+    },
+    /// The platform's own token of a consumer, from an earlier login.
+    Jwt(SecretString),
     /// A SAML assertion of an agent, or the signed identity of a consumer.
     Assertion(SecretString),
+    /// The signed identity of a consumer, or its authorization code, for a connector of authenticated consumers.
+    AssertionFor {
+        /// The connector's id.
+        connector: String,
+        /// The brand's proof.
+        assertion: SecretString,
+    },
+    /// A connector of anonymous consumers.
+    Connector(String),
     /// An application installation, which sends for many consumers and signs its webhooks.
     Application(AppCredentials),
 }
@@ -75,10 +97,11 @@ pub(super) struct KeySet {
 
 /// The forms as people write them, for the error message.
 const FORMS: &str = "{ username, password } | { username, app_key, secret, access_token, access_token_secret } | \
-                     { bearer, user_id } | { assertion } | { app_key, secret }";
+                     { bearer, user_id } | { bearer, user_id, csrf, session_id } | { jwt } | { assertion } | \
+                     { assertion, connector } | { connector } | { app_key, secret }";
 
 /// Every key of a login, to find the nearest key to a misspelt key.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 13] = [
     "username",
     "password",
     "app_key",
@@ -87,7 +110,11 @@ const KEYS: [&str; 9] = [
     "access_token_secret",
     "bearer",
     "user_id",
+    "csrf",
+    "session_id",
+    "jwt",
     "assertion",
+    "connector",
 ];
 
 impl Login {
@@ -125,7 +152,21 @@ impl Login {
                 let user_id = section.field("user_id").text_or_secret();
                 Some(Self::Bearer { bearer: bearer?, user_id: user_id? })
             }
+            ["bearer", "csrf", "session_id", "user_id"] => {
+                let bearer = section.field("bearer").secret();
+                let user_id = section.field("user_id").text_or_secret();
+                let csrf = section.field("csrf").secret();
+                let session_id = section.field("session_id").secret();
+                Some(Self::Session { bearer: bearer?, user_id: user_id?, csrf: csrf?, session_id: session_id? })
+            }
+            ["jwt"] => section.field("jwt").secret().map(Self::Jwt),
             ["assertion"] => section.field("assertion").secret().map(Self::Assertion),
+            ["assertion", "connector"] => {
+                let assertion = section.field("assertion").secret();
+                let connector = section.field("connector").text_or_secret();
+                Some(Self::AssertionFor { connector: connector?, assertion: assertion? })
+            }
+            ["connector"] => section.field("connector").text_or_secret().map(Self::Connector),
             ["app_key", "secret"] => {
                 let client_id = section.field("app_key").text_or_secret();
                 let secret = section.field("secret").secret();
@@ -156,22 +197,34 @@ impl Login {
             (Role::Brand, Self::Bearer { bearer, user_id }) => {
                 Ok(Access::Brand(AgentLogin::Bearer { bearer, user_id }))
             }
-            (Role::Brand, Self::Assertion(assertion)) => Ok(Access::Brand(AgentLogin::Assertion(assertion))),
-            (Role::Brand, Self::Application(_)) => {
-                Err("role \"brand\" cannot log in with an application's { app_key, secret }")
+            (Role::Brand, Self::Session { bearer, user_id, csrf, session_id }) => {
+                Ok(Access::Brand(AgentLogin::Session { bearer, user_id, csrf, session_id }))
             }
-            (Role::Consumer, Self::Bearer { bearer, .. }) => Ok(Access::Consumer(ConsumerLogin::Token(bearer))),
+            (Role::Brand, Self::Assertion(assertion)) => Ok(Access::Brand(AgentLogin::Assertion(assertion))),
+            (Role::Brand, _) => Err("role \"brand\" needs an agent's { username, password }, \
+                 { username, app_key, secret, access_token, access_token_secret }, { bearer, user_id }, \
+                 { bearer, user_id, csrf, session_id } or { assertion }"),
+            (Role::Consumer, Self::Bearer { bearer: token, .. } | Self::Jwt(token)) => {
+                Ok(Access::Consumer(ConsumerLogin::Token(token)))
+            }
             (Role::Consumer, Self::Assertion(token)) => {
                 Ok(Access::Consumer(ConsumerLogin::Authenticated { connector: None, token }))
             }
-            (Role::Consumer, Self::Password { .. } | Self::KeySet(_) | Self::Application(_)) => Err(
-                "role \"consumer\" needs { bearer, user_id } or { assertion }, or no login for an anonymous consumer",
-            ),
+            (Role::Consumer, Self::AssertionFor { connector, assertion: token }) => {
+                Ok(Access::Consumer(ConsumerLogin::Authenticated { connector: Some(connector), token }))
+            }
+            (Role::Consumer, Self::Connector(connector)) => {
+                Ok(Access::Consumer(ConsumerLogin::Anonymous { connector }))
+            }
+            (Role::Consumer, _) => {
+                Err("role \"consumer\" needs { jwt }, { bearer, user_id }, { assertion }, { assertion, connector } or \
+                 { connector }, or no login for an anonymous consumer")
+            }
             (Role::Connector, Self::Application(app)) => Ok(Access::Connector(app)),
             (Role::Connector, Self::KeySet(keys)) => Ok(Access::Connector(keys.app())),
             (Role::Intake, Self::Application(app)) => Ok(Access::Intake { app, agent: None }),
             (Role::Intake, Self::KeySet(keys)) => Ok(Access::Intake { app: keys.app(), agent: Some(keys.agent()) }),
-            (Role::Connector | Role::Intake, Self::Password { .. } | Self::Bearer { .. } | Self::Assertion(_)) => {
+            (Role::Connector | Role::Intake, _) => {
                 Err("roles \"connector\" and \"intake\" need their application's { app_key, secret }")
             }
         }
@@ -183,9 +236,12 @@ impl Login {
             Self::Password { username, .. } | Self::KeySet(KeySet { username, .. }) => {
                 Some(("agent", username.clone()))
             }
-            Self::Bearer { user_id, .. } => Some(("user", user_id.clone())),
-            Self::Assertion(assertion) => Some(("assertion", assertion.expose_secret().to_owned())),
-            Self::Application(_) => None,
+            Self::Bearer { user_id, .. } | Self::Session { user_id, .. } => Some(("user", user_id.clone())),
+            Self::Jwt(jwt) => Some(("token", jwt.expose_secret().to_owned())),
+            Self::Assertion(assertion) | Self::AssertionFor { assertion, .. } => {
+                Some(("assertion", assertion.expose_secret().to_owned()))
+            }
+            Self::Connector(_) | Self::Application(_) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod engine;
 mod first_hour;
 mod fleet;
 mod gateway;
+mod logins;
 mod metrics;
 mod operations;
 mod run;

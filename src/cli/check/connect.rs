@@ -85,6 +85,11 @@ async fn try_one(connection: &Connection, platform: Arc<Platform>) -> Result<Str
             Ok(format!("got the application's token at {}", client.host(Service::Sentinel).await?))
         }
         Access::Brand(AgentLogin::Bearer { .. }) => presented(&client, Service::AgentLogin).await,
+        Access::Brand(login @ AgentLogin::Session { .. }) => {
+            let session = client.log_in(login).await?;
+            client.refresh(&session).await?;
+            Ok(format!("prolonged the session of {} at {}", session.agent_id, client.host(Service::AgentLogin).await?))
+        }
         Access::Brand(login) => {
             let session = client.log_in(login).await?;
             let done = format!("logged in as {} at {}", session.agent_id, client.host(Service::AgentLogin).await?);

@@ -211,10 +211,16 @@ fn a_role_has_only_what_it_can_use() {
     assert_mistakes(
         &brand.replace("\"brand\"", "\"consumer\""),
         &[
-            "5 connections[0].login: role \"consumer\" needs { bearer, user_id } or { assertion }, or no login for an anonymous consumer",
+            "5 connections[0].login: role \"consumer\" needs { jwt }, { bearer, user_id }, { assertion }, { assertion, connector } or { connector }, or no login for an anonymous consumer",
             "6 connections[0].subscribe.agents: a consumer's subscription has no agents",
             "7 connections[0].rings: only a connection of role \"brand\" receives rings",
             "8 connections[0].agent_state: only a connection of role \"brand\" has an agent state",
+        ],
+    );
+    assert_mistakes(
+        &connection("").replace("username = \"bot1\", password", "jwt"),
+        &[
+            "5 connections[0].login: role \"brand\" needs an agent's { username, password }, { username, app_key, secret, access_token, access_token_secret }, { bearer, user_id }, { bearer, user_id, csrf, session_id } or { assertion }",
         ],
     );
     assert_mistakes(

@@ -206,5 +206,24 @@ fn each_form_of_login_is_read() {
         read("connector", "login = { app_key = { env = \"S\" }, secret = { env = \"S\" } }"),
         Access::Connector(AppCredentials { client_id, .. }) if client_id == CANARY
     ));
+    assert!(matches!(
+        read(
+            "brand",
+            "login = { bearer = { env = \"S\" }, user_id = \"9\", csrf = { env = \"S\" }, session_id = { env = \"S\" } }"
+        ),
+        Access::Brand(AgentLogin::Session { user_id, csrf, .. }) if user_id == "9" && csrf.expose_secret() == CANARY
+    ));
     assert!(matches!(read("consumer", ""), Access::Consumer(ConsumerLogin::SignUp)));
+    assert!(matches!(
+        read("consumer", "login = { jwt = { env = \"S\" } }"),
+        Access::Consumer(ConsumerLogin::Token(token)) if token.expose_secret() == CANARY
+    ));
+    assert!(matches!(
+        read("consumer", "login = { connector = \"123\" }"),
+        Access::Consumer(ConsumerLogin::Anonymous { connector }) if connector == "123"
+    ));
+    assert!(matches!(
+        read("consumer", "login = { assertion = { env = \"S\" }, connector = \"123\" }"),
+        Access::Consumer(ConsumerLogin::Authenticated { connector: Some(connector), .. }) if connector == "123"
+    ));
 }
