@@ -66,7 +66,9 @@ impl Document {
                 operation.operation_id = Some(operation_id(&method, path));
                 method
             });
-            paths.push((ResourceDef::new(path.as_str()), methods.collect()));
+            // The path at a service of the platform may have slashes.
+            let pattern = path.replace("{path}", "{path:.*}");
+            paths.push((ResourceDef::new(pattern.as_str()), methods.collect()));
         }
         // Tests ensure that the document can be serialized.
         let json = document.to_json().unwrap_or_default().into();

@@ -242,6 +242,21 @@ fn drive(emulator: &Emulator, format: &str) {
         ));
     }
 
+    // The platform's other services by the bot's login: an answer, a refusal, and what a service repeats of a request.
+    emulator.add_rule(FaultRule::new("history", Outcome::Echo(200)).always()).unwrap();
+    let platform = "/v1/connections/bots-1/platform";
+    let account = "api/account/12345678";
+    let bearer = emulator.bearers().into_iter().map(|bearer| format!("Bearer {bearer}")).collect::<Vec<_>>().join("\n");
+    for (request, body) in [
+        (format!("GET {platform}/accountConfigReadWrite/{account}/configuration/le-users/skills"), None),
+        (format!("GET {platform}/accountConfigReadWrite/{account}/configuration/le-users/skills/none"), None),
+        (format!("GET {platform}/agentVep/{account}/login"), None),
+        (format!("GET {platform}/none/x"), None),
+        (format!("POST {platform}/msgHist/messaging_history/{account}/conversations/search"), Some(bearer.as_str())),
+    ] {
+        outside.push((request.clone(), ask(&process, &request, Some(write), body)));
+    }
+
     let hook = format!("{{\"url\":\"https://receiver.invalid/hook\",\"secret\":\"whsec_{}\"}}", STANDARD.encode(SIGNS));
     // Only the response to the creation may contain the secret.
     assert!(ask(&process, "POST /v1/webhooks", Some(write), Some(&hook)).starts_with("HTTP/1.1 201"));
