@@ -101,6 +101,16 @@ pub(super) async fn transfer(client: PlatformClient, tokens: impl Tokens, forwar
     deliver(content, pieces, client.transfer_timeout(), ending).await;
 }
 
+/// Returns an answer whose first piece has come, so that an answer that fails at once is an error and not half an answer.
+async fn begun(mut answer: Forwarded, service: &str) -> Result<Forwarded, ConnectionError> {
+    let first = match answer.content.next().await {
+        Some(Err(error)) => return Err(failure(ForwardError::Service(error.to_string()), service)),
+        first => stream::iter(first),
+    };
+    answer.content = first.chain(answer.content).boxed_local();
+    Ok(answer)
+}
+
 /// Gets the answer to a request. If the service refuses the token, the request is sent once more with another token.
 async fn ask(
     client: &PlatformClient,
@@ -116,7 +126,7 @@ async fn ask(
     let (body, again) = Body::begin(body).await?.send(outgoing.size);
     let answer = client.forward(&host, outgoing, &authorization, body).await.map_err(failed)?;
     if answer.status != StatusCode::UNAUTHORIZED {
-        return Ok(answer);
+        return begun(answer, &outgoing.service).await;
     }
     drop(answer);
     // Also if this request cannot be sent again, so that the next one succeeds.
@@ -125,7 +135,7 @@ async fn ask(
         let body = OutgoingBody::Whole(again);
         let answer = client.forward(&host, outgoing, &renewed, body).await.map_err(failed)?;
         if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
+            return begun(answer, &outgoing.service).await;
         }
     }
     Err(ConnectionError::TokenRefused(outgoing.service.clone()))

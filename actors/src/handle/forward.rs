@@ -24,15 +24,15 @@ impl ConnectionHandle {
     /// token: an agent's as `Bearer`, a consumer's as `jwt`, an application's (of a connector or an intake without an
     /// agent) as it is.
     ///
-    /// Both bodies are streams that wait for the slower side. The head of the answer must come within the platform's
-    /// `transfer_timeout`, and the body of the answer within as long again. If the service refuses the token with 401, the
+    /// Both bodies are streams that wait for the slower side. The head of the answer and the beginning of its body must
+    /// come within the platform's `transfer_timeout`, and the rest of the body within as long again. If the service refuses the token with 401, the
     /// token is renewed once, and a request of at most 64 KiB is sent once more. Redirects are not followed. A
     /// connection makes a limited number of requests at a time.
     ///
     /// Headers about the connection, the login or the caller's own place (`Connection` and what it names, `Authorization`,
     /// `Cookie`, `Set-Cookie`, `Host` and others) do not pass. `Location` is a path at the service, or absent if it
-    /// leads elsewhere. An answer that contains the token of the login is not delivered: its body ends in an error
-    /// before the token.
+    /// leads elsewhere. An answer that contains the token of the login is an error, or its body ends in an error before
+    /// the token.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));
