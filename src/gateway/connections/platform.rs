@@ -218,3 +218,41 @@ fn is_of_gateway(name: &HeaderName) -> bool {
     let name = name.as_str();
     OF_GATEWAY.contains(&name) || name.starts_with("access-control-") || name.starts_with("cross-origin-")
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError as _;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_without_a_token_and_a_late_answer_have_codes_of_their_own() {
+        for (error, status, code) in [
+            (RequestError::NotConnected, 409, "not-connected"),
+            (RequestError::TimedOut, 504, "timed-out"),
+            (RequestError::Overloaded, 429, "overloaded"),
+        ] {
+            let problem = refused(error.into());
+            assert_eq!(problem.status_code().as_u16(), status);
+            assert!(problem.to_string().starts_with(code), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_the_platform_gives_no_orders_in_the_name_of_the_gateway() {
+        let mut headers = HeaderMap::new();
+        for name in ["access-control-allow-origin", "cross-origin-resource-policy", "clear-site-data", "cache-control"]
+        {
+            headers.insert(HeaderName::from_static(name), "*".parse().unwrap());
+        }
+        headers.insert("etag", "\"1\"".parse().unwrap());
+        headers.insert("location", "/next?x=1".parse().unwrap());
+        let mut response = HttpResponse::Ok();
+        copy(&headers, &mut response, "/v1/connections/b/platform/s");
+        let response = response.finish();
+        let mut passed: Vec<_> =
+            response.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        passed.sort_unstable();
+        assert_eq!(passed, [("etag", "\"1\""), ("location", "/v1/connections/b/platform/s/next?x=1")]);
+    }
+}
