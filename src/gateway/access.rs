@@ -49,6 +49,8 @@ pub(super) struct Holder {
     pub(super) name: Option<Arc<str>>,
     pub(super) scope: Scope,
     pub(super) reach: Reach,
+    /// The largest body of a request that is forwarded to the platform, in bytes.
+    pub(super) forwarded_bytes: u64,
     /// Cancelled when the token is no longer valid, and when the gateway stops.
     pub(super) gone: CancellationToken,
     /// Tokens are compared and kept as digests, so that comparing reveals nothing about a token, not even its length.
@@ -62,6 +64,7 @@ impl Holder {
             name: Some(token.name.as_str().into()),
             scope: token.scope,
             reach: token.reach.clone(),
+            forwarded_bytes: limits.forwarded_bytes,
             gone,
             digest: Some(digest(token.token.expose_secret())),
             allowance: Allowance::new(limits),
@@ -70,7 +73,7 @@ impl Holder {
 
     fn local(limits: &Limits, gone: CancellationToken) -> Self {
         let (scope, reach, allowance) = (Scope::Admin, Reach::EVERYTHING, Allowance::new(limits));
-        Self { name: None, scope, reach, gone, digest: None, allowance }
+        Self { name: None, scope, reach, forwarded_bytes: limits.forwarded_bytes, gone, digest: None, allowance }
     }
 
     /// Whether both are the same token with the same rights.

@@ -23,7 +23,7 @@ use super::{
 /// The largest body, in bytes: four times the longest structured content with each character escaped.
 const MAX_BYTES: usize = 512 * 1024;
 /// How long a caller may take to send the body.
-const WITHIN: Duration = Duration::from_secs(10);
+pub(super) const WITHIN: Duration = Duration::from_secs(10);
 
 /// A body that was read.
 pub(super) struct Body<T> {
@@ -131,12 +131,9 @@ pub(super) async fn read(
     room: &Room,
 ) -> Result<(Bytes, Taken), Problem> {
     if declared(request).is_some_and(|bytes| bytes > max as u64) {
-        return Err(too_large(max));
+        return Err(too_large(max as u64));
     }
-    timeout(WITHIN, collect(payload, max, room)).await.unwrap_or_else(|_| {
-        let detail = "the body did not arrive in time";
-        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
-    })
+    timeout(WITHIN, collect(payload, max, room)).await.unwrap_or_else(|_| Err(too_slow()))
 }
 
 async fn collect(mut payload: web::Payload, max: usize, room: &Room) -> Result<(Bytes, Taken), Problem> {
@@ -144,7 +141,7 @@ async fn collect(mut payload: web::Payload, max: usize, room: &Room) -> Result<(
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|error| Problem::bad_request(error.to_string()))?;
         if body.len() + piece.len() > max {
-            return Err(too_large(max));
+            return Err(too_large(max as u64));
         }
         memory.grow(piece.len())?;
         body.extend_from_slice(&piece);
@@ -153,11 +150,15 @@ async fn collect(mut payload: web::Payload, max: usize, room: &Room) -> Result<(
 }
 
 /// The length of the body according to the head.
-fn declared(request: &HttpRequest) -> Option<u64> {
+pub(super) fn declared(request: &HttpRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(max: usize) -> Problem {
+pub(super) fn too_large(max: u64) -> Problem {
     let detail = format!("the body has more than {max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+}
+
+pub(super) fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not arrive in time")
 }

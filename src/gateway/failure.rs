@@ -52,6 +52,13 @@ impl From<ConnectionError> for Problem {
                 (StatusCode::UNPROCESSABLE_ENTITY, "platform-rejected")
             }
             ConnectionError::Http(_) => (StatusCode::BAD_GATEWAY, "platform-rejected"),
+            ConnectionError::UnknownService(_) => (StatusCode::NOT_FOUND, "unknown-service"),
+            ConnectionError::NotForwarded(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-forwarded"),
+            // A 401 would say that the caller's own token is refused.
+            ConnectionError::TokenRefused(_) | ConnectionError::ServiceFailed { .. } => {
+                (StatusCode::BAD_GATEWAY, "platform-rejected")
+            }
+            ConnectionError::BrokenBody(_) => (StatusCode::BAD_REQUEST, "bad-request"),
             ConnectionError::UnknownRing => (StatusCode::NOT_FOUND, "unknown-ring"),
             ConnectionError::ConversationNotArrived => (StatusCode::GATEWAY_TIMEOUT, "timed-out"),
             ConnectionError::StepUpRunning => (StatusCode::CONFLICT, "step-up-under-way"),
@@ -64,6 +71,7 @@ impl From<ConnectionError> for Problem {
         let problem = Self::new(status, code, error.to_string());
         match error {
             ConnectionError::Overloaded(_) => problem.header(header::RETRY_AFTER, "1"),
+            ConnectionError::TokenRefused(_) => problem.with("platformCode", StatusCode::UNAUTHORIZED.as_u16()),
             _ => problem,
         }
     }

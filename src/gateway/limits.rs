@@ -25,7 +25,7 @@ pub(super) struct Turn(#[expect(dead_code, reason = "held until it is dropped")]
 
 impl Allowance {
     pub(super) fn new(limits: &Limits) -> Self {
-        let Limits { requests_per_second, burst, concurrent } = *limits;
+        let Limits { requests_per_second, burst, concurrent, .. } = *limits;
         let of = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(of(requests_per_second)).allow_burst(of(burst));
         Self {
@@ -63,14 +63,14 @@ mod tests {
 
     #[test]
     fn a_caller_may_send_a_burst_and_then_at_the_rate() {
-        let allowance = Allowance::new(&Limits { requests_per_second: 1, burst: 3, concurrent: 10 });
+        let allowance = Allowance::new(&Limits { requests_per_second: 1, burst: 3, ..Limits::default() });
         let refused = (0..4).map(|_| allowance.enter()).filter(Result::is_err).count();
         assert_eq!(refused, 1);
     }
 
     #[test]
     fn a_place_is_free_again_when_its_request_was_answered() {
-        let allowance = Allowance::new(&Limits { requests_per_second: 100, burst: 100, concurrent: 1 });
+        let allowance = Allowance::new(&Limits { concurrent: 1, ..Limits::default() });
         let turn = allowance.enter();
         assert!(turn.is_ok() && allowance.enter().is_err());
         drop(turn);

@@ -59,11 +59,16 @@ impl Document {
         for (path, item) in &mut document.paths.paths {
             let is_guarded = path.starts_with("/v1/") && !path.starts_with("/v1/intake/") || path == "/metrics";
             let methods = operations(item).map(|(method, operation)| {
+                if ![Method::POST, Method::PUT, Method::PATCH].contains(&method) {
+                    operation.request_body = None;
+                }
                 complete(operation, is_guarded);
                 operation.operation_id = Some(operation_id(&method, path));
                 method
             });
-            paths.push((ResourceDef::new(path.as_str()), methods.collect()));
+            // The path at a service of the platform may have slashes.
+            let pattern = path.replace("{path}", "{path:.*}");
+            paths.push((ResourceDef::new(pattern.as_str()), methods.collect()));
         }
         // Tests ensure that the document can be serialized.
         let json = document.to_json().unwrap_or_default().into();
@@ -107,6 +112,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
         (Method::PUT, &mut item.put),
         (Method::PATCH, &mut item.patch),
         (Method::DELETE, &mut item.delete),
+        (Method::HEAD, &mut item.head),
+        (Method::OPTIONS, &mut item.options),
     ]
     .into_iter()
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
@@ -134,5 +141,5 @@ fn operation_id(method: &Method, path: &str) -> String {
 }
 
 fn name(method: &Method) -> Option<&'static str> {
-    ["DELETE", "GET", "PATCH", "POST", "PUT"].into_iter().find(|name| method == name)
+    ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"].into_iter().find(|name| method == name)
 }

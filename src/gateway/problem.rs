@@ -119,6 +119,9 @@ fn number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_u16(status.as_u16())
 }
 
+/// Marks the response of a service of the platform, which keeps its own body.
+pub(super) struct Forwarded;
+
 /// Turns every other error response into a problem, for example for an unknown path.
 pub(super) async fn tell(
     request: ServiceRequest,
@@ -128,7 +131,8 @@ pub(super) async fn tell(
     let status = response.status();
     let is_problem =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| content_type == CONTENT_TYPE);
-    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+    let is_forwarded = response.response().extensions().contains::<Forwarded>();
+    if is_problem || is_forwarded || !(status.is_client_error() || status.is_server_error()) {
         return Ok(response);
     }
     let detail = response.response().error().map(ToString::to_string);

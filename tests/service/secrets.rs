@@ -242,6 +242,27 @@ fn drive(emulator: &Emulator, format: &str) {
         ));
     }
 
+    // The platform's other services by the bot's login: an answer, a refusal, and what a service repeats of a request.
+    emulator.add_rule(FaultRule::new("history", Outcome::Echo(200)).always()).unwrap();
+    let platform = "/v1/connections/bots-1/platform";
+    let account = "api/account/12345678";
+    for request in [
+        format!("GET {platform}/accountConfigReadWrite/{account}/configuration/le-users/skills"),
+        format!("GET {platform}/accountConfigReadWrite/{account}/configuration/le-users/skills/none"),
+        format!("GET {platform}/agentVep/{account}/login"),
+        format!("GET {platform}/none/x"),
+    ] {
+        outside.push((request.clone(), ask(&process, &request, Some(write), None)));
+    }
+    let request = format!("POST {platform}/msgHist/messaging_history/{account}/conversations/search");
+    let held = emulator.bearers();
+    let repeated = held.iter().map(|bearer| ask(&process, &request, Some(write), Some(bearer)));
+    // The bearers of other logins are only what the caller sent.
+    let cut: Vec<String> =
+        repeated.zip(&held).filter(|(answer, bearer)| !answer.contains(*bearer)).map(|(cut, _)| cut).collect();
+    assert_eq!(cut.len(), 1, "the bot's own bearer");
+    outside.push((request, cut.concat()));
+
     let hook = format!("{{\"url\":\"https://receiver.invalid/hook\",\"secret\":\"whsec_{}\"}}", STANDARD.encode(SIGNS));
     // Only the response to the creation may contain the secret.
     assert!(ask(&process, "POST /v1/webhooks", Some(write), Some(&hook)).starts_with("HTTP/1.1 201"));

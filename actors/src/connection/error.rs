@@ -47,6 +47,27 @@ pub enum ConnectionError {
     /// The HTTP request failed. After a failed step-up the old identity stays in use.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The account has no service of this name.
+    #[error("the account has no service {0:?}")]
+    UnknownService(String),
+    /// The request must not be forwarded to a service of the platform; nothing was sent.
+    #[error("the request is not forwarded: {0}")]
+    NotForwarded(&'static str),
+    /// The service refuses the token of the connection's login (401), also after the token was renewed, or the request
+    /// was too large to be sent again.
+    #[error("the service {0} refuses the token of the login (401)")]
+    TokenRefused(String),
+    /// The service cannot be reached, or its answer cannot be delivered.
+    #[error("the service {service} failed: {detail}")]
+    ServiceFailed {
+        /// The service.
+        service: String,
+        /// What failed.
+        detail: String,
+    },
+    /// The body of the request broke off.
+    #[error("the body of the request broke off: {0}")]
+    BrokenBody(String),
     /// The offer was never made to this connection, or has ended.
     #[error("no such ring")]
     UnknownRing,

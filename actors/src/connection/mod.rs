@@ -6,6 +6,7 @@
 
 mod context;
 mod error;
+mod forward;
 mod process_context;
 mod reported_wait;
 mod role;
@@ -16,6 +17,7 @@ pub(crate) mod webhook;
 
 pub use crate::request::RequestError;
 pub use error::ConnectionError;
+pub(crate) use forward::Forward;
 pub(crate) use process_context::ProcessContext;
 pub use role::Role;
 pub use roster::QuarantinedConversation;

@@ -58,8 +58,9 @@ impl ConnectionHandle {
         Ok(watch)
     }
 
-    /// Returns the token of the connection's agent, for requests that the library does not offer
-    /// ([CN-F3](crate::rules#cn-f3)). The token ends with the session, so call this before each use.
+    /// Returns the token of the connection's agent ([CN-F3](crate::rules#cn-f3)). The token ends with the session, so
+    /// call this before each use. For an HTTP request to a service of the platform use [`Self::platform_request`], which
+    /// adds the token itself.
     ///
     /// # Errors
     /// [`ConnectionError`].

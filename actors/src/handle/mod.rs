@@ -3,6 +3,7 @@
 
 mod agent;
 mod consumer;
+mod forward;
 mod requests;
 mod summaries;
 mod supervision;

@@ -103,6 +103,11 @@ struct LoginConfig {
 }
 
 impl AgentSession {
+    /// Whether a refresh prolongs the session, and so reports whether it is valid.
+    pub(crate) fn can_refresh(&self) -> bool {
+        self.refresh.is_some()
+    }
+
     /// Returns the session as a login for another process that continues it. That process can refresh the session if
     /// this one can.
     #[must_use]

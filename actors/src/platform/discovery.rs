@@ -54,9 +54,17 @@ impl Service {
         }
     }
 
+    /// The services that check credentials and grant tokens.
+    const GRANTING: [Self; 3] = [Self::AgentLogin, Self::Identity, Self::Sentinel];
+
     /// Whether the service checks credentials and grants tokens.
     pub(super) fn grants_tokens(self) -> bool {
-        matches!(self, Self::AgentLogin | Self::Identity | Self::Sentinel)
+        Self::GRANTING.contains(&self)
+    }
+
+    /// Whether the service with this name checks credentials and grants tokens.
+    pub(super) fn name_grants_tokens(name: &str) -> bool {
+        Self::GRANTING.iter().any(|service| service.name() == name)
     }
 
     /// Whether no request to the service contains a secret, so that its responses cannot contain one either.
@@ -126,32 +134,49 @@ impl PlatformClient {
     /// # Errors
     /// [`HttpError`] if the discovery service does not return the host.
     pub async fn host(&self, service: Service) -> Result<String, HttpError> {
-        let key = (self.account.clone(), service);
+        let found = self.host_named(service.name()).await?;
+        found.ok_or_else(|| self.misled(format!("no host for {service}")))
+    }
+
+    /// Returns the host of the service with this name; `None` if the discovery service does not name one.
+    pub(super) async fn host_named(&self, service: &str) -> Result<Option<String>, HttpError> {
+        let key = (self.account.clone(), service.to_owned());
         if let Some(host) = self.platform.hosts.get(&key).filter(|host| host.since.elapsed() < BELIEVED_FOR) {
-            return Ok(host.name.clone());
+            return Ok(Some(host.name.clone()));
         }
-        let discovery = self.platform.settings.discovery.trim_end_matches('/').to_owned();
-        let path = format!("/api/account/{}/service/{}/baseURI.json?version=1.0", self.account, service.name());
-        let call = Call { service: Service::Discovery, host: discovery.clone(), path, headers: Vec::new(), body: None };
+        let discovery = self.discovery();
+        let path = format!("/api/account/{}/service/{service}/baseURI.json?version=1.0", self.account);
+        let call =
+            Call { service: Service::Discovery, host: discovery.to_owned(), path, headers: Vec::new(), body: None };
         let found = match self.get(call).await? {
             Answer::Flat { base_uri } => Some(base_uri),
             Answer::List { base_uris } => {
-                base_uris.into_iter().find(|entry| entry.service == service.name()).map(|entry| entry.base_uri)
+                base_uris.into_iter().find(|entry| entry.service == service).map(|entry| entry.base_uri)
             }
         };
-        let allows_plain = discovery.starts_with("http://");
-        let name = found.filter(|name| is_host(name, allows_plain)).ok_or_else(|| HttpError::Unexpected {
-            service: Service::Discovery,
-            host: discovery,
-            detail: format!("no host for {service}"),
-        })?;
+        let Some(name) = found else { return Ok(None) };
+        if !is_host(&name, discovery.starts_with("http://")) {
+            return Err(self.misled(format!("no host for {service}")));
+        }
         self.platform.hosts.insert(key, Host { name: name.clone(), since: Instant::now() });
-        Ok(name)
+        Ok(Some(name))
     }
 
     /// Removes a service's host from the cache, because the service did not respond there.
     pub(crate) fn forget_host(&self, service: Service) {
-        self.platform.hosts.remove(&(self.account.clone(), service));
+        self.forget_host_named(service.name());
+    }
+
+    pub(super) fn forget_host_named(&self, service: &str) {
+        self.platform.hosts.remove(&(self.account.clone(), service.to_owned()));
+    }
+
+    fn discovery(&self) -> &str {
+        self.platform.settings.discovery.trim_end_matches('/')
+    }
+
+    fn misled(&self, detail: String) -> HttpError {
+        HttpError::Unexpected { service: Service::Discovery, host: self.discovery().to_owned(), detail }
     }
 }
 

@@ -163,6 +163,11 @@ impl PlatformClient {
         Self { platform, account, http }
     }
 
+    /// How long one HTTP request may take.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.platform.settings.request_timeout
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, HttpError> {
         let Call { service, host, path, headers, .. } = call;
         let mut request = self.http.get(address(service, &host, &path)?);
@@ -248,17 +253,21 @@ pub(super) fn address(service: Service, host: &str, path: &str) -> Result<String
 }
 
 pub(super) fn with_scheme(scheme: &str, service: Service, host: &str, path: &str) -> Result<String, HttpError> {
-    let (scheme, authority) = match host.split_once("://") {
-        Some((plain, authority)) => (if scheme == "wss" && plain == "http" { "ws" } else { plain }, authority),
-        None => (scheme, host),
-    };
-    let address = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
-    let address = address.ok().filter(|_| path.starts_with('/') && !authority.contains('@'));
-    address.map(|address| address.to_string()).ok_or_else(|| HttpError::Unexpected {
+    url(scheme, host, path).ok_or_else(|| HttpError::Unexpected {
         service,
         host: host.to_owned(),
         detail: "what it is asked for has no place in an address".to_owned(),
     })
+}
+
+/// Returns the URL of a path at a host; `None` if the path or the host is malformed.
+pub(super) fn url(scheme: &str, host: &str, path: &str) -> Option<String> {
+    let (scheme, authority) = match host.split_once("://") {
+        Some((plain, authority)) => (if scheme == "wss" && plain == "http" { "ws" } else { plain }, authority),
+        None => (scheme, host),
+    };
+    let address = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().ok()?;
+    (path.starts_with('/') && !authority.contains('@')).then(|| address.to_string())
 }
 
 async fn answer<S>(mut response: awc::ClientResponse<S>, service: Service, host: &str) -> Result<Vec<u8>, HttpError>

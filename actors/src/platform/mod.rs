@@ -6,6 +6,7 @@ mod brand;
 mod consumer;
 mod discovery;
 mod final_answers;
+mod forward;
 mod http;
 mod http_client;
 mod pacing;
@@ -43,6 +44,7 @@ use tls::client_config;
 
 #[cfg(test)]
 pub(crate) use bounded::BoundedSocket;
+pub(crate) use forward::{Authorization, ByteStream, ForwardError, Forwarded, Outgoing, OutgoingBody};
 pub(crate) use rest::RestAnswer;
 pub(crate) use send::{SendAnswer, SendFailure, SendLetter, SendPath};
 pub(crate) use sentinel::{AppToken, ConsumerToken};
@@ -93,7 +95,7 @@ impl Default for PlatformSettings {
 pub struct Platform {
     settings: PlatformSettings,
     tls: Arc<rustls::ClientConfig>,
-    hosts: DashMap<(AccountId, Service), Host>,
+    hosts: DashMap<(AccountId, String), Host>,
     turns: Turns,
 }
 

@@ -11,6 +11,7 @@ mod echo;
 mod errors;
 mod examples;
 mod files;
+mod forwarding;
 mod identity;
 mod lookups;
 mod news;

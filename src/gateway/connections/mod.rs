@@ -2,6 +2,7 @@
 
 mod asking;
 mod changing;
+mod platform;
 
 use actix_web::{
     get,
@@ -28,7 +29,7 @@ use super::{
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(list).service(one).configure(changing::routes).configure(asking::routes);
+    config.service(list).service(one).configure(changing::routes).configure(asking::routes).configure(platform::routes);
 }
 
 /// A connection's state, and the reason if it has failed.

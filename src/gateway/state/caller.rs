@@ -57,6 +57,11 @@ impl Caller {
         &self.holder.reach
     }
 
+    /// The largest body that the caller may send through to the platform, in bytes.
+    pub(in crate::gateway) fn forwarded_bytes(&self) -> u64 {
+        self.holder.forwarded_bytes
+    }
+
     /// Cancelled when the token is no longer valid, and when the gateway stops.
     pub(in crate::gateway) fn gone(&self) -> &CancellationToken {
         &self.holder.gone

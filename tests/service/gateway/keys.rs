@@ -172,13 +172,14 @@ impl Walk {
 }
 
 /// The rows that act, by the description: every `POST` and `PUT`, but for the copy of the store, which changes nothing,
-/// and the platform's own webhooks, which know no keys.
+/// the platform's own webhooks, which know no keys, and requests to its other services, which refuse keys.
 fn acting(document: &Value) -> BTreeSet<String> {
     let mut acting = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let acts = ["post", "put"].contains(&method.as_str());
-            if !acts || ["/v1/backup", "/v1/intake/{connection}"].contains(&path.as_str()) {
+            let is_forwarded = path.contains("/platform/{service}/");
+            if !acts || is_forwarded || ["/v1/backup", "/v1/intake/{connection}"].contains(&path.as_str()) {
                 continue;
             }
             let name = format!("{} {path}", method.to_uppercase());

@@ -15,6 +15,7 @@ mod messages;
 mod notes;
 mod origins;
 mod participation;
+mod platform;
 mod problems;
 mod receipts;
 mod renewal;

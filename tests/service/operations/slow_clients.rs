@@ -27,7 +27,7 @@ const PATIENT: Patience =
 fn gateway(patience: Patience) -> Gateway {
     let tertulia = Arc::new(Tertulia::builder().start().unwrap());
     let webhooks = Webhooks::start(&tertulia, Settings::default());
-    let limits = Limits { requests_per_second: 1_000_000, burst: 1_000_000, concurrent: 1_000 };
+    let limits = Limits { requests_per_second: 1_000_000, burst: 1_000_000, concurrent: 1_000, ..Limits::default() };
     let listening = Listening { patience, ..Listening::plain("127.0.0.1:0".parse().unwrap()) };
     let bulk = Bulk::start(Arc::clone(&tertulia));
     Gateway::start(State::new(tertulia, webhooks, bulk, &[], &limits), listening).unwrap()

@@ -43,6 +43,11 @@ pub enum Input {
     TokenRefreshed,
     /// [`Output::RefreshToken`](super::Output::RefreshToken) failed.
     TokenRefreshRefused(RefreshRefusal),
+    /// A service of the platform refused the token. The token may be valid all the same.
+    ServiceRefusedToken {
+        /// Whether a refresh reports if the token is valid. Otherwise only another login helps.
+        can_refresh: bool,
+    },
     /// The socket's input cannot be processed: the owner wants a new socket, and everything from the beginning.
     Distrusted,
     /// The owner gives the connection up.

@@ -103,6 +103,22 @@ impl Session {
         }
     }
 
+    /// A service refused the token. A service may also refuse a valid token, so a refresh is tried first, and logins keep
+    /// their distance.
+    pub(super) fn service_refused_token(&mut self, can_refresh: bool, step: &mut Step<'_>) {
+        if !self.is_live() || !self.holds_token() {
+            return;
+        }
+        let give_up_at = step.now.after(self.policy.login_timeout);
+        if can_refresh {
+            self.token = Token::Refreshing { give_up_at };
+            step.put(Output::RefreshToken);
+        } else if step.now.since(self.granted_at) >= self.policy.login_backoff_base {
+            self.token = Token::Renewing { give_up_at };
+            step.put(Output::LogIn);
+        }
+    }
+
     pub(super) fn tend_token(&mut self, step: &mut Step<'_>) {
         if !self.is_live() || self.token.wake().is_none_or(|at| step.now < at) {
             return;

@@ -145,6 +145,22 @@ impl Session {
         self.phase == Phase::Ready
     }
 
+    /// Returns whether the session has a token that it believes valid.
+    #[must_use]
+    pub fn holds_token(&self) -> bool {
+        matches!(self.token, Token::Held { .. })
+    }
+
+    /// Returns whether a token, or the news that the token is still valid, is under way.
+    #[must_use]
+    pub fn obtains_token(&self) -> bool {
+        match self.token {
+            Token::Held { .. } => false,
+            Token::Missing => matches!(self.phase, Phase::LoggingIn | Phase::WaitingToReconnect),
+            Token::Refreshing { .. } | Token::RenewalDue { .. } | Token::Renewing { .. } => true,
+        }
+    }
+
     /// How often the session became ready again after a loss.
     #[must_use]
     pub fn reconnects(&self) -> u64 {
@@ -196,6 +212,7 @@ impl Session {
             Input::GivenUp(reason) => self.given_up(reason, &mut step),
             Input::TokenRefreshed => self.token_refreshed(now),
             Input::TokenRefreshRefused(refusal) => self.refresh_refused(refusal, &mut step),
+            Input::ServiceRefusedToken { can_refresh } => self.service_refused_token(can_refresh, &mut step),
         }
         step.outputs
     }

@@ -11,7 +11,7 @@ use tertulia_core::{
     ums::RepeatedFrames,
 };
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     ConnectionContext, ConnectionSettings, ConnectionStatus, ProcessContext, StatusBoard, Stop,
@@ -33,6 +33,7 @@ use super::{
     session::SessionDriver,
     step_up_progress::StepUpProgress,
     subscription_callers::SubscriptionCallers,
+    token_queue::TokenQueue,
     waiter::OwnRequest,
     waits::Waits,
 };
@@ -57,8 +58,12 @@ pub(crate) struct Connection {
     pub(super) login_right: LoginRight,
     pub(super) principal: Principal,
     pub(super) step_up: StepUpProgress,
-    /// The running HTTP requests in the name of the agent.
+    /// The running HTTP requests in the name of the login.
     pub(super) lookups: TaskTracker,
+    /// Requests for the token, which forwarded requests need.
+    pub(super) token_queue: TokenQueue,
+    /// Ends forwarded requests with the connection.
+    pub(super) ending: CancellationToken,
     pub(super) link: Link,
     pub(super) waits: Waits,
     pub(super) requests: RequestTable<OwnRequest>,
@@ -116,6 +121,8 @@ impl Connection {
             principal: Principal::default(),
             step_up: StepUpProgress::default(),
             lookups: TaskTracker::new(),
+            token_queue: TokenQueue::default(),
+            ending: CancellationToken::new(),
             link: Link::new(settings.max_unhandled_frames),
             waits: Waits::default(),
             requests: RequestTable::new(settings.max_requests.min(WRITE_QUEUE)),
@@ -213,6 +220,7 @@ impl Actor for Connection {
 impl Drop for Connection {
     /// However the connection ended (stopped, given up, or with its arbiter), its conversations end with it.
     fn drop(&mut self) {
+        self.ending.cancel();
         self.session.end(&self.context.process.metrics);
         self.roster.forget_all();
     }

@@ -32,6 +32,7 @@ impl Connection {
     fn after_step(&mut self, ctx: &mut Context<Self>) {
         self.session.count_ready(&self.context.process.metrics);
         self.update_status();
+        self.give_token();
         self.tell_waiting();
         if let Some(timer) = self.session.take_timer() {
             ctx.cancel_future(timer);

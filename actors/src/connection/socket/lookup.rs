@@ -10,8 +10,8 @@ use crate::{
     request::RequestError,
 };
 
-/// The most concurrent lookups; beyond it a caller is refused.
-const TOGETHER: usize = 32;
+/// The most concurrent HTTP requests in the name of the login; beyond it a caller is refused.
+pub(super) const TOGETHER: usize = 32;
 
 /// A lookup, which runs when the agent's session is known or is known to be missing.
 type Question = dyn FnOnce(PlatformClient, Result<AgentSession, RequestError>) -> LocalBoxFuture<'static, ()> + Send;

@@ -20,6 +20,7 @@ mod creation_queue;
 mod departures;
 mod drive;
 mod escalation;
+mod forward;
 mod frames;
 mod identity;
 mod identity_record;
@@ -47,6 +48,7 @@ mod step_up_progress;
 mod subscribe_to;
 mod subscription_callers;
 mod subscriptions;
+mod token_queue;
 mod waiter;
 mod waiting;
 mod waits;
@@ -66,5 +68,5 @@ pub(crate) use subscribe_to::SubscribeTo;
 
 use super::{
     ConnectionError, ConnectionStatus, ProcessContext, QuarantinedConversation, Role, Waiting,
-    context::ConnectionContext, reported_wait::ReportedWait, roster, status::StatusBoard,
+    context::ConnectionContext, forward as forwarding, reported_wait::ReportedWait, roster, status::StatusBoard,
 };

@@ -64,6 +64,14 @@ impl SessionDriver {
         self.machine.may_send()
     }
 
+    pub(super) fn holds_token(&self) -> bool {
+        self.machine.holds_token()
+    }
+
+    pub(super) fn obtains_token(&self) -> bool {
+        self.machine.obtains_token()
+    }
+
     pub(super) fn attempts(&self) -> u32 {
         self.machine.attempts()
     }

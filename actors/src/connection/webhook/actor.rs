@@ -133,6 +133,10 @@ impl Intake {
         self.phase == Phase::Ready
     }
 
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.phase, Phase::Failed(_))
     }

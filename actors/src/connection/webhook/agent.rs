@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::{rest::RestRequest, ums::AnswerError};
 use tokio::sync::Mutex;
 
@@ -42,9 +42,26 @@ impl AgentSessions {
         client: &PlatformClient,
         refused: Option<&AgentSession>,
     ) -> Result<AgentSession, NotGranted> {
+        self.without(client, refused.map(|session| &session.bearer)).await
+    }
+
+    /// Returns the bearer of the agent's session, but not the bearer `refused`, which the platform rejected.
+    pub(super) async fn bearer(
+        &self,
+        client: &PlatformClient,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString, NotGranted> {
+        self.without(client, refused).await.map(|session| session.bearer)
+    }
+
+    async fn without(
+        &self,
+        client: &PlatformClient,
+        refused: Option<&SecretString>,
+    ) -> Result<AgentSession, NotGranted> {
         let mut grant = self.grant.lock().await;
         let is_refused = |session: &AgentSession| {
-            refused.is_some_and(|refused| refused.bearer.expose_secret() == session.bearer.expose_secret())
+            refused.is_some_and(|refused| refused.expose_secret() == session.bearer.expose_secret())
         };
         grant.get(|_| true, is_refused, client.log_in(&self.login)).await
     }

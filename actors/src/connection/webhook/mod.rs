@@ -4,6 +4,7 @@ mod actor;
 mod agent;
 mod children;
 mod escalation;
+mod forward;
 mod grant;
 mod hold_back;
 mod inbox;
@@ -23,4 +24,4 @@ pub(crate) use inbox::WebhookInbox;
 pub(crate) use messages::{AskRest, Load, OpenConversation, Unload, WebhookArrived};
 pub use settings::IntakeSettings;
 
-use super::{context::ConnectionContext, reported_wait::ReportedWait, status::StatusBoard};
+use super::{context::ConnectionContext, forward as forwarding, reported_wait::ReportedWait, status::StatusBoard};

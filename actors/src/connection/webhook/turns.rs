@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tertulia_core::ums::AnswerError;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::grant::NotGranted;
 use crate::{platform::SendFailure, request::RequestError};
@@ -21,14 +24,20 @@ impl Turns {
         Self { free: Arc::new(Semaphore::new(max_requests.max(1))), within }
     }
 
+    /// Waits for a turn, which lasts until it is dropped.
+    pub(super) async fn enter(&self) -> Result<OwnedSemaphorePermit, RequestError> {
+        match timeout(self.within, Arc::clone(&self.free).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(RequestError::Overloaded),
+        }
+    }
+
     /// Waits for a turn, then runs the request. The wait and the request have the same time limit.
     pub(super) async fn run<A>(
         &self,
         request: impl Future<Output = Result<A, RequestError>>,
     ) -> Result<A, RequestError> {
-        let Ok(Ok(_turn)) = timeout(self.within, self.free.acquire()).await else {
-            return Err(RequestError::Overloaded);
-        };
+        let _turn = self.enter().await?;
         timeout(self.within, request).await.unwrap_or(Err(RequestError::TimedOut))
     }
 }

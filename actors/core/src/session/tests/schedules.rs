@@ -40,6 +40,8 @@ const TROUBLE: &[Input] = &[
     Input::SocketClosed(Closure { by: ClosedBy::Us, code: Some(1000) }),
     Input::TokenRefreshRefused(RefreshRefusal::Unauthorized),
     Input::TokenRefreshRefused(RefreshRefusal::Unavailable),
+    Input::ServiceRefusedToken { can_refresh: true },
+    Input::ServiceRefusedToken { can_refresh: false },
 ];
 
 fn any_input() -> impl Strategy<Value = Input> {

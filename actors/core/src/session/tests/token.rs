@@ -51,6 +51,35 @@ fn a_token_that_cannot_be_refreshed_is_left_alone() {
 }
 
 #[test]
+fn a_token_that_a_service_refused_is_refreshed_once_before_another_login() {
+    let mut driver = Driver::ready();
+    let refused = Input::ServiceRefusedToken { can_refresh: true };
+    assert_eq!(driver.feed(refused), [Output::RefreshToken]);
+    assert_eq!(driver.feed(refused), [], "the refresh is running");
+    driver.feed(Input::TokenRefreshed);
+    assert!(driver.session.holds_token());
+    assert_eq!(driver.feed(refused), [Output::RefreshToken]);
+    let revoked = Input::TokenRefreshRefused(RefreshRefusal::Unauthorized);
+    assert_eq!(driver.feed(revoked), [Output::LogIn]);
+    assert!(driver.session.obtains_token() && driver.phase() == Phase::Ready);
+    driver.feed(Input::LoggedIn);
+    assert!(driver.session.holds_token());
+}
+
+#[test]
+fn a_token_without_a_refresh_is_renewed_by_a_login_but_not_by_one_after_the_other() {
+    let mut driver = Driver::ready();
+    let refused = Input::ServiceRefusedToken { can_refresh: false };
+    assert_eq!(driver.feed(refused), [], "it was granted just now");
+    driver.live_for(seconds(6));
+    assert_eq!(driver.feed(refused), [Output::LogIn]);
+    driver.feed(Input::LoggedIn);
+    assert_eq!(driver.feed(refused), []);
+    driver.feed(lost_link());
+    assert_eq!(driver.feed(refused), [], "without a socket the next connect tells");
+}
+
+#[test]
 fn a_token_renewed_under_a_healthy_socket_is_for_the_next_connect() {
     let mut driver = renewing();
     assert_eq!(driver.feed(Input::LoggedIn), []);
