@@ -181,7 +181,9 @@ impl Conversation {
         if !self.keeps() {
             return;
         }
-        let Some((replies, place)) = self.join(&durable, deadline, vec![reply.into()], Some(place), ctx) else { return };
+        let Some((replies, place)) = self.join(&durable, deadline, vec![reply.into()], Some(place), ctx) else {
+            return;
+        };
         let looking = answered(Arc::clone(&self.upstream.journal), durable.record_key(&self.record_key()));
         ctx.spawn(looking.into_actor(self).map(move |found, conversation, _| {
             let _place = place;
