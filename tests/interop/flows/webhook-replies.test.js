@@ -2,7 +2,7 @@
 // is killed again and again. The ledger says that each message was answered once, and in which order.
 //
 // REPLIES="messages conversations kills" changes the amount, such as
-// REPLIES="2000 100 10" FLOWS_WITHIN=1800 node run.js replies
+// REPLIES="2000 100 10" FLOWS_WITHIN=1800 node run.js webhook-replies
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -55,7 +55,7 @@ async function answered(conversations, count) {
 
 for (const [command, file] of [[process.execPath, 'receiver.js'], ['python3', 'receiver.py']]) {
   test(`${file} answers each message once, while the service is killed`, async (t) => {
-    const service = await Service.start(t, 'bot8');
+    const service = await Service.start(t, 'bot7');
     const secret = `whsec_${randomBytes(32).toString('base64')}`;
     const url = await receiver(t, command, file, secret);
     const webhook = { url, secret, replies: true, filter: { type: ['message'] }, retries: Array(20).fill(0.1) };
