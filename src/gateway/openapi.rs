@@ -23,6 +23,7 @@ use super::{
     routes,
     state::State,
 };
+use crate::webhooks::Answer;
 
 const SCHEME: &str = "token";
 
@@ -38,7 +39,7 @@ pub(super) fn serve(config: &mut ServiceConfig<'_>) {
         description = "Conversations of LivePerson messaging, over HTTP. Every error is an RFC 9457 problem whose \
                        `code` is a stable word.",
     ),
-    components(schemas(Details))
+    components(schemas(Details, Answer))
 )]
 struct Head;
 

@@ -1,10 +1,10 @@
 //! One attempt: a signed request and the receiver's answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use awc::{
     Client,
-    error::{ConnectError, SendRequestError},
+    error::{ConnectError, PayloadError, SendRequestError},
     http::header,
 };
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use tertulia_actors::platform::Platform;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    answer::{self, AnswerError, Reply},
     cargo::Cargo,
     definition::Definition,
     dial::{Dial, InternalAddress},
@@ -37,6 +38,8 @@ pub(super) struct Attempted {
     pub(super) outcome: AttemptOutcome,
     /// The beginning of the answer.
     pub(super) answer: Bytes,
+    /// The reply in the answer; empty if the webhook takes no replies.
+    pub(super) reply: Reply,
 }
 
 impl Attempted {
@@ -51,7 +54,8 @@ pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, withi
     Platform::http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
 }
 
-/// Sends `cargo` to the receiver of `definition` and waits `within` for the answer's head, connecting included.
+/// Sends `cargo` to the receiver of `definition` and waits `within` for the answer's head, connecting included. If the
+/// webhook takes replies, the whole answer must arrive `within`.
 pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo, within: Duration) -> Attempted {
     let time = jiff::Timestamp::now();
     let request = client
@@ -63,7 +67,7 @@ pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo
         .insert_header(("webhook-signature", definition.secrets.signatures(&cargo.id, time, &cargo.body)));
     let began = Instant::now();
     let deadline = began + within;
-    let ended = |outcome, answer| Attempted { time, took: began.elapsed(), outcome, answer };
+    let ended = |outcome, answer| Attempted { time, took: began.elapsed(), outcome, answer, reply: Reply::default() };
     let mut response = match timeout_at(deadline, request.send_body(cargo.body)).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return ended(AttemptOutcome::Failed(failure(&error)), Bytes::new()),
@@ -71,11 +75,30 @@ pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo
     };
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = asked.and_then(|value| retry_after(value, time));
-    let outcome = AttemptOutcome::Answered { status: response.status().as_u16(), retry_after };
+    let status = response.status().as_u16();
+    if definition.replies && response.status().is_success() {
+        let body = timeout_at(deadline, response.body().limit(answer::MOST_BYTES)).await;
+        return match body.map_err(|_| PayloadError::Io(ErrorKind::TimedOut.into())).and_then(|body| body) {
+            Ok(body) => match Reply::read(&body) {
+                Ok(reply) => Attempted { reply, ..ended(AttemptOutcome::Answered { status, retry_after }, body) },
+                Err(error) => ended(unusable(status, &error), body),
+            },
+            Err(PayloadError::Overflow) => ended(unusable(status, &AnswerError::TooLong), Bytes::new()),
+            Err(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => {
+                ended(AttemptOutcome::Failed(NoAnswer::TimedOut), Bytes::new())
+            }
+            Err(_) => ended(AttemptOutcome::Failed(NoAnswer::ConnectionLost), Bytes::new()),
+        };
+    }
+    let outcome = AttemptOutcome::Answered { status, retry_after };
     // A body that cannot be read does not change the outcome.
     let rest = timeout_at(deadline.min(Instant::now() + ANSWER_WITHIN), response.body().limit(MAX_ANSWER)).await;
     let answer = rest.ok().and_then(Result::ok).unwrap_or_default();
     ended(outcome, answer)
+}
+
+fn unusable(status: u16, error: &AnswerError) -> AttemptOutcome {
+    AttemptOutcome::Unusable { status, reason: error.to_string() }
 }
 
 fn failure(error: &SendRequestError) -> NoAnswer {

@@ -138,6 +138,9 @@ pub struct Definition {
     pub filter: Wanted,
     /// Whether the events of one conversation are delivered in order, one at a time.
     pub ordered: bool,
+    /// Whether the receiver's answers are carried out as replies.
+    #[serde(default)]
+    pub replies: bool,
     /// The pauses between attempts.
     #[serde(default)]
     pub retries: Retries,
@@ -178,6 +181,7 @@ mod tests {
             url: Target::parse("https://example.com/hook", false).unwrap(),
             filter: Wanted { kind: ["message".to_owned()].into(), ..Wanted::default() },
             ordered: true,
+            replies: true,
             retries: Retries::default(),
             secrets: Secrets::new(Secret::random()),
             state: WebhookState::Disabled { reason: DisabledReason::Gone, since: jiff::Timestamp::UNIX_EPOCH },

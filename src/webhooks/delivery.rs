@@ -27,7 +27,8 @@ pub struct Delivery {
     /// The duration in milliseconds.
     pub duration_ms: u64,
     /// The outcome: `delivered`, `redirected`, `client-error`, `server-error`, `timed-out`, `name-not-found`,
-    /// `internal-address`, `unreachable`, `connection-lost` or `unreadable`.
+    /// `internal-address`, `unreachable`, `connection-lost` or `unreadable`; `unusable-reply` if the webhook takes
+    /// replies and the answer is not a reply.
     pub outcome: String,
     /// The status of the receiver's answer, if there was an answer.
     pub status: Option<u16>,
@@ -60,6 +61,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::webhooks::answer::Reply;
 
     #[test]
     fn the_log_shows_the_pause_until_the_next_try() {
@@ -75,6 +77,7 @@ mod tests {
             took: Duration::ZERO,
             outcome: AttemptOutcome::Answered { status: 503, retry_after: None },
             answer: Bytes::new(),
+            reply: Reply::default(),
         };
         let next = attempted.time.as_millisecond() + 3_600_000;
         let delivery = Delivery::new(&cargo, 1, &attempted, Some(next));

@@ -18,6 +18,9 @@ type Outcomes = Family<[(&'static str, &'static str); 1], Counter>;
 
 const DELIVERED: &str = "delivered";
 const GIVEN_UP: &str = "given-up";
+const CARRIED_OUT: &str = "carried-out";
+const REFUSED: &str = "refused";
+const UNUSABLE: &str = "unusable";
 
 /// Counters that exist from the start, so that their first increase is visible.
 fn outcomes(words: &[&'static str]) -> Outcomes {
@@ -35,6 +38,7 @@ pub struct WebhookMetrics {
     attempt_duration: Histogram,
     deliveries: Outcomes,
     delivery_latency: Histogram,
+    replies: Outcomes,
     pub(super) pending: Gauge,
     pub(super) webhooks: Gauge,
     pub(super) disabled: Gauge,
@@ -50,6 +54,7 @@ impl Default for WebhookMetrics {
             deliveries: outcomes(&[DELIVERED, GIVEN_UP]),
             // From 5 ms to 23 hours.
             delivery_latency: Histogram::new(exponential_buckets(0.005, 4.0, 13)),
+            replies: outcomes(&[CARRIED_OUT, REFUSED, UNUSABLE]),
             pending: Gauge::default(),
             webhooks: Gauge::default(),
             disabled: Gauge::default(),
@@ -76,6 +81,7 @@ impl WebhookMetrics {
             Unit::Seconds,
             self.delivery_latency.clone(),
         );
+        registry.register("replies", "Receivers' answers that ask for commands, by outcome", self.replies.clone());
         registry.register(
             "pending",
             "Events that were read from the log and are not yet delivered",
@@ -96,6 +102,16 @@ impl WebhookMetrics {
         if let Some(age) = age {
             self.delivery_latency.observe(age.as_secs_f64());
         }
+    }
+
+    /// A reply ended: all its commands were carried out, or not.
+    pub(super) fn replied(&self, is_carried_out: bool) {
+        let outcome = if is_carried_out { CARRIED_OUT } else { REFUSED };
+        self.replies.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    pub(super) fn unusable(&self) {
+        self.replies.get_or_create(&[("outcome", UNUSABLE)]).inc();
     }
 
     pub(super) fn given_up(&self) {

@@ -18,9 +18,14 @@
 //! - *The address that was checked is the address that is dialled* (`dial`), because the right to create webhooks must
 //!   not be the right to reach the network behind the gateway.
 //!
+//! - *An answer that is a reply is durable in the commit that ends its delivery*, as a record with the commands in it
+//!   (`record`). From there the commands are submitted under keys that name the event, so that they act once, whenever
+//!   the process ends (`worker::replies`). The lane continues when the conversation has accepted them.
+//!
 //! All webhooks run on one thread of their own, each with one task (`worker`). One task (`supervisor`) owns the
 //! workers.
 
+mod answer;
 mod attempt;
 mod cargo;
 mod definition;
@@ -54,6 +59,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use answer::Answer;
 pub use definition::{Definition, DisabledReason, Wanted, WebhookId, WebhookState};
 pub use delivery::Delivery;
 pub use metrics::WebhookMetrics;
@@ -103,6 +109,8 @@ pub struct NewWebhook {
     pub filter: Wanted,
     /// Whether the events of one conversation are delivered in order, one at a time.
     pub ordered: bool,
+    /// Whether the receiver's answers are carried out as replies.
+    pub replies: bool,
     /// The pauses between attempts; `None` means the default.
     pub retries: Option<Retries>,
     /// The signing secret; `None` means a random secret.
@@ -122,6 +130,8 @@ pub struct Changes {
     pub url: Option<String>,
     /// Which events the webhook gets, from those that were not read yet.
     pub filter: Option<Wanted>,
+    /// Whether the receiver's answers are carried out as replies.
+    pub replies: Option<bool>,
     /// The pauses between attempts.
     pub retries: Option<Retries>,
     /// Whether the webhook is enabled.
@@ -182,6 +192,9 @@ pub enum WebhookError {
     /// A filter is too long.
     #[error("each list of the filter must have at most {} names of at most 256 bytes", definition::MOST_NAMES)]
     FilterTooLong,
+    /// Replies need an ordered webhook.
+    #[error("a webhook with replies must be ordered: an answer to a later event must not overtake an earlier one")]
+    UnorderedReplies,
     /// The idempotency key was used with another body.
     #[error("the Idempotency-Key was already used with another body")]
     KeyReused,
@@ -214,10 +227,11 @@ pub struct Webhooks {
 impl Webhooks {
     /// Starts the webhooks in the store of `tertulia`, on a thread of their own. Must be called inside an actix system.
     #[must_use]
-    pub fn start(tertulia: &Tertulia, settings: Settings) -> Arc<Self> {
+    pub fn start(tertulia: &Arc<Tertulia>, settings: Settings) -> Arc<Self> {
         let (arbiter, metrics) = (Arbiter::new(), Arc::new(WebhookMetrics::default()));
         let (questions, received) = mpsc::channel(QUESTIONS);
         let context = WebhookContext {
+            tertulia: Arc::downgrade(tertulia),
             journal: Arc::clone(tertulia.journal()),
             dead_letters: Arc::clone(tertulia.dead_letters()),
             tls: Arc::clone(tertulia.platform().tls()),

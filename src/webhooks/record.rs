@@ -5,12 +5,19 @@
 //! | `webhook`, `definition`, id | the webhook, including its secrets |
 //! | `webhook`, `progress`, id | the position up to which the log was read, and the earlier events not done |
 //! | `webhook`, `kept`, id, lane, offset | one event that waits for another attempt, or waits after such an event |
+//! | `webhook`, `reply`, id, lane, offset | a receiver's reply whose commands have no outcome yet |
 //! | `webhook`, `attempt`, id, number | one line of the delivery log; the newest is the first |
 //! | `webhook`, `key`, the caller's reach if bounded, idempotency key | the answer to a creation with this key |
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tertulia_actors::engine::{Change, Record, RecordKey, Store, StoreError, Table};
+use tertulia_actors::{
+    core::{
+        command::Command,
+        id::{ConnectionId, ConversationId},
+    },
+    engine::{Change, Record, RecordKey, Store, StoreError, Table},
+};
 
 use crate::reach::Reach;
 
@@ -42,6 +49,14 @@ pub(super) fn all_kept(id: &WebhookId) -> RecordKey {
 /// Hexadecimal offsets of fixed length sort like their numbers.
 pub(super) fn kept(id: &WebhookId, lane: &Lane, offset: u64) -> RecordKey {
     all_kept(id).with(lane.as_str()).with(&format!("{offset:016x}"))
+}
+
+pub(super) fn all_replies(id: &WebhookId) -> RecordKey {
+    RecordKey::of(&["webhook", "reply", id.as_str()])
+}
+
+pub(super) fn reply(id: &WebhookId, lane: &Lane, offset: u64) -> RecordKey {
+    all_replies(id).with(lane.as_str()).with(&format!("{offset:016x}"))
 }
 
 pub(super) fn attempts(id: &WebhookId) -> RecordKey {
@@ -143,6 +158,37 @@ impl KeptRecord {
     }
 }
 
+/// A receiver's reply.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReplyRecord {
+    pub(super) reply: PendingReply,
+    /// The event that was answered, in base64.
+    event: String,
+}
+
+/// A reply whose commands have no outcome yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PendingReply {
+    /// The name of the event in the keys of the commands.
+    pub(super) event: String,
+    pub(super) connection: ConnectionId,
+    pub(super) conversation: ConversationId,
+    pub(super) commands: Vec<Command>,
+    /// When the commands that were not sent are given up, in milliseconds since 1970.
+    pub(super) until: i64,
+}
+
+impl ReplyRecord {
+    pub(super) fn new(reply: PendingReply, event: &[u8]) -> Self {
+        Self { reply, event: BASE64_STANDARD.encode(event) }
+    }
+
+    /// The event that was answered.
+    pub(super) fn event(&self) -> Option<Vec<u8>> {
+        BASE64_STANDARD.decode(&self.event).ok()
+    }
+}
+
 /// Writes a record.
 pub(super) fn put(key: RecordKey, value: &impl Serialize) -> Change {
     // The values here can always be serialized.
@@ -208,6 +254,16 @@ mod tests {
             let read: KeptRecord = serde_json::from_slice(&written).unwrap();
             assert_eq!((read.content(), read.head()), (content, head));
         }
+        let reply = PendingReply {
+            event: "e-1".to_owned(),
+            connection: "bots-1".into(),
+            conversation: "c".into(),
+            commands: vec![Command::Close, Command::CloseAtOnce],
+            until: 7,
+        };
+        let written = serde_json::to_vec(&ReplyRecord::new(reply.clone(), b"{}")).unwrap();
+        let read: ReplyRecord = serde_json::from_slice(&written).unwrap();
+        assert_eq!((read.event(), read.reply), (Some(b"{}".to_vec()), reply));
         let letter = Item { offset: 1, content: Content::Letter };
         let written = serde_json::to_vec(&KeptRecord::of(&letter, head).with_letter(b"{}")).unwrap();
         let read: KeptRecord = serde_json::from_slice(&written).unwrap();

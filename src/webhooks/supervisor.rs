@@ -219,10 +219,13 @@ impl Supervisor {
     }
 
     fn definition(&self, new: &NewWebhook, now: jiff::Timestamp) -> Result<Definition, WebhookError> {
-        let NewWebhook { url, filter, ordered, retries, secret, enabled, reach, .. } = new;
+        let NewWebhook { url, filter, ordered, replies, retries, secret, enabled, reach, .. } = new;
         let url = Target::parse(url, self.context.settings.allow_internal)?;
         if !filter.is_bounded() {
             return Err(WebhookError::FilterTooLong);
+        }
+        if *replies && !ordered {
+            return Err(WebhookError::UnorderedReplies);
         }
         let secret = match secret {
             Some(secret) => Secret::parse(secret.expose_secret())?,
@@ -234,6 +237,7 @@ impl Supervisor {
             url,
             filter: filter.clone(),
             ordered: *ordered,
+            replies: *replies,
             retries: retries.clone().unwrap_or_default(),
             secrets: Secrets::new(secret),
             state: if *enabled { WebhookState::Enabled } else { disabled },
@@ -243,12 +247,16 @@ impl Supervisor {
     }
 
     async fn change(&mut self, id: &WebhookId, changes: Changes) -> Result<Webhook, WebhookError> {
-        let Changes { url, filter, retries, enabled } = changes;
+        let Changes { url, filter, replies, retries, enabled } = changes;
         let url = url.map(|url| Target::parse(&url, self.context.settings.allow_internal)).transpose()?;
         if filter.as_ref().is_some_and(|filter| !filter.is_bounded()) {
             return Err(WebhookError::FilterTooLong);
         }
         self.rewrite(id, |definition| {
+            definition.replies = replies.unwrap_or(definition.replies);
+            if definition.replies && !definition.ordered {
+                return Err(WebhookError::UnorderedReplies);
+            }
             definition.url = url.unwrap_or_else(|| definition.url.clone());
             definition.filter = filter.unwrap_or_else(|| definition.filter.clone());
             definition.retries = retries.unwrap_or_else(|| definition.retries.clone());
@@ -304,6 +312,7 @@ impl Supervisor {
         let wanted = id.clone();
         let found = self.context.journal.read(move |store| {
             let mut records = record::scan(store, &record::all_kept(&wanted))?;
+            records.extend(record::scan(store, &record::all_replies(&wanted))?);
             records.extend(record::scan(store, &record::attempts(&wanted))?);
             Ok(records)
         });

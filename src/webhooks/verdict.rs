@@ -16,6 +16,13 @@ pub(super) enum AttemptOutcome {
     },
     /// No answer arrived.
     Failed(NoAnswer),
+    /// The receiver answered with 2xx, but its answer is not a reply as the webhook takes them.
+    Unusable {
+        /// The status of the answer.
+        status: u16,
+        /// What is wrong with the answer. May quote the answer.
+        reason: String,
+    },
 }
 
 /// Why no answer arrived.
@@ -52,8 +59,9 @@ impl NoAnswer {
 }
 
 /// Every name of an outcome.
-pub(super) const KINDS: [&str; 10] = [
+pub(super) const KINDS: [&str; 11] = [
     "delivered",
+    "unusable-reply",
     "redirected",
     "client-error",
     "server-error",
@@ -69,6 +77,8 @@ pub(super) const KINDS: [&str; 10] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Delivered,
+    /// The receiver took the event, but its answer is of no use. Another attempt would not help.
+    Unusable,
     /// The receiver says that it no longer exists (410).
     Gone,
     /// The event must be tried again.
@@ -90,6 +100,7 @@ impl AttemptOutcome {
                 Verdict::Failed { retry_after, holds_all }
             }
             Self::Failed(_) => Verdict::Failed { retry_after: None, holds_all: false },
+            Self::Unusable { .. } => Verdict::Unusable,
         }
     }
 
@@ -103,6 +114,7 @@ impl AttemptOutcome {
             Self::Answered { status: 500..=599, .. } => "server-error",
             Self::Answered { .. } => "unreadable",
             Self::Failed(failure) => failure.as_str(),
+            Self::Unusable { .. } => "unusable-reply",
         }
     }
 
@@ -110,7 +122,7 @@ impl AttemptOutcome {
     #[must_use]
     pub(super) fn status(&self) -> Option<u16> {
         match self {
-            Self::Answered { status, .. } => Some(*status),
+            Self::Answered { status, .. } | Self::Unusable { status, .. } => Some(*status),
             Self::Failed(_) => None,
         }
     }
@@ -120,6 +132,7 @@ impl AttemptOutcome {
         match self {
             Self::Answered { status, .. } => format!("the receiver answered {status}"),
             Self::Failed(failure) => format!("the receiver could not be reached: {}", failure.as_str()),
+            Self::Unusable { reason, .. } => reason.clone(),
         }
     }
 }
@@ -153,8 +166,9 @@ mod tests {
             NoAnswer::ConnectionLost,
             NoAnswer::Unreadable,
         ];
-        let mut words: Vec<_> =
-            answered.chain(failed.map(AttemptOutcome::Failed)).map(|outcome| outcome.kind()).collect();
+        let unusable = AttemptOutcome::Unusable { status: 200, reason: String::new() };
+        let outcomes = answered.chain(failed.map(AttemptOutcome::Failed)).chain([unusable]);
+        let mut words: Vec<_> = outcomes.map(|outcome| outcome.kind()).collect();
         words.sort_unstable();
         words.dedup();
         let mut listed = KINDS;

@@ -41,8 +41,13 @@ export async function fault(fault, user) {
   await order('/faults', { fault, side: 'brand', user, count: 1 });
 }
 
+/** What the platform really accepted, in order. */
+export async function wholeLedger() {
+  const lines = (await order('/ledger')).split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line));
+}
+
 /** What the platform really accepted in a conversation, in order. */
 export async function ledger(conversation) {
-  const lines = (await order('/ledger')).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line)).filter((entry) => entry.conversation === conversation);
+  return (await wholeLedger()).filter((entry) => entry.conversation === conversation);
 }

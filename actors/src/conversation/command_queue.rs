@@ -13,10 +13,9 @@ use tertulia_core::{
     id::CommandKey,
     time::Timestamp,
 };
-use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::{Claim, ConversationError, Done, Durable, WaitingCommand, WaitingState, waiting::CancelReply};
+use super::{Claim, ConversationError, Durable, Reply, WaitingCommand, WaitingState, waiting::CancelReply};
 use crate::supervision::DepthPermit;
 
 /// The waiting commands of one conversation; the first one may be in flight. Bounded by the handle's
@@ -29,9 +28,6 @@ pub(super) struct CommandQueue {
     /// Durable commands whose callers were told that the outcome is unknown, and that may be submitted again.
     pub(super) open: VecDeque<Waiting>,
 }
-
-/// The reply channel of a command.
-pub(super) type Reply = oneshot::Sender<Result<Done, ConversationError>>;
 
 /// One command.
 pub(super) struct Waiting {
@@ -179,7 +175,7 @@ impl Waiting {
         let is_open = self.durable.is_some() || self.may_have_been_sent();
         for reply in self.replies {
             let unknown = || ConversationError::OutcomeUnknown { key: self.key.clone() };
-            let _ = reply.send(Err(if is_open { unknown() } else { failure.clone() }));
+            reply.send(Err(if is_open { unknown() } else { failure.clone() }));
         }
     }
 

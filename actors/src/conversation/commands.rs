@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    Conversation, ConversationError, Done, Perform,
+    Conversation, ConversationError, Done, Perform, Reply,
     command_queue::{Look, Sent, State, Suspected, Waiting},
     durable::{Durable, Ending},
     handling::Handling,
@@ -440,7 +440,7 @@ impl Conversation {
         let tell = move || {
             durations.observe(asked.elapsed());
             drop(span);
-            replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
+            replies.into_iter().for_each(|reply| reply.send(outcome.clone()));
         };
         let Some((ending, durable)) = ending else { return tell() };
         if matches!(ending, Ending::Open) {
@@ -512,7 +512,7 @@ impl Conversation {
         // A key that the caller put into the metadata is the key that is sent.
         let key = command.own_key().unwrap_or(key);
         let durable = durable.filter(|_| self.keeps());
-        let asked = Waiting {
+        let mut asked = Waiting {
             command,
             key,
             caller,
@@ -536,6 +536,7 @@ impl Conversation {
                 self.handling(handling);
             }
             None => {
+                asked.replies.iter_mut().for_each(Reply::accept);
                 self.commands.waiting.push_back(asked);
                 self.handling(handling);
                 self.next_command(ctx);

@@ -19,7 +19,8 @@ use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 use super::{
-    Claim, ConversationError, Done, Durable, HandleRequest, Outline, Perform, Recall, ToConversation, WaitingCommand,
+    Claim, ConversationError, Done, Durable, HandleRequest, Outline, Perform, Recall, Reply, ToConversation,
+    WaitingCommand,
 };
 use crate::supervision::{Depth, DepthPermit};
 
@@ -132,22 +133,8 @@ impl ConversationHandle {
 
     /// Submits a command for whose outcome nobody waits.
     pub(crate) fn hand_over(&self, key: CommandKey, command: Command) -> Result<(), ConversationError> {
-        let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, _) = oneshot::channel();
-        let deadline = Instant::now() + DEFAULT_PATIENCE;
-        let span = self.span(&key, &command);
-        self.request(HandleRequest::Perform(Perform {
-            command,
-            key,
-            caller: self.caller.clone(),
-            deadline,
-            durable: None,
-            reply,
-            claim: None,
-            span,
-            place,
-        }));
-        Ok(())
+        self.submit(command, key, DEFAULT_PATIENCE, None, None, reply.into())
     }
 
     /// Runs a command under the caller's own key, within `patience`.
@@ -179,6 +166,41 @@ impl ConversationHandle {
     ) -> Result<Done, ConversationError> {
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
         self.ask(command, key, lifetime, Some(durable), patience).await
+    }
+
+    /// Submits a command as [`Self::perform_durably`] does, and returns when it is accepted: with a journal, it is stored
+    /// and runs even if the process ends. The returned future waits for the outcome. Commands that are submitted one
+    /// after the other run in this order, also in the next run of the process.
+    ///
+    /// # Errors
+    /// [`ConversationError`]: the command was not accepted, or has failed already;
+    /// [`ConversationError::OutcomeUnknown`] if it is not known after `patience` whether the command is accepted.
+    pub async fn submit_durably(
+        &self,
+        key: CommandKey,
+        digest: &str,
+        command: Command,
+        lifetime: Duration,
+        patience: Duration,
+    ) -> Result<impl Future<Output = Result<Done, ConversationError>> + Send + use<>, ConversationError> {
+        let durable = Durable { asked_as: key.clone(), digest: digest.into() };
+        let ((reply, mut done), (told, accepted)) = (oneshot::channel(), oneshot::channel());
+        self.submit(command, key.clone(), lifetime, Some(durable), None, Reply::from(reply).telling(told))?;
+        let known = match timeout(patience, accepted).await {
+            Ok(Ok(())) => None,
+            // The outcome was stored before, or there is none.
+            Ok(Err(_)) => Some((&mut done).await.unwrap_or_else(|_| Err(self.dropped()))?),
+            Err(_) => return Err(ConversationError::OutcomeUnknown { key }),
+        };
+        Ok(async move {
+            match known {
+                Some(done) => Ok(done),
+                None => match timeout(lifetime + MARGIN, done).await {
+                    Ok(Ok(outcome)) => outcome,
+                    Ok(Err(_)) | Err(_) => Err(ConversationError::OutcomeUnknown { key }),
+                },
+            }
+        })
     }
 
     /// Returns the outcome of an earlier durable command with the key `key`, waiting for it if necessary; `None` if
@@ -222,28 +244,33 @@ impl ConversationHandle {
         durable: Option<Durable>,
         patience: Duration,
     ) -> Result<Done, ConversationError> {
-        let place = self.enter().ok_or_else(|| self.refusal())?;
         let (reply, done) = oneshot::channel();
-        let deadline = Instant::now() + lifetime;
-        let span = self.span(&key, &command);
         let claim = durable.is_none().then(Claim::default);
-        self.request(HandleRequest::Perform(Perform {
-            command,
-            key: key.clone(),
-            caller: self.caller.clone(),
-            deadline,
-            durable,
-            reply,
-            claim: claim.clone(),
-            span,
-            place,
-        }));
+        self.submit(command, key.clone(), lifetime, durable, claim.clone(), reply.into())?;
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.dropped()),
             Err(_) if claim.is_some_and(|claim| claim.take()) => Err(ConversationError::TimedOut),
             Err(_) => Err(ConversationError::OutcomeUnknown { key }),
         }
+    }
+
+    /// Puts a command into the queue, to be sent within `lifetime`.
+    fn submit(
+        &self,
+        command: Command,
+        key: CommandKey,
+        lifetime: Duration,
+        durable: Option<Durable>,
+        claim: Option<Claim>,
+        reply: Reply,
+    ) -> Result<(), ConversationError> {
+        let place = self.enter().ok_or_else(|| self.refusal())?;
+        let (deadline, span) = (Instant::now() + lifetime, self.span(&key, &command));
+        let caller = self.caller.clone();
+        let perform = Perform { command, key, caller, deadline, durable, reply, claim, span, place };
+        self.request(HandleRequest::Perform(perform));
+        Ok(())
     }
 
     /// Runs a command under a new key.

@@ -16,7 +16,7 @@ use tertulia_core::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
-use super::{Claim, ConversationError, Done, Durable, WaitingCommand, waiting::CancelReply};
+use super::{Claim, ConversationError, Done, Durable, Reply, WaitingCommand, waiting::CancelReply};
 use crate::{
     files::{FileDownload, FileError, UploadSource},
     supervision::DepthPermit,
@@ -134,7 +134,7 @@ pub(crate) struct Perform {
     pub(crate) deadline: Instant,
     /// Set if the command survives the process.
     pub(crate) durable: Option<Durable>,
-    pub(crate) reply: oneshot::Sender<Result<Done, ConversationError>>,
+    pub(crate) reply: Reply,
     /// Taken when the command is sent, or when its caller gives up before. A durable command has no claim.
     pub(crate) claim: Option<Claim>,
     /// The tracing span from the caller to the reply.

@@ -25,6 +25,7 @@ mod messages;
 mod outbox;
 mod outline;
 mod poison;
+mod reply;
 mod salvage;
 mod snapshot;
 mod step;
@@ -51,6 +52,7 @@ pub(crate) use messages::{
 pub(crate) use outline::Assignment;
 pub use outline::{Assignee, Outline};
 pub(crate) use poison::LetterOfCommand;
+pub(crate) use reply::Reply;
 pub(crate) use salvage::Salvage;
 pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;

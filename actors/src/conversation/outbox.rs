@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
-    Conversation, ConversationError, Done, Recall,
-    command_queue::{Reply, State, Suspected, Waiting},
+    Conversation, ConversationError, Done, Recall, Reply,
+    command_queue::{State, Suspected, Waiting},
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{
@@ -120,7 +120,7 @@ impl Conversation {
         self.commands.waiting = others;
         for Waiting { key, replies, .. } in durable {
             for reply in replies {
-                let _ = reply.send(Err(ConversationError::OutcomeUnknown { key: key.clone() }));
+                reply.send(Err(ConversationError::OutcomeUnknown { key: key.clone() }));
             }
         }
     }
@@ -149,7 +149,12 @@ impl Conversation {
         let is_same = |waiting: &Waiting| waiting.durable.as_ref().is_some_and(|own| own.digest == durable.digest);
         if let Some(known) = self.commands.waiting.iter_mut().find(|waiting| waiting.is_asked_as(durable)) {
             match is_same(known) {
-                true => known.replies.append(&mut replies),
+                true => {
+                    if !matches!(known.state, State::Accepting) {
+                        replies.iter_mut().for_each(Reply::accept);
+                    }
+                    known.replies.append(&mut replies);
+                }
                 false => answer(replies, &Err(reused())),
             }
             return None;
@@ -161,6 +166,7 @@ impl Conversation {
             return None;
         }
         if let Some(mut open) = self.commands.open.remove(at) {
+            replies.iter_mut().for_each(Reply::accept);
             (open.deadline, open.replies, open._place) = (deadline, replies, place);
             self.commands.waiting.push_back(open);
         }
@@ -175,7 +181,9 @@ impl Conversation {
         if !self.keeps() {
             return;
         }
-        let Some((replies, place)) = self.join(&durable, deadline, vec![reply], Some(place), ctx) else { return };
+        let Some((replies, place)) = self.join(&durable, deadline, vec![reply.into()], Some(place), ctx) else {
+            return;
+        };
         let looking = answered(Arc::clone(&self.upstream.journal), durable.record_key(&self.record_key()));
         ctx.spawn(looking.into_actor(self).map(move |found, conversation, _| {
             let _place = place;
@@ -230,6 +238,7 @@ impl Conversation {
             Ok(None) => {
                 let accepted = &mut self.commands.waiting[place];
                 accepted.state = State::Queued { not_before: None };
+                accepted.replies.iter_mut().for_each(Reply::accept);
                 let cancelled = std::mem::take(&mut accepted.cancelled);
                 if !cancelled.is_empty() {
                     self.end_cancelled(place, cancelled, ctx);
@@ -263,5 +272,5 @@ async fn answered(journal: Arc<Journal>, key: RecordKey) -> Result<Option<Answer
 }
 
 fn answer(replies: Vec<Reply>, outcome: &Result<Done, ConversationError>) {
-    replies.into_iter().for_each(|reply| drop(reply.send(outcome.clone())));
+    replies.into_iter().for_each(|reply| reply.send(outcome.clone()));
 }

@@ -23,6 +23,9 @@ pub(super) struct New {
     filter: Option<Wanted>,
     /// Whether the events of one conversation are delivered in order, one at a time; true by default.
     ordered: Option<bool>,
+    /// Whether the receiver's answers are replies, as `WebhookAnswer` describes them; false by default. Such a webhook must
+    /// be ordered.
+    replies: Option<bool>,
     /// Seconds between the attempts to deliver one event, at most 20 numbers from 0 to 86,400; by default 5, 300, 1800,
     /// 7200, 18000, 36000 and 36000.
     retries: Option<Vec<f64>>,
@@ -39,12 +42,13 @@ impl TryFrom<New> for NewWebhook {
     type Error = Problem;
 
     fn try_from(new: New) -> Result<Self, Problem> {
-        let New { url, filter, ordered, retries, secret, after, enabled } = new;
+        let New { url, filter, ordered, replies, retries, secret, after, enabled } = new;
         filter.as_ref().map_or(Ok(()), check)?;
         Ok(Self {
             url,
             filter: filter.unwrap_or_default(),
             ordered: ordered.unwrap_or(true),
+            replies: replies.unwrap_or_default(),
             retries: retries.map(pauses).transpose()?,
             secret: secret.map(Into::into),
             after,
@@ -63,6 +67,8 @@ pub(super) struct Changed {
     url: Option<String>,
     /// Which events, from the events that were not read yet.
     filter: Option<Wanted>,
+    /// Whether the receiver's answers are replies.
+    replies: Option<bool>,
     /// Seconds between the attempts to deliver one event.
     retries: Option<Vec<f64>>,
     /// Whether the webhook is enabled.
@@ -73,9 +79,9 @@ impl TryFrom<Changed> for Changes {
     type Error = Problem;
 
     fn try_from(changed: Changed) -> Result<Self, Problem> {
-        let Changed { url, filter, retries, enabled } = changed;
+        let Changed { url, filter, replies, retries, enabled } = changed;
         filter.as_ref().map_or(Ok(()), check)?;
-        Ok(Self { url, filter, retries: retries.map(pauses).transpose()?, enabled })
+        Ok(Self { url, filter, replies, retries: retries.map(pauses).transpose()?, enabled })
     }
 }
 

@@ -179,6 +179,7 @@ impl From<WebhookError> for Problem {
             WebhookError::Secret(crate::webhooks::SecretError::TooMany) => (StatusCode::CONFLICT, "too-many-secrets"),
             WebhookError::Secret(_) => (unprocessable, "invalid-secret"),
             WebhookError::FilterTooLong => (unprocessable, "filter-too-long"),
+            WebhookError::UnorderedReplies => (unprocessable, "unordered-replies"),
             WebhookError::KeyReused => (unprocessable, "key-reused"),
             WebhookError::TooManyTests => (StatusCode::TOO_MANY_REQUESTS, "too-many-tests"),
             WebhookError::Overloaded => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),

@@ -19,6 +19,8 @@ pub(super) struct View {
     filter: Wanted,
     /// Whether the events of one conversation are delivered in order, one at a time.
     ordered: bool,
+    /// Whether the receiver's answers are carried out as replies.
+    replies: bool,
     /// Seconds between the attempts to deliver one event.
     retries: Vec<f64>,
     /// `enabled` or `disabled`.
@@ -58,6 +60,7 @@ impl View {
             url: definition.url.to_string(),
             filter: definition.filter,
             ordered: definition.ordered,
+            replies: definition.replies,
             retries: definition.retries.into(),
             state,
             reason,

@@ -32,6 +32,7 @@ const MOST_KEPT: usize = 10_000;
 pub(super) struct Lane(Arc<str>);
 
 const CONVERSATION: &str = "conversation:";
+const LETTER: &str = "letter:";
 
 impl Lane {
     /// The lane of an event.
@@ -50,7 +51,7 @@ impl Lane {
 
     /// The lane of one dead letter that is delivered again.
     pub(super) fn letter(id: &str) -> Self {
-        Self(format!("letter:{id}").into())
+        Self(format!("{LETTER}{id}").into())
     }
 
     /// A lane from its stored name.
@@ -65,6 +66,11 @@ impl Lane {
     /// The conversation of this lane, if it is a conversation's lane.
     pub(super) fn conversation(&self) -> Option<&str> {
         self.0.strip_prefix(CONVERSATION)
+    }
+
+    /// The dead letter of this lane, if the lane delivers a dead letter again.
+    pub(super) fn replayed(&self) -> Option<&str> {
+        self.0.strip_prefix(LETTER)
     }
 }
 
@@ -161,12 +167,14 @@ enum Phase {
     /// An attempt is running, or its outcome is not durable yet.
     Busy,
     Due,
+    /// The receiver has replied, and the conversation has not accepted the commands of the reply yet.
+    Replying,
 }
 
 impl Waiting {
-    fn new(queued: Queued, phase: Phase, head: Head) -> Self {
+    fn new(queue: VecDeque<Queued>, phase: Phase, head: Head) -> Self {
         let (failed_at, asked_until, is_woken, in_vain) = (0, 0, false, 0);
-        Self { queue: [queued].into(), phase, head, wakes: head.due, failed_at, asked_until, is_woken, in_vain }
+        Self { queue, phase, head, wakes: head.due, failed_at, asked_until, is_woken, in_vain }
     }
 
     /// The time until which successes of other lanes cause no attempt of this lane. The wait starts at zero and doubles
@@ -255,17 +263,20 @@ impl Lanes {
         }
         let queued = Queued { item, kept };
         if let Some(waiting) = self.lanes.get_mut(&lane) {
+            if waiting.queue.is_empty() {
+                waiting.head = head;
+            }
             waiting.queue.push_back(queued);
             return;
         }
         let phase = if head.tried > 0 { Phase::Due } else { Phase::Ready };
-        let waiting = Waiting::new(queued, phase, head);
+        let waiting = Waiting::new([queued].into(), phase, head);
         self.lanes.insert(lane.clone(), waiting);
         match phase {
             Phase::Due => {
                 self.due.insert((head.due, lane));
             }
-            Phase::Ready | Phase::Busy => self.ready.push_back(lane),
+            Phase::Ready | Phase::Busy | Phase::Replying => self.ready.push_back(lane),
         }
     }
 
@@ -334,9 +345,32 @@ impl Lanes {
     /// Records that the outcome of the lane's first event is durable, so the lane may continue.
     pub(super) fn settled(&mut self, lane: &Lane) {
         self.under_way = self.under_way.saturating_sub(1);
+        self.go_on(lane);
+    }
+
+    /// Records that the reply to the lane's first event is durable. The lane continues after [`Self::go_on`]; meanwhile
+    /// it occupies no place among the attempts.
+    pub(super) fn replied(&mut self, lane: &Lane) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if let Some(waiting) = self.lanes.get_mut(lane) {
+            waiting.phase = Phase::Replying;
+        }
+    }
+
+    /// Adds a lane whose reply of a previous run must be accepted before its events are delivered. Call this before the
+    /// events are added.
+    pub(super) fn restore_reply(&mut self, lane: Lane) {
+        self.lanes.entry(lane).or_insert_with(|| Waiting::new(VecDeque::new(), Phase::Replying, Head::default()));
+    }
+
+    /// Lets the lane continue with its next event.
+    pub(super) fn go_on(&mut self, lane: &Lane) {
         let Some(waiting) = self.lanes.get_mut(lane) else { return };
         if waiting.queue.is_empty() {
             self.lanes.remove(lane);
+        } else if waiting.head.tried > 0 {
+            (waiting.phase, waiting.wakes) = (Phase::Due, waiting.head.due);
+            self.due.insert((waiting.wakes, lane.clone()));
         } else {
             waiting.phase = Phase::Ready;
             self.ready.push_back(lane.clone());

@@ -47,6 +47,37 @@ fn a_conversations_next_event_waits_until_the_outcome_is_durable() {
 }
 
 #[test]
+fn a_conversations_next_event_waits_until_the_reply_to_the_one_before_is_accepted() {
+    let mut lanes = Lanes::new(0);
+    for offset in 1..=2 {
+        lanes.take(lane(0), offset);
+    }
+    let go = lanes.next(0).unwrap();
+    lanes.delivered(&go.lane, 0);
+    assert!(!lanes.is_idle());
+    lanes.replied(&go.lane);
+    assert!(lanes.is_idle(), "the reply occupies no place among the attempts");
+    assert_eq!((lanes.next(0), lanes.wake_at(), lanes.pending()), (None, None, 1));
+    lanes.go_on(&lane(0));
+    assert_eq!(lanes.next(0).unwrap().item.offset, 2);
+}
+
+#[test]
+fn the_events_of_a_lane_wait_for_a_reply_of_the_previous_run_and_keep_their_failures() {
+    let mut lanes = Lanes::new(0);
+    let head = Head { failed: 1, tried: 1, due: 50 };
+    (0..=2).for_each(|conversation| lanes.restore_reply(lane(conversation)));
+    lanes.restore(lane(0), event(1), head, 0);
+    lanes.restore(lane(0), event(2), Head::default(), 0);
+    lanes.take(lane(1), 3);
+    assert_eq!(lanes.next(100), None);
+    assert!(lanes.take(lane(0), 4), "a later event of the failing lane is kept too");
+    (0..=2).for_each(|conversation| lanes.go_on(&lane(conversation)));
+    let go = lanes.next(100).unwrap();
+    assert_eq!((go.lane, go.item.offset, go.attempt), (lane(0), 1, 2));
+}
+
+#[test]
 fn a_failing_event_delays_only_its_lane_and_is_given_up_after_its_retries() {
     let mut lanes = Lanes::new(0);
     (1..=2).for_each(|offset| _ = lanes.take(lane(0), offset));

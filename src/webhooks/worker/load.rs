@@ -1,25 +1,27 @@
 //! How a worker continues where the previous run ended.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
 };
 
 use futures_util::stream::FuturesUnordered;
-use tertulia_actors::engine::{Store, StoreError, StoredEvent};
+use tertulia_actors::engine::{Record, Store, StoreError, StoredEvent};
 
 use super::{Counted, Shared, WebhookContext, Worker, new_client, now};
 use crate::webhooks::{
     definition::WebhookId,
     lanes::{Content, Head, Item, Lane, Lanes},
-    record::{self, KeptRecord, ProgressRecord},
+    record::{self, KeptRecord, PendingReply, ProgressRecord, ReplyRecord},
 };
 
 /// A webhook's records in the store.
 struct Left {
     progress: ProgressRecord,
     kept: Vec<(Lane, Item, Head)>,
+    /// The replies of each lane without an outcome, in order.
+    replies: BTreeMap<Lane, Vec<(u64, PendingReply)>>,
     fresh: Vec<StoredEvent>,
     /// Fresh events that the log no longer has: their number and the last of them.
     lost: Option<(u64, u64)>,
@@ -33,9 +35,13 @@ impl Worker {
     pub(in crate::webhooks) async fn load(context: Rc<WebhookContext>, shared: Rc<Shared>) -> Result<Self, StoreError> {
         let id = shared.definition.borrow().id.clone();
         let wanted = id.clone();
-        let Left { progress, kept, fresh, lost } = context.journal.read(move |store| left(store, &wanted)).await?;
+        let Left { progress, kept, replies, fresh, lost } =
+            context.journal.read(move |store| left(store, &wanted)).await?;
         let (now, ordered) = (now(), shared.definition.borrow().ordered);
         let mut lanes = Lanes::new(progress.read);
+        for lane in replies.keys() {
+            lanes.restore_reply(lane.clone());
+        }
         for (lane, item, head) in kept {
             lanes.restore(lane, item, head, now);
         }
@@ -56,6 +62,7 @@ impl Worker {
             untold: 0,
             is_overflowing: false,
             tests: 0,
+            replies: 0,
             clock: now,
             id,
             context,
@@ -67,6 +74,9 @@ impl Worker {
         for event in fresh {
             worker.lanes.take(Lane::of(&event, ordered), event.offset);
             worker.bodies.insert(event.offset, Arc::new(event));
+        }
+        for (lane, replies) in replies {
+            worker.carry_out(lane, replies);
         }
         if let Some((missed, last)) = lost {
             worker.miss(last, missed);
@@ -92,15 +102,19 @@ fn left(store: &dyn Store, id: &WebhookId) -> Result<Left, StoreError> {
         progress.unwrap_or(ProgressRecord { read: newest, fresh: Vec::new(), attempts: 0, failing_since: None });
     let mut kept = Vec::new();
     for found in record::scan(store, &record::all_kept(id))? {
-        let Some([.., lane, offset]) = found.key.parts().and_then(|parts| parts.last_chunk::<2>().cloned()) else {
-            continue;
-        };
-        let (Ok(offset), Ok(record)) =
-            (u64::from_str_radix(&offset, 16), serde_json::from_slice::<KeptRecord>(&found.value))
+        let (Some((lane, offset)), Ok(record)) = (place(&found), serde_json::from_slice::<KeptRecord>(&found.value))
         else {
             continue;
         };
-        kept.push((Lane::named(&lane), Item { offset, content: record.content() }, record.head()));
+        kept.push((lane, Item { offset, content: record.content() }, record.head()));
+    }
+    let mut replies: BTreeMap<Lane, Vec<(u64, PendingReply)>> = BTreeMap::new();
+    for found in record::scan(store, &record::all_replies(id))? {
+        let (Some((lane, offset)), Ok(record)) = (place(&found), serde_json::from_slice::<ReplyRecord>(&found.value))
+        else {
+            continue;
+        };
+        replies.entry(lane).or_default().push((offset, record.reply));
     }
     let (mut fresh, mut lost) = (Vec::new(), None);
     for offset in &progress.fresh {
@@ -109,5 +123,11 @@ fn left(store: &dyn Store, id: &WebhookId) -> Result<Left, StoreError> {
             None => lost = Some((lost.map_or(0, |(count, _)| count) + 1, *offset)),
         }
     }
-    Ok(Left { progress, kept, fresh, lost })
+    Ok(Left { progress, kept, replies, fresh, lost })
+}
+
+/// The lane and the offset in a record's key.
+fn place(found: &Record) -> Option<(Lane, u64)> {
+    let [lane, offset] = found.key.parts()?.last_chunk::<2>()?.clone();
+    Some((Lane::named(&lane), u64::from_str_radix(&offset, 16).ok()?))
 }

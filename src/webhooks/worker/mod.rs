@@ -5,18 +5,20 @@
 
 mod load;
 mod outcome;
+mod replies;
 
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use awc::Client;
 use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use tertulia_actors::{
+    Tertulia,
     dead_letters::DeadLetters,
     engine::{Change, Journal, LogBatch, LogReader, Step, StoreError, StoredEvent},
     subscriber::{EventId, Filter},
@@ -36,8 +38,10 @@ use super::{
     delivery::{Delivery, MOST_ATTEMPTS},
     lanes::{Content, Go, Head, Item, Lane, Lanes},
     metrics::WebhookMetrics,
-    record::{self, KeptRecord, ProgressRecord},
+    record::{self, KeptRecord, PendingReply, ProgressRecord},
 };
+
+use replies::Submitted;
 
 /// The progress is stored at least after this many events were read, even if the webhook wants none of them.
 const TOLD_EVERY: u64 = 1_000;
@@ -47,11 +51,15 @@ const STUMBLE: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// If the clock is set back by more than this many milliseconds, all waiting events are tried at once.
 const SET_BACK: i64 = 60_000;
+/// The most replies without an outcome. Beyond it nothing is delivered.
+const MOST_REPLIES: usize = 10_000;
 /// The most concurrent tests.
 const MOST_TESTS: usize = 4;
 
 /// What all webhooks share.
 pub(super) struct WebhookContext {
+    /// Where replies are carried out.
+    pub(super) tertulia: Weak<Tertulia>,
     pub(super) journal: Arc<Journal>,
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) tls: Arc<rustls::ClientConfig>,
@@ -117,6 +125,12 @@ enum Happened {
     /// An event to give up because too many are kept.
     Overflowed(Lane, Item, Option<Cargo>),
     Settled(Lane),
+    /// A reply is stored with the end of its delivery.
+    Answered(Lane, u64, PendingReply),
+    /// The conversation has accepted the commands of the lane's replies, or never will.
+    Submitted(Lane, Vec<Submitted>),
+    /// The commands of a reply have an outcome. If they failed: why, and the event.
+    Replied(Lane, u64, Option<(String, Option<Cargo>)>),
     Tested(Cargo, Attempted, oneshot::Sender<Option<Tested>>),
     /// The event of a dead letter is stored.
     Replayed(Lane, Item, oneshot::Sender<()>),
@@ -148,6 +162,8 @@ pub(super) struct Worker {
     untold: u64,
     is_overflowing: bool,
     tests: usize,
+    /// Replies that are stored and have no outcome yet.
+    replies: usize,
     clock: i64,
     counted: Counted,
 }
@@ -194,6 +210,8 @@ impl Worker {
         loop {
             self.look_at_the_clock();
             let is_active = self.shared.is_enabled() && !is_stopping;
+            // Replies that nobody carries out hold up the deliveries, or they would fill the memory.
+            let is_active = is_active && self.replies < MOST_REPLIES;
             if is_active {
                 self.read();
                 while let Some(go) = self.lanes.next(now()) {

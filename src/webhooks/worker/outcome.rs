@@ -51,6 +51,12 @@ impl Worker {
             Happened::Stumbled(lane) => self.lanes.stumbled(&lane),
             Happened::Overflowed(lane, item, cargo) => self.overflowed(lane, item, cargo),
             Happened::Settled(lane) => self.lanes.settled(&lane),
+            Happened::Answered(lane, offset, reply) => {
+                self.lanes.replied(&lane);
+                self.carry_out(lane, vec![(offset, reply)]);
+            }
+            Happened::Submitted(lane, submitted) => self.submitted(lane, submitted),
+            Happened::Replied(lane, offset, failed) => self.replied(&lane, offset, failed),
             Happened::Tested(cargo, attempted, reply) => {
                 self.tests -= 1;
                 self.context.metrics.attempted(attempted.outcome.kind(), attempted.took);
@@ -76,6 +82,13 @@ impl Worker {
         self.context.metrics.attempted(attempted.outcome.kind(), attempted.took);
         match attempted.outcome.verdict() {
             Verdict::Delivered => self.delivered(go, cargo, attempted, now),
+            Verdict::Unusable => {
+                self.context.metrics.given_up();
+                self.context.metrics.unusable();
+                self.bury(cargo, attempted.outcome.describe());
+                let changes = self.done(go, cargo, attempted, now);
+                self.settle(go.lane.clone(), changes);
+            }
             Verdict::Gone => {
                 let (head, newly_kept) = self.lanes.park(go, now);
                 let mut changes = Vec::new();
@@ -107,6 +120,7 @@ impl Worker {
                     None => {
                         let reason =
                             format!("{} attempts; at the last attempt {}", go.attempt, attempted.outcome.describe());
+                        self.context.metrics.given_up();
                         self.bury(cargo, reason);
                         self.bodies.remove(&go.item.offset);
                         if setback.was_kept {
@@ -122,8 +136,18 @@ impl Worker {
 
     fn delivered(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) {
         self.context.metrics.delivered(cargo.age(jiff::Timestamp::now()));
-        self.failing_since = None;
         self.shared.status.borrow_mut().last_delivery = Some(attempted.time);
+        let changes = self.done(go, cargo, attempted, now);
+        if attempted.reply.is_empty() {
+            self.settle(go.lane.clone(), changes);
+        } else {
+            self.answered(go, cargo, &attempted.reply, changes);
+        }
+    }
+
+    /// Ends the delivery of a lane's first event, which the receiver took. Returns the changes that make the end durable.
+    fn done(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) -> Vec<Change> {
+        self.failing_since = None;
         self.bodies.remove(&go.item.offset);
         let mut changes = Vec::new();
         if self.lanes.delivered(&go.lane, now) {
@@ -131,7 +155,7 @@ impl Worker {
         }
         self.write_down(&Delivery::new(cargo, go.attempt, attempted, None), &mut changes);
         changes.push(self.progress());
-        self.settle(go.lane.clone(), changes);
+        changes
     }
 
     /// Stores newly kept events, and the failures of the lane's first event.
@@ -187,6 +211,7 @@ impl Worker {
         self.is_overflowing = false;
         match cargo {
             Some(cargo) => {
+                self.context.metrics.given_up();
                 self.bury(&cargo, "the event kept failing while too many later events waited for it".to_owned())
             }
             None => tracing::warn!(webhook = %self.id, %lane, "an event that was given up can no longer be read"),
@@ -197,8 +222,7 @@ impl Worker {
     }
 
     /// Moves an event to the dead letters.
-    fn bury(&self, cargo: &Cargo, reason: String) {
-        self.context.metrics.given_up();
+    pub(super) fn bury(&self, cargo: &Cargo, reason: String) {
         let connection = ConnectionId::from(&*cargo.connection);
         let conversation = cargo.conversation.as_deref().map(ConversationId::from);
         tracing::warn!(
@@ -206,7 +230,7 @@ impl Worker {
             %connection,
             conversation = cargo.conversation.as_deref(),
             event = cargo.id,
-            "an event could not be delivered; it goes to the dead letters"
+            "an event could not be delivered, or its answer not be carried out; it goes to the dead letters"
         );
         let subscriber = self.id.subscriber();
         self.context.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);

@@ -83,7 +83,7 @@ async fn a_letter_that_fails_again_is_a_letter_again_and_one_whose_webhook_is_go
 async fn what_the_log_forgot_meanwhile_is_one_gap() {
     let store = MemoryStore::new(NonZeroUsize::new(10).unwrap());
     let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
-    let tertulia = Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap();
+    let tertulia = Arc::new(Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap());
     let happen = |conversation: &str, number| {
         let (epoch, conversation) = (Arc::clone(journal.epoch()), Some(conversation.to_owned()));
         journal.append(1, |offset| {
@@ -99,6 +99,7 @@ async fn what_the_log_forgot_meanwhile_is_one_gap() {
         url: receiver.url(),
         filter: Wanted::default(),
         ordered: true,
+        replies: false,
         retries: Some(vec![3_600.0].try_into().unwrap()),
         secret: None,
         after: None,
@@ -127,5 +128,5 @@ async fn what_the_log_forgot_meanwhile_is_one_gap() {
     assert_eq!((&gap["type"], &gap["subject"]), (&json!("tertulia.gap"), &json!("a")));
     assert_eq!(gap["data"], json!({ "missed": 3, "snapshot": "/v1/conversations/a" }));
     webhooks.stop(PATIENCE).await;
-    tertulia.stop(PATIENCE).await;
+    Arc::into_inner(tertulia).unwrap().stop(PATIENCE).await;
 }

@@ -6,6 +6,8 @@ mod early_hints;
 mod giving_up;
 mod killed;
 mod receiver;
+mod replies;
+mod replies_killed;
 mod rows;
 mod trouble;
 

@@ -25,6 +25,10 @@ use crate::running::PATIENCE;
 pub(crate) enum Behaviour {
     Answer(u16),
     AnswerWith(u16, header::HeaderName, String),
+    /// 200 with a body.
+    Say(String),
+    /// 200, and half of a body.
+    Break,
     Hang,
     /// 200, and a body without end.
     Flood,
@@ -183,8 +187,8 @@ async fn receive(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> Htt
     let behaviour = script(&received);
     received.accepted = match behaviour {
         Behaviour::Answer(status) | Behaviour::AnswerWith(status, ..) => (200..300).contains(&status),
-        Behaviour::Hang => false,
-        Behaviour::Flood | Behaviour::Dawdle => true,
+        Behaviour::Hang | Behaviour::Break => false,
+        Behaviour::Flood | Behaviour::Dawdle | Behaviour::Say(_) => true,
     };
     *shared.together.lock().unwrap().0.entry(conversation).or_default() -= 1;
     shared.received.send_modify(|all| all.push(received));
@@ -192,6 +196,11 @@ async fn receive(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> Htt
         Behaviour::Answer(status) => HttpResponse::build(StatusCode::from_u16(status).unwrap()).finish(),
         Behaviour::AnswerWith(status, name, value) => {
             HttpResponse::build(StatusCode::from_u16(status).unwrap()).insert_header((name, value)).finish()
+        }
+        Behaviour::Say(body) => HttpResponse::Ok().body(body),
+        Behaviour::Break => {
+            let half = [Ok(Bytes::from_static(b"{")), Err(actix_web::error::ErrorGone("broken"))];
+            HttpResponse::Ok().streaming(stream::iter(half))
         }
         Behaviour::Hang => std::future::pending().await,
         Behaviour::Flood => {

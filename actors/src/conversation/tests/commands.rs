@@ -60,7 +60,7 @@ fn say(conversation: &Addr<Conversation>, key: &str) -> oneshot::Receiver<Result
         caller: None,
         deadline: Instant::now() + Duration::from_secs(30),
         durable: None,
-        reply,
+        reply: reply.into(),
         claim: None,
         span: Span::none(),
         place: Depth::new(1).try_enter().unwrap(),

@@ -184,6 +184,38 @@ async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_run() {
     run.end().await;
 }
 
+/// Promise 5: a caller that waits only until its commands are accepted may rely on them, and on their order.
+#[actix_rt::test]
+async fn commands_that_were_accepted_act_once_in_their_order_though_the_process_ends() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let id = emulator.create_conversation(None, None);
+    let submit = async |conversation: &ConversationHandle, key: &str, text: &str| {
+        let command = Command::SendText(SendText { text: text.to_owned(), ..SendText::default() });
+        conversation.submit_durably(key.into(), text, command, PATIENCE, PATIENCE).await
+    };
+    let run = Run::begin(&emulator, &store, never);
+    let conversation = run.taken(&id).await;
+    let texts = ["a", "b", "c", "d"];
+    for text in texts {
+        // Nobody waits for the outcome.
+        submit(&conversation, text, text).await.map(drop).unwrap();
+    }
+    run.end().await;
+
+    let run = Run::begin(&emulator, &store, never);
+    run.log_until(says("d")).await;
+    assert_eq!(said(&emulator), texts);
+    let conversation = run.tertulia.connection(&run.bot).conversation(&id.as_str().into()).unwrap();
+    for (text, sequence) in texts.into_iter().zip(0..) {
+        let done = submit(&conversation, text, text).await.unwrap_or_else(|error| panic!("{error}")).await.unwrap();
+        assert_eq!(done.sequence, Some(sequence));
+    }
+    let reused = submit(&conversation, "a", "another").await.map(drop).unwrap_err();
+    assert_eq!(reused, ConversationError::KeyReused { key: "a".into() });
+    assert_eq!(said(&emulator), texts);
+    run.end().await;
+}
+
 /// A command over which the platform closes the socket costs two sockets in all, though the process ends between them.
 #[actix_rt::test]
 async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_sent_again() {

@@ -1,0 +1,89 @@
+// Bots that are receivers of webhooks: the two examples, each in a process of its own, answer consumers while the service
+// is killed again and again. The ledger says that each message was answered once, and in which order.
+//
+// REPLIES="messages conversations kills" changes the amount, such as
+// REPLIES="2000 100 10" FLOWS_WITHIN=1800 node run.js webhook-replies
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { openConversation, say, wholeLedger } from '../platform.js';
+import { Service } from '../service.js';
+
+const [MESSAGES, CONVERSATIONS, KILLS] = (process.env.REPLIES ?? '60 6 3').split(' ').map(Number);
+
+/** The longest that the answers to what was said may take, in milliseconds. */
+const ANSWERED_WITHIN = 60_000 + 100 * MESSAGES;
+
+const example = (name) => fileURLToPath(new URL(`../replies/${name}`, import.meta.url));
+
+/** A receiver in a process of its own; its URL. */
+async function receiver(t, command, file, secret) {
+  const env = { ...process.env, PORT: '0', SECRET: secret };
+  const child = spawn(command, [example(file)], { stdio: ['ignore', 'pipe', 'ignore'], env });
+  t.after(() => child.kill());
+  const [port] = await once(createInterface(child.stdout), 'line');
+  return `http://127.0.0.1:${port}/`;
+}
+
+/** What consumers and agents said in each of these conversations, in order. */
+async function saidIn(conversations) {
+  const said = new Map(conversations.map((conversation) => [conversation, { asked: [], answered: [] }]));
+  for (const { conversation, role, type, text } of await wholeLedger()) {
+    if (type !== 'ContentEvent' || !said.has(conversation)) continue;
+    said.get(conversation)[role === 'CONSUMER' ? 'asked' : 'answered'].push(text);
+  }
+  return said;
+}
+
+/** Waits until so many messages were answered. */
+async function answered(conversations, count) {
+  const deadline = Date.now() + ANSWERED_WITHIN;
+  for (;;) {
+    const said = [...(await saidIn(conversations)).values()];
+    const now = said.reduce((sum, { answered }) => sum + answered.length, 0);
+    if (now >= count) return;
+    assert.ok(Date.now() < deadline, `${now} of ${count} messages are answered`);
+    await pause(100);
+  }
+}
+
+for (const [command, file] of [[process.execPath, 'receiver.js'], ['python3', 'receiver.py']]) {
+  test(`${file} answers each message once, while the service is killed`, async (t) => {
+    const service = await Service.start(t, 'bot7');
+    const secret = `whsec_${randomBytes(32).toString('base64')}`;
+    const url = await receiver(t, command, file, secret);
+    const webhook = { url, secret, replies: true, filter: { type: ['message'] }, retries: Array(20).fill(0.1) };
+    assert.equal((await service.request('POST', '/v1/webhooks', webhook)).status, 201);
+
+    const began = Date.now();
+    const conversations = [];
+    for (let number = 0; number < CONVERSATIONS; number += 1) conversations.push(await openConversation());
+    let sent = 0;
+    for (let life = 0; life <= KILLS; life += 1) {
+      const before = sent;
+      for (const until = Math.round((MESSAGES * (life + 1)) / (KILLS + 1)); sent < until; sent += 1) {
+        await say(conversations[sent % CONVERSATIONS], `number ${sent}`);
+      }
+      if (life === KILLS) break;
+      await answered(conversations, before + Math.round((sent - before) * Math.random()));
+      await service.kill();
+      await service.begin();
+    }
+    await answered(conversations, MESSAGES);
+
+    const said = await saidIn(conversations);
+    for (const { asked, answered } of said.values()) {
+      assert.deepEqual(answered, asked.map((text) => `You said: ${text}`));
+    }
+    const letters = await service.request('GET', '/v1/dead-letters');
+    assert.deepEqual((await letters.json()).items, []);
+    const seconds = ((Date.now() - began) / 1_000).toFixed(1);
+    t.diagnostic(`${MESSAGES} messages of ${CONVERSATIONS} conversations, ${KILLS} kills: each answered once, ${seconds} s`);
+  });
+}
