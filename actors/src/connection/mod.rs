@@ -13,7 +13,8 @@ mod socket;
 mod status;
 pub(crate) mod webhook;
 
-pub use crate::{request::RequestError, role::Role};
+pub use crate::request::RequestError;
+pub use crate::role::Role;
 pub use error::ConnectionError;
 pub(crate) use process_context::ProcessContext;
 pub use roster::QuarantinedConversation;

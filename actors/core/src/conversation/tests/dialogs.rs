@@ -180,7 +180,7 @@ fn a_suggested_agent_known_by_agent_id_pairs_with_its_public_id() {
     );
     assert_eq!(
         told(&mut conversation, &state(Dialect::Brand, 30, "C:carol A:sven")),
-        ["participant-added(sven, true)"]
+        ["participant-added(sven, true)", "update(assignedAgent participants)"]
     );
 }
 
@@ -300,7 +300,8 @@ fn a_state_without_dialogs_tells_by_its_roster_who_takes_part_in_main() {
         closed["conversationDetails"]["state"] = json!("CLOSE");
         closed["conversationDetails"]["stage"] = json!("CLOSE");
         let reception = conversation.receive_state(&closed.to_string()).expect("a state");
-        let expected = ["close", "dialog.close(main)", "participant-removed(anna)", "update(consumer stage)"];
+        let update = "update(assignedAgent consumer participants stage)";
+        let expected = ["close", "dialog.close(main)", "participant-removed(anna)", update];
         assert_eq!(labels(&reception), expected);
     }
 }
