@@ -22,18 +22,18 @@ async fn a_connection_says_who_it_is_and_by_that_its_messages_are_known() {
     assert_eq!((&ann["role"], &ann["agentId"], &ann["agentState"]), (&json!("consumer"), &json!(null), &json!(null)));
     assert_eq!(running.get("/v1/connections").await.json["items"][0]["userId"], ann["userId"]);
 
+    let mut stream = running.follow("/v1/events?type=message&connection=bots-1", &[]).await;
     let id = running.conversation().await;
-    let mut stream = running.follow(&format!("/v1/events?type=message&conversation={id}"), &[]).await;
     assert_eq!(running.post(&messages(&id), &json!({ "text": "mine" })).await.status, 200);
     running.emulator.say(&id, "not mine").unwrap();
-    for (body, is_own) in [("mine", true), ("not mine", false)] {
+    for (body, is_own) in [("hello", false), ("mine", true), ("not mine", false)] {
         let data = stream.event().await["data"].clone();
         assert_eq!((&data["body"], data["originatorId"] == bot["userId"]), (&json!(body), is_own));
     }
 
     let away = json!({ "agentState": "AWAY" });
     let path = "/v1/connections/bots-1/agent-state";
-    assert_eq!(running.request(Method::PUT, path, &[], Some(&away)).await.status, 200);
+    assert_eq!(running.request(Method::PUT, path, &[], Some(away.to_string())).await.status, 200);
     assert_eq!(running.get("/v1/connections/bots-1").await.json["agentState"], "AWAY");
 }
 

@@ -90,7 +90,7 @@ fn value(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// The class page has numbers (CV-M3), although the protocol allows strings too.
+/// The class page has numbers ([CV-M3](crate::rules#cv-m3)), although the protocol allows strings too.
 fn number_or_text(id: Option<&str>) -> Value {
     id.map_or(Value::Null, |id| id.parse::<u64>().map_or_else(|_| id.into(), Value::from))
 }

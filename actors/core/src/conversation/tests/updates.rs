@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{Outcome, Reception},
-    Conversation, ConversationEvent, Dialect, ID, SURVEY, labels,
+    Conversation, ConversationEvent, Dialect, SURVEY, labels,
     permutations::{Scenario, omit, scenario, states, unseen_in},
     seen, state,
     states::respelled,
