@@ -78,6 +78,7 @@ mod log;
 pub mod metrics;
 pub mod platform;
 mod request;
+mod role;
 pub mod subscriber;
 pub mod supervision;
 mod tertulia;

@@ -27,7 +27,8 @@ pub(super) struct Cargo {
 #[derive(Deserialize)]
 struct Envelope {
     id: String,
-    source: String,
+    #[serde(default)]
+    connection: Option<String>,
     #[serde(rename = "type")]
     kind: String,
     subject: Option<String>,
@@ -52,10 +53,10 @@ impl Cargo {
 
     /// The payload for the event in a dead letter; `None` if `body` is not an event.
     pub(super) fn read(body: Bytes) -> Option<Self> {
-        let Envelope { id, source, kind, subject } = serde_json::from_slice(&body).ok()?;
-        let connection = source.rsplit('/').next().unwrap_or_default();
+        let Envelope { id, connection, kind, subject } = serde_json::from_slice(&body).ok()?;
         let name = kind.strip_prefix("tertulia.").unwrap_or(&kind).to_owned();
-        Some(Self { connection: connection.into(), name: name.into(), conversation: subject.map(Into::into), id, body })
+        let connection = connection.unwrap_or_default().into();
+        Some(Self { connection, name: name.into(), conversation: subject.map(Into::into), id, body })
     }
 
     /// A gap event: events up to `id` are missing. It has their number, if known, and the path at which the current
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn the_event_of_a_dead_letter_is_read_unchanged() {
         let json = r#"{"specversion":"1.0","id":"e-7","source":"/accounts/1/connections/bots-1","subject":"c",
-            "type":"tertulia.dialog.close","time":"2026-11-22T07:00:00.123Z","data":{}}"#;
+            "connection":"bots-1","type":"tertulia.dialog.close","time":"2026-11-22T07:00:00.123Z","data":{}}"#;
         let cargo = Cargo::read(json.into()).unwrap();
         assert_eq!((cargo.id.as_str(), &*cargo.name, &*cargo.connection), ("e-7", "dialog.close", "bots-1"));
         assert_eq!((cargo.conversation.as_deref(), &*cargo.body), (Some("c"), json.as_bytes()));

@@ -330,6 +330,7 @@ export function event(scene, offset, type, { connection = 'bots-1', subject, tim
     specversion: '1.0',
     id: `${scene.epoch}-${offset}`,
     source: `/accounts/${ACCOUNT}/connections/${connection}`,
+    connection,
     ...(subject ? { subject } : {}),
     type: `tertulia.${type}`,
     time: new Date(time).toISOString(),

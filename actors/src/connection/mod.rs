@@ -9,17 +9,16 @@ mod error;
 mod forward;
 mod process_context;
 mod reported_wait;
-mod role;
 pub(crate) mod roster;
 mod socket;
 mod status;
 pub(crate) mod webhook;
 
 pub use crate::request::RequestError;
+pub use crate::role::Role;
 pub use error::ConnectionError;
 pub(crate) use forward::Forward;
 pub(crate) use process_context::ProcessContext;
-pub use role::Role;
 pub use roster::QuarantinedConversation;
 pub(crate) use socket::{
     AcceptRing, AnswerRing, AskIdentity, AskWith, BeginStepUp, Connection, CreateConversation, ListRings, Lookup,

@@ -4,15 +4,34 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tertulia_core::{
+    command::Identity,
+    id::{AccountId, AgentId, UserId},
     readiness::Lacking,
     session::{Phase, WaitReason},
+    ums::AgentState,
 };
 use tokio::sync::watch;
+
+use super::Role;
+use crate::subscriber::EventData;
 
 /// The status of a connection.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStatus {
+    /// The account.
+    pub account: AccountId,
+    /// The role of the connection.
+    pub role: Role,
+    /// The user as whom the connection speaks: its own messages have this
+    /// [`originator_id`](tertulia_core::conversation::Message::originator_id). For an agent the public id. `None` while
+    /// unknown, for an agent whose login does not report the public id, and for a connector, which speaks for many
+    /// consumers.
+    pub user_id: Option<UserId>,
+    /// The agent as whom the connection speaks, as `account.user`; `None` before the login, and for other roles.
+    pub agent_id: Option<AgentId>,
+    /// The agent's state that the platform confirmed on the present socket.
+    pub agent_state: Option<AgentState>,
     /// The phase of the connection.
     pub state: Phase,
     /// When the phase began.
@@ -48,8 +67,13 @@ pub struct Waiting {
 
 impl ConnectionStatus {
     /// The status before the connection has started.
-    pub(crate) fn idle() -> Self {
+    pub(crate) fn idle(account: AccountId, role: Role) -> Self {
         Self {
+            account,
+            role,
+            user_id: None,
+            agent_id: None,
+            agent_state: None,
             state: Phase::Idle,
             since: jiff::Timestamp::now(),
             attempts: 0,
@@ -99,6 +123,46 @@ impl StatusBoard {
                 (state, attempts, reconnects, conversations);
             differs
         });
+    }
+
+    /// Shows as whom the connection speaks; `consumer` is a consumer whose identity the platform has not confirmed yet.
+    pub(super) fn show_identity(
+        &self,
+        identity: Option<&Identity>,
+        consumer: Option<&UserId>,
+        agent_state: Option<&AgentState>,
+    ) {
+        let agent_id = match identity {
+            Some(Identity::Brand { agent_id, .. }) => Some(agent_id),
+            Some(Identity::Consumer { .. } | Identity::Connector { .. }) | None => None,
+        };
+        // The agent id stands in for a public id that is unknown.
+        let is_public = |user_id: &&UserId| agent_id.is_none_or(|agent_id| agent_id.as_str() != user_id.as_str());
+        let user_id = identity.and_then(Identity::user_id).filter(is_public).or(consumer);
+        self.0.send_if_modified(|status| {
+            let shown = (status.user_id.as_ref(), status.agent_id.as_ref(), status.agent_state.as_ref());
+            let is_news = shown != (user_id, agent_id, agent_state);
+            if is_news {
+                (status.user_id, status.agent_id) = (user_id.cloned(), agent_id.cloned());
+                status.agent_state = agent_state.cloned();
+            }
+            is_news
+        });
+    }
+
+    /// Returns the event of a connection that has fetched what it missed.
+    pub(super) fn resumed(&self, conversations: usize, filled: u64, incomplete: usize) -> EventData {
+        let status = self.0.borrow();
+        EventData::Resumed {
+            account: status.account.clone(),
+            role: status.role,
+            user_id: status.user_id.clone(),
+            agent_id: status.agent_id.clone(),
+            agent_state: status.agent_state.clone(),
+            conversations,
+            filled,
+            incomplete,
+        }
     }
 
     pub(super) fn show_lacking(&self, lacking: Lacking) {

@@ -77,7 +77,7 @@ impl Registry {
         match self.members.entry(origin.connection.clone()) {
             Entry::Occupied(taken) => Err(AddError::Taken(taken.key().clone())),
             Entry::Vacant(vacant) => {
-                let status = Arc::new(watch::Sender::new(ConnectionStatus::idle()));
+                let status = Arc::new(watch::Sender::new(ConnectionStatus::idle(origin.account.clone(), role)));
                 vacant.insert(Member::begin(origin, role, status, begin, start).ok_or(AddError::Stopped)?);
                 Ok(())
             }

@@ -3,17 +3,21 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
 use tertulia_core::{
     conversation::{ConversationEvent, Message},
-    id::{AccountId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
+    id::{AccountId, AgentId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
     readiness::Lacking,
     session::{ClosedBy, DisconnectReason, IdentityLoss, WaitReason},
     time::Timestamp,
-    ums::RingState,
+    ums::{AgentState, RingState},
 };
 
 use super::EventKind;
-use crate::engine::{Loggable, StoredEvent};
+use crate::{
+    engine::{Loggable, StoredEvent},
+    role::Role,
+};
 
 /// The resume cursor of an event: the epoch of the log and the event's offset in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -150,7 +154,18 @@ pub enum EventData {
         attempt: u32,
     },
     /// The connection has fetched what it missed.
+    #[serde(rename_all = "camelCase")]
     Resumed {
+        /// The account.
+        account: AccountId,
+        /// The role of the connection.
+        role: Role,
+        /// The user as whom the connection speaks, as in [`ConnectionStatus::user_id`](crate::connection::ConnectionStatus::user_id).
+        user_id: Option<UserId>,
+        /// The agent as whom the connection speaks.
+        agent_id: Option<AgentId>,
+        /// The agent's state that the platform confirmed.
+        agent_state: Option<AgentState>,
         /// Conversations in the subscription's snapshot.
         conversations: usize,
         /// Missed messages that were fetched.
@@ -270,15 +285,29 @@ impl Serialize for Event {
         if let Some(conversation) = &self.conversation {
             event.serialize_entry("subject", conversation)?;
         }
+        event.serialize_entry("connection", connection)?;
         event.serialize_entry("type", &format!("tertulia.{}", self.data.name()))?;
         event.serialize_entry("time", &self.time)?;
         if let Some(sequence) = self.sequence {
             event.serialize_entry("sequence", &sequence.to_string())?;
         }
         event.serialize_entry("datacontenttype", "application/json")?;
-        event.serialize_entry("data", &self.data)?;
+        match &self.data {
+            EventData::Conversation(ConversationEvent::Conversation(members)) => {
+                event.serialize_entry("data", &FirstSeen { connection, members })?;
+            }
+            data => event.serialize_entry("data", data)?,
+        }
         event.end()
     }
+}
+
+/// A conversation with the connection that sees it, as the gateway's `GET /v1/conversations/{id}` has it.
+#[derive(Serialize)]
+struct FirstSeen<'e> {
+    connection: &'e ConnectionId,
+    #[serde(flatten)]
+    members: &'e Map<String, Value>,
 }
 
 impl Loggable for Event {

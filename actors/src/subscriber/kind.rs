@@ -30,6 +30,7 @@ macro_rules! kinds {
 
 kinds! {
     Conversation = "conversation",
+    Update = "update",
     Message = "message",
     MessageDelivery = "message-delivery",
     Close = "close",
@@ -92,7 +93,8 @@ impl fmt::Display for EventKind {
 impl From<&ConversationEvent> for EventKind {
     fn from(event: &ConversationEvent) -> Self {
         match event {
-            ConversationEvent::Conversation { .. } => Self::Conversation,
+            ConversationEvent::Conversation(_) => Self::Conversation,
+            ConversationEvent::Update { .. } => Self::Update,
             ConversationEvent::Message(_) => Self::Message,
             ConversationEvent::MessageDelivery(_) => Self::MessageDelivery,
             ConversationEvent::Close { .. } => Self::Close,

@@ -82,7 +82,7 @@ async fn an_event_is_written_as_a_cloud_event() {
     assert_eq!(
         event,
         json!({
-            "specversion": "1.0", "id": format!("{}-1", table.journal.epoch()), "source": "/accounts/12345678/connections/bots-1", "subject": "c1",
+            "specversion": "1.0", "id": format!("{}-1", table.journal.epoch()), "source": "/accounts/12345678/connections/bots-1", "connection": "bots-1", "subject": "c1",
             "type": "tertulia.transfer-skill", "time": null, "sequence": "42", "datacontenttype": "application/json",
             "data": { "dialogId": "c1", "skillId": "501" },
         })

@@ -32,4 +32,6 @@ mod subscriptions;
 mod supervision;
 mod token_provider;
 mod trouble;
+mod updates;
 mod webhooks;
+mod who;

@@ -37,7 +37,9 @@ async fn messages_missed_while_away_arrive_once_and_in_order() {
     }
     assert_eq!(stage.texts(&bot, 3).await, ["1", "2", "3"]);
     let resumed = stage.event("connection.resumed").await;
-    let EventData::Resumed { conversations: 1, filled: 3, incomplete: 0 } = resumed.data else { panic!("{resumed:?}") };
+    let EventData::Resumed { conversations: 1, filled: 3, incomplete: 0, .. } = resumed.data else {
+        panic!("{resumed:?}")
+    };
     stage.emulator.say(id, "4").unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["4"]);
     assert_eq!(stage.tertulia.metrics().messages_back_filled.get(), 3);

@@ -17,7 +17,7 @@ pub(super) fn readable(data: &str) -> String {
     let member = |name: &str| event.get(name).and_then(Value::as_str);
     let time = member("time").unwrap_or("-");
     let time = time.get(..TIME).map_or_else(|| time.to_owned(), |time| format!("{time}Z"));
-    let connection = member("source").and_then(|source| source.split_once("/connections/")).map_or("-", |(_, id)| id);
+    let connection = member("connection").unwrap_or("-");
     let kind = member("type").unwrap_or("-");
     let kind = kind.strip_prefix("tertulia.").unwrap_or(kind);
     let gist = event.get("data").map(|data| gist(kind, data)).unwrap_or_default();
@@ -79,7 +79,7 @@ mod tests {
 
     fn event(kind: &str, data: Value) -> String {
         json!({
-            "specversion": "1.0", "id": "e-1", "source": "/accounts/1/connections/bots-1", "subject": "c-1",
+            "specversion": "1.0", "id": "e-1", "source": "/accounts/1/connections/bots-1", "connection": "bots-1", "subject": "c-1",
             "type": format!("tertulia.{kind}"), "time": "2026-11-22T07:00:00.123456789Z", "sequence": "1", "data": data,
         })
         .to_string()
@@ -97,8 +97,7 @@ mod tests {
         let transfer = json!({ "dialogId": "d", "skillId": "7", "before": null, "count": 2 });
         let expected = "2026-11-22T07:00:00.123Z  bots-1  c-1  transfer-skill  count=2 dialogId=d skillId=7";
         assert_eq!(readable(&event("transfer-skill", transfer)), expected);
-        let connected =
-            r#"{"source":"/accounts/1/connections/x","type":"tertulia.connection.connected","time":"now","data":{}}"#;
+        let connected = r#"{"connection":"x","type":"tertulia.connection.connected","time":"now","data":{}}"#;
         assert_eq!(readable(connected), "now  x  -  connection.connected");
         assert_eq!(readable("no JSON"), "no JSON");
         assert_eq!(readable("{}"), "-  -  -  -");

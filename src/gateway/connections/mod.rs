@@ -12,11 +12,12 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use tertulia_actors::{
-    connection::{ConnectionStatus, Waiting},
+    connection::{ConnectionStatus, Role, Waiting},
     core::{
-        id::ConnectionId,
+        id::{AccountId, AgentId, ConnectionId, UserId},
         readiness::Lacking,
         session::{FailureReason, Phase, WaitReason},
+        ums::AgentState,
     },
 };
 use utoipa::ToSchema;
@@ -75,6 +76,21 @@ impl From<Waiting> for WaitingView {
 struct View {
     #[schema(value_type = String)]
     id: ConnectionId,
+    #[schema(value_type = String)]
+    account: AccountId,
+    /// `brand`, `consumer`, `connector` or `intake`.
+    #[schema(value_type = String)]
+    role: Role,
+    /// The user as whom the connection speaks: its own messages have this `originatorId`. Null while unknown, for an
+    /// agent whose login does not report the public id, and for a connector, which speaks for many consumers.
+    #[schema(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// The agent as whom the connection speaks, as `account.user`.
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<AgentId>,
+    /// The agent's state that the platform confirmed on the present socket.
+    #[schema(value_type = Option<String>)]
+    agent_state: Option<AgentState>,
     #[serde(flatten)]
     life: Life,
     since: String,
@@ -99,6 +115,11 @@ impl View {
     fn new(id: ConnectionId, status: ConnectionStatus) -> Self {
         Self {
             id,
+            account: status.account,
+            role: status.role,
+            user_id: status.user_id,
+            agent_id: status.agent_id,
+            agent_state: status.agent_state,
             life: Life::from(&status.state),
             since: status.since.to_string(),
             attempts: status.attempts,

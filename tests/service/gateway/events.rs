@@ -33,6 +33,50 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     assert_eq!((elsewhere.told().await, other.told().await), (None, None));
 }
 
+/// A reader needs no other request to know a conversation, nor to keep up with it.
+#[actix_rt::test]
+async fn the_first_event_carries_the_conversation_and_updates_what_else_changes() {
+    let mut running = Running::bot().await;
+    let mut stream = running.follow("/v1/events?type=conversation&type=update", &[]).await;
+    let id = running.conversation().await;
+    let first = stream.event().await;
+    assert_eq!((&first["connection"], &first["type"]), (&json!("bots-1"), &json!("tertulia.conversation")));
+    let read = async |running: &Running| running.get(&format!("/v1/conversations/{id}")).await.json;
+    let names = |members: &Value| members.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&first["data"]), names(&read(&running).await));
+    assert_eq!((&first["data"]["connection"], &first["data"]["conversationId"]), (&json!("bots-1"), &json!(id)));
+
+    let noted = json!({ "noteContent": "wants a refund" });
+    assert_eq!(running.post(&format!("/v1/conversations/{id}/note"), &noted).await.status, 200);
+    let mut known = first["data"].as_object().unwrap().clone();
+    while known["note"].is_null() {
+        let update = stream.event().await;
+        assert_eq!((&update["type"], &update["connection"]), (&json!("tertulia.update"), &json!("bots-1")));
+        known.extend(update["data"]["changed"].as_object().unwrap().clone());
+    }
+    let read_now = read(&running).await;
+    for member in ["note", "numberOfunreadMessages", "assignedAgent", "consumer", "participants", "stage", "context"] {
+        assert_eq!(known[member], read_now[member], "{member}");
+    }
+
+    // The log still has the event after a restart, and no second one follows.
+    let running = running.restart().await;
+    let earliest = format!("{}-0", first["id"].as_str().unwrap().rsplit_once('-').unwrap().0);
+    let header = [("last-event-id", earliest.as_str())];
+    let mut stream = running.follow(&format!("/v1/events?conversation={id}"), &header).await;
+    let event = stream.event().await;
+    assert_eq!(event, first);
+    running.emulator.close_conversation(&id).unwrap();
+    let (mut sequence, mut names) = (1, Vec::new());
+    while names.last() != Some(&"tertulia.close".to_owned()) {
+        let event = stream.event().await;
+        sequence += 1;
+        assert_eq!(event["sequence"], sequence.to_string(), "{event}");
+        names.push(event["type"].as_str().unwrap().to_owned());
+    }
+    assert!(!names.contains(&"tertulia.conversation".to_owned()), "{names:?}");
+}
+
 /// For a cursor of another log the stream begins with a gap, and continues with new events.
 #[actix_rt::test]
 async fn a_reader_with_an_unknown_cursor_gets_a_gap() {

@@ -49,6 +49,7 @@ impl Loggable for Made {
             "specversion": "1.0",
             "id": format!("{epoch}-{offset}"),
             "source": "/accounts/1/connections/c",
+            "connection": "c",
             "type": "tertulia.message",
             "time": "2026-11-22T07:00:00.123Z",
             "data": { "number": number, "padding": "x".repeat(*padding) },

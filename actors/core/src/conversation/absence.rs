@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::changes::Changes;
 use crate::{
     time::Timestamp,
     ums::{Dialect, Presence},
@@ -123,15 +124,17 @@ impl Member {
 /// The members that one state unset by their absence.
 pub type UnsetMembers = SmallVec<[Member; 4]>;
 
-/// Reads the members of one state, treats absent members by the rules above, and records what is unset.
+/// Reads the members of one state, treats absent members by the rules above, and records what is unset and what
+/// changes.
 pub(super) struct Reading {
     flavour: Flavour,
     pub(super) unset: UnsetMembers,
+    pub(super) changes: Changes,
 }
 
 impl Reading {
     pub(super) fn new(flavour: Flavour) -> Self {
-        Self { flavour, unset: UnsetMembers::new() }
+        Self { flavour, unset: UnsetMembers::new(), changes: Changes::default() }
     }
 
     /// Returns the new value of a member: `None` to keep the known value, `Some(None)` to unset it.
@@ -148,11 +151,14 @@ impl Reading {
         }
     }
 
-    /// Reads a member that is `None` if the state lacks it or has null.
-    pub(super) fn take<T>(&mut self, member: Member, held: &mut Option<T>, told: Option<T>) {
-        if told.is_some() || self.absent(member, held.is_some()) {
-            *held = told;
+    /// Reads a member that is `None` if the state lacks it or has null. Returns whether that changed anything.
+    pub(super) fn take<T: PartialEq>(&mut self, member: Member, held: &mut Option<T>, told: Option<T>) -> bool {
+        if told.is_none() && !self.absent(member, held.is_some()) {
+            return false;
         }
+        let is_different = *held != told;
+        *held = told;
+        is_different
     }
 
     /// Returns whether a member is unset because a state lacks it.

@@ -1,12 +1,10 @@
-//! A conversation's members under the names of the class page: single members, or all as JSON.
+//! A conversation's members, one by one.
 
-use std::collections::HashMap;
+use serde_json::value::RawValue;
 
-use serde_json::{Map, Value, json, value::RawValue};
-
-use super::{Conversation, Dialog, Participant, lookup::SHORT};
+use super::{Conversation, Dialog, Participant};
 use crate::{
-    id::{AccountId, AgentId, ConversationId, SkillId, UserId},
+    id::{AccountId, ConversationId, SkillId, UserId},
     time::Timestamp,
     ums::{CloseReason, Csat, Delay, Stage, TtrType},
 };
@@ -96,26 +94,7 @@ impl Conversation {
     #[must_use]
     pub fn number_of_unread_messages(&self) -> Option<Vec<(UserId, u64)>> {
         let unread = self.members.number_of_unread_messages.as_ref()?;
-        let participants = || self.dialogs.iter().flat_map(Dialog::participants);
-        // A few counts are searched one by one, many with an index.
-        let index = (unread.len() > SHORT).then(|| {
-            let mut index: HashMap<&str, &UserId> = HashMap::new();
-            for participant in participants() {
-                let ids = [Some(participant.user_id.as_str()), participant.agent_id.as_ref().map(AgentId::as_str)];
-                for id in ids.into_iter().flatten() {
-                    index.entry(id).or_insert(&participant.user_id);
-                }
-            }
-            index
-        });
-        let user_id = |id: &str| {
-            let known = match &index {
-                Some(index) => index.get(id).copied(),
-                None => participants().find(|participant| participant.is(id)).map(|participant| &participant.user_id),
-            };
-            known.cloned().unwrap_or_else(|| id.into())
-        };
-        Some(unread.iter().map(|(id, count)| (user_id(id), *count)).collect())
+        Some(unread.by_user_id(|| self.dialogs.iter().flat_map(Dialog::participants)))
     }
 
     /// The time until which the agent must respond ([CV-M11](crate::rules#cv-m11)).
@@ -206,66 +185,5 @@ impl Conversation {
     #[must_use]
     pub fn context(&self) -> Option<&RawValue> {
         self.members.context.as_deref()
-    }
-
-    /// All members under their names on the class page, with the dialogs, and with the participants of the open dialog
-    /// (of MAIN if no dialog is open).
-    #[must_use]
-    pub fn members(&self) -> Value {
-        let mut page = match serde_json::to_value(&self.members) {
-            Ok(Value::Object(members)) => members,
-            _ => Map::new(),
-        };
-        for name in ["campaignId", "engagementId"] {
-            // The class page has numbers (CV-M3), although the protocol allows strings too.
-            if let Some(number) = page.get(name).and_then(Value::as_str).and_then(|id| id.parse::<u64>().ok()) {
-                page.insert(name.to_owned(), number.into());
-            }
-        }
-        let unread = self.number_of_unread_messages().map(|unread| {
-            let counts = unread.into_iter().map(|(user_id, count)| (user_id.to_string(), Value::from(count)));
-            counts.collect::<Map<_, _>>()
-        });
-        let dialog = self.open_dialog().or_else(|| self.main_dialog());
-        page.extend(
-            [
-                ("conversationId", json!(self.id)),
-                ("assignedAgent", json!(self.assigned_agent())),
-                ("consumer", json!(self.consumer())),
-                ("externalConsumerId", json!(self.external_consumer_id)),
-                ("notificationCount", json!(self.counters.processed)),
-                ("notificationIgnoredCount", json!(self.counters.ignored)),
-                ("notificationOutOfOrderCount", json!(self.counters.out_of_order)),
-                ("numberOfunreadMessages", json!(unread)),
-                ("dialogs", self.dialogs.iter().filter(|dialog| !dialog.is_gone()).map(Dialog::members).collect()),
-                ("participants", json!(dialog.map(Dialog::participants).unwrap_or_default())),
-            ]
-            .map(|(name, value)| (name.to_owned(), value)),
-        );
-        Value::Object(page)
-    }
-}
-
-impl Dialog {
-    fn members(&self) -> Value {
-        let (read_by_consumer, read_by_assigned_agent) = self.newest_read();
-        json!({
-            "dialogId": self.dialog_id,
-            "dialogType": self.dialog_type,
-            "channelType": self.channel_type,
-            "state": self.state,
-            "startTime": self.start_time,
-            "updateTime": self.update_time,
-            "endTime": self.end_time,
-            "closedBy": self.closed_by,
-            "closedCause": self.closed_cause,
-            "metaData": self.meta_data,
-            "assignedAgent": self.assigned_agent(),
-            "consumer": self.consumer(),
-            "participants": self.participants(),
-            "nextSequence": self.next_sequence(),
-            "readByConsumer": read_by_consumer,
-            "readByAssignedAgent": read_by_assigned_agent,
-        })
     }
 }

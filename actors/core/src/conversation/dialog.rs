@@ -7,15 +7,18 @@ use serde_json::value::RawValue;
 use super::{
     ConversationEvent, HistoryStart, MessageDelivery, Participant,
     absence::{Member, Reading},
+    changes::Changes,
     message_order::MessageOrder,
+    page_member::PageMember,
     participants::{self, ParticipantChange, People, Queue, ToldList},
+    state_hash,
 };
 use crate::{
     id::{ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{
         ChannelType, ChatState, CloseReason, DeliveryStatus, Dialect, DialogState, DialogStatus, DialogType, Json,
-        ParticipantRole, ParticipantStatus,
+        ParticipantRole,
     },
 };
 
@@ -190,14 +193,13 @@ impl Dialog {
     /// The assigned agent; a merely suggested agent counts if nobody else is assigned ([CV-M2](crate::rules#cv-m2)).
     #[must_use]
     pub fn assigned_agent(&self) -> Option<&Participant> {
-        let assigned = || self.participants.iter().filter(|participant| participant.is_assigned());
-        assigned().find(|participant| participant.state == ParticipantStatus::Active).or_else(|| assigned().next())
+        participants::assigned_agent(&self.participants)
     }
 
     /// The consumer ([CV-M4](crate::rules#cv-m4)).
     #[must_use]
     pub fn consumer(&self) -> Option<&Participant> {
-        self.participants.iter().find(|participant| participant.role == ParticipantRole::Consumer)
+        participants::consumer(&self.participants)
     }
 
     /// Returns whether it is open.
@@ -250,11 +252,12 @@ impl Dialog {
         }
         let is_main = self.dialog_id.is_main_of(circumstances.conversation);
         let was_open = self.is_open();
-        self.is_gone = false;
+        let is_new = !self.is_told || std::mem::take(&mut self.is_gone);
+        reading.changes.note_if(is_new, PageMember::Dialogs);
         if !self.is_told {
             self.participants_told = circumstances.previous;
         }
-        self.take_members(told, is_main, reading);
+        self.take_members(told, is_main, was_open, reading);
         let list = list_of(told, circumstances.people, is_main);
         if list.is_some() {
             self.participants_told = circumstances.update_time.or(self.participants_told);
@@ -262,7 +265,7 @@ impl Dialog {
         let settled = list.and_then(|list| participants::settled(&self.participants, &list));
         if !self.is_told {
             self.is_told = true;
-            self.participants = settled.unwrap_or_default();
+            self.replace_participants(settled.unwrap_or_default(), &mut reading.changes);
             self.take_early_chat_states();
             if !is_main {
                 events.push(self.appeared());
@@ -275,7 +278,7 @@ impl Dialog {
             (false, true) => events.push(self.appeared()),
             _ => {}
         }
-        self.tell_participants(settled, circumstances.new_skill, is_main, events);
+        self.tell_participants(settled, circumstances.new_skill, is_main, &mut reading.changes, events);
         self.take_early_chat_states();
     }
 
@@ -287,6 +290,7 @@ impl Dialog {
         people: &People<'_>,
         time: Timestamp,
         is_main: bool,
+        changes: &mut Changes,
     ) -> bool {
         if !self.is_told || self.participants_told.is_some_and(|told| told >= time) {
             return false;
@@ -300,28 +304,42 @@ impl Dialog {
         let Some(list) = list else { return false };
         self.participants_told = Some(time);
         let Some(settled) = participants::settled(&self.participants, &list) else { return false };
-        self.participants = settled;
+        self.replace_participants(settled, changes);
         self.take_early_chat_states();
         true
     }
 
     /// The newest state no longer contains this dialog ([CV-N7](crate::rules#cv-n7)): it ends, and its messages are
     /// kept. Its participants then date from this state, so a late older state does not bring them back.
-    pub(super) fn end_untold(&mut self, time: Option<Timestamp>, events: &mut Vec<ConversationEvent>) {
-        self.is_gone = true;
+    pub(super) fn end_untold(
+        &mut self,
+        time: Option<Timestamp>,
+        changes: &mut Changes,
+        events: &mut Vec<ConversationEvent>,
+    ) {
+        let is_new = !std::mem::replace(&mut self.is_gone, true);
+        changes.note_if(is_new, PageMember::Dialogs);
         self.participants_told = time.or(self.participants_told);
-        let participants = std::mem::take(&mut self.participants);
         if self.is_open() {
             self.state = DialogStatus::Close;
-            events.push(self.closed(&participants));
+            events.push(self.closed(&self.participants));
+        }
+        self.replace_participants(Vec::new(), changes);
+    }
+
+    fn replace_participants(&mut self, participants: Vec<Participant>, changes: &mut Changes) {
+        if !(self.participants.is_empty() && participants.is_empty()) {
+            let before = std::mem::replace(&mut self.participants, participants);
+            changes.note_participants(&self.dialog_id, before);
         }
     }
 
     /// Closes the dialog without a state of the platform. Emits no event for a dialog that no state has contained.
-    pub(super) fn end_here(&mut self, at: Timestamp, events: &mut Vec<ConversationEvent>) {
+    pub(super) fn end_here(&mut self, at: Timestamp, changes: &mut Changes, events: &mut Vec<ConversationEvent>) {
         if !self.is_open() {
             return;
         }
+        changes.note(PageMember::Dialogs);
         (self.state, self.end_time) = (DialogStatus::Close, Some(at));
         if self.is_told {
             events.push(self.closed(&self.participants));
@@ -336,35 +354,61 @@ impl Dialog {
         is_older && !circumstances.is_newer
     }
 
-    fn take_members(&mut self, told: &DialogState<'_>, is_main: bool, reading: &mut Reading) {
+    /// Takes the members of a state. Notes what the events of a closed and of a new dialog do not tell.
+    fn take_members(&mut self, told: &DialogState<'_>, is_main: bool, was_open: bool, reading: &mut Reading) {
         let kind = told.dialog_type.clone().or_else(|| is_main.then_some(DialogType::Main));
-        reading.take(Member::DialogType, &mut self.dialog_type, kind);
-        reading.take(Member::DialogChannelType, &mut self.channel_type, told.channel_type.clone());
+        let mut is_new = reading.take(Member::DialogType, &mut self.dialog_type, kind);
+        is_new |= reading.take(Member::DialogChannelType, &mut self.channel_type, told.channel_type.clone());
         let start_time = told.creation_ts.and_then(Timestamp::when_set);
-        reading.take(Member::DialogStartTime, &mut self.start_time, start_time);
+        is_new |= reading.take(Member::DialogStartTime, &mut self.start_time, start_time);
         reading.take(Member::DialogUpdateTime, &mut self.update_time, told.meta_data_last_update_ts);
-        let meta_data = told.meta_data.as_ref().filter(|told| !told.is_null());
-        if meta_data.map(Json::get) != self.meta_data() {
-            reading.take(Member::DialogMetaData, &mut self.meta_data, meta_data.map(Json::to_raw));
-        }
+        is_new |= self.take_meta_data(told, reading);
         match &told.state {
             Some(state) if *state == self.state => {}
-            Some(state) => self.state = state.clone(),
+            Some(state) => {
+                is_new |= !was_open && *state != DialogStatus::Open;
+                self.state = state.clone();
+            }
             // Assumed open until a state says otherwise, as before the first state (CV-I1).
             None if reading.absent(Member::DialogState, self.is_told) => self.state = DialogStatus::Open,
             None => {}
         }
+        is_new |= self.take_end(told, was_open, reading);
+        reading.changes.note_if(is_new, PageMember::Dialogs);
+    }
+
+    fn take_meta_data(&mut self, told: &DialogState<'_>, reading: &mut Reading) -> bool {
+        let meta_data = told.meta_data.as_ref().filter(|told| !told.is_null());
+        if meta_data.map(Json::get) == self.meta_data() {
+            return false;
+        }
+        if meta_data.is_none() && !reading.absent(Member::DialogMetaData, self.meta_data.is_some()) {
+            return false;
+        }
+        let is_different = !state_hash::is_same(meta_data.map(Json::get), self.meta_data());
+        self.meta_data = meta_data.map(Json::to_raw);
+        is_different
+    }
+
+    /// Takes when, by whom and why the dialog ended. Returns whether that changed anything; the event of a dialog that
+    /// closes tells the latter two.
+    fn take_end(&mut self, told: &DialogState<'_>, was_open: bool, reading: &mut Reading) -> bool {
         if self.is_open() {
+            let had_end = self.end_time.is_some() || self.closed_by.is_some() || self.closed_cause.is_some();
             (self.end_time, self.closed_by, self.closed_cause) = (None, None, None);
-            return;
+            return had_end;
         }
-        reading.take(Member::DialogEndTime, &mut self.end_time, told.end_ts.and_then(Timestamp::when_set));
-        reading.take(Member::DialogClosedBy, &mut self.closed_by, told.closed_by.clone());
-        let cause = told.closed_cause.as_ref().map(|cause| cause.non_empty().map(Box::from));
-        match cause {
-            Some(cause) => self.closed_cause = cause,
-            None => reading.take(Member::DialogClosedCause, &mut self.closed_cause, None),
+        let end_time = told.end_ts.and_then(Timestamp::when_set);
+        let is_new = reading.take(Member::DialogEndTime, &mut self.end_time, end_time);
+        let mut is_explained = reading.take(Member::DialogClosedBy, &mut self.closed_by, told.closed_by.clone());
+        match told.closed_cause.as_ref().map(|cause| cause.non_empty().map(Box::from)) {
+            Some(cause) => {
+                is_explained |= self.closed_cause != cause;
+                self.closed_cause = cause;
+            }
+            None => is_explained |= reading.take(Member::DialogClosedCause, &mut self.closed_cause, None),
         }
+        is_new || (is_explained && !was_open)
     }
 
     fn meta_data(&self) -> Option<&str> {
@@ -377,6 +421,7 @@ impl Dialog {
         settled: Option<Vec<Participant>>,
         new_skill: Option<&SkillId>,
         is_main: bool,
+        changes: &mut Changes,
         events: &mut Vec<ConversationEvent>,
     ) {
         let after = settled.as_ref().unwrap_or(&self.participants);
@@ -384,7 +429,7 @@ impl Dialog {
         if let Some(settled) = settled {
             let change = ParticipantChange::new(&self.dialog_id, &self.participants, &settled);
             change.tell(queue == Queue::Back, &mut self.departed_consumer, events);
-            self.participants = settled;
+            self.replace_participants(settled, changes);
         }
         if let Queue::Transferred(skill_id) = queue {
             let (dialog_id, skill_id) = (self.dialog_id.clone(), skill_id.clone());

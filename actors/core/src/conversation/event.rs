@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::Participant;
 use crate::{
@@ -20,12 +20,12 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum ConversationEvent {
-    /// Its first state arrived.
-    #[serde(rename_all = "camelCase")]
-    Conversation {
-        /// The connector's own id of the consumer.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        external_consumer_id: Option<ExternalConsumerId>,
+    /// Its first state arrived. Carries all members after that state, as [`super::Conversation::members`] has them.
+    Conversation(Map<String, Value>),
+    /// A notification changed members that no other event tells. Follows the other events of the notification.
+    Update {
+        /// The members of [`super::Conversation::members`] that changed, with their new values; null where a member was unset.
+        changed: Map<String, Value>,
     },
     /// A message, in the order of its dialog ([MS-1](crate::rules#ms-1)).
     Message(Arc<Message>),
@@ -302,7 +302,8 @@ impl ConversationEvent {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Conversation { .. } => "conversation",
+            Self::Conversation(_) => "conversation",
+            Self::Update { .. } => "update",
             Self::Message(_) => "message",
             Self::MessageDelivery(_) => "message-delivery",
             Self::Close { .. } => "close",

@@ -1,6 +1,6 @@
 //! The end of a conversation whose consumer's identity is lost ([CA-3](crate::rules#ca-3)).
 
-use super::{Conversation, Outcome, Reception, conversation::Hashes};
+use super::{Conversation, Outcome, Reception, changes::Changes, conversation::Hashes};
 use crate::time::Timestamp;
 
 impl Conversation {
@@ -14,10 +14,12 @@ impl Conversation {
             return Reception::new(Outcome::Ignored);
         }
         let mut reception = Reception::new(Outcome::Processed);
-        self.members.end_here(at, &mut reception.events);
+        let (choice, mut changes) = (self.choice(), Changes::default());
+        self.members.end_here(at, &mut changes, &mut reception.events);
         for dialog in &mut self.dialogs {
-            dialog.end_here(at, &mut reception.events);
+            dialog.end_here(at, &mut changes, &mut reception.events);
         }
+        reception.events.extend(self.update(changes, &choice, &reception.events));
         // The known state is no longer the platform's last one.
         self.hashes = Hashes::default();
         reception

@@ -9,13 +9,17 @@ use serde_json::value::RawValue;
 use super::{
     ConversationEvent,
     absence::{EarliestTold, Member, Reading},
+    changes::Changes,
+    page_member::PageMember,
+    state_hash,
+    unread_counts::UnreadCounts,
 };
 use crate::{
     id::{AccountId, SkillId},
     time::Timestamp,
     ums::{
-        CampaignInfo, CloseReason, ConversationDetails, ConversationState, Csat, Delay, HandlerDetails, Presence,
-        Stage, Text, Ttr, TtrType, UnreadMessages,
+        CampaignInfo, CloseReason, ConversationDetails, ConversationState, Csat, Delay, HandlerDetails, Json, Presence,
+        Stage, Text, Ttr, TtrType,
     },
 };
 
@@ -30,9 +34,8 @@ pub(super) struct Members {
     pub(super) handler_account_id: Option<AccountId>,
     pub(super) handler_skill_id: Option<SkillId>,
     pub(super) note: Option<Box<str>>,
-    /// By the ids that the platform sent.
     #[serde(rename = "numberOfunreadMessages")]
-    pub(super) number_of_unread_messages: Option<Vec<(Box<str>, u64)>>,
+    pub(super) number_of_unread_messages: Option<UnreadCounts>,
     pub(super) ttr_effective: Option<Timestamp>,
     pub(super) ttr_effective_manual: Option<Timestamp>,
     pub(super) ttr_type: Option<TtrType>,
@@ -63,22 +66,26 @@ impl Members {
         events: &mut Vec<ConversationEvent>,
     ) {
         if let Some(said) = moment(reading, Member::EffectiveTtr, &state.effective_ttr, self.ttr_effective) {
+            reading.changes.note_if(said != self.ttr_effective, PageMember::TtrEffective);
             self.ttr_effective = said;
         }
         let is_held = self.number_of_unread_messages.is_some();
         if let Some(unread) = reading.said(Member::UnreadMessages, &state.number_of_unread_messages, is_held) {
-            let counts =
-                |unread: &UnreadMessages<'_>| unread.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect();
-            self.number_of_unread_messages = unread.map(counts);
+            let unread = unread.map(UnreadCounts::new);
+            if unread != self.number_of_unread_messages {
+                let before = std::mem::replace(&mut self.number_of_unread_messages, unread);
+                reading.changes.note_unread(before);
+            }
         }
-        self.receive_origin(details, earliest);
-        reading.take(Member::UpdateTime, &mut self.update_time, details.meta_data_last_update_ts);
+        self.receive_origin(details, earliest, &mut reading.changes);
+        let is_newer = reading.take(Member::UpdateTime, &mut self.update_time, details.meta_data_last_update_ts);
+        reading.changes.note_if(is_newer, PageMember::UpdateTime);
         self.receive_group(details, reading, events);
         self.receive_skill(details, reading, events);
         self.receive_stage(details, reading, events);
         self.receive_csat(details, reading);
         let note = text(reading, Member::Note, &details.note, self.note.is_some());
-        replace(&mut self.note, note);
+        reading.changes.note_if(replace(&mut self.note, note), PageMember::Note);
         self.receive_ttr(details, reading, events);
         self.receive_manual_ettr(details, reading, events);
         self.receive_provenance(details, reading);
@@ -87,13 +94,28 @@ impl Members {
     /// Applies the members that are set at the beginning and never change: the earliest state that has them counts,
     /// even if it arrives late ([CV-N6.3](crate::rules#cv-n6), [CV-M1](crate::rules#cv-m1)). Returns whether that
     /// changed anything.
-    pub(super) fn receive_origin(&mut self, details: &ConversationDetails<'_>, earliest: &mut EarliestTold) -> bool {
+    pub(super) fn receive_origin(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        earliest: &mut EarliestTold,
+        changes: &mut Changes,
+    ) -> bool {
         let time = details.meta_data_last_update_ts;
         let brand_id = details.brand_id.as_ref().and_then(Text::non_empty);
         let app_inst_id = details.app_inst_id.value().and_then(Text::non_empty);
         let start_time = details.start_ts.and_then(Timestamp::when_set);
         let first_conversation = details.first_conversation;
         let context = details.context.value();
+        let is_new = [
+            (PageMember::AccountId, self.account_id.as_ref().map(AccountId::as_str) != brand_id),
+            (PageMember::StartTime, self.start_time != start_time),
+            (PageMember::FirstConversation, self.first_conversation != first_conversation),
+            (
+                PageMember::Context,
+                !state_hash::is_same(self.context.as_deref().map(RawValue::get), context.map(Json::get)),
+            ),
+            (PageMember::AppInstId, self.app_inst_id.as_deref() != app_inst_id),
+        ];
         let differences = [
             earliest.fill(Member::BrandId, &mut self.account_id, brand_id.map(|id| move || AccountId::from(id)), time),
             earliest.fill(Member::StartTime, &mut self.start_time, start_time.map(|start| move || start), time),
@@ -106,6 +128,9 @@ impl Members {
             earliest.fill(Member::Context, &mut self.context, context.map(|context| move || context.to_raw()), time),
             earliest.fill(Member::AppInstId, &mut self.app_inst_id, app_inst_id.map(|id| move || Box::from(id)), time),
         ];
+        for ((member, is_new), is_set) in is_new.into_iter().zip(differences) {
+            changes.note_if(is_new && is_set, member);
+        }
         differences.contains(&true)
     }
 
@@ -143,13 +168,19 @@ impl Members {
         events: &mut Vec<ConversationEvent>,
     ) {
         let was_open = self.is_open();
-        reading.take(Member::Stage, &mut self.stage, details.stage.as_ref().or(details.state.as_ref()).cloned());
+        let stage = details.stage.as_ref().or(details.state.as_ref()).cloned();
+        let is_new = reading.take(Member::Stage, &mut self.stage, stage);
+        reading.changes.note_if(is_new, PageMember::Stage);
         if self.is_open() {
-            (self.close_time, self.close_reason) = (None, None);
+            reading.changes.note_if(self.close_time.take().is_some(), PageMember::CloseTime);
+            reading.changes.note_if(self.close_reason.take().is_some(), PageMember::CloseReason);
             return;
         }
-        reading.take(Member::EndTime, &mut self.close_time, details.end_ts.and_then(Timestamp::when_set));
-        reading.take(Member::CloseReason, &mut self.close_reason, details.close_reason.clone());
+        let end_time = details.end_ts.and_then(Timestamp::when_set);
+        let is_new = reading.take(Member::EndTime, &mut self.close_time, end_time);
+        reading.changes.note_if(is_new && !was_open, PageMember::CloseTime);
+        let is_new = reading.take(Member::CloseReason, &mut self.close_reason, details.close_reason.clone());
+        reading.changes.note_if(is_new && !was_open, PageMember::CloseReason);
         if was_open {
             let (close_time, close_reason) = (self.close_time, self.close_reason.clone());
             events.push(ConversationEvent::Close { close_time, close_reason });
@@ -157,7 +188,8 @@ impl Members {
     }
 
     /// Closes the conversation without a state of the platform, so the close has no reason.
-    pub(super) fn end_here(&mut self, at: Timestamp, events: &mut Vec<ConversationEvent>) {
+    pub(super) fn end_here(&mut self, at: Timestamp, changes: &mut Changes, events: &mut Vec<ConversationEvent>) {
+        changes.note(PageMember::Stage);
         (self.stage, self.close_time, self.close_reason) = (Some(Stage::Close), Some(at), None);
         events.push(ConversationEvent::Close { close_time: self.close_time, close_reason: None });
     }
@@ -172,7 +204,9 @@ impl Members {
             (Presence::Absent, None) if reading.absent(Member::Csat, self.csat.is_some()) => None,
             (Presence::Absent, None) => return,
         };
-        self.csat = csat.map(Box::new);
+        let csat = csat.map(Box::new);
+        reading.changes.note_if(self.csat != csat, PageMember::Csat);
+        self.csat = csat;
     }
 
     fn receive_ttr(
@@ -183,7 +217,9 @@ impl Members {
     ) {
         if let Some(delay) = reading.said(Member::Delay, &details.delay, self.delay.is_some()) {
             let till_when = |delay: &Delay| delay.till_when.and_then(Timestamp::when_set);
-            self.delay = delay.map(|delay| Box::new(Delay { till_when: till_when(delay), ..delay.clone() }));
+            let delay = delay.map(|delay| Box::new(Delay { till_when: till_when(delay), ..delay.clone() }));
+            reading.changes.note_if(self.delay != delay, PageMember::Delay);
+            self.delay = delay;
         }
         let is_held = self.ttr_type.is_some() || self.ttr_value.is_some();
         let Some(ttr) = reading.said(Member::Ttr, &details.ttr, is_held) else { return };
@@ -219,16 +255,20 @@ impl Members {
         if let Some(campaign) = reading.said(Member::CampaignInfo, &details.campaign_info, is_held) {
             let nothing = CampaignInfo { campaign_id: None, engagement_id: None };
             let CampaignInfo { campaign_id, engagement_id } = campaign.unwrap_or(&nothing);
-            replace(&mut self.campaign_id, Some(campaign_id.as_ref().and_then(Text::non_empty)));
-            replace(&mut self.engagement_id, Some(engagement_id.as_ref().and_then(Text::non_empty)));
+            let is_new = replace(&mut self.campaign_id, Some(campaign_id.as_ref().and_then(Text::non_empty)));
+            reading.changes.note_if(is_new, PageMember::CampaignId);
+            let is_new = replace(&mut self.engagement_id, Some(engagement_id.as_ref().and_then(Text::non_empty)));
+            reading.changes.note_if(is_new, PageMember::EngagementId);
         }
         let is_held = self.handler_account_id.is_some() || self.handler_skill_id.is_some();
         let handler = reading.said(Member::HandlerDetails, &details.conversation_handler_details, is_held);
         if let Some(handler) = handler {
             let nothing = HandlerDetails { account_id: None, skill_id: None };
             let HandlerDetails { account_id, skill_id } = handler.unwrap_or(&nothing);
-            replace(&mut self.handler_account_id, Some(account_id.as_ref().and_then(Text::non_empty)));
-            replace(&mut self.handler_skill_id, Some(skill_id.as_ref().and_then(Text::non_empty)));
+            let is_new = replace(&mut self.handler_account_id, Some(account_id.as_ref().and_then(Text::non_empty)));
+            reading.changes.note_if(is_new, PageMember::HandlerAccountId);
+            let is_new = replace(&mut self.handler_skill_id, Some(skill_id.as_ref().and_then(Text::non_empty)));
+            reading.changes.note_if(is_new, PageMember::HandlerSkillId);
             // In the usual case the brand itself handles the conversation, and both members share one id.
             if self.handler_account_id == self.account_id {
                 self.handler_account_id.clone_from(&self.account_id);

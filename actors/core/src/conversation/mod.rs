@@ -7,6 +7,7 @@ mod absence;
 mod age;
 mod arrival;
 mod back_filled;
+mod changes;
 mod class_page;
 mod contents;
 #[expect(clippy::module_inception, reason = "the file holds the type that the module is named after")]
@@ -19,6 +20,8 @@ mod lookup;
 mod members;
 mod message_order;
 mod messages;
+mod page;
+mod page_member;
 mod parked;
 mod participant;
 mod participants;
@@ -27,6 +30,8 @@ mod state_hash;
 mod state_notification;
 #[cfg(test)]
 mod tests;
+mod unread_counts;
+mod update;
 
 pub use absence::{Member, UnsetMembers};
 pub use arrival::Arrival;

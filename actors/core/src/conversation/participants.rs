@@ -168,6 +168,45 @@ fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
     list
 }
 
+/// The assigned agent among the participants of a dialog; a suggested agent counts if nobody else is assigned
+/// ([CV-M2](crate::rules#cv-m2)).
+pub(super) fn assigned_agent(participants: &[Participant]) -> Option<&Participant> {
+    let assigned = || participants.iter().filter(|participant| participant.is_assigned());
+    assigned().find(|participant| participant.state == ParticipantStatus::Active).or_else(|| assigned().next())
+}
+
+/// The consumer among the participants of a dialog ([CV-M4](crate::rules#cv-m4)).
+pub(super) fn consumer(participants: &[Participant]) -> Option<&Participant> {
+    participants.iter().find(|participant| participant.role == ParticipantRole::Consumer)
+}
+
+/// Returns the participants of a dialog as a subscriber knows them who had `before` and received `events`.
+pub(super) fn told_by(before: &[Participant], dialog: &DialogId, events: &[ConversationEvent]) -> Vec<Participant> {
+    let mut list = before.to_vec();
+    for event in events {
+        match event {
+            ConversationEvent::ParticipantAdded { dialog_id, participant, .. }
+            | ConversationEvent::ParticipantSuggested { dialog_id, participant }
+            | ConversationEvent::ParticipantRoleChange { dialog_id, participant, .. }
+                if dialog_id == dialog =>
+            {
+                match list.iter_mut().find(|known| known.is_same(participant)) {
+                    Some(known) => *known = participant.clone(),
+                    None => list.push(participant.clone()),
+                }
+            }
+            ConversationEvent::ParticipantRemoved { dialog_id, participant }
+            | ConversationEvent::ParticipantSuggestedRemoved { dialog_id, participant }
+                if dialog_id == dialog =>
+            {
+                list.retain(|known| !known.is_same(participant));
+            }
+            _ => {}
+        }
+    }
+    list
+}
+
 /// Returns the participants after `told`; `None` if they are unchanged.
 pub(super) fn settled(held: &[Participant], told: &[Told<'_>]) -> Option<Vec<Participant>> {
     let is_same = held.len() == told.len() && told.iter().zip(held).all(|(told, held)| told.is_held(held));

@@ -22,6 +22,11 @@ pub(super) fn of_meaning(raw: &str) -> u64 {
     Meaning.deserialize(&mut reader).unwrap_or_else(|_| of_text(raw))
 }
 
+/// Whether two values have the same meaning, or both are missing.
+pub(super) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    one == other || one.zip(other).is_some_and(|(one, other)| of_meaning(one) == of_meaning(other))
+}
+
 const NULL: u64 = 0x9ae1_6a3b_2f90_404f;
 const FALSE: u64 = 0xc2b2_ae3d_27d4_eb4f;
 const TRUE: u64 = 0x1656_67b1_9e37_79f9;

@@ -4,9 +4,11 @@ use super::{
     BackFill, Conversation, ConversationEvent, Dialog, Outcome, Reception, StateError,
     absence::{Member, Reading},
     age::Age,
+    changes::Changes,
     conversation::{DIALOG_LIMIT, DIALOGS_PER_STATE, Hashes},
     dialog::Circumstances,
     message_order::{Missing, OPEN_END},
+    page_member::PageMember,
     participants::People,
     state_hash,
 };
@@ -87,23 +89,24 @@ impl Conversation {
         Reception { events: vec![ConversationEvent::NotificationIgnored {}], ..Reception::new(Outcome::Ignored) }
     }
 
-    /// An older state emits nothing, but members that no newer state had are taken from it without events, so that the
-    /// result does not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)).
+    /// An older state emits no differences, but members that no newer state had are taken from it, so that the result
+    /// does not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)). Its update tells them.
     fn out_of_order(&mut self, details: &ConversationDetails<'_>) -> Reception {
         self.counters.out_of_order += 1;
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };
         let mut reception = Reception { events: vec![event], ..Reception::new(Outcome::OutOfOrder) };
-        reception.is_changed = self.members.receive_origin(details, &mut self.earliest_told);
-        let Some(time) = details.meta_data_last_update_ts else { return reception };
-        let roster = details.roster();
-        let people = People::new(roster.as_deref(), self.dialect);
-        let mut is_changed = false;
-        for dialog in &mut self.dialogs {
-            let is_main = dialog.dialog_id.is_main_of(&self.id);
-            let told = details.dialogs.iter().find(|told| dialog.dialog_id == *told.dialog_id);
-            is_changed |= dialog.receive_late(told, &people, time, is_main);
+        let (choice, mut changes) = (self.choice(), Changes::default());
+        reception.is_changed = self.members.receive_origin(details, &mut self.earliest_told, &mut changes);
+        if let Some(time) = details.meta_data_last_update_ts {
+            let roster = details.roster();
+            let people = People::new(roster.as_deref(), self.dialect);
+            for dialog in &mut self.dialogs {
+                let is_main = dialog.dialog_id.is_main_of(&self.id);
+                let told = details.dialogs.iter().find(|told| dialog.dialog_id == *told.dialog_id);
+                reception.is_changed |= dialog.receive_late(told, &people, time, is_main, &mut changes);
+            }
         }
-        reception.is_changed |= is_changed;
+        reception.events.extend(self.update(changes, &choice, &[]));
         reception
     }
 
@@ -117,7 +120,7 @@ impl Conversation {
             self.disbelieved = previous;
             reception.disbelieved = previous;
         }
-        let held_skill = self.members.skill_id.clone();
+        let (held_skill, choice) = (self.members.skill_id.clone(), self.choice());
         self.members.receive(state, details, &mut self.earliest_told, &mut reading, &mut reception.events);
         reading.take(Member::LastUpdateTime, &mut self.last_update_time, state.last_update_time);
         if let Some(unshown) = &mut self.unshown_note {
@@ -128,8 +131,6 @@ impl Conversation {
         if !self.is_told {
             new_skill = None;
             reception.events.clear();
-            let external_consumer_id = self.external_consumer_id.clone();
-            reception.events.push(ConversationEvent::Conversation { external_consumer_id });
         }
         let roster = details.roster();
         let people = People::new(roster.as_deref(), self.dialect);
@@ -144,9 +145,15 @@ impl Conversation {
         };
         self.receive_dialogs(details, &circumstances, &mut reading, &mut reception);
         self.tell_step_up_once(&mut reception.events);
-        self.is_told = true;
+        let is_first = !std::mem::replace(&mut self.is_told, true);
         self.dialogs.iter_mut().for_each(|dialog| dialog.order.untell());
         self.note_arrival();
+        if is_first {
+            reception.events.insert(0, ConversationEvent::Conversation(self.page()));
+        } else {
+            reading.changes.note(PageMember::NotificationCount);
+            reception.events.extend(self.update(reading.changes, &choice, &reception.events));
+        }
         if let Some(record) = &state.last_content_event_notification {
             self.hear_of(record, &mut reception);
         }
@@ -190,11 +197,16 @@ impl Conversation {
         let is_told = |dialog: &Dialog| told().any(|told| dialog.dialog_id == *told.dialog_id);
         for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.is_told()) {
             if !is_told(dialog) && reading.absent(Member::Dialog, !dialog.is_gone()) {
-                dialog.end_untold(circumstances.update_time, &mut reception.events);
+                dialog.end_untold(circumstances.update_time, &mut reading.changes, &mut reception.events);
             }
         }
         if self.dialogs.len() > DIALOG_LIMIT {
-            self.dialogs.retain(|dialog| dialog.dialog_id.is_main_of(id) || is_told(dialog));
+            let changes = &mut reading.changes;
+            self.dialogs.retain(|dialog| {
+                let stays = dialog.dialog_id.is_main_of(id) || is_told(dialog);
+                changes.note_if(!stays && !dialog.is_gone(), PageMember::Dialogs);
+                stays
+            });
         }
     }
 

@@ -145,8 +145,15 @@ impl Connection {
     }
 
     pub(super) fn update_status(&self) {
+        self.show_identity();
         let (attempts, reconnects) = (self.session.attempts(), self.session.reconnects());
         self.context.status.show(*self.session.phase(), attempts, reconnects, self.roster.len());
+    }
+
+    /// Shows as whom the connection speaks.
+    pub(super) fn show_identity(&self) {
+        let identity = self.principal.identity().map(Arc::as_ref);
+        self.context.status.show_identity(identity, self.principal.consumer_id(), self.availability.confirmed());
     }
 
     /// Exports the fill levels of the connection's own queues.
@@ -182,6 +189,7 @@ impl Connection {
         self.repeated.clear();
         // An offer whose acceptance was lost is still open and must be accepted again.
         self.rings = RingTable::default();
+        self.availability.socket_lost();
         self.fail_requests();
         self.roster.tell_lost();
         self.lacks_socket();

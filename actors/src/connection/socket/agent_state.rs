@@ -4,33 +4,37 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tertulia_core::{
     readiness::Part,
     refusal::{Lane, RequestType},
-    ums::Request,
+    ums::{AgentState, Request},
 };
 
 use super::{Connection, Login, SetAgentState, recovery_queue::Again};
 use crate::request::RequestError;
 
 impl Connection {
-    fn agent_state_request(&self) -> Option<Request> {
+    fn agent_state_request(&self) -> Option<(AgentState, Request)> {
         self.principal.agent_id().and_then(|agent_id| self.availability.request(agent_id))
     }
 
     /// Sets the agent's state as it was before.
     pub(super) fn set_agent_state(&mut self, ctx: &mut Context<Self>) {
-        let Some(request) = self.agent_state_request() else { return };
+        let Some((agent_state, request)) = self.agent_state_request() else { return };
         let epoch = self.session.epoch();
         let answer = self.ask_here(request, Lane::Recovery);
         let stated = async move { answer.await?.read(|response| response.outcome().map(drop)) };
         ctx.spawn(stated.into_actor(self).map(move |outcome, connection, _| {
             if epoch == connection.session.epoch() {
-                connection.agent_stated(&outcome);
+                connection.agent_stated(agent_state, &outcome);
             }
         }));
     }
 
-    fn agent_stated(&mut self, outcome: &Result<(), RequestError>) {
+    fn agent_stated(&mut self, agent_state: AgentState, outcome: &Result<(), RequestError>) {
         match outcome {
-            Ok(()) => self.part_works(Part::AgentState, RequestType::AgentState),
+            Ok(()) => {
+                self.availability.confirm(agent_state);
+                self.show_identity();
+                self.part_works(Part::AgentState, RequestType::AgentState);
+            }
             Err(failure) => {
                 self.part_refused(Part::AgentState, RequestType::AgentState, failure, Again::AgentState);
             }
@@ -48,7 +52,7 @@ impl Handler<SetAgentState> for Connection {
         }
         self.availability.set(agent_state);
         // The state is set after the next login.
-        let Some(request) = self.agent_state_request() else {
+        let Some((agent_state, request)) = self.agent_state_request() else {
             let _ = reply.send(Err(RequestError::NotConnected));
             return;
         };
@@ -57,7 +61,7 @@ impl Handler<SetAgentState> for Connection {
         let stated = async move { answer.await?.read(|response| response.outcome().map(drop)) };
         ctx.spawn(stated.into_actor(self).map(move |outcome, connection, _| {
             if epoch == connection.session.epoch() {
-                connection.agent_stated(&outcome);
+                connection.agent_stated(agent_state, &outcome);
             }
             let _ = reply.send(outcome);
         }));

@@ -6,25 +6,44 @@ use tertulia_core::{
 };
 
 /// The agent's state that the connection sets on each socket, if any.
-pub(super) struct Availability(Option<AgentState>);
+pub(super) struct Availability {
+    wanted: Option<AgentState>,
+    /// The state that the platform confirmed on the present socket.
+    confirmed: Option<AgentState>,
+}
 
 impl Availability {
     pub(super) fn new(state: Option<AgentState>) -> Self {
-        Self(state)
+        Self { wanted: state, confirmed: None }
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.0.is_some()
+        self.wanted.is_some()
     }
 
     pub(super) fn set(&mut self, state: AgentState) {
-        self.0 = Some(state);
+        self.wanted = Some(state);
     }
 
-    /// Returns the request that sets the state of `agent_id`.
-    pub(super) fn request(&self, agent_id: &AgentId) -> Option<Request> {
-        let availability = self.0.clone()?;
+    /// The platform has set the state.
+    pub(super) fn confirm(&mut self, state: AgentState) {
+        self.confirmed = Some(state);
+    }
+
+    pub(super) fn confirmed(&self) -> Option<&AgentState> {
+        self.confirmed.as_ref()
+    }
+
+    /// The agent is not there without a socket.
+    pub(super) fn socket_lost(&mut self) {
+        self.confirmed = None;
+    }
+
+    /// Returns the state to set, and the request that sets the state of `agent_id`.
+    pub(super) fn request(&self, agent_id: &AgentId) -> Option<(AgentState, Request)> {
+        let state = self.wanted.clone()?;
         let (channels, agent_user_id) = (vec![ChannelType::Messaging], agent_id.clone());
-        Some(Request::SetAgentState(AgentStateRequest { availability, channels, agent_user_id }))
+        let request = AgentStateRequest { availability: state.clone(), channels, agent_user_id };
+        Some((state, Request::SetAgentState(request)))
     }
 }

@@ -16,7 +16,6 @@ use tertulia_core::{
 };
 
 use super::{Connection, recovery_queue::Again, resume_plan::RunningPlan};
-use crate::subscriber::EventData;
 
 /// The resume plan may continue: a snapshot is complete, or nothing is waited for any more.
 #[derive(Message)]
@@ -155,7 +154,8 @@ impl Connection {
         let Some(RunningPlan { epoch, filled_before, conversations }) = self.plan.complete() else { return };
         let filled = self.roster.filled().saturating_sub(filled_before);
         let incomplete = self.parts.histories_refused();
-        self.context.publish(EventData::Resumed { conversations, filled, incomplete });
+        self.show_identity();
+        self.context.publish(self.context.status.resumed(conversations, filled, incomplete));
         self.feed_of(epoch, Input::Resumed, ctx);
     }
 }

@@ -157,6 +157,7 @@ impl Intake {
     }
 
     pub(super) fn update_status(&self) {
+        self.context.status.show_identity(Some(&self.identity), None, None);
         self.context.status.show(self.phase, self.attempts, 0, self.roster.len());
     }
 
@@ -237,7 +238,7 @@ impl Intake {
         self.hold_back.set(false);
         self.enter(Phase::Ready);
         self.context.publish(EventData::Connected {});
-        self.context.publish(EventData::Resumed { conversations: self.roster.len(), filled: 0, incomplete: 0 });
+        self.context.publish(self.context.status.resumed(self.roster.len(), 0, 0));
         self.tell_children_ready();
     }
 

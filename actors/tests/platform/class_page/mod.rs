@@ -4,6 +4,6 @@
 mod events;
 mod members;
 mod methods;
-mod side;
+pub(crate) mod side;
 mod step_up;
 mod table;

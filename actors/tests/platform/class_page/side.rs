@@ -5,7 +5,7 @@ use tertulia_actors::{
     connection::{Agents, ConnectionSettings, Rings},
     conversation::ConversationHandle,
     core::{
-        conversation::HistoryStart,
+        conversation::{ConversationEvent, HistoryStart},
         id::{AgentId, ConnectionId, ConversationId, RingId},
         ums::ChatState,
     },
@@ -76,6 +76,23 @@ impl Side {
     /// The data of the next event of this name.
     pub(crate) async fn hears(&mut self, name: &str) -> Value {
         self.until(name, |event| event.data.name() == name).await
+    }
+
+    /// The new value of a member in the next update that has the member.
+    pub(crate) async fn hears_update(&mut self, member: &str) -> Value {
+        self.hears_change(member).await.1
+    }
+
+    /// The next update that has the member, and the member's new value.
+    pub(crate) async fn hears_change(&mut self, member: &str) -> (Value, Value) {
+        let changed = |event: &Event| match event.conversation_event() {
+            Some(ConversationEvent::Update { changed }) => changed.contains_key(member),
+            _ => false,
+        };
+        let mut update = self.until("an update", changed).await;
+        let changed = update["changed"].take();
+        let value = changed[member].clone();
+        (changed, value)
     }
 
     /// The conversation, after the platform has announced it on this connection.

@@ -94,7 +94,7 @@ fn a_dialog_that_begins_later_is_delivered_from_its_beginning_all_the_same() {
     told(&mut conversation, &state(Dialect::Brand, 10, "C:carol"));
     let survey = state(Dialect::Brand, 20, "C:carol").with_main("state", "CLOSE").with_survey("OPEN");
     let reception = conversation.receive_state(&survey.text()).expect("a state");
-    assert_eq!(labels(&reception), ["dialog(survey-1)", "dialog.close(main)"]);
+    assert_eq!(labels(&reception), ["dialog(survey-1)", "dialog.close(main)", "update(dialogs)"]);
     assert_eq!(
         reception.back_fill.to_vec(),
         [BackFill { dialog_id: SURVEY.into(), newer_than: None, older_than: None }]

@@ -81,12 +81,13 @@ fn unread_messages_are_counted_by_user_id() {
     assert_eq!(conversation.members()["numberOfunreadMessages"], json!(null));
 }
 
-/// CV-M11: -1 means not set, and has no event of its own.
+/// CV-M11: -1 means not set.
 #[test]
-fn the_deadline_comes_and_goes_quietly() {
+fn the_deadline_has_no_event_of_its_own() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "").with_top("effectiveTTR", 5_000));
     assert_eq!(conversation.ttr_effective().map(|time| time.0), Some(5_000));
-    assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "").with_top("effectiveTTR", -1)), [""; 0]);
+    let unset = state(Dialect::Brand, 20, "").with_top("effectiveTTR", -1);
+    assert_eq!(told(&mut conversation, &unset), ["update(ttrEffective)"]);
     assert_eq!(conversation.ttr_effective(), None);
 }
 
@@ -137,7 +138,8 @@ fn a_state_out_of_order_fills_what_a_conversation_is_born_with() {
     let mut late = |time, account: &str| {
         let late = state(Dialect::Brand, time, "").with("brandId", account).with("startTs", time);
         let reception = conversation.receive_state(&late.text()).expect("a state");
-        assert_eq!(super::labels(&reception), ["notification-out-of-order"]);
+        let update = reception.is_changed.then_some("update(accountId startTime)");
+        assert_eq!(super::labels(&reception), [&["notification-out-of-order"], update.as_slice()].concat());
         (reception.is_changed, conversation.account_id().map(|id| id.to_string()), conversation.start_time())
     };
     assert_eq!(late(20, "two"), (true, Some("two".into()), Some(Timestamp(20))));

@@ -259,7 +259,7 @@ fn a_message_of_an_unknown_dialog_is_not_lost() {
         json!({"sequence": 0, "dialogId": super::SURVEY, "event": {"type": "ContentEvent", "message": "rate us"}});
     assert_eq!(labels(&receive(&mut conversation, &record)), ["message(0)"]);
     let told = told(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with_survey("OPEN"));
-    assert_eq!(told, ["dialog(survey-1)"]);
+    assert_eq!(told, ["dialog(survey-1)", "update(dialogs)"]);
 }
 
 /// MS-9: records may name neither dialog nor conversation.

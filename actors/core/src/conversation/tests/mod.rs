@@ -12,6 +12,7 @@ mod messages;
 mod permutations;
 mod states;
 mod transfers;
+mod updates;
 
 use serde_json::{Map, Value, json};
 
@@ -201,6 +202,10 @@ fn label(event: &ConversationEvent) -> String {
             format!("{old} -> {new}")
         }
         ConversationEvent::TransferSkill { skill_id, .. } => skill_id.to_string(),
+        ConversationEvent::Update { changed } => {
+            let told = changed.keys().filter(|name| !["updateTime", "notificationCount"].contains(&name.as_str()));
+            told.map(String::as_str).collect::<Vec<_>>().join(" ")
+        }
         _ => return event.name().to_owned(),
     };
     format!("{}({inside})", event.name())

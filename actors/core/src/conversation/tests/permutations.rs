@@ -7,7 +7,7 @@ use super::{super::Member, Conversation, Dialect, State, details, state, states:
 
 /// The differences between two states of one conversation.
 #[derive(Clone, Debug)]
-struct Change {
+pub(super) struct Change {
     people: Vec<&'static str>,
     skill: &'static str,
     group: Option<&'static str>,
@@ -59,7 +59,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 /// The states that result from the changes, in the order of their update times. Each is complete; a survey stays once
 /// it has begun.
-fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
+pub(super) fn states(changes: &[Change], dialect: Dialect) -> Vec<State> {
     let mut survey = None;
     let complete = |(index, change): (usize, &Change)| {
         let time = 100 + i64::try_from(index).unwrap_or_default();
@@ -142,7 +142,7 @@ fn deliveries(states: usize) -> impl Strategy<Value = Vec<(usize, bool)>> {
 
 /// How a member is missing in a state.
 #[derive(Clone, Copy, Debug)]
-enum Omission {
+pub(super) enum Omission {
     Absent,
     Null,
     /// An empty text, list or object, or a time that means not set.
@@ -204,7 +204,7 @@ fn omissions(states: usize) -> impl Strategy<Value = Vec<Vec<(&'static str, Omis
     prop::collection::vec(of_one, states)
 }
 
-fn omit(state: &mut Value, pointer: &str, how: Omission) {
+pub(super) fn omit(state: &mut Value, pointer: &str, how: Omission) {
     let Some((parent, member)) = pointer.rsplit_once('/') else { return };
     let Some(parent) = state.pointer_mut(parent) else { return };
     match (how, parent) {
@@ -230,13 +230,13 @@ fn omit(state: &mut Value, pointer: &str, how: Omission) {
 }
 
 /// A conversation without a known state, in one of the three forms.
-fn unseen_in(dialect: Dialect, is_by_webhook: bool) -> Conversation {
+pub(super) fn unseen_in(dialect: Dialect, is_by_webhook: bool) -> Conversation {
     if is_by_webhook { unseen(dialect).by_webhook() } else { unseen(dialect) }
 }
 
-type Scenario = (Vec<Change>, Vec<Vec<(&'static str, Omission)>>, Vec<(usize, bool)>, Dialect, bool);
+pub(super) type Scenario = (Vec<Change>, Vec<Vec<(&'static str, Omission)>>, Vec<(usize, bool)>, Dialect, bool);
 
-fn scenario() -> impl Strategy<Value = Scenario> {
+pub(super) fn scenario() -> impl Strategy<Value = Scenario> {
     let flavour =
         prop::sample::select(vec![(Dialect::Brand, false), (Dialect::Consumer, false), (Dialect::Consumer, true)]);
     (changes(), flavour).prop_flat_map(|(changes, (dialect, is_by_webhook))| {
@@ -326,6 +326,7 @@ fn each_member_that_a_state_leaves_out_is_unset_with_its_event() {
             "ttr-change",
             "manual-ettr-change",
             "dialog.close(survey-1)",
+            "update(campaignId csat delay dialogs engagementId handlerAccountId handlerSkillId note numberOfunreadMessages)",
         ]
     );
     assert_eq!(

@@ -63,15 +63,19 @@ fn a_repetition_in_another_spelling_is_ignored() {
 fn a_difference_in_any_member_is_no_repetition() {
     let first = state(Dialect::Brand, 10, "C:carol").with_top("lastUpdateTime", 1);
     let mut conversation = seen(&first);
-    for changed in [
-        first.clone().with_top("numberOfunreadMessages", json!({"carol": 1})),
-        first.clone().with("topic", "unread"),
-        first.clone().with("context", json!({"type": "SharkContext", "list": [1, 2]})),
-        first.clone().with("context", json!({"type": "SharkContext", "list": [2, 1]})),
-        first.clone().with_top("lastContentEventNotification", content(0)),
-        first.clone().with_top("lastUpdateTime", 2),
+    let nothing: &[&str] = &[];
+    for (changed, expected) in [
+        (
+            first.clone().with_top("numberOfunreadMessages", json!({"carol": 1})),
+            &["update(numberOfunreadMessages)"][..],
+        ),
+        (first.clone().with("topic", "unread"), &["update(numberOfunreadMessages)"]),
+        (first.clone().with("context", json!({"type": "SharkContext", "list": [1, 2]})), &["update(context)"]),
+        (first.clone().with("context", json!({"type": "SharkContext", "list": [2, 1]})), nothing),
+        (first.clone().with_top("lastContentEventNotification", content(0)), nothing),
+        (first.clone().with_top("lastUpdateTime", 2), nothing),
     ] {
-        assert_eq!(told(&mut conversation, &changed), [""; 0]);
+        assert_eq!(told(&mut conversation, &changed), expected);
     }
     assert_eq!(counters(&conversation), (7, 0, 0));
 }
@@ -98,7 +102,7 @@ fn an_older_state_is_out_of_order_and_an_equally_old_one_is_processed() {
     assert_eq!(conversation.skill_id().map(|id| id.as_str()), Some("s2"));
     assert_eq!(
         told(&mut conversation, &state(Dialect::Consumer, 10, "C:carol A:anna").with("skillId", "s2")),
-        ["participant-added(anna, false)"]
+        ["participant-added(anna, false)", "update(assignedAgent participants)"]
     );
     assert_eq!(counters(&conversation), (2, 0, 1));
 }
@@ -110,7 +114,10 @@ fn a_state_without_an_update_time_is_processed() {
     let timeless = state(Dialect::Brand, 0, "C:carol A:anna")
         .without("metaDataLastUpdateTs")
         .with_main("metaDataLastUpdateTs", Value::Null);
-    assert_eq!(told(&mut conversation, &timeless), ["participant-added(anna, false)"]);
+    assert_eq!(
+        told(&mut conversation, &timeless),
+        ["participant-added(anna, false)", "update(assignedAgent participants)"]
+    );
     assert_eq!(conversation.update_time().map(|time| time.0), Some(10));
 }
 
@@ -152,6 +159,7 @@ fn one_state_that_changes_everything_speaks_in_the_promised_order() {
             "dialog.close(main)",
             "participant-added(max, false)",
             "participant-removed(anna)",
+            "update(assignedAgent consumer dialogs participants stage)",
         ]
     );
 }
@@ -161,12 +169,12 @@ fn one_state_that_changes_everything_speaks_in_the_promised_order() {
 fn a_closed_stage_leaves_a_dialog_open_that_no_state_has_closed() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     let closed = state(Dialect::Brand, 20, "C:carol A:anna").with("stage", "CLOSE").with("endTs", 19);
-    assert_eq!(told(&mut conversation, &closed), ["close"]);
+    assert_eq!(told(&mut conversation, &closed), ["close", "update(assignedAgent consumer stage)"]);
     assert!(conversation.open_dialog().is_some());
     assert_eq!((conversation.assigned_agent(), conversation.consumer()), (None, None));
     let locked = state(Dialect::Brand, 30, "C:carol A:anna").with("stage", "LOCKED").with("endTs", 19);
     let locked = locked.with_main("state", "CLOSE");
-    assert_eq!(told(&mut conversation, &locked), ["dialog.close(main)"]);
+    assert_eq!(told(&mut conversation, &locked), ["dialog.close(main)", "update(stage)"]);
     assert!(conversation.open_dialog().is_none());
     assert_eq!(conversation.close_time().map(|time| time.0), Some(19));
 }
@@ -208,7 +216,8 @@ fn null_empty_and_absent_all_clear_a_member() {
         (50, null(50).with("csatRate", 0).with_top("effectiveTTR", no_time)),
         (70, absent(70)),
     ] {
-        assert_eq!(told(&mut conversation, &cleared), ["group-change(g1 -> none)", "manual-ettr-change"]);
+        let expected = ["group-change(g1 -> none)", "manual-ettr-change", "update(csat note)"];
+        assert_eq!(told(&mut conversation, &cleared), expected);
         assert_eq!(held(&conversation), (None, None, None, None, None));
         told(&mut conversation, &full(time + 10));
         assert_eq!(held(&conversation), everything);
@@ -225,7 +234,7 @@ fn of_two_states_with_the_same_update_time_the_one_of_the_later_content_counts()
             .with_top("effectiveTTR", last)
     };
     let mut conversation = seen(&content(20, 1));
-    assert_eq!(told(&mut conversation, &content(40, 3)), [""; 0]);
+    assert_eq!(told(&mut conversation, &content(40, 3)), ["update(numberOfunreadMessages ttrEffective)"]);
     assert_eq!(told(&mut conversation, &content(30, 2)), ["notification-out-of-order"]);
     assert_eq!(conversation.members()["numberOfunreadMessages"], json!({"carol": 3}));
     assert_eq!(conversation.ttr_effective().map(|time| time.0), Some(40));
@@ -257,7 +266,7 @@ fn a_first_state_of_years_ahead_does_not_silence_a_conversation() {
     let mut conversation = seen(&state(Dialect::Consumer, i64::MAX, "C:carol"));
     assert_eq!(
         told(&mut conversation, &state(Dialect::Consumer, 1_735_689_600_000, "C:carol A:anna")),
-        ["participant-added(anna, false)"]
+        ["participant-added(anna, false)", "update(assignedAgent participants)"]
     );
 }
 

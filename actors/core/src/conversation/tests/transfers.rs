@@ -13,6 +13,26 @@ struct Row {
     events: &'static [&'static str],
 }
 
+impl Row {
+    /// The update, which follows the events: the people whom the conversation has now.
+    fn update(&self) -> Option<String> {
+        let of_kind = |people: &'static str, kind| people.split(' ').find(|person| person.starts_with(kind));
+        let assigned = |people| of_kind(people, "A:").or_else(|| of_kind(people, "S:"));
+        let sorted = |people: &'static str| {
+            let mut people: Vec<&str> = people.split(' ').collect();
+            people.sort_unstable();
+            people
+        };
+        let changed = [
+            ("assignedAgent", assigned(self.before) != assigned(self.after)),
+            ("consumer", of_kind(self.before, "C:") != of_kind(self.after, "C:")),
+            ("participants", sorted(self.before) != sorted(self.after)),
+        ];
+        let changed: Vec<&str> = changed.iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| *name).collect();
+        (!changed.is_empty()).then(|| format!("update({})", changed.join(" ")))
+    }
+}
+
 const SKILL_CHANGE: &str = "skill-change(s1 -> s2)";
 
 const TABLE: &[Row] = &[
@@ -229,7 +249,10 @@ fn every_row_of_the_truth_table_holds_in_both_dialects() {
         for row in TABLE.iter().chain(PROPOSED_AMONG_THEM) {
             let mut conversation = seen(&state(dialect, 10, row.before));
             let after = state(dialect, 20, row.after).with("skillId", if row.is_skill_changed { "s2" } else { "s1" });
-            assert_eq!(told(&mut conversation, &after), row.events, "row {} in {dialect:?}", row.number);
+            let mut told = told(&mut conversation, &after);
+            let update = told.pop_if(|label| label.starts_with("update"));
+            assert_eq!(told, row.events, "row {} in {dialect:?}", row.number);
+            assert_eq!(update, row.update(), "row {} in {dialect:?}", row.number);
         }
     }
 }
@@ -248,14 +271,20 @@ fn participants_of_the_first_state_are_no_transfer() {
 fn a_skill_transfer_is_reported_once_although_several_dialogs_have_no_assignee() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna").with_survey("CLOSE"));
     let after = state(Dialect::Brand, 20, "C:carol").with("skillId", "s2").with_survey("CLOSE");
-    assert_eq!(told(&mut conversation, &after), [SKILL_CHANGE, "participant-removed(anna)", "transfer-skill(s2)"]);
+    assert_eq!(
+        told(&mut conversation, &after),
+        [SKILL_CHANGE, "participant-removed(anna)", "transfer-skill(s2)", "update(assignedAgent participants)"]
+    );
 }
 
 #[test]
 fn an_agent_who_leaves_a_closed_dialog_sends_nothing_back_to_the_queue() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     let after = state(Dialect::Brand, 20, "C:carol").with_main("state", "CLOSE");
-    assert_eq!(told(&mut conversation, &after), ["dialog.close(main)", "participant-removed(anna)"]);
+    assert_eq!(
+        told(&mut conversation, &after),
+        ["dialog.close(main)", "participant-removed(anna)", "update(assignedAgent consumer participants)"]
+    );
 }
 
 /// CV-E2: only MAIN waits in a queue.
@@ -275,7 +304,12 @@ fn who_leaves_several_dialogs_sends_the_conversation_back_to_its_queue_once() {
     let mut conversation = seen(&with_call(10, "C:carol A:anna", "C:carol A:anna"));
     assert_eq!(
         told(&mut conversation, &with_call(20, "C:carol", "C:carol")),
-        ["participant-removed(anna)", "participant-removed(anna)", "back-to-queue"]
+        [
+            "participant-removed(anna)",
+            "participant-removed(anna)",
+            "back-to-queue",
+            "update(assignedAgent participants)"
+        ]
     );
 }
 
@@ -288,7 +322,10 @@ fn a_bot_that_leaves_its_survey_sends_nothing_back_to_the_queue() {
         state(Dialect::Brand, time, "C:carol").with_main("state", "CLOSE").with_dialog(survey)
     };
     let mut conversation = seen(&survey(10, "C:carol A:bot"));
-    assert_eq!(told(&mut conversation, &survey(20, "C:carol")), ["participant-removed(12345678.bot)"]);
+    assert_eq!(
+        told(&mut conversation, &survey(20, "C:carol")),
+        ["participant-removed(12345678.bot)", "update(assignedAgent participants)"]
+    );
 }
 
 /// CV-E3.
@@ -320,7 +357,12 @@ fn without_a_skill_a_conversation_is_not_transferred_but_back_in_its_queue() {
         let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
         assert_eq!(
             told(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with("skillId", none)),
-            ["skill-change(s1 -> none)", "participant-removed(anna)", "back-to-queue"]
+            [
+                "skill-change(s1 -> none)",
+                "participant-removed(anna)",
+                "back-to-queue",
+                "update(assignedAgent participants)"
+            ]
         );
     }
 }
@@ -329,10 +371,13 @@ fn without_a_skill_a_conversation_is_not_transferred_but_back_in_its_queue() {
 #[test]
 fn a_step_up_in_two_states_is_reported_with_the_second() {
     let mut conversation = seen(&state(Dialect::Consumer, 10, "C:carol A:anna"));
-    assert_eq!(told(&mut conversation, &state(Dialect::Consumer, 20, "A:anna")), ["participant-removed(carol)"]);
+    assert_eq!(
+        told(&mut conversation, &state(Dialect::Consumer, 20, "A:anna")),
+        ["participant-removed(carol)", "update(consumer participants)"]
+    );
     assert_eq!(
         told(&mut conversation, &state(Dialect::Consumer, 30, "A:anna C:cora")),
-        ["participant-added(cora, false)", "consumer-step-up(carol -> cora)"]
+        ["participant-added(cora, false)", "consumer-step-up(carol -> cora)", "update(consumer participants)"]
     );
     assert_eq!(
         told(&mut conversation, &state(Dialect::Consumer, 40, "A:anna C:cora M:max")),
@@ -346,11 +391,11 @@ fn a_consumer_who_comes_before_the_other_leaves_steps_up_when_it_does() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
     assert_eq!(
         told(&mut conversation, &state(Dialect::Brand, 20, "C:carol C:cora")),
-        ["participant-added(cora, false)"]
+        ["participant-added(cora, false)", "update(participants)"]
     );
     assert_eq!(
         told(&mut conversation, &state(Dialect::Brand, 30, "C:cora")),
-        ["participant-removed(carol)", "consumer-step-up(carol -> cora)"]
+        ["participant-removed(carol)", "consumer-step-up(carol -> cora)", "update(consumer participants)"]
     );
 }
 
@@ -361,7 +406,7 @@ fn a_consumer_who_returns_has_not_stepped_up() {
     told(&mut conversation, &state(Dialect::Brand, 20, "A:anna"));
     assert_eq!(
         told(&mut conversation, &state(Dialect::Brand, 30, "C:carol A:anna")),
-        ["participant-added(carol, false)"]
+        ["participant-added(carol, false)", "update(consumer participants)"]
     );
 }
 

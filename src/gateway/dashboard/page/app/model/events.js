@@ -46,9 +46,7 @@ export function typeOf(event) {
 
 /** The connection of an event; null for an event of the gateway itself. */
 export function connectionOf(event) {
-  const source = String(event.source ?? '');
-  const at = source.indexOf('/connections/');
-  return at < 0 ? null : decodeURIComponent(source.slice(at + 13));
+  return event.connection ?? null;
 }
 
 export function roleOf(role) {

@@ -98,6 +98,9 @@ export class Timeline {
       const { userId, chatState } = event.data ?? {};
       if (chatState === 'COMPOSING' && this.typing.size < 20) this.typing.set(userId, Date.now());
       else this.typing.delete(userId);
+    } else if (type === 'update') {
+      // Shown by the members themselves.
+      this.loader.request();
     } else if (!LEFT_OUT.has(type)) {
       const [text, tone] = describe(type, event.data);
       const at = millis(event.time) ?? Date.now();

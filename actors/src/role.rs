@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// What a connection is on the platform. The role decides which methods of a
 /// [`ConnectionHandle`](crate::ConnectionHandle) the connection supports.
 #[non_exhaustive]
@@ -30,6 +32,18 @@ impl Role {
             Self::Intake => "intake",
             Self::RestAgent => "rest-agent",
         }
+    }
+}
+
+impl Serialize for Role {
+    /// Serializes the role as the service's configuration spells it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Agent => "brand",
+            Self::Consumer => "consumer",
+            Self::Connector => "connector",
+            Self::Intake | Self::RestAgent => "intake",
+        })
     }
 }
 

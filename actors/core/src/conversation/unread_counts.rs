@@ -1,0 +1,48 @@
+//! The unread messages of each participant ([CV-M10](crate::rules#cv-m10)).
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Participant, lookup::SHORT};
+use crate::{
+    id::{AgentId, UserId},
+    ums::UnreadMessages,
+};
+
+/// Counts of unread messages, by the ids that the platform sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct UnreadCounts(Vec<(Box<str>, u64)>);
+
+impl UnreadCounts {
+    pub(super) fn new(told: &UnreadMessages<'_>) -> Self {
+        Self(told.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect())
+    }
+
+    /// The counts by user id, as far as `participants` has the participant.
+    pub(super) fn by_user_id<'p, P: Iterator<Item = &'p Participant>>(
+        &self,
+        participants: impl Fn() -> P,
+    ) -> Vec<(UserId, u64)> {
+        // A few counts are searched one by one, many with an index.
+        let index = (self.0.len() > SHORT).then(|| {
+            let mut index: HashMap<&str, &UserId> = HashMap::new();
+            for participant in participants() {
+                let ids = [Some(participant.user_id.as_str()), participant.agent_id.as_ref().map(AgentId::as_str)];
+                for id in ids.into_iter().flatten() {
+                    index.entry(id).or_insert(&participant.user_id);
+                }
+            }
+            index
+        });
+        let user_id = |id: &str| {
+            let known = match &index {
+                Some(index) => index.get(id).copied(),
+                None => participants().find(|participant| participant.is(id)).map(|participant| &participant.user_id),
+            };
+            known.cloned().unwrap_or_else(|| id.into())
+        };
+        self.0.iter().map(|(id, count)| (user_id(id), *count)).collect()
+    }
+}

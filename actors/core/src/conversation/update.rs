@@ -1,0 +1,135 @@
+//! The update of a conversation: what one notification changed in its page and no other event tells.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Conversation, ConversationEvent, Dialog, Participant,
+    changes::Changes,
+    page_member::PageMember,
+    participants::{assigned_agent, consumer, told_by},
+};
+use crate::id::{DialogId, UserId};
+
+/// Among more participants, dialogs or events than this, people are not compared but told whole.
+const FEW: usize = 64;
+
+/// The members that depend on the participants.
+const PEOPLE: [PageMember; 5] = [
+    PageMember::AssignedAgent,
+    PageMember::Consumer,
+    PageMember::Dialogs,
+    PageMember::Participants,
+    PageMember::UnreadMessages,
+];
+
+/// The dialogs from which a page takes its people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// The open dialog of an open conversation, for the assigned agent and the consumer.
+    open: Option<DialogId>,
+    /// The open dialog, otherwise MAIN, for the participants.
+    shown: Option<DialogId>,
+}
+
+impl Conversation {
+    /// The dialog whose participants the page shows.
+    pub(super) fn shown_dialog(&self) -> Option<&Dialog> {
+        self.open_dialog().or_else(|| self.main_dialog())
+    }
+
+    /// The dialogs from which the page takes its people now.
+    pub(super) fn choice(&self) -> Choice {
+        let open = self.open_dialog();
+        let id = |dialog: &Dialog| dialog.dialog_id.clone();
+        Choice { open: open.filter(|_| self.is_open()).map(id), shown: open.or_else(|| self.main_dialog()).map(id) }
+    }
+
+    /// Returns the update of a notification with these changes and `events`; `None` if nothing else changed than the
+    /// version and the count of notifications, which are told with the next change.
+    pub(super) fn update(
+        &self,
+        mut changes: Changes,
+        before: &Choice,
+        events: &[ConversationEvent],
+    ) -> Option<ConversationEvent> {
+        if self.are_few(&changes, events) {
+            if changes.concern_people() || *before != self.choice() {
+                self.compare_people(&mut changes, before, events);
+            }
+            self.compare_unread(&mut changes);
+        } else {
+            PEOPLE.iter().for_each(|member| changes.note(*member));
+        }
+        let is_deadline_told = events.iter().any(|event| {
+            matches!(event, ConversationEvent::TtrChange { .. } | ConversationEvent::ManualEttrChange { .. })
+        });
+        let is_told = |member: &PageMember| *member == PageMember::TtrEffective && is_deadline_told;
+        let untold = || changes.members().iter().copied().filter(|member| !is_told(member));
+        let is_news = untold().any(|member| !matches!(member, PageMember::UpdateTime | PageMember::NotificationCount));
+        is_news.then(|| ConversationEvent::Update {
+            changed: untold().map(|member| (member.name().to_owned(), self.page_member(member))).collect(),
+        })
+    }
+
+    /// Whether the people can be compared one by one.
+    fn are_few(&self, changes: &Changes, events: &[ConversationEvent]) -> bool {
+        let lists = || {
+            let before = changes.participants().iter().map(|(_, before)| before.as_slice());
+            before.chain(self.dialogs.iter().map(Dialog::participants))
+        };
+        !changes.concern_people()
+            || (events.len() <= FEW && lists().count() <= FEW && lists().all(|participants| participants.len() <= FEW))
+    }
+
+    /// Notes the people whom the page takes from another dialog or whom events do not tell. Events tell the participants
+    /// of a dialog, but not whom the page chooses from the dialogs.
+    fn compare_people(&self, changes: &mut Changes, before: &Choice, events: &[ConversationEvent]) {
+        let now = |dialog: &DialogId| self.dialog(dialog).map(Dialog::participants).unwrap_or_default();
+        let is_told = |(dialog, before): &(DialogId, Vec<Participant>)| {
+            is_same_company(&told_by(before, dialog, events), now(dialog))
+        };
+        let chosen = |dialog: &Option<DialogId>| {
+            dialog.as_ref().map(|dialog| self.participants_before(changes, dialog)).unwrap_or_default()
+        };
+        let (shown, in_charge) = (chosen(&before.shown), chosen(&before.open));
+        let participants = self.shown_dialog().map(Dialog::participants).unwrap_or_default();
+        let differences = [
+            (PageMember::Dialogs, !changes.participants().iter().all(is_told)),
+            (PageMember::Participants, !is_same_company(shown, participants)),
+            (PageMember::AssignedAgent, assigned_agent(in_charge) != self.assigned_agent()),
+            (PageMember::Consumer, consumer(in_charge) != self.consumer()),
+        ];
+        for (member, is_different) in differences {
+            changes.note_if(is_different, member);
+        }
+    }
+
+    /// Notes the unread messages. They have the participants' user ids, so they may differ because of those.
+    fn compare_unread(&self, changes: &mut Changes) {
+        let held = &self.members.number_of_unread_messages;
+        if changes.unread().is_none() && !(changes.concern_people() && held.is_some()) {
+            return;
+        }
+        let before = changes.unread().unwrap_or(held).as_ref().map(|unread| {
+            let dialogs = || self.dialogs.iter().map(|dialog| &dialog.dialog_id);
+            unread.by_user_id(|| dialogs().flat_map(|dialog| self.participants_before(changes, dialog)))
+        });
+        let by_user =
+            |unread: Option<Vec<(UserId, u64)>>| unread.map(|unread| unread.into_iter().collect::<BTreeMap<_, _>>());
+        let is_different = by_user(before) != by_user(self.number_of_unread_messages());
+        changes.note_if(is_different, PageMember::UnreadMessages);
+    }
+
+    /// The participants that a dialog had before.
+    fn participants_before<'c>(&'c self, changes: &'c Changes, dialog: &DialogId) -> &'c [Participant] {
+        match changes.participants().iter().find(|(noted, _)| noted == dialog) {
+            Some((_, before)) => before,
+            None => self.dialog(dialog).map(Dialog::participants).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether both lists have the same participants, in any order.
+fn is_same_company(one: &[Participant], other: &[Participant]) -> bool {
+    one.len() == other.len() && one.iter().all(|participant| other.contains(participant))
+}
