@@ -84,7 +84,7 @@ impl Conversation {
     pub(super) fn conclude(&mut self) {
         let Some(step) = self.unconcluded.take() else { return };
         let Unconcluded { events, mut changes, thens, touched } = *step;
-        if touched {
+        if touched || events.iter().any(|(_, data)| data.message().is_some()) {
             self.tell_outline();
         }
         if self.keeps() {

@@ -148,6 +148,7 @@ impl Conversation {
         self.dialogs.iter_mut().for_each(|dialog| dialog.order.untell());
         self.note_arrival();
         if let Some(record) = &state.last_content_event_notification {
+            self.note_named(record);
             self.hear_of(record, &mut reception);
         }
         reception.unset = reading.unset;
