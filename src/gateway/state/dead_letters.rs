@@ -1,6 +1,9 @@
 //! The dead letters of a caller: those of the caller's own connections, and of deliveries to the caller's own webhooks.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use tertulia_actors::{
     Tertulia,
@@ -8,7 +11,14 @@ use tertulia_actors::{
 };
 
 use super::webhooks::CallersWebhooks;
-use crate::{gateway::problem::Problem, reach::Reach, webhooks::Webhooks};
+use crate::{
+    gateway::{
+        dead_letters::{Cause, CauseId},
+        problem::Problem,
+    },
+    reach::Reach,
+    webhooks::Webhooks,
+};
 
 /// Letters that are read at a time.
 const PAGE: usize = 1_000;
@@ -83,6 +93,25 @@ impl<'a> CallersLetters<'a> {
             self.tertulia.replay_dead_letter(id).await?;
         }
         Ok(())
+    }
+
+    /// The causes of the letters, the one with the newest letter first.
+    pub(in crate::gateway) async fn causes(&self) -> Vec<Cause> {
+        let mut causes: HashMap<CauseId, Cause> = HashMap::new();
+        for letter in self.list(None, usize::MAX).await {
+            causes.entry(CauseId::of(&letter)).or_insert_with(|| Cause::new(&letter)).add(letter);
+        }
+        let mut causes: Vec<Cause> = causes.into_values().collect();
+        causes.sort_unstable_by(|one, other| other.newest.id.cmp(&one.newest.id));
+        causes
+    }
+
+    /// Deletes the letters of one cause. Returns their number.
+    pub(in crate::gateway) async fn remove_all(&self, cause: &CauseId) -> Result<usize, ReplayError> {
+        let letters = self.list(None, usize::MAX).await;
+        let of_cause = letters.iter().filter(|letter| CauseId::of(letter) == *cause);
+        let ids: Vec<DeadLetterId> = of_cause.map(|letter| letter.id.clone()).collect();
+        self.tertulia.dead_letters().remove_all(&ids).await
     }
 
     /// Deletes a letter.
