@@ -65,17 +65,29 @@ impl From<&DeadLetter> for Brief {
     }
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Only letters of this cause.
+    #[param(value_type = Option<String>)]
+    cause: Option<CauseId>,
+    limit: Option<usize>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
 /// Lists the dead letters, the oldest first.
 #[utoipa::path(
     tag = "dead letters",
-    params(page::PageQuery),
+    params(ListQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/dead-letters")]
-async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<Brief>>, Problem> {
+async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
-    let letters = caller.dead_letters().list(after.as_ref(), limit + 1).await;
+    let letters = caller.dead_letters().list(asked.cause.as_ref(), after.as_ref(), limit + 1).await;
     let next_cursor =
         letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| Cursor::name(&last.id.to_string()));
     let items = letters.iter().take(limit).map(|letter| Brief::from(&**letter)).collect();
