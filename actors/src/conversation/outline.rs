@@ -28,8 +28,8 @@ pub struct Outline {
     pub update_time: Timestamp,
     /// When the conversation ended.
     pub close_time: Timestamp,
-    /// The newest message in brief. In a snapshot the conversation itself has it.
-    #[serde(skip)]
+    /// The newest message in brief.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_message: Option<Arc<LastMessage>>,
 }
 

@@ -28,6 +28,17 @@ pub(super) struct Stored {
     pub(super) notable: Vec<(u64, Notable)>,
 }
 
+impl Stored {
+    /// Takes a record; returns whether it is still of use.
+    fn take(&mut self, kind: &str, record: &Record) -> bool {
+        match kind {
+            MINUTE => parse(record).filter(is_recent).map(|minute| self.minutes.push(minute)).is_some(),
+            NOTABLE_EVENT => parse(record).map(|item| self.notable.push(item)).is_some(),
+            _ => false,
+        }
+    }
+}
+
 fn key(reach: &str, kind: &str, place: u64) -> RecordKey {
     RecordKey::of(&["overview", reach, kind, &format!("{place:03}")])
 }
@@ -75,21 +86,13 @@ pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, St
     let known: HashMap<String, &Reach> = reaches.iter().map(|reach| (name(reach), reach)).collect();
     let (mut found, mut useless) = (HashMap::<String, Stored>::new(), Vec::new());
     for record in records {
-        let parts = record.key.parts().unwrap_or_default();
-        let taken = match parts.as_slice() {
+        let is_taken = match record.key.parts().unwrap_or_default().as_slice() {
             [_, reach, kind, _] if known.contains_key(reach) => {
-                let stored = found.entry(reach.clone()).or_default();
-                match kind.as_str() {
-                    MINUTE => {
-                        parse(&record).map(|minute: Minute| is_recent(&minute).then(|| stored.minutes.push(minute)))
-                    }
-                    NOTABLE_EVENT => parse(&record).map(|item| Some(stored.notable.push(item))),
-                    _ => None,
-                }
+                found.entry(reach.clone()).or_default().take(kind, &record)
             }
-            _ => None,
+            _ => false,
         };
-        if taken.is_none() {
+        if !is_taken {
             useless.push(Change::Remove(Table::Notes, record.key));
         }
     }

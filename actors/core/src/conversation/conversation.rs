@@ -58,8 +58,9 @@ pub struct Conversation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stepped_up_to: Option<UserId>,
     pub(super) dialogs: Vec<Dialog>,
-    /// The newest message in brief.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The newest message in brief. Not part of a snapshot, which has no text of delivered messages
+    /// ([SR-2](crate::rules#sr-2)).
+    #[serde(skip)]
     pub(super) last_message: Option<Arc<LastMessage>>,
     /// How and when it came to its connection, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,6 +193,11 @@ impl Conversation {
     #[must_use]
     pub fn last_message(&self) -> Option<&Arc<LastMessage>> {
         self.last_message.as_ref()
+    }
+
+    /// Restores the newest message of a stored conversation.
+    pub fn recall_last_message(&mut self, message: Option<Arc<LastMessage>>) {
+        self.last_message = message;
     }
 
     /// The dialect in which it is seen.

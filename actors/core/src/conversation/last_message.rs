@@ -58,7 +58,55 @@ fn beginning(text: &str) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::{
+        conversation::{Conversation, HistoryStart},
+        ums::Dialect,
+    };
+
+    fn record(sequence: u64, time: i64, text: &str) -> Value {
+        json!({
+            "sequence": sequence, "dialogId": "c1", "originatorMetadata": { "id": "anna", "role": "CONSUMER" },
+            "serverTimestamp": time, "event": { "type": "ContentEvent", "message": text, "contentType": "text/plain" },
+        })
+    }
+
+    fn state(updated: i64, last: &Value) -> String {
+        let details = json!({
+            "state": "OPEN", "stage": "OPEN", "skillId": "501", "startTs": 1_000, "metaDataLastUpdateTs": updated,
+            "participants": [{ "id": "anna", "role": "CONSUMER" }],
+            "dialogs": [{
+                "dialogId": "c1", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
+                "participantsDetails": [{ "id": "anna", "role": "CONSUMER", "state": "ACTIVE" }],
+            }],
+        });
+        json!({ "convId": "c1", "conversationDetails": details, "lastContentEventNotification": last }).to_string()
+    }
+
+    fn said(conversation: &Conversation) -> Option<(u64, String)> {
+        let last = conversation.last_message()?;
+        Some((last.sequence, last.text.clone()?.into()))
+    }
+
+    #[test]
+    fn the_newest_message_counts_whether_it_was_delivered_or_a_state_named_it() {
+        let mut conversation = Conversation::new("c1".into(), Dialect::Brand, HistoryStart::FirstSeen);
+        conversation.receive_state(&state(2_000, &record(7, 1_900, "named"))).unwrap();
+        assert_eq!(said(&conversation), Some((7, "named".to_owned())), "a message that is never delivered");
+        let live = record(8, 2_100, "live").to_string();
+        let live: MessageRecord<'_> = serde_json::from_str(&live).unwrap();
+        assert_eq!(conversation.receive_record(&live, Some("c1")).events.len(), 1);
+        assert_eq!(said(&conversation), Some((8, "live".to_owned())));
+        conversation.receive_state(&state(2_200, &record(7, 1_900, "named"))).unwrap();
+        assert_eq!(said(&conversation), Some((8, "live".to_owned())), "a state may be late");
+        let kept = serde_json::to_string(&conversation).unwrap();
+        assert!(!kept.contains("live"), "{kept}");
+        let mut again: Conversation = serde_json::from_str(&kept).unwrap();
+        again.recall_last_message(conversation.last_message().cloned());
+        assert_eq!(said(&again), Some((8, "live".to_owned())));
+    }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {

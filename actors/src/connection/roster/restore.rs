@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
-use tertulia_core::{
-    conversation::LastMessage,
-    id::{ConnectionId, ConversationId, DialogId, ExternalConsumerId},
-};
+use tertulia_core::id::{ConnectionId, ConversationId, DialogId, ExternalConsumerId};
 use tokio::time::sleep;
 
 use super::Roster;
@@ -80,8 +77,7 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
         let head: SnapshotHead = serde_json::from_slice(&record.value).ok()?;
         let id = conversation_of(&record.key)?;
         let is_pending = pending.contains(&id);
-        let SnapshotHead { held, consumer, mut outline, conversation } = head;
-        outline.last_message = conversation.last_message.map(Arc::new);
+        let SnapshotHead { held, consumer, outline, conversation } = head;
         let dialogs = conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
         let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
         (held || is_pending).then_some(Remembered { id, dialogs, consumer, outline, is_pending })
@@ -128,16 +124,14 @@ struct SnapshotHead {
     consumer: Option<ExternalConsumerId>,
     #[serde(default)]
     outline: Outline,
-    conversation: ConversationHead,
+    conversation: Dialogs,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ConversationHead {
+struct Dialogs {
     #[serde(default)]
     dialogs: Vec<OneDialog>,
-    #[serde(default)]
-    last_message: Option<LastMessage>,
 }
 
 #[derive(Deserialize)]

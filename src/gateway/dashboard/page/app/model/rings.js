@@ -22,7 +22,7 @@ export class Rings {
         this.rings = items;
         this.#keys.clear();
       },
-      { least: 2000, onChange },
+      { least: 3000, onChange },
     );
   }
 

@@ -100,6 +100,7 @@ export class BulkView {
         act: () => bulk.act(id, 'cancel'),
       }),
     };
+    const which = listed ? `${count(listed)} listed conversations` : 'conversations';
     const element = el(
       'li',
       { class: 'letter panel' },
@@ -112,7 +113,7 @@ export class BulkView {
         shown.when,
         el('span', { class: 'letter-actions' }, shown.pause.element, shown.cancel.element),
       ),
-      el('p', { class: 'muted', text: cut(`Of ${listed ? `${count(listed)} listed conversations` : 'conversations'}${words(filter)}`, 200) }),
+      el('p', { class: 'muted', text: cut(`Of ${which}${words(filter)}`, 200) }),
       el('div', { class: 'job-progress' }, shown.bar, shown.told),
     );
     element.shown = shown;
@@ -120,7 +121,8 @@ export class BulkView {
   }
 
   #update(shown, job) {
-    const { state: is, failure, matched, done, refused, unknown, left, inFlight, created, ended, estimatedEnd, rate } = job;
+    const { state: is, failure, created, ended, estimatedEnd, rate } = job;
+    const { matched, done, refused, unknown, left, inFlight } = job;
     shown.is = is;
     const [word, tone] = STATES[is] ?? [sentence(is), 'idle'];
     setState(shown.state, [failure ? `${word}: ${sentence(failure).toLowerCase()}` : word, tone]);

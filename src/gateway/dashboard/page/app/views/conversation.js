@@ -211,11 +211,12 @@ export class ConversationPane {
       ({ userId, agentId, role }) => `${userId} ${agentId} ${role} ${this.#nameOf(userId, agentId) ?? ''}`,
       (person) => {
         const id = String(person.agentId || person.userId || '');
+        const name = this.#nameOf(person.userId, person.agentId);
         return el(
           'li',
           { 'data-role': person.role ?? '' },
           el('span', { class: 'person-role', text: roleOf(person.role) }),
-          el('b', { class: 'id', title: id, text: this.#nameOf(person.userId, person.agentId) ?? (short(id) || NOTHING) }),
+          el('b', { class: 'id', title: id, text: name ?? (short(id) || NOTHING) }),
           person.state && person.state !== 'ACTIVE'
             ? el('span', { class: 'person-state', text: sentence(String(person.state).toLowerCase()) })
             : null,

@@ -124,7 +124,8 @@ export class DeadLettersView {
     setText(shown.count, isOne ? '' : `${count(letters)} ×`);
     setText(shown.on, `on ${connections.join(', ')}${connections.length === MOST_CONNECTIONS ? ', …' : ''}`);
     setTime(shown.time, millis(time));
-    if (!isOne) setAttribute(shown.time, 'title', `The first ${absolute(millis(first))}, the last ${absolute(millis(time))}`);
+    const [began, ended] = [absolute(millis(first)), absolute(millis(time))];
+    if (!isOne) setAttribute(shown.time, 'title', `The first ${began}, the last ${ended}`);
     shown.replay.name(isOne ? 'Replay' : 'Replay all');
     shown.discard.name(isOne ? 'Discard' : 'Discard all');
     shown.replay.allow(scope, isCut && isOne ? 'Not all of its bytes were kept' : null);

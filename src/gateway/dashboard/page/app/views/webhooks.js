@@ -34,7 +34,10 @@ export class WebhooksView {
         { class: 'bar' },
         el('h1', { tabindex: -1, text: 'Webhooks' }),
         this.#total,
-        el('p', { class: 'lead', text: 'Events for your receivers. What could not be delivered is in the dead letters.' }),
+        el('p', {
+          class: 'lead',
+          text: 'Events for your receivers. What could not be delivered is in the dead letters.',
+        }),
       ),
       this.#place.element,
     );
@@ -159,7 +162,8 @@ export class WebhooksView {
   }
 
   #update(shown, webhook) {
-    const { id, state: is, reason, isReceiverDown, cursor, pending, lastDelivery, lastError, filter, failingSince } = webhook;
+    const { id, state: is, reason, isReceiverDown, cursor, pending, filter } = webhook;
+    const { lastDelivery, lastError, failingSince } = webhook;
     shown.isEnabled = is === 'enabled';
     setState(
       shown.state,
