@@ -303,6 +303,18 @@ impl DeadLetters {
         }
     }
 
+    /// Removes letters, as far as they are still kept. Returns their number when their removal is durable.
+    ///
+    /// # Errors
+    /// [`ReplayError::NotKept`] with the last letter after ten seconds: the letters may return with the next start.
+    pub async fn remove_all(&self, ids: &[DeadLetterId]) -> Result<usize, ReplayError> {
+        let removed = ids.iter().filter(|id| self.take(id).is_some()).count();
+        match (timeout(KEPT_WITHIN, self.journal.settled()).await, ids.last()) {
+            (Ok(false) | Err(_), Some(last)) => Err(ReplayError::NotKept(last.clone())),
+            _ => Ok(removed),
+        }
+    }
+
     fn take(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
         let mut held = self.lock();
         let letter = held.position(id).and_then(|position| held.take(position))?;

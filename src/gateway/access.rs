@@ -151,6 +151,17 @@ impl Access {
         ))
     }
 
+    /// The reach of each token, each once.
+    pub(super) fn reaches(&self) -> Vec<Reach> {
+        let mut reaches: Vec<Reach> = Vec::new();
+        for holder in &self.holders {
+            if !reaches.contains(&holder.reach) {
+                reaches.push(holder.reach.clone());
+            }
+        }
+        reaches
+    }
+
     /// Whether some tokens reach only some connections.
     pub(super) fn has_tenants(&self) -> bool {
         self.holders.iter().any(|holder| !holder.reach.is_everything())

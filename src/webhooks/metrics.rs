@@ -92,6 +92,12 @@ impl WebhookMetrics {
         registry.register("receivers_down", "Webhooks whose receiver seems down and is only probed", self.down.clone());
     }
 
+    /// The number of attempts that failed.
+    pub(crate) fn failures(&self) -> u64 {
+        let failed = KINDS.iter().filter(|kind| **kind != DELIVERED);
+        failed.map(|kind| self.attempts.get_or_create(&[("outcome", *kind)]).get()).sum()
+    }
+
     pub(super) fn attempted(&self, outcome: &'static str, took: Duration) {
         self.attempts.get_or_create(&[("outcome", outcome)]).inc();
         self.attempt_duration.observe(took.as_secs_f64());

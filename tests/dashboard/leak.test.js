@@ -13,7 +13,7 @@ const BEFORE = 30_000;
 /** Bytes of the heap that may be more: forty for each event. What the engine itself keeps goes up and down. */
 const HEAP = 2_500_000;
 const AT_ONCE = 500;
-const VIEWS = ['', 'connections', 'conversations', 'supervision', 'dead-letters'];
+const VIEWS = ['', 'connections', 'conversations', 'webhooks', 'bulk', 'supervision', 'dead-letters'];
 
 /** What happens, by a number: mostly messages, one in thirty of them in the conversation that is open. */
 function happening(stage, number) {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { launch, open } from './browser.js';
 import { Platform, demo, endings, freePort } from './service.js';
 
@@ -95,6 +96,36 @@ describe('in front of a real service', () => {
     assert.deepEqual(await texts(), [MARKUP, 'said while nobody listened', 'said afterwards'], 'each once, in order');
     assert.equal(await page.evaluate(() => window.ran), undefined);
     assert.equal(await page.locator('main img, main script').count(), 0);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a page that is opened after a run with faults shows what happened in it, and speaks', async (t) => {
+    const ends = endings(t);
+    const service = await demo('--conversations', '60', '--messages', '4', '--faults', 'hostile');
+    ends(service.stop);
+    const overview = async () => (await fetch(`${service.address}/v1/overview`)).json();
+    const signal = AbortSignal.timeout(OPENED_WITHIN);
+    let past = await overview();
+    const isEnough = ({ counts, notable }) => counts.reconnects > 0 && notable.length > 3;
+    while (!isEnough(past)) {
+      await pause(200, undefined, { signal });
+      past = await overview();
+    }
+    const { page, complaints, close } = await open(browser, service.address, { expected: AWAY });
+    ends(close);
+    const lately = page.locator('.activity li');
+    await lately.filter({ hasText: 'The service started' }).waitFor();
+    await lately.filter({ hasText: 'Disconnected by' }).first().waitFor();
+    assert.ok((await lately.count()) >= past.notable.length);
+    await page.locator('.attention').getByText(/reconnects? .*in the last hour/).waitFor();
+
+    // Where nobody watched, the list has the last message all the same.
+    await page.getByRole('link', { name: 'Conversations', exact: true }).click();
+    await page.locator('.v-last', { hasText: 'message' }).first().waitFor();
+    await page.locator('.list-row.conversation').first().click();
+    await page.getByRole('textbox', { name: 'Message' }).fill('said from the page');
+    await page.getByRole('button', { name: /^Send/ }).click();
+    await page.locator('.timeline .said').getByText('said from the page', { exact: true }).waitFor();
     assert.deepEqual(complaints, []);
   });
 });

@@ -1,27 +1,14 @@
 // One staged moment of a service, the same at every run: what each row answers, and how time goes on from there.
 
-/** The moment, in milliseconds. */
-export const NOW = Date.UTC(2026, 10, 25, 9, 41, 0);
-const ACCOUNT = '12345678';
-const EPOCH = '6611c9b078ad5';
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
+import { ACCOUNT, EPOCH, MINUTE, NOW, SECOND, SKILLS, at, numbers } from './moment.js';
+import { deliveries, jobs, minutes, names, notable, rings, webhooks } from './operations.js';
 
-/** Numbers that look random and are not (a linear congruential generator). */
-function numbers(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
-    return Math.floor((state / 4_294_967_296) * below);
-  };
-}
+export { NOW };
 
 function uuid(number) {
   const hex = (digits) => Array.from({ length: digits }, () => number(16).toString(16)).join('');
   return `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}`;
 }
-
-const at = (before) => new Date(NOW - before).toISOString();
 
 const TALK = [
   ['CONSUMER', 'Hi, my parcel should have come on Monday. Where is it?'],
@@ -57,8 +44,6 @@ const LINES = {
     'It is attached to this message.',
   ],
 };
-const SKILLS = ['billing', 'delivery', 'sales', 'returns', '-1'];
-
 const CONNECTIONS = [
   ['bots-1', 'ready', 205, 0],
   ['bots-2', 'ready', 198, 1],
@@ -82,6 +67,8 @@ function connection([id, state, conversations, reconnects], index) {
   const since = state === 'ready' ? (40 + index * 17) * MINUTE : (3 + index) * 5 * SECOND;
   return {
     id,
+    account: ACCOUNT,
+    role: 'brand',
     state,
     ...(state === 'failed' ? { failure: 'credentials_refused' } : {}),
     since: at(since),
@@ -115,6 +102,7 @@ function conversation(index, number) {
     startTime,
     updateTime: Math.max(startTime, NOW - 4000 - number(number(3) * 30 * MINUTE + MINUTE)),
     closeTime: isClosed ? NOW - number(30 * MINUTE) : null,
+    lastMessage: null,
     index,
   };
 }
@@ -125,7 +113,19 @@ export function scene({ conversations = 1000, text = (what, plain) => plain } = 
   const rows = Array.from({ length: conversations }, (_, index) => conversation(index, number));
   const connections = conversations === 0 ? [] : CONNECTIONS.map(connection);
   const opened = rows.length > 0 ? Object.assign(rows[0], openedConversation(number, text)) : null;
-  for (const row of rows) row.skillId = text('skill', row.skillId);
+  for (const row of rows) {
+    row.skillId = text('skill', row.skillId);
+    // Every tenth conversation has no message yet.
+    if (row.index % 10 === 9) continue;
+    const role = row.index % 2 === 0 ? 'CONSUMER' : 'ASSIGNED_AGENT';
+    const line = LINES[role][row.index % LINES[role].length];
+    row.lastMessage = { sequence: row.index % 31, role, text: text('message', line), time: row.updateTime };
+  }
+  const messages = opened ? talk(opened, text) : [];
+  if (opened) {
+    const { sequence, role, body, time } = messages.at(-1);
+    opened.lastMessage = { sequence, role, text: body, time };
+  }
   rows.sort((one, other) => (one.conversationId < other.conversationId ? -1 : 1));
   const quarantined = opened
     ? rows.slice(4, 6).map((row, index) => ({
@@ -167,7 +167,14 @@ export function scene({ conversations = 1000, text = (what, plain) => plain } = 
       ),
     },
     letters: conversations === 0 ? [] : letters(rows, text),
-    messages: opened ? talk(opened, text) : [],
+    notable: conversations === 0 ? [] : notable(rows, text),
+    rings: conversations === 0 ? [] : rings(text),
+    webhooks: conversations === 0 ? [] : webhooks(text),
+    deliveries: conversations === 0 ? [] : deliveries(rows),
+    jobs: conversations === 0 ? [] : jobs(),
+    /** What the platform tells of its account; null where it tells nothing. */
+    names: conversations === 0 ? null : names(text),
+    messages,
   };
 }
 
@@ -248,8 +255,29 @@ function letters(rows, text) {
   return [
     letter(0, 'state', 34 * MINUTE, 'the conversation panicked: dialog without a channel'),
     letter(1, 'command', 13 * MINUTE, 'the conversation panicked while it carried out send-text'),
-    letter(2, 'frame', 2 * MINUTE, 'expected a map or an array at line 1 column 88', { conversation: null }),
+    letter(2, 'delivery', 4 * MINUTE, 'the receiver answered 503', { subscriber: 'webhook:wh-orders' }),
+    ...Array.from({ length: 12 }, (_, place) =>
+      letter(20 + place, 'frame', 2 * MINUTE, `malformed frame: EOF while parsing a list at line 1 column ${80 + place}`, {
+        conversation: null,
+        size: 80 + place,
+      }),
+    ),
   ];
+}
+
+/** Letters of one cause together, as the gateway has them. */
+export function causes(letters) {
+  const found = new Map();
+  for (const letter of letters) {
+    const id = causeOf(letter);
+    const cause = found.get(id) ?? { id, count: 0, first: letter.time, connections: [letter.connection] };
+    found.set(id, { ...cause, count: cause.count + 1, newest: letter });
+  }
+  return [...found.values()].reverse();
+}
+
+export function causeOf({ kind, reason }) {
+  return Buffer.from(`${kind} ${reason.replaceAll(/\d+/g, '#')}`).toString('hex').slice(-32);
 }
 
 /** What goes up and down around `base`: at each second, how much, and how much in all. */
@@ -278,8 +306,8 @@ const COMMANDS = series(5, 340, 120);
 const MEDIAN = series(3, 0.00034, 0.00006);
 const WORST = series(9, 0.0021, 0.0011);
 
-/** The overview after so many seconds. */
-export function overview(scene, seconds, scope) {
+/** The overview after so many seconds; with its past, if it is told when the scene began. */
+export function overview(scene, seconds, scope, began = null) {
   const { connections, conversations } = scene;
   const at = Math.min(LONGEST - 1, Math.floor(seconds));
   const total = (of) => Math.round(of.total[at] + (seconds - at) * of.each[at]);
@@ -321,6 +349,8 @@ export function overview(scene, seconds, scope) {
       deadLetters: isEmpty ? 0 : 3,
     },
     deadLetters: scene.letters.length,
+    minutes: began === null ? null : minutes(scene, began),
+    notable: began === null ? null : scene.notable,
   };
 }
 

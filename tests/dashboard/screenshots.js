@@ -23,7 +23,7 @@ const BEGUN = NOW - STEPS * STEP * 1000 - STARTING;
 async function pass(page, stage, steps) {
   for (let step = 0; step < steps; step += 1) {
     stage.seconds += STEP;
-    const answered = page.waitForResponse((response) => response.url().endsWith('/v1/overview'));
+    const answered = page.waitForResponse((response) => new URL(response.url()).pathname === '/v1/overview');
     await page.clock.runFor(STEP * 1000);
     await (await answered).finished();
     // The page has taken the answer when it has come to what was asked of it afterwards.
@@ -60,6 +60,7 @@ try {
     size: [width, height],
   } of pictures) {
     const stage = await Stage.start(real.address, scene());
+    stage.now = () => BEGUN + STARTING + (stage.seconds ?? 0) * 1000;
     const { page, close } = await open(browser, stage.address, {
       viewport: { width, height },
       colorScheme: scheme,
@@ -86,7 +87,8 @@ try {
     await take('overview');
     await take('conversation', `#/conversations/${stage.scene.opened.conversationId}`);
     if (process.env.SCREENSHOTS !== undefined) {
-      for (const view of ['connections', 'conversations', 'supervision', 'dead-letters']) await take(view, `#/${view}`);
+      for (const view of ['connections', 'conversations', 'webhooks', 'bulk', 'supervision', 'dead-letters'])
+        await take(view, `#/${view}`);
     }
     await close();
     await stage.stop();

@@ -3,9 +3,10 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PATIENCE } from './browser.js';
-import { history, overview } from './scene.js';
+import { causeOf, causes, history, overview } from './scene.js';
 
 const HEARTBEAT = 2000;
 
@@ -15,6 +16,9 @@ export class Stage {
   tokens = {};
   /** Requests that change something, as `METHOD path`. */
   acts = [];
+  /** The idempotency key of each of them, and of each message, also of those that failed. */
+  keys = [];
+  tried = [];
   /** Addresses that were asked for, with their queries. */
   addresses = [];
   /** Seconds that have passed in the scene; real time where it is null. */
@@ -23,6 +27,8 @@ export class Stage {
   failing = new Set();
   /** Promises by path: an answer that is ready waits for them. */
   #held = new Map();
+  /** The time of the scene. */
+  now = () => Date.now();
   #began = Date.now();
   #real;
   #server;
@@ -118,12 +124,17 @@ export class Stage {
     const needsNone = Object.keys(this.tokens).length === 0;
     const scope = needsNone ? 'write' : this.tokens[token];
     await this.#held.get(url.pathname);
+    if (request.method === 'POST' && url.pathname.endsWith('/messages'))
+      this.tried.push(request.headers['idempotency-key']);
     if (this.failing.has(url.pathname)) return problem(response, 503, 'stopping', 'the service is busy');
     if (scope === undefined) return problem(response, 401, 'unauthenticated', 'a bearer token is required');
     if (request.method !== 'GET') {
       if (scope !== 'write') return problem(response, 403, 'not-permitted', "the token's scope is read");
-      this.acts.push(`${request.method} ${url.pathname}${url.search}`);
-      this.#act(url.pathname);
+      const body = await text(request);
+      this.acts.push(`${request.method} ${url.pathname}${url.search}${body === '' ? '' : ` ${body}`}`);
+      this.keys.push(request.headers['idempotency-key']);
+      const told = this.#act(url, body === '' ? null : JSON.parse(body));
+      if (told !== undefined) return json(response, told);
       response.writeHead(204).end();
       return undefined;
     }
@@ -147,13 +158,27 @@ export class Stage {
     const [, , kind, id, part] = url.pathname.split('/').map(decodeURIComponent);
     switch (kind) {
       case 'overview':
-        return overview(scene, this.seconds ?? (Date.now() - this.#began) / 1000, scope);
+        return this.#overview(url, scope);
       case 'connections':
+        if (part === 'platform') return scene.names?.[url.pathname.split('/').at(-1)] ?? null;
         return page(scene.connections, url);
+      case 'rings':
+        return page(scene.rings, url);
+      case 'webhooks':
+        return page(part === 'deliveries' ? scene.deliveries : scene.webhooks, url);
+      case 'bulk':
+        return page(scene.jobs, url);
       case 'supervision':
         return scene.supervision;
       case 'dead-letters':
-        if (id === undefined) return page(scene.letters, url);
+        if (id === 'causes') return page(causes(scene.letters), url);
+        if (id === undefined) {
+          const cause = url.searchParams.get('cause');
+          return page(
+            scene.letters.filter((letter) => cause === null || causeOf(letter) === cause),
+            url,
+          );
+        }
         return {
           ...scene.letters.find((letter) => letter.id === id),
           body: Buffer.from(scene.text('body', '{"dialogs":[{"channelType":null}]}')).toString('base64'),
@@ -172,12 +197,43 @@ export class Stage {
   }
 
   /** What is released is in quarantine no more, and what was replayed or discarded is gone. */
-  #act(path) {
-    const [, , kind, id] = path.split('/').map(decodeURIComponent);
-    if (kind === 'dead-letters') this.scene.letters = this.scene.letters.filter((letter) => letter.id !== id);
+  #act(url, body) {
+    const { scene } = this;
+    const [, , kind, id, act] = url.pathname.split('/').map(decodeURIComponent);
+    const cause = url.searchParams.get('cause');
+    if (kind === 'dead-letters') {
+      const before = scene.letters.length;
+      scene.letters = scene.letters.filter((letter) => (cause === null ? letter.id !== id : causeOf(letter) !== cause));
+      return cause === null ? undefined : { discarded: before - scene.letters.length };
+    }
+    if (kind === 'rings') {
+      const ring = scene.rings.find((other) => other.id === id);
+      scene.rings = scene.rings.filter((other) => other !== ring);
+      return { connection: ring.connection, conversationId: scene.opened.conversationId };
+    }
+    if (kind === 'webhooks') {
+      if (act === 'test') return { delivered: true, status: 200, outcome: 'delivered' };
+      const webhook = scene.webhooks.find((other) => other.id === id);
+      return Object.assign(webhook, { state: body.enabled ? 'enabled' : 'disabled', reason: body.enabled ? null : 'requested' });
+    }
+    if (kind === 'bulk') {
+      const state = { pause: 'paused', resume: 'running', cancel: 'cancelled' }[act];
+      return Object.assign(
+        scene.jobs.find((job) => job.id === id),
+        { state },
+      );
+    }
+    if (kind === 'conversations' && act !== 'release') return { sequence: 40 };
     for (const connection of this.scene.supervision.connections) {
       connection.quarantined = connection.quarantined.filter(({ conversation }) => conversation !== id);
     }
+    return undefined;
+  }
+
+  #overview(url, scope) {
+    const seconds = this.seconds ?? (Date.now() - this.#began) / 1000;
+    const withPast = url.searchParams.get('history') !== 'false';
+    return overview(this.scene, seconds, scope, withPast ? this.now() : null);
   }
 
   #follow(url, response) {

@@ -9,7 +9,7 @@ import { event, happenings, scene } from './scene.js';
 import { demo } from './service.js';
 import { Stage } from './stage.js';
 
-const VIEWS = ['', 'connections', 'conversations', 'supervision', 'dead-letters'];
+const VIEWS = ['', 'connections', 'conversations', 'webhooks', 'bulk', 'supervision', 'dead-letters'];
 /** What a browser says by itself when it was refused or finds nobody. */
 const REFUSED = [/Failed to load resource/, /ERR_/];
 
@@ -65,6 +65,8 @@ describe('in front of a staged gateway', () => {
         '': 'detail',
         connections: null,
         conversations: 'message',
+        webhooks: 'url',
+        bulk: null,
         supervision: 'reason',
         'dead-letters': 'reason',
       };
@@ -77,9 +79,9 @@ describe('in front of a staged gateway', () => {
       seen.push(await page.locator('main').innerText());
       assert.equal(await page.locator('main :is(img, script, iframe, object, embed)').count(), 0, view);
     }
-    const [lately, , rows, , , conversation] = seen;
+    const [lately, , rows, , , , , conversation] = seen;
     for (const [text, whats] of [
-      [lately, ['skill', 'detail']],
+      [lately, ['skill', 'detail', 'reason']],
       [rows, ['skill', 'message']],
       [conversation, ['name', 'note', 'skill', 'message']],
     ]) {
@@ -143,7 +145,7 @@ describe('in front of a staged gateway', () => {
     assert.match(await release.first().getAttribute('title'), /may only read/);
     await release.first().click({ force: true });
     await go(page, 'dead-letters');
-    const replay = page.getByRole('button', { name: /^Replay dead letter/ });
+    const replay = page.getByRole('button', { name: /^Replay all dead letters/ });
     await replay.first().waitFor();
     assert.equal(await replay.first().getAttribute('aria-disabled'), 'true');
     await replay.first().click({ force: true });
@@ -152,9 +154,9 @@ describe('in front of a staged gateway', () => {
     await page.locator('#token').click();
     await enter('operator');
     await page.getByRole('button', { name: /^May write/ }).waitFor();
-    await page.waitForFunction(() => document.querySelectorAll('.letter').length === 3);
-    await replay.first().click();
-    await page.waitForFunction(() => document.querySelectorAll('.letter').length === 2);
+    await page.waitForFunction(() => document.querySelectorAll('.dead-letters .letter').length === 4);
+    await replay.nth(1).click();
+    await page.waitForFunction(() => document.querySelectorAll('.dead-letters .letter').length === 3);
     await go(page, 'supervision');
     await release.first().click();
     await page.waitForFunction(() => document.querySelectorAll('.branches .branches li').length === 1);
@@ -211,10 +213,10 @@ describe('in front of a staged gateway', () => {
     await staged();
     const { conversationId } = stage.scene.opened;
     const messages = `/v1/conversations/${conversationId}/messages`;
-    stage.failing = new Set(['/v1/dead-letters', messages]);
+    stage.failing = new Set(['/v1/dead-letters/causes', messages]);
     const { page } = await opened({ hash: '#/dead-letters', expected: REFUSED });
     await page.getByText('the service is busy').waitFor();
-    stage.failing.delete('/v1/dead-letters');
+    stage.failing.delete('/v1/dead-letters/causes');
     await page.locator('.letter').first().waitFor();
     const refused = page.waitForResponse((response) => response.url().includes(messages));
     await go(page, `conversations/${conversationId}`);
@@ -256,6 +258,8 @@ describe('in front of a staged gateway', () => {
       'Overview',
       'Connections',
       'Conversations',
+      'Webhooks',
+      'Bulk jobs',
       'Supervision',
       'Dead letters',
     ];
@@ -317,7 +321,7 @@ describe('in front of a staged gateway', () => {
               ? '.activity li + li'
               : view.includes('/')
                 ? '.message'
-                : '.list-row.connection, .list-row.conversation, .letter, .node',
+                : '.view:is(.connections, .conversations, .webhooks, .bulk, .supervision, .dead-letters) :is(.list-row.connection, .list-row.conversation, .letter, .node)',
           )
           .first()
           .waitFor();

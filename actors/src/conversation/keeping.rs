@@ -84,7 +84,7 @@ impl Conversation {
     pub(super) fn conclude(&mut self) {
         let Some(step) = self.unconcluded.take() else { return };
         let Unconcluded { events, mut changes, thens, touched } = *step;
-        if touched {
+        if touched || events.iter().any(|(_, data)| data.message().is_some()) {
             self.tell_outline();
         }
         if self.keeps() {
@@ -118,7 +118,7 @@ impl Conversation {
     }
 
     fn snapshot_change(&self) -> Option<Change> {
-        match self.written() {
+        match self.written().to_bytes() {
             Ok(value) => Some(Change::Put(Table::Snapshots, Record { key: self.record_key(), value: value.into() })),
             Err(error) => {
                 tracing::error!(conversation = %self.id(), %error, "the conversation cannot be serialized");
@@ -201,17 +201,20 @@ impl Conversation {
         if snapshot.sequence < self.sequence {
             return;
         }
-        let Snapshot { sequence, consumer, chat_states, conversation, .. } = snapshot;
+        let Snapshot { sequence, consumer, chat_states, mut conversation, .. } = snapshot;
+        if conversation.last_message().is_none() {
+            conversation.recall_last_message(self.model.last_message().cloned());
+        }
         (self.model, self.sequence, self.chat_states) = (conversation, sequence, chat_states);
         if let Some(consumer) = consumer.or(self.consumer.take()) {
             self.speak_for(consumer);
         }
     }
 
-    /// The conversation as text that can be loaded again.
-    fn written(&self) -> serde_json::Result<Vec<u8>> {
+    /// The conversation, to be written in a form that can be loaded again.
+    fn written(&self) -> Written<'_> {
         let (sequence, consumer) = (self.sequence, self.consumer.as_ref());
-        Written::new(&self.model, self.held, sequence, consumer, &self.chat_states).to_bytes()
+        Written::new(&self.model, self.held, sequence, consumer, &self.chat_states)
     }
 }
 
@@ -233,7 +236,7 @@ impl Conversation {
 
     pub(super) fn snapshot(&self) -> Result<String, ConversationError> {
         let unwritable = |error: &dyn std::fmt::Display| AnswerError::Unexpected(error.to_string()).into();
-        let written = self.written().map_err(|error| unwritable(&error))?;
+        let written = self.written().without_messages().to_bytes().map_err(|error| unwritable(&error))?;
         String::from_utf8(written).map_err(|error| unwritable(&error))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
-    conversation::{Conversation as Model, Dialog},
+    conversation::{Conversation as Model, Dialog, LastMessage},
     id::{AgentId, ExternalConsumerId, SkillId, UserId},
     time::Timestamp,
     ums::Stage,
@@ -28,6 +28,9 @@ pub struct Outline {
     pub update_time: Timestamp,
     /// When the conversation ended.
     pub close_time: Timestamp,
+    /// The newest message in brief.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<Arc<LastMessage>>,
 }
 
 /// Stage, skill and agent of a conversation. Many conversations have the same values and share one copy.
@@ -64,6 +67,7 @@ impl Default for Outline {
             start_time: UNKNOWN,
             update_time: UNKNOWN,
             close_time: UNKNOWN,
+            last_message: None,
         }
     }
 }
@@ -95,6 +99,7 @@ impl Outline {
             start_time: conversation.start_time().unwrap_or(UNKNOWN),
             update_time: conversation.update_time().unwrap_or(UNKNOWN),
             close_time: conversation.close_time().unwrap_or(UNKNOWN),
+            last_message: conversation.last_message().cloned(),
         }
     }
 

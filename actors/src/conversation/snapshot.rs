@@ -27,6 +27,8 @@ pub(crate) struct Snapshot {
     pub(super) consumer: Option<ExternalConsumerId>,
     #[serde(default)]
     pub(super) chat_states: ChatStateWindow,
+    #[serde(default)]
+    outline: Outline,
     pub(super) conversation: Model,
 }
 
@@ -53,7 +55,8 @@ pub(super) struct Written<'a> {
 impl Snapshot {
     /// Parses a snapshot; the error says in words why the text is not a snapshot.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let snapshot: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut snapshot: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        snapshot.conversation.recall_last_message(snapshot.outline.last_message.take());
         match (snapshot.version, snapshot.id().as_str().len()) {
             (VERSION, 1..=LONGEST_ID) => Ok(snapshot),
             (VERSION, bytes) => Err(format!("its conversation's id has {bytes} bytes")),
@@ -99,6 +102,13 @@ impl<'a> Written<'a> {
             outline: Outline::of(conversation),
             conversation,
         }
+    }
+
+    /// The same without the newest message: a snapshot that leaves the service has no text of delivered messages
+    /// ([SR-2](crate::rules#sr-2)).
+    pub(super) fn without_messages(mut self) -> Self {
+        self.outline.last_message = None;
+        self
     }
 
     pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {

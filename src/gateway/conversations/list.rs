@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     conversation::{Assignee, ConversationFilter, ConversationHandle, Outline},
     core::{
+        conversation::LastMessage,
         id::{AgentId, ConnectionId, ConversationId, ExternalConsumerId, SkillId, UserId},
         time::Timestamp,
-        ums::Stage,
+        ums::{ParticipantRole, Stage},
     },
 };
 use utoipa::{IntoParams, ToSchema};
@@ -79,6 +80,30 @@ struct Brief {
     update_time: Option<Timestamp>,
     #[schema(value_type = Option<i64>)]
     close_time: Option<Timestamp>,
+    /// The newest message; null if no message is known.
+    last_message: Option<Last>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = LastMessage)]
+#[serde(rename_all = "camelCase")]
+struct Last {
+    /// The message's sequence in its dialog.
+    sequence: u64,
+    /// The author's role.
+    #[schema(value_type = Option<String>)]
+    role: Option<ParticipantRole>,
+    /// The beginning of the text, at most 160 characters; null if the message is not text.
+    text: Option<String>,
+    #[schema(value_type = Option<i64>)]
+    time: Option<Timestamp>,
+}
+
+impl From<&LastMessage> for Last {
+    fn from(message: &LastMessage) -> Self {
+        let LastMessage { sequence, role, text, time } = message.clone();
+        Self { sequence, role, text: text.map(String::from), time }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -116,6 +141,7 @@ impl Brief {
             start_time: outline.start_time.when_set(),
             update_time: outline.update_time.when_set(),
             close_time: outline.close_time.when_set(),
+            last_message: outline.last_message.as_deref().map(Last::from),
             external_consumer_id: outline.external_consumer,
             consumer: outline.consumer.map(|user_id| Consumer { user_id }),
         }

@@ -1,6 +1,9 @@
 //! The dead letters of a caller: those of the caller's own connections, and of deliveries to the caller's own webhooks.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use tertulia_actors::{
     Tertulia,
@@ -8,7 +11,14 @@ use tertulia_actors::{
 };
 
 use super::webhooks::CallersWebhooks;
-use crate::{gateway::problem::Problem, reach::Reach, webhooks::Webhooks};
+use crate::{
+    gateway::{
+        dead_letters::{Cause, CauseId},
+        problem::Problem,
+    },
+    reach::Reach,
+    webhooks::Webhooks,
+};
 
 /// Letters that are read at a time.
 const PAGE: usize = 1_000;
@@ -45,14 +55,21 @@ impl<'a> CallersLetters<'a> {
         Own::Part(self.reach, webhooks.iter().map(|webhook| webhook.definition.id.subscriber()).collect())
     }
 
-    /// At most `limit` letters after the letter `after`, the oldest first.
-    pub(in crate::gateway) async fn list(&self, after: Option<&DeadLetterId>, limit: usize) -> Vec<Arc<DeadLetter>> {
+    /// At most `limit` letters after the letter `after`, the oldest first; of one cause, if there is a `cause`.
+    pub(in crate::gateway) async fn list(
+        &self,
+        cause: Option<&CauseId>,
+        after: Option<&DeadLetterId>,
+        limit: usize,
+    ) -> Vec<Arc<DeadLetter>> {
+        let is_of_cause = |letter: &DeadLetter| cause.is_none_or(|cause| CauseId::of(letter) == *cause);
         let (own, mut found, mut after) = (self.own().await, Vec::new(), after.cloned());
         loop {
             let page = self.tertulia.dead_letters().list(after.as_ref(), PAGE);
             after = page.last().map(|letter| letter.id.clone());
             let is_last = page.len() < PAGE;
-            found.extend(page.into_iter().filter(|letter| own.has(letter)).take(limit - found.len()));
+            let own = page.into_iter().filter(|letter| own.has(letter) && is_of_cause(letter));
+            found.extend(own.take(limit - found.len()));
             if is_last || found.len() == limit {
                 return found;
             }
@@ -65,7 +82,7 @@ impl<'a> CallersLetters<'a> {
             let held = self.tertulia.metrics().dead_letters_held.get();
             return usize::try_from(held).unwrap_or_default();
         }
-        self.list(None, usize::MAX).await.len()
+        self.list(None, None, usize::MAX).await.len()
     }
 
     pub(in crate::gateway) async fn get(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
@@ -83,6 +100,24 @@ impl<'a> CallersLetters<'a> {
             self.tertulia.replay_dead_letter(id).await?;
         }
         Ok(())
+    }
+
+    /// The causes of the letters, the one with the newest letter first.
+    pub(in crate::gateway) async fn causes(&self) -> Vec<Cause> {
+        let mut causes: HashMap<CauseId, Cause> = HashMap::new();
+        for letter in self.list(None, None, usize::MAX).await {
+            causes.entry(CauseId::of(&letter)).or_insert_with(|| Cause::new(&letter)).add(letter);
+        }
+        let mut causes: Vec<Cause> = causes.into_values().collect();
+        causes.sort_unstable_by(|one, other| other.newest.id.cmp(&one.newest.id));
+        causes
+    }
+
+    /// Deletes the letters of one cause. Returns their number.
+    pub(in crate::gateway) async fn remove_all(&self, cause: &CauseId) -> Result<usize, ReplayError> {
+        let letters = self.list(Some(cause), None, usize::MAX).await;
+        let ids: Vec<DeadLetterId> = letters.iter().map(|letter| letter.id.clone()).collect();
+        self.tertulia.dead_letters().remove_all(&ids).await
     }
 
     /// Deletes a letter.

@@ -25,7 +25,7 @@ use super::{
     keyed::UnderWay,
     metrics::{self, HttpMetrics},
     openapi::Document,
-    overview::Recent,
+    overview::{Recent, Recorder},
     room::Room,
 };
 use crate::{
@@ -58,7 +58,10 @@ pub struct State {
     pub(super) http: HttpMetrics,
     pub(super) document: Document,
     pub(super) under_way: Arc<UnderWay>,
+    /// The last seconds, from one request to the next.
     pub(super) recent: Recent,
+    /// The last hour and the newest notable events.
+    pub(super) recorder: Arc<Recorder>,
     /// How many callers there may be.
     pub(super) capacity: Capacity,
     /// Places for callers of event streams.
@@ -95,6 +98,8 @@ impl State {
         bulk.register(registry.sub_registry_with_prefix("tertulia"));
         let closing = CancellationToken::new();
         let access = Access::new(tokens, limits, Origins::new(&[]), &closing);
+        let access = Arc::new(ArcSwap::from_pointee(access));
+        let recorder = Recorder::start(&tertulia, &webhooks, &access, closing.clone());
         Self {
             registry,
             per_connection: MetricsPerConnection::default(),
@@ -106,9 +111,10 @@ impl State {
             webhooks,
             under_way: Arc::default(),
             tertulia,
-            access: Arc::new(ArcSwap::from_pointee(access)),
+            access,
             document: Document::gather(),
             recent: Recent::default(),
+            recorder,
             bodies: Room::new(BODIES),
             unknown_bodies: Room::new(UNKNOWN_BODIES),
             uploads: Room::new(UPLOADS),

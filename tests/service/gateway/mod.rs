@@ -14,6 +14,7 @@ mod keys;
 mod messages;
 mod notes;
 mod origins;
+mod overview;
 mod participation;
 mod platform;
 mod problems;

@@ -305,6 +305,11 @@ async fn with_the_token_of_one_tenant_nothing_of_the_other_can_be_seen_or_done()
     for (kind, path) in [("letter", "dead-letters"), ("webhook", "webhooks"), ("job", "bulk")] {
         assert_eq!(scene.running.get(&format!("/v1/{path}/{}", bars[kind])).await.status, 200, "the {kind} is there");
     }
+    let causes = scene.running.get("/v1/dead-letters/causes").await.json;
+    let of_cause = format!("/v1/dead-letters?cause={}", ids(&causes, "id")[0]);
+    scene.running.token = SHOP;
+    let discarded = ask(&scene.running, Method::DELETE, &of_cause, &[], None).await;
+    assert_eq!(discarded.json, json!({ "discarded": 0 }), "{}", discarded.text);
 
     // The same requests reach what they name: otherwise the walk would prove nothing.
     for one in rows.iter().filter(|one| one.path.contains('{') && one.path.starts_with("/v1/")) {

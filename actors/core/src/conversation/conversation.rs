@@ -1,11 +1,11 @@
 //! The state of a conversation, and the choice of its dialogs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Dialog, HistoryStart,
+    Dialog, HistoryStart, LastMessage,
     absence::{EarliestTold, Flavour},
     arrival::Arrived,
     dialog::order_of,
@@ -58,6 +58,10 @@ pub struct Conversation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stepped_up_to: Option<UserId>,
     pub(super) dialogs: Vec<Dialog>,
+    /// The newest message in brief. Not part of a snapshot, which has no text of delivered messages
+    /// ([SR-2](crate::rules#sr-2)).
+    #[serde(skip)]
+    pub(super) last_message: Option<Arc<LastMessage>>,
     /// How and when it came to its connection, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) arrived: Option<Arrived>,
@@ -119,6 +123,7 @@ impl Conversation {
             disbelieved: None,
             stepped_up_to: None,
             dialogs: vec![main],
+            last_message: None,
             arrived: None,
             external_consumer_id: None,
             unshown_note: None,
@@ -151,6 +156,7 @@ impl Conversation {
             counters: self.counters,
             dialogs,
             is_by_webhook: self.is_by_webhook,
+            last_message: self.last_message.clone(),
             arrived: self.arrived,
             external_consumer_id: self.external_consumer_id.clone(),
             unshown_note: self.unshown_note.clone(),
@@ -181,6 +187,17 @@ impl Conversation {
     #[must_use]
     pub fn external_consumer_id(&self) -> Option<&ExternalConsumerId> {
         self.external_consumer_id.as_ref()
+    }
+
+    /// The newest message in brief: of the messages that were delivered, or the message that a state names as the newest.
+    #[must_use]
+    pub fn last_message(&self) -> Option<&Arc<LastMessage>> {
+        self.last_message.as_ref()
+    }
+
+    /// Restores the newest message of a stored conversation.
+    pub fn recall_last_message(&mut self, message: Option<Arc<LastMessage>>) {
+        self.last_message = message;
     }
 
     /// The dialect in which it is seen.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    BackFill, Conversation, ConversationEvent, Dialog, Message, MessageDelivery, Outcome, Reception,
+    BackFill, Conversation, ConversationEvent, Dialog, LastMessage, Message, MessageDelivery, Outcome, Reception,
     conversation::DIALOG_LIMIT,
 };
 use crate::{
@@ -63,6 +63,7 @@ impl Conversation {
         dialog.note_reads(&reception.events);
         let missing = dialog.order.ask();
         reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
+        self.note_last(&reception.events);
         reception
     }
 
@@ -110,6 +111,7 @@ impl Conversation {
         let missing = dialog.order.exhausted(from, through, &mut reception.events, gap);
         dialog.note_reads(&reception.events);
         reception.back_fill.extend(missing.into_iter().map(|missing| dialog.back_fill(missing)));
+        self.note_last(&reception.events);
         reception
     }
 
@@ -125,6 +127,7 @@ impl Conversation {
         let gap = ConversationEvent::Gap { dialog_id, from: sequence, to: sequence, awaited: false };
         let mut reception = Reception::new(Outcome::Processed);
         dialog.order.take(sequence, Some(gap), &mut reception.events);
+        self.note_last(&reception.events);
         reception
     }
 
@@ -150,6 +153,27 @@ impl Conversation {
     pub fn publishing(&mut self, dialog: &DialogId) {
         if let Some(dialog) = self.dialogs.iter_mut().find(|candidate| candidate.dialog_id == *dialog) {
             dialog.order.begin();
+        }
+    }
+
+    /// Notes the newest of delivered messages.
+    fn note_last(&mut self, events: &[ConversationEvent]) {
+        let newest = events.iter().rev().find_map(|event| match event {
+            ConversationEvent::Message(message) => Some(message),
+            _ => None,
+        });
+        let Some(message) = newest else { return };
+        if self.last_message.as_ref().is_none_or(|last| last.is_followed_by(message)) {
+            self.last_message = Some(Arc::new(LastMessage::of(message)));
+        }
+    }
+
+    /// Notes the message that a state names as the newest, which may never be delivered.
+    pub(super) fn note_named(&mut self, record: &MessageRecord<'_>) {
+        if self.last_message.as_ref().is_none_or(|last| last.is_before(record))
+            && let Some(message) = self.message_of(record)
+        {
+            self.last_message = Some(Arc::new(LastMessage::of(&message)));
         }
     }
 

@@ -155,6 +155,7 @@ impl Conversation {
             reception.events.extend(self.update(reading.changes, &choice, &reception.events));
         }
         if let Some(record) = &state.last_content_event_notification {
+            self.note_named(record);
             self.hear_of(record, &mut reception);
         }
         reception.unset = reading.unset;

@@ -18,18 +18,28 @@ export async function get(path, parameters = {}, signal = undefined) {
   return ask('GET', path, parameters, undefined, signal);
 }
 
-export async function post(path, parameters = {}, body = undefined) {
-  return ask('POST', path, parameters, body);
+/** `key` makes a repetition of the same request act once; without it every call is a request of its own. */
+export async function post(path, parameters = {}, body = undefined, key = newKey()) {
+  return ask('POST', path, parameters, body, undefined, key);
 }
 
-export async function remove(path) {
-  return ask('DELETE', path, {}, undefined);
+export async function patch(path, body) {
+  return ask('PATCH', path, {}, body);
 }
 
-async function ask(method, path, parameters, body, signal) {
+export async function remove(path, parameters = {}) {
+  return ask('DELETE', path, parameters, undefined);
+}
+
+/** An idempotency key. */
+export function newKey() {
+  return crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+}
+
+async function ask(method, path, parameters, body, signal, key) {
   const patience = AbortSignal.timeout(PATIENCE);
   const headers = { accept: 'application/json', ...authorization() };
-  if (method !== 'GET') headers['idempotency-key'] = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+  if (key !== undefined) headers['idempotency-key'] = key;
   if (body !== undefined) headers['content-type'] = 'application/json';
   let response;
   let text;

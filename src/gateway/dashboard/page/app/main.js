@@ -4,21 +4,27 @@ import { el, setAttribute, setText } from './dom.js';
 import { count, span } from './format.js';
 import { Live } from './live.js';
 import { Activity } from './model/activity.js';
+import { BulkJobs } from './model/bulk.js';
 import { Conversations } from './model/conversations.js';
 import { FOLLOWED, typeOf } from './model/events.js';
 import { Fleet } from './model/fleet.js';
+import { Names } from './model/names.js';
 import { Overview } from './model/overview.js';
+import { Rings } from './model/rings.js';
 import { DeadLetters, Supervision } from './model/supervision.js';
+import { Webhooks } from './model/webhooks.js';
 import { hasToken } from './session.js';
 import { Stream, hurryStreams } from './stream.js';
 import { prepareTheme } from './theme_switch.js';
 import { tick } from './times.js';
 import { TokenDialog } from './token.js';
+import { BulkView } from './views/bulk.js';
 import { ConnectionsView } from './views/connections.js';
 import { ConversationsView } from './views/conversations.js';
 import { DeadLettersView } from './views/dead_letters.js';
 import { OverviewView } from './views/overview.js';
 import { SupervisionView } from './views/supervision.js';
+import { WebhooksView } from './views/webhooks.js';
 
 /** The least time between two drawings, however many events arrive. */
 const LEAST_BETWEEN = 100;
@@ -49,19 +55,36 @@ function announce(text) {
 }
 
 const live = new Live(document.getElementById('live'));
-const overview = new Overview({ onChange: changed, onAnswer: answered });
+const activity = new Activity({ onChange: changed });
+const fleet = new Fleet({ onChange: changed });
+const overview = new Overview({
+  onChange: changed,
+  onAnswer: answered,
+  onPast: (notable) => activity.remember(notable),
+});
+const scope = () => overview.now?.scope ?? 'read';
 const model = {
   overview,
   live,
   changed,
   announce,
-  fleet: new Fleet({ onChange: changed }),
+  fleet,
   conversations: new Conversations({ onChange: changed }),
-  activity: new Activity({ onChange: changed }),
+  activity,
   supervision: new Supervision({ onChange: changed }),
   deadLetters: new DeadLetters({ onChange: changed }),
-  scope: () => overview.now?.scope ?? 'read',
+  rings: new Rings({ onChange: changed }),
+  webhooks: new Webhooks({ onChange: changed }),
+  bulk: new BulkJobs({ onChange: changed }),
+  names: new Names({ fleet, scope, onChange: namesCame }),
+  scope,
 };
+
+/** Rows show names where they showed ids. */
+function namesCame() {
+  model.conversations.version += 1;
+  changed();
+}
 
 const VIEWS = [
   { path: '', view: new OverviewView(model), badge: () => null },
@@ -71,6 +94,8 @@ const VIEWS = [
     badge: () => badge(overview.now?.connections.failed, 'failed', 'bad'),
   },
   { path: 'conversations', view: new ConversationsView(model), badge: () => null },
+  { path: 'webhooks', view: new WebhooksView(model), badge: () => null },
+  { path: 'bulk', view: new BulkView(model), badge: () => null },
   {
     path: 'supervision',
     view: new SupervisionView(model),
@@ -139,6 +164,7 @@ function readAnew() {
   model.conversations.invalidate();
   model.supervision.loader.request();
   model.deadLetters.loader.request();
+  overview.readPast();
 }
 
 const dialog = new TokenDialog({
@@ -151,6 +177,10 @@ const dialog = new TokenDialog({
       model.activity,
       model.supervision,
       model.deadLetters,
+      model.rings,
+      model.webhooks,
+      model.bulk,
+      model.names,
     ])
       part.forget();
     begin();
@@ -193,6 +223,7 @@ function take(event) {
   model.fleet.take(event, type);
   model.activity.take(event, type);
   model.supervision.take(type);
+  model.rings.take(type);
 }
 
 prepareTheme(document.getElementById('theme'));

@@ -29,3 +29,8 @@ export function setToken(value) {
 export function authorization() {
   return token ? { authorization: `Bearer ${token}` } : {};
 }
+
+/** Whether a token of this scope may act. */
+export function mayWrite(scope) {
+  return scope === 'write' || scope === 'admin';
+}

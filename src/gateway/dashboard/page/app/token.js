@@ -1,9 +1,9 @@
 // The dialog that asks for a token, and the button that shows what the current token allows.
 
 import { el, setAttribute, setText } from './dom.js';
-import { hasToken, setToken } from './session.js';
+import { hasToken, mayWrite, setToken } from './session.js';
 
-const SCOPES = { read: 'May read', write: 'May write' };
+const SCOPES = { read: 'May read', write: 'May write', admin: 'May administer' };
 
 export class TokenDialog {
   #button;
@@ -66,7 +66,7 @@ export class TokenDialog {
   /** Called when the service has answered with the token's scope. */
   known(scope) {
     this.#refused = false;
-    const word = hasToken() ? (SCOPES[scope] ?? 'Token') : scope === 'write' ? 'No token needed' : 'Token';
+    const word = hasToken() ? (SCOPES[scope] ?? 'Token') : mayWrite(scope) ? 'No token needed' : 'Token';
     setText(this.#button, word);
     setAttribute(this.#button, 'aria-label', hasToken() ? `${word}. Change the token` : `${word}. Enter a token`);
   }

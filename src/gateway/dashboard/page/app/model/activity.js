@@ -1,4 +1,5 @@
-// The latest events, the newest first, with a message now and then as a sign of life.
+// The latest events, the newest first: those that the service kept, those that came since, and a message now and then as
+// a sign of life.
 
 import { cut, millis } from '../format.js';
 import { sentence } from '../states.js';
@@ -30,6 +31,8 @@ const TOLD = new Set([
 ]);
 
 export class Activity {
+  /** What the service kept. */
+  #past = [];
   #notable = [];
   #messages = [];
   #saidAt = -Infinity;
@@ -40,7 +43,18 @@ export class Activity {
   }
 
   get items() {
-    return [...this.#notable, ...this.#messages].sort((one, other) => other.at - one.at);
+    const seen = new Set(this.#notable.map(({ id }) => id));
+    const past = this.#past.filter(({ id }) => !seen.has(id));
+    return [...this.#notable, ...past, ...this.#messages].sort((one, other) => other.at - one.at);
+  }
+
+  /** Takes the notable events that the service kept. */
+  remember(notable) {
+    this.#past = notable.map(({ id, time, kind, connection, conversation, data }) => {
+      const [text, tone] = describe(kind, data);
+      return { id, at: millis(time) ?? 0, text, tone, connection, conversation };
+    });
+    this.#onChange();
   }
 
   take(event, type) {
@@ -58,6 +72,7 @@ export class Activity {
   }
 
   forget() {
+    this.#past = [];
     this.#notable = [];
     this.#messages = [];
   }

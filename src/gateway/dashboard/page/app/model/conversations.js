@@ -11,6 +11,8 @@ const MOST_READ = 10_000;
 /** Items per request, small enough to show the first rows soon. */
 const PAGE = 1000;
 const PREVIEW = 140;
+/** Shown for a last message that is no text. */
+const NOT_TEXT = 'Structured content';
 /** Connections named per conversation at most. */
 const NAMED = 6;
 
@@ -22,7 +24,7 @@ export class Conversations {
   watched = false;
   /** Grows with each change of the rows. */
   version = 0;
-  /** The last message by conversation, oldest first; also filled before the list is read. */
+  /** The last message of each conversation that was told since the page was opened, the oldest first. */
   #said = new Map();
   #stale = true;
   #onChange;
@@ -199,7 +201,9 @@ function rowOf(item, said) {
     lastRole: null,
     search: null,
   };
-  if (said) show(row, said);
+  const last = item.lastMessage;
+  if (last) show(row, { text: last.text ?? NOT_TEXT, role: last.role, at: millis(last.time) });
+  if (said && (said.at ?? 0) >= (millis(last?.time) ?? 0)) show(row, said);
   return row;
 }
 

@@ -16,6 +16,7 @@ export const FOLLOWED = [
   'participant-removed',
   'consumer-step-up',
   'command-failed',
+  'ring',
   'gap',
   'conversation-restarted',
   'conversation-quarantined',
@@ -131,6 +132,22 @@ const SENTENCES = {
     `Continues as another consumer; ${Number(conversations ?? 0)} conversations ended`,
     'bad',
   ],
+  // Notable beyond the events of the log.
+  'connection-restarted': ({ restarts }) => [`Restarted after a fault, for the ${ordinal(restarts)} time`, 'warn'],
+  'dead-letters': ({ count, letterKind, reason }) => [
+    `${count > 1 ? `${count} dead letters` : 'Dead letter'} (${letterKind}): ${cut(String(reason ?? ''), 200)}`,
+    'held',
+  ],
+  'webhook-failing': ({ webhook, lastError }) => [
+    `Webhook ${short(String(webhook ?? ''))} began to fail${lastError ? `: ${cut(String(lastError), 200)}` : ''}`,
+    'warn',
+  ],
+  'webhook-disabled': ({ webhook, reason }) => [
+    `Webhook ${short(String(webhook ?? ''))} was disabled: ${sentence(String(reason ?? '')).toLowerCase()}`,
+    'bad',
+  ],
+  'service-started': ({ version }) => [`The service started, version ${version}`, 'good'],
+  'not-noted': ({ missed }) => [`${missed} notable events came too fast to be kept`, 'warn'],
   'connection.failed': ({ reason }) => [`Failed: ${sentence(String(reason ?? '')).toLowerCase()}`, 'bad'],
 };
 

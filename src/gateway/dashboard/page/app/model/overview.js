@@ -1,13 +1,18 @@
-// The process in numbers, read every two seconds, and its history over the last quarter of an hour.
+// The process in numbers, read every two seconds, and its recent past: the last hour by minute, as the service keeps it,
+// and the last quarter of an hour by what this page has seen.
 
 import { get } from '../api.js';
+import { millis } from '../format.js';
 
 const EVERY = 2000;
 const EVERY_HIDDEN = 15_000;
+/** How often the past is read too. */
+const PAST_EVERY = 60_000;
 /** Points of the charts: fifteen minutes. */
 const POINTS = 450;
 /** Responses further apart than this are not joined by a line. */
 const APART = 10;
+const MINUTE = 60;
 
 const COUNTED = { events: 'events', commands: 'commandsDone', frames: 'frames' };
 const LATENCIES = ['p50', 'p99'];
@@ -15,8 +20,12 @@ const LATENCIES = ['p50', 'p99'];
 export class Overview {
   now = null;
   rates = { events: null, commands: null, frames: null };
-  /** Columns as the charts take them; the first is the time in seconds. */
-  history = { time: [], events: [], commands: [], frames: [], p50: [], p99: [] };
+  /** The last hour by minute; empty until it was read. */
+  minutes = [];
+  /** The newest notable events that the service keeps, the newest first. */
+  notable = [];
+  /** What this page has seen, in columns; the first is the time in seconds. */
+  #seen = { time: [], events: [], commands: [], frames: [], p50: [], p99: [] };
   problem = null;
   /** When the last response arrived. */
   at = null;
@@ -26,10 +35,14 @@ export class Overview {
   #before = null;
   #timer = null;
   #asking = null;
+  #pastAt = -Infinity;
   #onChange;
   #onAnswer;
+  #onPast;
 
-  constructor({ onChange, onAnswer = () => {} }) {
+  /** `onPast(notable)` is called when the past was read. */
+  constructor({ onChange, onAnswer = () => {}, onPast = () => {} }) {
+    this.#onPast = onPast;
     this.#onChange = onChange;
     this.#onAnswer = onAnswer;
     document.addEventListener('visibilitychange', () => {
@@ -44,7 +57,10 @@ export class Overview {
     const asking = new AbortController();
     this.#asking = asking;
     try {
-      this.#take(await get('v1/overview', {}, asking.signal));
+      const withPast = performance.now() - this.#pastAt >= PAST_EVERY;
+      const now = await get('v1/overview', withPast ? {} : { history: false }, asking.signal);
+      if (withPast) this.#takePast(now);
+      this.#take(now);
       this.problem = null;
     } catch (problem) {
       if (asking.signal.aborted) return;
@@ -60,7 +76,54 @@ export class Overview {
     this.now = null;
     this.first = this.#toCome();
     this.#before = null;
-    for (const column of Object.values(this.history)) column.length = 0;
+    this.#pastAt = -Infinity;
+    this.minutes = [];
+    this.notable = [];
+    for (const column of Object.values(this.#seen)) column.length = 0;
+  }
+
+  /** Reads the past with the next response. */
+  readPast() {
+    this.#pastAt = -Infinity;
+  }
+
+  /** Sums of the last hour; null until they were read. */
+  hour() {
+    if (this.now === null) return null;
+    const sum = (name) => this.minutes.reduce((total, minute) => total + minute[name], 0);
+    return { reconnects: sum('reconnects'), restarts: sum('restarts') };
+  }
+
+  /** Columns as the charts take them: minutes until this page was opened, and then what it has seen. */
+  columns() {
+    const seen = this.#seen;
+    const columns = Object.fromEntries(Object.keys(seen).map((name) => [name, []]));
+    const began = seen.time[0] ?? Date.now() / 1000;
+    const put = (time, values) => {
+      for (const [name, column] of Object.entries(columns)) column.push(name === 'time' ? time : (values[name] ?? null));
+    };
+    for (const minute of this.minutes) {
+      const starts = (millis(minute.time) ?? 0) / 1000;
+      const length = Math.min(MINUTE, began - starts);
+      // Of a minute that has just begun little can be said.
+      if (length < MINUTE / 6) break;
+      const time = starts + length / 2;
+      const last = columns.time.at(-1);
+      // The service did not run in between.
+      if (last !== undefined && time - last > 1.5 * MINUTE) put(last + 1, {});
+      const each = (number) => (number === null ? null : number / length);
+      const { frames, events, commands, p50, p99 } = minute;
+      put(time, { frames: each(frames), events: each(events), commands: each(commands), p50, p99 });
+    }
+    for (const [name, column] of Object.entries(seen)) columns[name].push(...column);
+    return columns;
+  }
+
+  #takePast({ minutes, notable }) {
+    this.#pastAt = performance.now();
+    this.minutes = minutes ?? [];
+    this.notable = notable ?? [];
+    this.#onPast(this.notable);
   }
 
   #toCome() {
@@ -77,12 +140,12 @@ export class Overview {
     this.#answered(now);
     this.at = Date.now();
     // A restarted service counts from zero.
+    if (before !== null && now.uptimeSeconds < before.now.uptimeSeconds) this.readPast();
     const goesOn =
       before !== null && now.uptimeSeconds >= before.now.uptimeSeconds && now.counts.events >= before.now.counts.events;
     const seconds = goesOn ? (at - before.at) / 1000 : 0;
     if (goesOn && seconds < 0.5) return;
-    const { history } = this;
-    const last = history.time.at(-1);
+    const last = this.#seen.time.at(-1);
     const time = Date.now() / 1000;
     if (last !== undefined && time - last > APART) this.#put(last + 1, () => null);
     for (const [name, counter] of Object.entries(COUNTED)) {
@@ -94,7 +157,7 @@ export class Overview {
   }
 
   #put(time, value) {
-    for (const [name, column] of Object.entries(this.history)) {
+    for (const [name, column] of Object.entries(this.#seen)) {
       column.push(name === 'time' ? time : value(name));
       if (column.length > POINTS) column.splice(0, column.length - POINTS);
     }

@@ -3,7 +3,9 @@
 import { get, list, post, remove } from '../api.js';
 import { Loader } from './loader.js';
 
-/** Dead letters that the page holds; the gateway lists the oldest first. */
+/** Causes of dead letters that the page holds; those with the newest letters come first. */
+const MOST_CAUSES = 200;
+/** Letters of one cause that are replayed together at most. */
 const MOST_LETTERS = 1000;
 
 export class Supervision {
@@ -36,19 +38,24 @@ export class Supervision {
 }
 
 export class DeadLetters {
-  letters = [];
+  causes = [];
   more = false;
   loader;
 
   constructor({ onChange }) {
     this.loader = new Loader(
       async (signal) => {
-        const { items, more } = await list('v1/dead-letters', {}, MOST_LETTERS, signal);
-        this.letters = items.sort((one, other) => (one.id < other.id ? 1 : -1));
+        const { items, more } = await list('v1/dead-letters/causes', {}, MOST_CAUSES, signal, { page: MOST_CAUSES });
+        this.causes = items;
         this.more = more;
       },
       { least: 2000, onChange },
     );
+  }
+
+  /** The number of letters of all causes that were read. */
+  get count() {
+    return this.causes.reduce((sum, { count }) => sum + count, 0);
   }
 
   /** A whole dead letter, its bytes in base64. */
@@ -56,23 +63,34 @@ export class DeadLetters {
     return get(`v1/dead-letters/${encodeURIComponent(id)}`);
   }
 
-  async replay(id) {
-    await post(`v1/dead-letters/${encodeURIComponent(id)}/replay`);
-    this.#gone(id);
+  /** Hands every letter of a cause over again, the oldest first, and says how many. Ends at the first that fails. */
+  async replayAll(cause) {
+    const { items } = await list('v1/dead-letters', { cause }, MOST_LETTERS);
+    let replayed = 0;
+    try {
+      for (const { id } of items) {
+        await post(`v1/dead-letters/${encodeURIComponent(id)}/replay`);
+        replayed += 1;
+      }
+    } catch (problem) {
+      if (replayed > 0) problem.message = `${replayed} were handed over again. Then: ${problem.message}`;
+      throw problem;
+    } finally {
+      this.loader.request();
+    }
+    return replayed;
   }
 
-  async discard(id) {
-    await remove(`v1/dead-letters/${encodeURIComponent(id)}`);
-    this.#gone(id);
-  }
-
-  #gone(id) {
-    this.letters = this.letters.filter((letter) => letter.id !== id);
+  /** Discards every letter of a cause, and says how many. */
+  async discardAll(cause) {
+    const { discarded } = await remove('v1/dead-letters', { cause });
+    this.causes = this.causes.filter(({ id }) => id !== cause);
     this.loader.request();
+    return discarded;
   }
 
   forget() {
-    this.letters = [];
+    this.causes = [];
     this.loader.forget();
   }
 }

@@ -1,36 +1,48 @@
 // A button that changes something; disabled, with the reason, if the token may only read.
 
 import { el, setAttribute, setText } from '../dom.js';
+import { mayWrite } from '../session.js';
 
+/** Milliseconds in which another click confirms. */
+const ARMED = 6000;
 const READ_ONLY = 'Your token may only read. Enter a token that may write to do this.';
 
 /**
- * `act()` does the work and may fail with a problem; `done` is announced afterwards. A terse button shows its reason in
- * its title only, because another button beside it shows the same reason.
+ * `act()` does the work and may fail with a problem; afterwards what it returns is announced, or else `done`. A terse button shows its reason in
+ * its title only, because another button beside it shows the same reason. If `confirm()` returns a question, the button
+ * asks it and acts when it is clicked again.
  */
 export class Action {
   element;
   #button;
   #said;
   #label;
+  #describe;
   #isTerse;
   #reason = null;
+  #confirm;
+  /** Ends the time in which another click confirms. */
+  #disarm = null;
 
-  constructor({ label, describe, act, done, announce, isTerse = false }) {
+  constructor({ label, describe, act, done, announce, confirm = () => null, isTerse = false }) {
+    this.#confirm = confirm;
     this.#label = label;
+    this.#describe = describe;
     this.#isTerse = isTerse;
     this.#said = el('span', { class: 'action-said' });
-    this.#button = el('button', { class: 'button small', type: 'button', text: label, 'aria-label': describe });
+    this.#button = el('button', { class: 'button small', type: 'button' });
+    this.#show(label);
     this.element = el('span', { class: 'action' }, this.#button, this.#said);
     this.#button.addEventListener('click', async (event) => {
       event.stopPropagation();
       if (this.#reason || this.#button.getAttribute('aria-busy') === 'true') return;
+      if (this.#asks(announce)) return;
       setAttribute(this.#button, 'aria-busy', 'true');
       setText(this.#said, '');
       try {
-        await act();
-        announce(done);
-        setText(this.#said, done);
+        const told = (await act()) ?? done;
+        announce(told);
+        setText(this.#said, told);
       } catch (problem) {
         announce(problem.message);
         setText(this.#said, problem.message);
@@ -39,14 +51,50 @@ export class Action {
     });
   }
 
+  /** Shows a text on the button. What is read aloud begins with the same text and says what it is about. */
+  #show(text) {
+    setText(this.#button, text);
+    const isSaid = this.#describe.toLowerCase().startsWith(text.toLowerCase());
+    setAttribute(this.#button, 'aria-label', isSaid ? this.#describe : `${text}: ${this.#describe}`);
+  }
+
+  /** As if the button was clicked. */
+  click() {
+    this.#button.click();
+  }
+
+  /** Asks the question, if there is one and it was not asked just now. */
+  #asks(announce) {
+    const isArmed = this.#disarm !== null;
+    clearTimeout(this.#disarm);
+    this.#disarm = null;
+    this.#show(this.#label);
+    const question = isArmed ? null : this.#confirm();
+    if (question === null) return false;
+    this.#show(question);
+    announce(question);
+    this.#disarm = setTimeout(() => {
+      this.#disarm = null;
+      this.#show(this.#label);
+    }, ARMED);
+    return true;
+  }
+
+  /** Changes the label. */
+  name(label) {
+    if (label === this.#label) return;
+    this.#label = label;
+    if (this.#disarm === null) this.#show(label);
+  }
+
   /** Enables the button, or disables it with a reason. It stays focusable, so that a screen reader reads the reason. */
   allow(scope, otherwise = null) {
-    const reason = scope === 'write' ? otherwise : READ_ONLY;
+    const reason = mayWrite(scope) ? otherwise : READ_ONLY;
     if (reason === this.#reason) return;
     this.#reason = reason;
     setAttribute(this.#button, 'aria-disabled', reason ? 'true' : null);
     setAttribute(this.#button, 'title', reason);
-    setText(this.#button, this.#label);
+    if (this.#disarm === null) this.#show(this.#label);
     setText(this.#said, reason === READ_ONLY && !this.#isTerse ? 'Needs a token that may write' : '');
   }
 }

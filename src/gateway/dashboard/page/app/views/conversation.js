@@ -4,6 +4,7 @@ import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { NOTHING, absolute, count, millis, short, timeOfDay } from '../format.js';
 import { roleOf } from '../model/events.js';
 import { Timeline } from '../model/timeline.js';
+import { Acts } from '../parts/act.js';
 import { Action } from '../parts/action.js';
 import { failed, notice } from '../parts/notice.js';
 import { ofStage, sentence, setState, state, stateElement } from '../states.js';
@@ -26,6 +27,7 @@ export class ConversationPane {
   #release;
   #line;
   #scroll;
+  #acts;
   #typing;
   #foot;
   #atEnd = true;
@@ -110,9 +112,10 @@ export class ConversationPane {
       this.#people,
       this.#noteBox,
       this.#scroll,
+      (this.#acts = new Acts(model, id)).element,
     );
     const keydown = ({ key, target }) => {
-      if (key === 'Escape' && !target.matches('input, textarea')) location.hash = '#/conversations';
+      if (key === 'Escape' && !target.matches('input, textarea, select')) location.hash = '#/conversations';
     };
     this.element = el(
       'article',
@@ -183,9 +186,14 @@ export class ConversationPane {
       this.#facts.deadline,
       members.stage === 'CLOSE' ? null : (millis(members.ttrEffectiveManual) ?? millis(members.ttrEffective)),
     );
-    setText(fact('Skill'), members.skillId === '-1' || !members.skillId ? NOTHING : members.skillId);
+    const { names } = this.#model;
+    const skill = members.skillId === '-1' || !members.skillId ? null : members.skillId;
+    setText(fact('Skill'), skill === null ? NOTHING : names.skill(members.connection, skill));
+    setAttribute(fact('Skill'), 'title', skill);
     const row = this.#model.conversations.rows.get(this.#timeline.id);
-    setText(fact('Connection'), (row?.connections ?? [members.connection]).join(', '));
+    const connections = row?.connections ?? [members.connection];
+    setText(fact('Connection'), connections.join(', '));
+    this.#acts.render(members, connections);
     setTime(fact('Started').firstChild, millis(members.startTime));
     const next = (members.dialogs ?? []).reduce((most, { nextSequence }) => most + (Number(nextSequence) || 0), 0);
     setText(fact('Published'), count(next));
@@ -200,14 +208,15 @@ export class ConversationPane {
     reconcile(
       this.#people,
       people,
-      ({ userId, agentId, role }) => `${userId} ${agentId} ${role}`,
+      ({ userId, agentId, role }) => `${userId} ${agentId} ${role} ${this.#nameOf(userId, agentId) ?? ''}`,
       (person) => {
         const id = String(person.agentId || person.userId || '');
+        const name = this.#nameOf(person.userId, person.agentId);
         return el(
           'li',
           { 'data-role': person.role ?? '' },
           el('span', { class: 'person-role', text: roleOf(person.role) }),
-          el('b', { class: 'id', title: id, text: short(id) || NOTHING }),
+          el('b', { class: 'id', title: id, text: name ?? (short(id) || NOTHING) }),
           person.state && person.state !== 'ACTIVE'
             ? el('span', { class: 'person-state', text: sentence(String(person.state).toLowerCase()) })
             : null,
@@ -216,6 +225,13 @@ export class ConversationPane {
     );
     setAttribute(this.#noteBox, 'hidden', members.note ? null : true);
     setText(this.#note, members.note ?? '');
+  }
+
+  /** The name of an agent; null where the platform tells none. */
+  #nameOf(userId, agentId) {
+    const { connection } = this.#timeline.members;
+    const { names } = this.#model;
+    return names.agent(connection, agentId) ?? names.agent(connection, userId);
   }
 
   #quarantined() {
@@ -234,7 +250,10 @@ export class ConversationPane {
   #tell() {
     const items = this.#timeline.items();
     const names = new Map(
-      (this.#timeline.members?.participants ?? []).map(({ userId, agentId }) => [userId, agentId || userId]),
+      (this.#timeline.members?.participants ?? []).map(({ userId, agentId }) => [
+        userId,
+        this.#nameOf(userId, agentId) ?? short(String(agentId || userId)),
+      ]),
     );
     setText(
       this.#foot,
@@ -294,7 +313,7 @@ function message(item) {
   );
   element.update = (next, names) => {
     setText(text, next.text);
-    setText(from, short(String(names.get(next.from) ?? next.from ?? '')));
+    setText(from, names.get(next.from) ?? short(String(next.from ?? '')));
   };
   return element;
 }

@@ -12,7 +12,7 @@ import { ConversationPane } from './conversation.js';
 const EMPTY = ['No conversations', 'As soon as a connection sees one, it appears here.'];
 const NONE_MATCH = [
   'No conversation matches',
-  'Try fewer words or filters. Only the last message that arrived while this page was open is searched.',
+  'Try fewer words or filters. Of the messages only the last of each conversation is searched.',
 ];
 /** The least time between two sortings of the list. */
 const CALM = 400;
@@ -103,7 +103,7 @@ export class ConversationsView {
       ],
       key: ({ id }) => id,
       create: row,
-      update,
+      update: (element, conversation) => update(element, conversation, model.names),
       onOpen: ({ id }) => {
         location.hash = `#/conversations/${encodeURIComponent(id)}`;
       },
@@ -131,6 +131,7 @@ export class ConversationsView {
 
   show([id]) {
     this.#model.conversations.watch(true);
+    this.#model.fleet.refresh();
     if (id === this.#open) return;
     const wasOpen = this.#open !== null;
     this.#open = id ?? null;
@@ -156,6 +157,7 @@ export class ConversationsView {
   }
 
   tick() {
+    this.#model.names.refresh();
     this.#pane?.tick();
   }
 
@@ -247,18 +249,22 @@ function row() {
   return element;
 }
 
-function update({ shown }, conversation) {
+function update({ shown }, conversation, names) {
   setState(shown.stage, ofStage(conversation.stage));
   named(shown.id, conversation.id);
   named(shown.consumer, conversation.consumer);
-  named(shown.agent, conversation.agent);
-  setText(shown.skill, conversation.skill === '-1' || conversation.skill === null ? NOTHING : conversation.skill);
+  const [through] = conversation.connections;
+  const agent = names.agent(through, conversation.agent) ?? names.agent(through, conversation.agentUser);
+  named(shown.agent, conversation.agent, agent);
+  const skill = conversation.skill === '-1' ? null : conversation.skill;
+  setText(shown.skill, skill === null ? NOTHING : names.skill(through, skill));
+  setAttribute(shown.skill, 'title', skill);
   setText(shown.from, conversation.lastText === null ? '' : `${roleOf(conversation.lastRole)}: `);
   setText(shown.last, conversation.lastText ?? NOTHING);
   setTime(shown.time, conversation.lastAt ?? conversation.startTime);
 }
 
-function named(element, id) {
-  setText(element, id === null ? NOTHING : short(id));
+function named(element, id, name = null) {
+  setText(element, id === null ? NOTHING : (name ?? short(id)));
   setAttribute(element, 'title', id);
 }

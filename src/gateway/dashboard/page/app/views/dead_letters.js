@@ -1,7 +1,7 @@
-// Dead letters: what could not be handled, why, and a way to hand it over again.
+// Dead letters by cause: what could not be handled, why, and ways to hand the letters over again or discard them.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
-import { bytes, count, cut, millis, short } from '../format.js';
+import { absolute, bytes, count, cut, millis, short } from '../format.js';
 import { Action } from '../parts/action.js';
 import { Place } from '../parts/notice.js';
 import { sentence } from '../states.js';
@@ -11,9 +11,9 @@ const EMPTY = [
   'No dead letters',
   'Everything that arrived could be handled. Items that cannot be handled are kept here with their bytes and the reason.',
 ];
-/** Letters in the document at most: the newest of the letters that were read. */
-const SHOWN = 100;
 const LONGEST_BODY = 4000;
+/** The gateway names so many connections of a cause at most. */
+const MOST_CONNECTIONS = 10;
 
 export class DeadLettersView {
   title = 'Dead letters';
@@ -38,7 +38,7 @@ export class DeadLettersView {
         { class: 'bar' },
         el('h1', { tabindex: -1, text: 'Dead letters' }),
         this.#total,
-        el('p', { class: 'lead', text: 'Not handled yet. Replaying hands an item to its conversation again.' }),
+        el('p', { class: 'lead', text: 'Not handled yet. Replaying hands an item to its recipient again.' }),
       ),
       this.#place.element,
     );
@@ -53,84 +53,100 @@ export class DeadLettersView {
   tick() {
     const { loader } = this.#model.deadLetters;
     const age = Date.now() - (loader.at ?? 0);
-    if (
-      loader.loaded &&
-      (age > 15_000 || (this.#model.overview.now?.deadLetters !== this.#model.deadLetters.letters.length && age > 3000))
-    )
-      loader.request();
+    const { deadLetters, overview } = this.#model;
+    const isOther = overview.now?.deadLetters !== deadLetters.count && !deadLetters.more;
+    if (loader.loaded && (age > 15_000 || (isOther && age > 3000))) loader.request();
   }
 
   render() {
-    const { letters, more, loader } = this.#model.deadLetters;
-    setText(this.#total, loader.loaded ? `${count(letters.length)}${more ? ', the oldest of more' : ''}` : '');
-    this.#place.settle(loader, letters.length === 0, EMPTY);
+    const { causes, more, loader, count: letters } = this.#model.deadLetters;
+    setText(this.#total, loader.loaded ? count(letters) : '');
+    this.#place.settle(loader, causes.length === 0, EMPTY);
     reconcile(
       this.#list,
-      letters.slice(0, SHOWN),
+      causes,
       ({ id }) => id,
-      (letter) => this.#letter(letter),
-      (element) => {
-        setTime(element.shown.time, element.shown.at);
-        element.shown.replay.allow(this.#model.scope(), element.shown.otherwise);
-        element.shown.discard.allow(this.#model.scope());
-      },
+      (cause) => this.#cause(cause),
+      (element, cause) => this.#update(element.shown, cause),
     );
-    const hidden = letters.length - SHOWN;
-    setText(this.#foot, hidden > 0 ? `${count(hidden)} older ones follow when these are gone` : '');
+    setText(this.#foot, more ? 'More causes follow when these are gone' : '');
   }
 
-  #letter({ id, time, connection, conversation, subscriber, kind, reason, size, isCut }) {
+  #cause({ id, newest }) {
     const { deadLetters, announce } = this.#model;
+    const { subscriber, kind, reason } = newest;
     const shown = {
-      at: millis(time),
+      count: el('b', { class: 'letter-count' }),
       time: timeElement({ class: 'row-time' }),
+      on: el('span', { class: 'muted' }),
+      where: el('span', { class: 'letter-where' }),
+      bytes: el('div'),
       replay: new Action({
         label: 'Replay',
-        describe: `Replay dead letter ${id}`,
-        done: 'The letter was handed over again',
+        describe: `Replay all dead letters of the cause: ${cut(String(reason ?? ''), 80)}`,
         announce,
-        act: () => deadLetters.replay(id),
+        act: async () => `${count(await deadLetters.replayAll(id))} handed over again`,
       }),
       discard: new Action({
         label: 'Discard',
         isTerse: true,
-        describe: `Discard dead letter ${id}`,
-        done: 'The letter was discarded',
+        describe: `Discard all dead letters of the cause: ${cut(String(reason ?? ''), 80)}`,
         announce,
-        act: () => deadLetters.discard(id),
+        confirm: () => (shown.letters > 1 ? `Really discard ${count(shown.letters)}?` : null),
+        act: async () => `${count(await deadLetters.discardAll(id))} discarded`,
       }),
-      otherwise: isCut ? 'Not all of its bytes were kept' : null,
     };
-    const where = conversation
-      ? el('a', {
-          class: 'id',
-          href: `#/conversations/${encodeURIComponent(conversation)}`,
-          title: conversation,
-          text: short(conversation),
-        })
-      : el('span', { class: 'id', text: subscriber ?? 'no conversation' });
     const element = el(
       'li',
-      { class: 'letter panel' },
+      { class: 'letter panel', 'data-cause': id },
       el(
         'div',
         { class: 'letter-head' },
+        shown.count,
         el('b', { text: sentence(String(kind ?? 'unknown')) }),
-        where,
-        el('span', { class: 'muted', text: `on ${connection}` }),
+        shown.where,
+        shown.on,
+        subscriber ? el('span', { class: 'id', text: `for ${subscriber}` }) : null,
         shown.time,
         el('span', { class: 'letter-actions' }, shown.discard.element, shown.replay.element),
       ),
       el('p', { class: 'reason', text: String(reason ?? '') }),
-      this.#bytes(id, size, isCut),
+      shown.bytes,
     );
-    setAttribute(element, 'data-id', id);
     element.shown = shown;
     return element;
   }
 
-  /** The letter's bytes, read when the user opens them. */
-  #bytes(id, size, isCut) {
+  #update(shown, { count: letters, first, connections, newest }) {
+    const { id, time, conversation, size, isCut } = newest;
+    const [scope, isOne] = [this.#model.scope(), letters === 1];
+    shown.letters = letters;
+    setText(shown.count, isOne ? '' : `${count(letters)} ×`);
+    setText(shown.on, `on ${connections.join(', ')}${connections.length === MOST_CONNECTIONS ? ', …' : ''}`);
+    setTime(shown.time, millis(time));
+    const [began, ended] = [absolute(millis(first)), absolute(millis(time))];
+    if (!isOne) setAttribute(shown.time, 'title', `The first ${began}, the last ${ended}`);
+    shown.replay.name(isOne ? 'Replay' : 'Replay all');
+    shown.discard.name(isOne ? 'Discard' : 'Discard all');
+    shown.replay.allow(scope, isCut && isOne ? 'Not all of its bytes were kept' : null);
+    shown.discard.allow(scope);
+    if (shown.id === id) return;
+    shown.id = id;
+    shown.bytes.replaceChildren(this.#bytes(id, size, isCut, isOne));
+    shown.where.replaceChildren(
+      conversation
+        ? el('a', {
+            class: 'id',
+            href: `#/conversations/${encodeURIComponent(conversation)}`,
+            title: conversation,
+            text: short(conversation),
+          })
+        : document.createDocumentFragment(),
+    );
+  }
+
+  /** The bytes of the newest letter, read when the user opens them. */
+  #bytes(id, size, isCut, isOne) {
     const text = el('pre', { tabindex: 0, role: 'group', 'aria-label': 'Bytes of the letter', text: 'Reading…' });
     let isRead = false;
     const toggle = async ({ target }) => {
@@ -146,7 +162,7 @@ export class DeadLettersView {
     return el(
       'details',
       { toggle },
-      el('summary', { text: `Show its ${bytes(size)}${isCut ? ', cut off' : ''}` }),
+      el('summary', { text: `Show ${isOne ? 'its' : 'the newest:'} ${bytes(size)}${isCut ? ', cut off' : ''}` }),
       text,
     );
   }

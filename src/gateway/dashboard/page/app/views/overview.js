@@ -1,13 +1,14 @@
 // The first view: whether all is well, the throughput, and the latest activity.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
-import { NOTHING, bytes, count, rate, short, timeOfDay, took } from '../format.js';
+import { NOTHING, bytes, count, countdown, rate, short, timeOfDay, took } from '../format.js';
+import { Action } from '../parts/action.js';
 import { Chart } from '../parts/chart.js';
 import { ofFailure, setState, state, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
-/** Rows of each of the two lists; the other views show more. */
-const SHOWN = 40;
+/** Rows of the activity at most. */
+const SHOWN = 200;
 const NAMED = 4;
 /** The least time between two updates of the activity, so that people can read it. */
 const CALM = 700;
@@ -93,19 +94,26 @@ export class OverviewView {
   show() {
     this.#model.fleet.refresh();
     this.#model.supervision.loader.request();
+    this.#model.rings.watch(true);
     this.#drawn = -1;
     this.#told = -Infinity;
   }
 
-  hide() {}
+  hide() {
+    this.#model.rings.watch(false);
+  }
+
+  /** Called once a second. */
+  tick() {
+    this.#model.rings.refresh();
+  }
 
   render() {
     const { overview } = this.#model;
     this.#numbers(overview);
-    const { time, frames, events, commands, p50, p99 } = overview.history;
-    const newest = time.at(-1) ?? 0;
-    if (newest !== this.#drawn) {
-      this.#drawn = newest;
+    if (overview.at !== this.#drawn) {
+      this.#drawn = overview.at;
+      const { time, frames, events, commands, p50, p99 } = overview.columns();
       this.#throughput.show([time, frames, events, commands]);
       this.#latency.show([time, p50, p99]);
     }
@@ -163,23 +171,52 @@ export class OverviewView {
       this.#attention,
       items,
       ({ key }) => key,
-      () => {
+      ({ ring }) => {
         const shown = {
           state: stateElement(),
           text: el('span', { class: 'row-text' }),
-          link: el('a', { class: 'row-link' }),
+          link: ring ? null : el('a', { class: 'row-link' }),
+          actions: ring ? this.#answers(ring) : [],
         };
-        const element = el('li', {}, shown.state, shown.text, shown.link);
+        const actions = shown.actions.map(({ element }) => element);
+        const element = el('li', {}, shown.state, shown.text, shown.link, actions);
         element.shown = shown;
         return element;
       },
       ({ shown }, { word, tone, text, href, link }) => {
+        for (const action of shown.actions) action.allow(this.#model.scope());
         setState(shown.state, [word, tone]);
         setText(shown.text, text);
+        if (shown.link === null) return;
         setText(shown.link, link ?? '');
         setAttribute(shown.link, 'href', href);
       },
     );
+  }
+
+  /** The answers to an offer. */
+  #answers(ring) {
+    const { rings, announce } = this.#model;
+    return [
+      new Action({
+        label: 'Reject',
+        isTerse: true,
+        describe: `Reject the conversation offered to ${ring.connection}`,
+        done: 'Rejected',
+        announce,
+        act: () => rings.reject(ring),
+      }),
+      new Action({
+        label: 'Accept',
+        describe: `Accept the conversation offered to ${ring.connection}`,
+        done: 'Accepted',
+        announce,
+        act: async () => {
+          const { conversationId } = await rings.accept(ring);
+          location.hash = `#/conversations/${encodeURIComponent(conversationId)}`;
+        },
+      }),
+    ];
   }
 
   #tell() {
@@ -197,7 +234,7 @@ export class OverviewView {
         () =>
           el('li', {
             class: 'row-empty',
-            text: 'Nothing happened since this page was opened. Messages, transfers, faults and reconnects appear here.',
+            text: 'Nothing notable has happened yet. Messages, transfers, faults and reconnects appear here.',
           }),
       );
       return;
@@ -244,7 +281,7 @@ function tile(label, href) {
 }
 
 /** What needs attention, the worst first; a single "all well" item if nothing does. */
-function attention({ overview, fleet, live }) {
+function attention({ overview, fleet, live, rings, names }) {
   const items = [];
   const { now } = overview;
   if (!now) {
@@ -266,6 +303,17 @@ function attention({ overview, fleet, live }) {
       word: 'Not kept',
       tone: 'bad',
       text: 'The last commit failed and is being retried; sockets are held back until it succeeds',
+    });
+  }
+  for (const ring of rings.rings.slice(0, NAMED)) {
+    const skill = ring.skillId && ring.skillId !== '-1' ? `, skill ${names.skill(ring.connection, ring.skillId)}` : '';
+    const expires = ring.ringExpirationTs > Date.now() ? `, ${countdown(ring.ringExpirationTs)} left` : '';
+    items.push({
+      key: `r ${ring.connection} ${ring.id}`,
+      word: 'Offered',
+      tone: 'held',
+      text: `A conversation is offered to ${ring.connection}${skill}${expires}`,
+      ring,
     });
   }
   const failed = [...fleet.connections.values()].filter(({ state: name }) => name === 'failed');
@@ -325,6 +373,21 @@ function attention({ overview, fleet, live }) {
       text: plural(now.connections.working, 'connection is not ready yet', 'connections are not ready yet'),
       href: '#/connections',
       link: 'Show',
+    });
+  }
+  const { reconnects, restarts } = overview.hour();
+  const recovered = [
+    reconnects > 0 ? plural(reconnects, 'reconnect', 'reconnects') : '',
+    restarts > 0 ? plural(restarts, 'restart', 'restarts') : '',
+  ].filter(Boolean);
+  if (recovered.length > 0) {
+    items.push({
+      key: 'recovered',
+      word: 'Recovered',
+      tone: 'warn',
+      text: `${recovered.join(' and ')} in the last hour`,
+      href: '#/supervision',
+      link: 'Look',
     });
   }
   if (items.length === 0) {

@@ -104,15 +104,21 @@ export class SupervisionView {
         one.id.localeCompare(other.id, 'en', { numeric: true }),
     );
     const quarantined = connections.reduce((sum, connection) => sum + (connection.quarantined?.length ?? 0), 0);
+    const reconnects = this.#model.overview.hour()?.reconnects ?? 0;
     setState(
       this.#root.state,
       quarantined > 0
         ? ['Some are quarantined', 'held']
         : notable.length > 0
           ? ['Some needed help', 'warn']
-          : ['All well', 'good'],
+          : reconnects > 0
+            ? ['Recovered', 'warn']
+            : ['All well', 'good'],
     );
-    setText(this.#root.text, `${count(connections.length)} connections`);
+    setText(
+      this.#root.text,
+      `${count(connections.length)} connections${reconnects > 0 ? `, ${times(reconnects, 'reconnect')} in the last hour` : ''}`,
+    );
     reconcile(
       this.#branches,
       notable.slice(0, MOST),

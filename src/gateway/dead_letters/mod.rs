@@ -1,14 +1,16 @@
 //! `/v1/dead-letters`: items that could not be handled, to be read, handed over again, or deleted.
 
+mod cause;
+
 use actix_web::{
     HttpResponse, delete, get,
     http::StatusCode,
     post,
     web::{Json, Path, Query},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tertulia_actors::dead_letters::{DeadLetter, DeadLetterId, DeadLetterKind, ReplayError};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -18,8 +20,10 @@ use super::{
     state::Caller,
 };
 
+pub(super) use cause::{Cause, CauseId};
+
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(list).service(one).service(replay).service(discard);
+    config.service(list).service(causes).service(one).service(replay).service(discard).service(discard_all);
 }
 
 /// A dead letter without its content.
@@ -61,21 +65,82 @@ impl From<&DeadLetter> for Brief {
     }
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Only letters of this cause.
+    #[param(value_type = Option<String>)]
+    cause: Option<CauseId>,
+    limit: Option<usize>,
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor>,
+}
+
 /// Lists the dead letters, the oldest first.
 #[utoipa::path(
     tag = "dead letters",
-    params(page::PageQuery),
+    params(ListQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))
 )]
 #[get("/dead-letters")]
-async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<Brief>>, Problem> {
+async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
-    let letters = caller.dead_letters().list(after.as_ref(), limit + 1).await;
+    let letters = caller.dead_letters().list(asked.cause.as_ref(), after.as_ref(), limit + 1).await;
     let next_cursor =
         letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| Cursor::name(&last.id.to_string()));
     let items = letters.iter().take(limit).map(|letter| Brief::from(&**letter)).collect();
     Ok(Json(Page { items, next_cursor }))
+}
+
+/// Dead letters of one cause: they differ only in the conversation and in the numbers and ids that their reason names.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterCause)]
+#[serde(rename_all = "camelCase")]
+struct CauseView {
+    /// Names the cause.
+    id: String,
+    /// The number of letters.
+    count: usize,
+    /// When the oldest letter was given up.
+    first: String,
+    /// The connections of the letters, the first ten.
+    connections: Vec<String>,
+    /// The newest letter.
+    newest: Brief,
+}
+
+impl From<Cause> for CauseView {
+    fn from(cause: Cause) -> Self {
+        Self {
+            id: cause.id.as_str().to_owned(),
+            count: cause.count,
+            first: cause.oldest.time.to_string(),
+            connections: cause.connections,
+            newest: Brief::from(&*cause.newest),
+        }
+    }
+}
+
+/// Lists the causes of the dead letters, the cause with the newest letter first.
+#[utoipa::path(
+    tag = "dead letters",
+    params(page::PageQuery),
+    responses((status = 200, description = "A page", body = Page<CauseView>))
+)]
+#[get("/dead-letters/causes")]
+async fn causes(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<CauseView>>, Problem> {
+    let limit = page::limit(asked.limit)?;
+    let mut causes = caller.dead_letters().causes().await;
+    // The cursor is the id of a letter, because new letters put their cause first.
+    if let Some(cursor) = &asked.cursor {
+        causes.retain(|cause| cause.newest.id.as_str() < &**cursor);
+    }
+    let is_more = causes.len() > limit;
+    causes.truncate(limit);
+    let next_cursor = causes.last().filter(|_| is_more).map(|last| Cursor::name(last.newest.id.as_str()));
+    Ok(Json(Page { items: causes.into_iter().map(CauseView::from).collect(), next_cursor }))
 }
 
 /// Returns a whole dead letter, its content in base64.
@@ -118,6 +183,34 @@ async fn discard(caller: Caller, id: Path<String>) -> Result<HttpResponse, Probl
     let id = DeadLetterId::from(id.as_str());
     caller.dead_letters().remove(&id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct OfCause {
+    /// The id of the cause.
+    #[param(value_type = String)]
+    cause: CauseId,
+}
+
+/// How many dead letters were deleted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DiscardedDeadLetters)]
+struct Discarded {
+    discarded: usize,
+}
+
+/// Deletes all dead letters of one cause.
+#[utoipa::path(
+    tag = "dead letters",
+    params(OfCause),
+    responses((status = 200, description = "The letters were deleted", body = Discarded))
+)]
+#[delete("/dead-letters")]
+async fn discard_all(caller: Caller, asked: Query<OfCause>) -> Result<Json<Discarded>, Problem> {
+    let discarded = caller.dead_letters().remove_all(&asked.cause).await?;
+    Ok(Json(Discarded { discarded }))
 }
 
 fn unknown(id: &DeadLetterId) -> Problem {

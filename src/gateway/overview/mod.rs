@@ -1,24 +1,36 @@
 //! `/v1/overview`: the state of the whole process in one small response, cheap enough to poll every second.
 
+mod recorder;
+mod records;
+mod series;
+
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use actix_web::{get, web::Json};
-use serde::Serialize;
+use actix_web::{
+    get,
+    web::{Json, Query},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     connection::ConnectionStatus,
     core::{id::ConnectionId, session::Phase},
     metrics::{Latency, Metrics},
     subscriber::EventId,
 };
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{metrics::resident_bytes, problem::Problem, state::Caller};
 use crate::config::Scope;
+
+use series::{Minute, Notable};
+
+pub(super) use recorder::Recorder;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(overview);
@@ -94,6 +106,11 @@ struct Overview {
     counts: Counts,
     /// Dead letters that are kept.
     dead_letters: usize,
+    /// The last hour by minute, the oldest first, also of previous runs if there is a store. For a token that does not
+    /// reach every connection, of its own connections. Null without `history`.
+    minutes: Option<Vec<Minute>>,
+    /// The newest 200 notable events, the newest first, kept like `minutes`. Null without `history`.
+    notable: Option<Vec<Notable>>,
 }
 
 /// The number of connections by state.
@@ -162,7 +179,7 @@ impl Quantiles {
 
 /// Counted since the process began. What is not counted for each connection is null for a token that does not reach every
 /// connection.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Counts {
     frames: u64,
@@ -204,15 +221,29 @@ impl Counts {
     }
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Whether `minutes` and `notable` are wanted too, which change slowly. True by default.
+    history: Option<bool>,
+}
+
 /// Reports the state of the whole process, or of the connections that the caller's token reaches.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The process in numbers", body = Overview)))]
+#[utoipa::path(
+    tag = "service",
+    params(Asked),
+    responses((status = 200, description = "The process in numbers", body = Overview))
+)]
 #[get("/overview")]
-async fn overview(caller: Caller) -> Result<Json<Overview>, Problem> {
+async fn overview(caller: Caller, asked: Query<Asked>) -> Result<Json<Overview>, Problem> {
     let (state, tertulia) = (caller.state(), caller.state().everything());
     let (journal, metrics, is_whole) = (tertulia.journal(), tertulia.metrics(), caller.reach().is_everything());
     let seen = caller.candidates(None)?.into_iter();
     let seen: Vec<(ConnectionId, ConnectionStatus)> =
         seen.filter_map(|connection| Some((connection.id().clone(), connection.status()?))).collect();
+    let past = asked.history.unwrap_or(true).then(|| state.recorder.past(caller.reach(), Timestamp::now())).flatten();
+    let (minutes, notable) = past.unzip();
     let known: usize = seen.iter().map(|(_, status)| status.conversations).sum();
     Ok(Json(Overview {
         version: env!("CARGO_PKG_VERSION"),
@@ -233,6 +264,8 @@ async fn overview(caller: Caller) -> Result<Json<Overview>, Problem> {
         latency: state.recent.latency(metrics).filter(|_| is_whole),
         counts: if is_whole { Counts::of_process(metrics) } else { Counts::of_connections(&seen, metrics) },
         dead_letters: caller.dead_letters().count().await,
+        minutes,
+        notable,
     }))
 }
 

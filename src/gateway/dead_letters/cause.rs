@@ -1,0 +1,101 @@
+//! The cause of a dead letter. Letters of one cause differ only in the conversation and in the numbers and ids that
+//! their reason names, so an operator decides about them together.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tertulia_actors::dead_letters::DeadLetter;
+
+/// Connections named per cause at most.
+const CONNECTIONS: usize = 10;
+/// Characters of a reason that tell causes apart.
+const CHARACTERS: usize = 300;
+/// A word with a digit is an id from this length on.
+const ID: usize = 8;
+/// A number of this many digits may be a status of HTTP or a code of the platform, which tells causes apart.
+const CODE: usize = 3;
+const ID_BYTES: usize = 8;
+
+/// Names a cause. The same cause has the same name in every run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
+pub(in crate::gateway) struct CauseId(String);
+
+impl CauseId {
+    pub(in crate::gateway) fn of(letter: &DeadLetter) -> Self {
+        let mut digest = Sha256::new();
+        let subscriber = letter.subscriber.as_deref().unwrap_or_default();
+        for part in [format!("{:?}", letter.kind).as_str(), subscriber, &without_names(&letter.reason)] {
+            digest.update(part);
+            digest.update([0]);
+        }
+        Self(digest.finalize().iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The letters of one cause.
+pub(in crate::gateway) struct Cause {
+    pub(super) id: CauseId,
+    pub(super) count: usize,
+    pub(super) oldest: Arc<DeadLetter>,
+    pub(in crate::gateway) newest: Arc<DeadLetter>,
+    /// The connections of the letters, the first ten.
+    pub(super) connections: Vec<String>,
+}
+
+impl Cause {
+    /// A cause without letters; `first` is its first letter.
+    pub(in crate::gateway) fn new(first: &Arc<DeadLetter>) -> Self {
+        let (oldest, newest) = (Arc::clone(first), Arc::clone(first));
+        Self { id: CauseId::of(first), count: 0, oldest, newest, connections: Vec::new() }
+    }
+
+    /// Adds a letter, which is newer than the others.
+    pub(in crate::gateway) fn add(&mut self, letter: Arc<DeadLetter>) {
+        self.count += 1;
+        let connection = letter.connection.as_str();
+        if self.connections.len() < CONNECTIONS && !self.connections.iter().any(|known| known == connection) {
+            self.connections.push(connection.to_owned());
+        }
+        self.newest = letter;
+    }
+}
+
+/// The reason without the numbers and ids that it names.
+fn without_names(reason: &str) -> String {
+    let reason: String = reason.chars().take(CHARACTERS).collect();
+    let is_apart = |character: char| !character.is_alphanumeric() && character != '-';
+    reason.split(is_apart).map(|word| if is_name(word) { "#" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+fn is_name(word: &str) -> bool {
+    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    (is_number && word.len() != CODE) || (has_digit && word.len() >= ID)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_ids_do_not_tell_causes_apart_but_codes_do() {
+        let same = [
+            (
+                "conversation 4d1c-88aa-12: missing field at column 17",
+                "conversation 9f00-17ab-77: missing field at column 5012",
+            ),
+            ("sequence 3 refused with 429", "sequence 71 refused with 429"),
+        ];
+        for (one, other) in same {
+            assert_eq!(without_names(one), without_names(other));
+        }
+        assert_ne!(without_names("refused with 429"), without_names("refused with 503"));
+        assert_ne!(without_names("a"), without_names("b"));
+    }
+}
