@@ -13,6 +13,7 @@ macro_rules! identifiers {
         /// Cheap to clone. Parsed from a JSON string or number, because the platform sends both (protocol
         /// [§4.4](crate::protocol#44)).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
         pub struct $name(Arc<str>);
 
         impl $name {
