@@ -24,7 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A dead letter without its content.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DeadLetter)]
+#[schema(as = DeadLetterInBrief)]
 #[serde(rename_all = "camelCase")]
 struct Brief {
     id: String,
@@ -34,8 +34,6 @@ struct Brief {
     conversation: Option<String>,
     /// The subscriber that could not take the item, if the item is a delivery.
     subscriber: Option<String>,
-    /// `state`, `records`, `answer`, `command`, `frame` or `delivery`.
-    #[schema(value_type = String)]
     kind: DeadLetterKind,
     /// Why the item could not be handled.
     reason: String,
@@ -63,6 +61,7 @@ impl From<&DeadLetter> for Brief {
 
 /// Lists the dead letters, the oldest first.
 #[utoipa::path(
+    operation_id = "listDeadLetters",
     tag = "dead letters",
     params(page::PageQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))
@@ -80,9 +79,10 @@ async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page
 
 /// Returns a whole dead letter, its content in base64.
 #[utoipa::path(
+    operation_id = "getDeadLetter",
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 200, description = "The dead letter", body = Object))
+    responses((status = 200, description = "The dead letter", body = DeadLetter))
 )]
 #[get("/dead-letters/{letter}")]
 async fn one(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -94,6 +94,7 @@ async fn one(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> 
 /// Hands a dead letter over to its recipient again and deletes it. If the item fails again, it becomes a new dead
 /// letter.
 #[utoipa::path(
+    operation_id = "replayDeadLetter",
     tag = "dead letters",
     params(("letter" = String, Path), Once),
     responses((status = 204, description = "The dead letter was handed over"))
@@ -109,6 +110,7 @@ async fn replay(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResp
 
 /// Deletes a dead letter.
 #[utoipa::path(
+    operation_id = "discardDeadLetter",
     tag = "dead letters",
     params(("letter" = String, Path)),
     responses((status = 204, description = "The dead letter was deleted"))

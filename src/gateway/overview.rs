@@ -205,7 +205,7 @@ impl Counts {
 }
 
 /// Reports the state of the whole process, or of the connections that the caller's token reaches.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The process in numbers", body = Overview)))]
+#[utoipa::path(operation_id = "getOverview", tag = "service", responses((status = 200, description = "The process in numbers", body = Overview)))]
 #[get("/overview")]
 async fn overview(caller: Caller) -> Result<Json<Overview>, Problem> {
     let (state, tertulia) = (caller.state(), caller.state().everything());

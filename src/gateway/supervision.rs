@@ -54,7 +54,6 @@ struct Supervised {
     restarts: u64,
     conversation_restarts: u64,
     conversations: usize,
-    #[schema(value_type = Vec<Object>)]
     quarantined: Vec<QuarantinedConversation>,
 }
 
@@ -91,7 +90,7 @@ struct Policy {
 }
 
 /// Reports the supervision tree: connections, restarts in each, and the conversations in quarantine.
-#[utoipa::path(tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
+#[utoipa::path(operation_id = "getSupervision", tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
 #[get("/supervision")]
 async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
     let supervised = caller.candidates(None)?.into_iter().map(supervised);
@@ -147,6 +146,7 @@ async fn supervised(connection: ConnectionHandle) -> Option<Supervised> {
 
 /// Releases a conversation from quarantine, which restarts it.
 #[utoipa::path(
+    operation_id = "releaseConversation",
     tag = "supervision",
     params(("conversation" = String, Path), Through, Once),
     responses((status = 204, description = "The conversation was released"))

@@ -45,6 +45,7 @@ impl Close {
 
 /// Closes the conversation, or one dialog of it.
 #[utoipa::path(
+    operation_id = "closeConversation",
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Close>),

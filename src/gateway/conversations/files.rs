@@ -48,6 +48,7 @@ struct FileForm {
 
 /// Uploads a file and publishes its message.
 #[utoipa::path(
+    operation_id = "uploadFile",
     tag = "conversations",
     params(Acting),
     request_body(content = FileForm, content_type = "multipart/form-data"),
@@ -72,6 +73,7 @@ struct DownloadQuery {
 
 /// Returns a file's bytes as an attachment.
 #[utoipa::path(
+    operation_id = "downloadFile",
     tag = "conversations",
     params(Named, DownloadQuery),
     responses((

@@ -70,6 +70,7 @@ struct Written {
 
 /// Writes an agent's note; notes of other agents stay as they are.
 #[utoipa::path(
+    operation_id = "setNote",
     tag = "conversations",
     params(Acting),
     request_body = Note,

@@ -34,6 +34,7 @@ struct Join {
 
 /// Makes the connection's agent join the conversation.
 #[utoipa::path(
+    operation_id = "joinConversation",
     tag = "conversations",
     params(Acting),
     request_body = Join,
@@ -55,6 +56,7 @@ struct Leave {
 
 /// Makes the connection's agent leave the conversation, whatever its role.
 #[utoipa::path(
+    operation_id = "leaveConversation",
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Leave>),
@@ -80,6 +82,7 @@ struct Transfer {
 /// Transfers the conversation to an agent, a skill or both, and removes the current assignment. If both are absent,
 /// nothing happens.
 #[utoipa::path(
+    operation_id = "transferConversation",
     tag = "conversations",
     params(Acting),
     request_body = Transfer,
@@ -101,6 +104,7 @@ struct Takeover {
 
 /// Gives the conversation to another identity of its consumer, as a step-up requires.
 #[utoipa::path(
+    operation_id = "takeOverConsumer",
     tag = "conversations",
     params(Acting),
     request_body = Takeover,

@@ -39,6 +39,7 @@ impl Receipt {
 
 /// Reports that messages were read.
 #[utoipa::path(
+    operation_id = "markRead",
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
@@ -51,6 +52,7 @@ async fn read(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Proble
 
 /// Reports that messages arrived.
 #[utoipa::path(
+    operation_id = "markAccepted",
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
@@ -74,6 +76,7 @@ struct Doing {
 
 /// Reports the chat state of this side, such as typing.
 #[utoipa::path(
+    operation_id = "setChatState",
     tag = "conversations",
     params(Acting),
     request_body = Doing,

@@ -26,6 +26,7 @@ struct Ttr {
 
 /// Sets how soon a response is due.
 #[utoipa::path(
+    operation_id = "setResponseTime",
     tag = "conversations",
     params(Acting),
     request_body = Ttr,
@@ -47,6 +48,7 @@ struct ManualEttr {
 
 /// Sets the deadline of the response.
 #[utoipa::path(
+    operation_id = "setManualDeadline",
     tag = "conversations",
     params(Acting),
     request_body = ManualEttr,

@@ -29,6 +29,7 @@ struct Satisfaction {
 
 /// Records the satisfaction of the connection's consumer.
 #[utoipa::path(
+    operation_id = "rateConversation",
     tag = "conversations",
     params(Acting),
     request_body = Satisfaction,

@@ -47,6 +47,7 @@ impl Quarantine {
 
 /// A conversation that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QuarantinedConversation {
     /// The conversation's id.
