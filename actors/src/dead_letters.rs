@@ -90,6 +90,7 @@ pub struct DeadLetter {
     /// Its id.
     pub id: DeadLetterId,
     /// When the attempt was given up.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub time: jiff::Timestamp,
     /// The connection it belongs to.
     pub connection: ConnectionId,

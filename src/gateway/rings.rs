@@ -75,6 +75,7 @@ struct ListQuery {
 
 /// The outcome of an accepted ring.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedRing)]
 #[serde(rename_all = "camelCase")]
 struct Taken {
     connection: String,

@@ -44,6 +44,7 @@ struct Supervision {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = SupervisedConnection)]
 #[serde(rename_all = "camelCase")]
 struct Supervised {
     #[schema(value_type = String)]
@@ -58,6 +59,7 @@ struct Supervised {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = SupervisionTotals)]
 #[serde(rename_all = "camelCase")]
 struct Totals {
     connection_restarts: u64,
@@ -82,6 +84,7 @@ struct ProcessTotals {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = RestartPolicy)]
 #[serde(rename_all = "camelCase")]
 struct Policy {
     /// Restarts allowed within the window.

@@ -182,6 +182,7 @@ pub enum EventData {
         /// The reason.
         reason: WaitReason,
         /// When it tries again for the first time.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
         until: jiff::Timestamp,
         /// The last error, as text.
         last_error: Option<String>,

@@ -29,6 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = AgentAvailability)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Availability {
     /// `ONLINE`, `OCCUPIED`, `BACK_SOON`, `AWAY` or `OFFLINE`.
@@ -65,6 +66,7 @@ async fn set_agent_state(
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewConversation)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Opening {
     /// The skill; the account's default if absent.
@@ -85,6 +87,7 @@ struct Opening {
 
 /// A consumer of a connector.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ConnectorConsumer)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OfConnector {
     /// The connector's own id of the consumer.
@@ -96,6 +99,7 @@ struct OfConnector {
 
 /// The opened conversation.
 #[derive(Serialize, ToSchema)]
+#[schema(as = OpenedConversation)]
 #[serde(rename_all = "camelCase")]
 struct Opened {
     connection: String,
@@ -144,6 +148,7 @@ async fn create_conversation(
 
 /// A request of the platform's protocol.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = PlatformRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wire {
     /// The type, such as `cqm.SubscribeExConversations`.
@@ -177,6 +182,7 @@ async fn ask(caller: Caller, once: Once, id: Path<ConnectionId>, body: Body<Wire
 
 /// The proof of the consumer's identity.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = StepUp)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SteppingUp {
     /// The connector of authenticated consumers.

@@ -24,6 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A connection that was added.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AddedConnection)]
 #[serde(rename_all = "camelCase")]
 struct Added {
     id: String,

@@ -33,6 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A connection's state, and the reason if it has failed.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionLife)]
 pub(super) struct Life {
     state: ConnectionState,
     /// Why the connection has failed.

@@ -14,6 +14,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = CloseRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Close {
     /// Whether the survey may start, if the account has one; if false, all dialogs close at once.

@@ -45,6 +45,7 @@ struct ListQuery {
 
 /// A waiting command.
 #[derive(Serialize, ToSchema)]
+#[schema(as = WaitingCommand)]
 #[serde(rename_all = "camelCase")]
 struct CommandThatWaits {
     /// The caller's `Idempotency-Key`, or the generated key of the command.

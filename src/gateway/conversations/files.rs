@@ -35,6 +35,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// The form, for the OpenAPI document.
 #[derive(ToSchema)]
+#[schema(as = FileUpload)]
 #[expect(dead_code, reason = "only for the OpenAPI document")]
 struct FileForm {
     /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX, by its name or else by its media type; at most 3 MiB.

@@ -67,6 +67,7 @@ impl Message {
 
 /// Where the message was published.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PublishedMessage)]
 pub(super) struct Published {
     /// The message's sequence in the dialog, if the platform reports it.
     pub(super) sequence: Option<u64>,
@@ -106,6 +107,7 @@ struct HistoryQuery {
 
 /// The requested messages, in the order of their dialog.
 #[derive(Serialize, ToSchema)]
+#[schema(as = MessageHistory)]
 struct History {
     /// Each message as in the event `tertulia.message`.
     items: Vec<Arc<conversation::Message>>,

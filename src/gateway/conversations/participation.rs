@@ -22,6 +22,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = JoinRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Join {
     /// The role, such as `AGENT`, `MANAGER` or `READER`.
@@ -47,6 +48,7 @@ async fn join(acting: Acting, body: Body<Join>) -> Result<Json<Acted>, Problem> 
 }
 
 #[derive(Default, Deserialize, ToSchema)]
+#[schema(as = LeaveRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Leave {
     /// The dialog; the open dialog if absent.
@@ -69,6 +71,7 @@ async fn leave(acting: Acting, body: BodyOrNone<Leave>) -> Result<Json<Acted>, P
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TransferRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Transfer {
     /// The agent, as `account.user` or as the user alone.
@@ -95,6 +98,7 @@ async fn transfer(acting: Acting, body: Body<Transfer>) -> Result<Json<Acted>, P
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ConsumerTakeover)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Takeover {
     /// The consumer's new identity.

@@ -19,6 +19,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = MessageReceipt)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Receipt {
     /// The sequences of the messages; if empty, nothing happens.
@@ -64,6 +65,7 @@ async fn accept(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Prob
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatStateChange)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Doing {
     /// `COMPOSING` while somebody types, `PAUSE`, `ACTIVE`, `INACTIVE`, `GONE` or `BACKGROUND`.

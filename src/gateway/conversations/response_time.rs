@@ -14,6 +14,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ResponseTime)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Ttr {
     /// `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
@@ -39,6 +40,7 @@ async fn ttr(acting: Acting, body: Body<Ttr>) -> Result<Json<Acted>, Problem> {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ManualDeadline)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ManualEttr {
     /// The deadline, in milliseconds since the epoch.

@@ -59,6 +59,7 @@ struct Loading {
 
 /// The loaded or unloaded conversation, and its connection.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LoadedConversation)]
 #[serde(rename_all = "camelCase")]
 struct Loaded {
     #[schema(value_type = String)]

@@ -22,15 +22,21 @@ const HOLD_NAMED: [&str; 2] = ["properties", "schemas"];
 pub(super) fn finish(document: &mut Value) {
     name_items_of_pages(document);
     name_json(document);
-    visit_texts(document, &mut |text| *text = without_links_into_the_code(text));
+    visit_texts(document, &mut |text| *text = without_links_into_the_code(text.trim()));
+    for paths in ["paths", "webhooks"] {
+        operations(&mut document[paths]).for_each(summarize);
+    }
     let schemas = &mut document["components"]["schemas"];
-    schemas[JSON] = json!({
-        "description": "Any JSON.",
-        "oneOf": [
-            { "type": "string" }, { "type": "number" }, { "type": "boolean" }, { "type": "null" },
-            { "type": "array", "items": reference(JSON) }, reference(JSON_OBJECT),
-        ],
-    });
+    // A list of anything would refer to itself, which TypeScript allows only within an object. Lists in lists in lists do
+    // not occur.
+    let one = [json!("string"), json!("number"), json!("boolean"), json!("null")].map(|kind| json!({ "type": kind }));
+    let or_list = |item: &Value| {
+        let list = json!({ "type": "array", "items": item });
+        json!({ "oneOf": one.iter().cloned().chain([reference(JSON_OBJECT), list]).collect::<Vec<_>>() })
+    };
+    let item = json!({ "oneOf": one.iter().cloned().chain([reference(JSON_OBJECT)]).collect::<Vec<_>>() });
+    schemas[JSON] = or_list(&or_list(&item));
+    schemas[JSON]["description"] = "Any JSON.".into();
     schemas[JSON_OBJECT] =
         json!({ "type": "object", "description": "Any JSON object.", "additionalProperties": reference(JSON) });
 }
@@ -104,6 +110,22 @@ fn name_json_schema(schema: &mut Value) {
     }
 }
 
+/// The operations of the paths.
+fn operations(paths: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let items = paths.as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    items.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()).filter(|value| value.is_object())
+}
+
+/// Makes the first sentence the summary, and all sentences the description.
+fn summarize(operation: &mut Value) {
+    let all = [&operation["summary"], &operation["description"]];
+    let all: Vec<String> = all.into_iter().filter_map(Value::as_str).map(|text| text.replace('\n', " ")).collect();
+    let all = all.join(" ");
+    let first = all.split_once(". ").map_or(&*all, |(first, _)| first);
+    operation["summary"] = first.trim_end_matches('.').into();
+    operation["description"] = all.into();
+}
+
 /// Calls `change` with every text in `value`.
 fn visit_texts(value: &mut Value, change: &mut impl FnMut(&mut String)) {
     match value {
@@ -162,7 +184,7 @@ fn without_citations(text: &str) -> String {
     plain
 }
 
-/// Whether the words in brackets are ids of rules, sections of the protocol or promises.
+/// Whether the words in brackets are ids of rules, sections of the protocol, promises or items of the code.
 fn is_citation(words: &str) -> bool {
     let is_rule = |word: &str| {
         let Some((area, number)) = word.split_once('-') else { return false };
@@ -173,7 +195,11 @@ fn is_citation(words: &str) -> bool {
     };
     let mut words = words.split([' ', ',']).filter(|word| !word.is_empty());
     let first = words.next().unwrap_or_default();
-    is_rule(first) || first.starts_with('§') || (first == "protocol" || first == "promise") && words.next().is_some()
+    let is_item = first.starts_with('`') && first.contains("::");
+    is_rule(first)
+        || is_item
+        || first.starts_with('§')
+        || (first == "protocol" || first == "promise") && words.next().is_some()
 }
 
 #[cfg(test)]

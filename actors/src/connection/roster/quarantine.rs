@@ -53,6 +53,7 @@ pub struct QuarantinedConversation {
     /// The conversation's id.
     pub conversation: ConversationId,
     /// When it was given up.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub since: jiff::Timestamp,
     /// The number of restarts before it was given up.
     pub restarts: u32,
