@@ -33,7 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(
     operation_id = "takeBackup",
     tag = "service",
-    responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"))
+    responses((status = 200, description = "The archive", body = String, content_type = "application/x-tar"))
 )]
 #[post("/backup")]
 async fn backup(caller: Caller) -> Result<HttpResponse, Problem> {

@@ -33,7 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(upload).service(download);
 }
 
-/// The form, for the OpenAPI document.
+/// A file to send, as a form.
 #[derive(ToSchema)]
 #[schema(as = FileUpload)]
 #[expect(dead_code, reason = "only for the OpenAPI document")]

@@ -24,7 +24,10 @@ pub(super) fn finish(document: &mut Value) {
     name_json(document);
     visit_texts(document, &mut |text| *text = without_links_into_the_code(text.trim()));
     for paths in ["paths", "webhooks"] {
-        operations(&mut document[paths]).for_each(summarize);
+        operations(&mut document[paths]).for_each(|operation| {
+            summarize(operation);
+            operation["parameters"].as_array_mut().into_iter().flatten().for_each(never_null);
+        });
     }
     let schemas = &mut document["components"]["schemas"];
     // A list of anything would refer to itself, which TypeScript allows only within an object. Lists in lists in lists do
@@ -116,6 +119,16 @@ fn operations(paths: &mut Value) -> impl Iterator<Item = &mut Value> {
     items.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()).filter(|value| value.is_object())
 }
 
+/// A parameter is absent rather than null.
+fn never_null(parameter: &mut Value) {
+    if let Value::Array(kinds) = &mut parameter["schema"]["type"] {
+        kinds.retain(|kind| kind != "null");
+        if let [kind] = kinds.as_slice() {
+            parameter["schema"]["type"] = kind.clone();
+        }
+    }
+}
+
 /// Makes the first sentence the summary, and all sentences the description.
 fn summarize(operation: &mut Value) {
     let all = [&operation["summary"], &operation["description"]];
@@ -170,12 +183,13 @@ fn without_links_into_the_code(text: &str) -> String {
 fn without_citations(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(" (") {
+    while let Some(start) = rest.find('(') {
         let (before, bracket) = rest.split_at(start);
         let Some(end) = bracket.find(')') else { break };
-        let words = &bracket[2..end];
-        plain.push_str(before);
-        if !is_citation(words) {
+        if is_citation(&bracket[1..end]) {
+            plain.push_str(before.trim_end());
+        } else {
+            plain.push_str(before);
             plain.push_str(&bracket[..=end]);
         }
         rest = &bracket[end + 1..];
@@ -209,6 +223,7 @@ mod tests {
     #[test]
     fn links_into_the_code_and_citations_are_removed_and_other_brackets_stay() {
         for (text, plain) in [
+            ("Published before\n([`super::Arrival`]).", "Published before."),
             ("A dialog closed ([CV-E1](crate::rules#cv-e1)).", "A dialog closed."),
             ("Why it ends ([§7.5](crate::protocol#75)).", "Why it ends."),
             ("Delivery continues after them (promise 2).", "Delivery continues after them."),

@@ -300,7 +300,9 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
 
     assert_eq!(walk.done, acting(&document), "each row that acts is walked, and no other");
     let told = schemas::of_events(&walk.running, &document).await;
-    for kind in ["message", "transfer-skill", "ring", "command-failed", "conversation-quarantined", "connection.resumed"] {
+    for kind in
+        ["message", "transfer-skill", "ring", "consumer-step-up", "conversation-quarantined", "connection.resumed"]
+    {
         assert!(told.contains(&format!("tertulia.{kind}")), "{kind} is not among {told:?}");
     }
 }

@@ -260,11 +260,8 @@ async fn with_the_token_of_one_tenant_nothing_of_the_other_can_be_seen_or_done()
     let document = scene.running.get("/openapi.json").await.json;
     let rows = rows(&document);
     let bars = scene.bars.clone();
-    let name_of = |name: &str| match name {
-        "file" => "index.html".to_owned(),
-        name => bars.get(name).unwrap_or_else(|| panic!("what is {{{name}}} of the bar?")).clone(),
-    };
-    let nothing = |name: &str| if name == "file" { "index.html".to_owned() } else { "no-such".to_owned() };
+    let name_of = |name: &str| bars.get(name).unwrap_or_else(|| panic!("what is {{{name}}} of the bar?")).clone();
+    let nothing = |_: &str| "no-such".to_owned();
     scene.running.token = OPS;
     let before = state(&scene.running).await;
 
@@ -366,6 +363,13 @@ async fn lists_streams_and_figures_have_only_what_is_the_tenants_own() {
     }
     assert_eq!(running.get("/readyz").await.status, 200);
     assert_eq!(running.request(Method::POST, "/v1/backup", &[], None).await.problem(), (403, "not-permitted"));
+
+    // A page of the log.
+    let accept = [("accept", "application/json")];
+    let page = running.request(Method::GET, "/v1/events?after=earliest&limit=1000", &accept, None).await.json;
+    let sources: Vec<&str> =
+        page["items"].as_array().unwrap().iter().map(|event| event["source"].as_str().unwrap()).collect();
+    assert!(!sources.is_empty() && sources.iter().all(|source| source.ends_with("/shop-1")), "{sources:?}");
 
     // A stream from the beginning of the log, up to a message that the shop says itself.
     let newest = overview["journal"]["newest"].as_str().unwrap();
