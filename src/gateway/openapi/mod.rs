@@ -13,7 +13,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web::{Bytes, Data},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::{
     OpenApi,
     openapi::{
@@ -93,7 +93,7 @@ impl Document {
         let mut document = json!(document);
         events::describe(&mut document);
         finish::finish(&mut document);
-        Self { json: document.to_string().into(), paths }
+        Self { json: in_order(&document).into(), paths }
     }
 
     /// The methods of a path; empty if the path does not exist.
@@ -124,6 +124,13 @@ pub(super) async fn elsewhere(state: Data<State>, request: HttpRequest) -> Probl
     }
     let detail = "this path does not support this method";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).header(header::ALLOW, methods.join(", "))
+}
+
+/// The document as text, which begins with what people look for first.
+fn in_order(document: &Value) -> String {
+    let order = ["openapi", "info", "servers", "tags", "paths", "webhooks", "components"];
+    let members = order.iter().map(|name| format!("\"{name}\":{}", document[*name]));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {

@@ -13,6 +13,7 @@ const INTERFACE: &str = include_str!("../../../src/gateway/interface.md");
 
 /// A page of the log.
 async fn page(running: &Running, query: &str) -> (Vec<Value>, String) {
+    assert!(running.service.tertulia().journal().settled().await);
     let accept = [("accept", "application/json")];
     let answer = running.request(Method::GET, &format!("/v1/events?{query}"), &accept, None).await;
     assert_eq!((answer.status, &*answer.content_type), (200, "application/json"), "{}", answer.text);
@@ -62,6 +63,7 @@ async fn export(running: &Running, folder: &Path) {
     let block = INTERFACE.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let script =
         block.into_iter().find(|block| block.contains("export/cursor")).unwrap().replace("limit=1000", "limit=4");
+    assert!(running.service.tertulia().journal().settled().await);
     let mut bash = Command::new("bash");
     bash.args(["-eu", "-c", &script]).current_dir(folder).env("gateway", format!("http://{}", running.address()));
     let output = spawn_blocking(move || bash.output()).await.unwrap().unwrap();

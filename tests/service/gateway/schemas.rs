@@ -17,9 +17,20 @@ use crate::running::{BOT, Running, until};
 /// A schema of the document, which here refuses members that it does not name.
 fn strict(document: &Value, name: &str) -> Validator {
     let mut components = document["components"].clone();
-    components["schemas"].as_object_mut().unwrap().values_mut().for_each(|schema| forbid_others(schema, true));
+    let parts = parts(&components["schemas"]);
+    for (name, schema) in components["schemas"].as_object_mut().unwrap() {
+        forbid_others(schema, !parts.contains(name));
+    }
     let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": components });
     jsonschema::validator_for(&schema).unwrap()
+}
+
+/// The names of the schemas that are parts of others.
+fn parts(schemas: &Value) -> BTreeSet<String> {
+    let combined = schemas.as_object().unwrap().values().filter_map(|schema| schema["allOf"].as_array()).flatten();
+    let names =
+        combined.filter_map(|part| part["$ref"].as_str()).map(|path| path.rsplit('/').next().unwrap().to_owned());
+    names.collect()
 }
 
 /// Forbids unnamed members in `schema` and in the schemas inside. A part of `allOf` does not know the other parts.
@@ -62,6 +73,7 @@ pub(super) async fn of_events(running: &Running, document: &Value) -> BTreeSet<S
 
 /// The whole log, page by page.
 pub(super) async fn all_events(running: &Running) -> Vec<Value> {
+    assert!(running.service.tertulia().journal().settled().await);
     let (mut events, mut cursor) = (Vec::new(), "earliest".to_owned());
     loop {
         let path = format!("/v1/events?after={cursor}&limit=50");
@@ -166,16 +178,16 @@ async fn a_definition_of_a_connection_is_described_as_the_configuration_reads_it
         properties.unwrap_or(&Map::new()).keys().cloned().collect()
     };
     let reader = fs::read_to_string(root().join("src/config/connection.rs")).unwrap();
-    let keys: BTreeSet<String> = reader.split("section.field(\"").skip(1).map(|rest| until_quote(rest)).collect();
+    let keys: BTreeSet<String> = reader.split("section.field(\"").skip(1).map(until_quote).collect();
     let mut all = described("ConnectionDefinition");
     all.extend(described("ConnectionSubscription"));
     assert_eq!(all, keys);
     let reader = fs::read_to_string(root().join("src/config/client_properties.rs")).unwrap();
-    let mut keys: BTreeSet<String> = reader.split("\n    (\"").skip(1).map(|rest| until_quote(rest)).collect();
+    let mut keys: BTreeSet<String> = reader.split("\n    (\"").skip(1).map(until_quote).collect();
     keys.insert("features".to_owned());
     assert_eq!(described("ClientProperties"), keys);
     let reader = fs::read_to_string(root().join("src/config/login.rs")).unwrap();
-    let keys: BTreeSet<String> = reader.split("section.field(\"").skip(1).map(|rest| until_quote(rest)).collect();
+    let keys: BTreeSet<String> = reader.split("section.field(\"").skip(1).map(until_quote).collect();
     let forms = ["PasswordLogin", "KeyLogin", "BearerLogin", "AssertionLogin", "ApplicationLogin"];
     assert_eq!(forms.into_iter().flat_map(described).collect::<BTreeSet<_>>(), keys);
 }
