@@ -11,6 +11,9 @@ const JSON_OBJECT: &str = "JsonObject";
 /// How the macros name a page: this, and the name of its items.
 const PAGE_OF: &str = "Page_";
 
+/// The sign before the number of a section.
+const SECTION: char = '\u{a7}';
+
 /// The members of a document or schema that hold one schema.
 const HOLD_ONE: [&str; 3] = ["items", "schema", "additionalProperties"];
 /// The members that hold schemas in a list.
@@ -212,7 +215,7 @@ fn is_citation(words: &str) -> bool {
     let is_item = first.starts_with('`') && first.contains("::");
     is_rule(first)
         || is_item
-        || first.starts_with('§')
+        || first.starts_with(SECTION)
         || (first == "protocol" || first == "promise") && words.next().is_some()
 }
 
