@@ -29,7 +29,8 @@ pub(super) fn finish(document: &mut Value) {
     for paths in ["paths", "webhooks"] {
         operations(&mut document[paths]).for_each(|operation| {
             summarize(operation);
-            operation["parameters"].as_array_mut().into_iter().flatten().for_each(never_null);
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            parameters.into_iter().flatten().for_each(never_null);
         });
     }
     let schemas = &mut document["components"]["schemas"];
@@ -124,11 +125,10 @@ fn operations(paths: &mut Value) -> impl Iterator<Item = &mut Value> {
 
 /// A parameter is absent rather than null.
 fn never_null(parameter: &mut Value) {
-    if let Value::Array(kinds) = &mut parameter["schema"]["type"] {
-        kinds.retain(|kind| kind != "null");
-        if let [kind] = kinds.as_slice() {
-            parameter["schema"]["type"] = kind.clone();
-        }
+    let Some(kind) = parameter.pointer_mut("/schema/type") else { return };
+    let other = kind.as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned();
+    if let Some(other) = other {
+        *kind = other;
     }
 }
 
