@@ -26,6 +26,7 @@ const KEPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The id of a dead letter. Ids grow with time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct DeadLetterId(Arc<str>);
 
@@ -60,6 +61,7 @@ impl fmt::Display for DeadLetterId {
 /// The kind of a dead letter, which decides what its bytes are.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DeadLetterKind {
     /// The state of a conversation, as sent.
@@ -82,11 +84,13 @@ pub enum DeadLetterKind {
 
 /// A notification, command or delivery that could not be handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
     /// Its id.
     pub id: DeadLetterId,
     /// When the attempt was given up.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub time: jiff::Timestamp,
     /// The connection it belongs to.
     pub connection: ConnectionId,
@@ -102,6 +106,7 @@ pub struct DeadLetter {
     pub reason: String,
     /// The bytes, in base64 in JSON.
     #[serde(with = "base64_text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, content_encoding = "base64"))]
     pub body: Bytes,
     /// Whether the bytes were truncated, because there were more than [`DeadLetterLimits::body_bytes`].
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]

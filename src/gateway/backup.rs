@@ -31,8 +31,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 /// directory from which a service can start. The response begins once the copy is made; an archive that ends without an
 /// error is complete. The copy holds everything that was answered before the request, including the webhooks' secrets.
 #[utoipa::path(
+    operation_id = "takeBackup",
     tag = "service",
-    responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"))
+    responses((status = 200, description = "The archive", body = String, content_type = "application/x-tar"))
 )]
 #[post("/backup")]
 async fn backup(caller: Caller) -> Result<HttpResponse, Problem> {

@@ -337,6 +337,7 @@ impl From<BulkError> for Problem {
 /// Creates a job, or reports what the job would do if `dryRun` is true. A job runs in the background and continues
 /// after a restart.
 #[utoipa::path(
+    operation_id = "startBulkJob",
     tag = "bulk",
     params(Once),
     request_body = BulkOrder,
@@ -369,7 +370,7 @@ struct Listed {
 }
 
 /// Lists the jobs, the newest first. A job is kept for a week after its end.
-#[utoipa::path(tag = "bulk", params(Listed), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(operation_id = "listBulkJobs", tag = "bulk", params(Listed), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/bulk")]
 async fn list(caller: Caller, asked: Query<Listed>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
@@ -383,6 +384,7 @@ async fn list(caller: Caller, asked: Query<Listed>) -> Result<Json<Page<View>>, 
 
 /// Reports a job's progress.
 #[utoipa::path(
+    operation_id = "getBulkJob",
     tag = "bulk",
     params(("job" = String, Path)),
     responses((status = 200, description = "The job", body = View))
@@ -405,6 +407,7 @@ struct ItemsAsked {
 
 /// Lists a job's conversations and their outcomes, by id.
 #[utoipa::path(
+    operation_id = "listBulkItems",
     tag = "bulk",
     params(("job" = String, Path), ItemsAsked),
     responses((status = 200, description = "A page", body = Page<ItemView>))
@@ -423,6 +426,7 @@ async fn items(caller: Caller, id: Path<String>, asked: Query<ItemsAsked>) -> Re
 
 /// Pauses a job: no further conversation is started, and those in progress are completed.
 #[utoipa::path(
+    operation_id = "pauseBulkJob",
     tag = "bulk",
     params(("job" = String, Path), Once),
     responses((status = 200, description = "The job", body = View))
@@ -438,6 +442,7 @@ async fn pause(caller: Caller, once: Once, id: Path<String>) -> Result<HttpRespo
 
 /// Resumes a paused job.
 #[utoipa::path(
+    operation_id = "resumeBulkJob",
     tag = "bulk",
     params(("job" = String, Path), Once),
     responses((status = 200, description = "The job", body = View))
@@ -453,6 +458,7 @@ async fn resume(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResp
 
 /// Cancels a job: conversations in progress are completed, the others are left alone.
 #[utoipa::path(
+    operation_id = "cancelBulkJob",
     tag = "bulk",
     params(("job" = String, Path), Once),
     responses((status = 200, description = "The job", body = View))

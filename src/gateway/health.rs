@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder, get, http::StatusCode, web
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tertulia_actors::{connection::ConnectionStatus, core::id::ConnectionId};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{connections::Life, problem::Problem, state::State};
@@ -12,11 +13,27 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(alive).service(ready);
 }
 
+/// The process is alive.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    alive: bool,
+}
+
+/// The service is ready.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Readiness {
+    ready: bool,
+    /// Events that cannot be read from the store; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged_events: Option<u64>,
+}
+
 /// Reports that the process is alive. Independent of the platform, because restarting the process would not help then.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The process is alive", body = Object)))]
+#[utoipa::path(operation_id = "getHealth", tag = "service", responses((status = 200, description = "The process is alive", body = Health)))]
 #[get("/healthz")]
 async fn alive() -> impl Responder {
-    HttpResponse::Ok().json(json!({ "alive": true }))
+    HttpResponse::Ok().json(Health { alive: true })
 }
 
 /// A connection because of which the service is not ready. Error texts are left out, because everybody may read this.
@@ -41,7 +58,7 @@ fn lacking(status: &ConnectionStatus) -> Value {
 /// Reports whether the service is ready. If not, the problem lists the connections that are not ready and what each
 /// lacks. An incomplete history of a conversation does not count. A caller who shows a token sees only the connections
 /// that the token reaches. If some tokens reach only some connections, a caller without a token gets no list.
-#[utoipa::path(tag = "service", responses((status = 200, description = "The service is ready", body = Object)))]
+#[utoipa::path(operation_id = "getReadiness", tag = "service", responses((status = 200, description = "The service is ready", body = Readiness)))]
 #[get("/readyz")]
 async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     if state.leaving.is_cancelled() || state.closing.is_cancelled() {
@@ -67,10 +84,8 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
     if reasons.is_empty() {
         // Damaged events do not make the service unready: a restart would not repair them, and they concern only their
         // readers.
-        return Ok(HttpResponse::Ok().json(match tertulia.journal().damaged() {
-            0 => json!({ "ready": true }),
-            damaged => json!({ "ready": true, "damagedEvents": damaged }),
-        }));
+        let damaged_events = Some(tertulia.journal().damaged()).filter(|damaged| *damaged > 0);
+        return Ok(HttpResponse::Ok().json(Readiness { ready: true, damaged_events }));
     }
     if shown.is_none() && access.has_tenants() {
         let detail = "some connections are not ready; a token shows which of its connections";

@@ -23,6 +23,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// Accepts a webhook of the platform. The signature over the body authenticates it.
 #[utoipa::path(
+    operation_id = "receivePlatformWebhook",
     tag = "intake",
     params(
         ("connection" = String, Path, description = "A connection whose role is connector or intake"),

@@ -10,6 +10,7 @@ mod body;
 mod bulk;
 mod capacity;
 mod clients;
+mod codes;
 mod connections;
 mod conversations;
 mod cors;

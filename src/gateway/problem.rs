@@ -13,6 +13,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::codes::{self, ProblemCode};
+
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// One error.
@@ -31,7 +33,7 @@ pub(super) struct Details {
     status: StatusCode,
     #[schema(value_type = String)]
     detail: Cow<'static, str>,
-    /// A stable code of the error.
+    #[schema(value_type = ProblemCode)]
     code: &'static str,
     /// Additional members of some errors.
     #[serde(flatten)]
@@ -43,6 +45,7 @@ pub(super) struct Details {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        debug_assert!(codes::is_listed(code), "the code {code} is not on the list of codes");
         Self(Box::new(Details {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),

@@ -75,6 +75,7 @@ struct ListQuery {
 
 /// The outcome of an accepted ring.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedRing)]
 #[serde(rename_all = "camelCase")]
 struct Taken {
     connection: String,
@@ -82,7 +83,7 @@ struct Taken {
 }
 
 /// Lists the offers that wait for an answer.
-#[utoipa::path(tag = "rings", params(ListQuery), responses((status = 200, description = "A page", body = Page<Ring>)))]
+#[utoipa::path(operation_id = "listRings", tag = "rings", params(ListQuery), responses((status = 200, description = "A page", body = Page<Ring>)))]
 #[get("/rings")]
 async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Ring>>, Problem> {
     let ListQuery { connection, limit, cursor } = asked.into_inner();
@@ -95,6 +96,7 @@ async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Ring>
 
 /// Accepts an offer, and responds once its conversation is there.
 #[utoipa::path(
+    operation_id = "acceptRing",
     tag = "rings",
     params(("ring" = String, Path), Through, Once),
     responses((status = 200, description = "The conversation of the accepted offer", body = Taken))
@@ -117,6 +119,7 @@ async fn accept(
 
 /// Rejects an offer.
 #[utoipa::path(
+    operation_id = "rejectRing",
     tag = "rings",
     params(("ring" = String, Path), Through, Once),
     responses((status = 204, description = "The offer was rejected"))

@@ -44,6 +44,7 @@ struct Supervision {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = SupervisedConnection)]
 #[serde(rename_all = "camelCase")]
 struct Supervised {
     #[schema(value_type = String)]
@@ -54,35 +55,41 @@ struct Supervised {
     restarts: u64,
     conversation_restarts: u64,
     conversations: usize,
-    #[schema(value_type = Vec<Object>)]
     quarantined: Vec<QuarantinedConversation>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = SupervisionTotals)]
 #[serde(rename_all = "camelCase")]
 struct Totals {
     connection_restarts: u64,
     conversation_restarts: u64,
     dead_letters: usize,
-    /// Absent for a token that does not reach every connection.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    process: Option<ProcessTotals>,
+    #[serde(flatten)]
+    process: ProcessTotals,
 }
 
-/// Totals that belong to no connection.
-#[derive(Serialize, ToSchema)]
+/// Totals that belong to no connection; absent for a token that does not reach every connection.
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ProcessTotals {
-    subscriber_restarts: u64,
-    fleet_restarts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscriber_restarts: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet_restarts: Option<u64>,
     /// Times that a connection restarted because many of its conversations failed together.
-    escalations: u64,
-    connections_moved: u64,
-    arbiters_replaced: u64,
-    arbiters_frozen: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalations: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_moved: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arbiters_replaced: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arbiters_frozen: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = RestartPolicy)]
 #[serde(rename_all = "camelCase")]
 struct Policy {
     /// Restarts allowed within the window.
@@ -91,7 +98,7 @@ struct Policy {
 }
 
 /// Reports the supervision tree: connections, restarts in each, and the conversations in quarantine.
-#[utoipa::path(tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
+#[utoipa::path(operation_id = "getSupervision", tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
 #[get("/supervision")]
 async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
     let supervised = caller.candidates(None)?.into_iter().map(supervised);
@@ -103,12 +110,12 @@ async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
     };
     let kinds = ["conversation", "connection", "subscriber", "fleet"];
     let process = || ProcessTotals {
-        subscriber_restarts: metrics.subscriber_restarts.get(),
-        fleet_restarts: metrics.fleet_restarts.get(),
-        escalations: metrics.escalations.get(),
-        connections_moved: metrics.connections_moved.get(),
-        arbiters_replaced: metrics.arbiters_replaced.get(),
-        arbiters_frozen: metrics.arbiters_frozen.get(),
+        subscriber_restarts: Some(metrics.subscriber_restarts.get()),
+        fleet_restarts: Some(metrics.fleet_restarts.get()),
+        escalations: Some(metrics.escalations.get()),
+        connections_moved: Some(metrics.connections_moved.get()),
+        arbiters_replaced: Some(metrics.arbiters_replaced.get()),
+        arbiters_frozen: Some(metrics.arbiters_frozen.get()),
     };
     let is_whole = caller.reach().is_everything();
     let (connection_restarts, conversation_restarts) = if is_whole {
@@ -123,7 +130,7 @@ async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
             connection_restarts,
             conversation_restarts,
             dead_letters: caller.dead_letters().count().await,
-            process: is_whole.then(process),
+            process: if is_whole { process() } else { ProcessTotals::default() },
         },
         policies: kinds.into_iter().map(|kind| (kind, policy(kind))).collect(),
     }))
@@ -147,6 +154,7 @@ async fn supervised(connection: ConnectionHandle) -> Option<Supervised> {
 
 /// Releases a conversation from quarantine, which restarts it.
 #[utoipa::path(
+    operation_id = "releaseConversation",
     tag = "supervision",
     params(("conversation" = String, Path), Through, Once),
     responses((status = 204, description = "The conversation was released"))

@@ -1,5 +1,5 @@
 """Walks the service's own description with generated requests: no answer is a failure of the service, and none is other
-than described.
+than described. The description itself is clean, and clients in two languages are made of it.
 
 Starts a platform stand-in and a service of its own, on free ports of loopback, and ends them.
 """
@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
+import jsonschema_rs
 from openapi_spec_validator import validate
 
 HERE = pathlib.Path(__file__).parent
@@ -82,9 +83,9 @@ allow_internal = true
 """
 
 
-def call(url, body=None):
+def call(url, body=None, accept="*/*"):
     data = None if body is None else json.dumps(body).encode()
-    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json", "accept": accept}
     request = urllib.request.Request(url, data=data, headers=headers)
     with urllib.request.urlopen(request, timeout=WITHIN) as response:
         return json.load(response)
@@ -153,9 +154,36 @@ def examine(gateway, control):
     until(lambda: len(call(f"{gateway}/v1/conversations?connection=bots-1")["items"]) == len(conversations))
     environment = {**os.environ, "GATEWAY": gateway, "CONTROL": control, "TOKEN": TOKEN}
     environment["CONVERSATION"] = conversations.pop()
-    validate(call(f"{gateway}/openapi.json"))
+    document = call(f"{gateway}/openapi.json")
+    validate(document)
+    described = clients(document)
     rows = subprocess.run([HERE / "rows"], env=environment).returncode
-    return walk(gateway, conversations) or rows
+    return walk(gateway, conversations) or rows or described or events(gateway, document)
+
+
+def clients(document):
+    """The linters find nothing, and the clients that are generated compile."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory, "openapi.json")
+        file.write_text(json.dumps(document, indent=1))
+        environment = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"}
+        return subprocess.run([HERE / "clients", file], env=environment).returncode
+
+
+def events(gateway, document):
+    """Every event of this walk is as the description says."""
+    schema = {"$ref": "#/components/schemas/EventPage", "components": document["components"]}
+    page_schema = jsonschema_rs.validator_for(schema)
+    cursor, kinds = "earliest", set()
+    while True:
+        page = call(f"{gateway}/v1/events?after={cursor}&limit=1000", accept="application/json")
+        page_schema.validate(page)
+        kinds |= {event["type"] for event in page["items"]}
+        if page["cursor"] == cursor:
+            break
+        cursor = page["cursor"]
+    print(f"events as described, of {len(kinds)} kinds: {' '.join(sorted(kinds))}")
+    return 0 if len(kinds) > 20 else 1
 
 
 def walk(gateway, conversations):

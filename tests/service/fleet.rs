@@ -36,7 +36,6 @@ get /healthz
 get /readyz
 get /metrics
 get /openapi.json
-get /
 get,post /v1/connections
 get,delete /v1/connections/{connection}
 put /v1/connections/{connection}/agent-state

@@ -7,12 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::ums::Text;
 
 macro_rules! identifiers {
-    ($($(#[$doc:meta])* $name:ident;)+) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])* $name:ident;)+) => {$(
+        $(#[doc = $doc])*
         ///
         /// Cheap to clone. Parsed from a JSON string or number, because the platform sends both (protocol
         /// [§4.4](crate::protocol#44)).
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, description = concat!($($doc),*)))]
         pub struct $name(Arc<str>);
 
         impl $name {

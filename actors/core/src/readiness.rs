@@ -8,6 +8,7 @@ use crate::id::ConversationId;
 
 /// The missing parts of a connection. A part that works, or is not wanted, is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Lacking {
     /// Why the subscriptions to conversations do not work: new conversations and changes stay unknown.

@@ -71,6 +71,7 @@ pub struct Event {
 
 /// A conversation offered to an agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
     /// The offer's id.
@@ -90,6 +91,7 @@ pub struct Offer {
 /// The kind and data of an event.
 #[non_exhaustive]
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum EventData {
     /// An event of a conversation.
@@ -98,6 +100,7 @@ pub enum EventData {
     /// event is the connection's own.
     Ring(Offer),
     /// A command succeeded.
+    #[cfg_attr(feature = "openapi", schema(title = "command-sent"))]
     CommandSent {
         /// The command's key.
         key: CommandKey,
@@ -111,6 +114,7 @@ pub enum EventData {
         caller: Option<Arc<str>>,
     },
     /// A command failed, or its outcome stays unknown.
+    #[cfg_attr(feature = "openapi", schema(title = "command-failed"))]
     CommandFailed {
         /// The command's key.
         key: CommandKey,
@@ -128,18 +132,22 @@ pub enum EventData {
         caller: Option<Arc<str>>,
     },
     /// A conversation's actor was restarted after a panic.
+    #[cfg_attr(feature = "openapi", schema(title = "conversation-restarted"))]
     ConversationRestarted {
         /// The number of restarts since its start.
         restarts: u32,
     },
     /// A conversation's actor panicked too often and receives no more notifications.
+    #[cfg_attr(feature = "openapi", schema(title = "conversation-quarantined"))]
     ConversationQuarantined {
         /// The number of restarts since its start.
         restarts: u32,
     },
     /// The socket is open and the platform accepted the identity.
+    #[cfg_attr(feature = "openapi", schema(title = "connection.connected"))]
     Connected {},
     /// The socket is gone.
+    #[cfg_attr(feature = "openapi", schema(title = "connection.disconnected"))]
     Disconnected {
         /// The close code, if there was one.
         code: Option<u16>,
@@ -149,12 +157,14 @@ pub enum EventData {
         reason: DisconnectReason,
     },
     /// The connection is fetching what it missed.
+    #[cfg_attr(feature = "openapi", schema(title = "connection.resuming"))]
     Resuming {
         /// Attempts since the connection was last stable.
         attempt: u32,
     },
     /// The connection has fetched what it missed.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "connection.resumed"))]
     Resumed {
         /// The account.
         account: AccountId,
@@ -174,6 +184,7 @@ pub enum EventData {
         incomplete: usize,
     },
     /// A part that the connection needs was refused, or works again.
+    #[cfg_attr(feature = "openapi", schema(title = "connection.lacking"))]
     Lacking {
         /// The parts refused now; empty if none.
         lacking: Lacking,
@@ -181,10 +192,12 @@ pub enum EventData {
     /// The connection cannot log in, or another login keeps ending it. It tries again by itself, but an operator may
     /// have to act. Emitted once until the connection is ready again.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "connection.waiting"))]
     Waiting {
         /// The reason.
         reason: WaitReason,
         /// When it tries again for the first time.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
         until: jiff::Timestamp,
         /// The last error, as text.
         last_error: Option<String>,
@@ -192,6 +205,7 @@ pub enum EventData {
     /// The identity of an anonymous consumer is lost, and the connection continues as another consumer. Each open
     /// conversation ends on this side, with its own `close`.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "connection.identity-lost"))]
     IdentityLost {
         /// The previous consumer, as far as the platform reported it.
         user_id: Option<UserId>,
@@ -201,6 +215,7 @@ pub enum EventData {
         conversations: usize,
     },
     /// The connection has given up.
+    #[cfg_attr(feature = "openapi", schema(title = "connection.failed"))]
     Failed {
         /// The reason.
         reason: String,

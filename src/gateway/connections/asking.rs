@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tertulia_actors::{
     connection::{SteppedUp, Takeover},
     core::{
-        id::{ConnectionId, ExternalConsumerId, SkillId},
+        id::{ConnectionId, ConversationId, ExternalConsumerId, SkillId, UserId},
         ums::{AgentState, ConversationRequest, TtrType, UserProfile},
     },
     platform::StepUp,
@@ -18,6 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::gateway::{
     body::Body,
+    codes::ProblemCode,
     keyed::{Once, Reply},
     problem::Problem,
     state::Caller,
@@ -28,6 +29,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = AgentAvailability)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Availability {
     /// `ONLINE`, `OCCUPIED`, `BACK_SOON`, `AWAY` or `OFFLINE`.
@@ -37,6 +39,7 @@ struct Availability {
 
 /// Sets the agent's state, now and after each reconnect.
 #[utoipa::path(
+    operation_id = "setAgentState",
     tag = "connections",
     params(("connection" = String, Path), Once),
     request_body = Availability,
@@ -63,6 +66,7 @@ async fn set_agent_state(
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewConversation)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Opening {
     /// The skill; the account's default if absent.
@@ -83,6 +87,7 @@ struct Opening {
 
 /// A consumer of a connector.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ConnectorConsumer)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct OfConnector {
     /// The connector's own id of the consumer.
@@ -94,6 +99,7 @@ struct OfConnector {
 
 /// The opened conversation.
 #[derive(Serialize, ToSchema)]
+#[schema(as = OpenedConversation)]
 #[serde(rename_all = "camelCase")]
 struct Opened {
     connection: String,
@@ -102,6 +108,7 @@ struct Opened {
 
 /// Opens a conversation as a consumer.
 #[utoipa::path(
+    operation_id = "createConversation",
     tag = "connections",
     params(("connection" = String, Path), Once),
     request_body = Opening,
@@ -141,6 +148,7 @@ async fn create_conversation(
 
 /// A request of the platform's protocol.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = PlatformRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wire {
     /// The type, such as `cqm.SubscribeExConversations`.
@@ -158,6 +166,7 @@ struct Wire {
 
 /// Sends any protocol request and returns the body of the platform's answer.
 #[utoipa::path(
+    operation_id = "sendRequest",
     tag = "connections",
     params(("connection" = String, Path), Once),
     request_body = Wire,
@@ -173,6 +182,7 @@ async fn ask(caller: Caller, once: Once, id: Path<ConnectionId>, body: Body<Wire
 
 /// The proof of the consumer's identity.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = StepUp)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SteppingUp {
     /// The connector of authenticated consumers.
@@ -182,12 +192,47 @@ struct SteppingUp {
     code: SecretString,
 }
 
+/// The consumer after a step-up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SteppedUp)]
+#[serde(rename_all = "camelCase")]
+struct SteppedUpView {
+    /// The consumer's new id.
+    user_id: UserId,
+    /// What happened to each open conversation of the previous consumer.
+    conversations: Vec<TakenOver>,
+}
+
+/// A conversation of a consumer who stepped up.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct TakenOver {
+    conversation_id: ConversationId,
+    outcome: TakeoverOutcome,
+    /// The code of the error, if the conversation could not be taken over.
+    #[schema(value_type = Option<ProblemCode>)]
+    code: Option<&'static str>,
+}
+
+/// What happened to a conversation at a step-up.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum TakeoverOutcome {
+    /// The conversation has the new consumer.
+    Done,
+    /// The conversation was closed meanwhile.
+    Closed,
+    /// The conversation still has the previous consumer.
+    Failed,
+}
+
 /// Turns an anonymous consumer into an authenticated one, with their open conversations.
 #[utoipa::path(
+    operation_id = "stepUpConsumer",
     tag = "connections",
     params(("connection" = String, Path), Once),
     request_body = SteppingUp,
-    responses((status = 200, description = "The consumer's new identity", body = Object))
+    responses((status = 200, description = "The consumer's new identity", body = SteppedUpView))
 )]
 #[post("/connections/{connection}/step-up")]
 async fn step_up(
@@ -200,16 +245,15 @@ async fn step_up(
     let step_up = StepUp { connector: body.value.connector_id, code: body.value.code };
     once.act(&body.digest, async move {
         let SteppedUp { user_id, conversations } = connection.step_up(step_up).await?;
-        let conversations = conversations.iter().map(|(conversation, outcome)| {
+        let conversations = conversations.into_iter().map(|(conversation_id, outcome)| {
             let (outcome, code) = match outcome {
-                Takeover::Done => ("done", None),
-                Takeover::Closed => ("closed", None),
-                Takeover::Failed(failure) => ("failed", Some(failure.code())),
+                Takeover::Done => (TakeoverOutcome::Done, None),
+                Takeover::Closed => (TakeoverOutcome::Closed, None),
+                Takeover::Failed(failure) => (TakeoverOutcome::Failed, Some(failure.code())),
             };
-            json!({ "conversationId": conversation, "outcome": outcome, "code": code })
+            TakenOver { conversation_id, outcome, code }
         });
-        let conversations: Vec<Value> = conversations.collect();
-        Ok(Reply::ok(json!({ "userId": user_id, "conversations": conversations })))
+        Ok(Reply::ok(json!(SteppedUpView { user_id, conversations: conversations.collect() })))
     })
     .await
 }

@@ -7,7 +7,7 @@ use tertulia_actors::core::id::ConnectionId;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::unknown;
+use super::{definition::ConnectionDefinition, unknown};
 use crate::{
     fleet::AddConnectionError,
     gateway::{
@@ -24,6 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A connection that was added.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AddedConnection)]
 #[serde(rename_all = "camelCase")]
 struct Added {
     id: String,
@@ -34,9 +35,10 @@ struct Added {
 /// Adds a connection. The body has the members of `[[connections]]` in the configuration. A secret is `{"env":
 /// "NAME"}`, `{"file": "path"}`, or text; with a secret as text, the connection ends with the process.
 #[utoipa::path(
+    operation_id = "addConnection",
     tag = "connections",
     params(Once),
-    request_body(content = Object, example = json!({
+    request_body(content = ConnectionDefinition, example = json!({
         "id": "bots-2", "account": "12345678", "role": "brand",
         "login": { "username": "bot2", "password": { "env": "BOT2_PASSWORD" } },
         "rings": "accept", "agent_state": "ONLINE"
@@ -57,6 +59,7 @@ async fn add(caller: Caller, once: Once, body: Body<Value>) -> Result<HttpRespon
 
 /// Removes a connection. A connection of the configuration exists again after a restart.
 #[utoipa::path(
+    operation_id = "removeConnection",
     tag = "connections",
     params(("connection" = String, Path)),
     responses((status = 204, description = "The connection has ended"))
@@ -69,6 +72,7 @@ async fn remove(caller: Caller, id: Path<ConnectionId>) -> Result<HttpResponse, 
 
 /// Restarts a connection, even a failed one: with a new login, and a new socket if it has one. Its conversations stay.
 #[utoipa::path(
+    operation_id = "restartConnection",
     tag = "connections",
     params(("connection" = String, Path), Once),
     responses((status = 202, description = "The connection is restarting; `GET` it to see its state"))

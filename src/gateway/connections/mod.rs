@@ -2,6 +2,7 @@
 
 mod asking;
 mod changing;
+mod definition;
 mod platform;
 
 use actix_web::{
@@ -10,7 +11,6 @@ use actix_web::{
     web::{Json, Path, Query},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
 use tertulia_actors::{
     connection::{ConnectionStatus, Role, Waiting},
     core::{
@@ -35,30 +35,54 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A connection's state, and the reason if it has failed.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConnectionLife)]
 pub(super) struct Life {
-    #[schema(value_type = String)]
-    state: Value,
-    #[schema(value_type = Option<String>)]
+    state: ConnectionState,
+    /// Why the connection has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureReason>,
 }
 
 impl From<&Phase> for Life {
     fn from(phase: &Phase) -> Self {
-        match phase {
-            Phase::Failed(reason) => Self { state: "failed".into(), failure: Some(*reason) },
-            phase => Self { state: json!(phase), failure: None },
-        }
+        let state = match phase {
+            Phase::Idle => ConnectionState::Idle,
+            Phase::LoggingIn => ConnectionState::LoggingIn,
+            Phase::WaitingToLogIn => ConnectionState::WaitingToLogIn,
+            Phase::Connecting => ConnectionState::Connecting,
+            Phase::Verifying => ConnectionState::Verifying,
+            Phase::Resuming => ConnectionState::Resuming,
+            Phase::Ready => ConnectionState::Ready,
+            Phase::WaitingToReconnect => ConnectionState::WaitingToReconnect,
+            Phase::Stopping => ConnectionState::Stopping,
+            Phase::Stopped => ConnectionState::Stopped,
+            Phase::Failed(reason) => return Self { state: ConnectionState::Failed, failure: Some(*reason) },
+        };
+        Self { state, failure: None }
     }
+}
+
+/// The phase of a connection's session.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ConnectionState {
+    Idle,
+    LoggingIn,
+    WaitingToLogIn,
+    Connecting,
+    Verifying,
+    Resuming,
+    Ready,
+    WaitingToReconnect,
+    Stopping,
+    Stopped,
+    Failed,
 }
 
 /// What a connection waits for before its next attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConnectionWaiting)]
 struct WaitingView {
-    /// `credentials_refused`, `logged_in_elsewhere`, `login_held`, `token_refused`, `throttled`, `unavailable` or
-    /// `connection_lost`.
-    #[schema(value_type = String)]
     reason: WaitReason,
     /// When the next attempt begins.
     until: String,
@@ -107,7 +131,6 @@ struct View {
     /// What the connection lacks on its socket: `subscriptions`, `rings` and `agentState`, each with the reason, and
     /// the number of conversations whose `histories` are incomplete. An absent member lacks nothing; if all are absent,
     /// the connection is fully ready.
-    #[schema(value_type = Object, example = json!({ "rings": "the platform refused with 429: Too many requests", "histories": 1 }))]
     lacking: Lacking,
 }
 
@@ -135,7 +158,7 @@ impl View {
 }
 
 /// Lists the connections.
-#[utoipa::path(tag = "connections", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(operation_id = "listConnections", tag = "connections", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/connections")]
 async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
@@ -148,6 +171,7 @@ async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page
 
 /// Reports the state of one connection.
 #[utoipa::path(
+    operation_id = "getConnection",
     tag = "connections",
     params(("connection" = String, Path)),
     responses((status = 200, description = "The connection", body = View))

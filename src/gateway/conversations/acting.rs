@@ -85,6 +85,7 @@ pub(super) fn new_key() -> CommandKey {
 
 /// The platform has accepted the command.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedCommand)]
 pub(super) struct Acted {
     /// The command's key: the caller's or a generated one. The event about the command contains it.
     #[schema(value_type = String)]

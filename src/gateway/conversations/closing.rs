@@ -14,6 +14,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = CloseRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Close {
     /// Whether the survey may start, if the account has one; if false, all dialogs close at once.
@@ -45,6 +46,7 @@ impl Close {
 
 /// Closes the conversation, or one dialog of it.
 #[utoipa::path(
+    operation_id = "closeConversation",
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Close>),

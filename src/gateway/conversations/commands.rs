@@ -45,6 +45,7 @@ struct ListQuery {
 
 /// A waiting command.
 #[derive(Serialize, ToSchema)]
+#[schema(as = WaitingCommand)]
 #[serde(rename_all = "camelCase")]
 struct CommandThatWaits {
     /// The caller's `Idempotency-Key`, or the generated key of the command.
@@ -93,6 +94,7 @@ impl From<WaitingCommand> for CommandThatWaits {
 
 /// Lists the commands waiting in a conversation, in the order in which they will run.
 #[utoipa::path(
+    operation_id = "listCommands",
     tag = "conversations",
     params(Named, ListQuery),
     responses((status = 200, description = "The commands", body = Page<CommandThatWaits>))
@@ -118,6 +120,7 @@ async fn list(
 /// Cancels a command that was not sent. Its caller gets the code `cancelled`, and no later run sends the command
 /// either.
 #[utoipa::path(
+    operation_id = "cancelCommand",
     tag = "conversations",
     params(Through),
     responses((status = 204, description = "The command is cancelled"))

@@ -33,8 +33,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(upload).service(download);
 }
 
-/// The form, for the OpenAPI document.
+/// A file to send, as a form.
 #[derive(ToSchema)]
+#[schema(as = FileUpload)]
 #[expect(dead_code, reason = "only for the OpenAPI document")]
 struct FileForm {
     /// JPG, JPEG, PNG, GIF, PDF, DOCX, PPTX or XLSX, by its name or else by its media type; at most 3 MiB.
@@ -48,6 +49,7 @@ struct FileForm {
 
 /// Uploads a file and publishes its message.
 #[utoipa::path(
+    operation_id = "uploadFile",
     tag = "conversations",
     params(Acting),
     request_body(content = FileForm, content_type = "multipart/form-data"),
@@ -72,6 +74,7 @@ struct DownloadQuery {
 
 /// Returns a file's bytes as an attachment.
 #[utoipa::path(
+    operation_id = "downloadFile",
     tag = "conversations",
     params(Named, DownloadQuery),
     responses((

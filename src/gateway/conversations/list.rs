@@ -172,6 +172,7 @@ fn contains(name: &[u8], text: &[u8]) -> bool {
 /// Lists the conversations in memory, loaded or unloaded, in brief. A conversation has one item for each connection
 /// that sees it.
 #[utoipa::path(
+    operation_id = "listConversations",
     tag = "conversations",
     params(ListQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))

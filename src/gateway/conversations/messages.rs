@@ -30,16 +30,24 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(send).service(history);
 }
 
+/// A message to publish: either a text or structured content.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewMessage)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Message {
     text: Option<String>,
+    /// Structured content.
+    #[schema(value_type = Option<Object>)]
     rich_text: Option<Value>,
+    /// Whether only agents see the message.
     #[serde(default)]
     private: bool,
     #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
     metadata: Vec<Value>,
+    #[schema(value_type = Option<Object>)]
     quick_replies: Option<Value>,
+    /// The dialog; the open dialog if absent.
     #[schema(value_type = Option<String>)]
     dialog: Option<DialogId>,
 }
@@ -59,6 +67,7 @@ impl Message {
 
 /// Where the message was published.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PublishedMessage)]
 pub(super) struct Published {
     /// The message's sequence in the dialog, if the platform reports it.
     pub(super) sequence: Option<u64>,
@@ -66,6 +75,7 @@ pub(super) struct Published {
 
 /// Publishes a message: text or structured content.
 #[utoipa::path(
+    operation_id = "sendMessage",
     tag = "conversations",
     params(Acting),
     request_body = Message,
@@ -97,14 +107,15 @@ struct HistoryQuery {
 
 /// The requested messages, in the order of their dialog.
 #[derive(Serialize, ToSchema)]
+#[schema(as = MessageHistory)]
 struct History {
     /// Each message as in the event `tertulia.message`.
-    #[schema(value_type = Vec<Object>)]
     items: Vec<Arc<conversation::Message>>,
 }
 
 /// Returns the messages of a dialog from the platform. Only agents can read it: a consumer's connection cannot.
 #[utoipa::path(
+    operation_id = "listMessages",
     tag = "conversations",
     params(Named, HistoryQuery),
     responses((status = 200, description = "The messages", body = History))

@@ -16,6 +16,7 @@ mod receipts;
 mod response_time;
 mod satisfaction;
 mod snapshots;
+mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -19,6 +19,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewNote)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Note {
     note_content: String,
@@ -56,6 +57,7 @@ impl Note {
 
 /// The outcome of writing a note.
 #[derive(Serialize, ToSchema)]
+#[schema(as = WrittenNote)]
 #[serde(rename_all = "camelCase")]
 struct Written {
     #[schema(value_type = String)]
@@ -70,6 +72,7 @@ struct Written {
 
 /// Writes an agent's note; notes of other agents stay as they are.
 #[utoipa::path(
+    operation_id = "setNote",
     tag = "conversations",
     params(Acting),
     request_body = Note,

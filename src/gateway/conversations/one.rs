@@ -11,6 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     acting::Named,
     find::{Through, find_to_look},
+    view::ConversationView,
 };
 use crate::gateway::{problem::Problem, state::Caller};
 
@@ -21,9 +22,10 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 /// Returns all members of a conversation, including stage, skill, dialogs and participants, under the names of the
 /// SDK's class page.
 #[utoipa::path(
+    operation_id = "getConversation",
     tag = "conversations",
     params(Named, Through),
-    responses((status = 200, description = "The conversation", body = Object))
+    responses((status = 200, description = "The conversation", body = ConversationView))
 )]
 #[get("/conversations/{conversation}")]
 async fn one(

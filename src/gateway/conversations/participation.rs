@@ -22,6 +22,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = JoinRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Join {
     /// The role, such as `AGENT`, `MANAGER` or `READER`.
@@ -34,6 +35,7 @@ struct Join {
 
 /// Makes the connection's agent join the conversation.
 #[utoipa::path(
+    operation_id = "joinConversation",
     tag = "conversations",
     params(Acting),
     request_body = Join,
@@ -46,6 +48,7 @@ async fn join(acting: Acting, body: Body<Join>) -> Result<Json<Acted>, Problem> 
 }
 
 #[derive(Default, Deserialize, ToSchema)]
+#[schema(as = LeaveRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Leave {
     /// The dialog; the open dialog if absent.
@@ -55,6 +58,7 @@ struct Leave {
 
 /// Makes the connection's agent leave the conversation, whatever its role.
 #[utoipa::path(
+    operation_id = "leaveConversation",
     tag = "conversations",
     params(Acting),
     request_body(content = Option<Leave>),
@@ -67,6 +71,7 @@ async fn leave(acting: Acting, body: BodyOrNone<Leave>) -> Result<Json<Acted>, P
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TransferRequest)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Transfer {
     /// The agent, as `account.user` or as the user alone.
@@ -80,6 +85,7 @@ struct Transfer {
 /// Transfers the conversation to an agent, a skill or both, and removes the current assignment. If both are absent,
 /// nothing happens.
 #[utoipa::path(
+    operation_id = "transferConversation",
     tag = "conversations",
     params(Acting),
     request_body = Transfer,
@@ -92,6 +98,7 @@ async fn transfer(acting: Acting, body: Body<Transfer>) -> Result<Json<Acted>, P
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ConsumerTakeover)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Takeover {
     /// The consumer's new identity.
@@ -101,6 +108,7 @@ struct Takeover {
 
 /// Gives the conversation to another identity of its consumer, as a step-up requires.
 #[utoipa::path(
+    operation_id = "takeOverConsumer",
     tag = "conversations",
     params(Acting),
     request_body = Takeover,

@@ -19,6 +19,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = MessageReceipt)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Receipt {
     /// The sequences of the messages; if empty, nothing happens.
@@ -39,6 +40,7 @@ impl Receipt {
 
 /// Reports that messages were read.
 #[utoipa::path(
+    operation_id = "markRead",
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
@@ -51,6 +53,7 @@ async fn read(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Proble
 
 /// Reports that messages arrived.
 #[utoipa::path(
+    operation_id = "markAccepted",
     tag = "conversations",
     params(Acting),
     request_body = Receipt,
@@ -62,6 +65,7 @@ async fn accept(acting: Acting, body: Body<Receipt>) -> Result<Json<Acted>, Prob
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChatStateChange)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Doing {
     /// `COMPOSING` while somebody types, `PAUSE`, `ACTIVE`, `INACTIVE`, `GONE` or `BACKGROUND`.
@@ -74,6 +78,7 @@ struct Doing {
 
 /// Reports the chat state of this side, such as typing.
 #[utoipa::path(
+    operation_id = "setChatState",
     tag = "conversations",
     params(Acting),
     request_body = Doing,

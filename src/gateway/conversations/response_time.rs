@@ -14,6 +14,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ResponseTime)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Ttr {
     /// `NORMAL`, `URGENT`, `PRIORITIZED` or `CUSTOM`.
@@ -26,6 +27,7 @@ struct Ttr {
 
 /// Sets how soon a response is due.
 #[utoipa::path(
+    operation_id = "setResponseTime",
     tag = "conversations",
     params(Acting),
     request_body = Ttr,
@@ -38,6 +40,7 @@ async fn ttr(acting: Acting, body: Body<Ttr>) -> Result<Json<Acted>, Problem> {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ManualDeadline)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ManualEttr {
     /// The deadline, in milliseconds since the epoch.
@@ -47,6 +50,7 @@ struct ManualEttr {
 
 /// Sets the deadline of the response.
 #[utoipa::path(
+    operation_id = "setManualDeadline",
     tag = "conversations",
     params(Acting),
     request_body = ManualEttr,

@@ -14,6 +14,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ConsumerRating)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Satisfaction {
     /// From 0 to 5. A string is also accepted, because the SDK's class page has one.
@@ -29,6 +30,7 @@ struct Satisfaction {
 
 /// Records the satisfaction of the connection's consumer.
 #[utoipa::path(
+    operation_id = "rateConversation",
     tag = "conversations",
     params(Acting),
     request_body = Satisfaction,

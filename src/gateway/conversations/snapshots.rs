@@ -19,6 +19,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     acting::{Acting, Named},
     find::{Through, find_to_act, find_to_look},
+    view::Snapshot,
 };
 use crate::gateway::{
     body::{Body, Digest},
@@ -36,9 +37,10 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// Returns the conversation as text, which any service of this version can load.
 #[utoipa::path(
+    operation_id = "getSnapshot",
     tag = "conversations",
     params(Named, Through),
-    responses((status = 200, description = "The snapshot", body = Object))
+    responses((status = 200, description = "The snapshot", body = Snapshot))
 )]
 #[get("/conversations/{conversation}/snapshot")]
 async fn snapshot(caller: Caller, id: Path<ConversationId>, through: Query<Through>) -> Result<HttpResponse, Problem> {
@@ -57,6 +59,7 @@ struct Loading {
 
 /// The loaded or unloaded conversation, and its connection.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LoadedConversation)]
 #[serde(rename_all = "camelCase")]
 struct Loaded {
     #[schema(value_type = String)]
@@ -68,9 +71,10 @@ struct Loaded {
 /// Loads a conversation into memory from its snapshot. The conversation stays until it is unloaded as often as it was
 /// loaded. If it is already in memory, its state does not change.
 #[utoipa::path(
+    operation_id = "loadConversation",
     tag = "conversations",
     params(Loading, Once),
-    request_body(content = Object, description = "A snapshot"),
+    request_body(content = Snapshot, description = "A snapshot"),
     responses((status = 200, description = "The conversation is in memory", body = Loaded))
 )]
 #[post("/conversations/load")]
@@ -94,6 +98,7 @@ async fn load(
 /// Unloads a conversation that was loaded, or that a notification to an intake created. Commands that wait in the
 /// conversation fail.
 #[utoipa::path(
+    operation_id = "unloadConversation",
     tag = "conversations",
     params(Acting),
     responses((status = 200, description = "The conversation has one load fewer", body = Loaded))

@@ -34,7 +34,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// Returns the dashboard.
 #[utoipa::path(
-    tag = "service",
+    operation_id = "getDashboard",
+    tag = "internal",
     responses(
         (status = 200, description = "The page", body = String, content_type = "text/html"),
         (status = 304, description = "The caller's copy is current"),
@@ -47,7 +48,8 @@ async fn page(request: HttpRequest) -> Result<HttpResponse, Problem> {
 
 /// Returns one file of the dashboard.
 #[utoipa::path(
-    tag = "service",
+    operation_id = "getDashboardFile",
+    tag = "internal",
     path = "/dashboard/{file}",
     params(("file" = String, Path, description = "The file's path, relative to the page")),
     responses(

@@ -28,7 +28,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// A dead letter without its content.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DeadLetter)]
+#[schema(as = DeadLetterInBrief)]
 #[serde(rename_all = "camelCase")]
 struct Brief {
     id: String,
@@ -38,8 +38,6 @@ struct Brief {
     conversation: Option<String>,
     /// The subscriber that could not take the item, if the item is a delivery.
     subscriber: Option<String>,
-    /// `state`, `records`, `answer`, `command`, `frame` or `delivery`.
-    #[schema(value_type = String)]
     kind: DeadLetterKind,
     /// Why the item could not be handled.
     reason: String,
@@ -79,6 +77,7 @@ struct ListQuery {
 
 /// Lists the dead letters, the oldest first.
 #[utoipa::path(
+    operation_id = "listDeadLetters",
     tag = "dead letters",
     params(ListQuery),
     responses((status = 200, description = "A page", body = Page<Brief>))
@@ -145,9 +144,10 @@ async fn causes(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Pa
 
 /// Returns a whole dead letter, its content in base64.
 #[utoipa::path(
+    operation_id = "getDeadLetter",
     tag = "dead letters",
     params(("letter" = String, Path)),
-    responses((status = 200, description = "The dead letter", body = Object))
+    responses((status = 200, description = "The dead letter", body = DeadLetter))
 )]
 #[get("/dead-letters/{letter}")]
 async fn one(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> {
@@ -159,6 +159,7 @@ async fn one(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> 
 /// Hands a dead letter over to its recipient again and deletes it. If the item fails again, it becomes a new dead
 /// letter.
 #[utoipa::path(
+    operation_id = "replayDeadLetter",
     tag = "dead letters",
     params(("letter" = String, Path), Once),
     responses((status = 204, description = "The dead letter was handed over"))
@@ -174,6 +175,7 @@ async fn replay(caller: Caller, once: Once, id: Path<String>) -> Result<HttpResp
 
 /// Deletes a dead letter.
 #[utoipa::path(
+    operation_id = "discardDeadLetter",
     tag = "dead letters",
     params(("letter" = String, Path)),
     responses((status = 204, description = "The dead letter was deleted"))

@@ -3,13 +3,15 @@
 use std::{mem, sync::Arc, time::Duration, vec};
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::json;
 use tertulia_actors::{
-    engine::{Journal, LogBatch, LogReader, StoredEvent},
+    engine::{Journal, LogBatch, LogReader, StoreError, StoredEvent},
     subscriber::{EventId, Filter},
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::query::Start;
 use crate::reach::Reach;
@@ -20,6 +22,29 @@ pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// memory, and the rest of one event, in addition to the socket's buffers.
 const TOGETHER: usize = 32 * 1024;
 
+/// The most bytes of events on a page, and the rest of one event.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The most events that are read for a page, if the caller does not want most of them.
+const READ_FOR_PAGE: usize = 100_000;
+
+/// Events of the log that a reader does not get.
+#[derive(Serialize, ToSchema)]
+pub(in crate::gateway) struct LogGap {
+    /// Their number, if known.
+    #[schema(required)]
+    missed: Option<u64>,
+    /// Where the present state can be read.
+    snapshot: &'static str,
+}
+
+/// Events that are in the log already.
+pub(super) struct Excerpt {
+    /// The events as JSON.
+    pub(super) items: Vec<Bytes>,
+    /// The caller's cursor after the excerpt.
+    pub(super) cursor: EventId,
+}
+
 /// The next item of a stream.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -29,6 +54,13 @@ pub(super) enum Next {
     Gap(Bytes),
     /// For a while there was no event that the caller wants.
     Nothing,
+}
+
+/// What was read from the log.
+enum Taken {
+    Events(Vec<Arc<StoredEvent>>),
+    /// A gap event.
+    Gap(Bytes),
 }
 
 /// Which events a caller gets.
@@ -120,20 +152,65 @@ impl Following {
                 _ = self.heartbeat.tick() => return Ok(Next::Nothing),
                 batch = self.log.next() => batch,
             };
-            match batch {
-                Ok(Some(LogBatch::Events(events))) => self.read = events.into_iter(),
-                Ok(Some(LogBatch::Forgotten { events } | LogBatch::Damaged { events })) => {
-                    // The number counts the events of all connections.
-                    let missed = Some(events).filter(|_| self.selection.reach.is_everything());
-                    return Ok(Next::Gap(self.gap(missed)));
+            match self.taken(batch)? {
+                Taken::Events(events) => self.read = events.into_iter(),
+                Taken::Gap(gap) => return Ok(Next::Gap(gap)),
+            }
+        }
+    }
+
+    fn taken(&self, batch: Result<Option<LogBatch>, StoreError>) -> Result<Taken, End> {
+        match batch {
+            Ok(Some(LogBatch::Events(events))) => Ok(Taken::Events(events)),
+            Ok(Some(LogBatch::Forgotten { events } | LogBatch::Damaged { events })) => {
+                // The number counts the events of all connections.
+                let missed = Some(events).filter(|_| self.selection.reach.is_everything());
+                Ok(Taken::Gap(self.gap(missed)))
+            }
+            Ok(None) => Err(End::Closing),
+            Err(error) => {
+                tracing::error!(%error, "the log cannot be read; a reader of events ends");
+                Err(End::Unreadable)
+            }
+        }
+    }
+
+    /// Returns at most `limit` of the events up to `newest`, without waiting for others. If the caller wants few of the
+    /// events, there may be fewer than `limit` although others follow; only an unchanged cursor means the end.
+    ///
+    /// # Errors
+    /// [`End`]: the log cannot be read.
+    pub(super) async fn excerpt(mut self, limit: usize, newest: u64) -> Result<Excerpt, End> {
+        let (mut items, mut bytes, mut read) = (Vec::new(), 0, 0);
+        if mem::take(&mut self.unknown) {
+            items.push(self.gap(None));
+        }
+        let mut last = self.log.after();
+        'pages: while last < newest && read < READ_FOR_PAGE {
+            let batch = self.log.next().await;
+            match self.taken(batch)? {
+                Taken::Events(events) => {
+                    for event in events {
+                        if items.len() >= limit || bytes >= PAGE_BYTES {
+                            break 'pages;
+                        }
+                        (last, read) = (event.offset, read + 1);
+                        if self.selection.takes(&event) {
+                            bytes += event.json.len();
+                            items.push(Bytes::copy_from_slice(&event.json));
+                        }
+                    }
                 }
-                Ok(None) => return Err(End::Closing),
-                Err(error) => {
-                    tracing::error!(%error, "the log cannot be read; an event stream ends");
-                    return Err(End::Unreadable);
+                Taken::Gap(gap) => {
+                    if items.len() >= limit {
+                        break;
+                    }
+                    last = self.log.after();
+                    items.push(gap);
                 }
             }
         }
+        Ok(Excerpt { items, cursor: EventId { epoch: self.epoch, offset: last } })
     }
 
     /// Returns the next events that were read and that the filter wants; `None` if no read event is left that it wants.
@@ -167,7 +244,7 @@ impl Following {
             "type": "tertulia.gap",
             "time": jiff::Timestamp::now().to_string(),
             "datacontenttype": "application/json",
-            "data": { "missed": missed, "snapshot": "/v1/conversations" },
+            "data": LogGap { missed, snapshot: "/v1/conversations" },
         });
         gap.to_string().into()
     }

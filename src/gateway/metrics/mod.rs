@@ -69,7 +69,7 @@ fn of_connections(caller: &Caller) -> Registry {
 
 /// Returns the metrics for Prometheus, as OpenMetrics if the caller prefers it; to a token that does not reach every
 /// connection, those of its connections.
-#[utoipa::path(tag = "service", responses((status = 200, description = "Metrics",
+#[utoipa::path(operation_id = "getMetrics", tag = "service", responses((status = 200, description = "Metrics",
     content((String = TEXT), (String = OPEN_METRICS)))))]
 #[get("/metrics", wrap = "from_fn(access::require)")]
 async fn scrape(caller: Caller, accept: Option<Header<Accept>>) -> Result<HttpResponse, Problem> {

@@ -231,6 +231,7 @@ struct Asked {
 
 /// Reports the state of the whole process, or of the connections that the caller's token reaches.
 #[utoipa::path(
+    operation_id = "getOverview",
     tag = "service",
     params(Asked),
     responses((status = 200, description = "The process in numbers", body = Overview))

@@ -32,7 +32,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// Lists the webhooks, the oldest first.
-#[utoipa::path(tag = "webhooks", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
+#[utoipa::path(operation_id = "listWebhooks", tag = "webhooks", params(page::PageQuery), responses((status = 200, description = "A page", body = Page<View>)))]
 #[get("/webhooks")]
 async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
@@ -49,6 +49,7 @@ async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page
 /// Creates a webhook. Only this response contains the signing secret, and a repeated request with the same key does not
 /// get it again: a caller who missed the response must rotate the secret.
 #[utoipa::path(
+    operation_id = "createWebhook",
     tag = "webhooks",
     params(Once),
     request_body = New,
@@ -69,6 +70,7 @@ async fn create(caller: Caller, once: Once, body: Body<New>) -> Result<HttpRespo
 
 /// Returns one webhook and its state.
 #[utoipa::path(
+    operation_id = "getWebhook",
     tag = "webhooks",
     params(("webhook" = String, Path)),
     responses((status = 200, description = "The webhook", body = View))
@@ -82,6 +84,7 @@ async fn one(caller: Caller, id: Path<String>) -> Result<Json<View>, Problem> {
 /// Changes a webhook; absent members stay the same. Waiting deliveries are tried at once, and a webhook that was
 /// disabled because of failures continues where it stopped.
 #[utoipa::path(
+    operation_id = "changeWebhook",
     tag = "webhooks",
     params(("webhook" = String, Path)),
     request_body = Changed,
@@ -95,6 +98,7 @@ async fn change(caller: Caller, id: Path<String>, body: Body<Changed>) -> Result
 
 /// Deletes a webhook. Its deliveries end at once, and waiting events are dropped.
 #[utoipa::path(
+    operation_id = "deleteWebhook",
     tag = "webhooks",
     params(("webhook" = String, Path)),
     responses((status = 204, description = "The webhook was deleted"))
@@ -107,6 +111,7 @@ async fn remove(caller: Caller, id: Path<String>) -> Result<HttpResponse, Proble
 
 /// Replaces the signing secret. The previous secret also signs for a while, so that receivers can switch.
 #[utoipa::path(
+    operation_id = "rotateWebhookSecret",
     tag = "webhooks",
     params(("webhook" = String, Path), Once),
     request_body = Another,
@@ -133,6 +138,7 @@ async fn rotate(caller: Caller, once: Once, id: Path<String>, body: Body<Another
 
 /// Sends a `tertulia.test` event now, even if the webhook is disabled, and returns the receiver's answer.
 #[utoipa::path(
+    operation_id = "testWebhook",
     tag = "webhooks",
     params(("webhook" = String, Path), Once),
     responses((status = 200, description = "What the receiver answered, or why it did not answer", body = TestResult))
@@ -148,6 +154,7 @@ async fn test(caller: Caller, once: Once, id: Path<String>) -> Result<HttpRespon
 
 /// Lists the newest attempts to deliver, the newest first.
 #[utoipa::path(
+    operation_id = "listDeliveries",
     tag = "webhooks",
     params(("webhook" = String, Path), page::PageQuery),
     responses((status = 200, description = "A page", body = Page<Delivery>))

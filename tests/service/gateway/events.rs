@@ -1,8 +1,110 @@
 //! `/v1/events`.
 
+use std::{fs, path::Path, process::Command};
+
+use actix_web::rt::task::spawn_blocking;
+use awc::http::Method;
 use serde_json::{Value, json};
 
+use super::schemas::all_events;
 use crate::running::{PATIENCE, Running};
+
+const INTERFACE: &str = include_str!("../../../src/gateway/interface.md");
+
+/// A page of the log.
+async fn page(running: &Running, query: &str) -> (Vec<Value>, String) {
+    assert!(running.service.tertulia().journal().settled().await);
+    let accept = [("accept", "application/json")];
+    let answer = running.request(Method::GET, &format!("/v1/events?{query}"), &accept, None).await;
+    assert_eq!((answer.status, &*answer.content_type), (200, "application/json"), "{}", answer.text);
+    let cursor = answer.json["cursor"].as_str().unwrap().to_owned();
+    (answer.json["items"].as_array().unwrap().clone(), cursor)
+}
+
+#[actix_rt::test]
+async fn the_log_is_read_in_pages_from_either_end() {
+    let mut running = Running::bot().await;
+    let id = running.conversation().await;
+    let whole = all_events(&running).await;
+    let (all, last) = page(&running, "after=earliest&limit=1000").await;
+    assert_eq!(all, whole);
+    // At the end there is nothing, and the cursor stays.
+    for query in [format!("after={last}"), "after=latest".to_owned(), String::new()] {
+        assert_eq!(page(&running, &query).await, (Vec::new(), last.clone()), "{query}");
+    }
+    running.emulator.say(&id, "again").unwrap();
+    running.heard("message", &id).await;
+    let (items, cursor) = page(&running, &format!("after={last}&type=message")).await;
+    assert_eq!((items.len(), &items[0]["data"]["body"]), (1, &json!("again")));
+    // What the filter leaves out is passed over.
+    assert_eq!(page(&running, &format!("after={last}&connection=none")).await.0, Vec::<Value>::new());
+    assert_eq!(page(&running, &format!("after={cursor}&type=message")).await.0, Vec::<Value>::new());
+    let (items, cursor) = page(&running, "after=other-7").await;
+    assert_eq!(
+        (items.len(), &items[0]["type"], &items[0]["data"]["missed"]),
+        (1, &json!("tertulia.gap"), &json!(null))
+    );
+    assert_eq!(page(&running, &format!("after={cursor}")).await.0, Vec::<Value>::new());
+
+    // Who prefers a stream gets one, which has no limit.
+    let accept = [("accept", "text/event-stream, application/json;q=0.5")];
+    let mut stream = running.follow("/v1/events?after=earliest", &accept).await;
+    assert_eq!(stream.event().await, whole[0]);
+    assert_eq!(running.get("/v1/events?limit=3").await.problem(), (400, "bad-request"));
+    let accept = [("accept", "application/json")];
+    for query in ["limit=0", "limit=1001", "limit=x", "limit=1&limit=2"] {
+        let answer = running.request(Method::GET, &format!("/v1/events?{query}"), &accept, None).await;
+        assert_eq!(answer.problem(), (400, "bad-request"), "{query}");
+    }
+}
+
+/// The loop of the interface's page, as typed, with pages small enough to be several.
+async fn export(running: &Running, folder: &Path) {
+    let block = INTERFACE.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let script =
+        block.into_iter().find(|block| block.contains("export/cursor")).unwrap().replace("limit=1000", "limit=4");
+    assert!(running.service.tertulia().journal().settled().await);
+    let mut bash = Command::new("bash");
+    bash.args(["-eu", "-c", &script]).current_dir(folder).env("gateway", format!("http://{}", running.address()));
+    let output = spawn_blocking(move || bash.output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What was exported, by the cursors that the pages were asked with.
+fn exported(folder: &Path) -> Vec<Value> {
+    let mut events = Vec::new();
+    for entry in fs::read_dir(folder.join("export")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let page: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            events.extend(page["items"].as_array().unwrap().clone());
+        }
+    }
+    let offset = |event: &Value| event["id"].as_str().unwrap().rsplit_once('-').unwrap().1.parse::<u64>().unwrap();
+    events.sort_by_key(offset);
+    events
+}
+
+#[actix_rt::test]
+async fn the_export_of_the_page_has_every_event_once_also_if_a_run_was_killed() {
+    let mut running = Running::bot().await;
+    let folder = tempfile::tempdir().unwrap();
+    let cursor = folder.path().join("export/cursor");
+    for round in 0..3 {
+        let begin = fs::read(&cursor);
+        running.conversation().await;
+        export(&running, folder.path()).await;
+        assert_eq!(exported(folder.path()), all_events(&running).await, "round {round}");
+        // As if the run had been killed before it stored its first cursor: the next one asks for the same pages again.
+        match begin {
+            Ok(begin) => fs::write(&cursor, begin).unwrap(),
+            Err(_) => fs::remove_file(&cursor).unwrap(),
+        }
+        running.conversation().await;
+        export(&running, folder.path()).await;
+        assert_eq!(exported(folder.path()), all_events(&running).await, "round {round}, again");
+    }
+}
 
 #[actix_rt::test]
 async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {

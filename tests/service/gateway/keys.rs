@@ -22,7 +22,7 @@ use tertulia_actors::{
 use tertulia_emulator::{Fault, FaultKind};
 use tokio::time::{sleep, timeout};
 
-use super::{ANN, MONITOR, intake::SHOP, row};
+use super::{ANN, MONITOR, intake::SHOP, row, schemas};
 use crate::running::{Answer, BOT, LOOK_EVERY, PATIENCE, Running, until};
 
 /// Requests with one key at the same time.
@@ -300,6 +300,12 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
     walk.row(name, &path, None, 204, Once::ThenRefused(409)).await;
 
     assert_eq!(walk.done, acting(&document), "each row that acts is walked, and no other");
+    let told = schemas::of_events(&walk.running, &document).await;
+    for kind in
+        ["message", "transfer-skill", "ring", "consumer-step-up", "conversation-quarantined", "connection.resumed"]
+    {
+        assert!(told.contains(&format!("tertulia.{kind}")), "{kind} is not among {told:?}");
+    }
 }
 
 /// A conversation in quarantine, on a connection of its own.

@@ -22,6 +22,7 @@ mod receipts;
 mod renewal;
 mod response_time;
 mod satisfaction;
+mod schemas;
 mod service;
 mod snapshots;
 mod tenants;

@@ -378,6 +378,13 @@ async fn lists_streams_and_figures_have_only_what_is_the_tenants_own() {
     assert_eq!(running.get("/readyz").await.status, 200);
     assert_eq!(running.request(Method::POST, "/v1/backup", &[], None).await.problem(), (403, "not-permitted"));
 
+    // A page of the log.
+    let accept = [("accept", "application/json")];
+    let page = running.request(Method::GET, "/v1/events?after=earliest&limit=1000", &accept, None).await.json;
+    let sources: Vec<&str> =
+        page["items"].as_array().unwrap().iter().map(|event| event["source"].as_str().unwrap()).collect();
+    assert!(!sources.is_empty() && sources.iter().all(|source| source.ends_with("/shop-1")), "{sources:?}");
+
     // A stream from the beginning of the log, up to a message that the shop says itself.
     let newest = overview["journal"]["newest"].as_str().unwrap();
     let earliest = format!("{}-0", newest.rsplit_once('-').unwrap().0);

@@ -18,13 +18,17 @@ use crate::{
 
 /// One event of a conversation.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum ConversationEvent {
     /// Its first state arrived. Carries all members after that state, as [`super::Conversation::members`] has them.
-    Conversation(Map<String, Value>),
+    #[cfg_attr(feature = "openapi", schema(title = "conversation"))]
+    Conversation(#[cfg_attr(feature = "openapi", schema(value_type = Object))] Map<String, Value>),
     /// A notification changed members that no other event tells. Follows the other events of the notification.
+    #[cfg_attr(feature = "openapi", schema(title = "update"))]
     Update {
         /// The members of [`super::Conversation::members`] that changed, with their new values; null where a member was unset.
+        #[cfg_attr(feature = "openapi", schema(value_type = Object))]
         changed: Map<String, Value>,
     },
     /// A message, in the order of its dialog ([MS-1](crate::rules#ms-1)).
@@ -33,6 +37,7 @@ pub enum ConversationEvent {
     MessageDelivery(MessageDelivery),
     /// The stage became CLOSE.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "close"))]
     Close {
         /// The time.
         close_time: Option<Timestamp>,
@@ -41,6 +46,7 @@ pub enum ConversationEvent {
     },
     /// A new dialog.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "dialog"))]
     Dialog {
         /// The dialog's id.
         dialog_id: DialogId,
@@ -53,6 +59,7 @@ pub enum ConversationEvent {
     },
     /// A dialog closed ([CV-E1](crate::rules#cv-e1)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "dialog.close"))]
     DialogClose {
         /// The dialog's id.
         dialog_id: DialogId,
@@ -69,12 +76,14 @@ pub enum ConversationEvent {
     },
     /// The conversation has no assignee any more, and the skill is the same ([CV-E2](crate::rules#cv-e2)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "back-to-queue"))]
     BackToQueue {
         /// The dialog.
         dialog_id: DialogId,
     },
     /// The consumer was replaced by another user id ([CV-E3](crate::rules#cv-e3)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "consumer-step-up"))]
     ConsumerStepUp {
         /// The dialog.
         dialog_id: DialogId,
@@ -85,6 +94,7 @@ pub enum ConversationEvent {
     },
     /// The agent group changed ([CV-E4](crate::rules#cv-e4)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "group-change"))]
     GroupChange {
         /// The old group.
         prev_group_id: Option<Arc<str>>,
@@ -93,6 +103,7 @@ pub enum ConversationEvent {
     },
     /// The skill changed.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "skill-change"))]
     SkillChange {
         /// The old skill.
         prev_skill_id: Option<SkillId>,
@@ -101,6 +112,7 @@ pub enum ConversationEvent {
     },
     /// An agent set the deadline ([CV-E5](crate::rules#cv-e5)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "manual-ettr-change"))]
     ManualEttrChange {
         /// The deadline set.
         ttr_effective_manual: Option<Timestamp>,
@@ -109,6 +121,7 @@ pub enum ConversationEvent {
     },
     /// A participant joined ([CV-E6](crate::rules#cv-e6)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "participant-added"))]
     ParticipantAdded {
         /// The dialog.
         dialog_id: DialogId,
@@ -119,6 +132,7 @@ pub enum ConversationEvent {
     },
     /// A participant left ([CV-E7](crate::rules#cv-e7)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "participant-removed"))]
     ParticipantRemoved {
         /// The dialog.
         dialog_id: DialogId,
@@ -127,6 +141,7 @@ pub enum ConversationEvent {
     },
     /// A participant was suggested ([CV-E8](crate::rules#cv-e8)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "participant-suggested"))]
     ParticipantSuggested {
         /// The dialog.
         dialog_id: DialogId,
@@ -135,6 +150,7 @@ pub enum ConversationEvent {
     },
     /// A suggested participant is no longer suggested ([CV-E9](crate::rules#cv-e9)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "participant-suggested-removed"))]
     ParticipantSuggestedRemoved {
         /// The dialog.
         dialog_id: DialogId,
@@ -143,6 +159,7 @@ pub enum ConversationEvent {
     },
     /// A participant, or suggested participant, has another role now ([DG-N6](crate::rules#dg-n6)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "participant-role-change"))]
     ParticipantRoleChange {
         /// The dialog.
         dialog_id: DialogId,
@@ -153,6 +170,7 @@ pub enum ConversationEvent {
     },
     /// The conversation is offered to another agent ([CV-E10](crate::rules#cv-e10)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "transfer-agent"))]
     TransferAgent {
         /// The dialog.
         dialog_id: DialogId,
@@ -161,6 +179,7 @@ pub enum ConversationEvent {
     },
     /// The skill changed and nobody is assigned ([CV-E11](crate::rules#cv-e11)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "transfer-skill"))]
     TransferSkill {
         /// The dialog.
         dialog_id: DialogId,
@@ -169,6 +188,7 @@ pub enum ConversationEvent {
     },
     /// The response time changed ([CV-E12](crate::rules#cv-e12)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "ttr-change"))]
     TtrChange {
         /// In seconds.
         ttr_value: Option<i64>,
@@ -179,6 +199,7 @@ pub enum ConversationEvent {
     },
     /// A user's chat state changed, such as typing.
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "chat-state"))]
     ChatState {
         /// The dialog.
         dialog_id: DialogId,
@@ -188,10 +209,12 @@ pub enum ConversationEvent {
         chat_state: ChatState,
     },
     /// A notification repeated the known state ([CV-N2](crate::rules#cv-n2)).
+    #[cfg_attr(feature = "openapi", schema(title = "notification-ignored"))]
     NotificationIgnored {},
     /// A notification was older than the known state ([CV-N4](crate::rules#cv-n4)), or its part about one dialog was
     /// ([DG-N2](crate::rules#dg-n2)).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "notification-out-of-order"))]
     NotificationOutOfOrder {
         /// The dialog, if the rest of the state was applied.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +222,7 @@ pub enum ConversationEvent {
     },
     /// Sequences that the platform could not provide; delivery continues after them (promise 2).
     #[serde(rename_all = "camelCase")]
+    #[cfg_attr(feature = "openapi", schema(title = "gap"))]
     Gap {
         /// The dialog.
         dialog_id: DialogId,
@@ -214,6 +238,7 @@ pub enum ConversationEvent {
 
 /// The circumstances of a participant's joining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AdditionContext {
     /// Whether the participant had been suggested before.
@@ -222,6 +247,7 @@ pub struct AdditionContext {
 
 /// A message of a dialog.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// The dialog.
@@ -237,11 +263,14 @@ pub struct Message {
     /// The type of the body; absent for rich content.
     pub content_type: Option<ContentType>,
     /// A string for text, an object for everything else, as the platform sent it.
+    #[cfg_attr(feature = "openapi", schema(value_type = MessageBody))]
     pub body: Box<RawValue>,
     /// The metadata of the publishing request, an array.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<Object>>))]
     pub metadata: Option<Box<RawValue>>,
     /// Suggested replies.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub quick_replies: Option<Box<RawValue>>,
     /// When the platform received it.
     pub time: Option<Timestamp>,
@@ -254,8 +283,20 @@ pub struct Message {
     pub external_consumer_id: Option<ExternalConsumerId>,
 }
 
+/// The body of a message: a string for text, an object for everything else.
+#[cfg(feature = "openapi")]
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
+enum MessageBody {
+    Text(String),
+    #[schema(value_type = Object)]
+    Content(serde_json::Map<String, serde_json::Value>),
+}
+
 /// A receipt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MessageDelivery {
     /// The dialog.

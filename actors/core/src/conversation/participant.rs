@@ -9,6 +9,7 @@ use crate::{
 
 /// A participant of a dialog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     /// The consumer's id or the agent's public id. If the platform has not sent a public id, the agent id.

@@ -13,6 +13,7 @@ pub struct Closure {
 
 /// Who ended a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClosedBy {
     /// The platform sent a close frame.

@@ -18,6 +18,7 @@ const RENEWABLE_FOR: Duration = Duration::from_secs(730 * 60 * 60);
 
 /// Why an identity is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityLoss {
     /// Its token has expired, cannot be renewed, and the platform refuses it.

@@ -76,6 +76,7 @@ pub enum Report {
 
 /// Why a socket that had opened has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectReason {
     /// The platform closed with 4410: it could not read what this side sent.
@@ -127,6 +128,7 @@ pub enum DisconnectReason {
 
 /// Why a session gave up. Permanent: only its owner can restart it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     /// The threads of the connection ended one after the other.

@@ -16,6 +16,7 @@ pub struct Wait {
 
 /// Why a session waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
     /// The socket was lost.

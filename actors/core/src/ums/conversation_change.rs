@@ -209,6 +209,7 @@ pub struct Ttr {
 
 /// A postponement of the response time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Delay {
     /// The reason.
@@ -221,6 +222,7 @@ pub struct Delay {
 
 /// A satisfaction rating.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Csat {
     /// From 1 to 5.

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 macro_rules! wire_enums {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $wire:literal,)+ })+) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $wire:literal,)+ })+) => {$(
+        $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
@@ -68,7 +68,29 @@ macro_rules! wire_enums {
                 deserializer.deserialize_str(Visitor)
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                open_word(concat!($($doc),*), &[$($wire),+])
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     )+};
+}
+
+/// The schema of a text that is usually one of `known`. The platform may send others, so the schema does not forbid
+/// them.
+#[cfg(feature = "openapi")]
+fn open_word(doc: &str, known: &[&str]) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+    let description = format!("{} Usually one of `{}`.", doc.trim(), known.join("`, `"));
+    let schema = utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .description(Some(description))
+        .examples(known.first().map(|word| serde_json::Value::from(*word)));
+    schema.build().into()
 }
 
 wire_enums! {

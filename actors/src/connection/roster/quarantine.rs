@@ -47,11 +47,13 @@ impl Quarantine {
 
 /// A conversation that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QuarantinedConversation {
     /// The conversation's id.
     pub conversation: ConversationId,
     /// When it was given up.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub since: jiff::Timestamp,
     /// The number of restarts before it was given up.
     pub restarts: u32,

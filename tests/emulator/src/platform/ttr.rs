@@ -51,7 +51,9 @@ impl Ttr {
         }
         let Some(since) = self.waiting_since else { return -1 };
         let till = self.delay.as_ref().and_then(|delay| number_of(&delay["tillWhen"])).unwrap_or(0);
-        (since as i64).max(till) + (self.value as i64) * 1_000
+        // A caller may give any number of seconds.
+        let seconds = i64::try_from(self.value).unwrap_or(i64::MAX);
+        (since as i64).max(till).saturating_add(seconds.saturating_mul(1_000))
     }
 }
 
@@ -90,6 +92,8 @@ mod tests {
         assert_eq!(ttr.effective(), 7_000);
         ttr.delay = Some(serde_json::json!({"type": "NIGHT", "tillWhen": 5_000}));
         assert_eq!(ttr.effective(), 12_000);
+        ttr.change("CUSTOM", u64::MAX, TtrDefaults::default());
+        assert_eq!(ttr.effective(), i64::MAX);
         ttr.manual = Some(99);
         assert_eq!(ttr.effective(), 99);
     }

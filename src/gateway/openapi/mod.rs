@@ -1,6 +1,11 @@
 //! `/openapi.json`: the interface as OpenAPI 3.1, collected from the handlers, and the responses for unknown paths and
 //! methods.
 
+mod events;
+mod finish;
+
+use std::mem;
+
 use actix_web::{
     App, HttpRequest, HttpResponse, Responder,
     dev::ResourceDef,
@@ -8,11 +13,12 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web::{Bytes, Data},
 };
+use serde_json::{Value, json};
 use utoipa::{
     OpenApi,
     openapi::{
         ContentBuilder, Ref, ResponseBuilder,
-        path::{Operation, PathItem},
+        path::{Operation, PathItem, Paths},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -26,6 +32,8 @@ use super::{
 use crate::webhooks::Answer;
 
 const SCHEME: &str = "token";
+/// The tag of endpoints that only the service's own pages use. The document leaves them out.
+const INTERNAL: &str = "internal";
 
 pub(super) fn serve(config: &mut ServiceConfig<'_>) {
     config.service(read);
@@ -38,6 +46,22 @@ pub(super) fn serve(config: &mut ServiceConfig<'_>) {
         title = "Tertulia",
         description = "Conversations of LivePerson messaging, over HTTP. Every error is an RFC 9457 problem whose \
                        `code` is a stable word.",
+        license(name = "MIT", identifier = "MIT"),
+        contact(name = "The operators of this service"),
+    ),
+    servers((url = "/", description = "This service")),
+    tags(
+        (name = "connections", description = "The logins at the platform: their state, and what concerns no \
+                                              conversation."),
+        (name = "rings", description = "Conversations that the platform offers to agents."),
+        (name = "conversations", description = "Conversations: their members, messages and files, and every action."),
+        (name = "events", description = "What happens, as CloudEvents: streams, pages, and what a webhook receives."),
+        (name = "webhooks", description = "Receivers of events over HTTP, signed by Standard Webhooks."),
+        (name = "bulk", description = "The same operation on many conversations, at a steady rate."),
+        (name = "supervision", description = "What failed, and what was given up."),
+        (name = "dead letters", description = "Notifications, commands and deliveries that could not be handled."),
+        (name = "intake", description = "The platform's own webhooks."),
+        (name = "service", description = "The service itself: health, metrics, backups and this document."),
     ),
     components(schemas(Details, Answer))
 )]
@@ -64,16 +88,18 @@ impl Document {
                     operation.request_body = None;
                 }
                 complete(operation, is_guarded);
-                operation.operation_id = Some(operation_id(&method, path));
                 method
             });
             // The path at a service of the platform may have slashes.
             let pattern = path.replace("{path}", "{path:.*}");
             paths.push((ResourceDef::new(pattern.as_str()), methods.collect()));
         }
+        leave_out_internal(&mut document.paths);
         // Tests ensure that the document can be serialized.
-        let json = document.to_json().unwrap_or_default().into();
-        Self { json, paths }
+        let mut document = json!(document);
+        events::describe(&mut document);
+        finish::finish(&mut document);
+        Self { json: in_order(&document).into(), paths }
     }
 
     /// The methods of a path; empty if the path does not exist.
@@ -90,7 +116,7 @@ impl Document {
 }
 
 /// Returns this document.
-#[utoipa::path(tag = "service", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+#[utoipa::path(operation_id = "getOpenApi", tag = "service", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 #[get("/openapi.json")]
 async fn read(state: Data<State>) -> impl Responder {
     HttpResponse::Ok().content_type("application/json").body(state.document.json.clone())
@@ -104,6 +130,13 @@ pub(super) async fn elsewhere(state: Data<State>, request: HttpRequest) -> Probl
     }
     let detail = "this path does not support this method";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).header(header::ALLOW, methods.join(", "))
+}
+
+/// The document as text, which begins with what people look for first.
+fn in_order(document: &Value) -> String {
+    let order = ["openapi", "info", "servers", "tags", "paths", "webhooks", "components"];
+    let members = order.iter().map(|name| format!("\"{name}\":{}", document[*name]));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
@@ -120,7 +153,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Adds the errors that every operation may return, and the token requirement.
+/// Adds the errors that every operation may return, and whether a token is required.
 fn complete(operation: &mut Operation, is_guarded: bool) {
     let responses = &mut operation.responses.responses;
     for (status, description) in [("4XX", "The request was refused"), ("5XX", "The request could not be carried out")] {
@@ -128,17 +161,16 @@ fn complete(operation: &mut Operation, is_guarded: bool) {
         let response = ResponseBuilder::new().description(description).content(problem::CONTENT_TYPE, content).build();
         responses.entry(status.to_owned()).or_insert_with(|| response.into());
     }
+    let security = operation.security.get_or_insert_default();
     if is_guarded {
-        operation.security.get_or_insert_default().push(SecurityRequirement::new::<_, _, &str>(SCHEME, []));
+        security.push(SecurityRequirement::new::<_, _, &str>(SCHEME, []));
     }
 }
 
-/// Unique per path and method, for example `get_connections_connection`.
-fn operation_id(method: &Method, path: &str) -> String {
-    let segments = path.split('/').map(|segment| segment.trim_matches(['{', '}']));
-    let named = segments.filter(|segment| !segment.is_empty() && *segment != "v1");
-    let words = named.map(|segment| segment.replace(['-', '.'], "_"));
-    [method.as_str().to_lowercase()].into_iter().chain(words).collect::<Vec<_>>().join("_")
+fn leave_out_internal(paths: &mut Paths) {
+    let is_internal = |operation: &Operation| operation.tags.iter().flatten().any(|tag| tag == INTERNAL);
+    let all = mem::take(&mut paths.paths);
+    paths.paths = all.into_iter().filter(|(_, item)| !item.get.as_ref().is_some_and(is_internal)).collect();
 }
 
 fn name(method: &Method) -> Option<&'static str> {
