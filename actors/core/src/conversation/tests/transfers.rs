@@ -381,7 +381,7 @@ fn a_step_up_in_two_states_is_reported_with_the_second() {
     );
     assert_eq!(
         told(&mut conversation, &state(Dialect::Consumer, 40, "A:anna C:cora M:max")),
-        ["participant-added(max, false)"]
+        ["participant-added(max, false)", "update(participants)"]
     );
 }
 
