@@ -61,6 +61,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 /// `X-Platform-Service`; an answer without it is a problem of the gateway. Needs a token of scope `write` for every
 /// method.
 #[utoipa::path(
+    operation_id = "platformService",
     tag = "connections",
     params(
         ("connection" = String, Path),

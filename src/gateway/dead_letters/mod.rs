@@ -124,6 +124,7 @@ impl From<Cause> for CauseView {
 
 /// Lists the causes of the dead letters, the cause with the newest letter first.
 #[utoipa::path(
+    operation_id = "listDeadLetterCauses",
     tag = "dead letters",
     params(page::PageQuery),
     responses((status = 200, description = "A page", body = Page<CauseView>))
@@ -205,6 +206,7 @@ struct Discarded {
 
 /// Deletes all dead letters of one cause.
 #[utoipa::path(
+    operation_id = "discardDeadLetters",
     tag = "dead letters",
     params(OfCause),
     responses((status = 200, description = "The letters were deleted", body = Discarded))

@@ -37,8 +37,15 @@ pub(super) fn describe(document: &mut Value) {
         schemas[name] = json!(schema);
     }
 
+    schemas["ConversationChanges"] = changes_of(&schemas["Conversation"]);
+
     let mut events = Vec::new();
-    for (kind, data) in variants() {
+    for (kind, mut data) in variants() {
+        match kind {
+            EventKind::Conversation => data = reference("Conversation"),
+            EventKind::Update => data["properties"]["changed"] = reference("ConversationChanges"),
+            _ => {}
+        }
         let name = type_name(kind.name());
         let summary = data["description"].as_str().map(str::to_owned);
         let data = match data.get("$ref") {
@@ -77,6 +84,19 @@ pub(super) fn describe(document: &mut Value) {
     events.push((TEST.to_owned(), test.to_owned()));
     document["webhooks"] =
         events.iter().map(|(kind, summary)| (format!("tertulia.{kind}"), webhook(kind, summary))).collect();
+}
+
+/// The members of a conversation, none of which must be there.
+fn changes_of(conversation: &Value) -> Value {
+    let mut changes = conversation.clone();
+    if let Some(schema) = changes.as_object_mut() {
+        schema.remove("required");
+    }
+    if let Some(members) = changes["properties"].as_object_mut() {
+        members.remove("connection");
+    }
+    changes["description"] = "The members that changed, with their new values; null where a member was unset.".into();
+    changes
 }
 
 /// Each kind with the schema of its data, without the name of the kind.

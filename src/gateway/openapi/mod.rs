@@ -90,9 +90,11 @@ impl Document {
                 complete(operation, is_guarded);
                 method
             });
+            let methods = methods.collect();
+            name_by_method(item);
             // The path at a service of the platform may have slashes.
             let pattern = path.replace("{path}", "{path:.*}");
-            paths.push((ResourceDef::new(pattern.as_str()), methods.collect()));
+            paths.push((ResourceDef::new(pattern.as_str()), methods));
         }
         leave_out_internal(&mut document.paths);
         // Tests ensure that the document can be serialized.
@@ -137,6 +139,19 @@ fn in_order(document: &Value) -> String {
     let order = ["openapi", "info", "servers", "tags", "paths", "webhooks", "components"];
     let members = order.iter().map(|name| format!("\"{name}\":{}", document[*name]));
     format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+/// Puts the method before the id that several operations of a path share, because ids are unique.
+fn name_by_method(item: &mut PathItem) {
+    let ids: Vec<Option<String>> = operations(item).map(|(_, operation)| operation.operation_id.clone()).collect();
+    for (method, operation) in operations(item) {
+        if let Some(id) = &mut operation.operation_id
+            && ids.iter().flatten().filter(|other| *other == id).count() > 1
+        {
+            let (first, rest) = id.split_at(1);
+            *id = format!("{}{}{rest}", method.as_str().to_lowercase(), first.to_uppercase());
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {

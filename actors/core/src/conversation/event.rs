@@ -23,7 +23,7 @@ use crate::{
 pub enum ConversationEvent {
     /// Its first state arrived. Carries all members after that state, as [`super::Conversation::members`] has them.
     #[cfg_attr(feature = "openapi", schema(title = "conversation"))]
-    Conversation(#[cfg_attr(feature = "openapi", schema(value_type = Object))] Map<String, Value>),
+    Conversation(Map<String, Value>),
     /// A notification changed members that no other event tells. Follows the other events of the notification.
     #[cfg_attr(feature = "openapi", schema(title = "update"))]
     Update {
@@ -291,7 +291,7 @@ pub struct Message {
 enum MessageBody {
     Text(String),
     #[schema(value_type = Object)]
-    Content(serde_json::Map<String, serde_json::Value>),
+    Content(Map<String, Value>),
 }
 
 /// A receipt.
