@@ -61,6 +61,7 @@ impl Filter {
             stage: stage.clone().or(default),
             skill: skill.clone(),
             agent: agent.clone(),
+            consumer: None,
             started_before: started_before.as_ref().map(millis),
             updated_before: updated_before.as_ref().map(millis),
         }

@@ -52,6 +52,7 @@ const CODES: &[&str] = &[
     "not-a-participant",
     "not-a-websocket",
     "not-connected",
+    "not-forwarded",
     "not-found",
     "not-json",
     "not-kept",
@@ -104,7 +105,9 @@ const CODES: &[&str] = &[
     "unknown-file",
     "unknown-job",
     "unknown-ring",
+    "unknown-service",
     "unknown-webhook",
+    "unordered-replies",
     "unwritable",
 ];
 

@@ -13,6 +13,8 @@ pub struct ConversationFilter {
     pub skill: Option<SkillId>,
     /// The assigned agent, or the last agent of a closed conversation: a public id, `account.user`, or the user alone.
     pub agent: Option<String>,
+    /// The consumer, or the last consumer of a closed conversation: the public id, or a connector's own id.
+    pub consumer: Option<String>,
     /// Began before this time. A conversation whose start is unknown does not match.
     pub started_before: Option<Timestamp>,
     /// Not updated since this time. A conversation whose last update is unknown does not match.
@@ -23,13 +25,14 @@ impl ConversationFilter {
     /// Returns whether the conversation matches.
     #[must_use]
     pub fn matches(&self, outline: &Outline) -> bool {
-        let Self { stage, skill, agent, started_before, updated_before } = self;
+        let Self { stage, skill, agent, consumer, started_before, updated_before } = self;
         let is_before = |limit: &Option<Timestamp>, time: Timestamp| {
             limit.is_none_or(|limit| time.when_set().is_some_and(|time| time < limit))
         };
         stage.as_ref().is_none_or(|stage| stage == outline.stage().unwrap_or(&Stage::Open))
             && skill.as_ref().is_none_or(|skill| outline.skill_id() == Some(skill))
             && agent.as_ref().is_none_or(|agent| outline.agent().is_some_and(|own| own.is(agent)))
+            && consumer.as_ref().is_none_or(|consumer| outline.is_of_consumer(consumer))
             && is_before(started_before, outline.start_time)
             && is_before(updated_before, outline.update_time)
     }
@@ -74,6 +77,7 @@ mod tests {
             stage: Some(Stage::Open),
             skill: Some("501".into()),
             agent: Some("7".to_owned()),
+            consumer: Some("anna".to_owned()),
             started_before: Some(Timestamp(1_001)),
             updated_before: Some(Timestamp(2_001)),
         };
@@ -82,6 +86,7 @@ mod tests {
             ConversationFilter { stage: Some(Stage::Close), ..all.clone() },
             ConversationFilter { skill: Some("502".into()), ..all.clone() },
             ConversationFilter { agent: Some("8".to_owned()), ..all.clone() },
+            ConversationFilter { consumer: Some("ann".to_owned()), ..all.clone() },
             ConversationFilter { started_before: Some(Timestamp(1_000)), ..all.clone() },
             ConversationFilter { updated_before: Some(Timestamp(2_000)), ..all.clone() },
         ] {

@@ -28,6 +28,12 @@ pub struct Outline {
     pub update_time: Timestamp,
     /// When the conversation ended.
     pub close_time: Timestamp,
+    /// The time until which the agent must respond.
+    pub ttr_effective: Timestamp,
+    /// The messages that the assigned agent has not read; `None` without such an agent, or if the platform does not
+    /// report it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u32>,
     /// The newest message in brief.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_message: Option<Arc<LastMessage>>,
@@ -67,6 +73,8 @@ impl Default for Outline {
             start_time: UNKNOWN,
             update_time: UNKNOWN,
             close_time: UNKNOWN,
+            ttr_effective: UNKNOWN,
+            unread: None,
             last_message: None,
         }
     }
@@ -99,6 +107,10 @@ impl Outline {
             start_time: conversation.start_time().unwrap_or(UNKNOWN),
             update_time: conversation.update_time().unwrap_or(UNKNOWN),
             close_time: conversation.close_time().unwrap_or(UNKNOWN),
+            ttr_effective: conversation.ttr_effective().unwrap_or(UNKNOWN),
+            unread: agent
+                .and_then(|agent| conversation.unread_by(agent))
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
             last_message: conversation.last_message().cloned(),
         }
     }
@@ -113,6 +125,12 @@ impl Outline {
     #[must_use]
     pub fn skill_id(&self) -> Option<&SkillId> {
         self.assignment.as_ref()?.skill_id.as_ref()
+    }
+
+    /// Whether `consumer` is the consumer's id or the connector's own id of the consumer.
+    pub(super) fn is_of_consumer(&self, consumer: &str) -> bool {
+        self.consumer.as_ref().is_some_and(|id| *id == *consumer)
+            || self.external_consumer.as_ref().is_some_and(|id| id.as_str() == consumer)
     }
 
     /// The assigned agent; after the end, the last one.

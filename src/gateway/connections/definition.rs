@@ -50,8 +50,12 @@ enum ConnectionRole {
 enum ConnectionLogin {
     Password(PasswordLogin),
     Keys(KeyLogin),
+    Session(SessionLogin),
     Bearer(BearerLogin),
+    Jwt(JwtLogin),
+    ConnectorAssertion(ConnectorAssertionLogin),
     Assertion(AssertionLogin),
+    Connector(ConnectorLogin),
     Application(ApplicationLogin),
 }
 
@@ -77,6 +81,34 @@ struct KeyLogin {
 struct BearerLogin {
     bearer: Credential,
     user_id: Credential,
+}
+
+/// An agent's session that was begun elsewhere.
+#[derive(Serialize, ToSchema)]
+struct SessionLogin {
+    bearer: Credential,
+    user_id: Credential,
+    csrf: Credential,
+    session_id: Credential,
+}
+
+/// A consumer's token from an earlier login.
+#[derive(Serialize, ToSchema)]
+struct JwtLogin {
+    jwt: Credential,
+}
+
+/// The signed identity of a consumer, or its authorization code, for a connector of authenticated consumers.
+#[derive(Serialize, ToSchema)]
+struct ConnectorAssertionLogin {
+    assertion: Credential,
+    connector: Credential,
+}
+
+/// An anonymous consumer of a connector.
+#[derive(Serialize, ToSchema)]
+struct ConnectorLogin {
+    connector: Credential,
 }
 
 /// A SAML assertion of an agent, or the signed identity of a consumer.

@@ -43,6 +43,8 @@ struct ListQuery {
     skill: Option<SkillId>,
     /// Only conversations assigned to this agent: a public id, `account.user` or the user alone.
     agent: Option<String>,
+    /// Only conversations of this consumer: its id, or a connector's own id of it.
+    consumer: Option<String>,
     /// Only conversations whose id, consumer, skill or agent contains this text, ignoring case.
     text: Option<String>,
     limit: Option<usize>,
@@ -80,6 +82,12 @@ struct Brief {
     update_time: Option<Timestamp>,
     #[schema(value_type = Option<i64>)]
     close_time: Option<Timestamp>,
+    /// The time until which the agent must respond.
+    #[schema(value_type = Option<i64>)]
+    ttr_effective: Option<Timestamp>,
+    /// The messages that the assigned agent has not read; null without such an agent, or if the platform does not report
+    /// it.
+    unread: Option<u32>,
     /// The newest message; null if no message is known.
     last_message: Option<Last>,
 }
@@ -141,6 +149,8 @@ impl Brief {
             start_time: outline.start_time.when_set(),
             update_time: outline.update_time.when_set(),
             close_time: outline.close_time.when_set(),
+            ttr_effective: outline.ttr_effective.when_set(),
+            unread: outline.unread,
             last_message: outline.last_message.as_deref().map(Last::from),
             external_consumer_id: outline.external_consumer,
             consumer: outline.consumer.map(|user_id| Consumer { user_id }),
@@ -179,11 +189,11 @@ fn contains(name: &[u8], text: &[u8]) -> bool {
 )]
 #[get("/conversations")]
 async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
-    let ListQuery { connection, stage, skill, agent, text, limit, cursor } = asked.into_inner();
+    let ListQuery { connection, stage, skill, agent, consumer, text, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     check_stage(stage.as_ref())?;
     let connections = caller.candidates(connection.as_ref())?;
-    let filter = ConversationFilter { stage, skill, agent, ..ConversationFilter::default() };
+    let filter = ConversationFilter { stage, skill, agent, consumer, ..ConversationFilter::default() };
     let is_meant = move |handle: &ConversationHandle| {
         let outline = handle.outline();
         filter.matches(&outline) && text.as_ref().is_none_or(|text| is_in(text, handle, &outline))

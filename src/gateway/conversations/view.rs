@@ -162,6 +162,11 @@ struct SnapshotOutline {
     start_time: Timestamp,
     update_time: Timestamp,
     close_time: Timestamp,
+    /// The time until which the agent must respond.
+    ttr_effective: Timestamp,
+    /// The messages that the assigned agent has not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<u32>,
 }
 
 /// Stage, skill and agent of a conversation.

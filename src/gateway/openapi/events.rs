@@ -41,10 +41,8 @@ pub(super) fn describe(document: &mut Value) {
 
     let mut events = Vec::new();
     for (kind, mut data) in variants() {
-        match kind {
-            EventKind::Conversation => data = reference("Conversation"),
-            EventKind::Update => data["properties"]["changed"] = reference("ConversationChanges"),
-            _ => {}
+        if kind == EventKind::Update {
+            data["properties"]["changed"] = reference("ConversationChanges");
         }
         let name = type_name(kind.name());
         let summary = data["description"].as_str().map(str::to_owned);
@@ -102,7 +100,10 @@ fn changes_of(conversation: &Value) -> Value {
 /// Each kind with the schema of its data, without the name of the kind.
 fn variants() -> Vec<(EventKind, Value)> {
     let unions = [json!(EventData::schema()), json!(ConversationEvent::schema())];
-    let mut variants: Vec<(EventKind, Value)> = Vec::new();
+    // The model writes the members itself, so their schema is that of `GET /v1/conversations/{id}`.
+    let mut first = reference("Conversation");
+    first["description"] = "The first state of a conversation arrived. Carries all its members.".into();
+    let mut variants = vec![(EventKind::Conversation, first)];
     for mut data in unions
         .into_iter()
         .filter_map(|mut union| match union["oneOf"].take() {
@@ -192,7 +193,10 @@ fn webhook(kind: &str, summary: &str) -> Value {
             "content": { "application/cloudevents+json": { "schema": reference(&format!("{name}Event")) } },
         },
         "responses": {
-            "2XX": { "description": "The event was received" },
+            "2XX": {
+                "description": "The event was received. With `replies`, the body says what to do in the conversation",
+                "content": { "application/json": { "schema": reference("WebhookAnswer") } },
+            },
             "410": { "description": "The receiver is gone for good: the webhook is disabled" },
             "4XX": { "description": "The event is sent again later" },
             "5XX": { "description": "The event is sent again later" },

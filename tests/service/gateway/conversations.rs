@@ -92,7 +92,7 @@ fn sorted(ids: &[&String]) -> Vec<String> {
 }
 
 #[actix_rt::test]
-async fn a_list_is_filtered_by_stage_skill_agent_and_text() {
+async fn a_list_is_filtered_by_stage_skill_agent_consumer_and_text() {
     let skills = [("bot1", "501"), ("bot3", "502")];
     let agent_skills = skills.map(|(login, skill)| (login.to_owned(), vec![skill.to_owned()])).to_vec();
     let config = EmulatorConfig { agent_skills, ..EmulatorConfig::default() };
@@ -122,6 +122,8 @@ async fn a_list_is_filtered_by_stage_skill_agent_and_text() {
         (format!("agent={agent}"), sorted(&[&taken])),
         (format!("agent={}", agent.rsplit_once('.').unwrap().1), sorted(&[&taken])),
         ("agent=nobody".to_owned(), vec![]),
+        ("consumer=bob".to_owned(), sorted(&[&waiting])),
+        ("consumer=bo".to_owned(), vec![]),
         (format!("text={}", &taken[4..]), sorted(&[&taken])),
         ("text=OF-KENT".to_owned(), sorted(&[&taken])),
         ("text=bob".to_owned(), sorted(&[&waiting])),
@@ -144,6 +146,19 @@ async fn a_list_is_filtered_by_stage_skill_agent_and_text() {
         )
     );
     assert!(item["startTime"].is_number() && item["closeTime"].is_null(), "{item}");
+}
+
+#[actix_rt::test]
+async fn a_list_has_the_deadline_and_the_unread_messages_of_each_conversation() {
+    let mut running = Running::bot().await;
+    let id = running.conversation().await;
+    let whole = running.settled(&id).await;
+    let list = running.get("/v1/conversations").await.json;
+    let [item] = list["items"].as_array().unwrap().as_slice() else { panic!("{list}") };
+    let agent = whole["assignedAgent"]["userId"].as_str().unwrap();
+    assert!(whole["ttrEffective"].is_number(), "{whole}");
+    assert_eq!((&item["ttrEffective"], &item["unread"]), (&whole["ttrEffective"], &json!(1)), "{item}");
+    assert_eq!(whole["numberOfunreadMessages"][agent], 1);
 }
 
 /// The next run lists its conversations before the platform has sent anything, and loads none of them for a list.

@@ -166,6 +166,8 @@ async fn a_definition_of_a_connection_is_described_as_the_configuration_reads_it
             "subscribe": { "agents": ["1.a", "1.b"] } }),
         json!({ "id": "a", "account": "1", "role": "consumer", "login": { "assertion": "x" } }),
         json!({ "id": "a", "account": "1", "role": "consumer", "login": { "bearer": "x", "user_id": "y" } }),
+        json!({ "id": "a", "account": "1", "role": "consumer", "login": { "jwt": { "env": "J" } } }),
+        json!({ "id": "a", "account": "1", "role": "consumer", "login": { "connector": "7" } }),
     ] {
         check(&definition, &value);
     }
@@ -188,7 +190,17 @@ async fn a_definition_of_a_connection_is_described_as_the_configuration_reads_it
     assert_eq!(described("ClientProperties"), keys);
     let reader = fs::read_to_string(root().join("src/config/login.rs")).unwrap();
     let keys: BTreeSet<String> = reader.split("section.field(\"").skip(1).map(until_quote).collect();
-    let forms = ["PasswordLogin", "KeyLogin", "BearerLogin", "AssertionLogin", "ApplicationLogin"];
+    let forms = [
+        "PasswordLogin",
+        "KeyLogin",
+        "SessionLogin",
+        "BearerLogin",
+        "JwtLogin",
+        "ConnectorAssertionLogin",
+        "AssertionLogin",
+        "ConnectorLogin",
+        "ApplicationLogin",
+    ];
     assert_eq!(forms.into_iter().flat_map(described).collect::<BTreeSet<_>>(), keys);
 }
 

@@ -97,6 +97,12 @@ impl Conversation {
         Some(unread.by_user_id(|| self.dialogs.iter().flat_map(Dialog::participants)))
     }
 
+    /// The messages that one participant has not read; `None` if the platform does not report it.
+    #[must_use]
+    pub fn unread_by(&self, participant: &Participant) -> Option<u64> {
+        self.members.number_of_unread_messages.as_ref()?.of(participant)
+    }
+
     /// The time until which the agent must respond ([CV-M11](crate::rules#cv-m11)).
     #[must_use]
     pub fn ttr_effective(&self) -> Option<Timestamp> {

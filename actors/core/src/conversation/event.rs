@@ -22,7 +22,6 @@ use crate::{
 #[serde(untagged)]
 pub enum ConversationEvent {
     /// Its first state arrived. Carries all members after that state, as [`super::Conversation::members`] has them.
-    #[cfg_attr(feature = "openapi", schema(title = "conversation"))]
     Conversation(Map<String, Value>),
     /// A notification changed members that no other event tells. Follows the other events of the notification.
     #[cfg_attr(feature = "openapi", schema(title = "update"))]

@@ -20,6 +20,11 @@ impl UnreadCounts {
         Self(told.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect())
     }
 
+    /// The unread messages of one participant; none if the platform does not count for them.
+    pub(super) fn of(&self, participant: &Participant) -> Option<u64> {
+        self.0.iter().find(|(id, _)| participant.is(id)).map(|(_, count)| *count)
+    }
+
     /// The counts by user id, as far as `participants` has the participant.
     pub(super) fn by_user_id<'p, P: Iterator<Item = &'p Participant>>(
         &self,

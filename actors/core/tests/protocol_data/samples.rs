@@ -188,7 +188,7 @@ samples! {
         assert_eq!((states, sequences), (2, vec![0, 1, 2, 3]));
         let mut told = Vec::new();
         let conversation = conversation_of(text, &mut told);
-        assert_eq!(told, ["conversation", "participant-added"]);
+        assert_eq!(told, ["conversation", "participant-added", "update"]);
         let user = |participant: Option<&Participant>| participant.map(|participant| participant.user_id.to_string());
         assert_eq!(user(conversation.assigned_agent()).as_deref(), Some("29c3019d-fe0b-5200-afe8-737abfeae4b4"));
         assert!(user(conversation.consumer()).is_some_and(|consumer| consumer.starts_with("ade26082b118")));
