@@ -65,7 +65,9 @@ export class Service {
   /** Starts the process, and waits until its connection is ready. */
   async begin() {
     const options = ['run', '--log-format', 'json', '--config', this.#file];
-    const env = { ...process.env, PASSWORD: 'secret', RUST_LOG: 'info' };
+    // The next process listens where the first one did, as callers expect.
+    const listen = this.gateway === undefined ? {} : { TERTULIA_GATEWAY__LISTEN: this.gateway };
+    const env = { ...process.env, ...listen, PASSWORD: 'secret', RUST_LOG: 'info' };
     this.#process = spawn(binary, options, { stdio: ['ignore', 'ignore', 'pipe'], env });
     const lines = createInterface(this.#process.stderr);
     this.gateway = await new Promise((resolve, reject) => {

@@ -10,15 +10,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openConversation, say, wholeLedger } from '../platform.js';
+import { answered, saidIn } from '../answers.js';
+import { openConversation, say } from '../platform.js';
 import { Service } from '../service.js';
 
 const [MESSAGES, CONVERSATIONS, KILLS] = (process.env.REPLIES ?? '60 6 3').split(' ').map(Number);
-
-/** The longest that the answers to what was said may take, in milliseconds. */
-const ANSWERED_WITHIN = 60_000 + 100 * MESSAGES;
 
 const example = (name) => fileURLToPath(new URL(`../replies/${name}`, import.meta.url));
 
@@ -29,28 +26,6 @@ async function receiver(t, command, file, secret) {
   t.after(() => child.kill());
   const [port] = await once(createInterface(child.stdout), 'line');
   return `http://127.0.0.1:${port}/`;
-}
-
-/** What consumers and agents said in each of these conversations, in order. */
-async function saidIn(conversations) {
-  const said = new Map(conversations.map((conversation) => [conversation, { asked: [], answered: [] }]));
-  for (const { conversation, role, type, text } of await wholeLedger()) {
-    if (type !== 'ContentEvent' || !said.has(conversation)) continue;
-    said.get(conversation)[role === 'CONSUMER' ? 'asked' : 'answered'].push(text);
-  }
-  return said;
-}
-
-/** Waits until so many messages were answered. */
-async function answered(conversations, count) {
-  const deadline = Date.now() + ANSWERED_WITHIN;
-  for (;;) {
-    const said = [...(await saidIn(conversations)).values()];
-    const now = said.reduce((sum, { answered }) => sum + answered.length, 0);
-    if (now >= count) return;
-    assert.ok(Date.now() < deadline, `${now} of ${count} messages are answered`);
-    await pause(100);
-  }
 }
 
 for (const [command, file] of [[process.execPath, 'receiver.js'], ['python3', 'receiver.py']]) {

@@ -467,8 +467,10 @@ async fn a_webhook_and_a_job_of_a_tenant_reach_only_its_connections() {
     scene.running.token = SHOP;
     let newest = scene.running.get("/v1/overview").await.json["journal"]["newest"].as_str().unwrap().to_owned();
     let earliest = format!("{}-0", newest.rsplit_once('-').unwrap().0);
-    let everything = json!({ "url": "http://127.0.0.1:9/", "retries": [], "after": earliest });
-    let webhook = scene.running.post("/v1/webhooks", &everything).await;
+    // Few enough that the receiver, who is not there, does not count as down before the last of them.
+    let filter = json!({ "type": ["conversation", "message"] });
+    let definition = json!({ "url": "http://127.0.0.1:9/", "retries": [], "after": earliest, "filter": filter });
+    let webhook = scene.running.post("/v1/webhooks", &definition).await;
     assert_eq!(webhook.status, 201, "{}", webhook.text);
     let id = scene.conversation.clone();
     let said = scene.running.post(&messages(&id), &json!({ "text": "the last" })).await;

@@ -1,0 +1,66 @@
+// Whole bots that follow the events: the two examples, each in a process of its own. The service and the bot are killed
+// in turns. The ledger says that each message was answered once, in order, with what the first event told of the
+// conversation.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { answered, saidIn } from '../answers.js';
+import { openConversation, say } from '../platform.js';
+import { Service } from '../service.js';
+
+const MESSAGES = 40;
+const CONVERSATIONS = 5;
+const KILLS = 4;
+
+/** The two examples, each as a bot of its own: rings go to whichever is free. */
+for (const [command, name, login] of [[process.execPath, 'bot.js', 'bot5'], ['python3', 'bot.py', 'bot6']]) {
+  test(`${name} answers each message once, while it and the service are killed`, async (t) => {
+    const service = await Service.start(t, login);
+    const directory = await mkdtemp(join(tmpdir(), 'tertulia-bot-'));
+    const example = fileURLToPath(new URL(`../bots/${name}`, import.meta.url));
+    const start = () => {
+      const given = [example, `http://${service.gateway}`, 'bots', join(directory, 'cursor')];
+      return spawn(command, given, { stdio: ['ignore', 'ignore', 'ignore'] });
+    };
+    let bot = start();
+    const kill = async () => {
+      const ended = once(bot, 'exit');
+      bot.kill('SIGKILL');
+      await ended;
+    };
+    t.after(async () => {
+      await kill();
+      await rm(directory, { recursive: true });
+    });
+
+    const conversations = [];
+    for (let number = 0; number < CONVERSATIONS; number += 1) conversations.push(await openConversation());
+    let sent = 0;
+    for (let life = 0; life <= KILLS; life += 1) {
+      const before = sent;
+      for (const until = Math.round((MESSAGES * (life + 1)) / (KILLS + 1)); sent < until; sent += 1) {
+        await say(conversations[sent % CONVERSATIONS], `number ${sent}`);
+      }
+      if (life === KILLS) break;
+      await answered(conversations, before + Math.round((sent - before) * Math.random()));
+      if (life % 2 === 0) {
+        await service.kill();
+        await service.begin();
+      } else {
+        await kill();
+        bot = start();
+      }
+    }
+    await answered(conversations, MESSAGES);
+
+    for (const { asked, answered } of (await saidIn(conversations)).values()) {
+      assert.deepEqual(answered, asked.map((text) => `Skill -1 heard: ${text}`));
+    }
+  });
+}
