@@ -69,8 +69,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         ("path" = String, Path, description = "The path at the service; may have slashes",
             example = "api/account/12345678/configuration/le-users/skills")
     ),
-    request_body(content = String, content_type = "*/*", description = "Passes as it is"),
-    responses((status = 200, description = "The answer of the service, with its own status", content_type = "*/*", body = String))
+    request_body(content = String, content_type = "application/octet-stream", description = "Passes as it is, with its own content type"),
+    responses((status = 200, description = "The answer of the service, with its own status and content type", content_type = "application/octet-stream", body = String))
 )]
 #[route(
     "/connections/{connection}/platform/{service}/{path:.*}",

@@ -120,6 +120,8 @@ export class Acts {
         ),
       ),
     );
+    // Until the conversation's connections are known, nothing says which of them acts.
+    setAttribute(this.#form, 'hidden', true);
     this.element = el('section', { class: 'acts', 'aria-label': 'Act in this conversation' }, this.#hint, this.#form);
   }
 
