@@ -20,7 +20,7 @@ impl UnreadCounts {
         Self(told.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect())
     }
 
-    /// The unread messages of one participant; none if the platform does not count for them.
+    /// The unread messages of one participant; `None` if the platform has no count for the participant.
     pub(super) fn of(&self, participant: &Participant) -> Option<u64> {
         self.0.iter().find(|(id, _)| participant.is(id)).map(|(_, count)| *count)
     }
