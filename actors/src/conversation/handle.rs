@@ -188,7 +188,7 @@ impl ConversationHandle {
         self.submit(command, key.clone(), lifetime, Some(durable), None, Reply::from(reply).telling(told))?;
         let known = match timeout(patience, accepted).await {
             Ok(Ok(())) => None,
-            // The outcome was stored before, or there is none.
+            // The command did not reach the outbox: it already has an outcome, or it was dropped.
             Ok(Err(_)) => Some((&mut done).await.unwrap_or_else(|_| Err(self.dropped()))?),
             Err(_) => return Err(ConversationError::OutcomeUnknown { key }),
         };

@@ -164,7 +164,7 @@ fn envelope(kind: &str, data: &Value, description: &str) -> Value {
             "time": { "type": "string", "format": "date-time" },
             "sequence": {
                 "type": "string",
-                "description": "The event's number in its conversation, from 1, without gaps.",
+                "description": "The event's number in its conversation, from 1, without holes.",
             },
             "connection": { "type": "string", "description": "The connection." },
             "datacontenttype": { "type": "string", "enum": ["application/json"] },

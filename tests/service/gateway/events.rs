@@ -70,7 +70,7 @@ async fn export(running: &Running, folder: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The exported events. The pages are ordered by the cursors of their requests.
+/// The events in all exported files, in the order of their ids.
 fn exported(folder: &Path) -> Vec<Value> {
     let mut events = Vec::new();
     for entry in fs::read_dir(folder.join("export")).unwrap() {

@@ -33,8 +33,8 @@ fn parts(schemas: &Value) -> BTreeSet<String> {
     names.collect()
 }
 
-/// Forbids members without a description in `schema` and its inner schemas, except in a part of `allOf`, because a part
-/// does not have the members of the other parts.
+/// Forbids members without a description in `schema` and in the schemas inside. A part of an `allOf` (`is_whole` is
+/// false) must allow the members of the other parts.
 fn forbid_others(schema: &mut Value, is_whole: bool) {
     let Value::Object(members) = schema else { return };
     if is_whole && members.contains_key("properties") && !members.contains_key("additionalProperties") {

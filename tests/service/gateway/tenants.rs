@@ -513,7 +513,7 @@ async fn a_webhook_and_a_job_of_a_tenant_reach_only_its_connections() {
     assert_eq!(stage.json["stage"], "OPEN", "{}", row(&scene.bars["conversation"], ""));
 }
 
-/// The position in the log from a cursor.
+/// The position in the log that a cursor contains.
 fn offset(cursor: &Value) -> Option<u64> {
     cursor.as_str()?.rsplit_once('-')?.1.parse().ok()
 }

@@ -168,7 +168,7 @@ fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
     list
 }
 
-/// The assigned agent among the participants of a dialog; the suggested agent if no agent is assigned
+/// Returns the active assigned agent among the participants of a dialog, otherwise the suggested one
 /// ([CV-M2](crate::rules#cv-m2)).
 pub(super) fn assigned_agent(participants: &[Participant]) -> Option<&Participant> {
     let assigned = || participants.iter().filter(|participant| participant.is_assigned());

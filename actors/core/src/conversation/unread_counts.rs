@@ -25,12 +25,12 @@ impl UnreadCounts {
         self.0.iter().find(|(id, _)| participant.is(id)).map(|(_, count)| *count)
     }
 
-    /// The counts by user id, as far as `participants` has the participant.
+    /// The counts by user id. An id that belongs to none of `participants` is not replaced.
     pub(super) fn by_user_id<'p, P: Iterator<Item = &'p Participant>>(
         &self,
         participants: impl Fn() -> P,
     ) -> Vec<(UserId, u64)> {
-        // A few counts are searched one by one, many with an index.
+        // A linear search is enough for a few counts. Many counts need an index.
         let index = (self.0.len() > SHORT).then(|| {
             let mut index: HashMap<&str, &UserId> = HashMap::new();
             for participant in participants() {

@@ -9,9 +9,9 @@ const READ_ONLY = 'Your token may only read. Enter a token that may write to do 
 
 /**
  * `act()` does the work and may fail with a problem. Afterwards the button announces the result of `act()`, or `done` if
- * there is no result. If the button is disabled, it shows the reason. A terse button shows the reason only in its title,
- * because another button beside it shows the same reason. If `confirm()` returns a question, the button asks the question
- * and acts when it is clicked again.
+ * there is no result. A disabled button has the reason in its title. If the token may only read, a text beside the
+ * button says so. A terse button has no such text, because another button beside it has the same text. If `confirm()`
+ * returns a question, the button asks the question and acts when it is clicked again.
  */
 export class Action {
   element;
